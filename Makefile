@@ -1,0 +1,58 @@
+# One word a task. `make` alone lists them. Needs Python >= 3.11 and make; PYTHON=... chooses the interpreter.
+
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALL := $(PIP) install --require-hashes
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check format bench lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+serve: $(VENV)/.locked-run ## start the broker: AMQP on 127.0.0.1:5672, data in ./data (ARGS="--port 5673" adds flags)
+	@exec $(BIN)/batonmq serve --data ./data $(ARGS)
+
+test: $(VENV)/.locked-test ## run the whole suite (ARGS="-k queue" chooses)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.locked-test ## ruff, mypy --strict, import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q tests/test_imports.py
+
+format: $(VENV)/.locked-test ## put sources and imports in the project's format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/.locked-run ## measure this broker, beside rabbitmq-server where it is installed
+	@$(BIN)/python -m bench $(ARGS)
+
+lock: ## maintainers: resolve the lock files anew (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --upgrade \
+		--python-version 3.11 --custom-compile-command 'make lock' \
+		pyproject.toml --group build --output-file requirements/run.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --upgrade \
+		--python-version 3.11 --custom-compile-command 'make lock' --constraint requirements/run.txt \
+		pyproject.toml --group test --output-file requirements/test.txt
+
+clean: ## remove what builds and runs left behind; ./data stays
+	rm -rf $(VENV) build dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "batonmq needs Python 3.11 or later: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "batonmq needs Python 3.11 or later; $(PYTHON) is older" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp per lock file: an installation happens when there is none yet, or when the lock has changed since.
+$(VENV)/.locked-%: requirements/%.txt pyproject.toml | $(VENV)/bin/python
+	$(INSTALL) --requirement $<
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@

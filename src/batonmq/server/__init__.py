@@ -1,0 +1,3 @@
+"""Listeners, connections, timers, commits, an orderly stop: the only package that knows asyncio and opens sockets."""
+
+from __future__ import annotations

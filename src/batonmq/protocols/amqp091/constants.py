@@ -1,0 +1,71 @@
+"""The numbers of AMQP 0-9-1: frame types, classes and reply codes (section 4.2.3 and the constants of the grammar)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Frame types.
+FRAME_METHOD: Final = 1
+FRAME_HEADER: Final = 2
+FRAME_BODY: Final = 3
+FRAME_HEARTBEAT: Final = 8
+
+FRAME_END: Final = 0xCE
+"""The last octet of each frame."""
+FRAME_OVERHEAD: Final = 8
+"""Type, channel and length before a frame's payload, and the end octet behind it."""
+FRAME_MIN_SIZE: Final = 4096
+"""What each peer must take; RabbitMQ since 4.0 asks for 8192."""
+
+# Classes.
+CONNECTION: Final = 10
+CHANNEL: Final = 20
+EXCHANGE: Final = 40
+QUEUE: Final = 50
+BASIC: Final = 60
+CONFIRM: Final = 85
+TX: Final = 90
+
+# Reply codes. Those below 500 close a channel, the others the connection (section 1.1).
+REPLY_SUCCESS: Final = 200
+CONTENT_TOO_LARGE: Final = 311
+NO_ROUTE: Final = 312
+NO_CONSUMERS: Final = 313
+CONNECTION_FORCED: Final = 320
+INVALID_PATH: Final = 402
+ACCESS_REFUSED: Final = 403
+NOT_FOUND: Final = 404
+RESOURCE_LOCKED: Final = 405
+PRECONDITION_FAILED: Final = 406
+FRAME_ERROR: Final = 501
+SYNTAX_ERROR: Final = 502
+COMMAND_INVALID: Final = 503
+CHANNEL_ERROR: Final = 504
+UNEXPECTED_FRAME: Final = 505
+RESOURCE_ERROR: Final = 506
+NOT_ALLOWED: Final = 530
+NOT_IMPLEMENTED: Final = 540
+INTERNAL_ERROR: Final = 541
+
+REPLY_NAMES: Final[dict[int, str]] = {
+    200: "REPLY_SUCCESS",
+    311: "CONTENT_TOO_LARGE",
+    312: "NO_ROUTE",
+    313: "NO_CONSUMERS",
+    320: "CONNECTION_FORCED",
+    402: "INVALID_PATH",
+    403: "ACCESS_REFUSED",
+    404: "NOT_FOUND",
+    405: "RESOURCE_LOCKED",
+    406: "PRECONDITION_FAILED",
+    501: "FRAME_ERROR",
+    502: "SYNTAX_ERROR",
+    503: "COMMAND_INVALID",
+    504: "CHANNEL_ERROR",
+    505: "UNEXPECTED_FRAME",
+    506: "RESOURCE_ERROR",
+    530: "NOT_ALLOWED",
+    540: "NOT_IMPLEMENTED",
+    541: "INTERNAL_ERROR",
+}
+"""What a reply text begins with, before " - " and the details; clients match on it."""

@@ -1,0 +1,11 @@
+"""The point-to-point model: virtual hosts, exchanges, queues, consumers, deliveries. No sockets, no asyncio, no SQL."""
+
+from __future__ import annotations
+
+from batonmq.broker.access import Permission, User
+from batonmq.broker.broker import Broker
+from batonmq.broker.consumer import Consumer
+from batonmq.broker.operations import Operations, Route
+from batonmq.broker.queue import KEPT, REFUSED, STORED, Queue
+
+__all__ = ["KEPT", "REFUSED", "STORED", "Broker", "Consumer", "Operations", "Permission", "Queue", "Route", "User"]

@@ -1,0 +1,62 @@
+"""Who may do what: users, and their permissions in a virtual host as regular expressions over names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol
+
+from batonmq.errors import AccessRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Regular expressions over the names of queues and exchanges, searched in the name; "" permits nothing."""
+
+    configure: str = ".*"
+    write: str = ".*"
+    read: str = ".*"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who has logged in. ``permissions`` go by virtual host; no entry: no access to it."""
+
+    name: str
+    tags: frozenset[str] = frozenset()
+    permissions: Mapping[str, Permission] = field(default_factory=dict)
+
+    def may_open(self, vhost: str) -> bool:
+        """May the user connect to that virtual host?"""
+        return vhost in self.permissions
+
+    def require(self, vhost: str, operation: str, kind: str, name: str) -> None:
+        """Check one of 'configure', 'write', 'read' on a 'queue' or an 'exchange'. Raises AccessRefused."""
+        permission = self.permissions.get(vhost)
+        shown = name or "amq.default"
+        if permission is None or not _permits(getattr(permission, operation), shown):
+            raise AccessRefused(
+                f"{operation} access to {kind} '{shown}' in vhost '{vhost}' refused for user '{self.name}'"
+            )
+
+
+class Authenticator(Protocol):
+    """Checks a log-in."""
+
+    def check(self, user: str, password: str, *, is_loopback: bool) -> User | None:
+        """The user, if the password is right and the user may come from there; may take time on purpose."""
+        ...
+
+
+@lru_cache(maxsize=4096)
+def _permits(pattern: str, name: str) -> bool:
+    if pattern == "":
+        return name == ""
+    try:
+        return re.search(pattern, name) is not None
+    except re.error:
+        return False

@@ -1,0 +1,261 @@
+"""The broker: virtual hosts over one store, and the turn that ties them together.
+
+The host (a server, an embedded engine) feeds operations in; what they changed is noted. When its loop's turn ends it
+calls ``end_turn``: queues that were touched hand over what they can. What was collected for the store is committed in
+a thread, and ``commit_done`` tells those who wait for it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from batonmq.broker.memory import Memory
+from batonmq.broker.timetable import Timetable
+from batonmq.broker.vhost import VirtualHost
+from batonmq.clock import Clock
+from batonmq.errors import BrokerError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batonmq.broker.lane import Lane
+    from batonmq.broker.queue import Queue
+    from batonmq.store.interface import Definition, LaneRecord, Store
+
+log = logging.getLogger("batonmq.broker")
+
+MEMORY_LIMIT = 128 << 20
+
+
+class CommitWaiter(Protocol):
+    """Somebody who waits until a batch is on the disk."""
+
+    def batch_committed(self, batch: int) -> None:
+        """All batches up to this number are durable."""
+        ...
+
+    def batch_failed(self, batch: int, error: StoreError) -> None:
+        """The batches up to this number that were not committed before are not kept; their messages are gone."""
+        ...
+
+
+class StoreObserver(Protocol):
+    """Somebody who tells his client whether publishing makes sense now."""
+
+    def store_failing(self, error: StoreError) -> None:
+        """The store cannot write: persistent messages are refused."""
+        ...
+
+    def store_recovered(self) -> None:
+        """It can again."""
+        ...
+
+
+class Broker:
+    """See the module.
+
+    ``store`` is opened here, which reads all definitions back. Raises StoreError.
+    """
+
+    def __init__(self, store: Store, clock: Clock | None = None, *, memory_limit: int = MEMORY_LIMIT) -> None:
+        self.store = store
+        self.clock = clock or Clock()
+        self.timetable = Timetable(self.clock)
+        self.memory = Memory(memory_limit)
+        # Set by the host: call end_turn() soon.
+        self.on_work: Callable[[], None] = lambda: None
+        self.vhosts: dict[str, VirtualHost] = {}
+        self._touched: list[Queue] = []
+        self._waiters: dict[CommitWaiter, None] = {}
+        self._refills: dict[Lane, None] = {}
+        self._expiries: dict[Lane, None] = {}
+        self._reading: list[Callable[[], None]] = []
+        # Sessions that want to know when the store stops and starts taking writes.
+        self.observers: dict[StoreObserver, None] = {}
+        self._restore()
+
+    # ------------------------------------------------------------------ virtual hosts
+
+    def add_vhost(self, name: str) -> VirtualHost:
+        """The virtual host of that name, made if it is not there."""
+        vhost = self.vhosts.get(name)
+        if vhost is None:
+            vhost = self.vhosts[name] = VirtualHost(self, name)
+        return vhost
+
+    def _restore(self) -> None:
+        snapshot = self.store.open()
+        self.add_vhost("/")
+        lanes: dict[tuple[str, str], list[LaneRecord]] = {}
+        for record in snapshot.lanes:
+            lanes.setdefault((record.vhost, record.queue), []).append(record)
+        by_kind: dict[str, list[Definition]] = {}
+        for definition in snapshot.definitions:
+            by_kind.setdefault(definition.kind, []).append(definition)
+        for definition in by_kind.get("exchange", []):
+            self.add_vhost(definition.vhost).add_exchange(
+                definition.name,
+                str(definition.value["type"]),
+                durable=True,
+                auto_delete=bool(definition.value["auto_delete"]),
+                internal=bool(definition.value["internal"]),
+                arguments=definition.arguments,
+                keep=False,
+            )
+        for definition in by_kind.get("queue", []):
+            self.add_vhost(definition.vhost).add_queue(
+                definition.name,
+                durable=True,
+                auto_delete=bool(definition.value["auto_delete"]),
+                owner=None,
+                arguments=definition.arguments,
+                lanes=lanes.pop((definition.vhost, definition.name), []),
+            )
+        for definition in by_kind.get("binding", []):
+            self._restore_binding(definition)
+        for leftover in lanes.values():
+            for record in leftover:
+                self.store.drop_lane(record.lane_id)
+
+    def _restore_binding(self, definition: Definition) -> None:
+        vhost = self.add_vhost(definition.vhost)
+        source_name, kind, name, routing_key, _ = json.loads(definition.name)
+        source = vhost.exchanges.get(source_name)
+        destination = (vhost.exchanges if kind == "exchange" else vhost.queues).get(name)
+        if source is None or destination is None:
+            log.error("a binding from %r to %s %r names what is not there; it is dropped", source_name, kind, name)
+            self.store.forget("binding", definition.vhost, definition.name)
+            return
+        vhost.add_binding(source, destination, routing_key, definition.arguments, keep=False)
+
+    # ------------------------------------------------------------------ the turn
+
+    @property
+    def is_touched(self) -> bool:
+        """Is there anything to hand over?"""
+        return bool(self._touched)
+
+    def touched(self, queue: Queue) -> None:
+        """A queue has something to do when the turn ends."""
+        if not self._touched:
+            self.on_work()
+        self._touched.append(queue)
+
+    def dispatch_touched(self) -> None:
+        """Hand over what can be handed over now."""
+        while self._touched:
+            touched, self._touched = self._touched, []
+            for queue in touched:
+                if not queue.deleted:
+                    queue.dispatch()
+
+    def end_turn(self) -> None:
+        """Called by the host once a turn of its loop."""
+        self.dispatch_touched()
+        if (self._refills or self._expiries) and not self.store.busy:
+            self._read_on()
+
+    # ------------------------------------------------------------------ the store
+
+    def await_commit(self, waiter: CommitWaiter) -> None:
+        """Have the waiter told of the next commit."""
+        self._waiters[waiter] = None
+
+    def when_read(self, callback: Callable[[], None]) -> None:
+        """Call back when the store has been read on."""
+        self._reading.append(callback)
+        self.on_work()
+
+    def wants_refill(self, lane: Lane) -> None:
+        """The lane's window is short."""
+        self._refills[lane] = None
+        if not self.store.busy:
+            self.on_work()
+
+    def wants_expiry(self, lane: Lane) -> None:
+        """Messages in the store may have expired."""
+        self._expiries[lane] = None
+        if not self.store.busy:
+            self.on_work()
+
+    def commit_done(self, error: StoreError | None) -> None:
+        """The store's commit returned. The host then ends the turn, and stages the next batch if there is one."""
+        was_failing = self.store.error is not None
+        lost = self.store.finish(error)
+        batch = self.store.batch - 1
+        for queued in lost:
+            queue = queued.lane.queue
+            if not queue.deleted:
+                queue.lost(queued)
+        waiters, self._waiters = self._waiters, {}
+        if error is None:
+            if was_failing:
+                log.warning("the store can write again")
+                self._routes_changed()
+                for observer in list(self.observers):
+                    observer.store_recovered()
+            for waiter in waiters:
+                waiter.batch_committed(batch)
+        else:
+            if not was_failing:
+                log.error("%s; publishes of persistent messages are refused until it can", error)
+                self._routes_changed()
+                for observer in list(self.observers):
+                    observer.store_failing(error)
+            for waiter in waiters:
+                waiter.batch_failed(batch, error)
+        if self._refills or self._expiries:
+            self._read_on()
+
+    def _routes_changed(self) -> None:
+        """Have every publish looked at anew: whether the store takes messages is part of where they may go."""
+        for vhost in self.vhosts.values():
+            vhost.version += 1
+
+    def _read_on(self) -> None:
+        refills, self._refills = self._refills, {}
+        expiries, self._expiries = self._expiries, {}
+        callbacks, self._reading = self._reading, []
+        try:
+            for lane in refills:
+                if lane.paged and not lane.queue.deleted and lane.wants_refill():
+                    lane.refill()
+                    lane.queue.touch()
+            for lane in expiries:
+                if lane.paged and not lane.queue.deleted:
+                    lane.queue.expiry.expire_paged(lane)
+        except StoreError as error:
+            log.error("%s; it is tried again in a second", error)
+            self._refills.update(refills)
+            self._expiries.update(expiries)
+            self.timetable.after(1.0, self.on_work)
+        for callback in callbacks:
+            callback()
+        self.dispatch_touched()
+
+    # ------------------------------------------------------------------ timers and the end
+
+    def next_due(self) -> float | None:
+        """The monotonic time at which ``run_timers`` should be called; None: not before something happens."""
+        return self.timetable.next_due()
+
+    def run_timers(self) -> None:
+        """Do what is due."""
+        self.timetable.run()
+
+    def close(self) -> None:
+        """Commit what is left, note what waits where, close the store. Sessions must be gone by now."""
+        self.dispatch_touched()
+        waiting = {
+            lane.lane_id: (lane.waiting, lane.queue.bytes_of(lane))
+            for vhost in self.vhosts.values()
+            for queue in vhost.queues.values()
+            if queue.kept
+            for lane in queue.lanes
+        }
+        self.store.close(waiting)
+
+
+__all__ = ["Broker", "BrokerError", "CommitWaiter"]

@@ -1,0 +1,58 @@
+"""A consumer as a queue sees it: somebody who takes messages while there is room."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batonmq.broker.queue import Queue
+    from batonmq.fields import FieldValue
+    from batonmq.message import QueuedMessage
+
+
+class Consumer(ABC):
+    """Made by a protocol for each subscription.
+
+    A protocol decides when there is room (its prefetch, its credit, a socket that takes more) and says so with
+    ``Queue.offer``. What was handed over stays the consumer's until the protocol settles it with ``Queue.accept``,
+    ``release`` or ``reject``.
+    """
+
+    # Subclasses that live on a hot path add their own slots.
+    __slots__ = ("arguments", "exclusive", "no_ack", "priority", "queue", "tag", "waiting")
+
+    def __init__(
+        self,
+        queue: Queue,
+        tag: str,
+        *,
+        no_ack: bool = False,
+        exclusive: bool = False,
+        priority: int = 0,
+        arguments: Mapping[str, FieldValue] | None = None,
+    ) -> None:
+        self.queue = queue
+        self.tag = tag
+        # What is handed over counts as accepted at once.
+        self.no_ack = no_ack
+        self.exclusive = exclusive
+        # Of several with room, those with the highest number are served first.
+        self.priority = priority
+        self.arguments = arguments or {}
+        # Is it in its queue's line of consumers that have room? Kept by the queue.
+        self.waiting = False
+
+    @abstractmethod
+    def deliver(self, queued: QueuedMessage) -> bool:
+        """Take a message; tell whether there is room for another."""
+
+    @abstractmethod
+    def has_room(self) -> bool:
+        """Would it take a message now?"""
+
+    @abstractmethod
+    def cancelled(self) -> None:
+        """The queue is gone, or took the subscription away: tell the client."""

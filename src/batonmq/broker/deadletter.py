@@ -1,0 +1,98 @@
+"""Dead-lettering: a message that was rejected, expired, pushed out or delivered too often goes to an exchange.
+
+The copy for the dead-letter queue and the removal from the old one are collected into one store transaction: after a
+crash the message is in one of the two places, never in none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.fields import LongLong, Timestamp
+from batonmq.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batonmq.broker.queue import Queue
+    from batonmq.fields import FieldValue
+    from batonmq.message import QueuedMessage
+
+Death = dict[str, "FieldValue"]
+
+
+def dead_letter(queue: Queue, queued: QueuedMessage, reason: str) -> None:
+    """Send a message's copy to its queue's dead-letter exchange, if it has one.
+
+    Reasons: 'rejected', 'expired', 'maxlen', 'delivery_limit'.
+    """
+    dead_letter_message(queue, queued.message, reason)
+
+
+def dead_letter_message(queue: Queue, message: Message, reason: str) -> None:
+    """The same for a message that never was in the queue (x-overflow reject-publish-dlx)."""
+    settings = queue.settings
+    name = settings.dead_letter_exchange
+    if name is None:
+        return
+    exchange = queue.vhost.exchanges.get(name)
+    if exchange is None:
+        return
+    original = message.properties
+    headers = dict(original.headers or {})
+    keys = [message.routing_key, *_keys(headers.get("CC"))]
+    deaths = _record(queue, message, keys, reason, headers)
+    first, last = deaths[-1], deaths[0]
+    headers["x-death"] = list(deaths)
+    for part in ("queue", "reason", "exchange"):
+        headers.setdefault(f"x-first-death-{part}", first[part])
+        headers[f"x-last-death-{part}"] = last[part]
+    properties = original.replace(headers=headers, expiration=None)
+    if settings.dead_letter_routing_key is not None:
+        keys = [settings.dead_letter_routing_key]
+    targets = queue.vhost.route(exchange, keys, headers)
+    copy = Message(name, keys[0], properties, message.body)
+    # What was rejected went through a client's hands, so a cycle with it makes progress; the others would go round
+    # for ever by themselves.
+    wanted = [target for target in targets if reason == "rejected" or not _is_cycle(target.name, deaths)]
+    queue.vhost.publish(copy, wanted)
+
+
+def _record(
+    queue: Queue, message: Message, keys: list[str], reason: str, headers: Mapping[str, FieldValue]
+) -> list[Death]:
+    """The x-death table with this death first: one entry for each queue and reason, with a count."""
+    known = headers.get("x-death")
+    deaths: list[Death] = [dict(entry) for entry in known if isinstance(entry, dict)] if isinstance(known, list) else []
+    count = 1
+    for entry in deaths:
+        if entry.get("queue") == queue.name and entry.get("reason") == reason:
+            before = entry.get("count")
+            count = before + 1 if isinstance(before, int) else 1
+            deaths.remove(entry)
+            break
+    death: Death = {
+        "count": LongLong(count),
+        "reason": reason,
+        "queue": queue.name,
+        "time": Timestamp(int(queue.broker.clock.time())),
+        "exchange": message.exchange,
+        "routing-keys": list(keys),
+    }
+    if message.properties.expiration is not None:
+        death["original-expiration"] = message.properties.expiration
+    return [death, *deaths]
+
+
+def _is_cycle(name: str, deaths: list[Death]) -> bool:
+    """Did the message leave that queue before, and come here without any client having rejected it?"""
+    for entry in deaths:
+        if entry.get("reason") == "rejected":
+            return False
+        if entry.get("queue") == name:
+            return True
+    return False
+
+
+def _keys(carbon_copies: FieldValue) -> list[str]:
+    return [str(key) for key in carbon_copies if isinstance(key, str)] if isinstance(carbon_copies, list) else []

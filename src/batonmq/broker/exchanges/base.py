@@ -1,0 +1,110 @@
+"""What all exchanges have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from batonmq.fields import FieldValue
+    from batonmq.message import Message
+
+
+class Target(Protocol):
+    """Where a routed message ends up: a queue, or whoever waits for a direct reply."""
+
+    name: str
+    durable: bool
+
+    def publish(self, message: Message) -> int:
+        """Take the message; see ``Queue.publish``."""
+        ...
+
+
+class Destination(Protocol):
+    """What can be bound to an exchange: a queue or another exchange."""
+
+    name: str
+    durable: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Binding:
+    """From an exchange to a destination, by a routing key or by arguments."""
+
+    source: Exchange
+    destination: Destination
+    routing_key: str
+    arguments: Mapping[str, FieldValue]
+
+    def same_as(self, destination: Destination, routing_key: str, arguments: Mapping[str, FieldValue]) -> bool:
+        """Would binding again make this one (bindings are identified by key and arguments)?"""
+        return (
+            self.destination is destination
+            and self.routing_key == routing_key
+            and dict(self.arguments) == dict(arguments)
+        )
+
+
+class Exchange(ABC):
+    """Base of the exchange types. Bindings are kept here; a subclass keeps what it needs to match quickly."""
+
+    kind: ClassVar[str]
+    # Does only the key count, and not the headers? Then a route can be remembered.
+    by_key: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        durable: bool = False,
+        auto_delete: bool = False,
+        internal: bool = False,
+        arguments: Mapping[str, FieldValue] | None = None,
+    ) -> None:
+        self.name = name
+        self.durable = durable
+        self.auto_delete = auto_delete
+        self.internal = internal
+        self.arguments: Mapping[str, FieldValue] = arguments or {}
+        self.bindings: list[Binding] = []
+
+    @property
+    def alternate(self) -> str | None:
+        """The exchange that gets what this one cannot route."""
+        name = self.arguments.get("alternate-exchange")
+        return str(name) if isinstance(name, str) else None
+
+    @property
+    def is_system(self) -> bool:
+        """One of those that every virtual host has."""
+        return self.name == "" or self.name.startswith("amq.")
+
+    def check_arguments(self, arguments: Mapping[str, FieldValue]) -> None:  # noqa: B027 (most types take any)
+        """Refuse a binding's arguments that mean nothing here. Raises PreconditionFailed."""
+
+    def bind(self, binding: Binding) -> None:
+        """Add a binding that is not there yet."""
+        self.bindings.append(binding)
+        self._added(binding)
+
+    def unbind(self, binding: Binding) -> None:
+        """Remove a binding."""
+        self.bindings.remove(binding)
+        self._removed(binding)
+
+    @abstractmethod
+    def _added(self, binding: Binding) -> None: ...
+
+    @abstractmethod
+    def _removed(self, binding: Binding) -> None: ...
+
+    @abstractmethod
+    def match(self, routing_key: str, headers: Mapping[str, FieldValue]) -> Iterable[Destination]:
+        """Where a message goes; a destination may come more than once."""
+
+    def __repr__(self) -> str:
+        return f"<Exchange {self.name!r} ({self.kind})>"

@@ -1,0 +1,37 @@
+"""The broker's budget of memory for messages that wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batonmq.broker.lane import Lane
+
+# What every queue may keep in memory however little is left: some dozens of small messages.
+WINDOW_MIN = 32 << 10
+
+
+class Memory:
+    """Bytes of all windows together. Looked at once a turn and queue, not at every message."""
+
+    __slots__ = ("limit", "used", "window")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+        # One queue alone takes at most half of the budget.
+        self.window = limit // 2
+
+    def account(self, lane: Lane) -> None:
+        """Take note of how much a lane's window has grown or shrunk, and leave its tail to the store if it must be."""
+        self.used += lane.bytes - lane.counted
+        lane.counted = lane.bytes
+        if not lane.store.pages:
+            return
+        most = self.window
+        if self.used > self.limit:
+            most = max(WINDOW_MIN, lane.bytes - (self.used - self.limit))
+        if lane.bytes > most:
+            lane.shrink(most)
+            self.used += lane.bytes - lane.counted
+            lane.counted = lane.bytes

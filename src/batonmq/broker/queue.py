@@ -1,0 +1,486 @@
+"""A queue: messages come in, each is handed to one consumer, and comes back or is settled.
+
+The plain path (publish, dispatch, accept) is what every message pays for; what a queue was declared with beyond that
+(`Settings`: expiry, length limits, priorities, a single active consumer) takes the second path, beside it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from batonmq.broker.deadletter import dead_letter
+from batonmq.broker.expiry import Expiry
+from batonmq.broker.lane import OVERHEAD, Lane
+from batonmq.broker.overflow import make_room, refuses
+from batonmq.message import DURABLE, GONE, HELD, IN_MEMORY, READY, QueuedMessage
+from batonmq.store.interface import POSITION_MASK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from batonmq.broker.broker import Broker
+    from batonmq.broker.consumer import Consumer
+    from batonmq.broker.settings import Settings
+    from batonmq.broker.vhost import VirtualHost
+    from batonmq.fields import FieldValue
+    from batonmq.message import Message
+    from batonmq.store.interface import LaneRecord
+
+# What became of a published message.
+REFUSED = -1
+"""The queue is full and refuses: its producer gets a negative acknowledgement."""
+KEPT = 0
+"""It is in the queue, and needs no disk."""
+STORED = 1
+"""It is in the queue, and safe once the batch that is being collected is committed."""
+
+
+class Queue:
+    """See the module. Made by ``VirtualHost.declare_queue``."""
+
+    __slots__ = (
+        "arguments",
+        "auto_delete",
+        "broker",
+        "consumers",
+        "deleted",
+        "durable",
+        "exclusive",
+        "expiry",
+        "featured",
+        "had_consumer",
+        "kept",
+        "lane",
+        "lanes",
+        "last_used",
+        "name",
+        "owner",
+        "settings",
+        "store",
+        "takers",
+        "touched",
+        "unsettled",
+        "vhost",
+    )
+
+    def __init__(
+        self,
+        vhost: VirtualHost,
+        name: str,
+        *,
+        durable: bool,
+        kept: bool,
+        auto_delete: bool,
+        owner: object | None,
+        arguments: Mapping[str, FieldValue],
+        settings: Settings,
+        lanes: Iterable[LaneRecord] | None = None,
+    ) -> None:
+        self.vhost = vhost
+        self.broker: Broker = vhost.broker
+        self.store = self.broker.store
+        self.name = name
+        self.durable = durable
+        # Does it, with its persistent messages, outlive a restart?
+        self.kept = kept
+        self.auto_delete = auto_delete
+        # The connection that an exclusive queue belongs to.
+        self.owner = owner
+        self.exclusive = owner is not None
+        self.arguments = arguments
+        self.deleted = False
+        self.consumers: list[Consumer] = []
+        self.had_consumer = False
+        # Consumers with room, the next to be served first.
+        self.takers: deque[Consumer] = deque()
+        # Is the queue in the broker's list of what must be looked at when the turn ends?
+        self.touched = False
+        self.unsettled = 0
+        # Monotonic seconds of the last sign of interest.
+        self.last_used = 0.0
+        self.expiry = Expiry(self)
+        # By priority, the highest first; ``lane`` is the one of priority 0.
+        self.lanes: list[Lane] = []
+        for record in lanes or ():
+            self._add_lane(record.priority, record)
+        self.lane = self._lane_of(0)
+        self.configure(settings)
+        for lane in self.lanes:
+            if lane.paged:
+                self.broker.wants_expiry(lane)
+
+    def configure(self, settings: Settings) -> None:
+        """Take on other settings while the queue lives."""
+        self.settings = settings
+        self.featured = settings.shapes_the_queue
+        self.touch()
+
+    # ------------------------------------------------------------------ lanes
+
+    def _add_lane(self, priority: int, record: LaneRecord | None = None) -> Lane:
+        lane_id = record.lane_id if record is not None else self.store.allocate_lane()
+        lane = Lane(self, self.store, lane_id, priority, self.broker.memory.window)
+        if record is not None:
+            lane.restore(record)
+        elif self.kept:
+            self.store.add_lane(lane_id, self.vhost.name, self.name, priority)
+        self.lanes.append(lane)
+        self.lanes.sort(key=lambda lane: -lane.priority)
+        return lane
+
+    def _lane_of(self, priority: int) -> Lane:
+        for lane in self.lanes:
+            if lane.priority == priority:
+                return lane
+        return self._add_lane(priority)
+
+    def _lane_for(self, message: Message) -> Lane:
+        priority = min(message.properties.priority, self.settings.max_priority)
+        return self.lane if priority == 0 else self._lane_of(priority)
+
+    @property
+    def ready_count(self) -> int:
+        """Messages that wait for a consumer."""
+        return sum(lane.waiting for lane in self.lanes)
+
+    @property
+    def ready_bytes(self) -> int:
+        """Bytes of the bodies of what waits for a consumer."""
+        return sum(self.bytes_of(lane) for lane in self.lanes)
+
+    @staticmethod
+    def bytes_of(lane: Lane) -> int:
+        """The same of one lane."""
+        return lane.bytes - OVERHEAD * (len(lane.ready) - lane.gone) + lane.paged_bytes
+
+    # ------------------------------------------------------------------ in
+
+    def publish(self, message: Message) -> int:
+        """Put a message at the tail; tells REFUSED, KEPT or STORED."""
+        if self.featured or not message.properties.plain:
+            return self._publish_featured(message)
+        lane = self.lane
+        row = lane.next_row
+        lane.next_row = row + 1
+        queued = QueuedMessage(message, lane, row)
+        outcome = KEPT
+        if self.kept and message.properties.persistent:
+            queued.stored = DURABLE
+            self.store.insert(queued)
+            outcome = STORED
+        if lane.paged:
+            lane.append(queued)
+        else:
+            lane.ready.append(queued)
+            lane.horizon = row
+            lane.bytes += message.size + OVERHEAD
+        if not self.touched:
+            self.touch()
+        return outcome
+
+    def _publish_featured(self, message: Message) -> int:
+        settings = self.settings
+        if settings.limits_length and refuses(self, message):
+            return REFUSED
+        lane = self._lane_for(message) if settings.max_priority else self.lane
+        queued = QueuedMessage(message, lane, lane.next_row)
+        lane.next_row += 1
+        self.expiry.stamp(queued)
+        outcome = KEPT
+        if self.kept and message.properties.persistent:
+            queued.stored = DURABLE
+            self.store.insert(queued)
+            outcome = STORED
+        paged = lane.paged
+        lane.append(queued)
+        if queued.expires_at:
+            if paged:
+                self.expiry.watch_paged(queued.expires_at)
+            else:
+                self.expiry.watch(queued)
+        self.touch()
+        if settings.limits_length:
+            make_room(self)
+        return outcome
+
+    # ------------------------------------------------------------------ out
+
+    def touch(self) -> None:
+        """Have the queue looked at when the turn ends."""
+        if not self.touched:
+            self.touched = True
+            self.broker.touched(self)
+
+    def dispatch(self) -> None:
+        """Hand what is ready to consumers with room, one message each in turn."""
+        self.touched = False
+        if self.takers:
+            if self.featured or self.expiry.watching or len(self.lanes) > 1:
+                self._dispatch_featured()
+            elif self.lane.ready:
+                self._dispatch_plain()
+        if self.expiry.watching:
+            self.expiry.expire()
+        for lane in self.lanes:
+            if lane.bytes != lane.counted:
+                self.broker.memory.account(lane)
+            if lane.paged and lane.wants_refill():
+                self.broker.wants_refill(lane)
+
+    def _dispatch_plain(self) -> None:
+        lane = self.lane
+        ready = lane.ready
+        takers = self.takers
+        store = self.store
+        taken = 0
+        row = 0
+        while ready and takers:
+            consumer = takers[0]
+            queued = ready.popleft()
+            if queued.state == GONE:
+                lane.gone -= 1
+                continue
+            taken += queued.message.size + OVERHEAD
+            row = queued.row
+            if consumer.no_ack:
+                queued.state = GONE
+                if queued.stored:
+                    store.delete(queued)
+            else:
+                queued.state = HELD
+                queued.holder = consumer
+                self.unsettled += 1
+                if queued.deliveries and queued.stored == DURABLE:
+                    store.update(queued)
+            if not consumer.deliver(queued):
+                takers.popleft()
+                consumer.waiting = False
+            elif len(takers) > 1:
+                takers.rotate(-1)
+        lane.bytes -= taken
+        if row > lane.handed:
+            lane.handed = row
+            if self.kept:
+                store.mark_handed(lane.lane_id, row & POSITION_MASK)
+
+    def _dispatch_featured(self) -> None:
+        while self.takers:
+            queued = self.take()
+            if queued is None:
+                return
+            consumer = self._next_taker()
+            if consumer.no_ack:
+                self.accept(queued)
+            else:
+                queued.holder = consumer
+            if not consumer.deliver(queued):
+                self.takers.popleft()
+                consumer.waiting = False
+            elif len(self.takers) > 1:
+                self.takers.rotate(-1)
+
+    def _next_taker(self) -> Consumer:
+        """Of the consumers with room those of the highest priority come first; it is moved to the head."""
+        takers = self.takers
+        if len(takers) > 1:
+            best = max(takers, key=lambda consumer: consumer.priority)
+            while takers[0].priority != best.priority:
+                takers.rotate(-1)
+        return takers[0]
+
+    def take(self) -> QueuedMessage | None:
+        """The next message, now held (settle it); None when none is at hand.
+
+        A message whose time is over does not count: it expires here. When the window is empty but the store has
+        more, None comes back too; the queue goes on by itself once that has been read.
+        """
+        for lane in self.lanes:
+            while (queued := lane.pop()) is not None:
+                if queued.expires_at and self.expiry.is_over(queued):
+                    self.expiry.drop(queued)
+                    continue
+                queued.state = HELD
+                queued.holder = None
+                self.unsettled += 1
+                if queued.stored == DURABLE:
+                    if queued.deliveries:
+                        self.store.update(queued)
+                    self.store.mark_handed(lane.lane_id, lane.handed & POSITION_MASK)
+                return queued
+            if lane.paged:
+                return None
+        return None
+
+    def get(self) -> QueuedMessage | None:
+        """One message for a client that asks for it (basic.get), read from the store at once if need be."""
+        self.used()
+        self.broker.dispatch_touched()
+        queued = self.take()
+        if queued is None and self.is_reading and not self.store.busy:
+            for lane in self.lanes:
+                if lane.paged:
+                    lane.refill()
+            queued = self.take()
+        if queued is not None:
+            self.touch()
+        return queued
+
+    @property
+    def is_reading(self) -> bool:
+        """Are there messages that are only in the store, and none at hand?"""
+        return any(lane.paged and not lane.ready for lane in self.lanes)
+
+    # ------------------------------------------------------------------ settlement
+
+    def accept(self, queued: QueuedMessage) -> None:
+        """The message is done with."""
+        self.unsettled -= 1
+        queued.state = GONE
+        if queued.stored and not self.deleted:
+            self.store.delete(queued)
+
+    def release(self, held: list[QueuedMessage]) -> None:
+        """Back to their old places, marked as redelivered; the list is in the order in which they were handed out."""
+        limit = self.settings.delivery_limit
+        for queued in reversed(held):
+            self.unsettled -= 1
+            queued.holder = None
+            if self.deleted:
+                queued.state = GONE
+                continue
+            queued.deliveries += 1
+            queued.state = READY
+            if limit is not None and queued.deliveries > limit:
+                self._discard(queued, "delivery_limit")
+                continue
+            if queued.expires_at and self.expiry.is_over(queued):
+                self._discard(queued, "expired")
+                continue
+            queued.lane.put_back(queued)
+            if queued.stored == DURABLE:
+                self.store.update(queued)
+            if queued.expires_at:
+                self.expiry.watch(queued)
+        if self.deleted:
+            return
+        self.touch()
+        if self.settings.limits_length:
+            make_room(self)
+
+    def reject(self, queued: QueuedMessage) -> None:
+        """The message is not wanted by anybody: to the dead letters, or away."""
+        self.unsettled -= 1
+        if self.deleted:
+            queued.state = GONE
+            return
+        self._discard(queued, "rejected")
+
+    def unsettle(self, queued: QueuedMessage) -> None:
+        """The store could not keep a settlement: the message is held again."""
+        self.unsettled += 1
+        queued.state = HELD
+        if queued.stored:
+            self.store.undelete(queued)
+
+    def _discard(self, queued: QueuedMessage, reason: str) -> None:
+        queued.state = GONE
+        dead_letter(self, queued, reason)
+        if queued.stored:
+            self.store.delete(queued)
+
+    def discard(self, queued: QueuedMessage, reason: str) -> None:
+        """A ready message that was taken out of its lane leaves for a reason ('expired', 'maxlen')."""
+        self._discard(queued, reason)
+
+    def purge(self) -> int:
+        """Drop what is ready, leave what is held; tells how many messages went."""
+        self.broker.dispatch_touched()
+        count = sum(lane.clear() for lane in self.lanes)
+        self.touch()
+        return count
+
+    def lost(self, queued: QueuedMessage) -> None:
+        """The store could not keep this message, and its producer will be told so: it leaves the queue."""
+        if queued.state == READY:
+            if queued.row <= queued.lane.horizon:
+                queued.lane.take_out(queued)
+            else:
+                queued.lane.unpage(queued)
+        queued.stored = IN_MEMORY
+
+    # ------------------------------------------------------------------ consumers
+
+    def offer(self, consumer: Consumer) -> None:
+        """The consumer has room (again)."""
+        if not consumer.waiting and not (self.settings.single_active and self.active is not consumer):
+            consumer.waiting = True
+            self.takers.append(consumer)
+            if not self.touched:
+                self.touch()
+
+    def withdraw(self, consumer: Consumer) -> None:
+        """The consumer has no room for now."""
+        if consumer.waiting:
+            consumer.waiting = False
+            self.takers.remove(consumer)
+
+    @property
+    def active(self) -> Consumer | None:
+        """With a single active consumer: the one that is served; the longest there of the highest priority."""
+        return self.consumers[0] if self.consumers else None
+
+    def subscribe(self, consumer: Consumer) -> None:
+        """Add a consumer; whether it may be added is the virtual host's to say."""
+        self.consumers.append(consumer)
+        if consumer.priority:
+            self.featured = True
+        self.had_consumer = True
+        self.used()
+        if consumer.has_room():
+            self.offer(consumer)
+
+    def unsubscribe(self, consumer: Consumer) -> None:
+        """Remove a consumer; what it holds stays with it. An auto-delete queue goes with its last one."""
+        if consumer not in self.consumers:
+            return
+        self.withdraw(consumer)
+        self.consumers.remove(consumer)
+        self.used()
+        self.featured = self.settings.shapes_the_queue or any(other.priority for other in self.consumers)
+        if not self.consumers:
+            if self.auto_delete and not self.deleted:
+                self.vhost.remove_queue(self)
+        elif self.settings.single_active:
+            active = self.consumers[0]
+            if active.has_room():
+                self.offer(active)
+
+    def used(self) -> None:
+        """Somebody shows interest: the time to x-expires begins anew."""
+        self.last_used = self.broker.clock.monotonic()
+
+    # ------------------------------------------------------------------ the end
+
+    def delete(self) -> int:
+        """Drop all messages and cancel the consumers; tells how many messages were ready."""
+        self.broker.dispatch_touched()
+        count = self.ready_count
+        self.deleted = True
+        self.expiry.stop()
+        for lane in self.lanes:
+            lane.clear()
+            self.broker.memory.account(lane)
+            if self.kept or lane.spilled:
+                self.store.drop_lane(lane.lane_id)
+            else:
+                self.store.release_lane(lane.lane_id)
+        consumers, self.consumers = self.consumers, []
+        self.takers.clear()
+        for consumer in consumers:
+            consumer.waiting = False
+            consumer.cancelled()
+        return count
+
+    def __repr__(self) -> str:
+        return f"<Queue {self.name!r} in {self.vhost.name!r}>"

@@ -1,0 +1,190 @@
+"""What a queue was declared with beyond its flags: x-arguments, read, checked and put into one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batonmq.errors import PreconditionFailed
+from batonmq.fields import type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from batonmq.fields import FieldValue
+
+DROP_HEAD = "drop-head"
+REJECT_PUBLISH = "reject-publish"
+REJECT_PUBLISH_DLX = "reject-publish-dlx"
+
+# Times in milliseconds end at 100 years, as timers of clients do.
+TIME_MAX = 100 * 365 * 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A queue's features. Times are in milliseconds; None means: not asked for."""
+
+    ttl: int | None = None
+    expires: int | None = None
+    max_length: int | None = None
+    max_bytes: int | None = None
+    overflow: str = DROP_HEAD
+    dead_letter_exchange: str | None = None
+    dead_letter_routing_key: str | None = None
+    max_priority: int = 0
+    single_active: bool = False
+    delivery_limit: int | None = None
+
+    @property
+    def limits_length(self) -> bool:
+        """Is there a limit to how much may wait?"""
+        return self.max_length is not None or self.max_bytes is not None
+
+    @property
+    def shapes_the_queue(self) -> bool:
+        """Must a message take the path of features?"""
+        return self.ttl is not None or self.limits_length or self.max_priority > 0 or self.single_active
+
+
+def _unacceptable(value: FieldValue) -> ValueError:
+    return ValueError(f"{{unacceptable_type,{type_name(value)}}}")
+
+
+def _integer(value: FieldValue) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or type_name(value) == "timestamp":
+        raise _unacceptable(value)
+    return int(value)
+
+
+def _not_negative(value: FieldValue) -> int:
+    number = _integer(value)
+    if number < 0:
+        raise ValueError(f"{{value_negative,{number}}}")
+    return number
+
+
+def _time(value: FieldValue) -> int:
+    number = _not_negative(value)
+    if number > TIME_MAX:
+        raise ValueError(f"{{value_too_big,{number}}}")
+    return number
+
+
+def _lifetime(value: FieldValue) -> int:
+    number = _time(value)
+    if number == 0:
+        raise ValueError(f"{{value_zero,{number}}}")
+    return number
+
+
+def _priority(value: FieldValue) -> int:
+    number = _not_negative(value)
+    if number > 255:
+        raise ValueError(f"{{max_value_exceeded,{number}}}")
+    return number
+
+
+def _string(value: FieldValue) -> str:
+    if not isinstance(value, str):
+        raise _unacceptable(value)
+    return str(value)
+
+
+def _flag(value: FieldValue) -> bool:
+    if not isinstance(value, bool):
+        raise _unacceptable(value)
+    return value
+
+
+def _one_of(choices: tuple[str, ...], error: str) -> Callable[[FieldValue], str]:
+    def check(value: FieldValue) -> str:
+        if _string(value) not in choices:
+            raise ValueError(error)
+        return str(value)
+
+    return check
+
+
+# Argument: what checks it, and the setting that it becomes ("" for what is accepted and needs nothing done).
+ARGUMENTS: dict[str, tuple[Callable[[FieldValue], int | str | bool], str]] = {
+    "x-message-ttl": (_time, "ttl"),
+    "x-expires": (_lifetime, "expires"),
+    "x-max-length": (_not_negative, "max_length"),
+    "x-max-length-bytes": (_not_negative, "max_bytes"),
+    "x-overflow": (_one_of((DROP_HEAD, REJECT_PUBLISH, REJECT_PUBLISH_DLX), "invalid_overflow"), "overflow"),
+    "x-dead-letter-exchange": (_string, "dead_letter_exchange"),
+    "x-dead-letter-routing-key": (_string, "dead_letter_routing_key"),
+    "x-max-priority": (_priority, "max_priority"),
+    "x-single-active-consumer": (_flag, "single_active"),
+    "x-delivery-limit": (_not_negative, "delivery_limit"),
+    "x-queue-mode": (_one_of(("default", "lazy"), "invalid_queue_mode"), ""),
+    "x-queue-type": (_one_of(("classic", "quorum"), "invalid_queue_type"), ""),
+    "x-queue-version": (_not_negative, ""),
+    "x-queue-master-locator": (_string, ""),
+    "x-queue-leader-locator": (_string, ""),
+    "x-dead-letter-strategy": (_one_of(("at-most-once", "at-least-once"), "invalid_dlx_strategy"), ""),
+}
+
+# What a quorum queue does unless told otherwise (RabbitMQ 4.0): a message that comes back 20 times is a poison one.
+QUORUM_DELIVERY_LIMIT = 20
+
+
+def read_settings(arguments: Mapping[str, FieldValue], described: str) -> Settings:
+    """Check a queue's arguments.
+
+    ``described`` names the queue in errors. Unknown arguments are left alone, as RabbitMQ does. Raises
+    PreconditionFailed.
+    """
+    found: dict[str, int | str | bool] = {}
+    for name, value in arguments.items():
+        known = ARGUMENTS.get(name)
+        if known is None:
+            continue
+        check, setting = known
+        try:
+            checked = check(value)
+        except ValueError as error:
+            raise PreconditionFailed(f"invalid arg '{name}' for {described}: {error}") from None
+        if setting:
+            found[setting] = checked
+    if "dead_letter_routing_key" in found and "dead_letter_exchange" not in found:
+        raise PreconditionFailed(
+            f"invalid arg 'x-dead-letter-routing-key' for {described}: routing_key_but_no_dlx_defined"
+        )
+    if arguments.get("x-queue-type") == "quorum":
+        found.setdefault("delivery_limit", QUORUM_DELIVERY_LIMIT)
+    return Settings(**found)  # type: ignore[arg-type]
+
+
+def require_equivalent(
+    current: Mapping[str, FieldValue], received: Mapping[str, FieldValue], described: str, names: tuple[str, ...]
+) -> None:
+    """Compare what a second declaration says with what exists, for the arguments that count.
+
+    Numbers are equal whatever their width on the wire. Raises PreconditionFailed.
+    """
+    for name in names:
+        ours, theirs = current.get(name), received.get(name)
+        if name == "x-queue-type":
+            ours, theirs = ours or "classic", theirs or "classic"
+        if type(ours) is type(theirs) and ours == theirs:
+            continue
+        if _is_number(ours) and _is_number(theirs) and ours == theirs:
+            continue
+        if isinstance(ours, str) and isinstance(theirs, str) and ours == theirs:
+            continue
+        raise PreconditionFailed(
+            f"inequivalent arg '{name}' for {described}: received {_said(theirs)} but current is {_said(ours)}"
+        )
+
+
+def _is_number(value: FieldValue) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and type_name(value) != "timestamp"
+
+
+def _said(value: FieldValue) -> str:
+    if value is None:
+        return "none"
+    shown = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"the value '{shown}' of type '{type_name(value)}'"

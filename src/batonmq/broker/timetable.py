@@ -1,0 +1,65 @@
+"""What is to happen later, in one heap for the whole broker: the host keeps one timer for it."""
+
+from __future__ import annotations
+
+import heapq
+from itertools import count
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batonmq.clock import Clock
+
+
+class Timer:
+    """A call that is due at a time; it can be taken back."""
+
+    __slots__ = ("callback", "due")
+
+    def __init__(self, due: float, callback: Callable[[], None]) -> None:
+        self.due = due
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        """Do not call; harmless when it was called already."""
+        self.callback = None
+
+
+class Timetable:
+    """Calls in the order of their time."""
+
+    __slots__ = ("_clock", "_heap", "_number", "on_change")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._heap: list[tuple[float, int, Timer]] = []
+        self._number = count()
+        # Set by the host: the earliest time has changed.
+        self.on_change: Callable[[], None] | None = None
+
+    def after(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call once, that many seconds from now (0 or less: at the next run)."""
+        timer = Timer(self._clock.monotonic() + seconds, callback)
+        heapq.heappush(self._heap, (timer.due, next(self._number), timer))
+        if self._heap[0][2] is timer and self.on_change is not None:
+            self.on_change()
+        return timer
+
+    def next_due(self) -> float | None:
+        """The monotonic time of the next call; None when there is none."""
+        heap = self._heap
+        while heap and heap[0][2].callback is None:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None
+
+    def run(self) -> None:
+        """Call what is due."""
+        now = self._clock.monotonic()
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            timer = heapq.heappop(heap)[2]
+            callback = timer.callback
+            if callback is not None:
+                timer.callback = None
+                callback()

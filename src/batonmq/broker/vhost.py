@@ -1,0 +1,246 @@
+"""A virtual host: its exchanges, queues and bindings, and the way of a message between them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from batonmq.broker.exchanges import EXCHANGE_TYPES, Binding, DefaultExchange, Exchange
+from batonmq.broker.idle import IdleTimer
+from batonmq.broker.queue import KEPT, REFUSED, STORED, Queue
+from batonmq.broker.replies import ReplyDesk
+from batonmq.broker.settings import read_settings
+from batonmq.store.interface import Definition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from batonmq.broker.broker import Broker
+    from batonmq.broker.exchanges.base import Destination, Target
+    from batonmq.fields import FieldValue
+    from batonmq.message import Message
+    from batonmq.store.interface import LaneRecord
+
+# Every virtual host has these (AMQP 0-9-1 §3.1.3, and RabbitMQ's amq.rabbitmq.trace).
+PREDECLARED = (
+    ("amq.direct", "direct", False),
+    ("amq.fanout", "fanout", False),
+    ("amq.topic", "topic", False),
+    ("amq.headers", "headers", False),
+    ("amq.match", "headers", False),
+    ("amq.rabbitmq.trace", "topic", True),
+)
+
+
+class VirtualHost:
+    """See the module. Changes here are not checked: ``Operations`` does that for clients."""
+
+    def __init__(self, broker: Broker, name: str) -> None:
+        self.broker = broker
+        self.name = name
+        # Rises with every change of what is bound to what: a remembered route is good while this stands.
+        self.version = 0
+        self.queues: dict[str, Queue] = {}
+        self.exchanges: dict[str, Exchange] = {}
+        self.replies = ReplyDesk()
+        self.default = DefaultExchange(self._find_target)
+        self.exchanges[""] = self.default
+        for exchange_name, kind, internal in PREDECLARED:
+            exchange = EXCHANGE_TYPES[kind](exchange_name, durable=True, internal=internal)
+            self.exchanges[exchange_name] = exchange
+        # Bindings by their destination, for when that goes.
+        self._bindings_to: dict[object, list[Binding]] = {}
+
+    def _find_target(self, name: str) -> Destination | None:
+        return self.queues.get(name) or self.replies.find(name)
+
+    # ------------------------------------------------------------------ exchanges
+
+    def add_exchange(
+        self,
+        name: str,
+        kind: str,
+        *,
+        durable: bool,
+        auto_delete: bool,
+        internal: bool,
+        arguments: Mapping[str, FieldValue],
+        keep: bool = True,
+    ) -> Exchange:
+        """Make an exchange; ``keep`` writes a durable one to the store."""
+        exchange = EXCHANGE_TYPES[kind](
+            name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments
+        )
+        self.exchanges[name] = exchange
+        self.version += 1
+        if durable and keep:
+            value = {"type": kind, "auto_delete": auto_delete, "internal": internal}
+            self.broker.store.define(Definition("exchange", self.name, name, value, arguments))
+        return exchange
+
+    def remove_exchange(self, exchange: Exchange) -> None:
+        """Delete an exchange with all bindings from it and to it."""
+        if self.exchanges.get(exchange.name) is not exchange:
+            return
+        del self.exchanges[exchange.name]
+        self.version += 1
+        for binding in list(exchange.bindings):
+            self._drop_binding(binding)
+        self._drop_bindings_to(exchange)
+        if exchange.durable:
+            self.broker.store.forget("exchange", self.name, exchange.name)
+
+    # ------------------------------------------------------------------ queues
+
+    def add_queue(
+        self,
+        name: str,
+        *,
+        durable: bool,
+        auto_delete: bool,
+        owner: object | None,
+        arguments: Mapping[str, FieldValue],
+        lanes: Iterable[LaneRecord] | None = None,
+    ) -> Queue:
+        """Make a queue, or bring one back with the lanes of the store. Raises PreconditionFailed, StoreError."""
+        settings = read_settings(arguments, f"queue '{name}' in vhost '{self.name}'")
+        # An exclusive queue goes with its connection: nothing of it is ever needed after a restart.
+        kept = durable and owner is None
+        queue = Queue(
+            self,
+            name,
+            durable=durable,
+            kept=kept,
+            auto_delete=auto_delete,
+            owner=owner,
+            arguments=arguments,
+            settings=settings,
+            lanes=lanes,
+        )
+        self.queues[name] = queue
+        self.version += 1
+        if settings.expires is not None:
+            IdleTimer(queue)
+        if kept and lanes is None:
+            self.broker.store.define(Definition("queue", self.name, name, {"auto_delete": auto_delete}, arguments))
+        return queue
+
+    def remove_queue(self, queue: Queue) -> int:
+        """Delete a queue; tells how many messages were ready in it."""
+        if self.queues.get(queue.name) is not queue:
+            return 0
+        del self.queues[queue.name]
+        self.version += 1
+        self._drop_bindings_to(queue)
+        if queue.kept:
+            self.broker.store.forget("queue", self.name, queue.name)
+        return queue.delete()
+
+    # ------------------------------------------------------------------ bindings
+
+    def add_binding(
+        self,
+        source: Exchange,
+        destination: Queue | Exchange,
+        routing_key: str,
+        arguments: Mapping[str, FieldValue],
+        *,
+        keep: bool = True,
+    ) -> None:
+        """Bind; a binding that exists stays as it is. Raises PreconditionFailed for arguments that mean nothing."""
+        source.check_arguments(arguments)
+        if self.find_binding(source, destination, routing_key, arguments) is not None:
+            return
+        binding = Binding(source, destination, routing_key, arguments)
+        source.bind(binding)
+        self._bindings_to.setdefault(destination, []).append(binding)
+        self.version += 1
+        if keep and _is_kept(binding):
+            self.broker.store.define(Definition("binding", self.name, _binding_name(binding), {}, arguments))
+
+    def find_binding(
+        self,
+        source: Exchange,
+        destination: Queue | Exchange,
+        routing_key: str,
+        arguments: Mapping[str, FieldValue],
+    ) -> Binding | None:
+        """The binding with this key and these arguments, if there is one."""
+        for binding in self._bindings_to.get(destination, ()):
+            if binding.source is source and binding.same_as(destination, routing_key, arguments):
+                return binding
+        return None
+
+    def remove_binding(self, binding: Binding) -> None:
+        """Unbind."""
+        self._bindings_to[binding.destination].remove(binding)
+        self._drop_binding(binding)
+
+    def _drop_bindings_to(self, destination: object) -> None:
+        for binding in self._bindings_to.pop(destination, []):
+            self._drop_binding(binding)
+
+    def _drop_binding(self, binding: Binding) -> None:
+        source = binding.source
+        if binding not in source.bindings:
+            return
+        source.unbind(binding)
+        if binding in self._bindings_to.get(binding.destination, ()):
+            self._bindings_to[binding.destination].remove(binding)
+        self.version += 1
+        if _is_kept(binding):
+            self.broker.store.forget("binding", self.name, _binding_name(binding))
+        # An auto-delete exchange goes with the last binding from it, and may take others along.
+        if source.auto_delete and not source.bindings:
+            self.remove_exchange(source)
+
+    # ------------------------------------------------------------------ the way of a message
+
+    def route(self, exchange: Exchange, routing_keys: list[str], headers: Mapping[str, FieldValue]) -> list[Target]:
+        """The queues that a message reaches, each once, over bound and alternate exchanges."""
+        targets: dict[Target, None] = {}
+        seen = {exchange.name}
+        ahead = [exchange]
+        while ahead:
+            current = ahead.pop()
+            found = False
+            for key in routing_keys:
+                for destination in current.match(key, headers):
+                    found = True
+                    if isinstance(destination, Exchange):
+                        if destination.name not in seen:
+                            seen.add(destination.name)
+                            ahead.append(destination)
+                    else:
+                        targets[destination] = None  # type: ignore[index]
+            alternate = None if found or current.alternate is None else self.exchanges.get(current.alternate)
+            if alternate is not None and alternate.name not in seen:
+                seen.add(alternate.name)
+                ahead.append(alternate)
+        return list(targets)
+
+    def publish(self, message: Message, targets: list[Target]) -> int:
+        """Put a routed message into its queues. REFUSED when any of them refused; STORED when any needs the disk."""
+        outcome = KEPT
+        refused = False
+        if len(targets) > 1:
+            self.broker.store.share(message)
+        for target in targets:
+            result = target.publish(message)
+            if result == STORED:
+                outcome = STORED
+            elif result == REFUSED:
+                refused = True
+        return REFUSED if refused else outcome
+
+
+def _is_kept(binding: Binding) -> bool:
+    destination = binding.destination
+    return binding.source.durable and (destination.kept if isinstance(destination, Queue) else destination.durable)
+
+
+def _binding_name(binding: Binding) -> str:
+    kind = "exchange" if isinstance(binding.destination, Exchange) else "queue"
+    # The arguments are part of what makes a binding one of its own.
+    arguments = sorted((name, repr(value)) for name, value in binding.arguments.items())
+    return json.dumps([binding.source.name, kind, binding.destination.name, binding.routing_key, arguments])

@@ -1,0 +1,52 @@
+"""The one tree of exceptions.
+
+``BatonError`` is its root. ``BrokerError`` and what comes below it are the peer's fault: an operation that the
+point-to-point model refuses. Their text is what the client reads (RabbitMQ's wording, which clients match on); each
+protocol says them in its own way. ``StoreError`` is the disk's fault.
+"""
+
+from __future__ import annotations
+
+
+class BatonError(Exception):
+    """The root of everything that BatonMQ raises on purpose."""
+
+
+class BrokerError(BatonError):
+    """An operation was refused. ``str(error)`` is a text for the client."""
+
+
+class NotFound(BrokerError):
+    """A queue, an exchange or a binding that was named does not exist (AMQP 0-9-1 reply code 404)."""
+
+
+class AccessRefused(BrokerError):
+    """The user may not do this, or the name is reserved (403)."""
+
+
+class ResourceLocked(BrokerError):
+    """The queue belongs exclusively to another connection (405)."""
+
+
+class PreconditionFailed(BrokerError):
+    """An argument is invalid, or differs from what exists (406)."""
+
+
+class ResourceError(BrokerError):
+    """A limit is reached, or the store cannot write now (506)."""
+
+
+class NotAllowed(BrokerError):
+    """The connection broke a rule that ends it (530)."""
+
+
+class Unsupported(BrokerError):
+    """A part of the specification that is not offered (540)."""
+
+
+class StoreError(BatonError):
+    """The store could not read or write: the disk is full, read-only or failing."""
+
+
+class StoreCorrupt(StoreError):
+    """The store's file is not ours, or damaged: it is not opened."""

@@ -1,0 +1,9 @@
+"""What survives a crash. ``SqliteStore`` keeps messages in a file; ``MemoryStore`` keeps nothing."""
+
+from __future__ import annotations
+
+from batonmq.store.interface import Definition, LaneRecord, Snapshot, Store
+from batonmq.store.memory import MemoryStore
+from batonmq.store.sqlite import SqliteStore
+
+__all__ = ["Definition", "LaneRecord", "MemoryStore", "Snapshot", "SqliteStore", "Store"]

@@ -1,0 +1,192 @@
+"""What the broker asks of a store.
+
+A store collects what happens during a turn of the host's loop and writes it as one transaction:
+
+    insert, delete, update ...      collected, nothing written
+    stage()                         on the loop: written into an open transaction
+    commit()                        in a thread, may block: on the disk when it returns
+    finish(error)                   on the loop: the batch is durable, or was rolled back
+
+While a commit is under way (``busy``) the next batch is collected. Batches are numbered, so that a confirm can wait
+for the number that its message belongs to.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batonmq.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batonmq.fields import FieldValue
+    from batonmq.message import Message, QueuedMessage
+
+# A row's number: the lane in the high 18 bits, the position in the low 45. Two lanes never share rows, a lane's rows
+# lie together in the file in the order of the queue, and 35 billion messages a day would fill a lane in 2.7 years.
+POSITION_BITS = 45
+POSITION_MASK = (1 << POSITION_BITS) - 1
+LANES_MAX = (1 << (63 - POSITION_BITS)) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A durable exchange, queue, binding or policy as the store keeps it."""
+
+    kind: str
+    vhost: str
+    name: str
+    value: Mapping[str, object]
+    arguments: Mapping[str, FieldValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRecord:
+    """A lane that was found at the start: whose it is, how many messages wait in it and the last one's row."""
+
+    lane_id: int
+    vhost: str
+    queue: str
+    priority: int
+    waiting: int
+    waiting_bytes: int
+    last_row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that a broker needs to come up again, but the messages, which are read as they are wanted."""
+
+    definitions: list[Definition]
+    lanes: list[LaneRecord]
+
+
+@dataclass(slots=True)
+class StoredMessage:
+    """A message read back from the store."""
+
+    row: int
+    message: Message
+    expires_at: int
+    deliveries: int
+    stored: int
+
+
+class Store(ABC):
+    """Where messages and definitions are kept. Not thread-safe but for ``commit``."""
+
+    def __init__(self) -> None:
+        # True where messages can be left to the store alone, and read back.
+        self.pages = False
+        # The number of the batch that is being collected, and of the last one on the disk.
+        self.batch = 1
+        self.committed = 0
+        # A commit is under way in a thread.
+        self.busy = False
+        # Bytes of messages collected and not yet staged.
+        self.pending_bytes = 0
+        # Why the store cannot write now; None when it can.
+        self.error: StoreError | None = None
+        # Counts definitions, lanes and dropped ranges: an operation that moves it has changed what is durable.
+        self.changes = 0
+        self._last_lane = 0
+        self._free_lanes: list[int] = []
+
+    @abstractmethod
+    def open(self) -> Snapshot:
+        """Open, mend what a crash left, and tell what there is.
+
+        Raises StoreError when the file cannot be opened, StoreCorrupt when it is not a store of ours.
+        """
+
+    def allocate_lane(self) -> int:
+        """A lane number that no row uses. Raises StoreError when 262,143 are in use."""
+        if self._free_lanes:
+            return self._free_lanes.pop()
+        if self._last_lane >= LANES_MAX:
+            raise StoreError(f"there are {LANES_MAX} queues already")
+        self._last_lane += 1
+        return self._last_lane
+
+    def release_lane(self, lane_id: int) -> None:
+        """A lane of which nothing ever reached the store may be used again."""
+        self._free_lanes.append(lane_id)
+
+    @abstractmethod
+    def define(self, definition: Definition) -> None:
+        """Keep a definition, replacing one of the same kind, virtual host and name."""
+
+    @abstractmethod
+    def forget(self, kind: str, vhost: str, name: str) -> None:
+        """Drop a definition."""
+
+    @abstractmethod
+    def add_lane(self, lane_id: int, vhost: str, queue: str, priority: int) -> None:
+        """Keep a durable queue's lane."""
+
+    @abstractmethod
+    def drop_lane(self, lane_id: int) -> None:
+        """Forget a lane and every message in it."""
+
+    @abstractmethod
+    def drop_rows(self, first_row: int, last_row: int) -> None:
+        """Forget all messages from the first row to the last, in time bounded per batch whatever their number."""
+
+    @abstractmethod
+    def insert(self, queued: QueuedMessage) -> None:
+        """Keep a message."""
+
+    @abstractmethod
+    def delete(self, queued: QueuedMessage) -> None:
+        """A message is settled, or gone in another way."""
+
+    @abstractmethod
+    def undelete(self, queued: QueuedMessage) -> None:
+        """Forget a deletion that failed, instead of trying it again."""
+
+    @abstractmethod
+    def update(self, queued: QueuedMessage) -> None:
+        """A message came back, was handed out again, or changed otherwise: keep its count and its state."""
+
+    @abstractmethod
+    def mark_handed(self, lane_id: int, position: int) -> None:
+        """Everything in the lane up to this position has been in a consumer's hands."""
+
+    @abstractmethod
+    def share(self, message: Message) -> None:
+        """The message goes to several durable queues: keep its body once."""
+
+    @abstractmethod
+    def read(self, after_row: int, last_row: int, most: int, most_bytes: int) -> list[StoredMessage]:
+        """The next messages after a row, in order; never while ``busy``. Raises StoreError."""
+
+    @abstractmethod
+    def expired(self, after_row: int, last_row: int, now: int, most: int) -> list[StoredMessage]:
+        """Messages between the rows whose time is over (``now`` in ms of the epoch); never while ``busy``."""
+
+    @abstractmethod
+    def next_expiry(self, after_row: int, last_row: int) -> int:
+        """When the next message between the rows expires, in ms of the epoch; 0: none does. Never while ``busy``."""
+
+    @abstractmethod
+    def has_work(self) -> bool:
+        """Is anything collected, or to be tried again?"""
+
+    @abstractmethod
+    def stage(self) -> None:
+        """Write what was collected into an open transaction. A failure shows in ``commit``."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Make the staged batch durable. May block; raises StoreError, and then nothing of the batch is kept."""
+
+    @abstractmethod
+    def finish(self, error: StoreError | None) -> list[QueuedMessage]:
+        """The commit returned. On an error: the messages that are not kept; the rest will be tried again."""
+
+    @abstractmethod
+    def close(self, waiting: Mapping[int, tuple[int, int]] | None) -> None:
+        """Commit what is left and close. ``waiting``: how many messages and bytes each lane has, where it is known."""

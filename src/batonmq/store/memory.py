@@ -1,0 +1,85 @@
+"""A store that keeps nothing: for tests, and for queues that need not outlive their process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.store.interface import Definition, Snapshot, Store, StoredMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batonmq.errors import StoreError
+    from batonmq.message import Message, QueuedMessage
+
+
+class MemoryStore(Store):
+    """Everything stays in the queues' own memory, whatever the backlog; a commit is done at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._work = False
+
+    def open(self) -> Snapshot:
+        return Snapshot([], [])
+
+    def define(self, definition: Definition) -> None:
+        self._work = True
+
+    def forget(self, kind: str, vhost: str, name: str) -> None:
+        self._work = True
+
+    def add_lane(self, lane_id: int, vhost: str, queue: str, priority: int) -> None:
+        self._work = True
+
+    def drop_lane(self, lane_id: int) -> None:
+        self._free_lanes.append(lane_id)
+        self._work = True
+
+    def drop_rows(self, first_row: int, last_row: int) -> None:
+        self._work = True
+
+    def insert(self, queued: QueuedMessage) -> None:
+        self._work = True
+
+    def delete(self, queued: QueuedMessage) -> None:
+        self._work = True
+
+    def undelete(self, queued: QueuedMessage) -> None:
+        """No deletion fails here."""
+
+    def update(self, queued: QueuedMessage) -> None:
+        self._work = True
+
+    def mark_handed(self, lane_id: int, position: int) -> None:
+        self._work = True
+
+    def share(self, message: Message) -> None:
+        """Bodies in memory are shared as they are."""
+
+    def read(self, after_row: int, last_row: int, most: int, most_bytes: int) -> list[StoredMessage]:
+        return []
+
+    def expired(self, after_row: int, last_row: int, now: int, most: int) -> list[StoredMessage]:
+        return []
+
+    def next_expiry(self, after_row: int, last_row: int) -> int:
+        return 0
+
+    def has_work(self) -> bool:
+        return self._work
+
+    def stage(self) -> None:
+        self._work = False
+        self.batch += 1
+
+    def commit(self) -> None:
+        """There is nothing to wait for."""
+
+    def finish(self, error: StoreError | None) -> list[QueuedMessage]:
+        self.busy = False
+        self.committed = self.batch - 1
+        return []
+
+    def close(self, waiting: Mapping[int, tuple[int, int]] | None) -> None:
+        self._work = False

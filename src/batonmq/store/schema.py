@@ -1,0 +1,85 @@
+"""The file: its tables, how it is opened, and what is mended after a crash."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+
+from batonmq.errors import StoreCorrupt, StoreError
+
+APPLICATION_ID = 0x4241544E  # "BATN"
+VERSION = 1
+
+TABLES = """
+CREATE TABLE definition(
+    kind TEXT, vhost TEXT, name TEXT, value TEXT NOT NULL, arguments BLOB NOT NULL,
+    PRIMARY KEY(kind, vhost, name)) WITHOUT ROWID;
+CREATE TABLE lane(
+    id INTEGER PRIMARY KEY, vhost TEXT NOT NULL, queue TEXT NOT NULL, priority INTEGER NOT NULL,
+    handed INTEGER NOT NULL DEFAULT 0, waiting INTEGER, waiting_bytes INTEGER);
+CREATE TABLE message(
+    id INTEGER PRIMARY KEY, exchange TEXT NOT NULL, routing_key TEXT NOT NULL, properties BLOB NOT NULL, body BLOB,
+    expires INTEGER NOT NULL DEFAULT 0, deliveries INTEGER NOT NULL DEFAULT 0, returned INTEGER NOT NULL DEFAULT 0,
+    stored INTEGER NOT NULL DEFAULT 1, shared INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX message_expires ON message(id >> 45, expires) WHERE expires > 0;
+CREATE INDEX message_spilled ON message(id) WHERE stored = 2;
+CREATE INDEX message_shared ON message(shared) WHERE shared > 0;
+CREATE TABLE body(id INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE trash(low INTEGER PRIMARY KEY, high INTEGER NOT NULL);
+CREATE TABLE probe(id INTEGER PRIMARY KEY, writes INTEGER NOT NULL);
+INSERT INTO probe VALUES(1, 0);
+"""
+
+
+def rows(db: apsw.Connection, sql: str, values: tuple[int, ...] = ()) -> list[tuple[Any, ...]]:
+    """What a query finds, typed by whoever asks."""
+    return db.execute(sql, values).fetchall()
+
+
+def connect(path: str) -> apsw.Connection:
+    """Open or make a store's file; raises StoreError, StoreCorrupt."""
+    try:
+        connection = apsw.Connection(path)
+    except apsw.Error as error:
+        raise StoreError(f"cannot open {path}: {error}") from error
+    try:
+        _prepare(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: apsw.Connection, path: str) -> None:
+    try:
+        connection.set_busy_timeout(5000)
+        # 8 KiB pages hold seven messages of 1 KiB; the setting counts only for a file that is being made.
+        connection.execute("PRAGMA page_size=8192")
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        application = connection.pragma("application_id")
+        version = connection.pragma("user_version")
+        if application == 0 and version == 0 and not connection.execute("SELECT 1 FROM sqlite_schema").get:
+            pass
+        elif application != APPLICATION_ID:
+            raise StoreCorrupt(f"{path} is not a BatonMQ store")
+        elif not isinstance(version, int) or version > VERSION:
+            raise StoreCorrupt(f"{path} was written by a newer BatonMQ (format {version}, this one knows {VERSION})")
+        if connection.pragma("journal_mode", "wal") != "wal":
+            raise StoreError(f"{path} cannot be used: its file system does not offer write-ahead logging")
+        # FULL: the write-ahead log is synced at every commit, which is what a confirm promises.
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+        connection.execute("PRAGMA cache_size=-32768")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        if version == 0:
+            with connection:
+                connection.execute(TABLES)
+                connection.pragma("application_id", APPLICATION_ID)
+                connection.pragma("user_version", VERSION)
+    except apsw.NotADBError as error:
+        raise StoreCorrupt(f"{path} is not a BatonMQ store") from error
+    except apsw.CorruptError as error:
+        raise StoreCorrupt(f"{path} is damaged: {error}") from error
+    except apsw.Error as error:
+        raise StoreError(f"cannot use {path}: {error}") from error

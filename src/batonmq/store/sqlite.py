@@ -1,0 +1,298 @@
+"""The store in an SQLite file: write-ahead log, synced at every commit.
+
+One connection writes and reads, so that a read sees what was staged: on the loop between two commits, in the
+committer's thread during one. A batch is one transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import apsw
+
+from batonmq.errors import StoreCorrupt, StoreError
+from batonmq.fields import decode_table, encode_table
+from batonmq.message import READY, Message
+from batonmq.properties import Properties
+from batonmq.store.batch import Batch
+from batonmq.store.interface import (
+    POSITION_BITS,
+    POSITION_MASK,
+    Definition,
+    LaneRecord,
+    Snapshot,
+    Store,
+    StoredMessage,
+)
+from batonmq.store.schema import connect, rows
+from batonmq.store.sweeper import Sweeper
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batonmq.message import QueuedMessage
+
+SELECT = (
+    "SELECT id, exchange, routing_key, properties,"
+    " CASE WHEN shared > 0 THEN (SELECT body FROM body WHERE body.id = message.shared) ELSE message.body END,"
+    " expires, deliveries, stored, shared FROM message "
+)
+
+COUNT = (
+    "SELECT count(*), coalesce(sum(length(message.body)), 0)"
+    " + coalesce(sum((SELECT length(body.body) FROM body WHERE body.id = shared AND shared > 0)), 0)"
+    " FROM message WHERE message.id BETWEEN ? AND ?"
+)
+DEFINE = (
+    "INSERT INTO definition VALUES(?,?,?,?,?) ON CONFLICT(kind, vhost, name)"
+    " DO UPDATE SET value = excluded.value, arguments = excluded.arguments"
+)
+
+# A body that goes to several durable queues is kept once from this size on: below it a copy costs less.
+SHARED_BODY_MIN = 4096
+
+
+class SqliteStore(Store):
+    """See the module. ``path`` is the file's; its ``-wal`` and ``-shm`` companions lie beside it."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.pages = True
+        self.path = path
+        self._db: apsw.Connection
+        self._sweeper: Sweeper
+        self._next_shared = 1
+        self._collected = Batch()
+        # The collected batch's own, at hand for the hot path.
+        self._inserts = self._collected.inserts
+        self._deletes = self._collected.deletes
+        # What stands in the open transaction, and why that has failed already.
+        self._staged: Batch | None = None
+        self._failure: apsw.Error | None = None
+
+    # ------------------------------------------------------------------ opening and closing
+
+    def open(self) -> Snapshot:
+        self._db = connect(self.path)
+        self._sweeper = Sweeper(self._db, self.path)
+        try:
+            self._sweeper.recover()
+            snapshot = Snapshot(self._read_definitions(), self._read_lanes())
+            self._next_shared = int(self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM body").get)
+        except apsw.CorruptError as error:
+            raise StoreCorrupt(f"{self.path} is damaged: {error}") from error
+        except apsw.Error as error:
+            raise StoreError(f"cannot use {self.path}: {error}") from error
+        used = {lane.lane_id for lane in snapshot.lanes}
+        self._last_lane = max(used, default=0)
+        self._free_lanes = [lane for lane in range(1, self._last_lane) if lane not in used]
+        return snapshot
+
+    def _read_definitions(self) -> list[Definition]:
+        return [
+            Definition(kind, vhost, name, json.loads(value), decode_table(arguments, 0, len(arguments))[0])
+            for kind, vhost, name, value, arguments in rows(
+                self._db, "SELECT kind, vhost, name, value, arguments FROM definition"
+            )
+        ]
+
+    def _read_lanes(self) -> list[LaneRecord]:
+        lanes = []
+        for lane_id, vhost, queue, priority, waiting, size in rows(
+            self._db, "SELECT id, vhost, queue, priority, waiting, waiting_bytes FROM lane"
+        ):
+            first = lane_id << POSITION_BITS
+            span = (first, first | POSITION_MASK)
+            if waiting is None:
+                waiting, size = rows(self._db, COUNT, span)[0]
+            last = rows(self._db, "SELECT max(id) FROM message WHERE id BETWEEN ? AND ?", span)[0][0]
+            lanes.append(LaneRecord(lane_id, vhost, queue, priority, waiting, size, last or 0))
+        # A count holds only for an orderly stop; from now on it is stale.
+        self._db.execute("UPDATE lane SET waiting = NULL WHERE waiting IS NOT NULL")
+        return lanes
+
+    def close(self, waiting: Mapping[int, tuple[int, int]] | None) -> None:
+        try:
+            while self.has_work() and self.error is None:
+                self.stage()
+                failure = None
+                try:
+                    self.commit()
+                except StoreError as error:
+                    failure = error
+                self.finish(failure)
+            if waiting is not None and self.error is None:
+                with self._db:
+                    self._db.executemany(
+                        "UPDATE lane SET waiting = ?, waiting_bytes = ? WHERE id = ?",
+                        [(count, size, lane_id) for lane_id, (count, size) in waiting.items()],
+                    )
+        finally:
+            self._db.close()
+
+    # ------------------------------------------------------------------ collecting
+
+    def _change(self, sql: str, *values: str | bytes | int) -> None:
+        self.changes += 1
+        self._collected.statements.append((sql, values))
+
+    def define(self, definition: Definition) -> None:
+        d = definition
+        self._change(DEFINE, d.kind, d.vhost, d.name, json.dumps(d.value), encode_table(d.arguments))
+
+    def forget(self, kind: str, vhost: str, name: str) -> None:
+        self._change("DELETE FROM definition WHERE kind = ? AND vhost = ? AND name = ?", kind, vhost, name)
+
+    def add_lane(self, lane_id: int, vhost: str, queue: str, priority: int) -> None:
+        sql = "INSERT INTO lane(id, vhost, queue, priority) VALUES(?,?,?,?)"
+        self._change(sql, lane_id, vhost, queue, priority)
+
+    def drop_lane(self, lane_id: int) -> None:
+        first = lane_id << POSITION_BITS
+        self._collected.marks.pop(lane_id, None)
+        self._change("DELETE FROM lane WHERE id = ?", lane_id)
+        self.drop_rows(first, first | POSITION_MASK)
+        self._collected.dropped_lanes.append(lane_id)
+
+    def drop_rows(self, first_row: int, last_row: int) -> None:
+        if self._inserts:
+            for row in [row for row in self._inserts if first_row <= row <= last_row]:
+                del self._inserts[row]
+        self._change("INSERT OR REPLACE INTO trash VALUES(?,?)", first_row, last_row)
+
+    def insert(self, queued: QueuedMessage) -> None:
+        self._inserts[queued.row] = queued
+        self.pending_bytes += queued.message.size + 128
+
+    def delete(self, queued: QueuedMessage) -> None:
+        # What was not staged yet need not be written at all.
+        if self._inserts.pop(queued.row, None) is None:
+            self._deletes.append(queued.row)
+            if queued.message.shared_id:
+                self._collected.orphans.append(queued.message.shared_id)
+
+    def undelete(self, queued: QueuedMessage) -> None:
+        if queued.row in self._deletes:
+            self._deletes.remove(queued.row)
+
+    def update(self, queued: QueuedMessage) -> None:
+        if queued.row not in self._inserts:
+            self._collected.updates[queued.row] = (queued.deliveries, queued.state == READY, queued.expires_at)
+
+    def mark_handed(self, lane_id: int, position: int) -> None:
+        self._collected.marks[lane_id] = position
+
+    def share(self, message: Message) -> None:
+        if not message.shared_id and message.size >= SHARED_BODY_MIN:
+            message.shared_id = self._next_shared
+            self._next_shared += 1
+
+    # ------------------------------------------------------------------ reading
+
+    def read(self, after_row: int, last_row: int, most: int, most_bytes: int) -> list[StoredMessage]:
+        where = SELECT + "WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
+        return self._select(where, (after_row, last_row, most), most_bytes)
+
+    def expired(self, after_row: int, last_row: int, now: int, most: int) -> list[StoredMessage]:
+        where = SELECT + "WHERE id >> 45 = ? AND expires > 0 AND expires <= ? AND id > ? ORDER BY expires LIMIT ?"
+        return self._select(where, (last_row >> POSITION_BITS, now, after_row, most), 4 << 20)
+
+    def next_expiry(self, after_row: int, last_row: int) -> int:
+        sql = "SELECT expires FROM message WHERE id >> 45 = ? AND expires > 0 AND id > ? ORDER BY expires LIMIT 1"
+        if self._collected:
+            self._write_out()
+        return self._db.execute(sql, (last_row >> POSITION_BITS, after_row)).get or 0
+
+    def _select(self, sql: str, values: tuple[int, ...], most_bytes: int) -> list[StoredMessage]:
+        found: list[StoredMessage] = []
+        if self._collected:
+            self._write_out()
+        if self._failure is not None:
+            raise StoreError(f"cannot write {self.path}: {self._failure}") from self._failure
+        try:
+            cursor = self._db.execute(sql, values)
+            for row, exchange, routing_key, properties, body, expires, deliveries, stored, shared in cursor:
+                message = Message(exchange, routing_key, Properties.decode(properties), body)
+                message.shared_id = shared
+                found.append(StoredMessage(row, message, expires, deliveries, stored))
+                most_bytes -= len(body)
+                if most_bytes <= 0:
+                    cursor.close()
+                    break
+        except apsw.Error as error:
+            raise StoreError(f"cannot read {self.path}: {error}") from error
+        return found
+
+    # ------------------------------------------------------------------ writing
+
+    def has_work(self) -> bool:
+        return bool(
+            self._inserts
+            or self._deletes
+            or self._collected
+            or self._staged is not None
+            or self.error is not None
+            or self._sweeper.has_work
+        )
+
+    def stage(self) -> None:
+        self._write_out()
+        self.busy = True
+
+    def _write_out(self) -> None:
+        """Into the open transaction, which a read may have begun before the batch was complete."""
+        batch = self._collected
+        self._collected = fresh = Batch()
+        self._inserts = fresh.inserts
+        self._deletes = fresh.deletes
+        self.pending_bytes = 0
+        self.batch += 1
+        if self._staged is None:
+            self._staged = batch
+        else:
+            self._staged.absorb(batch)
+        try:
+            if not self._db.in_transaction:
+                self._db.execute("BEGIN IMMEDIATE")
+            batch.write(self._db)
+        except apsw.Error as error:
+            self._failure = error
+
+    def commit(self) -> None:
+        db = self._db
+        try:
+            if self._failure is not None:
+                raise self._failure
+            if self.error is not None:
+                # Nothing but a real write tells whether the disk takes writes again.
+                db.execute("UPDATE probe SET writes = writes + 1")
+            self._sweeper.sweep_some()
+            db.execute("COMMIT")
+        except apsw.Error as error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise StoreError(f"cannot write {self.path}: {error}") from error
+        self._sweeper.checkpoint_if_due()
+
+    def finish(self, error: StoreError | None) -> list[QueuedMessage]:
+        staged = self._staged
+        assert staged is not None
+        self._staged = None
+        self._failure = None
+        self.busy = False
+        self.error = error
+        if error is None:
+            self.committed = self.batch - 1
+            if staged.statements:
+                self._sweeper.has_work = True
+                self._sweeper.drop_later(staged.dropped_lanes)
+            self._free_lanes.extend(self._sweeper.freed())
+            return []
+        rest = staged.without_inserts()
+        rest.absorb(self._collected)
+        rest.deletes = [row for row in rest.deletes if row not in staged.inserts]
+        self._collected = rest
+        self._inserts = rest.inserts
+        self._deletes = rest.deletes
+        return list(staged.inserts.values())

@@ -1,0 +1,112 @@
+"""What the store does beside the batches: recovery, deleting much in small steps, checkpoints, giving back space.
+
+A queue of two million messages that is purged would hold up every confirm for seconds if it were deleted in one
+transaction. So the batch only notes the range of rows as trash, which makes the purge durable, and the committer's
+thread deletes a slice of it with each batch that follows.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batonmq.store.batch import DELETE_ORPHAN
+from batonmq.store.interface import POSITION_BITS
+from batonmq.store.schema import rows
+
+if TYPE_CHECKING:
+    import apsw
+
+# Rows that one batch deletes beside its own work: about 5 ms.
+SLICE = 5_000
+# The write-ahead log is copied into the file when it has grown by this much.
+CHECKPOINT_BYTES = 16 << 20
+# Free pages that are kept for the next burst; what goes beyond is given back to the file system, some at a time.
+FREE_PAGES_KEPT = 8_192
+VACUUM_PAGES = 2_048
+
+
+class Sweeper:
+    """Runs in the committer's thread on the store's connection; only ``recover``, ``drop_later``, ``freed`` do not."""
+
+    def __init__(self, db: apsw.Connection, path: str) -> None:
+        self._db = db
+        self._wal = Path(path + "-wal")
+        # Is there trash left?
+        self.has_work = False
+        self._dropped: set[int] = set()
+
+    def recover(self) -> None:
+        """Mend what a crash left behind.
+
+        What was handed to a consumer and not settled is marked as delivered once more: everything up to the
+        lane's mark that is still there and was not given back. Trash and spilled messages go.
+        """
+        db = self._db
+        with db:
+            for low, high in rows(db, "SELECT low, high FROM trash"):
+                db.execute("DELETE FROM message WHERE id BETWEEN ? AND ?", (low, high))
+            db.execute("DELETE FROM trash")
+            db.execute("DELETE FROM message WHERE id IN (SELECT id FROM message WHERE stored = 2)")
+            for lane_id, handed in rows(db, "SELECT id, handed FROM lane WHERE handed > 0"):
+                first = lane_id << POSITION_BITS
+                db.execute(
+                    "UPDATE message SET deliveries = deliveries + 1, returned = 1"
+                    " WHERE id BETWEEN ? AND ? AND NOT returned",
+                    (first, first | handed),
+                )
+            db.execute("DELETE FROM body WHERE id NOT IN (SELECT shared FROM message WHERE shared > 0)")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def sweep_some(self) -> None:
+        """Delete a slice of the trash, inside the batch's transaction."""
+        if not self.has_work:
+            return
+        db = self._db
+        trash = rows(db, "SELECT low, high FROM trash ORDER BY low LIMIT 1")
+        if not trash:
+            self.has_work = False
+            self._vacuum()
+            return
+        low, high = trash[0]
+        slice_ = rows(
+            db, "SELECT id, shared FROM message WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?", (low, high, SLICE)
+        )
+        db.execute("DELETE FROM trash WHERE low = ?", (low,))
+        if not slice_:
+            return
+        last = slice_[-1][0]
+        db.execute("DELETE FROM message WHERE id BETWEEN ? AND ?", (low, last))
+        db.executemany(DELETE_ORPHAN, [(shared,) for shared in {shared for _, shared in slice_ if shared}])
+        if len(slice_) == SLICE and last < high:
+            db.execute("INSERT OR REPLACE INTO trash VALUES(?,?)", (last + 1, high))
+
+    def _vacuum(self) -> None:
+        if self._free_pages() > FREE_PAGES_KEPT:
+            self._db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+            self.has_work = True
+
+    def drop_later(self, lanes: list[int]) -> None:
+        """The lanes' numbers may be used again when their trash is gone."""
+        self._dropped.update(lanes)
+
+    def freed(self) -> list[int]:
+        """Lanes that were dropped and are empty by now."""
+        if self.has_work or not self._dropped:
+            return []
+        freed = list(self._dropped)
+        self._dropped.clear()
+        return freed
+
+    def checkpoint_if_due(self) -> None:
+        """Copy the log into the file, if it is long enough to be worth it; see whether space can be given back."""
+        try:
+            if self._wal.stat().st_size < CHECKPOINT_BYTES:
+                return
+        except OSError:
+            return
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self.has_work = self.has_work or self._free_pages() > 2 * FREE_PAGES_KEPT
+
+    def _free_pages(self) -> int:
+        return int(rows(self._db, "PRAGMA freelist_count")[0][0])

@@ -1,15 +1,7 @@
-"""The command `batonmq`."""
+"""The command `batonmq`: a broker, a small client for it, and its users."""
 
 from __future__ import annotations
 
-import click
-
-from batonmq import __version__
+from batonmq.cli.main import main
 
 __all__ = ["main"]
-
-
-@click.group()
-@click.version_option(__version__, prog_name="batonmq")
-def main() -> None:
-    """A durable message broker: every message is handed to exactly one consumer."""

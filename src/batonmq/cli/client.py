@@ -1,0 +1,124 @@
+"""A connection to a broker for the length of one command, with errors that say what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pika
+from pika import exceptions
+from pika.adapters.blocking_connection import BlockingChannel
+
+from batonmq.cli.options import Failure
+
+__all__ = ["connect", "request", "require_queue"]
+
+# How long to wait for a connection, and for an answer, in seconds.
+PATIENCE = 10
+
+REPLY_TO = "amq.rabbitmq.reply-to"
+MANAGEMENT = "batonmq.management"
+NOT_FOUND = 404
+
+
+@contextlib.contextmanager
+def connect(url: str, *, heartbeat: int | None = None) -> Iterator[BlockingChannel]:
+    """A channel on a new connection. Whatever goes wrong with either becomes a Failure of one line."""
+    # pika logs what it raises.
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
+    parameters = _parameters(url)
+    if heartbeat is not None:
+        parameters.heartbeat = heartbeat
+    connection = _open(parameters)
+    try:
+        yield connection.channel()
+    except exceptions.ChannelClosedByBroker as error:
+        raise Failure(_said(error.reply_text)) from None
+    except exceptions.ConnectionClosedByBroker as error:
+        raise Failure(f"the broker closed the connection: {_said(error.reply_text)}") from None
+    except exceptions.UnroutableError:
+        raise Failure("the broker has nowhere to put the message") from None
+    except exceptions.NackError:
+        raise Failure("the broker did not take the message: the queue is full, or the store cannot write") from None
+    except exceptions.AMQPConnectionError:
+        raise Failure("the connection to the broker broke") from None
+    finally:
+        with contextlib.suppress(exceptions.AMQPError):
+            if connection.is_open:
+                connection.close()
+
+
+def _parameters(url: str) -> pika.URLParameters:
+    scheme = urlsplit(url).scheme
+    if scheme not in ("amqp", "amqps"):
+        raise Failure(f"--url: expected amqp://user:password@host:port/vhost, got {_without_password(url)!r}", 2)
+    try:
+        parameters = pika.URLParameters(url)
+    except (ValueError, TypeError) as error:
+        raise Failure(f"--url: {_without_password(url)!r} cannot be read: {error}", 2) from None
+    parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = PATIENCE
+    return parameters
+
+
+def _open(parameters: pika.URLParameters) -> pika.BlockingConnection:
+    user = parameters.credentials.username
+    where = f"{parameters.host}:{parameters.port}"
+    try:
+        return pika.BlockingConnection(parameters)
+    except (exceptions.ProbableAuthenticationError, exceptions.AuthenticationError):
+        raise Failure(f"the broker at {where} refused to log in user {user!r}: wrong name or password") from None
+    except exceptions.ProbableAccessDeniedError:
+        raise Failure(f"user {user!r} has no access to virtual host {parameters.virtual_host!r} at {where}") from None
+    except exceptions.ConnectionClosedByBroker as error:
+        raise Failure(f"the broker at {where} refused the connection: {_said(error.reply_text)}") from None
+    except (exceptions.IncompatibleProtocolError, exceptions.StreamLostError):
+        raise Failure(f"what listens at {where} does not speak AMQP 0-9-1") from None
+    except (exceptions.AMQPConnectionError, OSError):
+        raise Failure(f"cannot connect to {where}: is the broker running? `batonmq serve` starts one") from None
+
+
+def _said(text: str) -> str:
+    """A reply text without its code in words."""
+    return text.partition(" - ")[2] or text
+
+
+def _without_password(url: str) -> str:
+    before, at, after = url.rpartition("@")
+    return f"{before.rpartition(':')[0]}:***{at}{after}" if ":" in before else url
+
+
+def require_queue(channel: BlockingChannel, queue: str) -> int:
+    """How many messages are ready in a queue; Failure when there is no such queue."""
+    try:
+        ready: int = channel.queue_declare(queue, passive=True).method.message_count
+    except exceptions.ChannelClosedByBroker as error:
+        if error.reply_code == NOT_FOUND:
+            raise Failure(f"there is no queue {queue!r}; `batonmq queues` lists those there are") from None
+        raise
+    return ready
+
+
+def request(channel: BlockingChannel, operation: str, **arguments: object) -> dict[str, object]:
+    """Ask the broker something about itself; Failure when it says no."""
+    try:
+        channel.basic_publish(
+            MANAGEMENT,
+            "",
+            json.dumps({"operation": operation, **arguments}).encode(),
+            pika.BasicProperties(reply_to=REPLY_TO, correlation_id=operation, content_type="application/json"),
+        )
+        for method, _, body in channel.consume(REPLY_TO, auto_ack=True, inactivity_timeout=PATIENCE):
+            if method is None:
+                raise Failure(f"the broker did not answer within {PATIENCE} s")
+            answer: dict[str, object] = json.loads(body)
+            if answer.get("ok") is not True:
+                raise Failure(str(answer.get("error", "the broker said no, and not why")))
+            return answer
+    except exceptions.ChannelClosedByBroker as error:
+        if error.reply_code == NOT_FOUND:
+            raise Failure("this broker is not a BatonMQ: it answers no questions about itself") from None
+        raise
+    raise Failure("the broker did not answer")

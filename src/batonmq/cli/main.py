@@ -1,0 +1,38 @@
+"""The command's root: what there is, and what all have in common."""
+
+from __future__ import annotations
+
+import click
+
+from batonmq import __version__
+from batonmq.cli.options import DEFAULT_URL, url_option
+from batonmq.cli.queues import purge, queues
+from batonmq.cli.receive import receive
+from batonmq.cli.send import send
+from batonmq.cli.serve import serve
+from batonmq.cli.users import users
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="batonmq")
+@url_option
+def main(url: str | None) -> None:
+    """BatonMQ is a durable message broker: every message is handed to exactly one consumer.
+
+    A first try, in two terminals:
+
+    \b
+      batonmq serve
+      batonmq send hello "Hello, world"; batonmq receive hello
+
+    The clients of RabbitMQ (pika, aio-pika, Celery, amqplib ...) connect to it unchanged, with the URL
+    amqp://guest:guest@127.0.0.1:5672/.
+    """
+
+
+main.help = (main.help or "").replace("amqp://guest:guest@127.0.0.1:5672/", DEFAULT_URL)
+
+for command in (serve, send, receive, queues, purge, users):
+    main.add_command(command)

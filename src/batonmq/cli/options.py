@@ -1,0 +1,50 @@
+"""What several commands have in common: the URL, and errors in one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import IO, Any, TypeVar
+
+import click
+
+__all__ = ["DEFAULT_URL", "Failure", "chosen_url", "url_option"]
+
+DEFAULT_URL = "amqp://guest:guest@127.0.0.1:5672/"
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+
+class Failure(click.ClickException):
+    """Something that the user can mend: one line on stderr, and an exit code."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the line."""
+        click.echo(f"batonmq: {self.format_message()}", file=file or sys.stderr)
+
+
+def _note(context: click.Context, _: click.Parameter, url: str | None) -> str | None:
+    if url is not None:
+        context.find_root().meta["batonmq.url"] = url
+    return url
+
+
+def url_option(command: Command) -> Command:
+    """`--url`, which may stand before or after the command's name; the one after it counts."""
+    return click.option(
+        "--url",
+        callback=_note,
+        metavar="URL",
+        help=f"Which broker, as amqp://user:password@host:port/vhost. Default: BATONMQ_URL, or {DEFAULT_URL}",
+    )(command)
+
+
+def chosen_url(context: click.Context) -> str:
+    """The URL that counts."""
+    url: str | None = context.find_root().meta.get("batonmq.url")
+    return url or os.environ.get("BATONMQ_URL") or DEFAULT_URL

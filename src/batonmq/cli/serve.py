@@ -1,0 +1,99 @@
+"""batonmq serve"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from batonmq import __version__
+from batonmq.cli.options import DEFAULT_URL, Failure
+
+if TYPE_CHECKING:
+    from batonmq.server.broker_server import Server
+    from batonmq.server.config import Config
+
+__all__ = ["load", "serve"]
+
+LEVELS = ("debug", "info", "warning", "error")
+
+
+@click.command()
+@click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE", help="Read this TOML file.")
+@click.option("--data", metavar="DIR", help="Where messages are kept. Default: ./data")
+@click.option("--host", help="Which address to listen on; * for all. Default: 127.0.0.1")
+@click.option("--port", type=click.IntRange(0, 65535), help="Which port to listen on; 0 for a free one. Default: 5672")
+@click.option("--log-level", type=click.Choice(LEVELS), help="How much to log to stderr. Default: info")
+def serve(file: Path | None, data: str | None, host: str | None, port: int | None, log_level: str | None) -> None:
+    """Run the broker, until Ctrl-C or SIGTERM.
+
+    Flags count more than the TOML file. Everything that is confirmed to a client is on the disk; stopping is safe at
+    any time.
+
+    \b
+    Examples:
+      batonmq serve
+      batonmq serve --data /var/lib/batonmq --host '*'
+      batonmq serve --config batonmq.toml
+    """
+    from batonmq.server.failures import StartError
+    from batonmq.server.logs import configure_logging
+    from batonmq.server.run import run
+
+    config = load(file).with_flags(data=data, host=host, port=port, log_level=log_level)
+    configure_logging(config.server.log_level)
+    try:
+        run(config, lambda server: _ready(config, server))
+    except StartError as error:
+        raise Failure(str(error), error.exit_code) from None
+
+
+def load(file: Path | None) -> Config:
+    """The configuration in a file, or the defaults; Failure when there is something wrong with it."""
+    from batonmq.server.config import Config, load_config
+    from batonmq.server.failures import ConfigError
+
+    try:
+        return load_config(file) if file is not None else Config()
+    except ConfigError as error:
+        raise Failure(str(error), error.exit_code) from None
+
+
+def _ready(config: Config, server: Server) -> None:
+    addresses = [f"amqp://{_shown(host)}:{port}" for host, port in server.addresses]
+    names = [user.name for user in config.user]
+    lines = [f"BatonMQ {__version__}", ""]
+    lines += [f"  {'listens' if number == 0 else '':9} {address}" for number, address in enumerate(addresses)]
+    lines.append(f"  {'data':9} {server.data.absolute()}")
+    if config.server.guest and "guest" not in names:
+        lines.append(
+            f"  {'log in':9} guest, password guest, from this machine only; `{_command()} users add` adds others"
+        )
+    else:
+        lines.append(f"  {'log in':9} as a user of the configuration, or of {_command()} users add")
+    lines.append(f"  {'stop':9} Ctrl-C")
+    url = f"amqp://guest:guest@127.0.0.1:{server.ports[0]}/"
+    option = "" if url == DEFAULT_URL else f" --url {url}"
+    lines += ["", "Next, in another terminal:", ""]
+    lines += [f'  {_command()}{option} send hello "Hello, world"', f"  {_command()}{option} receive hello", ""]
+    click.echo("\n".join(lines))
+    sys.stdout.flush()
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _command() -> str:
+    """What to type for this command: its name where the shell finds it, else its path from here."""
+    program = Path(sys.argv[0])
+    found = shutil.which("batonmq")
+    if program.name != "batonmq" or (found is not None and Path(found).resolve() == program.resolve()):
+        return "batonmq"
+    try:
+        return str(program.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(program)

@@ -1,0 +1,108 @@
+"""Is this user who it claims to be? The part without threads and delays; see log_ins.py for those.
+
+A password is checked with scrypt once. What has proved right is remembered as a keyed hash (HMAC-SHA256, a key made for
+this process), so that a thousand connections of one application cost one scrypt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import secrets
+from collections.abc import Mapping
+
+from batonmq.broker.access import User
+from batonmq.server.failures import ConfigError
+from batonmq.server.passwords import hash_password, verify_password
+from batonmq.server.users import GUEST, Account, UserFile
+
+__all__ = ["Authenticator"]
+
+logger = logging.getLogger(__name__)
+
+
+class Authenticator:
+    """The users of a running broker. Not thread-safe."""
+
+    def __init__(self, file: UserFile, configured: Mapping[str, Account], guest: Account | None) -> None:
+        """Users of the configuration file come before those of `users.json`, and these before the built-in guest.
+
+        Raises ConfigError when `users.json` is not readable.
+        """
+        self._file = file
+        self._configured = dict(configured)
+        self._guest = guest
+        self._key = secrets.token_bytes(32)
+        # Checked for names that do not exist, so that they cost as much as those that do.
+        self._nobody = hash_password(secrets.token_hex(16))
+        self._accounts: dict[str, Account] = {}
+        self._proved: dict[str, bytes] = {}
+        self._stamp = file.stamp()
+        self._take(file.accounts())
+
+    def check(self, user: str, password: str, *, is_loopback: bool) -> User | None:
+        """The user, or None. Takes some tens of milliseconds unless this password was right before."""
+        found = self.recall(user, password, is_loopback=is_loopback)
+        if found is not None:
+            return found
+        stored = self.stored_hash(user)
+        if not verify_password(password, stored):
+            return None
+        return self.proved(user, password, stored, is_loopback=is_loopback)
+
+    def recall(self, user: str, password: str, *, is_loopback: bool) -> User | None:
+        """The user, if this password is known to be right; quick. None tells nothing."""
+        self._refresh()
+        proved = self._proved.get(user)
+        if proved is None or not hmac.compare_digest(proved, self.digest(user, password)):
+            return None
+        return self._admit(user, is_loopback=is_loopback)
+
+    def stored_hash(self, user: str) -> str:
+        """What `verify_password` shall check a password of this user against, whether or not the user exists."""
+        account = self._accounts.get(user)
+        return account.password_hash if account is not None and account.password_hash else self._nobody
+
+    def proved(self, user: str, password: str, stored: str, *, is_loopback: bool) -> User | None:
+        """The password was right for this stored hash: remember it, and give the user, if the hash still holds."""
+        account = self._accounts.get(user)
+        if account is None or account.password_hash != stored:
+            return None
+        self._proved[user] = self.digest(user, password)
+        return self._admit(user, is_loopback=is_loopback)
+
+    def digest(self, user: str, password: str) -> bytes:
+        """A name and a password as a keyed hash that means nothing outside this process."""
+        name = user.encode("utf-8", "surrogatepass")
+        message = len(name).to_bytes(8, "big") + name + password.encode("utf-8", "surrogatepass")
+        return hmac.digest(self._key, message, hashlib.sha256)
+
+    def _admit(self, user: str, *, is_loopback: bool) -> User | None:
+        # A name that everybody knows to exist is let in from this machine only, whatever its password.
+        if user == GUEST and not is_loopback:
+            return None
+        return self._accounts[user].user
+
+    def _refresh(self) -> None:
+        stamp = self._file.stamp()
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            accounts = self._file.accounts()
+        except ConfigError as error:
+            logger.error("%s; the users that were known before stay", error)
+            return
+        self._take(accounts)
+        logger.info("%s has changed and was read again", self._file.path)
+
+    def _take(self, from_file: Mapping[str, Account]) -> None:
+        accounts = {} if self._guest is None else {GUEST: self._guest}
+        accounts.update(from_file)
+        accounts.update(self._configured)
+        self._accounts = accounts
+        # A password that stands in the configuration file needs no scrypt: who can read the one can read the other.
+        self._proved = {
+            name: self.digest(name, account.password) for name, account in accounts.items() if account.password
+        }

@@ -1,0 +1,128 @@
+"""The broker as a server: data directory, store, users, broker and protocols, in one object that starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from batonmq.broker import Broker
+from batonmq.clock import Clock
+from batonmq.errors import StoreError
+from batonmq.protocols.amqp091.session import AmqpSession
+from batonmq.protocols.amqp091.settings import AmqpSettings
+from batonmq.server.authenticator import Authenticator
+from batonmq.server.config import Config, configured_accounts
+from batonmq.server.data_directory import open_data_directory
+from batonmq.server.failures import StartError
+from batonmq.server.interface import Host, Session
+from batonmq.server.log_ins import REFUSAL_SECONDS, LogIns
+from batonmq.server.recognise import ServedProtocol
+from batonmq.server.socket_server import SHUTDOWN_SECONDS, SocketServer
+from batonmq.server.users import UserFile, guest_account
+from batonmq.store import SqliteStore
+
+__all__ = ["STORE_NAME", "Server"]
+
+logger = logging.getLogger(__name__)
+
+STORE_NAME = "batonmq.db"
+
+
+class Server:
+    """A broker on sockets. `async with Server(config) as server:` starts and stops it, in any process."""
+
+    def __init__(self, config: Config, *, clock: Clock | None = None, refusal_seconds: float = REFUSAL_SECONDS) -> None:
+        """`refusal_seconds` is how long a client with a wrong password waits."""
+        self.config = config
+        self.data = Path(config.server.data)
+        self._clock = clock or Clock()
+        self._refusal_seconds = refusal_seconds
+        self._directory = contextlib.ExitStack()
+        self._sockets: SocketServer
+        self.broker: Broker
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Host and port of every socket that it listens on."""
+        return self._sockets.addresses
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports that it listens on; where the configuration says 0, the system has chosen one."""
+        return [port for _, port in self.addresses]
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Open the data directory and listen.
+
+        Raises StartError when a port is taken, the directory is in use or cannot be written, or the store in it cannot
+        be opened; ConfigError when its users cannot be read.
+        """
+        with contextlib.ExitStack() as opened:
+            opened.enter_context(open_data_directory(self.data))
+            authenticator = self._authenticator()
+            try:
+                self.broker = Broker(
+                    SqliteStore(str(self.data / STORE_NAME)), self._clock, memory_limit=self.config.limits.memory
+                )
+            except StoreError as error:
+                raise StartError(str(error)) from error
+            opened.callback(self._close_broker)
+            for vhost in self.config.vhosts:
+                self.broker.add_vhost(vhost)
+            log_ins = LogIns(authenticator, asyncio.get_running_loop(), self._refusal_seconds)
+            self._sockets = SocketServer(
+                self.broker, self.broker.store, [self._amqp()], log_ins, self.config, self._clock
+            )
+            await self._sockets.start()
+            self._directory = opened.pop_all()
+
+    async def stop(self, seconds: float = SHUTDOWN_SECONDS) -> None:
+        """Stop in an orderly way: no new connections, tell clients, give them `seconds` to leave, commit, close."""
+        with self._directory:
+            await self._sockets.stop("broker forced connection closure with reason 'shutdown'", seconds)
+
+    def hurry(self) -> None:
+        """Give clients no more time while `stop` waits for them."""
+        self._sockets.connections.hurry()
+
+    def _close_broker(self) -> None:
+        try:
+            self.broker.close()
+        except StoreError as error:
+            logger.error("the store could not be closed in order: %s", error)
+
+    def _authenticator(self) -> Authenticator:
+        guest = guest_account(self.config.vhosts) if self.config.server.guest else None
+        return Authenticator(UserFile(self.data), configured_accounts(self.config), guest)
+
+    def _amqp(self) -> ServedProtocol:
+        configured = self.config.amqp
+        defaults = AmqpSettings()
+        settings = AmqpSettings(
+            product=configured.product or defaults.product,
+            version=configured.version or defaults.version,
+            heartbeat=configured.heartbeat,
+            channel_max=configured.channel_max,
+            frame_max=configured.frame_max,
+            max_message_size=configured.max_message_size,
+            handshake_timeout=configured.handshake_timeout,
+        )
+
+        def make_session(host: Host) -> Session:
+            return AmqpSession(self.broker, host, settings)
+
+        # It takes whatever no other protocol does: a wrong header is answered with the right one (AMQP 0-9-1, 4.2.2).
+        return ServedProtocol("AMQP 0-9-1", lambda _: True, make_session)

@@ -1,0 +1,119 @@
+"""Commits: one batch at a time, in a thread of its own, while the loop collects the next.
+
+    loop:    stage() -> queue ......................... commit_done(error) -> next stage()
+    thread:             commit() (the disk) -> call back
+
+SQLite holds no lock of the interpreter while it waits for the disk, so the loop goes on meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from batonmq.errors import StoreError
+from batonmq.server.interface import Broker, Store
+
+__all__ = ["RETRY_SECONDS", "Committer"]
+
+logger = logging.getLogger(__name__)
+
+# How long a store that could not write is left alone before the next attempt.
+RETRY_SECONDS = 1.0
+
+
+class Committer:
+    """Drives a store's commits. Everything but the commit itself runs on the loop."""
+
+    def __init__(
+        self, store: Store, broker: Broker, loop: asyncio.AbstractEventLoop, on_commit: Callable[[], None]
+    ) -> None:
+        """`on_commit` is called on the loop after each commit, successful or not, when the broker has been told."""
+        self._store = store
+        self._broker = broker
+        self._loop = loop
+        self._on_commit = on_commit
+        self._requests: SimpleQueue[bool] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="batonmq-commits", daemon=True)
+        self._is_committing = False
+        self._retry: asyncio.TimerHandle | None = None
+        self._waiting: list[asyncio.Future[None]] = []
+        self.error: StoreError | None = None
+        """Why the last commit failed; None when it did not."""
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def kick(self) -> None:
+        """Begin a commit if there is something to commit and none is under way."""
+        if self._is_committing or self._retry is not None or not self._store.has_work():
+            return
+        self._begin()
+
+    def _begin(self) -> None:
+        self._is_committing = True
+        self._store.stage()
+        self._requests.put(True)
+
+    def _run(self) -> None:
+        """The thread: one commit for each request, until it is told False."""
+        while self._requests.get():
+            error: StoreError | None = None
+            try:
+                self._store.commit()
+            except StoreError as failure:
+                error = failure
+            except Exception as failure:
+                # A fault of ours. Nothing is confirmed that may not be on the disk.
+                logger.exception("a commit failed in an unexpected way")
+                error = StoreError(f"internal error: {failure}")
+            try:
+                self._loop.call_soon_threadsafe(self._done, error)
+            except RuntimeError:
+                return  # the loop was closed without a stop
+
+    def _done(self, error: StoreError | None) -> None:
+        self._is_committing = False
+        self.error = error
+        try:
+            self._broker.commit_done(error)
+        except Exception:
+            logger.exception("following up on a commit failed")
+        if error is not None:
+            self._retry = self._loop.call_later(RETRY_SECONDS, self._try_again)
+        self._on_commit()
+        self.kick()
+        if self._waiting and not self._is_committing:
+            for waiter in self._waiting:
+                if not waiter.done():
+                    waiter.set_result(None)
+            self._waiting.clear()
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self.kick()
+
+    async def drain(self) -> None:
+        """Return when everything is committed, or when a commit has failed: `error` tells."""
+        if self._retry is not None:
+            self._retry.cancel()
+            self._try_again()
+        else:
+            self.kick()
+        if self._is_committing:
+            waiter: asyncio.Future[None] = self._loop.create_future()
+            self._waiting.append(waiter)
+            await waiter
+
+    def stop(self) -> None:
+        """End the thread, after the commit that it is at."""
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        self._requests.put(False)
+        if self._thread.is_alive():
+            self._thread.join()

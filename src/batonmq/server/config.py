@@ -1,0 +1,193 @@
+"""The configuration: a TOML file and the command line's flags over it. examples/batonmq.toml explains every key."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from batonmq.server.failures import ConfigError
+from batonmq.server.logs import LEVELS
+from batonmq.server.passwords import check_hash
+from batonmq.server.users import Account, PermissionEntry, make_user
+
+__all__ = [
+    "AmqpConfig",
+    "Config",
+    "LimitsConfig",
+    "ListenerConfig",
+    "PermissionConfig",
+    "ServerConfig",
+    "UserConfig",
+    "VhostConfig",
+    "configured_accounts",
+    "load_config",
+    "parse_config",
+]
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[int, Meta(ge=1)]
+Name = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[server]"""
+
+    data: Name = "data"
+    log_level: str = "info"
+    guest: bool = True
+
+    def __post_init__(self) -> None:
+        if self.log_level not in LEVELS:
+            raise ValueError(f"log_level: expected one of {', '.join(LEVELS)}, got {self.log_level!r}")
+
+
+class ListenerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[[listener]]"""
+
+    host: str = "127.0.0.1"
+    port: Port = 5672
+    backlog: Positive = 1024
+
+
+class AmqpConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[amqp]: what is proposed in connection.start and connection.tune (AMQP 0-9-1, sections 1.4.2.1 and 1.4.2.5)."""
+
+    heartbeat: Annotated[int, Meta(ge=0, le=65535)] = 60
+    channel_max: Annotated[int, Meta(ge=1, le=65535)] = 2047
+    frame_max: Annotated[int, Meta(ge=4096, le=2**31 - 1)] = 131_072
+    max_message_size: Positive = 128 * 1024 * 1024
+    handshake_timeout: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+    product: str = ""
+    version: str = ""
+
+
+class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[limits]"""
+
+    connections: Positive = 10_000
+    memory: Annotated[int, Meta(ge=1024 * 1024)] = 128 * 1024 * 1024
+    store_pending: Annotated[int, Meta(ge=64 * 1024)] = 16 * 1024 * 1024
+
+
+class VhostConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[[vhost]]"""
+
+    name: Name
+
+
+class PermissionConfig(PermissionEntry, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[[user.permission]]"""
+
+    vhost: Name = "/"
+
+
+class UserConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[[user]]"""
+
+    name: Name
+    password: str = ""
+    password_hash: str = ""
+    tags: tuple[str, ...] = ()
+    permission: tuple[PermissionConfig, ...] = ()
+
+    def __post_init__(self) -> None:
+        if bool(self.password) == bool(self.password_hash):
+            raise ValueError(f"user {self.name!r}: expected either password or password_hash")
+        if self.password_hash:
+            check_hash(self.password_hash)
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that can be configured; the defaults are those of a broker without a file."""
+
+    server: ServerConfig = ServerConfig()
+    listener: tuple[ListenerConfig, ...] = (ListenerConfig(),)
+    amqp: AmqpConfig = AmqpConfig()
+    limits: LimitsConfig = LimitsConfig()
+    vhost: tuple[VhostConfig, ...] = ()
+    user: tuple[UserConfig, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.listener:
+            raise ValueError("listener: expected at least one")
+        names = [user.name for user in self.user]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"user: {name!r} is there twice")
+
+    @property
+    def vhosts(self) -> list[str]:
+        """The names of the virtual hosts: "/", which is always there, and those of the file."""
+        return list(dict.fromkeys(["/", *(vhost.name for vhost in self.vhost)]))
+
+    def with_flags(
+        self,
+        *,
+        data: str | None = None,
+        host: str | None = None,
+        port: int | None = None,
+        log_level: str | None = None,
+    ) -> Config:
+        """The command line's flags over the file. `host` and `port` make one listener of however many there are."""
+        config = self
+        if data is not None:
+            config = msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, data=data))
+        if log_level is not None:
+            config = msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, log_level=log_level))
+        if host is not None or port is not None:
+            first = config.listener[0]
+            listener = msgspec.structs.replace(
+                first, host=first.host if host is None else host, port=first.port if port is None else port
+            )
+            config = msgspec.structs.replace(config, listener=(listener,))
+        return config
+
+
+def load_config(path: Path) -> Config:
+    """Read a TOML file. Raises ConfigError with one line that names the file, the key and what is expected."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not a text in UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    return parse_config(text, str(path))
+
+
+def parse_config(text: str, source: str) -> Config:
+    """Read TOML. `source` names it in errors; raises ConfigError."""
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: not TOML: {error}") from None
+    try:
+        return msgspec.convert(content, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{source}: {_readable(str(error))}") from None
+
+
+def _readable(error: str) -> str:
+    """`Expected ... - at `$.amqp.port`` as `amqp.port: expected ...`."""
+    what, _, where = error.partition(" - at `")
+    key = where.rstrip("`").removeprefix("$").removeprefix(".")
+    what = what.replace("Object contains unknown field", "unknown key").replace("Object missing", "missing")
+    what = what.replace("required field", "key").replace("`", "'").replace("object", "table")
+    if what.startswith("Expected"):
+        what = "e" + what[1:]
+    return f"{key}: {what}" if key else what
+
+
+def configured_accounts(config: Config) -> dict[str, Account]:
+    """The users of the configuration file."""
+    return {
+        user.name: Account(
+            make_user(user.name, user.tags, {permission.vhost: permission for permission in user.permission}),
+            password_hash=user.password_hash,
+            password=user.password,
+        )
+        for user in config.user
+    }

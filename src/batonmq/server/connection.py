@@ -1,0 +1,310 @@
+"""One client's socket: bytes to its session, the session's output back, and both held up when somebody is too slow.
+
+Reading stops while any of these holds, and TCP then slows the client down:
+
+    SUSPENDED   the session waits for the store
+    STORE_FULL  more is collected for the store than it may hold; ends with the next commit
+    UNREAD      the client does not read what it is sent, and that has grown too much
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from batonmq.broker.access import User
+from batonmq.server.interface import Session
+from batonmq.server.recognise import recognise
+
+if TYPE_CHECKING:
+    from batonmq.server.connections import Connections
+
+__all__ = ["Connection"]
+
+logger = logging.getLogger(__name__)
+
+SUSPENDED = 1
+STORE_FULL = 2
+UNREAD = 4
+
+# Above this many bytes that the system has not taken, deliveries to the client wait.
+UNSENT_HIGH = 1024 * 1024
+UNSENT_LOW = 256 * 1024
+# Above this many, which only answers can have made it, its requests wait too.
+UNSENT_LIMIT = 4 * UNSENT_HIGH
+
+# How long a client has to take what is left and close its side, once the conversation is over.
+LINGER_SECONDS = 2.0
+
+
+class Connection(asyncio.BufferedProtocol):
+    """One client's socket, and what its session sees of the server."""
+
+    __slots__ = (
+        "_buffer",
+        "_connections",
+        "_head",
+        "_holds",
+        "_is_ended",
+        "_is_lost",
+        "_is_woken",
+        "_linger",
+        "_session",
+        "_transport",
+        "is_loopback",
+        "opened_at",
+        "peer",
+    )
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._buffer = connections.read_buffer()
+        self._session: Session | None = None
+        self._head = b""
+        self._holds = 0
+        self._is_woken = False
+        # Nothing more is said: what still comes is dropped.
+        self._is_ended = False
+        self._is_lost = False
+        self._linger: asyncio.TimerHandle | None = None
+        self.peer = "unknown"
+        self.is_loopback = False
+        self.opened_at = 0.0
+
+    # From the event loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected."""
+        # uvloop's transports have the methods and not the base class.
+        self._transport = transport = cast(asyncio.Transport, transport)
+        self.peer, self.is_loopback = address(transport.get_extra_info("peername"))
+        self.opened_at = self._connections.clock.monotonic()
+        transport.set_write_buffer_limits(high=UNSENT_HIGH, low=UNSENT_LOW)
+        if not self._connections.add(self):
+            self._is_ended = True
+            transport.abort()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the loop shall put what comes."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes have come."""
+        if self._is_ended:
+            return
+        # The buffer is shared with other connections: copied before anything else can be read into it.
+        data = self._buffer[:nbytes].tobytes()
+        session = self._session
+        if session is None:
+            data = self._head + data
+            session = self._begin(data)
+            if session is None:
+                return
+        try:
+            session.receive(data)
+        except Exception:
+            self._broken("taking what the client sent")
+            return
+        if not self._is_woken:
+            self._is_woken = True
+            self._connections.turns.wake(self)
+        if session.suspended:
+            self._hold(SUSPENDED)
+        if self._connections.is_store_full():
+            self._hold(STORE_FULL)
+            self._connections.wait_for_commit(self)
+
+    def eof_received(self) -> bool:
+        """The client has closed its side: send what is left, then close ours."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone."""
+        self._is_lost = self._is_ended = True
+        if self._linger is not None:
+            self._linger.cancel()
+        self._connections.remove(self)
+        session = self._session
+        if session is not None:
+            try:
+                session.connection_lost()
+            except Exception:
+                logger.exception("%s: giving back what the client held failed", self.peer)
+            self._connections.turns.request()
+
+    def pause_writing(self) -> None:
+        """The client does not read fast enough."""
+        self._tell_writable(is_writable=False)
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._release(UNREAD)
+        self._tell_writable(is_writable=True)
+
+    # From the session: batonmq.server.interface.Host
+
+    def wake(self) -> None:
+        """There is output, or may be: flush at the end of the turn."""
+        if not self._is_woken:
+            self._is_woken = True
+            self._connections.turns.wake(self)
+
+    def resume(self) -> None:
+        """The session no longer waits for the store."""
+        self._release(SUSPENDED)
+        self.wake()
+
+    def authenticate(self, user: str, password: str, callback: Callable[[User | None], None]) -> None:
+        """See Host."""
+
+        def answered(found: User | None) -> None:
+            if self._is_ended:
+                return
+            try:
+                callback(found)
+            except Exception:
+                self._broken("answering a log-in")
+            else:
+                self.wake()
+
+        self._connections.log_ins.authenticate(user, password, self.peer, answered, is_loopback=self.is_loopback)
+
+    # From the rest of the server
+
+    def flush(self) -> None:
+        """Send the session's output in one write; close the socket when the session is finished."""
+        self._is_woken = False
+        session = self._session
+        if session is None or self._is_ended:
+            return
+        try:
+            session.turn_ended()
+        except Exception:
+            self._broken("ending a turn")
+            return
+        output = session.output
+        if output:
+            transport = self._transport
+            transport.write(output[0] if len(output) == 1 else b"".join(output))
+            output.clear()
+            if transport.get_write_buffer_size() > UNSENT_LIMIT:
+                self._hold(UNREAD)
+        if session.finished:
+            self._end()
+
+    def tick(self, now: float) -> None:
+        """Time has passed."""
+        session = self._session
+        if self._is_ended:
+            return
+        if session is None:
+            if now - self.opened_at > self._connections.handshake_timeout:
+                logger.warning("%s: closed: the client said nothing", self.peer)
+                self.abort()
+            return
+        try:
+            session.tick(now)
+        except Exception:
+            self._broken("looking at the time")
+            return
+        if session.output or session.finished:
+            self.wake()
+
+    def committed(self) -> None:
+        """A commit has made room in the store."""
+        self._release(STORE_FULL)
+
+    def shutdown(self, reason: str) -> None:
+        """The broker stops: let the session say so."""
+        session = self._session
+        if session is None:
+            self.abort()
+        elif not self._is_ended:
+            try:
+                session.shutdown(reason)
+            except Exception:
+                self._broken("telling the client that the broker stops")
+            else:
+                self.wake()
+
+    def abort(self) -> None:
+        """Close the socket at once; what is unsent is lost."""
+        self._is_ended = True
+        self._transport.abort()
+
+    # Within
+
+    def _begin(self, head: bytes) -> Session | None:
+        """Make the session as soon as the first bytes tell the protocol."""
+        protocol = recognise(self._connections.protocols, head)
+        if protocol is None:
+            self._head = head
+            return None
+        self._head = b""
+        try:
+            session = protocol.make_session(self)
+        except Exception:
+            self._broken(f"beginning to speak {protocol.name}")
+            return None
+        self._session = session
+        return session
+
+    def _hold(self, reason: int) -> None:
+        if not self._holds:
+            self._transport.pause_reading()
+        self._holds |= reason
+
+    def _release(self, reason: int) -> None:
+        if self._holds & reason:
+            self._holds &= ~reason
+            if not self._holds and not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    def _tell_writable(self, *, is_writable: bool) -> None:
+        if self._session is not None and not self._is_ended:
+            try:
+                self._session.writable(is_writable)
+            except Exception:
+                self._broken("holding up deliveries")
+            else:
+                self._connections.turns.request()
+
+    def _end(self) -> None:
+        """Close our side, and take in what the client still sends until it closes its own.
+
+        A socket closed with unread bytes makes the system send a reset, which takes from the client what it has not
+        read yet: the very error that tells it what it did wrong.
+        """
+        self._is_ended = True
+        transport = self._transport
+        if transport.is_closing():
+            return
+        self._linger = self._connections.loop.call_later(LINGER_SECONDS, transport.abort)
+        if transport.can_write_eof():
+            self._release(SUSPENDED | STORE_FULL | UNREAD)
+            transport.write_eof()
+        else:
+            transport.close()
+
+    def _broken(self, what: str) -> None:
+        """A fault of ours: log it and close this connection, and no other."""
+        logger.exception("%s: connection closed: %s failed", self.peer, what)
+        self.abort()
+
+
+def address(peername: object) -> tuple[str, bool]:
+    """A socket's other end for logs and listings, and whether it is on this machine."""
+    if not isinstance(peername, tuple) or len(peername) < 2:
+        return "unknown", False
+    host, port = str(peername[0]), int(peername[1])
+    try:
+        ip = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return f"{host}:{port}", False
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    if mapped is not None:
+        return f"{mapped}:{port}", mapped.is_loopback
+    return (f"[{host}]:{port}" if ip.version == 6 else f"{host}:{port}"), ip.is_loopback

@@ -1,0 +1,104 @@
+"""What the server asks of a protocol's session and of a broker, and what a session may ask of the server.
+
+The real ones are `batonmq.protocols.*` and `batonmq.broker.Broker`; anything of this shape can be served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from batonmq.broker.access import User
+from batonmq.errors import StoreError
+
+__all__ = ["Broker", "Host", "Session", "Store"]
+
+
+class Session(Protocol):
+    """The broker's side of one client's conversation: bytes in, bytes out, no sockets."""
+
+    output: list[bytes]
+    """What is to be sent. The server sends it joined, and clears the list."""
+    finished: bool
+    """True: nothing more is to be said; the server sends the output that is left and closes the socket."""
+    suspended: bool
+    """True: the session waits for the store; the server reads nothing from this client until it is False."""
+
+    def receive(self, data: bytes) -> None:
+        """Bytes that came, in any pieces."""
+
+    def turn_ended(self) -> None:
+        """Called once a turn before the output is taken: the place for cumulative confirms."""
+
+    def tick(self, now: float) -> None:
+        """Called about four times a second with the monotonic clock: heartbeats, dead peers, stalled handshakes."""
+
+    def writable(self, is_writable: bool, /) -> None:
+        """False while the client does not read what is sent to it: deliveries wait until True."""
+
+    def shutdown(self, reason: str) -> None:
+        """The broker stops in an orderly way: tell the client."""
+
+    def connection_lost(self) -> None:
+        """The socket is gone: give back whatever the client held."""
+
+
+class Host(Protocol):
+    """The server, as one session sees it."""
+
+    @property
+    def peer(self) -> str:
+        """The client's address for logs and listings, as `127.0.0.1:51234` or `[::1]:51234`."""
+
+    @property
+    def is_loopback(self) -> bool:
+        """Does the client run on this machine?"""
+
+    def wake(self) -> None:
+        """Output was added outside `receive`: send it at the end of this turn."""
+
+    def resume(self) -> None:
+        """`suspended` became False outside `receive`: read again."""
+
+    def authenticate(self, user: str, password: str, callback: Callable[[User | None], None]) -> None:
+        """Check a password without holding up others; the callback gets the user, or None about a second later."""
+
+
+class Store(Protocol):
+    """The part of a store that the server drives."""
+
+    @property
+    def busy(self) -> bool:
+        """A batch is staged and its commit has not returned."""
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of messages collected and not yet staged."""
+
+    def has_work(self) -> bool:
+        """Is anything collected, or to be tried again?"""
+
+    def stage(self) -> None:
+        """Write what was collected into an open transaction."""
+
+    def commit(self) -> None:
+        """Make the staged batch durable. May block; raises StoreError."""
+
+
+class Broker(Protocol):
+    """The part of a broker that its host process drives."""
+
+    on_work: Callable[[], None]
+    """Set by the server: called by the broker when `end_turn` should be called soon."""
+
+    def end_turn(self) -> None:
+        """Hand over what is ready."""
+
+    def next_due(self) -> float | None:
+        """When the next timer is due, in monotonic seconds; None: there is none."""
+
+    def run_timers(self) -> None:
+        """Do what is due."""
+
+    def commit_done(self, error: StoreError | None) -> None:
+        """The commit returned: confirm, or refuse."""

@@ -1,0 +1,51 @@
+"""A broker that is a process of its own: it serves until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+
+from batonmq.server.broker_server import Server
+from batonmq.server.config import Config
+from batonmq.server.loops import new_event_loop
+
+__all__ = ["run"]
+
+logger = logging.getLogger(__name__)
+
+
+def run(config: Config, on_ready: Callable[[Server], None]) -> None:
+    """Serve until SIGTERM or SIGINT (Ctrl-C), then stop in an orderly way; a second one gives clients no more time.
+
+    `on_ready` is called when clients can connect. Raises StartError when the broker cannot start.
+    """
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(_serve(config, on_ready))
+
+
+async def _serve(config: Config, on_ready: Callable[[Server], None]) -> None:
+    server = Server(config)
+    stopping = asyncio.Event()
+
+    def signalled() -> None:
+        if stopping.is_set():
+            logger.info("told to stop once more: clients get no more time")
+            server.hurry()
+        stopping.set()
+
+    loop = asyncio.get_running_loop()
+    await server.start()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, signalled)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(signalled))
+    try:
+        on_ready(server)
+        await stopping.wait()
+        logger.info("told to stop")
+    finally:
+        await server.stop()
+    logger.info("stopped")

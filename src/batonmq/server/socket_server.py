@@ -1,0 +1,127 @@
+"""A broker behind sockets: listeners, connections, turns, commits and timers put together, started and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from batonmq.clock import Clock
+from batonmq.server.committer import Committer
+from batonmq.server.config import Config, ListenerConfig
+from batonmq.server.connection import Connection
+from batonmq.server.connections import Connections
+from batonmq.server.interface import Broker, Store
+from batonmq.server.listeners import listen, raise_descriptor_limit
+from batonmq.server.log_ins import LogIns
+from batonmq.server.recognise import ServedProtocol
+from batonmq.server.timers import Timers
+from batonmq.server.turns import Turns
+
+__all__ = ["SHUTDOWN_SECONDS", "SocketServer"]
+
+logger = logging.getLogger(__name__)
+
+# How long clients have to answer that the broker stops.
+SHUTDOWN_SECONDS = 5.0
+
+
+class SocketServer:
+    """Serves one broker through one or more protocols. Made on a running loop."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        store: Store,
+        protocols: Sequence[ServedProtocol],
+        log_ins: LogIns,
+        config: Config,
+        clock: Clock,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self._broker = broker
+        self._store = store
+        self._listeners: list[asyncio.Server] = []
+        self._config = config
+        self._loop = loop
+        self._log_ins = log_ins
+        self._turns = Turns(broker, loop, self._after_turn)
+        self._committer = Committer(store, broker, loop, self._committed)
+        self.connections = Connections(
+            protocols,
+            store,
+            self._turns,
+            log_ins,
+            loop=loop,
+            clock=clock,
+            limit=_connection_limit(config.limits.connections),
+            store_pending=config.limits.store_pending,
+            handshake_timeout=config.amqp.handshake_timeout,
+        )
+        self._timers = Timers(broker, loop, clock, self.connections.tick)
+        self.addresses: list[tuple[str, int]] = []
+        """Where it listens: host and port of every socket."""
+
+    async def start(self) -> None:
+        """Listen. Raises StartError; then nothing is left open."""
+        try:
+            for listener in self._config.listener:
+                await self._listen(listener)
+        except BaseException:
+            self._close_listeners()
+            raise
+        self._broker.on_work = self._turns.request
+        self._committer.start()
+        self._timers.start()
+        self._turns.request()
+
+    async def _listen(self, listener: ListenerConfig) -> None:
+        for opened in listen(listener.host, listener.port, listener.backlog):
+            host, port = opened.getsockname()[:2]
+            server = await self._loop.create_server(
+                lambda: Connection(self.connections), sock=opened, backlog=listener.backlog
+            )
+            self._listeners.append(server)
+            self.addresses.append((host, port))
+
+    def _close_listeners(self) -> None:
+        for server in self._listeners:
+            server.close()
+        self._listeners.clear()
+
+    async def stop(self, reason: str, seconds: float = SHUTDOWN_SECONDS) -> None:
+        """Take no more connections, tell clients, give them `seconds` to leave, and commit what is left.
+
+        May be cancelled while it waits for clients: they are cut then, and the rest is done all the same.
+        """
+        self._close_listeners()
+        try:
+            await self.connections.shutdown(reason, seconds)
+        finally:
+            await self.connections.cut()
+            self._timers.stop()
+            self._log_ins.stop()
+            self._turns.end()
+            await self._committer.drain()
+            self._committer.stop()
+
+    def _after_turn(self) -> None:
+        self._committer.kick()
+        self._timers.look()
+
+    def _committed(self) -> None:
+        # What the commit has set free is said now, not after another pass of the loop.
+        self.connections.committed()
+        self._turns.end()
+
+
+def _connection_limit(configured: int) -> int:
+    possible = raise_descriptor_limit()
+    if possible is not None and possible < configured:
+        logger.warning(
+            "the system allows %d connections, fewer than the %d of limits.connections (see ulimit -n)",
+            possible,
+            configured,
+        )
+        return possible
+    return configured

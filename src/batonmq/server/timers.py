@@ -1,0 +1,73 @@
+"""Time passing: the broker's own timers, and the ticks of the sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from batonmq.clock import Clock
+from batonmq.server.interface import Broker
+
+__all__ = ["TICK_SECONDS", "Timers"]
+
+logger = logging.getLogger(__name__)
+
+# How often sessions look at the time: heartbeats count in whole seconds, so a quarter of one is near enough.
+TICK_SECONDS = 0.25
+
+# A loop's timers count milliseconds; a shorter delay would only spin.
+SHORTEST_SECONDS = 0.001
+
+
+class Timers:
+    """One timer of the loop for the broker's next due moment, and one for the ticks."""
+
+    def __init__(
+        self, broker: Broker, loop: asyncio.AbstractEventLoop, clock: Clock, on_tick: Callable[[float], None]
+    ) -> None:
+        self._broker = broker
+        self._loop = loop
+        self._clock = clock
+        self._on_tick = on_tick
+        self._due: float | None = None
+        self._due_handle: asyncio.TimerHandle | None = None
+        self._tick_handle: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Start ticking."""
+        self._tick_handle = self._loop.call_later(TICK_SECONDS, self._tick)
+        self.look()
+
+    def stop(self) -> None:
+        """Let no timer fire any more."""
+        for handle in (self._due_handle, self._tick_handle):
+            if handle is not None:
+                handle.cancel()
+        self._due_handle = self._tick_handle = None
+
+    def look(self) -> None:
+        """Called once a turn: set the timer anew if the broker's next due moment has moved."""
+        due = self._broker.next_due()
+        if due == self._due:
+            return
+        self._due = due
+        if self._due_handle is not None:
+            self._due_handle.cancel()
+            self._due_handle = None
+        if due is not None:
+            delay = max(SHORTEST_SECONDS, due - self._clock.monotonic())
+            self._due_handle = self._loop.call_later(delay, self._is_due)
+
+    def _is_due(self) -> None:
+        self._due = self._due_handle = None
+        try:
+            self._broker.run_timers()
+        except Exception:
+            logger.exception("a timer of the broker failed")
+        self.look()
+        self._broker.on_work()
+
+    def _tick(self) -> None:
+        self._tick_handle = self._loop.call_later(TICK_SECONDS, self._tick)
+        self._on_tick(self._clock.monotonic())

@@ -1,0 +1,71 @@
+"""The end of a turn: what a pass of the event loop has brought is handed over, sent and committed, once.
+
+Work is done per turn and not per message: whatever the loop read in one pass becomes one hand-over, one write for each
+connection, one batch for the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from batonmq.server.interface import Broker
+
+__all__ = ["Flushable", "Turns"]
+
+logger = logging.getLogger(__name__)
+
+
+class Flushable(Protocol):
+    """A connection that has, or may have, something to send."""
+
+    def flush(self) -> None:
+        """Send it."""
+
+
+class Turns:
+    """Runs the end of a turn after each pass of the loop in which there was work."""
+
+    __slots__ = ("_after", "_broker", "_is_scheduled", "_loop", "_woken")
+
+    def __init__(self, broker: Broker, loop: asyncio.AbstractEventLoop, after: Callable[[], None]) -> None:
+        """`after` is called at the end of every turn, when everything has been sent."""
+        self._broker = broker
+        self._loop = loop
+        self._after = after
+        self._woken: list[Flushable] = []
+        self._is_scheduled = False
+
+    def request(self) -> None:
+        """There is work: end the turn when this pass of the loop is over."""
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.call_soon(self._scheduled)
+
+    def wake(self, connection: Flushable) -> None:
+        """Flush this connection at the end of the turn; the caller sees to it that it asks once a turn."""
+        self._woken.append(connection)
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.call_soon(self._scheduled)
+
+    def _scheduled(self) -> None:
+        # Cleared first: what a flush or a callback brings up asks for the next turn.
+        self._is_scheduled = False
+        self.end()
+
+    def end(self) -> None:
+        """End the turn now."""
+        try:
+            self._broker.end_turn()
+        except Exception:
+            # A fault of ours. The messages are where they were; the next turn tries again.
+            logger.exception("handing over messages failed")
+        woken = self._woken
+        if woken:
+            self._woken = []
+            for connection in woken:
+                connection.flush()
+        self._after()

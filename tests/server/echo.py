@@ -1,0 +1,224 @@
+"""A protocol of one line: what comes goes back. A broker and a store to serve it with, which tests steer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from batonmq.broker.access import User
+from batonmq.clock import Clock
+from batonmq.errors import StoreError
+from batonmq.server.authenticator import Authenticator
+from batonmq.server.config import AmqpConfig, Config, LimitsConfig, ListenerConfig
+from batonmq.server.interface import Host
+from batonmq.server.log_ins import LogIns
+from batonmq.server.recognise import ServedProtocol
+from batonmq.server.socket_server import SocketServer
+from batonmq.server.users import UserFile, guest_account
+
+
+class EchoStore:
+    """Holds bytes until they are committed; a commit waits until it may, and fails when it is told to."""
+
+    def __init__(self) -> None:
+        self.busy = False
+        self.pending_bytes = 0
+        self.staged_bytes = 0
+        self.commits = 0
+        self.may_commit = threading.Event()
+        self.may_commit.set()
+        self.failure: StoreError | None = None
+        self.threads: set[int] = set()
+
+    def has_work(self) -> bool:
+        return self.pending_bytes > 0
+
+    def stage(self) -> None:
+        assert not self.busy, "a batch is staged while another is being committed"
+        self.busy = True
+        self.staged_bytes, self.pending_bytes = self.pending_bytes, 0
+
+    def commit(self) -> None:
+        self.threads.add(threading.get_ident())
+        assert self.may_commit.wait(30)
+        self.commits += 1
+        if self.failure is not None:
+            raise self.failure
+
+
+class EchoBroker:
+    def __init__(self, store: EchoStore) -> None:
+        self.store = store
+        self.on_work: Callable[[], None] = lambda: None
+        self.turns = 0
+        self.errors: list[StoreError | None] = []
+        self.due: float | None = None
+        self.timers_run = 0
+        self.on_commit: list[Callable[[], None]] = []
+
+    def end_turn(self) -> None:
+        self.turns += 1
+
+    def next_due(self) -> float | None:
+        return self.due
+
+    def run_timers(self) -> None:
+        self.timers_run += 1
+        self.due = None
+
+    def commit_done(self, error: StoreError | None) -> None:
+        self.store.busy = False
+        if error is not None:
+            self.store.pending_bytes += self.store.staged_bytes
+        self.errors.append(error)
+        for callback in self.on_commit:
+            callback()
+        self.on_commit.clear()
+
+
+class EchoSession:
+    """Echoes; words of a line of its own do what they say."""
+
+    def __init__(self, host: Host, broker: EchoBroker) -> None:
+        self.host = host
+        self.broker = broker
+        self.output: list[bytes] = []
+        self.finished = False
+        self.suspended = False
+        self.received = 0
+        self.pieces = 0
+        self.turns_ended = 0
+        self.ticks = 0
+        self.is_writable = True
+        self.is_lost = False
+        self.shut_down = ""
+        self.user: User | None = None
+
+    def receive(self, data: bytes) -> None:
+        self.received += len(data)
+        self.pieces += 1
+        if data.startswith(b"fail"):
+            raise RuntimeError("told to fail")
+        if data.startswith(b"finish"):
+            self.output.append(b"goodbye")
+            self.finished = True
+        elif data.startswith(b"store"):
+            self.broker.store.pending_bytes += len(data)
+        elif data.startswith(b"suspend"):
+            self.broker.store.pending_bytes += len(data)
+            self.suspended = True
+            self.broker.on_commit.append(self.go_on)
+        elif data.startswith(b"login"):
+            _, user, password = data.decode().split()
+            self.host.authenticate(user, password, self.logged_in)
+        elif data.startswith(b"send"):
+            self.output.append(bytes(int(data.split()[1])))
+        else:
+            self.output.append(data)
+
+    def go_on(self) -> None:
+        self.suspended = False
+        self.output.append(b"resumed")
+        self.host.resume()
+
+    def logged_in(self, user: User | None) -> None:
+        self.user = user
+        self.output.append(b"welcome" if user else b"refused")
+
+    def turn_ended(self) -> None:
+        self.turns_ended += 1
+
+    def tick(self, now: float) -> None:
+        self.ticks += 1
+
+    def writable(self, is_writable: bool) -> None:
+        self.is_writable = is_writable
+
+    def shutdown(self, reason: str) -> None:
+        self.shut_down = reason
+        self.output.append(b"shutdown")
+        self.finished = True
+
+    def connection_lost(self) -> None:
+        self.is_lost = True
+
+
+class EchoServer:
+    def __init__(self, server: SocketServer, broker: EchoBroker, sessions: list[EchoSession]) -> None:
+        self.server = server
+        self.broker = broker
+        self.store = broker.store
+        self.sessions = sessions
+        self.port = server.addresses[0][1]
+        self._clients: list[asyncio.StreamWriter] = []
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A client, closed at the end of the test if it is still open then."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self._clients.append(writer)
+        return reader, writer
+
+    async def close_clients(self) -> None:
+        for writer in self._clients:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+
+def config(
+    *, connections: int = 100, store_pending: int = 64 * 1024, handshake_timeout: float = 10.0, host: str = "127.0.0.1"
+) -> Config:
+    return Config(
+        listener=(ListenerConfig(host=host, port=0),),
+        amqp=AmqpConfig(handshake_timeout=handshake_timeout),
+        limits=LimitsConfig(connections=connections, store_pending=store_pending),
+    )
+
+
+@asynccontextmanager
+async def echo_server(
+    directory: Path, settings: Config | None = None, *, refusal_seconds: float = 0.01
+) -> AsyncIterator[EchoServer]:
+    store = EchoStore()
+    broker = EchoBroker(store)
+    sessions: list[EchoSession] = []
+
+    def make_session(host: Host) -> EchoSession:
+        sessions.append(EchoSession(host, broker))
+        return sessions[-1]
+
+    def is_other(head: bytes) -> bool | None:
+        return head == b"OTHER" if len(head) >= 5 else None if b"OTHER".startswith(head) else False
+
+    def refuse(host: Host) -> EchoSession:
+        raise RuntimeError("the other protocol cannot begin")
+
+    protocols = [ServedProtocol("other", is_other, refuse), ServedProtocol("echo", lambda _: True, make_session)]
+    authenticator = Authenticator(UserFile(directory), {}, guest_account(["/"]))
+    log_ins = LogIns(authenticator, asyncio.get_running_loop(), refusal_seconds)
+    server = SocketServer(broker, store, protocols, log_ins, settings or config(), Clock())
+    await server.start()
+    served = EchoServer(server, broker, sessions)
+    try:
+        yield served
+    finally:
+        store.may_commit.set()
+        await served.close_clients()
+        await server.stop("the test is over", 1.0)
+
+
+async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Let the loop run until the condition holds."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def closed(reader: asyncio.StreamReader) -> None:
+    """Wait until the server has closed the connection, having said nothing more."""
+    with contextlib.suppress(ConnectionResetError):
+        assert await reader.read() == b""

@@ -1,0 +1,202 @@
+"""Deliveries on a channel: handed out under prefetch, and settled by acknowledgements (AMQP 0-9-1 §1.8.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.broker import Consumer
+from batonmq.protocols.amqp091 import methods
+from batonmq.protocols.amqp091.channel_state import UNLIMITED, ChannelState
+from batonmq.protocols.amqp091.encoder import append_delivery, deliver_prefix
+from batonmq.protocols.amqp091.failures import ProtocolFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from batonmq.broker import Queue
+    from batonmq.fields import FieldValue
+    from batonmq.message import QueuedMessage
+
+
+class AmqpConsumer(Consumer):
+    """One basic.consume."""
+
+    __slots__ = ("channel", "credit", "prefix")
+
+    def __init__(
+        self,
+        channel: ChannelState,
+        queue: Queue,
+        tag: str,
+        prefetch: int,
+        *,
+        no_ack: bool,
+        exclusive: bool,
+        priority: int,
+        arguments: Mapping[str, FieldValue],
+    ) -> None:
+        super().__init__(queue, tag, no_ack=no_ack, exclusive=exclusive, priority=priority, arguments=arguments)
+        self.channel = channel
+        self.prefix = deliver_prefix(channel.number, tag)
+        # How many more messages it takes before it must settle some.
+        self.credit = prefetch or UNLIMITED
+
+    def deliver(self, queued: QueuedMessage) -> bool:
+        channel = self.channel
+        channel.delivery_tag = tag = channel.delivery_tag + 1
+        session = channel.session
+        message = queued.message
+        if not session.output:
+            session.host.wake()
+        append_delivery(
+            session.output, self.prefix, tag, queued.deliveries > 0, channel.number, message, session.frame_max
+        )
+        session.unsent += message.size + 128
+        if self.no_ack:
+            return session.unsent < session.unsent_max
+        channel.unsettled[tag] = queued
+        self.credit = credit = self.credit - 1
+        channel.credit -= 1
+        return credit > 0 and channel.credit > 0 and session.unsent < session.unsent_max
+
+    def has_room(self) -> bool:
+        channel = self.channel
+        session = channel.session
+        if session.is_choked or session.unsent >= session.unsent_max or not channel.flowing:
+            return False
+        return self.no_ack or (self.credit > 0 and channel.credit > 0)
+
+    def cancelled(self) -> None:
+        channel = self.channel
+        channel.consumers.pop(self.tag, None)
+        if channel.session.wants_cancel_notify:
+            channel.send(methods.BasicCancel(consumer_tag=self.tag, no_wait=True))
+
+
+class ReplyConsumer(AmqpConsumer):
+    """Consumes from the pseudo-queue of direct replies; has no queue that could wait for it."""
+
+    __slots__ = ("token",)
+
+    token: str
+
+
+class Settlement(ChannelState):
+    """What is delivered on one channel and not settled, by delivery tag; and the settling of it."""
+
+    __slots__ = ()
+
+    def take_delivery(self, tag: int, *, multiple: bool) -> list[tuple[int, QueuedMessage]]:
+        """The deliveries that a tag names, no longer unsettled. Raises ProtocolFailure for an unknown tag.
+
+        With ``multiple`` those up to the tag, and 0 names all (§1.8.3.13).
+        """
+        unsettled = self.unsettled
+        if not multiple:
+            queued = unsettled.pop(tag, None)
+            if queued is None:
+                raise ProtocolFailure(406, f"unknown delivery tag {tag}")
+            return [(tag, queued)]
+        if tag == 0:
+            taken = list(unsettled.items())
+            unsettled.clear()
+            return taken
+        if tag > self.delivery_tag or (tag not in unsettled and tag < self.settled_up_to):
+            raise ProtocolFailure(406, f"unknown delivery tag {tag}")
+        taken = []
+        # Tags below were settled already; each number is looked at once in the life of the channel.
+        for number in range(self.settled_up_to, tag + 1):
+            queued = unsettled.pop(number, None)
+            if queued is not None:
+                taken.append((number, queued))
+        if not taken:
+            raise ProtocolFailure(406, f"unknown delivery tag {tag}")
+        self.settled_up_to = tag + 1
+        return taken
+
+    def give_credit(self, deliveries: Iterable[tuple[int, QueuedMessage]]) -> None:
+        """The consumers that these were delivered to may have as many more."""
+        consumers = set()
+        for _, queued in deliveries:
+            consumer = queued.holder
+            if consumer is not None:
+                consumer.credit += 1  # type: ignore[attr-defined]
+                self.credit += 1
+                consumers.add(consumer)
+        if not consumers:
+            return
+        if self.global_prefetch:
+            self.offer_consumers()
+            return
+        for consumer in consumers:
+            if not consumer.waiting and consumer.has_room():
+                consumer.queue.offer(consumer)
+
+    def offer_consumers(self) -> None:
+        """Room may have come back for all consumers of the channel."""
+        for consumer in self.consumers.values():
+            if not consumer.waiting and consumer.has_room() and not isinstance(consumer, ReplyConsumer):
+                consumer.queue.offer(consumer)
+
+    def ack(self, tag: int, multiple: bool) -> None:
+        """basic.ack."""
+        if not multiple and self.transaction is None:
+            # The plain case, which is most of all acknowledgements.
+            queued = self.unsettled.pop(tag, None)
+            if queued is None:
+                raise ProtocolFailure(406, f"unknown delivery tag {tag}")
+            queued.lane.queue.accept(queued)
+            consumer = queued.holder
+            if consumer is not None:
+                consumer.credit += 1  # type: ignore[attr-defined]
+                self.credit += 1
+                if not consumer.waiting and not self.global_prefetch and consumer.has_room():
+                    consumer.queue.offer(consumer)
+                elif self.global_prefetch:
+                    self.offer_consumers()
+            return
+        taken = self.take_delivery(tag, multiple=multiple)
+        if self.transaction is not None:
+            self.transaction.settle("ack", taken)
+            return
+        self.accept_all(taken)
+
+    def accept_all(self, taken: list[tuple[int, QueuedMessage]]) -> None:
+        """Settle as done with."""
+        for _, queued in taken:
+            queued.lane.queue.accept(queued)
+        self.give_credit(taken)
+
+    def refuse(self, tag: int, *, multiple: bool, requeue: bool) -> None:
+        """basic.nack and basic.reject."""
+        taken = self.take_delivery(tag, multiple=multiple)
+        if self.transaction is not None:
+            self.transaction.settle("release" if requeue else "reject", taken)
+        elif requeue:
+            self.release_all(taken)
+        else:
+            self.reject_all(taken)
+
+    def release_all(self, taken: list[tuple[int, QueuedMessage]]) -> None:
+        """Give back to the queues, each message to its old place."""
+        # Room first: the release makes the queues hand out again, to this consumer as to any other.
+        self.give_credit(taken)
+        by_queue: dict[Queue, list[QueuedMessage]] = {}
+        for _, queued in taken:
+            by_queue.setdefault(queued.lane.queue, []).append(queued)
+        for queue, held in by_queue.items():
+            queue.release(held)
+
+    def reject_all(self, taken: list[tuple[int, QueuedMessage]]) -> None:
+        """Settle as unwanted: to the dead letters, or away."""
+        for _, queued in taken:
+            queued.lane.queue.reject(queued)
+        self.give_credit(taken)
+
+    def recover(self, *, requeue: bool) -> None:
+        """basic.recover: everything unsettled goes back (§1.8.3.16)."""
+        if not requeue:
+            raise ProtocolFailure(540, "requeue=false")
+        taken = list(self.unsettled.items())
+        self.unsettled.clear()
+        self.release_all(taken)

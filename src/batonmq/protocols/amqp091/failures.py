@@ -1,0 +1,54 @@
+"""From the broker's exceptions to reply codes: which class of error ends what (AMQP 0-9-1 §1.1, "reply codes")."""
+
+from __future__ import annotations
+
+from batonmq.errors import (
+    AccessRefused,
+    BrokerError,
+    NotAllowed,
+    NotFound,
+    PreconditionFailed,
+    ResourceError,
+    ResourceLocked,
+    Unsupported,
+)
+from batonmq.protocols.amqp091.constants import REPLY_NAMES
+
+# Reply codes that end the connection, not only the channel.
+HARD = frozenset({320, 402, 501, 502, 503, 504, 505, 530, 540, 541})
+
+_CODES: dict[type[BrokerError], int] = {
+    NotFound: 404,
+    AccessRefused: 403,
+    ResourceLocked: 405,
+    PreconditionFailed: 406,
+    ResourceError: 506,
+    NotAllowed: 530,
+    Unsupported: 540,
+}
+
+
+class ProtocolFailure(Exception):
+    """The client broke the protocol, or asked for what it cannot have: a reply code and what it means here."""
+
+    def __init__(self, code: int, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+    @property
+    def is_hard(self) -> bool:
+        """Does it end the connection?"""
+        return self.code in HARD
+
+
+def reply_text(code: int, detail: str) -> str:
+    """What goes into a close: the code's name and the detail, within the 255 bytes of a short string."""
+    text = f"{REPLY_NAMES.get(code, 'INTERNAL_ERROR')} - {detail}"
+    encoded = text.encode()
+    return text if len(encoded) <= 255 else encoded[:252].decode(errors="ignore") + "..."
+
+
+def as_failure(error: BrokerError) -> ProtocolFailure:
+    """The reply code for an error of the broker."""
+    return ProtocolFailure(_CODES.get(type(error), 541), str(error))

@@ -1,0 +1,200 @@
+"""Publishing on a channel: routing, returns and confirms (AMQP 0-9-1 §1.8.3.7, RabbitMQ's publisher confirms)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.broker import KEPT, REFUSED, STORED, Route
+from batonmq.broker.replies import REPLY_TO
+from batonmq.errors import ResourceError
+from batonmq.message import Message
+from batonmq.protocols.amqp091 import methods
+from batonmq.protocols.amqp091.consuming import Settlement
+from batonmq.protocols.amqp091.encoder import content_frames, method_frame
+from batonmq.protocols.amqp091.failures import ProtocolFailure
+
+if TYPE_CHECKING:
+    from batonmq.broker.exchanges.base import Target
+    from batonmq.fields import FieldValue
+    from batonmq.properties import Properties
+    from batonmq.protocols.amqp091.methods import BasicPublish
+
+# A time to live ends at 100 years.
+EXPIRATION_MAX = 100 * 365 * 24 * 3600 * 1000
+
+
+class Publishing(Settlement):
+    """The publisher's side of a channel."""
+
+    __slots__ = ()
+
+    def publish(
+        self,
+        method: BasicPublish,
+        properties: Properties,
+        payload: bytes,
+        start: int,
+        size: int,
+        framed_on: int,
+    ) -> None:
+        """basic.publish. Raises ProtocolFailure, BrokerError."""
+        route = method.route
+        if not isinstance(route, Route) or route.version != self.session.vhost.version:
+            route = self.session.operations.resolve(method.exchange, method.routing_key)
+            # A route stays good while nothing is bound, unbound, declared or deleted in the virtual host.
+            method.route = route
+        message = Message(method.exchange, method.routing_key, properties, payload, start, size, framed_on)
+        single = route.single
+        if properties.plain and single is not None and self.publishes_plainly and not method.immediate:
+            outcome = single.publish(message)
+        else:
+            outcome = self._publish_checked(method, route, message)
+        if self.confirming:
+            self._note_outcome(outcome)
+        elif outcome == STORED:
+            self.stored_batch = self.session.broker.store.batch
+            self.session.await_commit()
+
+    def _publish_checked(self, method: BasicPublish, route: Route, message: Message) -> int:
+        if method.immediate:
+            raise ProtocolFailure(540, "immediate=true")
+        keys = [message.routing_key]
+        headers: dict[str, FieldValue] = {}
+        properties = message.properties
+        if not properties.plain:
+            headers = properties.headers or {}
+            self._check_properties(properties)
+            if properties.reply_to == REPLY_TO:
+                message = message.with_properties(properties.replace(reply_to=self._reply_token()))
+            copies = _carbon_copies(headers)
+            if copies:
+                keys = list(dict.fromkeys([*keys, *copies]))
+                if "BCC" in headers:
+                    headers = {name: value for name, value in headers.items() if name != "BCC"}
+                    message = message.with_properties(message.properties.replace(headers=headers))
+        if route.by_key and len(keys) == 1:
+            targets = route.targets
+        else:
+            targets = self.session.vhost.route(route.exchange, keys, headers)
+        if self.transaction is not None:
+            self.transaction.publish(message, targets, mandatory=method.mandatory)
+            return KEPT
+        return self.put(message, targets, mandatory=method.mandatory)
+
+    def put(self, message: Message, targets: list[Target], *, mandatory: bool) -> int:
+        """Into the queues, or back to the publisher if there are none and it wants to know."""
+        store = self.session.broker.store
+        if store.error is not None and message.properties.persistent and any(target.durable for target in targets):
+            if self.confirming:
+                return REFUSED
+            raise ResourceError(f"the message cannot be kept: {store.error}")
+        if not targets:
+            if mandatory:
+                self.give_back(message)
+            return KEPT
+        return self.session.vhost.publish(message, targets)
+
+    def give_back(self, message: Message) -> None:
+        """basic.return of a message that no queue wants (§1.8.3.9)."""
+        self.send(
+            methods.BasicReturn(
+                reply_code=312, reply_text="NO_ROUTE", exchange=message.exchange, routing_key=message.routing_key
+            )
+        )
+        self.session.output.append(content_frames(self.number, message, self.session.frame_max))
+
+    def _check_properties(self, properties: Properties) -> None:
+        user = properties.user_id
+        login = self.session.user.name
+        if user is not None and user != login and "impersonator" not in self.session.user.tags:
+            raise ProtocolFailure(406, f"user_id property set to '{user}' but authenticated user was '{login}'")
+        expiration = properties.expiration
+        if expiration is not None and not (
+            expiration.isascii() and expiration.isdigit() and int(expiration) <= EXPIRATION_MAX
+        ):
+            raise ProtocolFailure(406, f"invalid expiration '{expiration}': {_expiration_fault(expiration)}")
+
+    def _reply_token(self) -> str:
+        if self.reply_consumer is None:
+            raise ProtocolFailure(406, "fast reply consumer does not exist")
+        return self.reply_consumer.token
+
+    # ------------------------------------------------------------------ confirms
+
+    def _note_outcome(self, outcome: int) -> None:
+        """Number the publish, and remember what its confirm waits for."""
+        self.published = number = self.published + 1
+        waiting = self.unconfirmed
+        if outcome == STORED:
+            batch = self.session.broker.store.batch
+            if waiting and waiting[-1][1] == batch:
+                waiting[-1] = (number, batch)
+            else:
+                waiting.append((number, batch))
+                self.session.await_commit()
+        elif outcome == REFUSED:
+            self.send(methods.BasicNack(delivery_tag=number, multiple=False, requeue=False))
+            self.nacked_up_to = number
+        elif waiting:
+            # Nothing to wait for but its elder: confirms go out in order, many in one.
+            waiting[-1] = (number, waiting[-1][1])
+        else:
+            self.confirmable = number
+        self.session.note_confirms(self)
+
+    def send_confirms(self) -> None:
+        """One cumulative basic.ack for all that became safe since the last."""
+        up_to = self.confirmable
+        first = self.confirmed + 1
+        if up_to < first:
+            return
+        self.confirmed = up_to
+        if first == up_to == self.nacked_up_to:
+            return
+        # Straight into the output: the turn that is ending takes it along.
+        self.session.output.append(
+            method_frame(self.number, methods.BasicAck(delivery_tag=up_to, multiple=up_to > first))
+        )
+
+    def batch_committed(self, batch: int) -> None:
+        """Everything up to this batch is on the disk."""
+        waiting = self.unconfirmed
+        while waiting and waiting[0][1] <= batch:
+            self.confirmable = waiting.popleft()[0]
+        self.session.note_confirms(self)
+
+    def batch_failed(self, batch: int, detail: str) -> None:
+        """The messages of these batches are not kept: their publisher must know."""
+        waiting = self.unconfirmed
+        refused = 0
+        while waiting and waiting[0][1] <= batch:
+            refused = waiting.popleft()[0]
+        if refused:
+            self.send(methods.BasicNack(delivery_tag=refused, multiple=True, requeue=False))
+            self.confirmable = self.confirmed = refused
+        elif self.stored_batch and self.stored_batch <= batch:
+            self.stored_batch = 0
+            self.fail(ProtocolFailure(506, f"messages could not be kept: {detail}"), 60, 40)
+
+
+def _carbon_copies(headers: dict[str, FieldValue]) -> list[str]:
+    """Sender-selected distribution: further routing keys in the headers CC and BCC."""
+    keys: list[str] = []
+    for name in ("CC", "BCC"):
+        value = headers.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, list) or not all(isinstance(key, str) for key in value):
+            raise ProtocolFailure(406, f"unexpected value in header '{name}': an array of strings is expected")
+        keys += [str(key) for key in value]
+    return keys
+
+
+def _expiration_fault(expiration: str) -> str:
+    """RabbitMQ's words for what is wrong with it."""
+    try:
+        number = int(expiration)
+    except ValueError:
+        leading = len(expiration) - len(expiration.lstrip("0123456789"))
+        return f'{{leftover_string,"{expiration[leading:]}"}}' if leading else "no_integer"
+    return f"{{value_negative,{number}}}" if number < 0 else f"{{value_too_big,{number}}}"

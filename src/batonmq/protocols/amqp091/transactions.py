@@ -1,0 +1,82 @@
+"""tx: publishes and settlements of a channel that happen together or not at all (AMQP 0-9-1 §1.9).
+
+Publishes and settlements are held until the commit, which applies them in one turn: the store writes all of it in
+one transaction, over any number of queues.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.errors import ResourceError
+
+if TYPE_CHECKING:
+    from batonmq.broker.exchanges.base import Target
+    from batonmq.message import Message, QueuedMessage
+    from batonmq.protocols.amqp091.publishing import Publishing
+
+
+class Transaction:
+    """What a channel has asked for since its last commit or rollback."""
+
+    __slots__ = ("_channel", "_committing", "_published", "_settled")
+
+    def __init__(self, channel: Publishing) -> None:
+        self._channel = channel
+        self._published: list[tuple[Message, list[Target], bool]] = []
+        self._settled: list[tuple[str, list[tuple[int, QueuedMessage]]]] = []
+        # Settled by the commit that the store is writing.
+        self._committing: list[tuple[int, QueuedMessage]] = []
+
+    def publish(self, message: Message, targets: list[Target], *, mandatory: bool) -> None:
+        """To be published at the commit."""
+        self._published.append((message, targets, mandatory))
+
+    def settle(self, outcome: str, taken: list[tuple[int, QueuedMessage]]) -> None:
+        """To be settled at the commit: 'ack', 'release' or 'reject'."""
+        self._settled.append((outcome, taken))
+
+    def commit(self) -> None:
+        """Do all of it. Raises BrokerError when the store cannot keep it, before anything is done."""
+        channel = self._channel
+        published, self._published = self._published, []
+        settled, self._settled = self._settled, []
+        store = channel.session.broker.store
+        if store.error is not None and any(message.properties.persistent for message, _, _ in published):
+            raise ResourceError(f"the transaction cannot be kept: {store.error}")
+        self._committing = [entry for outcome, taken in settled if outcome != "release" for entry in taken]
+        for message, targets, mandatory in published:
+            # A queue may have gone since; what is left decides whether the message comes back.
+            left = [target for target in targets if not getattr(target, "deleted", False)]
+            channel.put(message, left, mandatory=mandatory)
+        for outcome, taken in settled:
+            if outcome == "ack":
+                channel.accept_all(taken)
+            elif outcome == "release":
+                channel.release_all(taken)
+            else:
+                channel.reject_all(taken)
+
+    def committed(self) -> None:
+        """The store has kept the commit."""
+        self._committing = []
+
+    def failed(self) -> None:
+        """The store has kept nothing of the commit: what it settled is unsettled again. Its publishes are gone."""
+        back, self._committing = self._committing, []
+        for _, queued in back:
+            queued.lane.queue.unsettle(queued)
+        self._put_back(back)
+
+    def rollback(self) -> None:
+        """Forget all of it; what was settled is unsettled again, and is not delivered anew (§1.9.2.5)."""
+        self._published = []
+        settled, self._settled = self._settled, []
+        self._put_back([entry for _, taken in settled for entry in taken])
+
+    def _put_back(self, back: list[tuple[int, QueuedMessage]]) -> None:
+        if back:
+            channel = self._channel
+            back = sorted([*back, *channel.unsettled.items()], key=lambda entry: entry[0])
+            channel.unsettled = dict(back)
+            channel.settled_up_to = min(channel.settled_up_to, back[0][0])

@@ -1,0 +1,265 @@
+"""RabbitMQ's dead-letter exchanges: when, where to, and the headers that tell the story."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from pamqp import commands as spec
+from pamqp.common import FieldTable
+
+from tests.support.marks import differs_from
+from tests.support.wire import Channel, Content
+
+
+def dead(ch: Channel, name: str, arguments: FieldTable | None = None) -> str:
+    """A queue whose dead letters go to the queue that is returned."""
+    grave = name + "-dead"
+    ch.queue(grave)
+    ch.queue(name, {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": grave, **(arguments or {})})
+    return grave
+
+
+def deaths(content: Content) -> list[FieldTable]:
+    entries = content.headers["x-death"]
+    assert isinstance(entries, list)
+    return [entry for entry in entries if isinstance(entry, dict)]
+
+
+def reject(ch: Channel, queue: str) -> None:
+    ch.reject(ch.await_one(queue, no_ack=False).tag, requeue=False)
+
+
+@pytest.mark.parametrize("how", ["reject", "nack"])
+def test_a_rejected_message_is_dead_lettered(ch: Channel, name: str, how: str) -> None:
+    grave = dead(ch, name)
+    ch.publish(name, b"x")
+    tag = ch.await_one(name, no_ack=False).tag
+    if how == "reject":
+        ch.reject(tag, requeue=False)
+    else:
+        ch.nack(tag, requeue=False)
+    content = ch.await_one(grave)
+    assert (content.body, deaths(content)[0]["reason"]) == (b"x", "rejected")
+
+
+def test_rejected_messages_are_dead_lettered_in_order(ch: Channel, name: str) -> None:
+    grave = dead(ch, name)
+    for number in range(5):
+        ch.publish(name, b"%d" % number)
+    ch.await_count(name, 5)
+    last = [ch.get_one(name) for _ in range(5)][-1]
+    ch.nack(last.tag, multiple=True, requeue=False)
+    ch.await_count(grave, 5)
+    assert ch.drain(grave) == [b"0", b"1", b"2", b"3", b"4"]
+
+
+def test_an_expired_message_is_dead_lettered(ch: Channel, name: str) -> None:
+    grave = dead(ch, name, {"x-message-ttl": 50})
+    ch.publish(name, b"x")
+    assert deaths(ch.await_one(grave))[0]["reason"] == "expired"
+
+
+def test_a_message_that_makes_room_is_dead_lettered(ch: Channel, name: str) -> None:
+    grave = dead(ch, name, {"x-max-length": 1})
+    ch.publish(name, b"old")
+    ch.publish(name, b"new")
+    content = ch.await_one(grave)
+    assert (content.body, deaths(content)[0]["reason"]) == (b"old", "maxlen")
+
+
+def test_reject_publish_dlx_dead_letters_what_it_refuses(ch: Channel, name: str) -> None:
+    grave = dead(ch, name, {"x-max-length": 1, "x-overflow": "reject-publish-dlx"})
+    ch.select()
+    ch.publish(name, b"first")
+    ch.confirmed()
+    ch.publish(name, b"second")
+    ch.publish(name, b"third")
+    assert ch.confirmed()[3] is False
+    ch.await_count(name, 1)
+    assert ch.await_one(grave).body == b"second"
+
+
+@pytest.mark.parametrize("how", ["purge", "delete"])
+def test_purging_and_deleting_is_no_death(ch: Channel, name: str, how: str) -> None:
+    grave = dead(ch, name)
+    ch.publish(name)
+    ch.await_count(name, 1)
+    ch.call(spec.Queue.Purge(0, name) if how == "purge" else spec.Queue.Delete(0, name))
+    assert ch.count(grave) == 0
+
+
+def test_the_first_death_is_told_in_full(ch: Channel, name: str) -> None:
+    grave = dead(ch, name)
+    ch.exchange(name, "topic")
+    ch.bind(name, name, "#")
+    ch.publish("the.key", exchange=name)
+    reject(ch, name)
+    content = ch.await_one(grave)
+    (death,) = deaths(content)
+    assert isinstance(death.pop("time"), datetime.datetime)
+    assert death == {"count": 1, "reason": "rejected", "queue": name, "exchange": name, "routing-keys": ["the.key"]}
+    first = {key: content.headers[f"x-first-death-{key}"] for key in ("reason", "queue", "exchange")}
+    assert first == {"reason": "rejected", "queue": name, "exchange": name}
+
+
+@differs_from("rabbitmq 3.10", why="x-last-death-* came with 3.13")
+def test_the_last_death_is_told_beside_the_first(ch: Channel, name: str) -> None:
+    grave = dead(ch, name)
+    ch.publish(name)
+    reject(ch, name)
+    headers = ch.await_one(grave).headers
+    last = {key: headers[f"x-last-death-{key}"] for key in ("reason", "queue", "exchange")}
+    assert last == {"reason": "rejected", "queue": name, "exchange": ""}
+
+
+def test_own_headers_and_properties_are_kept(ch: Channel, name: str) -> None:
+    grave = dead(ch, name)
+    ch.publish(name, headers={"own": [1, {"a": None}]}, correlation_id="c", delivery_mode=2, priority=4)
+    reject(ch, name)
+    content = ch.await_one(grave)
+    assert content.headers["own"] == [1, {"a": None}]
+    assert (content.properties.correlation_id, content.properties.priority) == ("c", 4)
+
+
+def test_the_expiration_is_removed_and_remembered(ch: Channel, name: str) -> None:
+    grave = dead(ch, name)
+    ch.publish(name, expiration="50")
+    content = ch.await_one(grave)
+    assert content.properties.expiration is None
+    assert deaths(content)[0]["original-expiration"] == "50"
+
+
+def test_deaths_in_one_queue_for_one_reason_are_counted(ch: Channel, name: str) -> None:
+    grave = dead(ch, name)
+    ch.publish(name)
+    for count in (1, 2, 3):
+        reject(ch, name)
+        content = ch.await_one(grave)
+        (death,) = deaths(content)
+        assert death["count"] == count
+        ch.publish(name, properties=content.raw_properties)
+
+
+def test_the_latest_death_stands_first(ch: Channel, name: str) -> None:
+    ch.queue(name + "-2", {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": name + "-3"})
+    ch.queue(name + "-3")
+    ch.queue(name, {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": name + "-2", "x-message-ttl": 20})
+    ch.publish(name)
+    reject(ch, name + "-2")
+    content = ch.await_one(name + "-3")
+    assert [(death["queue"], death["reason"]) for death in deaths(content)] == [
+        (name + "-2", "rejected"),
+        (name, "expired"),
+    ]
+    assert content.headers["x-first-death-queue"] == name
+
+
+def test_without_a_key_of_its_own_the_message_keeps_its_key(ch: Channel, name: str) -> None:
+    ch.exchange(name, "direct")
+    ch.queue(name + "-dead")
+    ch.bind(name + "-dead", name, name)
+    ch.queue(name, {"x-dead-letter-exchange": name})
+    ch.publish(name)
+    reject(ch, name)
+    content = ch.await_one(name + "-dead")
+    assert (content.exchange, content.key) == (name, name)
+
+
+def test_the_dead_letter_key_replaces_the_messages_key(ch: Channel, name: str) -> None:
+    grave = dead(ch, name)
+    ch.publish(name)
+    reject(ch, name)
+    content = ch.await_one(grave)
+    assert (content.exchange, content.key) == ("", grave)
+
+
+def test_copies_are_followed_without_a_key_of_its_own(ch: Channel, name: str) -> None:
+    ch.exchange(name, "direct")
+    ch.queue(name + "-dead")
+    ch.bind(name + "-dead", name, "copy")
+    ch.queue(name, {"x-dead-letter-exchange": name})
+    ch.publish(name, headers={"CC": ["copy"]})
+    reject(ch, name)
+    assert deaths(ch.await_one(name + "-dead"))[0]["routing-keys"] == [name, "copy"]
+
+
+def test_blind_copies_are_not_told(ch: Channel, name: str) -> None:
+    grave = dead(ch, name)
+    ch.publish("nowhere", headers={"BCC": [name]})
+    reject(ch, name)
+    assert deaths(ch.await_one(grave))[0]["routing-keys"] == ["nowhere"]
+
+
+def test_a_missing_dead_letter_exchange_drops(ch: Channel, name: str) -> None:
+    ch.queue(name, {"x-dead-letter-exchange": name})
+    ch.publish(name)
+    reject(ch, name)
+    ch.exchange(name, "fanout")
+    ch.queue(name + "-dead")
+    ch.bind(name + "-dead", name)
+    ch.publish(name, b"later")
+    reject(ch, name)
+    assert ch.await_one(name + "-dead").body == b"later"
+    assert ch.count(name + "-dead") == 0
+
+
+def test_several_queues_may_get_a_dead_letter(ch: Channel, name: str) -> None:
+    ch.exchange(name, "fanout")
+    ch.queue(name, {"x-dead-letter-exchange": name})
+    for number in range(3):
+        ch.queue(f"{name}-{number}")
+        ch.bind(f"{name}-{number}", name)
+    ch.publish(name)
+    reject(ch, name)
+    for number in range(3):
+        ch.await_count(f"{name}-{number}", 1)
+
+
+def test_a_cycle_without_a_rejection_is_cut(ch: Channel, name: str) -> None:
+    ch.queue(name, {"x-dead-letter-exchange": "", "x-message-ttl": 20, "x-dead-letter-routing-key": name})
+    ch.publish(name)
+    ch.await_count(name, 0)
+    assert ch.get(name) is None
+
+
+def test_a_cycle_with_a_rejection_goes_on(ch: Channel, name: str) -> None:
+    ch.queue(name, {"x-dead-letter-exchange": ""})
+    ch.publish(name, b"x")
+    for count in (1, 2, 3):
+        reject(ch, name)
+        ch.await_count(name, 1)
+        content = ch.get_one(name)
+        assert deaths(content)[0]["count"] == count
+        ch.nack(content.tag)
+
+
+def test_a_delay_through_expiry_and_back_works_over_and_over(ch: Channel, name: str) -> None:
+    """The common retry pattern: work queue, rejection, waiting queue, expiry, work queue."""
+    ch.queue(name, {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": name + "-wait"})
+    ch.queue(name + "-wait", {"x-message-ttl": 30, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": name})
+    ch.publish(name)
+    for _ in range(3):
+        reject(ch, name)
+    content = ch.await_one(name)
+    counts = {(death["queue"], death["reason"]): death["count"] for death in deaths(content)}
+    assert counts == {(name, "rejected"): 3, (name + "-wait", "expired"): 3}
+
+
+def test_a_consumer_of_the_dead_letters_is_served(ch: Channel, other: Channel, name: str) -> None:
+    grave = dead(ch, name)
+    other.consume(grave, no_ack=True)
+    ch.publish(name, b"x")
+    reject(ch, name)
+    assert other.message().body == b"x"
+
+
+def test_a_transaction_dead_letters_at_commit(ch: Channel, other: Channel, name: str) -> None:
+    grave = dead(other, name)
+    other.publish(name)
+    ch.call(spec.Tx.Select())
+    ch.reject(ch.await_one(name, no_ack=False).tag, requeue=False)
+    ch.barrier()
+    assert other.count(grave) == 0
+    ch.call(spec.Tx.Commit())
+    other.await_count(grave, 1)

@@ -1,0 +1,99 @@
+"""RabbitMQ's x-delivery-limit: what fails too often leaves its queue; x-delivery-count tells how often it did."""
+
+from __future__ import annotations
+
+import pytest
+from pamqp.common import FieldTable
+
+from tests.conftest import Connect
+from tests.support.wire import Channel
+
+QUORUM: FieldTable = {"x-queue-type": "quorum"}
+
+
+def fail(ch: Channel, queue: str) -> object:
+    """Takes a message and gives it back; returns its delivery count."""
+    content = ch.await_one(queue, no_ack=False)
+    ch.nack(content.tag)
+    ch.barrier()
+    return content.headers.get("x-delivery-count", 0)
+
+
+def limited(ch: Channel, name: str, limit: int) -> str:
+    grave = name + "-dead"
+    ch.queue(grave)
+    arguments: FieldTable = {
+        "x-delivery-limit": limit,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": grave,
+    }
+    ch.queue(name, {**QUORUM, **arguments}, durable=True)
+    return grave
+
+
+def test_a_first_delivery_counts_none(ch: Channel, name: str) -> None:
+    ch.queue(name, QUORUM, durable=True)
+    ch.publish(name)
+    assert ch.await_one(name).headers.get("x-delivery-count", 0) == 0
+
+
+def test_each_return_is_counted(ch: Channel, name: str) -> None:
+    ch.queue(name, QUORUM, durable=True)
+    ch.publish(name)
+    assert [fail(ch, name) for _ in range(4)] == [0, 1, 2, 3]
+
+
+def test_own_headers_stay_beside_the_count(ch: Channel, name: str) -> None:
+    ch.queue(name, QUORUM, durable=True)
+    ch.publish(name, headers={"own": "kept"})
+    fail(ch, name)
+    assert ch.await_one(name).headers == {"own": "kept", "x-delivery-count": 1}
+
+
+@pytest.mark.parametrize("limit", [0, 1, 3])
+def test_a_message_beyond_the_limit_is_dead_lettered(ch: Channel, name: str, limit: int) -> None:
+    grave = limited(ch, name, limit)
+    ch.publish(name, b"poison")
+    for _ in range(limit + 1):
+        fail(ch, name)
+    content = ch.await_one(grave)
+    deaths = content.headers["x-death"]
+    assert isinstance(deaths, list)
+    (death,) = deaths
+    assert isinstance(death, dict)
+    assert (content.body, death["reason"], death["count"]) == (b"poison", "delivery_limit", 1)
+    assert ch.count(name) == 0
+
+
+def test_a_consumer_that_goes_counts_too(connect: Connect, ch: Channel, name: str) -> None:
+    grave = limited(ch, name, 2)
+    ch.publish(name)
+    for _ in range(3):
+        wire = connect()
+        wire.channel().await_one(name, no_ack=False)
+        wire.close()
+    ch.await_count(grave, 1)
+
+
+def test_without_a_dead_letter_exchange_it_is_dropped(ch: Channel, name: str) -> None:
+    ch.queue(name, {**QUORUM, "x-delivery-limit": 1}, durable=True)
+    ch.publish(name)
+    fail(ch, name)
+    fail(ch, name)
+    ch.await_count(name, 0)
+
+
+def test_other_messages_are_not_held_up(ch: Channel, name: str) -> None:
+    limited(ch, name, 1)
+    ch.publish(name, b"poison")
+    ch.publish(name, b"fine")
+    ch.consume(name)
+    seen = []
+    while b"fine" not in seen:
+        content = ch.message()
+        seen.append(content.body)
+        if content.body == b"poison":
+            ch.nack(content.tag)
+        else:
+            ch.ack(content.tag)
+    assert seen.count(b"poison") <= 2

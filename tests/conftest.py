@@ -1,0 +1,121 @@
+"""What the conformance and interoperability tests share: the broker under test, and connections that clean up."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from pamqp import commands as spec
+
+from tests.support.broker import Broker, identified
+from tests.support.wire import WAIT, Address, Channel, Closed, Dropped, Wire
+
+FOREIGN = "BATONMQ_TEST_AMQP"
+
+Connect = Callable[..., Wire]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "differs_from(broker, why): where the named broker does otherwise, and rightly may"
+    )
+
+
+@pytest.fixture(scope="session")
+def amqp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
+    """Where the broker under test listens: BatonMQ in a process of its own, or the one that BATONMQ_TEST_AMQP names."""
+    if url := os.environ.get(FOREIGN):
+        parts = urlsplit(url)
+        user, password = unquote(parts.username or "guest"), unquote(parts.password or "guest")
+        yield identified(Address(parts.hostname or "127.0.0.1", parts.port or 5672, user, password, foreign=True))
+        return
+    broker = Broker(tmp_path_factory.mktemp("broker"))
+    try:
+        address = identified(broker.start())
+    except RuntimeError as error:
+        pytest.skip(str(error))
+    yield address
+    broker.terminate()
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[Broker]:
+    """A broker that the test may kill and start again on the same data."""
+    if os.environ.get(FOREIGN):
+        pytest.skip("only a broker that the tests start can be killed by them")
+    broker = Broker(tmp_path)
+    try:
+        broker.start()
+    except RuntimeError as error:
+        pytest.skip(str(error))
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture(autouse=True)
+def _differs_from(request: pytest.FixtureRequest) -> None:
+    marker = request.node.get_closest_marker("differs_from")
+    if marker is not None and request.getfixturevalue("amqp").announces(marker.args[0]):
+        pytest.skip(f"{marker.args[0]} differs: {marker.kwargs['why']}")
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that nothing else uses."""
+    return f"t-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def connect(amqp: Address) -> Iterator[Connect]:
+    """Opens connections to the broker under test; closes them in the end and deletes what was declared over them."""
+    wires: list[Wire] = []
+
+    def connect(*, opened: bool = True, to: Address = amqp, timeout: float = WAIT, **options: object) -> Wire:
+        wire = Wire(to, timeout=timeout)
+        wires.append(wire)
+        return wire.open(**options) if opened else wire  # type: ignore[arg-type]
+
+    yield connect
+    for wire in wires:
+        wire.close()
+    declared = {entry for wire in wires for entry in wire.declared}
+    if declared:
+        sweep(amqp, declared)
+
+
+def sweep(amqp: Address, declared: set[tuple[str, str]]) -> None:
+    """Deletes these queues and exchanges, those of other users and of nobody alike."""
+    wire = Wire(amqp).open()
+    number = 1
+    channel = wire.channel(number)
+    for kind, name in declared:
+        if name.startswith("amq.") or not name:
+            continue
+        try:
+            channel.call(spec.Queue.Delete(0, name) if kind == "queue" else spec.Exchange.Delete(0, name))
+        except Closed:
+            number += 1
+            channel = wire.channel(number)
+    with contextlib.suppress(Closed, Dropped):
+        wire.close()
+
+
+@pytest.fixture
+def wire(connect: Connect) -> Wire:
+    return connect()
+
+
+@pytest.fixture
+def ch(wire: Wire) -> Channel:
+    return wire.channel()
+
+
+@pytest.fixture
+def other(connect: Connect) -> Channel:
+    """A channel of a second connection."""
+    return connect().channel()

@@ -1,0 +1,96 @@
+"""The broker under test as a subprocess, started through its front door and read by what it prints."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from tests.support.wire import Address, Wire
+
+START = 15.0
+STOP = 15.0
+
+# Users and virtual hosts beside guest, for the tests of permissions.
+USERS = {
+    "limited": {"configure": "^mine-", "write": "^(mine-|shared-)", "read": "^(mine-|public-)"},
+    "nobody": {"configure": "^$", "write": "^$", "read": "^$"},
+}
+PASSWORD = "sesame"
+VHOST = "elsewhere"
+CONFIG = ""
+
+
+class Broker:
+    """`batonmq serve` on a free port of the loopback and a data directory that outlives it."""
+
+    def __init__(self, folder: Path, config: str = CONFIG) -> None:
+        self.folder = folder
+        self.config = folder / "batonmq.toml"
+        self.config.write_text(config)
+        self.log = folder / "broker.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.address = Address("127.0.0.1", 0)
+
+    def start(self) -> Address:
+        """Starts it and waits for the line that names its port; RuntimeError with what it printed when it does not."""
+        command = [sys.executable, "-m", "batonmq", "serve", "--port", "0"]
+        command += ["--data", str(self.folder / "data"), "--config", str(self.config)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.folder)
+        found = threading.Event()
+        reader = threading.Thread(target=self._read, args=(self.process, found), daemon=True)
+        reader.start()
+        found.wait(START)
+        if not self.address.port:
+            self.kill()
+            reader.join(STOP)
+            raise RuntimeError(f"batonmq serve did not start: {self.output()}")
+        return self.address
+
+    def _read(self, process: subprocess.Popen[bytes], found: threading.Event) -> None:
+        assert process.stdout is not None
+        with process.stdout, self.log.open("ab") as log:
+            for line in process.stdout:
+                log.write(line)
+                log.flush()
+                port = re.search(rb"amqp://(?:[^@/ ]*@)?127\.0\.0\.1:(\d+)", line)
+                if port and not found.is_set():
+                    self.address = Address("127.0.0.1", int(port[1]))
+                    found.set()
+        found.set()
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def kill(self) -> None:
+        """SIGKILL: nothing is flushed, nothing is said."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(STOP)
+        self.address = Address("127.0.0.1", 0)
+
+    def terminate(self) -> int:
+        """SIGTERM and the exit status of an orderly stop."""
+        assert self.process is not None
+        self.process.terminate()
+        status = self.process.wait(STOP)
+        self.address = Address("127.0.0.1", 0)
+        return status
+
+
+def identified(address: Address) -> Address:
+    """`address` with the product and version that the broker announces there."""
+    wire = Wire(address)
+    properties = wire.greet().server_properties
+    wire.abort()
+    return Address(
+        address.host,
+        address.port,
+        address.user,
+        address.password,
+        str(properties.get("product", "")),
+        str(properties.get("version", "")),
+        address.foreign,
+    )

@@ -13,7 +13,7 @@ from typing import Final, TypedDict, Unpack
 
 from batonmq.fields import FieldError, FieldValue, decode_table, encode_name, encode_table
 
-__all__ = ["Properties", "PropertyValues"]
+__all__ = ["EMPTY", "Properties", "PropertyValues"]
 
 PERSISTENT: Final = 2
 """The delivery mode of a message that is to survive a crash; 1 is the other."""

@@ -14,8 +14,22 @@ FRAME_END: Final = 0xCE
 """The last octet of each frame."""
 FRAME_OVERHEAD: Final = 8
 """Type, channel and length before a frame's payload, and the end octet behind it."""
-FRAME_MIN_SIZE: Final = 4096
-"""What each peer must take; RabbitMQ since 4.0 asks for 8192."""
+FRAME_MIN: Final = 4096
+"""The size of frame that each peer must take (section 4.2.3); RabbitMQ since 4.0 asks for 8192."""
+
+# Kinds of events, the first element of what FrameParser.feed() returns; parser.py has their types.
+METHOD: Final = 1
+"""(kind, channel, method)"""
+PUBLISH: Final = 2
+"""(kind, channel, method, properties, payload, start, size, framed_on): a whole basic.publish."""
+ACK: Final = 3
+"""(kind, channel, delivery_tag, multiple): basic.ack."""
+CONTENT: Final = 4
+"""As PUBLISH: a whole basic.deliver, basic.return or basic.get-ok."""
+HEARTBEAT: Final = 5
+"""(kind, 0)"""
+ERROR: Final = 6
+"""(kind, channel, code, text, class_id, method_id, hard): the peer's fault. A hard one is the last event."""
 
 # Classes.
 CONNECTION: Final = 10

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final, TypeAlias, TypeVar, dataclass_transform
 
 from batonmq.fields import FieldError, FieldValue, decode_table, encode_name, encode_table
+from batonmq.protocols.amqp091.constants import FRAME_ERROR, SYNTAX_ERROR
 
 # The types of the grammar. The codec goes by these names, mypy by what they stand for.
 Bit: TypeAlias = bool
@@ -36,11 +37,15 @@ class UnknownMethod(ValueError):
 
 
 class FrameSyntaxError(ValueError):
-    """A method's fields break their format: too short, too long, or a malformed table."""
+    """A method's fields break their format.
 
-    def __init__(self, text: str, index: int = 0) -> None:
+    ``code`` is the reply code: 501 when they are too short or too long for their frame, 502 when a table is malformed.
+    """
+
+    def __init__(self, text: str, index: int, code: int) -> None:
         super().__init__(text)
         self.index = index
+        self.code = code
 
 
 class Method:
@@ -578,7 +583,7 @@ def decode_method(payload: bytes) -> Method:
     Raises UnknownMethod, and FrameSyntaxError for fields that are too short, malformed or followed by more.
     """
     if len(payload) < 4:
-        raise FrameSyntaxError("a method frame is too short")
+        raise FrameSyntaxError("a method frame is too short", 0, FRAME_ERROR)
     index: int = _LONG.unpack_from(payload)[0]
     cls = METHODS.get(index)
     if cls is None:
@@ -587,11 +592,12 @@ def decode_method(payload: bytes) -> Method:
     try:
         end = _decode_fields(made, payload)
     except (struct.error, IndexError):
-        raise FrameSyntaxError(f"{cls.NAME} is truncated", index) from None
+        raise FrameSyntaxError(f"{cls.NAME} is truncated", index, FRAME_ERROR) from None
     except FieldError as error:
-        raise FrameSyntaxError(f"{cls.NAME}: {error}", index) from None
+        raise FrameSyntaxError(f"{cls.NAME}: {error}", index, SYNTAX_ERROR) from None
     if end != len(payload):
-        raise FrameSyntaxError(f"{cls.NAME} has {len(payload) - end:+d} octets beyond its fields", index)
+        fault = "is truncated" if end > len(payload) else f"is followed by {len(payload) - end} octets"
+        raise FrameSyntaxError(f"{cls.NAME} {fault}", index, FRAME_ERROR)
     return made
 
 

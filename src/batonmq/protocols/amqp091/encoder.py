@@ -1,0 +1,119 @@
+"""From methods and messages to bytes, for either role: frames (AMQP 0-9-1 section 4.2.3) and contents (4.2.6)."""
+
+from __future__ import annotations
+
+import struct
+import sys
+from typing import TYPE_CHECKING, Final
+
+from batonmq.protocols.amqp091.constants import (
+    BASIC,
+    FRAME_BODY,
+    FRAME_END,
+    FRAME_HEADER,
+    FRAME_HEARTBEAT,
+    FRAME_METHOD,
+    FRAME_OVERHEAD,
+)
+from batonmq.protocols.amqp091.methods import BasicDeliver, Method, encode_method, encode_shortstr
+
+if TYPE_CHECKING:
+    from batonmq.message import Message
+
+__all__ = [
+    "HEARTBEAT_FRAME",
+    "DeliverPrefix",
+    "append_delivery",
+    "content_frames",
+    "deliver_prefix",
+    "encode_frame",
+    "method_frame",
+]
+
+_frame_head = struct.Struct(">BHI").pack
+_header_fields = struct.Struct(">HHQ").pack
+_tag_fields = struct.Struct(">QB").pack
+_END: Final = bytes((FRAME_END,))
+
+
+def encode_frame(kind: int, channel: int, payload: bytes) -> bytes:
+    """Any frame: type, channel, length, payload, end."""
+    return b"%b%b%b" % (_frame_head(kind, channel, len(payload)), payload, _END)
+
+
+def method_frame(channel: int, method: Method) -> bytes:
+    """A method in its frame. Raises FieldError where a value does not fit."""
+    return encode_frame(FRAME_METHOD, channel, encode_method(method))
+
+
+HEARTBEAT_FRAME: Final = encode_frame(FRAME_HEARTBEAT, 0, b"")
+
+
+def content_frames(channel: int, message: Message, frame_max: int) -> bytes:
+    """The content header and the body of a message, in frames of at most ``frame_max`` bytes (0: no limit).
+
+    What came on the same channel number, in frames that are small enough, is what goes out.
+    """
+    payload = message.payload
+    if message.framed_on == channel and (len(payload) <= frame_max or not frame_max):
+        return payload
+    size = message.size
+    raw = message.properties.raw
+    parts = [_frame_head(FRAME_HEADER, channel, 12 + len(raw)), _header_fields(BASIC, 0, size), raw, _END]
+    room = frame_max - FRAME_OVERHEAD if frame_max else sys.maxsize
+    at = message.start
+    end = at + size
+    while at < end:
+        stop = min(at + room, end)
+        parts += (_frame_head(FRAME_BODY, channel, stop - at), payload[at:stop], _END)
+        at = stop
+    return b"".join(parts)
+
+
+class DeliverPrefix:
+    """What deliveries to one consumer have in common: all but delivery tag, redelivered and, at times, the address."""
+
+    __slots__ = ("_channel", "_consumer_tag", "exchange", "head", "routing_key", "tail")
+
+    def __init__(self, channel: int, consumer_tag: str) -> None:
+        self._channel = channel
+        self._consumer_tag = encode_shortstr(consumer_tag)
+        self.address("", "")
+
+    def address(self, exchange: str, routing_key: str) -> None:
+        """Make ``head`` and ``tail``, the bytes around delivery tag and redelivered, for messages to this address."""
+        self.exchange = exchange
+        self.routing_key = routing_key
+        index = BasicDeliver.INDEX.to_bytes(4, "big")
+        self.tail = encode_shortstr(exchange) + encode_shortstr(routing_key) + _END
+        size = 4 + len(self._consumer_tag) + 9 + len(self.tail) - 1
+        self.head = _frame_head(FRAME_METHOD, self._channel, size) + index + self._consumer_tag
+
+
+def deliver_prefix(channel: int, consumer_tag: str) -> DeliverPrefix:
+    """For append_delivery(): one for each consumer. Raises FieldError for a tag above 255 octets."""
+    return DeliverPrefix(channel, consumer_tag)
+
+
+def append_delivery(
+    out: list[bytes],
+    prefix: DeliverPrefix,
+    delivery_tag: int,
+    redelivered: bool,
+    channel: int,
+    message: Message,
+    frame_max: int,
+) -> None:
+    """Append basic.deliver and the message's content to ``out``.
+
+    ``channel`` is the one that the prefix was made for.
+    """
+    # Messages of one publisher share their strings, so that identity is enough to see that nothing changed.
+    if message.routing_key is not prefix.routing_key or message.exchange is not prefix.exchange:
+        prefix.address(message.exchange, message.routing_key)
+    payload = message.payload
+    if message.framed_on == channel and len(payload) <= frame_max:
+        out += (prefix.head, _tag_fields(delivery_tag, redelivered), prefix.tail, payload)
+    else:
+        content = content_frames(channel, message, frame_max)
+        out += (prefix.head, _tag_fields(delivery_tag, redelivered), prefix.tail, content)

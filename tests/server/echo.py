@@ -95,6 +95,8 @@ class EchoSession:
         self.ticks = 0
         self.is_writable = True
         self.is_lost = False
+        self.is_storing = False
+        self.ahead_at: set[int] = set()
         self.shut_down = ""
         self.user: User | None = None
 
@@ -106,7 +108,8 @@ class EchoSession:
         if data.startswith(b"finish"):
             self.output.append(b"goodbye")
             self.finished = True
-        elif data.startswith(b"store"):
+        elif self.is_storing or data.startswith(b"store"):
+            self.is_storing = True
             self.broker.store.pending_bytes += len(data)
         elif data.startswith(b"suspend"):
             self.broker.store.pending_bytes += len(data)
@@ -119,6 +122,9 @@ class EchoSession:
             self.output.append(bytes(int(data.split()[1])))
         else:
             self.output.append(data)
+
+    def is_ahead(self) -> bool:
+        return self.pieces in self.ahead_at
 
     def go_on(self) -> None:
         self.suspended = False
@@ -164,7 +170,7 @@ class EchoServer:
 
     async def close_clients(self) -> None:
         for writer in self._clients:
-            writer.close()
+            writer.transport.abort()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 

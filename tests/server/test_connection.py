@@ -212,6 +212,23 @@ def test_a_publisher_that_outruns_the_store_waits_for_the_next_commit(run: Run, 
     run(main())
 
 
+def test_a_publisher_that_is_ahead_is_read_a_little_later(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with echo_server(tmp_path) as served:
+            reader, writer = await served.connect()
+            writer.write(b"one")
+            await reader.readexactly(3)
+            served.sessions[0].ahead_at.add(2)
+            writer.write(b"two")
+            assert await reader.readexactly(3) == b"two"
+            (connection,) = served.server.connections._open
+            await until(connection._transport.is_reading)
+            writer.write(b"three")
+            assert await reader.readexactly(5) == b"three"
+
+    run(main())
+
+
 def test_a_client_that_says_nothing_is_closed(run: Run, tmp_path: Path) -> None:
     async def main() -> None:
         async with echo_server(tmp_path, config(handshake_timeout=0.05)) as served:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -103,22 +104,22 @@ def require_queue(channel: BlockingChannel, queue: str) -> int:
 
 def request(channel: BlockingChannel, operation: str, **arguments: object) -> dict[str, object]:
     """Ask the broker something about itself; Failure when it says no."""
+    answers: list[dict[str, object]] = []
+    # Direct reply-to: whoever asks must be listening before.
+    channel.basic_consume(REPLY_TO, lambda *delivery: answers.append(json.loads(delivery[-1])), auto_ack=True)
+    properties = pika.BasicProperties(reply_to=REPLY_TO, correlation_id=operation, content_type="application/json")
     try:
-        channel.basic_publish(
-            MANAGEMENT,
-            "",
-            json.dumps({"operation": operation, **arguments}).encode(),
-            pika.BasicProperties(reply_to=REPLY_TO, correlation_id=operation, content_type="application/json"),
-        )
-        for method, _, body in channel.consume(REPLY_TO, auto_ack=True, inactivity_timeout=PATIENCE):
-            if method is None:
+        channel.basic_publish(MANAGEMENT, "", json.dumps({"operation": operation, **arguments}).encode(), properties)
+        deadline = time.monotonic() + PATIENCE
+        while not answers:
+            if time.monotonic() > deadline:
                 raise Failure(f"the broker did not answer within {PATIENCE} s")
-            answer: dict[str, object] = json.loads(body)
-            if answer.get("ok") is not True:
-                raise Failure(str(answer.get("error", "the broker said no, and not why")))
-            return answer
+            channel.connection.process_data_events(time_limit=1)
     except exceptions.ChannelClosedByBroker as error:
         if error.reply_code == NOT_FOUND:
             raise Failure("this broker is not a BatonMQ: it answers no questions about itself") from None
         raise
-    raise Failure("the broker did not answer")
+    answer = answers[0]
+    if answer.get("ok") is not True:
+        raise Failure(str(answer.get("error", "the broker said no, and not why")))
+    return answer

@@ -1,0 +1,72 @@
+"""`batonmq serve` says what is going on, stops in order, and has no traceback for mistakes of its user."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Served
+
+Batonmq = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_it_says_where_it_listens_and_what_to_type_next(served: Served, tmp_path: Path) -> None:
+    assert f"amqp://127.0.0.1:{served.port}" in served.banner
+    assert str(tmp_path / "data") in served.banner
+    assert "guest, password guest, from this machine only" in served.banner
+    assert f'batonmq --url {served.url} send hello "Hello, world"' in served.banner
+    assert f"batonmq --url {served.url} receive hello" in served.banner
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_in_order(served: Served, number: int) -> None:
+    assert served.stop(number) == 0
+    assert "Traceback" not in served.log
+    assert "stopped" in served.log
+
+
+def test_a_data_directory_in_use_is_one_line(served: Served, batonmq: Batonmq) -> None:
+    result = batonmq("serve", "--port", "0", "--data", "data")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"batonmq: the data directory data is in use by another broker (process {served.process.pid})\n"
+    )
+
+
+def test_a_port_in_use_is_one_line(batonmq: Batonmq) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = batonmq("serve", "--port", str(port), "--data", "data")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"batonmq: port {port} on 127.0.0.1 is in use by another program; --port chooses another\n"
+    )
+
+
+def test_a_mistake_in_the_configuration_is_one_line(batonmq: Batonmq, tmp_path: Path) -> None:
+    (tmp_path / "b.toml").write_text("[amqp]\nheartbeats = 3\n")
+    result = batonmq("serve", "--config", "b.toml")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "batonmq: b.toml: amqp: unknown key 'heartbeats'\n"
+
+
+def test_a_configuration_that_is_not_there_is_one_line(batonmq: Batonmq) -> None:
+    result = batonmq("serve", "--config", "b.toml")
+    assert (result.returncode, result.stderr) == (2, "batonmq: b.toml: cannot be read: No such file or directory\n")
+
+
+def test_a_refused_log_in_stands_in_the_log_without_the_password(served: Served, batonmq: Batonmq) -> None:
+    url = served.url.replace("guest:guest", "guest:hunter2")
+    result = batonmq("--url", url, "queues")
+    assert result.returncode == 1
+    assert result.stderr == (
+        f"batonmq: the broker at 127.0.0.1:{served.port} refused to log in user 'guest': wrong name or password\n"
+    )
+    served.stop()
+    assert re.search(r"127\.0\.0\.1:\d+: log-in refused for user 'guest'", served.log)
+    assert "hunter2" not in served.log

@@ -1,0 +1,120 @@
+"""`batonmq users` changes who may log in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from batonmq.cli import main
+from batonmq.server.config import parse_config
+from batonmq.server.passwords import verify_password
+from batonmq.server.users import UserFile
+
+Users = Callable[..., Result]
+
+
+@pytest.fixture
+def users(tmp_path: Path) -> Users:
+    def run(*arguments: str, stdin: str = "", place: tuple[str, ...] = ("--data", str(tmp_path))) -> Result:
+        return CliRunner().invoke(main, ["users", *arguments, *place], input=stdin)
+
+    return run
+
+
+def test_a_user_is_added_with_a_password_from_standard_input(users: Users, tmp_path: Path) -> None:
+    result = users("add", "ann", "--password-stdin", "--tag", "administrator", stdin="secret\n")
+    assert result.exit_code == 0, result.output
+    assert "batonmq users permit ann" in result.output
+    entry = UserFile(tmp_path).load()["ann"]
+    assert verify_password("secret", entry.password_hash)
+    assert entry.tags == ("administrator",)
+    assert entry.permissions == {}
+
+
+def test_a_password_is_asked_for_twice_and_not_shown(users: Users, tmp_path: Path) -> None:
+    result = users("add", "ann", stdin="secret\nsecret\n")
+    assert result.exit_code == 0
+    assert "secret" not in result.output
+    assert verify_password("secret", UserFile(tmp_path).load()["ann"].password_hash)
+
+
+def test_permissions_are_given_and_taken(users: Users, tmp_path: Path) -> None:
+    users("add", "ann", "--password-stdin", stdin="secret\n")
+    assert users("permit", "ann", "--configure", "", "--write", "^orders$").exit_code == 0
+    permission = UserFile(tmp_path).load()["ann"].permissions["/"]
+    assert (permission.configure, permission.write, permission.read) == ("", "^orders$", ".*")
+    assert users("forbid", "ann").exit_code == 0
+    assert UserFile(tmp_path).load()["ann"].permissions == {}
+    assert users("forbid", "ann").exit_code == 1
+
+
+def test_a_password_is_changed_and_a_user_deleted(users: Users, tmp_path: Path) -> None:
+    users("add", "ann", "--password-stdin", stdin="secret\n")
+    assert users("password", "ann", "--password-stdin", stdin="other\n").exit_code == 0
+    assert verify_password("other", UserFile(tmp_path).load()["ann"].password_hash)
+    assert users("delete", "ann").exit_code == 0
+    assert UserFile(tmp_path).load() == {}
+
+
+def test_guest_keeps_its_rights_when_its_password_changes(users: Users, tmp_path: Path) -> None:
+    assert users("password", "guest", "--password-stdin", stdin="other\n").exit_code == 0
+    entry = UserFile(tmp_path).load()["guest"]
+    assert verify_password("other", entry.password_hash)
+    assert entry.permissions["/"].write == ".*"
+
+
+def test_users_are_listed_without_hashes(users: Users) -> None:
+    users("add", "ann", "--password-stdin", stdin="secret\n")
+    users("permit", "ann", "--vhost", "shop", "--write", "")
+    lines = users("list").output.splitlines()
+    assert lines[0].split() == ["USER", "VHOST", "CONFIGURE", "WRITE", "READ", "TAGS", "KEPT", "IN"]
+    assert lines[1].split() == ["ann", "shop", ".*", "''", ".*", "users.json"]
+    assert lines[2].startswith("guest")
+    assert "scrypt" not in "".join(lines)
+
+
+def test_a_user_of_the_configuration_is_changed_there(users: Users, tmp_path: Path) -> None:
+    file = tmp_path / "b.toml"
+    data = json.dumps(str(tmp_path))
+    file.write_text(f"[server]\ndata = {data}\nguest = false\n[[user]]\nname = 'ann'\npassword = 'x'\n")
+    for command in (["password", "ann", "--password-stdin"], ["permit", "ann"], ["delete", "ann"]):
+        result = users(*command, stdin="secret\n", place=("--config", str(file)))
+        assert result.exit_code == 1
+        assert f"user 'ann' stands in {file}" in result.output
+    lines = users("list", place=("--config", str(file))).output.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["ann"]
+
+
+def test_a_printed_hash_fits_into_a_configuration(users: Users) -> None:
+    printed = users("hash", "--password-stdin", stdin="secret\n", place=()).output.strip()
+    config = parse_config(f"[[user]]\nname = 'ann'\npassword_hash = '{printed}'\n", "x")
+    assert verify_password("secret", config.user[0].password_hash)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "expected"),
+    [
+        (("delete", "nobody"), 1, "there is no user 'nobody'"),
+        (("delete", "guest"), 1, "guest is built in"),
+        (("permit", "guest", "--read", "("), 2, "--read: '(' is not a regular expression"),
+        (("add", "ann", "--password-stdin"), 2, "a password must not be empty"),
+        (("add", "", "--password-stdin"), 2, "a user's name has 1 to 255 characters"),
+    ],
+)
+def test_mistakes_are_one_line(users: Users, arguments: tuple[str, ...], exit_code: int, expected: str) -> None:
+    result = users(*arguments)
+    assert result.exit_code == exit_code
+    assert result.output.startswith("batonmq: ")
+    assert expected in result.output
+    assert result.output.count("\n") == 1
+
+
+def test_a_user_is_not_added_twice(users: Users) -> None:
+    users("add", "ann", "--password-stdin", stdin="secret\n")
+    result = users("add", "ann", "--password-stdin", stdin="other\n")
+    assert result.exit_code == 1
+    assert "there is a user 'ann' already" in result.output

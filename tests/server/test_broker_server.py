@@ -1,0 +1,210 @@
+"""The broker as a server, tried with a client over real sockets and a real store."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pika
+import pytest
+from pika import exceptions
+from tests.server.echo import until
+
+from batonmq.server.broker_server import STORE_NAME, Server
+from batonmq.server.config import AmqpConfig, Config, ListenerConfig, ServerConfig, UserConfig
+from batonmq.server.failures import ConfigError, StartError
+from batonmq.server.users import PermissionEntry, UserEntry, UserFile
+
+Run = Callable[[Coroutine[object, object, None]], None]
+
+
+DEFAULT_AMQP = AmqpConfig()
+
+
+def config(data: Path, port: int = 0, *, amqp: AmqpConfig = DEFAULT_AMQP, user: tuple[UserConfig, ...] = ()) -> Config:
+    return Config(server=ServerConfig(data=str(data)), listener=(ListenerConfig(port=port),), amqp=amqp, user=user)
+
+
+@asynccontextmanager
+async def serving(
+    data: Path, *, amqp: AmqpConfig = DEFAULT_AMQP, user: tuple[UserConfig, ...] = ()
+) -> AsyncIterator[Server]:
+    async with Server(config(data, amqp=amqp, user=user), refusal_seconds=0.01) as server:
+        yield server
+
+
+def open_connection(
+    port: int, user: str = "guest", password: str = "guest", vhost: str = "/"
+) -> pika.BlockingConnection:
+    return pika.BlockingConnection(
+        pika.ConnectionParameters(
+            "127.0.0.1", port, "/", pika.PlainCredentials(user, password), socket_timeout=10, stack_timeout=10
+        )
+    )
+
+
+def send(port: int, *bodies: bytes) -> None:
+    connection = open_connection(port)
+    channel = connection.channel()
+    channel.queue_declare("q", durable=True)
+    channel.confirm_delivery()
+    for body in bodies:
+        channel.basic_publish("", "q", body, pika.BasicProperties(delivery_mode=2), mandatory=True)
+    connection.close()
+
+
+def take(port: int) -> list[bytes]:
+    connection = open_connection(port)
+    channel = connection.channel()
+    bodies = []
+    while True:
+        method, _, body = channel.basic_get("q")
+        if method is None:
+            break
+        channel.basic_ack(method.delivery_tag)
+        bodies.append(body)
+    connection.close()
+    return bodies
+
+
+def test_what_was_confirmed_is_there_after_a_restart(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serving(tmp_path) as server:
+            await asyncio.to_thread(send, server.ports[0], b"one", b"two")
+        async with serving(tmp_path) as server:
+            assert await asyncio.to_thread(take, server.ports[0]) == [b"one", b"two"]
+        async with serving(tmp_path) as server:
+            assert await asyncio.to_thread(take, server.ports[0]) == []
+
+    run(main())
+
+
+def test_clients_are_told_that_the_broker_stops(run: Run, tmp_path: Path) -> None:
+    def wait(connection: pika.BlockingConnection) -> exceptions.ConnectionClosedByBroker:
+        with pytest.raises(exceptions.ConnectionClosedByBroker) as caught:
+            connection.process_data_events(time_limit=20)
+        return caught.value
+
+    async def main() -> None:
+        async with serving(tmp_path) as server:
+            connection = await asyncio.to_thread(open_connection, server.ports[0])
+            waiting = asyncio.create_task(asyncio.to_thread(wait, connection))
+            start = time.monotonic()
+        error = await waiting
+        assert error.reply_code == 320
+        assert error.reply_text.startswith("CONNECTION_FORCED")
+        # A client that answers is not waited for any longer.
+        assert time.monotonic() - start < 4
+
+    run(main())
+
+
+def test_a_client_that_does_not_answer_is_cut(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        server = Server(config(tmp_path))
+        await server.start()
+        silent = socket.create_connection(("127.0.0.1", server.ports[0]))
+        await until(lambda: len(server._sockets.connections) == 1)
+        await server.stop(seconds=0.05)
+        assert len(server._sockets.connections) == 0
+        silent.close()
+
+    run(main())
+
+
+def test_the_store_is_closed_when_the_broker_has_stopped(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serving(tmp_path):
+            assert (tmp_path / STORE_NAME).exists()
+        # SQLite removes its journal when the last connection closes in order.
+        assert not (tmp_path / (STORE_NAME + "-wal")).exists()
+
+    run(main())
+
+
+def test_users_log_in_and_others_do_not(run: Run, tmp_path: Path) -> None:
+    def refused(port: int, user: str, password: str) -> None:
+        with pytest.raises(exceptions.ProbableAuthenticationError):
+            open_connection(port, user, password)
+
+    async def main() -> None:
+        users = (UserConfig(name="ann", password="secret"),)
+        async with serving(tmp_path, user=users) as server:
+            port = server.ports[0]
+            await asyncio.to_thread(refused, port, "guest", "wrong")
+            await asyncio.to_thread(refused, port, "nobody", "guest")
+            # Right, but without access to any virtual host.
+            with pytest.raises(exceptions.ProbableAccessDeniedError):
+                await asyncio.to_thread(open_connection, port, "ann", "secret")
+            with UserFile(tmp_path).change() as found:
+                found["ben"] = UserEntry(
+                    password_hash="scrypt$1024$8$16$TmFDbA==$"
+                    "/bq+HJ00cgB4VucZDQHp/nxq18vII3gw53N2Y0s3MWIurzDZLiKjiG/xCSedmDDaxyevuUqD7m2DYMvfoswGQA==",
+                    permissions={"/": PermissionEntry(read="^q$")},
+                )
+            connection = await asyncio.to_thread(open_connection, port, "ben", "password")
+            with pytest.raises(exceptions.ChannelClosedByBroker, match="ACCESS_REFUSED"):
+                await asyncio.to_thread(lambda: connection.channel().queue_declare("mine"))
+            await asyncio.to_thread(connection.close)
+
+    run(main())
+
+
+def test_settings_of_the_configuration_reach_clients(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        amqp = AmqpConfig(heartbeat=17, channel_max=5, frame_max=8192, product="RabbitMQ", version="4.2.0")
+        async with serving(tmp_path, amqp=amqp) as server:
+            connection = await asyncio.to_thread(open_connection, server.ports[0])
+            properties = connection._impl.server_properties
+            assert (properties["product"], properties["version"]) == ("RabbitMQ", "4.2.0")
+            parameters = connection._impl.params
+            assert (parameters.heartbeat, parameters.channel_max, parameters.frame_max) == (17, 5, 8192)
+            await asyncio.to_thread(connection.close)
+
+    run(main())
+
+
+def test_a_wrong_protocol_is_answered_with_the_right_one(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serving(tmp_path) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.ports[0])
+            writer.write(b"GET / HTTP/1.1\r\n\r\n")
+            assert await reader.read() == b"AMQP\x00\x00\x09\x01"
+            writer.close()
+            await writer.wait_closed()
+
+    run(main())
+
+
+def test_two_brokers_do_not_share_a_directory_or_a_port(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serving(tmp_path / "a") as server:
+            with pytest.raises(StartError, match="is in use by another broker"):
+                await Server(config(tmp_path / "a")).start()
+            other = Server(config(tmp_path / "b", server.ports[0]))
+            with pytest.raises(StartError, match=re.escape(f"port {server.ports[0]} on 127.0.0.1 is in use")):
+                await other.start()
+            # What failed to start holds nothing.
+            async with serving(tmp_path / "b"):
+                pass
+
+    run(main())
+
+
+def test_a_store_that_is_none_and_users_that_are_none_are_errors_in_words(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        for name in ("a", "b"):
+            (tmp_path / name).mkdir()
+        (tmp_path / "a" / STORE_NAME).write_bytes(b"not a database, but long enough to look at" * 100)
+        with pytest.raises(StartError, match=re.escape(STORE_NAME)):
+            await Server(config(tmp_path / "a")).start()
+        (tmp_path / "b" / "users.json").write_text("[]")
+        with pytest.raises(ConfigError, match=r"users\.json: not a file of users"):
+            await Server(config(tmp_path / "b")).start()
+
+    run(main())

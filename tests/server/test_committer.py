@@ -1,0 +1,121 @@
+"""One batch at a time, in a thread of its own; a store that cannot write is tried again, and never confirmed."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+
+import pytest
+from tests.server.echo import EchoBroker, EchoStore, until
+
+from batonmq.errors import StoreError
+from batonmq.server.committer import Committer
+
+Run = Callable[[Coroutine[object, object, None]], None]
+
+
+def committer() -> tuple[Committer, EchoStore, EchoBroker]:
+    store = EchoStore()
+    broker = EchoBroker(store)
+    made = Committer(store, broker, asyncio.get_running_loop(), lambda: None)
+    made.start()
+    return made, store, broker
+
+
+def test_a_commit_runs_in_one_thread_and_is_answered_on_the_loop(run: Run) -> None:
+    async def main() -> None:
+        made, store, broker = committer()
+        answered_in: list[int] = []
+        for _ in range(3):
+            store.pending_bytes = 1
+            broker.on_commit.append(lambda: answered_in.append(threading.get_ident()))
+            made.kick()
+            await until(lambda: not store.busy)
+        made.stop()
+        assert len(store.threads) == 1
+        assert store.threads.isdisjoint({threading.get_ident()})
+        assert set(answered_in) == {threading.get_ident()}
+
+    run(main())
+
+
+def test_what_comes_during_a_commit_forms_the_next_batch(run: Run) -> None:
+    async def main() -> None:
+        made, store, _ = committer()
+        store.may_commit.clear()
+        store.pending_bytes = 1
+        made.kick()
+        for _ in range(5):
+            store.pending_bytes += 10
+            made.kick()
+        assert (store.staged_bytes, store.pending_bytes) == (1, 50)
+        store.may_commit.set()
+        await made.drain()
+        assert (store.commits, store.staged_bytes, store.pending_bytes) == (2, 50, 0)
+        made.stop()
+
+    run(main())
+
+
+def test_nothing_is_committed_when_there_is_nothing(run: Run) -> None:
+    async def main() -> None:
+        made, store, _ = committer()
+        made.kick()
+        await made.drain()
+        made.stop()
+        assert store.commits == 0
+
+    run(main())
+
+
+def test_a_store_that_cannot_write_is_tried_again_after_a_while(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batonmq.server.committer.RETRY_SECONDS", 0.05)
+
+    async def main() -> None:
+        made, store, broker = committer()
+        store.failure = StoreError("the disk is full")
+        store.pending_bytes = 1
+        made.kick()
+        await until(lambda: len(broker.errors) == 2)
+        assert all(isinstance(error, StoreError) for error in broker.errors)
+        made.kick()
+        assert not store.busy, "a kick does not shorten the wait"
+        store.failure = None
+        await until(lambda: broker.errors[-1] is None)
+        assert store.pending_bytes == 0
+        assert made.error is None
+        made.stop()
+
+    run(main())
+
+
+def test_a_drain_does_not_wait_for_a_store_that_cannot_write(run: Run) -> None:
+    async def main() -> None:
+        made, store, _ = committer()
+        store.failure = StoreError("the disk is full")
+        store.pending_bytes = 1
+        await made.drain()
+        assert str(made.error) == "the disk is full"
+        made.stop()
+
+    run(main())
+
+
+def test_a_fault_in_the_store_counts_as_not_written(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(self: EchoStore) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(EchoStore, "commit", fail)
+
+    async def main() -> None:
+        made, store, broker = committer()
+        store.pending_bytes = 1
+        await made.drain()
+        assert isinstance(broker.errors[0], StoreError)
+        made.stop()
+
+    run(main())
+    assert "a fault of ours" in caplog.text

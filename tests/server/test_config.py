@@ -1,0 +1,128 @@
+"""The configuration: every key is checked, and what is wrong is said with file, key and what is expected."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from batonmq.server.config import (
+    AmqpConfig,
+    Config,
+    ListenerConfig,
+    configured_accounts,
+    load_config,
+    parse_config,
+)
+from batonmq.server.failures import ConfigError
+from batonmq.server.passwords import hash_password
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "batonmq.toml"
+
+
+def keys(value: object, prefix: str = "") -> set[str]:
+    """The names of all keys in a struct or a parsed TOML text, without positions in arrays."""
+    if isinstance(value, msgspec.Struct):
+        value = msgspec.to_builtins(value)
+    if isinstance(value, dict):
+        return {f"{prefix}{key}" for key in value} | {
+            found for key, inner in value.items() for found in keys(inner, f"{prefix}{key}.")
+        }
+    if isinstance(value, list | tuple):
+        return {found for inner in value for found in keys(inner, prefix)}
+    return set()
+
+
+def test_no_file_means_the_defaults() -> None:
+    assert parse_config("", "x") == Config()
+    assert Config().listener == (ListenerConfig(host="127.0.0.1", port=5672),)
+    assert Config().vhosts == ["/"]
+
+
+def test_the_example_explains_every_key_and_is_valid() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    commented = "\n".join(line.removeprefix("#: ") for line in text.splitlines())
+    complete = parse_config(commented, "complete")
+    assert keys(complete) == keys(tomllib.loads(commented)), "a key of the configuration is not explained"
+    assert load_config(EXAMPLE) == Config(), "what is not commented out are the defaults"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[server]\nfoo=1", "b.toml: server: unknown key 'foo'"),
+        ("blah=1", "b.toml: unknown key 'blah'"),
+        ("[amqp]\nheartbeat='x'", "b.toml: amqp.heartbeat: expected 'int', got 'str'"),
+        ("[amqp]\nframe_max=1", "b.toml: amqp.frame_max: expected 'int' >= 4096"),
+        ("[[listener]]\nport=70000", "b.toml: listener[0].port: expected 'int' <= 65535"),
+        ("listener=[]", "b.toml: listener: expected at least one"),
+        ("listener=3", "b.toml: listener: expected 'array', got 'int'"),
+        ("server=3", "b.toml: server: expected 'table', got 'int'"),
+        ("[server]\nguest=1", "b.toml: server.guest: expected 'bool', got 'int'"),
+        (
+            "[server]\nlog_level='loud'",
+            "b.toml: server: log_level: expected one of debug, info, warning, error, got 'loud'",
+        ),
+        ("[[user]]\nname='a'", "b.toml: user[0]: user 'a': expected either password or password_hash"),
+        ("[[user]]\npassword='x'", "b.toml: user[0]: missing key 'name'"),
+        (
+            "[[user]]\nname='a'\npassword='x'\n[[user]]\nname='a'\npassword='y'",
+            "b.toml: user: 'a' is there twice",
+        ),
+        (
+            "[[user]]\nname='a'\npassword_hash='x'",
+            "b.toml: user[0]: expected a password hash, scrypt$n$r$p$salt$hash, as 'batonmq users hash' prints it",
+        ),
+        (
+            "[[user]]\nname='a'\npassword='x'\n[[user.permission]]\nread='*'",
+            "b.toml: user[0].permission[0]: read: '*' is not a regular expression: nothing to repeat at position 0",
+        ),
+        ("x=", "b.toml: not TOML: Invalid value (at end of document)"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(text: str, expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, "b.toml")
+    assert str(caught.value) == expected
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nothing\.toml: cannot be read: No such file or directory"):
+        load_config(tmp_path / "nothing.toml")
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match=r"binary\.toml: not a text in UTF-8"):
+        load_config(binary)
+
+
+def test_flags_count_more_than_the_file() -> None:
+    config = parse_config("[server]\ndata='a'\n[[listener]]\nhost='::1'\nport=1\n[[listener]]\nport=2", "x")
+    assert config.with_flags() == config
+    changed = config.with_flags(data="b", port=7, log_level="debug")
+    assert (changed.server.data, changed.server.log_level) == ("b", "debug")
+    assert changed.listener == (ListenerConfig(host="::1", port=7),)
+    assert changed.amqp == AmqpConfig()
+
+
+def test_users_and_virtual_hosts_are_taken_over() -> None:
+    stored = hash_password("secret")
+    text = f"""
+        [[vhost]]
+        name = "shop"
+        [[user]]
+        name = "ann"
+        password_hash = "{stored}"
+        tags = ["administrator"]
+        [[user.permission]]
+        vhost = "shop"
+        read = "^orders$"
+    """
+    config = parse_config(text, "x")
+    assert config.vhosts == ["/", "shop"]
+    ann = configured_accounts(config)["ann"]
+    assert ann.password_hash == stored
+    assert ann.user.tags == {"administrator"}
+    assert ann.user.permissions["shop"].read == "^orders$"
+    assert ann.user.permissions["shop"].write == ""

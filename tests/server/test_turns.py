@@ -1,0 +1,95 @@
+"""Work is done once a turn, and the broker's timers fire when they are due."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+
+import pytest
+from tests.server.echo import EchoBroker, EchoStore, until
+
+from batonmq.clock import Clock
+from batonmq.server.timers import Timers
+from batonmq.server.turns import Turns
+
+Run = Callable[[Coroutine[object, object, None]], None]
+
+
+class Recorder:
+    def __init__(self, log: list[str], name: str) -> None:
+        self.log = log
+        self.name = name
+
+    def flush(self) -> None:
+        self.log.append(self.name)
+
+
+def test_a_turn_ends_once_however_often_it_is_asked_for(run: Run) -> None:
+    async def main() -> None:
+        log: list[str] = []
+        broker = EchoBroker(EchoStore())
+        turns = Turns(broker, asyncio.get_running_loop(), lambda: log.append("after"))
+        turns.request()
+        turns.wake(Recorder(log, "a"))
+        turns.request()
+        turns.wake(Recorder(log, "b"))
+        assert broker.turns == 0
+        await until(lambda: log)
+        assert (broker.turns, log) == (1, ["a", "b", "after"])
+
+    run(main())
+
+
+def test_what_a_turn_brings_up_belongs_to_the_next(run: Run) -> None:
+    async def main() -> None:
+        log: list[str] = []
+        broker = EchoBroker(EchoStore())
+        turns = Turns(broker, asyncio.get_running_loop(), lambda: None)
+
+        class Again(Recorder):
+            def flush(self) -> None:
+                super().flush()
+                turns.wake(Recorder(log, "second"))
+
+        turns.wake(Again(log, "first"))
+        await until(lambda: len(log) == 2)
+        assert broker.turns == 2
+
+    run(main())
+
+
+def test_a_fault_in_the_hand_over_does_not_keep_output_from_going_out(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(EchoBroker):
+        def end_turn(self) -> None:
+            raise RuntimeError("a fault of ours")
+
+    async def main() -> None:
+        log: list[str] = []
+        turns = Turns(Broken(EchoStore()), asyncio.get_running_loop(), lambda: log.append("after"))
+        turns.wake(Recorder(log, "a"))
+        await until(lambda: log == ["a", "after"])
+
+    run(main())
+    assert "a fault of ours" in caplog.text
+
+
+def test_the_brokers_timer_fires_when_it_is_due_and_follows_when_that_changes(run: Run) -> None:
+    async def main() -> None:
+        clock = Clock()
+        broker = EchoBroker(EchoStore())
+        timers = Timers(broker, asyncio.get_running_loop(), clock, lambda _: None)
+        timers.start()
+        broker.due = clock.monotonic() + 3600
+        timers.look()
+        start = clock.monotonic()
+        broker.due = start + 0.05
+        timers.look()
+        await until(lambda: broker.timers_run)
+        # The loop counts milliseconds.
+        assert clock.monotonic() - start > 0.045
+        assert broker.timers_run == 1
+        timers.stop()
+
+    run(main())

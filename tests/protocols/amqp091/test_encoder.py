@@ -1,0 +1,147 @@
+"""AMQP 0-9-1 sections 4.2.3 and 4.2.6: what is written, read back by another implementation."""
+
+from __future__ import annotations
+
+import pytest
+from pamqp import body, commands as spec, frame, header
+
+from batonmq.fields import FieldError
+from batonmq.message import Message
+from batonmq.properties import EMPTY, Properties
+from batonmq.protocols.amqp091.constants import PUBLISH
+from batonmq.protocols.amqp091.encoder import (
+    HEARTBEAT_FRAME,
+    append_delivery,
+    content_frames,
+    deliver_prefix,
+    encode_frame,
+    method_frame,
+)
+from batonmq.protocols.amqp091.methods import BasicPublish, ChannelOpenOk
+from batonmq.protocols.amqp091.parser import FrameParser
+
+PROPERTIES = Properties.make(content_type="text/plain", delivery_mode=2, headers={"k": "v"})
+
+
+def read(data: bytes) -> list[tuple[int, object, int]]:
+    """Every frame: channel, what is in it, size with overhead."""
+    found: list[tuple[int, object, int]] = []
+    while data:
+        used, channel, content = frame.unmarshal(data)
+        found.append((channel, content, used))
+        data = data[used:]
+    return found
+
+
+def published(data: bytes, channel: int = 1, properties: Properties = PROPERTIES) -> Message:
+    """A message as the parser hands it out when all is in one piece, its frames around it."""
+    parser = FrameParser(1 << 20, opened=True)
+    publish = method_frame(channel, BasicPublish(exchange="e", routing_key="k"))
+    publish += content_frames(channel, Message("e", "k", properties, data), 0)
+    event = parser.feed(publish + publish)[1]
+    assert event[0] == PUBLISH
+    message = Message(event[2].exchange, event[2].routing_key, *event[3:])
+    assert message.framed_on == channel
+    return message
+
+
+def test_a_method_frame() -> None:
+    assert method_frame(7, ChannelOpenOk()) == b"\x01\x00\x07\x00\x00\x00\x08\x00\x14\x00\x0b\x00\x00\x00\x00\xce"
+
+
+def test_a_heartbeat() -> None:
+    assert HEARTBEAT_FRAME == b"\x08\x00\x00\x00\x00\x00\x00\xce"
+
+
+def test_any_frame() -> None:
+    assert encode_frame(3, 258, b"ab") == b"\x03\x01\x02\x00\x00\x00\x02ab\xce"
+
+
+def check_content(frames: list[tuple[int, object, int]], channel: int, data: bytes, frame_max: int) -> None:
+    assert {number for number, _, _ in frames} == {channel}
+    head = frames[0][1]
+    assert isinstance(head, header.ContentHeader)
+    assert head.body_size == len(data)
+    assert head.properties.content_type == "text/plain"
+    assert head.properties.headers == {"k": "v"}
+    bodies = [content.value for _, content, _ in frames[1:] if isinstance(content, body.ContentBody)]
+    assert b"".join(bodies) == data
+    assert len(bodies) == len(frames) - 1
+    assert all(bodies)
+    assert max(size for _, _, size in frames) <= frame_max
+
+
+@pytest.mark.parametrize("size", [0, 1, 4087, 4088, 4089, 8176, 8177, 100_000])
+@pytest.mark.parametrize("framed", [True, False])
+@pytest.mark.parametrize("channel", [1, 2])
+def test_content_is_split_to_frame_max(size: int, framed: bool, channel: int) -> None:
+    data = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    message = published(data) if framed and size else Message("e", "k", PROPERTIES, data)
+    check_content(read(content_frames(channel, message, 4096)), channel, data, 4096)
+
+
+def test_frame_max_zero_is_no_limit() -> None:
+    data = bytes(300_000)
+    frames = read(content_frames(1, Message("e", "k", PROPERTIES, data), 0))
+    assert len(frames) == 2
+    check_content(frames, 1, data, len(data) + 8)
+
+
+def test_a_content_of_the_same_channel_goes_out_as_it_came() -> None:
+    message = published(b"body")
+    assert content_frames(1, message, 4096) is message.payload
+    assert content_frames(1, message, 0) is message.payload
+    assert content_frames(2, message, 4096) is not message.payload
+
+
+def test_only_the_body_of_a_framed_payload_is_taken_over() -> None:
+    message = published(b"body")
+    assert message.body == b"body"
+    bare = Message("e", "k", PROPERTIES, b"body")
+    assert content_frames(2, message, 4096) == content_frames(2, bare, 4096)
+    assert content_frames(1, message, 4096) == content_frames(1, bare, 4096)
+
+
+def delivery(out: list[bytes]) -> tuple[spec.Basic.Deliver, list[tuple[int, object, int]]]:
+    frames = read(b"".join(out))
+    method = frames[0][1]
+    assert isinstance(method, spec.Basic.Deliver)
+    return method, frames[1:]
+
+
+@pytest.mark.parametrize("framed", [True, False])
+@pytest.mark.parametrize("frame_max", [0, 4096])
+@pytest.mark.parametrize("channel", [1, 9])
+def test_a_delivery(framed: bool, frame_max: int, channel: int) -> None:
+    data = b"x" * 5000
+    message = published(data) if framed else Message("e", "k", PROPERTIES, data)
+    out: list[bytes] = []
+    append_delivery(out, deliver_prefix(channel, "ctag"), 2**62, True, channel, message, frame_max)
+    method, content = delivery(out)
+    assert (method.consumer_tag, method.delivery_tag, method.redelivered) == ("ctag", 2**62, True)
+    assert (method.exchange, method.routing_key) == ("e", "k")
+    check_content(content, channel, data, frame_max or 10_000)
+
+
+def test_a_consumer_is_sent_messages_of_changing_addresses() -> None:
+    prefix = deliver_prefix(1, "c")
+    for tag, (exchange, key) in enumerate([("", ""), ("", "a"), ("x", "a"), ("x", "a"), ("", "a"), ("é", "l" * 255)]):
+        out: list[bytes] = []
+        append_delivery(out, prefix, tag, False, 1, Message(exchange, key, EMPTY, b"1"), 4096)
+        method, content = delivery(out)
+        assert (method.delivery_tag, method.redelivered) == (tag, False)
+        assert (method.exchange, method.routing_key) == (exchange, key)
+        assert len(content) == 2
+
+
+def test_addresses_are_compared_by_value_where_they_are_not_the_same_object() -> None:
+    prefix = deliver_prefix(1, "c")
+    for key in ("orders", "".join(["ord", "ers"])):
+        out: list[bytes] = []
+        append_delivery(out, prefix, 1, False, 1, Message("", key, EMPTY, b""), 4096)
+        assert delivery(out)[0].routing_key == "orders"
+
+
+def test_a_consumer_tag_has_at_most_255_octets() -> None:
+    with pytest.raises(FieldError):
+        deliver_prefix(1, "x" * 256)

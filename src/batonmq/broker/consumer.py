@@ -53,6 +53,15 @@ class Consumer(ABC):
     def has_room(self) -> bool:
         """Would it take a message now?"""
 
+    def room(self) -> int:
+        """How many messages it would take now; a protocol with a quick ``deliver_all`` says more than one."""
+        return 1 if self.has_room() else 0
+
+    def deliver_all(self, batch: list[QueuedMessage]) -> None:
+        """Take several messages, not more than ``room`` said."""
+        for queued in batch:
+            self.deliver(queued)
+
     @abstractmethod
     def cancelled(self) -> None:
         """The queue is gone, or took the subscription away: tell the client."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.exchanges import EXCHANGE_TYPES, Exchange
 from batonmq.broker.management import MANAGEMENT, ManagementTarget
+from batonmq.broker.queue import Queue
 from batonmq.broker.settings import ARGUMENTS, require_equivalent
 from batonmq.errors import AccessRefused, NotFound, PreconditionFailed, ResourceLocked
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from batonmq.broker.access import User
     from batonmq.broker.consumer import Consumer
     from batonmq.broker.exchanges.base import Target
-    from batonmq.broker.queue import Queue
     from batonmq.broker.vhost import VirtualHost
     from batonmq.fields import FieldValue
 
@@ -30,14 +30,15 @@ NO_HEADERS: dict[str, FieldValue] = {}
 class Route:
     """Where messages for an exchange and a key go, as long as the virtual host's version stands."""
 
-    __slots__ = ("by_key", "exchange", "single", "targets", "version")
+    __slots__ = ("by_key", "exchange", "queue", "targets", "version")
 
     def __init__(self, version: int, exchange: Exchange, targets: list[Target], *, by_key: bool) -> None:
         self.version = version
         self.exchange = exchange
         self.targets = targets
-        # The one target, which is what most routes have.
-        self.single = targets[0] if len(targets) == 1 else None
+        # The one queue, which is what most routes have.
+        single = targets[0] if len(targets) == 1 and by_key else None
+        self.queue = single if isinstance(single, Queue) else None
         # False: the headers of each message count, so that it must be routed by itself.
         self.by_key = by_key
 

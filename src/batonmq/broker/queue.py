@@ -13,6 +13,7 @@ from batonmq.broker.deadletter import dead_letter
 from batonmq.broker.expiry import Expiry
 from batonmq.broker.lane import OVERHEAD, Lane
 from batonmq.broker.overflow import make_room, refuses
+from batonmq.broker.pace import Pace
 from batonmq.message import DURABLE, GONE, HELD, IN_MEMORY, READY, QueuedMessage
 from batonmq.store.interface import POSITION_MASK
 
@@ -36,6 +37,10 @@ STORED = 1
 """It is in the queue, and safe once the batch that is being collected is committed."""
 
 
+# A consumer gets so many bytes in one go before it is asked again whether it has room.
+BATCH_BYTES = 256 << 10
+
+
 class Queue:
     """See the module. Made by ``VirtualHost.declare_queue``."""
 
@@ -56,6 +61,7 @@ class Queue:
         "last_used",
         "name",
         "owner",
+        "pace",
         "settings",
         "store",
         "takers",
@@ -100,6 +106,7 @@ class Queue:
         # Monotonic seconds of the last sign of interest.
         self.last_used = 0.0
         self.expiry = Expiry(self)
+        self.pace = Pace(self)
         # By priority, the highest first; ``lane`` is the one of priority 0.
         self.lanes: list[Lane] = []
         for record in lanes or ():
@@ -179,6 +186,37 @@ class Queue:
             self.touch()
         return outcome
 
+    def publish_all(self, messages: list[Message]) -> int:
+        """Put messages that nothing must be looked up for at the tail; tells KEPT, or STORED if any needs the disk.
+
+        For runs of plain messages to a queue that is not ``featured``: what ``publish`` does for each costs half of
+        what it costs one by one (0.6 us a message).
+        """
+        lane = self.lane
+        outcome = KEPT
+        if lane.paged:
+            for message in messages:
+                outcome = max(outcome, self.publish(message))
+            return outcome
+        row = lane.next_row
+        append = lane.ready.append
+        size = 0
+        for message in messages:
+            queued = QueuedMessage(message, lane, row)
+            row += 1
+            size += message.size
+            append(queued)
+            if self.kept and message.properties.persistent:
+                queued.stored = DURABLE
+                self.store.insert(queued)
+                outcome = STORED
+        lane.next_row = row
+        lane.horizon = row - 1
+        lane.bytes += size + OVERHEAD * len(messages)
+        if not self.touched:
+            self.touch()
+        return outcome
+
     def _publish_featured(self, message: Message) -> int:
         settings = self.settings
         if settings.limits_length and refuses(self, message):
@@ -232,37 +270,48 @@ class Queue:
         lane = self.lane
         ready = lane.ready
         takers = self.takers
-        store = self.store
-        taken = 0
-        row = 0
+        before = lane.handed
         while ready and takers:
             consumer = takers[0]
-            queued = ready.popleft()
-            if queued.state == GONE:
-                lane.gone -= 1
-                continue
-            taken += queued.message.size + OVERHEAD
-            row = queued.row
-            if consumer.no_ack:
-                queued.state = GONE
-                if queued.stored:
-                    store.delete(queued)
-            else:
+            # Among several each gets one message in turn; one alone gets what it has room for.
+            batch = self._take_batch(lane, consumer.room() if len(takers) == 1 else 1)
+            if not consumer.no_ack:
+                self.unsettled += len(batch)
+            for queued in batch:
+                if consumer.no_ack:
+                    queued.state = GONE
+                    if queued.stored:
+                        self.store.delete(queued)
+                    continue
                 queued.state = HELD
                 queued.holder = consumer
-                self.unsettled += 1
                 if queued.deliveries and queued.stored == DURABLE:
-                    store.update(queued)
-            if not consumer.deliver(queued):
+                    self.store.update(queued)
+            consumer.deliver_all(batch)
+            if not consumer.has_room():
                 takers.popleft()
                 consumer.waiting = False
             elif len(takers) > 1:
                 takers.rotate(-1)
-        lane.bytes -= taken
-        if row > lane.handed:
-            lane.handed = row
-            if self.kept:
-                store.mark_handed(lane.lane_id, row & POSITION_MASK)
+        if lane.handed > before and self.kept:
+            self.store.mark_handed(lane.lane_id, lane.handed & POSITION_MASK)
+
+    def _take_batch(self, lane: Lane, most: int) -> list[QueuedMessage]:
+        """The head of the window: so many messages, or what makes up a write to a socket."""
+        ready = lane.ready
+        batch: list[QueuedMessage] = []
+        size = 0
+        while ready and len(batch) < most and size < BATCH_BYTES:
+            queued = ready.popleft()
+            if queued.state == GONE:
+                lane.gone -= 1
+                continue
+            size += queued.message.size + OVERHEAD
+            batch.append(queued)
+        lane.bytes -= size
+        if batch and batch[-1].row > lane.handed:
+            lane.handed = batch[-1].row
+        return batch
 
     def _dispatch_featured(self) -> None:
         while self.takers:

@@ -5,6 +5,7 @@ Reading stops while any of these holds, and TCP then slows the client down:
     SUSPENDED   the session waits for the store
     STORE_FULL  more is collected for the store than it may hold; ends with the next commit
     UNREAD      the client does not read what it is sent, and that has grown too much
+    AHEAD       the client publishes faster than consumers that are at work take it; ends within a millisecond
 """
 
 from __future__ import annotations
@@ -29,6 +30,13 @@ logger = logging.getLogger(__name__)
 SUSPENDED = 1
 STORE_FULL = 2
 UNREAD = 4
+AHEAD = 8
+
+# How long a publisher waits for consumers to catch up, in seconds, before the next 64 KiB are read from it.
+#
+# Without it the kernel gives the publisher all the time that it asks for, the backlog outgrows the memory and goes
+# through the store: 9.3 us a message instead of 3.5 (bench/: 16 bytes, not persistent).
+AHEAD_SECONDS = 0.001
 
 # Above this many bytes that the system has not taken, deliveries to the client wait.
 UNSENT_HIGH = 1024 * 1024
@@ -103,6 +111,8 @@ class Connection(asyncio.BufferedProtocol):
             session = self._begin(data)
             if session is None:
                 return
+        elif session.finished:
+            return
         try:
             session.receive(data)
         except Exception:
@@ -116,6 +126,9 @@ class Connection(asyncio.BufferedProtocol):
         if self._connections.is_store_full():
             self._hold(STORE_FULL)
             self._connections.wait_for_commit(self)
+        if session.is_ahead():
+            self._hold(AHEAD)
+            self._connections.loop.call_later(AHEAD_SECONDS, self._release, AHEAD)
 
     def eof_received(self) -> bool:
         """The client has closed its side: send what is left, then close ours."""

@@ -18,7 +18,7 @@ __all__ = ["Connections"]
 
 logger = logging.getLogger(__name__)
 
-READ_BUFFER = 256 * 1024
+READ_BUFFER = 64 * 1024
 
 # A loop that reads ahead (Windows' proactor) keeps a buffer for as long as a connection is silent.
 _SHARES_BUFFER = sys.platform != "win32"

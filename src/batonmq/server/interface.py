@@ -27,6 +27,9 @@ class Session(Protocol):
     def receive(self, data: bytes) -> None:
         """Bytes that came, in any pieces."""
 
+    def is_ahead(self) -> bool:
+        """Does the client publish faster than consumers that are at work can take? Then it is read a little later."""
+
     def turn_ended(self) -> None:
         """Called once a turn before the output is taken: the place for cumulative confirms."""
 

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 
 from batonmq.server.broker_server import Server
+from batonmq.server.collector import tune_collector
 from batonmq.server.config import Config
 from batonmq.server.loops import new_event_loop
 
@@ -21,6 +22,7 @@ def run(config: Config, on_ready: Callable[[Server], None]) -> None:
 
     `on_ready` is called when clients can connect. Raises StartError when the broker cannot start.
     """
+    tune_collector()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_serve(config, on_ready))
 

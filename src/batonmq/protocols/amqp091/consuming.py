@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from batonmq.broker import Consumer
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.channel_state import UNLIMITED, ChannelState
-from batonmq.protocols.amqp091.encoder import append_delivery, deliver_prefix
+from batonmq.protocols.amqp091.encoder import append_deliveries, deliver_prefix
 from batonmq.protocols.amqp091.failures import ProtocolFailure
 
 if TYPE_CHECKING:
@@ -42,22 +42,34 @@ class AmqpConsumer(Consumer):
         self.credit = prefetch or UNLIMITED
 
     def deliver(self, queued: QueuedMessage) -> bool:
+        self.deliver_all([queued])
+        return self.has_room()
+
+    def deliver_all(self, batch: list[QueuedMessage]) -> None:
         channel = self.channel
-        channel.delivery_tag = tag = channel.delivery_tag + 1
         session = channel.session
-        message = queued.message
         if not session.output:
             session.host.wake()
-        append_delivery(
-            session.output, self.prefix, tag, queued.deliveries > 0, channel.number, message, session.frame_max
-        )
-        session.unsent += message.size + 128
-        if self.no_ack:
-            return session.unsent < session.unsent_max
-        channel.unsettled[tag] = queued
-        self.credit = credit = self.credit - 1
-        channel.credit -= 1
-        return credit > 0 and channel.credit > 0 and session.unsent < session.unsent_max
+        tag = channel.delivery_tag + 1
+        append_deliveries(session.output, self.prefix, tag, channel.number, batch, session.frame_max)
+        count = len(batch)
+        channel.delivery_tag += count
+        size = 128 * count
+        unsettled = channel.unsettled
+        for queued in batch:
+            size += queued.message.size
+            if not self.no_ack:
+                unsettled[tag] = queued
+                tag += 1
+        session.unsent += size
+        if not self.no_ack:
+            self.credit -= count
+            channel.credit -= count
+
+    def room(self) -> int:
+        if not self.has_room():
+            return 0
+        return UNLIMITED if self.no_ack else min(self.credit, self.channel.credit)
 
     def has_room(self) -> bool:
         channel = self.channel

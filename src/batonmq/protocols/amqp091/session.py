@@ -13,6 +13,7 @@ import secrets
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
+from batonmq.broker import Route
 from batonmq.errors import BrokerError, NotAllowed, StoreError
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.channel import Channel
@@ -82,6 +83,7 @@ class AmqpSession:
         # Events that wait while the session is suspended.
         self._backlog: deque[Event] = deque()
         self._confirming: dict[Publishing, None] = {}
+        self._last_route: object = None
         self._awaits_commit = False
         # What is done when the batch of that number is committed, and when it is not kept.
         self._after_commit: list[tuple[int, Callable[[], None], Callable[[str], None]]] = []
@@ -109,15 +111,13 @@ class AmqpSession:
 
     def _process(self, events: list[Event]) -> None:
         channels = self.channels
-        for index, event in enumerate(events):
+        at = 0
+        end = len(events)
+        while at < end:
+            event = events[at]
             try:
                 if event[0] == PUBLISH:
-                    channel = channels.get(event[1])
-                    if channel is None:
-                        self._unexpected()
-                    elif not channel.is_closing and channel.failure is None:
-                        _, _, method, properties, payload, start, size, framed_on = event
-                        channel.publish(method, properties, payload, start, size, framed_on)
+                    at = self._take_publishes(events, at)
                 elif event[0] == ACK:
                     channel = channels.get(event[1])
                     if channel is None:
@@ -137,11 +137,36 @@ class AmqpSession:
             except Exception:
                 log.exception("%s: a fault of the broker's own ended the connection", self.host.peer)
                 self.close(541, "a fault of the broker's own; see its log")
+            at += 1
             if self.suspended:
-                self._backlog.extend(events[index + 1 :])
+                self._backlog.extend(events[at:])
                 return
+        if events and events[-1][0] == PUBLISH:
+            self._last_route = events[-1][2].route
         if self.broker.store.has_work():
             self.host.wake()
+
+    def is_ahead(self) -> bool:
+        """See ``Pace``: judged by the queue of the last publish, as most clients publish to one at a time."""
+        route = self._last_route
+        self._last_route = None
+        return isinstance(route, Route) and route.queue is not None and route.queue.pace.is_behind()
+
+    def _take_publishes(self, events: list[Event], at: int) -> int:
+        """A run of publishes, or one; returns the place of the last. Raises ProtocolFailure, BrokerError."""
+        event = events[at]
+        if event[0] != PUBLISH:
+            return at
+        channel = self.channels.get(event[1])
+        if channel is None:
+            self._unexpected()
+        elif not channel.is_closing and channel.failure is None:
+            after = channel.publish_run(events, at)
+            if after > at:
+                return after - 1
+            _, _, method, properties, payload, start, size, framed_on = event
+            channel.publish(method, properties, payload, start, size, framed_on)
+        return at
 
     def _take_other(self, event: Event) -> None:
         """Faults that the parser found; heartbeats have done their work by coming."""

@@ -1,0 +1,26 @@
+"""The cyclic garbage collector, set for a process that holds very many objects which are never in cycles.
+
+Messages waiting in memory are hundreds of thousands of objects, and Python's defaults walk through all of them again
+and again: with 300 000 messages waiting that took 45 % of the broker's time (bench/: 6.2 us a message against 3.5 us).
+What does lie in cycles, sessions and their channels, comes at the pace of connections and is collected when it is few.
+"""
+
+from __future__ import annotations
+
+import gc
+
+__all__ = ["tune_collector"]
+
+# Young objects are looked at once in so many, and once more in five times as many: 2 ms and 8 ms at the most.
+YOUNG = 20_000
+MIDDLE = 5
+# The old are looked at when this many rounds of the middle have passed: every 100 million new objects or so.
+OLD = 1_000
+
+
+def tune_collector() -> None:
+    """For a process that is a broker and nothing else; a program that embeds one keeps its own settings."""
+    gc.collect()
+    # Modules, classes and functions live as long as the process.
+    gc.freeze()
+    gc.set_threshold(YOUNG, MIDDLE, OLD)

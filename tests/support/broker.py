@@ -13,14 +13,29 @@ from tests.support.wire import Address, Wire
 START = 15.0
 STOP = 15.0
 
-# Users and virtual hosts beside guest, for the tests of permissions.
-USERS = {
-    "limited": {"configure": "^mine-", "write": "^(mine-|shared-)", "read": "^(mine-|public-)"},
-    "nobody": {"configure": "^$", "write": "^$", "read": "^$"},
-}
 PASSWORD = "sesame"
 VHOST = "elsewhere"
-CONFIG = ""
+# What the tests of permissions need beside guest, who may do everything everywhere.
+CONFIG = f"""
+[[vhost]]
+name = "{VHOST}"
+
+[[user]]
+name = "limited"
+password = "{PASSWORD}"
+[[user.permission]]
+configure = "^mine-"
+write = "^(mine-|shared-)"
+read = "^(mine-|public-)"
+
+[[user]]
+name = "nobody"
+password = "{PASSWORD}"
+[[user.permission]]
+configure = ""
+write = ""
+read = ""
+"""
 
 
 class Broker:

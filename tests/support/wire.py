@@ -237,7 +237,8 @@ class Wire:
                 raise ConnectionClosed(method)
             elif isinstance(method, spec.Channel.Close):
                 if self.answers_close:
-                    self.send(spec.Channel.CloseOk(), frame.channel)
+                    with contextlib.suppress(OSError):
+                        self.send(spec.Channel.CloseOk(), frame.channel)
                 self._inbox[frame.channel].append(ChannelClosed(method))
             else:
                 self._inbox[frame.channel].append(method)

@@ -6,6 +6,7 @@ import pytest
 from pamqp import commands as spec
 
 from tests.conftest import Connect
+from tests.support.marks import differs_from
 from tests.support.wire import Channel, ChannelClosed, Wire, channel_error, connection_error
 
 
@@ -28,7 +29,7 @@ def test_channels_past_the_negotiated_count_are_refused(connect: Connect) -> Non
     for number in (1, 2, 3, 4):
         wire.channel(number)
     text = "NOT_ALLOWED - number of channels opened (4) has reached the negotiated channel_max (4)"
-    with connection_error(530, text, spec.Channel.Open):
+    with connection_error(530, text):
         wire.channel(5)
 
 
@@ -101,7 +102,7 @@ def test_close_ok_for_a_channel_that_is_not_open_is_ignored(wire: Wire) -> None:
     wire.channel(2)
 
 
-def test_close_of_a_channel_that_is_not_open_is_answered_or_refused(wire: Wire) -> None:
+def test_close_of_a_channel_that_is_not_open_is_a_channel_error(wire: Wire) -> None:
     with connection_error(504, "CHANNEL_ERROR - expected 'channel.open'", spec.Channel.Close):
         Channel(wire, 9).close()
 
@@ -110,9 +111,26 @@ def test_flow_on_is_answered(ch: Channel) -> None:
     assert ch.ask(spec.Channel.Flow(True), spec.Channel.FlowOk).active is True
 
 
-def test_flow_off_is_not_implemented(ch: Channel) -> None:
-    with connection_error(540, "NOT_IMPLEMENTED - active=false", spec.Channel.Flow):
-        ch.call(spec.Channel.Flow(False))
+@differs_from("rabbitmq 3.10", why="it closes the connection with 540")
+def test_flow_off_holds_deliveries_back_until_flow_on(ch: Channel, name: str) -> None:
+    """Section 1.5.2.3."""
+    ch.queue(name)
+    ch.consume(name)
+    assert ch.ask(spec.Channel.Flow(False), spec.Channel.FlowOk).active is False
+    ch.publish(name, b"held back")
+    ch.await_count(name, 1)
+    assert ch.quiet()
+    assert ch.ask(spec.Channel.Flow(True), spec.Channel.FlowOk).active is True
+    assert ch.message().body == b"held back"
+
+
+@differs_from("rabbitmq 3.10", why="it closes the connection with 540")
+def test_basic_get_is_not_held_back_by_flow(ch: Channel, name: str) -> None:
+    """Section 1.5.2.3: flow is about content that was not asked for."""
+    ch.queue(name)
+    ch.publish(name)
+    ch.call(spec.Channel.Flow(False))
+    ch.await_one(name)
 
 
 @pytest.mark.parametrize(

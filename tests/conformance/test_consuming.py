@@ -355,11 +355,12 @@ def test_a_consumer_of_higher_priority_goes_first(ch: Channel, name: str) -> Non
     assert [content.consumer for content in ch.messages(6)] == ["high", "high", "middle", "middle", "low", "low"]
 
 
-@pytest.mark.parametrize("value", ["high", 1.5, True])
-def test_a_consumer_priority_is_an_integer(ch: Channel, name: str, value: object) -> None:
+@pytest.mark.parametrize(("value", "kind"), [("high", "longstr"), (1.5, "float"), (True, "bool")])
+def test_a_consumer_priority_is_an_integer(ch: Channel, name: str, value: float | str, kind: str) -> None:
     ch.queue(name)
-    with channel_error(406, method=spec.Basic.Consume):
-        ch.consume(name, "", {"x-priority": value})  # type: ignore[dict-item]
+    text = f"PRECONDITION_FAILED - invalid arg 'x-priority' for queue '{name}' in vhost '/': "
+    with channel_error(406, f'{text}"expected integer, got {kind}"', spec.Basic.Consume):
+        ch.consume(name, "", {"x-priority": value})
 
 
 def test_unknown_consumer_arguments_are_ignored(ch: Channel, name: str) -> None:

@@ -18,24 +18,54 @@ Again = Callable[[], Channel]
 
 
 @pytest.fixture
-def first(own_broker: Broker) -> Channel:
+def wires(own_broker: Broker) -> Iterator[list[Wire]]:
+    """The connections of all lives of the broker."""
+    del own_broker
+    wires: list[Wire] = []
+    yield wires
+    for wire in wires:
+        wire.abort()
+
+
+@pytest.fixture
+def enter(own_broker: Broker, wires: list[Wire]) -> Again:
+    """Opens channels of the broker in whichever life it is."""
+
+    def enter() -> Channel:
+        wires.append(Wire(own_broker.address))
+        return wires[-1].open().channel()
+
+    return enter
+
+
+@pytest.fixture
+def first(enter: Again) -> Channel:
     """A channel of the broker's first life."""
-    return Wire(own_broker.address).open().channel()
+    return enter()
 
 
 @pytest.fixture(params=["terminate", "kill"])
-def again(request: pytest.FixtureRequest, own_broker: Broker) -> Iterator[Again]:
+def again(request: pytest.FixtureRequest, own_broker: Broker, wires: list[Wire], enter: Again) -> Again:
     """Ends the broker in this way, starts it on the same data, and opens a channel."""
-    wires: list[Wire] = []
 
-    def restart() -> Channel:
-        getattr(own_broker, request.param)()
-        wires.append(Wire(own_broker.start()).open())
-        return wires[-1].channel()
+    def again() -> Channel:
+        if request.param == "kill":
+            own_broker.kill()
+        else:
+            assert own_broker.terminate(wires) == 0
+        own_broker.start()
+        return enter()
 
-    yield restart
-    for wire in wires:
-        wire.close()
+    return again
+
+
+def commit(ch: Channel, queue: str) -> None:
+    """Returns when all that the broker did before is committed: a later persistent message is confirmed."""
+    ch.queue(queue + "-later", durable=True)
+    if not ch.published:
+        ch.select()
+    ch.publish(queue + "-later", properties=PERSISTENT)
+    ch.confirmed()
 
 
 def publish(ch: Channel, queue: str, count: int, properties: spec.Basic.Properties = PERSISTENT) -> list[bytes]:
@@ -76,7 +106,7 @@ def test_what_was_delivered_and_not_settled_comes_back_marked(first: Channel, ag
     publish(first, name, 5)
     for _ in range(3):
         first.get(name)
-    first.barrier()
+    commit(first, name)
     ch = again()
     contents = [ch.get_one(name) for _ in range(5)]
     assert [content.body for content in contents] == [b"0", b"1", b"2", b"3", b"4"]
@@ -84,16 +114,13 @@ def test_what_was_delivered_and_not_settled_comes_back_marked(first: Channel, ag
 
 
 def test_what_was_acknowledged_stays_gone(first: Channel, again: Again, name: str) -> None:
-    """A settlement is safe once a later publish is confirmed, since both are committed in order."""
     first.queue(name, durable=True)
-    first.queue(name + "-later", durable=True)
     publish(first, name, 10)
     first.consume(name)
     held = first.messages(10)
     first.ack(held[4].tag, multiple=True)
     first.nack(held[5].tag, requeue=False)
-    first.publish(name + "-later", properties=PERSISTENT)
-    first.confirmed()
+    commit(first, name)
     assert again().drain(name) == [b"6", b"7", b"8", b"9"]
 
 
@@ -172,6 +199,7 @@ def test_what_was_purged_stays_gone(first: Channel, again: Again, name: str) -> 
     first.queue(name, durable=True)
     publish(first, name, 10)
     first.call(spec.Queue.Purge(0, name))
+    commit(first, name)
     assert again().count(name) == 0
 
 
@@ -182,7 +210,7 @@ def test_a_requeued_message_keeps_its_place(first: Channel, again: Again, name: 
     first.nack(held[1].tag)
     first.nack(held[0].tag)
     first.nack(held[2].tag)
-    first.barrier()
+    commit(first, name)
     assert again().drain(name) == bodies
 
 
@@ -200,7 +228,7 @@ def test_a_committed_transaction_survives_over_all_its_queues(first: Channel, ag
     assert [ch.count(queue) for queue in queues] == [100, 100, 100]
 
 
-def test_a_transaction_under_way_is_all_or_nothing(own_broker: Broker, first: Channel, name: str) -> None:
+def test_a_transaction_under_way_is_all_or_nothing(own_broker: Broker, enter: Again, first: Channel, name: str) -> None:
     """Killed between the commit and its answer, at a moment that nobody chose."""
     queues = [f"{name}-{number}" for number in range(3)]
     for queue in queues:
@@ -212,11 +240,12 @@ def test_a_transaction_under_way_is_all_or_nothing(own_broker: Broker, first: Ch
     first.barrier()
     first.send(spec.Tx.Commit())
     own_broker.kill()
-    ch = Wire(own_broker.start()).open().channel()
+    own_broker.start()
+    ch = enter()
     assert {ch.count(queue) for queue in queues} in ({0}, {300})
 
 
-def test_what_was_confirmed_before_a_kill_is_there(own_broker: Broker, first: Channel, name: str) -> None:
+def test_what_was_confirmed_before_a_kill_is_there(own_broker: Broker, enter: Again, first: Channel, name: str) -> None:
     """Killed under load: at least what was confirmed, in order, and no message twice."""
     first.queue(name, durable=True)
     first.select()
@@ -226,7 +255,8 @@ def test_what_was_confirmed_before_a_kill_is_there(own_broker: Broker, first: Ch
     while confirmed < 1_000:
         confirmed = int(first.take(spec.Basic.Ack).delivery_tag or 0)
     own_broker.kill()
-    ch = Wire(own_broker.start()).open().channel()
+    own_broker.start()
+    ch = enter()
     bodies = [int(body) for body in ch.drain(name)]
     assert len(bodies) >= confirmed
     assert bodies == list(range(len(bodies)))
@@ -238,6 +268,7 @@ def test_delivery_counts_survive(first: Channel, again: Again, name: str) -> Non
     for _ in range(2):
         first.nack(first.await_one(name, no_ack=False).tag)
     first.await_count(name, 1)
+    commit(first, name)
     assert again().get_one(name).headers["x-delivery-count"] == 2
 
 
@@ -250,27 +281,30 @@ def test_an_orderly_stop_tells_the_clients(own_broker: Broker, first: Channel) -
     assert own_broker.process.wait(15) == 0
 
 
-def test_an_orderly_stop_confirms_what_it_took(own_broker: Broker, first: Channel, name: str) -> None:
+def test_an_orderly_stop_confirms_what_it_took(own_broker: Broker, enter: Again, first: Channel, name: str) -> None:
     first.queue(name, durable=True)
     first.select()
     for number in range(1_000):
         first.publish(name, b"%d" % number, properties=PERSISTENT)
-    status = own_broker.terminate()
+    assert own_broker.process is not None
+    own_broker.process.terminate()
     confirmed = 0
     with contextlib.suppress(ConnectionClosed, Dropped):
         while True:
             confirmed = int(first.take(spec.Basic.Ack).delivery_tag or 0)
-    ch = Wire(own_broker.start()).open().channel()
-    assert status == 0
+    assert own_broker.process.wait(15) == 0
+    own_broker.start()
+    ch = enter()
     assert ch.count(name) >= confirmed
 
 
-def test_a_broker_killed_over_and_over_keeps_what_it_confirmed(own_broker: Broker, name: str) -> None:
+def test_a_broker_killed_over_and_over_keeps_what_it_confirmed(own_broker: Broker, enter: Again, name: str) -> None:
     total = 0
-    for life in range(3):
-        ch = Wire(own_broker.start() if life else own_broker.address).open().channel()
+    for _ in range(3):
+        ch = enter()
         ch.queue(name, durable=True)
         assert ch.count(name) == total
         publish(ch, name, 100)
         total += 100
         own_broker.kill()
+        own_broker.start()

@@ -298,10 +298,10 @@ def test_a_durable_exchange_of_the_type_that_announces_itself_is_kept(ch: Channe
     ch.exchange(name, "topic", durable=True)
 
 
-@pytest.mark.parametrize("arguments", [{"alternate-exchange": 7}, {"alternate-exchange": True}])
-def test_the_alternate_exchange_is_named_by_a_string(ch: Channel, name: str, arguments: FieldTable) -> None:
-    with channel_error(406, method=spec.Exchange.Declare):
-        ch.exchange(name, "direct", arguments)
+def test_the_alternate_exchange_is_named_by_a_string(ch: Channel, name: str) -> None:
+    text = f"PRECONDITION_FAILED - invalid type 'byte' for arg 'alternate-exchange' in exchange '{name}' in vhost '/'"
+    with channel_error(406, text, spec.Exchange.Declare):
+        ch.exchange(name, "direct", {"alternate-exchange": 7})
 
 
 def test_exchanges_of_another_connection_are_the_same(ch: Channel, other: Channel, name: str) -> None:

@@ -312,7 +312,8 @@ def test_an_expiration_is_a_number_of_milliseconds(ch: Channel, name: str, expir
 
 @pytest.mark.parametrize("header", ["CC", "BCC"])
 def test_copies_are_addressed_by_an_array(ch: Channel, name: str, header: str) -> None:
-    with channel_error(406, method=spec.Basic.Publish):
+    text = f'PRECONDITION_FAILED - invalid message: {{unacceptable_type_in_header,"{header}",longstr}}'
+    with channel_error(406, text, spec.Basic.Publish):
         ch.publish(name, headers={header: "not an array"})
         ch.barrier()
 

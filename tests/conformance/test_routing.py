@@ -160,11 +160,17 @@ def test_a_headers_exchange_compares_values(
     assert arrives(ch, name, name, "", headers) == matches
 
 
-@pytest.mark.parametrize("value", ["some", 1, None])
-def test_an_unknown_x_match_is_refused(ch: Channel, name: str, value: object) -> None:
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("some", 'value <<"some">>; expected all, any, all-with-x, or any-with-x'),
+        (1, "type byte (value 1); expected longstr"),
+    ],
+)
+def test_an_unknown_x_match_is_refused(ch: Channel, name: str, value: str | int, reason: str) -> None:
     ch.queue(name)
-    with channel_error(406, method=spec.Queue.Bind):
-        ch.bind(name, "amq.headers", "", {"x-match": value})  # type: ignore[dict-item]
+    with channel_error(406, f"PRECONDITION_FAILED - Invalid x-match field {reason}", spec.Queue.Bind):
+        ch.bind(name, "amq.headers", "", {"x-match": value})
 
 
 def test_a_message_without_a_headers_table_matches_as_an_empty_one(ch: Channel, name: str) -> None:

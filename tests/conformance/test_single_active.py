@@ -66,7 +66,7 @@ def test_what_the_active_consumer_held_goes_to_the_next(connect: Connect, other:
 
 def test_exclusive_consumers_are_refused(ch: Channel, name: str) -> None:
     ch.queue(name, SINGLE)
-    with channel_error(403):
+    with channel_error(403, f"ACCESS_REFUSED - queue '{name}' in vhost '/' in exclusive use"):
         ch.consume(name, exclusive=True)
 
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.support.wire import Address, Wire
@@ -86,10 +87,12 @@ class Broker:
             self.process.wait(STOP)
         self.address = Address("127.0.0.1", 0)
 
-    def terminate(self) -> int:
-        """SIGTERM and the exit status of an orderly stop."""
+    def terminate(self, wires: Iterable[Wire] = ()) -> int:
+        """SIGTERM, the answers of `wires` to connection.close, and the exit status of an orderly stop."""
         assert self.process is not None
         self.process.terminate()
+        for wire in wires:
+            wire.listen()
         status = self.process.wait(STOP)
         self.address = Address("127.0.0.1", 0)
         return status

@@ -326,6 +326,12 @@ class Wire:
         channel.call(spec.Channel.Open())
         return channel
 
+    def listen(self) -> None:
+        """Reads until the broker closes the connection, answers that, and reads no more."""
+        with contextlib.suppress(OSError, Dropped, ConnectionClosed):
+            while True:
+                self._dispatch(self.frame())
+
     def close(self) -> None:
         """Orderly, if the connection still lives."""
         with contextlib.suppress(OSError, Dropped, Closed, AssertionError):

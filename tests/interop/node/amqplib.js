@@ -122,10 +122,10 @@ const cases = {
   async 'hears that its consumer was cancelled'(connection) {
     const channel = await connection.createChannel();
     await channel.assertQueue(name);
-    const cancelled = new Promise((resolve) => {
-      channel.consume(name, (message) => resolve(message)).then(() => channel.deleteQueue(name));
-    });
-    assert.strictEqual(await cancelled, null);
+    const arrived = collect(channel, name, 1);
+    await until(async () => (await channel.checkQueue(name)).consumerCount === 1);
+    await channel.deleteQueue(name);
+    assert.deepStrictEqual(await arrived, [null]);
   },
 
   async 'asks and answers without a queue of its own'(connection) {

@@ -154,8 +154,10 @@ class Broker:
     def end_turn(self) -> None:
         """Called by the host once a turn of its loop."""
         self.dispatch_touched()
-        if (self._refills or self._expiries) and not self.store.busy:
-            self._read_on()
+        if not self.store.busy:
+            if self._refills or self._expiries:
+                self._read_on()
+            self._answer_idle_waiters()
 
     # ------------------------------------------------------------------ the store
 
@@ -208,6 +210,14 @@ class Broker:
                 waiter.batch_failed(batch, error)
         if self._refills or self._expiries:
             self._read_on()
+        self._answer_idle_waiters()
+
+    def _answer_idle_waiters(self) -> None:
+        """Those who wait for a batch that has nothing left in it: all of it was settled before it was written."""
+        if self._waiters and not self.store.has_work():
+            waiters, self._waiters = self._waiters, {}
+            for waiter in waiters:
+                waiter.batch_committed(self.store.batch)
 
     def _routes_changed(self) -> None:
         """Have every publish looked at anew: whether the store takes messages is part of where they may go."""

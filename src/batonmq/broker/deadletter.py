@@ -58,6 +58,12 @@ def dead_letter_message(queue: Queue, message: Message, reason: str) -> None:
     queue.vhost.publish(copy, wanted)
 
 
+def counted(message: Message, deliveries: int) -> Message:
+    """The message with the header x-delivery-count: how often it came back, in queues with a delivery limit."""
+    headers = {**(message.properties.headers or {}), "x-delivery-count": LongLong(deliveries)}
+    return message.with_properties(message.properties.replace(headers=headers))
+
+
 def _record(
     queue: Queue, message: Message, keys: list[str], reason: str, headers: Mapping[str, FieldValue]
 ) -> list[Death]:

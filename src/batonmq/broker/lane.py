@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from batonmq.broker.deadletter import counted
 from batonmq.message import GONE, IN_MEMORY, SPILLED, QueuedMessage
 from batonmq.store.interface import POSITION_BITS, POSITION_MASK
 
@@ -155,11 +156,14 @@ class Lane:
         append = self.ready.append
         size = 0
         for stored in found:
-            queued = QueuedMessage(stored.message, self, stored.row)
+            message = stored.message
+            if stored.deliveries and self.queue.settings.delivery_limit is not None:
+                message = counted(message, stored.deliveries)
+            queued = QueuedMessage(message, self, stored.row)
             queued.stored = stored.stored
             queued.deliveries = stored.deliveries
             queued.expires_at = stored.expires_at
-            size += stored.message.size + OVERHEAD
+            size += message.size + OVERHEAD
             append(queued)
             if stored.expires_at:
                 self.queue.expiry.watch(queued)

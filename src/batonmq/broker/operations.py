@@ -14,6 +14,7 @@ from batonmq.broker.management import MANAGEMENT, ManagementTarget
 from batonmq.broker.queue import Queue
 from batonmq.broker.settings import ARGUMENTS, require_equivalent
 from batonmq.errors import AccessRefused, NotFound, PreconditionFailed, ResourceLocked
+from batonmq.fields import type_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +83,10 @@ class Operations:
         alternate = arguments.get("alternate-exchange")
         if alternate is not None:
             if not isinstance(alternate, str):
-                raise PreconditionFailed(f"invalid arg 'alternate-exchange' for {self._described('exchange', name)}")
+                raise PreconditionFailed(
+                    f"invalid type '{type_name(alternate)}' for arg 'alternate-exchange'"
+                    f" in {self._described('exchange', name)}"
+                )
             self._require("read", "exchange", name)
             self._require("write", "exchange", str(alternate))
         return self.vhost.add_exchange(
@@ -135,7 +139,12 @@ class Operations:
                 raise PreconditionFailed("server-named queues cannot be of type quorum")
             name = "amq.gen-" + secrets.token_urlsafe(16)
         dead_letters = arguments.get("x-dead-letter-exchange")
-        if isinstance(dead_letters, str):
+        if dead_letters is not None and not isinstance(dead_letters, str):
+            raise PreconditionFailed(
+                f"invalid type '{type_name(dead_letters)}' for arg 'x-dead-letter-exchange'"
+                f" in {self._described('queue', name)}"
+            )
+        if dead_letters is not None:
             self._require("read", "queue", name)
             self._require("write", "exchange", str(dead_letters))
         queue = self.vhost.add_queue(
@@ -293,7 +302,8 @@ class Operations:
 
     def subscribe(self, queue: Queue, consumer: Consumer) -> None:
         """basic.consume. Raises AccessRefused when somebody has, or wants, the queue for himself."""
-        if (consumer.exclusive and queue.consumers) or any(other.exclusive for other in queue.consumers):
+        alone = not queue.consumers and not queue.settings.single_active
+        if (consumer.exclusive and not alone) or any(other.exclusive for other in queue.consumers):
             raise AccessRefused(f"{self._described('queue', queue.name)} in exclusive use")
         queue.subscribe(consumer)
 

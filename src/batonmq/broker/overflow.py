@@ -35,8 +35,8 @@ def make_room(queue: Queue) -> None:
     if queue.takers:
         queue.dispatch()
     while _is_over(queue):
-        # The lowest priority leaves first, and of that the oldest.
-        for lane in reversed(queue.lanes):
+        # The head is what would be delivered next: of the highest priority, as in RabbitMQ.
+        for lane in queue.lanes:
             queued = lane.pop()
             if queued is not None:
                 queue.discard(queued, "maxlen")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from batonmq.broker.deadletter import dead_letter
-from batonmq.broker.expiry import Expiry
+from batonmq.broker.deadletter import counted, dead_letter
+from batonmq.broker.expiry import NOW_OR_NEVER, Expiry
 from batonmq.broker.lane import OVERHEAD, Lane
 from batonmq.broker.overflow import make_room, refuses
 from batonmq.broker.pace import Pace
@@ -346,7 +346,8 @@ class Queue:
         """
         for lane in self.lanes:
             while (queued := lane.pop()) is not None:
-                if queued.expires_at and self.expiry.is_over(queued):
+                # What may only go to a waiting consumer has found one.
+                if queued.expires_at > NOW_OR_NEVER and self.expiry.is_over(queued):
                     self.expiry.drop(queued)
                     continue
                 queued.state = HELD
@@ -400,6 +401,8 @@ class Queue:
                 continue
             queued.deliveries += 1
             queued.state = READY
+            if limit is not None:
+                queued.message = counted(queued.message, queued.deliveries)
             if limit is not None and queued.deliveries > limit:
                 self._discard(queued, "delivery_limit")
                 continue
@@ -446,6 +449,8 @@ class Queue:
         """Drop what is ready, leave what is held; tells how many messages went."""
         self.broker.dispatch_touched()
         count = sum(lane.clear() for lane in self.lanes)
+        if count and self.kept:
+            self.store.changes += 1
         self.touch()
         return count
 

@@ -53,7 +53,7 @@ def _unacceptable(value: FieldValue) -> ValueError:
 
 def _integer(value: FieldValue) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or type_name(value) == "timestamp":
-        raise _unacceptable(value)
+        raise ValueError(f'"expected integer, got {type_name(value)}"')
     return int(value)
 
 
@@ -100,7 +100,7 @@ def _flag(value: FieldValue) -> bool:
 def _one_of(choices: tuple[str, ...], error: str) -> Callable[[FieldValue], str]:
     def check(value: FieldValue) -> str:
         if _string(value) not in choices:
-            raise ValueError(error)
+            raise ValueError(error.format(value))
         return str(value)
 
     return check
@@ -118,8 +118,8 @@ ARGUMENTS: dict[str, tuple[Callable[[FieldValue], int | str | bool], str]] = {
     "x-max-priority": (_priority, "max_priority"),
     "x-single-active-consumer": (_flag, "single_active"),
     "x-delivery-limit": (_not_negative, "delivery_limit"),
-    "x-queue-mode": (_one_of(("default", "lazy"), "invalid_queue_mode"), ""),
-    "x-queue-type": (_one_of(("classic", "quorum"), "invalid_queue_type"), ""),
+    "x-queue-mode": (_one_of(("default", "lazy"), "\"unsupported queue mode '{}'\""), ""),
+    "x-queue-type": (_one_of(("classic", "quorum"), "\"unsupported queue type '{}'\""), ""),
     "x-queue-version": (_not_negative, ""),
     "x-queue-master-locator": (_string, ""),
     "x-queue-leader-locator": (_string, ""),
@@ -157,6 +157,14 @@ def read_settings(arguments: Mapping[str, FieldValue], described: str) -> Settin
     return Settings(**found)  # type: ignore[arg-type]
 
 
+def read_priority(arguments: Mapping[str, FieldValue], described: str) -> int:
+    """A consumer's x-priority; 0 when it has none. Raises PreconditionFailed."""
+    try:
+        return _integer(arguments.get("x-priority", 0))
+    except ValueError as error:
+        raise PreconditionFailed(f"invalid arg 'x-priority' for {described}: {error}") from None
+
+
 def require_equivalent(
     current: Mapping[str, FieldValue], received: Mapping[str, FieldValue], described: str, names: tuple[str, ...]
 ) -> None:
@@ -174,17 +182,24 @@ def require_equivalent(
             continue
         if isinstance(ours, str) and isinstance(theirs, str) and ours == theirs:
             continue
-        raise PreconditionFailed(
-            f"inequivalent arg '{name}' for {described}: received {_said(theirs)} but current is {_said(ours)}"
-        )
+        raise PreconditionFailed(f"inequivalent arg '{name}' for {described}: {_difference(theirs, ours)}")
 
 
 def _is_number(value: FieldValue) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and type_name(value) != "timestamp"
 
 
+def _difference(theirs: FieldValue, ours: FieldValue) -> str:
+    if theirs is not None and ours is not None and (type_name(theirs) == type_name(ours) or _is_number(ours)):
+        return f"received '{_shown(theirs)}' but current is '{_shown(ours)}'"
+    return f"received {_said(theirs)} but current is {_said(ours)}"
+
+
+def _shown(value: FieldValue) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _said(value: FieldValue) -> str:
     if value is None:
         return "none"
-    shown = str(value).lower() if isinstance(value, bool) else str(value)
-    return f"the value '{shown}' of type '{type_name(value)}'"
+    return f"the value '{_shown(value)}' of type '{type_name(value)}'"

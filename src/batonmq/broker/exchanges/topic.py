@@ -44,14 +44,14 @@ class TopicExchange(Exchange):
 
     def _added(self, binding: Binding) -> None:
         node = self._root
-        for word in binding.routing_key.split("."):
+        for word in _words(binding.routing_key):
             node = node.children.setdefault(word, _Node(is_hash=word == "#"))
         node.destinations.append(binding.destination)
 
     def _removed(self, binding: Binding) -> None:
         path: list[tuple[_Node, str]] = []
         node = self._root
-        for word in binding.routing_key.split("."):
+        for word in _words(binding.routing_key):
             path.append((node, word))
             node = node.children[word]
         node.destinations.remove(binding.destination)
@@ -63,7 +63,7 @@ class TopicExchange(Exchange):
 
     def match(self, routing_key: str, headers: Mapping[str, FieldValue]) -> Iterable[Destination]:
         nodes = _with_empty_hashes([self._root])
-        for word in routing_key.split("."):
+        for word in _words(routing_key):
             following: dict[int, _Node] = {}
             for node in nodes:
                 if node.is_hash:
@@ -79,6 +79,11 @@ class TopicExchange(Exchange):
             if not nodes:
                 return ()
         return [destination for node in nodes for destination in node.destinations]
+
+
+def _words(key: str) -> list[str]:
+    """An empty key has no words."""
+    return key.split(".") if key else []
 
 
 def _with_empty_hashes(nodes: list[_Node]) -> list[_Node]:

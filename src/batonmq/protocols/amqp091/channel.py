@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batonmq.broker.replies import REPLY_TO
+from batonmq.broker.settings import read_priority
 from batonmq.errors import PreconditionFailed
-from batonmq.fields import type_name
 from batonmq.protocols.amqp091 import methods, topology
 from batonmq.protocols.amqp091.channel_state import UNLIMITED
 from batonmq.protocols.amqp091.consuming import AmqpConsumer, ReplyConsumer
@@ -94,7 +94,6 @@ class Channel(Publishing):
     # ------------------------------------------------------------------ channel.*
 
     def on_flow(self, m: methods.ChannelFlow) -> methods.Method | None:
-        # RabbitMQ refuses active=false; honouring it costs nothing.
         self.flowing = m.active
         if m.active:
             self.offer_consumers()
@@ -127,12 +126,7 @@ class Channel(Publishing):
             return None if m.no_wait else methods.BasicConsumeOk(consumer_tag=tag)
         name = topology.named_queue(self, m.queue)
         queue = session.operations.require_readable(name)
-        priority = m.arguments.get("x-priority", 0)
-        if isinstance(priority, bool) or not isinstance(priority, int):
-            raise PreconditionFailed(
-                f"invalid arg 'x-priority' for queue '{name}' in vhost '{session.vhost.name}':"
-                f" {{unacceptable_type,{type_name(priority)}}}"
-            )
+        priority = read_priority(m.arguments, f"queue '{name}' in vhost '{session.vhost.name}'")
         consumer = AmqpConsumer(
             self,
             queue,
@@ -140,7 +134,7 @@ class Channel(Publishing):
             self.prefetch,
             no_ack=m.no_ack,
             exclusive=m.exclusive,
-            priority=int(priority),
+            priority=priority,
             arguments=m.arguments,
         )
         session.operations.subscribe(queue, consumer)

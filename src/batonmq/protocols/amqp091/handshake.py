@@ -10,7 +10,7 @@ from batonmq.broker import Operations
 from batonmq.errors import NotAllowed
 from batonmq.fields import FieldError, decode_table
 from batonmq.protocols.amqp091 import methods
-from batonmq.protocols.amqp091.constants import FRAME_MIN
+from batonmq.protocols.amqp091.constants import CONNECTION, FRAME_MIN
 from batonmq.protocols.amqp091.encoder import method_frame
 from batonmq.protocols.amqp091.failures import ProtocolFailure, reply_text
 from batonmq.protocols.amqp091.parser import parse_header
@@ -99,6 +99,8 @@ class Handshake:
             self.session.release()
             self.session.finish()
             return
+        if method.INDEX >> 16 != CONNECTION and self.session.state == OPEN:
+            raise ProtocolFailure(504, "unexpected method in connection state running")
         if not isinstance(method, EXPECTED.get(self.session.state, ())):
             if self.session.state < AWAIT_OPEN:
                 # Whoever speaks out of turn before the log-in is told nothing.
@@ -218,16 +220,10 @@ def _credentials(mechanism: str, response: bytes) -> tuple[str, str]:
 
 
 def _negotiated(what: str, asked: int, offered: int, least: int) -> int:
-    """What client and server agree on: nothing above the server's, 0 counts as no limit (§1.4.2.6)."""
+    """What client and server agree on: nothing above the server's, where 0 means no limit (§1.4.2.6)."""
     if offered and (asked == 0 or asked > offered):
-        shown = "0 (unlimited)" if asked == 0 else str(asked)
-        if asked == 0 and what == "channel_max":
-            return offered
-        raise NotAllowed(
-            f"negotiated {what} = {asked} is higher than the maximum allowed value ({offered})"
-            if asked
-            else f"negotiated {what} = {shown} is higher than the maximum allowed value ({offered})"
-        )
+        unlimited = " (no limit)" if asked == 0 and what == "channel_max" else ""
+        raise NotAllowed(f"negotiated {what} = {asked}{unlimited} is higher than the maximum allowed value ({offered})")
     if asked and asked < least:
         raise NotAllowed(f"negotiated {what} = {asked} is lower than the minimum allowed value ({least})")
     return asked

@@ -4,6 +4,11 @@ A publisher repeats itself: method frame, content header and the head of the bod
 last time. So the parser first compares with the last publish, and takes another like it with one comparison and one
 slice; then it tries method, header and body together, if all are in the buffer; then frame by frame. Only the last way
 finds faults, so that the three cannot disagree.
+
+CPython 3.11, a body of 16 bytes: 0.30 us by the first way, 1.4 us by the second.
+    python -m timeit -r 15 -s "from tests.protocols.amqp091.test_parser import opened, publish; p = opened();
+    d = publish(bytes(16)) * 1000" "p.feed(d)"                                    (first way, 1000 times)
+    the same with d = b''.join(publish(bytes(16 + n % 7)) for n in range(1000))   (second way)
 """
 
 from __future__ import annotations
@@ -224,7 +229,7 @@ class FrameParser:
             if not contents and self._repeat[1] <= end - at:
                 template, total, skip, start, body_size, channel, method, properties = self._repeat
                 stop = at + total
-                # A publish like the last one: 0.3 us with a body of 16 bytes.
+                # A publish like the last one.
                 while stop <= end and data.startswith(template, at) and data[stop - 1] == FRAME_END:
                     emit((PUBLISH, channel, method, properties, data[at + skip : stop], start, body_size, channel))
                     at = stop

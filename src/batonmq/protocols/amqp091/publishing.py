@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from batonmq.broker import KEPT, REFUSED, STORED, Route
 from batonmq.broker.replies import REPLY_TO
 from batonmq.errors import ResourceError
+from batonmq.fields import type_name
 from batonmq.message import Message
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.constants import PUBLISH
@@ -229,7 +230,8 @@ def _carbon_copies(headers: dict[str, FieldValue]) -> list[str]:
         if value is None:
             continue
         if not isinstance(value, list) or not all(isinstance(key, str) for key in value):
-            raise ProtocolFailure(406, f"unexpected value in header '{name}': an array of strings is expected")
+            fault = f'{{unacceptable_type_in_header,"{name}",{type_name(value)}}}'
+            raise ProtocolFailure(406, f"invalid message: {fault}")
         keys += [str(key) for key in value]
     return keys
 

@@ -205,7 +205,7 @@ class AmqpSession:
         if isinstance(method, methods.ChannelOpen):
             self._open_channel(number, channel)
         elif channel is None:
-            self._without_channel(number, method)
+            self._without_channel(method)
         elif isinstance(method, methods.ChannelClose):
             self._close_channel(channel)
         elif isinstance(method, methods.ChannelCloseOk):
@@ -227,10 +227,9 @@ class AmqpSession:
         self.channels[number] = Channel(self, number)
         self.send(method_frame(number, methods.ChannelOpenOk()))
 
-    def _without_channel(self, number: int, method: methods.Method) -> None:
-        if isinstance(method, methods.ChannelClose):
-            self.send(method_frame(number, methods.ChannelCloseOk()))
-        elif not isinstance(method, methods.ChannelCloseOk):
+    def _without_channel(self, method: methods.Method) -> None:
+        # Its answer to a close of ours may cross a close of its own.
+        if not isinstance(method, methods.ChannelCloseOk):
             raise ProtocolFailure(504, "expected 'channel.open'")
 
     def _close_channel(self, channel: Channel) -> None:

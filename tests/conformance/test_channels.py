@@ -96,6 +96,7 @@ def test_both_sides_may_close_a_channel_at_once(wire: Wire, name: str) -> None:
     wire.channel(1)
 
 
+@differs_from("rabbitmq 3.10", why="it answers with 504 once it has forgotten the channel")
 def test_close_ok_for_a_channel_that_is_not_open_is_ignored(wire: Wire) -> None:
     wire.channel(1).close()
     wire.send(spec.Channel.CloseOk(), 1)

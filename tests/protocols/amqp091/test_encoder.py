@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 from pamqp import body, commands as spec, frame, header
 
 from batonmq.fields import FieldError
-from batonmq.message import Message
+from batonmq.broker.lane import Lane
+from batonmq.message import Message, QueuedMessage
 from batonmq.properties import EMPTY, Properties
 from batonmq.protocols.amqp091.constants import PUBLISH
 from batonmq.protocols.amqp091.encoder import (
     HEARTBEAT_FRAME,
-    append_delivery,
+    append_deliveries,
     content_frames,
     deliver_prefix,
     encode_frame,
@@ -102,6 +105,13 @@ def test_only_the_body_of_a_framed_payload_is_taken_over() -> None:
     assert content_frames(1, message, 4096) == content_frames(1, bare, 4096)
 
 
+def queued(message: Message, deliveries: int = 0) -> QueuedMessage:
+    """A message as a queue hands it over; of the queue nothing is looked at."""
+    made = QueuedMessage(message, cast(Lane, None), 0)
+    made.deliveries = deliveries
+    return made
+
+
 def delivery(out: list[bytes]) -> tuple[spec.Basic.Deliver, list[tuple[int, object, int]]]:
     frames = read(b"".join(out))
     method = frames[0][1]
@@ -116,18 +126,32 @@ def test_a_delivery(framed: bool, frame_max: int, channel: int) -> None:
     data = b"x" * 5000
     message = published(data) if framed else Message("e", "k", PROPERTIES, data)
     out: list[bytes] = []
-    append_delivery(out, deliver_prefix(channel, "ctag"), 2**62, True, channel, message, frame_max)
+    append_deliveries(out, deliver_prefix(channel, "ctag"), 2**62, channel, [queued(message, 1)], frame_max)
     method, content = delivery(out)
     assert (method.consumer_tag, method.delivery_tag, method.redelivered) == ("ctag", 2**62, True)
     assert (method.exchange, method.routing_key) == ("e", "k")
     check_content(content, channel, data, frame_max or 10_000)
 
 
+def test_delivery_tags_of_a_run_follow_one_another() -> None:
+    out: list[bytes] = []
+    run = [queued(published(b"a")), queued(Message("", "l", PROPERTIES, b"bc"), 2), queued(published(b"d"))]
+    append_deliveries(out, deliver_prefix(1, "c"), 7, 1, run, 4096)
+    frames = [content for _, content, _ in read(b"".join(out))]
+    methods = [content for content in frames if isinstance(content, spec.Basic.Deliver)]
+    assert [(m.delivery_tag, m.redelivered, m.routing_key) for m in methods] == [
+        (7, False, "k"),
+        (8, True, "l"),
+        (9, False, "k"),
+    ]
+    assert [content.value for content in frames if isinstance(content, body.ContentBody)] == [b"a", b"bc", b"d"]
+
+
 def test_a_consumer_is_sent_messages_of_changing_addresses() -> None:
     prefix = deliver_prefix(1, "c")
     for tag, (exchange, key) in enumerate([("", ""), ("", "a"), ("x", "a"), ("x", "a"), ("", "a"), ("é", "l" * 255)]):
         out: list[bytes] = []
-        append_delivery(out, prefix, tag, False, 1, Message(exchange, key, EMPTY, b"1"), 4096)
+        append_deliveries(out, prefix, tag, 1, [queued(Message(exchange, key, EMPTY, b"1"))], 4096)
         method, content = delivery(out)
         assert (method.delivery_tag, method.redelivered) == (tag, False)
         assert (method.exchange, method.routing_key) == (exchange, key)
@@ -138,7 +162,7 @@ def test_addresses_are_compared_by_value_where_they_are_not_the_same_object() ->
     prefix = deliver_prefix(1, "c")
     for key in ("orders", "".join(["ord", "ers"])):
         out: list[bytes] = []
-        append_delivery(out, prefix, 1, False, 1, Message("", key, EMPTY, b""), 4096)
+        append_deliveries(out, prefix, 1, 1, [queued(Message("", key, EMPTY, b""))], 4096)
         assert delivery(out)[0].routing_key == "orders"
 
 

@@ -110,7 +110,11 @@ def append_deliveries(
 ) -> None:
     """Append basic.deliver and content of each message to ``out``, with delivery tags from ``delivery_tag`` on.
 
-    ``channel`` is the one that the prefix was made for. CPython 3.11, 16 bytes: FIGURES
+    ``channel`` is the one that the prefix was made for. CPython 3.11, 16 bytes: 0.22 us each if they came on a
+    channel of the same number, 0.64 us if on another.
+        python -m timeit -r 15 -s "import tests.protocols.amqp091.test_encoder as t;
+        b = [t.queued(t.published(bytes(16)))] * 1000; p = t.deliver_prefix(1, 'c')"
+        "t.append_deliveries([], p, 5, 1, b, 131072)"           (1000 times; 2 for both 1: another channel)
     """
     for queued in batch:
         message = queued.message

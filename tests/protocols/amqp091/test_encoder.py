@@ -7,8 +7,8 @@ from typing import cast
 import pytest
 from pamqp import body, commands as spec, frame, header
 
-from batonmq.fields import FieldError
 from batonmq.broker.lane import Lane
+from batonmq.fields import FieldError
 from batonmq.message import Message, QueuedMessage
 from batonmq.properties import EMPTY, Properties
 from batonmq.protocols.amqp091.constants import PUBLISH

@@ -212,6 +212,12 @@ def test_a_whole_publish_is_taken_while_another_channel_is_in_the_middle_of_one(
     assert error[:3] == (ERROR, 2, 505)
 
 
+def test_a_publish_like_the_last_one_is_a_fault_inside_a_content_of_its_channel() -> None:
+    parser = opened()
+    assert len(parser.feed(publish(b"one") * 4)) == 4
+    assert parser.feed(METHOD_FRAME + publish(b"one")) == [(ERROR, 1, 505, NO_HEADER, 60, 40, True)]
+
+
 @pytest.mark.parametrize(
     "method",
     [
@@ -409,6 +415,15 @@ def test_a_frame_may_have_exactly_frame_max(size: int) -> None:
     parser.feed(publish(b"x"))
     events = parser.feed(METHOD_FRAME + header(size) + body(bytes(size)))
     assert events[0][0] == (PUBLISH if size <= FRAME_MAX - 8 else ERROR)
+
+
+def test_a_content_header_has_at_most_frame_max_too() -> None:
+    parser = opened()
+    room = FRAME_MAX - len(header(1, Properties.make(headers={"k": ""})))
+    for size, last in ((room, PUBLISH), (room + 1, ERROR)):
+        properties = Properties.make(headers={"k": "x" * size})
+        content = header(1, properties) + body(b"x")
+        assert parser.feed(METHOD_FRAME + content)[-1][0] == last
 
 
 def test_a_large_frame_in_small_pieces_is_put_together_once() -> None:

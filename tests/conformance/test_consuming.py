@@ -155,6 +155,18 @@ def test_who_cannot_hear_of_a_cancel_is_not_told(connect: Connect, other: Channe
     assert ch.quiet()
 
 
+@pytest.mark.parametrize("durable", [False, True])
+def test_the_notice_of_a_deleted_queue_follows_the_answer_to_who_deleted_it(
+    ch: Channel, name: str, durable: bool
+) -> None:
+    """py-amqp takes a notice that comes first for the answer, and fails."""
+    ch.queue(name, durable=durable)
+    ch.consume(name, "t")
+    ch.send(spec.Queue.Delete(0, name))
+    assert isinstance(ch.next(), spec.Queue.DeleteOk)
+    assert ch.take(spec.Basic.Cancel).consumer_tag == "t"
+
+
 # Get
 
 

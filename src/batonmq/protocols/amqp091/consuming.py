@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from batonmq.broker import Consumer
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.channel_state import UNLIMITED, ChannelState
-from batonmq.protocols.amqp091.encoder import append_deliveries, deliver_prefix
+from batonmq.protocols.amqp091.encoder import append_deliveries, deliver_prefix, method_frame
 from batonmq.protocols.amqp091.failures import ProtocolFailure
 
 if TYPE_CHECKING:
@@ -82,7 +82,10 @@ class AmqpConsumer(Consumer):
         channel = self.channel
         channel.consumers.pop(self.tag, None)
         if channel.session.wants_cancel_notify:
-            channel.send(methods.BasicCancel(consumer_tag=self.tag, no_wait=True))
+            # After the answer to whoever deleted the queue: clients that did it themselves wait for that first.
+            channel.session.send_last(
+                method_frame(channel.number, methods.BasicCancel(consumer_tag=self.tag, no_wait=True))
+            )
 
 
 class ReplyConsumer(AmqpConsumer):

@@ -84,6 +84,7 @@ class AmqpSession:
         self._backlog: deque[Event] = deque()
         self._confirming: dict[Publishing, None] = {}
         self._last_route: object = None
+        self._last_words: list[bytes] = []
         self._awaits_commit = False
         # What is done when the batch of that number is committed, and when it is not kept.
         self._after_commit: list[tuple[int, Callable[[], None], Callable[[str], None]]] = []
@@ -251,6 +252,11 @@ class AmqpSession:
             self.host.wake()
         self.output.append(data)
 
+    def send_last(self, data: bytes) -> None:
+        """Send bytes behind all else that the turn has to say, and behind a reply that waits for the disk."""
+        self._last_words.append(data)
+        self.host.wake()
+
     def note_confirms(self, channel: Publishing) -> None:
         """The channel has publishes to confirm when the turn ends."""
         if not self._confirming:
@@ -263,6 +269,9 @@ class AmqpSession:
             for channel in self._confirming:
                 channel.send_confirms()
             self._confirming.clear()
+        if self._last_words and not self.suspended:
+            self.output += self._last_words
+            self._last_words.clear()
         if self.output:
             self._said = 0.0
         if self.unsent:

@@ -50,3 +50,27 @@ class StoreError(BatonError):
 
 class StoreCorrupt(StoreError):
     """The store's file is not ours, or damaged: it is not opened."""
+
+
+class EngineError(BatonError):
+    """What a program that uses ``batonmq.connect`` may meet, beside what a broker refuses."""
+
+
+class UnsupportedFeature(EngineError):
+    """The engine cannot do this; nothing was sent. ``Connection.capabilities`` tells beforehand."""
+
+
+class AlreadySettled(EngineError):
+    """The delivery was accepted, released or rejected before."""
+
+
+class LeaseLost(EngineError):
+    """The delivery is no longer in these hands (its receiver was closed, its connection was lost): it comes again."""
+
+
+class ConnectionLost(EngineError):
+    """The engine is out of reach, or was lost before it could answer: what was asked for may have been done or not."""
+
+
+class Closed(EngineError):
+    """The connection or the receiver was closed before."""

@@ -106,11 +106,25 @@ def test_what_was_delivered_and_not_settled_comes_back_marked(first: Channel, ag
     publish(first, name, 5)
     for _ in range(3):
         first.get(name)
-    commit(first, name)
     ch = again()
     contents = [ch.get_one(name) for _ in range(5)]
     assert [content.body for content in contents] == [b"0", b"1", b"2", b"3", b"4"]
     assert [content.redelivered for content in contents] == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize("pause", [False, True], ids=["at-once", "from-the-store"])
+def test_what_a_consumer_has_seen_comes_back_marked(first: Channel, again: Again, name: str, pause: bool) -> None:
+    """The mark is in the store before the client has the message, whether it was published just now or long ago."""
+    first.queue(name, durable=True)
+    if pause:
+        publish(first, name, 5)
+    first.qos(3)
+    first.consume(name)
+    if not pause:
+        publish(first, name, 5)
+    first.messages(3)
+    ch = again()
+    assert [ch.get_one(name).redelivered for _ in range(5)] == [True, True, True, False, False]
 
 
 def test_what_was_acknowledged_stays_gone(first: Channel, again: Again, name: str) -> None:
@@ -199,7 +213,6 @@ def test_what_was_purged_stays_gone(first: Channel, again: Again, name: str) -> 
     first.queue(name, durable=True)
     publish(first, name, 10)
     first.call(spec.Queue.Purge(0, name))
-    commit(first, name)
     assert again().count(name) == 0
 
 

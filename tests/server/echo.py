@@ -123,6 +123,10 @@ class EchoSession:
         else:
             self.output.append(data)
 
+    @property
+    def is_held(self) -> bool:
+        return False
+
     def is_ahead(self) -> bool:
         return self.pieces in self.ahead_at
 

@@ -161,9 +161,11 @@ class Broker:
 
     # ------------------------------------------------------------------ the store
 
-    def await_commit(self, waiter: CommitWaiter) -> None:
-        """Have the waiter told of the next commit."""
+    def await_commit(self, waiter: CommitWaiter, *, sync: bool = True) -> None:
+        """Have the waiter told of the next commit; without ``sync`` it need only survive the end of the process."""
         self._waiters[waiter] = None
+        if sync:
+            self.store.must_sync = True
 
     def when_read(self, callback: Callable[[], None]) -> None:
         """Call back when the store has been read on."""

@@ -62,6 +62,13 @@ class Consumer(ABC):
         for queued in batch:
             self.deliver(queued)
 
+    def hold(self, batch: int) -> None:  # noqa: B027 (optional, as its text says)
+        """What was just delivered is to reach the client when that batch of the store is committed, not before.
+
+        It notes that the messages, which are in the store already, are in a consumer's hands: after a crash they
+        come back marked as redelivered. A protocol that does not wait may lose that mark.
+        """
+
     @abstractmethod
     def cancelled(self) -> None:
         """The queue is gone, or took the subscription away: tell the client."""

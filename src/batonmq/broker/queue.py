@@ -288,6 +288,8 @@ class Queue:
                 if queued.deliveries and queued.stored == DURABLE:
                     self.store.update(queued)
             consumer.deliver_all(batch)
+            if batch and self.must_wait(batch[0]) and not consumer.no_ack:
+                consumer.hold(self.store.batch)
             if not consumer.has_room():
                 takers.popleft()
                 consumer.waiting = False
@@ -295,6 +297,14 @@ class Queue:
                 takers.rotate(-1)
         if lane.handed > before and self.kept:
             self.store.mark_handed(lane.lane_id, lane.handed & POSITION_MASK)
+
+    def must_wait(self, queued: QueuedMessage) -> bool:
+        """Must the hand-over of this message be noted in the store before its client may see it?
+
+        Not when the message itself is written with the same batch.
+        """
+        store = self.store
+        return self.kept and queued.stored == DURABLE and not store.is_pending(queued) and store.error is None
 
     def _take_batch(self, lane: Lane, most: int) -> list[QueuedMessage]:
         """The head of the window: so many messages, or what makes up a write to a socket."""
@@ -323,7 +333,10 @@ class Queue:
                 self.accept(queued)
             else:
                 queued.holder = consumer
-            if not consumer.deliver(queued):
+            has_room = consumer.deliver(queued)
+            if self.must_wait(queued) and not consumer.no_ack:
+                consumer.hold(self.store.batch)
+            if not has_room:
                 self.takers.popleft()
                 consumer.waiting = False
             elif len(self.takers) > 1:

@@ -191,7 +191,7 @@ class Connection(asyncio.BufferedProtocol):
         """Send the session's output in one write; close the socket when the session is finished."""
         self._is_woken = False
         session = self._session
-        if session is None or self._is_ended:
+        if session is None or self._is_ended or session.is_held:
             return
         try:
             session.turn_ended()

@@ -24,6 +24,10 @@ class Session(Protocol):
     suspended: bool
     """True: the session waits for the store; the server reads nothing from this client until it is False."""
 
+    @property
+    def is_held(self) -> bool:
+        """Does the output wait for the store? The session asks to be woken when it may go."""
+
     def receive(self, data: bytes) -> None:
         """Bytes that came, in any pieces."""
 

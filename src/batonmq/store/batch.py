@@ -45,6 +45,11 @@ class Batch:
     def __bool__(self) -> bool:
         return bool(self.inserts or self.deletes or self.marks or self.updates or self.statements or self.dropped_lanes)
 
+    @property
+    def needs_sync(self) -> bool:
+        """Does it hold what a client was, or will be, told to be safe?"""
+        return bool(self.inserts or self.statements)
+
     def absorb(self, later: Batch) -> None:
         """Take in what came after."""
         self.inserts.update(later.inserts)

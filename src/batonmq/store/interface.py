@@ -90,6 +90,8 @@ class Store(ABC):
         self.pending_bytes = 0
         # Why the store cannot write now; None when it can.
         self.error: StoreError | None = None
+        # Somebody waits for the batch that is being collected: it must have reached the disk, whatever is in it.
+        self.must_sync = False
         # Counts definitions, lanes and dropped ranges: an operation that moves it has changed what is durable.
         self.changes = 0
         self._last_lane = 0
@@ -144,6 +146,10 @@ class Store(ABC):
         """A message is settled, or gone in another way."""
 
     @abstractmethod
+    def is_pending(self, queued: QueuedMessage) -> bool:
+        """Is the message still to be written, with the batch that is being collected?"""
+
+    @abstractmethod
     def undelete(self, queued: QueuedMessage) -> None:
         """Forget a deletion that failed, instead of trying it again."""
 
@@ -181,7 +187,11 @@ class Store(ABC):
 
     @abstractmethod
     def commit(self) -> None:
-        """Make the staged batch durable. May block; raises StoreError, and then nothing of the batch is kept."""
+        """Make the staged batch durable. May block; raises StoreError, and then nothing of the batch is kept.
+
+        A batch of settlements and marks alone, for which nobody waits, survives the end of this process when this
+        returns, and a loss of power as soon as the next batch does: what such a loss takes back is delivered again.
+        """
 
     @abstractmethod
     def finish(self, error: StoreError | None) -> list[QueuedMessage]:

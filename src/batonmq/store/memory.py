@@ -45,6 +45,9 @@ class MemoryStore(Store):
     def delete(self, queued: QueuedMessage) -> None:
         self._work = True
 
+    def is_pending(self, queued: QueuedMessage) -> bool:
+        return True
+
     def undelete(self, queued: QueuedMessage) -> None:
         """No deletion fails here."""
 

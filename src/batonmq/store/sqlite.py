@@ -39,6 +39,7 @@ SELECT = (
     " expires, deliveries, stored, shared FROM message "
 )
 
+PROBE = "UPDATE probe SET writes = writes + 1"
 COUNT = (
     "SELECT count(*), coalesce(sum(length(message.body)), 0)"
     " + coalesce(sum((SELECT length(body.body) FROM body WHERE body.id = shared AND shared > 0)), 0)"
@@ -70,6 +71,9 @@ class SqliteStore(Store):
         # What stands in the open transaction, and why that has failed already.
         self._staged: Batch | None = None
         self._failure: apsw.Error | None = None
+        # Does a commit wait for the disk, and does the one under way need another behind it for that?
+        self._syncs = True
+        self._sync_behind = False
 
     # ------------------------------------------------------------------ opening and closing
 
@@ -172,6 +176,9 @@ class SqliteStore(Store):
             if queued.message.shared_id:
                 self._collected.orphans.append(queued.message.shared_id)
 
+    def is_pending(self, queued: QueuedMessage) -> bool:
+        return queued.row in self._inserts
+
     def undelete(self, queued: QueuedMessage) -> None:
         if queued.row in self._deletes:
             self._deletes.remove(queued.row)
@@ -253,11 +260,31 @@ class SqliteStore(Store):
         else:
             self._staged.absorb(batch)
         try:
-            if not self._db.in_transaction:
-                self._db.execute("BEGIN IMMEDIATE")
+            self._begin(syncs=batch.needs_sync or self.must_sync)
             batch.write(self._db)
         except apsw.Error as error:
             self._failure = error
+
+    def _begin(self, *, syncs: bool) -> None:
+        """Begin a transaction, if none is open, whose commit syncs the disk or leaves that to the next one.
+
+        The level cannot be changed within a transaction: what was begun without gets a second one behind it.
+        """
+        self.must_sync = False
+        if self._db.in_transaction:
+            self._sync_behind = self._sync_behind or (syncs and not self._syncs)
+            return
+        if syncs != self._syncs:
+            self._db.execute(f"PRAGMA synchronous={'FULL' if syncs else 'NORMAL'}")
+            self._syncs = syncs
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def _sync(self) -> None:
+        """A write of its own takes what was committed before it to the disk."""
+        self._sync_behind = False
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._syncs = True
+        self._db.execute(PROBE)
 
     def commit(self) -> None:
         db = self._db
@@ -266,9 +293,11 @@ class SqliteStore(Store):
                 raise self._failure
             if self.error is not None:
                 # Nothing but a real write tells whether the disk takes writes again.
-                db.execute("UPDATE probe SET writes = writes + 1")
+                db.execute(PROBE)
             self._sweeper.sweep_some()
             db.execute("COMMIT")
+            if self._sync_behind:
+                self._sync()
         except apsw.Error as error:
             if db.in_transaction:
                 db.execute("ROLLBACK")

@@ -185,6 +185,8 @@ class Channel(Publishing):
             queue.accept(queued)
         else:
             self.unsettled[tag] = queued
+            if queue.must_wait(queued):
+                self.session.hold(self.session.broker.store.batch)
         message = queued.message
         self.send(
             methods.BasicGetOk(

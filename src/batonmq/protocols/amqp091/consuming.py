@@ -78,6 +78,9 @@ class AmqpConsumer(Consumer):
             return False
         return self.no_ack or (self.credit > 0 and channel.credit > 0)
 
+    def hold(self, batch: int) -> None:
+        self.channel.session.hold(batch)
+
     def cancelled(self) -> None:
         channel = self.channel
         channel.consumers.pop(self.tag, None)

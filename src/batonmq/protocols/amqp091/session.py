@@ -85,6 +85,8 @@ class AmqpSession:
         self._confirming: dict[Publishing, None] = {}
         self._last_route: object = None
         self._last_words: list[bytes] = []
+        # The batch that must be committed before any output goes; 0: none.
+        self._held_for = 0
         self._awaits_commit = False
         # What is done when the batch of that number is committed, and when it is not kept.
         self._after_commit: list[tuple[int, Callable[[], None], Callable[[str], None]]] = []
@@ -299,6 +301,16 @@ class AmqpSession:
 
     # ------------------------------------------------------------------ the store
 
+    @property
+    def is_held(self) -> bool:
+        """Does the output wait until the store has noted what is being delivered in it?"""
+        return self._held_for > 0
+
+    def hold(self, batch: int) -> None:
+        """Let no output go before that batch is committed."""
+        self._held_for = batch
+        self.broker.await_commit(self, sync=False)
+
     def await_commit(self) -> None:
         """Have the channels told of the next commit."""
         if not self._awaits_commit:
@@ -309,6 +321,7 @@ class AmqpSession:
         """Go on with this connection when what was collected so far is on the disk."""
         self._after_commit.append((self.broker.store.batch, done, failed))
         self.suspended = True
+        self.broker.store.must_sync = True
         self.await_commit()
         self.host.wake()
 
@@ -327,6 +340,7 @@ class AmqpSession:
     def batch_committed(self, batch: int) -> None:
         """See ``CommitWaiter``."""
         self._awaits_commit = False
+        self._let_go(batch)
         for channel in list(self.channels.values()):
             if channel.unconfirmed:
                 channel.batch_committed(batch)
@@ -339,11 +353,20 @@ class AmqpSession:
     def batch_failed(self, batch: int, error: StoreError) -> None:
         """See ``CommitWaiter``."""
         self._awaits_commit = False
+        # A store that fails does not keep consumers from being served.
+        self._let_go(batch)
         for channel in list(self.channels.values()):
             channel.batch_failed(batch, str(error))
             if channel.unconfirmed:
                 self.await_commit()
         self._run_after_commit(batch, error)
+
+    def _let_go(self, batch: int) -> None:
+        if self._held_for > batch:
+            self.broker.await_commit(self, sync=False)
+        elif self._held_for:
+            self._held_for = 0
+            self.host.wake()
 
     def _run_after_commit(self, batch: int, error: StoreError | None) -> None:
         waiting, self._after_commit = self._after_commit, []

@@ -94,13 +94,10 @@ class Channel(Publishing):
     # ------------------------------------------------------------------ channel.*
 
     def on_flow(self, m: methods.ChannelFlow) -> methods.Method | None:
-        self.flowing = m.active
-        if m.active:
-            self.offer_consumers()
-        else:
-            for consumer in self.consumers.values():
-                consumer.queue.withdraw(consumer)
-        return methods.ChannelFlowOk(active=m.active)
+        if not m.active:
+            # As RabbitMQ answers since 2009, and as its clients expect: prefetch does what this was for.
+            raise ProtocolFailure(540, "active=false")
+        return methods.ChannelFlowOk(active=True)
 
     # ------------------------------------------------------------------ basic.*
 

@@ -31,7 +31,6 @@ class ChannelState(ABC):
         "credit",
         "delivery_tag",
         "failure",
-        "flowing",
         "global_prefetch",
         "is_closing",
         "last_queue",
@@ -56,7 +55,6 @@ class ChannelState(ABC):
         self.is_closing = False
         # An error that waits until the publishes before it are confirmed: its code, text and method.
         self.failure: tuple[ProtocolFailure, int, int] | None = None
-        self.flowing = True
         self.last_queue = ""
         # Consuming.
         self.consumers: dict[str, AmqpConsumer] = {}

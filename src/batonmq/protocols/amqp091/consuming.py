@@ -74,7 +74,7 @@ class AmqpConsumer(Consumer):
     def has_room(self) -> bool:
         channel = self.channel
         session = channel.session
-        if session.is_choked or session.unsent >= session.unsent_max or not channel.flowing:
+        if session.is_choked or session.unsent >= session.unsent_max:
             return False
         return self.no_ack or (self.credit > 0 and channel.credit > 0)
 

@@ -24,6 +24,8 @@ HELD = 1
 """In a consumer's hands, unsettled."""
 GONE = 2
 """Settled, expired or purged; what still refers to it skips it."""
+DELAYED = 3
+"""Waiting for its time, and not ready before."""
 
 
 class Message:
@@ -83,7 +85,7 @@ class QueuedMessage:
         self.message = message
         self.lane = lane
         self.row = row
-        # READY, HELD or GONE.
+        # READY, HELD, GONE or DELAYED.
         self.state = 0
         # IN_MEMORY, DURABLE or SPILLED.
         self.stored = 0

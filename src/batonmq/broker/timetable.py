@@ -29,17 +29,23 @@ class Timer:
 class Timetable:
     """Calls in the order of their time."""
 
-    __slots__ = ("_clock", "_heap", "_number", "on_change")
+    __slots__ = ("_clean_at", "_clock", "_heap", "_number", "on_change")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._heap: list[tuple[float, int, Timer]] = []
         self._number = count()
+        # Calls that were taken back stay in the heap until their time; beyond this length it is cleaned.
+        self._clean_at = 1024
         # Set by the host: the earliest time has changed.
         self.on_change: Callable[[], None] | None = None
 
     def after(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call once, that many seconds from now (0 or less: at the next run)."""
+        if len(self._heap) >= self._clean_at:
+            self._heap[:] = [entry for entry in self._heap if entry[2].callback is not None]
+            heapq.heapify(self._heap)
+            self._clean_at = 2 * len(self._heap) + 1024
         timer = Timer(self._clock.monotonic() + seconds, callback)
         heapq.heappush(self._heap, (timer.due, next(self._number), timer))
         if self._heap[0][2] is timer and self.on_change is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.message import DURABLE, READY
+from batonmq.message import DURABLE, HELD
 
 if TYPE_CHECKING:
     import apsw
@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
 INSERT_PLAIN = "INSERT INTO message(id, exchange, routing_key, properties, body) VALUES(?,?,?,?,?)"
 INSERT_FULL = (
-    "INSERT INTO message(id, exchange, routing_key, properties, body, expires, deliveries, returned, stored, shared)"
-    " VALUES(?,?,?,?,?,?,?,?,?,?)"
+    "INSERT INTO message(id, exchange, routing_key, properties, body, expires, deliveries, returned, stored, shared,"
+    " due, place) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)"
 )
+MOVE = "UPDATE message SET id = ?, due = ?, place = ?, expires = ?, deliveries = ?, returned = ? WHERE id = ?"
+INSERT_SEEN = "INSERT INTO seen VALUES(?,?,?)"
+DELETE_SEEN = "DELETE FROM seen WHERE id BETWEEN ? AND ?"
 INSERT_BODY = "INSERT OR IGNORE INTO body VALUES(?,?)"
 UPDATE = "UPDATE message SET deliveries = ?, returned = ?, expires = ? WHERE id = ?"
 DELETE = "DELETE FROM message WHERE id BETWEEN ? AND ?"
@@ -26,11 +29,27 @@ MARK = "UPDATE lane SET handed = max(handed, ?) WHERE id = ?"
 class Batch:
     """Everything that is written together."""
 
-    __slots__ = ("deletes", "dropped_lanes", "inserts", "marks", "orphans", "statements", "updates")
+    __slots__ = (
+        "delayed",
+        "deletes",
+        "dropped_lanes",
+        "forgotten",
+        "inserts",
+        "marks",
+        "moves",
+        "orphans",
+        "seen",
+        "statements",
+        "updates",
+    )
 
     def __init__(self) -> None:
         # By row, so that what is settled before it was written need not be written.
         self.inserts: dict[int, QueuedMessage] = {}
+        # Of those that wait for their time, by row: when that is, and the row to which they then return (0: the tail).
+        self.delayed: dict[int, tuple[QueuedMessage, int, int]] = {}
+        # New row, due, place, expires, deliveries, returned, old row; written in this order.
+        self.moves: list[tuple[int, int, int, int, int, int, int]] = []
         self.deletes: list[int] = []
         # Row: deliveries, returned, expires.
         self.updates: dict[int, tuple[int, int, int]] = {}
@@ -41,24 +60,48 @@ class Batch:
         # Of definitions, lanes and trash, in the order in which they came: few, and never hot.
         self.statements: list[tuple[str, tuple[str | bytes | int, ...]]] = []
         self.dropped_lanes: list[int] = []
+        # Keys of messages that are not to come twice: id, key, when; and the ids, from one to another, that are over.
+        self.seen: list[tuple[int, bytes, int]] = []
+        self.forgotten: list[tuple[int, int]] = []
 
     def __bool__(self) -> bool:
-        return bool(self.inserts or self.deletes or self.marks or self.updates or self.statements or self.dropped_lanes)
+        return bool(
+            self.inserts
+            or self.deletes
+            or self.marks
+            or self.updates
+            or self.statements
+            or self.dropped_lanes
+            or self.delayed
+            or self.moves
+            or self.seen
+            or self.forgotten
+        )
 
     @property
     def needs_sync(self) -> bool:
         """Does it hold what a client was, or will be, told to be safe?"""
-        return bool(self.inserts or self.statements)
+        return bool(self.inserts or self.statements or self.delayed)
+
+    def messages(self) -> list[QueuedMessage]:
+        """All that this batch writes for the first time."""
+        return [*self.inserts.values(), *(queued for queued, _, _ in self.delayed.values())]
 
     def absorb(self, later: Batch) -> None:
         """Take in what came after."""
         self.inserts.update(later.inserts)
+        self.delayed.update(later.delayed)
+        for move in later.moves:
+            self.updates.pop(move[-1], None)
+        self.moves += later.moves
         self.deletes += later.deletes
         self.updates.update(later.updates)
         self.marks.update(later.marks)
         self.orphans += later.orphans
         self.statements += later.statements
         self.dropped_lanes += later.dropped_lanes
+        self.seen += later.seen
+        self.forgotten += later.forgotten
 
     def without_inserts(self) -> Batch:
         """What must be tried again after a failure: all but the messages, which were refused to their publishers."""
@@ -67,14 +110,23 @@ class Batch:
         rest.deletes = [row for row in self.deletes if row not in self.inserts]
         rest.updates = {row: update for row, update in self.updates.items() if row not in self.inserts}
         rest.inserts = {}
+        rest.delayed = {}
+        # What was never written cannot be moved: that does no harm. Keys went with their messages.
+        rest.seen = []
         return rest
 
     def write(self, db: apsw.Connection) -> None:
         """Into the open transaction, on the loop: `executemany` keeps it at 1 us a message."""
         for sql, values in self.statements:
             db.execute(sql, values)
-        if self.inserts:
+        if self.inserts or self.delayed:
             self._write_inserts(db)
+        if self.moves:
+            db.executemany(MOVE, self.moves)
+        if self.seen:
+            db.executemany(INSERT_SEEN, self.seen)
+        if self.forgotten:
+            db.executemany(DELETE_SEEN, self.forgotten)
         if self.deletes:
             db.executemany(DELETE, spans(self.deletes))
         if self.updates:
@@ -95,29 +147,37 @@ class Batch:
                     (row, message.exchange, message.routing_key, message.properties.raw, message.body),
                 )
                 continue
-            shared = message.shared_id
-            if shared:
-                bodies[shared] = message.body
-            full.append(
-                (
-                    row,
-                    message.exchange,
-                    message.routing_key,
-                    message.properties.raw,
-                    None if shared else message.body,
-                    queued.expires_at,
-                    queued.deliveries,
-                    1 if queued.deliveries and queued.state == READY else 0,
-                    queued.stored,
-                    shared,
-                )
-            )
+            if message.shared_id:
+                bodies[message.shared_id] = message.body
+            full.append(_all_of(row, queued, 0, 0))
+        for row, (queued, due, place) in self.delayed.items():
+            if queued.message.shared_id:
+                bodies[queued.message.shared_id] = queued.message.body
+            full.append(_all_of(row, queued, due, place))
         if plain:
             db.executemany(INSERT_PLAIN, plain)
         if full:
             db.executemany(INSERT_FULL, full)
         if bodies:
             db.executemany(INSERT_BODY, bodies.items())
+
+
+def _all_of(row: int, queued: QueuedMessage, due: int, place: int) -> tuple[int | str | bytes | None, ...]:
+    message = queued.message
+    return (
+        row,
+        message.exchange,
+        message.routing_key,
+        message.properties.raw,
+        None if message.shared_id else message.body,
+        queued.expires_at,
+        queued.deliveries,
+        1 if queued.deliveries and queued.state != HELD else 0,
+        queued.stored,
+        message.shared_id,
+        due,
+        place,
+    )
 
 
 def spans(rows: list[int]) -> list[tuple[int, int]]:

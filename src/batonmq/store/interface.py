@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 POSITION_BITS = 45
 POSITION_MASK = (1 << POSITION_BITS) - 1
 LANES_MAX = (1 << (63 - POSITION_BITS)) - 1
+# Instead of a priority: the lane where a queue's messages wait for their time.
+DELAY_LANE = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class StoredMessage:
     expires_at: int
     deliveries: int
     stored: int
+    due: int = 0
+    place: int = 0
 
 
 class Store(ABC):
@@ -158,8 +162,45 @@ class Store(ABC):
         """A message came back, was handed out again, or changed otherwise: keep its count and its state."""
 
     @abstractmethod
+    def hold(self, queued: QueuedMessage) -> None:
+        """A message was handed out past others that wait before it, where no mark can say so.
+
+        Should it not be settled before the process ends, this delivery counts as one that failed.
+        """
+
+    @abstractmethod
     def mark_handed(self, lane_id: int, position: int) -> None:
         """Everything in the lane up to this position has been in a consumer's hands."""
+
+    @abstractmethod
+    def insert_delayed(self, queued: QueuedMessage, due: int, place: int) -> None:
+        """Keep a message that waits until ``due`` (ms of the epoch), to stand then at ``place``; 0 is the tail."""
+
+    @abstractmethod
+    def move(self, queued: QueuedMessage, from_row: int, due: int = 0, place: int = 0) -> None:
+        """A kept message has another row from now on: it begins to wait, or (``due`` 0) has become ready."""
+
+    @abstractmethod
+    def read_delayed(self, lane_id: int, after: tuple[int, int], most: int, most_bytes: int) -> list[StoredMessage]:
+        """Of a lane of messages that wait those after a time and a row, the next due first.
+
+        Never while ``busy``. Raises StoreError.
+        """
+
+    @abstractmethod
+    def note_seen(self, number: int, key: bytes, at: int) -> None:
+        """Keep the key of a message that is not to come twice, with when it came (ms of the epoch).
+
+        ``number`` is built as a row is. The key is refused, and kept, together with what is inserted beside it.
+        """
+
+    @abstractmethod
+    def forget_seen(self, first: int, last: int) -> None:
+        """Forget the keys of these numbers."""
+
+    @abstractmethod
+    def read_seen(self, lane_id: int) -> list[tuple[int, bytes, int]]:
+        """A lane's keys in the order of their numbers: number, key, when. For the start. Raises StoreError."""
 
     @abstractmethod
     def share(self, message: Message) -> None:

@@ -54,8 +54,29 @@ class MemoryStore(Store):
     def update(self, queued: QueuedMessage) -> None:
         self._work = True
 
+    def hold(self, queued: QueuedMessage) -> None:
+        self._work = True
+
     def mark_handed(self, lane_id: int, position: int) -> None:
         self._work = True
+
+    def insert_delayed(self, queued: QueuedMessage, due: int, place: int) -> None:
+        self._work = True
+
+    def move(self, queued: QueuedMessage, from_row: int, due: int = 0, place: int = 0) -> None:
+        self._work = True
+
+    def read_delayed(self, lane_id: int, after: tuple[int, int], most: int, most_bytes: int) -> list[StoredMessage]:
+        return []
+
+    def note_seen(self, number: int, key: bytes, at: int) -> None:
+        self._work = True
+
+    def forget_seen(self, first: int, last: int) -> None:
+        self._work = True
+
+    def read_seen(self, lane_id: int) -> list[tuple[int, bytes, int]]:
+        return []
 
     def share(self, message: Message) -> None:
         """Bodies in memory are shared as they are."""

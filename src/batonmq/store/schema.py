@@ -21,10 +21,14 @@ CREATE TABLE lane(
 CREATE TABLE message(
     id INTEGER PRIMARY KEY, exchange TEXT NOT NULL, routing_key TEXT NOT NULL, properties BLOB NOT NULL, body BLOB,
     expires INTEGER NOT NULL DEFAULT 0, deliveries INTEGER NOT NULL DEFAULT 0, returned INTEGER NOT NULL DEFAULT 0,
-    stored INTEGER NOT NULL DEFAULT 1, shared INTEGER NOT NULL DEFAULT 0);
+    stored INTEGER NOT NULL DEFAULT 1, shared INTEGER NOT NULL DEFAULT 0,
+    due INTEGER NOT NULL DEFAULT 0, place INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX message_expires ON message(id >> 45, expires) WHERE expires > 0;
 CREATE INDEX message_spilled ON message(id) WHERE stored = 2;
 CREATE INDEX message_shared ON message(shared) WHERE shared > 0;
+CREATE INDEX message_due ON message(id >> 45, due) WHERE due > 0;
+CREATE INDEX message_place ON message(place) WHERE place > 0;
+CREATE TABLE seen(id INTEGER PRIMARY KEY, key BLOB NOT NULL, at INTEGER NOT NULL);
 CREATE TABLE body(id INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE trash(low INTEGER PRIMARY KEY, high INTEGER NOT NULL);
 CREATE TABLE probe(id INTEGER PRIMARY KEY, writes INTEGER NOT NULL);

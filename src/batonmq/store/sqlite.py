@@ -13,7 +13,7 @@ import apsw
 
 from batonmq.errors import StoreCorrupt, StoreError
 from batonmq.fields import decode_table, encode_table
-from batonmq.message import READY, Message
+from batonmq.message import HELD, READY, Message
 from batonmq.properties import Properties
 from batonmq.store.batch import Batch
 from batonmq.store.interface import (
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 SELECT = (
     "SELECT id, exchange, routing_key, properties,"
     " CASE WHEN shared > 0 THEN (SELECT body FROM body WHERE body.id = message.shared) ELSE message.body END,"
-    " expires, deliveries, stored, shared FROM message "
+    " expires, deliveries, stored, shared, due, place FROM message "
 )
+DELAYED = "WHERE id >> 45 = ? AND due > 0 AND due >= ? AND (due > ? OR id > ?) ORDER BY due, id LIMIT ?"
 
 PROBE = "UPDATE probe SET writes = writes + 1"
 COUNT = (
@@ -109,15 +110,18 @@ class SqliteStore(Store):
 
     def _read_lanes(self) -> list[LaneRecord]:
         lanes = []
-        for lane_id, vhost, queue, priority, waiting, size in rows(
-            self._db, "SELECT id, vhost, queue, priority, waiting, waiting_bytes FROM lane"
+        for lane_id, vhost, queue, priority, handed, waiting, size in rows(
+            self._db, "SELECT id, vhost, queue, priority, handed, waiting, waiting_bytes FROM lane"
         ):
             first = lane_id << POSITION_BITS
             span = (first, first | POSITION_MASK)
             if waiting is None:
                 waiting, size = rows(self._db, COUNT, span)[0]
             last = rows(self._db, "SELECT max(id) FROM message WHERE id BETWEEN ? AND ?", span)[0][0]
-            lanes.append(LaneRecord(lane_id, vhost, queue, priority, waiting, size, last or 0))
+            # Places to which a message is yet to return, and those that the mark covers, are not to be taken by others.
+            place = rows(self._db, "SELECT max(place) FROM message WHERE place > 0 AND place BETWEEN ? AND ?", span)
+            last = max(last or 0, place[0][0] or 0, first | handed)
+            lanes.append(LaneRecord(lane_id, vhost, queue, priority, waiting, size, last))
         # A count holds only for an orderly stop; from now on it is stale.
         self._db.execute("UPDATE lane SET waiting = NULL WHERE waiting IS NOT NULL")
         return lanes
@@ -169,6 +173,9 @@ class SqliteStore(Store):
         if self._inserts:
             for row in [row for row in self._inserts if first_row <= row <= last_row]:
                 del self._inserts[row]
+        delayed = self._collected.delayed
+        for row in [row for row in delayed if first_row <= row <= last_row]:
+            del delayed[row]
         self._change("INSERT OR REPLACE INTO trash VALUES(?,?)", first_row, last_row)
 
     def insert(self, queued: QueuedMessage) -> None:
@@ -193,6 +200,44 @@ class SqliteStore(Store):
         if queued.row not in self._inserts:
             self._collected.updates[queued.row] = (queued.deliveries, queued.state == READY, queued.expires_at)
 
+    def hold(self, queued: QueuedMessage) -> None:
+        # Written as if it had come back already; settling deletes the row, and coming back writes the same again.
+        self._collected.updates[queued.row] = (queued.deliveries + 1, 1, queued.expires_at)
+
+    def insert_delayed(self, queued: QueuedMessage, due: int, place: int) -> None:
+        self._collected.delayed[queued.row] = (queued, due, place)
+        self.pending_bytes += queued.message.size + 128
+
+    def move(self, queued: QueuedMessage, from_row: int, due: int = 0, place: int = 0) -> None:
+        collected = self._collected
+        collected.updates.pop(from_row, None)
+        if self._inserts.pop(from_row, None) is not None or collected.delayed.pop(from_row, None) is not None:
+            # Not written yet: it is written where it belongs now.
+            if due:
+                collected.delayed[queued.row] = (queued, due, place)
+            else:
+                self._inserts[queued.row] = queued
+            return
+        returned = 1 if queued.deliveries and queued.state != HELD else 0
+        collected.moves.append((queued.row, due, place, queued.expires_at, queued.deliveries, returned, from_row))
+
+    def note_seen(self, number: int, key: bytes, at: int) -> None:
+        self._collected.seen.append((number, key, at))
+
+    def forget_seen(self, first: int, last: int) -> None:
+        self._collected.forgotten.append((first, last))
+
+    def read_seen(self, lane_id: int) -> list[tuple[int, bytes, int]]:
+        first = lane_id << POSITION_BITS
+        try:
+            return rows(
+                self._db,
+                "SELECT id, key, at FROM seen WHERE id BETWEEN ? AND ? ORDER BY id",
+                (first, first | POSITION_MASK),
+            )
+        except apsw.Error as error:
+            raise StoreError(f"cannot read {self.path}: {error}") from error
+
     def mark_handed(self, lane_id: int, position: int) -> None:
         self._collected.marks[lane_id] = position
 
@@ -206,6 +251,10 @@ class SqliteStore(Store):
     def read(self, after_row: int, last_row: int, most: int, most_bytes: int) -> list[StoredMessage]:
         where = SELECT + "WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
         return self._select(where, (after_row, last_row, most), most_bytes)
+
+    def read_delayed(self, lane_id: int, after: tuple[int, int], most: int, most_bytes: int) -> list[StoredMessage]:
+        due, row = after
+        return self._select(SELECT + DELAYED, (lane_id, due, due, row, most), most_bytes)
 
     def expired(self, after_row: int, last_row: int, now: int, most: int) -> list[StoredMessage]:
         where = SELECT + "WHERE id >> 45 = ? AND expires > 0 AND expires <= ? AND id > ? ORDER BY expires LIMIT ?"
@@ -225,10 +274,10 @@ class SqliteStore(Store):
             raise StoreError(f"cannot write {self.path}: {self._failure}") from self._failure
         try:
             cursor = self._db.execute(sql, values)
-            for row, exchange, routing_key, properties, body, expires, deliveries, stored, shared in cursor:
+            for row, exchange, routing_key, properties, body, expires, deliveries, stored, shared, due, place in cursor:
                 message = Message(exchange, routing_key, Properties.decode(properties), body)
                 message.shared_id = shared
-                found.append(StoredMessage(row, message, expires, deliveries, stored))
+                found.append(StoredMessage(row, message, expires, deliveries, stored, due, place))
                 most_bytes -= len(body)
                 if most_bytes <= 0:
                     cursor.close()
@@ -341,4 +390,4 @@ class SqliteStore(Store):
         self._collected = rest
         self._inserts = rest.inserts
         self._deletes = rest.deletes
-        return list(staged.inserts.values())
+        return staged.messages()

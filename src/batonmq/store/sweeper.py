@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batonmq.store.batch import DELETE_ORPHAN
-from batonmq.store.interface import POSITION_BITS
+from batonmq.store.interface import POSITION_BITS, POSITION_MASK
 from batonmq.store.schema import rows
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class Sweeper:
         with db:
             for low, high in rows(db, "SELECT low, high FROM trash"):
                 db.execute("DELETE FROM message WHERE id BETWEEN ? AND ?", (low, high))
+                if _is_whole_lane(low):
+                    db.execute("DELETE FROM seen WHERE id BETWEEN ? AND ?", (low, high))
             db.execute("DELETE FROM trash")
             db.execute("DELETE FROM message WHERE id IN (SELECT id FROM message WHERE stored = 2)")
             for lane_id, handed in rows(db, "SELECT id, handed FROM lane WHERE handed > 0"):
@@ -69,6 +71,8 @@ class Sweeper:
             self._vacuum()
             return
         low, high = trash[0]
+        if _is_whole_lane(low) and self._sweep_seen(low, high):
+            return
         slice_ = rows(
             db, "SELECT id, shared FROM message WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?", (low, high, SLICE)
         )
@@ -80,6 +84,13 @@ class Sweeper:
         db.executemany(DELETE_ORPHAN, [(shared,) for shared in {shared for _, shared in slice_ if shared}])
         if len(slice_) == SLICE and last < high:
             db.execute("INSERT OR REPLACE INTO trash VALUES(?,?)", (last + 1, high))
+
+    def _sweep_seen(self, low: int, high: int) -> bool:
+        """Delete a slice of the keys of a lane that is gone; tell whether there were any."""
+        slice_ = rows(self._db, "SELECT id FROM seen WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?", (low, high, SLICE))
+        if slice_:
+            self._db.execute("DELETE FROM seen WHERE id BETWEEN ? AND ?", (low, slice_[-1][0]))
+        return bool(slice_)
 
     def _vacuum(self) -> None:
         if self._free_pages() > FREE_PAGES_KEPT:
@@ -110,3 +121,8 @@ class Sweeper:
 
     def _free_pages(self) -> int:
         return int(rows(self._db, "PRAGMA freelist_count")[0][0])
+
+
+def _is_whole_lane(low: int) -> bool:
+    """Does a range of trash begin where a lane does? Purges begin after the first row, which no message has."""
+    return low & POSITION_MASK == 0

@@ -19,6 +19,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "cli": frozenset({"management", "server", "api", "engines", "protocols", "broker", "store"}),
     "management": frozenset({"server", "broker"}),
     "server": frozenset({"protocols", "broker", "store"}),
+    "aio": frozenset({"api", "engines"}),
     "api": frozenset({"engines"}),
     "engines": frozenset({"broker", "store"}),
     "protocols": frozenset({"broker"}),

@@ -2,4 +2,71 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batonmq import aio
+    from batonmq.api.connect import connect
+    from batonmq.api.synchronous import Connection, Delivery, Receiver, Transaction
+    from batonmq.engines.values import Capabilities, Message
+    from batonmq.errors import (
+        AccessRefused,
+        AlreadySettled,
+        BatonError,
+        Closed,
+        ConnectionLost,
+        LeaseLost,
+        NotFound,
+        PreconditionFailed,
+        ResourceError,
+        StoreCorrupt,
+        StoreError,
+        UnsupportedFeature,
+    )
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "AccessRefused",
+    "AlreadySettled",
+    "BatonError",
+    "Capabilities",
+    "Closed",
+    "Connection",
+    "ConnectionLost",
+    "Delivery",
+    "LeaseLost",
+    "Message",
+    "NotFound",
+    "PreconditionFailed",
+    "Receiver",
+    "ResourceError",
+    "StoreCorrupt",
+    "StoreError",
+    "Transaction",
+    "UnsupportedFeature",
+    "aio",
+    "connect",
+]
+
+# Read on first use: the broker, which imports this package too, needs none of it.
+_MODULES = {
+    "Capabilities": "batonmq.engines.values",
+    "Connection": "batonmq.api.synchronous",
+    "Delivery": "batonmq.api.synchronous",
+    "Message": "batonmq.engines.values",
+    "Receiver": "batonmq.api.synchronous",
+    "Transaction": "batonmq.api.synchronous",
+    "connect": "batonmq.api.connect",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "aio":
+        return import_module("batonmq.aio")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_MODULES.get(name, "batonmq.errors")), name)
+    globals()[name] = value
+    return value

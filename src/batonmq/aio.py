@@ -1,0 +1,9 @@
+"""BatonMQ for asyncio: the same names as ``batonmq``, to be awaited."""
+
+from __future__ import annotations
+
+from batonmq.api.asynchronous import Connection, Delivery, Receiver, Transaction
+from batonmq.api.connect import connect_async as connect
+from batonmq.engines.values import Capabilities, Message
+
+__all__ = ["Capabilities", "Connection", "Delivery", "Message", "Receiver", "Transaction", "connect"]

@@ -1,0 +1,104 @@
+"""A message in these hands, to be settled once."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from batonmq.engines.asynchronous import Engine, Settlement, Subscription
+from batonmq.engines.values import Incoming, Message
+from batonmq.errors import AlreadySettled, UnsupportedFeature
+
+__all__ = ["Delivery"]
+
+
+class Delivery:
+    """Settle it with ``accept``, ``release`` or ``reject``, or use it as a context manager.
+
+    The context manager accepts when its block ends, and releases when an exception leaves it. What is not settled
+    comes back to the queue when the receiver is closed. A delivery may be settled from another thread than the one
+    that received it.
+    """
+
+    __slots__ = ("_engine", "_incoming", "_subscription", "delivery_count", "message", "redelivered", "settled")
+
+    message: Message
+    delivery_count: int
+    """How often the message was handed out, this time included (see ``capabilities.delivery_count``)."""
+    redelivered: bool
+    """Was it handed out before?"""
+    settled: bool
+
+    def __init__(self, engine: Engine, subscription: Subscription, incoming: Incoming) -> None:
+        self._engine = engine
+        self._subscription = subscription
+        self._incoming = incoming
+        self.message = incoming.message
+        self.delivery_count = incoming.delivery_count
+        self.redelivered = incoming.redelivered
+        self.settled = False
+
+    @property
+    def body(self) -> bytes:
+        """The message's body."""
+        return self.message.body
+
+    async def accept(self) -> None:
+        """Done with it: it leaves the queue.
+
+        Returns before that is on the disk (a few milliseconds later it is): after a crash in between the message comes
+        once more. ``transaction`` waits for the disk. Raises AlreadySettled, LeaseLost.
+        """
+        self._settle()
+        await self._subscription.accept(self._incoming)
+
+    async def release(self, *, delay: float = 0.0) -> None:
+        """Back to its place in the queue, marked as redelivered, for whoever asks next; after ``delay`` seconds.
+
+        A queue that was declared with ``max_deliveries`` counts it. Raises AlreadySettled, LeaseLost, and
+        UnsupportedFeature for a delay that the engine cannot keep.
+        """
+        if delay:
+            raise UnsupportedFeature(f"{self._engine.capabilities.engine}: release with a delay")
+        self._settle()
+        await self._subscription.release(self._incoming)
+
+    async def reject(self, *, reason: str = "") -> None:
+        """Never again: to the dead letters of the queue with the header ``x-reject-reason``, or away.
+
+        Raises AlreadySettled, LeaseLost, and UnsupportedFeature for a reason that the engine cannot pass on.
+        """
+        if reason and not self._engine.capabilities.reject_reason:
+            raise UnsupportedFeature(f"{self._engine.capabilities.engine}: reject with a reason")
+        self._settle()
+        await self._subscription.reject(self._incoming, reason)
+
+    def _settle(self) -> None:
+        if self.settled:
+            raise AlreadySettled(f"{self.message!r} was settled before")
+        self.settled = True
+
+    def in_transaction(self) -> Settlement:
+        """For ``Transaction``: what is to be accepted."""
+        self._settle()
+        return self._subscription, self._incoming
+
+    def not_settled(self) -> None:
+        """For ``Transaction``: it failed, and the message is still in these hands."""
+        self.settled = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self.settled:
+            return
+        if error is None:
+            await self.accept()
+        else:
+            await self.release()
+
+    def __repr__(self) -> str:
+        return f"<Delivery {self.delivery_count} of {self.message!r}{', settled' if self.settled else ''}>"

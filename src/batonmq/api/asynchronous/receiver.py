@@ -1,0 +1,73 @@
+"""Takes messages from one queue."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from batonmq.api.asynchronous.delivery import Delivery
+from batonmq.engines.asynchronous import Engine, Subscription
+from batonmq.errors import Closed
+
+__all__ = ["Receiver"]
+
+
+class Receiver:
+    """Iterate over it, or call ``receive``. Close it, or use it as a context manager: what it holds goes back then.
+
+    It subscribes when the context is entered, or when it is first asked for a message.
+    """
+
+    def __init__(self, engine: Engine, queue: str, prefetch: int, wait: float | None) -> None:
+        if prefetch < 1:
+            raise ValueError(f"prefetch is 1 or more: {prefetch}")
+        self.queue = queue
+        self.prefetch = prefetch
+        self._wait = wait
+        self._engine = engine
+        self._subscription: Subscription | None = None
+        self._is_closed = False
+
+    async def receive(self, max: int = 1, wait: float | None = None) -> list[Delivery]:  # noqa: A002
+        """Up to ``max`` messages, as soon as there is one; never more unsettled ones than ``prefetch``.
+
+        An empty list when none came within ``wait`` seconds; None waits for ever, 0 only looks. Raises Closed,
+        ConnectionLost, NotFound when there is no such queue or it was deleted.
+        """
+        if max < 1:
+            raise ValueError(f"max is 1 or more: {max}")
+        subscription = self._subscription or await self._subscribe()
+        engine = self._engine
+        return [Delivery(engine, subscription, one) for one in await subscription.receive(max, wait)]
+
+    async def _subscribe(self) -> Subscription:
+        if self._is_closed:
+            raise Closed("the receiver was closed")
+        self._subscription = await self._engine.subscribe(self.queue, self.prefetch)
+        return self._subscription
+
+    async def close(self) -> None:
+        """Give back what is unsettled. A second call does nothing."""
+        self._is_closed = True
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            await subscription.close()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Delivery:
+        deliveries = await self.receive(1, self._wait)
+        if not deliveries:
+            raise StopAsyncIteration
+        return deliveries[0]
+
+    async def __aenter__(self) -> Self:
+        if self._subscription is None:
+            await self._subscribe()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,53 @@
+"""Several messages sent and accepted at once: all or nothing."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self, Unpack
+
+from batonmq.api.asynchronous.delivery import Delivery
+from batonmq.api.options import SendOptions, as_message
+from batonmq.engines.asynchronous import Engine
+from batonmq.engines.values import Message
+
+__all__ = ["Transaction"]
+
+
+class Transaction:
+    """A context manager: nothing happens before its block ends, and nothing at all when an exception leaves it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._sends: list[tuple[str, Message]] = []
+        self._accepts: list[Delivery] = []
+
+    def send(self, queue: str, body: bytes | Message, **options: Unpack[SendOptions]) -> None:
+        """Send when the block ends."""
+        self._sends.append((queue, as_message(body, options)))
+
+    def accept(self, delivery: Delivery) -> None:
+        """Accept when the block ends."""
+        self._accepts.append(delivery)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            await self._commit()
+
+    async def _commit(self) -> None:
+        """On the disk when it returns. Raises AlreadySettled, LeaseLost, NotFound, ResourceError, StoreError."""
+        taken: list[Delivery] = []
+        settlements = []
+        try:
+            for delivery in self._accepts:
+                settlements.append(delivery.in_transaction())
+                taken.append(delivery)
+            await self._engine.transact(self._sends, settlements)
+        except BaseException:
+            for delivery in taken:
+                delivery.not_settled()
+            raise

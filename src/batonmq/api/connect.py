@@ -1,0 +1,74 @@
+"""From a URL to a connection, for threads and for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Generator
+from types import TracebackType
+
+from batonmq.api import asynchronous, synchronous
+from batonmq.engines.embedded.asynchronous import EmbeddedEngine as AsyncEmbeddedEngine
+from batonmq.engines.embedded.backend import Backend
+from batonmq.engines.embedded.capabilities import CAPABILITIES, IN_MEMORY
+from batonmq.engines.embedded.registry import open_file, open_memory
+from batonmq.engines.embedded.synchronous import EmbeddedEngine
+from batonmq.engines.urls import Target, parse_url
+from batonmq.engines.values import Capabilities
+
+__all__ = ["Opening", "connect", "connect_async"]
+
+
+def connect(url: str | os.PathLike[str]) -> synchronous.Connection:
+    """Connect to queues, wherever they live.
+
+    ``"orders.db"``, ``"file:///var/lib/shop/orders.db"``: in that file, inside this process; made if it is not there.
+    ``"memory:"``: in memory, gone with the connection; ``"memory:name"`` is shared by all that connect to it in this
+    process. ``"amqp://user:password@host:5672/vhost"``, ``"amqps://..."``: in a broker that speaks AMQP 0-9-1.
+
+    Raises ValueError for a URL that names no engine, StoreError when a file cannot be used (StoreCorrupt when it is
+    none of ours), ConnectionLost when a broker cannot be reached, AccessRefused when it refuses the log-in.
+    """
+    target = parse_url(url)
+    backend, capabilities = _embedded(target)
+    return synchronous.Connection(EmbeddedEngine(backend, capabilities))
+
+
+def _embedded(target: Target) -> tuple[Backend, Capabilities]:
+    if target.engine == "memory":
+        return open_memory(target.place), IN_MEMORY
+    return open_file(target.place), CAPABILITIES
+
+
+class Opening:
+    """A connection that is being opened: ``await`` it, or enter it with ``async with``."""
+
+    def __init__(self, url: str | os.PathLike[str]) -> None:
+        self._target = parse_url(url)
+        self._connection: asynchronous.Connection | None = None
+
+    async def _open(self) -> asynchronous.Connection:
+        # Reading a large file back takes a while.
+        backend, capabilities = await asyncio.to_thread(_embedded, self._target)
+        self._connection = asynchronous.Connection(AsyncEmbeddedEngine(backend, capabilities))
+        return self._connection
+
+    def __await__(self) -> Generator[object, None, asynchronous.Connection]:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> asynchronous.Connection:
+        return await self._open()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+
+def connect_async(url: str | os.PathLike[str]) -> Opening:
+    """What ``connect`` does, for asyncio: ``async with connect(url) as mq`` or ``mq = await connect(url)``.
+
+    Raises as ``batonmq.connect`` does: ValueError at once, the others when it is awaited.
+    """
+    return Opening(url)

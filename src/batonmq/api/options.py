@@ -1,0 +1,49 @@
+"""What may be said about a message that is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TypedDict
+
+from batonmq.engines.values import HeaderValue, Message
+
+__all__ = ["SendOptions", "as_message"]
+
+
+class SendOptions(TypedDict, total=False):
+    """All of it may be left out. Times in seconds; texts have at most 255 bytes each in UTF-8."""
+
+    id: str | None
+    """The application's identifier."""
+    headers: Mapping[str, HeaderValue] | None
+    """The application's headers: text, numbers, booleans, bytes, None, and lists and mappings of these."""
+    content_type: str | None
+    """The media type of the body."""
+    correlation_id: str | None
+    """Ties a reply to its request."""
+    reply_to: str | None
+    """The queue where a reply is wanted; ``request`` sets it by itself."""
+    type: str | None
+    """The application's name for the kind of message."""
+    priority: int
+    """0 to 255, higher first, in queues declared with ``max_priority``."""
+    ttl: float | None
+    """A message that nobody took by then expires."""
+    delay: float
+    """The message becomes ready so much later."""
+    group: str | None
+    """Messages of one group are handled one after the other, in order."""
+    created_at: datetime | None
+    """Carried along; whole seconds."""
+    durable: bool
+    """True unless told otherwise: it survives a restart, in a durable queue."""
+
+
+def as_message(body: bytes | Message, options: SendOptions) -> Message:
+    """A message as it is, or one made of a body. Raises TypeError when both are said."""
+    if isinstance(body, Message):
+        if options:
+            raise TypeError("what is said about a Message is said when it is made, not when it is sent")
+        return body
+    return Message(body, **options)

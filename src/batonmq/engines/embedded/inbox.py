@@ -1,0 +1,183 @@
+"""A consumer that takes messages when it is asked for them, and holds them until they are settled.
+
+It has room only while somebody waits in ``receive``: what nobody has asked for stays in the queue, for others.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from batonmq.broker import Consumer, Queue
+from batonmq.engines.tickets import Ticket
+from batonmq.engines.values import Incoming, Message
+from batonmq.errors import LeaseLost, NotFound
+
+if TYPE_CHECKING:
+    from batonmq.engines.embedded.core import Core
+    from batonmq.message import QueuedMessage
+
+__all__ = ["Inbox", "Request"]
+
+# The header of a dead letter that says why it was rejected.
+REASON = "x-reject-reason"
+
+
+class Request(Ticket[list[Incoming]]):
+    """Somebody waits for up to so many messages."""
+
+    __slots__ = ("most",)
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+
+class Inbox(Consumer):
+    """See the module. Everything here runs under the core's lock."""
+
+    __slots__ = ("_arrived", "_core", "_demand", "_held", "_is_announced", "_prefetch", "_requests", "is_cancelled")
+
+    def __init__(self, core: Core, queue: Queue, tag: str, prefetch: int) -> None:
+        super().__init__(queue, tag)
+        self._core = core
+        self._prefetch = prefetch
+        self._requests: deque[Request] = deque()
+        # How many messages are asked for and have not come.
+        self._demand = 0
+        self._held: dict[int, QueuedMessage] = {}
+        self._arrived: list[QueuedMessage] = []
+        self._is_announced = False
+        self.is_cancelled = False
+
+    # ------------------------------------------------------------------ what the queue sees
+
+    def deliver(self, queued: QueuedMessage) -> bool:
+        self._arrived.append(queued)
+        self._demand -= 1
+        self._held[queued.row] = queued
+        if not self._is_announced:
+            self._is_announced = True
+            self._core.arrivals.append(self._answer)
+        return self.has_room()
+
+    def has_room(self) -> bool:
+        return self._demand > 0 and len(self._held) < self._prefetch
+
+    def room(self) -> int:
+        return max(0, min(self._demand, self._prefetch - len(self._held)))
+
+    def cancelled(self) -> None:
+        self.is_cancelled = True
+        self._held.clear()
+        self._arrived.clear()
+        requests, self._requests = self._requests, deque()
+        for request in requests:
+            request.fail(NotFound(f"queue '{self.queue.name}' was deleted"))
+
+    # ------------------------------------------------------------------ what the engine asks
+
+    def ask(self, request: Request) -> None:
+        """Have the request resolved with what comes. Raises NotFound when the queue is gone."""
+        if self.is_cancelled:
+            raise NotFound(f"queue '{self.queue.name}' was deleted")
+        self._requests.append(request)
+        self._demand += request.most
+        if self.has_room():
+            self.queue.offer(self)
+
+    def withdraw(self, request: Request) -> None:
+        """Nobody waits any more: an empty list, unless it has been answered."""
+        if not request.done and request in self._requests:
+            self._requests.remove(request)
+            self._demand -= request.most
+            if not self.has_room():
+                self.queue.withdraw(self)
+            request.resolve([])
+
+    def _answer(self) -> None:
+        """The turn has ended: what arrived goes to those who wait, the first first."""
+        self._is_announced = False
+        arrived, self._arrived = self._arrived, []
+        start = 0
+        while start < len(arrived):
+            request = self._requests.popleft()
+            batch = arrived[start : start + request.most]
+            start += len(batch)
+            # What this one does not get any more is no longer asked for.
+            self._demand -= request.most - len(batch)
+            request.resolve([incoming(queued) for queued in batch])
+        if not self.has_room():
+            self.queue.withdraw(self)
+
+    def take(self, row: object) -> QueuedMessage:
+        """A held message is about to be settled. Raises LeaseLost when it is not here any more."""
+        queued = self._held.pop(row, None)  # type: ignore[call-overload]
+        if queued is None:
+            raise LeaseLost("the message is no longer in this receiver's hands")
+        return queued  # type: ignore[no-any-return]
+
+    def holds(self, row: object) -> bool:
+        """Is the message here, unsettled?"""
+        return row in self._held
+
+    def accept(self, row: object) -> None:
+        """Settle as done. Raises LeaseLost."""
+        queued = self.take(row)
+        self.queue.accept(queued)
+        if self._demand:
+            self._has_room_again()
+
+    def release(self, row: object) -> None:
+        """Back to its place. Raises LeaseLost."""
+        queued = self.take(row)
+        self.queue.release([queued])
+        self._has_room_again()
+
+    def reject(self, row: object, reason: str) -> None:
+        """To the dead letters, with the reason. Raises LeaseLost."""
+        queued = self.take(row)
+        if reason:
+            message = queued.message
+            headers = {**(message.properties.headers or {}), REASON: reason}
+            queued.message = message.with_properties(message.properties.replace(headers=headers))
+        self.queue.reject(queued)
+        self._has_room_again()
+
+    def settle_for_now(self, row: object) -> QueuedMessage:
+        """Accept as a part of something that may still fail. Raises LeaseLost."""
+        queued = self.take(row)
+        self.queue.accept(queued)
+        return queued
+
+    def unsettle(self, queued: QueuedMessage) -> None:
+        """It failed: the message is held as before, or back in its queue if its receiver was closed meanwhile."""
+        self.queue.unsettle(queued)
+        if self in self.queue.consumers:
+            self._held[queued.row] = queued
+        else:
+            self.queue.release([queued])
+
+    def _has_room_again(self) -> None:
+        if not self.waiting and self.has_room():
+            self.queue.offer(self)
+
+    def close(self) -> None:
+        """Give back everything that is held; whoever waits gets nothing."""
+        self.queue.unsubscribe(self)
+        held, self._held = list(self._held.values()), {}
+        self._arrived.clear()
+        if held:
+            self.queue.release(held)
+        requests, self._requests = self._requests, deque()
+        self._demand = 0
+        for request in requests:
+            request.resolve([])
+
+
+def incoming(queued: QueuedMessage) -> Incoming:
+    """A queued message as the API shows it."""
+    message = queued.message
+    return Incoming(
+        Message.received(message.body, message.properties), queued.deliveries + 1, queued.deliveries > 0, queued.row
+    )

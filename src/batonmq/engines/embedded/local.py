@@ -1,0 +1,219 @@
+"""The broker in this process, behind the embedded engine."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+
+from batonmq.broker import Consumer, Queue
+from batonmq.engines.embedded.backend import Backend, How, Receiving
+from batonmq.engines.embedded.core import Core
+from batonmq.engines.embedded.inbox import Inbox, Request
+from batonmq.engines.embedded.operations import Queues
+from batonmq.engines.tickets import Ticket
+from batonmq.engines.values import Incoming, Message, QueueOptions
+from batonmq.errors import BatonError, Closed, LeaseLost
+from batonmq.message import QueuedMessage
+
+__all__ = ["LocalBackend"]
+
+
+class LocalReceiving(Receiving):
+    """An inbox, and the core whose lock it needs."""
+
+    __slots__ = ("_backend", "_core", "_run", "inbox")
+
+    def __init__(self, backend: LocalBackend, inbox: Inbox) -> None:
+        self.inbox = inbox
+        self._backend = backend
+        self._core = backend.core
+        self._run = backend.core.run
+
+    def receive(self, most: int) -> Ticket[list[Incoming]]:
+        request = Request(most)
+        self._run(self.inbox.ask, request)
+        return request
+
+    def withdraw(self, ticket: Ticket[list[Incoming]]) -> None:
+        assert isinstance(ticket, Request)
+        if not ticket.done:
+            self._run(self.inbox.withdraw, ticket)
+
+    def settle(self, incoming: Incoming, how: How, reason: str = "") -> None:
+        inbox = self.inbox
+        try:
+            if how == "accept":
+                self._run(inbox.accept, incoming.handle)
+            elif how == "release":
+                self._run(inbox.release, incoming.handle)
+            else:
+                self._run(inbox.reject, incoming.handle, reason)
+        except Closed:
+            raise LeaseLost("the connection was closed: the message is back in its queue") from None
+
+    def close(self) -> None:
+        if self in self._backend.receivings:
+            self._backend.receivings.discard(self)
+            self._run(self.inbox.close)
+
+
+class ReplyConsumer(Consumer):
+    """Waits for one reply under a token."""
+
+    __slots__ = ("_ticket",)
+
+    def __init__(self, queue: Queue, ticket: ReplyTicket) -> None:
+        super().__init__(queue, "reply")
+        self._ticket = ticket
+
+    def deliver(self, queued: QueuedMessage) -> bool:
+        self._ticket.resolve(Message.received(queued.message.body, queued.message.properties))
+        return False
+
+    def has_room(self) -> bool:
+        return not self._ticket.done
+
+    def cancelled(self) -> None:
+        """It consumes from no queue."""
+
+
+class ReplyTicket(Ticket[Message]):
+    """Resolved with a reply."""
+
+    __slots__ = ("token",)
+
+    token: str
+
+
+class LocalBackend(Backend):
+    """See the module. ``on_close`` is called once."""
+
+    def __init__(self, core: Core, on_close: Callable[[], None]) -> None:
+        self.core = core
+        self.receivings: set[LocalReceiving] = set()
+        self._on_close: Callable[[], None] | None = on_close
+        self._queues = Queues(core.broker, self)
+        self._tags = 0
+
+    @property
+    def native(self) -> object:
+        return self.core.broker
+
+    def declare(self, queue: str, options: QueueOptions) -> Ticket[None]:
+        def declare() -> Ticket[None]:
+            self._queues.declare(queue, options)
+            return self.core.ticket(None)
+
+        return self.core.run(declare)
+
+    def delete(self, queue: str) -> Ticket[None]:
+        def delete() -> Ticket[None]:
+            self._queues.operations.delete_queue(queue)
+            return self.core.ticket(None)
+
+        return self.core.run(delete)
+
+    def send(self, queue: str, messages: Sequence[Message]) -> Ticket[None]:
+        return self.core.run(self._send, queue, messages)
+
+    def _send(self, queue: str, messages: Sequence[Message]) -> Ticket[None]:
+        self._queues.send(queue, messages)
+        return self.core.ticket(None)
+
+    def subscribe(self, queue: str, prefetch: int) -> Receiving:
+        def subscribe() -> LocalReceiving:
+            found = self._queues.find(queue)
+            self._tags += 1
+            inbox = Inbox(self.core, found, f"embedded-{self._tags}", prefetch)
+            self._queues.operations.subscribe(found, inbox)
+            receiving = LocalReceiving(self, inbox)
+            self.receivings.add(receiving)
+            return receiving
+
+        return self.core.run(subscribe)
+
+    def peek(self, queue: str, most: int) -> list[Message]:
+        return self.core.run_reading(self._queues.peek, queue, most)
+
+    def count(self, queue: str) -> int:
+        return self.core.run(lambda: self._queues.find(queue).ready_count)
+
+    def purge(self, queue: str) -> Ticket[int]:
+        def purge() -> Ticket[int]:
+            return self.core.ticket(self._queues.operations.purge_queue(queue))
+
+        return self.core.run_reading(purge)
+
+    def move_some(self, source: str, target: str, most: int) -> Ticket[int]:
+        def move() -> Ticket[int]:
+            return self.core.ticket(self._queues.move(source, target, most))
+
+        return self.core.run_reading(move)
+
+    def transact(
+        self, sends: Sequence[tuple[str, Message]], accepts: Sequence[tuple[Receiving, Incoming]]
+    ) -> Ticket[None]:
+        held = [(receiving.inbox, incoming) for receiving, incoming in accepts if isinstance(receiving, LocalReceiving)]
+
+        def transact() -> Ticket[None]:
+            for inbox, incoming in held:
+                if not inbox.holds(incoming.handle):
+                    raise LeaseLost("a message of the transaction is no longer in these hands; nothing was sent")
+            self._queues.send_all(sends)
+            taken = [(inbox, inbox.settle_for_now(incoming.handle)) for inbox, incoming in held]
+            ticket = self.core.ticket(None)
+
+            def undo() -> None:
+                if ticket.failed:
+                    for inbox, queued in taken:
+                        inbox.unsettle(queued)
+
+            ticket.when_done(undo)
+            return ticket
+
+        return self.core.run(transact)
+
+    def request(self, queue: str, message: Message) -> Ticket[Message]:
+        ticket = ReplyTicket()
+
+        def request() -> None:
+            target = self._queues.find(queue)
+            replies = self._queues.vhost.replies
+            ticket.token = replies.open(ReplyConsumer(target, ticket))
+            asking = message.properties.replace(
+                reply_to=ticket.token,
+                correlation_id=message.correlation_id or secrets.token_hex(8),
+            )
+            try:
+                self._queues.send(queue, [Message.received(message.body, asking)])
+            except BatonError:
+                replies.close(ticket.token)
+                raise
+
+        self.core.run(request)
+        return ticket
+
+    def forget(self, ticket: Ticket[Message]) -> None:
+        assert isinstance(ticket, ReplyTicket)
+        self.core.run(self._queues.vhost.replies.close, ticket.token)
+
+    def reply(self, request: Message, message: Message) -> Ticket[None]:
+        reply_to = request.reply_to
+        if reply_to is None:
+            raise ValueError("the message asks for no reply: it has no reply_to")
+
+        def reply() -> Ticket[None]:
+            self._queues.route(reply_to, message)
+            return self.core.ticket(None)
+
+        return self.core.run(reply)
+
+    def close(self) -> None:
+        on_close, self._on_close = self._on_close, None
+        if on_close is None:
+            return
+        try:
+            for receiving in list(self.receivings):
+                receiving.close()
+        finally:
+            on_close()

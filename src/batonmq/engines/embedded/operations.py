@@ -1,0 +1,129 @@
+"""What an embedded engine does with the broker's model. Everything here runs in one turn, under the core's lock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.broker import Operations, Permission, Queue, User
+from batonmq.broker.queue import REFUSED
+from batonmq.engines.values import Message, QueueOptions
+from batonmq.errors import ResourceError
+from batonmq.message import READY, Message as QueueMessage
+from batonmq.properties import Properties
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from batonmq.broker import Broker
+    from batonmq.fields import FieldValue
+
+__all__ = ["Queues"]
+
+VHOST = "/"
+# What a dead letter carries along about its death, and what counts its deliveries.
+TRACES = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count")
+
+
+class Queues:
+    """The queues of one broker, for a user who may do everything."""
+
+    def __init__(self, broker: Broker, owner: object) -> None:
+        self.broker = broker
+        self.vhost = broker.add_vhost(VHOST)
+        self.operations = Operations(self.vhost, User("embedded", permissions={VHOST: Permission()}), owner)
+
+    def find(self, name: str) -> Queue:
+        """Raises NotFound."""
+        return self.vhost.queues.get(name) or self.operations.find_queue(name)
+
+    def declare(self, name: str, options: QueueOptions) -> None:
+        """queue.declare, and the queue of its dead letters if there is none. Raises PreconditionFailed."""
+        _check_name(name)
+        if options.dead_letter is not None:
+            _check_name(options.dead_letter)
+        self.operations.declare_queue(name, durable=options.durable, arguments=options.arguments())
+        if options.dead_letter is not None and options.dead_letter not in self.vhost.queues:
+            self.operations.declare_queue(options.dead_letter, durable=options.durable)
+
+    def send(self, name: str, messages: Sequence[Message]) -> None:
+        """All of them, or none. Raises NotFound, ResourceError."""
+        queue = self.find(name)
+        if queue.settings.limits_length:
+            self._require_room(queue, messages)
+        for message in messages:
+            published = QueueMessage("", name, message.properties, message.body)
+            if queue.publish(published) == REFUSED:
+                raise ResourceError(f"queue '{name}' is full")
+
+    def send_all(self, sends: Iterable[tuple[str, Message]]) -> None:
+        """To several queues: all, or none. Raises NotFound, ResourceError."""
+        by_queue: dict[str, list[Message]] = {}
+        for name, message in sends:
+            by_queue.setdefault(name, []).append(message)
+        for name, messages in by_queue.items():
+            self._require_room(self.find(name), messages)
+        for name, messages in by_queue.items():
+            self.send(name, messages)
+
+    def _require_room(self, queue: Queue, messages: Sequence[Message]) -> None:
+        settings = queue.settings
+        if settings.overflow == "drop-head" or not messages:
+            return
+        count = queue.ready_count + len(messages)
+        too_many = settings.max_length is not None and count > settings.max_length
+        added = sum(len(message.body) for message in messages)
+        too_large = settings.max_bytes is not None and queue.ready_bytes + added > settings.max_bytes
+        if too_many or too_large:
+            raise ResourceError(f"queue '{queue.name}' is full")
+
+    def peek(self, name: str, most: int) -> list[Message]:
+        """The first ready messages: those at hand, then those that are only in the store. Raises NotFound."""
+        found: list[Message] = []
+        for lane in self.find(name).lanes:
+            for queued in lane.ready:
+                if len(found) >= most:
+                    return found
+                if queued.state == READY:
+                    found.append(Message.received(queued.message.body, queued.message.properties))
+            if lane.paged and len(found) < most:
+                stored = lane.store.read(lane.horizon, lane.last_row, most - len(found), 1 << 62)
+                found += [Message.received(one.message.body, one.message.properties) for one in stored]
+        return found[:most]
+
+    def move(self, source: str, target: str, most: int) -> int:
+        """Ready messages go over, the first first. Raises NotFound, ResourceError."""
+        queue, into = self.find(source), self.find(target)
+        moved = 0
+        while moved < most:
+            queued = queue.get()
+            if queued is None:
+                break
+            body, properties = queued.message.body, _without_traces(queued.message.properties)
+            if into.publish(QueueMessage("", target, properties, body)) == REFUSED:
+                queue.release([queued])
+                raise ResourceError(f"queue '{target}' is full")
+            queue.accept(queued)
+            moved += 1
+        return moved
+
+    def route(self, name: str, message: Message) -> bool:
+        """Publish to whatever has that name, a queue or somebody who waits for a reply; False when nothing has it."""
+        targets = self.vhost.route(self.vhost.default, [name], {})
+        self.vhost.publish(QueueMessage("", name, message.properties, message.body), targets)
+        return bool(targets)
+
+
+def _check_name(name: str) -> None:
+    if not name:
+        raise ValueError("a queue has a name")
+    if len(name.encode()) > 255:
+        raise ValueError("a queue's name has at most 255 bytes in UTF-8")
+
+
+def _without_traces(properties: Properties) -> Properties:
+    """A dead letter starts anew: with a record of its death it would be taken for one that goes round in a circle."""
+    headers = properties.headers
+    if headers is None or not any(name.startswith(TRACES) for name in headers):
+        return properties
+    kept: dict[str, FieldValue] = {name: value for name, value in headers.items() if not name.startswith(TRACES)}
+    return properties.replace(headers=kept or None)

@@ -1,0 +1,111 @@
+"""The outcome of something that was begun: waited for by a thread, or announced to an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar, cast
+
+__all__ = ["Ticket"]
+
+T = TypeVar("T")
+
+# Held for a few instructions only, so that all tickets can share it.
+_guard = threading.Lock()
+
+
+class Ticket(Generic[T]):
+    """Resolved once, from any thread."""
+
+    __slots__ = ("_callbacks", "_error", "_value", "done")
+
+    def __init__(self) -> None:
+        self.done = False
+        self._value: T | None = None
+        self._error: BaseException | None = None
+        self._callbacks: list[Callable[[], None]] | None = None
+
+    def resolve(self, value: T) -> None:
+        """This is the outcome; a second one is ignored."""
+        self._finish(value, None)
+
+    def fail(self, error: BaseException) -> None:
+        """It failed; a second outcome is ignored."""
+        self._finish(None, error)
+
+    def _finish(self, value: T | None, error: BaseException | None) -> None:
+        with _guard:
+            if self.done:
+                return
+            self._value, self._error = value, error
+            callbacks, self._callbacks = self._callbacks, None
+            self.done = True
+        for callback in callbacks or ():
+            callback()
+
+    def when_done(self, callback: Callable[[], None]) -> None:
+        """Call back once, in whichever thread resolves it; at once when that has happened."""
+        with _guard:
+            if not self.done:
+                if self._callbacks is None:
+                    self._callbacks = []
+                self._callbacks.append(callback)
+                return
+        callback()
+
+    @property
+    def failed(self) -> bool:
+        """Is it done, and an error?"""
+        return self._error is not None
+
+    def result(self) -> T:
+        """The outcome of a ticket that is done. Raises what it failed with."""
+        if self._error is not None:
+            raise self._error
+        return cast("T", self._value)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block this thread until it is done; False when the time was over first."""
+        if self.done:
+            return True
+        event = threading.Event()
+        self.when_done(event.set)
+        return event.wait(timeout)
+
+    def get(self) -> T:
+        """Wait as long as it takes, and return the outcome. Raises what it failed with."""
+        if not self.done:
+            self.wait()
+        return self.result()
+
+    async def wait_async(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109
+        """The same as ``wait`` on an event loop."""
+        if self.done:
+            return True
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+
+        def wake() -> None:
+            if not future.done():
+                future.set_result(None)
+
+        def announce() -> None:
+            # The loop may be gone when an abandoned ticket is resolved at last.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(wake)
+
+        self.when_done(announce)
+        handle = None if timeout is None else loop.call_later(timeout, wake)
+        try:
+            await future
+        finally:
+            if handle is not None:
+                handle.cancel()
+        return self.done
+
+    async def get_async(self) -> T:
+        """The same as ``get`` on an event loop."""
+        if not self.done:
+            await self.wait_async()
+        return self.result()

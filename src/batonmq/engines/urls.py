@@ -1,0 +1,58 @@
+"""What a URL says: which engine, and where."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+__all__ = ["Target", "parse_url"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An engine and its place: a path, a name in memory, or a URL."""
+
+    engine: Literal["file", "memory", "amqp"]
+    place: str
+
+
+def parse_url(url: str | os.PathLike[str]) -> Target:
+    """Read what was given to ``connect``. Raises ValueError for what names no engine."""
+    if not isinstance(url, str):
+        return Target("file", str(Path(url).absolute()))
+    scheme, colon, rest = url.partition(":")
+    if url == ":memory:":
+        return Target("memory", "")
+    # A single letter before a colon is a drive of Windows.
+    if not colon or len(scheme) == 1 or "/" in scheme or "\\" in scheme:
+        return _file(url)
+    scheme = scheme.lower()
+    if scheme == "memory":
+        return Target("memory", rest)
+    if scheme == "file":
+        return _file(_path_of(url, rest))
+    if scheme in ("amqp", "amqps"):
+        parts = urlsplit(url)
+        if not parts.hostname:
+            raise ValueError(f"{url!r} names no host")
+        return Target("amqp", url)
+    known = "a path, file:, memory:, amqp:, amqps:"
+    raise ValueError(f"no engine for {scheme!r}: expected one of {known}")
+
+
+def _path_of(url: str, rest: str) -> str:
+    if not rest.startswith("//"):
+        return unquote(rest)
+    parts = urlsplit(url)
+    if parts.netloc not in ("", "localhost"):
+        raise ValueError(f"{url!r} names the host {parts.netloc!r}: a file is written file:///path")
+    return unquote(parts.path)
+
+
+def _file(path: str) -> Target:
+    if not path:
+        raise ValueError("an empty path names no file")
+    return Target("file", str(Path(path).absolute()))

@@ -1,0 +1,319 @@
+"""What goes in and out of every engine: messages, what a queue is declared with, what an engine can do."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, TypeVar, overload
+
+import msgspec
+
+from batonmq.fields import FieldError, FieldValue
+from batonmq.properties import Properties
+
+__all__ = ["Capabilities", "HeaderValue", "Incoming", "Message", "Overflow", "QueueOptions"]
+
+T = TypeVar("T")
+
+HeaderValue = FieldValue
+"""What a header may hold: text, numbers, booleans, bytes, None, and lists and mappings of these."""
+
+Overflow = Literal["drop-oldest", "refuse"]
+
+JSON = "application/json"
+MSGPACK = "application/msgpack"
+NO_TEXTS = (None,) * 5
+TTL_MAX = 100 * 365 * 24 * 3600.0
+
+# What most messages have, and nothing else: durable, or not.
+DURABLE_PLAIN = Properties.make(delivery_mode=2)
+TRANSIENT_PLAIN = Properties.make(delivery_mode=1)
+
+
+class Message:
+    """A body of bytes and what is said about it. Immutable.
+
+    What is absent is None. Times are seconds; ``created_at`` has whole seconds, as the wire has.
+    """
+
+    __slots__ = ("body", "delay", "group", "properties")
+
+    body: bytes
+    properties: Properties
+    """Everything but the body as AMQP 0-9-1 writes it (section 4.2.6.1), which is what is stored and sent."""
+    delay: float
+    """Seconds after which a message that is sent becomes ready; 0 for one that was received."""
+    group: str | None
+    """Messages of one group are handled in order; for one that is sent."""
+
+    def __init__(
+        self,
+        body: bytes,
+        *,
+        id: str | None = None,  # noqa: A002  (the noun of every specification)
+        headers: Mapping[str, HeaderValue] | None = None,
+        content_type: str | None = None,
+        correlation_id: str | None = None,
+        reply_to: str | None = None,
+        type: str | None = None,  # noqa: A002
+        priority: int = 0,
+        ttl: float | None = None,
+        delay: float = 0.0,
+        group: str | None = None,
+        created_at: datetime | None = None,
+        durable: bool = True,
+    ) -> None:
+        """Raises TypeError for a body that is not bytes, ValueError for a value out of its range.
+
+        ``priority`` is 0 to 255, higher first, in queues declared with ``max_priority``. ``ttl`` is in seconds: a
+        message that nobody took by then expires. Texts have at most 255 bytes each in UTF-8.
+        """
+        if not isinstance(body, bytes):
+            raise TypeError(f"a body is bytes, not {body.__class__.__name__}: encode text, or use send_json")
+        self.body = body
+        self.delay = _seconds("delay", delay)
+        self.group = group
+        texts = (id, content_type, correlation_id, reply_to, type)
+        if texts == NO_TEXTS and not headers and created_at is None and ttl is None and not priority:
+            self.properties = DURABLE_PLAIN if durable else TRANSIENT_PLAIN
+            return
+        try:
+            self.properties = Properties.make(
+                content_type=content_type,
+                headers=headers or None,
+                delivery_mode=2 if durable else 1,
+                priority=priority or None,
+                correlation_id=correlation_id,
+                reply_to=reply_to,
+                expiration=None if ttl is None else str(round(_seconds("ttl", ttl) * 1000)),
+                message_id=id,
+                timestamp=created_at,
+                type=type,
+            )
+        except FieldError as error:
+            raise ValueError(str(error)) from None
+
+    @classmethod
+    def received(cls, body: bytes, properties: Properties) -> Message:
+        """A message as an engine has read it."""
+        message = cls.__new__(cls)
+        message.body = body
+        message.properties = properties
+        message.delay = 0.0
+        message.group = None
+        return message
+
+    @property
+    def id(self) -> str | None:
+        """The application's identifier."""
+        return self.properties.message_id
+
+    @property
+    def headers(self) -> dict[str, HeaderValue]:
+        """The application's headers; decoded anew at each access."""
+        return self.properties.headers or {}
+
+    @property
+    def content_type(self) -> str | None:
+        """The media type of the body."""
+        return self.properties.content_type
+
+    @property
+    def correlation_id(self) -> str | None:
+        """Ties a reply to its request."""
+        return self.properties.correlation_id
+
+    @property
+    def reply_to(self) -> str | None:
+        """The queue where a reply is wanted."""
+        return self.properties.reply_to
+
+    @property
+    def type(self) -> str | None:
+        """The application's name for the kind of message."""
+        return self.properties.type
+
+    @property
+    def priority(self) -> int:
+        """0 to 255, higher first."""
+        return self.properties.priority
+
+    @property
+    def ttl(self) -> float | None:
+        """Seconds to live that it was sent with."""
+        expiration = self.properties.expiration
+        return int(expiration) / 1000 if expiration is not None and expiration.isdigit() else None
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When the application says that it was made, in UTC."""
+        timestamp = self.properties.timestamp
+        return None if timestamp is None else datetime.fromtimestamp(timestamp, UTC)
+
+    @property
+    def durable(self) -> bool:
+        """Does it survive a restart, in a durable queue?"""
+        return self.properties.persistent
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8. Raises UnicodeDecodeError."""
+        return self.body.decode()
+
+    @overload
+    def json(self) -> object: ...
+    @overload
+    def json(self, into: builtins.type[T]) -> T: ...
+    def json(self, into: builtins.type[T] | None = None) -> T | object:
+        """The body read as JSON; made into a type and checked: a dataclass, a Struct, ``dict[str, int]`` ...
+
+        Raises msgspec.DecodeError, msgspec.ValidationError, both a ValueError.
+        """
+        if into is None:
+            plain: object = msgspec.json.decode(self.body)
+            return plain
+        return msgspec.json.decode(self.body, type=into)
+
+    @overload
+    def msgpack(self) -> object: ...
+    @overload
+    def msgpack(self, into: builtins.type[T]) -> T: ...
+    def msgpack(self, into: builtins.type[T] | None = None) -> T | object:
+        """The body read as MessagePack, as ``json`` does."""
+        if into is None:
+            plain: object = msgspec.msgpack.decode(self.body)
+            return plain
+        return msgspec.msgpack.decode(self.body, type=into)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Message):
+            return NotImplemented
+        return (self.body, self.properties, self.delay, self.group) == (
+            other.body,
+            other.properties,
+            other.delay,
+            other.group,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.body, self.properties))
+
+    def __repr__(self) -> str:
+        body = repr(self.body) if len(self.body) <= 40 else f"{self.body[:32]!r}... {len(self.body)} bytes"
+        identity = f" {self.id!r}" if self.id is not None else ""
+        return f"<Message{identity} {body}>"
+
+
+def encode_json(value: object) -> bytes:
+    """A value as JSON. Raises TypeError for what JSON cannot say."""
+    return msgspec.json.encode(value)
+
+
+def encode_msgpack(value: object) -> bytes:
+    """A value as MessagePack. Raises TypeError for what it cannot say."""
+    return msgspec.msgpack.encode(value)
+
+
+def _seconds(name: str, value: float) -> float:
+    if not 0 <= value <= TTL_MAX:
+        raise ValueError(f"{name} is in seconds, from 0 to a hundred years: {value!r}")
+    return value
+
+
+class Incoming:
+    """A message in a receiver's hands, as an engine hands it over. ``handle`` is the engine's own."""
+
+    __slots__ = ("delivery_count", "handle", "message", "redelivered")
+
+    def __init__(self, message: Message, delivery_count: int, redelivered: bool, handle: object) -> None:
+        self.message = message
+        self.delivery_count = delivery_count
+        self.redelivered = redelivered
+        self.handle = handle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueOptions:
+    """What a queue is declared with; None: as the engine does by default. Times in seconds."""
+
+    durable: bool = True
+    """Does it outlive a restart of what holds it?"""
+    max_deliveries: int | None = None
+    """How often a message is handed out at most (1 or more) before it goes to the dead letters, or away."""
+    dead_letter: str | None = None
+    """The queue that takes what was rejected, expired, pushed out or delivered too often; declared along with this."""
+    ttl: float | None = None
+    """Messages that nobody took by then expire."""
+    max_length: int | None = None
+    """How many messages may be ready."""
+    max_bytes: int | None = None
+    """How many bytes of bodies may be ready."""
+    overflow: Overflow = "drop-oldest"
+    """What gives way when it is full: the oldest message, or the one that is being sent (ResourceError)."""
+    max_priority: int = 0
+    """The highest priority that counts, up to 255; 0: first in, first out."""
+    expires: float | None = None
+    """The queue is deleted when nobody has used it for so long."""
+    single_consumer: bool = False
+    """Only one receiver is served at a time; the next one when it goes."""
+
+    def __post_init__(self) -> None:
+        if self.max_deliveries is not None and self.max_deliveries < 1:
+            raise ValueError(f"max_deliveries is 1 or more: {self.max_deliveries}")
+        if not 0 <= self.max_priority <= 255:
+            raise ValueError(f"max_priority is 0 to 255: {self.max_priority}")
+        if self.overflow not in ("drop-oldest", "refuse"):
+            raise ValueError(f"overflow is 'drop-oldest' or 'refuse': {self.overflow!r}")
+
+    def arguments(self) -> dict[str, FieldValue]:
+        """The same as the arguments of AMQP 0-9-1's queue.declare, by RabbitMQ's names."""
+        wanted: dict[str, FieldValue] = {
+            # The argument counts returns: what may be delivered five times may come back four times.
+            "x-delivery-limit": None if self.max_deliveries is None else self.max_deliveries - 1,
+            "x-dead-letter-exchange": None if self.dead_letter is None else "",
+            "x-dead-letter-routing-key": self.dead_letter,
+            "x-message-ttl": None if self.ttl is None else round(_seconds("ttl", self.ttl) * 1000),
+            "x-max-length": self.max_length,
+            "x-max-length-bytes": self.max_bytes,
+            "x-overflow": "reject-publish" if self.overflow == "refuse" else None,
+            "x-max-priority": self.max_priority or None,
+            "x-expires": None if self.expires is None else max(1, round(_seconds("expires", self.expires) * 1000)),
+            "x-single-active-consumer": True if self.single_consumer else None,
+        }
+        return {name: value for name, value in wanted.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What an engine can do beyond declaring, sending, receiving and settling."""
+
+    engine: str
+    """Which engine this is: 'embedded', 'amqp'."""
+    durable: bool
+    """Does anything survive a restart?"""
+    delay: bool = False
+    """``send(delay=)``, ``release(delay=)``."""
+    ttl: bool = False
+    """``send(ttl=)``, ``declare(ttl=)``."""
+    priority: bool = False
+    """``send(priority=)``, ``declare(max_priority=)``."""
+    group: bool = False
+    """``send(group=)``."""
+    lease: bool = False
+    """``receiver(lease=)``, ``delivery.renew()``."""
+    delivery_count: bool = False
+    """Is ``delivery_count`` exact? Where it is not, 2 stands for 2 or more."""
+    max_deliveries: bool = False
+    """``declare(max_deliveries=)``."""
+    reject_reason: bool = False
+    """``reject(reason=)``."""
+    transactions: bool = False
+    """``transaction()``: all or nothing, on the disk when it returns."""
+    peek: bool = False
+    """``peek()``."""
+    count: bool = False
+    """``count()``."""
+    atomic_replay: bool = False
+    """Does ``replay`` move each message in one commit? Where it does not, a crash may leave it in both places."""

@@ -1,0 +1,52 @@
+"""Each test of the contract runs once for each engine."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import batonmq
+from tests.contract.places import Place, batonmq_server, rabbitmq_server
+
+ENGINES = ("file", "memory")
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with batonmq_server(tmp_path_factory.mktemp("served")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[str]:
+    with rabbitmq_server() as url:
+        yield url
+
+
+@pytest.fixture(params=ENGINES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    kind = request.param
+    if kind == "file":
+        found = Place(str(tmp_path / "queues.db"), survives=True)
+    elif kind == "memory":
+        found = Place(f"memory:{uuid.uuid4().hex}", survives=False, shared=False)
+    else:
+        found = Place(request.getfixturevalue(kind), survives=True)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def mq(place: Place) -> batonmq.Connection:
+    return place.connect()
+
+
+@pytest.fixture
+def queue(place: Place, mq: batonmq.Connection) -> str:
+    """A durable queue without messages."""
+    name = place.queue()
+    mq.declare(name)
+    return name

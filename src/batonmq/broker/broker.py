@@ -71,6 +71,7 @@ class Broker:
         self._waiters: dict[CommitWaiter, None] = {}
         self._refills: dict[Lane, None] = {}
         self._expiries: dict[Lane, None] = {}
+        self._scans: dict[Queue, None] = {}
         self._reading: list[Callable[[], None]] = []
         # Sessions that want to know when the store stops and starts taking writes.
         self.observers: dict[StoreObserver, None] = {}
@@ -155,7 +156,7 @@ class Broker:
         """Called by the host once a turn of its loop."""
         self.dispatch_touched()
         if not self.store.busy:
-            if self._refills or self._expiries:
+            if self._refills or self._expiries or self._scans:
                 self._read_on()
             self._answer_idle_waiters()
 
@@ -175,6 +176,12 @@ class Broker:
     def wants_refill(self, lane: Lane) -> None:
         """The lane's window is short."""
         self._refills[lane] = None
+        if not self.store.busy:
+            self.on_work()
+
+    def wants_scan(self, queue: Queue) -> None:
+        """The queue's consumers have not looked at everything yet."""
+        self._scans[queue] = None
         if not self.store.busy:
             self.on_work()
 
@@ -210,7 +217,7 @@ class Broker:
                     observer.store_failing(error)
             for waiter in waiters:
                 waiter.batch_failed(batch, error)
-        if self._refills or self._expiries:
+        if self._refills or self._expiries or self._scans:
             self._read_on()
         self._answer_idle_waiters()
 
@@ -230,6 +237,9 @@ class Broker:
         refills, self._refills = self._refills, {}
         expiries, self._expiries = self._expiries, {}
         callbacks, self._reading = self._reading, []
+        scans, self._scans = self._scans, {}
+        for queue in scans:
+            queue.touch()
         try:
             for lane in refills:
                 if lane.paged and not lane.queue.deleted and lane.wants_refill():

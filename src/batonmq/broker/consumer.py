@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batonmq.broker.queue import Queue
     from batonmq.fields import FieldValue
-    from batonmq.message import QueuedMessage
+    from batonmq.message import Message, QueuedMessage
+
+
+class Selector(Protocol):
+    """What a consumer wants of a queue."""
+
+    def matches(self, message: Message) -> bool:
+        """Does it want this message?"""
+        ...
 
 
 class Consumer(ABC):
@@ -22,7 +30,7 @@ class Consumer(ABC):
     """
 
     # Subclasses that live on a hot path add their own slots.
-    __slots__ = ("arguments", "exclusive", "no_ack", "priority", "queue", "tag", "waiting")
+    __slots__ = ("arguments", "exclusive", "no_ack", "priority", "queue", "selector", "tag", "waiting")
 
     def __init__(
         self,
@@ -42,6 +50,8 @@ class Consumer(ABC):
         # Of several with room, those with the highest number are served first.
         self.priority = priority
         self.arguments = arguments or {}
+        # Set before it subscribes: messages that do not match are left to others.
+        self.selector: Selector | None = None
         # Is it in its queue's line of consumers that have room? Kept by the queue.
         self.waiting = False
 

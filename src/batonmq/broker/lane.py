@@ -9,22 +9,29 @@ each priority in use if it was declared with priorities.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from batonmq.broker.deadletter import counted
-from batonmq.message import GONE, IN_MEMORY, SPILLED, QueuedMessage
-from batonmq.store.interface import POSITION_BITS, POSITION_MASK
+from batonmq.message import GONE, HELD, IN_MEMORY, SPILLED, Message, QueuedMessage
+from batonmq.properties import EMPTY
+from batonmq.store.interface import POSITION_BITS, POSITION_MASK, StoredMessage
 
 if TYPE_CHECKING:
     from batonmq.broker.queue import Queue
-    from batonmq.store.interface import LaneRecord, Store, StoredMessage
+    from batonmq.store.interface import LaneRecord, Store
 
 # What a message costs in memory beside its bytes: four objects and their places in lists, measured with tracemalloc.
 OVERHEAD = 560
 # A read from the store takes about 2 us a message: this many keep the loop below 2 ms.
 READ_MESSAGES = 1_000
 READ_BYTES = 4 << 20
+# Stands in the window where a message was taken out of the middle.
+NO_MESSAGE = Message("", "", EMPTY, b"")
+
+row_of = attrgetter("row")
 
 
 class Lane:
@@ -36,6 +43,7 @@ class Lane:
         "first_row",
         "gone",
         "handed",
+        "held",
         "horizon",
         "lane_id",
         "last_row",
@@ -45,6 +53,7 @@ class Lane:
         "priority",
         "queue",
         "ready",
+        "settled_at",
         "spilled",
         "store",
         "window",
@@ -72,6 +81,10 @@ class Lane:
         self.spilled = False
         self.horizon = self.first_row
         self.handed = self.first_row
+        # What choosy consumers took out of the middle, by row: it may lie beyond the horizon, where a read of the store
+        # finds it and skips it. Those that were settled are forgotten when there are this many.
+        self.held: dict[int, QueuedMessage] = {}
+        self.settled_at = 1_024
 
     @property
     def waiting(self) -> int:
@@ -114,14 +127,30 @@ class Lane:
         """To its old place."""
         ready = self.ready
         row = queued.row
+        if self.held:
+            self.held.pop(row, None)
+            if self.paged and row > self.horizon:
+                if queued.stored == SPILLED:
+                    self.store.update(queued)
+                self._page_out(queued)
+                return
         self.bytes += queued.message.size + OVERHEAD
         if not ready or ready[0].row > row:
             ready.appendleft(queued)
         elif ready[-1].row < row:
             ready.append(queued)
         else:
-            ready.insert(_place(ready, row), queued)
+            self._insert(queued)
         self.horizon = max(self.horizon, row)
+
+    def _insert(self, queued: QueuedMessage) -> None:
+        ready = self.ready
+        place = bisect_left(ready, queued.row, key=row_of)
+        if ready[place].row == queued.row:
+            self.gone -= 1
+            ready[place] = queued
+        else:
+            ready.insert(place, queued)
 
     def pop(self) -> QueuedMessage | None:
         """The next message; None when the window is empty."""
@@ -141,6 +170,34 @@ class Lane:
         queued.state = GONE
         self.bytes -= queued.message.size + OVERHEAD
         self.gone += 1
+        self._close_gaps()
+
+    def take(self, entry: QueuedMessage | StoredMessage) -> QueuedMessage:
+        """Take a ready message out of the middle, or out of what is only in the store, for a choosy consumer."""
+        if isinstance(entry, StoredMessage):
+            self.unpage(entry)
+            queued = self.revive(entry)
+        else:
+            queued = entry
+            self.bytes -= queued.message.size + OVERHEAD
+            gap = QueuedMessage(NO_MESSAGE, self, queued.row)
+            gap.state = GONE
+            self.ready[bisect_left(self.ready, queued.row, key=row_of)] = gap
+            self.gone += 1
+            while self.ready and self.ready[0].state == GONE:
+                self.ready.popleft()
+                self.gone -= 1
+            self._close_gaps()
+        self.held[queued.row] = queued
+        return queued
+
+    def forget_settled(self) -> None:
+        """Of what was taken out of the middle remember only what is still held, now and then."""
+        if len(self.held) >= self.settled_at:
+            self.held = {row: queued for row, queued in self.held.items() if queued.state == HELD}
+            self.settled_at = 2 * len(self.held) + 1_024
+
+    def _close_gaps(self) -> None:
         ready = self.ready
         if self.gone > 64 and self.gone * 2 > len(ready):
             self.ready = deque(entry for entry in ready if entry.state != GONE)
@@ -148,33 +205,50 @@ class Lane:
 
     def wants_refill(self) -> bool:
         """Is the window short, while more waits in the store?"""
-        return self.paged > 0 and (len(self.ready) < READ_MESSAGES // 2)
+        if not self.paged or len(self.ready) >= READ_MESSAGES // 2:
+            return False
+        # Large messages fill a window by their bytes: what is read beyond its share would only be left out again.
+        return self.bytes * 2 < self.queue.broker.memory.share_of(self)
 
     def refill(self) -> None:
         """Read on from the store; never while it commits. Raises StoreError."""
-        found = self.store.read(self.horizon, self.last_row, READ_MESSAGES, READ_BYTES)
+        share = max(1, self.queue.broker.memory.share_of(self) - self.bytes)
+        most = min(READ_MESSAGES, share // OVERHEAD + 1)
+        found = self.store.read(self.horizon, self.last_row, most, min(READ_BYTES, share))
         append = self.ready.append
         size = 0
+        skipped = 0
         for stored in found:
-            message = stored.message
-            if stored.deliveries and self.queue.settings.delivery_limit is not None:
-                message = counted(message, stored.deliveries)
-            queued = QueuedMessage(message, self, stored.row)
-            queued.stored = stored.stored
-            queued.deliveries = stored.deliveries
-            queued.expires_at = stored.expires_at
-            size += message.size + OVERHEAD
+            if stored.row in self.held:
+                skipped += 1
+                continue
+            queued = self.revive(stored)
+            size += stored.message.size + OVERHEAD
             append(queued)
             if stored.expires_at:
                 self.queue.expiry.watch(queued)
         self.bytes += size
         if found:
-            self.paged -= len(found)
-            self.paged_bytes -= size - OVERHEAD * len(found)
+            read = len(found) - skipped
+            self.paged -= read
+            self.paged_bytes -= size - OVERHEAD * read
             self.horizon = found[-1].row
-        if len(found) < READ_MESSAGES and (not found or self.horizon == self.next_row - 1):
+        if len(found) < most and (not found or self.horizon == self.next_row - 1):
             # The count after an unclean end is the store's own; whatever it was, nothing more is there.
             self.paged = self.paged_bytes = 0
+
+    def revive(self, stored: StoredMessage) -> QueuedMessage:
+        """What was read from the store, as it was before."""
+        message = stored.message
+        if stored.deliveries and self.queue.settings.delivery_limit is not None:
+            message = counted(message, stored.deliveries)
+        queued = QueuedMessage(message, self, stored.row)
+        queued.stored = stored.stored
+        queued.deliveries = stored.deliveries
+        queued.expires_at = stored.expires_at
+        if not message.properties.plain:
+            self.queue.look_for_group(message)
+        return queued
 
     def shrink(self, most: int) -> None:
         """Leave the tail of the window to the store until at most so many bytes are left.
@@ -200,16 +274,14 @@ class Lane:
                 if queued.stored:
                     self.store.delete(queued)
         if self.paged:
-            self.store.drop_rows(self.horizon + 1, self.next_row)
+            first = self.horizon + 1
+            # What is held stays, wherever it lies.
+            for row in sorted(row for row, queued in self.held.items() if row >= first and queued.state == HELD):
+                if row > first:
+                    self.store.drop_rows(first, row - 1)
+                first = row + 1
+            self.store.drop_rows(first, self.next_row)
         self.ready.clear()
         self.bytes = self.gone = self.paged = self.paged_bytes = 0
         self.horizon = self.next_row - 1
         return count
-
-
-def _place(ready: deque[QueuedMessage], row: int) -> int:
-    """Where a row belongs in a sorted deque; comes back mostly near the head."""
-    for index, queued in enumerate(ready):
-        if queued.row > row:
-            return index
-    return len(ready)

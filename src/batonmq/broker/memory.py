@@ -22,6 +22,10 @@ class Memory:
         # One queue alone takes at most half of the budget.
         self.window = limit // 2
 
+    def share_of(self, lane: Lane) -> int:
+        """How many bytes the lane's window may have as things stand."""
+        return min(self.window, max(WINDOW_MIN, self.limit - self.used + lane.counted))
+
     def account(self, lane: Lane) -> None:
         """Take note of how much a lane's window has grown or shrunk, and leave its tail to the store if it must be."""
         self.used += lane.bytes - lane.counted

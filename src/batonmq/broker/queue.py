@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.deadletter import counted, dead_letter
 from batonmq.broker.expiry import NOW_OR_NEVER, Expiry
+from batonmq.broker.groups import group_of
 from batonmq.broker.lane import OVERHEAD, Lane
 from batonmq.broker.overflow import make_room, refuses
 from batonmq.broker.pace import Pace
+from batonmq.broker.selection import Selection
 from batonmq.message import DURABLE, GONE, HELD, IN_MEMORY, READY, QueuedMessage
 from batonmq.store.interface import POSITION_MASK
 
@@ -62,6 +64,8 @@ class Queue:
         "name",
         "owner",
         "pace",
+        "paused",
+        "selection",
         "settings",
         "store",
         "takers",
@@ -105,6 +109,10 @@ class Queue:
         self.unsettled = 0
         # Monotonic seconds of the last sign of interest.
         self.last_used = 0.0
+        # Nothing is handed out; publishes go in.
+        self.paused = False
+        # How messages are handed out where not every consumer takes what comes next.
+        self.selection: Selection | None = None
         self.expiry = Expiry(self)
         self.pace = Pace(self)
         # By priority, the highest first; ``lane`` is the one of priority 0.
@@ -120,7 +128,36 @@ class Queue:
     def configure(self, settings: Settings) -> None:
         """Take on other settings while the queue lives."""
         self.settings = settings
-        self.featured = settings.shapes_the_queue
+        self._look_at_features()
+        self.touch()
+
+    def _look_at_features(self) -> None:
+        """Which way do messages take: the plain one, or the one of features?"""
+        consumers = self.consumers
+        if any(consumer.selector is not None for consumer in consumers):
+            self.selection = self.selection or Selection(self)
+        elif self.selection is not None and not self.selection.is_grouped:
+            self.selection = None
+        self.featured = (
+            self.settings.shapes_the_queue
+            or self.paused
+            or self.selection is not None
+            or any(consumer.priority for consumer in consumers)
+        )
+
+    def look_for_group(self, message: Message) -> None:
+        """From the first message of a group on, groups count."""
+        if self.selection is not None and self.selection.is_grouped:
+            return
+        if group_of(message, self.settings.group_header) is not None:
+            self.selection = self.selection or Selection(self)
+            self.selection.is_grouped = True
+            self.featured = True
+
+    def pause(self, paused: bool) -> None:
+        """Hand nothing out from now on, or go on."""
+        self.paused = paused
+        self._look_at_features()
         self.touch()
 
     # ------------------------------------------------------------------ lanes
@@ -221,6 +258,8 @@ class Queue:
         settings = self.settings
         if settings.limits_length and refuses(self, message):
             return REFUSED
+        if not message.properties.plain:
+            self.look_for_group(message)
         lane = self._lane_for(message) if settings.max_priority else self.lane
         queued = QueuedMessage(message, lane, lane.next_row)
         lane.next_row += 1
@@ -324,6 +363,11 @@ class Queue:
         return batch
 
     def _dispatch_featured(self) -> None:
+        if self.paused:
+            return
+        if self.selection is not None:
+            self.selection.dispatch()
+            return
         while self.takers:
             queued = self.take()
             if queued is None:
@@ -357,6 +401,10 @@ class Queue:
         A message whose time is over does not count: it expires here. When the window is empty but the store has
         more, None comes back too; the queue goes on by itself once that has been read.
         """
+        if self.paused:
+            return None
+        if self.selection is not None:
+            return self.selection.fetch()
         for lane in self.lanes:
             while (queued := lane.pop()) is not None:
                 # What may only go to a waiting consumer has found one.
@@ -392,6 +440,10 @@ class Queue:
     @property
     def is_reading(self) -> bool:
         """Are there messages that are only in the store, and none at hand?"""
+        if self.paused:
+            return False
+        if self.selection is not None:
+            return self.selection.is_fetching
         return any(lane.paged and not lane.ready for lane in self.lanes)
 
     # ------------------------------------------------------------------ settlement
@@ -422,9 +474,11 @@ class Queue:
             if queued.expires_at and self.expiry.is_over(queued):
                 self._discard(queued, "expired")
                 continue
-            queued.lane.put_back(queued)
             if queued.stored == DURABLE:
                 self.store.update(queued)
+            queued.lane.put_back(queued)
+            if self.selection is not None:
+                self.selection.came_back(queued)
             if queued.expires_at:
                 self.expiry.watch(queued)
         if self.deleted:
@@ -500,8 +554,9 @@ class Queue:
     def subscribe(self, consumer: Consumer) -> None:
         """Add a consumer; whether it may be added is the virtual host's to say."""
         self.consumers.append(consumer)
-        if consumer.priority:
-            self.featured = True
+        self._look_at_features()
+        if self.selection is not None:
+            self.selection.consumers_changed()
         self.had_consumer = True
         self.used()
         if consumer.has_room():
@@ -514,7 +569,9 @@ class Queue:
         self.withdraw(consumer)
         self.consumers.remove(consumer)
         self.used()
-        self.featured = self.settings.shapes_the_queue or any(other.priority for other in self.consumers)
+        self._look_at_features()
+        if self.selection is not None:
+            self.selection.consumers_changed()
         if not self.consumers:
             if self.auto_delete and not self.deleted:
                 self.vhost.remove_queue(self)

@@ -35,6 +35,8 @@ class Settings:
     max_priority: int = 0
     single_active: bool = False
     delivery_limit: int | None = None
+    # The header that holds a message's group, where it is not the usual one.
+    group_header: str | None = None
 
     @property
     def limits_length(self) -> bool:
@@ -118,6 +120,7 @@ ARGUMENTS: dict[str, tuple[Callable[[FieldValue], int | str | bool], str]] = {
     "x-max-priority": (_priority, "max_priority"),
     "x-single-active-consumer": (_flag, "single_active"),
     "x-delivery-limit": (_not_negative, "delivery_limit"),
+    "x-group-header": (_string, "group_header"),
     "x-queue-mode": (_one_of(("default", "lazy"), "\"unsupported queue mode '{}'\""), ""),
     "x-queue-type": (_one_of(("classic", "quorum"), "\"unsupported queue type '{}'\""), ""),
     "x-queue-version": (_not_negative, ""),

@@ -1,0 +1,168 @@
+"""A broker without a server: driven by hand, turn by turn, with a clock that the test moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from batonmq.broker import Broker, Consumer, Operations, Permission, Queue, User
+from batonmq.clock import Clock
+from batonmq.fields import FieldValue
+from batonmq.message import Message, QueuedMessage
+from batonmq.properties import Properties
+from batonmq.store import MemoryStore, SqliteStore, Store
+
+EVERYTHING = User("guest", frozenset({"administrator"}), {"/": Permission()})
+# Little enough that some dozens of messages of 1 KiB go to the store.
+LITTLE_MEMORY = 64 << 10
+
+
+class HandClock(Clock):
+    """Time that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return 1_700_000_000.0 + self.now
+
+
+class Taker(Consumer):
+    """Takes what it is given while it has room, and keeps it."""
+
+    def __init__(self, queue: Queue, tag: str, prefetch: int, *, no_ack: bool, priority: int) -> None:
+        super().__init__(queue, tag, no_ack=no_ack, priority=priority)
+        self.prefetch = prefetch
+        self.held: list[QueuedMessage] = []
+        self.seen: list[str] = []
+        self.is_cancelled = False
+
+    def deliver(self, queued: QueuedMessage) -> bool:
+        self.seen.append(queued.message.body.decode().rstrip("."))
+        if not self.no_ack:
+            self.held.append(queued)
+        return self.has_room()
+
+    def has_room(self) -> bool:
+        return not self.is_cancelled and (self.no_ack or len(self.held) < self.prefetch)
+
+    def cancelled(self) -> None:
+        self.is_cancelled = True
+
+    def accept(self, count: int = 1) -> None:
+        """Settle the eldest."""
+        for queued in self.held[:count]:
+            self.queue.accept(queued)
+        del self.held[:count]
+        if self.has_room():
+            self.queue.offer(self)
+
+    def release(self, count: int | None = None) -> None:
+        """Give the eldest back, or all."""
+        back = self.held[:count]
+        del self.held[:count]
+        if self.has_room():
+            self.queue.offer(self)
+        self.queue.release(back)
+
+    def leave(self) -> None:
+        """As a client that is gone: no consumer any more, and all it held comes back."""
+        self.is_cancelled = True
+        self.queue.unsubscribe(self)
+        self.queue.release(self.held)
+        self.held = []
+
+
+class Driven:
+    """A broker over a store in memory, or over an SQLite file that outlives it."""
+
+    def __init__(self, path: Path | None = None, *, memory_limit: int = LITTLE_MEMORY) -> None:
+        self.path = path
+        self.memory_limit = memory_limit
+        self.clock = HandClock()
+        self._start()
+
+    def _start(self) -> None:
+        store: Store = MemoryStore() if self.path is None else SqliteStore(str(self.path))
+        self.broker = Broker(store, self.clock, memory_limit=self.memory_limit)
+        self.operations = Operations(self.broker.vhosts["/"], EVERYTHING, self)
+        self._works = False
+        self.broker.on_work = self._work
+
+    def _work(self) -> None:
+        self._works = True
+
+    def queue(self, name: str = "q", *, durable: bool = True, **arguments: FieldValue) -> Queue:
+        """Declare a queue; an argument's name is written with underscores."""
+        table = {name.replace("_", "-"): value for name, value in arguments.items()}
+        return self.operations.declare_queue(name, durable=durable, arguments=table)
+
+    def publish(
+        self,
+        body: str,
+        headers: Mapping[str, FieldValue] | None = None,
+        *,
+        queue: str = "q",
+        size: int = 0,
+        persistent: bool = True,
+    ) -> int:
+        """To the default exchange; the body is filled up with dots to a size."""
+        properties = Properties.make(delivery_mode=2 if persistent else 1, headers=headers or None)
+        route = self.operations.resolve("", queue)
+        message = Message("", queue, properties, body.encode().ljust(size, b"."))
+        return self.operations.vhost.publish(message, route.targets)
+
+    def taker(
+        self, queue: str = "q", prefetch: int = 1, tag: str = "", *, no_ack: bool = False, priority: int = 0
+    ) -> Taker:
+        """A consumer that is not subscribed yet."""
+        return Taker(self.operations.find_queue(queue), tag, prefetch, no_ack=no_ack, priority=priority)
+
+    def consume(self, queue: str = "q", prefetch: int = 1, *, no_ack: bool = False, priority: int = 0) -> Taker:
+        """A consumer without a selector."""
+        taker = self.taker(queue, prefetch, no_ack=no_ack, priority=priority)
+        self.operations.subscribe(taker.queue, taker)
+        return taker
+
+    def turn(self) -> None:
+        """One turn of a host's loop, with a commit if there is something to commit."""
+        self._works = False
+        self.broker.end_turn()
+        store = self.broker.store
+        if store.has_work():
+            store.stage()
+            store.commit()
+            self.broker.commit_done(None)
+
+    def settle(self) -> None:
+        """Turns until there is nothing left to do."""
+        for _ in range(10_000):
+            self.turn()
+            if not self._works and not self.broker.is_touched and not self.broker.store.has_work():
+                return
+        raise AssertionError("the broker finds no rest")
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.now += seconds
+        self.broker.run_timers()
+        self.settle()
+
+    def crash(self) -> None:
+        """The process ends without a word and starts again on the same file."""
+        store = self.broker.store
+        assert isinstance(store, SqliteStore)
+        store._db.close()
+        self._start()
+
+    def bodies(self, queue: str = "q") -> list[str]:
+        """Everything that is ready, taken out in order."""
+        taker = self.consume(queue, prefetch=1_000_000)
+        self.settle()
+        seen = taker.seen
+        taker.leave()
+        self.settle()
+        return seen

@@ -1,0 +1,263 @@
+"""What a client may declare, bind and delete in its virtual host: checked, then done."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from batonmq.broker.checks import Checks, clean, locked
+from batonmq.broker.exchanges import EXCHANGE_TYPES, Exchange
+from batonmq.broker.settings import ARGUMENTS, require_equivalent
+from batonmq.errors import AccessRefused, PreconditionFailed
+from batonmq.fields import type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batonmq.broker.queue import Queue
+    from batonmq.fields import FieldValue
+
+
+class Declarations(Checks):
+    """exchange.* and queue.* of AMQP 0-9-1, for every protocol."""
+
+    __slots__ = ()
+
+    # ------------------------------------------------------------------ exchanges
+
+    def declare_exchange(
+        self,
+        name: str,
+        kind: str,
+        *,
+        durable: bool = False,
+        auto_delete: bool = False,
+        internal: bool = False,
+        arguments: Mapping[str, FieldValue] | None = None,
+    ) -> Exchange:
+        """exchange.declare. Raises AccessRefused, PreconditionFailed."""
+        arguments = arguments or {}
+        name = clean(name)
+        self._not_default(name)
+        if kind not in EXCHANGE_TYPES:
+            raise PreconditionFailed(f"unknown exchange type '{kind}'")
+        self._require("configure", "exchange", name)
+        existing = self.vhost.exchanges.get(name)
+        if existing is not None:
+            _require_same_exchange(existing, self.vhost.name, kind, durable, auto_delete, internal, arguments)
+            return existing
+        _not_reserved("exchange", name)
+        alternate = arguments.get("alternate-exchange")
+        if alternate is not None:
+            if not isinstance(alternate, str):
+                raise PreconditionFailed(
+                    f"invalid type '{type_name(alternate)}' for arg 'alternate-exchange'"
+                    f" in {self._described('exchange', name)}"
+                )
+            self._require("read", "exchange", name)
+            self._require("write", "exchange", str(alternate))
+        return self.vhost.add_exchange(
+            name, kind, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments
+        )
+
+    def find_exchange(self, name: str) -> Exchange:
+        """The exchange of that name. Raises NotFound, and AccessRefused for the default exchange."""
+        self._not_default(name)
+        return self._exchange(clean(name))
+
+    def delete_exchange(self, name: str, *, if_unused: bool = False) -> None:
+        """exchange.delete; one that does not exist is deleted already. Raises AccessRefused, PreconditionFailed."""
+        self._not_default(name)
+        if name.startswith("amq.") and name in self.vhost.exchanges:
+            raise AccessRefused(f"deletion of system {self._described('exchange', name)} not allowed")
+        self._require("configure", "exchange", name)
+        exchange = self.vhost.exchanges.get(name)
+        if exchange is None:
+            return
+        if if_unused and exchange.bindings:
+            raise PreconditionFailed(f"{self._described('exchange', name)} in use")
+        self.vhost.remove_exchange(exchange)
+
+    # ------------------------------------------------------------------ queues
+
+    def declare_queue(
+        self,
+        name: str,
+        *,
+        durable: bool = False,
+        exclusive: bool = False,
+        auto_delete: bool = False,
+        arguments: Mapping[str, FieldValue] | None = None,
+    ) -> Queue:
+        """queue.declare; "" has a name made. Raises AccessRefused, PreconditionFailed, ResourceLocked, StoreError."""
+        arguments = arguments or {}
+        name = clean(name)
+        if name:
+            existing = self.vhost.queues.get(name)
+            if existing is not None:
+                self._require("configure", "queue", name)
+                self._require_same_queue(existing, durable, exclusive, auto_delete, arguments)
+                existing.used()
+                return existing
+            _not_reserved("queue", name)
+            self._require("configure", "queue", name)
+        else:
+            if arguments.get("x-queue-type") == "quorum":
+                raise PreconditionFailed("server-named queues cannot be of type quorum")
+            name = "amq.gen-" + secrets.token_urlsafe(16)
+        dead_letters = arguments.get("x-dead-letter-exchange")
+        if dead_letters is not None and not isinstance(dead_letters, str):
+            raise PreconditionFailed(
+                f"invalid type '{type_name(dead_letters)}' for arg 'x-dead-letter-exchange'"
+                f" in {self._described('queue', name)}"
+            )
+        if dead_letters is not None:
+            self._require("read", "queue", name)
+            self._require("write", "exchange", str(dead_letters))
+        queue = self.vhost.add_queue(
+            name,
+            durable=durable,
+            auto_delete=auto_delete,
+            owner=self.owner if exclusive else None,
+            arguments=arguments,
+        )
+        if exclusive:
+            self.owned[name] = queue
+        return queue
+
+    def _require_same_queue(
+        self, queue: Queue, durable: bool, exclusive: bool, auto_delete: bool, arguments: Mapping[str, FieldValue]
+    ) -> None:
+        self._not_locked(queue)
+        if queue.exclusive != exclusive:
+            raise locked(queue, self.vhost.name)
+        described = self._described("queue", queue.name)
+        _require_flags(
+            described, (("durable", durable, queue.durable), ("auto_delete", auto_delete, queue.auto_delete))
+        )
+        require_equivalent(queue.arguments, arguments, described, tuple(ARGUMENTS))
+
+    def purge_queue(self, name: str) -> int:
+        """queue.purge; tells how many messages went. Raises NotFound, AccessRefused, ResourceLocked."""
+        queue = self.find_queue(name)
+        self._require("read", "queue", name)
+        return queue.purge()
+
+    def delete_queue(self, name: str, *, if_unused: bool = False, if_empty: bool = False) -> int:
+        """queue.delete; one that does not exist is deleted already. Tells how many messages were ready.
+
+        Raises AccessRefused, PreconditionFailed, ResourceLocked.
+        """
+        queue = self.vhost.queues.get(name)
+        if queue is not None:
+            self._not_locked(queue)
+        self._require("configure", "queue", name)
+        if queue is None:
+            return 0
+        if if_unused and queue.consumers:
+            raise PreconditionFailed(f"{self._described('queue', name)} in use")
+        if if_empty and queue.ready_count:
+            raise PreconditionFailed(f"{self._described('queue', name)} not empty")
+        self.owned.pop(name, None)
+        return self.vhost.remove_queue(queue)
+
+    def release_owned(self) -> None:
+        """The connection is gone: its exclusive queues go."""
+        for queue in list(self.owned.values()):
+            self.vhost.remove_queue(queue)
+        self.owned.clear()
+
+    # ------------------------------------------------------------------ bindings
+
+    def bind_queue(self, queue: str, exchange: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
+        """queue.bind. Raises NotFound, AccessRefused, ResourceLocked, PreconditionFailed."""
+        destination = self.find_queue(queue)
+        self._bind("queue", destination, exchange, routing_key, arguments)
+
+    def unbind_queue(self, queue: str, exchange: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
+        """queue.unbind; what is not bound is unbound already. Raises AccessRefused, ResourceLocked."""
+        destination = self.vhost.queues.get(queue)
+        if destination is not None:
+            self._not_locked(destination)
+        self._unbind("queue", queue, destination, exchange, routing_key, arguments)
+
+    def bind_exchange(self, name: str, source: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
+        """exchange.bind. Raises NotFound, AccessRefused, PreconditionFailed."""
+        self._not_default(name)
+        self._bind("exchange", self._exchange(name), source, routing_key, arguments)
+
+    def unbind_exchange(self, name: str, source: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
+        """exchange.unbind. Raises AccessRefused."""
+        self._not_default(name)
+        self._unbind("exchange", name, self.vhost.exchanges.get(name), source, routing_key, arguments)
+
+    def _bind(
+        self,
+        kind: str,
+        destination: Queue | Exchange,
+        source: str,
+        routing_key: str,
+        arguments: Mapping[str, FieldValue],
+    ) -> None:
+        self._not_default(source)
+        self._require("write", kind, destination.name)
+        self._require("read", "exchange", source)
+        self.vhost.add_binding(self._exchange(source), destination, routing_key, arguments)
+
+    def _unbind(
+        self,
+        kind: str,
+        name: str,
+        destination: Queue | Exchange | None,
+        source: str,
+        routing_key: str,
+        arguments: Mapping[str, FieldValue],
+    ) -> None:
+        self._not_default(source)
+        self._require("write", kind, name)
+        self._require("read", "exchange", source)
+        exchange = self.vhost.exchanges.get(source)
+        if exchange is None or destination is None:
+            return
+        binding = self.vhost.find_binding(exchange, destination, routing_key, arguments)
+        if binding is not None:
+            self.vhost.remove_binding(binding)
+
+
+def _not_reserved(kind: str, name: str) -> None:
+    if name.startswith("amq."):
+        raise AccessRefused(f"{kind} name '{name}' contains reserved prefix 'amq.*'")
+
+
+def _require_flags(described: str, flags: tuple[tuple[str, bool, bool], ...]) -> None:
+    for flag, received, current in flags:
+        if received != current:
+            raise PreconditionFailed(
+                f"inequivalent arg '{flag}' for {described}: received '{str(received).lower()}'"
+                f" but current is '{str(current).lower()}'"
+            )
+
+
+def _require_same_exchange(
+    exchange: Exchange,
+    vhost: str,
+    kind: str,
+    durable: bool,
+    auto_delete: bool,
+    internal: bool,
+    arguments: Mapping[str, FieldValue],
+) -> None:
+    described = f"exchange '{exchange.name}' in vhost '{vhost}'"
+    if exchange.kind != kind:
+        raise PreconditionFailed(
+            f"inequivalent arg 'type' for {described}: received '{kind}' but current is '{exchange.kind}'"
+        )
+    _require_flags(
+        described,
+        (
+            ("durable", durable, exchange.durable),
+            ("auto_delete", auto_delete, exchange.auto_delete),
+            ("internal", internal, exchange.internal),
+        ),
+    )
+    require_equivalent(exchange.arguments, arguments, described, ("alternate-exchange",))

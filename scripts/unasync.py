@@ -11,11 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent / "src" / "batonmq"
 
 # The source, and what is made of it: a file, or a folder of files.
-PAIRS = (
-    ("engines/asynchronous.py", "engines/synchronous.py"),
-    ("engines/embedded/asynchronous.py", "engines/embedded/synchronous.py"),
-    ("api/asynchronous", "api/synchronous"),
-)
+PAIRS = (("api/asynchronous", "api/synchronous"),)
 
 REPLACEMENTS = tuple(
     (re.compile(pattern), replacement)

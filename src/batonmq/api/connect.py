@@ -8,13 +8,9 @@ from collections.abc import Generator
 from types import TracebackType
 
 from batonmq.api import asynchronous, synchronous
-from batonmq.engines.embedded.asynchronous import EmbeddedEngine as AsyncEmbeddedEngine
-from batonmq.engines.embedded.backend import Backend
-from batonmq.engines.embedded.capabilities import CAPABILITIES, IN_MEMORY
 from batonmq.engines.embedded.registry import open_file, open_memory
-from batonmq.engines.embedded.synchronous import EmbeddedEngine
+from batonmq.engines.interface import Engine
 from batonmq.engines.urls import Target, parse_url
-from batonmq.engines.values import Capabilities
 
 __all__ = ["Opening", "connect", "connect_async"]
 
@@ -29,15 +25,14 @@ def connect(url: str | os.PathLike[str]) -> synchronous.Connection:
     Raises ValueError for a URL that names no engine, StoreError when a file cannot be used (StoreCorrupt when it is
     none of ours), ConnectionLost when a broker cannot be reached, AccessRefused when it refuses the log-in.
     """
-    target = parse_url(url)
-    backend, capabilities = _embedded(target)
-    return synchronous.Connection(EmbeddedEngine(backend, capabilities))
+    return synchronous.Connection(open_engine(parse_url(url)))
 
 
-def _embedded(target: Target) -> tuple[Backend, Capabilities]:
+def open_engine(target: Target) -> Engine:
+    """The engine of a URL. Raises as ``connect`` does."""
     if target.engine == "memory":
-        return open_memory(target.place), IN_MEMORY
-    return open_file(target.place), CAPABILITIES
+        return open_memory(target.place)
+    return open_file(target.place)
 
 
 class Opening:
@@ -49,8 +44,7 @@ class Opening:
 
     async def _open(self) -> asynchronous.Connection:
         # Reading a large file back takes a while.
-        backend, capabilities = await asyncio.to_thread(_embedded, self._target)
-        self._connection = asynchronous.Connection(AsyncEmbeddedEngine(backend, capabilities))
+        self._connection = asynchronous.Connection(await asyncio.to_thread(open_engine, self._target))
         return self._connection
 
     def __await__(self) -> Generator[object, None, asynchronous.Connection]:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TypedDict
 
-from batonmq.engines.values import HeaderValue, Message
+from batonmq.engines.values import Capabilities, HeaderValue, Message
+from batonmq.errors import UnsupportedFeature
 
-__all__ = ["SendOptions", "as_message"]
+__all__ = ["SendOptions", "as_message", "require", "require_feature"]
 
 
 class SendOptions(TypedDict, total=False):
@@ -47,3 +48,19 @@ def as_message(body: bytes | Message, options: SendOptions) -> Message:
             raise TypeError("what is said about a Message is said when it is made, not when it is sent")
         return body
     return Message(body, **options)
+
+
+def require_feature(can: Capabilities, possible: bool, feature: str) -> None:
+    """Raises UnsupportedFeature, naming the engine and the feature."""
+    if not possible:
+        raise UnsupportedFeature(f"{can.engine}: {feature}")
+
+
+def require(can: Capabilities, message: Message) -> None:
+    """Raises UnsupportedFeature for what the engine would lose on the way."""
+    if message.properties.plain and not message.delay and message.group is None:
+        return
+    require_feature(can, can.delay or not message.delay, "delay")
+    require_feature(can, can.group or message.group is None, "group")
+    require_feature(can, can.ttl or message.ttl is None, "ttl")
+    require_feature(can, can.priority or not message.priority, "priority")

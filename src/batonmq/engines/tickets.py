@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar, cast
 
-__all__ = ["Ticket"]
+__all__ = ["Ticket", "resolved"]
 
 T = TypeVar("T")
 
@@ -109,3 +109,10 @@ class Ticket(Generic[T]):
         if not self.done:
             await self.wait_async()
         return self.result()
+
+
+def resolved(value: T) -> Ticket[T]:
+    """A ticket for what is done already."""
+    ticket = Ticket[T]()
+    ticket.resolve(value)
+    return ticket

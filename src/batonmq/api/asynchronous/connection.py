@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Self, Unpack
@@ -9,14 +10,15 @@ from typing import Self, Unpack
 from batonmq.api.asynchronous.delivery import Delivery
 from batonmq.api.asynchronous.receiver import Receiver
 from batonmq.api.asynchronous.transaction import Transaction
-from batonmq.api.options import SendOptions, as_message
-from batonmq.engines.asynchronous import Engine
+from batonmq.api.options import SendOptions, as_message, require, require_feature
+from batonmq.engines.interface import Engine
 from batonmq.engines.values import Capabilities, Message, Overflow, QueueOptions, encode_json, encode_msgpack
-from batonmq.errors import UnsupportedFeature
 
 __all__ = ["Connection"]
 
 DEFAULT_PREFETCH = 20
+# Messages that one commit of a replay moves: about 10 ms.
+MOVE_SLICE = 1_000
 
 
 class Connection:
@@ -76,28 +78,30 @@ class Connection:
             single_consumer=single_consumer,
         )
         can = self.capabilities
-        self._require(can.max_deliveries or max_deliveries is None, "max_deliveries")
-        self._require(can.ttl or ttl is None, "ttl")
-        self._require(can.priority or not max_priority, "priority")
-        await self._engine.declare(queue, options)
+        require_feature(can, can.max_deliveries or max_deliveries is None, "max_deliveries")
+        require_feature(can, can.ttl or ttl is None, "ttl")
+        require_feature(can, can.priority or not max_priority, "priority")
+        await self._engine.declare(queue, options).get_async()
 
     async def delete(self, queue: str) -> None:
         """Delete a queue with everything in it; one that is not there is deleted already."""
-        await self._engine.delete(queue)
+        await self._engine.delete(queue).get_async()
 
     async def count(self, queue: str) -> int:
         """How many messages are ready: not in anybody's hands. Raises NotFound."""
-        self._require(self.capabilities.count, "count")
-        return await self._engine.count(queue)
+        require_feature(self.capabilities, self.capabilities.count, "count")
+        return await self._engine.count(queue).get_async()
 
     async def peek(self, queue: str, max: int = 1) -> list[Message]:  # noqa: A002
         """The first ready messages, which stay where they are. Raises NotFound, UnsupportedFeature."""
-        self._require(self.capabilities.peek, "peek")
-        return await self._engine.peek(queue, max)
+        require_feature(self.capabilities, self.capabilities.peek, "peek")
+        ticket = await asyncio.to_thread(self._engine.peek, queue, max)
+        return await ticket.get_async()
 
     async def purge(self, queue: str) -> int:
         """Drop everything that is ready; tells how many messages that were. Raises NotFound."""
-        return await self._engine.purge(queue)
+        ticket = await asyncio.to_thread(self._engine.purge, queue)
+        return await ticket.get_async()
 
     async def replay(self, source: str, target: str, max: int | None = None) -> int:  # noqa: A002
         """Send what is ready in one queue, up to ``max``, to another, the oldest first; tells how many messages went.
@@ -107,7 +111,15 @@ class Connection:
         """
         if source == target:
             raise ValueError("a queue cannot be replayed into itself")
-        return await self._engine.move(source, target, max)
+        most = await self._engine.count(source).get_async() if max is None else max
+        moved = 0
+        while moved < most:
+            ticket = await asyncio.to_thread(self._engine.move, source, target, min(MOVE_SLICE, most - moved))
+            count = await ticket.get_async()
+            moved += count
+            if not count:
+                break
+        return moved
 
     # ------------------------------------------------------------------ sending
 
@@ -137,16 +149,8 @@ class Connection:
 
     async def _send(self, queue: str, messages: list[Message]) -> None:
         for message in messages:
-            if not message.properties.plain or message.delay or message.group is not None:
-                self._require_message(message)
-        await self._engine.send(queue, messages)
-
-    def _require_message(self, message: Message) -> None:
-        can = self.capabilities
-        self._require(can.delay or not message.delay, "delay")
-        self._require(can.group or message.group is None, "group")
-        self._require(can.ttl or message.ttl is None, "ttl")
-        self._require(can.priority or not message.priority, "priority")
+            require(self.capabilities, message)
+        await self._engine.send(queue, messages).get_async()
 
     # ------------------------------------------------------------------ receiving
 
@@ -163,7 +167,7 @@ class Connection:
 
         Raises UnsupportedFeature.
         """
-        self._require(self.capabilities.transactions, "transactions")
+        require_feature(self.capabilities, self.capabilities.transactions, "transactions")
         return Transaction(self._engine)
 
     # ------------------------------------------------------------------ request and reply
@@ -181,8 +185,14 @@ class Connection:
         Raises TimeoutError when none came within ``timeout`` seconds (None: wait for ever), NotFound.
         """
         message = as_message(body, options)
-        self._require_message(message)
-        return await self._engine.request(queue, message, timeout)
+        require(self.capabilities, message)
+        ticket = self._engine.request(queue, message)
+        try:
+            if not await ticket.wait_async(timeout):
+                raise TimeoutError(f"no reply from queue '{queue}' within {timeout} s")
+        finally:
+            self._engine.forget(ticket)
+        return ticket.result()
 
     async def reply(self, request: Delivery | Message, body: bytes | Message, **options: Unpack[SendOptions]) -> None:
         """Answer a message that was sent with ``request`` or with ``reply_to``; carries its correlation id.
@@ -196,13 +206,13 @@ class Connection:
         if message.correlation_id is None and asked.correlation_id is not None:
             properties = message.properties.replace(correlation_id=asked.correlation_id)
             message = Message.received(message.body, properties)
-        await self._engine.reply(asked, message)
+        await self._engine.reply(asked, message).get_async()
 
     # ------------------------------------------------------------------ the end
 
     async def close(self) -> None:
         """Close all receivers, which gives back what they hold, and let go. A second call does nothing."""
-        await self._engine.close()
+        await asyncio.to_thread(self._engine.close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -211,7 +221,3 @@ class Connection:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
-
-    def _require(self, possible: bool, feature: str) -> None:
-        if not possible:
-            raise UnsupportedFeature(f"{self.capabilities.engine}: {feature}")

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from batonmq.api.asynchronous.delivery import Delivery
-from batonmq.engines.asynchronous import Engine, Subscription
+from batonmq.engines.interface import Engine, Subscription, give_back
 from batonmq.errors import Closed
 
 __all__ = ["Receiver"]
@@ -37,13 +37,21 @@ class Receiver:
         if max < 1:
             raise ValueError(f"max is 1 or more: {max}")
         subscription = self._subscription or await self._subscribe()
+        ticket = subscription.receive(max)
+        try:
+            if not ticket.done and not await ticket.wait_async(wait):
+                subscription.withdraw(ticket)
+            arrived = await ticket.get_async()
+        except BaseException:
+            give_back(subscription, ticket)
+            raise
         engine = self._engine
-        return [Delivery(engine, subscription, one) for one in await subscription.receive(max, wait)]
+        return [Delivery(engine, subscription, one) for one in arrived]
 
     async def _subscribe(self) -> Subscription:
         if self._is_closed:
             raise Closed("the receiver was closed")
-        self._subscription = await self._engine.subscribe(self.queue, self.prefetch)
+        self._subscription = await self._engine.subscribe(self.queue, self.prefetch).get_async()
         return self._subscription
 
     async def close(self) -> None:
@@ -51,7 +59,7 @@ class Receiver:
         self._is_closed = True
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
-            await subscription.close()
+            subscription.close()
 
     def __aiter__(self) -> Self:
         return self

@@ -6,8 +6,8 @@ from types import TracebackType
 from typing import Self, Unpack
 
 from batonmq.api.asynchronous.delivery import Delivery
-from batonmq.api.options import SendOptions, as_message
-from batonmq.engines.asynchronous import Engine
+from batonmq.api.options import SendOptions, as_message, require
+from batonmq.engines.interface import Engine
 from batonmq.engines.values import Message
 
 __all__ = ["Transaction"]
@@ -23,7 +23,9 @@ class Transaction:
 
     def send(self, queue: str, body: bytes | Message, **options: Unpack[SendOptions]) -> None:
         """Send when the block ends."""
-        self._sends.append((queue, as_message(body, options)))
+        message = as_message(body, options)
+        require(self._engine.capabilities, message)
+        self._sends.append((queue, message))
 
     def accept(self, delivery: Delivery) -> None:
         """Accept when the block ends."""
@@ -46,7 +48,7 @@ class Transaction:
             for delivery in self._accepts:
                 settlements.append(delivery.in_transaction())
                 taken.append(delivery)
-            await self._engine.transact(self._sends, settlements)
+            await self._engine.transact(self._sends, settlements).get_async()
         except BaseException:
             for delivery in taken:
                 delivery.not_settled()

@@ -7,17 +7,18 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self, Unpack
 
-from batonmq.api.options import SendOptions, as_message
+from batonmq.api.options import SendOptions, as_message, require, require_feature
 from batonmq.api.synchronous.delivery import Delivery
 from batonmq.api.synchronous.receiver import Receiver
 from batonmq.api.synchronous.transaction import Transaction
-from batonmq.engines.synchronous import Engine
+from batonmq.engines.interface import Engine
 from batonmq.engines.values import Capabilities, Message, Overflow, QueueOptions, encode_json, encode_msgpack
-from batonmq.errors import UnsupportedFeature
 
 __all__ = ["Connection"]
 
 DEFAULT_PREFETCH = 20
+# Messages that one commit of a replay moves: about 10 ms.
+MOVE_SLICE = 1_000
 
 
 class Connection:
@@ -77,28 +78,30 @@ class Connection:
             single_consumer=single_consumer,
         )
         can = self.capabilities
-        self._require(can.max_deliveries or max_deliveries is None, "max_deliveries")
-        self._require(can.ttl or ttl is None, "ttl")
-        self._require(can.priority or not max_priority, "priority")
-        self._engine.declare(queue, options)
+        require_feature(can, can.max_deliveries or max_deliveries is None, "max_deliveries")
+        require_feature(can, can.ttl or ttl is None, "ttl")
+        require_feature(can, can.priority or not max_priority, "priority")
+        self._engine.declare(queue, options).get()
 
     def delete(self, queue: str) -> None:
         """Delete a queue with everything in it; one that is not there is deleted already."""
-        self._engine.delete(queue)
+        self._engine.delete(queue).get()
 
     def count(self, queue: str) -> int:
         """How many messages are ready: not in anybody's hands. Raises NotFound."""
-        self._require(self.capabilities.count, "count")
-        return self._engine.count(queue)
+        require_feature(self.capabilities, self.capabilities.count, "count")
+        return self._engine.count(queue).get()
 
     def peek(self, queue: str, max: int = 1) -> list[Message]:  # noqa: A002
         """The first ready messages, which stay where they are. Raises NotFound, UnsupportedFeature."""
-        self._require(self.capabilities.peek, "peek")
-        return self._engine.peek(queue, max)
+        require_feature(self.capabilities, self.capabilities.peek, "peek")
+        ticket = self._engine.peek(queue, max)
+        return ticket.get()
 
     def purge(self, queue: str) -> int:
         """Drop everything that is ready; tells how many messages that were. Raises NotFound."""
-        return self._engine.purge(queue)
+        ticket = self._engine.purge(queue)
+        return ticket.get()
 
     def replay(self, source: str, target: str, max: int | None = None) -> int:  # noqa: A002
         """Send what is ready in one queue, up to ``max``, to another, the oldest first; tells how many messages went.
@@ -108,7 +111,15 @@ class Connection:
         """
         if source == target:
             raise ValueError("a queue cannot be replayed into itself")
-        return self._engine.move(source, target, max)
+        most = self._engine.count(source).get() if max is None else max
+        moved = 0
+        while moved < most:
+            ticket = self._engine.move(source, target, min(MOVE_SLICE, most - moved))
+            count = ticket.get()
+            moved += count
+            if not count:
+                break
+        return moved
 
     # ------------------------------------------------------------------ sending
 
@@ -138,16 +149,8 @@ class Connection:
 
     def _send(self, queue: str, messages: list[Message]) -> None:
         for message in messages:
-            if not message.properties.plain or message.delay or message.group is not None:
-                self._require_message(message)
-        self._engine.send(queue, messages)
-
-    def _require_message(self, message: Message) -> None:
-        can = self.capabilities
-        self._require(can.delay or not message.delay, "delay")
-        self._require(can.group or message.group is None, "group")
-        self._require(can.ttl or message.ttl is None, "ttl")
-        self._require(can.priority or not message.priority, "priority")
+            require(self.capabilities, message)
+        self._engine.send(queue, messages).get()
 
     # ------------------------------------------------------------------ receiving
 
@@ -164,7 +167,7 @@ class Connection:
 
         Raises UnsupportedFeature.
         """
-        self._require(self.capabilities.transactions, "transactions")
+        require_feature(self.capabilities, self.capabilities.transactions, "transactions")
         return Transaction(self._engine)
 
     # ------------------------------------------------------------------ request and reply
@@ -182,8 +185,14 @@ class Connection:
         Raises TimeoutError when none came within ``timeout`` seconds (None: wait for ever), NotFound.
         """
         message = as_message(body, options)
-        self._require_message(message)
-        return self._engine.request(queue, message, timeout)
+        require(self.capabilities, message)
+        ticket = self._engine.request(queue, message)
+        try:
+            if not ticket.wait(timeout):
+                raise TimeoutError(f"no reply from queue '{queue}' within {timeout} s")
+        finally:
+            self._engine.forget(ticket)
+        return ticket.result()
 
     def reply(self, request: Delivery | Message, body: bytes | Message, **options: Unpack[SendOptions]) -> None:
         """Answer a message that was sent with ``request`` or with ``reply_to``; carries its correlation id.
@@ -197,7 +206,7 @@ class Connection:
         if message.correlation_id is None and asked.correlation_id is not None:
             properties = message.properties.replace(correlation_id=asked.correlation_id)
             message = Message.received(message.body, properties)
-        self._engine.reply(asked, message)
+        self._engine.reply(asked, message).get()
 
     # ------------------------------------------------------------------ the end
 
@@ -212,7 +221,3 @@ class Connection:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    def _require(self, possible: bool, feature: str) -> None:
-        if not possible:
-            raise UnsupportedFeature(f"{self.capabilities.engine}: {feature}")

@@ -6,7 +6,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from batonmq.engines.synchronous import Engine, Settlement, Subscription
+from batonmq.engines.interface import Engine, Subscription
 from batonmq.engines.values import Incoming, Message
 from batonmq.errors import AlreadySettled, UnsupportedFeature
 
@@ -47,11 +47,12 @@ class Delivery:
     def accept(self) -> None:
         """Done with it: it leaves the queue.
 
-        Returns before that is on the disk (a few milliseconds later it is): after a crash in between the message comes
-        once more. ``transaction`` waits for the disk. Raises AlreadySettled, LeaseLost.
+        Returns at once: an embedded engine writes it down within 10 ms, and takes it to the disk with what is sent
+        next, so that after a crash in between the message comes once more. ``transaction`` waits for the disk. Raises
+        AlreadySettled, LeaseLost.
         """
         self._settle()
-        self._subscription.accept(self._incoming)
+        self._subscription.settle(self._incoming, "accept")
 
     def release(self, *, delay: float = 0.0) -> None:
         """Back to its place in the queue, marked as redelivered, for whoever asks next; after ``delay`` seconds.
@@ -62,7 +63,7 @@ class Delivery:
         if delay:
             raise UnsupportedFeature(f"{self._engine.capabilities.engine}: release with a delay")
         self._settle()
-        self._subscription.release(self._incoming)
+        self._subscription.settle(self._incoming, "release")
 
     def reject(self, *, reason: str = "") -> None:
         """Never again: to the dead letters of the queue with the header ``x-reject-reason``, or away.
@@ -72,14 +73,14 @@ class Delivery:
         if reason and not self._engine.capabilities.reject_reason:
             raise UnsupportedFeature(f"{self._engine.capabilities.engine}: reject with a reason")
         self._settle()
-        self._subscription.reject(self._incoming, reason)
+        self._subscription.settle(self._incoming, "reject", reason)
 
     def _settle(self) -> None:
         if self.settled:
             raise AlreadySettled(f"{self.message!r} was settled before")
         self.settled = True
 
-    def in_transaction(self) -> Settlement:
+    def in_transaction(self) -> tuple[Subscription, Incoming]:
         """For ``Transaction``: what is to be accepted."""
         self._settle()
         return self._subscription, self._incoming

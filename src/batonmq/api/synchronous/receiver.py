@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from batonmq.api.synchronous.delivery import Delivery
-from batonmq.engines.synchronous import Engine, Subscription
+from batonmq.engines.interface import Engine, Subscription, give_back
 from batonmq.errors import Closed
 
 __all__ = ["Receiver"]
@@ -38,13 +38,21 @@ class Receiver:
         if max < 1:
             raise ValueError(f"max is 1 or more: {max}")
         subscription = self._subscription or self._subscribe()
+        ticket = subscription.receive(max)
+        try:
+            if not ticket.done and not ticket.wait(wait):
+                subscription.withdraw(ticket)
+            arrived = ticket.get()
+        except BaseException:
+            give_back(subscription, ticket)
+            raise
         engine = self._engine
-        return [Delivery(engine, subscription, one) for one in subscription.receive(max, wait)]
+        return [Delivery(engine, subscription, one) for one in arrived]
 
     def _subscribe(self) -> Subscription:
         if self._is_closed:
             raise Closed("the receiver was closed")
-        self._subscription = self._engine.subscribe(self.queue, self.prefetch)
+        self._subscription = self._engine.subscribe(self.queue, self.prefetch).get()
         return self._subscription
 
     def close(self) -> None:

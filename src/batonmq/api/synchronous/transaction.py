@@ -6,9 +6,9 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self, Unpack
 
-from batonmq.api.options import SendOptions, as_message
+from batonmq.api.options import SendOptions, as_message, require
 from batonmq.api.synchronous.delivery import Delivery
-from batonmq.engines.synchronous import Engine
+from batonmq.engines.interface import Engine
 from batonmq.engines.values import Message
 
 __all__ = ["Transaction"]
@@ -24,7 +24,9 @@ class Transaction:
 
     def send(self, queue: str, body: bytes | Message, **options: Unpack[SendOptions]) -> None:
         """Send when the block ends."""
-        self._sends.append((queue, as_message(body, options)))
+        message = as_message(body, options)
+        require(self._engine.capabilities, message)
+        self._sends.append((queue, message))
 
     def accept(self, delivery: Delivery) -> None:
         """Accept when the block ends."""
@@ -47,7 +49,7 @@ class Transaction:
             for delivery in self._accepts:
                 settlements.append(delivery.in_transaction())
                 taken.append(delivery)
-            self._engine.transact(self._sends, settlements)
+            self._engine.transact(self._sends, settlements).get()
         except BaseException:
             for delivery in taken:
                 delivery.not_settled()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from batonmq.engines.values import Capabilities, Message
-from batonmq.errors import UnsupportedFeature
+from batonmq.engines.values import Capabilities
 
-__all__ = ["CAPABILITIES", "IN_MEMORY", "require"]
+__all__ = ["CAPABILITIES", "IN_MEMORY"]
 
 CAPABILITIES = Capabilities(
     engine="embedded",
@@ -23,12 +22,3 @@ CAPABILITIES = Capabilities(
     atomic_replay=True,
 )
 IN_MEMORY = replace(CAPABILITIES, durable=False)
-
-
-def require(message: Message) -> Message:
-    """Raises UnsupportedFeature for what would be lost on the way."""
-    if message.delay:
-        raise UnsupportedFeature("embedded: delay")
-    if message.group is not None:
-        raise UnsupportedFeature("embedded: group")
-    return message

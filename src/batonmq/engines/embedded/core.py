@@ -125,9 +125,14 @@ class Core:
 
     # ------------------------------------------------------------------ commits
 
-    def ticket(self, outcome: T) -> CommitTicket[T]:
-        """For what is in the batch that is being collected; call it inside an operation."""
+    def ticket(self, outcome: T, *, sync: bool = True) -> CommitTicket[T]:
+        """For what is in the batch that is being collected; call it inside an operation.
+
+        Without ``sync`` it need only survive the end of the process.
+        """
         ticket = CommitTicket(self, self.store.batch, outcome)
+        if sync:
+            self.store.must_sync = True
         self._waiting.append(ticket)
         return ticket
 

@@ -24,19 +24,48 @@ REASON = "x-reject-reason"
 
 
 class Request(Ticket[list[Incoming]]):
-    """Somebody waits for up to so many messages."""
+    """Somebody waits for up to so many messages.
 
-    __slots__ = ("most",)
+    He may see them when it is noted in the store that they were handed out: so that after the end of the process, in
+    whatever way, they come back as redelivered. Whoever waits sees to that commit, which waits for no disk.
+    """
+
+    __slots__ = ("commit", "most")
 
     def __init__(self, most: int) -> None:
         super().__init__()
         self.most = most
+        self.commit: Ticket[None] | None = None
+
+    def get(self) -> list[Incoming]:
+        if not self.done:
+            self.wait()
+        if self.commit is not None:
+            self.commit.wait()
+        return self.result()
+
+    async def get_async(self) -> list[Incoming]:
+        if not self.done:
+            await self.wait_async()
+        if self.commit is not None:
+            await self.commit.wait_async()
+        return self.result()
 
 
 class Inbox(Consumer):
     """See the module. Everything here runs under the core's lock."""
 
-    __slots__ = ("_arrived", "_core", "_demand", "_held", "_is_announced", "_prefetch", "_requests", "is_cancelled")
+    __slots__ = (
+        "_arrived",
+        "_core",
+        "_demand",
+        "_held",
+        "_is_announced",
+        "_is_noted",
+        "_prefetch",
+        "_requests",
+        "is_cancelled",
+    )
 
     def __init__(self, core: Core, queue: Queue, tag: str, prefetch: int) -> None:
         super().__init__(queue, tag)
@@ -48,6 +77,8 @@ class Inbox(Consumer):
         self._held: dict[int, QueuedMessage] = {}
         self._arrived: list[QueuedMessage] = []
         self._is_announced = False
+        # Must the hand-over of what arrived be noted in the store first?
+        self._is_noted = False
         self.is_cancelled = False
 
     # ------------------------------------------------------------------ what the queue sees
@@ -60,6 +91,9 @@ class Inbox(Consumer):
             self._is_announced = True
             self._core.arrivals.append(self._answer)
         return self.has_room()
+
+    def hold(self, batch: int) -> None:
+        self._is_noted = True
 
     def has_room(self) -> bool:
         return self._demand > 0 and len(self._held) < self._prefetch
@@ -99,6 +133,8 @@ class Inbox(Consumer):
         """The turn has ended: what arrived goes to those who wait, the first first."""
         self._is_announced = False
         arrived, self._arrived = self._arrived, []
+        commit = self._core.ticket(None, sync=False) if self._is_noted else None
+        self._is_noted = False
         start = 0
         while start < len(arrived):
             request = self._requests.popleft()
@@ -106,6 +142,7 @@ class Inbox(Consumer):
             start += len(batch)
             # What this one does not get any more is no longer asked for.
             self._demand -= request.most - len(batch)
+            request.commit = commit
             request.resolve([incoming(queued) for queued in batch])
         if not self.has_room():
             self.queue.withdraw(self)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.broker import Operations, Permission, Queue, User
-from batonmq.broker.queue import REFUSED
+from batonmq.broker import REFUSED, Operations, Permission, Queue, User
 from batonmq.engines.values import Message, QueueOptions
 from batonmq.errors import ResourceError
 from batonmq.message import READY, Message as QueueMessage

@@ -6,10 +6,11 @@ import os
 import threading
 
 from batonmq.clock import Clock
-from batonmq.engines.embedded.backend import Backend
+from batonmq.engines.embedded.capabilities import CAPABILITIES, IN_MEMORY
 from batonmq.engines.embedded.core import Core
-from batonmq.engines.embedded.local import LocalBackend
+from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.embedded.ownership import Ownership
+from batonmq.engines.interface import Engine
 from batonmq.store import MemoryStore, SqliteStore, Store
 
 __all__ = ["open_file", "open_memory"]
@@ -37,7 +38,7 @@ _entries: dict[str, Entry] = {}
 _guard = threading.Lock()
 
 
-def open_file(path: str, clock: Clock | None = None) -> Backend:
+def open_file(path: str, clock: Clock | None = None) -> Engine:
     """Connect to the queues in a file. Raises StoreError, StoreCorrupt."""
     key = os.path.realpath(path)
     with _guard:
@@ -52,7 +53,7 @@ def open_file(path: str, clock: Clock | None = None) -> Backend:
         return _connect(entry)
 
 
-def open_memory(name: str, clock: Clock | None = None) -> Backend:
+def open_memory(name: str, clock: Clock | None = None) -> Engine:
     """Connect to queues in memory: those of that name in this process, or with "" to new ones of one's own."""
     with _guard:
         if not name:
@@ -64,7 +65,7 @@ def open_memory(name: str, clock: Clock | None = None) -> Backend:
         return _connect(entry)
 
 
-def _connect(entry: Entry) -> Backend:
+def _connect(entry: Entry) -> Engine:
     entry.connections += 1
 
     def leave() -> None:
@@ -76,4 +77,4 @@ def _connect(entry: Entry) -> Backend:
                 del _entries[entry.key]
             entry.close()
 
-    return LocalBackend(entry.core, leave)
+    return EmbeddedEngine(entry.core, CAPABILITIES if entry.ownership is not None else IN_MEMORY, leave)

@@ -1,4 +1,4 @@
-"""The broker in this process, behind the embedded engine."""
+"""The embedded engine: the broker in this process."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from batonmq.broker import Consumer, Queue
-from batonmq.engines.embedded.backend import Backend, How, Receiving
 from batonmq.engines.embedded.core import Core
 from batonmq.engines.embedded.inbox import Inbox, Request
 from batonmq.engines.embedded.operations import Queues
-from batonmq.engines.tickets import Ticket
-from batonmq.engines.values import Incoming, Message, QueueOptions
+from batonmq.engines.interface import Engine, How, Subscription
+from batonmq.engines.tickets import Ticket, resolved
+from batonmq.engines.values import Capabilities, Incoming, Message, QueueOptions
 from batonmq.errors import BatonError, Closed, LeaseLost
 from batonmq.message import QueuedMessage
 
-__all__ = ["LocalBackend"]
+__all__ = ["EmbeddedEngine"]
 
 
-class LocalReceiving(Receiving):
+class EmbeddedSubscription(Subscription):
     """An inbox, and the core whose lock it needs."""
 
-    __slots__ = ("_backend", "_core", "_run", "inbox")
+    __slots__ = ("_core", "_engine", "_run", "inbox")
 
-    def __init__(self, backend: LocalBackend, inbox: Inbox) -> None:
+    def __init__(self, engine: EmbeddedEngine, inbox: Inbox) -> None:
         self.inbox = inbox
-        self._backend = backend
-        self._core = backend.core
-        self._run = backend.core.run
+        self._engine = engine
+        self._core = engine.core
+        self._run = engine.core.run
 
     def receive(self, most: int) -> Ticket[list[Incoming]]:
         request = Request(most)
@@ -52,8 +52,8 @@ class LocalReceiving(Receiving):
             raise LeaseLost("the connection was closed: the message is back in its queue") from None
 
     def close(self) -> None:
-        if self in self._backend.receivings:
-            self._backend.receivings.discard(self)
+        if self in self._engine.subscriptions:
+            self._engine.subscriptions.discard(self)
             self._run(self.inbox.close)
 
 
@@ -85,12 +85,13 @@ class ReplyTicket(Ticket[Message]):
     token: str
 
 
-class LocalBackend(Backend):
+class EmbeddedEngine(Engine):
     """See the module. ``on_close`` is called once."""
 
-    def __init__(self, core: Core, on_close: Callable[[], None]) -> None:
+    def __init__(self, core: Core, capabilities: Capabilities, on_close: Callable[[], None]) -> None:
         self.core = core
-        self.receivings: set[LocalReceiving] = set()
+        self.capabilities = capabilities
+        self.subscriptions: set[EmbeddedSubscription] = set()
         self._on_close: Callable[[], None] | None = on_close
         self._queues = Queues(core.broker, self)
         self._tags = 0
@@ -120,23 +121,23 @@ class LocalBackend(Backend):
         self._queues.send(queue, messages)
         return self.core.ticket(None)
 
-    def subscribe(self, queue: str, prefetch: int) -> Receiving:
-        def subscribe() -> LocalReceiving:
+    def subscribe(self, queue: str, prefetch: int) -> Ticket[Subscription]:
+        def subscribe() -> Subscription:
             found = self._queues.find(queue)
             self._tags += 1
             inbox = Inbox(self.core, found, f"embedded-{self._tags}", prefetch)
             self._queues.operations.subscribe(found, inbox)
-            receiving = LocalReceiving(self, inbox)
-            self.receivings.add(receiving)
-            return receiving
+            subscription = EmbeddedSubscription(self, inbox)
+            self.subscriptions.add(subscription)
+            return subscription
 
-        return self.core.run(subscribe)
+        return resolved(self.core.run(subscribe))
 
-    def peek(self, queue: str, most: int) -> list[Message]:
-        return self.core.run_reading(self._queues.peek, queue, most)
+    def peek(self, queue: str, most: int) -> Ticket[list[Message]]:
+        return resolved(self.core.run_reading(self._queues.peek, queue, most))
 
-    def count(self, queue: str) -> int:
-        return self.core.run(lambda: self._queues.find(queue).ready_count)
+    def count(self, queue: str) -> Ticket[int]:
+        return resolved(self.core.run(lambda: self._queues.find(queue).ready_count))
 
     def purge(self, queue: str) -> Ticket[int]:
         def purge() -> Ticket[int]:
@@ -144,16 +145,20 @@ class LocalBackend(Backend):
 
         return self.core.run_reading(purge)
 
-    def move_some(self, source: str, target: str, most: int) -> Ticket[int]:
-        def move() -> Ticket[int]:
+    def move(self, source: str, target: str, most: int) -> Ticket[int]:
+        def move_some() -> Ticket[int]:
             return self.core.ticket(self._queues.move(source, target, most))
 
-        return self.core.run_reading(move)
+        return self.core.run_reading(move_some)
 
     def transact(
-        self, sends: Sequence[tuple[str, Message]], accepts: Sequence[tuple[Receiving, Incoming]]
+        self, sends: Sequence[tuple[str, Message]], accepts: Sequence[tuple[Subscription, Incoming]]
     ) -> Ticket[None]:
-        held = [(receiving.inbox, incoming) for receiving, incoming in accepts if isinstance(receiving, LocalReceiving)]
+        held = [
+            (subscription.inbox, incoming)
+            for subscription, incoming in accepts
+            if isinstance(subscription, EmbeddedSubscription)
+        ]
 
         def transact() -> Ticket[None]:
             for inbox, incoming in held:
@@ -213,7 +218,7 @@ class LocalBackend(Backend):
         if on_close is None:
             return
         try:
-            for receiving in list(self.receivings):
-                receiving.close()
+            for subscription in list(self.subscriptions):
+                subscription.close()
         finally:
             on_close()

@@ -1,0 +1,139 @@
+"""What every engine does: the one interface between the API and wherever queues live.
+
+Nothing here waits. What takes time returns a ticket, which a thread waits for or an event loop is told about, so that
+one implementation serves both faces of the API. All methods may be called from any thread; those that say so may block
+for a commit, and an event loop calls them in a thread.
+
+Tickets fail, and methods raise: Closed after ``close``, ConnectionLost when the engine is out of reach, and what each
+says. What ``capabilities`` denies is never asked of an engine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Literal
+
+from batonmq.engines.tickets import Ticket
+from batonmq.engines.values import Capabilities, Incoming, Message, QueueOptions
+from batonmq.errors import BatonError
+
+__all__ = ["Engine", "How", "Subscription", "give_back"]
+
+How = Literal["accept", "release", "reject"]
+
+
+class Subscription(ABC):
+    """Takes messages from one queue. What it holds unsettled comes back to the queue when it is closed."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def receive(self, most: int) -> Ticket[list[Incoming]]:
+        """Up to so many messages, as soon as there is one; never more are held unsettled than the prefetch.
+
+        Fails with NotFound when the queue was deleted.
+        """
+
+    @abstractmethod
+    def withdraw(self, ticket: Ticket[list[Incoming]]) -> None:
+        """Nobody wants to wait any longer: the ticket is resolved soon, with an empty list or what has just come."""
+
+    @abstractmethod
+    def settle(self, incoming: Incoming, how: How, reason: str = "") -> None:
+        """accept: done with it. release: back to its place. reject: to the dead letters of the queue, or away.
+
+        Raises LeaseLost when the message is not held here.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what is held; what waits is resolved with nothing. A second call does nothing."""
+
+
+class Engine(ABC):
+    """Queues, wherever they live."""
+
+    capabilities: Capabilities
+
+    @property
+    @abstractmethod
+    def native(self) -> object:
+        """The library below, for what only it can do."""
+
+    @abstractmethod
+    def declare(self, queue: str, options: QueueOptions) -> Ticket[None]:
+        """Make a queue; one that is there stays. PreconditionFailed when that one is different."""
+
+    @abstractmethod
+    def delete(self, queue: str) -> Ticket[None]:
+        """Delete a queue with its messages; one that is not there is deleted already."""
+
+    @abstractmethod
+    def send(self, queue: str, messages: Sequence[Message]) -> Ticket[None]:
+        """Put messages into a queue, in one commit; durable ones are safe when the ticket is resolved.
+
+        NotFound, ResourceError when the queue is full and refuses, StoreError when the disk does.
+        """
+
+    @abstractmethod
+    def subscribe(self, queue: str, prefetch: int) -> Ticket[Subscription]:
+        """Begin to take messages. NotFound, AccessRefused."""
+
+    @abstractmethod
+    def peek(self, queue: str, most: int) -> Ticket[list[Message]]:
+        """The first ready messages, which stay where they are. NotFound. May block."""
+
+    @abstractmethod
+    def count(self, queue: str) -> Ticket[int]:
+        """How many messages are ready: not delayed, in nobody's hands. NotFound."""
+
+    @abstractmethod
+    def purge(self, queue: str) -> Ticket[int]:
+        """Drop what is ready; tells how many messages that were. NotFound. May block."""
+
+    @abstractmethod
+    def move(self, source: str, target: str, most: int) -> Ticket[int]:
+        """Send ready messages of one queue to another, the first first; tells how many. NotFound. May block.
+
+        May stop short of ``most``; 0 means that none is left.
+        """
+
+    @abstractmethod
+    def transact(
+        self, sends: Sequence[tuple[str, Message]], accepts: Sequence[tuple[Subscription, Incoming]]
+    ) -> Ticket[None]:
+        """Send and accept, all or nothing; on the disk when the ticket is resolved. LeaseLost, NotFound."""
+
+    @abstractmethod
+    def request(self, queue: str, message: Message) -> Ticket[Message]:
+        """Send, and resolve with the reply to it. NotFound."""
+
+    @abstractmethod
+    def forget(self, ticket: Ticket[Message]) -> None:
+        """The reply is not wanted any more, or has come."""
+
+    @abstractmethod
+    def reply(self, request: Message, message: Message) -> Ticket[None]:
+        """Answer a request. Nobody may be waiting any more: that is not an error."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close all subscriptions, then the engine. A second call does nothing. May block."""
+
+
+def give_back(subscription: Subscription, ticket: Ticket[list[Incoming]]) -> None:
+    """Whoever waited was interrupted: what he would have got goes to others."""
+
+    def release() -> None:
+        if ticket.failed:
+            return
+        for incoming in reversed(ticket.result()):
+            # Gone from here already when the subscription was closed meanwhile.
+            with contextlib.suppress(BatonError):
+                subscription.settle(incoming, "release")
+
+    with contextlib.suppress(BatonError):
+        subscription.withdraw(ticket)
+    ticket.when_done(release)

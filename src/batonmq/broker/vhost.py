@@ -121,9 +121,15 @@ class VirtualHost:
         self.version += 1
         if settings.expires is not None:
             IdleTimer(queue)
-        if kept and lanes is None:
-            self.broker.store.define(Definition("queue", self.name, name, {"auto_delete": auto_delete}, arguments))
+        if lanes is None:
+            self.keep_queue(queue)
         return queue
+
+    def keep_queue(self, queue: Queue) -> None:
+        """Write what a queue was declared with, and whether it is paused, to the store, if it outlives a restart."""
+        if queue.kept:
+            value = {"auto_delete": queue.auto_delete, "paused": queue.paused}
+            self.broker.store.define(Definition("queue", self.name, queue.name, value, queue.arguments))
 
     def remove_queue(self, queue: Queue) -> int:
         """Delete a queue; tells how many messages were ready in it."""

@@ -108,6 +108,8 @@ class Broker:
         by_kind: dict[str, list[Definition]] = {}
         for definition in snapshot.definitions:
             by_kind.setdefault(definition.kind, []).append(definition)
+        for definition in by_kind.get("policy", []):
+            self.add_vhost(definition.vhost).policies.restore(definition)
         for definition in by_kind.get("exchange", []):
             self.add_vhost(definition.vhost).add_exchange(
                 definition.name,

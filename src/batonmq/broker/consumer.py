@@ -30,7 +30,7 @@ class Consumer(ABC):
     """
 
     # Subclasses that live on a hot path add their own slots.
-    __slots__ = ("arguments", "exclusive", "no_ack", "priority", "queue", "selector", "tag", "waiting")
+    __slots__ = ("arguments", "exclusive", "no_ack", "priority", "queue", "selector", "tag", "timeout", "waiting")
 
     def __init__(
         self,
@@ -52,6 +52,8 @@ class Consumer(ABC):
         self.arguments = arguments or {}
         # Set before it subscribes: messages that do not match are left to others.
         self.selector: Selector | None = None
+        # How long it may hold a message, in milliseconds, if it says otherwise than its queue; read when it subscribes.
+        self.timeout: int | None = None
         # Is it in its queue's line of consumers that have room? Kept by the queue.
         self.waiting = False
 
@@ -77,6 +79,13 @@ class Consumer(ABC):
 
         It notes that the messages, which are in the store already, are in a consumer's hands: after a crash they
         come back marked as redelivered. A protocol that does not wait may lose that mark.
+        """
+
+    def late(self, queued: QueuedMessage) -> None:  # noqa: B027 (optional, as its text says)
+        """A delivery was held past its deadline and has been taken back.
+
+        What is left in the protocol's hands is settled through ``queued.lane.queue`` to no effect, whenever that
+        happens; until then it counts against the prefetch, so that a consumer that is stuck gets no more.
         """
 
     @abstractmethod

@@ -44,13 +44,15 @@ def dead_letter_message(queue: Queue, message: Message, reason: str) -> None:
     deaths = _record(queue, message, keys, reason, headers)
     first, last = deaths[-1], deaths[0]
     headers["x-death"] = list(deaths)
+    # It has waited already.
+    headers.pop("x-delay", None)
     for part in ("queue", "reason", "exchange"):
         headers.setdefault(f"x-first-death-{part}", first[part])
         headers[f"x-last-death-{part}"] = last[part]
     properties = original.replace(headers=headers, expiration=None)
     if settings.dead_letter_routing_key is not None:
         keys = [settings.dead_letter_routing_key]
-    targets = queue.vhost.route(exchange, keys, headers)
+    targets = queue.vhost.route(exchange, keys, headers, properties)
     copy = Message(name, keys[0], properties, message.body)
     # What was rejected went through a client's hands, so a cycle with it makes progress; the others would go round
     # for ever by themselves.

@@ -156,7 +156,7 @@ class Declarations(Checks):
             return 0
         if if_unused and queue.consumers:
             raise PreconditionFailed(f"{self._described('queue', name)} in use")
-        if if_empty and queue.ready_count:
+        if if_empty and (queue.ready_count or queue.delayed_count):
             raise PreconditionFailed(f"{self._described('queue', name)} not empty")
         self.owned.pop(name, None)
         return self.vhost.remove_queue(queue)
@@ -260,4 +260,4 @@ def _require_same_exchange(
             ("internal", internal, exchange.internal),
         ),
     )
-    require_equivalent(exchange.arguments, arguments, described, ("alternate-exchange",))
+    require_equivalent(exchange.arguments, arguments, described, ("alternate-exchange", "x-delayed-type"))

@@ -143,6 +143,14 @@ class Lane:
             self._insert(queued)
         self.horizon = max(self.horizon, row)
 
+    def rejoin(self, queued: QueuedMessage) -> None:
+        """To its old place after some time, which by now may lie among what is only in the store."""
+        self.held.pop(queued.row, None)
+        if self.paged and queued.row > self.horizon:
+            self._page_out(queued)
+        else:
+            self.put_back(queued)
+
     def _insert(self, queued: QueuedMessage) -> None:
         ready = self.ready
         place = bisect_left(ready, queued.row, key=row_of)
@@ -240,7 +248,7 @@ class Lane:
     def revive(self, stored: StoredMessage) -> QueuedMessage:
         """What was read from the store, as it was before."""
         message = stored.message
-        if stored.deliveries and self.queue.settings.delivery_limit is not None:
+        if stored.deliveries and self.queue.settings.counts_deliveries:
             message = counted(message, stored.deliveries)
         queued = QueuedMessage(message, self, stored.row)
         queued.stored = stored.stored

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -46,6 +47,8 @@ def due_of(headers: Mapping[str, FieldValue], now: int) -> int:
     at = headers.get(DELIVER_AT)
     if isinstance(at, Timestamp):
         due = _milliseconds(DELIVER_AT, int(at) * 1000, now + TIME_MAX)
+    elif isinstance(at, datetime):
+        due = _milliseconds(DELIVER_AT, int(at.timestamp() * 1000), now + TIME_MAX)
     elif at is not None:
         due = _milliseconds(DELIVER_AT, at, now + TIME_MAX)
     return due if due > now else 0

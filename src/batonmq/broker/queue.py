@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from batonmq.broker.deadletter import counted, dead_letter
+from batonmq.broker.deadletter import dead_letter
+from batonmq.broker.deadlines import Deadlines
+from batonmq.broker.deduplication import Deduplication
+from batonmq.broker.delays import Delays
 from batonmq.broker.expiry import NOW_OR_NEVER, Expiry
 from batonmq.broker.groups import group_of
+from batonmq.broker.intake import KEPT, REFUSED, STORED, publish_featured
 from batonmq.broker.lane import OVERHEAD, Lane
-from batonmq.broker.overflow import make_room, refuses
 from batonmq.broker.pace import Pace
+from batonmq.broker.retry import come_back, give_back
 from batonmq.broker.selection import Selection
-from batonmq.message import DURABLE, GONE, HELD, IN_MEMORY, READY, QueuedMessage
-from batonmq.store.interface import POSITION_MASK
+from batonmq.message import DELAYED, DURABLE, GONE, HELD, IN_MEMORY, READY, QueuedMessage
+from batonmq.store.interface import DELAY_LANE, POSITION_MASK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,14 +34,7 @@ if TYPE_CHECKING:
     from batonmq.message import Message
     from batonmq.store.interface import LaneRecord
 
-# What became of a published message.
-REFUSED = -1
-"""The queue is full and refuses: its producer gets a negative acknowledgement."""
-KEPT = 0
-"""It is in the queue, and needs no disk."""
-STORED = 1
-"""It is in the queue, and safe once the batch that is being collected is committed."""
-
+__all__ = ["KEPT", "REFUSED", "STORED", "Queue"]
 
 # A consumer gets so many bytes in one go before it is asked again whether it has room.
 BATCH_BYTES = 256 << 10
@@ -51,6 +48,8 @@ class Queue:
         "auto_delete",
         "broker",
         "consumers",
+        "deadlines",
+        "delays",
         "deleted",
         "durable",
         "exclusive",
@@ -58,6 +57,7 @@ class Queue:
         "featured",
         "had_consumer",
         "kept",
+        "keys",
         "lane",
         "lanes",
         "last_used",
@@ -117,10 +117,19 @@ class Queue:
         self.pace = Pace(self)
         # By priority, the highest first; ``lane`` is the one of priority 0.
         self.lanes: list[Lane] = []
+        # What waits for its time, what is known to have come before, what must be settled in time: if there is any.
+        self.delays: Delays | None = None
+        self.keys: Deduplication | None = None
+        self.deadlines: Deadlines | None = None
         for record in lanes or ():
-            self._add_lane(record.priority, record)
+            if record.priority == DELAY_LANE:
+                self.delays = Delays(self, record)
+            else:
+                self._add_lane(record.priority, record)
         self.lane = self._lane_of(0)
         self.configure(settings)
+        if lanes is not None and settings.deduplicates:
+            self.keys = Deduplication(self, self.store.read_seen(self.lane.lane_id))
         for lane in self.lanes:
             if lane.paged:
                 self.broker.wants_expiry(lane)
@@ -142,7 +151,7 @@ class Queue:
             self.settings.shapes_the_queue
             or self.paused
             or self.selection is not None
-            or any(consumer.priority for consumer in consumers)
+            or any(consumer.priority or consumer.timeout is not None for consumer in consumers)
         )
 
     def look_for_group(self, message: Message) -> None:
@@ -179,7 +188,8 @@ class Queue:
                 return lane
         return self._add_lane(priority)
 
-    def _lane_for(self, message: Message) -> Lane:
+    def lane_for(self, message: Message) -> Lane:
+        """The lane of a message's priority."""
         priority = min(message.properties.priority, self.settings.max_priority)
         return self.lane if priority == 0 else self._lane_of(priority)
 
@@ -187,6 +197,11 @@ class Queue:
     def ready_count(self) -> int:
         """Messages that wait for a consumer."""
         return sum(lane.waiting for lane in self.lanes)
+
+    @property
+    def delayed_count(self) -> int:
+        """Messages that wait for their time: published with a delay, or to be tried again later."""
+        return self.delays.count if self.delays is not None else 0
 
     @property
     def ready_bytes(self) -> int:
@@ -203,7 +218,7 @@ class Queue:
     def publish(self, message: Message) -> int:
         """Put a message at the tail; tells REFUSED, KEPT or STORED."""
         if self.featured or not message.properties.plain:
-            return self._publish_featured(message)
+            return publish_featured(self, message)
         lane = self.lane
         row = lane.next_row
         lane.next_row = row + 1
@@ -252,33 +267,6 @@ class Queue:
         lane.bytes += size + OVERHEAD * len(messages)
         if not self.touched:
             self.touch()
-        return outcome
-
-    def _publish_featured(self, message: Message) -> int:
-        settings = self.settings
-        if settings.limits_length and refuses(self, message):
-            return REFUSED
-        if not message.properties.plain:
-            self.look_for_group(message)
-        lane = self._lane_for(message) if settings.max_priority else self.lane
-        queued = QueuedMessage(message, lane, lane.next_row)
-        lane.next_row += 1
-        self.expiry.stamp(queued)
-        outcome = KEPT
-        if self.kept and message.properties.persistent:
-            queued.stored = DURABLE
-            self.store.insert(queued)
-            outcome = STORED
-        paged = lane.paged
-        lane.append(queued)
-        if queued.expires_at:
-            if paged:
-                self.expiry.watch_paged(queued.expires_at)
-            else:
-                self.expiry.watch(queued)
-        self.touch()
-        if settings.limits_length:
-            make_room(self)
         return outcome
 
     # ------------------------------------------------------------------ out
@@ -377,6 +365,7 @@ class Queue:
                 self.accept(queued)
             else:
                 queued.holder = consumer
+                self.watch_deadline(queued)
             has_room = consumer.deliver(queued)
             if self.must_wait(queued) and not consumer.no_ack:
                 consumer.hold(self.store.batch)
@@ -434,6 +423,7 @@ class Queue:
                     lane.refill()
             queued = self.take()
         if queued is not None:
+            self.watch_deadline(queued)
             self.touch()
         return queued
 
@@ -457,35 +447,7 @@ class Queue:
 
     def release(self, held: list[QueuedMessage]) -> None:
         """Back to their old places, marked as redelivered; the list is in the order in which they were handed out."""
-        limit = self.settings.delivery_limit
-        for queued in reversed(held):
-            self.unsettled -= 1
-            queued.holder = None
-            if self.deleted:
-                queued.state = GONE
-                continue
-            queued.deliveries += 1
-            queued.state = READY
-            if limit is not None:
-                queued.message = counted(queued.message, queued.deliveries)
-            if limit is not None and queued.deliveries > limit:
-                self._discard(queued, "delivery_limit")
-                continue
-            if queued.expires_at and self.expiry.is_over(queued):
-                self._discard(queued, "expired")
-                continue
-            if queued.stored == DURABLE:
-                self.store.update(queued)
-            queued.lane.put_back(queued)
-            if self.selection is not None:
-                self.selection.came_back(queued)
-            if queued.expires_at:
-                self.expiry.watch(queued)
-        if self.deleted:
-            return
-        self.touch()
-        if self.settings.limits_length:
-            make_room(self)
+        give_back(self, held)
 
     def reject(self, queued: QueuedMessage) -> None:
         """The message is not wanted by anybody: to the dead letters, or away."""
@@ -493,7 +455,7 @@ class Queue:
         if self.deleted:
             queued.state = GONE
             return
-        self._discard(queued, "rejected")
+        self.discard(queued, "rejected")
 
     def unsettle(self, queued: QueuedMessage) -> None:
         """The store could not keep a settlement: the message is held again."""
@@ -502,15 +464,12 @@ class Queue:
         if queued.stored:
             self.store.undelete(queued)
 
-    def _discard(self, queued: QueuedMessage, reason: str) -> None:
+    def discard(self, queued: QueuedMessage, reason: str) -> None:
+        """A message that is in no lane (any more) leaves for a reason: 'expired', 'maxlen', 'delivery_limit' ..."""
         queued.state = GONE
         dead_letter(self, queued, reason)
         if queued.stored:
             self.store.delete(queued)
-
-    def discard(self, queued: QueuedMessage, reason: str) -> None:
-        """A ready message that was taken out of its lane leaves for a reason ('expired', 'maxlen')."""
-        self._discard(queued, reason)
 
     def purge(self) -> int:
         """Drop what is ready, leave what is held; tells how many messages went."""
@@ -528,7 +487,48 @@ class Queue:
                 queued.lane.take_out(queued)
             else:
                 queued.lane.unpage(queued)
+            if self.keys is not None:
+                self.keys.lost(queued)
+        elif queued.state == DELAYED and self.delays is not None:
+            self.delays.lost(queued)
+            if self.keys is not None:
+                self.keys.lost(queued)
         queued.stored = IN_MEMORY
+
+    # ------------------------------------------------------------------ what waits, came before, must be settled
+
+    def delaying(self) -> Delays:
+        """Where messages wait for their time. Raises StoreError when the store has no lanes left."""
+        if self.delays is None:
+            self.delays = Delays(self)
+        return self.delays
+
+    def deduplication(self) -> Deduplication:
+        """What is known to have come before."""
+        if self.keys is None:
+            self.keys = Deduplication(self, [])
+        return self.keys
+
+    def watch_deadline(self, queued: QueuedMessage) -> None:
+        """A message was handed out: does it have to be settled in time?"""
+        consumer = queued.holder
+        timeout = consumer.timeout if consumer is not None else None
+        if timeout is None:
+            timeout = self.settings.consumer_timeout
+        if timeout is not None:
+            if self.deadlines is None:
+                self.deadlines = Deadlines(self)
+            self.deadlines.watch(queued, timeout)
+
+    def renew(self, queued: QueuedMessage, seconds: float) -> bool:
+        """Give a held message so many seconds from now on, if it has a deadline; False: it is not held any more."""
+        if self.deadlines is None:
+            return queued.state == HELD
+        return self.deadlines.renew(queued, seconds)
+
+    def come_back(self, queued: QueuedMessage) -> None:
+        """A message that was given back has waited long enough; it has its old row."""
+        come_back(self, queued)
 
     # ------------------------------------------------------------------ consumers
 
@@ -592,6 +592,9 @@ class Queue:
         count = self.ready_count
         self.deleted = True
         self.expiry.stop()
+        for part in (self.delays, self.keys, self.deadlines):
+            if part is not None:
+                part.stop()
         for lane in self.lanes:
             lane.clear()
             self.broker.memory.account(lane)

@@ -201,6 +201,8 @@ class Selection:
             return
         if queued.stored == DURABLE:
             queue.store.hold(queued)
+        if consumer is not None:
+            queue.watch_deadline(queued)
         group = group_of(queued.message, queue.settings.group_header) if self.is_grouped else None
         if group is not None:
             self._groups.taken(group, queued)

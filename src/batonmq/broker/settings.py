@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from batonmq.errors import PreconditionFailed
@@ -37,6 +39,15 @@ class Settings:
     delivery_limit: int | None = None
     # The header that holds a message's group, where it is not the usual one.
     group_header: str | None = None
+    # What is given back waits so long, times the backoff for each time that it came back before, and this at most.
+    retry_delay: int | None = None
+    retry_backoff: float = 1
+    retry_max_delay: int | None = None
+    # Of messages with one key within so much time, and among so many keys, only the first is taken.
+    deduplication_window: int | None = None
+    deduplication_size: int | None = None
+    # How long a consumer may hold a message.
+    consumer_timeout: int | None = None
 
     @property
     def limits_length(self) -> bool:
@@ -46,7 +57,23 @@ class Settings:
     @property
     def shapes_the_queue(self) -> bool:
         """Must a message take the path of features?"""
-        return self.ttl is not None or self.limits_length or self.max_priority > 0 or self.single_active
+        return (
+            self.ttl is not None
+            or self.limits_length
+            or self.max_priority > 0
+            or self.single_active
+            or self.consumer_timeout is not None
+        )
+
+    @property
+    def counts_deliveries(self) -> bool:
+        """Does a message that came back say how often?"""
+        return self.delivery_limit is not None or self.retry_delay is not None
+
+    @property
+    def deduplicates(self) -> bool:
+        """Is a message with a known key dropped?"""
+        return self.deduplication_window is not None or self.deduplication_size is not None
 
 
 def _unacceptable(value: FieldValue) -> ValueError:
@@ -80,6 +107,22 @@ def _lifetime(value: FieldValue) -> int:
     return number
 
 
+def _count(value: FieldValue) -> int:
+    number = _not_negative(value)
+    if number == 0:
+        raise ValueError(f"{{value_zero,{number}}}")
+    return number
+
+
+def _multiplier(value: FieldValue) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or type_name(value) == "timestamp":
+        raise ValueError(f'"expected number, got {type_name(value)}"')
+    number = float(value)
+    if not 1 <= number < math.inf:
+        raise ValueError(f"{{not_a_multiplier,{number}}}")
+    return number
+
+
 def _priority(value: FieldValue) -> int:
     number = _not_negative(value)
     if number > 255:
@@ -109,7 +152,7 @@ def _one_of(choices: tuple[str, ...], error: str) -> Callable[[FieldValue], str]
 
 
 # Argument: what checks it, and the setting that it becomes ("" for what is accepted and needs nothing done).
-ARGUMENTS: dict[str, tuple[Callable[[FieldValue], int | str | bool], str]] = {
+ARGUMENTS: dict[str, tuple[Callable[[FieldValue], int | float | str | bool], str]] = {
     "x-message-ttl": (_time, "ttl"),
     "x-expires": (_lifetime, "expires"),
     "x-max-length": (_not_negative, "max_length"),
@@ -121,6 +164,12 @@ ARGUMENTS: dict[str, tuple[Callable[[FieldValue], int | str | bool], str]] = {
     "x-single-active-consumer": (_flag, "single_active"),
     "x-delivery-limit": (_not_negative, "delivery_limit"),
     "x-group-header": (_string, "group_header"),
+    "x-retry-delay": (_time, "retry_delay"),
+    "x-retry-backoff": (_multiplier, "retry_backoff"),
+    "x-retry-max-delay": (_time, "retry_max_delay"),
+    "x-deduplication-window": (_lifetime, "deduplication_window"),
+    "x-deduplication-size": (_count, "deduplication_size"),
+    "x-consumer-timeout": (_lifetime, "consumer_timeout"),
     "x-queue-mode": (_one_of(("default", "lazy"), "\"unsupported queue mode '{}'\""), ""),
     "x-queue-type": (_one_of(("classic", "quorum"), "\"unsupported queue type '{}'\""), ""),
     "x-queue-version": (_not_negative, ""),
@@ -139,7 +188,7 @@ def read_settings(arguments: Mapping[str, FieldValue], described: str) -> Settin
     ``described`` names the queue in errors. Unknown arguments are left alone, as RabbitMQ does. Raises
     PreconditionFailed.
     """
-    found: dict[str, int | str | bool] = {}
+    found: dict[str, int | float | str | bool] = {}
     for name, value in arguments.items():
         known = ARGUMENTS.get(name)
         if known is None:
@@ -155,6 +204,9 @@ def read_settings(arguments: Mapping[str, FieldValue], described: str) -> Settin
         raise PreconditionFailed(
             f"invalid arg 'x-dead-letter-routing-key' for {described}: routing_key_but_no_dlx_defined"
         )
+    for name, setting in (("x-retry-backoff", "retry_backoff"), ("x-retry-max-delay", "retry_max_delay")):
+        if setting in found and "retry_delay" not in found:
+            raise PreconditionFailed(f"invalid arg '{name}' for {described}: {setting}_but_no_retry_delay")
     if arguments.get("x-queue-type") == "quorum":
         found.setdefault("delivery_limit", QUORUM_DELIVERY_LIMIT)
     return Settings(**found)  # type: ignore[arg-type]
@@ -166,6 +218,17 @@ def read_priority(arguments: Mapping[str, FieldValue], described: str) -> int:
         return _integer(arguments.get("x-priority", 0))
     except ValueError as error:
         raise PreconditionFailed(f"invalid arg 'x-priority' for {described}: {error}") from None
+
+
+def read_timeout(arguments: Mapping[str, FieldValue], described: str) -> int | None:
+    """A consumer's x-consumer-timeout in milliseconds; None when it has none. Raises PreconditionFailed."""
+    timeout = arguments.get("x-consumer-timeout")
+    if timeout is None:
+        return None
+    try:
+        return _lifetime(timeout)
+    except ValueError as error:
+        raise PreconditionFailed(f"invalid arg 'x-consumer-timeout' for {described}: {error}") from None
 
 
 def require_equivalent(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from batonmq.broker.exchanges.base import Binding, Destination, Exchange
+from batonmq.broker.exchanges.consistent_hash import ConsistentHashExchange
+from batonmq.broker.exchanges.delayed import DelayedExchange
 from batonmq.broker.exchanges.direct import DefaultExchange, DirectExchange
 from batonmq.broker.exchanges.fanout import FanoutExchange
 from batonmq.broker.exchanges.headers import HeadersExchange
@@ -13,6 +15,8 @@ EXCHANGE_TYPES: dict[str, type[Exchange]] = {
     "fanout": FanoutExchange,
     "topic": TopicExchange,
     "headers": HeadersExchange,
+    "x-consistent-hash": ConsistentHashExchange,
+    "x-delayed-message": DelayedExchange,
 }
 
 __all__ = ["EXCHANGE_TYPES", "Binding", "DefaultExchange", "Destination", "Exchange"]

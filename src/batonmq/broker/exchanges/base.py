@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from batonmq.fields import FieldValue
     from batonmq.message import Message
+    from batonmq.properties import Properties
 
 
 class Target(Protocol):
@@ -54,7 +55,7 @@ class Exchange(ABC):
 
     kind: ClassVar[str]
     # Does only the key count, and not the headers? Then a route can be remembered.
-    by_key: ClassVar[bool] = True
+    by_key: bool = True
 
     def __init__(
         self,
@@ -71,12 +72,14 @@ class Exchange(ABC):
         self.internal = internal
         self.arguments: Mapping[str, FieldValue] = arguments or {}
         self.bindings: list[Binding] = []
+        # What a policy says of the alternate exchange.
+        self.policy_alternate: str | None = None
 
     @property
     def alternate(self) -> str | None:
         """The exchange that gets what this one cannot route."""
         name = self.arguments.get("alternate-exchange")
-        return str(name) if isinstance(name, str) else None
+        return str(name) if isinstance(name, str) else self.policy_alternate
 
     @property
     def is_system(self) -> bool:
@@ -85,6 +88,9 @@ class Exchange(ABC):
 
     def check_arguments(self, arguments: Mapping[str, FieldValue]) -> None:  # noqa: B027 (most types take any)
         """Refuse a binding's arguments that mean nothing here. Raises PreconditionFailed."""
+
+    def check_key(self, routing_key: str) -> None:  # noqa: B027 (most types take any)
+        """Refuse a binding's key that means nothing here. Raises PreconditionFailed."""
 
     def bind(self, binding: Binding) -> None:
         """Add a binding that is not there yet."""
@@ -105,6 +111,12 @@ class Exchange(ABC):
     @abstractmethod
     def match(self, routing_key: str, headers: Mapping[str, FieldValue]) -> Iterable[Destination]:
         """Where a message goes; a destination may come more than once."""
+
+    def match_message(
+        self, routing_key: str, headers: Mapping[str, FieldValue], properties: Properties | None
+    ) -> Iterable[Destination]:
+        """The same for types that are not ``by_key``, and may look at more than headers."""
+        return self.match(routing_key, headers)
 
     def __repr__(self) -> str:
         return f"<Exchange {self.name!r} ({self.kind})>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker import KEPT, REFUSED, STORED, Route
+from batonmq.broker.publish_headers import MARK, check_headers
 from batonmq.broker.replies import REPLY_TO
 from batonmq.errors import ResourceError
 from batonmq.fields import type_name
@@ -96,6 +97,8 @@ class Publishing(Settlement):
         if not properties.plain:
             headers = properties.headers or {}
             self._check_properties(properties)
+            if properties.mentions(MARK):
+                check_headers(headers, int(self.session.broker.clock.time() * 1000))
             if properties.reply_to == REPLY_TO:
                 message = message.with_properties(properties.replace(reply_to=self._reply_token()))
             copies = _carbon_copies(headers)
@@ -107,7 +110,7 @@ class Publishing(Settlement):
         if route.by_key and len(keys) == 1:
             targets = route.targets
         else:
-            targets = self.session.vhost.route(route.exchange, keys, headers)
+            targets = self.session.vhost.route(route.exchange, keys, headers, properties)
         if self.transaction is not None:
             self.transaction.publish(message, targets, mandatory=method.mandatory)
             return KEPT

@@ -1,0 +1,291 @@
+"""Messages that wait for their time: published with a delay, or given back to be tried again later.
+
+They lie in a lane of their own, where a row is no place in the queue:
+
+    next due ......... horizon ......... only in the store, found by an index of due times
+    (heap in memory)
+
+When its time has come a message moves to another row, in one transaction: a delayed one to the tail of the queue, one
+that came back to the place that it had. No message has a timer: the queue has one, for the first. What falls due is
+released in slices, a few milliseconds a turn for all queues together, so that a hundred thousand messages that are due
+in the same second hold up nobody. The time is that of the clock on the wall, looked at once a minute at least: a
+machine that slept, or whose clock was set, does not drift.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+from batonmq.broker.deadletter import counted
+from batonmq.broker.intake import enter
+from batonmq.broker.lane import OVERHEAD
+from batonmq.broker.memory import WINDOW_MIN
+from batonmq.message import DELAYED, DURABLE, GONE, IN_MEMORY, READY, SPILLED, QueuedMessage
+from batonmq.store.interface import DELAY_LANE, POSITION_BITS
+
+if TYPE_CHECKING:
+    from batonmq.broker.queue import Queue
+    from batonmq.broker.timetable import Timer
+    from batonmq.message import Message
+    from batonmq.store.interface import LaneRecord, StoredMessage
+
+# Memory holds so many of the next due messages of a queue, and half of that after it was cleaned up.
+HEAP_MESSAGES = 2_048
+HEAP_BYTES = 4 << 20
+# Below this it is read on: 256 messages take about 1.5 ms.
+HEAP_LOW = 128
+READ_MESSAGES = 256
+READ_BYTES = 1 << 20
+# The longest time for which the clock on the wall is not looked at.
+LOOK_SECONDS = 60.0
+
+Entry = tuple[int, int, QueuedMessage, int]
+
+
+class Delays:
+    """A queue's messages that wait, the next due first."""
+
+    __slots__ = (
+        "_armed_for",
+        "_bytes",
+        "_heap",
+        "_horizon",
+        "_next_row",
+        "_on_disk",
+        "_spilled",
+        "_timer",
+        "count",
+        "lane_id",
+        "queue",
+        "size",
+    )
+
+    def __init__(self, queue: Queue, record: LaneRecord | None = None) -> None:
+        """``record``: what was found in the store. Raises StoreError when there are no lanes left."""
+        self.queue = queue
+        store = queue.store
+        if record is None:
+            self.lane_id = store.allocate_lane()
+            if queue.kept:
+                store.add_lane(self.lane_id, queue.vhost.name, queue.name, DELAY_LANE)
+        else:
+            self.lane_id = record.lane_id
+        # How many messages wait, and the bytes of their bodies, wherever they are.
+        self.count = record.waiting if record is not None else 0
+        self.size = record.waiting_bytes if record is not None else 0
+        first_row = self.lane_id << POSITION_BITS
+        self._next_row = max(record.last_row if record is not None else 0, first_row) + 1
+        # Due, row, message, place to return to (0: the tail).
+        self._heap: list[Entry] = []
+        self._bytes = 0
+        # How many are only in the store; all of them are due after the horizon, a time and a row.
+        self._on_disk = self.count
+        self._horizon = (0, 0)
+        self._spilled = False
+        self._timer: Timer | None = None
+        self._armed_for = 0
+        if self._on_disk:
+            self._arm(1)
+
+    def _now(self) -> int:
+        return int(self.queue.broker.clock.time() * 1000)
+
+    # ------------------------------------------------------------------ in
+
+    def add(self, message: Message, due: int) -> bool:
+        """Keep a new message until that time (ms of the epoch); tells whether that needs the disk."""
+        queue = self.queue
+        queued = QueuedMessage(message, queue.lane, self._take_row())
+        queued.state = DELAYED
+        if queue.kept and message.properties.persistent:
+            queued.stored = DURABLE
+            queue.store.insert_delayed(queued, due, 0)
+        self._keep(due, queued, 0)
+        return queued.stored == DURABLE
+
+    def postpone(self, queued: QueuedMessage, due: int) -> None:
+        """A message that came back returns to its place at that time."""
+        place = queued.row
+        queued.row = self._take_row()
+        queued.state = DELAYED
+        if queued.stored:
+            self.queue.store.move(queued, place, due, place)
+        self._keep(due, queued, place)
+
+    def _take_row(self) -> int:
+        row = self._next_row
+        self._next_row = row + 1
+        return row
+
+    def _keep(self, due: int, queued: QueuedMessage, place: int) -> None:
+        self.count += 1
+        self.size += queued.message.size
+        if self._on_disk and (due, queued.row) > self._horizon:
+            self._leave(due, queued, place)
+            return
+        self._push(due, queued, place)
+        memory = self.queue.broker.memory
+        most = HEAP_BYTES if memory.used <= memory.limit else WINDOW_MIN
+        if (len(self._heap) > HEAP_MESSAGES or self._bytes > most) and self.queue.store.pages:
+            self._trim(most)
+        self._arm(due)
+
+    def _push(self, due: int, queued: QueuedMessage, place: int) -> None:
+        heapq.heappush(self._heap, (due, queued.row, queued, place))
+        self._account(queued.message.size + OVERHEAD)
+
+    def _account(self, size: int) -> None:
+        self._bytes += size
+        self.queue.broker.memory.used += size
+
+    def _trim(self, most: int) -> None:
+        """Leave to the store what is due last, until half of what memory may hold is left."""
+        heap = sorted(entry for entry in self._heap if entry[2].state == DELAYED)
+        keep = size = 0
+        while keep < len(heap) and keep < HEAP_MESSAGES // 2 and (keep == 0 or size < most // 2):
+            size += heap[keep][2].message.size + OVERHEAD
+            keep += 1
+        for due, _, queued, place in heap[keep:]:
+            self._leave(due, queued, place)
+        # What is sorted is a heap.
+        self._heap = heap[:keep]
+        self._account(size - self._bytes)
+        if self._heap:
+            self._horizon = self._heap[-1][:2]
+
+    def _leave(self, due: int, queued: QueuedMessage, place: int) -> None:
+        """To the store alone."""
+        self._on_disk += 1
+        if queued.stored == IN_MEMORY:
+            queued.stored = SPILLED
+            self._spilled = True
+            self.queue.store.insert_delayed(queued, due, place)
+
+    # ------------------------------------------------------------------ out
+
+    def work(self, most: int) -> int:
+        """Release at most so many messages whose time has come; tells how many. Raises StoreError."""
+        if self.queue.deleted:
+            return 0
+        now = self._now()
+        heap = self._heap
+        done = 0
+        while heap and done < most and heap[0][0] <= now:
+            _, _, queued, place = heapq.heappop(heap)
+            self._account(-queued.message.size - OVERHEAD)
+            if queued.state == DELAYED:
+                self._release(queued, place)
+                done += 1
+        if self._wants_refill() and done < most:
+            self._refill()
+            done += READ_MESSAGES // 2
+        self._go_on(now)
+        return done
+
+    def _wants_refill(self) -> bool:
+        return self._on_disk > 0 and len(self._heap) < HEAP_LOW
+
+    def _go_on(self, now: int) -> None:
+        if self._wants_refill() or (self._heap and self._heap[0][0] <= now):
+            self.queue.broker.wants_work(self)
+        elif self._heap:
+            self._arm(self._heap[0][0])
+
+    def _release(self, queued: QueuedMessage, place: int) -> None:
+        queue = self.queue
+        self.count -= 1
+        self.size -= queued.message.size
+        waited_at = queued.row
+        queued.state = READY
+        lane = next((lane for lane in queue.lanes if lane.lane_id == place >> POSITION_BITS), None) if place else None
+        if lane is not None:
+            queued.lane = lane
+            queued.row = place
+        else:
+            queued.lane = lane = queue.lane_for(queued.message)
+            queued.row = lane.next_row
+            lane.next_row += 1
+            # Its time to live begins when it is in the queue.
+            queue.expiry.stamp(queued)
+        if queued.stored:
+            queue.store.move(queued, waited_at)
+        if place:
+            queue.come_back(queued)
+        else:
+            enter(queue, queued)
+
+    def _refill(self) -> None:
+        found = self.queue.store.read_delayed(self.lane_id, self._horizon, READ_MESSAGES, READ_BYTES)
+        for stored in found:
+            self._push(stored.due, self._revive(stored), stored.place)
+        if found:
+            self._horizon = (found[-1].due, found[-1].row)
+            self._on_disk -= len(found)
+        if not found or self._on_disk < 0:
+            # The count after a failure is an estimate; what the store has is not.
+            self._on_disk = 0
+            self.count = len(self._heap)
+            self.size = sum(entry[2].message.size for entry in self._heap)
+
+    def _revive(self, stored: StoredMessage) -> QueuedMessage:
+        message = stored.message
+        if stored.deliveries and self.queue.settings.counts_deliveries:
+            message = counted(message, stored.deliveries)
+        queued = QueuedMessage(message, self.queue.lane, stored.row)
+        queued.state = DELAYED
+        queued.stored = stored.stored
+        queued.deliveries = stored.deliveries
+        queued.expires_at = stored.expires_at
+        return queued
+
+    # ------------------------------------------------------------------ the rest
+
+    def lost(self, queued: QueuedMessage) -> None:
+        """The store could not keep this message, and its producer will be told so."""
+        queued.state = GONE
+        self.count -= 1
+        self.size -= queued.message.size
+
+    def clear(self) -> int:
+        """Drop everything that waits; tells how many messages that was."""
+        count = self.count
+        first_row = self.lane_id << POSITION_BITS
+        if self.queue.kept or self._spilled:
+            self.queue.store.drop_rows(first_row + 1, self._next_row)
+        self._forget()
+        return count
+
+    def stop(self) -> None:
+        """The queue is gone."""
+        self._forget()
+        store = self.queue.store
+        if self.queue.kept or self._spilled:
+            store.drop_lane(self.lane_id)
+        else:
+            store.release_lane(self.lane_id)
+
+    def _forget(self) -> None:
+        for _, _, queued, _ in self._heap:
+            queued.state = GONE
+        self._heap.clear()
+        self._account(-self._bytes)
+        self.count = self.size = self._on_disk = 0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._armed_for = 0
+
+    def _arm(self, due: int) -> None:
+        if self._armed_for and self._armed_for <= due:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._armed_for = due
+        seconds = max(due - self._now(), 0) / 1000
+        self._timer = self.queue.broker.timetable.after(min(seconds, LOOK_SECONDS), self._fire)
+
+    def _fire(self) -> None:
+        self._armed_for = 0
+        self._timer = None
+        self._go_on(self._now())

@@ -1,0 +1,90 @@
+"""What consumers give back: to its old place, at once or after a delay, or past the limit to the dead letters.
+
+Every return counts, whoever makes it: basic.nack and basic.reject with requeue, basic.recover, a consumer that is lost,
+an ack deadline that has passed. The delay grows with the count, which is in the store and survives a restart:
+
+    retry-delay * backoff ^ (count - 1), at most retry-max-delay
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.broker.deadletter import counted
+from batonmq.broker.overflow import make_room
+from batonmq.broker.settings import TIME_MAX
+from batonmq.message import DURABLE, GONE, READY
+
+if TYPE_CHECKING:
+    from batonmq.broker.queue import Queue
+    from batonmq.broker.settings import Settings
+    from batonmq.message import QueuedMessage
+
+
+def retry_delay(settings: Settings, count: int) -> int:
+    """How long a message waits that has come back so many times, in milliseconds."""
+    if not settings.retry_delay:
+        return 0
+    most = TIME_MAX if settings.retry_max_delay is None else settings.retry_max_delay
+    try:
+        delay = settings.retry_delay * settings.retry_backoff ** (count - 1)
+    except OverflowError:
+        return most
+    return int(min(delay, most))
+
+
+def give_back(queue: Queue, held: list[QueuedMessage]) -> None:
+    """What ``Queue.release`` does."""
+    settings = queue.settings
+    for queued in reversed(held):
+        queue.unsettled -= 1
+        queued.holder = None
+        if queue.deleted:
+            queued.state = GONE
+            continue
+        queued.deliveries += 1
+        queued.state = READY
+        if settings.counts_deliveries:
+            queued.message = counted(queued.message, queued.deliveries)
+        if settings.delivery_limit is not None and queued.deliveries > settings.delivery_limit:
+            queue.discard(queued, "delivery_limit")
+            continue
+        delay = retry_delay(settings, queued.deliveries)
+        if delay:
+            queue.delaying().postpone(queued, int(queue.broker.clock.time() * 1000) + delay)
+        elif not _is_over(queue, queued):
+            if queued.stored == DURABLE:
+                queue.store.update(queued)
+            queued.lane.put_back(queued)
+            _is_back(queue, queued)
+    if queue.deleted:
+        return
+    queue.touch()
+    if settings.limits_length:
+        make_room(queue)
+
+
+def come_back(queue: Queue, queued: QueuedMessage) -> None:
+    """The delay of a message that was given back is over."""
+    if _is_over(queue, queued):
+        return
+    queued.lane.rejoin(queued)
+    _is_back(queue, queued)
+    queue.touch()
+    if queue.settings.limits_length:
+        make_room(queue)
+
+
+def _is_over(queue: Queue, queued: QueuedMessage) -> bool:
+    """Has it expired meanwhile? Then it goes."""
+    if queued.expires_at and queue.expiry.is_over(queued):
+        queue.discard(queued, "expired")
+        return True
+    return False
+
+
+def _is_back(queue: Queue, queued: QueuedMessage) -> None:
+    if queue.selection is not None:
+        queue.selection.came_back(queued)
+    if queued.expires_at and queued.state == READY:
+        queue.expiry.watch(queued)

@@ -178,8 +178,9 @@ class FrameParser:
     @frame_max.setter
     def frame_max(self, frame_max: int) -> None:
         self._frame_max = frame_max
-        # The largest payload of a frame.
-        self._limit = frame_max - FRAME_OVERHEAD if frame_max else max(self._max_body, DEFAULT_FRAME_MAX)
+        # The largest payload that is taken. Some clients (AMQPStorm) forget the overhead when they cut a body into
+        # frames; RabbitMQ allows them as much.
+        self._limit = frame_max or max(self._max_body, DEFAULT_FRAME_MAX)
         self._whole_limit = min(self._limit, self._max_body)
         # There is no last publish to compare with: none is as long.
         self._last = (0, EMPTY, BasicPublish())
@@ -238,7 +239,8 @@ class FrameParser:
                 return at
             kind, channel, size = _frame_head(data, at)
             if size > self._limit:
-                raise _Fault(0, FRAME_ERROR, _frame_error(kind, b"", f"{{frame_too_large,{size},{self._limit}}}"))
+                most = self._limit - FRAME_OVERHEAD
+                raise _Fault(0, FRAME_ERROR, _frame_error(kind, b"", f"{{frame_too_large,{size},{most}}}"))
             stop = at + size + FRAME_OVERHEAD
             if stop > end:
                 return at

@@ -6,21 +6,28 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from batonmq.broker.queue import Queue
+    from batonmq.broker.timetable import Timer
 
 
 class IdleTimer:
     """Watches one queue. Used means: it has consumers, or was declared again or asked for a message."""
 
-    __slots__ = ("_queue",)
+    __slots__ = ("_queue", "_timer")
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
+        self._timer: Timer | None = None
         queue.last_used = queue.broker.clock.monotonic()
         self._look_again(queue.settings.expires)
 
+    def stop(self) -> None:
+        """Watch no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
     def _look_again(self, milliseconds: float | None) -> None:
         if milliseconds is not None:
-            self._queue.broker.timetable.after(milliseconds / 1000, self._look)
+            self._timer = self._queue.broker.timetable.after(milliseconds / 1000, self._look)
 
     def _look(self) -> None:
         queue = self._queue

@@ -1,8 +1,8 @@
-"""Questions about the broker, asked in messages.
+"""Questions and orders about the broker, sent as messages.
 
 A request is published to the exchange ``batonmq.management`` as JSON with an operation and a reply-to; the answer is
-published to the default exchange with the reply-to as the key. It works through every protocol, with the rights of
-the user who asks: what he may not read is not shown.
+published to the default exchange with the reply-to as the key, when what it tells of is on the disk. It works through
+every protocol, with the rights of the user who asks: what he may not read is not shown.
 """
 
 from __future__ import annotations
@@ -10,20 +10,21 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from batonmq.broker.queue import KEPT
-from batonmq.errors import BrokerError, PreconditionFailed
+from batonmq.broker.intake import KEPT
+from batonmq.broker.management_policies import POLICY_OPERATIONS
+from batonmq.broker.management_queues import QUEUE_OPERATIONS
+from batonmq.broker.management_request import Answer, Request
+from batonmq.errors import BrokerError, PreconditionFailed, StoreError
 from batonmq.message import Message
 from batonmq.properties import Properties
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from batonmq.broker.broker import Broker
     from batonmq.broker.operations import Operations
-    from batonmq.broker.queue import Queue
 
 MANAGEMENT = "batonmq.management"
 
-Answer = dict[str, object]
+OPERATIONS = {**QUEUE_OPERATIONS, **POLICY_OPERATIONS}
 
 
 class ManagementTarget:
@@ -37,57 +38,79 @@ class ManagementTarget:
         self.operations = operations
 
     def publish(self, message: Message) -> int:
-        """Answer a request; one without a reply-to is done all the same."""
+        """Do what a request asks; one without a reply-to is done all the same."""
+        store = self.operations.vhost.broker.store
+        changes = store.changes
+        reply = _Reply(self.operations, message)
         try:
-            answer: Answer = {"ok": True, **self._answer(message.body)}
-        except BrokerError as error:
-            answer = {"ok": False, "error": str(error)}
-        reply_to = message.properties.reply_to
-        if reply_to:
-            vhost = self.operations.vhost
-            properties = Properties.make(
-                content_type="application/json", correlation_id=message.properties.correlation_id
-            )
-            reply = Message("", reply_to, properties, json.dumps(answer).encode())
-            vhost.publish(reply, vhost.route(vhost.default, [reply_to], {}))
+            answer = self._do(message.body, reply)
+        except (BrokerError, StoreError) as error:
+            reply.refuse(str(error))
+            return KEPT
+        if answer is None:
+            return KEPT
+        if store.changes != changes:
+            _WhenKept(self.operations.vhost.broker, reply, answer)
+        else:
+            reply(answer)
         return KEPT
 
-    def _answer(self, body: bytes) -> Answer:
+    def _do(self, body: bytes, reply: _Reply) -> Answer | None:
         try:
-            request = json.loads(body)
-            operation = OPERATIONS[request["operation"]]
+            fields = json.loads(body)
+            operation = OPERATIONS[fields["operation"]]
         except (ValueError, KeyError, TypeError):
             known = ", ".join(sorted(OPERATIONS))
             raise PreconditionFailed(f'a request is JSON with an "operation", one of: {known}') from None
-        return operation(self.operations, request)
+        return operation(Request(self.operations, fields, reply, reply.refuse))
 
 
-def _list_queues(operations: Operations, _request: Answer) -> Answer:
-    visible = [queue for queue in operations.vhost.queues.values() if _may_read(operations, queue)]
-    return {"queues": [describe(queue) for queue in sorted(visible, key=lambda queue: queue.name)]}
+class _Reply:
+    """The way back to whoever asked."""
+
+    __slots__ = ("_correlation_id", "_operations", "_reply_to")
+
+    def __init__(self, operations: Operations, request: Message) -> None:
+        self._operations = operations
+        self._reply_to = request.properties.reply_to
+        self._correlation_id = request.properties.correlation_id
+
+    def __call__(self, answer: Answer) -> None:
+        self._send({"ok": True, **answer})
+
+    def refuse(self, error: str) -> None:
+        """Tell why not."""
+        self._send({"ok": False, "error": error})
+
+    def _send(self, answer: Answer) -> None:
+        if self._reply_to:
+            vhost = self._operations.vhost
+            properties = Properties.make(content_type="application/json", correlation_id=self._correlation_id)
+            message = Message("", self._reply_to, properties, json.dumps(answer).encode())
+            vhost.publish(message, vhost.route(vhost.default, [self._reply_to], {}))
 
 
-def _may_read(operations: Operations, queue: Queue) -> bool:
-    try:
-        operations.user.require(operations.vhost.name, "read", "queue", queue.name)
-    except BrokerError:
-        return False
-    return True
+class _WhenKept:
+    """Answers when what was changed is on the disk."""
 
+    __slots__ = ("_answer", "_batch", "_broker", "_reply")
 
-def describe(queue: Queue) -> Answer:
-    """A queue as listings show it."""
-    return {
-        "name": queue.name,
-        "vhost": queue.vhost.name,
-        "durable": queue.durable,
-        "exclusive": queue.exclusive,
-        "auto_delete": queue.auto_delete,
-        "arguments": {name: value for name, value in queue.arguments.items() if isinstance(value, str | int | bool)},
-        "ready": queue.ready_count,
-        "unsettled": queue.unsettled,
-        "consumers": len(queue.consumers),
-    }
+    def __init__(self, broker: Broker, reply: _Reply, answer: Answer) -> None:
+        self._broker = broker
+        self._reply = reply
+        self._answer = answer
+        self._batch = broker.store.batch
+        broker.await_commit(self)
+        broker.on_work()
 
+    def batch_committed(self, batch: int) -> None:
+        if batch < self._batch:
+            self._broker.await_commit(self)
+        else:
+            self._reply(self._answer)
 
-OPERATIONS: dict[str, Callable[[Operations, Answer], Answer]] = {"queues.list": _list_queues}
+    def batch_failed(self, batch: int, error: StoreError) -> None:
+        if batch < self._batch:
+            self._broker.await_commit(self)
+        else:
+            self._reply.refuse(f"it could not be kept: {error}")

@@ -8,16 +8,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batonmq.broker.browsing import Browser
 from batonmq.broker.declarations import Declarations
 from batonmq.broker.exchanges import Exchange
 from batonmq.broker.management import MANAGEMENT, ManagementTarget
 from batonmq.broker.queue import Queue
-from batonmq.errors import AccessRefused
+from batonmq.broker.settings import read_timeout
+from batonmq.broker.sweeping import Move, Purge, Replay
+from batonmq.errors import AccessRefused, PreconditionFailed
 
 if TYPE_CHECKING:
-    from batonmq.broker.consumer import Consumer
+    from collections.abc import Callable
+
+    from batonmq.broker.consumer import Consumer, Selector
     from batonmq.broker.exchanges.base import Target
+    from batonmq.broker.policies import Policy
+    from batonmq.broker.sweeping import Sweep
     from batonmq.fields import FieldValue
+
+# Tags of users who may see and change policies.
+POLICYMAKERS = frozenset({"policymaker", "administrator"})
 
 NO_HEADERS: dict[str, FieldValue] = {}
 
@@ -84,4 +94,86 @@ class Operations(Declarations):
         alone = not queue.consumers and not queue.settings.single_active
         if (consumer.exclusive and not alone) or any(other.exclusive for other in queue.consumers):
             raise AccessRefused(f"{self._described('queue', queue.name)} in exclusive use")
+        consumer.timeout = read_timeout(consumer.arguments, self._described("queue", queue.name))
         queue.subscribe(consumer)
+
+    # ------------------------------------------------------------------ queues as a whole
+
+    def browse(self, name: str, selector: Selector | None = None) -> Browser:
+        """A cursor over everything that is ready in a queue; it takes nothing.
+
+        Raises NotFound, AccessRefused, ResourceLocked.
+        """
+        return Browser(self.require_readable(name), selector)
+
+    def pause_queue(self, name: str, *, paused: bool) -> None:
+        """Hand nothing out from now on (publishes go in), or go on. Survives a restart.
+
+        Raises NotFound, AccessRefused, ResourceLocked.
+        """
+        queue = self.find_queue(name)
+        self._require("configure", "queue", name)
+        if queue.paused != paused:
+            queue.pause(paused)
+            self.vhost.keep_queue(queue)
+
+    def move_messages(
+        self,
+        name: str,
+        to: str,
+        done: Callable[[Sweep], None],
+        *,
+        most: int | None = None,
+        selector: Selector | None = None,
+    ) -> None:
+        """Bring ready messages to the tail of another queue; ``done`` is called when all of it is durable.
+
+        Raises NotFound, AccessRefused, ResourceLocked, PreconditionFailed.
+        """
+        queue, target = self.require_readable(name), self._writable(to)
+        if queue is target:
+            raise PreconditionFailed(f"{self._described('queue', name)} cannot be moved to itself")
+        Move(queue, target, most, selector, done).start()
+
+    def replay_queue(
+        self, name: str, done: Callable[[Sweep], None], *, to: str | None = None, most: int | None = None
+    ) -> None:
+        """Bring dead letters back to the queues that they came from, or all ``to`` one.
+
+        Raises NotFound, AccessRefused, ResourceLocked, PreconditionFailed.
+        """
+        queue = self.require_readable(name)
+        target = self._writable(to) if to is not None else None
+        if queue is target:
+            raise PreconditionFailed(f"{self._described('queue', name)} cannot be replayed to itself")
+        Replay(queue, self._writable, target, most, done).start()
+
+    def purge_messages(self, name: str, selector: Selector, done: Callable[[Sweep], None]) -> None:
+        """Drop the ready messages that are selected. Raises NotFound, AccessRefused, ResourceLocked."""
+        Purge(self.require_readable(name), None, selector, done).start()
+
+    def _writable(self, name: str) -> Queue:
+        queue = self.find_queue(name)
+        self._require("write", "queue", name)
+        return queue
+
+    # ------------------------------------------------------------------ policies
+
+    def policies(self) -> list[Policy]:
+        """Those of the virtual host. Raises AccessRefused without the tag policymaker or administrator."""
+        self._require_policymaker()
+        return self.vhost.policies.all()
+
+    def set_policy(self, policy: Policy) -> None:
+        """Add or replace a policy; it applies at once. Raises AccessRefused, PreconditionFailed."""
+        self._require_policymaker()
+        self.vhost.policies.set(policy)
+
+    def clear_policy(self, name: str) -> None:
+        """Remove a policy. Raises AccessRefused, NotFound, PreconditionFailed."""
+        self._require_policymaker()
+        self.vhost.policies.clear(name)
+
+    def _require_policymaker(self) -> None:
+        if not self.user.tags & POLICYMAKERS:
+            raise AccessRefused(f"user '{self.user.name}' needs the tag policymaker or administrator for policies")

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from batonmq.message import Message
 
 
+# A limit that is lowered drops so many messages in one go: about 2 ms.
+DROP_SLICE = 500
+
+
 def refuses(queue: Queue, message: Message) -> bool:
     """Is the queue one that refuses when it is full, and full? A refused message may go to the dead letters."""
     settings = queue.settings
@@ -43,6 +47,24 @@ def make_room(queue: Queue) -> None:
                 break
         else:
             return
+
+
+def drop_some(queue: Queue) -> bool:
+    """The limit was lowered while the queue lives: drop from the head, some at a time; tells whether to go on."""
+    if queue.settings.overflow != DROP_HEAD:
+        return False
+    for _ in range(DROP_SLICE):
+        if not _is_over(queue):
+            return False
+        for lane in queue.lanes:
+            queued = lane.pop()
+            if queued is not None:
+                queue.discard(queued, "maxlen")
+                break
+        else:
+            break
+    queue.touch()
+    return True
 
 
 def _is_over(queue: Queue) -> bool:

@@ -6,10 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 from batonmq.broker.exchanges import EXCHANGE_TYPES, Binding, DefaultExchange, Exchange
-from batonmq.broker.idle import IdleTimer
+from batonmq.broker.policies import Policies
 from batonmq.broker.queue import KEPT, REFUSED, STORED, Queue
 from batonmq.broker.replies import ReplyDesk
-from batonmq.broker.settings import read_settings
 from batonmq.store.interface import Definition
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from batonmq.broker.exchanges.base import Destination, Target
     from batonmq.fields import FieldValue
     from batonmq.message import Message
+    from batonmq.properties import Properties
     from batonmq.store.interface import LaneRecord
 
 # Every virtual host has these (AMQP 0-9-1 §3.1.3, and RabbitMQ's amq.rabbitmq.trace).
@@ -42,6 +42,7 @@ class VirtualHost:
         self.version = 0
         self.queues: dict[str, Queue] = {}
         self.exchanges: dict[str, Exchange] = {}
+        self.policies = Policies(self)
         self.replies = ReplyDesk()
         self.default = DefaultExchange(self._find_target)
         self.exchanges[""] = self.default
@@ -71,6 +72,7 @@ class VirtualHost:
         exchange = EXCHANGE_TYPES[kind](
             name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments
         )
+        self.policies.apply_to_exchange(exchange)
         self.exchanges[name] = exchange
         self.version += 1
         if durable and keep:
@@ -103,7 +105,7 @@ class VirtualHost:
         lanes: Iterable[LaneRecord] | None = None,
     ) -> Queue:
         """Make a queue, or bring one back with the lanes of the store. Raises PreconditionFailed, StoreError."""
-        settings = read_settings(arguments, f"queue '{name}' in vhost '{self.name}'")
+        settings = self.policies.settings(name, arguments, f"queue '{name}' in vhost '{self.name}'")
         # An exclusive queue goes with its connection: nothing of it is ever needed after a restart.
         kept = durable and owner is None
         queue = Queue(
@@ -119,8 +121,7 @@ class VirtualHost:
         )
         self.queues[name] = queue
         self.version += 1
-        if settings.expires is not None:
-            IdleTimer(queue)
+        self.policies.watch_idle(queue)
         if lanes is None:
             self.keep_queue(queue)
         return queue
@@ -138,6 +139,7 @@ class VirtualHost:
         del self.queues[queue.name]
         self.version += 1
         self._drop_bindings_to(queue)
+        self.policies.forget(queue)
         if queue.kept:
             self.broker.store.forget("queue", self.name, queue.name)
         return queue.delete()
@@ -155,6 +157,7 @@ class VirtualHost:
     ) -> None:
         """Bind; a binding that exists stays as it is. Raises PreconditionFailed for arguments that mean nothing."""
         source.check_arguments(arguments)
+        source.check_key(routing_key)
         if self.find_binding(source, destination, routing_key, arguments) is not None:
             return
         binding = Binding(source, destination, routing_key, arguments)
@@ -202,8 +205,17 @@ class VirtualHost:
 
     # ------------------------------------------------------------------ the way of a message
 
-    def route(self, exchange: Exchange, routing_keys: list[str], headers: Mapping[str, FieldValue]) -> list[Target]:
-        """The queues that a message reaches, each once, over bound and alternate exchanges."""
+    def route(
+        self,
+        exchange: Exchange,
+        routing_keys: list[str],
+        headers: Mapping[str, FieldValue],
+        properties: Properties | None = None,
+    ) -> list[Target]:
+        """The queues that a message reaches, each once, over bound and alternate exchanges.
+
+        ``properties`` are only looked at by exchanges that are not ``by_key``.
+        """
         targets: dict[Target, None] = {}
         seen = {exchange.name}
         ahead = [exchange]
@@ -211,7 +223,10 @@ class VirtualHost:
             current = ahead.pop()
             found = False
             for key in routing_keys:
-                for destination in current.match(key, headers):
+                matching = (
+                    current.match(key, headers) if current.by_key else current.match_message(key, headers, properties)
+                )
+                for destination in matching:
                     found = True
                     if isinstance(destination, Exchange):
                         if destination.name not in seen:

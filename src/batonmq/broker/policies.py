@@ -1,0 +1,237 @@
+"""Policies: settings for all queues or exchanges whose names match, changed while they live.
+
+The policy of the highest priority counts, and only that one. What a queue was declared with stands beside it: of
+lengths, times and counts the lower one counts, of everything else the queue's own, as in RabbitMQ.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batonmq.broker.idle import IdleTimer
+from batonmq.broker.overflow import drop_some
+from batonmq.broker.settings import ARGUMENTS, Settings, read_settings
+from batonmq.errors import NotFound, PreconditionFailed
+from batonmq.store.interface import Definition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batonmq.broker.exchanges import Exchange
+    from batonmq.broker.queue import Queue
+    from batonmq.broker.vhost import VirtualHost
+    from batonmq.fields import FieldValue
+
+QUEUES, EXCHANGES, ALL = "queues", "exchanges", "all"
+
+# What a policy may say of a queue: the arguments of queue.declare without "x-".
+OF_QUEUES = frozenset(
+    {
+        "message-ttl",
+        "expires",
+        "max-length",
+        "max-length-bytes",
+        "overflow",
+        "dead-letter-exchange",
+        "dead-letter-routing-key",
+        "delivery-limit",
+        "consumer-timeout",
+        "retry-delay",
+        "retry-backoff",
+        "retry-max-delay",
+    }
+)
+LOWER_COUNTS = frozenset(
+    {"message-ttl", "expires", "max-length", "max-length-bytes", "delivery-limit", "consumer-timeout"}
+)
+ALTERNATE = "alternate-exchange"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Made by ``read_policy``, which checks it."""
+
+    name: str
+    pattern: str
+    apply_to: str
+    priority: int
+    definition: Mapping[str, FieldValue]
+    # From the configuration file: no command changes it.
+    fixed: bool = False
+
+    def matches(self, kind: str, name: str) -> bool:
+        """Is it for this one of 'queues' or 'exchanges'?"""
+        return self.apply_to in (kind, ALL) and re.search(self.pattern, name) is not None
+
+
+def read_policy(
+    name: str,
+    pattern: str,
+    definition: Mapping[str, FieldValue],
+    *,
+    apply_to: str = ALL,
+    priority: int = 0,
+    fixed: bool = False,
+) -> Policy:
+    """Check a policy. ``pattern`` is a regular expression, searched in names. Raises PreconditionFailed."""
+    if not name:
+        raise PreconditionFailed("a policy needs a name")
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise PreconditionFailed(f"policy '{name}': the pattern is no regular expression: {error}") from None
+    if apply_to not in (QUEUES, EXCHANGES, ALL):
+        raise PreconditionFailed(f"policy '{name}': apply-to is one of queues, exchanges, all, and not '{apply_to}'")
+    if not definition:
+        raise PreconditionFailed(f"policy '{name}': the definition is empty")
+    for key, value in definition.items():
+        _check(name, key, value)
+    return Policy(name, pattern, apply_to, priority, dict(definition), fixed)
+
+
+def _check(name: str, key: str, value: FieldValue) -> None:
+    if key == ALTERNATE:
+        if not isinstance(value, str):
+            raise PreconditionFailed(f"policy '{name}': {key} is to be the name of an exchange")
+        return
+    if key not in OF_QUEUES:
+        known = ", ".join(sorted(OF_QUEUES | {ALTERNATE}))
+        why = " cannot be changed while a queue lives" if f"x-{key}" in ARGUMENTS else " is not known"
+        raise PreconditionFailed(f"policy '{name}': {key}{why}; a policy may say: {known}")
+    try:
+        ARGUMENTS[f"x-{key}"][0](value)
+    except ValueError as error:
+        raise PreconditionFailed(f"policy '{name}': invalid {key}: {error}") from None
+
+
+class Policies:
+    """Those of one virtual host."""
+
+    __slots__ = ("_by_name", "_idle", "_vhost")
+
+    def __init__(self, vhost: VirtualHost) -> None:
+        self._vhost = vhost
+        self._by_name: dict[str, Policy] = {}
+        self._idle: dict[Queue, IdleTimer] = {}
+
+    def all(self) -> list[Policy]:
+        """In the order of their names."""
+        return [self._by_name[name] for name in sorted(self._by_name)]
+
+    def of_queue(self, queue: Queue) -> Policy | None:
+        """The one that counts for a queue."""
+        return self._find(QUEUES, queue.name)
+
+    def _find(self, kind: str, name: str) -> Policy | None:
+        matching = [policy for policy in self._by_name.values() if policy.matches(kind, name)]
+        return max(matching, key=lambda policy: (policy.priority, policy.name), default=None)
+
+    # ------------------------------------------------------------------ changes
+
+    def set(self, policy: Policy, *, keep: bool = True) -> None:
+        """Add or replace a policy, and apply it. Raises PreconditionFailed for one of the configuration file."""
+        if not policy.fixed:
+            self._not_fixed(policy.name)
+        self._by_name[policy.name] = policy
+        if keep:
+            value = {
+                "pattern": policy.pattern,
+                "apply-to": policy.apply_to,
+                "priority": policy.priority,
+                "definition": dict(policy.definition),
+            }
+            self._vhost.broker.store.define(Definition("policy", self._vhost.name, policy.name, value))
+        self._apply()
+
+    def clear(self, name: str) -> None:
+        """Remove a policy, and what it did. Raises NotFound, and PreconditionFailed for one of the configuration."""
+        if name not in self._by_name:
+            raise NotFound(f"no policy '{name}' in vhost '{self._vhost.name}'")
+        self._not_fixed(name)
+        del self._by_name[name]
+        self._vhost.broker.store.forget("policy", self._vhost.name, name)
+        self._apply()
+
+    def restore(self, definition: Definition) -> None:
+        """One that the store kept."""
+        value = definition.value
+        content = value["definition"]
+        assert isinstance(content, dict)
+        priority = value["priority"]
+        assert isinstance(priority, int)
+        self._by_name[definition.name] = Policy(
+            definition.name, str(value["pattern"]), str(value["apply-to"]), priority, content
+        )
+
+    def _not_fixed(self, name: str) -> None:
+        known = self._by_name.get(name)
+        if known is not None and known.fixed:
+            raise PreconditionFailed(f"policy '{name}' comes from the configuration file; change it there")
+
+    def _apply(self) -> None:
+        for queue in self._vhost.queues.values():
+            self.apply_to_queue(queue)
+        for exchange in self._vhost.exchanges.values():
+            self.apply_to_exchange(exchange)
+        self._vhost.version += 1
+
+    # ------------------------------------------------------------------ what they do
+
+    def settings(self, name: str, arguments: Mapping[str, FieldValue], described: str) -> Settings:
+        """What a queue's own arguments and its policy come to. Raises PreconditionFailed for the arguments."""
+        own = read_settings(arguments, described)
+        policy = self._find(QUEUES, name)
+        if policy is None:
+            return own
+        combined = dict(arguments)
+        for key, value in policy.definition.items():
+            argument = f"x-{key}"
+            mine = arguments.get(argument)
+            if mine is None:
+                combined[argument] = value
+            elif key in LOWER_COUNTS and isinstance(mine, int) and isinstance(value, int):
+                combined[argument] = min(mine, value)
+        for needs, needed in (
+            ("x-dead-letter-routing-key", "x-dead-letter-exchange"),
+            ("x-retry-backoff", "x-retry-delay"),
+            ("x-retry-max-delay", "x-retry-delay"),
+        ):
+            if needed not in combined:
+                combined.pop(needs, None)
+        combined.pop(f"x-{ALTERNATE}", None)
+        return read_settings(combined, described)
+
+    def apply_to_queue(self, queue: Queue) -> None:
+        """Have a queue do what its arguments and its policy say now."""
+        settings = self.settings(queue.name, queue.arguments, f"queue '{queue.name}' in vhost '{self._vhost.name}'")
+        if settings != queue.settings:
+            queue.configure(settings)
+            _drop_what_is_too_much(queue)
+            self.watch_idle(queue)
+
+    def watch_idle(self, queue: Queue) -> None:
+        """Begin to count the time that the queue may be left alone, if there is such a time."""
+        timer = self._idle.pop(queue, None)
+        if timer is not None:
+            timer.stop()
+        if queue.settings.expires is not None:
+            self._idle[queue] = IdleTimer(queue)
+
+    def forget(self, queue: Queue) -> None:
+        """The queue is gone."""
+        timer = self._idle.pop(queue, None)
+        if timer is not None:
+            timer.stop()
+
+    def apply_to_exchange(self, exchange: Exchange) -> None:
+        """The same of an exchange."""
+        policy = self._find(EXCHANGES, exchange.name) if exchange.name else None
+        alternate = policy.definition.get(ALTERNATE) if policy is not None else None
+        exchange.policy_alternate = str(alternate) if isinstance(alternate, str) else None
+
+
+def _drop_what_is_too_much(queue: Queue) -> None:
+    if not queue.deleted and drop_some(queue):
+        queue.broker.when_read(lambda: _drop_what_is_too_much(queue))

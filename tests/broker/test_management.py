@@ -1,0 +1,231 @@
+"""Requests to the management exchange: JSON in, JSON out, with the rights of who asks, when it is on the disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from batonmq.broker import Operations, Permission, User
+from batonmq.broker.management import MANAGEMENT
+from batonmq.message import Message
+from batonmq.properties import Properties
+from tests.support.driven import Driven
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def driven(request: pytest.FixtureRequest, tmp_path: Path) -> Driven:
+    driven = Driven(tmp_path / "store.db" if request.param == "sqlite" else None)
+    driven.queue("answers", durable=False)
+    return driven
+
+
+def send(driven: Driven, body: bytes, operations: Operations | None = None) -> None:
+    properties = Properties.make(reply_to="answers", correlation_id="7")
+    operations = operations or driven.operations
+    operations.vhost.publish(
+        Message(MANAGEMENT, "", properties, body), operations.resolve(MANAGEMENT, "").targets
+    )
+
+
+def answer(driven: Driven) -> dict[str, object]:
+    queued = driven.operations.find_queue("answers").get()
+    assert queued is not None, "no answer"
+    assert queued.message.properties.correlation_id == "7"
+    driven.operations.find_queue("answers").accept(queued)
+    found = json.loads(queued.message.body)
+    assert isinstance(found, dict)
+    return found
+
+
+def ask(driven: Driven, operation: str, operations: Operations | None = None, **fields: object) -> dict[str, object]:
+    send(driven, json.dumps({"operation": operation, **fields}).encode(), operations)
+    driven.settle()
+    return answer(driven)
+
+
+def limited(driven: Driven, **permission: str) -> Operations:
+    user = User("limited", frozenset(), {"/": Permission(**permission)})
+    return Operations(driven.operations.vhost, user, object())
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"operation": 7}', b'{"operation": "queues.burn"}', b"\xff"])
+def test_what_is_no_request_is_told_what_is(driven: Driven, body: bytes) -> None:
+    send(driven, body)
+    driven.settle()
+    found = answer(driven)
+    assert found["ok"] is False
+    assert "queues.list" in str(found["error"])
+
+
+@pytest.mark.parametrize(
+    ("operation", "fields"),
+    [
+        ("queues.peek", {}),
+        ("queues.peek", {"queue": 7}),
+        ("queues.peek", {"queue": "q", "count": 0}),
+        ("queues.peek", {"queue": "q", "count": True}),
+        ("queues.move", {"queue": "q"}),
+        ("queues.move", {"queue": "q", "to": "q", "count": "many"}),
+        ("policies.set", {"name": "p", "pattern": "(", "definition": {"max-length": 1}}),
+        ("policies.set", {"name": "p", "pattern": ".", "definition": []}),
+        ("policies.set", {"name": "p", "pattern": ".", "definition": {"max-length": [1]}}),
+        ("policies.clear", {"name": "none"}),
+    ],
+)
+def test_wrong_fields_are_refused(driven: Driven, operation: str, fields: dict[str, object]) -> None:
+    driven.queue()
+    assert ask(driven, operation, **fields)["ok"] is False
+
+
+@pytest.mark.parametrize("operation", ["peek", "pause", "resume", "purge", "delete", "replay"])
+def test_a_queue_that_is_not_there_is_said_so(driven: Driven, operation: str) -> None:
+    found = ask(driven, f"queues.{operation}", queue="nowhere")
+    assert found == {"ok": False, "error": "no queue 'nowhere' in vhost '/'"}
+
+
+def test_a_listing_tells_how_a_queue_stands_and_hides_what_may_not_be_read(driven: Driven) -> None:
+    driven.queue(x_max_length=7)
+    driven.publish("one")
+    listed = ask(driven, "queues.list")["queues"]
+    assert isinstance(listed, list)
+    (queue,) = [queue for queue in listed if queue["name"] == "q"]
+    assert (queue["ready"], queue["unsettled"], queue["consumers"], queue["paused"]) == (1, 0, 0, False)
+    assert queue["arguments"] == {"x-max-length": 7}
+    hidden = ask(driven, "queues.list", limited(driven, read="^answers$"))["queues"]
+    assert isinstance(hidden, list)
+    assert [queue["name"] for queue in hidden] == ["answers"]
+
+
+def test_a_peek_shows_the_first_messages_and_takes_none(driven: Driven) -> None:
+    queue = driven.queue()
+    for number in range(700):
+        driven.publish(f"m{number}", {"n": number, "raw": b"\xff"}, size=1024)
+    message = Message("", "q", Properties.make(message_id="id", priority=3), b"\xff")
+    driven.operations.vhost.publish(message, driven.operations.resolve("", "q").targets)
+    driven.settle()
+    found = ask(driven, "queues.peek", queue="q", count=701)["messages"]
+    assert isinstance(found, list)
+    assert [shown.get("body", "").rstrip(".") for shown in found] == [f"m{number}" for number in range(700)] + [""]
+    assert found[5]["headers"] == {"n": 5, "raw": "/w=="}
+    assert (found[700]["body_base64"], found[700]["properties"], found[700]["priority"]) == (
+        "/w==",
+        {"message_id": "id"},
+        3,
+    )
+    assert queue.ready_count == 701
+    few = ask(driven, "queues.peek", queue="q")["messages"]
+    assert isinstance(few, list)
+    assert len(few) == 10
+
+
+def test_a_paused_queue_takes_messages_and_hands_none_out(driven: Driven) -> None:
+    queue = driven.queue()
+    taker = driven.consume(prefetch=5)
+    assert ask(driven, "queues.pause", queue="q") == {"ok": True}
+    driven.publish("one")
+    driven.settle()
+    assert (taker.seen, queue.ready_count, queue.get()) == ([], 1, None)
+    assert ask(driven, "queues.resume", queue="q") == {"ok": True}
+    assert taker.seen == ["one"]
+
+
+def test_a_paused_queue_is_paused_after_a_restart(tmp_path: Path) -> None:
+    driven = Driven(tmp_path / "store.db")
+    driven.queue("answers", durable=False)
+    driven.queue()
+    driven.publish("one")
+    ask(driven, "queues.pause", queue="q")
+    driven.crash()
+    taker = driven.consume()
+    driven.settle()
+    assert taker.seen == []
+    driven.operations.pause_queue("q", paused=False)
+    driven.settle()
+    assert taker.seen == ["one"]
+    driven.crash()
+    assert not driven.operations.find_queue("q").paused
+
+
+def test_an_answer_waits_for_the_disk(tmp_path: Path) -> None:
+    driven = Driven(tmp_path / "store.db")
+    answers = driven.queue("answers", durable=False)
+    driven.queue()
+    driven.settle()
+    send(driven, b'{"operation": "queues.delete", "queue": "q"}')
+    driven.broker.end_turn()
+    store = driven.broker.store
+    store.stage()
+    assert answers.ready_count == 0
+    store.commit()
+    driven.broker.commit_done(None)
+    assert answers.ready_count == 1
+    assert answer(driven) == {"ok": True, "count": 0}
+
+
+def test_messages_are_moved_replayed_and_purged(driven: Driven) -> None:
+    driven.queue()
+    driven.queue("to")
+    for number in range(10):
+        driven.publish(f"m{number}")
+    assert ask(driven, "queues.move", queue="q", to="to", count=4) == {"ok": True, "count": 4, "skipped": 0}
+    assert ask(driven, "queues.purge", queue="q") == {"ok": True, "count": 6}
+    assert ask(driven, "queues.replay", queue="to") == {"ok": True, "count": 0, "skipped": 4}
+    assert ask(driven, "queues.replay", queue="to", to="q") == {"ok": True, "count": 4, "skipped": 0}
+    assert ask(driven, "queues.delete", queue="q") == {"ok": True, "count": 4}
+
+
+@pytest.mark.parametrize(
+    ("operation", "missing"),
+    [
+        ("peek", "read"),
+        ("pause", "configure"),
+        ("resume", "configure"),
+        ("purge", "read"),
+        ("delete", "configure"),
+        ("replay", "read"),
+        ("move", "read"),
+        ("move", "write"),
+    ],
+)
+def test_each_operation_needs_its_permission(driven: Driven, operation: str, missing: str) -> None:
+    driven.queue()
+    driven.queue("to")
+    found = ask(driven, f"queues.{operation}", limited(driven, **{missing: ""}), queue="q", to="to")
+    assert found["ok"] is False
+    assert f"{missing} access to queue" in str(found["error"])
+
+
+def test_policies_need_a_tag(driven: Driven) -> None:
+    assert ask(driven, "policies.list", limited(driven))["ok"] is False
+    maker = User("maker", frozenset({"policymaker"}), {"/": Permission()})
+    operations = Operations(driven.operations.vhost, maker, object())
+    assert ask(driven, "policies.list", operations) == {"ok": True, "policies": []}
+
+
+def test_policies_are_set_listed_and_cleared(driven: Driven) -> None:
+    queue = driven.queue()
+    done = ask(
+        driven,
+        "policies.set",
+        name="short",
+        pattern="^q",
+        priority=-1,
+        definition={"max-length": 2},
+        **{"apply-to": "queues"},
+    )
+    assert done == {"ok": True}
+    assert queue.settings.max_length == 2
+    assert ask(driven, "policies.list")["policies"] == [
+        {
+            "name": "short",
+            "pattern": "^q",
+            "apply-to": "queues",
+            "priority": -1,
+            "definition": {"max-length": 2},
+            "fixed": False,
+        }
+    ]
+    assert ask(driven, "policies.clear", name="short") == {"ok": True}
+    assert queue.settings.max_length is None

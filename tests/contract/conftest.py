@@ -11,7 +11,7 @@ import pytest
 import batonmq
 from tests.contract.places import Place, batonmq_server, rabbitmq_server
 
-ENGINES = ("file", "memory")
+ENGINES = ("file", "memory", "served", "rabbitmq")
 
 
 @pytest.fixture(scope="session")

@@ -116,6 +116,7 @@ def rabbitmq_server() -> Iterator[str]:
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(START)
+            _stop_epmd(environment)
 
 
 def _await_port(port: int, process: subprocess.Popen[bytes], output: Path) -> None:
@@ -129,3 +130,11 @@ def _await_port(port: int, process: subprocess.Popen[bytes], output: Path) -> No
         except batonmq.BatonError:
             time.sleep(0.2)  # it says nowhere that it is ready but by answering
     pytest.skip(f"rabbitmq-server did not start: {output.read_text(errors='replace')[-500:]}")
+
+
+def _stop_epmd(environment: dict[str, str]) -> None:
+    """Erlang's port mapper outlives the node that has started it; this one is on a port of our own."""
+    epmd = shutil.which("epmd")
+    if epmd is not None:
+        command = [epmd, "-port", environment["ERL_EPMD_PORT"], "-kill"]
+        subprocess.run(command, capture_output=True, check=False)

@@ -30,6 +30,11 @@ def connect(url: str | os.PathLike[str]) -> synchronous.Connection:
 
 def open_engine(target: Target) -> Engine:
     """The engine of a URL. Raises as ``connect`` does."""
+    if target.engine == "amqp":
+        # Its library is read only by those who need it.
+        from batonmq.engines.amqp.engine import AmqpEngine
+
+        return AmqpEngine(target.place)
     if target.engine == "memory":
         return open_memory(target.place)
     return open_file(target.place)

@@ -48,7 +48,7 @@ class Subscription(ABC):
         """
 
     @abstractmethod
-    def close(self) -> None:
+    def close(self) -> Ticket[None]:
         """Give back what is held; what waits is resolved with nothing. A second call does nothing."""
 
 

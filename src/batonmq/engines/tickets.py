@@ -59,6 +59,11 @@ class Ticket(Generic[T]):
         """Is it done, and an error?"""
         return self._error is not None
 
+    @property
+    def error(self) -> BaseException | None:
+        """What it failed with."""
+        return self._error
+
     def result(self) -> T:
         """The outcome of a ticket that is done. Raises what it failed with."""
         if self._error is not None:

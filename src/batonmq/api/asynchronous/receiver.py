@@ -59,7 +59,7 @@ class Receiver:
         self._is_closed = True
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
-            subscription.close()
+            await subscription.close().get_async()
 
     def __aiter__(self) -> Self:
         return self

@@ -60,7 +60,7 @@ class Receiver:
         self._is_closed = True
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
-            subscription.close()
+            subscription.close().get()
 
     def __iter__(self) -> Self:
         return self

@@ -51,10 +51,11 @@ class EmbeddedSubscription(Subscription):
         except Closed:
             raise LeaseLost("the connection was closed: the message is back in its queue") from None
 
-    def close(self) -> None:
+    def close(self) -> Ticket[None]:
         if self in self._engine.subscriptions:
             self._engine.subscriptions.discard(self)
             self._run(self.inbox.close)
+        return resolved(None)
 
 
 class ReplyConsumer(Consumer):

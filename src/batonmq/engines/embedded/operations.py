@@ -5,22 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker import REFUSED, Operations, Permission, Queue, User
+from batonmq.engines.traces import without_traces
 from batonmq.engines.values import Message, QueueOptions
 from batonmq.errors import ResourceError
 from batonmq.message import READY, Message as QueueMessage
-from batonmq.properties import Properties
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from batonmq.broker import Broker
-    from batonmq.fields import FieldValue
 
 __all__ = ["Queues"]
 
 VHOST = "/"
-# What a dead letter carries along about its death, and what counts its deliveries.
-TRACES = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count")
 
 
 class Queues:
@@ -97,7 +94,7 @@ class Queues:
             queued = queue.get()
             if queued is None:
                 break
-            body, properties = queued.message.body, _without_traces(queued.message.properties)
+            body, properties = queued.message.body, without_traces(queued.message.properties)
             if into.publish(QueueMessage("", target, properties, body)) == REFUSED:
                 queue.release([queued])
                 raise ResourceError(f"queue '{target}' is full")
@@ -117,12 +114,3 @@ def _check_name(name: str) -> None:
         raise ValueError("a queue has a name")
     if len(name.encode()) > 255:
         raise ValueError("a queue's name has at most 255 bytes in UTF-8")
-
-
-def _without_traces(properties: Properties) -> Properties:
-    """A dead letter starts anew: with a record of its death it would be taken for one that goes round in a circle."""
-    headers = properties.headers
-    if headers is None or not any(name.startswith(TRACES) for name in headers):
-        return properties
-    kept: dict[str, FieldValue] = {name: value for name, value in headers.items() if not name.startswith(TRACES)}
-    return properties.replace(headers=kept or None)

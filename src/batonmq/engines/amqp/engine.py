@@ -1,0 +1,185 @@
+"""The engine over AMQP 0-9-1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from pika.channel import Channel
+from pika.frame import Method
+
+from batonmq.engines.amqp.link import Link
+from batonmq.engines.amqp.move import Move
+from batonmq.engines.amqp.publisher import Publisher
+from batonmq.engines.amqp.requests import Requester
+from batonmq.engines.amqp.subscription import AmqpSubscription
+from batonmq.engines.interface import Engine, Subscription
+from batonmq.engines.tickets import Ticket
+from batonmq.engines.values import Capabilities, Incoming, Message, QueueOptions
+from batonmq.errors import BatonError, UnsupportedFeature
+
+__all__ = ["AmqpEngine"]
+
+T = TypeVar("T")
+
+CAPABILITIES = Capabilities(
+    engine="amqp",
+    durable=True,
+    ttl=True,
+    priority=True,
+    max_deliveries=True,
+    count=True,
+)
+
+
+class AmqpEngine(Engine):
+    """See the module. ``native`` is pika's connection, to be used through ``add_callback_threadsafe`` only."""
+
+    capabilities = CAPABILITIES
+
+    def __init__(self, url: str) -> None:
+        """Raises ConnectionLost, AccessRefused, ValueError."""
+        self._link = Link(url)
+        self._link.open()
+        self._publisher = Publisher(self._link)
+        self._requester = Requester(self._link)
+
+    @property
+    def native(self) -> object:
+        return self._link.connection
+
+    def declare(self, queue: str, options: QueueOptions) -> Ticket[None]:
+        ticket: Ticket[None] = Ticket()
+
+        def declare(channel: Channel) -> None:
+            arguments = self._arguments(options)
+
+            def declared(_frame: object) -> None:
+                _finish(channel, ticket, None)
+
+            channel.queue_declare(queue, durable=options.durable, arguments=arguments, callback=declared)
+
+        if not queue:
+            raise ValueError("a queue has a name")
+        if options.dead_letter is None:
+            self._ask(declare, ticket)
+            return ticket
+        dead = self._declare_if_missing(options.dead_letter, durable=options.durable)
+
+        def then() -> None:
+            if dead.error is not None:
+                ticket.fail(dead.error)
+            else:
+                self._ask(declare, ticket)
+
+        dead.when_done(then)
+        return ticket
+
+    def _declare_if_missing(self, queue: str, *, durable: bool) -> Ticket[None]:
+        """The queue of dead letters may be there with options of its own."""
+        looked = self.count(queue)
+        ticket: Ticket[None] = Ticket()
+
+        def declare(channel: Channel) -> None:
+            channel.queue_declare(queue, durable=durable, callback=lambda _frame: _finish(channel, ticket, None))
+
+        def then() -> None:
+            if looked.failed:
+                self._ask(declare, ticket)
+            else:
+                ticket.resolve(None)
+
+        looked.when_done(then)
+        return ticket
+
+    def _arguments(self, options: QueueOptions) -> dict[str, Any]:
+        arguments: dict[str, Any] = dict(options.arguments())
+        if options.max_deliveries is not None and self._link.product == "RabbitMQ":
+            # Only its quorum queues count deliveries.
+            if not options.durable or options.max_priority:
+                raise UnsupportedFeature("RabbitMQ: max_deliveries with a transient queue or with priorities")
+            arguments["x-queue-type"] = "quorum"
+        return arguments
+
+    def delete(self, queue: str) -> Ticket[None]:
+        ticket: Ticket[None] = Ticket()
+        self._ask(
+            lambda channel: channel.queue_delete(queue, callback=lambda _frame: _finish(channel, ticket, None)), ticket
+        )
+        return ticket
+
+    def send(self, queue: str, messages: Sequence[Message]) -> Ticket[None]:
+        return self._publisher.send(queue, messages)
+
+    def subscribe(self, queue: str, prefetch: int) -> Ticket[Subscription]:
+        subscription = AmqpSubscription(self._link, queue, prefetch)
+        subscription.begin()
+        return subscription.subscribed
+
+    def peek(self, queue: str, most: int) -> Ticket[list[Message]]:
+        raise UnsupportedFeature("amqp: peek")
+
+    def count(self, queue: str) -> Ticket[int]:
+        ticket: Ticket[int] = Ticket()
+
+        def ask(channel: Channel) -> None:
+            def answered(frame: Method) -> None:
+                _finish(channel, ticket, int(frame.method.message_count))
+
+            channel.queue_declare(queue, passive=True, callback=answered)
+
+        self._ask(ask, ticket)
+        return ticket
+
+    def purge(self, queue: str) -> Ticket[int]:
+        ticket: Ticket[int] = Ticket()
+
+        def ask(channel: Channel) -> None:
+            def answered(frame: Method) -> None:
+                _finish(channel, ticket, int(frame.method.message_count))
+
+            channel.queue_purge(queue, callback=answered)
+
+        self._ask(ask, ticket)
+        return ticket
+
+    def move(self, source: str, target: str, most: int) -> Ticket[int]:
+        move = Move(self._link, self._publisher, source, target, most)
+        self._link.when_open(move.begin, move.ticket)
+        return move.ticket
+
+    def transact(
+        self, sends: Sequence[tuple[str, Message]], accepts: Sequence[tuple[Subscription, Incoming]]
+    ) -> Ticket[None]:
+        raise UnsupportedFeature("amqp: transactions")
+
+    def request(self, queue: str, message: Message) -> Ticket[Message]:
+        return self._requester.request(queue, message)
+
+    def forget(self, ticket: Ticket[Message]) -> None:
+        self._requester.forget(ticket)
+
+    def reply(self, request: Message, message: Message) -> Ticket[None]:
+        assert request.reply_to is not None
+        return self._publisher.send(request.reply_to, [message], mandatory=False)
+
+    def close(self) -> None:
+        self._link.close()
+
+    def _ask(self, ask: Callable[[Any], None], ticket: Ticket[T]) -> None:
+        """Ask the broker something on a channel of its own: a refusal ends the channel it was asked on."""
+
+        def opened(channel: Channel) -> None:
+            try:
+                ask(channel)
+            except (BatonError, ValueError, TypeError) as error:
+                ticket.fail(error)
+                channel.close()
+
+        self._link.when_open(lambda: self._link.channel(opened, ticket.fail), ticket)
+
+
+def _finish(channel: Channel, ticket: Ticket[T], value: T) -> None:
+    ticket.resolve(value)
+    if channel.is_open:
+        channel.close()

@@ -1,0 +1,231 @@
+"""The connection: a thread of pika's, which connects anew when the broker was away.
+
+    down --(somebody wants it)--> connecting --> open --(lost)--> connecting ... --(too long)--> down
+
+Everything but ``call``, ``open`` and ``close`` runs in that thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import pika
+from pika.adapters.select_connection import IOLoop
+
+from batonmq.engines.amqp.translate import error_of, unreachable
+from batonmq.engines.tickets import Ticket
+from batonmq.errors import BatonError, Closed, ConnectionLost
+
+__all__ = ["Link", "Linked"]
+
+log = logging.getLogger("batonmq.amqp")
+
+# What a broker must answer within, in seconds.
+PATIENCE = 10.0
+# How long a lost connection is tried again before those who wait are told, and how often.
+RECONNECT_SECONDS = 60.0
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 2.0
+
+
+class Linked(Protocol):
+    """Somebody whose channel goes with the connection."""
+
+    def link_opened(self) -> None:
+        """There is a connection again."""
+
+    def link_lost(self, error: BatonError) -> None:
+        """It is gone; it is being tried again."""
+
+    def link_given_up(self, error: BatonError) -> None:
+        """It does not come back."""
+
+
+class Link:
+    """See the module."""
+
+    def __init__(self, url: str) -> None:
+        """Raises ValueError for a URL that cannot be read."""
+        try:
+            self.parameters = pika.URLParameters(url)
+        except (TypeError, ValueError, KeyError) as error:
+            raise ValueError(f"the AMQP URL cannot be read: {error}") from None
+        self.parameters.socket_timeout = self.parameters.stack_timeout = PATIENCE
+        self.parameters.blocked_connection_timeout = None
+        # pika logs, as errors, what it also reports.
+        pika_log = logging.getLogger("pika")
+        if pika_log.level == logging.NOTSET:
+            pika_log.setLevel(logging.CRITICAL)
+        self.connection: Any = None
+        self.product = ""
+        self._loop: Any = IOLoop()
+        self._thread = threading.Thread(target=self._run, name="batonmq-amqp", daemon=True)
+        self._linked: dict[Linked, None] = {}
+        self._waiting: list[tuple[Callable[[], None], Ticket[Any]]] = []
+        self._opening: Ticket[None] | None = None
+        self._is_connecting = False
+        self._is_closed = False
+        self._finished: Ticket[None] = Ticket()
+        self._pause = FIRST_PAUSE
+        self._give_up_at = 0.0
+
+    # ------------------------------------------------------------------ from any thread
+
+    def open(self) -> None:
+        """Connect, once. Raises ConnectionLost, AccessRefused."""
+        ticket: Ticket[None] = Ticket()
+        self._opening = ticket
+        self._thread.start()
+        self.call(self._connect)
+        try:
+            ticket.get()
+        except BaseException:
+            self.close()
+            raise
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Have this run in the connection's thread. Raises Closed."""
+        if self._is_closed:
+            raise Closed("the connection was closed")
+        self._loop.add_callback_threadsafe(function)
+
+    def when_open(self, function: Callable[[], None], ticket: Ticket[Any]) -> None:
+        """Have this run in the connection's thread when there is a connection; the ticket fails when there is none."""
+
+        def run() -> None:
+            if self.connection is not None:
+                function()
+                return
+            self._waiting.append((function, ticket))
+            if not self._is_connecting:
+                self._begin_again()
+
+        self.call(run)
+
+    def close(self) -> None:
+        """Say good-bye to the broker and end the thread. A second call does nothing."""
+        if self._is_closed:
+            return
+        self.call(self._say_goodbye)
+        self._is_closed = True
+        self._finished.wait(PATIENCE)
+        self._thread.join(PATIENCE)
+
+    # ------------------------------------------------------------------ in the connection's thread
+
+    def attach(self, linked: Linked) -> None:
+        """Tell somebody about the connection from now on."""
+        self._linked[linked] = None
+
+    def detach(self, linked: Linked) -> None:
+        """And no longer."""
+        self._linked.pop(linked, None)
+
+    def channel(self, opened: Callable[[Any], None], closed: Callable[[BatonError], None]) -> None:
+        """Open a channel. ``closed`` is called once when it is gone, unless the whole connection is."""
+        # A connection that was lost tells `link_lost`; its channels are told as well, with the same reason.
+        if self.connection is None:
+            closed(ConnectionLost("the connection was lost"))
+            return
+        channel = self.connection.channel(on_open_callback=opened)
+        channel.add_on_close_callback(lambda _channel, reason: closed(error_of(reason)))
+
+    def later(self, seconds: float, function: Callable[[], None]) -> None:
+        """Call after a while."""
+        self._loop.call_later(seconds, function)
+
+    def _run(self) -> None:
+        try:
+            self._loop.start()
+        except Exception:  # a fault of ours, or of pika's: nobody may wait for a thread that is gone
+            log.exception("the connection's thread has failed")
+            self.connection = None
+            self._fail_all(ConnectionLost("the connection's thread has failed"))
+            self._is_closed = True
+        finally:
+            self._loop.close()
+            self._finished.resolve(None)
+
+    def _connect(self) -> None:
+        if self._is_closed and self.connection is None:
+            return
+        self._is_connecting = True
+        pika.SelectConnection(
+            self.parameters,
+            on_open_callback=self._opened,
+            on_open_error_callback=self._not_opened,
+            on_close_callback=self._lost,
+            custom_ioloop=self._loop,
+        )
+
+    def _opened(self, connection: pika.SelectConnection) -> None:
+        self.connection = connection
+        self._is_connecting = False
+        self._pause = FIRST_PAUSE
+        self.product = str((connection.server_properties or {}).get("product", ""))
+        if self._is_closed:
+            connection.close()
+            return
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            opening.resolve(None)
+        for linked in list(self._linked):
+            linked.link_opened()
+        waiting, self._waiting = self._waiting, []
+        for function, _ in waiting:
+            function()
+
+    def _not_opened(self, _connection: object, error: BaseException) -> None:
+        reason = unreachable(error, self.parameters)
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            self._is_connecting = False
+            opening.fail(reason)
+        elif self._is_closed:
+            self._stop()
+        elif time.monotonic() >= self._give_up_at:
+            self._is_connecting = False
+            self._fail_all(reason)
+        else:
+            self._loop.call_later(self._pause, self._connect)
+            self._pause = min(LONGEST_PAUSE, self._pause * 2)
+
+    def _lost(self, _connection: object, error: BaseException) -> None:
+        self.connection = None
+        if self._is_closed:
+            self._fail_all(Closed("the connection was closed"))
+            self._stop()
+            return
+        reason = error_of(error)
+        if not isinstance(reason, ConnectionLost):
+            # What the peer holds against us ends what was under way, and the connection is worth another try.
+            reason = ConnectionLost(f"the broker closed the connection: {reason}")
+        for linked in list(self._linked):
+            linked.link_lost(reason)
+        self._begin_again()
+
+    def _begin_again(self) -> None:
+        self._give_up_at = time.monotonic() + RECONNECT_SECONDS
+        self._pause = FIRST_PAUSE
+        self._connect()
+
+    def _fail_all(self, reason: BatonError) -> None:
+        waiting, self._waiting = self._waiting, []
+        for _, ticket in waiting:
+            ticket.fail(reason)
+        for linked in list(self._linked):
+            linked.link_given_up(reason)
+
+    def _say_goodbye(self) -> None:
+        if self.connection is not None and self.connection.is_open:
+            self.connection.close()
+        elif self.connection is None:
+            self._fail_all(Closed("the connection was closed"))
+            self._stop()
+
+    def _stop(self) -> None:
+        self._loop.stop()

@@ -1,0 +1,122 @@
+"""Sends with publisher confirms: what is confirmed is safe, what comes back has no queue."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from pika import spec
+from pika.channel import Channel
+from pika.frame import Method
+
+from batonmq.engines.amqp.link import Link
+from batonmq.engines.amqp.translate import properties_to
+from batonmq.engines.tickets import Ticket
+from batonmq.engines.values import Message
+from batonmq.errors import BatonError, NotFound, ResourceError
+
+__all__ = ["Publisher"]
+
+
+class Batch:
+    """Messages that one ticket waits for."""
+
+    __slots__ = ("error", "left", "ticket")
+
+    def __init__(self, ticket: Ticket[None], count: int) -> None:
+        self.ticket = ticket
+        self.left = count
+        self.error: BatonError | None = None
+
+    def one_done(self, error: BatonError | None) -> None:
+        """One message was confirmed, or not; the first error is the one that is told."""
+        self.left -= 1
+        self.error = self.error or error
+        if not self.left:
+            if self.error is None:
+                self.ticket.resolve(None)
+            else:
+                self.ticket.fail(self.error)
+
+
+class Publisher:
+    """One channel in confirm mode. Everything but ``send`` runs in the connection's thread."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._channel: Channel | None = None
+        self._is_opening = False
+        self._number = 0
+        # Published and not confirmed: the batch, and the queue where that must exist.
+        self._unconfirmed: dict[int, tuple[Batch, str]] = {}
+        self._first = 1
+        self._returned: Counter[str] = Counter()
+        self._waiting: list[tuple[str, Sequence[Message], Ticket[None], bool]] = []
+
+    def send(self, queue: str, messages: Sequence[Message], *, mandatory: bool = True) -> Ticket[None]:
+        """Resolved when all are confirmed."""
+        ticket: Ticket[None] = Ticket()
+        self._link.when_open(lambda: self.publish(queue, messages, ticket, mandatory=mandatory), ticket)
+        return ticket
+
+    def publish(self, queue: str, messages: Sequence[Message], ticket: Ticket[None], *, mandatory: bool = True) -> None:
+        """The same, in the connection's thread."""
+        channel = self._channel
+        if channel is None:
+            self._waiting.append((queue, messages, ticket, mandatory))
+            if not self._is_opening:
+                self._is_opening = True
+                self._link.channel(self._opened, self._closed)
+            return
+        batch = Batch(ticket, len(messages))
+        for message in messages:
+            self._number += 1
+            self._unconfirmed[self._number] = (batch, queue if mandatory else "")
+            channel.basic_publish("", queue, message.body, properties_to(message), mandatory=mandatory)
+
+    def _opened(self, channel: Channel) -> None:
+        channel.add_on_return_callback(self._came_back)
+        channel.confirm_delivery(self._confirmed, callback=lambda _frame: self._ready(channel))
+
+    def _ready(self, channel: Channel) -> None:
+        self._channel = channel
+        self._is_opening = False
+        self._number = 0
+        self._first = 1
+        waiting, self._waiting = self._waiting, []
+        for queue, messages, ticket, mandatory in waiting:
+            self.publish(queue, messages, ticket, mandatory=mandatory)
+
+    def _came_back(self, _channel: object, method: spec.Basic.Return, _properties: object, _body: object) -> None:
+        # The confirm follows: a message that is routed nowhere is confirmed all the same.
+        self._returned[method.routing_key] += 1
+
+    def _confirmed(self, frame: Method) -> None:
+        method = frame.method
+        tag = method.delivery_tag
+        refused = ResourceError("the broker did not take the message") if method.NAME == "Basic.Nack" else None
+        numbers = range(self._first, tag + 1) if method.multiple else (tag,)
+        for number in numbers:
+            entry = self._unconfirmed.pop(number, None)
+            if entry is None:
+                continue
+            batch, queue = entry
+            error: BatonError | None = refused
+            if self._returned and self._returned[queue] > 0:
+                self._returned[queue] -= 1
+                error = NotFound(f"no queue '{queue}'")
+            batch.one_done(error)
+        if method.multiple:
+            self._first = tag + 1
+
+    def _closed(self, error: BatonError) -> None:
+        """The channel is gone, alone or with its connection: what was not confirmed may have arrived or not."""
+        self._channel = None
+        self._is_opening = False
+        self._returned.clear()
+        unconfirmed, self._unconfirmed = self._unconfirmed, {}
+        waiting, self._waiting = self._waiting, []
+        for batch in {id(batch): batch for batch, _ in unconfirmed.values()}.values():
+            batch.ticket.fail(error)
+        for _, _, ticket, _ in waiting:
+            ticket.fail(error)

@@ -1,0 +1,102 @@
+"""Requests and their replies: RabbitMQ's direct reply-to, which needs no queue for the reply."""
+
+from __future__ import annotations
+
+import secrets
+
+from pika import spec
+from pika.channel import Channel
+from pika.spec import BasicProperties
+
+from batonmq.engines.amqp.link import Link
+from batonmq.engines.amqp.translate import properties_from, properties_to
+from batonmq.engines.tickets import Ticket
+from batonmq.engines.values import Message
+from batonmq.errors import BatonError, NotFound
+
+__all__ = ["Requester"]
+
+REPLY_TO = "amq.rabbitmq.reply-to"
+
+
+class ReplyTicket(Ticket[Message]):
+    """Resolved with a reply, which is known by its correlation id."""
+
+    __slots__ = ("correlation_id",)
+
+    def __init__(self, correlation_id: str) -> None:
+        super().__init__()
+        self.correlation_id = correlation_id
+
+
+class Requester:
+    """One channel on which requests go out and replies come in: the same one, as direct reply-to demands."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._channel: Channel | None = None
+        self._is_opening = False
+        self._waiting: list[tuple[str, Message, ReplyTicket]] = []
+        self._asked: dict[str, ReplyTicket] = {}
+
+    def request(self, queue: str, message: Message) -> Ticket[Message]:
+        """Resolved with the reply."""
+        # An id of our own: replies must be told apart even when the application's ids repeat.
+        ticket = ReplyTicket(secrets.token_hex(12))
+        self._link.when_open(lambda: self._publish(queue, message, ticket), ticket)
+        return ticket
+
+    def forget(self, ticket: Ticket[Message]) -> None:
+        """Nobody waits for it any more."""
+        assert isinstance(ticket, ReplyTicket)
+        self._link.call(lambda: self._drop(ticket.correlation_id))
+
+    def _drop(self, correlation_id: str) -> None:
+        self._asked.pop(correlation_id, None)
+
+    def _publish(self, queue: str, message: Message, ticket: ReplyTicket) -> None:
+        channel = self._channel
+        if channel is None:
+            self._waiting.append((queue, message, ticket))
+            if not self._is_opening:
+                self._is_opening = True
+                self._link.channel(self._opened, self._closed)
+            return
+        self._asked[ticket.correlation_id] = ticket
+        properties = properties_to(message)
+        properties.reply_to = REPLY_TO
+        properties.correlation_id = ticket.correlation_id
+        channel.basic_publish("", queue, message.body, properties, mandatory=True)
+
+    def _opened(self, channel: Channel) -> None:
+        channel.add_on_return_callback(self._came_back)
+        channel.basic_consume(REPLY_TO, self._replied, auto_ack=True, callback=lambda _frame: self._ready(channel))
+
+    def _ready(self, channel: Channel) -> None:
+        self._channel = channel
+        self._is_opening = False
+        waiting, self._waiting = self._waiting, []
+        for queue, message, ticket in waiting:
+            self._publish(queue, message, ticket)
+
+    def _replied(self, _channel: object, _method: object, properties: BasicProperties, body: bytes) -> None:
+        ticket = self._asked.pop(properties.correlation_id or "", None)
+        if ticket is not None:
+            ticket.resolve(Message.received(body, properties_from(properties)))
+
+    def _came_back(
+        self, _channel: object, method: spec.Basic.Return, properties: BasicProperties, _body: object
+    ) -> None:
+        ticket = self._asked.pop(properties.correlation_id or "", None)
+        if ticket is not None:
+            ticket.fail(NotFound(f"no queue '{method.routing_key}'"))
+
+    def _closed(self, error: BatonError) -> None:
+        self._channel = None
+        self._is_opening = False
+        asked, self._asked = self._asked, {}
+        waiting, self._waiting = self._waiting, []
+        for ticket in asked.values():
+            ticket.fail(error)
+        for _, _, ticket in waiting:
+            ticket.fail(error)

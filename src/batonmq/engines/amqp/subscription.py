@@ -1,0 +1,220 @@
+"""Takes messages from a queue of a broker: a channel of its own, so that its prefetch and its faults are its own.
+
+Up to ``prefetch`` messages travel ahead of whoever asks for them. When the connection was lost it consumes anew on the
+next one; what was held went back to the queue with the old one, and settling it raises LeaseLost.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+from pika import spec
+from pika.channel import Channel
+from pika.spec import BasicProperties
+
+from batonmq.engines.amqp.link import Link
+from batonmq.engines.amqp.translate import properties_from
+from batonmq.engines.interface import How, Subscription
+from batonmq.engines.tickets import Ticket, resolved
+from batonmq.engines.values import Incoming, Message
+from batonmq.errors import BatonError, Closed, ConnectionLost, LeaseLost, NotFound
+
+__all__ = ["AmqpSubscription"]
+
+PREFETCH_MAX = 65_535
+
+
+class Request(Ticket[list[Incoming]]):
+    """Somebody waits for up to so many messages."""
+
+    __slots__ = ("most",)
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+
+class AmqpSubscription(Subscription):
+    """See the module. What is shared between threads is under a lock that is held for a few instructions."""
+
+    def __init__(self, link: Link, queue: str, prefetch: int) -> None:
+        self.subscribed: Ticket[Subscription] = Ticket()
+        self._link = link
+        self._queue = queue
+        self._prefetch = min(prefetch, PREFETCH_MAX)
+        self._lock = threading.Lock()
+        self._channel: Channel | None = None
+        # Delivery tags count anew on each channel: the generation tells which one.
+        self._generation = 0
+        self._tag = ""
+        self._arrived: deque[Incoming] = deque()
+        self._held: set[tuple[int, int]] = set()
+        self._requests: deque[Request] = deque()
+        self._error: BatonError | None = None
+        self._closing: Ticket[None] | None = None
+
+    # ------------------------------------------------------------------ from any thread
+
+    def begin(self) -> None:
+        """Subscribe; ``subscribed`` tells how it went."""
+        self._link.when_open(self._begin, self.subscribed)
+
+    def receive(self, most: int) -> Ticket[list[Incoming]]:
+        request = Request(most)
+        with self._lock:
+            if self._error is not None:
+                request.fail(self._error)
+                return request
+            self._requests.append(request)
+        self._serve()
+        return request
+
+    def withdraw(self, ticket: Ticket[list[Incoming]]) -> None:
+        with self._lock:
+            waits = ticket in self._requests
+            if waits:
+                self._requests.remove(ticket)  # type: ignore[arg-type]
+        if waits:
+            ticket.resolve([])
+
+    def settle(self, incoming: Incoming, how: How, reason: str = "") -> None:
+        handle = incoming.handle
+        assert isinstance(handle, tuple)
+        with self._lock:
+            if handle not in self._held:
+                raise LeaseLost("the message is no longer in this receiver's hands")
+            self._held.discard(handle)
+        generation, tag = handle
+        try:
+            self._link.call(lambda: self._settle(generation, tag, how))
+        except Closed:
+            raise LeaseLost("the connection was closed: the message is back in its queue") from None
+
+    def _settle(self, generation: int, tag: int, how: How) -> None:
+        channel = self._channel
+        if generation != self._generation or channel is None or not channel.is_open:
+            return
+        if how == "accept":
+            channel.basic_ack(tag)
+        else:
+            channel.basic_nack(tag, requeue=how == "release")
+
+    def close(self) -> Ticket[None]:
+        with self._lock:
+            if self._closing is not None:
+                return self._closing
+            self._closing = Ticket()
+        self._end(Closed("the receiver was closed"), quietly=True)
+        try:
+            self._link.call(self._leave)
+        except Closed:
+            return resolved(None)
+        return self._closing
+
+    # ------------------------------------------------------------------ in the connection's thread
+
+    def _begin(self) -> None:
+        self._link.attach(self)
+        self.link_opened()
+
+    def link_opened(self) -> None:
+        self._link.channel(self._opened, self._closed)
+
+    def link_lost(self, error: BatonError) -> None:
+        self._forget_channel()
+        self.subscribed.fail(error)
+
+    def link_given_up(self, error: BatonError) -> None:
+        self.subscribed.fail(error)
+        self._end(error)
+        if self._closing is not None:
+            self._closing.resolve(None)
+
+    def _opened(self, channel: Channel) -> None:
+        with self._lock:
+            self._channel = channel
+            self._generation += 1
+        generation = self._generation
+        channel.add_on_cancel_callback(self._cancelled)
+        channel.basic_qos(prefetch_count=self._prefetch)
+        self._tag = channel.basic_consume(
+            self._queue,
+            lambda _channel, method, properties, body: self._deliver(generation, method, properties, body),
+            callback=lambda _frame: self.subscribed.resolve(self),
+        )
+
+    def _deliver(self, generation: int, method: spec.Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
+        handle = (generation, method.delivery_tag)
+        message = Message.received(body, properties_from(properties))
+        redelivered = bool(method.redelivered)
+        returns = (properties.headers or {}).get("x-delivery-count")
+        count = returns + 1 if isinstance(returns, int) else 2 if redelivered else 1
+        with self._lock:
+            self._held.add(handle)
+            self._arrived.append(Incoming(message, count, redelivered or count > 1, handle))
+        self._serve()
+
+    def _serve(self) -> None:
+        """Give what has arrived to those who wait, the first first."""
+        while True:
+            with self._lock:
+                if not self._arrived or not self._requests:
+                    return
+                request = self._requests.popleft()
+                batch = [self._arrived.popleft() for _ in range(min(request.most, len(self._arrived)))]
+            request.resolve(batch)
+
+    def _cancelled(self, _frame: object) -> None:
+        self._link.detach(self)
+        self._end(NotFound(f"queue '{self._queue}' was deleted"))
+
+    def _closed(self, error: BatonError) -> None:
+        """The channel is gone. With its connection: the link says more. Alone: the broker had a reason."""
+        self._forget_channel()
+        if self._closing is not None:
+            self._link.detach(self)
+            self._closing.resolve(None)
+        elif not isinstance(error, ConnectionLost):
+            self._link.detach(self)
+            self.subscribed.fail(error)
+            self._end(error)
+
+    def _forget_channel(self) -> None:
+        with self._lock:
+            self._channel = None
+            self._generation += 1
+            self._held.clear()
+            self._arrived.clear()
+
+    def _end(self, error: BatonError, *, quietly: bool = False) -> None:
+        """Nothing comes any more: those who wait are told, or get nothing where that was their own wish."""
+        with self._lock:
+            self._error = self._error or error
+            requests, self._requests = self._requests, deque()
+            self._held.clear()
+            self._arrived.clear()
+        for request in requests:
+            if quietly:
+                request.resolve([])
+            else:
+                request.fail(error)
+
+    def _leave(self) -> None:
+        """Cancel, give back, close: in this order, so that what is given back does not come here again."""
+        closing, channel = self._closing, self._channel
+        assert closing is not None
+        if channel is None or not channel.is_open:
+            self._link.detach(self)
+            closing.resolve(None)
+            return
+
+        def give_back(_frame: object) -> None:
+            # Tag 0 and multiple: everything that is unsettled (AMQP 0-9-1, 1.8.3.13).
+            channel.basic_nack(0, multiple=True, requeue=True)
+            channel.close()
+
+        if self._tag:
+            channel.basic_cancel(self._tag, callback=give_back)
+        else:
+            give_back(None)

@@ -1,0 +1,22 @@
+"""What a dead letter carries along about its death, and how often it came back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batonmq.fields import FieldValue
+    from batonmq.properties import Properties
+
+__all__ = ["without_traces"]
+
+TRACES = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count")
+
+
+def without_traces(properties: Properties) -> Properties:
+    """A dead letter starts anew: with a record of its death it would be taken for one that goes round in a circle."""
+    headers = properties.headers
+    if headers is None or not any(name.startswith(TRACES) for name in headers):
+        return properties
+    kept: dict[str, FieldValue] = {name: value for name, value in headers.items() if not name.startswith(TRACES)}
+    return properties.replace(headers=kept or None)

@@ -1,0 +1,121 @@
+"""The engine over AMQP where the contract suite does not look: lost connections, refusals, what it says of itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+import batonmq
+from batonmq.engines.amqp import link
+from tests.engines.proxy import Proxy
+from tests.support.wire import Address
+
+SOON = 10.0
+
+
+@pytest.fixture
+def proxy(amqp: Address) -> Iterator[Proxy]:
+    proxy = Proxy(amqp.port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def mq(proxy: Proxy) -> Iterator[batonmq.Connection]:
+    with batonmq.connect(f"amqp://guest:guest@127.0.0.1:{proxy.port}/") as mq:
+        yield mq
+
+
+@pytest.fixture
+def queue(mq: batonmq.Connection, name: str) -> Iterator[str]:
+    mq.declare(name)
+    yield name
+    mq.delete(name)
+
+
+def test_a_receiver_that_waits_resumes_after_a_lost_connection(
+    proxy: Proxy, mq: batonmq.Connection, queue: str
+) -> None:
+    with mq.receiver(queue) as receiver:
+        found: list[batonmq.Delivery] = []
+        thread = threading.Thread(target=lambda: found.extend(receiver.receive(wait=SOON)))
+        thread.start()
+        proxy.cut()
+        mq.send(queue, b"after")
+        thread.join()
+        assert [delivery.body for delivery in found] == [b"after"]
+        assert proxy.accepted == 2
+
+
+def test_what_was_held_over_a_lost_connection_comes_again_and_settling_it_raises(
+    proxy: Proxy, mq: batonmq.Connection, queue: str
+) -> None:
+    mq.send(queue, b"held")
+    with mq.receiver(queue) as receiver:
+        (held,) = receiver.receive(wait=SOON)
+        proxy.cut()
+        (again,) = receiver.receive(wait=SOON)
+        assert (again.body, again.redelivered) == (b"held", True)
+        with pytest.raises(batonmq.LeaseLost):
+            held.accept()
+        again.accept()
+    assert mq.count(queue) == 0
+
+
+def test_sending_while_the_broker_is_away_waits_until_it_is_back(
+    proxy: Proxy, mq: batonmq.Connection, queue: str
+) -> None:
+    proxy.cut(refuse=True)
+    errors: list[Exception] = []
+
+    def send() -> None:
+        # The first may still go into the connection that is just being lost: it is told so, and tried again.
+        while True:
+            try:
+                mq.send(queue, b"late")
+            except batonmq.ConnectionLost as error:
+                errors.append(error)
+            else:
+                return
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    proxy.mend()
+    thread.join(SOON)
+    assert not thread.is_alive()
+    assert mq.count(queue) >= 1
+
+
+def test_a_broker_that_stays_away_raises_in_receivers_and_senders(
+    proxy: Proxy, mq: batonmq.Connection, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "RECONNECT_SECONDS", 0.1)
+    receiver = mq.receiver(queue)
+    assert receiver.receive(wait=0) == []
+    proxy.cut(refuse=True)
+    with pytest.raises(batonmq.ConnectionLost):
+        receiver.receive(wait=None)
+    with pytest.raises(batonmq.ConnectionLost):
+        mq.send(queue, b"")
+    proxy.mend()
+    mq.send(queue, b"again")
+
+
+def test_a_wrong_password_is_an_access_refused(amqp: Address) -> None:
+    with pytest.raises(batonmq.AccessRefused, match="refused to log in user 'guest'"):
+        batonmq.connect(f"amqp://guest:wrong@127.0.0.1:{amqp.port}/")
+
+
+def test_nobody_there_is_a_lost_connection(proxy: Proxy) -> None:
+    proxy.cut(refuse=True)
+    with pytest.raises(batonmq.ConnectionLost, match=f"cannot connect to 127.0.0.1:{proxy.port}"):
+        batonmq.connect(f"amqp://guest:guest@127.0.0.1:{proxy.port}/")
+
+
+def test_a_wrong_message_fails_alone_and_the_next_is_sent(mq: batonmq.Connection, queue: str) -> None:
+    with pytest.raises(batonmq.AccessRefused):
+        mq.declare("amq.reserved")
+    mq.send(queue, b"")
+    assert mq.count(queue) == 1

@@ -244,6 +244,8 @@ class Broker:
             queue = queued.lane.queue
             if not queue.deleted:
                 queue.lost(queued)
+                # What was left to the store alone and is lost shows when that is read on.
+                queue.touch()
         waiters, self._waiters = self._waiters, {}
         if error is None:
             if was_failing:

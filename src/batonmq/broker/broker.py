@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("batonmq.broker")
 
 MEMORY_LIMIT = 128 << 20
-# What a turn does of work that can be done bit by bit, for all queues together, so that nobody is held up by it: so many
-# messages that fall due take about 3 ms, with what the store does for them.
+# What a turn does of work that can be done bit by bit, for all queues together, so that nobody is held up by it: so
+# many messages that fall due take about 3 ms, with what the store does for them.
 SHARE = 256
 
 

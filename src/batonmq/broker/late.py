@@ -42,6 +42,9 @@ class LateQueue(Queue):
         """Too late."""
         return False
 
+    def touch(self) -> None:
+        """There is nothing to hand out."""
+
     def lost(self, queued: QueuedMessage) -> None:
         """The store has lost it under its old name."""
         self._heir.lane.queue.lost(self._heir)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.support.driven import Driven
 
 from batonmq.broker.browsing import Browser
 from batonmq.message import Message
-from tests.support.driven import Driven
 
 
 @pytest.fixture(params=["memory", "sqlite"])

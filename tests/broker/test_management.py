@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.support.driven import Driven
 
 from batonmq.broker import Operations, Permission, User
 from batonmq.broker.management import MANAGEMENT
 from batonmq.message import Message
 from batonmq.properties import Properties
-from tests.support.driven import Driven
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -24,9 +24,7 @@ def driven(request: pytest.FixtureRequest, tmp_path: Path) -> Driven:
 def send(driven: Driven, body: bytes, operations: Operations | None = None) -> None:
     properties = Properties.make(reply_to="answers", correlation_id="7")
     operations = operations or driven.operations
-    operations.vhost.publish(
-        Message(MANAGEMENT, "", properties, body), operations.resolve(MANAGEMENT, "").targets
-    )
+    operations.vhost.publish(Message(MANAGEMENT, "", properties, body), operations.resolve(MANAGEMENT, "").targets)
 
 
 def answer(driven: Driven) -> dict[str, object]:
@@ -39,7 +37,7 @@ def answer(driven: Driven) -> dict[str, object]:
     return found
 
 
-def ask(driven: Driven, operation: str, operations: Operations | None = None, **fields: object) -> dict[str, object]:
+def ask(driven: Driven, operation: str, operations: Operations | None = None, /, **fields: object) -> dict[str, object]:
     send(driven, json.dumps({"operation": operation, **fields}).encode(), operations)
     driven.settle()
     return answer(driven)

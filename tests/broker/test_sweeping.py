@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.support.driven import Driven
 
 from batonmq.broker.sweeping import Sweep
 from batonmq.errors import AccessRefused, NotFound, PreconditionFailed, StoreError
 from batonmq.message import Message
 from batonmq.properties import Properties
-from tests.support.driven import Driven
 
 
 @pytest.fixture(params=["memory", "sqlite"])

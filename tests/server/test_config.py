@@ -126,3 +126,17 @@ def test_users_and_virtual_hosts_are_taken_over() -> None:
     assert ann.user.tags == {"administrator"}
     assert ann.user.permissions["shop"].read == "^orders$"
     assert ann.user.permissions["shop"].write == ""
+
+
+def test_policies_are_checked_when_they_are_read() -> None:
+    text = '[[policy]]\nname = "p"\npattern = "^a"\npriority = 3\ndefinition = { max-length = 5 }\n'
+    (policy,) = parse_config(text, "x").policy
+    assert (policy.vhost, policy.apply_to, policy.policy.fixed) == ("/", "all", True)
+    for wrong, expected in (
+        ('pattern = "("', "no regular expression"),
+        ('pattern = "a"\nvhost = "shop"', "there is no [[vhost]] 'shop'"),
+        ('pattern = "a"\napply_to = "topics"', "apply-to is one of"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            parse_config(f'[[policy]]\nname = "p"\ndefinition = {{ max-length = 5 }}\n{wrong}\n', "x")
+        assert expected in str(caught.value)

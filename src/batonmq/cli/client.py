@@ -102,18 +102,20 @@ def require_queue(channel: BlockingChannel, queue: str) -> int:
     return ready
 
 
-def request(channel: BlockingChannel, operation: str, **arguments: object) -> dict[str, object]:
-    """Ask the broker something about itself; Failure when it says no."""
+def request(
+    channel: BlockingChannel, operation: str, /, *, patience: float = PATIENCE, **arguments: object
+) -> dict[str, object]:
+    """Ask the broker something about itself, and wait so many seconds; Failure when it says no."""
     answers: list[dict[str, object]] = []
     # Direct reply-to: whoever asks must be listening before.
     channel.basic_consume(REPLY_TO, lambda *delivery: answers.append(json.loads(delivery[-1])), auto_ack=True)
     properties = pika.BasicProperties(reply_to=REPLY_TO, correlation_id=operation, content_type="application/json")
     try:
         channel.basic_publish(MANAGEMENT, "", json.dumps({"operation": operation, **arguments}).encode(), properties)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience
         while not answers:
             if time.monotonic() > deadline:
-                raise Failure(f"the broker did not answer within {PATIENCE} s")
+                raise Failure(f"the broker did not answer within {patience} s")
             channel.connection.process_data_events(time_limit=1)
     except exceptions.ChannelClosedByBroker as error:
         if error.reply_code == NOT_FOUND:

@@ -6,6 +6,7 @@ import click
 
 from batonmq import __version__
 from batonmq.cli.options import DEFAULT_URL, url_option
+from batonmq.cli.policies import policies
 from batonmq.cli.queues import purge, queues
 from batonmq.cli.receive import receive
 from batonmq.cli.send import send
@@ -34,5 +35,5 @@ def main(url: str | None) -> None:
 
 main.help = (main.help or "").replace("amqp://guest:guest@127.0.0.1:5672/", DEFAULT_URL)
 
-for command in (serve, send, receive, queues, purge, users):
+for command in (serve, send, receive, queues, purge, policies, users):
     main.add_command(command)

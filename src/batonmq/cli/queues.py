@@ -1,19 +1,35 @@
-"""batonmq queues, batonmq purge"""
+"""batonmq queues ..., batonmq purge"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sys
 
 import click
 
 from batonmq.cli.client import connect, request, require_queue
 from batonmq.cli.options import Failure, chosen_url, url_option
+from batonmq.cli.tables import counted, table
 
-__all__ = ["purge", "queues", "table"]
+__all__ = ["purge", "queues"]
+
+# Moving a million messages takes some 20 s on a small machine; whoever waits can be patient.
+PATIENCE = 3600.0
+SHOWN_CHARACTERS = 200
+
+number_option = click.option(
+    "-n", "--number", type=click.IntRange(min=1), metavar="N", help="Not more than N messages, from the head on."
+)
 
 
-@click.command()
+def ask(context: click.Context, operation: str, **arguments: object) -> dict[str, object]:
+    """Ask the broker that the URL names, and wait for as long as it takes."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    with connect(chosen_url(context)) as channel:
+        return request(channel, operation, patience=PATIENCE, **given)
+
+
+@click.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array with everything that is known.")
 @url_option
 @click.pass_context
@@ -22,7 +38,7 @@ def queues(
     as_json: bool,
     url: str | None,  # noqa: ARG001 - noted by its callback
 ) -> None:
-    """List the queues of the virtual host that the URL names.
+    """List the queues of the virtual host that the URL names, or do something with one of them.
 
     READY messages wait for a consumer; UNSETTLED ones are in a consumer's hands, which has not yet said that it is
     done with them.
@@ -31,9 +47,28 @@ def queues(
     Examples:
       batonmq queues
       batonmq --url amqp://guest:guest@127.0.0.1:5672/shop queues --json
+      batonmq queues peek orders -n 3
+      batonmq queues replay orders.dead
     """
-    with connect(chosen_url(context)) as channel:
-        found = request(channel, "queues.list").get("queues")
+    if context.invoked_subcommand is None:
+        _list(context, as_json)
+
+
+@queues.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array with everything that is known.")
+@url_option
+@click.pass_context
+def list_queues(
+    context: click.Context,
+    as_json: bool,
+    url: str | None,  # noqa: ARG001
+) -> None:
+    """List the queues; the same as `batonmq queues` alone."""
+    _list(context, as_json)
+
+
+def _list(context: click.Context, as_json: bool) -> None:
+    found = ask(context, "queues.list").get("queues")
     if not isinstance(found, list):
         raise Failure("the broker's answer cannot be read")
     if as_json:
@@ -50,25 +85,175 @@ def queues(
 
 
 def _features(queue: dict[str, object]) -> str:
-    names = ["durable", "exclusive", "auto_delete"]
-    features = [name.replace("_", "-") for name in names if queue.get(name)]
+    features = [name.replace("_", "-") for name in ("paused", "durable", "exclusive", "auto_delete") if queue.get(name)]
+    if queue.get("delayed"):
+        features.append(f"delayed={queue['delayed']}")
+    if queue.get("policy"):
+        features.append(f"policy={queue['policy']}")
     arguments = queue.get("arguments")
     if isinstance(arguments, dict):
         features += [f"{name}={value}" for name, value in arguments.items()]
     return " ".join(features)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Rows in columns; those numbered in `right` hold numbers."""
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if column in right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in (head, *rows)
-    ]
-    return "\n".join(lines)
+@queues.command()
+@click.argument("queue")
+@click.option(
+    "-n", "--number", type=click.IntRange(1, 1_000), default=10, show_default=True, help="Show the first N messages."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array with properties, headers and whole bodies.")
+@url_option
+@click.pass_context
+def peek(
+    context: click.Context,
+    queue: str,
+    number: int,
+    as_json: bool,
+    url: str | None,  # noqa: ARG001
+) -> None:
+    """Show the messages that are ready in QUEUE, without taking them.
+
+    A message that is too long for a line is cut off, and ends with "...".
+
+    \b
+    Examples:
+      batonmq queues peek orders
+      batonmq queues peek orders -n 100 --json
+    """
+    found = ask(context, "queues.peek", queue=queue, count=number).get("messages")
+    if not isinstance(found, list):
+        raise Failure("the broker's answer cannot be read")
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    if not found:
+        click.echo(f"nothing is ready in {queue}", err=True)
+    for message in found:
+        click.echo(_line(message))
+
+
+def _line(message: dict[str, object]) -> str:
+    body = message.get("body")
+    text = body if isinstance(body, str) else f"({message.get('size')} bytes that are no text)"
+    shown = "".join(character if character.isprintable() else " " for character in text[: SHOWN_CHARACTERS + 1])
+    return shown[:SHOWN_CHARACTERS] + "..." if len(shown) > SHOWN_CHARACTERS else shown
+
+
+@queues.command()
+@click.argument("queue")
+@url_option
+@click.pass_context
+def pause(
+    context: click.Context,
+    queue: str,
+    url: str | None,  # noqa: ARG001
+) -> None:
+    """Hand out nothing of QUEUE from now on. Publishers may go on, and messages in consumers' hands stay there.
+
+    It stays so, over restarts, until `batonmq queues resume`.
+    """
+    ask(context, "queues.pause", queue=queue)
+    click.echo(f"{queue} is paused; `batonmq queues resume {queue}` lets it go on")
+
+
+@queues.command()
+@click.argument("queue")
+@url_option
+@click.pass_context
+def resume(
+    context: click.Context,
+    queue: str,
+    url: str | None,  # noqa: ARG001
+) -> None:
+    """Let a paused QUEUE go on."""
+    ask(context, "queues.resume", queue=queue)
+    click.echo(f"{queue} hands out messages")
+
+
+@queues.command()
+@click.argument("queue")
+@number_option
+@click.option("--to", metavar="QUEUE", help="Bring them all to this queue, wherever they came from.")
+@url_option
+@click.pass_context
+def replay(
+    context: click.Context,
+    queue: str,
+    number: int | None,
+    to: str | None,
+    url: str | None,  # noqa: ARG001
+) -> None:
+    """Bring the dead letters in QUEUE back to the queues that they came from.
+
+    Each goes to the queue where it died last (its x-death header), or first if that is gone, without the traces of its
+    death. Those whose queue is gone stay.
+
+    \b
+    Examples:
+      batonmq queues replay orders.dead
+      batonmq queues replay orders.dead -n 1
+      batonmq queues replay orders.dead --to orders.second-try
+    """
+    answer = ask(context, "queues.replay", queue=queue, count=number, to=to)
+    click.echo(f"{counted(answer.get('count'))} brought back from {queue}")
+    skipped = answer.get("skipped")
+    if skipped:
+        raise Failure(f"{counted(skipped)} stayed: where they came from is gone, or not known; --to QUEUE helps")
+
+
+@queues.command()
+@click.argument("queue")
+@click.argument("to")
+@number_option
+@url_option
+@click.pass_context
+def move(
+    context: click.Context,
+    queue: str,
+    to: str,
+    number: int | None,
+    url: str | None,  # noqa: ARG001
+) -> None:
+    """Bring the messages that are ready in QUEUE to the tail of the queue TO.
+
+    \b
+    Example:
+      batonmq queues move orders orders.old
+    """
+    answer = ask(context, "queues.move", queue=queue, to=to, count=number)
+    click.echo(f"{counted(answer.get('count'))} moved from {queue} to {to}")
+
+
+@queues.command("purge")
+@click.argument("queue")
+@url_option
+@click.pass_context
+def purge_queue(
+    context: click.Context,
+    queue: str,
+    url: str | None,  # noqa: ARG001
+) -> None:
+    """Drop all messages that are ready in QUEUE; those in the hands of consumers stay."""
+    answer = ask(context, "queues.purge", queue=queue)
+    click.echo(f"{counted(answer.get('count'))} dropped from {queue}")
+
+
+@queues.command()
+@click.argument("queue")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@url_option
+@click.pass_context
+def delete(
+    context: click.Context,
+    queue: str,
+    yes: bool,
+    url: str | None,  # noqa: ARG001
+) -> None:
+    """Delete QUEUE with everything in it, and its bindings."""
+    if not yes and sys.stdin.isatty():
+        click.confirm(f"Delete {queue} and all its messages?", abort=True)
+    answer = ask(context, "queues.delete", queue=queue)
+    click.echo(f"{queue} deleted, with {counted(answer.get('count'))}")
 
 
 @click.command()
@@ -89,4 +274,4 @@ def purge(
     with connect(chosen_url(context)) as channel:
         require_queue(channel, queue)
         count: int = channel.queue_purge(queue).method.message_count
-    click.echo(f"{count:,} {'message' if count == 1 else 'messages'} dropped from {queue}")
+    click.echo(f"{counted(count)} dropped from {queue}")

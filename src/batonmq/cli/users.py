@@ -12,8 +12,8 @@ import click
 import msgspec
 
 from batonmq.cli.options import Failure
-from batonmq.cli.queues import table
 from batonmq.cli.serve import load
+from batonmq.cli.tables import table
 
 if TYPE_CHECKING:
     from batonmq.server.users import UserEntry, UserFile

@@ -82,6 +82,8 @@ class Server:
             opened.callback(self._close_broker)
             for vhost in self.config.vhosts:
                 self.broker.add_vhost(vhost)
+            for policy in self.config.policy:
+                self.broker.add_vhost(policy.vhost).policies.set(policy.policy, keep=False)
             log_ins = LogIns(authenticator, asyncio.get_running_loop(), self._refusal_seconds)
             self._sockets = SocketServer(
                 self.broker, self.broker.store, [self._amqp()], log_ins, self.config, self._clock

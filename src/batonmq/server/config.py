@@ -9,6 +9,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from batonmq.broker.policies import Policy, read_policy
+from batonmq.errors import PreconditionFailed
+from batonmq.fields import FieldValue
 from batonmq.server.failures import ConfigError
 from batonmq.server.logs import LEVELS
 from batonmq.server.passwords import check_hash
@@ -20,6 +23,7 @@ __all__ = [
     "LimitsConfig",
     "ListenerConfig",
     "PermissionConfig",
+    "PolicyConfig",
     "ServerConfig",
     "UserConfig",
     "VhostConfig",
@@ -79,6 +83,31 @@ class VhostConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     name: Name
 
 
+class PolicyConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[[policy]]"""
+
+    name: Name
+    pattern: str
+    definition: dict[str, str | int | float | bool]
+    vhost: Name = "/"
+    apply_to: str = "all"
+    priority: int = 0
+
+    def __post_init__(self) -> None:
+        try:
+            _ = self.policy
+        except PreconditionFailed as error:
+            raise ValueError(str(error)) from None
+
+    @property
+    def policy(self) -> Policy:
+        """As the broker has it."""
+        definition: dict[str, FieldValue] = {**self.definition}
+        return read_policy(
+            self.name, self.pattern, definition, apply_to=self.apply_to, priority=self.priority, fixed=True
+        )
+
+
 class PermissionConfig(PermissionEntry, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """[[user.permission]]"""
 
@@ -109,11 +138,15 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     amqp: AmqpConfig = AmqpConfig()
     limits: LimitsConfig = LimitsConfig()
     vhost: tuple[VhostConfig, ...] = ()
+    policy: tuple[PolicyConfig, ...] = ()
     user: tuple[UserConfig, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.listener:
             raise ValueError("listener: expected at least one")
+        for policy in self.policy:
+            if policy.vhost not in self.vhosts:
+                raise ValueError(f"policy {policy.name!r}: there is no [[vhost]] {policy.vhost!r}")
         names = [user.name for user in self.user]
         for name in names:
             if names.count(name) > 1:

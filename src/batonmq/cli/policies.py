@@ -1,0 +1,110 @@
+"""batonmq policies list, set, clear"""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from batonmq.cli.options import Failure, url_option
+from batonmq.cli.queues import ask
+from batonmq.cli.tables import table
+
+__all__ = ["policies"]
+
+
+@click.group()
+def policies() -> None:
+    """Settings for all queues or exchanges whose names match, changed while they live.
+
+    Of several policies that match the one of the highest priority counts, alone. Needs a user with the tag policymaker
+    or administrator.
+
+    \b
+    Example:
+      batonmq policies set short "^events" '{"max-length": 10000}' --apply-to queues
+    """
+
+
+@policies.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@url_option
+@click.pass_context
+def list_policies(
+    context: click.Context,
+    as_json: bool,
+    url: str | None,  # noqa: ARG001 - noted by its callback
+) -> None:
+    """List the policies of the virtual host that the URL names."""
+    found = ask(context, "policies.list").get("policies")
+    if not isinstance(found, list):
+        raise Failure("the broker's answer cannot be read")
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    if not found:
+        click.echo("there are no policies")
+        return
+    rows = [
+        (
+            str(policy["name"]),
+            str(policy["pattern"]),
+            str(policy["apply-to"]),
+            str(policy["priority"]),
+            json.dumps(policy["definition"]) + (" (configuration file)" if policy.get("fixed") else ""),
+        )
+        for policy in found
+    ]
+    click.echo(table(("POLICY", "PATTERN", "APPLY-TO", "PRIORITY", "DEFINITION"), rows, right=(3,)))
+
+
+@policies.command("set")
+@click.argument("name")
+@click.argument("pattern")
+@click.argument("definition")
+@click.option(
+    "--apply-to", type=click.Choice(["queues", "exchanges", "all"]), default="all", show_default=True, help="To what."
+)
+@click.option("--priority", type=int, default=0, show_default=True, help="The highest counts.")
+@url_option
+@click.pass_context
+def set_policy(
+    context: click.Context,
+    name: str,
+    pattern: str,
+    definition: str,
+    apply_to: str,
+    priority: int,
+    url: str | None,  # noqa: ARG001
+) -> None:
+    """Add or replace the policy NAME: DEFINITION, in JSON, for what PATTERN is found in the name of.
+
+    For queues: message-ttl, expires, max-length, max-length-bytes, overflow, dead-letter-exchange,
+    dead-letter-routing-key, delivery-limit, consumer-timeout, retry-delay, retry-backoff, retry-max-delay; for
+    exchanges: alternate-exchange.
+
+    \b
+    Example:
+      batonmq policies set dead "^orders" '{"dead-letter-exchange": "", "dead-letter-routing-key": "dead"}'
+    """
+    try:
+        content = json.loads(definition)
+    except ValueError as error:
+        raise Failure(f"DEFINITION: not JSON: {error}", 2) from None
+    fields = {"apply-to": apply_to, "name": name, "pattern": pattern, "priority": priority, "definition": content}
+    ask(context, "policies.set", **fields)
+    click.echo(f"policy {name} is in force")
+
+
+@policies.command("clear")
+@click.argument("name")
+@url_option
+@click.pass_context
+def clear_policy(
+    context: click.Context,
+    name: str,
+    url: str | None,  # noqa: ARG001
+) -> None:
+    """Remove the policy NAME, and what it did."""
+    ask(context, "policies.clear", name=name)
+    click.echo(f"policy {name} is gone")

@@ -250,3 +250,23 @@ def test_what_waits_to_be_replaced_is_bounded(stored: Timed) -> None:
         stored.turn()
     assert queue.keys is not None
     assert len(queue.keys._fresh) + len(queue.keys._older) <= 2
+
+
+@pytest.mark.parametrize("paged", [True, False])
+@pytest.mark.parametrize("held", [True, False])
+def test_the_key_of_a_lost_message_goes_wherever_the_message_is(stored: Timed, paged: bool, held: bool) -> None:
+    """Its producer is told that it was not kept, and sends it again."""
+    queue = stored.queue(x_deduplication_window=60_000)
+    for number in range(200 if paged else 1):
+        stored.publish(f"{number}", size=1_000)
+    holder = Holder(stored, prefetch=1_000 if held and not paged else 0)
+    stored.publish("lost", {KEY: "k"})
+    assert (queue.lane.paged > 0) == paged
+    stored.broker.dispatch_touched()
+    assert ("lost" in holder.seen) == (held and not paged)
+    stored.fail()
+    stored.settle()
+    assert stored.publish("again", {KEY: "k"}) == STORED
+    stored.settle()
+    stored.crash()
+    assert stored.bodies()[-1] == "again"

@@ -13,8 +13,9 @@ from batonmq.broker.deadletter import dead_letter
 from batonmq.broker.deadlines import Deadlines
 from batonmq.broker.deduplication import Deduplication
 from batonmq.broker.delays import Delays
-from batonmq.broker.expiry import NOW_OR_NEVER, Expiry
+from batonmq.broker.expiry import Expiry
 from batonmq.broker.groups import group_of
+from batonmq.broker.handover import dispatch_featured, take
 from batonmq.broker.intake import KEPT, REFUSED, STORED, publish_featured
 from batonmq.broker.lane import OVERHEAD, Lane
 from batonmq.broker.pace import Pace
@@ -128,8 +129,8 @@ class Queue:
                 self._add_lane(record.priority, record)
         self.lane = self._lane_of(0)
         self.configure(settings)
-        if lanes is not None and settings.deduplicates:
-            self.keys = Deduplication(self, self.store.read_seen(self.lane.lane_id))
+        if lanes is not None and (known := self.store.read_seen(self.lane.lane_id)):
+            self.keys = Deduplication(self, known)
         for lane in self.lanes:
             if lane.paged:
                 self.broker.wants_expiry(lane)
@@ -282,7 +283,7 @@ class Queue:
         self.touched = False
         if self.takers:
             if self.featured or self.expiry.watching or len(self.lanes) > 1:
-                self._dispatch_featured()
+                dispatch_featured(self)
             elif self.lane.ready:
                 self._dispatch_plain()
         if self.expiry.watching:
@@ -350,67 +351,13 @@ class Queue:
             lane.handed = batch[-1].row
         return batch
 
-    def _dispatch_featured(self) -> None:
-        if self.paused:
-            return
-        if self.selection is not None:
-            self.selection.dispatch()
-            return
-        while self.takers:
-            queued = self.take()
-            if queued is None:
-                return
-            consumer = self._next_taker()
-            if consumer.no_ack:
-                self.accept(queued)
-            else:
-                queued.holder = consumer
-                self.watch_deadline(queued)
-            has_room = consumer.deliver(queued)
-            if self.must_wait(queued) and not consumer.no_ack:
-                consumer.hold(self.store.batch)
-            if not has_room:
-                self.takers.popleft()
-                consumer.waiting = False
-            elif len(self.takers) > 1:
-                self.takers.rotate(-1)
-
-    def _next_taker(self) -> Consumer:
-        """Of the consumers with room those of the highest priority come first; it is moved to the head."""
-        takers = self.takers
-        if len(takers) > 1:
-            best = max(takers, key=lambda consumer: consumer.priority)
-            while takers[0].priority != best.priority:
-                takers.rotate(-1)
-        return takers[0]
-
     def take(self) -> QueuedMessage | None:
         """The next message, now held (settle it); None when none is at hand.
 
         A message whose time is over does not count: it expires here. When the window is empty but the store has
         more, None comes back too; the queue goes on by itself once that has been read.
         """
-        if self.paused:
-            return None
-        if self.selection is not None:
-            return self.selection.fetch()
-        for lane in self.lanes:
-            while (queued := lane.pop()) is not None:
-                # What may only go to a waiting consumer has found one.
-                if queued.expires_at > NOW_OR_NEVER and self.expiry.is_over(queued):
-                    self.expiry.drop(queued)
-                    continue
-                queued.state = HELD
-                queued.holder = None
-                self.unsettled += 1
-                if queued.stored == DURABLE:
-                    if queued.deliveries:
-                        self.store.update(queued)
-                    self.store.mark_handed(lane.lane_id, lane.handed & POSITION_MASK)
-                return queued
-            if lane.paged:
-                return None
-        return None
+        return take(self)
 
     def get(self) -> QueuedMessage | None:
         """One message for a client that asks for it (basic.get), read from the store at once if need be."""
@@ -487,12 +434,10 @@ class Queue:
                 queued.lane.take_out(queued)
             else:
                 queued.lane.unpage(queued)
-            if self.keys is not None:
-                self.keys.lost(queued)
         elif queued.state == DELAYED and self.delays is not None:
             self.delays.lost(queued)
-            if self.keys is not None:
-                self.keys.lost(queued)
+        if self.keys is not None:
+            self.keys.lost(queued)
         queued.stored = IN_MEMORY
 
     # ------------------------------------------------------------------ what waits, came before, must be settled

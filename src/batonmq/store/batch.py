@@ -17,7 +17,7 @@ INSERT_FULL = (
     " due, place) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)"
 )
 MOVE = "UPDATE message SET id = ?, due = ?, place = ?, expires = ?, deliveries = ?, returned = ? WHERE id = ?"
-INSERT_SEEN = "INSERT INTO seen VALUES(?,?,?)"
+INSERT_SEEN = "INSERT OR REPLACE INTO seen VALUES(?,?,?)"
 DELETE_SEEN = "DELETE FROM seen WHERE id BETWEEN ? AND ?"
 INSERT_BODY = "INSERT OR IGNORE INTO body VALUES(?,?)"
 UPDATE = "UPDATE message SET deliveries = ?, returned = ?, expires = ? WHERE id = ?"

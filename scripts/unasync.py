@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent / "src" / "batonmq"
 PAIRS = (("api/asynchronous", "api/synchronous"),)
 
 REPLACEMENTS = tuple(
-    (re.compile(pattern), replacement)
+    (re.compile(pattern, re.MULTILINE), replacement)
     for pattern, replacement in (
         (r"\basync (def|with|for)\b", r"\1"),
         (r"\bawait asyncio\.to_thread\(([\w.]+)(?:, )?", r"\1("),
@@ -29,8 +29,8 @@ REPLACEMENTS = tuple(
         (r"\bfor event loops\b", "for threads"),
         (r"\bfor one event loop\b", "for threads"),
         (r"\bbatonmq\.aio\b", "batonmq"),
-        (r"Handler = Callable\[\[Delivery\], Awaitable\[None\]\]", "Handler = Callable[[Delivery], None]"),
-        (r"\bAwaitable, Callable\b", "Callable"),
+        (r"\basyncio\.Event\b", "threading.Event"),
+        (r"^import asyncio$", "import asyncio\nimport threading"),
     )
 )
 NOTICE = "# Generated from {source} by scripts/unasync.py: change that file instead.\n"

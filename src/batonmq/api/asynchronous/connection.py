@@ -11,6 +11,8 @@ from batonmq.api.asynchronous.delivery import Delivery
 from batonmq.api.asynchronous.receiver import Receiver
 from batonmq.api.asynchronous.transaction import Transaction
 from batonmq.api.options import SendOptions, as_message, require, require_feature
+from batonmq.api.workers.asynchronous import Handler, run_worker
+from batonmq.api.workers.policy import WorkerOptions
 from batonmq.engines.interface import Engine
 from batonmq.engines.values import Capabilities, Message, Overflow, QueueOptions, encode_json, encode_msgpack
 
@@ -169,6 +171,34 @@ class Connection:
         """
         require_feature(self.capabilities, self.capabilities.transactions, "transactions")
         return Transaction(self._engine)
+
+    async def run(
+        self,
+        queue: str,
+        handler: Handler,
+        *,
+        concurrency: int = 1,
+        attempts: int | None = None,
+        backoff: float = 1.0,
+        backoff_max: float = 60.0,
+        drain: float = 25.0,
+        stop: asyncio.Event | None = None,
+    ) -> None:
+        """Call a handler for each message of a queue, until SIGTERM, SIGINT or ``stop``.
+
+        The message is accepted when the handler returns. When it raises, that is logged, and the message is released
+        after ``backoff`` seconds, doubled with each delivery up to ``backoff_max``, in which it stays in these hands;
+        after ``attempts`` deliveries it is rejected, to the dead letters. ``concurrency`` messages are worked on at
+        once. When it is told to stop it takes no more messages, and gives handlers ``drain`` seconds; what they hold
+        then goes back to the queue. Signals are heeded in the main thread only.
+
+        Raises NotFound, ConnectionLost: what ends receiving ends the worker.
+        """
+        options = WorkerOptions(
+            concurrency=concurrency, attempts=attempts, backoff=backoff, backoff_max=backoff_max, drain=drain
+        )
+        receiver = self.receiver(queue, prefetch=concurrency)
+        await run_worker(receiver, handler, options, stop)
 
     # ------------------------------------------------------------------ request and reply
 

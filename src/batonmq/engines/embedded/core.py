@@ -208,7 +208,12 @@ class Core:
 
     def run_due(self) -> None:
         """The clock was moved: do what is due now."""
-        self.run(self.broker.run_timers)
+        self.run(self._run_due)
+
+    def _run_due(self) -> None:
+        while (due := self.broker.next_due()) is not None and due <= self.clock.monotonic():
+            self.broker.run_timers()
+            self.broker.end_turn()
 
     def _keep(self) -> None:
         with self._lock:

@@ -10,7 +10,6 @@ from batonmq.engines.embedded.capabilities import CAPABILITIES, IN_MEMORY
 from batonmq.engines.embedded.core import Core
 from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.embedded.ownership import Ownership
-from batonmq.engines.interface import Engine
 from batonmq.store import MemoryStore, SqliteStore, Store
 
 __all__ = ["open_file", "open_memory"]
@@ -38,7 +37,7 @@ _entries: dict[str, Entry] = {}
 _guard = threading.Lock()
 
 
-def open_file(path: str, clock: Clock | None = None) -> Engine:
+def open_file(path: str, clock: Clock | None = None) -> EmbeddedEngine:
     """Connect to the queues in a file. Raises StoreError, StoreCorrupt."""
     key = os.path.realpath(path)
     with _guard:
@@ -53,7 +52,7 @@ def open_file(path: str, clock: Clock | None = None) -> Engine:
         return _connect(entry)
 
 
-def open_memory(name: str, clock: Clock | None = None) -> Engine:
+def open_memory(name: str, clock: Clock | None = None) -> EmbeddedEngine:
     """Connect to queues in memory: those of that name in this process, or with "" to new ones of one's own."""
     with _guard:
         if not name:
@@ -65,7 +64,7 @@ def open_memory(name: str, clock: Clock | None = None) -> Engine:
         return _connect(entry)
 
 
-def _connect(entry: Entry) -> Engine:
+def _connect(entry: Entry) -> EmbeddedEngine:
     entry.connections += 1
 
     def leave() -> None:

@@ -1,0 +1,107 @@
+"""A worker of tasks: one for each message that is worked on at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+
+from batonmq.api.asynchronous.delivery import Delivery
+from batonmq.api.asynchronous.receiver import Receiver
+from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, log
+from batonmq.errors import BatonError, LeaseLost
+
+__all__ = ["Handler", "Worker", "run_worker", "stop_on_signals"]
+
+Handler = Callable[[Delivery], Awaitable[object]]
+
+
+class Worker:
+    """Awaits a handler for each message: accepted when it returns, released or rejected when it raises.
+
+    A handler may settle its delivery itself.
+    """
+
+    def __init__(self, receiver: Receiver, handler: Handler, options: WorkerOptions, stop: asyncio.Event) -> None:
+        self._receiver = receiver
+        self._handler = handler
+        self._options = options
+        self._stop = stop
+        self._error: BaseException | None = None
+
+    async def run(self) -> None:
+        """Work until ``stop`` is set. Raises what ended the receiver: ConnectionLost, NotFound ..."""
+        async with self._receiver:
+            tasks = [asyncio.create_task(self._work()) for _ in range(self._options.concurrency)]
+            try:
+                await self._stop.wait()
+                _, late = await asyncio.wait(tasks, timeout=self._options.drain)
+                if late:
+                    log.warning("%d handlers were still at work after %s s", len(late), self._options.drain)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+        if self._error is not None:
+            raise self._error
+
+    async def _work(self) -> None:
+        try:
+            while not self._stop.is_set():
+                for delivery in await self._receiver.receive(1, wait=POLL_SECONDS):
+                    await self._handle(delivery)
+        except BatonError as error:
+            if not self._stop.is_set():
+                self._error = error
+                self._stop.set()
+
+    async def _handle(self, delivery: Delivery) -> None:
+        try:
+            await self._handler(delivery)
+        except Exception:  # noqa: BLE001  (the handler is not ours: whatever it raises is its own)
+            log.exception("the handler of %r failed at delivery %d", self._receiver.queue, delivery.delivery_count)
+            await self._settle(delivery, failed=True)
+        else:
+            await self._settle(delivery, failed=False)
+
+    async def _settle(self, delivery: Delivery, *, failed: bool) -> None:
+        if delivery.settled:
+            return
+        try:
+            if not failed:
+                await delivery.accept()
+            elif self._options.gives_up(delivery.delivery_count):
+                await delivery.reject()
+            else:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stop.wait(), self._options.pause(delivery.delivery_count))
+                await delivery.release()
+        except LeaseLost:
+            log.warning("a message of %r was lost while it was worked on: it comes again", self._receiver.queue)
+
+
+@contextlib.contextmanager
+def stop_on_signals(stop: asyncio.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set the event, as long as the block runs; where a loop cannot do that nothing happens."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    try:
+        for number in numbers:
+            loop.add_signal_handler(number, stop.set)
+    except (NotImplementedError, RuntimeError, ValueError):
+        # Windows, or a loop that is not in the main thread.
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+async def run_worker(receiver: Receiver, handler: Handler, options: WorkerOptions, stop: asyncio.Event | None) -> None:
+    """For ``Connection.run``."""
+    stop = stop or asyncio.Event()
+    with stop_on_signals(stop):
+        await Worker(receiver, handler, options, stop).run()

@@ -1,0 +1,45 @@
+"""What a worker does with a message whose handler has failed, and when it stops."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+__all__ = ["POLL_SECONDS", "WorkerOptions", "log"]
+
+log = logging.getLogger("batonmq.worker")
+
+# How long a worker that waits for messages may take to notice that it is to stop.
+POLL_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """Times in seconds."""
+
+    concurrency: int = 1
+    """How many messages are worked on at once."""
+    attempts: int | None = None
+    """After so many deliveries a message whose handler fails is rejected, to the dead letters; None: never."""
+    backoff: float = 1.0
+    """How long a failed message stays in the worker's hands before it is released; doubled with each delivery."""
+    backoff_max: float = 60.0
+    """The longest of these pauses."""
+    drain: float = 25.0
+    """How long handlers may go on when the worker is told to stop; what they hold then is released."""
+
+    def __post_init__(self) -> None:
+        if self.concurrency < 1:
+            raise ValueError(f"concurrency is 1 or more: {self.concurrency}")
+        if self.attempts is not None and self.attempts < 1:
+            raise ValueError(f"attempts is 1 or more: {self.attempts}")
+        if min(self.backoff, self.backoff_max, self.drain) < 0:
+            raise ValueError("backoff, backoff_max and drain are seconds, 0 or more")
+
+    def gives_up(self, delivery_count: int) -> bool:
+        """Was that the last attempt?"""
+        return self.attempts is not None and delivery_count >= self.attempts
+
+    def pause(self, delivery_count: int) -> float:
+        """How long to wait after this delivery has failed."""
+        return float(min(self.backoff_max, self.backoff * 2 ** min(delivery_count - 1, 32)))

@@ -1,0 +1,115 @@
+"""A worker of threads: one for each message that is worked on at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from batonmq.api.synchronous.delivery import Delivery
+from batonmq.api.synchronous.receiver import Receiver
+from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, log
+from batonmq.errors import BatonError, LeaseLost
+
+__all__ = ["Handler", "Worker", "run_worker", "stop_on_signals"]
+
+Handler = Callable[[Delivery], object]
+
+
+class Worker:
+    """Calls a handler for each message: accepted when it returns, released or rejected when it raises.
+
+    A handler may settle its delivery itself.
+    """
+
+    def __init__(self, receiver: Receiver, handler: Handler, options: WorkerOptions, stop: threading.Event) -> None:
+        self._receiver = receiver
+        self._handler = handler
+        self._options = options
+        self._stop = stop
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """Work until ``stop`` is set. Raises what ended the receiver: ConnectionLost, NotFound ..."""
+        with self._receiver:
+            threads = [
+                threading.Thread(target=self._work, name=f"batonmq-worker-{number}", daemon=True)
+                for number in range(self._options.concurrency)
+            ]
+            for thread in threads:
+                thread.start()
+            # In pieces: a wait without an end keeps Python from calling a handler of signals on some systems.
+            while not self._stop.wait(POLL_SECONDS):
+                pass
+            end = time.monotonic() + self._options.drain
+            for thread in threads:
+                thread.join(max(0.0, end - time.monotonic()))
+            late = sum(thread.is_alive() for thread in threads)
+            if late:
+                log.warning(
+                    "%d handlers were still at work after %s s: their messages go back", late, self._options.drain
+                )
+        if self._error is not None:
+            raise self._error
+
+    def _work(self) -> None:
+        try:
+            while not self._stop.is_set():
+                for delivery in self._receiver.receive(1, wait=POLL_SECONDS):
+                    self._handle(delivery)
+        except BatonError as error:
+            # What ends one thread's receiving ends the others', too. After the drain the receiver is closed.
+            if not self._stop.is_set():
+                self._error = error
+                self._stop.set()
+
+    def _handle(self, delivery: Delivery) -> None:
+        try:
+            self._handler(delivery)
+        except Exception:  # noqa: BLE001  (the handler is not ours: whatever it raises is its own)
+            log.exception("the handler of %r failed at delivery %d", self._receiver.queue, delivery.delivery_count)
+            self._settle(delivery, failed=True)
+        else:
+            self._settle(delivery, failed=False)
+
+    def _settle(self, delivery: Delivery, *, failed: bool) -> None:
+        if delivery.settled:
+            return
+        try:
+            if not failed:
+                delivery.accept()
+            elif self._options.gives_up(delivery.delivery_count):
+                delivery.reject()
+            else:
+                self._stop.wait(self._options.pause(delivery.delivery_count))
+                delivery.release()
+        except LeaseLost:
+            log.warning("a message of %r was lost while it was worked on: it comes again", self._receiver.queue)
+
+
+@contextmanager
+def stop_on_signals(stop: threading.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set the event while the block runs; in the main thread only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def told(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, told) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run_worker(receiver: Receiver, handler: Handler, options: WorkerOptions, stop: threading.Event | None) -> None:
+    """For ``Connection.run``."""
+    stop = stop or threading.Event()
+    with stop_on_signals(stop):
+        Worker(receiver, handler, options, stop).run()

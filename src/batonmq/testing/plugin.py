@@ -1,0 +1,46 @@
+"""The fixtures, which pytest finds by the package's entry point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batonmq import Connection
+    from batonmq.testing import MovableClock, RunningServer
+
+# What the fixtures need is read when one of them is asked for: every pytest run of the environment reads this file.
+
+
+@pytest.fixture
+def baton_clock() -> MovableClock:
+    """The clock of ``baton`` and ``baton_server``: ``baton_clock.advance(3600)`` lets an hour pass at once."""
+    from batonmq.testing.clock import MovableClock
+
+    return MovableClock()
+
+
+@pytest.fixture
+def baton(baton_clock: MovableClock) -> Iterator[Connection]:
+    """Queues in memory, for this test alone: what ``batonmq.connect`` returns, on ``baton_clock``."""
+    from batonmq.api.synchronous import Connection
+    from batonmq.engines.embedded.registry import open_memory
+
+    engine = open_memory("", baton_clock)
+    baton_clock.on_move.append(engine.core.run_due)
+    with Connection(engine) as connection:
+        yield connection
+    baton_clock.on_move.remove(engine.core.run_due)
+
+
+@pytest.fixture
+def baton_server(tmp_path: Path, baton_clock: MovableClock) -> Iterator[RunningServer]:
+    """A real broker, for this test alone, on a free port of the loopback: ``url``, ``host``, ``port``."""
+    from batonmq.testing.server import RunningServer
+
+    with RunningServer(tmp_path / "baton-server", baton_clock) as server:
+        yield server

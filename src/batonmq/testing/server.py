@@ -1,0 +1,99 @@
+"""A real broker on a free port of the loopback, in a thread with an event loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from batonmq.server.broker_server import Server
+from batonmq.server.config import AmqpConfig, Config, ListenerConfig, ServerConfig
+from batonmq.server.loops import new_event_loop
+from batonmq.testing.clock import MovableClock
+
+__all__ = ["RunningServer"]
+
+# Clients that are still connected when a test ends are not waited for.
+STOP_SECONDS = 0.0
+
+
+class RunningServer:
+    """``with RunningServer(folder) as server:`` connect to ``server.url``. User guest, password guest, all rights."""
+
+    def __init__(self, folder: Path, clock: MovableClock | None = None) -> None:
+        """``folder`` keeps the messages: a server that is started again there has them again."""
+        # No heartbeats: a client that was silent for an hour because the clock was moved is not dead.
+        self._config = Config(
+            server=ServerConfig(data=str(folder), log_level="warning"),
+            listener=(ListenerConfig(port=0),),
+            amqp=AmqpConfig(heartbeat=0),
+        )
+        self.clock = clock or MovableClock()
+        self.host = "127.0.0.1"
+        self.port = 0
+        self._runner = asyncio.Runner(loop_factory=new_event_loop)
+        self._thread = threading.Thread(target=self._run, name="baton-server", daemon=True)
+        self._is_ready = threading.Event()
+        self._stopping: asyncio.Event
+        self._server: Server
+        self._error: BaseException | None = None
+
+    @property
+    def url(self) -> str:
+        """For clients of AMQP 0-9-1."""
+        return f"amqp://guest:guest@{self.host}:{self.port}/"
+
+    def start(self) -> None:
+        """Return when clients can connect. Raises StartError."""
+        self._thread.start()
+        self._is_ready.wait()
+        if self._error is not None:
+            raise self._error
+        self.clock.on_move.append(self._moved)
+
+    def stop(self) -> None:
+        """Return when it is gone: port, thread and file."""
+        if self._moved in self.clock.on_move:
+            self.clock.on_move.remove(self._moved)
+        if self._thread.is_alive():
+            self._runner.get_loop().call_soon_threadsafe(self._stopping.set)
+            self._thread.join()
+
+    def _run(self) -> None:
+        with self._runner as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._stopping = asyncio.Event()
+        self._server = Server(self._config, clock=self.clock, refusal_seconds=0)
+        try:
+            await self._server.start()
+            self.port = self._server.ports[0]
+        except BaseException as error:  # noqa: BLE001  (it is raised in start(), which waits for it)
+            self._error = error
+            return
+        finally:
+            self._is_ready.set()
+        await self._stopping.wait()
+        await self._server.stop(STOP_SECONDS)
+
+    def _moved(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._run_due(), self._runner.get_loop()).result()
+
+    async def _run_due(self) -> None:
+        broker = self._server.broker
+        while (due := broker.next_due()) is not None and due <= self.clock.monotonic():
+            broker.run_timers()
+            broker.end_turn()
+        broker.on_work()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()

@@ -1,0 +1,144 @@
+"""Workers: what becomes of a message whose handler returns, raises, blocks or is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from queue import SimpleQueue
+
+import pytest
+
+import batonmq
+from batonmq import aio
+
+SOON = 10.0
+
+
+@pytest.fixture
+def mq() -> Iterator[batonmq.Connection]:
+    with batonmq.connect("memory:") as mq:
+        mq.declare("work", dead_letter="dead")
+        yield mq
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL + 1, "batonmq.worker")
+
+
+def test_each_message_is_handled_and_accepted(mq: batonmq.Connection) -> None:
+    stop = threading.Event()
+    found: SimpleQueue[bytes] = SimpleQueue()
+
+    def handle(delivery: batonmq.Delivery) -> None:
+        found.put(delivery.body)
+        if found.qsize() == 3:
+            stop.set()
+
+    mq.send_many("work", [b"1", b"2", b"3"])
+    mq.run("work", handle, stop=stop)
+    assert [found.get() for _ in range(3)] == [b"1", b"2", b"3"]
+    assert mq.count("work") == 0
+
+
+def test_a_message_whose_handler_fails_comes_again_and_is_dead_after_its_attempts(mq: batonmq.Connection) -> None:
+    stop = threading.Event()
+    counts: list[int] = []
+
+    def handle(delivery: batonmq.Delivery) -> None:
+        if delivery.body == b"end":
+            stop.set()
+            return
+        counts.append(delivery.delivery_count)
+        raise ZeroDivisionError
+
+    mq.send_many("work", [b"poison", b"end"])
+    mq.run("work", handle, attempts=3, backoff=0, stop=stop)
+    assert counts == [1, 2, 3]
+    assert [message.body for message in mq.peek("dead")] == [b"poison"]
+
+
+def test_so_many_messages_are_worked_on_at_once(mq: batonmq.Connection) -> None:
+    stop = threading.Event()
+    together = threading.Barrier(4, stop.set)
+    mq.send_many("work", [b""] * 4)
+    mq.run("work", lambda _: together.wait(SOON), concurrency=4, stop=stop)
+    assert not together.broken
+
+
+def test_what_is_not_done_within_the_drain_time_goes_back(mq: batonmq.Connection) -> None:
+    stop, done = threading.Event(), threading.Event()
+
+    def handle(_: batonmq.Delivery) -> None:
+        stop.set()
+        done.wait(SOON)
+
+    mq.send("work", b"slow")
+    mq.run("work", handle, drain=0.01, stop=stop)
+    assert mq.count("work") == 1
+    done.set()
+
+
+def test_a_queue_that_is_not_there_ends_the_worker(mq: batonmq.Connection) -> None:
+    with pytest.raises(batonmq.NotFound):
+        mq.run("nowhere", print)
+
+
+def test_a_queue_that_is_deleted_ends_the_worker(mq: batonmq.Connection) -> None:
+    mq.send("work", b"")
+    with pytest.raises(batonmq.NotFound):
+        mq.run("work", lambda _: mq.delete("work"))
+
+
+def test_tasks_handle_fail_and_stop_as_threads_do() -> None:
+    async def run() -> None:
+        async with aio.connect("memory:") as mq:
+            await mq.declare("work", dead_letter="dead")
+            await mq.send_many("work", [b"poison", b"good", b"slow"])
+            stop = asyncio.Event()
+
+            async def handle(delivery: aio.Delivery) -> None:
+                if delivery.body == b"poison":
+                    raise ZeroDivisionError
+                if delivery.body == b"slow":
+                    stop.set()
+                    await asyncio.Event().wait()
+
+            await mq.run("work", handle, attempts=1, drain=0.01, stop=stop)
+            assert [message.body for message in await mq.peek("work", 9)] == [b"slow"]
+            assert [message.body for message in await mq.peek("dead", 9)] == [b"poison"]
+
+    asyncio.run(run())
+
+
+WORKER = """
+import os, sys, time
+import batonmq
+with batonmq.connect(sys.argv[1]) as mq:
+    def handle(delivery):
+        os.write(1, b"started\\n")
+        time.sleep(0.3)
+    mq.run("work", handle)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
+def test_sigterm_lets_the_handler_finish(tmp_path: Path) -> None:
+    path = str(tmp_path / "queues.db")
+    with batonmq.connect(path) as mq:
+        mq.declare("work")
+        mq.send_many("work", [b"1", b"2"])
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, path], stdout=subprocess.PIPE)
+    assert worker.stdout is not None
+    with worker.stdout as output:
+        assert output.readline() == b"started\n"
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(SOON) == 0
+    with batonmq.connect(path) as mq:
+        assert [message.body for message in mq.peek("work", 9)] == [b"2"]

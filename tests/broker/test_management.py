@@ -162,6 +162,23 @@ def test_an_answer_waits_for_the_disk(tmp_path: Path) -> None:
     assert answer(driven) == {"ok": True, "count": 0}
 
 
+def test_what_a_selector_selects_is_shown_moved_and_purged(driven: Driven) -> None:
+    driven.queue()
+    driven.queue("to")
+    for number in range(30):
+        driven.publish(f"m{number}", {"x-kind": "abc"[number % 3], "n": number})
+    shown = ask(driven, "queues.peek", queue="q", where="x-kind = 'b' AND n < 10")["messages"]
+    assert isinstance(shown, list)
+    assert [message["body"] for message in shown] == ["m1", "m4", "m7"]
+    moved = ask(driven, "queues.move", queue="q", to="to", where="x-kind = 'a'")
+    assert moved == {"ok": True, "count": 10, "skipped": 0}
+    assert ask(driven, "queues.purge", queue="q", where="n >= 15") == {"ok": True, "count": 10, "skipped": 0}
+    assert driven.operations.find_queue("q").ready_count == 10
+    for operation in ("peek", "move", "purge"):
+        assert ask(driven, f"queues.{operation}", queue="q", to="to", where="n >")["ok"] is False
+    assert driven.operations.find_queue("q").ready_count == 10
+
+
 def test_messages_are_moved_replayed_and_purged(driven: Driven) -> None:
     driven.queue()
     driven.queue("to")

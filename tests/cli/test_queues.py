@@ -75,6 +75,20 @@ def test_messages_are_moved_and_purged(served: Served, batonmq: Batonmq) -> None
     assert batonmq("--url", served.url, "queues", "purge", "hello").stdout == "300 messages dropped from hello\n"
 
 
+def test_a_selector_chooses_what_is_moved_and_purged(served: Served, batonmq: Batonmq) -> None:
+    batonmq("--url", served.url, "send", "hello", "m")
+    batonmq("--url", served.url, "send", "old", "m")
+    moved = batonmq("--url", served.url, "queues", "move", "hello", "old", "--where", "customer = 17")
+    assert moved.stdout == "0 messages moved from hello to old\n"
+    moved = batonmq("--url", served.url, "queues", "move", "hello", "old", "--where", "customer IS NULL")
+    assert moved.stdout == "1 message moved from hello to old\n"
+    purged = batonmq("--url", served.url, "queues", "purge", "old", "--where", "JMSPriority >= 0")
+    assert purged.stdout == "2 messages dropped from old\n"
+    failed = batonmq("--url", served.url, "queues", "purge", "old", "--where", "customer =")
+    assert failed.returncode == 1
+    assert "selector" in failed.stderr
+
+
 def test_a_queue_that_is_not_there_is_one_line(served: Served, batonmq: Batonmq) -> None:
     for command in (["peek", "no"], ["pause", "no"], ["resume", "no"], ["replay", "no"], ["move", "no", "no"]):
         failed = batonmq("--url", served.url, "queues", *command)

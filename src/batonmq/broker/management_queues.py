@@ -76,7 +76,7 @@ def describe(queue: Queue) -> Answer:
 
 def _peek(request: Request) -> None:
     number = request.number("count", 1, PEEK_MAX)
-    browser = request.operations.browse(request.text("queue"))
+    browser = request.operations.browse(request.text("queue"), request.selector())
     _Peek(request, browser, number or PEEK_DEFAULT).go_on()
 
 
@@ -179,6 +179,7 @@ def _move(request: Request) -> None:
         request.text("to"),
         _done(request),
         most=request.number("count", 1),
+        selector=request.selector(),
     )
 
 
@@ -188,8 +189,13 @@ def _replay(request: Request) -> None:
     )
 
 
-def _purge(request: Request) -> Answer:
-    return {"count": request.operations.purge_queue(request.text("queue"))}
+def _purge(request: Request) -> Answer | None:
+    name = request.text("queue")
+    selector = request.selector()
+    if selector is None:
+        return {"count": request.operations.purge_queue(name)}
+    request.operations.purge_messages(name, selector, _done(request))
+    return None
 
 
 def _done(request: Request) -> Callable[[Sweep], None]:

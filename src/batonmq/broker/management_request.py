@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batonmq.broker.selector import parse_selector
 from batonmq.errors import PreconditionFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from batonmq.broker.operations import Operations
+    from batonmq.broker.selector import MessageSelector
 
 Answer = dict[str, object]
 
@@ -46,6 +48,14 @@ class Request:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             raise PreconditionFailed(f'"{name}" is to be a number from {least} to {most}')
         return value
+
+    def selector(self) -> MessageSelector | None:
+        """The selector that "where" says, or None; names may have hyphens in them, as those of headers do.
+
+        Raises SelectorError, PreconditionFailed.
+        """
+        text = self.optional_text("where")
+        return parse_selector(text, hyphenated=True) if text is not None else None
 
     def table(self, name: str) -> dict[str, object]:
         """A table that must be there. Raises PreconditionFailed."""

@@ -21,6 +21,12 @@ number_option = click.option(
     "-n", "--number", type=click.IntRange(min=1), metavar="N", help="Not more than N messages, from the head on."
 )
 
+where_option = click.option(
+    "--where",
+    metavar="SELECTOR",
+    help='Only messages that this is true of, as in "customer = 17 AND JMSPriority > 4": headers in SQL, as JMS has it.',
+)
+
 
 def ask(context: click.Context, operation: str, **arguments: object) -> dict[str, object]:
     """Ask the broker that the URL names, and wait for as long as it takes."""
@@ -102,6 +108,7 @@ def _features(queue: dict[str, object]) -> str:
     "-n", "--number", type=click.IntRange(1, 1_000), default=10, show_default=True, help="Show the first N messages."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array with properties, headers and whole bodies.")
+@where_option
 @url_option
 @click.pass_context
 def peek(
@@ -109,6 +116,7 @@ def peek(
     queue: str,
     number: int,
     as_json: bool,
+    where: str | None,
     url: str | None,  # noqa: ARG001
 ) -> None:
     """Show the messages that are ready in QUEUE, without taking them.
@@ -120,7 +128,7 @@ def peek(
       batonmq queues peek orders
       batonmq queues peek orders -n 100 --json
     """
-    found = ask(context, "queues.peek", queue=queue, count=number).get("messages")
+    found = ask(context, "queues.peek", queue=queue, count=number, where=where).get("messages")
     if not isinstance(found, list):
         raise Failure("the broker's answer cannot be read")
     if as_json:
@@ -205,6 +213,7 @@ def replay(
 @click.argument("queue")
 @click.argument("to")
 @number_option
+@where_option
 @url_option
 @click.pass_context
 def move(
@@ -212,29 +221,38 @@ def move(
     queue: str,
     to: str,
     number: int | None,
+    where: str | None,
     url: str | None,  # noqa: ARG001
 ) -> None:
     """Bring the messages that are ready in QUEUE to the tail of the queue TO.
 
     \b
-    Example:
+    Examples:
       batonmq queues move orders orders.old
+      batonmq queues move orders orders.urgent --where "urgent = TRUE"
     """
-    answer = ask(context, "queues.move", queue=queue, to=to, count=number)
+    answer = ask(context, "queues.move", queue=queue, to=to, count=number, where=where)
     click.echo(f"{counted(answer.get('count'))} moved from {queue} to {to}")
 
 
 @queues.command("purge")
 @click.argument("queue")
+@where_option
 @url_option
 @click.pass_context
 def purge_queue(
     context: click.Context,
     queue: str,
+    where: str | None,
     url: str | None,  # noqa: ARG001
 ) -> None:
-    """Drop all messages that are ready in QUEUE; those in the hands of consumers stay."""
-    answer = ask(context, "queues.purge", queue=queue)
+    """Drop messages that are ready in QUEUE, all or those selected; those in the hands of consumers stay.
+
+    \b
+    Example:
+      batonmq queues purge orders --where "customer = 17"
+    """
+    answer = ask(context, "queues.purge", queue=queue, where=where)
     click.echo(f"{counted(answer.get('count'))} dropped from {queue}")
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import Connect
+from tests.conftest import FOREIGN, Connect
 from tests.support.broker import Broker
 from tests.support.marks import differs_from
 from tests.support.wire import Channel
@@ -115,3 +117,19 @@ def test_a_policy_survives_a_kill(own_broker: Broker, connect: Connect, name: st
     ch.publish(name, b"2")
     ch.barrier()
     assert ch.drain(name) == [b"2"]
+
+
+def test_a_policy_of_the_configuration_file_is_changed_only_there(tmp_path: Path, connect: Connect) -> None:
+    if os.environ.get(FOREIGN):
+        pytest.skip("the configuration of a foreign broker is not ours")
+    broker = Broker(tmp_path, '[[policy]]\nname = "short"\npattern = "^short"\ndefinition = { max-length = 1 }\n')
+    try:
+        ch = connect(to=broker.start()).channel()
+        ch.queue("short.1")
+        ch.publish("short.1", b"1")
+        ch.publish("short.1", b"2")
+        ch.barrier()
+        assert ch.drain("short.1") == [b"2"]
+        assert "configuration file" in str(Asking(ch)("policies.clear", name="short")["error"])
+    finally:
+        broker.kill()

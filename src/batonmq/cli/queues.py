@@ -24,7 +24,7 @@ number_option = click.option(
 where_option = click.option(
     "--where",
     metavar="SELECTOR",
-    help='Only messages that this is true of, as in "customer = 17 AND JMSPriority > 4": headers in SQL, as JMS has it.',
+    help='Only messages of which this is true, a condition over headers as in SQL: "customer = 17".',
 )
 
 

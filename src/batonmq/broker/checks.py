@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 from batonmq.errors import AccessRefused, NotFound, ResourceLocked
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batonmq.broker.access import User
     from batonmq.broker.exchanges import Exchange
     from batonmq.broker.queue import Queue
     from batonmq.broker.vhost import VirtualHost
+    from batonmq.message import QueuedMessage
 
 
 class Checks:
     """One client connection's rights in its virtual host. ``owner`` stands for the connection."""
 
-    __slots__ = ("owned", "owner", "user", "vhost")
+    __slots__ = ("find_delivery", "owned", "owner", "user", "vhost")
 
     def __init__(self, vhost: VirtualHost, user: User, owner: object) -> None:
         self.vhost = vhost
@@ -24,6 +27,8 @@ class Checks:
         self.owner = owner
         # The connection's exclusive queues, which go with it.
         self.owned: dict[str, Queue] = {}
+        # Set by a protocol whose clients number what they hold: what is unsettled under a channel and a delivery tag.
+        self.find_delivery: Callable[[int, int], QueuedMessage | None] | None = None
 
     def find_queue(self, name: str) -> Queue:
         """The queue of that name, which may be used by this connection. Raises NotFound, ResourceLocked."""

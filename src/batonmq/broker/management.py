@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING
 
 from batonmq.broker.intake import KEPT
+from batonmq.broker.management_deliveries import DELIVERY_OPERATIONS
 from batonmq.broker.management_policies import POLICY_OPERATIONS
 from batonmq.broker.management_queues import QUEUE_OPERATIONS
 from batonmq.broker.management_request import Answer, Request
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 MANAGEMENT = "batonmq.management"
 
-OPERATIONS = {**QUEUE_OPERATIONS, **POLICY_OPERATIONS}
+OPERATIONS = {**QUEUE_OPERATIONS, **POLICY_OPERATIONS, **DELIVERY_OPERATIONS}
 
 
 class ManagementTarget:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from batonmq.broker import Broker, Operations, User
     from batonmq.broker.vhost import VirtualHost
     from batonmq.fields import FieldValue
+    from batonmq.message import QueuedMessage
     from batonmq.protocols.amqp091.parser import Event
     from batonmq.protocols.amqp091.publishing import Publishing
 
@@ -218,6 +219,11 @@ class AmqpSession:
             channel.handle(method)
 
     # ------------------------------------------------------------------ channels
+
+    def find_delivery(self, number: int, tag: int) -> QueuedMessage | None:
+        """What is held on a channel under that delivery tag."""
+        channel = self.channels.get(number)
+        return channel.unsettled.get(tag) if channel is not None else None
 
     def _open_channel(self, number: int, channel: Channel | None) -> None:
         if channel is not None:

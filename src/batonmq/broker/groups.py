@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # The headers that hold a group id: ours, and the one of JMS (of ActiveMQ's and Artemis' clients).
 GROUP_HEADERS = ("x-group", "JMSXGroupID")
+OURS, OF_JMS = b"x-group", b"JMSXGroupID"
 # So many groups are remembered with the consumer that had them last.
 REMEMBERED = 4_096
 
@@ -27,13 +28,20 @@ def group_of(message: Message, header: str | None) -> str | None:
     Costs 0.1 us for a message with headers but no group.
     """
     properties = message.properties
-    if properties.plain:
+    if header is None:
+        raw = properties.raw
+        if OURS not in raw and OF_JMS not in raw:
+            return None
+        names: tuple[str, ...] = GROUP_HEADERS
+    elif properties.mentions(header.encode()):
+        names = (header,)
+    else:
         return None
-    for name in GROUP_HEADERS if header is None else (header,):
-        if properties.mentions(name.encode()):
-            value = (properties.headers or {}).get(name)
-            if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
-                return str(value)
+    headers = properties.headers or {}
+    for name in names:
+        value = headers.get(name)
+        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+            return str(value)
     return None
 
 

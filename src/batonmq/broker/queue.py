@@ -14,7 +14,7 @@ from batonmq.broker.deadlines import Deadlines
 from batonmq.broker.deduplication import Deduplication
 from batonmq.broker.delays import Delays
 from batonmq.broker.expiry import Expiry
-from batonmq.broker.groups import group_of
+from batonmq.broker.groups import OF_JMS, OURS, group_of
 from batonmq.broker.handover import dispatch_featured, take
 from batonmq.broker.intake import KEPT, REFUSED, STORED, publish_featured
 from batonmq.broker.lane import OVERHEAD, Lane
@@ -159,7 +159,13 @@ class Queue:
         """From the first message of a group on, groups count."""
         if self.selection is not None and self.selection.is_grouped:
             return
-        if group_of(message, self.settings.group_header) is not None:
+        header = self.settings.group_header
+        if header is None:
+            # What every message with headers pays, so it is asked here.
+            raw = message.properties.raw
+            if OURS not in raw and OF_JMS not in raw:
+                return
+        if group_of(message, header) is not None:
             self.selection = self.selection or Selection(self)
             self.selection.is_grouped = True
             self.featured = True
@@ -191,6 +197,8 @@ class Queue:
 
     def lane_for(self, message: Message) -> Lane:
         """The lane of a message's priority."""
+        if not self.settings.max_priority:
+            return self.lane
         priority = min(message.properties.priority, self.settings.max_priority)
         return self.lane if priority == 0 else self._lane_of(priority)
 

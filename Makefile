@@ -24,6 +24,7 @@ check: $(VENV)/.locked-test ## ruff, mypy --strict, import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/python scripts/unasync.py --check
 	@$(BIN)/python -m pytest -q tests/test_imports.py
 
 format: $(VENV)/.locked-test ## put sources and imports in the project's format

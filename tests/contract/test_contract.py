@@ -279,6 +279,15 @@ def test_a_time_to_live_ends(place: Place, mq: batonmq.Connection) -> None:
     assert mq.count(queue) == 0
 
 
+def test_a_delayed_message_waits_and_lets_others_pass(mq: batonmq.Connection, queue: str) -> None:
+    if not mq.capabilities.delay:
+        pytest.skip("the engine keeps nothing back, and says so")
+    mq.send_many(queue, [batonmq.Message(b"later", delay=0.1), batonmq.Message(b"much later", delay=3600), b"now"])
+    with mq.receiver(queue) as receiver:
+        assert bodies(take(receiver, 2)) == [b"now", b"later"]
+        assert receiver.receive(wait=0.05) == []
+
+
 def test_a_full_queue_refuses(place: Place, mq: batonmq.Connection) -> None:
     queue = place.queue()
     mq.declare(queue, max_length=1, overflow="refuse")

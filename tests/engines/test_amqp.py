@@ -36,14 +36,14 @@ def queue(mq: batonmq.Connection, name: str) -> Iterator[str]:
 
 
 def test_a_receiver_that_waits_resumes_after_a_lost_connection(
-    proxy: Proxy, mq: batonmq.Connection, queue: str
+    proxy: Proxy, mq: batonmq.Connection, queue: str, amqp: Address
 ) -> None:
-    with mq.receiver(queue) as receiver:
+    with mq.receiver(queue) as receiver, batonmq.connect(f"amqp://guest:guest@127.0.0.1:{amqp.port}/") as other:
         found: list[batonmq.Delivery] = []
         thread = threading.Thread(target=lambda: found.extend(receiver.receive(wait=SOON)))
         thread.start()
         proxy.cut()
-        mq.send(queue, b"after")
+        other.send(queue, b"after")
         thread.join()
         assert [delivery.body for delivery in found] == [b"after"]
         assert proxy.accepted == 2

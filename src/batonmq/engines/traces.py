@@ -11,12 +11,16 @@ if TYPE_CHECKING:
 __all__ = ["without_traces"]
 
 TRACES = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count")
+# What was asked for once, and would hold the message back, or drop it as a duplicate, if it were asked for again.
+REQUESTS = ("x-delay", "x-deliver-at", "x-deduplication-header")
 
 
 def without_traces(properties: Properties) -> Properties:
     """A dead letter starts anew: with a record of its death it would be taken for one that goes round in a circle."""
     headers = properties.headers
-    if headers is None or not any(name.startswith(TRACES) for name in headers):
+    if headers is None or not any(name.startswith((*TRACES, *REQUESTS)) for name in headers):
         return properties
-    kept: dict[str, FieldValue] = {name: value for name, value in headers.items() if not name.startswith(TRACES)}
+    kept: dict[str, FieldValue] = {
+        name: value for name, value in headers.items() if not name.startswith((*TRACES, *REQUESTS))
+    }
     return properties.replace(headers=kept or None)

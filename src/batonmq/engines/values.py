@@ -22,8 +22,8 @@ HeaderValue = FieldValue
 
 Overflow = Literal["drop-oldest", "refuse"]
 
-JSON = "application/json"
-MSGPACK = "application/msgpack"
+# Milliseconds for which the broker keeps a message back.
+DELAY = "x-delay"
 NO_TEXTS = (None,) * 5
 TTL_MAX = 100 * 365 * 24 * 3600.0
 
@@ -104,6 +104,13 @@ class Message:
         message.delay = 0.0
         message.group = None
         return message
+
+    @property
+    def delayed(self) -> Properties:
+        """The properties with the delay as a header, by the name that BatonMQ's broker gives it."""
+        if not self.delay:
+            return self.properties
+        return self.properties.replace(headers={**self.headers, DELAY: round(self.delay * 1000)})
 
     @property
     def id(self) -> str | None:
@@ -294,7 +301,9 @@ class Capabilities:
     durable: bool
     """Does anything survive a restart?"""
     delay: bool = False
-    """``send(delay=)``, ``release(delay=)``."""
+    """``send(delay=)``."""
+    release_delay: bool = False
+    """``release(delay=)``."""
     ttl: bool = False
     """``send(ttl=)``, ``declare(ttl=)``."""
     priority: bool = False

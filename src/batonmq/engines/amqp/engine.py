@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pika.channel import Channel
@@ -35,12 +36,12 @@ CAPABILITIES = Capabilities(
 class AmqpEngine(Engine):
     """See the module. ``native`` is pika's connection, to be used through ``add_callback_threadsafe`` only."""
 
-    capabilities = CAPABILITIES
-
     def __init__(self, url: str) -> None:
         """Raises ConnectionLost, AccessRefused, ValueError."""
         self._link = Link(url)
         self._link.open()
+        # RabbitMQ keeps nothing back by itself; what it would do with the header is nothing, at once.
+        self.capabilities = replace(CAPABILITIES, delay=self._link.product == "BatonMQ")
         self._publisher = Publisher(self._link)
         self._requester = Requester(self._link)
 

@@ -71,7 +71,7 @@ def _innermost(error: BaseException) -> str:
 
 def properties_to(message: Message) -> pika.BasicProperties:
     """A message's properties as pika sends them."""
-    ours = message.properties
+    ours = message.delayed
     return pika.BasicProperties(
         content_type=ours.content_type,
         content_encoding=ours.content_encoding,

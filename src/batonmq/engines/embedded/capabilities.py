@@ -11,6 +11,7 @@ __all__ = ["CAPABILITIES", "IN_MEMORY"]
 CAPABILITIES = Capabilities(
     engine="embedded",
     durable=True,
+    delay=True,
     ttl=True,
     priority=True,
     delivery_count=True,

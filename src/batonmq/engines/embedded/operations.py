@@ -47,7 +47,7 @@ class Queues:
         if queue.settings.limits_length:
             self._require_room(queue, messages)
         for message in messages:
-            published = QueueMessage("", name, message.properties, message.body)
+            published = QueueMessage("", name, message.delayed, message.body)
             if queue.publish(published) == REFUSED:
                 raise ResourceError(f"queue '{name}' is full")
 

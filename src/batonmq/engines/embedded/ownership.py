@@ -10,6 +10,9 @@ from batonmq.errors import StoreError
 __all__ = ["InUse", "Ownership"]
 
 LOCK_SUFFIX = "-lock"
+# A broker's data directory has this file, and the broker locks that one: it and a program never have both.
+SERVED_NAME = "batonmq.db"
+SERVED_LOCK = "broker.lock"
 
 if sys.platform == "win32":
     import msvcrt
@@ -25,6 +28,11 @@ else:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def _lock_name(path: str) -> str:
+    folder, name = os.path.split(path)
+    return os.path.join(folder, SERVED_LOCK) if name == SERVED_NAME else path + LOCK_SUFFIX  # noqa: PTH118
+
+
 class InUse(StoreError):
     """Another process has the file."""
 
@@ -36,7 +44,7 @@ class Ownership:
         """Raises InUse, StoreError."""
         self._handle = -1
         try:
-            handle = os.open(path + LOCK_SUFFIX, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+            handle = os.open(_lock_name(path), os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         except OSError as error:
             raise StoreError(f"cannot use {path}: {error.strerror}") from error
         try:

@@ -1,0 +1,204 @@
+"""Queues inside a Python program: send, receive and accept messages of 16 bytes, durably.
+
+    python -m bench.embedded [--messages 2000] [--rounds 3] [--folder DIR]
+
+Peers that are installed take part: persist-queue, litequeue, huey's SQLite storage, kombu's SQLAlchemy transport. All
+keep to the same promise: when a send returns, the message is on the disk (``synchronous=FULL``, set where the peer
+does otherwise by default). Rounds alternate between them, since a disk is not the same from one minute to the next; the
+median counts. huey and kombu settle at the moment of receiving: what a crashed program held is lost there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+BODY = b"0123456789abcdef"
+BATCH = 100
+
+
+class Peer(ABC):
+    """A queue in a file; a new one for each round."""
+
+    name: str
+
+    @abstractmethod
+    def __init__(self, folder: Path) -> None:
+        """Make the queue."""
+
+    @abstractmethod
+    def one(self) -> None:
+        """Send, receive and accept one message."""
+
+    def batch(self) -> None:
+        """The same for a hundred; one after the other where there are no batches."""
+        for _ in range(BATCH):
+            self.one()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go."""
+
+
+class Baton(Peer):
+    name = "batonmq"
+
+    def __init__(self, folder: Path) -> None:
+        import batonmq
+
+        self._mq = batonmq.connect(folder / "queues.db")
+        self._mq.declare("bench")
+        self._receiver = self._mq.receiver("bench", prefetch=BATCH)
+        self._bodies: list[bytes | batonmq.Message] = [BODY] * BATCH
+
+    def one(self) -> None:
+        self._mq.send("bench", BODY)
+        (delivery,) = self._receiver.receive()
+        delivery.accept()
+
+    def batch(self) -> None:
+        self._mq.send_many("bench", self._bodies)
+        left = BATCH
+        while left:
+            for delivery in self._receiver.receive(left):
+                delivery.accept()
+                left -= 1
+
+    def close(self) -> None:
+        self._mq.close()
+
+
+class PersistQueue(Peer):
+    name = "persist-queue"
+
+    def __init__(self, folder: Path) -> None:
+        import persistqueue
+
+        self._queue: Any = persistqueue.SQLiteAckQueue(str(folder), auto_commit=True)
+
+    def one(self) -> None:
+        self._queue.put(BODY)
+        self._queue.ack(self._queue.get())
+
+    def close(self) -> None:
+        self._queue.close()
+
+
+class LiteQueue(Peer):
+    name = "litequeue"
+
+    def __init__(self, folder: Path) -> None:
+        import litequeue
+
+        self._queue: Any = litequeue.LiteQueue(str(folder / "queue.db"))
+        self._queue.conn.execute("PRAGMA synchronous=FULL")
+
+    def one(self) -> None:
+        self._queue.put(BODY.decode())
+        self._queue.done(self._queue.pop().message_id)
+
+    def close(self) -> None:
+        self._queue.close()
+
+
+class Huey(Peer):
+    name = "huey"
+
+    def __init__(self, folder: Path) -> None:
+        from huey.storage import SqliteStorage
+
+        self._storage: Any = SqliteStorage(name="bench", filename=str(folder / "huey.db"), fsync=True)
+
+    def one(self) -> None:
+        self._storage.enqueue(BODY)
+        assert self._storage.dequeue() == BODY
+
+    def close(self) -> None:
+        self._storage.close()
+
+
+class Kombu(Peer):
+    name = "kombu"
+
+    def __init__(self, folder: Path) -> None:
+        from kombu import Connection
+
+        self._connection: Any = Connection(f"sqla+sqlite:///{folder}/kombu.db")
+        self._queue: Any = self._connection.SimpleQueue("bench")
+
+    def one(self) -> None:
+        self._queue.put(BODY)
+        self._queue.get(block=True, timeout=10).ack()
+
+    def close(self) -> None:
+        self._queue.close()
+        self._connection.close()
+
+
+PEERS: tuple[type[Peer], ...] = (Baton, PersistQueue, LiteQueue, Huey, Kombu)
+# Peers without batches do a hundred one by one: fewer of them tell as much.
+SLOW_BATCHES = 3
+
+
+def measure(kind: type[Peer], messages: int) -> tuple[float, float]:
+    """Messages a second: one at a time, and in batches."""
+    with tempfile.TemporaryDirectory(dir=FOLDER) as name:
+        peer = kind(Path(name))
+        peer.one()
+        single = _rate(peer.one, messages, 1)
+        batches = max(SLOW_BATCHES, messages // BATCH) if kind.batch is not Peer.batch else SLOW_BATCHES
+        many = _rate(peer.batch, batches, BATCH)
+        peer.close()
+    return single, many
+
+
+FOLDER: str | None = None
+
+
+def _rate(call: Callable[[], None], calls: int, each: int) -> float:
+    began = time.perf_counter()
+    for _ in range(calls):
+        call()
+    return calls * each / (time.perf_counter() - began)
+
+
+def main() -> None:
+    """Run the rounds and print a table."""
+    global FOLDER  # noqa: PLW0603
+    parser = argparse.ArgumentParser(description="Embedded queues beside each other.")
+    parser.add_argument("--messages", type=int, default=1000, help="one at a time, for each peer and round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--folder", help="where the files are made: it must be on a disk, not in memory")
+    options = parser.parse_args()
+    FOLDER = options.folder
+    rates: dict[str, list[tuple[float, float]]] = {}
+    for _ in range(options.rounds):
+        for kind in PEERS:
+            try:
+                rates.setdefault(kind.name, []).append(measure(kind, options.messages))
+            except ImportError:
+                rates.pop(kind.name, None)
+                print(f"{kind.name} is not installed", file=sys.stderr)
+    medians = {
+        name: (statistics.median(one for one, _ in found), statistics.median(many for _, many in found))
+        for name, found in rates.items()
+    }
+    print(f"{'':16}{'one at a time':>16}{'batches of 100':>16}   messages/s, median of {options.rounds}")
+    for name, (one, many) in medians.items():
+        print(f"{name:16}{one:16,.0f}{many:16,.0f}")
+    others = [rate for name, rate in medians.items() if name != Baton.name]
+    if others:
+        ours = medians[Baton.name]
+        best = max(one for one, _ in others), max(many for _, many in others)
+        print(f"{'to the best':16}{ours[0] / best[0]:15.2f}x{ours[1] / best[1]:15.1f}x")
+
+
+if __name__ == "__main__":
+    main()

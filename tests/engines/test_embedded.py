@@ -1,0 +1,139 @@
+"""The embedded engine where the contract suite does not look: threads, the disk, who has the file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import batonmq
+from batonmq.engines.embedded.capabilities import CAPABILITIES
+from batonmq.engines.embedded.core import Core
+from batonmq.engines.embedded.engine import EmbeddedEngine
+from batonmq.engines.values import Message, QueueOptions
+from batonmq.errors import StoreError
+from batonmq.store import SqliteStore
+from batonmq.testing import RunningServer
+
+SOON = 10.0
+
+
+class FailingStore(SqliteStore):
+    """A disk that takes writes, or does not."""
+
+    fails = False
+
+    def commit(self) -> None:
+        if self.fails:
+            self._db.execute("ROLLBACK")
+            raise StoreError("no space left on the device")
+        super().commit()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FailingStore:
+    return FailingStore(str(tmp_path / "queues.db"))
+
+
+@pytest.fixture
+def engine(store: FailingStore) -> EmbeddedEngine:
+    core = Core(store)
+    engine = EmbeddedEngine(core, CAPABILITIES, core.close)
+    engine.declare("orders", QueueOptions()).get()
+    return engine
+
+
+def test_a_message_that_the_disk_refuses_is_not_there_and_its_sender_is_told(
+    engine: EmbeddedEngine, store: FailingStore
+) -> None:
+    store.fails = True
+    with pytest.raises(StoreError):
+        engine.send("orders", [Message(b"17")]).get()
+    assert engine.count("orders").get() == 0
+    store.fails = False
+    engine.send("orders", [Message(b"18")]).get()
+    assert engine.count("orders").get() == 1
+    engine.close()
+
+
+def test_a_transaction_that_the_disk_refuses_leaves_its_message_in_these_hands(
+    engine: EmbeddedEngine, store: FailingStore
+) -> None:
+    engine.send("orders", [Message(b"17")]).get()
+    subscription = engine.subscribe("orders", 1).get()
+    (held,) = subscription.receive(1).get()
+    store.fails = True
+    with pytest.raises(StoreError):
+        engine.transact([("orders", Message(b"18"))], [(subscription, held)]).get()
+    store.fails = False
+    subscription.settle(held, "release")
+    assert [message.body for message in engine.peek("orders", 9).get()] == [b"17"]
+    engine.close()
+
+
+def test_many_threads_share_commits_and_lose_nothing(tmp_path: Path) -> None:
+    with batonmq.connect(tmp_path / "queues.db") as mq:
+        mq.declare("orders")
+        found: list[bytes] = []
+
+        def send(first: int) -> None:
+            for number in range(first, first + 50):
+                mq.send("orders", b"%d" % number)
+
+        def receive() -> None:
+            with mq.receiver("orders", wait=1.0) as receiver:
+                for delivery in receiver:
+                    with delivery:
+                        found.append(delivery.body)
+                        if len(found) == 200:
+                            return
+
+        threads = [threading.Thread(target=send, args=(first,)) for first in range(0, 200, 50)]
+        threads += [threading.Thread(target=receive) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(map(int, found)) == list(range(200))
+
+
+def test_a_backlog_beyond_the_memory_stays_in_the_file_and_in_order(tmp_path: Path) -> None:
+    with batonmq.connect(tmp_path / "queues.db") as mq:
+        mq.declare("orders")
+        broker = mq.native
+        broker.memory.limit = broker.memory.window = 1 << 20  # type: ignore[attr-defined]
+        for first in range(0, 5000, 1000):
+            mq.send_many("orders", [b"%06d" % number + bytes(1000) for number in range(first, first + 1000)])
+        assert broker.memory.used < 4 << 20  # type: ignore[attr-defined]
+        assert mq.count("orders") == 5000
+        assert [int(message.body[:6]) for message in mq.peek("orders", 5000)] == list(range(5000))
+        with mq.receiver("orders", prefetch=100, wait=SOON) as receiver:
+            for number in range(5000):
+                with next(receiver) as delivery:
+                    assert int(delivery.body[:6]) == number
+
+
+OTHER = """
+import sys, batonmq
+try:
+    batonmq.connect(sys.argv[1])
+except batonmq.StoreError as error:
+    print(error)
+"""
+
+
+def test_another_process_is_refused_by_name(tmp_path: Path) -> None:
+    path = str(tmp_path / "queues.db")
+    with batonmq.connect(path):
+        run = subprocess.run([sys.executable, "-c", OTHER, path], capture_output=True, text=True, check=True)
+    assert "is in use by another process" in run.stdout
+    with batonmq.connect(path):
+        pass
+
+
+def test_the_file_of_a_broker_that_runs_is_refused(tmp_path: Path) -> None:
+    with RunningServer(tmp_path), pytest.raises(batonmq.StoreError, match="is in use by another process"):
+        batonmq.connect(tmp_path / "batonmq.db")

@@ -77,21 +77,9 @@ def test_a_server_that_is_started_again_has_its_messages(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("test_*.py")), ids=lambda path: path.stem)
 def test_the_worked_examples_run_as_they_stand(example: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "batonmq.testing.plugin",
-        str(example),
-        "-p",
-        "no:cacheprovider",
-    ]
-    run = subprocess.run(
-        [*command, "-c", os.devnull, "--rootdir", str(EXAMPLES), str(example)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "batonmq.testing.plugin", "-p", "no:cacheprovider"]
+    # Loaded by its name alone: the entry point, where the package was installed since, would be a second time.
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command += ["-c", os.devnull, "--rootdir", str(EXAMPLES), str(example)]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr

@@ -168,7 +168,7 @@ def test_groups_count_after_a_restart(tmp_path: Path) -> None:
             assert of(taker.seen, group) == sorted(of(taker.seen, group), key=lambda name: int(name[1:]))
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(16))
 def test_whatever_happens_a_group_is_in_one_pair_of_hands_and_in_order(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     driven = Driven(tmp_path / "store.db" if seed % 2 else None, memory_limit=40 << 10)

@@ -3,7 +3,8 @@
     handed ........ window (ready) ........ horizon ........ in the store only (paged) ........ next_row
 
 Positions only grow. Every message in the window lies at or before the horizon, every paged one after it; what a
-consumer held comes back at its old place, which is always at or before the horizon. A queue has one lane, and one for
+consumer held comes back at its old place, which is at or before the horizon unless a choosy consumer took it out of the
+middle (``held``). A queue has one lane, and one for
 each priority in use if it was declared with priorities.
 """
 
@@ -28,6 +29,8 @@ OVERHEAD = 560
 # A read from the store takes about 2 us a message: this many keep the loop below 2 ms.
 READ_MESSAGES = 1_000
 READ_BYTES = 4 << 20
+# Below so many messages at hand the next are read: reads have to wait for commits, and consumers should not.
+READ_AHEAD = 4_000
 # Stands in the window where a message was taken out of the middle.
 NO_MESSAGE = Message("", "", EMPTY, b"")
 
@@ -213,7 +216,7 @@ class Lane:
 
     def wants_refill(self) -> bool:
         """Is the window short, while more waits in the store?"""
-        if not self.paged or len(self.ready) >= READ_MESSAGES // 2:
+        if not self.paged or len(self.ready) >= READ_AHEAD:
             return False
         # Large messages fill a window by their bytes: what is read beyond its share would only be left out again.
         return self.bytes * 2 < self.queue.broker.memory.share_of(self)
@@ -252,8 +255,10 @@ class Lane:
             message = counted(message, stored.deliveries)
         queued = QueuedMessage(message, self, stored.row)
         queued.stored = stored.stored
-        queued.deliveries = stored.deliveries
-        queued.expires_at = stored.expires_at
+        if stored.deliveries:
+            queued.deliveries = stored.deliveries
+        if stored.expires_at:
+            queued.expires_at = stored.expires_at
         if not message.properties.plain:
             self.queue.look_for_group(message)
         return queued

@@ -63,13 +63,16 @@ class Selection:
     """The choosy hand-over of one queue. None among consumers stands for those who fetch one by one."""
 
     __slots__ = (
+        "_cut_at",
         "_groups",
         "_is_broken",
+        "_is_cut",
         "_is_looking",
         "_looks",
         "_seats",
         "_slice",
         "_slice_after",
+        "_slice_is_last",
         "_slice_lane",
         "is_fetching",
         "is_grouped",
@@ -86,6 +89,9 @@ class Selection:
         # Is there more to be looked at than one go took?
         self.unfinished = False
         self._looks = 0
+        # Did the search that ended last end early?
+        self._is_cut = False
+        self._cut_at = 0
         # Did the store fail to read?
         self._is_broken = False
         # Will the queue look by itself whether a group has become free?
@@ -96,6 +102,7 @@ class Selection:
         self._slice: list[StoredMessage] = []
         self._slice_lane: Lane | None = None
         self._slice_after = 0
+        self._slice_is_last = False
 
     # ------------------------------------------------------------------ hand-over
 
@@ -221,7 +228,7 @@ class Selection:
         while seat.again:
             row = seat.again[0]
             entry = next(self._entries(lane, row - 1, row), None)
-            if entry is None and self._stopped(lane, row):
+            if entry is None and self._is_cut:
                 return None
             heapq.heappop(seat.again)
             if entry is not None and self._is_wanted(entry.message, consumer):
@@ -251,8 +258,10 @@ class Selection:
                 seat.behind[group] = entry.row
                 return entry
             seat.behind[group] = entry.row + 1
-        if not self._stopped(lane, seat.cursor):
+        if not self._is_cut:
             del seat.behind[group]
+        else:
+            seat.behind[group] = max(seat.behind[group], self._cut_at + 1)
         return None
 
     def _find_ahead(self, lane: Lane, seat: Seat, consumer: Consumer | None) -> QueuedMessage | StoredMessage | None:
@@ -271,23 +280,18 @@ class Selection:
                 continue
             if self._is_wanted(entry.message, consumer):
                 return entry
-        if not self._stopped(lane, lane.last_row):
-            seat.cursor = max(seat.cursor, lane.next_row - 1)
+        seat.cursor = max(seat.cursor, self._cut_at if self._is_cut else lane.next_row - 1)
         return None
 
     @staticmethod
     def _is_wanted(message: Message, consumer: Consumer | None) -> bool:
         return consumer is None or consumer.selector is None or consumer.selector.matches(message)
 
-    def _stopped(self, lane: Lane, row: int) -> bool:
-        """Did a search that was to go to that row end before it?"""
-        return self.unfinished and (self._looks <= 0 or (lane.paged > 0 and row > lane.horizon))
-
     def _entries(self, lane: Lane, after: int, last: int) -> Iterator[QueuedMessage | StoredMessage]:
         """What is ready after a row and not after another, in order: in the window, then in the store.
 
-        Ends early, and sets ``unfinished``, when this go has looked at enough or the store cannot be read now. The
-        lane may only be changed when no more is asked for.
+        Ends early, and says so, when this go has looked at enough or the store cannot be read now. The lane may only be
+        changed when no more is asked for.
         """
         last = min(last, lane.next_row - 1)
         ready = lane.ready
@@ -296,9 +300,10 @@ class Selection:
             queued = ready[index]
             index += 1
             if queued.row > last:
+                self._is_cut = False
                 return
             if self._looks <= 0:
-                self.unfinished = True
+                self._cut(queued.row - 1)
                 return
             self._looks -= 1
             if queued.state != GONE:
@@ -307,20 +312,26 @@ class Selection:
         while lane.paged and after < last:
             found = self._read(lane, after)
             if found is None:
-                self.unfinished = True
+                self._cut(after)
                 return
             if not found:
-                return
+                break
             for stored in found:
                 after = stored.row
                 if after > last:
-                    return
+                    break
                 if self._looks <= 0:
-                    self.unfinished = True
+                    self._cut(after - 1)
                     return
                 self._looks -= 1
                 if stored.row not in lane.held:
                     yield stored
+        self._is_cut = False
+
+    def _cut(self, row: int) -> None:
+        """A search ends early; everything up to this row was looked at."""
+        self._is_cut = self.unfinished = True
+        self._cut_at = row
 
     def _read(self, lane: Lane, after: int) -> list[StoredMessage] | None:
         """The next messages of the store; None when it cannot be read in this go, [] when there are no more."""
@@ -329,6 +340,8 @@ class Selection:
                 return []
             if after < self._slice[-1].row:
                 return self._slice[bisect_right(self._slice, after, key=row_of) :]
+            if self._slice_is_last:
+                return []
         store = self.queue.store
         if self._slice_lane is not None or store.busy:
             return None
@@ -339,6 +352,8 @@ class Selection:
             self._is_broken = True
             return None
         self._slice, self._slice_lane, self._slice_after = found, lane, after
+        size = sum(stored.message.size for stored in found)
+        self._slice_is_last = len(found) < SLICE_MESSAGES and size < SLICE_BYTES
         return found
 
     # ------------------------------------------------------------------ what changes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -258,65 +257,3 @@ def test_when_the_last_selector_leaves_the_queue_is_plain_again(driven: Driven) 
     everything = driven.consume(prefetch=100)
     driven.settle()
     assert len(everything.seen) == 10
-
-
-@pytest.mark.parametrize("seed", range(16))
-def test_whatever_happens_nothing_is_lost_doubled_or_given_to_the_wrong_one(tmp_path: Path, seed: int) -> None:
-    chance = random.Random(seed)
-    driven = Driven(tmp_path / "store.db" if seed % 3 else None, memory_limit=40 << 10)
-    queue = driven.queue(x_retry_delay=500) if seed >= 8 else driven.queue()
-    sent: list[str] = []
-    done: list[str] = []
-    takers: list[Taker] = []
-    for _ in range(250):
-        action = chance.choice(["publish", "publish", "accept", "accept", "release", "come", "go", "turn", "get"])
-        if action == "publish":
-            for _ in range(chance.randrange(40)):
-                colour = chance.choice("rgb")
-                name = f"{colour}{len(sent)}"
-                headers = {"colour": colour}
-                if chance.random() < 0.3:
-                    headers["x-group"] = str(chance.randrange(3))
-                driven.publish(name, headers, size=chance.choice([10, 2_000]), persistent=chance.random() < 0.5)
-                sent.append(name)
-        elif action == "come" and len(takers) < 4:
-            colours = chance.sample("rgb", chance.randrange(1, 3))
-            plain = chance.random() < 0.3
-            prefetch = chance.choice([1, 3, 50])
-            takers.append(driven.consume(prefetch=prefetch) if plain else choosy(driven, *colours, prefetch=prefetch))
-        elif action == "go" and takers:
-            takers.pop(chance.randrange(len(takers))).leave()
-        elif action == "get" and (queued := queue.get()) is not None:
-            if chance.random() < 0.5:
-                queue.accept(queued)
-                done.append(queued.message.body.decode().rstrip("."))
-            else:
-                queue.release([queued])
-        elif takers and action in ("accept", "release"):
-            taker = chance.choice(takers)
-            count = chance.randrange(1 + len(taker.held))
-            if action == "accept":
-                done += [queued.message.body.decode().rstrip(".") for queued in taker.held[:count]]
-                taker.accept(count)
-            else:
-                taker.release(count)
-        if chance.random() < 0.4:
-            driven.turn()
-        if chance.random() < 0.1:
-            driven.wait(0.4)
-        held = [queued.message.body.decode().rstrip(".") for taker in takers for queued in taker.held]
-        assert len(held) == queue.unsettled
-        assert len(set(held + done)) == len(held + done)
-        assert len(sent) == queue.ready_count + queue.delayed_count + len(held) + len(done)
-        for taker in takers:
-            if isinstance(taker.selector, Colour):
-                assert all(name[0] in taker.selector.colours for name in taker.seen)
-    for taker in takers:
-        taker.leave()
-    driven.settle()
-    last = driven.consume(no_ack=True)
-    driven.settle()
-    for _ in range(20):
-        driven.wait(1)
-    assert sorted(last.seen + done) == sorted(sent)
-    assert queue.ready_count == queue.unsettled == 0

@@ -31,6 +31,7 @@ class Play:
     def __init__(self, seed: int, path: Path | None) -> None:
         self.chance = random.Random(seed)
         self.driven = Driven(path, memory_limit=40 << 10)
+        self.driven.slow_commits = seed % 2 == 1
         self.queue = self.driven.queue(x_retry_delay=500) if seed >= 8 else self.driven.queue()
         self.sent: list[str] = []
         self.done: list[str] = []

@@ -82,6 +82,8 @@ class Driven:
     def __init__(self, path: Path | None = None, *, memory_limit: int = LITTLE_MEMORY) -> None:
         self.path = path
         self.memory_limit = memory_limit
+        # Does a commit last for some turns, in which more comes in and the store is busy?
+        self.slow_commits = False
         self.clock = HandClock()
         self._start()
 
@@ -90,6 +92,7 @@ class Driven:
         self.broker = Broker(store, self.clock, memory_limit=self.memory_limit)
         self.operations = Operations(self.broker.vhosts["/"], EVERYTHING, self)
         self._works = False
+        self._is_committed = False
         self.broker.on_work = self._work
 
     def _work(self) -> None:
@@ -128,13 +131,25 @@ class Driven:
         return taker
 
     def turn(self) -> None:
-        """One turn of a host's loop, with a commit if there is something to commit."""
+        """One turn of a host's loop, with a commit, or a step of a slow one, if there is something to commit."""
         self._works = False
         self.broker.end_turn()
         store = self.broker.store
-        if store.has_work():
+        if self.slow_commits and store.has_work():
+            self._step_on(store)
+        elif store.has_work():
             store.stage()
             store.commit()
+            self.broker.commit_done(None)
+
+    def _step_on(self, store: Store) -> None:
+        if not store.busy:
+            store.stage()
+        elif not self._is_committed:
+            store.commit()
+            self._is_committed = True
+        else:
+            self._is_committed = False
             self.broker.commit_done(None)
 
     def settle(self) -> None:
@@ -155,6 +170,7 @@ class Driven:
         """The process ends without a word and starts again on the same file."""
         store = self.broker.store
         assert isinstance(store, SqliteStore)
+        store._reader.close()
         store._db.close()
         self._start()
 

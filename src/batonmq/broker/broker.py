@@ -178,6 +178,8 @@ class Broker:
             if self._chores and self.store.error is None:
                 self._work()
             self._answer_idle_waiters()
+        elif self._refills:
+            self._read_committed()
 
     def wants_work(self, chore: Chore) -> None:
         """There is something to do for this one, when it is its turn and the store is free."""
@@ -196,8 +198,7 @@ class Broker:
             try:
                 left -= chore.work(left)
             except StoreError as error:
-                log.error("%s; it is tried again in a second", error)
-                self.timetable.after(1.0, partial(self.wants_work, chore))
+                self._try_later(error, partial(self.wants_work, chore))
         # Those that have had nothing come first in the next turn.
         self._chores = {**waiting, **self._chores}
         self.dispatch_touched()
@@ -220,7 +221,7 @@ class Broker:
     def wants_refill(self, lane: Lane) -> None:
         """The lane's window is short."""
         self._refills[lane] = None
-        if not self.store.busy:
+        if lane.can_refill:
             self.on_work()
 
     def wants_scan(self, queue: Queue) -> None:
@@ -283,6 +284,32 @@ class Broker:
     def _has_reads(self) -> bool:
         return bool(self._refills or self._expiries or self._scans or self._reading)
 
+    def _read_committed(self) -> None:
+        """Read on while the store commits, where that can be done."""
+        refills, self._refills = self._refills, {}
+        for lane in refills:
+            if not lane.can_refill or not self._refill(lane):
+                self._refills[lane] = None
+        self.dispatch_touched()
+
+    def _refill(self, lane: Lane) -> bool:
+        """Fill the window of a lane; False: it must be tried again after a commit."""
+        if not lane.paged or lane.queue.deleted or not lane.wants_refill():
+            return True
+        try:
+            if lane.refill():
+                # Its dispatch asks for more, if it is still short.
+                lane.queue.touch()
+                return True
+        except StoreError as error:
+            self._try_later(error, partial(self.wants_refill, lane))
+            return True
+        return not lane.paged
+
+    def _try_later(self, error: StoreError, what: Callable[[], None]) -> None:
+        log.error("%s; it is tried again in a second", error)
+        self.timetable.after(1.0, what)
+
     def _read_on(self) -> None:
         refills, self._refills = self._refills, {}
         expiries, self._expiries = self._expiries, {}
@@ -290,19 +317,15 @@ class Broker:
         scans, self._scans = self._scans, {}
         for queue in scans:
             queue.touch()
-        try:
-            for lane in refills:
-                if lane.paged and not lane.queue.deleted and lane.wants_refill():
-                    lane.refill()
-                    lane.queue.touch()
-            for lane in expiries:
-                if lane.paged and not lane.queue.deleted:
+        for lane in refills:
+            if not self._refill(lane):
+                self._refills[lane] = None
+        for lane in expiries:
+            if lane.paged and not lane.queue.deleted:
+                try:
                     lane.queue.expiry.expire_paged(lane)
-        except StoreError as error:
-            log.error("%s; it is tried again in a second", error)
-            self._refills.update(refills)
-            self._expiries.update(expiries)
-            self.timetable.after(1.0, self.on_work)
+                except StoreError as error:
+                    self._try_later(error, partial(self.wants_expiry, lane))
         for callback in callbacks:
             callback()
         self.dispatch_touched()

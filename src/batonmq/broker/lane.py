@@ -42,6 +42,7 @@ class Lane:
 
     __slots__ = (
         "bytes",
+        "changed_in",
         "counted",
         "first_row",
         "gone",
@@ -88,6 +89,9 @@ class Lane:
         # finds it and skips it. Those that were settled are forgotten when there are this many.
         self.held: dict[int, QueuedMessage] = {}
         self.settled_at = 1_024
+        # The last batch of the store that takes messages out of what is paged, or puts them anywhere but at its tail.
+        # Until it is committed, what is committed is not to be believed.
+        self.changed_in = 0
 
     @property
     def waiting(self) -> int:
@@ -121,10 +125,15 @@ class Lane:
         if queued.expires_at:
             self.queue.expiry.watch_paged(queued.expires_at)
 
+    def _page_in_between(self, queued: QueuedMessage) -> None:
+        self._page_out(queued)
+        self.changed_in = self.store.batch
+
     def unpage(self, queued: QueuedMessage | StoredMessage) -> None:
         """A message that is only in the store leaves it."""
         self.paged -= 1
         self.paged_bytes -= queued.message.size
+        self.changed_in = self.store.batch
 
     def put_back(self, queued: QueuedMessage) -> None:
         """To its old place."""
@@ -135,7 +144,7 @@ class Lane:
             if self.paged and row > self.horizon:
                 if queued.stored == SPILLED:
                     self.store.update(queued)
-                self._page_out(queued)
+                self._page_in_between(queued)
                 return
         self.bytes += queued.message.size + OVERHEAD
         if not ready or ready[0].row > row:
@@ -150,7 +159,7 @@ class Lane:
         """To its old place after some time, which by now may lie among what is only in the store."""
         self.held.pop(queued.row, None)
         if self.paged and queued.row > self.horizon:
-            self._page_out(queued)
+            self._page_in_between(queued)
         else:
             self.put_back(queued)
 
@@ -207,6 +216,7 @@ class Lane:
         if len(self.held) >= self.settled_at:
             self.held = {row: queued for row, queued in self.held.items() if queued.state == HELD}
             self.settled_at = 2 * len(self.held) + 1_024
+            self.changed_in = self.store.batch
 
     def _close_gaps(self) -> None:
         ready = self.ready
@@ -221,32 +231,50 @@ class Lane:
         # Large messages fill a window by their bytes: what is read beyond its share would only be left out again.
         return self.bytes * 2 < self.queue.broker.memory.share_of(self)
 
-    def refill(self) -> None:
-        """Read on from the store; never while it commits. Raises StoreError."""
+    @property
+    def can_refill(self) -> bool:
+        """May the store be read on now? While it commits, only if all that is committed of the lane holds."""
+        return not self.store.busy or self.changed_in <= self.store.committed
+
+    def refill(self) -> bool:
+        """Read on from the store; tells whether that brought anything. Only if ``can_refill``. Raises StoreError."""
+        store = self.store
         share = max(1, self.queue.broker.memory.share_of(self) - self.bytes)
         most = min(READ_MESSAGES, share // OVERHEAD + 1)
-        found = self.store.read(self.horizon, self.last_row, most, min(READ_BYTES, share))
+        most_bytes = min(READ_BYTES, share)
+        found: list[StoredMessage] = []
+        if self.changed_in <= store.committed:
+            found = store.read_committed(self.horizon, self.last_row, most, most_bytes)
+        if not found:
+            if store.busy:
+                return False
+            found = store.read(self.horizon, self.last_row, most, most_bytes)
+            if not found:
+                # The count after an unclean end is the store's own; whatever it was, nothing more is there.
+                self.paged = self.paged_bytes = 0
+                return False
         append = self.ready.append
-        size = 0
-        skipped = 0
+        held = self.held
+        size = read = 0
         for stored in found:
-            if stored.row in self.held:
-                skipped += 1
-                continue
-            queued = self.revive(stored)
-            size += stored.message.size + OVERHEAD
-            append(queued)
-            if stored.expires_at:
-                self.queue.expiry.watch(queued)
+            if stored.row not in held:
+                cost = stored.message.size + OVERHEAD
+                if size + cost > share and read:
+                    # Beyond the window it would only be left to the store again.
+                    break
+                queued = self.revive(stored)
+                size += cost
+                read += 1
+                append(queued)
+                if stored.expires_at:
+                    self.queue.expiry.watch(queued)
+            self.horizon = stored.row
         self.bytes += size
-        if found:
-            read = len(found) - skipped
-            self.paged -= read
-            self.paged_bytes -= size - OVERHEAD * read
-            self.horizon = found[-1].row
-        if len(found) < most and (not found or self.horizon == self.next_row - 1):
-            # The count after an unclean end is the store's own; whatever it was, nothing more is there.
+        self.paged -= read
+        self.paged_bytes -= size - OVERHEAD * read
+        if self.horizon == self.next_row - 1:
             self.paged = self.paged_bytes = 0
+        return True
 
     def revive(self, stored: StoredMessage) -> QueuedMessage:
         """What was read from the store, as it was before."""
@@ -276,7 +304,11 @@ class Lane:
                 continue
             self.bytes -= queued.message.size + OVERHEAD
             self._page_out(queued)
-        self.horizon = max(ready[-1].row, self.handed) if ready else self.handed
+        horizon = max(ready[-1].row, self.handed) if ready else self.handed
+        if horizon < self.horizon:
+            # What was taken out of the middle may lie beyond the horizon now, too.
+            self.horizon = horizon
+            self.changed_in = self.store.batch
 
     def clear(self) -> int:
         """Drop everything that is ready; tell how many messages that was."""

@@ -372,9 +372,9 @@ class Queue:
         self.used()
         self.broker.dispatch_touched()
         queued = self.take()
-        if queued is None and self.is_reading and not self.store.busy:
+        if queued is None and self.is_reading:
             for lane in self.lanes:
-                if lane.paged:
+                if lane.paged and lane.can_refill:
                     lane.refill()
             queued = self.take()
         if queued is not None:

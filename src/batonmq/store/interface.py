@@ -211,6 +211,13 @@ class Store(ABC):
         """The next messages after a row, in order; never while ``busy``. Raises StoreError."""
 
     @abstractmethod
+    def read_committed(self, after_row: int, last_row: int, most: int, most_bytes: int) -> list[StoredMessage]:
+        """As ``read``, at any time, of what has been committed; what was collected since then does not show.
+
+        Raises StoreError.
+        """
+
+    @abstractmethod
     def expired(self, after_row: int, last_row: int, now: int, most: int) -> list[StoredMessage]:
         """Messages between the rows whose time is over (``now`` in ms of the epoch); never while ``busy``."""
 

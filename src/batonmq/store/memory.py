@@ -84,6 +84,9 @@ class MemoryStore(Store):
     def read(self, after_row: int, last_row: int, most: int, most_bytes: int) -> list[StoredMessage]:
         return []
 
+    def read_committed(self, after_row: int, last_row: int, most: int, most_bytes: int) -> list[StoredMessage]:
+        return []
+
     def expired(self, after_row: int, last_row: int, now: int, most: int) -> list[StoredMessage]:
         return []
 

@@ -55,6 +55,16 @@ def connect(path: str) -> apsw.Connection:
     return connection
 
 
+def connect_reader(path: str) -> apsw.Connection:
+    """A second connection that only reads, and sees what is committed. Raises apsw.Error."""
+    connection = apsw.Connection(path)
+    connection.set_busy_timeout(5000)
+    connection.execute("PRAGMA query_only=1")
+    # It reads each page once, in order.
+    connection.execute("PRAGMA cache_size=-2048")
+    return connection
+
+
 def _prepare(connection: apsw.Connection, path: str) -> None:
     try:
         connection.set_busy_timeout(5000)

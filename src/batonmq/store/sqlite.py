@@ -1,7 +1,8 @@
 """The store in an SQLite file: write-ahead log, synced at every commit.
 
 One connection writes and reads, so that a read sees what was staged: on the loop between two commits, in the
-committer's thread during one. A batch is one transaction.
+committer's thread during one. A batch is one transaction. A second connection reads what is committed at any time, on
+the loop, so that a long backlog is not read in the pauses between commits alone.
 """
 
 from __future__ import annotations
@@ -12,40 +13,27 @@ from typing import TYPE_CHECKING
 import apsw
 
 from batonmq.errors import StoreCorrupt, StoreError
-from batonmq.fields import decode_table, encode_table
-from batonmq.message import HELD, READY, Message
-from batonmq.properties import Properties
+from batonmq.fields import encode_table
+from batonmq.message import HELD, READY
 from batonmq.store.batch import Batch
 from batonmq.store.interface import (
     POSITION_BITS,
     POSITION_MASK,
     Definition,
-    LaneRecord,
     Snapshot,
     Store,
     StoredMessage,
 )
-from batonmq.store.schema import connect, rows
+from batonmq.store.reading import DELAYED, EXPIRED, IN_ORDER, read_definitions, read_lanes, select_messages
+from batonmq.store.schema import connect, connect_reader, rows
 from batonmq.store.sweeper import Sweeper
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batonmq.message import QueuedMessage
-
-SELECT = (
-    "SELECT id, exchange, routing_key, properties,"
-    " CASE WHEN shared > 0 THEN (SELECT body FROM body WHERE body.id = message.shared) ELSE message.body END,"
-    " expires, deliveries, stored, shared, due, place FROM message "
-)
-DELAYED = "WHERE id >> 45 = ? AND due > 0 AND due >= ? AND (due > ? OR id > ?) ORDER BY due, id LIMIT ?"
+    from batonmq.message import Message, QueuedMessage
 
 PROBE = "UPDATE probe SET writes = writes + 1"
-COUNT = (
-    "SELECT count(*), coalesce(sum(length(message.body)), 0)"
-    " + coalesce(sum((SELECT length(body.body) FROM body WHERE body.id = shared AND shared > 0)), 0)"
-    " FROM message WHERE message.id BETWEEN ? AND ?"
-)
 DEFINE = (
     "INSERT INTO definition VALUES(?,?,?,?,?) ON CONFLICT(kind, vhost, name)"
     " DO UPDATE SET value = excluded.value, arguments = excluded.arguments"
@@ -67,6 +55,7 @@ class SqliteStore(Store):
         self.pages = True
         self.path = path
         self._db: apsw.Connection
+        self._reader: apsw.Connection
         self._sweeper: Sweeper
         self._next_shared = 1
         self._collected = Batch()
@@ -86,11 +75,12 @@ class SqliteStore(Store):
 
     def open(self) -> Snapshot:
         self._db = connect(self.path)
-        self._sweeper = Sweeper(self._db, self.path)
+        self._sweeper = Sweeper(self._db)
         try:
             self._sweeper.recover()
-            snapshot = Snapshot(self._read_definitions(), self._read_lanes())
+            snapshot = Snapshot(read_definitions(self._db), read_lanes(self._db))
             self._next_shared = int(self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM body").get)
+            self._reader = connect_reader(self.path)
         except apsw.CorruptError as error:
             raise StoreCorrupt(f"{self.path} is damaged: {error}") from error
         except apsw.Error as error:
@@ -99,32 +89,6 @@ class SqliteStore(Store):
         self._last_lane = max(used, default=0)
         self._free_lanes = [lane for lane in range(1, self._last_lane) if lane not in used]
         return snapshot
-
-    def _read_definitions(self) -> list[Definition]:
-        return [
-            Definition(kind, vhost, name, json.loads(value), decode_table(arguments, 0, len(arguments))[0])
-            for kind, vhost, name, value, arguments in rows(
-                self._db, "SELECT kind, vhost, name, value, arguments FROM definition"
-            )
-        ]
-
-    def _read_lanes(self) -> list[LaneRecord]:
-        lanes = []
-        for lane_id, vhost, queue, priority, handed, waiting, size in rows(
-            self._db, "SELECT id, vhost, queue, priority, handed, waiting, waiting_bytes FROM lane"
-        ):
-            first = lane_id << POSITION_BITS
-            span = (first, first | POSITION_MASK)
-            if waiting is None:
-                waiting, size = rows(self._db, COUNT, span)[0]
-            last = rows(self._db, "SELECT max(id) FROM message WHERE id BETWEEN ? AND ?", span)[0][0]
-            # Places to which a message is yet to return, and those that the mark covers, are not to be taken by others.
-            place = rows(self._db, "SELECT max(place) FROM message WHERE place > 0 AND place BETWEEN ? AND ?", span)
-            last = max(last or 0, place[0][0] or 0, first | handed)
-            lanes.append(LaneRecord(lane_id, vhost, queue, priority, waiting, size, last))
-        # A count holds only for an orderly stop; from now on it is stale.
-        self._db.execute("UPDATE lane SET waiting = NULL WHERE waiting IS NOT NULL")
-        return lanes
 
     def close(self, waiting: Mapping[int, tuple[int, int]] | None) -> None:
         try:
@@ -143,6 +107,8 @@ class SqliteStore(Store):
                         [(count, size, lane_id) for lane_id, (count, size) in waiting.items()],
                     )
         finally:
+            # The last to close is the one that clears the log away.
+            self._reader.close()
             self._db.close()
 
     # ------------------------------------------------------------------ collecting
@@ -249,16 +215,20 @@ class SqliteStore(Store):
     # ------------------------------------------------------------------ reading
 
     def read(self, after_row: int, last_row: int, most: int, most_bytes: int) -> list[StoredMessage]:
-        where = SELECT + "WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
-        return self._select(where, (after_row, last_row, most), most_bytes)
+        return self._select(IN_ORDER, (after_row, last_row, most), most_bytes)
+
+    def read_committed(self, after_row: int, last_row: int, most: int, most_bytes: int) -> list[StoredMessage]:
+        try:
+            return select_messages(self._reader, IN_ORDER, (after_row, last_row, most), most_bytes)
+        except apsw.Error as error:
+            raise StoreError(f"cannot read {self.path}: {error}") from error
 
     def read_delayed(self, lane_id: int, after: tuple[int, int], most: int, most_bytes: int) -> list[StoredMessage]:
         due, row = after
-        return self._select(SELECT + DELAYED, (lane_id, due, due, row, most), most_bytes)
+        return self._select(DELAYED, (lane_id, due, due, row, most), most_bytes)
 
     def expired(self, after_row: int, last_row: int, now: int, most: int) -> list[StoredMessage]:
-        where = SELECT + "WHERE id >> 45 = ? AND expires > 0 AND expires <= ? AND id > ? ORDER BY expires LIMIT ?"
-        return self._select(where, (last_row >> POSITION_BITS, now, after_row, most), 4 << 20)
+        return self._select(EXPIRED, (last_row >> POSITION_BITS, now, after_row, most), 4 << 20)
 
     def next_expiry(self, after_row: int, last_row: int) -> int:
         sql = "SELECT expires FROM message WHERE id >> 45 = ? AND expires > 0 AND id > ? ORDER BY expires LIMIT 1"
@@ -266,25 +236,15 @@ class SqliteStore(Store):
             self._write_out()
         return self._db.execute(sql, (last_row >> POSITION_BITS, after_row)).get or 0
 
-    def _select(self, sql: str, values: tuple[int, ...], most_bytes: int) -> list[StoredMessage]:
-        found: list[StoredMessage] = []
+    def _select(self, where: str, values: tuple[int, ...], most_bytes: int) -> list[StoredMessage]:
         if self._collected:
             self._write_out()
         if self._failure is not None:
             raise StoreError(f"cannot write {self.path}: {self._failure}") from self._failure
         try:
-            cursor = self._db.execute(sql, values)
-            for row, exchange, routing_key, properties, body, expires, deliveries, stored, shared, due, place in cursor:
-                message = Message(exchange, routing_key, Properties.decode(properties), body)
-                message.shared_id = shared
-                found.append(StoredMessage(row, message, expires, deliveries, stored, due, place))
-                most_bytes -= len(body)
-                if most_bytes <= 0:
-                    cursor.close()
-                    break
+            return select_messages(self._db, where, values, most_bytes)
         except apsw.Error as error:
             raise StoreError(f"cannot read {self.path}: {error}") from error
-        return found
 
     # ------------------------------------------------------------------ writing
 
@@ -359,7 +319,7 @@ class SqliteStore(Store):
             if self.error is not None:
                 # Nothing but a real write tells whether the disk takes writes again.
                 db.execute(PROBE)
-            self._sweeper.sweep_some()
+            self._sweeper.sweep_some(is_idle=not self._staged)
             db.execute("COMMIT")
             if self._sync_behind:
                 self._sync()

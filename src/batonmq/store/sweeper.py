@@ -7,20 +7,21 @@ thread deletes a slice of it with each batch that follows.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+import logging
+
+import apsw
 
 from batonmq.store.batch import DELETE_ORPHAN
 from batonmq.store.interface import POSITION_BITS, POSITION_MASK
 from batonmq.store.schema import rows
 
-if TYPE_CHECKING:
-    import apsw
+log = logging.getLogger("batonmq.store")
 
 # Rows that one batch deletes beside its own work: about 5 ms.
 SLICE = 5_000
-# The write-ahead log is copied into the file when it has grown by this much.
-CHECKPOINT_BYTES = 16 << 20
+# The write-ahead log is copied into the file when it holds so many pages (32 MiB), and written from its start again.
+# It is never cut: to overwrite it needs no change of the file's size, which a sync would have to write too.
+CHECKPOINT_PAGES = 4_096
 # Free pages that are kept for the next burst; what goes beyond is given back to the file system, some at a time.
 FREE_PAGES_KEPT = 8_192
 VACUUM_PAGES = 2_048
@@ -29,9 +30,10 @@ VACUUM_PAGES = 2_048
 class Sweeper:
     """Runs in the committer's thread on the store's connection; only ``recover``, ``drop_later``, ``freed`` do not."""
 
-    def __init__(self, db: apsw.Connection, path: str) -> None:
+    def __init__(self, db: apsw.Connection) -> None:
         self._db = db
-        self._wal = Path(path + "-wal")
+        self._log_pages = 0
+        db.set_wal_hook(self._committed)
         # Is there trash left?
         self.has_work = False
         self._dropped: set[int] = set()
@@ -60,15 +62,23 @@ class Sweeper:
             db.execute("DELETE FROM body WHERE id NOT IN (SELECT shared FROM message WHERE shared > 0)")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-    def sweep_some(self) -> None:
-        """Delete a slice of the trash, inside the batch's transaction."""
+    def _committed(self, _db: apsw.Connection, _name: str, pages: int) -> int:
+        """SQLite tells how long its log is."""
+        self._log_pages = pages
+        return 0
+
+    def sweep_some(self, *, is_idle: bool) -> None:
+        """Delete a slice of the trash, inside the batch's transaction; give back space if the batch is empty."""
         if not self.has_work:
+            # Seen to in batches of their own, which begin when nothing else is to be written.
+            self.has_work = self._is_mostly_free()
             return
         db = self._db
         trash = rows(db, "SELECT low, high FROM trash ORDER BY low LIMIT 1")
         if not trash:
             self.has_work = False
-            self._vacuum()
+            if is_idle:
+                self._vacuum()
             return
         low, high = trash[0]
         if _is_whole_lane(low) and self._sweep_seen(low, high):
@@ -93,7 +103,7 @@ class Sweeper:
         return bool(slice_)
 
     def _vacuum(self) -> None:
-        if self._free_pages() > FREE_PAGES_KEPT:
+        if self._is_mostly_free():
             self._db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
             self.has_work = True
 
@@ -110,17 +120,19 @@ class Sweeper:
         return freed
 
     def checkpoint_if_due(self) -> None:
-        """Copy the log into the file, if it is long enough to be worth it; see whether space can be given back."""
-        try:
-            if self._wal.stat().st_size < CHECKPOINT_BYTES:
-                return
-        except OSError:
+        """Copy the log into the file, if it is long enough to be worth it."""
+        if self._log_pages < CHECKPOINT_PAGES:
             return
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        self.has_work = self.has_work or self._free_pages() > 2 * FREE_PAGES_KEPT
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except apsw.Error as error:
+            # The batch is durable in the log all the same; the next one tries again.
+            log.warning("the store's log could not be copied into its file: %s", error)
 
-    def _free_pages(self) -> int:
-        return int(rows(self._db, "PRAGMA freelist_count")[0][0])
+    def _is_mostly_free(self) -> bool:
+        """Is there so much free space that giving it back pays? It moves the pages in use, so they should be few."""
+        free = int(rows(self._db, "PRAGMA freelist_count")[0][0])
+        return free > FREE_PAGES_KEPT and free * 4 > 3 * int(rows(self._db, "PRAGMA page_count")[0][0])
 
 
 def _is_whole_lane(low: int) -> bool:

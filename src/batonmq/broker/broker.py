@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from batonmq.broker.memory import Memory
+from batonmq.broker.tidying import Tidying
 from batonmq.broker.timetable import Timetable
 from batonmq.broker.vhost import VirtualHost
 from batonmq.clock import Clock
@@ -86,6 +87,7 @@ class Broker:
         self._scans: dict[Queue, None] = {}
         self._chores: dict[Chore, None] = {}
         self._reading: list[Callable[[], None]] = []
+        self._tidying = Tidying(self)
         # Sessions that want to know when the store stops and starts taking writes.
         self.observers: dict[StoreObserver, None] = {}
         self._restore()
@@ -256,6 +258,7 @@ class Broker:
                     observer.store_recovered()
             for waiter in waiters:
                 waiter.batch_committed(batch)
+            self._tidying.committed()
         else:
             if not was_failing:
                 log.error("%s; publishes of persistent messages are refused until it can", error)

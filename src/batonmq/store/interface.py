@@ -96,6 +96,8 @@ class Store(ABC):
         self.error: StoreError | None = None
         # Somebody waits for the batch that is being collected: it must have reached the disk, whatever is in it.
         self.must_sync = False
+        # Is most of what it occupies free? Then ``shrink`` gives some of that back.
+        self.is_sparse = False
         # Counts definitions, lanes and dropped ranges: an operation that moves it has changed what is durable.
         self.changes = 0
         self._last_lane = 0
@@ -224,6 +226,9 @@ class Store(ABC):
     @abstractmethod
     def next_expiry(self, after_row: int, last_row: int) -> int:
         """When the next message between the rows expires, in ms of the epoch; 0: none does. Never while ``busy``."""
+
+    def shrink(self) -> None:  # noqa: B027 (a store that is never sparse has nothing to do)
+        """Give some free space back with the next batch, if that has nothing else to do."""
 
     @abstractmethod
     def has_work(self) -> bool:

@@ -258,6 +258,9 @@ class SqliteStore(Store):
             or self._sweeper.has_work
         )
 
+    def shrink(self) -> None:
+        self._sweeper.wants_space = self._sweeper.has_work = True
+
     def stage(self) -> None:
         size, count = self.pending_bytes, len(self._inserts)
         self._write_out(in_thread=size > THREAD_BYTES and size > THREAD_BODY * count)
@@ -339,6 +342,7 @@ class SqliteStore(Store):
         self.error = error
         if error is None:
             self.committed = self.batch - 1
+            self.is_sparse = self._sweeper.is_sparse
             if staged.statements:
                 self._sweeper.has_work = True
                 self._sweeper.drop_later(staged.dropped_lanes)

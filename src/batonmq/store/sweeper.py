@@ -36,6 +36,10 @@ class Sweeper:
         db.set_wal_hook(self._committed)
         # Is there trash left?
         self.has_work = False
+        # Is most of the file free, and has the next batch been asked to do something about it?
+        self.is_sparse = False
+        self.wants_space = False
+        self._has_shrunk = False
         self._dropped: set[int] = set()
 
     def recover(self) -> None:
@@ -68,17 +72,19 @@ class Sweeper:
         return 0
 
     def sweep_some(self, *, is_idle: bool) -> None:
-        """Delete a slice of the trash, inside the batch's transaction; give back space if the batch is empty."""
+        """Delete a slice of the trash, inside the batch's transaction; give back space if that was asked for."""
         if not self.has_work:
-            # Seen to in batches of their own, which begin when nothing else is to be written.
-            self.has_work = self._is_mostly_free()
+            self.is_sparse = self._is_mostly_free()
             return
         db = self._db
         trash = rows(db, "SELECT low, high FROM trash ORDER BY low LIMIT 1")
         if not trash:
             self.has_work = False
-            if is_idle:
-                self._vacuum()
+            if self.wants_space and is_idle:
+                db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+                self._has_shrunk = True
+            self.wants_space = False
+            self.is_sparse = self._is_mostly_free()
             return
         low, high = trash[0]
         if _is_whole_lane(low) and self._sweep_seen(low, high):
@@ -102,11 +108,6 @@ class Sweeper:
             self._db.execute("DELETE FROM seen WHERE id BETWEEN ? AND ?", (low, slice_[-1][0]))
         return bool(slice_)
 
-    def _vacuum(self) -> None:
-        if self._is_mostly_free():
-            self._db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
-            self.has_work = True
-
     def drop_later(self, lanes: list[int]) -> None:
         """The lanes' numbers may be used again when their trash is gone."""
         self._dropped.update(lanes)
@@ -121,8 +122,10 @@ class Sweeper:
 
     def checkpoint_if_due(self) -> None:
         """Copy the log into the file, if it is long enough to be worth it."""
-        if self._log_pages < CHECKPOINT_PAGES:
+        # The file itself is cut when the log is copied.
+        if self._log_pages < CHECKPOINT_PAGES and (self.is_sparse or not self._has_shrunk):
             return
+        self._has_shrunk = False
         try:
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except apsw.Error as error:

@@ -1,0 +1,48 @@
+"""The file gives back the space of messages that are gone, in quiet times and not while it is at work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.driven import Driven
+
+from batonmq.broker import tidying
+from batonmq.store import sweeper
+
+MEBIBYTE = 1 << 20
+
+
+def fill_and_drain(driven: Driven) -> None:
+    driven.queue()
+    for number in range(120):
+        driven.publish(str(number), size=MEBIBYTE)
+        driven.turn()
+    taker = driven.consume(prefetch=10)
+    driven.settle()
+    while taker.held:
+        taker.accept(len(taker.held))
+        driven.settle()
+    assert len(taker.seen) == 120
+
+
+def test_a_drained_file_shrinks_once_it_is_quiet(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    driven = Driven(path)
+    fill_and_drain(driven)
+    assert path.stat().st_size > 90 * MEBIBYTE
+    for _ in range(100):
+        driven.wait(tidying.QUIET)
+    kept = sweeper.FREE_PAGES_KEPT * 8_192
+    assert path.stat().st_size < kept + 4 * MEBIBYTE
+    assert driven.broker.next_due() is None
+
+
+def test_a_busy_file_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    driven = Driven(path)
+    fill_and_drain(driven)
+    size = path.stat().st_size
+    for number in range(10):
+        driven.publish(str(number))
+        driven.wait(tidying.QUIET)
+    assert path.stat().st_size == size

@@ -1,17 +1,92 @@
-"""The way of a message out of a queue whose consumers or messages are not all alike."""
+"""The way of a message out of a queue: plain, and where its consumers or its messages are not all alike."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from batonmq.broker.expiry import NOW_OR_NEVER
-from batonmq.message import DURABLE, HELD
+from batonmq.broker.lane import OVERHEAD
+from batonmq.message import DURABLE, GONE, HELD
 from batonmq.store.interface import POSITION_MASK
 
 if TYPE_CHECKING:
     from batonmq.broker.consumer import Consumer
+    from batonmq.broker.lane import Lane
     from batonmq.broker.queue import Queue
     from batonmq.message import QueuedMessage
+
+
+# A consumer gets so many bytes in one go before it is asked again whether it has room.
+BATCH_BYTES = 256 << 10
+
+
+def dispatch_plain(queue: Queue) -> None:
+    """Hand out what is at hand of a queue's one lane, where nothing counts but who has room."""
+    lane = queue.lane
+    ready = lane.ready
+    takers = queue.takers
+    before = lane.handed
+    while ready and takers:
+        consumer = takers[0]
+        # Among several each gets one message in turn; one alone gets what it has room for.
+        batch = _take_batch(lane, consumer.room() if len(takers) == 1 else 1)
+        if not consumer.no_ack:
+            queue.unsettled += len(batch)
+        for queued in batch:
+            if consumer.no_ack:
+                queued.state = GONE
+                if queued.stored:
+                    queue.store.delete(queued)
+                continue
+            queued.state = HELD
+            queued.holder = consumer
+            if queued.deliveries and queued.stored == DURABLE:
+                queue.store.update(queued)
+        consumer.deliver_all(batch)
+        if queue.kept and not consumer.no_ack and _must_any_wait(queue, batch):
+            consumer.hold(queue.store.batch)
+        if not consumer.has_room():
+            takers.popleft()
+            consumer.waiting = False
+        elif len(takers) > 1:
+            takers.rotate(-1)
+    if lane.handed > before and queue.kept:
+        queue.store.mark_handed(lane.lane_id, lane.handed & POSITION_MASK)
+
+
+def _take_batch(lane: Lane, most: int) -> list[QueuedMessage]:
+    """The head of the window: so many messages, or what makes up a write to a socket."""
+    ready = lane.ready
+    batch: list[QueuedMessage] = []
+    size = 0
+    while ready and len(batch) < most and size < BATCH_BYTES:
+        queued = ready.popleft()
+        if queued.state == GONE:
+            lane.gone -= 1
+            continue
+        size += queued.message.size + OVERHEAD
+        batch.append(queued)
+    lane.bytes -= size
+    if batch and batch[-1].row > lane.handed:
+        lane.handed = batch[-1].row
+    return batch
+
+
+def must_wait(queue: Queue, queued: QueuedMessage) -> bool:
+    """Must the hand-over of this message be noted in the store before its client may see it?
+
+    Not when the message itself is written with the same batch.
+    """
+    store = queue.store
+    return queue.kept and queued.stored == DURABLE and not store.is_pending(queued) and store.error is None
+
+
+def _must_any_wait(queue: Queue, batch: list[QueuedMessage]) -> bool:
+    """The first that is durable tells: those behind it came later, and are written no earlier."""
+    for queued in batch:
+        if queued.stored == DURABLE:
+            return must_wait(queue, queued)
+    return False
 
 
 def dispatch_featured(queue: Queue) -> None:
@@ -32,7 +107,7 @@ def dispatch_featured(queue: Queue) -> None:
             queued.holder = consumer
             queue.watch_deadline(queued)
         has_room = consumer.deliver(queued)
-        if queue.must_wait(queued) and not consumer.no_ack:
+        if must_wait(queue, queued) and not consumer.no_ack:
             consumer.hold(queue.store.batch)
         if not has_room:
             queue.takers.popleft()

@@ -60,10 +60,9 @@ class Lane:
         "settled_at",
         "spilled",
         "store",
-        "window",
     )
 
-    def __init__(self, queue: Queue, store: Store, lane_id: int, priority: int, window: int) -> None:
+    def __init__(self, queue: Queue, store: Store, lane_id: int, priority: int) -> None:
         self.queue = queue
         self.store = store
         self.lane_id = lane_id
@@ -77,8 +76,6 @@ class Lane:
         # Bytes of the window, and how many of them the broker's budget knows of.
         self.bytes = 0
         self.counted = 0
-        # The window takes so many bytes; what comes beyond is left to the store.
-        self.window = window
         self.paged = 0
         self.paged_bytes = 0
         # Did a transient message ever go to the store?

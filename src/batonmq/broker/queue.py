@@ -14,21 +14,21 @@ from batonmq.broker.deadlines import Deadlines
 from batonmq.broker.deduplication import Deduplication
 from batonmq.broker.delays import Delays
 from batonmq.broker.expiry import Expiry
-from batonmq.broker.groups import OF_JMS, OURS, group_of
-from batonmq.broker.handover import dispatch_featured, take
+from batonmq.broker.handover import dispatch_featured, dispatch_plain, must_wait, take
 from batonmq.broker.intake import KEPT, REFUSED, STORED, publish_featured
 from batonmq.broker.lane import OVERHEAD, Lane
 from batonmq.broker.pace import Pace
 from batonmq.broker.retry import come_back, give_back
-from batonmq.broker.selection import Selection
+from batonmq.broker.subscribing import look_at_features, look_for_group, subscribe, unsubscribe
 from batonmq.message import DELAYED, DURABLE, GONE, HELD, IN_MEMORY, READY, QueuedMessage
-from batonmq.store.interface import DELAY_LANE, POSITION_MASK
+from batonmq.store.interface import DELAY_LANE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from batonmq.broker.broker import Broker
     from batonmq.broker.consumer import Consumer
+    from batonmq.broker.selection import Selection
     from batonmq.broker.settings import Settings
     from batonmq.broker.vhost import VirtualHost
     from batonmq.fields import FieldValue
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from batonmq.store.interface import LaneRecord
 
 __all__ = ["KEPT", "REFUSED", "STORED", "Queue"]
-
-# A consumer gets so many bytes in one go before it is asked again whether it has room.
-BATCH_BYTES = 256 << 10
 
 
 class Queue:
@@ -116,6 +113,8 @@ class Queue:
         self.selection: Selection | None = None
         self.expiry = Expiry(self)
         self.pace = Pace(self)
+        # Does what its messages or its consumers ask for take the second path?
+        self.featured = False
         # By priority, the highest first; ``lane`` is the one of priority 0.
         self.lanes: list[Lane] = []
         # What waits for its time, what is known to have come before, what must be settled in time: if there is any.
@@ -138,49 +137,24 @@ class Queue:
     def configure(self, settings: Settings) -> None:
         """Take on other settings while the queue lives."""
         self.settings = settings
-        self._look_at_features()
+        look_at_features(self)
         self.touch()
-
-    def _look_at_features(self) -> None:
-        """Which way do messages take: the plain one, or the one of features?"""
-        consumers = self.consumers
-        if any(consumer.selector is not None for consumer in consumers):
-            self.selection = self.selection or Selection(self)
-        elif self.selection is not None and not self.selection.is_grouped:
-            self.selection = None
-        self.featured = (
-            self.settings.shapes_the_queue
-            or self.paused
-            or self.selection is not None
-            or any(consumer.priority or consumer.timeout is not None for consumer in consumers)
-        )
 
     def look_for_group(self, message: Message) -> None:
         """From the first message of a group on, groups count."""
-        if self.selection is not None and self.selection.is_grouped:
-            return
-        header = self.settings.group_header
-        if header is None:
-            # What every message with headers pays, so it is asked here.
-            raw = message.properties.raw
-            if OURS not in raw and OF_JMS not in raw:
-                return
-        if group_of(message, header) is not None:
-            self.selection = self.selection or Selection(self)
-            self.selection.is_grouped = True
-            self.featured = True
+        look_for_group(self, message)
 
     def pause(self, paused: bool) -> None:
         """Hand nothing out from now on, or go on."""
         self.paused = paused
-        self._look_at_features()
+        look_at_features(self)
         self.touch()
 
     # ------------------------------------------------------------------ lanes
 
     def _add_lane(self, priority: int, record: LaneRecord | None = None) -> Lane:
         lane_id = record.lane_id if record is not None else self.store.allocate_lane()
-        lane = Lane(self, self.store, lane_id, priority, self.broker.memory.window)
+        lane = Lane(self, self.store, lane_id, priority)
         if record is not None:
             lane.restore(record)
         elif self.kept:
@@ -293,7 +267,7 @@ class Queue:
             if self.featured or self.expiry.watching or len(self.lanes) > 1:
                 dispatch_featured(self)
             elif self.lane.ready:
-                self._dispatch_plain()
+                dispatch_plain(self)
         if self.expiry.watching:
             self.expiry.expire()
         for lane in self.lanes:
@@ -302,62 +276,9 @@ class Queue:
             if lane.paged and lane.wants_refill():
                 self.broker.wants_refill(lane)
 
-    def _dispatch_plain(self) -> None:
-        lane = self.lane
-        ready = lane.ready
-        takers = self.takers
-        before = lane.handed
-        while ready and takers:
-            consumer = takers[0]
-            # Among several each gets one message in turn; one alone gets what it has room for.
-            batch = self._take_batch(lane, consumer.room() if len(takers) == 1 else 1)
-            if not consumer.no_ack:
-                self.unsettled += len(batch)
-            for queued in batch:
-                if consumer.no_ack:
-                    queued.state = GONE
-                    if queued.stored:
-                        self.store.delete(queued)
-                    continue
-                queued.state = HELD
-                queued.holder = consumer
-                if queued.deliveries and queued.stored == DURABLE:
-                    self.store.update(queued)
-            consumer.deliver_all(batch)
-            if batch and self.must_wait(batch[0]) and not consumer.no_ack:
-                consumer.hold(self.store.batch)
-            if not consumer.has_room():
-                takers.popleft()
-                consumer.waiting = False
-            elif len(takers) > 1:
-                takers.rotate(-1)
-        if lane.handed > before and self.kept:
-            self.store.mark_handed(lane.lane_id, lane.handed & POSITION_MASK)
-
     def must_wait(self, queued: QueuedMessage) -> bool:
-        """Must the hand-over of this message be noted in the store before its client may see it?
-
-        Not when the message itself is written with the same batch.
-        """
-        store = self.store
-        return self.kept and queued.stored == DURABLE and not store.is_pending(queued) and store.error is None
-
-    def _take_batch(self, lane: Lane, most: int) -> list[QueuedMessage]:
-        """The head of the window: so many messages, or what makes up a write to a socket."""
-        ready = lane.ready
-        batch: list[QueuedMessage] = []
-        size = 0
-        while ready and len(batch) < most and size < BATCH_BYTES:
-            queued = ready.popleft()
-            if queued.state == GONE:
-                lane.gone -= 1
-                continue
-            size += queued.message.size + OVERHEAD
-            batch.append(queued)
-        lane.bytes -= size
-        if batch and batch[-1].row > lane.handed:
-            lane.handed = batch[-1].row
-        return batch
+        """Must the hand-over of this message be noted in the store before its client may see it?"""
+        return must_wait(self, queued)
 
     def take(self) -> QueuedMessage | None:
         """The next message, now held (settle it); None when none is at hand.
@@ -506,32 +427,12 @@ class Queue:
 
     def subscribe(self, consumer: Consumer) -> None:
         """Add a consumer; whether it may be added is the virtual host's to say."""
-        self.consumers.append(consumer)
-        self._look_at_features()
-        if self.selection is not None:
-            self.selection.consumers_changed()
-        self.had_consumer = True
-        self.used()
-        if consumer.has_room():
-            self.offer(consumer)
+        subscribe(self, consumer)
 
     def unsubscribe(self, consumer: Consumer) -> None:
         """Remove a consumer; what it holds stays with it. An auto-delete queue goes with its last one."""
-        if consumer not in self.consumers:
-            return
-        self.withdraw(consumer)
-        self.consumers.remove(consumer)
-        self.used()
-        self._look_at_features()
-        if self.selection is not None:
-            self.selection.consumers_changed()
-        if not self.consumers:
-            if self.auto_delete and not self.deleted:
-                self.vhost.remove_queue(self)
-        elif self.settings.single_active:
-            active = self.consumers[0]
-            if active.has_room():
-                self.offer(active)
+        if consumer in self.consumers:
+            unsubscribe(self, consumer)
 
     def used(self) -> None:
         """Somebody shows interest: the time to x-expires begins anew."""

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.expiry import NOW_OR_NEVER
 from batonmq.broker.groups import Groups, group_of
+from batonmq.broker.handover import must_wait
 from batonmq.errors import StoreError
 from batonmq.message import DURABLE, GONE, HELD, QueuedMessage
 
@@ -147,7 +148,7 @@ class Selection:
         if consumer.no_ack:
             queue.accept(queued)
         has_room = consumer.deliver(queued)
-        if queue.must_wait(queued) and not consumer.no_ack:
+        if must_wait(queue, queued) and not consumer.no_ack:
             consumer.hold(queue.store.batch)
         # It may have been withdrawn by what the delivery led to.
         if consumer.waiting:

@@ -1,6 +1,7 @@
 """Queues inside a Python program: send, receive and accept messages of 16 bytes, durably.
 
     python -m bench.embedded [--messages 2000] [--rounds 3] [--folder DIR]
+    python -m bench --only embedded
 
 Peers that are installed take part: persist-queue, litequeue, huey's SQLite storage, kombu's SQLAlchemy transport. All
 keep to the same promise: when a send returns, the message is on the disk (``synchronous=FULL``, set where the peer
@@ -11,14 +12,17 @@ median counts. huey and kombu settle at the moment of receiving: what a crashed 
 from __future__ import annotations
 
 import argparse
+import importlib
 import statistics
-import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from bench.report import Figure, Section
+from bench.settings import Settings, say
 
 BODY = b"0123456789abcdef"
 BATCH = 100
@@ -128,9 +132,8 @@ class Kombu(Peer):
     name = "kombu"
 
     def __init__(self, folder: Path) -> None:
-        from kombu import Connection
-
-        self._connection: Any = Connection(f"sqla+sqlite:///{folder}/kombu.db")
+        kombu: Any = importlib.import_module("kombu")
+        self._connection: Any = kombu.Connection(f"sqla+sqlite:///{folder}/kombu.db")
         self._queue: Any = self._connection.SimpleQueue("bench")
 
     def one(self) -> None:
@@ -147,9 +150,9 @@ PEERS: tuple[type[Peer], ...] = (Baton, PersistQueue, LiteQueue, Huey, Kombu)
 SLOW_BATCHES = 3
 
 
-def measure(kind: type[Peer], messages: int) -> tuple[float, float]:
+def measure(kind: type[Peer], messages: int, folder: Path | None) -> tuple[float, float]:
     """Messages a second: one at a time, and in batches."""
-    with tempfile.TemporaryDirectory(dir=FOLDER) as name:
+    with tempfile.TemporaryDirectory(dir=folder) as name:
         peer = kind(Path(name))
         peer.one()
         single = _rate(peer.one, messages, 1)
@@ -159,9 +162,6 @@ def measure(kind: type[Peer], messages: int) -> tuple[float, float]:
     return single, many
 
 
-FOLDER: str | None = None
-
-
 def _rate(call: Callable[[], None], calls: int, each: int) -> float:
     began = time.perf_counter()
     for _ in range(calls):
@@ -169,23 +169,42 @@ def _rate(call: Callable[[], None], calls: int, each: int) -> float:
     return calls * each / (time.perf_counter() - began)
 
 
+def compare(messages: int, rounds: int, folder: Path | None) -> dict[str, list[tuple[float, float]]]:
+    """What each installed peer reached in each round."""
+    rates: dict[str, list[tuple[float, float]]] = {}
+    for _ in range(rounds):
+        for kind in PEERS:
+            try:
+                rates.setdefault(kind.name, []).append(measure(kind, messages, folder))
+            except ImportError:
+                rates.pop(kind.name, None)
+                say(f"{kind.name} is not installed")
+    return rates
+
+
+def run(settings: Settings) -> Section:
+    """The same for `python -m bench`: BatonMQ beside the best of the others."""
+    rates = compare(settings.count(1000, 100), settings.rounds, settings.folder)
+    section = Section("Inside a program: send, receive and accept 16 bytes, durably", Baton.name, "the best peer")
+    for index, name in enumerate(("one at a time", f"batches of {BATCH}")):
+        figure = Figure(name, "msg/s", ours=[found[index] for found in rates[Baton.name]])
+        others = {peer: [one[index] for one in found] for peer, found in rates.items() if peer != Baton.name}
+        if others:
+            best = max(others, key=lambda peer: statistics.median(others[peer]))
+            figure.theirs = others[best]
+            section.notes.append(f"{name}: the best of {', '.join(others)} is {best}")
+        section.figures.append(figure)
+    return section
+
+
 def main() -> None:
     """Run the rounds and print a table."""
-    global FOLDER  # noqa: PLW0603
     parser = argparse.ArgumentParser(description="Embedded queues beside each other.")
     parser.add_argument("--messages", type=int, default=1000, help="one at a time, for each peer and round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--folder", help="where the files are made: it must be on a disk, not in memory")
+    parser.add_argument("--folder", type=Path, help="where the files are made: it must be on a disk, not in memory")
     options = parser.parse_args()
-    FOLDER = options.folder
-    rates: dict[str, list[tuple[float, float]]] = {}
-    for _ in range(options.rounds):
-        for kind in PEERS:
-            try:
-                rates.setdefault(kind.name, []).append(measure(kind, options.messages))
-            except ImportError:
-                rates.pop(kind.name, None)
-                print(f"{kind.name} is not installed", file=sys.stderr)
+    rates = compare(options.messages, options.rounds, options.folder)
     medians = {
         name: (statistics.median(one for one, _ in found), statistics.median(many for _, many in found))
         for name, found in rates.items()

@@ -1,0 +1,125 @@
+"""`python -m bench`, which is `make bench`: run the sections asked for, print their tables."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import importlib.util
+import logging
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import report
+from bench.brokers import on_disk
+from bench.failures import BenchError
+from bench.report import Section
+from bench.settings import ROOT, Settings
+
+SECTIONS = ("broker", "memory", "embedded", "stomp")
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status: 0 when everything was measured, whatever came out; 2 when something is missing."""
+    options = _parser().parse_args(arguments)
+    logging.getLogger("pika").setLevel(logging.CRITICAL)  # a broker that is not up yet is no news
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return _run(options)
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("bench: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(options: argparse.Namespace) -> int:
+    base: Path = options.folder
+    base.mkdir(parents=True, exist_ok=True)
+    on_disk(base)
+    about = report.machine()
+    print("  ".join(f"{key} {value}" for key, value in about.items()), flush=True)
+    sections: list[Section] = []
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=base, ignore_cleanup_errors=True) as name:
+        settings = Settings(
+            loadgen=(ROOT / options.loadgen).resolve(),
+            folder=Path(name),
+            programs=Path(name) / "programs",
+            rounds=options.rounds or (1 if options.quick else 5),
+            quick=options.quick,
+            messages=options.messages,
+        )
+        for chosen in options.only or _available():
+            section = _section(chosen, settings)
+            print(f"\n{report.table(section)}", flush=True)
+            sections.append(section)
+            if options.json is not None:  # after each: a run of half an hour that fails keeps what it has
+                report.write(options.json, sections, about)
+    return 0
+
+
+def _available() -> list[str]:
+    return [name for name in SECTIONS if name != "stomp" or importlib.util.find_spec("bench.stomp")]
+
+
+def _section(name: str, settings: Settings) -> Section:
+    if name == "broker":
+        from bench.beside import run
+    elif name == "memory":
+        from bench.memory import run
+    elif name == "embedded":
+        from bench.embedded import run
+    elif not importlib.util.find_spec(f"bench.{name}"):
+        raise BenchError(f"there is no section {name} here")
+    else:
+        run = importlib.import_module(f"bench.{name}").run
+    return run(settings)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measure BatonMQ beside rabbitmq-server, where it is installed, and print medians and ratios.",
+    )
+    parser.add_argument("--only", action="append", choices=SECTIONS, help="this section; several times for several")
+    parser.add_argument("--rounds", type=_positive, help="how often; the median counts (default: 5, with --quick 1)")
+    parser.add_argument("--quick", action="store_true", help="few messages: shows that it works, not how fast it is")
+    parser.add_argument(
+        "--messages", type=_positive, default=2_000_000, help="waiting in the section memory (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--loadgen",
+        metavar="DIR",
+        default=os.environ.get("LOADGEN") or "../shared/bench",
+        help="the sources of the load generators, relative to the repository (default: $LOADGEN or ../shared/bench)",
+    )
+    parser.add_argument(
+        "--folder",
+        metavar="DIR",
+        type=Path,
+        default=ROOT / "build" / "bench",
+        help="where brokers keep their data meanwhile: on a disk, not in memory (default: build/bench)",
+    )
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures, every sample, to this file too")
+    return parser
+
+
+def _positive(text: str) -> int:
+    with contextlib.suppress(ValueError):
+        if int(text) > 0:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,235 @@
+"""Brokers as processes of our own: ports that were free, data in a folder of their own, ended by their process id."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Self
+
+import pika
+import pika.exceptions
+
+import batonmq
+from bench.failures import BenchError
+
+__all__ = ["Baton", "Broker", "Rabbit", "on_disk"]
+
+START = 90.0
+STOP = 60.0
+# The script behind Debian's wrapper, which would change to the user rabbitmq: this one runs as whoever calls.
+DEBIAN = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+IN_MEMORY = frozenset({"tmpfs", "ramfs"})
+
+
+class Broker(ABC):
+    """A broker that this program starts and ends; a context manager."""
+
+    name: str
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = 0
+        self.version = ""
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The broker's own process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def url(self) -> str:
+        """Where clients find it."""
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/"
+
+    @property
+    def log(self) -> Path:
+        """What it has printed."""
+        return self.folder / "output"
+
+    def start(self) -> None:
+        """Start it and wait until it answers; BenchError with what it said when it does not."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._launch()
+        end = time.monotonic() + START
+        while not self._answers():
+            if self._process is None or self._process.poll() is not None or time.monotonic() > end:
+                said = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
+                self.stop()
+                raise BenchError(f"{self.name} did not start: {said[-1] if said else 'it said nothing'}")
+            time.sleep(0.05)  # no broker says when it is ready but by answering
+
+    def kill(self) -> None:
+        """SIGKILL: nothing is flushed, nothing is said."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(STOP)
+            self._process = None
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL where that does not help within a minute."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(STOP)
+            finally:  # also when Ctrl-C is typed once more
+                self.kill()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.stop()
+
+    @abstractmethod
+    def _launch(self) -> None:
+        """Start the process."""
+
+    @abstractmethod
+    def _answers(self) -> bool:
+        """Whether it takes connections; sets port and version."""
+
+    def _spawn(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        # A session of its own: Ctrl-C reaches this program, which then ends the broker in order.
+        with self.log.open("ab") as output:
+            return subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+
+class Baton(Broker):
+    """`batonmq serve`, with its defaults."""
+
+    name = "BatonMQ"
+
+    def _launch(self) -> None:
+        self.port = 0
+        self.version = batonmq.__version__
+        self.log.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "batonmq", "serve", "--port", "0", "--data", str(self.folder / "data")]
+        self._process = self._spawn([*command, *self._flags()], dict(os.environ))
+
+    def _flags(self) -> list[str]:
+        return ["--log-level", "warning"]
+
+    def _answers(self) -> bool:
+        printed = re.search(r"listens\s+amqp://\S+:(\d+)", self.log.read_text(errors="replace"))
+        if printed:
+            self.port = int(printed[1])
+        return printed is not None
+
+
+class Rabbit(Broker):
+    """A node of rabbitmq-server with its defaults; everything that it writes is in its folder."""
+
+    name = "RabbitMQ"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._mapper: subprocess.Popen[bytes] | None = None
+
+    @staticmethod
+    def installed() -> Path | None:
+        """The program, where there is one."""
+        found = shutil.which("rabbitmq-server")
+        if found is None or shutil.which("epmd") is None:
+            return None
+        return DEBIAN if DEBIAN.exists() else Path(found)
+
+    def _launch(self) -> None:
+        program, mapper = self.installed(), shutil.which("epmd")
+        if program is None or mapper is None:
+            raise BenchError("rabbitmq-server is not installed")
+        self.port, distribution, mapping = _free_ports(3)
+        (self.folder / "rabbitmq.conf").write_text(f"listeners.tcp.default = 127.0.0.1:{self.port}\n")
+        (self.folder / "enabled_plugins").write_text("[].\n")
+        environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith(("RABBITMQ_", "NOTIFY_"))},
+            "HOME": str(self.folder),  # the cookie
+            "ERL_EPMD_PORT": str(mapping),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": f"bench{self.port}@localhost",
+            "RABBITMQ_DIST_PORT": str(distribution),
+            "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
+            "RABBITMQ_LOG_BASE": str(self.folder / "log"),
+            "RABBITMQ_PID_FILE": str(self.folder / "pid"),
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq"),
+            "RABBITMQ_CONF_ENV_FILE": str(self.folder / "none.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
+            "RABBITMQ_SERVER_START_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            # The script then becomes the node instead of waiting for it: the process id is the node's.
+            "RUNNING_UNDER_SYSTEMD": "true",
+        }
+        # Erlang's port mapper, which a node starts as a daemon where it finds none, would outlive it.
+        self._mapper = self._spawn([mapper, "-port", str(mapping), "-address", "127.0.0.1"], environment)
+        _await_port(mapping)
+        self._process = self._spawn([str(program)], environment)
+
+    def _answers(self) -> bool:
+        parameters = pika.URLParameters(self.url)
+        parameters.socket_timeout = parameters.blocked_connection_timeout = 10.0
+        try:
+            connection = pika.BlockingConnection(parameters)
+        except pika.exceptions.AMQPError:
+            return False
+        properties = connection._impl.server_properties  # noqa: SLF001 - pika has no public face of it
+        self.version = str((properties or {}).get("version", ""))
+        connection.close()
+        return True
+
+    def kill(self) -> None:
+        super().kill()
+        if self._mapper is not None:
+            self._mapper.kill()
+            self._mapper.wait(STOP)
+            self._mapper = None
+
+
+def on_disk(folder: Path) -> None:
+    """BenchError when the folder is in memory: durability costs nothing there, and a figure would say nothing."""
+    best, kind = "", ""
+    where = f"{folder.resolve()}/"
+    for line in Path("/proc/mounts").read_text().splitlines():
+        point, found = line.split()[1:3]
+        if where.startswith(f"{point.rstrip('/')}/") and len(point) >= len(best):
+            best, kind = point, found
+    if kind in IN_MEMORY:
+        raise BenchError(f"{folder} is in memory ({kind}): --folder names one on a disk")
+
+
+def _free_ports(count: int) -> list[int]:
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports: list[int] = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def _await_port(port: int) -> None:
+    end = time.monotonic() + START
+    while time.monotonic() < end:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)

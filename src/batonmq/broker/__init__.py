@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from batonmq.broker.access import Permission, User
 from batonmq.broker.broker import Broker
+from batonmq.broker.commit_gate import CommitGate
 from batonmq.broker.consumer import Consumer
 from batonmq.broker.operations import Operations, Route
 from batonmq.broker.queue import KEPT, REFUSED, STORED, Queue
 
-__all__ = ["KEPT", "REFUSED", "STORED", "Broker", "Consumer", "Operations", "Permission", "Queue", "Route", "User"]
+__all__ = [
+    "KEPT",
+    "REFUSED",
+    "STORED",
+    "Broker",
+    "CommitGate",
+    "Consumer",
+    "Operations",
+    "Permission",
+    "Queue",
+    "Route",
+    "User",
+]

@@ -41,7 +41,7 @@ class Channel(Publishing):
             return
         if store.changes != changes:
             # What a reply tells of is durable: it waits for the disk.
-            self.session.wait_for_commit(lambda: self.send(reply), self._not_kept(method))
+            self.session.gate.wait_for_commit(lambda: self.send(reply), self._not_kept(method))
         else:
             self.send(reply)
 
@@ -174,7 +174,7 @@ class Channel(Publishing):
         queued = queue.get()
         if queued is None:
             if queue.is_reading:
-                self.session.wait_for_read(lambda: self.session.receive_method(self.number, m))
+                self.session.gate.wait_for_read(lambda: self.session.receive_method(self.number, m))
                 return None
             return methods.BasicGetEmpty()
         self.delivery_tag = tag = self.delivery_tag + 1
@@ -183,7 +183,7 @@ class Channel(Publishing):
         else:
             self.unsettled[tag] = queued
             if queue.must_wait(queued):
-                self.session.hold(self.session.broker.store.batch)
+                self.session.gate.hold(self.session.broker.store.batch)
         message = queued.message
         self.send(
             methods.BasicGetOk(
@@ -242,7 +242,7 @@ class Channel(Publishing):
             self.send(methods.TxCommitOk())
 
         if self.session.broker.store.has_work():
-            self.session.wait_for_commit(done, self._not_kept(m))
+            self.session.gate.wait_for_commit(done, self._not_kept(m))
         else:
             done()
         return None

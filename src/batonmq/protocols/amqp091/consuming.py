@@ -79,7 +79,7 @@ class AmqpConsumer(Consumer):
         return self.no_ack or (self.credit > 0 and channel.credit > 0)
 
     def hold(self, batch: int) -> None:
-        self.channel.session.hold(batch)
+        self.channel.session.gate.hold(batch)
 
     def cancelled(self) -> None:
         channel = self.channel

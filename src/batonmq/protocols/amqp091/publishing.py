@@ -160,7 +160,7 @@ class Publishing(Settlement):
         """Number publishes that came to the same, and remember what their confirm waits for."""
         batch = self.session.broker.store.batch
         if outcome == STORED:
-            self.session.await_commit()
+            self.session.gate.await_commit()
         if not self.confirming:
             if outcome == STORED:
                 self.stored_batch = batch

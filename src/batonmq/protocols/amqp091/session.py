@@ -13,7 +13,7 @@ import secrets
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
-from batonmq.broker import Route
+from batonmq.broker import CommitGate, Route
 from batonmq.errors import BrokerError, NotAllowed, StoreError
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.channel import Channel
@@ -86,11 +86,7 @@ class AmqpSession:
         self._confirming: dict[Publishing, None] = {}
         self._last_route: object = None
         self._last_words: list[bytes] = []
-        # The batch that must be committed before any output goes; 0: none.
-        self._held_for = 0
-        self._awaits_commit = False
-        # What is done when the batch of that number is committed, and when it is not kept.
-        self._after_commit: list[tuple[int, Callable[[], None], Callable[[str], None]]] = []
+        self.gate = CommitGate(broker, self)
         self.closing_since = 0.0
         self._started = broker.clock.monotonic()
         self._heard = self._said = self._started
@@ -310,85 +306,33 @@ class AmqpSession:
     @property
     def is_held(self) -> bool:
         """Does the output wait until the store has noted what is being delivered in it?"""
-        return self._held_for > 0
+        return self.gate.is_held
 
-    def hold(self, batch: int) -> None:
-        """Let no output go before that batch is committed."""
-        self._held_for = batch
-        self.broker.await_commit(self, sync=False)
+    @property
+    def is_over(self) -> bool:
+        """Is there nobody left to talk to?"""
+        return self.state == CLOSED
 
-    def await_commit(self) -> None:
-        """Have the channels told of the next commit."""
-        if not self._awaits_commit:
-            self._awaits_commit = True
-            self.broker.await_commit(self)
-
-    def wait_for_commit(self, done: Callable[[], None], failed: Callable[[str], None]) -> None:
-        """Go on with this connection when what was collected so far is on the disk."""
-        self._after_commit.append((self.broker.store.batch, done, failed))
-        self.suspended = True
-        self.broker.store.must_sync = True
-        self.await_commit()
+    def wake(self) -> None:
+        """See ``Gated``."""
         self.host.wake()
 
-    def wait_for_read(self, again: Callable[[], None]) -> None:
-        """Go on when the store has been read on."""
-        self.suspended = True
-
-        def resume() -> None:
-            self.suspended = False
-            if self.state == OPEN:
-                again()
-            self.go_on()
-
-        self.broker.when_read(resume)
-
     def batch_committed(self, batch: int) -> None:
-        """See ``CommitWaiter``."""
-        self._awaits_commit = False
-        self._let_go(batch)
+        """See ``Gated``."""
         for channel in list(self.channels.values()):
             if channel.unconfirmed:
                 channel.batch_committed(batch)
             if channel.failure is not None and not channel.unconfirmed:
                 channel.fail(*channel.failure)
             elif channel.unconfirmed:
-                self.await_commit()
-        self._run_after_commit(batch, None)
+                self.gate.await_commit()
 
     def batch_failed(self, batch: int, error: StoreError) -> None:
-        """See ``CommitWaiter``."""
-        self._awaits_commit = False
-        # A store that fails does not keep consumers from being served.
-        self._let_go(batch)
+        """See ``Gated``."""
         for channel in list(self.channels.values()):
             channel.batch_failed(batch, str(error))
             if channel.unconfirmed:
-                self.await_commit()
-        self._run_after_commit(batch, error)
-
-    def _let_go(self, batch: int) -> None:
-        if self._held_for > batch:
-            self.broker.await_commit(self, sync=False)
-        elif self._held_for:
-            self._held_for = 0
-            self.host.wake()
-
-    def _run_after_commit(self, batch: int, error: StoreError | None) -> None:
-        waiting, self._after_commit = self._after_commit, []
-        for needed, done, failed in waiting:
-            if needed > batch:
-                self._after_commit.append((needed, done, failed))
-            elif self.state != CLOSED:
-                if error is None:
-                    done()
-                else:
-                    failed(str(error))
-        if self._after_commit:
-            self.await_commit()
-        elif waiting:
-            self.suspended = False
-            self.go_on()
+                self.gate.await_commit()
 
     def go_on(self) -> None:
         """Take up what waited while the session was suspended."""

@@ -1,0 +1,130 @@
+"""A session and the store: what it says, takes in and confirms may have to wait for a commit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batonmq.broker.broker import Broker
+    from batonmq.errors import StoreError
+
+
+class Gated(Protocol):
+    """A protocol's session, as its gate sees it."""
+
+    suspended: bool
+    """Takes nothing in."""
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more is said."""
+        ...
+
+    def wake(self) -> None:
+        """There is something to send."""
+        ...
+
+    def go_on(self) -> None:
+        """Take up what waited while it was suspended."""
+        ...
+
+    def batch_committed(self, batch: int) -> None:
+        """All batches up to this number are durable."""
+        ...
+
+    def batch_failed(self, batch: int, error: StoreError) -> None:
+        """Those up to this number that were not committed before are not kept."""
+        ...
+
+
+class CommitGate:
+    """One for each session; a ``CommitWaiter`` of the broker."""
+
+    __slots__ = ("_after_commit", "_awaits_commit", "_broker", "_held_for", "_session")
+
+    def __init__(self, broker: Broker, session: Gated) -> None:
+        self._broker = broker
+        self._session = session
+        # The batch that must be committed before any output goes; 0: none.
+        self._held_for = 0
+        self._awaits_commit = False
+        # What is done when the batch of that number is committed, and when it is not kept.
+        self._after_commit: list[tuple[int, Callable[[], None], Callable[[str], None]]] = []
+
+    @property
+    def is_held(self) -> bool:
+        """Does the output wait until the store has noted what is being delivered in it?"""
+        return self._held_for > 0
+
+    def hold(self, batch: int) -> None:
+        """Let no output go before that batch is committed."""
+        self._held_for = batch
+        self._broker.await_commit(self, sync=False)
+
+    def await_commit(self) -> None:
+        """Have the session told of the next commit."""
+        if not self._awaits_commit:
+            self._awaits_commit = True
+            self._broker.await_commit(self)
+
+    def wait_for_commit(self, done: Callable[[], None], failed: Callable[[str], None]) -> None:
+        """Suspend the session until what was collected so far is on the disk, or cannot be kept."""
+        self._after_commit.append((self._broker.store.batch, done, failed))
+        self._session.suspended = True
+        self._broker.store.must_sync = True
+        self.await_commit()
+        self._session.wake()
+
+    def wait_for_read(self, again: Callable[[], None]) -> None:
+        """Suspend the session until the store has been read on."""
+        self._session.suspended = True
+
+        def resume() -> None:
+            self._session.suspended = False
+            if not self._session.is_over:
+                again()
+            self._session.go_on()
+
+        self._broker.when_read(resume)
+
+    # ------------------------------------------------------------------ what the broker tells
+
+    def batch_committed(self, batch: int) -> None:
+        """See ``CommitWaiter``."""
+        self._awaits_commit = False
+        self._let_go(batch)
+        self._session.batch_committed(batch)
+        self._run_after_commit(batch, None)
+
+    def batch_failed(self, batch: int, error: StoreError) -> None:
+        """See ``CommitWaiter``."""
+        self._awaits_commit = False
+        # A store that fails does not keep consumers from being served.
+        self._let_go(batch)
+        self._session.batch_failed(batch, error)
+        self._run_after_commit(batch, error)
+
+    def _let_go(self, batch: int) -> None:
+        if self._held_for > batch:
+            self._broker.await_commit(self, sync=False)
+        elif self._held_for:
+            self._held_for = 0
+            self._session.wake()
+
+    def _run_after_commit(self, batch: int, error: StoreError | None) -> None:
+        waiting, self._after_commit = self._after_commit, []
+        for needed, done, failed in waiting:
+            if needed > batch:
+                self._after_commit.append((needed, done, failed))
+            elif not self._session.is_over:
+                if error is None:
+                    done()
+                else:
+                    failed(str(error))
+        if self._after_commit:
+            self.await_commit()
+        elif waiting:
+            self._session.suspended = False
+            self._session.go_on()

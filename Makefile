@@ -9,7 +9,7 @@ INSTALL := $(PIP) install --require-hashes
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format bench lock clean
+.PHONY: help serve test check format bench soak lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ format: $(VENV)/.locked-test ## put sources and imports in the project's format
 
 bench: $(VENV)/.locked-run ## measure this broker, beside rabbitmq-server where it is installed
 	@$(BIN)/python -m bench $(ARGS)
+
+soak: $(VENV)/.locked-run ## ten minutes of mixed load and kill -9: is every promise kept? (ARGS="--minutes 60")
+	@$(BIN)/python -m bench.soak $(ARGS)
 
 lock: ## maintainers: resolve the lock files anew (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --upgrade \

@@ -27,8 +27,6 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 0 when everything was measured, whatever came out; 2 when something is missing."""
     options = _parser().parse_args(arguments)
-    logging.getLogger("pika").setLevel(logging.CRITICAL)  # a broker that is not up yet is no news
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         return _run(options)
     except BenchError as error:
@@ -41,8 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     base: Path = options.folder
-    base.mkdir(parents=True, exist_ok=True)
     on_disk(base)
+    base.mkdir(parents=True, exist_ok=True)
+    wanted = options.only or _available()
+    if missing := set(wanted) - set(_available()):
+        raise BenchError(f"there is no section {missing.pop()} here")
     about = report.machine()
     print("  ".join(f"{key} {value}" for key, value in about.items()), flush=True)
     sections: list[Section] = []
@@ -55,7 +56,7 @@ def _run(options: argparse.Namespace) -> int:
             quick=options.quick,
             messages=options.messages,
         )
-        for chosen in options.only or _available():
+        for chosen in wanted:
             section = _section(chosen, settings)
             print(f"\n{report.table(section)}", flush=True)
             sections.append(section)
@@ -75,8 +76,6 @@ def _section(name: str, settings: Settings) -> Section:
         from bench.memory import run
     elif name == "embedded":
         from bench.embedded import run
-    elif not importlib.util.find_spec(f"bench.{name}"):
-        raise BenchError(f"there is no section {name} here")
     else:
         run = importlib.import_module(f"bench.{name}").run
     return run(settings)
@@ -122,4 +121,6 @@ def _interrupt(*_: object) -> None:
 
 
 if __name__ == "__main__":
+    logging.getLogger("pika").setLevel(logging.CRITICAL)  # a broker that is not up yet is no news
+    signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(main())

@@ -126,7 +126,8 @@ class Baton(Broker):
     def _launch(self) -> None:
         self.port = 0
         self.version = batonmq.__version__
-        self.log.unlink(missing_ok=True)
+        if self.log.exists():  # it names the port of an earlier start
+            self.log.rename(self.log.with_name(f"output-{sum(1 for _ in self.folder.glob('output-*')) + 1}"))
         command = [sys.executable, "-m", "batonmq", "serve", "--port", "0", "--data", str(self.folder / "data")]
         self._process = self._spawn([*command, *self._flags()], dict(os.environ))
 

@@ -36,6 +36,8 @@ def run(settings: Settings) -> Section:
         times = QUICK_TIMES if settings.quick else TIMES
         for _ in range(times):
             _fill(program, broker, FEW)
+            if not waiting.theirs:
+                waiting.theirs.append(memory(broker.pid, peak=True))
             reached, seconds = _empty(program, broker, FEW)
             rate.theirs.append(reached)
             spent += seconds

@@ -1,0 +1,223 @@
+"""The bench's own parts, without measuring: what it reads, what it prints, and that a soak can fail."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bench import load, report
+from bench.__main__ import main
+from bench.beside import SCENARIOS
+from bench.failures import BenchError
+from bench.ledger import RIPE, Ledger, Stale, Unknown
+from bench.processes import Usage, memory, tree
+from bench.report import Figure, Section, Target, at_least, at_most
+
+ROOT = Path(__file__).parent.parent
+
+BOTH = "mode=both count=20 size=16 persistent=1 confirm=1 prefetch=1000 ack=100 pub/s=41000 sub/s=40500"
+LATENCY = " lat_ms p50=0.130 p95=0.201 p99=0.250 max=1.500\n"
+
+
+# The commands
+
+
+def test_help_names_the_sections() -> None:
+    command = [sys.executable, "-m", "bench", "--quick", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    for section in ("broker", "memory", "embedded", "stomp"):
+        assert section in done.stdout
+
+
+def test_a_missing_load_generator_is_one_line_and_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--only", "broker", "--folder", str(tmp_path), "--loadgen", str(tmp_path / "nowhere")]) == 2
+    error = capsys.readouterr().err.strip()
+    assert "no amqpload.c in" in error
+    assert "\n" not in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_compiler_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "amqpload.c").write_text("int main(void) { return 0; }\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BenchError, match="a C compiler is missing"):
+        load.build(tmp_path, tmp_path / "programs")
+
+
+def test_a_generator_that_fails_tells_why(tmp_path: Path) -> None:
+    program = tmp_path / "amqpload"
+    program.write_text("#!/bin/sh\necho 'amqpload: cannot connect' >&2\nexit 2\n")
+    program.chmod(0o755)
+    with pytest.raises(BenchError, match="port=1: amqpload: cannot connect"):
+        load.run(program, port=1)
+
+
+# What the load generator prints
+
+
+def test_rates_and_latencies_are_read() -> None:
+    assert load.parse(BOTH + LATENCY) == load.Load(41000, 40500, 0.130, 0.201, 0.250, 1.5)
+
+
+def test_what_was_not_asked_for_is_none() -> None:
+    published = load.parse("mode=pub count=20 size=16 persistent=0 pub/s=41000\n")
+    assert published == load.Load(published=41000)
+    assert published.rate == 41000
+    assert load.parse(BOTH).rate == 40500
+
+
+@pytest.mark.parametrize("output", ["", "mode=both count=20", "pub/s=many"])
+def test_output_without_figures_is_refused(output: str) -> None:
+    with pytest.raises(BenchError, match="printed"):
+        load.parse(output)
+
+
+def test_scenarios_ask_for_what_they_are_named_after() -> None:
+    keys = {scenario.name: scenario.keys(scenario.quick) for scenario in SCENARIOS}
+    assert len(keys) == len(SCENARIOS)
+    for name, asked in keys.items():
+        assert asked["persistent"] == int("not persistent" not in name and "persistent" in name)
+        assert asked["confirm"] == (1000 if "window 1000" in name else 1 if "window 1" in name else 0)
+        assert asked["size"] == (1024 if "1 KiB" in name else 16)
+
+
+# The report
+
+
+def test_the_median_is_held_against_the_target() -> None:
+    reached = Figure("rate", "msg/s", at_least(2.0), ours=[100, 300, 200], theirs=[100, 90, 500])
+    assert (reached.ratio, reached.met) == (2.0, True)
+    assert Figure("rate", "msg/s", at_least(2.0), ours=[100, 300, 200], theirs=[101]).met is False
+    assert Figure("cpu", "us", at_most(0.5), ours=[5], theirs=[10]).met is True
+    assert Figure("cpu", "us", at_most(0.5), ours=[6], theirs=[10]).met is False
+
+
+def test_an_absolute_target_needs_nobody_else() -> None:
+    limit = Target(400, upper=True, of_ratio=False)
+    assert Figure("memory", "MB", limit, ours=[400]).met is True
+    assert Figure("memory", "MB", limit, ours=[401]).met is False
+
+
+def test_without_the_other_broker_nothing_is_met_or_missed() -> None:
+    figure = Figure("rate", "msg/s", at_least(2.0), ours=[100])
+    assert figure.met is None
+    assert "not compared" in report.table(Section("title", "BatonMQ", "RabbitMQ", [figure]))
+
+
+def test_the_table_shows_medians_ratio_target_and_verdict() -> None:
+    fast = Figure("fast", "msg/s", at_least(2.0), ours=[300_000], theirs=[100_000])
+    slow = Figure("slow", "ms", at_most(1.0), ours=[0.5], theirs=[0.25])
+    lines = report.table(Section("title", "BatonMQ", "RabbitMQ 3", [fast, slow], ["a note"])).splitlines()
+    assert lines[2].split() == ["BatonMQ", "RabbitMQ", "3", "ratio", "target"]
+    assert lines[3].split() == ["fast,", "msg/s", "300,000", "100,000", "3.00x", ">=", "2x", "met"]
+    assert lines[4].split() == ["slow,", "ms", "0.500", "0.250", "2.00x", "<=", "1x", "MISSED"]
+    assert lines[5].strip() == "a note"
+
+
+def test_json_holds_every_sample(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    figure = Figure("rate", "msg/s", at_least(2.0), ours=[1, 2, 3], theirs=[1])
+    report.write(file, [Section("title", "a", "b", [figure])], {"cores": "2"})
+    document = json.loads(file.read_text())
+    assert document["machine"] == {"cores": "2"}
+    (read,) = document["sections"][0]["figures"]
+    assert (read["ours"], read["theirs"], read["ratio"], read["met"]) == (2, 1, 2, True)
+    assert read["samples"] == {"ours": [1, 2, 3], "theirs": [1]}
+
+
+# Processes
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+def test_a_process_is_counted_with_its_children() -> None:
+    script = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'sum(range(10**7)); print(1); input()'])"
+    usage = Usage(os.getpid())
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.read(1)
+        assert len(tree(child.pid)) == 2
+        assert usage.seconds() > 0
+        assert memory(child.pid, peak=True) >= memory(child.pid) > 1
+        pid = child.pid
+        child.communicate(b"\n")
+    with pytest.raises(BenchError, match="gone"):
+        tree(pid)
+
+
+# The ledger of a soak
+
+
+def test_a_promise_that_nobody_settles_is_a_loss() -> None:
+    ledger = Ledger()
+    lane = ledger.lane()
+    ledger.promise(lane, ledger.publish(lane, 3), 3)
+    ledger.settle(lane, 0)
+    ledger.see(lane, 1, 0)
+    ledger.acks(lane, 1, 0, 0.0)
+    ledger.see(lane, 2, 0)
+    assert ledger.waiting() == 1
+    tally = ledger.tally()
+    assert (tally.promised, tally.done, tally.lost, tally.sound) == (3, 2, 1, False)
+    ledger.acks(lane, 2, 0, 0.0)
+    assert ledger.tally().sound
+
+
+def test_what_was_settled_by_a_commit_must_not_come_back() -> None:
+    ledger = Ledger()
+    lane = ledger.lane()
+    ledger.publish(lane, 2)
+    ledger.commits(lane, 0, 0)
+    ledger.see(lane, 0, 0)
+    assert ledger.tally().sound
+    ledger.settle(lane, 0)
+    ledger.see(lane, 0, 0)
+    assert ledger.tally().returned == 1
+
+
+def test_an_acknowledgement_may_be_lost_in_a_kill_until_it_is_ripe() -> None:
+    ledger = Ledger()
+    lane = ledger.lane()
+    ledger.publish(lane, 2)
+    ledger.acks(lane, 0, 0, 100.0)
+    ledger.acks(lane, 1, 0, 101.0)
+    ledger.dies(100.0 + RIPE)
+    ledger.ripen(1000.0)
+    ledger.see(lane, 1, 1)
+    assert ledger.tally().sound
+    ledger.see(lane, 0, 1)
+    assert ledger.tally().returned == 1
+
+
+def test_an_earlier_life_of_the_broker_counts_no_more() -> None:
+    ledger = Ledger()
+    lane = ledger.lane()
+    ledger.publish(lane)
+    ledger.dies(0.0)
+    for late in (ledger.see, ledger.commits):
+        with pytest.raises(Stale):
+            late(lane, 0, 0)
+    with pytest.raises(Stale):
+        ledger.acks(lane, 0, 0, 0.0)
+
+
+def test_a_transaction_comes_wholly_or_not_at_all() -> None:
+    ledger = Ledger()
+    lane = ledger.lane()
+    for _ in range(2):
+        ledger.unsure(lane, ledger.publish(lane, 2), 2)
+    ledger.settle(lane, 0)
+    assert ledger.tally().torn == 1
+    ledger.settle(lane, 1)
+    assert ledger.tally().torn == 0
+
+
+def test_a_message_that_nobody_published_is_noticed() -> None:
+    ledger = Ledger()
+    lane = ledger.lane()
+    with pytest.raises(Unknown):
+        ledger.see(lane, 2**63, 0)
+    assert ledger.tally().unknown == 1

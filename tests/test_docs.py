@@ -26,7 +26,7 @@ from batonmq.protocols.amqp091.failures import HARD
 from batonmq.server import config
 from batonmq.server.config import parse_config
 from batonmq.testing import RunningServer
-from tests.support.markdown import ROOT, Block, anchors, blocks, links, pages, spans
+from tests.support.markdown import ROOT, Block, anchors, blocks, links, pages, prose, spans
 
 DOCS = ROOT / "docs"
 PYTHON = [block for page in pages() for block in blocks(page, "python")]
@@ -68,6 +68,20 @@ def test_a_page_has_one_title(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     assert len(re.findall(r"^# ", text, re.MULTILINE)) == 1
     assert text.startswith("# ")
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_the_rows_of_a_table_have_the_cells_of_its_head(page: Path) -> None:
+    for table in re.findall(r"(?:^\|.*\n)+", prose(page), re.MULTILINE):
+        cells = [len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()]
+        assert len(set(cells)) == 1, table
+        assert re.fullmatch(r"[|:-]+", table.splitlines()[1]), "the second row of a table is the line below its head"
+
+
+def test_the_page_for_contributors_has_every_task() -> None:
+    tasks = re.findall(r"^(\w+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(r"^\| `make (\w+)` \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(rows) == sorted(set(tasks) - {"help"})
 
 
 # ---------------------------------------------------------------------- code

@@ -34,8 +34,7 @@ def pages() -> list[Path]:
     """Every page that is written for readers."""
     return [
         *sorted(ROOT.glob("*.md")),
-        *sorted((ROOT / "docs").glob("*.md")),
-        *sorted((ROOT / "tests").glob("*.md")),
+        *(page for folder in ("docs", "tests", "bench", "examples") for page in sorted((ROOT / folder).glob("*.md"))),
     ]
 
 

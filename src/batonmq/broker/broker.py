@@ -7,12 +7,12 @@ a thread, and ``commit_done`` tells those who wait for it.
 
 from __future__ import annotations
 
-import json
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from batonmq.broker.memory import Memory
+from batonmq.broker.restoring import restore
 from batonmq.broker.tidying import Tidying
 from batonmq.broker.timetable import Timetable
 from batonmq.broker.vhost import VirtualHost
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from batonmq.broker.lane import Lane
     from batonmq.broker.queue import Queue
-    from batonmq.store.interface import Definition, LaneRecord, Store
+    from batonmq.store.interface import Store
 
 log = logging.getLogger("batonmq.broker")
 
@@ -90,7 +90,7 @@ class Broker:
         self._tidying = Tidying(self)
         # Sessions that want to know when the store stops and starts taking writes.
         self.observers: dict[StoreObserver, None] = {}
-        self._restore()
+        restore(self)
 
     # ------------------------------------------------------------------ virtual hosts
 
@@ -100,55 +100,6 @@ class Broker:
         if vhost is None:
             vhost = self.vhosts[name] = VirtualHost(self, name)
         return vhost
-
-    def _restore(self) -> None:
-        snapshot = self.store.open()
-        self.add_vhost("/")
-        lanes: dict[tuple[str, str], list[LaneRecord]] = {}
-        for record in snapshot.lanes:
-            lanes.setdefault((record.vhost, record.queue), []).append(record)
-        by_kind: dict[str, list[Definition]] = {}
-        for definition in snapshot.definitions:
-            by_kind.setdefault(definition.kind, []).append(definition)
-        for definition in by_kind.get("policy", []):
-            self.add_vhost(definition.vhost).policies.restore(definition)
-        for definition in by_kind.get("exchange", []):
-            self.add_vhost(definition.vhost).add_exchange(
-                definition.name,
-                str(definition.value["type"]),
-                durable=True,
-                auto_delete=bool(definition.value["auto_delete"]),
-                internal=bool(definition.value["internal"]),
-                arguments=definition.arguments,
-                keep=False,
-            )
-        for definition in by_kind.get("queue", []):
-            queue = self.add_vhost(definition.vhost).add_queue(
-                definition.name,
-                durable=True,
-                auto_delete=bool(definition.value["auto_delete"]),
-                owner=None,
-                arguments=definition.arguments,
-                lanes=lanes.pop((definition.vhost, definition.name), []),
-            )
-            if definition.value.get("paused"):
-                queue.pause(True)
-        for definition in by_kind.get("binding", []):
-            self._restore_binding(definition)
-        for leftover in lanes.values():
-            for record in leftover:
-                self.store.drop_lane(record.lane_id)
-
-    def _restore_binding(self, definition: Definition) -> None:
-        vhost = self.add_vhost(definition.vhost)
-        source_name, kind, name, routing_key, _ = json.loads(definition.name)
-        source = vhost.exchanges.get(source_name)
-        destination = (vhost.exchanges if kind == "exchange" else vhost.queues).get(name)
-        if source is None or destination is None:
-            log.error("a binding from %r to %s %r names what is not there; it is dropped", source_name, kind, name)
-            self.store.forget("binding", definition.vhost, definition.name)
-            return
-        vhost.add_binding(source, destination, routing_key, definition.arguments, keep=False)
 
     # ------------------------------------------------------------------ the turn
 

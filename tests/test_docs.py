@@ -18,6 +18,7 @@ import click
 import msgspec
 import pytest
 
+import batonmq
 from batonmq.broker.exchanges import EXCHANGE_TYPES
 from batonmq.broker.settings import ARGUMENTS
 from batonmq.cli import main
@@ -144,6 +145,20 @@ def as_c(program: Path) -> list[str]:
 
 
 HOW_TO_RUN: dict[str, Callable[[Path], list[str]]] = {"python": as_python, "js": as_node, "c": as_c}
+
+
+def test_a_backup_of_a_running_broker_has_what_was_confirmed(tmp_path: Path) -> None:
+    (command,) = [block.text for block in blocks(DOCS / "running.md", "sh") if "VACUUM" in block.text]
+    with RunningServer(tmp_path / "data") as server, batonmq.connect(server.url) as mq:
+        mq.declare("orders")
+        mq.send_many("orders", [b"17"] * 100)
+        run(sys.executable, "-m", *shlex.split(command), folder=tmp_path)
+        mq.send("orders", b"too late for the backup")
+    restored = tmp_path / "restored"
+    restored.mkdir()
+    (tmp_path / "backup.db").rename(restored / "batonmq.db")
+    with RunningServer(restored) as server, batonmq.connect(server.url) as mq:
+        assert mq.count("orders") == 100
 
 
 @pytest.mark.parametrize("block", [b for page in pages() for b in blocks(page, "sh")], ids=str)

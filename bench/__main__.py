@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    base: Path = options.folder
+    base: Path = options.folder.resolve()
     on_disk(base)
     base.mkdir(parents=True, exist_ok=True)
     wanted = options.only or _available()
@@ -47,6 +47,11 @@ def _run(options: argparse.Namespace) -> int:
     about = report.machine()
     print("  ".join(f"{key} {value}" for key, value in about.items()), flush=True)
     sections: list[Section] = []
+    if options.json is not None:
+        try:
+            report.write(options.json, sections, about)
+        except OSError as error:  # rather now than in half an hour
+            raise BenchError(f"{options.json} cannot be written: {error.strerror}") from None
     with tempfile.TemporaryDirectory(prefix="bench-", dir=base, ignore_cleanup_errors=True) as name:
         settings = Settings(
             loadgen=(ROOT / options.loadgen).resolve(),

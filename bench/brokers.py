@@ -26,6 +26,7 @@ START = 90.0
 STOP = 60.0
 # The script behind Debian's wrapper, which would change to the user rabbitmq: this one runs as whoever calls.
 DEBIAN = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+MOUNTS = Path("/proc/mounts")
 IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 
 
@@ -211,7 +212,9 @@ def on_disk(folder: Path) -> None:
     """BenchError when the folder is in memory: durability costs nothing there, and a figure would say nothing."""
     best, kind = "", ""
     where = f"{folder.resolve()}/"
-    for line in Path("/proc/mounts").read_text().splitlines():
+    if not MOUNTS.exists():
+        raise BenchError("Linux is needed: processes and disks are read from /proc")
+    for line in MOUNTS.read_text().splitlines():
         point, found = line.split()[1:3]
         if where.startswith(f"{point.rstrip('/')}/") and len(point) >= len(best):
             best, kind = point, found

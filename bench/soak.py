@@ -159,9 +159,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seed = options.seed if options.seed is not None else random.randrange(2**32)
     say(f"soak: {options.minutes:g} minutes, seed {seed}")
     try:
-        on_disk(options.folder)
-        options.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="soak-", dir=options.folder, ignore_cleanup_errors=True) as name:
+        base: Path = options.folder.resolve()
+        on_disk(base)
+        base.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="soak-", dir=base, ignore_cleanup_errors=True) as name:
             good = _run(options, Path(name), random.Random(seed))
     except BenchError as error:
         print(f"soak: {error}", file=sys.stderr)

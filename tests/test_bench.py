@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench import load, report
+from bench import brokers, load, report
 from bench.__main__ import main
 from bench.beside import SCENARIOS
 from bench.failures import BenchError
@@ -22,6 +22,8 @@ ROOT = Path(__file__).parent.parent
 BOTH = "mode=both count=20 size=16 persistent=1 confirm=1 prefetch=1000 ack=100 pub/s=41000 sub/s=40500"
 LATENCY = " lat_ms p50=0.130 p95=0.201 p99=0.250 max=1.500\n"
 
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+
 
 # The commands
 
@@ -33,12 +35,42 @@ def test_help_names_the_sections() -> None:
         assert section in done.stdout
 
 
-def test_a_missing_load_generator_is_one_line_and_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def _mounted(kind: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """As if the folder lay on a file system of this kind."""
+    mounts = folder / "mounts"
+    mounts.write_text(f"/dev/root / ext4 rw 0 0\nsomething {folder} {kind} rw 0 0\n")
+    monkeypatch.setattr(brokers, "MOUNTS", mounts)
+
+
+@pytest.mark.parametrize("kind", ["tmpfs", "ramfs"])
+def test_a_folder_in_memory_is_refused(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _mounted(kind, monkeypatch, tmp_path)
+    with pytest.raises(BenchError, match=rf"in memory \({kind}\)"):
+        brokers.on_disk(tmp_path / "not made yet")
+    brokers.on_disk(tmp_path.parent)
+    _mounted("ext4", monkeypatch, tmp_path)
+    brokers.on_disk(tmp_path)
+
+
+@needs_proc
+def test_a_json_file_that_cannot_be_written_is_told_before_measuring(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _mounted("ext4", monkeypatch, tmp_path)
+    assert main(["--only", "broker", "--folder", str(tmp_path), "--json", str(tmp_path / "no" / "file")]) == 2
+    assert "cannot be written: No such file" in capsys.readouterr().err
+
+
+@needs_proc
+def test_a_missing_load_generator_is_one_line_and_status_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _mounted("ext4", monkeypatch, tmp_path)
     assert main(["--only", "broker", "--folder", str(tmp_path), "--loadgen", str(tmp_path / "nowhere")]) == 2
     error = capsys.readouterr().err.strip()
     assert "no amqpload.c in" in error
     assert "\n" not in error
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["mounts"]
 
 
 def test_a_missing_compiler_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +164,7 @@ def test_json_holds_every_sample(tmp_path: Path) -> None:
 # Processes
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+@needs_proc
 def test_a_process_is_counted_with_its_children() -> None:
     script = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'sum(range(10**7)); print(1); input()'])"
     usage = Usage(os.getpid())

@@ -75,6 +75,7 @@ def _available() -> list[str]:
 
 
 def _section(name: str, settings: Settings) -> Section:
+    """Each section is a module with ``run(settings: Settings) -> Section``."""
     if name == "broker":
         from bench.beside import run
     elif name == "memory":

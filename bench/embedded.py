@@ -176,9 +176,9 @@ def compare(messages: int, rounds: int, folder: Path | None) -> dict[str, list[t
         for kind in PEERS:
             try:
                 rates.setdefault(kind.name, []).append(measure(kind, messages, folder))
-            except ImportError:
+            except ImportError as error:
                 rates.pop(kind.name, None)
-                say(f"{kind.name} is not installed")
+                say(f"{kind.name} takes no part: {error}")
     return rates
 
 

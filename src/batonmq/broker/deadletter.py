@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.fields import LongLong, Timestamp
-from batonmq.message import Message
+from batonmq.message import DURABLE, Message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,11 +26,14 @@ def dead_letter(queue: Queue, queued: QueuedMessage, reason: str) -> None:
 
     Reasons: 'rejected', 'expired', 'maxlen', 'delivery_limit'.
     """
-    dead_letter_message(queue, queued.message, reason)
+    dead_letter_message(queue, queued.message, reason, queued if queued.stored == DURABLE else None)
 
 
-def dead_letter_message(queue: Queue, message: Message, reason: str) -> None:
-    """The same for a message that never was in the queue (x-overflow reject-publish-dlx)."""
+def dead_letter_message(queue: Queue, message: Message, reason: str, origin: QueuedMessage | None = None) -> None:
+    """The same for a message that never was in the queue (x-overflow reject-publish-dlx), or is not in the store.
+
+    The copy of one that is, ``origin``, is owed: it may not be lost where a batch fails, since nobody would be told.
+    """
     settings = queue.settings
     name = settings.dead_letter_exchange
     if name is None:
@@ -57,6 +60,8 @@ def dead_letter_message(queue: Queue, message: Message, reason: str) -> None:
     # What was rejected went through a client's hands, so a cycle with it makes progress; the others would go round
     # for ever by themselves.
     wanted = [target for target in targets if reason == "rejected" or not _is_cycle(target.name, deaths)]
+    if origin is not None:
+        queue.store.owe(copy, origin)
     queue.vhost.publish(copy, wanted)
 
 

@@ -339,6 +339,8 @@ class Queue:
         queued.state = HELD
         if queued.stored:
             self.store.undelete(queued)
+            for copy in self.store.disown(queued):
+                copy.lane.queue.lost(copy)
 
     def discard(self, queued: QueuedMessage, reason: str) -> None:
         """A message that is in no lane (any more) leaves for a reason: 'expired', 'maxlen', 'delivery_limit' ..."""

@@ -9,7 +9,7 @@ from batonmq.message import DURABLE, HELD
 if TYPE_CHECKING:
     import apsw
 
-    from batonmq.message import QueuedMessage
+    from batonmq.message import Message, QueuedMessage
 
 INSERT_PLAIN = "INSERT INTO message(id, exchange, routing_key, properties, body) VALUES(?,?,?,?,?)"
 INSERT_FULL = (
@@ -38,6 +38,7 @@ class Batch:
         "marks",
         "moves",
         "orphans",
+        "owed",
         "seen",
         "statements",
         "updates",
@@ -46,6 +47,8 @@ class Batch:
     def __init__(self) -> None:
         # By row, so that what is settled before it was written need not be written.
         self.inserts: dict[int, QueuedMessage] = {}
+        # Messages that stand for others which go with this batch, and those others.
+        self.owed: dict[Message, QueuedMessage] = {}
         # Of those that wait for their time, by row: when that is, and the row to which they then return (0: the tail).
         self.delayed: dict[int, tuple[QueuedMessage, int, int]] = {}
         # New row, due, place, expires, deliveries, returned, old row; written in this order.
@@ -83,13 +86,15 @@ class Batch:
         """Does it hold what a client was, or will be, told to be safe?"""
         return bool(self.inserts or self.statements or self.delayed)
 
-    def messages(self) -> list[QueuedMessage]:
-        """All that this batch writes for the first time."""
-        return [*self.inserts.values(), *(queued for queued, _, _ in self.delayed.values())]
+    def lost(self) -> list[QueuedMessage]:
+        """What is gone if the batch fails: all that it writes for the first time, but for what is owed."""
+        new = [*self.inserts.values(), *(queued for queued, _, _ in self.delayed.values())]
+        return [queued for queued in new if queued.message not in self.owed] if self.owed else new
 
     def absorb(self, later: Batch) -> None:
         """Take in what came after."""
         self.inserts.update(later.inserts)
+        self.owed.update(later.owed)
         self.delayed.update(later.delayed)
         for move in later.moves:
             self.updates.pop(move[-1], None)
@@ -104,13 +109,17 @@ class Batch:
         self.forgotten += later.forgotten
 
     def without_inserts(self) -> Batch:
-        """What must be tried again after a failure: all but the messages, which were refused to their publishers."""
+        """What must be tried again after a failure: all but the messages, which were refused to their publishers.
+
+        What is owed has no publisher who was told, and what it stands for goes with it: it stays.
+        """
         rest = Batch()
         rest.absorb(self)
+        rest.inserts = {row: queued for row, queued in self.inserts.items() if queued.message in self.owed}
+        rest.delayed = {row: entry for row, entry in self.delayed.items() if entry[0].message in self.owed}
+        refused = self.inserts.keys() - rest.inserts.keys()
         rest.deletes = [row for row in self.deletes if row not in self.inserts]
-        rest.updates = {row: update for row, update in self.updates.items() if row not in self.inserts}
-        rest.inserts = {}
-        rest.delayed = {}
+        rest.updates = {row: update for row, update in self.updates.items() if row not in refused}
         # What was never written cannot be moved: that does no harm. Keys went with their messages.
         rest.seen = []
         return rest

@@ -160,6 +160,17 @@ class Store(ABC):
         """Forget a deletion that failed, instead of trying it again."""
 
     @abstractmethod
+    def owe(self, copy: Message, origin: QueuedMessage) -> None:
+        """The copy, which was just put into queues, stands for a message that goes with the same batch: a dead letter.
+
+        If the batch fails, no publisher can be told that his message is not kept, so the copy is tried again with it.
+        """
+
+    @abstractmethod
+    def disown(self, origin: QueuedMessage) -> list[QueuedMessage]:
+        """The message stays after all: forget the copies that the batches that failed owe for it, and tell which."""
+
+    @abstractmethod
     def update(self, queued: QueuedMessage) -> None:
         """A message came back, was handed out again, or changed otherwise: keep its count and its state."""
 

@@ -51,6 +51,12 @@ class MemoryStore(Store):
     def undelete(self, queued: QueuedMessage) -> None:
         """No deletion fails here."""
 
+    def owe(self, copy: Message, origin: QueuedMessage) -> None:
+        """No batch fails here."""
+
+    def disown(self, origin: QueuedMessage) -> list[QueuedMessage]:
+        return []
+
     def update(self, queued: QueuedMessage) -> None:
         self._work = True
 

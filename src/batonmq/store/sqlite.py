@@ -162,6 +162,19 @@ class SqliteStore(Store):
         if queued.row in self._deletes:
             self._deletes.remove(queued.row)
 
+    def owe(self, copy: Message, origin: QueuedMessage) -> None:
+        self._collected.owed[copy] = origin
+
+    def disown(self, origin: QueuedMessage) -> list[QueuedMessage]:
+        collected = self._collected
+        copies = {copy for copy, original in collected.owed.items() if original is origin}
+        found = [queued for queued in self._inserts.values() if queued.message in copies]
+        for queued in found:
+            del self._inserts[queued.row]
+        for copy in copies:
+            del collected.owed[copy]
+        return found
+
     def update(self, queued: QueuedMessage) -> None:
         if queued.row not in self._inserts:
             self._collected.updates[queued.row] = (queued.deliveries, queued.state == READY, queued.expires_at)
@@ -349,9 +362,12 @@ class SqliteStore(Store):
             self._free_lanes.extend(self._sweeper.freed())
             return []
         rest = staged.without_inserts()
+        # What was settled while it was being written need not be written any more.
+        for row in self._deletes:
+            rest.inserts.pop(row, None)
         rest.absorb(self._collected)
         rest.deletes = [row for row in rest.deletes if row not in staged.inserts]
         self._collected = rest
         self._inserts = rest.inserts
         self._deletes = rest.deletes
-        return staged.messages()
+        return staged.lost()

@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 from pamqp import commands as spec
-from pamqp.common import FieldTable
+from pamqp.common import FieldTable, FieldValue
 
 from tests.support.marks import differs_from
 from tests.support.wire import Channel, Content
@@ -263,3 +263,36 @@ def test_a_transaction_dead_letters_at_commit(ch: Channel, other: Channel, name:
     assert other.count(grave) == 0
     ch.call(spec.Tx.Commit())
     other.await_count(grave, 1)
+
+
+def test_the_first_death_stays_the_first(ch: Channel, name: str) -> None:
+    """Also when it happens again, and stands at the front of x-death with another behind it."""
+    ch.queue(name, {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": name + "-2"})
+    ch.queue(name + "-2", {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": name})
+    ch.publish(name)
+    for queue in (name, name + "-2", name):
+        reject(ch, queue)
+    content = ch.await_one(name + "-2")
+    assert [death["queue"] for death in deaths(content)] == [name, name + "-2"]
+    assert content.headers["x-first-death-queue"] == name
+
+
+def test_a_publisher_cannot_forge_the_first_death(ch: Channel, name: str) -> None:
+    grave = dead(ch, name)
+    ch.publish(name, headers={"x-first-death-queue": "forged"})
+    reject(ch, name)
+    assert ch.await_one(grave).headers["x-first-death-queue"] == name
+
+
+@differs_from("rabbitmq 3.10", why="it loses the message")
+@pytest.mark.parametrize(
+    "written", ["nonsense", [1, "a"], [{}], [{"queue": 1, "count": "x"}], [{"queue": "q"}]], ids=repr
+)
+def test_whatever_a_publisher_writes_into_x_death_a_dead_letter_arrives(
+    ch: Channel, name: str, written: FieldValue
+) -> None:
+    grave = dead(ch, name)
+    ch.publish(name, b"x", headers={"x-death": written})
+    reject(ch, name)
+    content = ch.await_one(grave)
+    assert (content.body, deaths(content)[0]["queue"]) == (b"x", name)

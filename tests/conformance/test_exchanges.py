@@ -127,7 +127,7 @@ def test_the_default_exchange_is_bound_to_no_exchange(ch: Channel, default_is: s
         ch.bind_exchange(*pair)
 
 
-@pytest.mark.parametrize("exchange", PREDECLARED)
+@pytest.mark.parametrize("exchange", [*PREDECLARED, "amq.absent"])
 def test_a_standard_exchange_cannot_be_deleted(ch: Channel, exchange: str) -> None:
     text = f"ACCESS_REFUSED - deletion of system exchange '{exchange}' in vhost '/' not allowed"
     with channel_error(403, text, spec.Exchange.Delete):

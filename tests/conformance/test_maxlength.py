@@ -140,3 +140,14 @@ def test_a_wrong_limit_is_refused_with_its_reason(
     text = f"PRECONDITION_FAILED - invalid arg '{argument}' for queue '{name}' in vhost '/': {reason}"
     with channel_error(406, text, spec.Queue.Declare):
         ch.queue(name, {argument: value})
+
+
+def test_no_publish_is_confirmed_twice(ch: Channel, name: str) -> None:
+    """What was refused is not acknowledged along with its neighbours, wherever it stands between them."""
+    ch.queue(name, {"x-max-length": 1, "x-overflow": "reject-publish"})
+    ch.queue(name + "-free")
+    ch.select()
+    for key in (name, name, name, name + "-free", name, name + "-free", name + "-free", name):
+        ch.publish(key)
+    assert ch.confirmed() == {tag: tag in (1, 4, 6, 7) for tag in range(1, 9)}
+    assert ch.quiet()

@@ -310,11 +310,14 @@ def test_an_expiration_is_a_number_of_milliseconds(ch: Channel, name: str, expir
         ch.barrier()
 
 
+@pytest.mark.parametrize(("value", "kind"), [("not an array", "longstr"), (None, "void"), (1, "byte")])
 @pytest.mark.parametrize("header", ["CC", "BCC"])
-def test_copies_are_addressed_by_an_array(ch: Channel, name: str, header: str) -> None:
-    text = f'PRECONDITION_FAILED - invalid message: {{unacceptable_type_in_header,"{header}",longstr}}'
+def test_copies_are_addressed_by_an_array(
+    ch: Channel, name: str, header: str, value: str | int | None, kind: str
+) -> None:
+    text = f'PRECONDITION_FAILED - invalid message: {{unacceptable_type_in_header,"{header}",{kind}}}'
     with channel_error(406, text, spec.Basic.Publish):
-        ch.publish(name, headers={header: "not an array"})
+        ch.publish(name, headers={header: value})
         ch.barrier()
 
 

@@ -180,6 +180,23 @@ def test_known_arguments_are_compared(ch: Channel, name: str, argument: str, val
         ch.queue(name, {argument: changed})  # type: ignore[dict-item]
 
 
+@pytest.mark.parametrize(
+    ("argument", "value", "changed", "shown"),
+    [
+        ("x-overflow", "drop-head", 5, "received '5' but current is 'drop-head'"),
+        ("x-message-ttl", 5, "5", "received '5' but current is '5'"),
+        ("x-single-active-consumer", True, "yes", "received 'yes' but current is 'true'"),
+        ("x-queue-type", "classic", False, "received 'false' but current is 'classic'"),
+    ],
+)
+def test_an_argument_of_another_type_is_inequivalent(
+    ch: Channel, name: str, argument: str, value: object, changed: object, shown: str
+) -> None:
+    ch.queue(name, {argument: value})  # type: ignore[dict-item]
+    with channel_error(406, inequivalent(argument, name) + shown, spec.Queue.Declare):
+        ch.queue(name, {argument: changed})  # type: ignore[dict-item]
+
+
 @pytest.mark.parametrize("tag", "bBsuIilL")
 def test_an_integer_is_the_same_in_any_width(ch: Channel, name: str, tag: str) -> None:
     ch.queue(name, {"x-message-ttl": typed("I", 10)})  # type: ignore[dict-item]
@@ -405,6 +422,9 @@ def test_nowait_has_no_reply(ch: Channel, name: str, verb: str) -> None:
         ("x-message-ttl", -1, "{value_negative,-1}"),
         ("x-message-ttl", 1.5, '"expected integer, got float"'),
         ("x-message-ttl", True, '"expected integer, got bool"'),
+        ("x-message-ttl", 2**62, f"{{value_too_large,{2**62}}}"),
+        ("x-expires", 0, "{value_zero,0}"),
+        ("x-queue-version", 3, "\"unsupported queue version '3'\""),
         ("x-overflow", "drop-tail", "invalid_overflow"),
         ("x-overflow", 5, "{unacceptable_type,byte}"),
         ("x-dead-letter-routing-key", "k", "routing_key_but_no_dlx_defined"),
@@ -421,10 +441,11 @@ def test_a_wrong_argument_is_refused_with_its_reason(
         ch.queue(name, {argument: value})
 
 
-def test_a_dead_letter_exchange_is_named_by_a_string(ch: Channel, name: str) -> None:
-    text = f"PRECONDITION_FAILED - invalid type 'byte' for arg 'x-dead-letter-exchange' in queue '{name}' in vhost '/'"
-    with channel_error(406, text, spec.Queue.Declare):
-        ch.queue(name, {"x-dead-letter-exchange": 5})
+@pytest.mark.parametrize(("value", "kind"), [(5, "byte"), (None, "void")])
+def test_a_dead_letter_exchange_is_named_by_a_string(ch: Channel, name: str, value: int | None, kind: str) -> None:
+    what = f"invalid type '{kind}' for arg 'x-dead-letter-exchange' in queue '{name}' in vhost '/'"
+    with channel_error(406, f"PRECONDITION_FAILED - {what}", spec.Queue.Declare):
+        ch.queue(name, {"x-dead-letter-exchange": value})
 
 
 def test_a_dead_letter_routing_key_is_a_string(ch: Channel, name: str) -> None:

@@ -290,6 +290,20 @@ def test_copies_go_to_all_that_are_named(ch: Channel, name: str) -> None:
         assert ch.await_one(queue).body == b"x"
 
 
+def test_what_is_no_text_among_the_copies_is_passed_over(ch: Channel, name: str) -> None:
+    ch.queue(name)
+    ch.queue(name + "-2")
+    ch.publish(name, headers={"CC": [1, name + "-2", None]})
+    assert ch.await_one(name + "-2").headers == {"CC": [1, name + "-2", None]}
+    assert ch.await_one(name).headers == {"CC": [1, name + "-2", None]}
+
+
+def test_an_empty_list_of_blind_copies_is_removed(ch: Channel, name: str) -> None:
+    ch.queue(name)
+    ch.publish(name, headers={"BCC": [], "own": 1})
+    assert ch.await_one(name).headers == {"own": 1}
+
+
 def test_blind_copies_are_removed_and_copies_are_not(ch: Channel, name: str) -> None:
     ch.queue(name)
     ch.queue(name + "-2")

@@ -130,6 +130,13 @@ def test_expired_messages_are_confirmed(ch: Channel, name: str) -> None:
     assert set(ch.confirmed().values()) == {True}
 
 
+@pytest.mark.parametrize("expiration", ["+20", "0020"])
+def test_an_expiration_may_be_written_in_full(ch: Channel, name: str, expiration: str) -> None:
+    ch.queue(name)
+    ch.publish(name, expiration=expiration)
+    ch.await_count(name, 0)
+
+
 @pytest.mark.parametrize("tag", "bBsuIil")
 def test_a_ttl_is_an_integer_of_any_width(ch: Channel, name: str, tag: str) -> None:
     ch.queue(name, {"x-message-ttl": typed(tag, 100)})  # type: ignore[dict-item]
@@ -147,7 +154,14 @@ def test_a_wrong_ttl_is_refused_with_its_reason(ch: Channel, name: str, value: i
 
 @pytest.mark.parametrize(
     ("value", "reason"),
-    [("foobar", "no_integer"), ("10000foobar", '{leftover_string,"foobar"}'), ("-10", "{value_negative,-10}")],
+    [
+        ("foobar", "no_integer"),
+        ("10000foobar", '{leftover_string,"foobar"}'),
+        ("-10", "{value_negative,-10}"),
+        (" 5", "no_integer"),
+        ("5 ", '{leftover_string," "}'),
+        ("3153600000001", "{value_too_large,3153600000001}"),
+    ],
 )
 def test_a_wrong_expiration_is_refused_with_its_reason(ch: Channel, name: str, value: str, reason: str) -> None:
     with channel_error(406, f"PRECONDITION_FAILED - invalid expiration '{value}': {reason}", spec.Basic.Publish):

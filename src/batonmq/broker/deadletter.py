@@ -12,13 +12,13 @@ from batonmq.fields import LongLong, Timestamp
 from batonmq.message import DURABLE, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from batonmq.broker.queue import Queue
     from batonmq.fields import FieldValue
     from batonmq.message import QueuedMessage
 
 Death = dict[str, "FieldValue"]
+# A client may have written any number into the header.
+COUNT_MAX = 2**63 - 1
 
 
 def dead_letter(queue: Queue, queued: QueuedMessage, reason: str) -> None:
@@ -44,14 +44,16 @@ def dead_letter_message(queue: Queue, message: Message, reason: str, origin: Que
     original = message.properties
     headers = dict(original.headers or {})
     keys = [message.routing_key, *_keys(headers.get("CC"))]
-    deaths = _record(queue, message, keys, reason, headers)
-    first, last = deaths[-1], deaths[0]
+    before = _deaths(headers.get("x-death"))
+    deaths = _record(queue, message, keys, reason, before)
     headers["x-death"] = list(deaths)
     # It has waited already.
     headers.pop("x-delay", None)
     for part in ("queue", "reason", "exchange"):
-        headers.setdefault(f"x-first-death-{part}", first[part])
-        headers[f"x-last-death-{part}"] = last[part]
+        # The first death is told once; the order of x-death does not tell it, as what dies again moves to the front.
+        if not before:
+            headers[f"x-first-death-{part}"] = deaths[0][part]
+        headers[f"x-last-death-{part}"] = deaths[0][part]
     properties = original.replace(headers=headers, expiration=None)
     if settings.dead_letter_routing_key is not None:
         keys = [settings.dead_letter_routing_key]
@@ -71,17 +73,19 @@ def counted(message: Message, deliveries: int) -> Message:
     return message.with_properties(message.properties.replace(headers=headers))
 
 
-def _record(
-    queue: Queue, message: Message, keys: list[str], reason: str, headers: Mapping[str, FieldValue]
-) -> list[Death]:
+def _deaths(header: FieldValue) -> list[Death]:
+    """What x-death tells; a client may have written anything there."""
+    return [dict(entry) for entry in header if isinstance(entry, dict)] if isinstance(header, list) else []
+
+
+def _record(queue: Queue, message: Message, keys: list[str], reason: str, known: list[Death]) -> list[Death]:
     """The x-death table with this death first: one entry for each queue and reason, with a count."""
-    known = headers.get("x-death")
-    deaths: list[Death] = [dict(entry) for entry in known if isinstance(entry, dict)] if isinstance(known, list) else []
+    deaths = list(known)
     count = 1
     for entry in deaths:
         if entry.get("queue") == queue.name and entry.get("reason") == reason:
             before = entry.get("count")
-            count = before + 1 if isinstance(before, int) else 1
+            count = min(before + 1, COUNT_MAX) if isinstance(before, int) else 1
             deaths.remove(entry)
             break
     death: Death = {

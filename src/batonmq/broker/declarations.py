@@ -48,7 +48,7 @@ class Declarations(Checks):
             return existing
         _not_reserved("exchange", name)
         alternate = arguments.get("alternate-exchange")
-        if alternate is not None:
+        if "alternate-exchange" in arguments:
             if not isinstance(alternate, str):
                 raise PreconditionFailed(
                     f"invalid type '{type_name(alternate)}' for arg 'alternate-exchange'"
@@ -68,7 +68,7 @@ class Declarations(Checks):
     def delete_exchange(self, name: str, *, if_unused: bool = False) -> None:
         """exchange.delete; one that does not exist is deleted already. Raises AccessRefused, PreconditionFailed."""
         self._not_default(name)
-        if name.startswith("amq.") and name in self.vhost.exchanges:
+        if name.startswith("amq."):
             raise AccessRefused(f"deletion of system {self._described('exchange', name)} not allowed")
         self._require("configure", "exchange", name)
         exchange = self.vhost.exchanges.get(name)
@@ -106,7 +106,7 @@ class Declarations(Checks):
                 raise PreconditionFailed("server-named queues cannot be of type quorum")
             name = "amq.gen-" + secrets.token_urlsafe(16)
         dead_letters = arguments.get("x-dead-letter-exchange")
-        if dead_letters is not None and not isinstance(dead_letters, str):
+        if "x-dead-letter-exchange" in arguments and not isinstance(dead_letters, str):
             raise PreconditionFailed(
                 f"invalid type '{type_name(dead_letters)}' for arg 'x-dead-letter-exchange'"
                 f" in {self._described('queue', name)}"

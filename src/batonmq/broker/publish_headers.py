@@ -60,7 +60,7 @@ def _milliseconds(name: str, value: FieldValue, most: int) -> int:
     if value < 0:
         raise PreconditionFailed(f"invalid header '{name}': {{value_negative,{int(value)}}}")
     if value > most:
-        raise PreconditionFailed(f"invalid header '{name}': {{value_too_big,{int(value)}}}")
+        raise PreconditionFailed(f"invalid header '{name}': {{value_too_large,{int(value)}}}")
     return int(value)
 
 

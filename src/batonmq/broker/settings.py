@@ -96,7 +96,7 @@ def _not_negative(value: FieldValue) -> int:
 def _time(value: FieldValue) -> int:
     number = _not_negative(value)
     if number > TIME_MAX:
-        raise ValueError(f"{{value_too_big,{number}}}")
+        raise ValueError(f"{{value_too_large,{number}}}")
     return number
 
 
@@ -127,6 +127,13 @@ def _priority(value: FieldValue) -> int:
     number = _not_negative(value)
     if number > 255:
         raise ValueError(f"{{max_value_exceeded,{number}}}")
+    return number
+
+
+def _queue_version(value: FieldValue) -> int:
+    number = _not_negative(value)
+    if number not in (1, 2):
+        raise ValueError(f"\"unsupported queue version '{number}'\"")
     return number
 
 
@@ -172,7 +179,7 @@ ARGUMENTS: dict[str, tuple[Callable[[FieldValue], int | float | str | bool], str
     "x-consumer-timeout": (_lifetime, "consumer_timeout"),
     "x-queue-mode": (_one_of(("default", "lazy"), "\"unsupported queue mode '{}'\""), ""),
     "x-queue-type": (_one_of(("classic", "quorum"), "\"unsupported queue type '{}'\""), ""),
-    "x-queue-version": (_not_negative, ""),
+    "x-queue-version": (_queue_version, ""),
     "x-queue-master-locator": (_string, ""),
     "x-queue-leader-locator": (_string, ""),
     "x-dead-letter-strategy": (_one_of(("at-most-once", "at-least-once"), "invalid_dlx_strategy"), ""),
@@ -241,7 +248,7 @@ def require_equivalent(
     for name in names:
         ours, theirs = current.get(name), received.get(name)
         if name == "x-queue-type":
-            ours, theirs = ours or "classic", theirs or "classic"
+            ours, theirs = ("classic" if value is None else value for value in (ours, theirs))
         if type(ours) is type(theirs) and ours == theirs:
             continue
         if _is_number(ours) and _is_number(theirs) and ours == theirs:
@@ -256,7 +263,7 @@ def _is_number(value: FieldValue) -> bool:
 
 
 def _difference(theirs: FieldValue, ours: FieldValue) -> str:
-    if theirs is not None and ours is not None and (type_name(theirs) == type_name(ours) or _is_number(ours)):
+    if theirs is not None and ours is not None:
         return f"received '{_shown(theirs)}' but current is '{_shown(ours)}'"
     return f"received {_said(theirs)} but current is {_said(ours)}"
 

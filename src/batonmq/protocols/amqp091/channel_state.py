@@ -34,11 +34,11 @@ class ChannelState(ABC):
         "global_prefetch",
         "is_closing",
         "last_queue",
-        "nacked_up_to",
         "number",
         "prefetch",
         "published",
         "publishes_plainly",
+        "refused",
         "reply_consumer",
         "session",
         "settled_up_to",
@@ -71,7 +71,8 @@ class ChannelState(ABC):
         self.published = 0
         self.confirmable = 0
         self.confirmed = 0
-        self.nacked_up_to = 0
+        # Publishes that got their basic.nack, and stand above what is confirmed.
+        self.refused: deque[int] = deque()
         # The last publish that waits for a batch of the store, and the batch.
         self.unconfirmed: deque[tuple[int, int]] = deque()
         self.stored_batch = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from batonmq.broker import KEPT, REFUSED, STORED, Route
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 # A time to live ends at 100 years.
 EXPIRATION_MAX = 100 * 365 * 24 * 3600 * 1000
+_INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 class Publishing(Settlement):
@@ -104,9 +106,9 @@ class Publishing(Settlement):
             copies = _carbon_copies(headers)
             if copies:
                 keys = list(dict.fromkeys([*keys, *copies]))
-                if "BCC" in headers:
-                    headers = {name: value for name, value in headers.items() if name != "BCC"}
-                    message = message.with_properties(message.properties.replace(headers=headers))
+            if "BCC" in headers:
+                headers = {name: value for name, value in headers.items() if name != "BCC"}
+                message = message.with_properties(message.properties.replace(headers=headers))
         if route.by_key and len(keys) == 1:
             targets = route.targets
         else:
@@ -144,10 +146,10 @@ class Publishing(Settlement):
         if user is not None and user != login and "impersonator" not in self.session.user.tags:
             raise ProtocolFailure(406, f"user_id property set to '{user}' but authenticated user was '{login}'")
         expiration = properties.expiration
-        if expiration is not None and not (
-            expiration.isascii() and expiration.isdigit() and int(expiration) <= EXPIRATION_MAX
-        ):
-            raise ProtocolFailure(406, f"invalid expiration '{expiration}': {_expiration_fault(expiration)}")
+        if expiration is not None:
+            fault = _expiration_fault(expiration)
+            if fault:
+                raise ProtocolFailure(406, f"invalid expiration '{expiration}': {fault}")
 
     def _reply_token(self) -> str:
         if self.reply_consumer is None:
@@ -174,7 +176,7 @@ class Publishing(Settlement):
                 waiting.append((number, batch))
         elif outcome == REFUSED:
             self.send(methods.BasicNack(delivery_tag=number, multiple=False, requeue=False))
-            self.nacked_up_to = number
+            self.refused.append(number)
             self._follow(number)
         else:
             self._follow(number)
@@ -188,21 +190,29 @@ class Publishing(Settlement):
             self.session.note_confirms(self)
 
     def send_confirms(self) -> None:
-        """One cumulative basic.ack for all that became safe since the last."""
+        """One cumulative basic.ack for all that became safe since the last, and did not get a basic.nack."""
         up_to = self.confirmable
-        first = self.confirmed + 1
-        if up_to < first:
+        if up_to <= self.confirmed:
             return
-        self.confirmed = up_to
-        if up_to == self.nacked_up_to:
-            # Refused already, and an acknowledgement of it would come too late to be believed.
-            up_to -= 1
-            if up_to < first:
-                return
         # Straight into the output: the turn that is ending takes it along.
-        self.session.output.append(
-            method_frame(self.number, methods.BasicAck(delivery_tag=up_to, multiple=up_to > first))
-        )
+        output = self.session.output
+        for first, last in self._not_refused(up_to) if self.refused else ((self.confirmed + 1, up_to),):
+            output.append(method_frame(self.number, methods.BasicAck(delivery_tag=last, multiple=last > first)))
+        self.confirmed = up_to
+
+    def _not_refused(self, up_to: int) -> list[tuple[int, int]]:
+        """First and last of the runs of publishes between those that were refused: no tag is confirmed twice."""
+        runs: list[tuple[int, int]] = []
+        first = self.confirmed + 1
+        refused = self.refused
+        while refused and refused[0] <= up_to:
+            number = refused.popleft()
+            if number > first:
+                runs.append((first, number - 1))
+            first = number + 1
+        if first <= up_to:
+            runs.append((first, up_to))
+        return runs
 
     def batch_committed(self, batch: int) -> None:
         """Everything up to this batch is on the disk."""
@@ -218,7 +228,8 @@ class Publishing(Settlement):
         while waiting and waiting[0][1] <= batch:
             refused = waiting.popleft()[0]
         if refused:
-            self.send(methods.BasicNack(delivery_tag=refused, multiple=True, requeue=False))
+            for first, last in self._not_refused(refused):
+                self.send(methods.BasicNack(delivery_tag=last, multiple=last > first, requeue=False))
             self.confirmable = self.confirmed = refused
         elif self.stored_batch and self.stored_batch <= batch:
             self.stored_batch = 0
@@ -226,24 +237,27 @@ class Publishing(Settlement):
 
 
 def _carbon_copies(headers: dict[str, FieldValue]) -> list[str]:
-    """Sender-selected distribution: further routing keys in the headers CC and BCC."""
+    """Sender-selected distribution: further routing keys in the headers CC and BCC. What is no text routes nowhere."""
     keys: list[str] = []
     for name in ("CC", "BCC"):
-        value = headers.get(name)
-        if value is None:
+        if name not in headers:
             continue
-        if not isinstance(value, list) or not all(isinstance(key, str) for key in value):
+        value = headers[name]
+        if not isinstance(value, list):
             fault = f'{{unacceptable_type_in_header,"{name}",{type_name(value)}}}'
             raise ProtocolFailure(406, f"invalid message: {fault}")
-        keys += [str(key) for key in value]
+        keys += [str(key) for key in value if isinstance(key, str)]
     return keys
 
 
 def _expiration_fault(expiration: str) -> str:
-    """RabbitMQ's words for what is wrong with it."""
-    try:
-        number = int(expiration)
-    except ValueError:
-        leading = len(expiration) - len(expiration.lstrip("0123456789"))
-        return f'{{leftover_string,"{expiration[leading:]}"}}' if leading else "no_integer"
-    return f"{{value_negative,{number}}}" if number < 0 else f"{{value_too_big,{number}}}"
+    """RabbitMQ's words for what is wrong with it; "" when nothing is."""
+    found = _INTEGER.match(expiration)
+    if found is None:
+        return "no_integer"
+    if found.end() < len(expiration):
+        return f'{{leftover_string,"{expiration[found.end() :]}"}}'
+    number = int(expiration)
+    if number < 0:
+        return f"{{value_negative,{number}}}"
+    return f"{{value_too_large,{number}}}" if number > EXPIRATION_MAX else ""

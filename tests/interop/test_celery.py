@@ -166,7 +166,7 @@ def test_what_a_killed_worker_held_goes_to_another(
     victim = Worker(tmp_path, environment)
     victim.await_ready()
     app.note.delay(str(notes), "ran", 600)
-    until(notes.exists)
+    until(lambda: notes.exists() and notes.read_text() == "ran\n")
     victim.kill()
     until(lambda: ready_messages(app) == 1)
     heir = Worker(tmp_path, environment)

@@ -20,7 +20,7 @@ from bench.failures import BenchError
 from bench.report import Section
 from bench.settings import ROOT, Settings
 
-SECTIONS = ("broker", "memory", "embedded", "stomp")
+SECTIONS = ("broker", "memory", "delays", "embedded", "stomp")
 INTERRUPTED = 130
 
 
@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=_positive, help="how often; the median counts (default: 5, with --quick 1)")
     parser.add_argument("--quick", action="store_true", help="few messages: shows that it works, not how fast it is")
     parser.add_argument(
-        "--messages", type=_positive, default=2_000_000, help="waiting in the section memory (default: %(default)s)"
+        "--messages", type=_positive, default=2_000_000, help="waiting in the sections memory and delays (default: %(default)s)"
     )
     parser.add_argument(
         "--loadgen",

@@ -31,7 +31,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="ne
 def test_help_names_the_sections() -> None:
     command = [sys.executable, "-m", "bench", "--quick", "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    for section in ("broker", "memory", "embedded", "stomp"):
+    for section in ("broker", "memory", "delays", "embedded", "stomp"):
         assert section in done.stdout
 
 

@@ -96,7 +96,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=_positive, help="how often; the median counts (default: 5, with --quick 1)")
     parser.add_argument("--quick", action="store_true", help="few messages: shows that it works, not how fast it is")
     parser.add_argument(
-        "--messages", type=_positive, default=2_000_000, help="waiting in the sections memory and delays (default: %(default)s)"
+        "--messages",
+        type=_positive,
+        default=2_000_000,
+        help="waiting in the sections memory and delays (default: %(default)s)",
     )
     parser.add_argument(
         "--loadgen",

@@ -31,6 +31,16 @@ def refuses(queue: Queue, message: Message) -> bool:
     return full
 
 
+def has_room_for(queue: Queue, count: int, size: int) -> bool:
+    """Would a queue that refuses when it is full take so many more messages, of so many octets together?"""
+    settings = queue.settings
+    if settings.overflow == DROP_HEAD:
+        return True
+    return (settings.max_length is None or queue.ready_count + count <= settings.max_length) and (
+        settings.max_bytes is None or queue.ready_bytes + size <= settings.max_bytes
+    )
+
+
 def make_room(queue: Queue) -> None:
     """Drop from the head what is too much. What consumers hold does not count; those with room are served first."""
     settings = queue.settings

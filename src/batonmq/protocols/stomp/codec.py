@@ -1,0 +1,159 @@
+"""Frames as bytes, for either role: escaping by version, header lines, encoding (STOMP 1.2 "STOMP Frames").
+
+What a client or a server sends is encoded by ``encode_frame``; ``parse_head`` reads a command and its headers, and
+``FrameParser`` (parser.py) finds frames in a stream.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["V10", "V11", "V12", "FrameError", "Head", "encode_frame", "escape", "octets", "parse_head", "unescape"]
+
+V10: Final = "1.0"
+V11: Final = "1.1"
+V12: Final = "1.2"
+
+# These are never escaped, so that a 1.0 peer can read them (STOMP 1.2 "Value Encoding").
+UNESCAPED: Final = frozenset({"CONNECT", "CONNECTED", "STOMP"})
+
+_ESCAPED = re.compile(r"\\(.?)", re.DOTALL)
+_MEANINGS: Final[dict[str, dict[str, str]]] = {
+    V11: {"n": "\n", "c": ":", "\\": "\\"},
+    V12: {"n": "\n", "c": ":", "\\": "\\", "r": "\r"},
+}
+
+
+class FrameError(Exception):
+    """Bytes that are no frame, or one that is too large; the peer cannot be understood any further."""
+
+
+class Head:
+    """A command and its headers, the first of each name (STOMP 1.2 "Repeated Header Entries").
+
+    One object stands for all frames of a publisher that repeats itself: ``prepared`` is for whoever handles them, to
+    keep there what it made of the headers.
+    """
+
+    __slots__ = ("command", "headers", "prepared")
+
+    def __init__(self, command: str, headers: dict[str, str]) -> None:
+        self.command = command
+        self.headers = headers
+        self.prepared: object = None
+
+    def __repr__(self) -> str:
+        return f"<{self.command} {self.headers!r}>"
+
+
+def unescape(text: str, version: str) -> str:
+    """A header's name or value as it is meant. Raises FrameError for an escape that the version does not know."""
+    if "\\" not in text or version == V10:
+        return text
+    meanings = _MEANINGS[version]
+
+    def meaning(match: re.Match[str]) -> str:
+        found = meanings.get(match[1])
+        if found is None:
+            raise FrameError(f"undefined escape sequence {match[0]!r} in a header of STOMP {version}")
+        return found
+
+    return _ESCAPED.sub(meaning, text)
+
+
+def escape(text: str, version: str) -> str:
+    """A header's name or value as it is sent. What the version has no way to say becomes a space.
+
+    That is a NUL anywhere, which many parsers take for the frame's end, and a line end in 1.0.
+    """
+    if "\0" in text:
+        text = text.replace("\0", " ")
+    if version == V10:
+        return text.replace("\n", " ") if "\n" in text else text
+    if "\\" in text:
+        text = text.replace("\\", "\\\\")
+    if "\n" in text:
+        text = text.replace("\n", "\\n")
+    if ":" in text:
+        text = text.replace(":", "\\c")
+    if version == V12 and "\r" in text:
+        text = text.replace("\r", "\\r")
+    return text
+
+
+def octets(text: str) -> bytes:
+    """UTF-8. What was no UTF-8 when it came from elsewhere gets replacement characters: frames are to be UTF-8."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="surrogateescape").decode(errors="replace").encode()
+
+
+def decode(data: bytes, version: str | None) -> str:
+    """Text from a header; 1.0 says nothing about encodings. Raises FrameError."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        if version == V10:
+            return data.decode(errors="surrogateescape")
+        raise FrameError(f"a header is not UTF-8: {error.reason} at octet {error.start}") from None
+
+
+def parse_head(block: bytes, version: str | None, max_headers: int) -> Head:
+    """A frame's lines up to the blank one, without the last line end.
+
+    ``version`` is None before it was agreed on. Line ends are LF, or CR LF where the command's is, and everywhere in
+    1.2. Raises FrameError.
+    """
+    if b"\0" in block:
+        raise FrameError("a NUL octet stands in the headers: the blank line before the body is missing")
+    text = decode(block, version)
+    lines = text.split("\n")
+    if len(lines) - 1 > max_headers:
+        raise FrameError(f"more than {max_headers} headers")
+    command = lines[0]
+    if command.endswith("\r") or (version == V12 and "\r\n" in text) or (version == V12 and text.endswith("\r")):
+        lines = [line.removesuffix("\r") for line in lines]
+        command = lines[0]
+    headers: dict[str, str] = {}
+    is_escaped = version is not None and version != V10 and "\\" in text and command not in UNESCAPED
+    for line in lines[1:]:
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise FrameError(f"a header line without a colon: {line[:64]!r}")
+        if is_escaped:
+            assert version is not None
+            name, value = unescape(name, version), unescape(value, version)
+        elif version == V10:
+            # Examples of 1.0 pad; later versions forbid to trim.
+            name, value = name.strip(" \t"), value.strip(" \t")
+        if not name:
+            raise FrameError("a header without a name")
+        if name not in headers:
+            headers[name] = value
+    return Head(command, headers)
+
+
+def encode_frame(
+    command: str, headers: Iterable[tuple[str, str]], body: bytes = b"", version: str | None = V12
+) -> bytes:
+    """A whole frame. With a body it gets its content-length, unless ``headers`` have one.
+
+    A name with a colon cannot be said in 1.0: that header is left out.
+    """
+    spoken = V10 if version is None or command in UNESCAPED else version
+    lines = [command]
+    has_length = False
+    for name, value in headers:
+        has_length |= name == "content-length"
+        if spoken != V10 or ":" not in name:
+            lines.append(f"{escape(name, spoken)}:{escape(value, spoken)}")
+    if body and not has_length:
+        lines.append(f"content-length:{len(body)}")
+    lines.append("\n")
+    # A line end after the NUL is allowed, and what the oldest clients look for.
+    return b"%b%b\0\n" % (octets("\n".join(lines)), body)

@@ -1,0 +1,174 @@
+"""The queues behind destinations: declared as the frame's headers say, if they are not there."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from batonmq.broker.settings import ARGUMENTS, require_equivalent
+from batonmq.errors import NotFound, PreconditionFailed
+from batonmq.fields import LongLong
+from batonmq.protocols.stomp.destinations import EXCHANGE, QUEUE, TEMPORARY, Destination
+from batonmq.protocols.stomp.failures import StompFailure
+from batonmq.protocols.stomp.headers import flag, integer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batonmq.broker import Queue
+    from batonmq.fields import FieldValue
+    from batonmq.protocols.stomp.session import StompSession
+
+__all__ = ["Declaring", "arguments_of", "durable_name"]
+
+# Arguments of a queue that are no integers; the others of the broker's ARGUMENTS are.
+_TEXTS: Final = frozenset(
+    {
+        "x-dead-letter-exchange",
+        "x-dead-letter-routing-key",
+        "x-dead-letter-strategy",
+        "x-group-header",
+        "x-overflow",
+        "x-queue-leader-locator",
+        "x-queue-master-locator",
+        "x-queue-mode",
+        "x-queue-type",
+    }
+)
+_FLAGS: Final = frozenset({"x-single-active-consumer"})
+_NUMBERS: Final = frozenset({"x-retry-backoff"})
+
+# Names of a durable subscription to a topic: Artemis' two and ActiveMQ's.
+SUBSCRIPTION_NAMES: Final = ("durable-subscription-name", "durable-subscriber-name", "activemq.subscriptionName")
+
+
+def arguments_of(headers: Mapping[str, str]) -> dict[str, FieldValue]:
+    """The arguments of a queue among a frame's headers. Raises StompFailure."""
+    found: dict[str, FieldValue] = {}
+    for name, value in headers.items():
+        if not name.startswith("x-") or name not in ARGUMENTS:
+            continue
+        if name in _TEXTS:
+            found[name] = value
+        elif name in _FLAGS:
+            found[name] = flag(value)
+        elif name in _NUMBERS:
+            try:
+                found[name] = float(value)
+            except ValueError:
+                raise StompFailure("Invalid header", f"header '{name}' must be a number and is '{value}'") from None
+        else:
+            found[name] = LongLong(integer(name, value))
+    return found
+
+
+def durable_name(destination: Destination, headers: Mapping[str, str], client_id: str) -> str:
+    """The queue of a durable subscription that the headers ask for; "": they ask for none. Raises StompFailure."""
+    for header in SUBSCRIPTION_NAMES:
+        if name := headers.get(header):
+            return f"{client_id}.{name}" if client_id else name
+    if not (flag(headers.get("durable")) or flag(headers.get("persistent"))):
+        return ""
+    if name := headers.get("x-queue-name"):
+        return name
+    if "id" not in headers:
+        raise StompFailure("Missing Header", "Header 'id' is required for durable subscriptions")
+    known = f"{destination.exchange}\0{destination.routing_key}\0{headers['id']}"
+    digest = blake2b(known.encode(errors="surrogateescape"), digest_size=16).digest()
+    return "stomp-subscription-" + urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+class Declaring:
+    """Declares for one session, and knows its temporary queues."""
+
+    __slots__ = ("_session", "_temporary")
+
+    def __init__(self, session: StompSession) -> None:
+        self._session = session
+        # Their names, by the client's own.
+        self._temporary: dict[str, str] = {}
+
+    def for_subscription(self, destination: Destination, headers: Mapping[str, str]) -> tuple[Queue, str]:
+        """The queue that a SUBSCRIBE consumes from; and its name if it belongs to a durable subscription.
+
+        Raises StompFailure, BrokerError.
+        """
+        if destination.kind == QUEUE:
+            return self.shared_queue(destination.routing_key, headers, ignored=("x-consumer-timeout",)), ""
+        if destination.kind == EXCHANGE:
+            return self._subscription_queue(destination, headers)
+        name = destination.routing_key
+        if destination.kind == TEMPORARY:
+            if not self._session.dialect.temp_queues_are_destinations:
+                raise StompFailure("Invalid destination", f"'{destination.text}' is only for reply-to")
+            name = self.temporary_queue(destination, replies=False)
+        return self._session.operations.find_queue(name), ""
+
+    def shared_queue(self, name: str, headers: Mapping[str, str], *, ignored: tuple[str, ...] = ()) -> Queue:
+        """A queue that is there, or made now. Raises BrokerError when it differs from what the headers say.
+
+        Only what the headers say is compared: who says nothing about a queue takes it as it is.
+        """
+        operations = self._session.operations
+        arguments = {key: value for key, value in arguments_of(headers).items() if key not in ignored}
+        try:
+            queue = operations.find_queue(name)
+        except NotFound:
+            durable = headers.get("durable") is None or flag(headers.get("durable"))
+            # As RabbitMQ does: what is not durable is the connection's own, unless it says otherwise.
+            return operations.declare_queue(
+                name,
+                durable=durable,
+                exclusive=flag(headers.get("exclusive", str(not durable))),
+                auto_delete=flag(headers.get("auto-delete", str(not durable))),
+                arguments=arguments,
+            )
+        described = f"queue '{name}' in vhost '{self._session.vhost.name}'"
+        for header, current in (
+            ("durable", queue.durable),
+            ("exclusive", queue.exclusive),
+            ("auto-delete", queue.auto_delete),
+        ):
+            if header in headers and flag(headers[header]) != current:
+                raise PreconditionFailed(
+                    f"inequivalent arg '{header.replace('-', '_')}' for {described}:"
+                    f" received '{headers[header]}' but current is '{str(current).lower()}'"
+                )
+        require_equivalent(queue.arguments, arguments, described, tuple(arguments))
+        queue.used()
+        return queue
+
+    def _subscription_queue(self, destination: Destination, headers: Mapping[str, str]) -> tuple[Queue, str]:
+        operations = self._session.operations
+        # Nothing is to be left behind when the exchange is not there.
+        operations.find_exchange(destination.exchange)
+        durable = durable_name(destination, headers, self._session.client_id)
+        name = durable or headers.get("x-queue-name", "")
+        arguments = arguments_of(headers)
+        arguments.pop("x-consumer-timeout", None)
+        own = str(not durable)
+        queue = operations.declare_queue(
+            name,
+            durable=bool(durable),
+            exclusive=flag(headers.get("exclusive", own)),
+            auto_delete=flag(headers.get("auto-delete", own)),
+            arguments=arguments,
+        )
+        operations.bind_queue(queue.name, destination.exchange, destination.routing_key, {})
+        return queue, durable
+
+    def temporary_queue(self, destination: Destination, *, replies: bool = True) -> str:
+        """The name of the client's temporary queue, made when it is first named.
+
+        ``replies``: it stands in a reply-to, so that what comes to it is delivered if the dialect has it so.
+        """
+        session = self._session
+        own_name = destination.routing_key
+        name = self._temporary.get(own_name)
+        if name is None or name not in session.vhost.queues:
+            queue = session.operations.declare_queue("", exclusive=True)
+            name = self._temporary[own_name] = queue.name
+        if replies and session.dialect.subscribes_to_replies:
+            session.subscribing.subscribe_to_replies(destination, session.vhost.queues[name])
+        return name

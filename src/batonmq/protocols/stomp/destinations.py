@@ -1,0 +1,153 @@
+"""Destinations: names in frames, and the exchanges, keys and queues that they mean.
+
+/queue/NAME, queue://NAME, NAME     a queue that all share, made where it is not there
+/topic/KEY, topic://KEY             the exchange amq.topic with a key; to a subscriber a pattern
+/exchange/X, /exchange/X/KEY        any exchange
+/amq/queue/NAME                     a queue that must be there
+/reply-queue/NAME                   the same; what a reply-to of somebody's temporary queue looks like
+/temp-queue/NAME                    a queue of this connection, which goes with it
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from batonmq.protocols.stomp.failures import StompFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batonmq.protocols.stomp.dialects import Dialect
+
+__all__ = [
+    "EXCHANGE",
+    "EXISTING",
+    "QUEUE",
+    "REPLY",
+    "TEMPORARY",
+    "TOPIC_EXCHANGE",
+    "Destination",
+    "parse_destination",
+    "quoted",
+    "shown_address",
+]
+
+QUEUE: Final = "queue"
+EXISTING: Final = "existing queue"
+REPLY: Final = "reply queue"
+TEMPORARY: Final = "temporary queue"
+EXCHANGE: Final = "exchange"
+
+TOPIC_EXCHANGE: Final = "amq.topic"
+
+_REPLY_PREFIXES: Final = ("/reply-queue/", "/remote-temp-queue/")
+_ESCAPED = re.compile(r"%([0-9A-Fa-f]{2})")
+_TO_ESCAPE = re.compile(r"[^ -$&-.0-~]")
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What a destination header means. ``exchange`` is "" for queues, whose name is then the key."""
+
+    text: str
+    kind: str
+    exchange: str
+    routing_key: str
+
+
+def parse_destination(text: str, dialect: Dialect, headers: Mapping[str, str]) -> Destination:
+    """Understand a destination header. Raises StompFailure.
+
+    ``headers`` are looked at for Artemis' destination-type and subscription-type, which say what a bare name is.
+    """
+    if not text:
+        raise StompFailure("Invalid destination", "'' is not a valid destination")
+    if text.startswith("/"):
+        return _with_prefix(text, dialect)
+    if dialect.name == "activemq" and "," in text:
+        raise _composite(text)
+    for scheme, kind in (("queue://", QUEUE), ("topic://", EXCHANGE), ("jms.queue.", QUEUE), ("jms.topic.", EXCHANGE)):
+        name = text[len(scheme) :]
+        if text.startswith(scheme) and (scheme.endswith("/") or dialect.name == "artemis"):
+            if not name:
+                raise StompFailure("Invalid destination", f"'{text}' names nothing")
+            return _queue(text, name) if kind == QUEUE else _topic(text, name, dialect)
+    if "MULTICAST" in (headers.get("destination-type"), headers.get("subscription-type")):
+        return _topic(text, text, dialect)
+    return _queue(text, text)
+
+
+def _queue(text: str, name: str) -> Destination:
+    return Destination(text, QUEUE, "", name)
+
+
+def _topic(text: str, key: str, dialect: Dialect) -> Destination:
+    return Destination(text, EXCHANGE, TOPIC_EXCHANGE, key.replace(">", "#") if dialect.has_wildcards else key)
+
+
+def _with_prefix(text: str, dialect: Dialect) -> Destination:
+    if dialect.name == "activemq" and "," in text:
+        raise _composite(text)
+    for prefix in _REPLY_PREFIXES:
+        if text.startswith(prefix) and len(text) > len(prefix):
+            # Everything after the prefix is the name, slashes included.
+            return Destination(text, REPLY, "", text[len(prefix) :])
+    if text.startswith("/amq/queue/"):
+        return Destination(text, EXISTING, "", _segments(text, "/amq/queue/", "queue", 1, dialect)[0])
+    if text.startswith("/queue/"):
+        return _queue(text, _segments(text, "/queue/", "queue", 1, dialect)[0])
+    if text.startswith("/temp-queue/"):
+        return Destination(text, TEMPORARY, "", _segments(text, "/temp-queue/", "temp-queue", 1, dialect)[0])
+    if text.startswith("/topic/"):
+        return _topic(text, _segments(text, "/topic/", "topic", 1, dialect)[0], dialect)
+    if text.startswith("/exchange/"):
+        exchange, *key = _segments(text, "/exchange/", "exchange", 2, dialect)
+        return Destination(text, EXCHANGE, exchange, key[0] if key else "")
+    raise StompFailure("Unknown destination", f"'{text}' is not a valid destination")
+
+
+def _composite(text: str) -> StompFailure:
+    return StompFailure("Invalid destination", f"'{text}': one destination at a time, composite ones are not offered")
+
+
+def _segments(text: str, prefix: str, kind: str, most: int, dialect: Dialect) -> list[str]:
+    rest = text[len(prefix) :]
+    segments = rest.split("/", most - 1) if dialect.names_have_slashes else rest.split("/")
+    if not segments[0] or len(segments) > most:
+        shown = "/" + rest if rest else ""
+        raise StompFailure("Invalid destination", f"'{shown}' is not a valid {kind} destination")
+    return [_unquoted(segment) for segment in segments]
+
+
+def _unquoted(segment: str) -> str:
+    """%-escapes of UTF-8 octets; what is none stays as it is."""
+    if "%" not in segment:
+        return segment
+    data = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), _latin(segment))
+    return data.encode("latin-1").decode(errors="surrogateescape")
+
+
+def _latin(text: str) -> str:
+    """The octets of a text's UTF-8, each as a character."""
+    return text.encode(errors="surrogateescape").decode("latin-1")
+
+
+def quoted(name: str) -> str:
+    """A name as a segment of a destination: slashes, percent signs and what is not printable ASCII %-escaped."""
+    if not _TO_ESCAPE.search(name):
+        return name
+    return _TO_ESCAPE.sub(lambda match: f"%{ord(match[0]):02X}", _latin(name))
+
+
+def shown_address(exchange: str, routing_key: str, dialect: Dialect) -> str:
+    """The destination of a message that was published there, as MESSAGE frames name it."""
+    key = quoted(routing_key)
+    if dialect.names_have_slashes:
+        key = key.replace("%2F", "/")
+    if exchange == "":
+        return "/queue/" + key
+    if exchange == TOPIC_EXCHANGE:
+        return "/topic/" + key
+    return f"/exchange/{quoted(exchange)}" + (f"/{key}" if key else "")

@@ -1,0 +1,50 @@
+"""What goes wrong, as ERROR frames say it: the header message in a few words, the body in a sentence."""
+
+from __future__ import annotations
+
+from batonmq.errors import (
+    AccessRefused,
+    BrokerError,
+    NotAllowed,
+    NotFound,
+    PreconditionFailed,
+    ResourceError,
+    ResourceLocked,
+    Unsupported,
+)
+
+__all__ = ["StompFailure", "as_failure", "missing"]
+
+# The names of AMQP's reply codes, by which RabbitMQ's clients know what the broker refused.
+_NAMES: dict[type[BrokerError], str] = {
+    NotFound: "not_found",
+    AccessRefused: "access_refused",
+    ResourceLocked: "resource_locked",
+    PreconditionFailed: "precondition_failed",
+    ResourceError: "resource_error",
+    NotAllowed: "not_allowed",
+    Unsupported: "not_implemented",
+}
+
+
+class StompFailure(Exception):
+    """The client broke the protocol, or asked for what it cannot have."""
+
+    def __init__(self, message: str, detail: str, *, fatal: bool = False) -> None:
+        """``fatal``: the connection ends, whatever the dialect."""
+        super().__init__(detail)
+        self.message = message
+        self.detail = detail
+        self.fatal = fatal
+
+
+def as_failure(error: BrokerError) -> StompFailure:
+    """What the broker refused. It ends the connection, as the specification asks and as RabbitMQ does too."""
+    name = _NAMES.get(type(error))
+    # What has no reply code is a mistake in the frame alone, a selector for one.
+    return StompFailure(name or "Bad frame", str(error), fatal=name is not None)
+
+
+def missing(command: str, header: str) -> StompFailure:
+    """A header that the frame must have."""
+    return StompFailure(f"Missing {header}", f"'{command}' must include a '{header}' header")

@@ -1,0 +1,40 @@
+"""MESSAGE frames: what deliveries of like messages to one subscription have in common is made once.
+
+A template is a format of bytes with the places for what differs: the number of the delivery (as message-id, and as ack
+in 1.2), the length of the body, the body.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from batonmq.protocols.stomp.codec import V10, V12, escape, octets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["message_template", "receipt_frame"]
+
+_BODY: Final = b"content-length:%d\n\n%b\0\n"
+
+
+def message_template(prefix: str, headers: Iterable[tuple[str, str]], version: str, *, has_ack: bool) -> bytes:
+    """The template of a MESSAGE. ``prefix`` comes before the delivery's number in its ids.
+
+    To be filled with number, length, body; with ``has_ack`` in 1.2 with number, number, length, body.
+    """
+    lines = ["MESSAGE\n"]
+    lines += [
+        f"{escape(name, version)}:{escape(value, version)}\n"
+        for name, value in headers
+        if version != V10 or ":" not in name
+    ]
+    fixed = octets("".join(lines)).replace(b"%", b"%%")
+    id_prefix = prefix.encode()
+    ack = b"ack:%b%%d\n" % id_prefix if has_ack and version == V12 else b""
+    return b"%bmessage-id:%b%%d\n%b%b" % (fixed, id_prefix, ack, _BODY)
+
+
+def receipt_frame(receipt: str, version: str) -> bytes:
+    """RECEIPT."""
+    return b"RECEIPT\nreceipt-id:%b\n\n\0\n" % octets(escape(receipt, version))

@@ -1,0 +1,236 @@
+"""Frames out of a stream of bytes, whole or byte by byte, for either role.
+
+A publisher sends much the same headers with every message. So the lines of a SEND are looked up before they are
+parsed, without content-length and receipt, which are what differs most; and the frame that begins with the very bytes
+of the last one needs not even that.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+from batonmq.protocols.stomp.codec import UNESCAPED, V10, FrameError, Head, decode, parse_head, unescape
+
+__all__ = ["ERROR", "Event", "FrameParser"]
+
+Event: TypeAlias = tuple[Head, "str | None", bytes]
+"""A frame's command and headers, its receipt header, its body. A SEND's headers come without receipt."""
+
+ERROR: Final = ""
+"""The command of an event that is no frame: its body tells what is wrong with the bytes. Nothing follows it."""
+
+# Octets of the longest command line that is waited for.
+COMMAND_MAX: Final = 256
+# Heads of SEND frames that are kept ready: so many, and of so many octets at most.
+CACHED_HEADS: Final = 64
+CACHED_OCTETS: Final = 1024
+
+_LINE_ENDS: Final = b"\n\r\0"
+
+# What an unfinished frame waits for.
+HEAD: Final = 0
+LENGTH: Final = 1
+NUL: Final = 2
+
+
+class FrameParser:
+    """See the module. One for each connection."""
+
+    __slots__ = (
+        "_heads",
+        "_last_block",
+        "_last_head",
+        "_last_length",
+        "_need",
+        "_pending",
+        "_wait",
+        "dead",
+        "max_body",
+        "max_head",
+        "max_headers",
+        "paused",
+        "version",
+    )
+
+    def __init__(self, *, max_headers: int, max_head: int, max_body: int) -> None:
+        """Octets of command and headers together, and of a body, that are taken; and how many headers."""
+        self.max_headers = max_headers
+        self.max_head = max_head
+        self.max_body = max_body
+        # What is spoken; None until it is agreed on.
+        self.version: str | None = None
+        # Nothing more is parsed until ``resume``: what follows a CONNECT depends on the answer to it.
+        self.paused = False
+        self.dead = False
+        self._pending = bytearray()
+        self._wait = HEAD
+        self._need = 0
+        self._heads: dict[bytes, Head] = {}
+        self._last_block = b""
+        self._last_head = Head(ERROR, {})
+        self._last_length = -1
+
+    @property
+    def waiting(self) -> int:
+        """Octets that came and were not parsed yet."""
+        return len(self._pending)
+
+    def resume(self, version: str) -> None:
+        """Parse on, in this version; ``feed(b"")`` gives what has come meanwhile."""
+        self.version = version
+        self.paused = False
+        # Whatever is there is looked at.
+        self._wait, self._need = LENGTH, 0
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The frames that are complete with these bytes."""
+        if self.dead:
+            return []
+        if self._pending:
+            pending = self._pending
+            start = len(pending)
+            pending += data
+            if self.paused or not self._goes_on(pending, start):
+                return []
+            data = bytes(pending)
+            self._pending = bytearray()
+        elif self.paused:
+            self._pending += data
+            return []
+        events: list[Event] = []
+        try:
+            at = self._parse(data, events)
+        except FrameError as error:
+            self.dead = True
+            events.append((Head(ERROR, {}), None, str(error).encode()))
+            return events
+        if at < len(data):
+            self._pending += memoryview(data)[at:]
+        return events
+
+    def _goes_on(self, pending: bytearray, start: int) -> bool:
+        """Can anything be done that could not be done before what came from ``start`` on?"""
+        if self._wait == LENGTH:
+            return len(pending) >= self._need
+        if pending.find(0, start) >= 0:
+            return True
+        if self._wait == NUL:
+            return len(pending) > self._need
+        around = max(0, start - 2)
+        return (
+            len(pending) > self.max_head
+            or pending.find(b"\n\n", around) >= 0
+            or pending.find(b"\n\r\n", around) >= 0
+            # By then it must have a command.
+            or start <= COMMAND_MAX < len(pending)
+        )
+
+    def _parse(self, data: bytes, events: list[Event]) -> int:
+        """Take frames from the bytes; tells where those begin that are not complete. Raises FrameError."""
+        at = 0
+        size = len(data)
+        while True:
+            # Line ends between frames are heart-beats; stray NULs are what some clients send along.
+            while at < size and data[at] in _LINE_ENDS:
+                at += 1
+            if at == size or self.paused:
+                return at
+            receipt: str | None = None
+            if self._last_block and data.startswith(self._last_block, at):
+                head, length = self._last_head, self._last_length
+                start = at + len(self._last_block)
+            else:
+                end, start = self._head_end(data, at)
+                if end < 0:
+                    self._wait = HEAD
+                    return at
+                head, length, receipt = self._head(data[at:end])
+                if receipt is None and head.prepared is not None:
+                    self._last_block, self._last_head, self._last_length = data[at:start], head, length
+            if length >= 0:
+                stop = start + length
+                if stop >= size:
+                    self._wait, self._need = LENGTH, stop + 1 - at
+                    return at
+                if data[stop]:
+                    raise FrameError(f"no NUL octet follows the {length} octets of the body (content-length)")
+            else:
+                stop = data.find(0, start)
+                if (stop if stop >= 0 else size) - start > self.max_body:
+                    raise FrameError(f"the body is larger than {self.max_body} octets")
+                if stop < 0:
+                    self._wait, self._need = NUL, start - at + self.max_body
+                    return at
+            events.append((head, receipt, data[start:stop]))
+            at = stop + 1
+            if self.version is None and head.command in UNESCAPED:
+                self.paused = True
+
+    def _head_end(self, data: bytes, at: int) -> tuple[int, int]:
+        """Where the last header line ends and where the body begins; -1: not there yet. Raises FrameError."""
+        line = data.find(b"\n", at, at + COMMAND_MAX)
+        if line < 0:
+            if len(data) - at > COMMAND_MAX or data.find(0, at) >= 0:
+                raise FrameError(f"no command in the first octets of a frame: {data[at : at + 16]!r}")
+            return -1, 0
+        limit = at + self.max_head
+        # The kind of line end that the command has is looked for first: the other one may be far away.
+        if data[line - 1] == 13:
+            long = data.find(b"\n\r\n", line, limit)
+            short = data.find(b"\n\n", line, limit if long < 0 else long)
+        else:
+            short = data.find(b"\n\n", line, limit)
+            long = data.find(b"\n\r\n", line, limit if short < 0 else short)
+        if short >= 0 and (long < 0 or short < long):
+            return short, short + 2
+        if long >= 0:
+            return long, long + 3
+        if len(data) > limit:
+            raise FrameError(f"the headers are larger than {self.max_head} octets")
+        if data.find(0, at) >= 0:
+            raise FrameError("a NUL octet stands in the headers: the blank line before the body is missing")
+        return -1, 0
+
+    def _head(self, block: bytes) -> tuple[Head, int, str | None]:
+        """Command and headers, content-length (-1: none) and receipt. Raises FrameError."""
+        if not block.startswith((b"SEND\n", b"SEND\r\n")):
+            head = parse_head(block, self.version, self.max_headers)
+            return head, self._length(head.headers.get("content-length")), head.headers.get("receipt")
+        length, block = _cut(block, b"\ncontent-length:")
+        receipt, block = _cut(block, b"\nreceipt:")
+        known = self._heads.get(block)
+        if known is None:
+            known = parse_head(block, self.version, self.max_headers)
+            if len(block) <= CACHED_OCTETS:
+                if len(self._heads) >= CACHED_HEADS:
+                    self._heads.clear()
+                self._heads[block] = known
+        text = None if receipt is None else self._text(receipt)
+        return known, self._length(None if length is None else length.decode(errors="replace")), text
+
+    def _text(self, value: bytes) -> str:
+        text = decode(value, self.version)
+        if self.version is None:
+            return text
+        return text.strip(" \t") if self.version == V10 else unescape(text, self.version)
+
+    def _length(self, text: str | None) -> int:
+        if text is None:
+            return -1
+        digits = text.strip()
+        if not (digits.isascii() and digits.isdigit()):
+            raise FrameError(f"content-length is no number: {text[:32]!r}")
+        if len(digits) > 18 or int(digits) > self.max_body:
+            raise FrameError(f"the body is larger than {self.max_body} octets")
+        return int(digits)
+
+
+def _cut(block: bytes, name: bytes) -> tuple[bytes | None, bytes]:
+    """A header's value, or None, and the lines without it."""
+    at = block.find(name)
+    if at < 0:
+        return None, block
+    end = block.find(b"\n", at + 1)
+    if end < 0:
+        end = len(block)
+    return block[at + len(name) : end].removesuffix(b"\r"), block[:at] + block[end:]

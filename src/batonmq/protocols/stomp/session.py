@@ -1,0 +1,347 @@
+"""The server's side of one STOMP connection: log-in, frames one after the other, receipts, heart-beats, the end.
+
+    AWAIT_CONNECT -> AUTHENTICATING -> OPEN -> ENDING -> CLOSED
+
+Bytes become frames in ``FrameParser``; ``commands`` says who does what they ask for. What is sent is collected in
+``output`` until the server takes it at the end of its turn.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import TYPE_CHECKING, Final, Protocol
+
+from batonmq.broker import CommitGate
+from batonmq.errors import BrokerError, StoreError
+from batonmq.protocols.stomp.acknowledging import Acknowledging
+from batonmq.protocols.stomp.codec import V10, Head, encode_frame
+from batonmq.protocols.stomp.commands import CONNECTS, HANDLERS, handle
+from batonmq.protocols.stomp.connecting import Connecting
+from batonmq.protocols.stomp.declaring import Declaring
+from batonmq.protocols.stomp.failures import StompFailure, as_failure
+from batonmq.protocols.stomp.parser import ERROR, FrameParser
+from batonmq.protocols.stomp.receipts import Receipts
+from batonmq.protocols.stomp.sending import Sending
+from batonmq.protocols.stomp.settings import StompSettings
+from batonmq.protocols.stomp.subscribing import Subscribing
+from batonmq.protocols.stomp.transactions import Transactions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batonmq.broker import Broker, Operations, User
+    from batonmq.broker.vhost import VirtualHost
+    from batonmq.protocols.stomp.parser import Event
+
+__all__ = ["Host", "StompSession"]
+
+log = logging.getLogger("batonmq.stomp")
+
+# Deliveries stop while so many bytes wait to be written to the client.
+UNSENT_MAX: Final = 512 << 10
+
+AWAIT_CONNECT: Final = 0
+AUTHENTICATING: Final = 1
+OPEN: Final = 2
+ENDING: Final = 3
+"""Nothing that comes counts any more; what is promised waits for the store, then the end is said."""
+CLOSED: Final = 4
+
+
+class Host(Protocol):
+    """The server, as one session sees it."""
+
+    @property
+    def peer(self) -> str: ...
+    @property
+    def is_loopback(self) -> bool: ...
+    def wake(self) -> None: ...
+    def resume(self) -> None: ...
+    def authenticate(self, user: str, password: str, callback: Callable[[User | None], None]) -> None: ...
+
+
+class StompSession:
+    """See the module. ``output``, ``finished`` and ``suspended`` are the server's to read."""
+
+    def __init__(self, broker: Broker, host: Host, settings: StompSettings | None = None) -> None:
+        self.broker = broker
+        self.host = host
+        self.settings = settings or StompSettings()
+        self.dialect = self.settings.dialect
+        self.output: list[bytes] = []
+        self.finished = False
+        self.suspended = False
+        self.state = AWAIT_CONNECT
+        # Begins the ids of what is delivered on this connection; without the dots that follow in them.
+        self.id = secrets.token_urlsafe(9)
+        self.version = V10
+        self.client_id = ""
+        self.user: User
+        self.vhost: VirtualHost
+        self.operations: Operations
+        # Numbers deliveries, over all subscriptions.
+        self.last_tag = 0
+        # Bytes of deliveries since the output was last taken; 0 as the most there may be: the socket takes no more.
+        self.unsent = 0
+        self.unsent_max = UNSENT_MAX
+        # Seconds; 0: none are sent, none expected.
+        self.beat_out = self.beat_in = 0.0
+        self.gate = CommitGate(broker, self)
+        self.connecting = Connecting(self)
+        self.declaring = Declaring(self)
+        self.sending = Sending(self)
+        self.receipts = Receipts(self)
+        self.subscribing = Subscribing(self)
+        self.acknowledging = Acknowledging(self)
+        self.transactions = Transactions(self)
+        settings = self.settings
+        self._parser = FrameParser(
+            max_headers=settings.max_headers, max_head=settings.max_head, max_body=settings.max_body
+        )
+        # Frames that wait while the session is suspended.
+        self._backlog: list[Event] = []
+        self._numbers = 0
+        self._received = 0
+        self._started = broker.clock.monotonic()
+        self._heard = self._said = self._started
+        self._has_heard = False
+
+    # ------------------------------------------------------------------ bytes in
+
+    def receive(self, data: bytes) -> None:
+        """Bytes from the client, in any pieces."""
+        self._has_heard = True
+        if self.state >= ENDING:
+            return
+        if self.state < OPEN:
+            self._received += len(data)
+            if self._received > self.settings.max_before_login:
+                most = self.settings.max_before_login
+                self.fail(StompFailure("Frame too large", f"more than {most} octets before the log-in"), None)
+                return
+        events = self._parser.feed(data)
+        if self.suspended or self._backlog:
+            self._backlog += events
+        else:
+            self._process(events)
+
+    @property
+    def is_authenticating(self) -> bool:
+        """Is the password being checked?"""
+        return self.state == AUTHENTICATING
+
+    def opened(self) -> None:
+        """The log-in is done and the version agreed on: take what followed the CONNECT."""
+        self.state = OPEN
+        self._parser.resume(self.version)
+        self._backlog = self._parser.feed(b"") + self._backlog
+
+    def _process(self, events: list[Event]) -> None:
+        at = 0
+        end = len(events)
+        while at < end:
+            head, receipt, body = events[at]
+            try:
+                if head.command == "SEND" and self.state == OPEN:
+                    at = self.sending.take(events, at)
+                elif head.command == ERROR:
+                    raise StompFailure("Bad frame", body.decode(), fatal=True)
+                else:
+                    self._obey(head, receipt)
+            except StompFailure as failure:
+                self.fail(failure, _receipt_of(events[at]))
+            except BrokerError as error:
+                self.fail(as_failure(error), _receipt_of(events[at]))
+            except StoreError as error:
+                self.fail(StompFailure("Store failure", str(error), fatal=True), _receipt_of(events[at]))
+            except Exception:
+                log.exception("%s: a fault of the broker's own ended the connection", self.host.peer)
+                detail = "a fault of the broker's own; see its log"
+                self.fail(StompFailure("Internal error", detail, fatal=True), _receipt_of(events[at]))
+            at += 1
+            if self.state >= ENDING:
+                return
+            if self.suspended:
+                self._backlog += events[at:]
+                return
+        if self.state == OPEN and self.broker.store.has_work():
+            self.host.wake()
+
+    def _obey(self, head: Head, receipt: str | None) -> None:
+        """A frame that is no plain SEND. Raises StompFailure, BrokerError, StoreError."""
+        if self.state != OPEN:
+            if head.command not in CONNECTS:
+                known = head.command in HANDLERS or head.command == "SEND"
+                raise StompFailure(
+                    "Illegal command" if known else "Bad command",
+                    "You must log in using CONNECT first"
+                    if known
+                    else f'Could not interpret command "{head.command[:64]}"',
+                    fatal=True,
+                )
+            self.state = AUTHENTICATING
+            self.connecting.connect(head)
+            return
+        if self.broker.is_touched:
+            self.broker.dispatch_touched()
+        handle(self, head, receipt)
+
+    def is_ahead(self) -> bool:
+        """See ``Pace``: judged by the queue of the last SEND."""
+        route, self.sending.last_route = self.sending.last_route, None
+        return route is not None and route.queue is not None and route.queue.pace.is_behind()
+
+    def new_number(self) -> int:
+        """For a subscription, in the ids of its deliveries."""
+        self._numbers += 1
+        return self._numbers
+
+    # ------------------------------------------------------------------ bytes out
+
+    def send(self, data: bytes) -> None:
+        """Send bytes at the end of the turn."""
+        if not self.output:
+            self.host.wake()
+        self.output.append(data)
+
+    def send_frame(self, command: str, headers: list[tuple[str, str]], body: bytes = b"") -> None:
+        """Send a frame at the end of the turn."""
+        self.send(encode_frame(command, headers, body, self.version))
+
+    def turn_ended(self) -> None:
+        """The output is about to be taken."""
+        if self.output:
+            self._said = 0.0
+        if self.unsent:
+            was_full = self.unsent >= self.unsent_max
+            self.unsent = 0
+            if was_full:
+                self.subscribing.offer()
+
+    def writable(self, is_writable: bool) -> None:
+        """Does the client read what is sent to it? Deliveries wait while it does not."""
+        self.unsent_max = UNSENT_MAX if is_writable else 0
+        if is_writable:
+            self.subscribing.offer()
+        else:
+            self.subscribing.withdraw()
+
+    # ------------------------------------------------------------------ the store
+
+    @property
+    def is_held(self) -> bool:
+        """Does the output wait until the store has noted what is being delivered in it?"""
+        return self.gate.is_held
+
+    @property
+    def is_over(self) -> bool:
+        """Is there nobody left to talk to?"""
+        return self.state == CLOSED
+
+    def wake(self) -> None:
+        """See ``Gated``."""
+        self.host.wake()
+
+    def batch_committed(self, batch: int) -> None:
+        """See ``Gated``."""
+        self.receipts.batch_committed(batch)
+
+    def batch_failed(self, batch: int, error: StoreError) -> None:
+        """See ``Gated``."""
+        self.receipts.batch_failed(batch, error)
+
+    def go_on(self) -> None:
+        """Take up what waited while the session was suspended."""
+        if self.suspended:
+            return
+        backlog, self._backlog = self._backlog, []
+        if backlog and self.state <= OPEN:
+            self._process(backlog)
+        if not self.suspended:
+            self.host.resume()
+
+    # ------------------------------------------------------------------ errors and the end
+
+    def fail(self, failure: StompFailure, receipt: str | None, headers: list[tuple[str, str]] | None = None) -> None:
+        """An ERROR; the connection ends with it where it must, or where the dialect has it so."""
+        if self.state >= ENDING:
+            return
+        shown = [("message", failure.message), ("content-type", "text/plain"), ("version", "1.0,1.1,1.2")]
+        shown += headers or []
+        if receipt is not None:
+            shown.append(("receipt-id", receipt))
+        frame = encode_frame("ERROR", shown, f"{failure.detail}\n".encode(errors="replace"), self.version)
+        if not failure.fatal and not self.dialect.closes_on_error and self.state == OPEN:
+            log.info("%s: %s: %s", self.host.peer, failure.message, failure.detail)
+            self.send(frame)
+            return
+        log.warning("%s: closed: %s: %s", self.host.peer, failure.message, failure.detail)
+        self.end(frame)
+
+    def end(self, frame: bytes = b"") -> None:
+        """Say what is owed when the store has it, then this, and close."""
+        was_open = self.state == OPEN
+        self.state = ENDING
+        self._backlog.clear()
+        if was_open:
+            self._release()
+        if was_open and self.receipts.are_owed:
+            self.gate.wait_for_commit(lambda: self._finish(frame), lambda _: self._finish(frame))
+        else:
+            self._finish(frame)
+
+    def _finish(self, frame: bytes) -> None:
+        if frame:
+            self.send(frame)
+        self.state = CLOSED
+        self.finished = True
+        self.suspended = False
+        self.host.wake()
+
+    def shutdown(self, reason: str) -> None:
+        """The broker stops."""
+        if self.state == OPEN:
+            self.fail(StompFailure("Server shutting down", reason, fatal=True), None)
+        elif self.state < OPEN:
+            self.end()
+
+    def _release(self) -> None:
+        """Give back everything that the connection holds."""
+        self.transactions.abort_all()
+        self.subscribing.release()
+        self.operations.release_owned()
+
+    def connection_lost(self) -> None:
+        """The socket is gone."""
+        if self.state == OPEN:
+            self._release()
+        self.state = CLOSED
+        self.finished = True
+        self._backlog.clear()
+
+    def tick(self, now: float) -> None:
+        """Heart-beats both ways (STOMP 1.2 "Heart-beating"), and an end to what does not move."""
+        if self._has_heard:
+            self._has_heard = False
+            self._heard = now
+        if self._said == 0.0:
+            self._said = now
+        if self.state < OPEN:
+            if now - self._started >= self.settings.handshake_timeout:
+                log.warning("%s: closed: no CONNECT in time", self.host.peer)
+                self.end()
+            return
+        if self.state != OPEN:
+            return
+        # Twice the interval: what is under way counts for the client.
+        if self.beat_in and now - self._heard > 2 * self.beat_in and not self.suspended:
+            detail = f"nothing was heard for {now - self._heard:.1f} s, twice the heart-beats that were agreed on"
+            self.fail(StompFailure("Heart-beat missed", detail, fatal=True), None)
+        elif self.beat_out and now - self._said >= max(self.beat_out / 2, self.beat_out - 0.5):
+            self._said = now
+            self.send(b"\n")
+
+
+def _receipt_of(event: Event) -> str | None:
+    return event[1]

@@ -1,0 +1,157 @@
+"""BEGIN, COMMIT, ABORT: sends and settlements that happen together or not at all (STOMP 1.2 "BEGIN").
+
+They are held until the COMMIT, which applies them in one turn: the store writes all of it in one transaction, over any
+number of queues.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.broker import Queue
+from batonmq.broker.overflow import has_room_for
+from batonmq.protocols.stomp.dialects import RELEASE
+from batonmq.protocols.stomp.failures import StompFailure
+
+if TYPE_CHECKING:
+    from batonmq.message import Message
+    from batonmq.protocols.stomp.sending import PreparedSend
+    from batonmq.protocols.stomp.session import StompSession
+    from batonmq.protocols.stomp.subscriptions import Taken
+
+__all__ = ["Transactions"]
+
+
+class Transaction:
+    """What was asked for since its BEGIN."""
+
+    __slots__ = ("frames", "receipts", "sends", "settled", "size")
+
+    def __init__(self) -> None:
+        self.sends: list[tuple[PreparedSend, Message]] = []
+        self.settled: list[tuple[str, Taken]] = []
+        self.receipts: list[str] = []
+        self.frames = 0
+        # Octets of the bodies.
+        self.size = 0
+
+
+class Transactions:
+    """Those of one session, by the client's names for them."""
+
+    __slots__ = ("_open", "_session", "_size")
+
+    def __init__(self, session: StompSession) -> None:
+        self._session = session
+        self._open: dict[str, Transaction] = {}
+        self._size = 0
+
+    def begin(self, name: str) -> None:
+        """BEGIN. Raises StompFailure."""
+        dialect = self._session.dialect
+        if name in self._open:
+            if not dialect.begins_anew:
+                raise StompFailure("Bad transaction", f"transaction '{name}' has begun already")
+            self.abort(name)
+        if len(self._open) >= dialect.transactions_max:
+            raise StompFailure("Transaction limit exceeded", f"a connection may have {dialect.transactions_max} open")
+        self._open[name] = Transaction()
+
+    def find(self, name: str) -> Transaction:
+        """An open transaction. Raises StompFailure."""
+        transaction = self._open.get(name)
+        if transaction is None:
+            raise StompFailure("Bad transaction", f"there is no open transaction '{name}'")
+        return transaction
+
+    def send(self, prepared: PreparedSend, message: Message, receipt: str | None) -> None:
+        """To be sent at the COMMIT. Raises StompFailure."""
+        assert prepared.transaction is not None
+        transaction = self.find(prepared.transaction)
+        if self._size + message.size > self._session.settings.max_transaction_size:
+            most = self._session.settings.max_transaction_size
+            raise StompFailure("Transaction too large", f"a connection's transactions may hold {most} octets")
+        self._count(transaction, receipt)
+        transaction.sends.append((prepared, message))
+        transaction.size += message.size
+        self._size += message.size
+
+    def settle(self, name: str, outcome: str, taken: Taken, receipt: str | None) -> None:
+        """To be settled at the COMMIT. Raises StompFailure."""
+        transaction = self.find(name)
+        try:
+            self._count(transaction, receipt)
+        except StompFailure:
+            self._session.subscribing.put_back(taken)
+            raise
+        transaction.settled.append((outcome, taken))
+
+    def _count(self, transaction: Transaction, receipt: str | None) -> None:
+        dialect = self._session.dialect
+        if transaction.frames >= dialect.transaction_frames_max:
+            raise StompFailure("Transaction too large", f"it may have {dialect.transaction_frames_max} frames")
+        transaction.frames += 1
+        if receipt is not None:
+            if dialect.confirms_transactions_late:
+                transaction.receipts.append(receipt)
+            else:
+                self._session.receipts.answer(receipt)
+
+    # ------------------------------------------------------------------ its end
+
+    def commit(self, name: str, receipt: str | None) -> None:
+        """COMMIT. Raises StompFailure, BrokerError when something cannot be done, before any of it is done."""
+        session = self._session
+        transaction = self.find(name)
+        self._check(transaction)
+        self._forget(name)
+        receipts = [*transaction.receipts] if receipt is None else [*transaction.receipts, receipt]
+        for prepared, message in transaction.sends:
+            session.sending.put(prepared, message)
+        for outcome, taken in transaction.settled:
+            session.acknowledging.apply(outcome, taken)
+
+        def done() -> None:
+            for each in receipts:
+                session.receipts.answer(each)
+
+        def failed(detail: str) -> None:
+            for outcome, taken in transaction.settled:
+                if outcome != RELEASE:
+                    for _, _, queued in taken:
+                        queued.lane.queue.unsettle(queued)
+                    session.subscribing.put_back(taken)
+            failure = StompFailure("Store failure", f"transaction '{name}' could not be kept: {detail}", fatal=True)
+            session.fail(failure, receipt)
+
+        if session.broker.store.has_work():
+            session.gate.wait_for_commit(done, failed)
+        else:
+            done()
+
+    def _check(self, transaction: Transaction) -> None:
+        """Can all of it be sent? Raises StompFailure, BrokerError."""
+        filled: dict[Queue, tuple[int, int]] = {}
+        for prepared, message in transaction.sends:
+            for target in self._session.sending.targets(prepared, message):
+                if isinstance(target, Queue):
+                    count, size = filled.get(target, (0, 0))
+                    filled[target] = (count + 1, size + message.size)
+        for queue, (count, size) in filled.items():
+            if not has_room_for(queue, count, size):
+                raise StompFailure("Message refused", f"queue '{queue.name}' is too full for the transaction")
+
+    def abort(self, name: str) -> None:
+        """ABORT: what was settled is unsettled again, and is not delivered anew. Raises StompFailure."""
+        transaction = self.find(name)
+        self._forget(name)
+        for _, taken in transaction.settled:
+            self._session.subscribing.put_back(taken)
+
+    def abort_all(self) -> None:
+        """The connection ends."""
+        for name in list(self._open):
+            self.abort(name)
+
+    def _forget(self, name: str) -> None:
+        self._size -= self._open.pop(name).size

@@ -111,6 +111,8 @@ def test_f9_a_header_without_a_name_is_an_error(version: str | None) -> None:
 def test_f9_a_name_of_spaces_alone_is_none_in_10() -> None:
     with pytest.raises(FrameError, match="without a name"):
         head(b"SEND\n  :b", V10)
+    with pytest.raises(FrameError, match="without a name"):
+        head(b"CONNECT\n  :b", None)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["V10", "V11", "V12", "FrameError", "Head", "encode_frame", "escape", "octets", "parse_head", "unescape"]
+__all__ = [
+    "V10",
+    "V11",
+    "V12",
+    "FrameError",
+    "Head",
+    "encode_frame",
+    "escape",
+    "header_lines",
+    "octets",
+    "parse_head",
+    "unescape",
+]
 
 V10: Final = "1.0"
 V11: Final = "1.1"
@@ -106,8 +118,8 @@ def decode(data: bytes, version: str | None) -> str:
 def parse_head(block: bytes, version: str | None, max_headers: int) -> Head:
     """A frame's lines up to the blank one, without the last line end.
 
-    ``version`` is None before it was agreed on. Line ends are LF, or CR LF where the command's is, and everywhere in
-    1.2. Raises FrameError.
+    ``version`` is None before it was agreed on. Line ends are LF, or CR LF where the command's is, and anywhere in what
+    is or may turn out to be 1.2. Raises FrameError.
     """
     if b"\0" in block:
         raise FrameError("a NUL octet stands in the headers: the blank line before the body is missing")
@@ -116,7 +128,7 @@ def parse_head(block: bytes, version: str | None, max_headers: int) -> Head:
     if len(lines) - 1 > max_headers:
         raise FrameError(f"more than {max_headers} headers")
     command = lines[0]
-    if command.endswith("\r") or (version == V12 and "\r\n" in text) or (version == V12 and text.endswith("\r")):
+    if "\r" in text and (command.endswith("\r") or version is None or version == V12):
         lines = [line.removesuffix("\r") for line in lines]
         command = lines[0]
     headers: dict[str, str] = {}
@@ -135,25 +147,46 @@ def parse_head(block: bytes, version: str | None, max_headers: int) -> Head:
             raise FrameError("a header without a name")
         if name not in headers:
             headers[name] = value
+    if version is None and _is_oldest(command, headers):
+        headers = _trimmed(headers)
     return Head(command, headers)
+
+
+def _is_oldest(command: str, headers: dict[str, str]) -> bool:
+    """Does a frame that agrees on the version leave only 1.0?"""
+    if command == "CONNECTED":
+        return headers.get("version", V10).strip() == V10
+    return command in UNESCAPED and headers.get("accept-version", V10).strip() == V10
+
+
+def _trimmed(headers: dict[str, str]) -> dict[str, str]:
+    trimmed: dict[str, str] = {}
+    for name, value in headers.items():
+        trimmed.setdefault(name.strip(" \t"), value.strip(" \t"))
+    if "" in trimmed:
+        raise FrameError("a header without a name")
+    return trimmed
 
 
 def encode_frame(
     command: str, headers: Iterable[tuple[str, str]], body: bytes = b"", version: str | None = V12
 ) -> bytes:
-    """A whole frame. With a body it gets its content-length, unless ``headers`` have one.
-
-    A name with a colon cannot be said in 1.0: that header is left out.
-    """
+    """A whole frame. With a body it gets its content-length, unless ``headers`` have one. See ``header_lines``."""
     spoken = V10 if version is None or command in UNESCAPED else version
-    lines = [command]
-    has_length = False
-    for name, value in headers:
-        has_length |= name == "content-length"
-        if spoken != V10 or ":" not in name:
-            lines.append(f"{escape(name, spoken)}:{escape(value, spoken)}")
-    if body and not has_length:
-        lines.append(f"content-length:{len(body)}")
-    lines.append("\n")
+    lines = header_lines(headers, spoken)
+    if body and not any(line.startswith("content-length:") for line in lines):
+        lines.append(f"content-length:{len(body)}\n")
     # A line end after the NUL is allowed, and what the oldest clients look for.
-    return b"%b%b\0\n" % (octets("\n".join(lines)), body)
+    return b"%b\n%b\n%b\0\n" % (command.encode(), octets("".join(lines)), body)
+
+
+def header_lines(headers: Iterable[tuple[str, str]], version: str) -> list[str]:
+    """Headers as they are sent, each with its line end. Those whose names the version cannot say are left out.
+
+    An empty name, that is, which AMQP allows; and in 1.0 one with a colon.
+    """
+    return [
+        f"{escape(name, version)}:{escape(value, version)}\n"
+        for name, value in headers
+        if (name if version != V10 else ":" not in name and name.strip())
+    ]

@@ -6,6 +6,9 @@
 /amq/queue/NAME                     a queue that must be there
 /reply-queue/NAME                   the same; what a reply-to of somebody's temporary queue looks like
 /temp-queue/NAME                    a queue of this connection, which goes with it
+
+Octets of names and keys may be %-escaped, but for reply queues; a slash in them has to be, unless the dialect has names
+with slashes.
 """
 
 from __future__ import annotations
@@ -42,6 +45,9 @@ EXCHANGE: Final = "exchange"
 
 TOPIC_EXCHANGE: Final = "amq.topic"
 
+# Octets of the name of a queue or an exchange, and of a key.
+NAME_MAX: Final = 255
+
 _REPLY_PREFIXES: Final = ("/reply-queue/", "/remote-temp-queue/")
 _ESCAPED = re.compile(r"%([0-9A-Fa-f]{2})")
 _TO_ESCAPE = re.compile(r"[^ -$&-.0-~]")
@@ -60,23 +66,33 @@ class Destination:
 def parse_destination(text: str, dialect: Dialect, headers: Mapping[str, str]) -> Destination:
     """Understand a destination header. Raises StompFailure.
 
+    What AMQP 0-9-1 could not name, in short strings (section 4.2.5.3), is no destination.
+
     ``headers`` are looked at for Artemis' destination-type and subscription-type, which say what a bare name is.
     """
+    destination = _with_prefix(text, dialect) if text.startswith("/") else _without_prefix(text, dialect, headers)
+    for name in (destination.exchange, destination.routing_key):
+        if len(name.encode(errors="surrogateescape")) > NAME_MAX:
+            shown = f"{text[:64]}..."
+            raise StompFailure("Invalid destination", f"'{shown}' has a name longer than {NAME_MAX} octets")
+    return destination
+
+
+def _without_prefix(text: str, dialect: Dialect, headers: Mapping[str, str]) -> Destination:
     if not text:
         raise StompFailure("Invalid destination", "'' is not a valid destination")
-    if text.startswith("/"):
-        return _with_prefix(text, dialect)
     if dialect.name == "activemq" and "," in text:
         raise _composite(text)
     for scheme, kind in (("queue://", QUEUE), ("topic://", EXCHANGE), ("jms.queue.", QUEUE), ("jms.topic.", EXCHANGE)):
-        name = text[len(scheme) :]
         if text.startswith(scheme) and (scheme.endswith("/") or dialect.name == "artemis"):
-            if not name:
-                raise StompFailure("Invalid destination", f"'{text}' names nothing")
-            return _queue(text, name) if kind == QUEUE else _topic(text, name, dialect)
+            if kind == QUEUE:
+                return _queue(text, _segments(text, scheme, "queue", 1, dialect)[0])
+            return _topic(text, _segments(text, scheme, "topic", 1, dialect)[0], dialect)
+    if "/" in text and not dialect.names_have_slashes:
+        raise StompFailure("Unknown destination", f"'{text}' is not a valid destination")
     if "MULTICAST" in (headers.get("destination-type"), headers.get("subscription-type")):
-        return _topic(text, text, dialect)
-    return _queue(text, text)
+        return _topic(text, _unquoted(text), dialect)
+    return _queue(text, _unquoted(text))
 
 
 def _queue(text: str, name: str) -> Destination:
@@ -84,7 +100,9 @@ def _queue(text: str, name: str) -> Destination:
 
 
 def _topic(text: str, key: str, dialect: Dialect) -> Destination:
-    return Destination(text, EXCHANGE, TOPIC_EXCHANGE, key.replace(">", "#") if dialect.has_wildcards else key)
+    if dialect.has_wildcards and ">" in key:
+        key = ".".join(["#" if word == ">" else word for word in key.split(".")])
+    return Destination(text, EXCHANGE, TOPIC_EXCHANGE, key)
 
 
 def _with_prefix(text: str, dialect: Dialect) -> Destination:
@@ -147,7 +165,10 @@ def shown_address(exchange: str, routing_key: str, dialect: Dialect) -> str:
     if dialect.names_have_slashes:
         key = key.replace("%2F", "/")
     if exchange == "":
-        return "/queue/" + key
-    if exchange == TOPIC_EXCHANGE:
-        return "/topic/" + key
-    return f"/exchange/{quoted(exchange)}" + (f"/{key}" if key else "")
+        shown = "/queue/" + key
+    elif exchange == TOPIC_EXCHANGE and key:
+        shown = "/topic/" + key
+    else:
+        shown = f"/exchange/{quoted(exchange)}" + (f"/{key}" if key else "")
+    # There it would part two destinations.
+    return shown.replace(",", "%2C") if dialect.name == "activemq" else shown

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.publish_headers import DEDUPLICATION, DELAY, DELIVER_AT
-from batonmq.fields import FieldError, LongLong
+from batonmq.fields import FieldError, LongLong, LongString
 from batonmq.properties import Properties, PropertyValues
 from batonmq.protocols.stomp.failures import StompFailure
 
@@ -86,8 +86,11 @@ def properties_of(headers: Mapping[str, str], dialect: Dialect, *, persistent: b
                 table[name] = value
         elif name not in SPECIAL:
             _keep(name, value, table)
-    if "message-id" in headers and "message_id" not in values and _fits(headers["message-id"]):
-        values["message_id"] = headers["message-id"]
+    if "message-id" in headers and "amqp-message-id" not in headers:
+        if _fits(headers["message-id"]):
+            values["message_id"] = headers["message-id"]
+        else:
+            table["amqp-message-id"] = headers["message-id"]
     _read_special(headers, values, table)
     if flag(headers.get("persistent")) or (persistent and "persistent" not in headers):
         values["delivery_mode"] = 2
@@ -135,15 +138,15 @@ def _read_special(headers: Mapping[str, str], values: PropertyValues, table: dic
 
 
 def _read_reply_to(text: str, dialect: Dialect, values: PropertyValues, table: dict[str, FieldValue]) -> None:
-    if not _fits(text):
-        table["reply-to"] = text
-        return
     name = text
     if text.startswith("/reply-queue/"):
         name = text.removeprefix("/reply-queue/")
     elif dialect.reply_to_is_bare and text.startswith(("/queue/", "queue://")) and "%" not in text:
         # An AMQP client that replies takes it for the name of the queue.
         name = text.removeprefix("/queue/").removeprefix("queue://")
+    if not name or not _fits(text):
+        table["reply-to"] = text
+        return
     values["reply_to"] = name
     if dialect.reply_to_is_bare and text != _shown_reply_to(name):
         table["reply-to"] = text
@@ -200,6 +203,9 @@ def _shown(value: FieldValue) -> str | None:
         return "true" if value else "false"
     if isinstance(value, int | float | Decimal):
         return str(value)
+    if isinstance(value, LongString):
+        # Text all the same, in another encoding.
+        return value.decode(errors="surrogateescape")
     if isinstance(value, bytes):
         try:
             return value.decode()

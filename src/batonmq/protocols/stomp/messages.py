@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batonmq.protocols.stomp.codec import V10, V12, escape, octets
+from batonmq.protocols.stomp.codec import V12, escape, header_lines, octets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,14 +23,8 @@ def message_template(prefix: str, headers: Iterable[tuple[str, str]], version: s
 
     To be filled with number, length, body; with ``has_ack`` in 1.2 with number, number, length, body.
     """
-    lines = ["MESSAGE\n"]
-    lines += [
-        f"{escape(name, version)}:{escape(value, version)}\n"
-        for name, value in headers
-        if version != V10 or ":" not in name
-    ]
-    fixed = octets("".join(lines)).replace(b"%", b"%%")
-    id_prefix = prefix.encode()
+    fixed = octets("MESSAGE\n" + "".join(header_lines(headers, version))).replace(b"%", b"%%")
+    id_prefix = octets(escape(prefix, version)).replace(b"%", b"%%")
     ack = b"ack:%b%%d\n" % id_prefix if has_ack and version == V12 else b""
     return b"%bmessage-id:%b%%d\n%b%b" % (fixed, id_prefix, ack, _BODY)
 

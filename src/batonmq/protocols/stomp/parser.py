@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-from batonmq.protocols.stomp.codec import UNESCAPED, V10, FrameError, Head, decode, parse_head, unescape
+from batonmq.protocols.stomp.codec import UNESCAPED, V10, V12, FrameError, Head, decode, parse_head, unescape
 
 __all__ = ["ERROR", "Event", "FrameParser"]
 
@@ -79,6 +79,9 @@ class FrameParser:
         """Parse on, in this version; ``feed(b"")`` gives what has come meanwhile."""
         self.version = version
         self.paused = False
+        # The same bytes mean something else in another version.
+        self._heads.clear()
+        self._last_block = b""
         # Whatever is there is looked at.
         self._wait, self._need = LENGTH, 0
 
@@ -200,15 +203,34 @@ class FrameParser:
         receipt, block = _cut(block, b"\nreceipt:")
         known = self._heads.get(block)
         if known is None:
-            known = parse_head(block, self.version, self.max_headers)
-            if len(block) <= CACHED_OCTETS:
-                if len(self._heads) >= CACHED_HEADS:
-                    self._heads.clear()
-                self._heads[block] = known
-        text = None if receipt is None else self._text(receipt)
-        return known, self._length(None if length is None else length.decode(errors="replace")), text
+            known = self._new_head(block, (length is not None) + (receipt is not None))
+        text = None if receipt is None else self._text(receipt, block)
+        size = None if length is None else length.decode(errors="replace")
+        if self.version == V10:
+            # Names may be padded, so that they were not found.
+            if size is None:
+                size = known.headers.get("content-length")
+            if text is None:
+                text = known.headers.get("receipt")
+        return known, self._length(size), text
 
-    def _text(self, value: bytes) -> str:
+    def _new_head(self, block: bytes, cut: int) -> Head:
+        """The head of a SEND from whose headers so many were cut. Raises FrameError."""
+        count = block.count(b"\n") + cut
+        if count > self.max_headers:
+            raise FrameError(f"more than {self.max_headers} headers")
+        head = parse_head(block, self.version, self.max_headers)
+        # What is kept has room for both that are cut.
+        if len(block) <= CACHED_OCTETS and count + 2 <= self.max_headers:
+            if len(self._heads) >= CACHED_HEADS:
+                self._heads.clear()
+            self._heads[block] = head
+        return head
+
+    def _text(self, value: bytes, block: bytes) -> str:
+        """The value of a header that was cut out of the block."""
+        if value.endswith(b"\r") and (self.version is None or self.version == V12 or block.startswith(b"SEND\r")):
+            value = value[:-1]
         text = decode(value, self.version)
         if self.version is None:
             return text
@@ -233,4 +255,4 @@ def _cut(block: bytes, name: bytes) -> tuple[bytes | None, bytes]:
     end = block.find(b"\n", at + 1)
     if end < 0:
         end = len(block)
-    return block[at + len(name) : end].removesuffix(b"\r"), block[:at] + block[end:]
+    return block[at + len(name) : end], block[:at] + block[end:]

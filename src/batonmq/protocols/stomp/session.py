@@ -134,6 +134,8 @@ class StompSession:
     def opened(self) -> None:
         """The log-in is done and the version agreed on: take what followed the CONNECT."""
         self.state = OPEN
+        # The check of the password took what time it took.
+        self._heard = self._said = self.broker.clock.monotonic()
         self._parser.resume(self.version)
         self._backlog = self._parser.feed(b"") + self._backlog
 
@@ -322,7 +324,8 @@ class StompSession:
 
     def tick(self, now: float) -> None:
         """Heart-beats both ways (STOMP 1.2 "Heart-beating"), and an end to what does not move."""
-        if self._has_heard:
+        if self._has_heard or self.suspended:
+            # While it is suspended nobody reads what it sends.
             self._has_heard = False
             self._heard = now
         if self._said == 0.0:
@@ -335,7 +338,7 @@ class StompSession:
         if self.state != OPEN:
             return
         # Twice the interval: what is under way counts for the client.
-        if self.beat_in and now - self._heard > 2 * self.beat_in and not self.suspended:
+        if self.beat_in and now - self._heard > 2 * self.beat_in:
             detail = f"nothing was heard for {now - self._heard:.1f} s, twice the heart-beats that were agreed on"
             self.fail(StompFailure("Heart-beat missed", detail, fatal=True), None)
         elif self.beat_out and now - self._said >= max(self.beat_out / 2, self.beat_out - 0.5):

@@ -198,6 +198,10 @@ class Client:
             frames += self.read()
         return frames
 
+    def has_ended(self) -> bool:
+        """Is the socket to be closed?"""
+        return self.session.finished
+
     def lose(self) -> None:
         """The socket is gone."""
         self.session.connection_lost()

@@ -93,7 +93,7 @@ def test_a3_a_message_is_acknowledged_once(driven: Driven, version: str) -> None
     client, messages = taking(driven, "client", version=version)
     client.ack(messages[0])
     refused(client.ack(messages[0]), "Message not found")
-    assert client.session.finished
+    assert client.has_ended()
     assert driven.bodies() == ["1", "2", "3"]
 
 

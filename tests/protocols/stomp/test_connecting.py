@@ -64,7 +64,7 @@ def test_c4_no_common_version_is_told_and_ends_the_connection(client: Client, ac
     assert error["version"] == "1.0,1.1,1.2"
     assert error["content-type"] == "text/plain"
     assert error.body == b"Supported versions are 1.0,1.1,1.2\n"
-    assert client.session.finished
+    assert client.has_ended()
 
 
 def test_c5_host_names_a_virtual_host(driven: Driven) -> None:
@@ -94,20 +94,20 @@ def test_c5_a_virtual_host_that_the_user_may_not_open_is_refused(driven: Driven)
     client = Client(driven)
     error = refused([client.login(host="shop")], "Bad CONNECT")
     assert error.text == "Virtual host 'shop' access denied"
-    assert client.session.finished
+    assert client.has_ended()
 
 
 @pytest.mark.parametrize(("login", "passcode"), [("guest", "wrong"), ("nobody", "guest"), ("guest", "")])
 def test_c6_a_wrong_password_is_told_and_ends_the_connection(client: Client, login: str, passcode: str) -> None:
     error = refused([client.login(login=login, passcode=passcode)], "Bad CONNECT")
     assert error.text == f"Access refused for user '{login}'"
-    assert client.session.finished
+    assert client.has_ended()
 
 
 @pytest.mark.parametrize("headers", [{}, {"login": "guest"}, {"passcode": "guest"}])
 def test_c6_nobody_is_let_in_without_a_password(client: Client, headers: dict[str, str]) -> None:
     refused(client.do("CONNECT", {"accept-version": "1.2", **headers}), "Bad CONNECT")
-    assert client.session.finished
+    assert client.has_ended()
 
 
 def test_c6_login_is_optional_where_a_default_one_is_set(driven: Driven) -> None:
@@ -148,7 +148,7 @@ def test_c6_a_client_that_goes_while_its_password_is_checked_is_not_let_in(clien
     client.lose()
     client.host.asked.pop()()
     assert client.read() == []
-    assert client.session.finished
+    assert client.has_ended()
 
 
 @pytest.mark.parametrize("written", ["a\\b:c", "a\\\\b\\cc"])
@@ -164,14 +164,14 @@ def test_c6_a_password_with_a_backslash_that_is_no_escape_is_refused_as_any_othe
 def test_c6_what_an_unknown_client_may_send_is_limited(driven: Driven) -> None:
     client = Client(driven, StompSettings(max_before_login=1_000))
     refused(client.feed(b"CONNECT\na:" + 1_000 * b"x"), "Frame too large")
-    assert client.session.finished
+    assert client.has_ended()
 
 
 def test_c6_who_says_nothing_is_let_go(client: Client) -> None:
     ends = []
     for seconds in (9.75, 0.25):
         assert client.wait(seconds) == []
-        ends.append(client.session.finished)
+        ends.append(client.has_ended())
     assert ends == [False, True]
 
 
@@ -187,12 +187,12 @@ def test_c7_the_server_names_itself(driven: Driven) -> None:
 def test_c8_any_other_frame_first_ends_the_connection(client: Client, command: str) -> None:
     error = refused(client.do(command, {"destination": "/queue/q"}), "Illegal command")
     assert error.text == "You must log in using CONNECT first"
-    assert client.session.finished
+    assert client.has_ended()
 
 
 def test_c8_bytes_that_are_no_frame_end_the_connection(client: Client) -> None:
     refused(client.feed(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n\0"), "Bad command")
-    assert client.session.finished
+    assert client.has_ended()
 
 
 @pytest.mark.parametrize("dialect", ["spec", "rabbitmq", "activemq", "artemis"])
@@ -201,7 +201,7 @@ def test_c9_a_second_connect_ends_the_connection(driven: Driven, command: str, d
     client = Client(driven, settings(dialect))
     client.connect()
     refused(client.do(command, {"accept-version": "1.2", **LOGIN}), "Illegal command")
-    assert client.session.finished
+    assert client.has_ended()
 
 
 def test_c10_clients_that_come_and_go_leave_nothing_behind(driven: Driven) -> None:
@@ -213,7 +213,7 @@ def test_c10_clients_that_come_and_go_leave_nothing_behind(driven: Driven) -> No
         client.put("SUBSCRIBE", {"destination": "/temp-queue/t", "id": "2"})
         client.put("DISCONNECT")
         client.read()
-        assert client.session.finished
+        assert client.has_ended()
         client.lose()
     assert driven.broker.vhosts["/"].queues == {}
 
@@ -237,10 +237,10 @@ def test_c12_frames_of_a_server_end_the_connection(driven: Driven, command: str)
     client = Client(driven)
     client.connect()
     refused(client.do(command, {"message": "?"}), "Bad command")
-    assert client.session.finished
+    assert client.has_ended()
     early = Client(driven)
     refused(early.do(command, {"message": "?"}), "Bad command")
-    assert early.session.finished
+    assert early.has_ended()
 
 
 def test_settings_of_one_listener_are_not_those_of_another(driven: Driven) -> None:

@@ -25,13 +25,13 @@ def beats(client: Client, seconds: float) -> int:
 @pytest.mark.parametrize("text", ["0", "T,0", "0,10,50", "0,-1", "-1,0", "1.5,0", "", ",", "1,", "0,٣"])
 def test_h1_a_malformed_heart_beat_ends_the_connection(client: Client, text: str) -> None:
     refused([client.login(heart_beat=text)], "Invalid heart-beat")
-    assert client.session.finished
+    assert client.has_ended()
 
 
 def test_h1_no_heart_beat_is_none_in_both_ways(client: Client) -> None:
     assert client.connect()["heart-beat"] == "0,0"
     assert beats(client, 3_600) == 0
-    assert not client.session.finished
+    assert not client.has_ended()
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_h2_the_rarer_of_what_both_want_is_agreed_on(client: Client, asked: str,
 def test_h2_the_client_is_let_go_only_if_it_promised_heart_beats(client: Client) -> None:
     client.connect(heart_beat="0,5000")
     assert beats(client, 100) > 0
-    assert not client.session.finished
+    assert not client.has_ended()
 
 
 def test_h2_the_least_interval_is_a_setting(driven: Driven) -> None:
@@ -85,20 +85,20 @@ def test_h4_any_octet_is_a_sign_of_life(client: Client, data: bytes) -> None:
     client.connect(heart_beat="10000,0")
     for _ in range(5):
         client.wait(19)
-        assert not client.session.finished
+        assert not client.has_ended()
         client.session.receive(data)
         client.wait(0.1)
         if data == b"S":
             data = b"E"
-    assert not client.session.finished
+    assert not client.has_ended()
 
 
 def test_h5_a_heart_beat_may_be_late_by_an_interval(client: Client) -> None:
     client.connect(heart_beat="10000,0")
     assert client.wait(20) == []
-    assert not client.session.finished
+    assert not client.has_ended()
     refused(client.wait(0.5), "Heart-beat missed")
-    assert client.session.finished
+    assert client.has_ended()
 
 
 def test_h5_a_client_that_keeps_its_promise_stays(client: Client) -> None:
@@ -106,7 +106,7 @@ def test_h5_a_client_that_keeps_its_promise_stays(client: Client) -> None:
     for _ in range(100):
         assert client.wait(1) == []
         client.session.receive(b"\n")
-    assert not client.session.finished
+    assert not client.has_ended()
 
 
 def test_h5_what_a_silent_client_held_is_given_back(client: Client, driven: Driven) -> None:
@@ -138,13 +138,13 @@ def test_h6_the_time_until_connected_does_not_count_as_silence(client: Client) -
     client.host.asked.pop()()
     only(client.read(), "CONNECTED")
     assert client.wait(0.1) == []
-    assert not client.session.finished
+    assert not client.has_ended()
 
 
 def test_h6_there_are_none_in_1_0(client: Client) -> None:
     assert client.connect("1.0", heart_beat="1000,1000")["heart-beat"] == "0,0"
     assert beats(client, 3_600) == 0
-    assert not client.session.finished
+    assert not client.has_ended()
 
 
 def test_h7_the_answer_names_what_the_server_sends_first(client: Client) -> None:
@@ -163,7 +163,7 @@ def test_h8_a_body_on_its_way_is_a_sign_of_life(client: Client, driven: Driven) 
         client.wait(1.5)
     client.feed(b"\0")
     assert driven.bodies() == [60 * "x"]
-    assert not client.session.finished
+    assert not client.has_ended()
 
 
 def test_h8_a_client_that_waits_for_the_store_is_not_taken_for_dead(stored: Driven) -> None:
@@ -175,11 +175,11 @@ def test_h8_a_client_that_waits_for_the_store_is_not_taken_for_dead(stored: Driv
     for _ in range(40):
         stored.clock.now += TICK
         client.session.tick(stored.clock.now)
-    assert not client.session.finished
+    assert not client.has_ended()
     assert only(client.read(), "RECEIPT")["receipt-id"] == "r"
     # Its heart-beats lay in the socket meanwhile, and are read when there is time.
     assert client.wait(1.5) == []
-    assert not client.session.finished
+    assert not client.has_ended()
 
 
 def test_h9_a_heart_beat_is_one_line_end(client: Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -332,8 +333,8 @@ def test_t8_a_commit_to_a_queue_that_is_gone_is_not_sent(driven: Driven) -> None
     assert driven.bodies() == []
 
 
-def test_t8_a_commit_that_the_store_fails_is_not_done(tmp_path_factory: pytest.TempPathFactory) -> None:
-    timed = Timed(tmp_path_factory.mktemp("store") / "store.db")
+def committing(timed: Timed) -> Client:
+    """It waits for the store with a COMMIT: the message `a` to `q`, and the ACK of the message `m` from `q`."""
     client = begun(timed)
     timed.publish("m")
     timed.settle()
@@ -341,9 +342,55 @@ def test_t8_a_commit_that_the_store_fails_is_not_done(tmp_path_factory: pytest.T
     client.send(QUEUE, "a", transaction="t", persistent="true")
     client.ack(message, transaction="t")
     client.put("COMMIT", {"transaction": "t", "receipt": "r"})
+    assert client.session.suspended
+    return client
+
+
+@pytest.fixture
+def timed(tmp_path: Path) -> Timed:
+    """A disk that can fail."""
+    return Timed(tmp_path / "store.db")
+
+
+def test_t8_a_commit_that_the_store_fails_is_not_done(timed: Timed) -> None:
+    client = committing(timed)
     timed.fail()
     error = refused(client.read(), "Store failure")
     assert error["receipt-id"] == "r"
-    assert client.session.finished
+    assert client.has_ended()
     client.lose()
     assert timed.bodies() == ["m"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_t8_so_it_is_when_the_client_is_gone_meanwhile(timed: Timed, fails: bool) -> None:
+    client = committing(timed)
+    client.session.connection_lost()
+    if fails:
+        timed.fail()
+    assert client.read() == []
+    assert timed.bodies() == (["m"] if fails else ["a"])
+    timed.crash()
+    assert timed.bodies() == (["m"] if fails else ["a"])
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("owes", [False, True])
+def test_t8_so_it_is_when_the_client_is_sent_away_meanwhile(timed: Timed, owes: bool, fails: bool) -> None:
+    timed.queue("q")
+    client = begun(timed)
+    timed.publish("m")
+    timed.settle()
+    (message,) = client.subscribe(QUEUE, ack="client", prefetch_count="1")
+    client.ack(message, transaction="t")
+    if owes:
+        client.put("SEND", {"destination": QUEUE, "persistent": "true"}, "b")
+    client.put("COMMIT", {"transaction": "t", "receipt": "r"})
+    client.session.shutdown("for repairs")
+    if fails:
+        timed.fail()
+    frames = client.read()
+    assert [frame.command for frame in frames] == (["ERROR"] if fails else ["RECEIPT", "ERROR"])
+    assert client.has_ended()
+    left = ["b"] if owes else []
+    assert timed.bodies() == (["m"] if fails else left)

@@ -87,6 +87,10 @@ class StompSession:
         self.unsent_max = UNSENT_MAX
         # Seconds; 0: none are sent, none expected.
         self.beat_out = self.beat_in = 0.0
+        # What is said last; and the receipt of a DISCONNECT, which an ERROR instead of it names.
+        self._last_words = b""
+        self._last_receipt: str | None = None
+        self._has_failed = False
         self.gate = CommitGate(broker, self)
         self.connecting = Connecting(self)
         self.declaring = Declaring(self)
@@ -125,6 +129,11 @@ class StompSession:
             self._backlog += events
         else:
             self._process(events)
+
+    @property
+    def is_open(self) -> bool:
+        """Is it logged in, and not at its end?"""
+        return self.state == OPEN
 
     @property
     def is_authenticating(self) -> bool:
@@ -238,8 +247,8 @@ class StompSession:
 
     @property
     def is_over(self) -> bool:
-        """Is there nobody left to talk to?"""
-        return self.state == CLOSED
+        """Is there nobody left to talk to, and nothing that a failure of the store would have to undo?"""
+        return self.state == CLOSED and not self.transactions.are_committing
 
     def wake(self) -> None:
         """See ``Gated``."""
@@ -267,8 +276,10 @@ class StompSession:
 
     def fail(self, failure: StompFailure, receipt: str | None, headers: list[tuple[str, str]] | None = None) -> None:
         """An ERROR; the connection ends with it where it must, or where the dialect has it so."""
-        if self.state >= ENDING:
+        if self.state == CLOSED or self._has_failed:
             return
+        if receipt is None:
+            receipt = self._last_receipt
         shown = [("message", failure.message), ("content-type", "text/plain"), ("version", "1.0,1.1,1.2")]
         shown += headers or []
         if receipt is not None:
@@ -279,23 +290,31 @@ class StompSession:
             self.send(frame)
             return
         log.warning("%s: closed: %s: %s", self.host.peer, failure.message, failure.detail)
-        self.end(frame)
+        self._has_failed = True
+        if self.state == ENDING:
+            # What its receipt would have promised does not hold.
+            self._last_words = frame
+        else:
+            self.end(frame)
 
-    def end(self, frame: bytes = b"") -> None:
-        """Say what is owed when the store has it, then this, and close."""
+    def end(self, frame: bytes = b"", receipt: str | None = None) -> None:
+        """Say what is owed when the store has it, then this, and close. ``receipt`` is the one in the frame."""
         was_open = self.state == OPEN
         self.state = ENDING
+        self._last_words, self._last_receipt = frame, receipt
         self._backlog.clear()
         if was_open:
             self._release()
-        if was_open and self.receipts.are_owed:
-            self.gate.wait_for_commit(lambda: self._finish(frame), lambda _: self._finish(frame))
+        if was_open and (self.receipts.are_owed or self.transactions.are_committing):
+            self.gate.wait_for_commit(self._finish, lambda _: self._finish())
         else:
-            self._finish(frame)
+            self._finish()
 
-    def _finish(self, frame: bytes) -> None:
-        if frame:
-            self.send(frame)
+    def _finish(self) -> None:
+        if self.state == CLOSED:
+            return
+        if self._last_words:
+            self.send(self._last_words)
         self.state = CLOSED
         self.finished = True
         self.suspended = False

@@ -44,15 +44,15 @@ class Host:
         self.users = users
         self.peer = "127.0.0.1:1"
         self.is_loopback = True
-        self.resumed = 0
+        self.is_woken = False
         self.waits = False
         self.asked: list[Callable[[], None]] = []
 
     def wake(self) -> None:
-        """The test looks for output by itself."""
+        self.is_woken = True
 
     def resume(self) -> None:
-        self.resumed += 1
+        """Tests know when to send."""
 
     def authenticate(self, user: str, password: str, callback: Callable[[User | None], None]) -> None:
         known, found = self.users.get(user, ("", None))
@@ -155,8 +155,12 @@ class Client:
 
     def take(self) -> list[Frame]:
         """What has come, in this turn of the broker and before."""
-        session = self.session
-        while session.output and not session.is_held and not self.is_stuck:
+        session, host = self.session, self.host
+        while host.is_woken and not self.is_stuck:
+            # As the server does: whoever wakes it meanwhile has another turn.
+            host.is_woken = False
+            if session.is_held:
+                break
             session.turn_ended()
             data = b"".join(session.output)
             session.output.clear()
@@ -172,7 +176,7 @@ class Client:
             self.driven.settle()
             found = self.take()
             frames += found
-            if not found and not (self.session.output and not self.session.is_held and not self.is_stuck):
+            if not found and (self.is_stuck or not self.host.is_woken):
                 return frames
         raise AssertionError("the session finds no rest")
 
@@ -195,6 +199,8 @@ class Client:
         while (left := end - self.driven.clock.now) > 1e-6:
             self.driven.wait(min(left, TICK))
             self.session.tick(self.driven.clock.now)
+            if self.session.output or self.session.finished:
+                self.host.wake()
             frames += self.read()
         return frames
 

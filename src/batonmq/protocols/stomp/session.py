@@ -229,6 +229,9 @@ class StompSession:
             self.unsent = 0
             if was_full:
                 self.subscribing.offer()
+                if self.unsent:
+                    # A browser has filled it again; there is to be another turn after this one.
+                    self.host.wake()
 
     def writable(self, is_writable: bool) -> None:
         """Does the client read what is sent to it? Deliveries wait while it does not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from batonmq.broker import Permission, Queue, User
 from batonmq.fields import FieldValue, LongLong
 from tests.support.driven import Driven
 from tests.support.stomp import Client, bodies, only, refused, settings
+from tests.support.timed import Timed
 
 QUEUE = "/queue/q"
 VERSIONS = ["1.0", "1.1", "1.2"]
@@ -731,3 +733,74 @@ def test_what_was_delivered_from_a_deleted_queue_can_be_acknowledged(driven: Dri
     assert client.ack(message) == []
     # The id is free again.
     assert client.subscribe(QUEUE) == []
+
+
+# ------------------------------------------------------------------ a store that is busy, or fails
+
+
+def test_browsing_waits_for_a_store_that_is_busy(stored: Driven) -> None:
+    stored.queue("q")
+    for number in range(300):
+        stored.publish(str(number), size=1024)
+    stored.settle()
+    client = connected(stored)
+    stored.slow_commits = True
+    stored.publish("late")
+    stored.turn()
+    assert stored.broker.store.busy
+    client.put("SUBSCRIBE", {"destination": QUEUE, "id": "b", "browser": "true"})
+    found = client.read()
+    assert found[-1]["browser"] == "end"
+    assert [body.rstrip(".") for body in bodies(found[:-1])][:300] == [str(number) for number in range(300)]
+
+
+def test_browsing_that_is_ended_while_it_waits_shows_no_more(stored: Driven) -> None:
+    stored.queue("q")
+    for number in range(300):
+        stored.publish(str(number), size=1024)
+    stored.settle()
+    client = connected(stored)
+    stored.slow_commits = True
+    stored.publish("late")
+    stored.turn()
+    client.put("SUBSCRIBE", {"destination": QUEUE, "id": "b", "browser": "true"})
+    client.put("UNSUBSCRIBE", {"id": "b"})
+    shown = len(client.take())
+    assert shown < 300
+    assert client.read() == []
+
+
+def test_a_queue_that_the_store_cannot_keep_is_not_subscribed_to(tmp_path: Path) -> None:
+    timed = Timed(tmp_path / "store.db")
+    client = connected(timed)
+    client.put("SUBSCRIBE", {"destination": QUEUE, "id": "1", "receipt": "r"})
+    timed.broker.end_turn()
+    timed.fail()
+    assert refused(client.read(), "Store failure")["receipt-id"] == "r"
+    assert client.has_ended()
+    client.lose()
+    assert all(queue.consumers == [] for queue in queues(timed).values())
+
+
+def test_a_queue_that_is_gone_when_the_store_has_it_is_not_subscribed_to(stored: Driven) -> None:
+    client = connected(stored)
+    client.put("SUBSCRIBE", {"destination": QUEUE, "id": "1", "receipt": "r"})
+    stored.operations.delete_queue("q")
+    assert refused(client.read(), "not_found")["receipt-id"] == "r"
+
+
+def test_a_consumer_may_hold_messages_as_long_as_it_says(client: Client, driven: Driven) -> None:
+    publish(driven, "m")
+    table = {"destination": QUEUE, "id": "1", "ack": "client", "x-consumer-timeout": "60000"}
+    assert bodies(client.do("SUBSCRIBE", table)) == ["m"]
+    (consumer,) = queues(driven)["q"].consumers
+    assert consumer.timeout == 60_000
+    assert queues(driven)["q"].arguments == {}
+
+
+def test_an_argument_may_be_a_broken_number(client: Client, driven: Driven) -> None:
+    table = {"destination": QUEUE, "id": "1", "x-retry-delay": "1000", "x-retry-backoff": "1.5"}
+    assert client.do("SUBSCRIBE", table) == []
+    assert queues(driven)["q"].arguments["x-retry-backoff"] == 1.5
+    table = {"destination": "/queue/other", "id": "2", "x-retry-delay": "1000", "x-retry-backoff": "more"}
+    refused(client.do("SUBSCRIBE", table), "Invalid header")

@@ -60,7 +60,13 @@ def _abort(session: StompSession, head: Head, receipt: str | None) -> None:
 
 def _disconnect(session: StompSession, _head: Head, receipt: str | None) -> None:
     # What follows is not looked at (STOMP 1.2 "DISCONNECT"); what was promised before is kept first.
-    session.end(b"" if receipt is None else receipt_frame(receipt, session.version))
+    if receipt is None:
+        session.end()
+        return
+    if session.broker.store.has_work():
+        # What was acknowledged is on its way to the disk too.
+        session.receipts.answer_after([])
+    session.end(receipt_frame(receipt, session.version), receipt)
 
 
 def transaction_of(head: Head) -> str:

@@ -87,6 +87,10 @@ class StompSession:
         self.unsent_max = UNSENT_MAX
         # Seconds; 0: none are sent, none expected.
         self.beat_out = self.beat_in = 0.0
+        # What is said last; and the receipt of a DISCONNECT, which an ERROR instead of it names.
+        self._last_words = b""
+        self._last_receipt: str | None = None
+        self._has_failed = False
         self.gate = CommitGate(broker, self)
         self.connecting = Connecting(self)
         self.declaring = Declaring(self)
@@ -127,6 +131,11 @@ class StompSession:
             self._process(events)
 
     @property
+    def is_open(self) -> bool:
+        """Is it logged in, and not at its end?"""
+        return self.state == OPEN
+
+    @property
     def is_authenticating(self) -> bool:
         """Is the password being checked?"""
         return self.state == AUTHENTICATING
@@ -134,6 +143,8 @@ class StompSession:
     def opened(self) -> None:
         """The log-in is done and the version agreed on: take what followed the CONNECT."""
         self.state = OPEN
+        # The check of the password took what time it took.
+        self._heard = self._said = self.broker.clock.monotonic()
         self._parser.resume(self.version)
         self._backlog = self._parser.feed(b"") + self._backlog
 
@@ -218,6 +229,9 @@ class StompSession:
             self.unsent = 0
             if was_full:
                 self.subscribing.offer()
+                if self.unsent:
+                    # A browser has filled it again; there is to be another turn after this one.
+                    self.host.wake()
 
     def writable(self, is_writable: bool) -> None:
         """Does the client read what is sent to it? Deliveries wait while it does not."""
@@ -236,8 +250,8 @@ class StompSession:
 
     @property
     def is_over(self) -> bool:
-        """Is there nobody left to talk to?"""
-        return self.state == CLOSED
+        """Is there nobody left to talk to, and nothing that a failure of the store would have to undo?"""
+        return self.state == CLOSED and not self.transactions.are_committing
 
     def wake(self) -> None:
         """See ``Gated``."""
@@ -265,8 +279,10 @@ class StompSession:
 
     def fail(self, failure: StompFailure, receipt: str | None, headers: list[tuple[str, str]] | None = None) -> None:
         """An ERROR; the connection ends with it where it must, or where the dialect has it so."""
-        if self.state >= ENDING:
+        if self.state == CLOSED or self._has_failed:
             return
+        if receipt is None:
+            receipt = self._last_receipt
         shown = [("message", failure.message), ("content-type", "text/plain"), ("version", "1.0,1.1,1.2")]
         shown += headers or []
         if receipt is not None:
@@ -277,23 +293,31 @@ class StompSession:
             self.send(frame)
             return
         log.warning("%s: closed: %s: %s", self.host.peer, failure.message, failure.detail)
-        self.end(frame)
+        self._has_failed = True
+        if self.state == ENDING:
+            # What its receipt would have promised does not hold.
+            self._last_words = frame
+        else:
+            self.end(frame)
 
-    def end(self, frame: bytes = b"") -> None:
-        """Say what is owed when the store has it, then this, and close."""
+    def end(self, frame: bytes = b"", receipt: str | None = None) -> None:
+        """Say what is owed when the store has it, then this, and close. ``receipt`` is the one in the frame."""
         was_open = self.state == OPEN
         self.state = ENDING
+        self._last_words, self._last_receipt = frame, receipt
         self._backlog.clear()
         if was_open:
             self._release()
-        if was_open and self.receipts.are_owed:
-            self.gate.wait_for_commit(lambda: self._finish(frame), lambda _: self._finish(frame))
+        if was_open and (self.receipts.are_owed or self.transactions.are_committing):
+            self.gate.wait_for_commit(self._finish, lambda _: self._finish())
         else:
-            self._finish(frame)
+            self._finish()
 
-    def _finish(self, frame: bytes) -> None:
-        if frame:
-            self.send(frame)
+    def _finish(self) -> None:
+        if self.state == CLOSED:
+            return
+        if self._last_words:
+            self.send(self._last_words)
         self.state = CLOSED
         self.finished = True
         self.suspended = False
@@ -322,7 +346,8 @@ class StompSession:
 
     def tick(self, now: float) -> None:
         """Heart-beats both ways (STOMP 1.2 "Heart-beating"), and an end to what does not move."""
-        if self._has_heard:
+        if self._has_heard or self.suspended:
+            # While it is suspended nobody reads what it sends.
             self._has_heard = False
             self._heard = now
         if self._said == 0.0:
@@ -335,7 +360,7 @@ class StompSession:
         if self.state != OPEN:
             return
         # Twice the interval: what is under way counts for the client.
-        if self.beat_in and now - self._heard > 2 * self.beat_in and not self.suspended:
+        if self.beat_in and now - self._heard > 2 * self.beat_in:
             detail = f"nothing was heard for {now - self._heard:.1f} s, twice the heart-beats that were agreed on"
             self.fail(StompFailure("Heart-beat missed", detail, fatal=True), None)
         elif self.beat_out and now - self._said >= max(self.beat_out / 2, self.beat_out - 0.5):

@@ -103,6 +103,9 @@ class Subscribing:
             )
 
     def _guarded(self, action: Callable[[], None], receipt: str | None) -> None:
+        """What was put off: by now the client may be gone, or on its way out."""
+        if not self._session.is_open:
+            return
         try:
             action()
         except StompFailure as failure:

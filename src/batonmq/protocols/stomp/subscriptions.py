@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from batonmq.broker import Consumer
+from batonmq.broker.expiry import NOW_OR_NEVER
 from batonmq.protocols.stomp.codec import V12
 from batonmq.protocols.stomp.destinations import Destination, shown_address
 from batonmq.protocols.stomp.headers import shown_headers
@@ -174,8 +175,10 @@ class Subscription(Consumer):
             headers.append(("JMSXDeliveryCount", str(queued.deliveries + 1)))
         elif dialect.shows_redelivered:
             headers.append(("redelivered", "false"))
-        if queued.expires_at > 0 or dialect.shows_defaults:
-            headers.append(("expires", str(max(queued.expires_at, 0))))
+        # A time to live of 0 is no moment.
+        expires = queued.expires_at if queued.expires_at > NOW_OR_NEVER else 0
+        if expires or dialect.shows_defaults:
+            headers.append(("expires", str(expires)))
         return self._made(headers + shown_headers(message.properties, dialect))
 
     def _frame_headers(self, message: Message) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from batonmq.broker import Queue
 from batonmq.broker.overflow import has_room_for
 from batonmq.protocols.stomp.dialects import RELEASE
 from batonmq.protocols.stomp.failures import StompFailure
+from batonmq.protocols.stomp.subscribing import release
 
 if TYPE_CHECKING:
     from batonmq.message import Message
@@ -39,12 +40,19 @@ class Transaction:
 class Transactions:
     """Those of one session, by the client's names for them."""
 
-    __slots__ = ("_open", "_session", "_size")
+    __slots__ = ("_committing", "_open", "_session", "_size")
 
     def __init__(self, session: StompSession) -> None:
         self._session = session
         self._open: dict[str, Transaction] = {}
         self._size = 0
+        # COMMITs that wait for the store.
+        self._committing = 0
+
+    @property
+    def are_committing(self) -> bool:
+        """Is there a COMMIT that the store may still fail?"""
+        return self._committing > 0
 
     def begin(self, name: str) -> None:
         """BEGIN. Raises StompFailure."""
@@ -111,23 +119,41 @@ class Transactions:
         for outcome, taken in transaction.settled:
             session.acknowledging.apply(outcome, taken)
 
-        def done() -> None:
+        if not session.broker.store.has_work():
             for each in receipts:
                 session.receipts.answer(each)
+            return
+
+        def done() -> None:
+            self._committing -= 1
+            if not session.finished:
+                for each in receipts:
+                    session.receipts.answer(each)
 
         def failed(detail: str) -> None:
-            for outcome, taken in transaction.settled:
-                if outcome != RELEASE:
-                    for _, _, queued in taken:
-                        queued.lane.queue.unsettle(queued)
-                    session.subscribing.put_back(taken)
+            self._committing -= 1
+            self._undo(transaction)
             failure = StompFailure("Store failure", f"transaction '{name}' could not be kept: {detail}", fatal=True)
             session.fail(failure, receipt)
 
-        if session.broker.store.has_work():
-            session.gate.wait_for_commit(done, failed)
+        self._committing += 1
+        session.gate.wait_for_commit(done, failed)
+
+    def _undo(self, transaction: Transaction) -> None:
+        """The store kept nothing of it: what it settled is unsettled again. What it sent is gone."""
+        for outcome, taken in transaction.settled:
+            # What was given back is in its queue.
+            if outcome != RELEASE:
+                for _, _, queued in taken:
+                    queued.lane.queue.unsettle(queued)
+                self._put_back(taken)
+
+    def _put_back(self, taken: Taken) -> None:
+        """To the subscriptions that held it; to the queues, if the client is gone meanwhile."""
+        if self._session.is_open:
+            self._session.subscribing.put_back(taken)
         else:
-            done()
+            release([queued for _, _, queued in taken])
 
     def _check(self, transaction: Transaction) -> None:
         """Can all of it be sent? Raises StompFailure, BrokerError."""

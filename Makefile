@@ -31,7 +31,7 @@ format: $(VENV)/.locked-test ## put sources and imports in the project's format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/.locked-run ## measure this broker, beside rabbitmq-server where it is installed
+bench: $(VENV)/.locked-run ## measure this broker, beside RabbitMQ and ActiveMQ where they are installed
 	@$(BIN)/python -m bench $(ARGS)
 
 soak: $(VENV)/.locked-run ## ten minutes of mixed load and kill -9: is every promise kept? (ARGS="--minutes 60")

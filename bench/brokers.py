@@ -20,7 +20,7 @@ import pika.exceptions
 import batonmq
 from bench.failures import BenchError
 
-__all__ = ["Baton", "Broker", "Rabbit", "on_disk"]
+__all__ = ["Baton", "Broker", "Rabbit", "free_ports", "on_disk"]
 
 START = 90.0
 STOP = 60.0
@@ -35,9 +35,12 @@ class Broker(ABC):
 
     name: str
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, stomp: bool = False) -> None:
         self.folder = folder
+        self.stomp = stomp
+        """Whether it listens for STOMP too."""
         self.port = 0
+        self.stomp_port = 0
         self.version = ""
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -57,16 +60,22 @@ class Broker(ABC):
         """What it has printed."""
         return self.folder / "output"
 
+    def destination(self, queue: str) -> str:
+        """What STOMP calls a durable queue of this name, which is there then, or is made by the first frame."""
+        return f"/queue/{queue}"
+
     def start(self) -> None:
         """Start it and wait until it answers; BenchError with what it said when it does not."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self.stomp:
+            (self.stomp_port,) = free_ports(1)
         self._launch()
         end = time.monotonic() + START
-        while not self._answers():
+        while not (self._answers() and (not self.stomp or _accepts(self.stomp_port))):
             if self._process is None or self._process.poll() is not None or time.monotonic() > end:
                 said = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
                 self.stop()
-                raise BenchError(f"{self.name} did not start: {said[-1] if said else 'it said nothing'}")
+                raise BenchError(f"{self.name} did not start: {_reason(said)}")
             time.sleep(0.05)  # no broker says when it is ready but by answering
 
     def kill(self) -> None:
@@ -96,6 +105,11 @@ class Broker(ABC):
 
     def __exit__(self, *raised: object) -> None:
         self.stop()
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """Why it cannot be started here; None where it can."""
+        return None
 
     @abstractmethod
     def _launch(self) -> None:
@@ -130,6 +144,8 @@ class Baton(Broker):
         if self.log.exists():  # it names the port of an earlier start
             self.log.rename(self.log.with_name(f"output-{sum(1 for _ in self.folder.glob('output-*')) + 1}"))
         command = [sys.executable, "-m", "batonmq", "serve", "--port", "0", "--data", str(self.folder / "data")]
+        if self.stomp:
+            command += ["--stomp-port", str(self.stomp_port)]
         self._process = self._spawn([*command, *self._flags()], dict(os.environ))
 
     def _flags(self) -> list[str]:
@@ -147,8 +163,8 @@ class Rabbit(Broker):
 
     name = "RabbitMQ"
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, *, stomp: bool = False) -> None:
+        super().__init__(folder, stomp=stomp)
         self._mapper: subprocess.Popen[bytes] | None = None
 
     @staticmethod
@@ -159,13 +175,20 @@ class Rabbit(Broker):
             return None
         return DEBIAN if DEBIAN.exists() else Path(found)
 
+    @classmethod
+    def missing(cls) -> str | None:
+        return None if cls.installed() else "rabbitmq-server is not installed"
+
     def _launch(self) -> None:
         program, mapper = self.installed(), shutil.which("epmd")
         if program is None or mapper is None:
             raise BenchError("rabbitmq-server is not installed")
-        self.port, distribution, mapping = _free_ports(3)
-        (self.folder / "rabbitmq.conf").write_text(f"listeners.tcp.default = 127.0.0.1:{self.port}\n")
-        (self.folder / "enabled_plugins").write_text("[].\n")
+        self.port, distribution, mapping = free_ports(3)
+        listeners = f"listeners.tcp.default = 127.0.0.1:{self.port}\n"
+        if self.stomp:
+            listeners += f"stomp.listeners.tcp.1 = 127.0.0.1:{self.stomp_port}\n"
+        (self.folder / "rabbitmq.conf").write_text(listeners)
+        (self.folder / "enabled_plugins").write_text("[rabbitmq_stomp].\n" if self.stomp else "[].\n")
         environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("RABBITMQ_", "NOTIFY_"))},
             "HOME": str(self.folder),  # the cookie
@@ -188,11 +211,20 @@ class Rabbit(Broker):
         _await_port(mapping)
         self._process = self._spawn([str(program)], environment)
 
-    def _answers(self) -> bool:
+    def destination(self, queue: str) -> str:
+        # To /queue/NAME, "persistent:false" on a SEND would declare a queue that is exclusive, and is refused.
+        with contextlib.closing(self._connect()) as connection:
+            connection.channel().queue_declare(queue, durable=True)
+        return f"/amq/queue/{queue}"
+
+    def _connect(self) -> pika.BlockingConnection:
         parameters = pika.URLParameters(self.url)
         parameters.socket_timeout = parameters.blocked_connection_timeout = 10.0
+        return pika.BlockingConnection(parameters)
+
+    def _answers(self) -> bool:
         try:
-            connection = pika.BlockingConnection(parameters)
+            connection = self._connect()
         except pika.exceptions.AMQPError:
             return False
         properties = connection._impl.server_properties  # noqa: SLF001 - pika has no public face of it
@@ -222,7 +254,8 @@ def on_disk(folder: Path) -> None:
         raise BenchError(f"{folder} is in memory ({kind}): --folder names one on a disk")
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback that nobody listened on a moment ago."""
     probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports: list[int] = [probe.getsockname()[1] for probe in probes]
     for probe in probes:
@@ -232,8 +265,15 @@ def _free_ports(count: int) -> list[int]:
 
 def _await_port(port: int) -> None:
     end = time.monotonic() + START
-    while time.monotonic() < end:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+    while time.monotonic() < end and not _accepts(port):
         time.sleep(0.02)
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _reason(said: list[str]) -> str:
+    """The line that tells most: what calls itself an error, or the last; Java prints a trace after it."""
+    return next((line for line in said if line.startswith("ERROR")), said[-1] if said else "it said nothing")

@@ -46,12 +46,22 @@ class Figure:
     target: Target | None = None
     ours: list[float] = field(default_factory=list)
     theirs: list[float] = field(default_factory=list)
+    others: list[float] = field(default_factory=list)
+    """A second peer's, in sections that have one."""
+
+    @property
+    def columns(self) -> tuple[list[float], list[float], list[float]]:
+        """The samples in the order of the section's columns."""
+        return self.ours, self.theirs, self.others
 
     @property
     def ratio(self) -> float | None:
-        """Our median to theirs; None where there is nothing to compare."""
-        ours, theirs = median(self.ours), median(self.theirs)
-        return ours / theirs if ours is not None and theirs else None
+        """Our median to theirs, the better peer's where there are two; None where there is nothing to compare."""
+        ours = median(self.ours)
+        peers = [found for found in (median(self.theirs), median(self.others)) if found]
+        if ours is None or not peers:
+            return None
+        return ours / (min(peers) if self.target is not None and self.target.upper else max(peers))
 
     @property
     def met(self) -> bool | None:
@@ -66,13 +76,15 @@ class Figure:
 
 @dataclass(slots=True)
 class Section:
-    """Figures that belong together: a title, the heads of the two columns, and what must be known to read them."""
+    """Figures that belong together: a title, the heads of the columns, and what must be known to read them."""
 
     title: str
     ours: str
     theirs: str
     figures: list[Figure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    others: str = ""
+    """The second peer, where there is one."""
 
 
 def median(samples: Sequence[float]) -> float | None:
@@ -82,16 +94,17 @@ def median(samples: Sequence[float]) -> float | None:
 
 def table(section: Section) -> str:
     """The section for a terminal."""
-    head = ("", section.ours, section.theirs, "ratio", "target", "")
-    rows = [head, *(_cells(figure) for figure in section.figures)]
+    heads = [name for name in (section.ours, section.theirs, section.others) if name]
+    head = ("", *heads, "ratio", "target", "")
+    rows = [head, *(_cells(figure, len(heads)) for figure in section.figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     lines = [section.title, ""]
     for row in rows:
         cells = [
             row[0].ljust(widths[0]),
-            *(cell.rjust(width) for cell, width in zip(row[1:5], widths[1:5], strict=True)),
+            *(cell.rjust(width) for cell, width in zip(row[1:-1], widths[1:-1], strict=True)),
         ]
-        lines.append("  ".join([*cells, row[5]]).rstrip())
+        lines.append("  ".join([*cells, row[-1]]).rstrip())
     return "\n".join([*lines, *(f"  {note}" for note in section.notes)])
 
 
@@ -120,12 +133,12 @@ def machine() -> dict[str, str]:
     }
 
 
-def _cells(figure: Figure) -> tuple[str, ...]:
-    ours, theirs, ratio = median(figure.ours), median(figure.theirs), figure.ratio
+def _cells(figure: Figure, columns: int) -> tuple[str, ...]:
+    ratio = figure.ratio
+    medians = [median(samples) for samples in figure.columns[:columns]]
     return (
         f"{figure.name}, {figure.unit}",
-        EMPTY if ours is None else number(ours),
-        EMPTY if theirs is None else number(theirs),
+        *(EMPTY if found is None else number(found) for found in medians),
         EMPTY if ratio is None else f"{ratio:.2f}x",
         "" if figure.target is None else str(figure.target),
         "" if figure.target is None else {True: "met", False: "MISSED", None: "not compared"}[figure.met],
@@ -144,6 +157,7 @@ def _plain(section: Section) -> dict[str, object]:
         "title": section.title,
         "ours": section.ours,
         "theirs": section.theirs,
+        "others": section.others,
         "notes": section.notes,
         "figures": [
             {
@@ -151,10 +165,11 @@ def _plain(section: Section) -> dict[str, object]:
                 "unit": figure.unit,
                 "ours": median(figure.ours),
                 "theirs": median(figure.theirs),
+                "others": median(figure.others),
                 "ratio": figure.ratio,
                 "target": None if figure.target is None else str(figure.target),
                 "met": figure.met,
-                "samples": {"ours": figure.ours, "theirs": figure.theirs},
+                "samples": {"ours": figure.ours, "theirs": figure.theirs, "others": figure.others},
             }
             for figure in section.figures
         ],

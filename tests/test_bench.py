@@ -73,6 +73,15 @@ def test_a_missing_load_generator_is_one_line_and_status_2(
     assert [path.name for path in tmp_path.iterdir()] == ["mounts"]
 
 
+@needs_proc
+def test_the_section_stomp_names_its_own_load_generator(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _mounted("ext4", monkeypatch, tmp_path)
+    assert main(["--only", "stomp", "--folder", str(tmp_path), "--loadgen", str(tmp_path / "nowhere")]) == 2
+    assert "no stompload.c in" in capsys.readouterr().err
+
+
 def test_a_missing_compiler_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "amqpload.c").write_text("int main(void) { return 0; }\n")
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -158,7 +167,7 @@ def test_json_holds_every_sample(tmp_path: Path) -> None:
     assert document["machine"] == {"cores": "2"}
     (read,) = document["sections"][0]["figures"]
     assert (read["ours"], read["theirs"], read["ratio"], read["met"]) == (2, 1, 2, True)
-    assert read["samples"] == {"ours": [1, 2, 3], "theirs": [1]}
+    assert read["samples"] == {"ours": [1, 2, 3], "theirs": [1], "others": []}
 
 
 # Processes

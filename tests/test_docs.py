@@ -201,6 +201,8 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "[server]": config.ServerConfig,
     "[[listener]]": config.ListenerConfig,
     "[amqp]": config.AmqpConfig,
+    "[stomp]": config.StompConfig,
+    "[websocket]": config.WebSocketConfig,
     "[limits]": config.LimitsConfig,
     "[[vhost]]": config.VhostConfig,
     "[[policy]]": config.PolicyConfig,

@@ -49,11 +49,15 @@ class Served:
         return self.process.returncode
 
 
+# No other test, and no other program, is in the way of these.
+OTHERS = ("--stomp-port", "off", "--websocket-port", "off")
+
+
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     """`batonmq serve` on a free port, with its data in a directory of its own."""
     with subprocess.Popen(
-        [sys.executable, "-m", "batonmq", "serve", "--port", "0", "--data", str(tmp_path / "data")],
+        [sys.executable, "-m", "batonmq", "serve", "--port", "0", *OTHERS, "--data", str(tmp_path / "data")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -48,6 +48,13 @@ def test_a_port_in_use_is_one_line(batonmq: Batonmq) -> None:
     )
 
 
+@pytest.mark.parametrize("flag", ["--stomp-port", "--websocket-port"])
+def test_a_port_is_a_number_or_off(batonmq: Batonmq, flag: str) -> None:
+    result = batonmq("serve", flag, "65536")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert f"Invalid value for '{flag}': '65536' is neither a port from 0 to 65535 nor off" in result.stderr
+
+
 def test_a_mistake_in_the_configuration_is_one_line(batonmq: Batonmq, tmp_path: Path) -> None:
     (tmp_path / "b.toml").write_text("[amqp]\nheartbeats = 3\n")
     result = batonmq("serve", "--config", "b.toml")

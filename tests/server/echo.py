@@ -15,10 +15,12 @@ from batonmq.errors import StoreError
 from batonmq.server.authenticator import Authenticator
 from batonmq.server.config import AmqpConfig, Config, LimitsConfig, ListenerConfig
 from batonmq.server.interface import Host
+from batonmq.server.listeners import Endpoint
 from batonmq.server.log_ins import LogIns
 from batonmq.server.recognise import ServedProtocol
 from batonmq.server.socket_server import SocketServer
 from batonmq.server.users import UserFile, guest_account
+from batonmq.server.websocket import WebSocketSession, WebSocketSettings
 
 
 class EchoStore:
@@ -163,7 +165,7 @@ class EchoServer:
         self.broker = broker
         self.store = broker.store
         self.sessions = sessions
-        self.port = server.addresses[0][1]
+        self.port = server.addresses[0].port
         self._clients: list[asyncio.StreamWriter] = []
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -191,7 +193,11 @@ def config(
 
 @asynccontextmanager
 async def echo_server(
-    directory: Path, settings: Config | None = None, *, refusal_seconds: float = 0.01
+    directory: Path,
+    settings: Config | None = None,
+    *,
+    refusal_seconds: float = 0.01,
+    websocket: WebSocketSettings | None = None,
 ) -> AsyncIterator[EchoServer]:
     store = EchoStore()
     broker = EchoBroker(store)
@@ -210,7 +216,16 @@ async def echo_server(
     protocols = [ServedProtocol("other", is_other, refuse), ServedProtocol("echo", lambda _: True, make_session)]
     authenticator = Authenticator(UserFile(directory), {}, guest_account(["/"]))
     log_ins = LogIns(authenticator, asyncio.get_running_loop(), refusal_seconds)
-    server = SocketServer(broker, store, protocols, log_ins, settings or config(), Clock())
+    settings = settings or config()
+    endpoints = [Endpoint("echo", one.host, one.port, one.backlog, protocols) for one in settings.listener]
+    if websocket is not None:
+
+        def make_websocket(host: Host) -> WebSocketSession:
+            return WebSocketSession(host, websocket, make_session)
+
+        carried = ServedProtocol("WebSocket", lambda _: True, make_websocket)
+        endpoints.insert(0, Endpoint("ws", "127.0.0.1", 0, 16, [carried], path=websocket.path))
+    server = SocketServer(broker, store, endpoints, log_ins, settings, Clock())
     await server.start()
     served = EchoServer(server, broker, sessions)
     try:

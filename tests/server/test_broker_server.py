@@ -10,14 +10,26 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pika
 import pytest
 from pika import exceptions
-from tests.server.echo import until
+from tests.server.echo import EchoBroker, EchoSession, EchoStore, until
+from websockets.sync.client import connect
 
+from batonmq.server import broker_server
 from batonmq.server.broker_server import STORE_NAME, Server
-from batonmq.server.config import AmqpConfig, Config, ListenerConfig, ServerConfig, UserConfig
+from batonmq.server.config import (
+    AmqpConfig,
+    Config,
+    ListenerConfig,
+    ServerConfig,
+    StompConfig,
+    UserConfig,
+    WebSocketConfig,
+)
 from batonmq.server.failures import ConfigError, StartError
+from batonmq.server.interface import Host, Session
 from batonmq.server.users import PermissionEntry, UserEntry, UserFile
 
 Run = Callable[[Coroutine[object, object, None]], None]
@@ -27,7 +39,14 @@ DEFAULT_AMQP = AmqpConfig()
 
 
 def config(data: Path, port: int = 0, *, amqp: AmqpConfig = DEFAULT_AMQP, user: tuple[UserConfig, ...] = ()) -> Config:
-    return Config(server=ServerConfig(data=str(data)), listener=(ListenerConfig(port=port),), amqp=amqp, user=user)
+    return Config(
+        server=ServerConfig(data=str(data)),
+        listener=(ListenerConfig(port=port),),
+        stomp=StompConfig(port="off"),
+        websocket=WebSocketConfig(port="off"),
+        amqp=amqp,
+        user=user,
+    )
 
 
 @asynccontextmanager
@@ -206,5 +225,81 @@ def test_a_store_that_is_none_and_users_that_are_none_are_errors_in_words(run: R
         (tmp_path / "b" / "users.json").write_text("[]")
         with pytest.raises(ConfigError, match=r"users\.json: not a file of users"):
             await Server(config(tmp_path / "b")).start()
+
+    run(main())
+
+
+# ---------------------------------------------------------------------- STOMP and WebSocket
+
+
+class WithStomp(Server):
+    """Serves echo sessions where it would serve STOMP."""
+
+    def _stomp(self) -> Callable[[Host], Session]:
+        return lambda host: EchoSession(host, EchoBroker(EchoStore()))
+
+
+def with_stomp(data: Path, stomp: StompConfig, websocket: WebSocketConfig) -> WithStomp:
+    changed = msgspec.structs.replace(config(data), stomp=stomp, websocket=websocket)
+    return WithStomp(changed, refusal_seconds=0.01)
+
+
+def test_clients_of_stomp_are_served_at_a_port_of_their_own_at_that_of_amqp_and_through_websocket(
+    run: Run, tmp_path: Path
+) -> None:
+    hello = b"CONNECT\r\naccept-version:1.2\r\n\r\n\0"
+
+    async def main() -> None:
+        async with with_stomp(tmp_path, StompConfig(port=0), WebSocketConfig(port=0, path="/stomp")) as server:
+            amqp, stomp, websocket = server.addresses
+            assert [address.scheme for address in server.addresses] == ["amqp", "stomp", "ws"]
+            assert websocket.url == f"ws://127.0.0.1:{websocket.port}/stomp"
+            for port in (amqp.port, stomp.port):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(hello)
+                async with asyncio.timeout(20):
+                    assert await reader.readexactly(len(hello)) == hello
+                writer.close()
+            assert await asyncio.to_thread(through_websocket, websocket.url, hello) == hello
+            await asyncio.to_thread(send, amqp.port, b"and AMQP as ever")
+
+    def through_websocket(url: str, data: bytes) -> bytes:
+        with connect(url, open_timeout=20, proxy=None) as client:
+            client.send(data)
+            return client.recv(timeout=20, decode=False)
+
+    run(main())
+
+
+def test_off_is_nowhere(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with with_stomp(tmp_path, StompConfig(port="off"), WebSocketConfig(port="off")) as server:
+            assert [address.scheme for address in server.addresses] == ["amqp"]
+
+    run(main())
+
+
+def test_a_port_that_nobody_asked_for_may_be_taken(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            # The default would be in use or not, as the machine has it.
+            monkeypatch.setattr(broker_server, "StompConfig", lambda: StompConfig(port=port))
+            asked_for_nothing = StompConfig(port=port)
+            async with with_stomp(tmp_path, asked_for_nothing, WebSocketConfig(port="off")) as server:
+                assert [address.scheme for address in server.addresses] == ["amqp"]
+            (warning,) = [one.getMessage() for one in caplog.records if "STOMP" in one.getMessage()]
+            assert warning == (
+                f"STOMP is not served: port {port} on 127.0.0.1 is in use by another program;"
+                " --stomp-port chooses another"
+            )
+            required = with_stomp(tmp_path, StompConfig(port=port, required=True), WebSocketConfig(port="off"))
+            with pytest.raises(StartError, match=f"port {port} .* --stomp-port chooses another"):
+                await required.start()
+            chosen = with_stomp(tmp_path, StompConfig(port="off"), WebSocketConfig(port=port))
+            with pytest.raises(StartError, match=f"port {port} .* --websocket-port chooses another"):
+                await chosen.start()
 
     run(main())

@@ -12,6 +12,8 @@ from batonmq.server.config import (
     AmqpConfig,
     Config,
     ListenerConfig,
+    StompConfig,
+    WebSocketConfig,
     configured_accounts,
     load_config,
     parse_config,
@@ -57,6 +59,9 @@ def test_the_example_explains_every_key_and_is_valid() -> None:
         ("[amqp]\nheartbeat='x'", "b.toml: amqp.heartbeat: expected 'int', got 'str'"),
         ("[amqp]\nframe_max=1", "b.toml: amqp.frame_max: expected 'int' >= 4096"),
         ("[[listener]]\nport=70000", "b.toml: listener[0].port: expected 'int' <= 65535"),
+        ("[stomp]\nport=70000", "b.toml: stomp.port: expected 'int' <= 65535"),
+        ("[stomp]\nport='on'", "b.toml: stomp.port: expected 'int' or 'off', got 'on'"),
+        ("[websocket]\npath='ws'", "b.toml: websocket: path: expected one that begins with /, as /ws, got 'ws'"),
         ("listener=[]", "b.toml: listener: expected at least one"),
         ("listener=3", "b.toml: listener: expected 'array', got 'int'"),
         ("server=3", "b.toml: server: expected 'table', got 'int'"),
@@ -104,6 +109,20 @@ def test_flags_count_more_than_the_file() -> None:
     assert (changed.server.data, changed.server.log_level) == ("b", "debug")
     assert changed.listener == (ListenerConfig(host="::1", port=7),)
     assert changed.amqp == AmqpConfig()
+    assert changed.stomp == StompConfig()
+    assert changed.websocket == WebSocketConfig()
+
+
+def test_a_port_of_a_flag_is_one_that_the_broker_must_have() -> None:
+    config = parse_config("[stomp]\nport='off'\n[websocket]\npath='/mq'", "x")
+    changed = config.with_flags(stomp_port=61613, websocket_port="off")
+    assert changed.stomp == StompConfig(port=61613, required=True)
+    assert changed.websocket == WebSocketConfig(port="off", path="/mq", required=True)
+    # The address is meant for all that listens, and asks for no port.
+    everywhere = Config().with_flags(host="*")
+    assert everywhere.listener == (ListenerConfig(host="*"),)
+    assert everywhere.stomp == StompConfig(host="*")
+    assert everywhere.websocket == WebSocketConfig(host="*")
 
 
 def test_users_and_virtual_hosts_are_taken_over() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -21,13 +21,39 @@ __all__ = ["load", "serve"]
 LEVELS = ("debug", "info", "warning", "error")
 
 
+def optional_port(value: str) -> int | Literal["off"]:
+    """A port, or off."""
+    if value == "off":
+        return "off"
+    if value.isascii() and value.isdigit() and int(value) <= 65535:
+        return int(value)
+    raise click.BadParameter(f"{value!r} is neither a port from 0 to 65535 nor off")
+
+
 @click.command()
 @click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE", help="Read this TOML file.")
 @click.option("--data", metavar="DIR", help="Where messages are kept. Default: ./data")
 @click.option("--host", help="Which address to listen on; * for all. Default: 127.0.0.1")
 @click.option("--port", type=click.IntRange(0, 65535), help="Which port to listen on; 0 for a free one. Default: 5672")
+@click.option(
+    "--stomp-port", type=optional_port, metavar="PORT", help="The same for STOMP; off for none. Default: 61613"
+)
+@click.option(
+    "--websocket-port",
+    type=optional_port,
+    metavar="PORT",
+    help="The same for STOMP through WebSocket; off for none. Default: 15674",
+)
 @click.option("--log-level", type=click.Choice(LEVELS), help="How much to log to stderr. Default: info")
-def serve(file: Path | None, data: str | None, host: str | None, port: int | None, log_level: str | None) -> None:
+def serve(
+    file: Path | None,
+    data: str | None,
+    host: str | None,
+    port: int | None,
+    stomp_port: int | Literal["off"] | None,
+    websocket_port: int | Literal["off"] | None,
+    log_level: str | None,
+) -> None:
     """Run the broker, until Ctrl-C or SIGTERM.
 
     Flags count more than the TOML file. Everything that is confirmed to a client is on the disk; stopping is safe at
@@ -43,7 +69,14 @@ def serve(file: Path | None, data: str | None, host: str | None, port: int | Non
     from batonmq.server.logs import configure_logging
     from batonmq.server.run import run
 
-    config = load(file).with_flags(data=data, host=host, port=port, log_level=log_level)
+    config = load(file).with_flags(
+        data=data,
+        host=host,
+        port=port,
+        stomp_port=stomp_port,
+        websocket_port=websocket_port,
+        log_level=log_level,
+    )
     configure_logging(config.server.log_level)
     try:
         run(config, lambda server: _ready(config, server))
@@ -63,7 +96,7 @@ def load(file: Path | None) -> Config:
 
 
 def _ready(config: Config, server: Server) -> None:
-    addresses = [f"amqp://{_shown(host)}:{port}" for host, port in server.addresses]
+    addresses = [address.url for address in server.addresses]
     names = [user.name for user in config.user]
     lines = [f"BatonMQ {__version__}", ""]
     lines += [f"  {'listens' if number == 0 else '':9} {address}" for number, address in enumerate(addresses)]
@@ -81,10 +114,6 @@ def _ready(config: Config, server: Server) -> None:
     lines += [f'  {_command()}{option} send hello "Hello, world"', f"  {_command()}{option} receive hello", ""]
     click.echo("\n".join(lines))
     sys.stdout.flush()
-
-
-def _shown(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def _command() -> str:

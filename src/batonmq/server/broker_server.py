@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,14 +16,16 @@ from batonmq.errors import StoreError
 from batonmq.protocols.amqp091.session import AmqpSession
 from batonmq.protocols.amqp091.settings import AmqpSettings
 from batonmq.server.authenticator import Authenticator
-from batonmq.server.config import Config, configured_accounts
+from batonmq.server.config import Config, StompConfig, WebSocketConfig, configured_accounts
 from batonmq.server.data_directory import open_data_directory
 from batonmq.server.failures import StartError
 from batonmq.server.interface import Host, Session
+from batonmq.server.listeners import Address, Endpoint
 from batonmq.server.log_ins import REFUSAL_SECONDS, LogIns
-from batonmq.server.recognise import ServedProtocol
+from batonmq.server.recognise import ServedProtocol, begins_stomp
 from batonmq.server.socket_server import SHUTDOWN_SECONDS, SocketServer
 from batonmq.server.users import UserFile, guest_account
+from batonmq.server.websocket import WebSocketSession, WebSocketSettings
 from batonmq.store import SqliteStore
 
 __all__ = ["STORE_NAME", "Server"]
@@ -46,14 +49,14 @@ class Server:
         self.broker: Broker
 
     @property
-    def addresses(self) -> list[tuple[str, int]]:
-        """Host and port of every socket that it listens on."""
+    def addresses(self) -> list[Address]:
+        """Every socket that it listens on, those of AMQP first."""
         return self._sockets.addresses
 
     @property
     def ports(self) -> list[int]:
         """The ports that it listens on; where the configuration says 0, the system has chosen one."""
-        return [port for _, port in self.addresses]
+        return [address.port for address in self.addresses]
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -86,7 +89,7 @@ class Server:
                 self.broker.add_vhost(policy.vhost).policies.set(policy.policy, keep=False)
             log_ins = LogIns(authenticator, asyncio.get_running_loop(), self._refusal_seconds)
             self._sockets = SocketServer(
-                self.broker, self.broker.store, [self._amqp()], log_ins, self.config, self._clock
+                self.broker, self.broker.store, self._endpoints(), log_ins, self.config, self._clock
             )
             await self._sockets.start()
             self._directory = opened.pop_all()
@@ -110,6 +113,35 @@ class Server:
         guest = guest_account(self.config.vhosts) if self.config.server.guest else None
         return Authenticator(UserFile(self.data), configured_accounts(self.config), guest)
 
+    def _endpoints(self) -> list[Endpoint]:
+        """Where it shall listen, and for what."""
+        amqp = [self._amqp()]
+        others: list[Endpoint] = []
+        make_stomp = self._stomp()
+        if make_stomp is not None:
+            stomp = ServedProtocol("STOMP", begins_stomp, make_stomp)
+            # The port of AMQP takes clients of STOMP too.
+            amqp = [stomp, *amqp]
+            others += _endpoint("stomp", self.config.stomp, StompConfig(), [stomp])
+            websocket = self._websocket(make_stomp)
+            others += _endpoint("ws", self.config.websocket, WebSocketConfig(), [websocket], self.config.websocket.path)
+        return [Endpoint("amqp", one.host, one.port, one.backlog, amqp) for one in self.config.listener] + others
+
+    def _stomp(self) -> Callable[[Host], Session] | None:
+        """What makes a session of STOMP; None: STOMP is not served."""
+        return None
+
+    def _websocket(self, make_session: Callable[[Host], Session]) -> ServedProtocol:
+        configured = self.config.websocket
+        settings = WebSocketSettings(
+            path=configured.path,
+            origins=configured.origins,
+            max_message_size=configured.max_message_size,
+            ping_interval=configured.ping_interval,
+            handshake_timeout=configured.handshake_timeout,
+        )
+        return ServedProtocol("WebSocket", lambda _: True, lambda host: WebSocketSession(host, settings, make_session))
+
     def _amqp(self) -> ServedProtocol:
         configured = self.config.amqp
         defaults = AmqpSettings()
@@ -128,3 +160,27 @@ class Server:
 
         # It takes whatever no other protocol does: a wrong header is answered with the right one (AMQP 0-9-1, 4.2.2).
         return ServedProtocol("AMQP 0-9-1", lambda _: True, make_session)
+
+
+def _endpoint(
+    scheme: str,
+    configured: StompConfig | WebSocketConfig,
+    default: StompConfig | WebSocketConfig,
+    protocols: list[ServedProtocol],
+    path: str = "",
+) -> list[Endpoint]:
+    """Where the configuration has it; nowhere when it is off."""
+    if configured.port == "off":
+        return []
+    return [
+        Endpoint(
+            scheme,
+            configured.host,
+            configured.port,
+            configured.backlog,
+            protocols,
+            path=path,
+            flag="--websocket-port" if isinstance(configured, WebSocketConfig) else "--stomp-port",
+            is_asked=configured.required or configured.port != default.port,
+        )
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -25,14 +25,18 @@ __all__ = [
     "PermissionConfig",
     "PolicyConfig",
     "ServerConfig",
+    "StompConfig",
     "UserConfig",
     "VhostConfig",
+    "WebSocketConfig",
     "configured_accounts",
     "load_config",
     "parse_config",
 ]
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
+# 0 lets the system choose a port, as everywhere; "off" is for listening nowhere.
+OptionalPort = Port | Literal["off"]
 Positive = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 
@@ -67,6 +71,33 @@ class AmqpConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     handshake_timeout: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     product: str = ""
     version: str = ""
+
+
+class StompConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[stomp]: where clients of STOMP connect."""
+
+    host: str = "127.0.0.1"
+    port: OptionalPort = 61613
+    backlog: Positive = 1024
+    required: bool = False
+
+
+class WebSocketConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[websocket]: where clients of STOMP connect through WebSocket (RFC 6455)."""
+
+    host: str = "127.0.0.1"
+    port: OptionalPort = 15674
+    backlog: Positive = 1024
+    required: bool = False
+    path: str = "/ws"
+    origins: tuple[str, ...] = ()
+    max_message_size: Positive = 16 * 1024 * 1024
+    ping_interval: Annotated[float, Meta(ge=0, le=3600)] = 30.0
+    handshake_timeout: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+
+    def __post_init__(self) -> None:
+        if not self.path.startswith("/") or "?" in self.path:
+            raise ValueError(f"path: expected one that begins with /, as /ws, got {self.path!r}")
 
 
 class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -136,6 +167,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     server: ServerConfig = ServerConfig()
     listener: tuple[ListenerConfig, ...] = (ListenerConfig(),)
     amqp: AmqpConfig = AmqpConfig()
+    stomp: StompConfig = StompConfig()
+    websocket: WebSocketConfig = WebSocketConfig()
     limits: LimitsConfig = LimitsConfig()
     vhost: tuple[VhostConfig, ...] = ()
     policy: tuple[PolicyConfig, ...] = ()
@@ -163,9 +196,14 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         data: str | None = None,
         host: str | None = None,
         port: int | None = None,
+        stomp_port: OptionalPort | None = None,
+        websocket_port: OptionalPort | None = None,
         log_level: str | None = None,
     ) -> Config:
-        """The command line's flags over the file. `host` and `port` make one listener of however many there are."""
+        """The command line's flags over the file.
+
+        `host` and `port` make one listener of however many there are; `host` is meant for STOMP and WebSocket, too.
+        """
         config = self
         if data is not None:
             config = msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, data=data))
@@ -177,7 +215,23 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
                 first, host=first.host if host is None else host, port=first.port if port is None else port
             )
             config = msgspec.structs.replace(config, listener=(listener,))
-        return config
+        return msgspec.structs.replace(
+            config,
+            stomp=_with_address(config.stomp, host, stomp_port),
+            websocket=_with_address(config.websocket, host, websocket_port),
+        )
+
+
+_Listening = TypeVar("_Listening", StompConfig, WebSocketConfig)
+
+
+def _with_address(listening: _Listening, host: str | None, port: OptionalPort | None) -> _Listening:
+    """A port that was asked for on the command line is one that the broker must have."""
+    if host is not None:
+        listening = msgspec.structs.replace(listening, host=host)
+    if port is not None:
+        listening = msgspec.structs.replace(listening, port=port, required=True)
+    return listening
 
 
 def load_config(path: Path) -> Config:
@@ -209,6 +263,8 @@ def _readable(error: str) -> str:
     key = where.rstrip("`").removeprefix("$").removeprefix(".")
     what = what.replace("Object contains unknown field", "unknown key").replace("Object missing", "missing")
     what = what.replace("required field", "key").replace("`", "'").replace("object", "table")
+    # The only one of a few words that may stand in a file is the port that is off.
+    what = what.replace("Invalid enum value", "Expected 'int' or 'off', got")
     if what.startswith("Expected"):
         what = "e" + what[1:]
     return f"{key}: {what}" if key else what

@@ -13,12 +13,12 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from batonmq.broker.access import User
 from batonmq.server.interface import Session
-from batonmq.server.recognise import recognise
+from batonmq.server.recognise import ServedProtocol, recognise
 
 if TYPE_CHECKING:
     from batonmq.server.connections import Connections
@@ -60,6 +60,7 @@ class Connection(asyncio.BufferedProtocol):
         "_is_lost",
         "_is_woken",
         "_linger",
+        "_protocols",
         "_session",
         "_transport",
         "is_loopback",
@@ -67,8 +68,10 @@ class Connection(asyncio.BufferedProtocol):
         "peer",
     )
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, protocols: Sequence[ServedProtocol]) -> None:
+        """`protocols` are those of the port, the last of which takes whatever no other does."""
         self._connections = connections
+        self._protocols = protocols
         self._buffer = connections.read_buffer()
         self._session: Session | None = None
         self._head = b""
@@ -252,7 +255,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _begin(self, head: bytes) -> Session | None:
         """Make the session as soon as the first bytes tell the protocol."""
-        protocol = recognise(self._connections.protocols, head)
+        protocol = recognise(self._protocols, head)
         if protocol is None:
             self._head = head
             return None

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
 
 from batonmq.clock import Clock
 from batonmq.server.connection import Connection
 from batonmq.server.interface import Store
 from batonmq.server.log_ins import LogIns
-from batonmq.server.recognise import ServedProtocol
 from batonmq.server.turns import Turns
 
 __all__ = ["Connections"]
@@ -29,7 +27,6 @@ class Connections:
 
     def __init__(
         self,
-        protocols: Sequence[ServedProtocol],
         store: Store,
         turns: Turns,
         log_ins: LogIns,
@@ -41,7 +38,6 @@ class Connections:
         handshake_timeout: float,
     ) -> None:
         """`limit` connections at most; `store_pending` bytes may wait for the store before publishers do."""
-        self.protocols = protocols
         self.turns = turns
         self.log_ins = log_ins
         self.loop = loop

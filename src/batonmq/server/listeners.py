@@ -1,14 +1,18 @@
-"""Sockets that take connections, and how many of those the system allows."""
+"""Where a server listens and for which protocols: sockets that take connections, and how many the system allows."""
 
 from __future__ import annotations
 
 import errno
 import os
 import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from batonmq.server.failures import StartError
+from batonmq.server.recognise import ServedProtocol
 
-__all__ = ["listen", "raise_descriptor_limit"]
+__all__ = ["Address", "Endpoint", "listen", "raise_descriptor_limit"]
 
 # What the process opens besides connections: the store, its journal, listeners, the loop, standard streams.
 OTHER_DESCRIPTORS = 64
@@ -16,10 +20,43 @@ OTHER_DESCRIPTORS = 64
 EVERYWHERE = ("", "*")
 
 
-def listen(host: str, port: int, backlog: int) -> list[socket.socket]:
+class Address(NamedTuple):
+    """A socket that listens, as clients name it."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str = ""
+
+    @property
+    def url(self) -> str:
+        """Without a user, as `amqp://127.0.0.1:5672`."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A host and a port, and what is spoken there."""
+
+    scheme: str
+    host: str
+    port: int
+    backlog: int
+    protocols: Sequence[ServedProtocol]
+    """The last takes whatever no other does."""
+    path: str = ""
+    flag: str = "--port"
+    """The flag of the command line that chooses another port."""
+    is_asked: bool = True
+    """False: nobody asked for it. Where its port is taken the broker does without."""
+
+
+def listen(host: str, port: int, backlog: int, flag: str = "--port") -> list[socket.socket]:
     """Listening sockets for every address of a host; "" or "*" means all of this machine's.
 
-    With port 0 the system chooses one, the same for all the addresses. Raises StartError.
+    With port 0 the system chooses one, the same for all the addresses. `flag` is what errors advise to change the port.
+    Raises StartError.
     """
     try:
         found = socket.getaddrinfo(
@@ -44,7 +81,7 @@ def listen(host: str, port: int, backlog: int) -> list[socket.socket]:
     except OSError as error:
         for opened in sockets:
             opened.close()
-        raise StartError(_why(error, host, port)) from None
+        raise StartError(_why(error, host, port, flag)) from None
     if not sockets:
         raise StartError(f"cannot listen on {host}: it has no address of this machine")
     return sockets
@@ -61,11 +98,11 @@ def _prepare(opened: socket.socket) -> None:
     opened.setblocking(False)
 
 
-def _why(error: OSError, host: str, port: int) -> str:
+def _why(error: OSError, host: str, port: int, flag: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {host or 'this machine'} is in use by another program; --port chooses another"
+        return f"port {port} on {host or 'this machine'} is in use by another program; {flag} chooses another"
     if error.errno == errno.EACCES:
-        return f"port {port} on {host or 'this machine'} needs privileges; --port chooses another"
+        return f"port {port} on {host or 'this machine'} needs privileges; {flag} chooses another"
     if error.errno == errno.EADDRNOTAVAIL:
         return f"cannot listen on {host}: it is not an address of this machine"
     return f"cannot listen on {host}, port {port}: {error.strerror}"

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from batonmq.server.interface import Host, Session
 
-__all__ = ["LONGEST_HEAD", "ServedProtocol", "recognise"]
+__all__ = ["LONGEST_HEAD", "ServedProtocol", "begins_stomp", "recognise"]
 
-# No protocol needs more bytes than AMQP's header to be told from the others.
+# No protocol needs more bytes than AMQP's header, or STOMP's CONNECT with an end of line, to be told from the others.
 LONGEST_HEAD = 8
+
+END_OF_LINE = (b"\n", b"\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +37,20 @@ def recognise(protocols: Sequence[ServedProtocol], head: bytes) -> ServedProtoco
         if matches is None and len(head) < LONGEST_HEAD:
             return None
     return protocols[-1]
+
+
+def begins_stomp(head: bytes) -> bool | None:
+    """Are these the first bytes of a client of STOMP? None: more are needed to tell.
+
+    It begins with a CONNECT or STOMP frame (STOMP 1.2, Connecting), before which there may be ends of lines, as between
+    frames; no other protocol begins with one of those.
+    """
+    if head[:1] in END_OF_LINE:
+        return True
+    for command in (b"CONNECT", b"STOMP"):
+        if head.startswith(command):
+            follows = head[len(command) : len(command) + 1]
+            return follows in END_OF_LINE if follows else None
+        if command.startswith(head):
+            return None
+    return False

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 from batonmq.clock import Clock
 from batonmq.server.committer import Committer
-from batonmq.server.config import Config, ListenerConfig
+from batonmq.server.config import Config
 from batonmq.server.connection import Connection
 from batonmq.server.connections import Connections
+from batonmq.server.failures import StartError
 from batonmq.server.interface import Broker, Store
-from batonmq.server.listeners import listen, raise_descriptor_limit
+from batonmq.server.listeners import Address, Endpoint, listen, raise_descriptor_limit
 from batonmq.server.log_ins import LogIns
-from batonmq.server.recognise import ServedProtocol
 from batonmq.server.timers import Timers
 from batonmq.server.turns import Turns
 
@@ -33,7 +33,7 @@ class SocketServer:
         self,
         broker: Broker,
         store: Store,
-        protocols: Sequence[ServedProtocol],
+        endpoints: Sequence[Endpoint],
         log_ins: LogIns,
         config: Config,
         clock: Clock,
@@ -41,14 +41,13 @@ class SocketServer:
         loop = asyncio.get_running_loop()
         self._broker = broker
         self._store = store
+        self._endpoints = endpoints
         self._listeners: list[asyncio.Server] = []
-        self._config = config
         self._loop = loop
         self._log_ins = log_ins
         self._turns = Turns(broker, loop, self._after_turn)
         self._committer = Committer(store, broker, loop, self._committed)
         self.connections = Connections(
-            protocols,
             store,
             self._turns,
             log_ins,
@@ -59,14 +58,14 @@ class SocketServer:
             handshake_timeout=config.amqp.handshake_timeout,
         )
         self._timers = Timers(broker, loop, clock, self.connections.tick)
-        self.addresses: list[tuple[str, int]] = []
-        """Where it listens: host and port of every socket."""
+        self.addresses: list[Address] = []
+        """Where it listens: every socket, in the order of the endpoints."""
 
     async def start(self) -> None:
         """Listen. Raises StartError; then nothing is left open."""
         try:
-            for listener in self._config.listener:
-                await self._listen(listener)
+            for endpoint in self._endpoints:
+                await self._listen(endpoint)
         except BaseException:
             self._close_listeners()
             raise
@@ -75,14 +74,21 @@ class SocketServer:
         self._timers.start()
         self._turns.request()
 
-    async def _listen(self, listener: ListenerConfig) -> None:
-        for opened in listen(listener.host, listener.port, listener.backlog):
+    async def _listen(self, endpoint: Endpoint) -> None:
+        try:
+            sockets = listen(endpoint.host, endpoint.port, endpoint.backlog, endpoint.flag)
+        except StartError as error:
+            if endpoint.is_asked:
+                raise
+            logger.warning("%s is not served: %s", endpoint.protocols[-1].name, error)
+            return
+        for opened in sockets:
             host, port = opened.getsockname()[:2]
             server = await self._loop.create_server(
-                lambda: Connection(self.connections), sock=opened, backlog=listener.backlog
+                lambda: Connection(self.connections, endpoint.protocols), sock=opened, backlog=endpoint.backlog
             )
             self._listeners.append(server)
-            self.addresses.append((host, port))
+            self.addresses.append(Address(endpoint.scheme, host, port, endpoint.path))
 
     def _close_listeners(self) -> None:
         for server in self._listeners:

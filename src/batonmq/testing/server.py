@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from batonmq.server.broker_server import Server
-from batonmq.server.config import AmqpConfig, Config, ListenerConfig, ServerConfig
+from batonmq.server.config import AmqpConfig, Config, ListenerConfig, ServerConfig, StompConfig, WebSocketConfig
 from batonmq.server.loops import new_event_loop
 from batonmq.testing.clock import MovableClock
 
@@ -28,6 +28,8 @@ class RunningServer:
         self._config = Config(
             server=ServerConfig(data=str(folder), log_level="warning"),
             listener=(ListenerConfig(port=0),),
+            stomp=StompConfig(port="off"),
+            websocket=WebSocketConfig(port="off"),
             amqp=AmqpConfig(heartbeat=0),
         )
         self.clock = clock or MovableClock()

@@ -1,0 +1,319 @@
+"""A session carried by WebSocket (RFC 6455): itself a session, so that a connection serves it as it serves any other.
+
+    bytes -> HTTP request -> 101 -> frames -> payload -> the session within
+    bytes <- frames       <- its output, each piece of it one message
+
+What comes is a stream: a message may hold a part of what the session within takes for a frame, or several. What goes
+out is of the kind that the client used last, text or binary; what is no UTF-8 goes out as binary.
+"""
+
+from __future__ import annotations
+
+import codecs
+import http
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from batonmq.server.interface import Host, Session
+from batonmq.server.websocket_handshake import (
+    LONGEST_REQUEST,
+    Refusal,
+    check_origin,
+    check_path,
+    check_start,
+    select_subprotocol,
+)
+
+__all__ = ["WebSocketSession", "WebSocketSettings"]
+
+logger = logging.getLogger(__name__)
+
+# At its lowest level the library logs what is carried, passwords too. Its errors are told by the code of the close.
+_silent = logging.getLogger("batonmq.server.websocket.library")
+_silent.setLevel(logging.CRITICAL + 1)
+
+# Bytes of a message until the session within has answered for the first time, which is to a log-in: whoever may not log
+# in shall not fill the memory.
+FIRST_MESSAGE_SIZE = 64 * 1024
+
+_PAYLOAD = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
+_END_OF_HEAD = b"\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketSettings:
+    """What an operator may set for one listener."""
+
+    path: str = "/ws"
+    subprotocols: tuple[str, ...] = ("v12.stomp", "v11.stomp", "v10.stomp")
+    """The best first."""
+    origins: tuple[str, ...] = ()
+    """Web pages of other machines that may connect, as `https://shop.example.org`; `*` for all."""
+    max_message_size: int = 16 * 1024 * 1024
+    """Bytes of the largest message of a client, its fragments together."""
+    ping_interval: float = 30.0
+    """Seconds of silence until a client is asked for a sign of life, and again until it is taken for dead; 0: never."""
+    handshake_timeout: float = 10.0
+    """Seconds for the HTTP request."""
+
+
+class WebSocketSession:
+    """The server's side of one WebSocket, around the session that `make_session` gives as soon as it is open."""
+
+    __slots__ = (
+        "_decoder",
+        "_head",
+        "_heard_at",
+        "_host",
+        "_is_asked",
+        "_is_gone",
+        "_is_heard",
+        "_is_leaving",
+        "_is_stopping",
+        "_is_text",
+        "_is_writable",
+        "_made",
+        "_make_session",
+        "_protocol",
+        "_settings",
+        "finished",
+        "output",
+        "suspended",
+    )
+
+    def __init__(self, host: Host, settings: WebSocketSettings, make_session: Callable[[Host], Session]) -> None:
+        self._host = host
+        self._settings = settings
+        self._make_session = make_session
+        self._made: Session | None = None
+        # What has come of the HTTP request; None once there was all of it.
+        self._head: bytes | None = b""
+        # Extensions are declined: a compressed message may be a thousand times what its frames are.
+        self._protocol = ServerProtocol(
+            subprotocols=[Subprotocol(name) for name in settings.subprotocols],
+            select_subprotocol=select_subprotocol,
+            max_size=min(FIRST_MESSAGE_SIZE, settings.max_message_size),
+            logger=_silent,
+        )
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._is_text = True
+        # The closing handshake is done as far as it is ours: nothing more is said.
+        self._is_leaving = False
+        self._is_stopping = False
+        # The session within has been told that the connection is lost.
+        self._is_gone = False
+        self._is_writable = True
+        self._is_heard = True
+        self._is_asked = False
+        self._heard_at: float | None = None
+        self.output: list[bytes] = []
+        self.finished = False
+        self.suspended = False
+
+    # From the connection: batonmq.server.interface.Session
+
+    @property
+    def is_held(self) -> bool:
+        """See Session."""
+        return self._made is not None and not self._is_gone and self._made.is_held
+
+    def is_ahead(self) -> bool:
+        """See Session."""
+        return self._made is not None and not self._is_gone and self._made.is_ahead()
+
+    def receive(self, data: bytes) -> None:
+        """Bytes from the socket."""
+        if self._head is not None:
+            data = self._receive_request(self._head, data)
+        made = self._made
+        if not data or made is None or self._is_leaving:
+            return
+        self._is_heard = True
+        payload = self._receive_frames(data)
+        if payload and not made.finished:
+            # All at once: a session that begins to wait for the store keeps what it was given.
+            made.receive(payload)
+        self.suspended = made.suspended
+
+    def turn_ended(self) -> None:
+        """Put what is to be said into frames."""
+        made = self._made
+        if made is None or self._is_gone:
+            return
+        made.turn_ended()
+        self.suspended = made.suspended
+        self._send_output(made)
+        for data in self._protocol.data_to_send():
+            if data:
+                self.output.append(data)
+            else:  # the library's sign for: close our side
+                self._is_leaving = True
+        if self._is_leaving and not made.suspended:
+            self.finished = True
+            self.connection_lost()
+
+    def tick(self, now: float) -> None:
+        """The handshake's end, signs of life, and the session's own timers."""
+        made = self._made
+        if self.finished or self._is_gone:
+            return
+        if self._heard_at is None:
+            self._heard_at = now
+        if made is None:
+            if now - self._heard_at > self._settings.handshake_timeout:
+                self._refuse(Refusal(http.HTTPStatus.REQUEST_TIMEOUT, "the request did not come to an end in time"))
+            return
+        made.tick(now)
+        self._look_for_life(now, self._heard_at)
+        if made.output or made.finished or self._protocol.writes:
+            self._host.wake()
+
+    def writable(self, is_writable: bool, /) -> None:
+        """See Session."""
+        self._is_writable = is_writable
+        if self._made is not None and not self._is_gone:
+            self._made.writable(is_writable)
+
+    def shutdown(self, reason: str) -> None:
+        """See Session: what the session within has to say goes out before the WebSocket is closed."""
+        self._is_stopping = True
+        if self._made is None:
+            self._refuse(Refusal(http.HTTPStatus.SERVICE_UNAVAILABLE, "the broker stops"))
+        elif not self._is_gone:
+            self._made.shutdown(reason)
+
+    def connection_lost(self) -> None:
+        """See Session."""
+        if self._made is not None and not self._is_gone:
+            self._is_gone = True
+            self._made.connection_lost()
+
+    # The opening handshake (RFC 6455, section 4.2)
+
+    def _receive_request(self, before: bytes, data: bytes) -> bytes:
+        """The request, in any pieces; what follows it is returned."""
+        head = before + data
+        end = head.find(_END_OF_HEAD, max(0, len(before) - len(_END_OF_HEAD) + 1))
+        try:
+            check_start(head)
+            if (len(head) if end < 0 else end) > LONGEST_REQUEST:
+                raise Refusal(
+                    http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+                    f"a request has at most {LONGEST_REQUEST} bytes",
+                )
+            if end < 0:
+                self._head = head
+                return b""
+            end += len(_END_OF_HEAD)
+            self._open(head[:end])
+        except Refusal as refusal:
+            self._refuse(refusal)
+            return b""
+        return head[end:]
+
+    def _open(self, head: bytes) -> None:
+        protocol = self._protocol
+        protocol.receive_data(head)
+        request = next(iter(protocol.events_received()), None)
+        if not isinstance(request, Request):
+            raise Refusal(http.HTTPStatus.BAD_REQUEST, "this is no request that opens a WebSocket")
+        check_path(request, self._settings.path)
+        check_origin(request, self._settings.origins, is_loopback=self._host.is_loopback)
+        response = protocol.accept(request)
+        self._head = None
+        if response.status_code != http.HTTPStatus.SWITCHING_PROTOCOLS:
+            # Section 4.4: who speaks another version is told ours.
+            response.headers["Sec-WebSocket-Version"] = "13"
+            self.output.append(response.serialize())
+            self.finished = True
+            return
+        protocol.send_response(response)
+        self._made = self._make_session(self._host)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answer a request that opens nothing, and end."""
+        logger.info("%s: refused: %s", self._host.peer, refusal)
+        self._head = None
+        self.output.append(self._protocol.reject(refusal.status, f"{refusal}\n").serialize())
+        self.finished = True
+
+    # Frames (RFC 6455, section 5)
+
+    def _receive_frames(self, data: bytes) -> bytes:
+        protocol = self._protocol
+        protocol.receive_data(data)
+        pieces: list[bytes] = []
+        for frame in protocol.events_received():
+            if isinstance(frame, Frame) and frame.opcode in _PAYLOAD:
+                if not self._take(frame):
+                    # Section 8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte
+                    # stream is not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_."
+                    protocol.fail(CloseCode.INVALID_DATA, "text that is not UTF-8")
+                    break
+                pieces.append(bytes(frame.data))
+        if protocol.eof_sent:
+            self._is_leaving = True
+            if protocol.close_rcvd is None:
+                logger.warning("%s: WebSocket closed: %s", self._host.peer, protocol.close_sent)
+        return b"".join(pieces)
+
+    def _take(self, frame: Frame) -> bool:
+        """Note the kind of a message; False: it says that it is text and is none."""
+        if frame.opcode is not Opcode.CONT:
+            self._is_text = frame.opcode is Opcode.TEXT
+            self._decoder.reset()
+        if self._is_text:
+            try:
+                self._decoder.decode(bytes(frame.data), frame.fin)
+            except UnicodeDecodeError:
+                return False
+        return True
+
+    def _send_output(self, made: Session) -> None:
+        protocol = self._protocol
+        if protocol.state is OPEN:
+            for piece in made.output:
+                if self._is_text and _is_utf8(piece):
+                    protocol.send_text(piece)
+                elif piece:
+                    protocol.send_binary(piece)
+            if made.output:
+                protocol.max_message_size = self._settings.max_message_size
+            if made.finished:
+                # Section 7.1.1: the server closes the TCP connection first. What the client answers is not waited for.
+                protocol.send_close(CloseCode.GOING_AWAY if self._is_stopping else CloseCode.NORMAL_CLOSURE)
+                self._is_leaving = True
+        made.output.clear()
+
+    def _look_for_life(self, now: float, heard_at: float) -> None:
+        """Ping who is silent; give up who does not answer (RFC 6455, section 5.5.2)."""
+        interval = self._settings.ping_interval
+        if self._is_heard or self.suspended or not self._is_writable:
+            # Who is not read from, or does not read, can give no sign that would be seen.
+            self._heard_at = now
+            self._is_heard = self._is_asked = False
+        elif interval and now - heard_at >= interval and self._protocol.state is OPEN:
+            if self._is_asked:
+                logger.warning("%s: closed: no answer to a ping for %g s", self._host.peer, interval)
+                self._protocol.fail(CloseCode.INTERNAL_ERROR, "no answer to a ping")
+            else:
+                self._protocol.send_ping(b"")
+                self._is_asked = True
+                self._heard_at = now
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return bool(data)
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

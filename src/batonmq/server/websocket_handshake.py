@@ -1,0 +1,96 @@
+"""What the HTTP request that opens a WebSocket must be, beyond what the library sees to (RFC 6455, section 4.2)."""
+
+from __future__ import annotations
+
+import http
+import ipaddress
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from websockets.datastructures import MultipleValuesError
+from websockets.exceptions import NegotiationError
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+__all__ = ["LONGEST_REQUEST", "Refusal", "check_origin", "check_path", "check_start", "select_subprotocol"]
+
+# Bytes of a request with its headers; browsers add the cookies of the page's host, which are 4 KiB each.
+LONGEST_REQUEST = 32 * 1024
+
+# The method of a request, as far as it has come (RFC 9110, section 9.1; all that are registered are in capitals).
+_METHOD = re.compile(rb"[A-Z]{1,32}(?: |\Z)")
+
+
+class Refusal(Exception):
+    """The request is answered with this status and this line, and the connection ends."""
+
+    def __init__(self, status: http.HTTPStatus, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def check_start(head: bytes) -> None:
+    """Is this the beginning of a request at all? A client of another protocol is told at once. Raises Refusal."""
+    if _METHOD.match(head) is None:
+        raise Refusal(http.HTTPStatus.BAD_REQUEST, "this is not HTTP: here WebSocket is spoken")
+
+
+def check_path(request: Request, path: str) -> None:
+    """Raises Refusal: there is nothing but `path`; a query after it means nothing."""
+    if request.path.partition("?")[0] != path:
+        raise Refusal(http.HTTPStatus.NOT_FOUND, f"there is nothing here: WebSocket clients connect to {path}")
+
+
+def check_origin(request: Request, allowed: Sequence[str], *, is_loopback: bool) -> None:
+    """May the web page that asks connect? Raises Refusal.
+
+    A browser sends a page's own address as Origin (RFC 6455, section 10.2) and lets any page of the web connect to this
+    machine, where guest may log in. So there are let in: who is no browser and sends none; pages of this machine; pages
+    of the host that they connect to; what is `allowed`, where `*` stands for all.
+
+    A name may be made to lead here by whoever owns it. A client of this machine (`is_loopback`) that calls us by a name
+    other than localhost is therefore not taken for a page of the same host.
+    """
+    try:
+        origin = request.headers.get("Origin")
+        host = request.headers.get("Host", "")
+    except MultipleValuesError:
+        raise Refusal(http.HTTPStatus.BAD_REQUEST, "there is more than one Origin, or more than one Host") from None
+    if origin is None or "*" in allowed or origin.lower() in {one.lower().rstrip("/") for one in allowed}:
+        return
+    page = _host_of(origin)
+    if page and (_is_here(page) or (page == _host_of(f"//{host}") and (not is_loopback or _is_address(page)))):
+        return
+    raise Refusal(http.HTTPStatus.FORBIDDEN, "web pages of this origin may not connect: see websocket.origins")
+
+
+def select_subprotocol(protocol: ServerProtocol, asked: Sequence[Subprotocol]) -> Subprotocol | None:
+    """The best that both sides know; none where none was asked for. Raises NegotiationError."""
+    offered = protocol.available_subprotocols or ()
+    for name in offered:
+        if name in asked:
+            return name
+    if asked:
+        raise NegotiationError(f"none of the subprotocols is known here; there are {', '.join(offered)}")
+    return None
+
+
+def _host_of(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_here(host: str) -> bool:
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)

@@ -57,11 +57,11 @@ class Broker(ABC):
         """What it has printed."""
         return self.folder / "output"
 
-    def start(self) -> None:
-        """Start it and wait until it answers; BenchError with what it said when it does not."""
+    def start(self, within: float = START) -> None:
+        """Start it and wait until it answers, so many seconds; BenchError with what it said when it does not."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._launch()
-        end = time.monotonic() + START
+        end = time.monotonic() + within
         while not self._answers():
             if self._process is None or self._process.poll() is not None or time.monotonic() > end:
                 said = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
@@ -78,13 +78,13 @@ class Broker(ABC):
 
     def stop(self) -> None:
         """SIGTERM, and SIGKILL where that does not help within a minute."""
-        if self._process is not None:
-            self._process.terminate()
-            try:
+        try:
+            if self._process is not None:
+                self._process.terminate()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(STOP)
-            finally:  # also when Ctrl-C is typed once more
-                self.kill()
+        finally:  # also when Ctrl-C is typed once more
+            self.kill()
 
     def __enter__(self) -> Self:
         try:

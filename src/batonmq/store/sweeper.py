@@ -41,6 +41,8 @@ class Sweeper:
         self.wants_space = False
         self._has_shrunk = False
         self._dropped: set[int] = set()
+        # Has the disk failed, so that what stands in the log may never reach it?
+        self.is_log_doubtful = False
 
     def recover(self) -> None:
         """Mend what a crash left behind.
@@ -129,8 +131,20 @@ class Sweeper:
         try:
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except apsw.Error as error:
-            # The batch is durable in the log all the same; the next one tries again.
+            # The batch is as safe as its commit has made it; the next one tries again.
+            self.is_log_doubtful = isinstance(error, apsw.IOError)
             log.warning("the store's log could not be copied into its file: %s", error)
+
+    def renew_log(self) -> None:
+        """Copy the whole log into the file, and have the next commit begin it anew. Raises apsw.Error.
+
+        What a failed sync should have written, no later sync writes: the kernel takes it for written. SQLite reads its
+        log after a power cut up to the first gap, so what is confirmed from now on must not stand behind one.
+        """
+        is_busy = rows(self._db, "PRAGMA wal_checkpoint(RESTART)")[0][0]
+        if is_busy:
+            raise apsw.BusyError("its log cannot be renewed after an error of the disk: another program reads it")
+        self.is_log_doubtful = False
 
     def _is_mostly_free(self) -> bool:
         """Is there so much free space that giving it back pays? It moves the pages in use, so they should be few."""

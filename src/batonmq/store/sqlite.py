@@ -74,6 +74,17 @@ class SqliteStore(Store):
 
     def open(self) -> Snapshot:
         self._db = connect(self.path)
+        try:
+            snapshot = self._take_up()
+        except BaseException:
+            self._db.close()
+            raise
+        used = {lane.lane_id for lane in snapshot.lanes}
+        self._last_lane = max(used, default=0)
+        self._free_lanes = [lane for lane in range(1, self._last_lane) if lane not in used]
+        return snapshot
+
+    def _take_up(self) -> Snapshot:
         self._sweeper = Sweeper(self._db)
         try:
             self._sweeper.recover()
@@ -84,9 +95,8 @@ class SqliteStore(Store):
             raise StoreCorrupt(f"{self.path} is damaged: {error}") from error
         except apsw.Error as error:
             raise StoreError(f"cannot use {self.path}: {error}") from error
-        used = {lane.lane_id for lane in snapshot.lanes}
-        self._last_lane = max(used, default=0)
-        self._free_lanes = [lane for lane in range(1, self._last_lane) if lane not in used]
+        except ValueError as error:
+            raise StoreCorrupt(f"{self.path} is damaged: a definition cannot be read: {error}") from error
         return snapshot
 
     def close(self, waiting: Mapping[int, tuple[int, int]] | None) -> None:

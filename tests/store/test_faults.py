@@ -269,12 +269,12 @@ def test_what_is_confirmed_after_a_failed_sync_does_not_stand_on_what_that_lost(
 
 
 def test_a_checkpoint_that_fails_is_made_good_before_anything_else_is_confirmed(
-    disk: Disk, store: SqliteStore, lane: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    disk: Disk, store: SqliteStore, lane: object, tmp_path: Path
 ) -> None:
     first = message(lane, 1)
     store.insert(first)
     assert commit(store) is None
-    monkeypatch.setattr("batonmq.store.sweeper.CHECKPOINT_PAGES", 1)
+    store._sweeper._checkpoint_pages = 1
     disk.is_broken = True
     store.delete(first)
     # The settlement needs no sync; the checkpoint behind it does.

@@ -64,13 +64,13 @@ class Broker(ABC):
         """What STOMP calls a durable queue of this name, which is there then, or is made by the first frame."""
         return f"/queue/{queue}"
 
-    def start(self) -> None:
-        """Start it and wait until it answers; BenchError with what it said when it does not."""
+    def start(self, within: float = START) -> None:
+        """Start it and wait until it answers, so many seconds; BenchError with what it said when it does not."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.stomp:
             (self.stomp_port,) = free_ports(1)
         self._launch()
-        end = time.monotonic() + START
+        end = time.monotonic() + within
         while not (self._answers() and (not self.stomp or _accepts(self.stomp_port))):
             if self._process is None or self._process.poll() is not None or time.monotonic() > end:
                 said = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
@@ -87,13 +87,13 @@ class Broker(ABC):
 
     def stop(self) -> None:
         """SIGTERM, and SIGKILL where that does not help within a minute."""
-        if self._process is not None:
-            self._process.terminate()
-            try:
+        try:
+            if self._process is not None:
+                self._process.terminate()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(STOP)
-            finally:  # also when Ctrl-C is typed once more
-                self.kill()
+        finally:  # also when Ctrl-C is typed once more
+            self.kill()
 
     def __enter__(self) -> Self:
         try:

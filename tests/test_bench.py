@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench import brokers, load, report
+from bench import brokers, embedded, load, report
 from bench.__main__ import main
 from bench.beside import SCENARIOS
 from bench.failures import BenchError
@@ -168,6 +168,37 @@ def test_json_holds_every_sample(tmp_path: Path) -> None:
     (read,) = document["sections"][0]["figures"]
     assert (read["ours"], read["theirs"], read["ratio"], read["met"]) == (2, 1, 2, True)
     assert read["samples"] == {"ours": [1, 2, 3], "theirs": [1], "others": []}
+
+
+# Queues inside a program
+
+
+class Careless(embedded.Baton):
+    """As ours, but it says of itself that its commits do not wait."""
+
+    name = "careless"
+
+    def synchronous(self) -> int:
+        return 1
+
+
+class Absent(embedded.Baton):
+    name = "absent"
+
+    def __init__(self, folder: Path) -> None:
+        raise ImportError("No module named 'absent'")
+
+
+def test_a_peer_that_is_less_durable_or_missing_takes_no_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(embedded, "PEERS", (embedded.Baton, Careless, Absent))
+    rates = embedded.compare(2, 2, tmp_path)
+    assert list(rates) == ["batonmq"]
+    assert all(one > 0 and many > 0 for one, many in rates["batonmq"])
+    said = capsys.readouterr().err
+    assert "careless takes no part: its commits do not wait for the disk (synchronous=1)" in said
+    assert "absent takes no part: No module named 'absent'" in said
 
 
 # Processes

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import tempfile
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from bench.brokers import Rabbit
+from bench.failures import BenchError
 
 import batonmq
 from tests.support.broker import Broker
 
-START = 60.0
+# A node is up after 5 to 10 s; one that needs longer would be ended with the test that it is started for.
+START = 45.0
 
 
 class Place:
@@ -54,11 +50,6 @@ class Place:
 
 
 @contextmanager
-def file_place(folder: Path) -> Iterator[str]:
-    yield str(folder / "queues.db")
-
-
-@contextmanager
 def batonmq_server(folder: Path) -> Iterator[str]:
     broker = Broker(folder)
     address = broker.start()
@@ -68,73 +59,17 @@ def batonmq_server(folder: Path) -> Iterator[str]:
         broker.terminate()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
-def rabbitmq_server() -> Iterator[str]:
-    """A RabbitMQ node of our own, with everything that it writes in a temporary folder."""
-    server = shutil.which("rabbitmq-server")
-    if server is None:
+def rabbitmq_server(folder: Path) -> Iterator[str]:
+    """A RabbitMQ node of our own, with everything that it writes in the folder; as the bench starts it."""
+    if Rabbit.installed() is None:
         pytest.skip("rabbitmq-server is not installed")
-    # Debian's wrapper changes to the user rabbitmq; the script behind it runs as whoever calls.
-    behind = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-    with tempfile.TemporaryDirectory(prefix="rabbit-") as name:
-        folder = Path(name)
-        port, distribution = _free_port(), _free_port()
-        (folder / "rabbitmq.conf").write_text(f"listeners.tcp.default = 127.0.0.1:{port}\n")
-        (folder / "enabled_plugins").write_text("[].\n")
-        environment = {
-            **os.environ,
-            "HOME": name,
-            "ERL_EPMD_PORT": str(_free_port()),
-            "RABBITMQ_NODENAME": f"t{port}@localhost",
-            "RABBITMQ_DIST_PORT": str(distribution),
-            "RABBITMQ_MNESIA_BASE": f"{name}/data",
-            "RABBITMQ_LOG_BASE": f"{name}/log",
-            "RABBITMQ_PID_FILE": f"{name}/pid",
-            "RABBITMQ_CONFIG_FILE": f"{name}/rabbitmq",
-            "RABBITMQ_CONF_ENV_FILE": f"{name}/none.conf",
-            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{name}/enabled_plugins",
-            "RABBITMQ_SERVER_START_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
-        }
-        with (folder / "output").open("wb") as output:
-            process = subprocess.Popen(
-                [str(behind if behind.exists() else server)],
-                env=environment,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+    node = Rabbit(folder)
+    try:
         try:
-            _await_port(port, process, folder / "output")
-            yield f"amqp://guest:guest@127.0.0.1:{port}/"
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(START)
-            _stop_epmd(environment)
-
-
-def _await_port(port: int, process: subprocess.Popen[bytes], output: Path) -> None:
-    end = time.monotonic() + START
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            break
-        try:
-            with batonmq.connect(f"amqp://guest:guest@127.0.0.1:{port}/"):
-                return
-        except batonmq.BatonError:
-            time.sleep(0.2)  # it says nowhere that it is ready but by answering
-    pytest.skip(f"rabbitmq-server did not start: {output.read_text(errors='replace')[-500:]}")
-
-
-def _stop_epmd(environment: dict[str, str]) -> None:
-    """Erlang's port mapper outlives the node that has started it; this one is on a port of our own."""
-    epmd = shutil.which("epmd")
-    if epmd is not None:
-        command = [epmd, "-port", environment["ERL_EPMD_PORT"], "-kill"]
-        subprocess.run(command, capture_output=True, check=False)
+            node.start(within=START)
+        except BenchError as error:
+            pytest.skip(str(error))
+        yield node.url
+    finally:
+        node.stop()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime
 
 import pytest
 
 import batonmq
+from batonmq.engines.values import HeaderValue
 from tests.contract.places import Place
 
 # Long enough for a broker on a busy machine; nothing waits for it when all is well.
@@ -27,6 +29,13 @@ def take(receiver: batonmq.Receiver, count: int) -> list[batonmq.Delivery]:
         assert more, f"only {len(taken)} of {count} messages came"
         taken += more
     return taken
+
+
+def needs(mq: batonmq.Connection, feature: str) -> None:
+    """Skip the test where the engine says that it cannot do this."""
+    can = mq.capabilities
+    if not getattr(can, feature):
+        pytest.skip(f"{can.engine}: mq.capabilities.{feature} is False")
 
 
 def numbered(count: int) -> list[bytes | batonmq.Message]:
@@ -227,6 +236,18 @@ def test_first_in_first_out(mq: batonmq.Connection, queue: str) -> None:
     assert found == expected
 
 
+def test_many_sent_at_once_are_confirmed_and_come_in_order(mq: batonmq.Connection, queue: str) -> None:
+    mq.send_many(queue, [])
+    mq.send_many(queue, numbered(2000))
+    assert mq.count(queue) == 2000
+    with mq.receiver(queue, prefetch=500) as receiver:
+        for number in range(2000):
+            (delivery,) = take(receiver, 1)
+            assert delivery.body == b"%d" % number
+            delivery.accept()
+        assert receiver.receive(wait=0.05) == []
+
+
 def test_a_higher_priority_comes_first(place: Place, mq: batonmq.Connection) -> None:
     queue = place.queue()
     mq.declare(queue, max_priority=5)
@@ -267,7 +288,68 @@ def test_receivers_that_wait_get_one_message_each(mq: batonmq.Connection, queue:
     assert sorted(found) == [[b"0"], [b"1"]]
 
 
+def test_a_single_consumer_has_all_until_it_goes(place: Place, mq: batonmq.Connection) -> None:
+    queue = place.queue()
+    mq.declare(queue, single_consumer=True)
+    with mq.receiver(queue, prefetch=1) as waiting_later:
+        mq.send_many(queue, numbered(2))
+        (held,) = take(waiting_later, 1)
+        with mq.receiver(queue, prefetch=1) as other:
+            assert other.receive(wait=0.05) == []
+            held.accept()
+            assert other.receive(wait=0.05) == []
+            waiting_later.close()
+            (again,) = take(other, 1)
+            assert again.body == b"1"
+
+
 # ---------------------------------------------------------------------- what the API promises beside
+
+HEADERS: dict[str, HeaderValue] = {
+    "text": "grüße",
+    "long text": "x" * 1000,
+    "number": -(2**40),
+    "small": 7,
+    "fraction": 1.5,
+    "yes": True,
+    "bytes": b"\x00\xff",
+    "nothing": None,
+    "list": [1, "two", [3.0, None]],
+    "table": {"inner": {"deep": [b"", ""]}},
+}
+
+
+@pytest.mark.parametrize("size", [0, 1, 300_000], ids=["empty", "small", "large"])
+def test_a_message_arrives_as_it_was_sent(mq: batonmq.Connection, queue: str, size: int) -> None:
+    sent = batonmq.Message(
+        bytes(number & 0xFF for number in range(size)),
+        id="m-1",
+        headers=HEADERS,
+        content_type="application/octet-stream",
+        correlation_id="c-1",
+        reply_to="answers",
+        type="order",
+        priority=3,
+        ttl=3600.0,
+        created_at=datetime(2024, 2, 29, 23, 59, 59, tzinfo=UTC),
+    )
+    mq.send(queue, sent)
+    with mq.receiver(queue) as receiver:
+        found = take(receiver, 1)[0].message
+    assert found.body == sent.body
+    assert found.headers == HEADERS
+    for name in (
+        "id",
+        "content_type",
+        "correlation_id",
+        "reply_to",
+        "type",
+        "priority",
+        "ttl",
+        "created_at",
+        "durable",
+    ):
+        assert getattr(found, name) == getattr(sent, name), name
 
 
 def test_a_time_to_live_ends(place: Place, mq: batonmq.Connection) -> None:
@@ -279,9 +361,17 @@ def test_a_time_to_live_ends(place: Place, mq: batonmq.Connection) -> None:
     assert mq.count(queue) == 0
 
 
+def test_a_queues_time_to_live_ends(place: Place, mq: batonmq.Connection) -> None:
+    queue, dead = place.queue(), place.queue()
+    mq.declare(queue, dead_letter=dead, ttl=0.02)
+    mq.send_many(queue, numbered(2))
+    with mq.receiver(dead) as undertaker:
+        assert bodies(take(undertaker, 2)) == [b"0", b"1"]
+    assert mq.count(queue) == 0
+
+
 def test_a_delayed_message_waits_and_lets_others_pass(mq: batonmq.Connection, queue: str) -> None:
-    if not mq.capabilities.delay:
-        pytest.skip("the engine keeps nothing back, and says so")
+    needs(mq, "delay")
     mq.send_many(queue, [batonmq.Message(b"later", delay=0.1), batonmq.Message(b"much later", delay=3600), b"now"])
     with mq.receiver(queue) as receiver:
         assert bodies(take(receiver, 2)) == [b"now", b"later"]
@@ -295,6 +385,35 @@ def test_a_full_queue_refuses(place: Place, mq: batonmq.Connection) -> None:
     with pytest.raises(batonmq.ResourceError):
         mq.send(queue, b"2")
     assert mq.count(queue) == 1
+
+
+def test_in_a_full_queue_the_oldest_gives_way(place: Place, mq: batonmq.Connection) -> None:
+    queue, dead = place.queue(), place.queue()
+    mq.declare(queue, max_length=2, dead_letter=dead)
+    mq.send_many(queue, numbered(4))
+    with mq.receiver(queue) as receiver, mq.receiver(dead) as undertaker:
+        assert bodies(take(undertaker, 2)) == [b"0", b"1"]
+        assert bodies(take(receiver, 2)) == [b"2", b"3"]
+
+
+def test_deliveries_are_counted(mq: batonmq.Connection, queue: str) -> None:
+    needs(mq, "delivery_count")
+    mq.send(queue, b"")
+    with mq.receiver(queue) as receiver:
+        for count in (1, 2, 3):
+            (delivery,) = take(receiver, 1)
+            assert delivery.delivery_count == count
+            delivery.release()
+
+
+def test_a_reason_goes_along_with_the_dead_letter(place: Place, mq: batonmq.Connection) -> None:
+    needs(mq, "reject_reason")
+    queue, dead = place.queue(), place.queue()
+    mq.declare(queue, dead_letter=dead)
+    mq.send(queue, b"bad")
+    with mq.receiver(queue) as receiver, mq.receiver(dead) as undertaker:
+        take(receiver, 1)[0].reject(reason="no such customer")
+        assert take(undertaker, 1)[0].message.headers["x-reject-reason"] == "no such customer"
 
 
 def test_a_queue_that_is_not_there_is_not_found(mq: batonmq.Connection) -> None:
@@ -409,12 +528,21 @@ def test_what_is_not_supported_is_refused_before_anything_is_sent(mq: batonmq.Co
     if not can.transactions:
         with pytest.raises(batonmq.UnsupportedFeature):
             mq.transaction()
+    mq.send(queue, b"held")
+    with mq.receiver(queue) as receiver:
+        (held,) = take(receiver, 1)
+        if not can.release_delay:
+            with pytest.raises(batonmq.UnsupportedFeature):
+                held.release(delay=60)
+        if not can.reject_reason:
+            with pytest.raises(batonmq.UnsupportedFeature):
+                held.reject(reason="why")
+        held.accept()
     assert mq.count(queue) == 0
 
 
 def test_a_transaction_is_all_or_nothing(place: Place, mq: batonmq.Connection, queue: str) -> None:
-    if not mq.capabilities.transactions:
-        pytest.skip("the engine has no transactions, and says so")
+    needs(mq, "transactions")
     following = place.queue()
     mq.declare(following)
     mq.send(queue, b"step 1")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from batonmq.broker import Broker, Consumer, Operations, Permission, Queue, User
 from batonmq.clock import Clock
+from batonmq.errors import StoreError
 from batonmq.fields import FieldValue
 from batonmq.message import Message, QueuedMessage
 from batonmq.properties import Properties
@@ -141,6 +142,18 @@ class Driven:
             store.stage()
             store.commit()
             self.broker.commit_done(None)
+
+    def attempt(self) -> None:
+        """One turn as a host's whose disk may fail."""
+        self._works = False
+        self.broker.end_turn()
+        self.broker.store.stage()
+        failure: StoreError | None = None
+        try:
+            self.broker.store.commit()
+        except StoreError as error:
+            failure = error
+        self.broker.commit_done(failure)
 
     def _step_on(self, store: Store) -> None:
         if not store.busy:

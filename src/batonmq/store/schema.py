@@ -68,13 +68,12 @@ def connect_reader(path: str) -> apsw.Connection:
 def _prepare(connection: apsw.Connection, path: str) -> None:
     try:
         connection.set_busy_timeout(5000)
-        # 8 KiB pages hold seven messages of 1 KiB; the setting counts only for a file that is being made.
-        connection.execute("PRAGMA page_size=8192")
-        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         application = connection.pragma("application_id")
         version = connection.pragma("user_version")
         if application == 0 and version == 0 and not connection.execute("SELECT 1 FROM sqlite_schema").get:
-            pass
+            # 8 KiB pages hold seven messages of 1 KiB. Said to any other file, the second of these would change it.
+            connection.execute("PRAGMA page_size=8192")
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         elif application != APPLICATION_ID:
             raise StoreCorrupt(f"{path} is not a BatonMQ store")
         elif not isinstance(version, int) or version > VERSION:

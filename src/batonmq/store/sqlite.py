@@ -67,14 +67,24 @@ class SqliteStore(Store):
         self._failure: apsw.Error | None = None
         # A batch that the commit has yet to write.
         self._unwritten: Batch | None = None
-        # Does a commit wait for the disk, and does the one under way need another behind it for that?
+        # Does a commit wait for the disk?
         self._syncs = True
-        self._sync_behind = False
 
     # ------------------------------------------------------------------ opening and closing
 
     def open(self) -> Snapshot:
         self._db = connect(self.path)
+        try:
+            snapshot = self._take_up()
+        except BaseException:
+            self._db.close()
+            raise
+        used = {lane.lane_id for lane in snapshot.lanes}
+        self._last_lane = max(used, default=0)
+        self._free_lanes = [lane for lane in range(1, self._last_lane) if lane not in used]
+        return snapshot
+
+    def _take_up(self) -> Snapshot:
         self._sweeper = Sweeper(self._db)
         try:
             self._sweeper.recover()
@@ -85,9 +95,8 @@ class SqliteStore(Store):
             raise StoreCorrupt(f"{self.path} is damaged: {error}") from error
         except apsw.Error as error:
             raise StoreError(f"cannot use {self.path}: {error}") from error
-        used = {lane.lane_id for lane in snapshot.lanes}
-        self._last_lane = max(used, default=0)
-        self._free_lanes = [lane for lane in range(1, self._last_lane) if lane not in used]
+        except ValueError as error:
+            raise StoreCorrupt(f"{self.path} is damaged: a definition cannot be read: {error}") from error
         return snapshot
 
     def close(self, waiting: Mapping[int, tuple[int, int]] | None) -> None:
@@ -295,8 +304,15 @@ class SqliteStore(Store):
             self._staged = batch
         else:
             self._staged.absorb(batch)
+        # After a failure only a sync tells whether the disk takes writes again.
+        syncs = batch.needs_sync or self.must_sync or self.error is not None
+        self.must_sync = False
         try:
-            self._begin(syncs=batch.needs_sync or self.must_sync)
+            if syncs and not self._syncs and self._db.in_transaction and self._failure is None:
+                # Whether a commit syncs cannot be changed within its transaction: all of it is written once more.
+                self._db.execute("ROLLBACK")
+                batch = self._staged
+            self._begin(syncs=syncs)
             if in_thread:
                 self._unwritten = batch
             else:
@@ -305,45 +321,43 @@ class SqliteStore(Store):
             self._failure = error
 
     def _begin(self, *, syncs: bool) -> None:
-        """Begin a transaction, if none is open, whose commit syncs the disk or leaves that to the next one.
-
-        The level cannot be changed within a transaction: what was begun without gets a second one behind it.
-        """
-        self.must_sync = False
+        """Begin a transaction, if none is open, whose commit syncs the disk or leaves that to the next one."""
         if self._db.in_transaction:
-            self._sync_behind = self._sync_behind or (syncs and not self._syncs)
             return
         if syncs != self._syncs:
             self._db.execute(f"PRAGMA synchronous={'FULL' if syncs else 'NORMAL'}")
             self._syncs = syncs
         self._db.execute("BEGIN IMMEDIATE")
 
-    def _sync(self) -> None:
-        """A write of its own takes what was committed before it to the disk."""
-        self._sync_behind = False
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._syncs = True
-        self._db.execute(PROBE)
-
     def commit(self) -> None:
         db = self._db
         try:
             if self._failure is not None:
                 raise self._failure
-            if self._unwritten is not None:
+            if self._sweeper.is_log_doubtful:
+                self._begin_on_new_log()
+            elif self._unwritten is not None:
                 self._unwritten.write(db)
             if self.error is not None:
                 # Nothing but a real write tells whether the disk takes writes again.
                 db.execute(PROBE)
             self._sweeper.sweep_some(is_idle=not self._staged)
             db.execute("COMMIT")
-            if self._sync_behind:
-                self._sync()
         except apsw.Error as error:
             if db.in_transaction:
                 db.execute("ROLLBACK")
+            if isinstance(error, apsw.IOError):
+                self._sweeper.is_log_doubtful = True
             raise StoreError(f"cannot write {self.path}: {error}") from error
         self._sweeper.checkpoint_if_due()
+
+    def _begin_on_new_log(self) -> None:
+        """Write the batch once more, on a log that stands on nothing that a failing disk has dropped."""
+        assert self._staged is not None
+        self._db.execute("ROLLBACK")
+        self._sweeper.renew_log()
+        self._begin(syncs=True)
+        self._staged.write(self._db)
 
     def finish(self, error: StoreError | None) -> list[QueuedMessage]:
         staged = self._staged

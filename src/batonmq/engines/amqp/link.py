@@ -17,6 +17,7 @@ import pika
 from pika.adapters.select_connection import IOLoop
 
 from batonmq.engines.amqp.translate import error_of, unreachable
+from batonmq.engines.amqp.wire import WireConnection
 from batonmq.engines.tickets import Ticket
 from batonmq.errors import BatonError, Closed, ConnectionLost
 
@@ -154,7 +155,7 @@ class Link:
         if self._is_closed and self.connection is None:
             return
         self._is_connecting = True
-        pika.SelectConnection(
+        WireConnection(
             self.parameters,
             on_open_callback=self._opened,
             on_open_error_callback=self._not_opened,

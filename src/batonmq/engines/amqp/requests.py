@@ -9,7 +9,8 @@ from pika.channel import Channel
 from pika.spec import BasicProperties
 
 from batonmq.engines.amqp.link import Link
-from batonmq.engines.amqp.translate import properties_from, properties_to
+from batonmq.engines.amqp.translate import properties_from
+from batonmq.engines.amqp.wire import WireProperties
 from batonmq.engines.tickets import Ticket
 from batonmq.engines.values import Message
 from batonmq.errors import BatonError, NotFound
@@ -63,10 +64,8 @@ class Requester:
                 self._link.channel(self._opened, self._closed)
             return
         self._asked[ticket.correlation_id] = ticket
-        properties = properties_to(message)
-        properties.reply_to = REPLY_TO
-        properties.correlation_id = ticket.correlation_id
-        channel.basic_publish("", queue, message.body, properties, mandatory=True)
+        ours = message.delayed.replace(reply_to=REPLY_TO, correlation_id=ticket.correlation_id)
+        channel.basic_publish("", queue, message.body, WireProperties(ours), mandatory=True)
 
     def _opened(self, channel: Channel) -> None:
         channel.add_on_return_callback(self._came_back)
@@ -80,14 +79,15 @@ class Requester:
             self._publish(queue, message, ticket)
 
     def _replied(self, _channel: object, _method: object, properties: BasicProperties, body: bytes) -> None:
-        ticket = self._asked.pop(properties.correlation_id or "", None)
+        ours = properties_from(properties)
+        ticket = self._asked.pop(ours.correlation_id or "", None)
         if ticket is not None:
-            ticket.resolve(Message.received(body, properties_from(properties)))
+            ticket.resolve(Message.received(body, ours))
 
     def _came_back(
         self, _channel: object, method: spec.Basic.Return, properties: BasicProperties, _body: object
     ) -> None:
-        ticket = self._asked.pop(properties.correlation_id or "", None)
+        ticket = self._asked.pop(properties_from(properties).correlation_id or "", None)
         if ticket is not None:
             ticket.fail(NotFound(f"no queue '{method.routing_key}'"))
 

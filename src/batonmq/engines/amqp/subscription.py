@@ -148,7 +148,7 @@ class AmqpSubscription(Subscription):
         handle = (generation, method.delivery_tag)
         message = Message.received(body, properties_from(properties))
         redelivered = bool(method.redelivered)
-        returns = (properties.headers or {}).get("x-delivery-count")
+        returns = message.headers.get("x-delivery-count")
         count = returns + 1 if isinstance(returns, int) else 2 if redelivered else 1
         with self._lock:
             self._held.add(handle)

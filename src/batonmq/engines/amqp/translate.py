@@ -5,6 +5,7 @@ from __future__ import annotations
 import pika
 from pika import exceptions
 
+from batonmq.engines.amqp.wire import WireProperties
 from batonmq.engines.values import Message
 from batonmq.errors import (
     AccessRefused,
@@ -69,39 +70,16 @@ def _innermost(error: BaseException) -> str:
     return _innermost(inner[-1]) if inner else str(error) or type(error).__name__
 
 
-def properties_to(message: Message) -> pika.BasicProperties:
-    """A message's properties as pika sends them."""
+def properties_to(message: Message) -> WireProperties:
+    """A message's properties for pika to send."""
     ours = message.delayed
-    return pika.BasicProperties(
-        content_type=ours.content_type,
-        content_encoding=ours.content_encoding,
-        headers=ours.headers,
-        delivery_mode=ours.delivery_mode,
-        priority=ours.priority or None,
-        correlation_id=ours.correlation_id,
-        reply_to=ours.reply_to,
-        expiration=ours.expiration,
-        message_id=ours.message_id,
-        timestamp=ours.timestamp,
-        type=ours.type,
-        app_id=ours.app_id,
-    )
+    if ours.user_id is not None:
+        # A moved message has another sender now, and a broker refuses any name but the connection's own.
+        ours = ours.replace(user_id=None)
+    return WireProperties(ours)
 
 
 def properties_from(theirs: pika.BasicProperties) -> Properties:
-    """Properties as pika read them."""
-    return Properties.make(
-        content_type=theirs.content_type,
-        content_encoding=theirs.content_encoding,
-        headers=theirs.headers,
-        delivery_mode=theirs.delivery_mode,
-        priority=theirs.priority,
-        correlation_id=theirs.correlation_id,
-        reply_to=theirs.reply_to,
-        expiration=theirs.expiration,
-        message_id=theirs.message_id,
-        timestamp=theirs.timestamp,
-        type=theirs.type,
-        user_id=theirs.user_id,
-        app_id=theirs.app_id,
-    )
+    """Properties as they came through pika."""
+    assert isinstance(theirs, WireProperties)
+    return theirs.properties

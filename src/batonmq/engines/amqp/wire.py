@@ -1,0 +1,58 @@
+"""Content headers past pika's codec: a message's properties go out, and come in, as the bytes that they are.
+
+pika 1.4 cannot write a header that is a float, and reads one as a whole number. What is not UTF-8 it reads as bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import pika
+from pika import spec
+from pika.frame import Header
+
+from batonmq.properties import EMPTY, Properties
+
+__all__ = ["WireConnection", "WireProperties"]
+
+# A frame's type, channel and size (AMQP 0-9-1, 4.2.3), and a content header's class, weight and body size (4.2.6.1).
+FRAME = struct.Struct(">BHL")
+CONTENT = struct.Struct(">HHQ")
+FRAME_END = bytes([spec.FRAME_END])
+
+
+class WireProperties(pika.BasicProperties):  # type: ignore[misc]  # pika's types count for nothing here
+    """Properties for pika to carry."""
+
+    def __init__(self, properties: Properties = EMPTY) -> None:
+        super().__init__()
+        self.properties = properties
+
+    def encode(self) -> list[bytes]:
+        """As pika asks for them, in pieces."""
+        return [self.properties.raw]
+
+
+class WireConnection(pika.SelectConnection):  # type: ignore[misc]
+    """pika's connection, which reads content headers so."""
+
+    def _read_frame(self) -> tuple[int, object]:
+        """How many bytes the next frame has, and the frame; 0 and None while it is not complete."""
+        data: bytes = self._frame_buffer
+        if (header := _content_header(data)) is None:
+            whole: tuple[int, object] = super()._read_frame()
+            return whole
+        return header
+
+
+def _content_header(data: bytes) -> tuple[int, Header] | None:
+    """The content header that the data begin with, if it is all there and whole; pika knows what else to do."""
+    if data[0] != spec.FRAME_HEADER or len(data) < FRAME.size:
+        return None
+    _, channel, size = FRAME.unpack_from(data)
+    end = FRAME.size + size
+    if size < CONTENT.size or data[end : end + 1] != FRAME_END:
+        return None
+    _, _, body_size = CONTENT.unpack_from(data, FRAME.size)
+    properties = Properties.decode(data[FRAME.size + CONTENT.size : end])
+    return end + 1, Header(channel, body_size, WireProperties(properties))

@@ -1,0 +1,230 @@
+"""What a file says when it is opened again: after an orderly close, after kill -9, and when it cannot be used."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+from tests.support.driven import Driven, Taker
+
+from batonmq.errors import StoreCorrupt, StoreError
+from batonmq.store import SqliteStore
+
+ROOT = Path(__file__).parents[2]
+PAGE = 8192
+NOBODY = 65534
+
+# 1 is settled; 0 and 2 have come back once, and 0 is held again; the rest was never handed out.
+PLAY = """
+driven.queue()
+for number in range(10):
+    driven.publish(str(number))
+    driven.settle()
+taker = driven.consume(prefetch=3)
+driven.settle()
+taker.queue.accept(taker.held.pop(1))
+taker.leave()
+driven.settle()
+taker = driven.consume(prefetch=1)
+driven.settle()
+driven.publish("last")
+driven.settle()
+"""
+LEFT = [("0", 2), ("2", 1), *((str(number), 0) for number in range(3, 10)), ("last", 0)]
+
+CHILD = f"""
+import sys
+from pathlib import Path
+from tests.support.driven import Driven
+driven = Driven(Path(sys.argv[1]))
+{PLAY}
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def state(driven: Driven) -> list[tuple[str, int]]:
+    """Bodies in the order of the queue, and how often each was handed out before."""
+    taker = driven.consume(prefetch=1000)
+    driven.settle()
+    return [(queued.message.body.decode(), queued.deliveries) for queued in taker.held]
+
+
+def test_an_orderly_close_keeps_rows_order_and_counts(tmp_path: Path) -> None:
+    driven = Driven(tmp_path / "store")
+    names: dict[str, object] = {"driven": driven}
+    exec(PLAY, names)
+    taker = names["taker"]
+    assert isinstance(taker, Taker)
+    taker.leave()
+    driven.broker.close()
+    assert not (tmp_path / "store-wal").exists()
+    again = Driven(tmp_path / "store")
+    assert again.operations.find_queue("q").ready_count == len(LEFT)
+    assert state(again) == LEFT
+    again.broker.close()
+
+
+def test_a_killed_process_keeps_rows_order_and_counts(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CHILD, str(tmp_path / "store")]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        child.kill()
+    assert (tmp_path / "store-wal").exists()
+    again = Driven(tmp_path / "store")
+    assert again.operations.find_queue("q").ready_count == len(LEFT)
+    assert state(again) == LEFT
+    again.broker.close()
+
+
+def test_a_second_kill_counts_once_more(tmp_path: Path) -> None:
+    driven = Driven(tmp_path / "store")
+    driven.queue()
+    driven.publish("0")
+    driven.settle()
+    for count in range(3):
+        assert state(driven) == [("0", count)]
+        driven.crash()
+    driven.broker.close()
+
+
+# ---------------------------------------------------------------------- files that cannot be used
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A store's file of some hundred pages, closed."""
+    path = tmp_path / "store"
+    driven = Driven(path)
+    driven.queue()
+    for number in range(100):
+        driven.publish(str(number), size=PAGE)
+    driven.settle()
+    driven.broker.close()
+    return path
+
+
+def refusal(path: Path, kind: type[StoreError] = StoreCorrupt) -> str:
+    """What opening it says; it is not touched."""
+    before = path.read_bytes() if path.exists() else None
+    with pytest.raises(kind) as caught:
+        SqliteStore(str(path)).open()
+    assert (path.read_bytes() if path.exists() else None) == before
+    assert str(path) in str(caught.value)
+    return str(caught.value).replace(str(path), "PATH")
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    path.write_text("some notes, long enough to be a header " * 30)
+    assert refusal(path) == "PATH is not a BatonMQ store"
+
+
+def test_a_database_of_something_else(tmp_path: Path) -> None:
+    path = tmp_path / "other"
+    other = apsw.Connection(str(path))
+    other.execute("CREATE TABLE thing(id)")
+    other.close()
+    assert refusal(path) == "PATH is not a BatonMQ store"
+
+
+def test_a_file_of_a_newer_version(path: Path) -> None:
+    db = apsw.Connection(str(path))
+    db.pragma("user_version", 7)
+    db.close()
+    assert refusal(path) == "PATH was written by a newer BatonMQ (format 7, this one knows 1)"
+
+
+def test_a_file_that_was_cut(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(5 * PAGE)
+    assert refusal(path).startswith("PATH is damaged: ")
+
+
+def test_a_file_with_a_damaged_table(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(PAGE)
+        file.write(os.urandom(8 * PAGE))
+    assert refusal(path).startswith("PATH is damaged: ")
+
+
+def test_a_file_with_a_definition_that_cannot_be_read(path: Path) -> None:
+    db = apsw.Connection(str(path))
+    db.execute("UPDATE definition SET value = '{'")
+    db.close()
+    assert refusal(path).startswith("PATH is damaged: ")
+
+
+def test_damage_that_opening_does_not_meet_is_met_when_it_is_read(path: Path) -> None:
+    pages = path.stat().st_size // PAGE
+    with path.open("r+b") as file:
+        # Behind the first pages, which hold all tables' roots.
+        file.seek((pages - 30) * PAGE)
+        file.write(os.urandom(20 * PAGE))
+    store = SqliteStore(str(path))
+    (lane,) = store.open().lanes
+    with pytest.raises(StoreError, match=r"cannot read .*store: "):
+        store.read(lane.lane_id << 45, (lane.lane_id + 1) << 45, 1000, 1 << 30)
+    with contextlib.suppress(StoreError):
+        store.close(None)
+
+
+@contextlib.contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Nobody may write there, root included."""
+    modes = {entry: entry.stat().st_mode for entry in (*folder.iterdir(), folder)}
+    for entry, mode in modes.items():
+        entry.chmod(mode & 0o555 | 0o444)
+    folder.chmod(0o555)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+        for entry, mode in modes.items():
+            entry.chmod(mode)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody can reach, unlike those of pytest."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+needs_users = pytest.mark.skipif(sys.platform == "win32", reason="permissions as POSIX has them")
+
+
+@needs_users
+def test_a_read_only_folder_for_a_new_file(open_folder: Path) -> None:
+    with read_only(open_folder):
+        said = refusal(open_folder / "store", StoreError)
+    assert said == "cannot open PATH: unable to open database file"
+
+
+@needs_users
+@pytest.mark.parametrize("was_closed", [True, False])
+def test_a_read_only_folder_with_a_file(path: Path, open_folder: Path, was_closed: bool) -> None:
+    again = Driven(path)
+    again.publish("in the log")
+    again.settle()
+    if was_closed:
+        again.broker.close()
+    for file in path.parent.iterdir():
+        (open_folder / file.name).write_bytes(file.read_bytes())
+    with read_only(open_folder):
+        said = refusal(open_folder / "store", StoreError)
+    assert said == "cannot use PATH: attempt to write a readonly database"
+    if not was_closed:
+        again.broker.close()

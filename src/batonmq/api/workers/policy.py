@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 __all__ = ["DRAIN_SECONDS", "POLL_SECONDS", "WorkerOptions", "log"]
 
-log = logging.getLogger("batonmq.worker")
+log: logging.Logger = logging.getLogger("batonmq.worker")
 
 # How long a worker that waits for messages may take to notice that it is to stop.
 POLL_SECONDS = 0.25

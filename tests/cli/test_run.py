@@ -14,6 +14,8 @@ import pytest
 from tests.cli.conftest import Served
 
 import batonmq
+from batonmq.cli.loading import load_object
+from batonmq.cli.options import Failure
 
 Batonmq = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -177,8 +179,6 @@ BROKEN = {
     "nothing:app": "there is no module 'nothing' in",
     "shop.nothing:app": "there is no module 'shop.nothing' in",
     "shop:nothing": "module 'shop' has no 'nothing'",
-    "shop:app.handler": "shop:app.handler is a method, not a batonmq.Worker",
-    "shop:idle": "shop:idle has no handlers",
     "raises:app": "module 'raises' cannot be imported: ZeroDivisionError: division by zero (",
     "exits:app": "module 'exits' cannot be imported: SystemExit: 3 (",
     "wrong:app": "module 'wrong' cannot be imported: SyntaxError: ",
@@ -186,26 +186,54 @@ BROKEN = {
 }
 
 
+SOURCES = {
+    "shop": "import batonmq\nidle = batonmq.Worker()\napp = batonmq.Worker()\napp.handler('orders')(print)\n",
+    "raises": "1 / 0\n",
+    "exits": "import sys\nsys.exit(3)\n",
+    "wrong": "def\n",
+    "imports": "import nothing\n",
+}
+
+
 @pytest.fixture
-def _modules(tmp_path: Path) -> None:
-    sources = {
-        "shop": "import batonmq\nidle = batonmq.Worker()\napp = batonmq.Worker()\napp.handler('orders')(print)\n",
-        "raises": "1 / 0\n",
-        "exits": "import sys\nsys.exit(3)\n",
-        "wrong": "def\n",
-        "imports": "import nothing\n",
-    }
-    for name, source in sources.items():
+def _modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name, source in SOURCES.items():
         (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    yield
+    for name in SOURCES:
+        sys.modules.pop(name, None)
 
 
 @pytest.mark.usefixtures("_modules")
 @pytest.mark.parametrize("application", BROKEN)
-def test_an_application_that_cannot_be_had_is_one_line(batonmq: Batonmq, application: str) -> None:
+def test_an_application_that_cannot_be_had_is_one_line(application: str) -> None:
+    with pytest.raises(Failure) as caught:
+        load_object(application)
+    assert caught.value.message.startswith(BROKEN[application])
+    assert "\n" not in caught.value.message
+    assert caught.value.exit_code == (1 if "cannot be imported" in caught.value.message else 2)
+
+
+@pytest.mark.usefixtures("_modules")
+def test_a_name_is_looked_up_in_the_module_and_in_what_it_holds() -> None:
+    app = load_object("shop:app")
+    assert isinstance(app, batonmq.Worker)
+    assert load_object("shop:app.queues") == ["orders"]
+
+
+@pytest.mark.usefixtures("_modules")
+@pytest.mark.parametrize(
+    ("application", "said"),
+    [
+        ("shop:app.handler", "shop:app.handler is a method, not a batonmq.Worker"),
+        ("shop:idle", "shop:idle has no handlers"),
+    ],
+)
+def test_what_is_no_worker_is_one_line(batonmq: Batonmq, application: str, said: str) -> None:
     done = batonmq("run", application)
-    assert done.stderr.startswith(f"batonmq: {BROKEN[application]}")
-    assert done.stderr.count("\n") == 1
-    assert done.returncode == (1 if "cannot be imported" in done.stderr else 2)
+    assert (done.returncode, done.stderr) == (2, f"batonmq: {said}\n")
 
 
 @pytest.mark.usefixtures("_modules")

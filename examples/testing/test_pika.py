@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pika
+from pika.adapters.blocking_connection import BlockingChannel
 
 from batonmq.testing import MovableClock, RunningServer
 
 
-def place_order(channel: pika.channel.Channel, number: int) -> None:
+def place_order(channel: BlockingChannel, number: int) -> None:
     """What is to be tested: an order that nobody takes within an hour is a late one."""
     late = {"x-message-ttl": 3_600_000, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "orders.late"}
     channel.queue_declare("orders", durable=True, arguments=late)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from batonmq import aio
     from batonmq.api.connect import connect
     from batonmq.api.synchronous import Connection, Delivery, Receiver, Transaction
+    from batonmq.api.workers.application import Worker
     from batonmq.engines.values import Capabilities, Message
     from batonmq.errors import (
         AccessRefused,
@@ -46,6 +47,7 @@ __all__ = [
     "StoreError",
     "Transaction",
     "UnsupportedFeature",
+    "Worker",
     "aio",
     "connect",
 ]
@@ -58,6 +60,7 @@ _MODULES = {
     "Message": "batonmq.engines.values",
     "Receiver": "batonmq.api.synchronous",
     "Transaction": "batonmq.api.synchronous",
+    "Worker": "batonmq.api.workers.application",
     "connect": "batonmq.api.connect",
 }
 

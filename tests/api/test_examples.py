@@ -1,13 +1,22 @@
-"""The examples of the Python API run as they stand."""
+"""The examples run as they stand."""
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+import batonmq
+from batonmq.testing import RunningServer
+from tests.support.markdown import blocks
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
@@ -37,3 +46,82 @@ def test_the_first_example_of_the_documentation_runs_as_it_stands(tmp_path: Path
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=10, check=False
     )
     assert (run.stdout, run.returncode) == ("b'17'\n", 0), run.stderr
+
+
+# ---------------------------------------------------------------------- with a broker
+
+
+def environment_of(server: RunningServer) -> dict[str, str]:
+    return {**os.environ, "BATONMQ_URL": server.url, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def program(folder: Path, server: RunningServer, *words: str) -> str:
+    """What a program of a folder prints; it must succeed."""
+    run = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env=environment_of(server),
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+def until(check: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 40
+    while not check():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def celery_worker(baton_server: RunningServer, tmp_path: Path) -> Iterator[Path]:
+    """The worker that the page starts; its log."""
+    (command,) = re.findall("^celery (.*)$", (EXAMPLES / "celery_app" / "README.md").read_text(), re.MULTILINE)
+    log = tmp_path / "worker.log"
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            [sys.executable, "-m", "celery", *shlex.split(command)],
+            cwd=EXAMPLES / "celery_app",
+            env=environment_of(baton_server),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        ) as worker,
+    ):
+        yield log
+        # Its processes as well, without a word to anybody.
+        os.killpg(worker.pid, signal.SIGKILL)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Celery's processes as POSIX has them")
+def test_a_celery_application_tries_again_but_not_for_ever(baton_server: RunningServer, celery_worker: Path) -> None:
+    printed = program(EXAMPLES / "celery_app", baton_server, "order.py")
+    assert printed == "receipt for order 17: 420 cents, to ann@example.com\n"
+    with batonmq.connect(baton_server.url) as mq:
+        until(lambda: mq.count("shop.dead") == 1)
+        assert mq.count("shop") == 0
+    assert celery_worker.read_text().count("scales 3.jpg") == 3
+
+
+def test_notifications_come_to_those_who_follow(baton_server: RunningServer) -> None:
+    folder = EXAMPLES / "notifications"
+    start, use = blocks(folder / "README.md", "sh")
+    assert start.text == "batonmq serve\n"
+    printed = [program(folder, baton_server, *shlex.split(line)[1:]) for line in use.text.splitlines()]
+    assert "".join(printed[:-2]) == ""
+    assert printed[-2] == "order.shipped: Order 17 is on its way\nalert.disk.full: No space left on db1\n"
+    (said,) = [block for block in blocks(folder / "README.md") if not block.language]
+    assert printed[-1] == said.text
+    program(folder, baton_server, "follow.py", "--not", "ann", "order.*")
+    program(folder, baton_server, "notify.py", "order.shipped", "Order 18 is on its way")
+    assert program(folder, baton_server, "pull.py", "ann") == ""
+
+
+def test_who_follows_nothing_is_told_so(baton_server: RunningServer) -> None:
+    with pytest.raises(AssertionError, match="eve follows nothing"):
+        program(EXAMPLES / "notifications", baton_server, "pull.py", "eve")

@@ -96,6 +96,47 @@ def test_a_queue_that_is_deleted_ends_the_worker(mq: batonmq.Connection) -> None
         mq.run("work", lambda _: mq.delete("work"))
 
 
+def test_a_handler_that_exits_ends_the_worker_and_its_message_goes_back(mq: batonmq.Connection) -> None:
+    mq.send("work", b"exit")
+    with pytest.raises(SystemExit):
+        mq.run("work", lambda _: sys.exit(3))
+    assert mq.count("work") == 1
+
+
+def test_a_task_that_exits_ends_the_worker_and_its_message_goes_back() -> None:
+    async def run() -> None:
+        async def leave(_: aio.Delivery) -> None:
+            sys.exit(3)
+
+        async with aio.connect("memory:") as mq:
+            await mq.declare("work")
+            await mq.send("work", b"exit")
+            with pytest.raises(SystemExit):
+                await mq.run("work", leave)
+            assert await mq.count("work") == 1
+
+    asyncio.run(run())
+
+
+def test_a_cancellation_that_a_handler_lets_out_is_its_failure() -> None:
+    async def run() -> None:
+        stop = asyncio.Event()
+
+        async def leaks(delivery: aio.Delivery) -> None:
+            if delivery.body == b"end":
+                stop.set()
+                return
+            raise asyncio.CancelledError
+
+        async with aio.connect("memory:") as mq:
+            await mq.declare("work", dead_letter="dead")
+            await mq.send_many("work", [b"leaks", b"end"])
+            await asyncio.wait_for(mq.run("work", leaks, attempts=1, stop=stop), SOON)
+            assert await mq.count("dead") == 1
+
+    asyncio.run(run())
+
+
 def test_tasks_handle_fail_and_stop_as_threads_do() -> None:
     async def run() -> None:
         async with aio.connect("memory:") as mq:

@@ -13,7 +13,7 @@ import pika
 from pika import exceptions
 from pika.adapters.blocking_connection import BlockingChannel
 
-from batonmq.cli.options import Failure
+from batonmq.cli.options import Failure, without_password
 
 __all__ = ["connect", "request", "require_queue"]
 
@@ -55,11 +55,11 @@ def connect(url: str, *, heartbeat: int | None = None) -> Iterator[BlockingChann
 def _parameters(url: str) -> pika.URLParameters:
     scheme = urlsplit(url).scheme
     if scheme not in ("amqp", "amqps"):
-        raise Failure(f"--url: expected amqp://user:password@host:port/vhost, got {_without_password(url)!r}", 2)
+        raise Failure(f"--url: expected amqp://user:password@host:port/vhost, got {without_password(url)!r}", 2)
     try:
         parameters = pika.URLParameters(url)
     except (ValueError, TypeError) as error:
-        raise Failure(f"--url: {_without_password(url)!r} cannot be read: {error}", 2) from None
+        raise Failure(f"--url: {without_password(url)!r} cannot be read: {error}", 2) from None
     parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = PATIENCE
     return parameters
 
@@ -84,11 +84,6 @@ def _open(parameters: pika.URLParameters) -> pika.BlockingConnection:
 def _said(text: str) -> str:
     """A reply text without its code in words."""
     return text.partition(" - ")[2] or text
-
-
-def _without_password(url: str) -> str:
-    before, at, after = url.rpartition("@")
-    return f"{before.rpartition(':')[0]}:***{at}{after}" if ":" in before else url
 
 
 def require_queue(channel: BlockingChannel, queue: str) -> int:

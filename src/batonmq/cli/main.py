@@ -9,6 +9,7 @@ from batonmq.cli.options import DEFAULT_URL, url_option
 from batonmq.cli.policies import policies
 from batonmq.cli.queues import purge, queues
 from batonmq.cli.receive import receive
+from batonmq.cli.run import run
 from batonmq.cli.send import send
 from batonmq.cli.serve import serve
 from batonmq.cli.users import users
@@ -35,5 +36,5 @@ def main(url: str | None) -> None:
 
 main.help = (main.help or "").replace("amqp://guest:guest@127.0.0.1:5672/", DEFAULT_URL)
 
-for command in (serve, send, receive, queues, purge, policies, users):
+for command in (serve, run, send, receive, queues, purge, policies, users):
     main.add_command(command)

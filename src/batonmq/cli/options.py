@@ -9,7 +9,7 @@ from typing import IO, Any, TypeVar
 
 import click
 
-__all__ = ["DEFAULT_URL", "Failure", "chosen_url", "url_option"]
+__all__ = ["DEFAULT_URL", "Failure", "chosen_url", "note_url", "url_option", "without_password"]
 
 DEFAULT_URL = "amqp://guest:guest@127.0.0.1:5672/"
 
@@ -28,7 +28,8 @@ class Failure(click.ClickException):
         click.echo(f"batonmq: {self.format_message()}", file=file or sys.stderr)
 
 
-def _note(context: click.Context, _: click.Parameter, url: str | None) -> str | None:
+def note_url(context: click.Context, _: click.Parameter, url: str | None) -> str | None:
+    """For an option `--url`: what `chosen_url` returns."""
     if url is not None:
         context.find_root().meta["batonmq.url"] = url
     return url
@@ -38,13 +39,19 @@ def url_option(command: Command) -> Command:
     """`--url`, which may stand before or after the command's name; the one after it counts."""
     return click.option(
         "--url",
-        callback=_note,
+        callback=note_url,
         metavar="URL",
         help=f"Which broker, as amqp://user:password@host:port/vhost. Default: BATONMQ_URL, or {DEFAULT_URL}",
     )(command)
 
 
-def chosen_url(context: click.Context) -> str:
+def chosen_url(context: click.Context, default: str = DEFAULT_URL) -> str:
     """The URL that counts."""
     url: str | None = context.find_root().meta.get("batonmq.url")
-    return url or os.environ.get("BATONMQ_URL") or DEFAULT_URL
+    return url or os.environ.get("BATONMQ_URL") or default
+
+
+def without_password(url: str) -> str:
+    """As it may be printed."""
+    before, at, after = url.rpartition("@")
+    return f"{before.rpartition(':')[0]}:***{at}{after}" if ":" in before else url

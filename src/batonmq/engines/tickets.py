@@ -21,7 +21,7 @@ class Ticket(Generic[T]):
     __slots__ = ("_callbacks", "_error", "_value", "done")
 
     def __init__(self) -> None:
-        self.done = False
+        self.done: bool = False
         self._value: T | None = None
         self._error: BaseException | None = None
         self._callbacks: list[Callable[[], None]] | None = None

@@ -234,6 +234,11 @@ class Incoming:
 
     __slots__ = ("delivery_count", "handle", "message", "redelivered")
 
+    message: Message
+    delivery_count: int
+    redelivered: bool
+    handle: object
+
     def __init__(self, message: Message, delivery_count: int, redelivered: bool, handle: object) -> None:
         self.message = message
         self.delivery_count = delivery_count

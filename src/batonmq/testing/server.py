@@ -32,9 +32,9 @@ class RunningServer:
             websocket=WebSocketConfig(port="off"),
             amqp=AmqpConfig(heartbeat=0),
         )
-        self.clock = clock or MovableClock()
-        self.host = "127.0.0.1"
-        self.port = 0
+        self.clock: MovableClock = clock or MovableClock()
+        self.host: str = "127.0.0.1"
+        self.port: int = 0
         self._runner = asyncio.Runner(loop_factory=new_event_loop)
         self._thread = threading.Thread(target=self._run, name="baton-server", daemon=True)
         self._is_ready = threading.Event()

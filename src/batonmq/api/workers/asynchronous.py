@@ -1,4 +1,4 @@
-"""A worker of tasks: one for each message that is worked on at once."""
+"""Tasks that work on one queue: one for each message that is worked on at once."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from batonmq.api.asynchronous.delivery import Delivery
 from batonmq.api.asynchronous.receiver import Receiver
 from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, log
-from batonmq.errors import BatonError, LeaseLost
+from batonmq.errors import LeaseLost
 
-__all__ = ["Handler", "Worker", "run_worker", "stop_on_signals"]
+__all__ = ["Handler", "QueueWorker", "run_worker", "stop_on_signals"]
 
 Handler = Callable[[Delivery], Awaitable[object]]
 
 
-class Worker:
+class QueueWorker:
     """Awaits a handler for each message: accepted when it returns, released or rejected when it raises.
 
     A handler may settle its delivery itself.
@@ -51,7 +51,9 @@ class Worker:
             while not self._stop.is_set():
                 for delivery in await self._receiver.receive(1, wait=POLL_SECONDS):
                     await self._handle(delivery)
-        except BatonError as error:
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001  (a handler may have called sys.exit, and nobody else would hear)
             if not self._stop.is_set():
                 self._error = error
                 self._stop.set()
@@ -59,7 +61,11 @@ class Worker:
     async def _handle(self, delivery: Delivery) -> None:
         try:
             await self._handler(delivery)
-        except Exception:  # noqa: BLE001  (the handler is not ours: whatever it raises is its own)
+        except (Exception, asyncio.CancelledError) as error:
+            # Whatever a handler raises is its own, unless this task itself is being cancelled.
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
             log.exception("the handler of %r failed at delivery %d", self._receiver.queue, delivery.delivery_count)
             await self._settle(delivery, failed=True)
         else:
@@ -104,4 +110,4 @@ async def run_worker(receiver: Receiver, handler: Handler, options: WorkerOption
     """For ``Connection.run``."""
     stop = stop or asyncio.Event()
     with stop_on_signals(stop):
-        await Worker(receiver, handler, options, stop).run()
+        await QueueWorker(receiver, handler, options, stop).run()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-__all__ = ["POLL_SECONDS", "WorkerOptions", "log"]
+__all__ = ["DRAIN_SECONDS", "POLL_SECONDS", "WorkerOptions", "log"]
 
-log = logging.getLogger("batonmq.worker")
+log: logging.Logger = logging.getLogger("batonmq.worker")
 
 # How long a worker that waits for messages may take to notice that it is to stop.
 POLL_SECONDS = 0.25
+# Less than the 30 s after which Kubernetes kills what it has told to stop.
+DRAIN_SECONDS = 25.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,7 @@ class WorkerOptions:
     """How long a failed message stays in the worker's hands before it is released; doubled with each delivery."""
     backoff_max: float = 60.0
     """The longest of these pauses."""
-    drain: float = 25.0
+    drain: float = DRAIN_SECONDS
     """How long handlers may go on when the worker is told to stop; what they hold then is released."""
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""A worker of threads: one for each message that is worked on at once."""
+"""Threads that work on one queue: one for each message that is worked on at once."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
+from queue import SimpleQueue
 
 from batonmq.api.synchronous.delivery import Delivery
 from batonmq.api.synchronous.receiver import Receiver
 from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, log
-from batonmq.errors import BatonError, LeaseLost
+from batonmq.errors import LeaseLost
 
-__all__ = ["Handler", "Worker", "run_worker", "stop_on_signals"]
+__all__ = ["Handler", "QueueWorker", "run_worker", "stop_on_signals"]
 
 Handler = Callable[[Delivery], object]
 
 
-class Worker:
+class QueueWorker:
     """Calls a handler for each message: accepted when it returns, released or rejected when it raises.
 
     A handler may settle its delivery itself.
@@ -60,8 +60,8 @@ class Worker:
             while not self._stop.is_set():
                 for delivery in self._receiver.receive(1, wait=POLL_SECONDS):
                     self._handle(delivery)
-        except BatonError as error:
-            # What ends one thread's receiving ends the others', too. After the drain the receiver is closed.
+        except BaseException as error:  # noqa: BLE001  (a handler may have called sys.exit, and nobody else would hear)
+            # What ends one thread ends the others, too. After the drain the receiver is closed.
             if not self._stop.is_set():
                 self._error = error
                 self._stop.set()
@@ -91,25 +91,36 @@ class Worker:
 
 
 @contextmanager
-def stop_on_signals(stop: threading.Event) -> Iterator[None]:
-    """SIGTERM and SIGINT set the event while the block runs; in the main thread only."""
+def stop_on_signals(stop: threading.Event, again: threading.Event | None = None) -> Iterator[None]:
+    """SIGTERM and SIGINT set the event while the block runs, the next one ``again``; in the main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    # A handler of signals interrupts the main thread anywhere, even where it holds the event's own lock: it only puts
+    # into a queue that is made for that, and another thread sets the event.
+    told: SimpleQueue[int] = SimpleQueue()
 
-    def told(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
+    def listen() -> None:
+        while told.get():
+            if stop.is_set() and again is not None:
+                again.set()
+            stop.set()
 
-    before = {number: signal.signal(number, told) for number in (signal.SIGTERM, signal.SIGINT)}
+    listener = threading.Thread(target=listen, name="batonmq-signals", daemon=True)
+    listener.start()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda number, _frame: told.put(number)) for number in numbers}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        told.put(0)
+        listener.join()
 
 
 def run_worker(receiver: Receiver, handler: Handler, options: WorkerOptions, stop: threading.Event | None) -> None:
     """For ``Connection.run``."""
     stop = stop or threading.Event()
     with stop_on_signals(stop):
-        Worker(receiver, handler, options, stop).run()
+        QueueWorker(receiver, handler, options, stop).run()

@@ -1,0 +1,131 @@
+"""One run of a worker: a thread for each queue of plain handlers, one for all that are ``async def``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Self, cast
+
+from batonmq.api import asynchronous, synchronous
+from batonmq.api.workers import asynchronous as tasks, synchronous as threads
+from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, log
+
+__all__ = ["Post", "Shift"]
+
+# What is held when the drain time is over is given back, which takes a commit, or an answer of the broker.
+GIVE_BACK_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A queue and who handles it."""
+
+    queue: str
+    handler: Callable[..., object]
+    options: WorkerOptions
+    is_async: bool
+
+    def with_options(self, options: WorkerOptions) -> Self:
+        """The same with other options."""
+        return replace(self, options=options)
+
+    def __str__(self) -> str:
+        return f"{self.queue!r} ({self.options.concurrency} at once)"
+
+
+class Shift:
+    """Begins and ends together: what ends one queue's work ends the others' in order."""
+
+    def __init__(
+        self,
+        connection: synchronous.Connection,
+        aio: asynchronous.Connection,
+        posts: Sequence[Post],
+        drain: float,
+        stop: threading.Event,
+        again: threading.Event,
+    ) -> None:
+        self._connection = connection
+        self._aio = aio
+        self._posts = posts
+        self._drain = drain
+        self._stop = stop
+        self._again = again
+        self._error: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop_tasks: asyncio.Event | None = None
+
+    def run(self) -> None:
+        """Work until ``stop`` is set, drain until ``again`` is. Raises what ended it before."""
+        work = [self._in_threads(post) for post in self._posts if not post.is_async]
+        if any(post.is_async for post in self._posts):
+            work.append(self._in_tasks)
+        # Daemons: a handler that does not come to an end must not keep the process.
+        running = [threading.Thread(target=self._watched, args=(one,), daemon=True) for one in work]
+        log.info("works on %s", ", ".join(map(str, self._posts)))
+        for thread in running:
+            thread.start()
+        # In pieces: a wait without an end keeps Python from calling a handler of signals on some systems.
+        while not self._stop.wait(POLL_SECONDS):
+            pass
+        if any(thread.is_alive() for thread in running):
+            log.info("stops: handlers have %g s to finish", self._drain)
+        self._tell_tasks()
+        end = time.monotonic() + self._drain + GIVE_BACK_SECONDS
+        for thread in running:
+            while thread.is_alive() and not self._again.is_set() and time.monotonic() < end:
+                thread.join(POLL_SECONDS)
+        if self._again.is_set():
+            log.warning("told to stop again: what handlers hold goes back now")
+        if self._error is not None:
+            raise self._error
+
+    def _watched(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001  (raised by `run`, in the thread that waits for this one)
+            self._error = self._error or error
+        finally:
+            self._stop.set()
+
+    def _in_threads(self, post: Post) -> Callable[[], None]:
+        receiver = self._connection.receiver(post.queue, prefetch=post.options.concurrency)
+        return threads.QueueWorker(receiver, post.handler, post.options, self._stop).run
+
+    def _in_tasks(self) -> None:
+        asyncio.run(self._run_tasks())
+
+    async def _run_tasks(self) -> None:
+        self._stop_tasks = stop = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        if self._stop.is_set():
+            # Told before there was a loop to tell.
+            return
+        errors: list[BaseException] = []
+
+        async def work(post: Post) -> None:
+            receiver = self._aio.receiver(post.queue, prefetch=post.options.concurrency)
+            handler = cast(tasks.Handler, post.handler)
+            try:
+                await tasks.QueueWorker(receiver, handler, post.options, stop).run()
+            except BaseException as error:  # noqa: BLE001  (raised below, when the others have stopped, too)
+                errors.append(error)
+                # Threads stop at once, and not when these tasks have drained.
+                self._stop.set()
+            finally:
+                stop.set()
+
+        await asyncio.gather(*(work(post) for post in self._posts if post.is_async))
+        if errors:
+            raise errors[0]
+
+    def _tell_tasks(self) -> None:
+        loop, stop = self._loop, self._stop_tasks
+        if loop is not None and stop is not None:
+            # The loop may have come to its end by itself.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(stop.set)

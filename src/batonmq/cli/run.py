@@ -1,0 +1,118 @@
+"""batonmq run"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import click
+import pika
+
+from batonmq.cli.loading import load_object
+from batonmq.cli.options import DEFAULT_URL, Failure, chosen_url, note_url, without_password
+from batonmq.engines.urls import parse_url
+from batonmq.errors import BatonError
+
+if TYPE_CHECKING:
+    from batonmq.api.workers.application import Worker
+
+__all__ = ["run"]
+
+log = logging.getLogger("batonmq.run")
+
+LEVELS = ("debug", "info", "warning", "error")
+# How long threads that handlers have left behind may keep the process when the worker has stopped.
+EXIT_SECONDS = 2.0
+
+
+@click.command()
+@click.argument("application", metavar="MODULE:NAME")
+@click.option(
+    "--url",
+    callback=note_url,
+    metavar="URL",
+    help="Where the queues live: amqp://user:password@host:port/vhost, or a file. Default: BATONMQ_URL, or what the "
+    f"worker itself says, or {DEFAULT_URL}",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many messages of each queue are worked on at once. Default: as the handlers say",
+)
+@click.option(
+    "--drain",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="How long handlers may go on when the worker is told to stop. Default: as the worker says, or 25",
+)
+@click.option("--log-level", type=click.Choice(LEVELS), default="info", help="How much to log to stderr. Default: info")
+@click.pass_context
+def run(
+    context: click.Context,
+    application: str,
+    url: str | None,  # noqa: ARG001 - noted by its callback
+    concurrency: int | None,
+    drain: float | None,
+    log_level: str,
+) -> None:
+    """Call the handlers of a batonmq.Worker for the messages of their queues, until Ctrl-C or SIGTERM.
+
+    MODULE is imported from the current directory, or from where Python looks; NAME is the worker in it. A message is
+    accepted when its handler returns, and comes again when it raises. Told to stop, the worker takes no more messages,
+    lets handlers finish within the drain time, and gives back what they hold then; told again, it gives that back at
+    once.
+
+    \b
+    Examples:
+      batonmq run shop.worker:app
+      batonmq run shop.worker:app --url orders.db --concurrency 4
+      batonmq run shop.worker:app --url amqp://ann:secret@broker.example/shop --drain 60
+    """
+    from batonmq.server.logs import configure_logging
+
+    configure_logging(log_level)
+    worker = _load(application)
+    where = chosen_url(context, os.fspath(worker.url) if worker.url is not None else DEFAULT_URL)
+    shown = without_password(where)
+    _check_url(where, shown)
+    log.info("runs %s on %s", application, shown)
+    exit_code = 1
+    try:
+        worker.run(where, concurrency=concurrency, drain=drain)
+        exit_code = 0
+    except BatonError as error:
+        raise Failure(f"{shown}: {error}") from None
+    finally:
+        _leave_soon(exit_code)
+    log.info("stopped")
+
+
+def _load(said: str) -> Worker:
+    from batonmq.api.workers.application import Worker
+
+    found = load_object(said)
+    if not isinstance(found, Worker):
+        raise Failure(f"{said} is a {type(found).__name__}, not a batonmq.Worker", 2)
+    if not found.queues:
+        raise Failure(f"{said} has no handlers", 2)
+    return found
+
+
+def _check_url(url: str, shown: str) -> None:
+    try:
+        if parse_url(url).engine == "amqp":
+            pika.URLParameters(url)
+    except (ValueError, TypeError) as error:
+        raise Failure(f"--url: {shown!r} cannot be read: {str(error).replace(url, shown)}", 2) from None
+
+
+def _leave_soon(exit_code: int) -> None:
+    """The interpreter waits for threads that are no daemons: handlers may have left some that never end."""
+    if all(thread.daemon or thread is threading.main_thread() for thread in threading.enumerate()):
+        return
+    timer = threading.Timer(EXIT_SECONDS, os._exit, (exit_code,))
+    timer.daemon = True
+    timer.start()

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -56,6 +57,27 @@ class Place:
 @contextmanager
 def file_place(folder: Path) -> Iterator[str]:
     yield str(folder / "queues.db")
+
+
+OWNER = """
+import sys
+import batonmq
+with batonmq.connect(sys.argv[1]):
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def file_of_another(folder: Path) -> Iterator[str]:
+    """A file that another process has open all the time: this one, and the processes of the tests, are its guests."""
+    path = str(folder / "queues.db")
+    command = [sys.executable, "-c", OWNER, path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"open\n"
+        yield path
+        assert owner.poll() is None, "the owner is gone: the tests were not about what they say"
 
 
 @contextmanager

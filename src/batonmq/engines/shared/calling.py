@@ -152,7 +152,7 @@ class Calls:
             while (reached := self._reached or self._seek()) is not None:
                 last = self._read(reached)
                 reached.link.release()
-                self._lose(last)
+                self._lose(reached.link.sent if last is None else last)
         except Exception:  # a fault of ours: nobody may wait for a thread that is gone
             log.exception("the connection to the process that has the file has failed")
             self._end(ConnectionLost("the connection to the process that has the file has failed"))
@@ -168,14 +168,14 @@ class Calls:
                 call.answered(answer)
         return None
 
-    def _lose(self, last: int | None) -> None:
+    def _lose(self, last: int) -> None:
+        """What is after the last command that may have been begun was not."""
         with self.lock:
             self._reached = None
             asked, self._asked = self._asked, {}
             lost: list[AnyCall] = []
             for number, call in asked.items():
-                is_begun = last is None or number <= last
-                if call.when_lost == "repeat" or (call.when_lost == "fail" and not is_begun):
+                if call.when_lost == "repeat" or (call.when_lost == "fail" and number > last):
                     self._waiting.append(call)
                 elif call.when_lost != "drop":
                     lost.append(call)
@@ -187,7 +187,7 @@ class Calls:
         for call in lost:
             if call.when_lost == "done":
                 call.answered(wire.Done(0))
-            elif last is not None and call.command.number > last:
+            elif call.command.number > last:
                 call.fail(LeaseLost(NOT_BEGUN))
             else:
                 call.fail(ConnectionLost(LOST))

@@ -219,11 +219,11 @@ class Guest:
 
     def _answer(self) -> None:
         try:
-            self._peer.sendall(wire.frame(wire.Hello(0, wire.VERSION, os.getpid())))
+            self._peer.sendall(wire.frame(wire.Hello(0, wire.VERSION, os.getpid())), wire.NO_SIGNAL)
             while (due := self._due.get()) is not None:
-                self._peer.sendall(_outcome(*due))
+                self._peer.sendall(_outcome(*due), wire.NO_SIGNAL)
             if self._is_dismissed:
-                self._peer.sendall(wire.frame(wire.Bye(self._last)))
+                self._peer.sendall(wire.frame(wire.Bye(self._last)), wire.NO_SIGNAL)
         except OSError:
             # It is gone, and the reader notices.
             pass

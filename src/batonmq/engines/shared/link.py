@@ -22,14 +22,18 @@ HELLO_SECONDS = 5.0
 
 
 class Link:
-    """Sends without ever waiting, from any thread; one thread reads."""
+    """Sends without ever waiting, from any thread; one thread reads.
+
+    ``sent`` is the number of the last command that went out as a whole: the owner cannot have begun a later one.
+    """
 
     def __init__(self, peer: socket.socket) -> None:
         self._peer = peer
         self._stream = cast("BinaryIO", peer.makefile("rb"))
         self._lock = threading.Lock()
         # What the socket does not take at once, a thread that lives as long as there is something.
-        self._backlog: deque[bytes] = deque()
+        self._backlog: deque[tuple[int, bytes]] = deque()
+        self.sent = 0
         when_forked(self)
 
     def greet(self) -> None:
@@ -54,27 +58,37 @@ class Link:
         framed = wire.frame(command)
         with self._lock:
             if self._backlog:
-                self._backlog.append(framed)
+                self._backlog.append((command.number, framed))
                 return
             sent = self._send_now(framed)
-            if sent < len(framed):
-                self._backlog.append(framed[sent:])
-                threading.Thread(target=self._send_rest, name="batonmq-shared-send", daemon=True).start()
+            if sent is None:
+                return
+            if sent == len(framed):
+                self.sent = command.number or self.sent
+                return
+            self._backlog.append((command.number, framed[sent:]))
+            threading.Thread(target=self._send_rest, name="batonmq-shared-send", daemon=True).start()
 
-    def _send_now(self, framed: bytes) -> int:
+    def _send_now(self, framed: bytes) -> int | None:
+        """How much was sent; None when nothing can be."""
         try:
-            return self._peer.send(framed, socket.MSG_DONTWAIT)
+            return self._peer.send(framed, socket.MSG_DONTWAIT | wire.NO_SIGNAL)
         except BlockingIOError:
             return 0
         except OSError:
-            return len(framed)
+            return None
 
     def _send_rest(self) -> None:
+        is_broken = False
         while True:
-            framed = self._backlog[0]
-            with contextlib.suppress(OSError):
-                self._peer.sendall(framed)
+            number, framed = self._backlog[0]
+            try:
+                self._peer.sendall(framed, wire.NO_SIGNAL)
+            except OSError:
+                is_broken = True
             with self._lock:
+                if not is_broken:
+                    self.sent = number or self.sent
                 self._backlog.popleft()
                 if not self._backlog:
                     return

@@ -15,7 +15,7 @@ from batonmq.engines.shared.link import HELLO_SECONDS, Link
 from batonmq.engines.shared.place import HAS_SOCKETS, is_trusted, place_of_note
 from batonmq.errors import Closed
 
-__all__ = ["Reached", "reach"]
+__all__ = ["Reached", "dial", "reach"]
 
 # Whoever does not say where he listens does not share: unless he has just taken the lock, and writes that down.
 SILENCE_SECONDS = 0.25
@@ -47,7 +47,7 @@ def reach(path: str, patience: float, is_wanted: Callable[[], bool] = lambda: Tr
             in_use = error
         now = time.monotonic()
         if in_use.note and in_use.note != STARTING and HAS_SOCKETS:
-            link = _dial(place_of_note(path, in_use.note))
+            link = dial(place_of_note(path, in_use.note))
             if link is not None:
                 return Reached(link, None)
         if in_use.note and HAS_SOCKETS:
@@ -74,7 +74,7 @@ def _take(path: str) -> Reached:
     return Reached(link, own)
 
 
-def _dial(place: str) -> Link | None:
+def dial(place: str) -> Link | None:
     """A connection to whoever listens there; None when nobody does, or not yet. Raises StoreError."""
     peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # Without a time limit it would wait for room in the queue of one that is stopped.

@@ -6,6 +6,7 @@ come, answers come as they are ready. The owner begins with ``Hello`` and ends, 
 
 from __future__ import annotations
 
+import socket
 import struct
 from typing import BinaryIO, TypeAlias
 
@@ -18,6 +19,7 @@ from batonmq.errors import BatonError, EngineError
 from batonmq.properties import Properties
 
 __all__ = [
+    "NO_SIGNAL",
     "VERSION",
     "Answer",
     "Arrived",
@@ -60,6 +62,8 @@ __all__ = [
 VERSION = 1
 """Changes with everything below: two processes with different ones do not share a file."""
 
+# A program may have given SIGPIPE its default action, which would end it when the other end goes.
+NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
 _LENGTH = struct.Struct(">I")
 LENGTH_MAX = (1 << 32) - 1
 

@@ -239,35 +239,86 @@ def test_a_lock_file_that_is_replaced_meanwhile_is_locked_anew(path: str, monkey
 FORKING = """
 import os, signal, sys, warnings
 import batonmq
-warnings.simplefilter("ignore")
-mq = batonmq.connect(sys.argv[1])
-mq.declare("orders")
-guest = batonmq.connect(sys.argv[1])
-child = os.fork()
-if child == 0:
+from batonmq.engines.shared.opening import reach
+
+def in_child(path, inherited):
     try:
-        mq.send("orders", b"from the parent's connection")
+        inherited.send("orders", b"through the parent's connection")
     except batonmq.Closed:
         pass
-    mq.close()
-    with batonmq.connect(sys.argv[1]) as anew:
-        anew.send("orders", b"1")
-        os.kill(os.getppid(), signal.SIGKILL)
-        while True:
-            try:
-                print(anew.count("orders"), anew.native is not None, flush=True)
-                break
-            except batonmq.UnsupportedFeature:
-                pass
+    inherited.close()
+    with batonmq.connect(path) as mq:
+        mq.send("orders", b"1")
+        print("forked", flush=True)
+        sys.stdin.readline()
+        mq.send("orders", b"2")
+    print("done", flush=True)
+    sys.stdin.read()
+    try:
+        reach(path, 0.01)
+    except batonmq.StoreError as error:
+        print(error, flush=True)
+
+warnings.simplefilter("ignore")
+mq = batonmq.connect(sys.argv[1])
+if os.fork():
+    signal.pause()
+try:
+    in_child(sys.argv[1], mq)
+finally:
     os._exit(0)
-signal.pause()
 """
 
 
-def test_a_forked_child_connects_anew_and_can_take_over_from_its_parent(path: str) -> None:
-    run = subprocess.run(
-        [sys.executable, "-c", FORKING, path], capture_output=True, text=True, timeout=SOON * 2, check=False
-    )
-    assert (run.stdout, run.stderr) == ("1 True\n", "")
+def test_a_child_forked_from_the_owner_is_a_guest_of_whoever_has_the_file(path: str) -> None:
     with batonmq.connect(path) as mq:
-        assert [one.body for one in mq.peek("orders", 9)] == [b"1"]
+        mq.declare("orders")
+    with subprocess.Popen([sys.executable, "-c", FORKING, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        assert run.stdin is not None
+        assert run.stdout.readline() == b"forked\n"
+        with batonmq.connect(path) as mq, mq.receiver("orders") as receiver:
+            # Neither the parent's lock nor its sockets live on in the child.
+            run.kill()
+            assert bodies(receiver.receive(wait=SOON)) == [b"1"]
+            assert mq.native is not None
+            run.stdin.write(b"go on\n")
+            run.stdin.flush()
+            assert run.stdout.readline() == b"done\n"
+            assert bodies(receiver.receive(wait=SOON)) == [b"2"]
+        run.stdin.close()
+        assert b"was open when this process was forked" in run.stdout.readline()
+
+
+FORKED_GUEST = """
+import os, sys, warnings
+import batonmq
+warnings.simplefilter("ignore")
+batonmq.connect(sys.argv[1]).count("orders")
+if os.fork():
+    os._exit(0)
+with batonmq.connect(sys.argv[1]) as mq:
+    print("forked", flush=True)
+    sys.stdin.read()
+    mq.send("orders", b"1")
+    print(mq.native is not None, flush=True)
+os._exit(0)
+"""
+
+
+def test_a_child_forked_from_a_guest_can_take_over(path: str) -> None:
+    with batonmq.connect(path) as mq:
+        mq.declare("orders")
+        run = subprocess.Popen(
+            [sys.executable, "-c", FORKED_GUEST, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert run.stdout is not None
+        assert run.stdin is not None
+        assert run.stdout.readline() == b"forked\n"
+    with run:
+        run.stdin.close()
+        assert run.stdout.readline() == b"True\n"
+
+
+def bodies(deliveries: list[batonmq.Delivery]) -> list[bytes]:
+    return [delivery.body for delivery in deliveries]

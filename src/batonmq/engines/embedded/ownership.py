@@ -14,7 +14,7 @@ import sys
 from batonmq.engines.forks import when_forked
 from batonmq.errors import StoreError
 
-__all__ = ["STARTING", "InUse", "Ownership"]
+__all__ = ["STARTING", "InUse", "Inherited", "Ownership", "check_free"]
 
 LOCK_SUFFIX = "-lock"
 # A broker's data directory has this file, and the broker locks that one: it and a program never have both.
@@ -52,27 +52,16 @@ class InUse(StoreError):
         self.note = note
 
 
+class Inherited(InUse):
+    """This process was forked while its parent had the file open, and can have it only through another process."""
+
+
 class Ownership:
     """Holds the lock beside a store's file, which stays when it is released: deleting it would race with others."""
 
     def __init__(self, path: str, note: str = "") -> None:
         """Raises InUse, StoreError."""
-        self._handle = -1
-        name = _lock_name(path)
-        while True:
-            try:
-                handle = os.open(name, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
-            except OSError as error:
-                raise StoreError(f"cannot use {path}: {error.strerror}") from error
-            try:
-                _lock(handle)
-            except (BlockingIOError, PermissionError):
-                raise _in_use(path, handle) from None
-            if _is_named(handle, name):
-                break
-            # Somebody has deleted or replaced the file meanwhile: this one keeps nobody out.
-            os.close(handle)
-        self._handle = handle
+        self._handle = _take(path)
         when_forked(self)
         self.say(note)
 
@@ -91,6 +80,28 @@ class Ownership:
 
     # The parent still has it: closing a copy of the handle does not give up the lock (flock(2)).
     forked = release
+
+
+def check_free(path: str) -> None:
+    """Does nobody have the file, at this moment? Raises InUse, StoreError."""
+    os.close(_take(path))
+
+
+def _take(path: str) -> int:
+    name = _lock_name(path)
+    while True:
+        try:
+            handle = os.open(name, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        except OSError as error:
+            raise StoreError(f"cannot use {path}: {error.strerror}") from error
+        try:
+            _lock(handle)
+        except (BlockingIOError, PermissionError):
+            raise _in_use(path, handle) from None
+        if _is_named(handle, name):
+            return handle
+        # Somebody has deleted or replaced the file meanwhile: this one keeps nobody out.
+        os.close(handle)
 
 
 def _in_use(path: str, handle: int) -> InUse:

@@ -10,7 +10,7 @@ from batonmq.clock import Clock
 from batonmq.engines.embedded.capabilities import CAPABILITIES, IN_MEMORY
 from batonmq.engines.embedded.core import Core
 from batonmq.engines.embedded.engine import EmbeddedEngine
-from batonmq.engines.embedded.ownership import STARTING, Ownership
+from batonmq.engines.embedded.ownership import STARTING, Inherited, Ownership, check_free
 from batonmq.engines.forks import when_forked
 from batonmq.engines.shared.host import Host
 from batonmq.store import MemoryStore, SqliteStore, Store
@@ -49,8 +49,9 @@ class Registry:
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
         self.guard = threading.Lock()
-        # A child keeps its parent's as they are: to let go of a store is to close it.
-        self._inherited: list[Entry] = []
+        # A child keeps its parent's as they are: to let go of a store is to close it. It cannot open that file again:
+        # SQLite would take its parent's locks for its own (sqlite.org/howtocorrupt.html, section 2.7).
+        self.inherited: dict[str, Entry] = {}
         when_forked(self)
 
     def forked(self) -> None:
@@ -58,7 +59,7 @@ class Registry:
         self.guard = threading.Lock()
         for entry in self.entries.values():
             entry.is_inherited = True
-            self._inherited.append(entry)
+            self.inherited[entry.key] = entry
         self.entries = {}
 
 
@@ -85,6 +86,12 @@ def _entry_of_file(path: str, clock: Clock | None) -> Entry:
     key = os.path.realpath(path)
     entry = _registry.entries.get(key)
     if entry is None:
+        if key in _registry.inherited:
+            check_free(key)
+            raise Inherited(
+                f"{key} was open when this process was forked, so that it cannot take it, and no other process has it",
+                STARTING,
+            )
         ownership = Ownership(key, STARTING)
         try:
             entry = _registry.entries[key] = Entry(key, SqliteStore(key), clock, ownership)

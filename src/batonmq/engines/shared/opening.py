@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from batonmq.engines.embedded.engine import EmbeddedEngine
-from batonmq.engines.embedded.ownership import STARTING, InUse
+from batonmq.engines.embedded.ownership import STARTING, Inherited, InUse
 from batonmq.engines.embedded.registry import own_file_as_guest
 from batonmq.engines.shared.link import HELLO_SECONDS, Link
 from batonmq.engines.shared.place import HAS_SOCKETS, is_trusted, place_of_note
@@ -57,6 +57,8 @@ def reach(path: str, patience: float, is_wanted: Callable[[], bool] = lambda: Tr
         elif now >= silent_until:
             raise in_use
         if now >= end:
+            if isinstance(in_use, Inherited):
+                raise in_use
             raise InUse(f"{in_use}, which does not answer")
         time.sleep(pause)
         pause = min(LONGEST_PAUSE, pause * 2)

@@ -159,6 +159,24 @@ def test_an_orderly_change_of_owners_is_not_noticed_by_who_sends(owner: Embedded
     assert sorted(int(one.body) for one in connections[0].peek("orders", 999)) == list(range(300))
 
 
+def test_a_worker_goes_on_with_the_next_owner_and_with_what_it_held(owner: EmbeddedEngine, guest: Connect) -> None:
+    owner.declare("orders", QueueOptions()).get()
+    owner.send("orders", [Message(b"1")]).get()
+    mq, stop = guest(), threading.Event()
+    done: list[int] = []
+
+    def handle(delivery: batonmq.Delivery) -> None:
+        done.append(delivery.delivery_count)
+        if len(done) == 1:
+            owner.close()
+        else:
+            stop.set()
+
+    mq.run("orders", handle, stop=stop)
+    assert done == [1, 2]
+    assert mq.count("orders") == 0
+
+
 def test_what_the_former_owner_and_a_guest_held_comes_again(owner: EmbeddedEngine, guest: Connect) -> None:
     owner.declare("orders", QueueOptions()).get()
     owner.send("orders", [Message(b"1"), Message(b"2")]).get()

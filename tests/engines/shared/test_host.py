@@ -162,6 +162,15 @@ def test_everything_that_is_said_of_a_message_passes(owner: EmbeddedEngine, gues
         assert delivery.message == sent
 
 
+def test_a_guest_says_why_it_rejects(owner: EmbeddedEngine, guest: Connect) -> None:
+    mq = guest()
+    mq.declare("orders", dead_letter="dead")
+    mq.send("orders", b"1")
+    with mq.receiver("orders") as receiver, mq.receiver("dead") as undertaker:
+        receiver.receive(wait=SOON)[0].reject(reason="no such customer")
+        assert undertaker.receive(wait=SOON)[0].message.headers["x-reject-reason"] == "no such customer"
+
+
 @pytest.mark.parametrize(
     ("raised", "told"),
     [
@@ -173,6 +182,15 @@ def test_everything_that_is_said_of_a_message_passes(owner: EmbeddedEngine, gues
 )
 def test_an_error_is_told_by_the_nearest_class_that_users_know(raised: Exception, told: type[Exception]) -> None:
     assert type(wire.error_from(wire.error_to(1, raised))) is told
+
+
+def test_a_lock_file_that_was_deleted_makes_no_second_writer(path: str) -> None:
+    with batonmq.connect(path) as mq:
+        mq.declare("orders")
+        for _ in range(2):
+            Path(f"{path}-lock").unlink()
+            subprocess.run([sys.executable, "-c", SEND, path], check=True, timeout=SOON)
+        assert mq.count("orders") == 2
 
 
 # ---------------------------------------------------------------------- where the socket is

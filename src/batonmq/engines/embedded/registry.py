@@ -10,9 +10,10 @@ from batonmq.clock import Clock
 from batonmq.engines.embedded.capabilities import CAPABILITIES, IN_MEMORY
 from batonmq.engines.embedded.core import Core
 from batonmq.engines.embedded.engine import EmbeddedEngine
-from batonmq.engines.embedded.ownership import STARTING, Inherited, Ownership, check_free
+from batonmq.engines.embedded.ownership import STARTING, Inherited, InUse, Ownership, check_free
 from batonmq.engines.forks import when_forked
 from batonmq.engines.shared.host import Host
+from batonmq.engines.shared.place import note_of_living
 from batonmq.store import MemoryStore, SqliteStore, Store
 
 __all__ = ["open_memory", "own_file", "own_file_as_guest"]
@@ -94,6 +95,10 @@ def _entry_of_file(path: str, clock: Clock | None) -> Entry:
             )
         ownership = Ownership(key, STARTING)
         try:
+            if note := note_of_living(key):
+                # Somebody has deleted the lock file of an owner that lives.
+                ownership.say(note)
+                raise InUse(f"{key} is in use by another process, whose lock file was deleted", note)
             entry = _registry.entries[key] = Entry(key, SqliteStore(key), clock, ownership)
         except BaseException:
             ownership.release()

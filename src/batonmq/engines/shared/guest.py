@@ -60,8 +60,9 @@ class Guest:
 
     def start(self) -> None:
         """Say hello, and serve."""
-        self._answerer.start()
+        # In this order: the one that answers waits for the other one's end.
         self._reader.start()
+        self._answerer.start()
 
     def dismiss(self) -> None:
         """The owner goes: what has been begun is answered, nothing else is begun. Returns at once."""

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-__all__ = ["HAS_SOCKETS", "choose_place", "is_trusted", "listen", "place_of_note"]
+__all__ = ["HAS_SOCKETS", "choose_place", "is_trusted", "listen", "note_of_living", "place_of_note"]
 
 HAS_SOCKETS = hasattr(socket, "AF_UNIX")
 """Does this system have sockets in the file system (and this Python know them)?"""
@@ -57,6 +57,24 @@ def _private_folder() -> str:
             raise OSError(f"{folder} is not a folder of this user alone")
         return str(folder)
     raise OSError("no folder for temporary files")
+
+
+def note_of_living(path: str) -> str:
+    """Where somebody listens for this file although its lock is free; "" when nobody does."""
+    if not HAS_SOCKETS:
+        return ""
+    note = ""
+    try:
+        place, note = choose_place(path)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            # A stopped process whose queue is full is alive as well.
+            probe.setblocking(False)
+            probe.connect(place)
+    except BlockingIOError:
+        return note
+    except OSError:
+        return ""
+    return note
 
 
 def listen(place: str) -> socket.socket:

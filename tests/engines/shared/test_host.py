@@ -162,6 +162,39 @@ def test_everything_that_is_said_of_a_message_passes(owner: EmbeddedEngine, gues
         assert delivery.message == sent
 
 
+AIO = """
+import asyncio, sys
+import batonmq
+from batonmq import aio
+
+async def main():
+    async with aio.connect(sys.argv[1]) as mq, mq.receiver("orders") as receiver:
+        (delivery,) = await receiver.receive()
+        async with mq.transaction() as tx:
+            tx.send("orders", b"2", delay=0.01)
+            tx.accept(delivery)
+        async for delivery in receiver:
+            async with delivery:
+                print(delivery.body.decode(), (await mq.request("prices", b"?")).text, await mq.count("orders"))
+            break
+
+asyncio.run(main())
+"""
+
+
+def test_programs_of_asyncio_share_a_file_as_well(path: str) -> None:
+    with batonmq.connect(path) as mq:
+        mq.declare("orders")
+        mq.declare("prices")
+        mq.send("orders", b"1")
+        run = subprocess.Popen([sys.executable, "-c", AIO, path], stdout=subprocess.PIPE)
+        with run, mq.receiver("prices") as receiver:
+            (asked,) = receiver.receive(wait=SOON)
+            with asked:
+                mq.reply(asked, b"4.20")
+            assert run.communicate(timeout=SOON)[0] == b"2 4.20 0\n"
+
+
 def test_a_guest_says_why_it_rejects(owner: EmbeddedEngine, guest: Connect) -> None:
     mq = guest()
     mq.declare("orders", dead_letter="dead")

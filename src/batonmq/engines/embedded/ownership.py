@@ -8,6 +8,7 @@ The lock file says who has it, and how he can be reached:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -68,9 +69,10 @@ class Ownership:
     def say(self, note: str) -> None:
         """Note for others how this process can be reached."""
         text = os.fsencode(f"{os.getpid()}\n{note}\n" if note else f"{os.getpid()}\n")
-        os.lseek(self._handle, 0, os.SEEK_SET)
-        os.ftruncate(self._handle, 0)
-        os.write(self._handle, text)
+        # A full disk keeps nobody from emptying a queue: others cannot share the file then, that is all.
+        with contextlib.suppress(OSError):
+            os.lseek(self._handle, 0, os.SEEK_SET)
+            os.ftruncate(self._handle, os.write(self._handle, text))
 
     def release(self) -> None:
         """Let others have it."""

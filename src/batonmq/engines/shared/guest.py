@@ -43,7 +43,7 @@ class Guest:
     def __init__(self, core: Core, peer: socket.socket, on_end: Callable[[Guest], None]) -> None:
         self._core = core
         self._peer = peer
-        self._stream = cast("BinaryIO", peer.makefile("rb"))
+        self._stream = cast("BinaryIO", peer.makefile("rb", wire.BUFFER))
         self._on_end = on_end
         self._engine = EmbeddedEngine(core, CAPABILITIES, lambda: None)
         self._subscriptions: dict[int, Subscription] = {}

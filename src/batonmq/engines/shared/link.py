@@ -29,7 +29,7 @@ class Link:
 
     def __init__(self, peer: socket.socket) -> None:
         self._peer = peer
-        self._stream = cast("BinaryIO", peer.makefile("rb"))
+        self._stream = cast("BinaryIO", peer.makefile("rb", wire.BUFFER))
         self._lock = threading.Lock()
         # What the socket does not take at once, a thread that lives as long as there is something.
         self._backlog: deque[tuple[int, bytes]] = deque()

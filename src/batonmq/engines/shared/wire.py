@@ -19,6 +19,7 @@ from batonmq.errors import BatonError, EngineError
 from batonmq.properties import Properties
 
 __all__ = [
+    "BUFFER",
     "NO_SIGNAL",
     "VERSION",
     "Answer",
@@ -64,6 +65,8 @@ VERSION = 1
 
 # A program may have given SIGPIPE its default action, which would end it when the other end goes.
 NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
+# What is read at once: some hundred small messages.
+BUFFER = 1 << 16
 _LENGTH = struct.Struct(">I")
 LENGTH_MAX = (1 << 32) - 1
 

@@ -9,14 +9,20 @@ from pathlib import Path
 import pytest
 
 import batonmq
-from tests.contract.places import Place, batonmq_server, rabbitmq_server
+from tests.contract.places import Place, batonmq_server, file_of_another, rabbitmq_server
 
-ENGINES = ("file", "memory", "served", "rabbitmq")
+ENGINES = ("file", "shared", "memory", "served", "rabbitmq")
 
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with batonmq_server(tmp_path_factory.mktemp("served")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with file_of_another(tmp_path_factory.mktemp("shared")) as url:
         yield url
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -47,6 +49,27 @@ class Place:
             with batonmq.connect(self.url) as mq:
                 for name in self._queues:
                     mq.delete(name)
+
+
+OWNER = """
+import sys
+import batonmq
+with batonmq.connect(sys.argv[1]):
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def file_of_another(folder: Path) -> Iterator[str]:
+    """A file that another process has open all the time: this one, and the processes of the tests, are its guests."""
+    path = str(folder / "queues.db")
+    command = [sys.executable, "-c", OWNER, path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"open\n"
+        yield path
+        assert owner.poll() is None, "the owner is gone: the tests were not about what they say"
 
 
 @contextmanager

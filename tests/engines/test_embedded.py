@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -114,24 +112,6 @@ def test_a_backlog_beyond_the_memory_stays_in_the_file_and_in_order(tmp_path: Pa
             for number in range(5000):
                 with next(receiver) as delivery:
                     assert int(delivery.body[:6]) == number
-
-
-OTHER = """
-import sys, batonmq
-try:
-    batonmq.connect(sys.argv[1])
-except batonmq.StoreError as error:
-    print(error)
-"""
-
-
-def test_another_process_is_refused_by_name(tmp_path: Path) -> None:
-    path = str(tmp_path / "queues.db")
-    with batonmq.connect(path):
-        run = subprocess.run([sys.executable, "-c", OTHER, path], capture_output=True, text=True, check=True)
-    assert "is in use by another process" in run.stdout
-    with batonmq.connect(path):
-        pass
 
 
 def test_the_file_of_a_broker_that_runs_is_refused(tmp_path: Path) -> None:

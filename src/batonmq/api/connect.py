@@ -8,8 +8,9 @@ from collections.abc import Generator
 from types import TracebackType
 
 from batonmq.api import asynchronous, synchronous
-from batonmq.engines.embedded.registry import open_file, open_memory
+from batonmq.engines.embedded.registry import open_memory
 from batonmq.engines.interface import Engine
+from batonmq.engines.shared.engine import open_file
 from batonmq.engines.urls import Target, parse_url
 
 __all__ = ["Opening", "connect", "connect_async"]
@@ -18,7 +19,8 @@ __all__ = ["Opening", "connect", "connect_async"]
 def connect(url: str | os.PathLike[str]) -> synchronous.Connection:
     """Connect to queues, wherever they live.
 
-    ``"orders.db"``, ``"file:///var/lib/shop/orders.db"``: in that file, inside this process; made if it is not there.
+    ``"orders.db"``, ``"file:///var/lib/shop/orders.db"``: in that file, inside this process or the one of this machine
+    that has opened it first; made if it is not there.
     ``"memory:"``: in memory, gone with the connection; ``"memory:name"`` is shared by all that connect to it in this
     process. ``"amqp://user:password@host:5672/vhost"``, ``"amqps://..."``: in a broker that speaks AMQP 0-9-1.
 

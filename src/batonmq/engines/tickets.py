@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar, cast
@@ -13,6 +14,16 @@ T = TypeVar("T")
 
 # Held for a few instructions only, so that all tickets can share it.
 _guard = threading.Lock()
+
+
+def _forked() -> None:
+    """Another thread of the parent may have held it."""
+    global _guard  # noqa: PLW0603
+    _guard = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 class Ticket(Generic[T]):

@@ -19,6 +19,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from batonmq.broker import Broker
 from batonmq.clock import Clock
+from batonmq.engines.forks import when_forked
 from batonmq.engines.tickets import Ticket
 from batonmq.errors import BatonError, Closed, StoreError
 from batonmq.store import Store
@@ -85,6 +86,7 @@ class Core:
         self._napped = False
         self._closed = False
         self._keeper = threading.Thread(target=self._keep, name="batonmq-keeper", daemon=True)
+        when_forked(self)
         self._keeper.start()
 
     # ------------------------------------------------------------------ turns
@@ -253,6 +255,11 @@ class Core:
             self._keeper_sleeps = self._napped = False
 
     # ------------------------------------------------------------------ the end
+
+    def forked(self) -> None:
+        """In a child: everything is the parent's. The store is left as it is, for closing it would write."""
+        self._lock = threading.Lock()
+        self._closed = True
 
     def close(self) -> None:
         """Commit what is left, close the store. Raises StoreError when that fails; it is closed all the same."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable, Sequence
 
@@ -219,7 +220,9 @@ class EmbeddedEngine(Engine):
         if on_close is None:
             return
         try:
-            for subscription in list(self.subscriptions):
-                subscription.close()
+            # Closed already in a forked child, where the messages are the parent's.
+            with contextlib.suppress(Closed):
+                for subscription in list(self.subscriptions):
+                    subscription.close()
         finally:
             on_close()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 
 from batonmq.clock import Clock
 from batonmq.engines.embedded.capabilities import CAPABILITIES, IN_MEMORY
 from batonmq.engines.embedded.core import Core
 from batonmq.engines.embedded.engine import EmbeddedEngine
-from batonmq.engines.embedded.ownership import Ownership
+from batonmq.engines.embedded.ownership import STARTING, Inherited, InUse, Ownership, check_free
+from batonmq.engines.forks import when_forked
+from batonmq.engines.shared.host import Host
+from batonmq.engines.shared.place import note_of_living
 from batonmq.store import MemoryStore, SqliteStore, Store
 
-__all__ = ["open_file", "open_memory"]
+__all__ = ["open_memory", "own_file", "own_file_as_guest"]
 
 
 class Entry:
@@ -22,45 +26,95 @@ class Entry:
         self.key = key
         self.core = Core(store, clock)
         self.ownership = ownership
+        self.host: Host | None = None
         self.connections = 0
+        self.is_inherited = False
+        if ownership is not None:
+            self.host = Host(self.core, key)
+            ownership.say(self.host.note)
 
     def close(self) -> None:
         """Raises StoreError."""
         try:
+            if self.host is not None:
+                self.host.close()
             self.core.close()
         finally:
             if self.ownership is not None:
                 self.ownership.release()
 
 
-_entries: dict[str, Entry] = {}
-_guard = threading.Lock()
+class Registry:
+    """The entries, and the lock that guards them."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.guard = threading.Lock()
+        # A child keeps its parent's as they are: to let go of a store is to close it. It cannot open that file again:
+        # SQLite would take its parent's locks for its own (sqlite.org/howtocorrupt.html, section 2.7).
+        self.inherited: dict[str, Entry] = {}
+        when_forked(self)
+
+    def forked(self) -> None:
+        """The child has nothing open yet."""
+        self.guard = threading.Lock()
+        for entry in self.entries.values():
+            entry.is_inherited = True
+            self.inherited[entry.key] = entry
+        self.entries = {}
 
 
-def open_file(path: str, clock: Clock | None = None) -> EmbeddedEngine:
-    """Connect to the queues in a file. Raises StoreError, StoreCorrupt."""
+_registry = Registry()
+
+
+def own_file(path: str, clock: Clock | None = None) -> EmbeddedEngine:
+    """Connect to the queues in a file that no other process has. Raises InUse, StoreError, StoreCorrupt."""
+    with _registry.guard:
+        return _connect(_entry_of_file(path, clock))
+
+
+def own_file_as_guest(path: str) -> tuple[EmbeddedEngine, socket.socket]:
+    """The same, with a socket to it such as other processes have. Raises as ``own_file`` does."""
+    with _registry.guard:
+        entry = _entry_of_file(path, None)
+        assert entry.host is not None
+        here, there = socket.socketpair()
+        entry.host.adopt(there)
+        return _connect(entry), here
+
+
+def _entry_of_file(path: str, clock: Clock | None) -> Entry:
     key = os.path.realpath(path)
-    with _guard:
-        entry = _entries.get(key)
-        if entry is None:
-            ownership = Ownership(key)
-            try:
-                entry = _entries[key] = Entry(key, SqliteStore(key), clock, ownership)
-            except BaseException:
-                ownership.release()
-                raise
-        return _connect(entry)
+    entry = _registry.entries.get(key)
+    if entry is None:
+        if key in _registry.inherited:
+            check_free(key)
+            raise Inherited(
+                f"{key} was open when this process was forked, so that it cannot take it, and no other process has it",
+                STARTING,
+            )
+        ownership = Ownership(key, STARTING)
+        try:
+            if note := note_of_living(key):
+                # Somebody has deleted the lock file of an owner that lives.
+                ownership.say(note)
+                raise InUse(f"{key} is in use by another process, whose lock file was deleted", note)
+            entry = _registry.entries[key] = Entry(key, SqliteStore(key), clock, ownership)
+        except BaseException:
+            ownership.release()
+            raise
+    return entry
 
 
 def open_memory(name: str, clock: Clock | None = None) -> EmbeddedEngine:
     """Connect to queues in memory: those of that name in this process, or with "" to new ones of one's own."""
-    with _guard:
+    with _registry.guard:
         if not name:
             return _connect(Entry("", MemoryStore(), clock, None))
         key = f"memory:{name}"
-        entry = _entries.get(key)
+        entry = _registry.entries.get(key)
         if entry is None:
-            entry = _entries[key] = Entry(key, MemoryStore(), clock, None)
+            entry = _registry.entries[key] = Entry(key, MemoryStore(), clock, None)
         return _connect(entry)
 
 
@@ -68,12 +122,12 @@ def _connect(entry: Entry) -> EmbeddedEngine:
     entry.connections += 1
 
     def leave() -> None:
-        with _guard:
+        with _registry.guard:
             entry.connections -= 1
-            if entry.connections:
+            if entry.connections or entry.is_inherited:
                 return
-            if _entries.get(entry.key) is entry:
-                del _entries[entry.key]
+            if _registry.entries.get(entry.key) is entry:
+                del _registry.entries[entry.key]
             entry.close()
 
     return EmbeddedEngine(entry.core, CAPABILITIES if entry.ownership is not None else IN_MEMORY, leave)

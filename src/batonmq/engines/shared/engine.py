@@ -1,0 +1,173 @@
+"""The engine of a file that another process has: what the embedded one can, over a socket."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TypeVar
+
+from batonmq.clock import Clock
+from batonmq.engines.embedded.capabilities import CAPABILITIES
+from batonmq.engines.embedded.ownership import InUse
+from batonmq.engines.embedded.registry import own_file
+from batonmq.engines.interface import Engine, Subscription
+from batonmq.engines.shared import wire
+from batonmq.engines.shared.calling import Calls
+from batonmq.engines.shared.calls import Call, WhenLost, as_count, as_messages, as_nothing
+from batonmq.engines.shared.opening import Reached, reach
+from batonmq.engines.shared.place import HAS_SOCKETS
+from batonmq.engines.shared.subscription import SharedSubscription
+from batonmq.engines.tickets import Ticket
+from batonmq.engines.values import Incoming, Message, QueueOptions
+from batonmq.errors import UnsupportedFeature
+
+__all__ = ["SharedEngine", "open_file"]
+
+T = TypeVar("T")
+
+# Opening a large file takes its owner a while.
+OPEN_SECONDS = 60.0
+
+
+def open_file(path: str, clock: Clock | None = None) -> Engine:
+    """Connect to the queues in a file, whoever has it. Raises InUse, StoreError, StoreCorrupt."""
+    try:
+        return own_file(path, clock)
+    except InUse:
+        if not HAS_SOCKETS or clock is not None:
+            raise
+    real = os.path.realpath(path)
+    reached = reach(real, OPEN_SECONDS)
+    if reached.own is None:
+        return SharedEngine(real, reached)
+    # It was let go of in this moment.
+    reached.link.close()
+    reached.link.release()
+    return reached.own
+
+
+class ReplyTicket(Ticket[Message]):
+    """Resolved with a reply."""
+
+    __slots__ = ("call",)
+
+    call: Call[list[Message]]
+
+
+class SharedEngine(Engine):
+    """See the module."""
+
+    def __init__(self, path: str, reached: Reached) -> None:
+        self.capabilities = CAPABILITIES
+        self._calls = Calls(path, reached)
+        self._subscriptions = 0
+
+    @property
+    def native(self) -> object:
+        """The broker. Raises UnsupportedFeature while it is in another process."""
+        own = self._calls.own
+        if own is None:
+            raise UnsupportedFeature("embedded: native, while another process has the file")
+        return own
+
+    def declare(self, queue: str, options: QueueOptions) -> Ticket[None]:
+        return self._do(wire.Declare(0, queue, options), "repeat")
+
+    def delete(self, queue: str) -> Ticket[None]:
+        return self._do(wire.Delete(0, queue), "repeat")
+
+    def send(self, queue: str, messages: Sequence[Message]) -> Ticket[None]:
+        return self._do(wire.Send(0, queue, [wire.message_to(message) for message in messages]))
+
+    def subscribe(self, queue: str, prefetch: int) -> Ticket[Subscription]:
+        with self._calls.lock:
+            self._subscriptions += 1
+            subscription = SharedSubscription(self._calls, self._subscriptions, queue, prefetch)
+            subscription.begin()
+        ticket: Ticket[Subscription] = Ticket()
+        subscribed = subscription.subscribed
+
+        def then() -> None:
+            if subscribed.error is None:
+                ticket.resolve(subscription)
+            else:
+                ticket.fail(subscribed.error)
+
+        subscribed.when_done(then)
+        return ticket
+
+    def peek(self, queue: str, most: int) -> Ticket[list[Message]]:
+        ticket: Ticket[list[Message]] = Ticket()
+        self._calls.ask(Call(wire.Peek(0, queue, most), ticket, as_messages, "repeat"))
+        return ticket
+
+    def count(self, queue: str) -> Ticket[int]:
+        return self._count(wire.Count(0, queue), "repeat")
+
+    def purge(self, queue: str) -> Ticket[int]:
+        return self._count(wire.Purge(0, queue))
+
+    def move(self, source: str, target: str, most: int) -> Ticket[int]:
+        return self._count(wire.Move(0, source, target, most))
+
+    def transact(
+        self, sends: Sequence[tuple[str, Message]], accepts: Sequence[tuple[Subscription, Incoming]]
+    ) -> Ticket[None]:
+        held = [
+            (subscription, incoming)
+            for subscription, incoming in accepts
+            if isinstance(subscription, SharedSubscription)
+        ]
+        with self._calls.lock:
+            rows = [subscription.row_of(incoming) for subscription, incoming in held]
+            ticket = self._do(
+                wire.Transact(0, [(queue, wire.message_to(message)) for queue, message in sends], rows),
+                "lease" if rows else "fail",
+            )
+
+        def then() -> None:
+            if not ticket.failed:
+                for subscription, incoming in held:
+                    subscription.accepted(incoming)
+
+        ticket.when_done(then)
+        return ticket
+
+    def request(self, queue: str, message: Message) -> Ticket[Message]:
+        ticket = ReplyTicket()
+        found: Ticket[list[Message]] = Ticket()
+        ticket.call = Call(wire.Request(0, queue, wire.message_to(message)), found, as_messages, "fail")
+
+        def then() -> None:
+            if found.error is None:
+                ticket.resolve(found.result()[0])
+            else:
+                ticket.fail(found.error)
+
+        found.when_done(then)
+        self._calls.ask(ticket.call)
+        return ticket
+
+    def forget(self, ticket: Ticket[Message]) -> None:
+        assert isinstance(ticket, ReplyTicket)
+        with self._calls.lock:
+            self._calls.drop(ticket.call)
+            self._calls.tell(wire.Forget(0, ticket.call.command.number))
+
+    def reply(self, request: Message, message: Message) -> Ticket[None]:
+        if request.reply_to is None:
+            raise ValueError("the message asks for no reply: it has no reply_to")
+        return self._do(wire.Reply(0, wire.message_to(request), wire.message_to(message)))
+
+    def close(self) -> None:
+        self._calls.close()
+
+    def _do(self, command: wire.Numbered, when_lost: WhenLost = "fail") -> Ticket[None]:
+        ticket: Ticket[None] = Ticket()
+        self._calls.ask(Call(command, ticket, as_nothing, when_lost))
+        return ticket
+
+    def _count(self, command: wire.Numbered, when_lost: WhenLost = "fail") -> Ticket[int]:
+        ticket: Ticket[int] = Ticket()
+        self._calls.ask(Call(command, ticket, as_count, when_lost))
+        return ticket

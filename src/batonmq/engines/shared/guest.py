@@ -1,0 +1,284 @@
+"""Another process, as the owner sees it: commands come in, answers go out.
+
+Two threads: one reads and does, the other waits for commits and answers. So a process that has sent does not hold up
+what it asks next, and what comes while one commit is under way shares the next one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, BinaryIO, TypeAlias, TypeVar, cast
+
+import msgspec
+
+from batonmq.engines.embedded.capabilities import CAPABILITIES
+from batonmq.engines.embedded.core import CommitTicket, Core
+from batonmq.engines.embedded.engine import EmbeddedEngine
+from batonmq.engines.forks import when_forked
+from batonmq.engines.interface import Subscription
+from batonmq.engines.shared import wire
+from batonmq.engines.tickets import Ticket, resolved
+from batonmq.engines.values import Incoming, Message
+from batonmq.errors import BatonError, NotFound
+
+__all__ = ["Guest"]
+
+log = logging.getLogger("batonmq.embedded")
+
+T = TypeVar("T")
+
+# What is to be answered: when this ticket is done, in these words.
+Due: TypeAlias = tuple[int, Ticket[Any], Callable[[int, Any], wire.Numbered]]
+
+
+class Guest:
+    """See the module. ``on_end`` is called when it is gone."""
+
+    def __init__(self, core: Core, peer: socket.socket, on_end: Callable[[Guest], None]) -> None:
+        self._core = core
+        self._peer = peer
+        self._stream = cast("BinaryIO", peer.makefile("rb", wire.BUFFER))
+        self._on_end = on_end
+        self._engine = EmbeddedEngine(core, CAPABILITIES, lambda: None)
+        self._subscriptions: dict[int, Subscription] = {}
+        # Asked for and not there yet: what can be withdrawn, and what can be forgotten.
+        self._receives: dict[int, tuple[Subscription, Ticket[list[Incoming]]]] = {}
+        self._requests: dict[int, Ticket[Message]] = {}
+        # None: there is nothing more to answer.
+        self._due: SimpleQueue[Due | None] = SimpleQueue()
+        self._last = 0
+        self._is_dismissed = False
+        self._reader = threading.Thread(target=self._read, name="batonmq-guest", daemon=True)
+        self._answerer = threading.Thread(target=self._answer, name="batonmq-answers", daemon=True)
+        when_forked(self)
+
+    def start(self) -> None:
+        """Say hello, and serve."""
+        # In this order: the one that answers waits for the other one's end.
+        self._reader.start()
+        self._answerer.start()
+
+    def dismiss(self) -> None:
+        """The owner goes: what has been begun is answered, nothing else is begun. Returns at once."""
+        self._is_dismissed = True
+        # Wakes the reader; answers still go out.
+        with contextlib.suppress(OSError):
+            self._peer.shutdown(socket.SHUT_RD)
+
+    def wait(self, timeout: float) -> None:
+        """Return when it is gone; after so many seconds it is thrown out."""
+        self._answerer.join(timeout)
+        if self._answerer.is_alive():
+            with contextlib.suppress(OSError):
+                self._peer.shutdown(socket.SHUT_RDWR)
+            self._answerer.join()
+        self._reader.join()
+
+    def forked(self) -> None:
+        """The parent talks to it."""
+        with contextlib.suppress(OSError):
+            os.close(self._peer.detach())
+
+    # ------------------------------------------------------------------ commands
+
+    def _read(self) -> None:
+        try:
+            while not self._is_dismissed:
+                command = wire.read_command(self._stream)
+                if command is None:
+                    break
+                self._last = command.number or self._last
+                self._do(command)
+        except (OSError, msgspec.DecodeError, ValueError) as error:
+            # Whoever cannot be understood is not to be trusted with the rest.
+            log.warning("a process that shares the file is not served any more: %s", error)
+        finally:
+            # In this order: what waits for messages is answered by the next owner, not with nothing by this one.
+            self._due.put(None)
+            self._leave()
+
+    def _do(self, command: wire.Command) -> None:
+        try:
+            DO[type(command)](self, command)
+        except Exception as error:  # an answer in any case: a fault of ours must not keep another process waiting
+            if not isinstance(error, (BatonError, ValueError, TypeError)):
+                log.exception("a command of another process failed in an unexpected way")
+            failed: Ticket[None] = Ticket()
+            failed.fail(error)
+            self._promise(command.number, failed, _done)
+
+    def _promise(self, number: int, ticket: Ticket[T], say: Callable[[int, T], wire.Numbered]) -> None:
+        due = (number, ticket, say)
+        if ticket.done or isinstance(ticket, CommitTicket):
+            # Whoever waits for a commit sees to it.
+            self._due.put(due)
+        else:
+            # Called under the core's lock: it may not wait for anything, and does not.
+            ticket.when_done(lambda: self._due.put(due))
+
+    def _leave(self) -> None:
+        """Give everything back."""
+        with contextlib.suppress(BatonError):
+            requests, self._requests = self._requests, {}
+            for ticket in requests.values():
+                self._engine.forget(ticket)
+            self._engine.close()
+
+    def _find(self, number: int) -> Subscription:
+        subscription = self._subscriptions.get(number)
+        if subscription is None:
+            raise NotFound("there is no such subscription any more")
+        return subscription
+
+    def declare(self, command: wire.Declare) -> None:
+        self._promise(command.number, self._engine.declare(command.queue, command.options), _done)
+
+    def delete(self, command: wire.Delete) -> None:
+        self._promise(command.number, self._engine.delete(command.queue), _done)
+
+    def send(self, command: wire.Send) -> None:
+        messages = [wire.message_from(wired) for wired in command.messages]
+        self._promise(command.number, self._engine.send(command.queue, messages), _done)
+
+    def subscribe(self, command: wire.Subscribe) -> None:
+        ticket = self._engine.subscribe(command.queue, command.prefetch)
+        self._subscriptions[command.subscription] = ticket.get()
+        self._promise(command.number, ticket, _done)
+
+    def receive(self, command: wire.Receive) -> None:
+        number, subscription = command.number, self._find(command.subscription)
+        ticket = subscription.receive(command.most)
+        self._receives[number] = (subscription, ticket)
+        ticket.when_done(lambda: self._received(number))
+        self._promise(number, ticket, _arrived)
+
+    def _received(self, number: int) -> None:
+        self._receives.pop(number, None)
+
+    def withdraw(self, command: wire.Withdraw) -> None:
+        found = self._receives.get(command.receive)
+        if found is not None:
+            subscription, ticket = found
+            subscription.withdraw(ticket)
+
+    def settle(self, command: wire.Settle) -> None:
+        subscription = self._subscriptions.get(command.subscription)
+        if subscription is None:
+            return
+        held = Incoming(NO_MESSAGE, 0, False, command.row)
+        # The queue was deleted, and the message with it.
+        with contextlib.suppress(BatonError):
+            subscription.settle(held, command.how, command.reason)
+
+    def unsubscribe(self, command: wire.Unsubscribe) -> None:
+        subscription = self._subscriptions.pop(command.subscription, None)
+        self._promise(command.number, resolved(None) if subscription is None else subscription.close(), _done)
+
+    def peek(self, command: wire.Peek) -> None:
+        self._promise(command.number, self._engine.peek(command.queue, command.most), _found)
+
+    def count(self, command: wire.Count) -> None:
+        self._promise(command.number, self._engine.count(command.queue), wire.Counted)
+
+    def purge(self, command: wire.Purge) -> None:
+        self._promise(command.number, self._engine.purge(command.queue), wire.Counted)
+
+    def move(self, command: wire.Move) -> None:
+        self._promise(command.number, self._engine.move(command.source, command.target, command.most), wire.Counted)
+
+    def transact(self, command: wire.Transact) -> None:
+        sends = [(queue, wire.message_from(wired)) for queue, wired in command.sends]
+        accepts = [(self._find(one), Incoming(NO_MESSAGE, 0, False, row)) for one, row in command.accepts]
+        self._promise(command.number, self._engine.transact(sends, accepts), _done)
+
+    def request(self, command: wire.Request) -> None:
+        number = command.number
+        ticket = self._engine.request(command.queue, wire.message_from(command.message))
+        self._requests[number] = ticket
+        self._promise(number, ticket, lambda number, reply: wire.Found(number, [wire.message_to(reply)]))
+
+    def forget(self, command: wire.Forget) -> None:
+        ticket = self._requests.pop(command.request, None)
+        if ticket is not None:
+            self._engine.forget(ticket)
+
+    def reply(self, command: wire.Reply) -> None:
+        request, message = wire.message_from(command.request), wire.message_from(command.message)
+        self._promise(command.number, self._engine.reply(request, message), _done)
+
+    def close(self, command: wire.Close) -> None:
+        self._leave()
+        self._promise(command.number, resolved(None), _done)
+
+    # ------------------------------------------------------------------ answers
+
+    def _answer(self) -> None:
+        try:
+            self._peer.sendall(wire.frame(wire.Hello(0, wire.VERSION, os.getpid())), wire.NO_SIGNAL)
+            while (due := self._due.get()) is not None:
+                self._peer.sendall(_outcome(*due), wire.NO_SIGNAL)
+            if self._is_dismissed:
+                self._peer.sendall(wire.frame(wire.Bye(self._last)), wire.NO_SIGNAL)
+        except OSError:
+            # It is gone, and the reader notices.
+            pass
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        with contextlib.suppress(OSError):
+            self._peer.shutdown(socket.SHUT_RDWR)
+        self._reader.join()
+        self._stream.close()
+        self._peer.close()
+        self._on_end(self)
+
+
+def _outcome(number: int, ticket: Ticket[T], say: Callable[[int, T], wire.Numbered]) -> bytes:
+    """Wait for the commit, where there is one to wait for, and say how it went."""
+    try:
+        return wire.frame(say(number, ticket.get()))
+    except (BatonError, ValueError, TypeError) as error:
+        return wire.frame(wire.error_to(number, error))
+
+
+def _done(number: int, _nothing: object) -> wire.Numbered:
+    return wire.Done(number)
+
+
+def _found(number: int, messages: list[Message]) -> wire.Numbered:
+    return wire.Found(number, [wire.message_to(message) for message in messages])
+
+
+def _arrived(number: int, messages: list[Incoming]) -> wire.Numbered:
+    return wire.Arrived(number, [wire.incoming_to(one) for one in messages])
+
+
+# A settlement names its message by the row.
+NO_MESSAGE = Message(b"")
+
+DO: dict[type[wire.Numbered], Callable[[Guest, Any], None]] = {
+    wire.Declare: Guest.declare,
+    wire.Delete: Guest.delete,
+    wire.Send: Guest.send,
+    wire.Subscribe: Guest.subscribe,
+    wire.Receive: Guest.receive,
+    wire.Withdraw: Guest.withdraw,
+    wire.Settle: Guest.settle,
+    wire.Unsubscribe: Guest.unsubscribe,
+    wire.Peek: Guest.peek,
+    wire.Count: Guest.count,
+    wire.Purge: Guest.purge,
+    wire.Move: Guest.move,
+    wire.Transact: Guest.transact,
+    wire.Request: Guest.request,
+    wire.Forget: Guest.forget,
+    wire.Reply: Guest.reply,
+    wire.Close: Guest.close,
+}

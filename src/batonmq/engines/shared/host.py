@@ -1,0 +1,110 @@
+"""The owner's side: listens, and has a guest for each process that has connected."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import selectors
+import socket
+import threading
+import time
+from pathlib import Path
+
+from batonmq.engines.embedded.core import Core
+from batonmq.engines.forks import when_forked
+from batonmq.engines.shared.guest import Guest
+from batonmq.engines.shared.place import HAS_SOCKETS, choose_place, is_trusted, listen
+
+__all__ = ["Host"]
+
+log = logging.getLogger("batonmq.embedded")
+
+# How long guests are given for their last answers, in seconds; all together.
+PATIENCE = 2.0
+
+
+class Host:
+    """Serves a core to other processes, from when it is made until it is closed, before the core is.
+
+    A file can be used without others: where no socket can be made, ``note`` is empty, and they are refused.
+    """
+
+    def __init__(self, core: Core, path: str) -> None:
+        self.note = ""
+        self._core = core
+        self._place = ""
+        self._listener: socket.socket | None = None
+        self._guests: set[Guest] = set()
+        self._lock = threading.Lock()
+        self._is_closed = False
+        if not HAS_SOCKETS:
+            return
+        try:
+            self._place, self.note = choose_place(path)
+            self._listener = listen(self._place)
+        except OSError as error:
+            self.note = ""
+            log.warning("other processes cannot share %s: %s", path, error)
+            return
+        # Closing a socket wakes nobody who waits for it; a byte in a pair of sockets does.
+        self._wake, self._woken = socket.socketpair()
+        when_forked(self)
+        self._thread = threading.Thread(target=self._listen, args=(self._listener,), name="batonmq-host", daemon=True)
+        self._thread.start()
+
+    def _listen(self, listener: socket.socket) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(listener, selectors.EVENT_READ)
+            selector.register(self._woken, selectors.EVENT_READ)
+            while not self._is_closed:
+                for key, _ in selector.select():
+                    if key.fileobj is listener:
+                        self._accept(listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            peer, _ = listener.accept()
+        except OSError as error:
+            # Out of handles, or the peer is gone already: it tries again.
+            log.warning("a process could not be served: %s", error)
+            time.sleep(0.05)
+            return
+        if is_trusted(peer):
+            self.adopt(peer)
+        else:
+            peer.close()
+
+    def adopt(self, peer: socket.socket) -> None:
+        """Serve whoever is at the other end, and close this one in the end."""
+        peer.setblocking(True)
+        with self._lock:
+            if self._is_closed:
+                peer.close()
+                return
+            guest = Guest(self._core, peer, self._guests.discard)
+            self._guests.add(guest)
+            guest.start()
+
+    def close(self) -> None:
+        """Answer what was asked, say good-bye, let go. What the guests held is back in its queues then."""
+        with self._lock:
+            self._is_closed = True
+            guests = list(self._guests)
+        if self._listener is not None:
+            self._wake.send(b"\0")
+            self._thread.join()
+            with contextlib.suppress(OSError):
+                Path(self._place).unlink()
+            for one in (self._listener, self._wake, self._woken):
+                one.close()
+        for guest in guests:
+            guest.dismiss()
+        end = time.monotonic() + PATIENCE
+        for guest in guests:
+            guest.wait(max(0.0, end - time.monotonic()))
+
+    def forked(self) -> None:
+        """The parent listens."""
+        if self._listener is not None:
+            for one in (self._listener, self._wake, self._woken):
+                one.close()

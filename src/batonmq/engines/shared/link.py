@@ -1,0 +1,116 @@
+"""One connection to the owner of a file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+from collections import deque
+from typing import BinaryIO, cast
+
+import msgspec
+
+from batonmq.engines.forks import when_forked
+from batonmq.engines.shared import wire
+from batonmq.errors import StoreError
+
+__all__ = ["HELLO_SECONDS", "Link"]
+
+# An owner that has accepted says hello within this, in seconds, or is taken for stopped.
+HELLO_SECONDS = 5.0
+
+
+class Link:
+    """Sends without ever waiting, from any thread; one thread reads.
+
+    ``sent`` is the number of the last command that went out as a whole: the owner cannot have begun a later one.
+    """
+
+    def __init__(self, peer: socket.socket) -> None:
+        self._peer = peer
+        self._stream = cast("BinaryIO", peer.makefile("rb", wire.BUFFER))
+        self._lock = threading.Lock()
+        # What the socket does not take at once, a thread that lives as long as there is something.
+        self._backlog: deque[tuple[int, bytes]] = deque()
+        self.sent = 0
+        when_forked(self)
+
+    def greet(self) -> None:
+        """Wait for the owner's hello. Raises OSError when there is none, StoreError when it speaks another version."""
+        self._peer.settimeout(HELLO_SECONDS)
+        try:
+            hello = self.read()
+            if not isinstance(hello, wire.Hello):
+                raise ConnectionError("it goes")
+            if hello.version != wire.VERSION:
+                raise StoreError(
+                    f"process {hello.process} has the file, and another version of BatonMQ: they cannot share it"
+                )
+        except BaseException:
+            self.close()
+            self.release()
+            raise
+        self._peer.settimeout(None)
+
+    def send(self, command: wire.Numbered) -> None:
+        """Raises ValueError for what is too large. That the owner is gone is told by ``read`` alone."""
+        framed = wire.frame(command)
+        with self._lock:
+            if self._backlog:
+                self._backlog.append((command.number, framed))
+                return
+            sent = self._send_now(framed)
+            if sent is None:
+                return
+            if sent == len(framed):
+                self.sent = command.number or self.sent
+                return
+            self._backlog.append((command.number, framed[sent:]))
+            threading.Thread(target=self._send_rest, name="batonmq-shared-send", daemon=True).start()
+
+    def _send_now(self, framed: bytes) -> int | None:
+        """How much was sent; None when nothing can be."""
+        try:
+            return self._peer.send(framed, socket.MSG_DONTWAIT | wire.NO_SIGNAL)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            return None
+
+    def _send_rest(self) -> None:
+        is_broken = False
+        while True:
+            number, framed = self._backlog[0]
+            try:
+                self._peer.sendall(framed, wire.NO_SIGNAL)
+            except OSError:
+                is_broken = True
+            with self._lock:
+                if not is_broken:
+                    self.sent = number or self.sent
+                self._backlog.popleft()
+                if not self._backlog:
+                    return
+
+    def read(self) -> wire.Answer | None:
+        """The next answer; None when the owner is gone."""
+        try:
+            return wire.read_answer(self._stream)
+        except (OSError, ValueError, msgspec.DecodeError):
+            return None
+
+    def close(self) -> None:
+        """Both ends are told; whoever reads here gets None."""
+        with contextlib.suppress(OSError):
+            self._peer.shutdown(socket.SHUT_RDWR)
+
+    def release(self) -> None:
+        """Nobody reads any more."""
+        self._stream.close()
+        self._peer.close()
+
+    def forked(self) -> None:
+        """The parent talks over it."""
+        with contextlib.suppress(OSError):
+            os.close(self._peer.detach())

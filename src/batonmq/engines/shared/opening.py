@@ -1,0 +1,95 @@
+"""Finding who has a file: this process from now on, or another one that is connected to."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from batonmq.engines.embedded.engine import EmbeddedEngine
+from batonmq.engines.embedded.ownership import STARTING, Inherited, InUse
+from batonmq.engines.embedded.registry import own_file_as_guest
+from batonmq.engines.shared.link import HELLO_SECONDS, Link
+from batonmq.engines.shared.place import HAS_SOCKETS, is_trusted, place_of_note
+from batonmq.errors import Closed
+
+__all__ = ["Reached", "dial", "reach"]
+
+# Whoever does not say where he listens does not share: unless he has just taken the lock, and writes that down.
+SILENCE_SECONDS = 0.25
+FIRST_PAUSE = 0.001
+LONGEST_PAUSE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The way to the file's broker, and what keeps that in this process, if it is here."""
+
+    link: Link
+    own: EmbeddedEngine | None
+
+
+def reach(path: str, patience: float, is_wanted: Callable[[], bool] = lambda: True) -> Reached:
+    """Take the file, or connect to whoever has it. Tries for ``patience`` seconds, while it is wanted.
+
+    Raises InUse when the one who has it does not share, or does not answer; StoreError, StoreCorrupt when the file
+    cannot be used; Closed when it is not wanted any more.
+    """
+    end = time.monotonic() + patience
+    silent_until: float | None = None
+    pause = FIRST_PAUSE
+    while is_wanted():
+        try:
+            return _take(path)
+        except InUse as error:
+            in_use = error
+        now = time.monotonic()
+        if in_use.note and in_use.note != STARTING and HAS_SOCKETS:
+            link = dial(place_of_note(path, in_use.note))
+            if link is not None:
+                return Reached(link, None)
+        if in_use.note and HAS_SOCKETS:
+            silent_until = None
+        elif silent_until is None:
+            silent_until = now + SILENCE_SECONDS
+        elif now >= silent_until:
+            raise in_use
+        if now >= end:
+            if isinstance(in_use, Inherited):
+                raise in_use
+            raise InUse(f"{in_use}, which does not answer")
+        time.sleep(pause)
+        pause = min(LONGEST_PAUSE, pause * 2)
+    raise Closed("the connection was closed")
+
+
+def _take(path: str) -> Reached:
+    own, peer = own_file_as_guest(path)
+    try:
+        link = Link(peer)
+        link.greet()
+    except BaseException:
+        own.close()
+        raise
+    return Reached(link, own)
+
+
+def dial(place: str) -> Link | None:
+    """A connection to whoever listens there; None when nobody does, or not yet. Raises StoreError."""
+    peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # Without a time limit it would wait for room in the queue of one that is stopped.
+    peer.settimeout(HELLO_SECONDS)
+    try:
+        peer.connect(place)
+        if not is_trusted(peer):
+            raise PermissionError(f"{place} is another user's")
+    except OSError:
+        peer.close()
+        return None
+    link = Link(peer)
+    with contextlib.suppress(OSError):
+        link.greet()
+        return link
+    return None

@@ -1,0 +1,105 @@
+"""Where the socket of a file is: beside it, unless the path is too long for an address.
+
+The owner notes in the lock file where it listens: a name beside the file, so that it is found under whatever path the
+folder is mounted, or a whole path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import stat
+import struct
+import sys
+import tempfile
+from pathlib import Path
+
+__all__ = ["HAS_SOCKETS", "choose_place", "is_trusted", "listen", "note_of_living", "place_of_note"]
+
+HAS_SOCKETS = hasattr(socket, "AF_UNIX")
+"""Does this system have sockets in the file system (and this Python know them)?"""
+
+SUFFIX = "-socket"
+# sizeof(sockaddr_un.sun_path), its closing zero taken off: unix(7); 104 bytes on the BSDs and macOS.
+ADDRESS_MAX = 107 if sys.platform == "linux" else 103
+BACKLOG = 128
+
+
+def choose_place(path: str) -> tuple[str, str]:
+    """Where the owner of a file listens: the path of the socket, and the note for others.
+
+    Raises OSError when there is no place for it.
+    """
+    beside = path + SUFFIX
+    if len(os.fsencode(beside)) <= ADDRESS_MAX and "\n" not in beside:
+        return beside, os.path.basename(beside)  # noqa: PTH119
+    elsewhere = os.path.join(_private_folder(), hashlib.sha256(os.fsencode(path)).hexdigest()[:32])  # noqa: PTH118
+    if len(os.fsencode(elsewhere)) > ADDRESS_MAX:
+        raise OSError(f"no place for a socket: {beside} and {elsewhere} are longer than {ADDRESS_MAX} bytes")
+    return elsewhere, elsewhere
+
+
+def place_of_note(path: str, note: str) -> str:
+    """The socket's path, as the owner has noted it."""
+    return os.path.join(os.path.dirname(path), note)  # noqa: PTH118, PTH120
+
+
+def _private_folder() -> str:
+    """A folder for sockets in which nobody else can put any. Raises OSError."""
+    for base in (os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir()):
+        if not base or not Path(base).is_dir():
+            continue
+        folder = Path(base) / f"batonmq-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+            raise OSError(f"{folder} is not a folder of this user alone")
+        return str(folder)
+    raise OSError("no folder for temporary files")
+
+
+def note_of_living(path: str) -> str:
+    """Where somebody listens for this file although its lock is free; "" when nobody does."""
+    if not HAS_SOCKETS:
+        return ""
+    note = ""
+    try:
+        place, note = choose_place(path)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            # A stopped process whose queue is full is alive as well.
+            probe.setblocking(False)
+            probe.connect(place)
+    except BlockingIOError:
+        return note
+    except OSError:
+        return ""
+    return note
+
+
+def listen(place: str) -> socket.socket:
+    """Listen there, for this user alone. Raises OSError.
+
+    What a dead owner has left is replaced: only who holds the file's lock may call.
+    """
+    if Path(place).is_socket():
+        Path(place).unlink()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(place)
+        # Nobody can connect before `listen`: at no moment is the socket open to others.
+        Path(place).chmod(0o600)
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def is_trusted(peer: socket.socket) -> bool:
+    """Is the other end run by this user, or by root? Where the system does not tell, the socket's mode has said it."""
+    if sys.platform != "linux":
+        return True
+    size = struct.calcsize("3i")
+    _process, user, _group = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return user in (0, os.getuid()) or os.getuid() == 0

@@ -1,0 +1,240 @@
+"""The owner of a file goes, in order or not, and another takes over: what becomes of what was under way."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+import batonmq
+from batonmq.api.synchronous import Connection
+from batonmq.engines.embedded.engine import EmbeddedEngine
+from batonmq.engines.shared import wire
+from batonmq.engines.shared.engine import SharedEngine
+from batonmq.engines.shared.link import Link
+from batonmq.engines.shared.opening import Reached
+from batonmq.engines.values import Message, QueueOptions
+from tests.engines.shared.conftest import Connect
+
+SOON = 20.0
+
+
+class Owner:
+    """The other end of a guest's socket, which does what the test says."""
+
+    def __init__(self, path: str) -> None:
+        self._peer, here = socket.socketpair()
+        self._commands = self._peer.makefile("rb")
+        self.say(wire.Hello(0, wire.VERSION, 1))
+        link = Link(here)
+        link.greet()
+        self.engine = SharedEngine(path, Reached(link, None))
+
+    def say(self, answer: wire.Numbered) -> None:
+        self._peer.sendall(wire.frame(answer))
+
+    def hear(self) -> wire.Command:
+        command = wire.read_command(self._commands)
+        assert command is not None
+        return command
+
+    def go(self) -> None:
+        self._peer.shutdown(socket.SHUT_RDWR)
+        self._commands.close()
+        self._peer.close()
+
+
+@pytest.fixture
+def departing(path: str) -> Iterator[Owner]:
+    """An owner of a file that is free, with a queue in it: the guest gets it when this one goes."""
+    with batonmq.connect(path) as mq:
+        mq.declare("orders")
+    owner = Owner(path)
+    yield owner
+    owner.engine.close()
+
+
+def test_what_an_owner_had_begun_when_it_was_killed_is_not_known_and_raises(departing: Owner) -> None:
+    ticket = departing.engine.send("orders", [Message(b"1")])
+    departing.hear()
+    departing.go()
+    with pytest.raises(batonmq.ConnectionLost):
+        ticket.get()
+
+
+def test_what_an_owner_that_goes_in_order_has_not_begun_is_done_by_the_next_one(departing: Owner) -> None:
+    begun = departing.engine.send("orders", [Message(b"1")])
+    other = departing.engine.send("orders", [Message(b"2")])
+    departing.hear()
+    departing.say(wire.Bye(1))
+    departing.go()
+    with pytest.raises(batonmq.ConnectionLost):
+        begun.get()
+    other.get()
+    assert [message.body for message in departing.engine.peek("orders", 9).get()] == [b"2"]
+
+
+def test_what_may_be_asked_twice_is_asked_of_the_next_owner(departing: Owner) -> None:
+    engine = departing.engine
+    counted, peeked = engine.count("orders"), engine.peek("orders", 1)
+    declared, deleted = engine.declare("new", QueueOptions()), engine.delete("old")
+    departing.go()
+    assert (counted.get(), peeked.get(), declared.get(), deleted.get()) == (0, [], None, None)
+
+
+def test_a_receiver_that_waits_goes_on_with_the_next_owner(departing: Owner) -> None:
+    subscribing = departing.engine.subscribe("orders", 1)
+    departing.say(wire.Done(departing.hear().number))
+    ticket = subscribing.get().receive(1)
+    departing.hear()
+    departing.go()
+    departing.engine.send("orders", [Message(b"1")]).get()
+    assert [incoming.message.body for incoming in ticket.get()] == [b"1"]
+
+
+def test_a_receiver_whose_queue_went_with_the_owner_is_told(departing: Owner) -> None:
+    subscribing = departing.engine.subscribe("in-memory-only", 1)
+    departing.say(wire.Done(departing.hear().number))
+    ticket = subscribing.get().receive(1)
+    departing.go()
+    with pytest.raises(batonmq.NotFound):
+        ticket.get()
+    with pytest.raises(batonmq.NotFound):
+        subscribing.get().receive(1).get()
+
+
+def test_a_transaction_that_was_not_begun_has_lost_its_messages(departing: Owner) -> None:
+    engine = departing.engine
+    subscribing = engine.subscribe("orders", 1)
+    departing.say(wire.Done(departing.hear().number))
+    subscription = subscribing.get()
+    receiving = subscription.receive(1)
+    number = departing.hear().number
+    departing.say(wire.Arrived(number, [(wire.message_to(Message(b"1")), 1, False, 7)]))
+    (held,) = receiving.get()
+    ticket = engine.transact([("orders", Message(b"2"))], [(subscription, held)])
+    departing.say(wire.Bye(number))
+    departing.go()
+    with pytest.raises(batonmq.LeaseLost):
+        ticket.get()
+    with pytest.raises(batonmq.LeaseLost):
+        subscription.settle(held, "accept")
+    assert engine.count("orders").get() == 0
+
+
+def test_a_guest_that_cannot_have_the_file_either_tells_all_who_wait(path: str, departing: Owner) -> None:
+    with open(path, "r+b") as file:  # noqa: PTH123
+        file.write(b"not a database any more, " * 100)
+    counted, subscribed = departing.engine.count("orders"), departing.engine.subscribe("orders", 1)
+    departing.go()
+    with pytest.raises(batonmq.StoreError):
+        counted.get()
+    with pytest.raises(batonmq.StoreError):
+        subscribed.get()
+    with pytest.raises(batonmq.StoreError):
+        departing.engine.count("orders").get()
+
+
+def test_an_orderly_change_of_owners_is_not_noticed_by_who_sends(owner: EmbeddedEngine, guest: Connect) -> None:
+    owner.declare("orders", QueueOptions()).get()
+    connections = [guest() for _ in range(3)]
+    begun = threading.Barrier(4)
+
+    def send(mq: Connection, first: int) -> None:
+        for number in range(first, first + 100):
+            if number == first + 20:
+                begun.wait(SOON)
+            mq.send("orders", b"%d" % number)
+
+    threads = [threading.Thread(target=send, args=(mq, at * 100)) for at, mq in enumerate(connections)]
+    for thread in threads:
+        thread.start()
+    begun.wait(SOON)
+    owner.close()
+    for thread in threads:
+        thread.join(SOON)
+    assert sorted(int(one.body) for one in connections[0].peek("orders", 999)) == list(range(300))
+
+
+def test_a_worker_goes_on_with_the_next_owner_and_with_what_it_held(owner: EmbeddedEngine, guest: Connect) -> None:
+    owner.declare("orders", QueueOptions()).get()
+    owner.send("orders", [Message(b"1")]).get()
+    mq, stop = guest(), threading.Event()
+    done: list[int] = []
+
+    def handle(delivery: batonmq.Delivery) -> None:
+        done.append(delivery.delivery_count)
+        if len(done) == 1:
+            owner.close()
+        else:
+            stop.set()
+
+    mq.run("orders", handle, stop=stop)
+    assert done == [1, 2]
+    assert mq.count("orders") == 0
+
+
+def test_what_the_former_owner_and_a_guest_held_comes_again(owner: EmbeddedEngine, guest: Connect) -> None:
+    owner.declare("orders", QueueOptions()).get()
+    owner.send("orders", [Message(b"1"), Message(b"2")]).get()
+    owner.subscribe("orders", 1).get().receive(1).get()
+    mq = guest()
+    with mq.receiver("orders") as receiver:
+        (held,) = receiver.receive(wait=SOON)
+        assert held.body == b"2"
+        owner.close()
+        found = receiver.receive(1, wait=SOON) + receiver.receive(1, wait=SOON)
+        assert [(one.body, one.redelivered) for one in found] == [(b"1", True), (b"2", True)]
+        with pytest.raises(batonmq.LeaseLost):
+            held.accept()
+        found[1].accept()
+    assert [message.body for message in mq.peek("orders", 9)] == [b"1"]
+
+
+def test_the_last_of_a_process_that_took_over_lets_go(path: str, owner: EmbeddedEngine, guest: Connect) -> None:
+    one, other = guest(), guest()
+    with pytest.raises(batonmq.UnsupportedFeature):
+        one.native  # noqa: B018
+    owner.close()
+    one.declare("orders")
+    other.send("orders", b"1")
+    assert one.native is other.native
+    one.close()
+    assert other.count("orders") == 1
+    other.close()
+    with batonmq.connect(path) as mq:
+        assert mq.native is not None
+        assert mq.count("orders") == 1
+
+
+def test_a_task_that_is_cancelled_while_it_waits_keeps_nothing(path: str, owner: EmbeddedEngine) -> None:
+    from batonmq.api.asynchronous import Connection as AsyncConnection
+    from batonmq.engines.shared.opening import dial
+
+    owner.declare("orders", QueueOptions()).get()
+
+    async def main() -> None:
+        link = dial(f"{path}-socket")
+        assert link is not None
+        async with AsyncConnection(SharedEngine(path, Reached(link, None))) as mq, mq.receiver("orders") as receiver:
+            waiting = asyncio.create_task(receiver.receive())
+            while not owner.core.run(lambda: len(_consumers(owner))):
+                await asyncio.sleep(0.001)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            await mq.send("orders", b"1")
+            (delivery,) = await receiver.receive(wait=SOON)
+            async with delivery:
+                assert delivery.body == b"1"
+            assert await receiver.receive(wait=0) == []
+            assert await mq.count("orders") == 0
+
+    asyncio.run(main())
+
+
+def _consumers(owner: EmbeddedEngine) -> list[object]:
+    return list(owner.core.broker.vhosts["/"].queues["orders"].consumers)

@@ -1,0 +1,127 @@
+"""kill -9 of the owner while several processes send and receive on one file."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+import batonmq
+
+WORKER = Path(__file__).with_name("worker.py")
+# For a busy machine; a take-over takes some 20 ms.
+SOON = 30.0
+
+
+class Workers:
+    """Processes on one file, and what their logs say."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.path = str(folder / "queues.db")
+        self._folder = folder
+        self._opened = ExitStack()
+        self.processes: dict[int, subprocess.Popen[bytes]] = {}
+        self.killed = 0
+        for number in range(count):
+            self.start(f"w{number}")
+
+    def start(self, name: str) -> None:
+        command = [sys.executable, str(WORKER), self.path, str(self._folder / f"{name}.log"), name]
+        process = self._opened.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE))
+        self.processes[process.pid] = process
+
+    def owner(self) -> int | None:
+        """The process that has the file, as the lock file says; None while nobody has noted that."""
+        try:
+            said = Path(f"{self.path}-lock").read_text().splitlines()
+        except FileNotFoundError:
+            return None
+        return int(said[0]) if len(said) == 2 and int(said[0]) in self.processes else None
+
+    def kill(self, pid: int) -> None:
+        process = self.processes.pop(pid)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        self.killed += 1
+
+    def logged(self, sign: str) -> list[str]:
+        found: list[str] = []
+        for log in self._folder.glob("*.log"):
+            found += [line[1:] for line in log.read_text().splitlines() if line.startswith(sign)]
+        return found
+
+    def await_more(self, sign: str, count: int) -> None:
+        """So many more lines, of whichever worker."""
+        before = len(self.logged(sign))
+        self.await_value(lambda: len(self.logged(sign)) >= before + count or None)
+
+    def await_value(self, find: Callable[[], int | None]) -> int:
+        end = time.monotonic() + SOON
+        while (found := find()) is None:
+            assert time.monotonic() < end, "nothing happens any more"
+            assert all(process.poll() is None for process in self.processes.values())
+            time.sleep(0.005)
+        return found
+
+    def finish(self) -> None:
+        """An orderly end of those that live."""
+        for process in self.processes.values():
+            assert process.stdin is not None
+            process.stdin.close()
+        for process in self.processes.values():
+            assert process.wait(SOON) == 0
+
+    def lost(self) -> set[str]:
+        """What is confirmed, and neither accepted by anybody nor in the queue."""
+        with batonmq.connect(self.path) as mq:
+            left = {message.body.decode() for message in mq.peek("orders", 100_000)}
+        return set(self.logged("+")) - set(self.logged("-")) - left
+
+    def close(self) -> None:
+        for process in self.processes.values():
+            process.kill()
+        self._opened.close()
+
+
+@pytest.fixture
+def workers(tmp_path: Path) -> Iterator[Workers]:
+    workers = Workers(tmp_path, 4)
+    yield workers
+    workers.close()
+
+
+def test_nothing_confirmed_is_lost_when_one_owner_after_another_is_killed(workers: Workers) -> None:
+    workers.await_more("+", 50)
+    killed = set()
+    for _ in range(3):
+        owner = workers.await_value(workers.owner)
+        workers.kill(owner)
+        killed.add(owner)
+        begun = time.monotonic()
+        workers.await_more("+", 1)
+        took = time.monotonic() - begun
+        # The promise is a second; a machine on which a hundred other tests run gets more.
+        assert took < 5, f"the take-over took {took:.2f} s"
+        workers.await_more("+", 30)
+        workers.await_more("-", 30)
+    assert len(killed) == 3
+    workers.finish()
+    # Each of the killed may have accepted one message that it had no time to note.
+    assert len(workers.lost()) <= workers.killed
+
+
+def test_a_killed_guest_takes_nothing_along(workers: Workers) -> None:
+    workers.await_more("-", 30)
+    owner = workers.await_value(workers.owner)
+    pid = next(pid for pid in workers.processes if pid != owner)
+    workers.kill(pid)
+    workers.await_more("-", 30)
+    assert workers.owner() == owner
+    workers.finish()
+    assert len(workers.lost()) <= workers.killed

@@ -27,16 +27,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def amqp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
+def batonmq_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """BatonMQ in a process of its own."""
+    broker = Broker(tmp_path_factory.mktemp("broker"))
+    broker.start()
+    yield broker
+    broker.terminate()
+
+
+@pytest.fixture(scope="session")
+def amqp(request: pytest.FixtureRequest) -> Address:
     """Where the broker under test listens: BatonMQ in a process of its own, or the one that BATONMQ_TEST_AMQP names."""
     if url := os.environ.get(FOREIGN):
         parts = urlsplit(url)
         user, password = unquote(parts.username or "guest"), unquote(parts.password or "guest")
-        yield identified(Address(parts.hostname or "127.0.0.1", parts.port or 5672, user, password, foreign=True))
-        return
-    broker = Broker(tmp_path_factory.mktemp("broker"))
-    yield identified(broker.start())
-    broker.terminate()
+        return identified(Address(parts.hostname or "127.0.0.1", parts.port or 5672, user, password, foreign=True))
+    broker: Broker = request.getfixturevalue("batonmq_process")
+    return identified(broker.address)
 
 
 @pytest.fixture

@@ -25,14 +25,14 @@ from batonmq.cli import main
 from batonmq.protocols.amqp091.constants import REPLY_NAMES
 from batonmq.protocols.amqp091.failures import HARD
 from batonmq.server import config
-from batonmq.server.config import parse_config
+from batonmq.server.config_file import parse_config
 from batonmq.testing import RunningServer
 from tests.support.markdown import ROOT, Block, anchors, blocks, links, pages, prose, spans
 
 DOCS = ROOT / "docs"
 PYTHON = [block for page in pages() for block in blocks(page, "python")]
-# The broker's address, as URLs and C have it.
-ADDRESS = re.compile(r"(127\.0\.0\.1(?::|\", ))5672")
+# The broker's address, as URLs, C and Python have it; its port of AMQP takes STOMP too.
+ADDRESS = re.compile(r"(127\.0\.0\.1(?::|\", ))(?:5672|61613)\b")
 NODE = ROOT / "tests" / "interop" / "node" / "node_modules"
 
 

@@ -66,6 +66,16 @@ def test_the_pika_example_sends_and_receives(tmp_path: Path, broker: Broker) -> 
     assert run(sys.executable, "-c", program, folder=tmp_path) == "b'order 17'\n"
 
 
+def test_the_stomp_example_sends(tmp_path: Path, broker: Broker) -> None:
+    port = '"127.0.0.1", 61613'
+    program = snippet("import stomp").text
+    assert port in program
+    program = program.replace(port, f'"127.0.0.1", {broker.ports["stomp"]}')
+    assert run(sys.executable, "-c", program, folder=tmp_path) == ""
+    received = run(sys.executable, "-m", "batonmq", "receive", "orders", "-n", "1", folder=tmp_path, broker=broker)
+    assert received == "order 18\n"
+
+
 def test_the_celery_example_has_its_tasks_done(tmp_path: Path, broker: Broker) -> None:
     (tmp_path / "shop.py").write_text(elsewhere(snippet("from celery import").text, broker))
     command = shlex.split("celery -A shop worker")

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from batonmq.cli import main
-from batonmq.server.config import parse_config
+from batonmq.server.config_file import parse_config
 from batonmq.server.passwords import verify_password
 from batonmq.server.users import UserFile
 

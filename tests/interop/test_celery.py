@@ -119,16 +119,22 @@ def test_a_task_waits_for_its_time(app: ModuleType, by: str) -> None:
 
 @pytest.mark.usefixtures("worker")
 def test_urgent_tasks_go_first(app: ModuleType, tmp_path: Path) -> None:
-    gate, notes = tmp_path / "gate", tmp_path / "notes"
-    held = [app.wait_for.delay(str(gate)) for _ in range(2)]
+    first, last, notes = tmp_path / "first", tmp_path / "last", tmp_path / "notes"
+    # Of the two that the worker does at once, one is held till the end: the others come one after the other.
+    held = [app.wait_for.delay(str(gate)) for gate in (first, last)]
     until(lambda: ready_messages(app) == 0)
-    results = [app.note.apply_async((str(notes), text), priority=priority) for text, priority in
-               (("low", 0), ("middle", 5), ("high", 9))]  # fmt: skip
+    results = [
+        app.note.apply_async((str(notes), text), priority=priority)
+        for text, priority in (("low", 0), ("middle", 5), ("high", 9))
+    ]
     until(lambda: ready_messages(app) == 3)
-    gate.touch()
-    for result in held + results:
+    first.touch()
+    for result in results:
         result.get(timeout=20)
-    assert notes.read_text().split()[-1] == "low"
+    last.touch()
+    for result in held:
+        result.get(timeout=20)
+    assert notes.read_text().split() == ["high", "middle", "low"]
 
 
 def ready_messages(app: ModuleType) -> int:

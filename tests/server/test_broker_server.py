@@ -14,7 +14,7 @@ import msgspec
 import pika
 import pytest
 from pika import exceptions
-from tests.server.echo import EchoBroker, EchoSession, EchoStore, until
+from tests.server.echo import until
 from websockets.sync.client import connect
 
 from batonmq.server import broker_server
@@ -26,10 +26,10 @@ from batonmq.server.config import (
     ServerConfig,
     StompConfig,
     UserConfig,
+    VhostConfig,
     WebSocketConfig,
 )
 from batonmq.server.failures import ConfigError, StartError
-from batonmq.server.interface import Host, Session
 from batonmq.server.users import PermissionEntry, UserEntry, UserFile
 
 Run = Callable[[Coroutine[object, object, None]], None]
@@ -229,44 +229,116 @@ def test_a_store_that_is_none_and_users_that_are_none_are_errors_in_words(run: R
     run(main())
 
 
+def test_a_client_that_is_gone_when_it_is_refused_disturbs_nobody(
+    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with serving(tmp_path) as server:
+            with socket.create_connection(("127.0.0.1", server.ports[0])) as client:
+                client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            await asyncio.to_thread(send, server.ports[0], b"a whole conversation")
+        assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+    run(main())
+
+
 # ---------------------------------------------------------------------- STOMP and WebSocket
 
 
-class WithStomp(Server):
-    """Serves echo sessions where it would serve STOMP."""
-
-    def _stomp(self) -> Callable[[Host], Session]:
-        return lambda host: EchoSession(host, EchoBroker(EchoStore()))
+def with_stomp(data: Path, stomp: StompConfig, websocket: WebSocketConfig, **changes: object) -> Server:
+    changed = msgspec.structs.replace(config(data), stomp=stomp, websocket=websocket, **changes)
+    return Server(changed, refusal_seconds=0.01)
 
 
-def with_stomp(data: Path, stomp: StompConfig, websocket: WebSocketConfig) -> WithStomp:
-    changed = msgspec.structs.replace(config(data), stomp=stomp, websocket=websocket)
-    return WithStomp(changed, refusal_seconds=0.01)
+CONNECT = b"CONNECT\naccept-version:1.2\nhost:/\nlogin:guest\npasscode:guest\n\n\0"
 
 
 def test_clients_of_stomp_are_served_at_a_port_of_their_own_at_that_of_amqp_and_through_websocket(
     run: Run, tmp_path: Path
 ) -> None:
-    hello = b"CONNECT\r\naccept-version:1.2\r\n\r\n\0"
-
     async def main() -> None:
         async with with_stomp(tmp_path, StompConfig(port=0), WebSocketConfig(port=0, path="/stomp")) as server:
             amqp, stomp, websocket = server.addresses
             assert [address.scheme for address in server.addresses] == ["amqp", "stomp", "ws"]
             assert websocket.url == f"ws://127.0.0.1:{websocket.port}/stomp"
             for port in (amqp.port, stomp.port):
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.write(hello)
-                async with asyncio.timeout(20):
-                    assert await reader.readexactly(len(hello)) == hello
-                writer.close()
-            assert await asyncio.to_thread(through_websocket, websocket.url, hello) == hello
+                assert (await answers(port, CONNECT)).startswith(b"CONNECTED\nversion:1.2\n")
+            carried = await asyncio.to_thread(through_websocket, websocket.url, CONNECT)
+            assert carried.startswith(b"CONNECTED\nversion:1.2\n")
             await asyncio.to_thread(send, amqp.port, b"and AMQP as ever")
 
-    def through_websocket(url: str, data: bytes) -> bytes:
-        with connect(url, open_timeout=20, proxy=None) as client:
-            client.send(data)
-            return client.recv(timeout=20, decode=False)
+    run(main())
+
+
+async def answers(port: int, *frames: bytes) -> bytes:
+    """The last of what STOMP answers these frames with, one frame each."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    answer = b""
+    async with asyncio.timeout(20):
+        for frame in frames:
+            writer.write(frame)
+            answer = (await reader.readuntil(b"\0")).lstrip(b"\n")
+    writer.close()
+    return answer
+
+
+def through_websocket(url: str, *frames: bytes) -> bytes:
+    with connect(url, open_timeout=20, proxy=None) as client:
+        answer = b""
+        for frame in frames:
+            client.send(frame)
+            answer = client.recv(timeout=20, decode=False)
+        return answer
+
+
+def test_each_listener_has_its_dialect(run: Run, tmp_path: Path) -> None:
+    # Only RabbitMQ's dialect takes a SUBSCRIBE without an id; only in those of ActiveMQ and Artemis is any host good.
+    frames = (CONNECT.replace(b"host:/", b"host:anywhere"), b"SUBSCRIBE\ndestination:/topic/x\nreceipt:1\n\n\0")
+
+    async def main() -> None:
+        listeners = (ListenerConfig(port=0), ListenerConfig(port=0, dialect="rabbitmq"))
+        stomp, websocket = StompConfig(port=0, dialect="activemq"), WebSocketConfig(port=0, dialect="spec")
+        async with with_stomp(tmp_path, stomp, websocket, listener=listeners) as server:
+            amqp, rabbitmq, activemq, carried = server.addresses
+            for port in (amqp.port, activemq.port):
+                assert b"id" in await answers(port, *frames)
+                assert (await answers(port, frames[0])).startswith(b"CONNECTED\n")
+            assert (await answers(rabbitmq.port, frames[0])).startswith(b"ERROR\n")
+            assert (await answers(rabbitmq.port, CONNECT, frames[1])).startswith(b"RECEIPT\n")
+            assert (await asyncio.to_thread(through_websocket, carried.url, *frames)).startswith(b"ERROR\n")
+
+    run(main())
+
+
+def test_what_is_set_for_stomp_counts(run: Run, tmp_path: Path) -> None:
+    stomp = StompConfig(
+        port=0,
+        default_vhost="shop",
+        default_login="guest",
+        default_passcode="guest",
+        persistent=True,
+        heart_beat_min=2_000,
+        max_headers=16,
+        max_message_size=1_000,
+    )
+    hello = b"CONNECT\naccept-version:1.2\nheart-beat:100,100\n\n\0"
+    send = b"SEND\ndestination:/queue/orders\nreceipt:1\n\n\0"
+
+    async def main() -> None:
+        vhost = (VhostConfig(name="shop"),)
+        async with with_stomp(tmp_path, stomp, WebSocketConfig(port="off"), vhost=vhost) as server:
+            port = server.ports[-1]
+            assert b"heart-beat:2000,2000\n" in await answers(port, hello)
+            assert (await answers(port, hello, send)).startswith(b"RECEIPT\n")
+            (queue,) = server.broker.vhosts["shop"].queues.values()
+            subscribe = b"SUBSCRIBE\nid:1\ndestination:/queue/orders\n\n\0"
+            assert (queue.name, queue.ready_count) == ("orders", 1)
+            assert b"\npersistent:true\n" in await answers(port, hello, subscribe)
+            many = b"".join(b"h%d:x\n" % number for number in range(20))
+            assert b"16" in await answers(port, hello, send.replace(b"\n\n", b"\n" + many + b"\n"))
+            assert b"1000" in await answers(
+                port, hello, send.replace(b"\n\n", b"\n\n" + bytes(1_001).replace(b"\0", b"x"))
+            )
 
     run(main())
 

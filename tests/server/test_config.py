@@ -15,9 +15,8 @@ from batonmq.server.config import (
     StompConfig,
     WebSocketConfig,
     configured_accounts,
-    load_config,
-    parse_config,
 )
+from batonmq.server.config_file import load_config, parse_config
 from batonmq.server.failures import ConfigError
 from batonmq.server.passwords import hash_password
 
@@ -60,6 +59,16 @@ def test_the_example_explains_every_key_and_is_valid() -> None:
         ("[amqp]\nframe_max=1", "b.toml: amqp.frame_max: expected 'int' >= 4096"),
         ("[[listener]]\nport=70000", "b.toml: listener[0].port: expected 'int' <= 65535"),
         ("[stomp]\nport=70000", "b.toml: stomp.port: expected 'int' <= 65535"),
+        ("[stomp]\ndialect='x'", "b.toml: stomp: dialect: expected one of spec, rabbitmq, activemq, artemis, got 'x'"),
+        (
+            "[websocket]\ndialect='x'",
+            "b.toml: websocket: dialect: expected one of spec, rabbitmq, activemq, artemis, got 'x'",
+        ),
+        (
+            "[[listener]]\ndialect='x'",
+            "b.toml: listener[0]: dialect: expected one of spec, rabbitmq, activemq, artemis, got 'x'",
+        ),
+        ("[stomp]\ndefault_vhost='x'", "b.toml: stomp.default_vhost: there is no [[vhost]] 'x'"),
         ("[stomp]\nport='on'", "b.toml: stomp.port: expected 'int' or 'off', got 'on'"),
         ("[websocket]\npath='ws'", "b.toml: websocket: path: expected one that begins with /, as /ws, got 'ws'"),
         ("listener=[]", "b.toml: listener: expected at least one"),

@@ -49,12 +49,26 @@ class Broker:
         self.log = folder / "broker.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.address = Address("127.0.0.1", 0)
+        # Ports by scheme: amqp, stomp, ws.
+        self.ports: dict[str, int] = {}
 
     def start(self) -> Address:
-        """Starts it and waits for the line that names its port; RuntimeError with what it printed when it does not."""
-        command = [sys.executable, "-m", "batonmq", "serve", "--port", "0"]
+        """Starts it and waits for the lines that name its ports; RuntimeError with what it printed when it does not."""
+        command = [
+            sys.executable,
+            "-m",
+            "batonmq",
+            "serve",
+            "--port",
+            "0",
+            "--stomp-port",
+            "0",
+            "--websocket-port",
+            "0",
+        ]
         command += ["--data", str(self.folder / "data"), "--config", str(self.config)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.folder)
+        self.ports = {}
         found = threading.Event()
         reader = threading.Thread(target=self._read, args=(self.process, found), daemon=True)
         reader.start()
@@ -71,9 +85,12 @@ class Broker:
             for line in process.stdout:
                 log.write(line)
                 log.flush()
-                port = re.search(rb"amqp://(?:[^@/ ]*@)?127\.0\.0\.1:(\d+)", line)
-                if port and not found.is_set():
-                    self.address = Address("127.0.0.1", int(port[1]))
+                if found.is_set():
+                    continue
+                if port := re.search(rb" (\w+)://127\.0\.0\.1:(\d+)", line):
+                    self.ports[port[1].decode()] = int(port[2])
+                elif self.ports:
+                    self.address = Address("127.0.0.1", self.ports["amqp"])
                     found.set()
         found.set()
 

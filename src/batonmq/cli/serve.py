@@ -86,7 +86,8 @@ def serve(
 
 def load(file: Path | None) -> Config:
     """The configuration in a file, or the defaults; Failure when there is something wrong with it."""
-    from batonmq.server.config import Config, load_config
+    from batonmq.server.config import Config
+    from batonmq.server.config_file import load_config
     from batonmq.server.failures import ConfigError
 
     try:

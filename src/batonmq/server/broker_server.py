@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,19 +12,16 @@ from typing import Self
 from batonmq.broker import Broker
 from batonmq.clock import Clock
 from batonmq.errors import StoreError
-from batonmq.protocols.amqp091.session import AmqpSession
-from batonmq.protocols.amqp091.settings import AmqpSettings
 from batonmq.server.authenticator import Authenticator
 from batonmq.server.config import Config, StompConfig, WebSocketConfig, configured_accounts
 from batonmq.server.data_directory import open_data_directory
 from batonmq.server.failures import StartError
-from batonmq.server.interface import Host, Session
 from batonmq.server.listeners import Address, Endpoint
 from batonmq.server.log_ins import REFUSAL_SECONDS, LogIns
-from batonmq.server.recognise import ServedProtocol, begins_stomp
+from batonmq.server.recognise import ServedProtocol
+from batonmq.server.sessions import amqp_protocol, stomp_protocol, websocket_protocol
 from batonmq.server.socket_server import SHUTDOWN_SECONDS, SocketServer
 from batonmq.server.users import UserFile, guest_account
-from batonmq.server.websocket import WebSocketSession, WebSocketSettings
 from batonmq.store import SqliteStore
 
 __all__ = ["STORE_NAME", "Server"]
@@ -115,51 +111,21 @@ class Server:
 
     def _endpoints(self) -> list[Endpoint]:
         """Where it shall listen, and for what."""
-        amqp = [self._amqp()]
-        others: list[Endpoint] = []
-        make_stomp = self._stomp()
-        if make_stomp is not None:
-            stomp = ServedProtocol("STOMP", begins_stomp, make_stomp)
+        config = self.config
+        amqp = amqp_protocol(self.broker, config.amqp)
+        endpoints = [
             # The port of AMQP takes clients of STOMP too.
-            amqp = [stomp, *amqp]
-            others += _endpoint("stomp", self.config.stomp, StompConfig(), [stomp])
-            websocket = self._websocket(make_stomp)
-            others += _endpoint("ws", self.config.websocket, WebSocketConfig(), [websocket], self.config.websocket.path)
-        return [Endpoint("amqp", one.host, one.port, one.backlog, amqp) for one in self.config.listener] + others
+            Endpoint("amqp", one.host, one.port, one.backlog, [self._stomp(one.dialect), amqp])
+            for one in config.listener
+        ]
+        endpoints += _endpoint("stomp", config.stomp, StompConfig(), [self._stomp("")])
+        carried = self._stomp(config.websocket.dialect).make_session
+        websocket = websocket_protocol(config.websocket, carried)
+        endpoints += _endpoint("ws", config.websocket, WebSocketConfig(), [websocket], config.websocket.path)
+        return endpoints
 
-    def _stomp(self) -> Callable[[Host], Session] | None:
-        """What makes a session of STOMP; None: STOMP is not served."""
-        return None
-
-    def _websocket(self, make_session: Callable[[Host], Session]) -> ServedProtocol:
-        configured = self.config.websocket
-        settings = WebSocketSettings(
-            path=configured.path,
-            origins=configured.origins,
-            max_message_size=configured.max_message_size,
-            ping_interval=configured.ping_interval,
-            handshake_timeout=configured.handshake_timeout,
-        )
-        return ServedProtocol("WebSocket", lambda _: True, lambda host: WebSocketSession(host, settings, make_session))
-
-    def _amqp(self) -> ServedProtocol:
-        configured = self.config.amqp
-        defaults = AmqpSettings()
-        settings = AmqpSettings(
-            product=configured.product or defaults.product,
-            version=configured.version or defaults.version,
-            heartbeat=configured.heartbeat,
-            channel_max=configured.channel_max,
-            frame_max=configured.frame_max,
-            max_message_size=configured.max_message_size,
-            handshake_timeout=configured.handshake_timeout,
-        )
-
-        def make_session(host: Host) -> Session:
-            return AmqpSession(self.broker, host, settings)
-
-        # It takes whatever no other protocol does: a wrong header is answered with the right one (AMQP 0-9-1, 4.2.2).
-        return ServedProtocol("AMQP 0-9-1", lambda _: True, make_session)
+    def _stomp(self, dialect: str) -> ServedProtocol:
+        return stomp_protocol(self.broker, self.config.stomp, dialect)
 
 
 def _endpoint(

@@ -1,9 +1,7 @@
-"""The configuration: a TOML file and the command line's flags over it. examples/batonmq.toml explains every key."""
+"""Everything that can be configured. examples/batonmq.toml explains every key; `config_file` reads such a file."""
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
@@ -12,7 +10,7 @@ from msgspec import Meta, Struct
 from batonmq.broker.policies import Policy, read_policy
 from batonmq.errors import PreconditionFailed
 from batonmq.fields import FieldValue
-from batonmq.server.failures import ConfigError
+from batonmq.protocols.stomp import DIALECTS
 from batonmq.server.logs import LEVELS
 from batonmq.server.passwords import check_hash
 from batonmq.server.users import Account, PermissionEntry, make_user
@@ -30,8 +28,6 @@ __all__ = [
     "VhostConfig",
     "WebSocketConfig",
     "configured_accounts",
-    "load_config",
-    "parse_config",
 ]
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -39,6 +35,11 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 OptionalPort = Port | Literal["off"]
 Positive = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+def _check_dialect(dialect: str) -> None:
+    if dialect not in DIALECTS:
+        raise ValueError(f"dialect: expected one of {', '.join(DIALECTS)}, got {dialect!r}")
 
 
 class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -54,11 +55,16 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class ListenerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """[[listener]]"""
+    """[[listener]]: where clients of AMQP and of STOMP connect."""
 
     host: str = "127.0.0.1"
     port: Port = 5672
     backlog: Positive = 1024
+    dialect: str = ""
+
+    def __post_init__(self) -> None:
+        if self.dialect:
+            _check_dialect(self.dialect)
 
 
 class AmqpConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -74,12 +80,27 @@ class AmqpConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class StompConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """[stomp]: where clients of STOMP connect."""
+    """[stomp]: where clients of STOMP connect, and how all of them are served."""
 
     host: str = "127.0.0.1"
     port: OptionalPort = 61613
     backlog: Positive = 1024
     required: bool = False
+    dialect: str = "spec"
+    default_vhost: Name = "/"
+    default_login: str = ""
+    default_passcode: str = ""
+    persistent: bool = False
+    heart_beat_min: Annotated[int, Meta(ge=100, le=3_600_000)] = 1_000
+    max_headers: Annotated[int, Meta(ge=16)] = 1_000
+    max_head_size: Annotated[int, Meta(ge=4096)] = 256 * 1024
+    max_message_size: Positive = 100 * 1024 * 1024
+    max_subscriptions: Positive = 10_000
+    max_transaction_size: Positive = 128 * 1024 * 1024
+    handshake_timeout: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+
+    def __post_init__(self) -> None:
+        _check_dialect(self.dialect)
 
 
 class WebSocketConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -90,6 +111,7 @@ class WebSocketConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     backlog: Positive = 1024
     required: bool = False
     path: str = "/ws"
+    dialect: str = ""
     origins: tuple[str, ...] = ()
     max_message_size: Positive = 16 * 1024 * 1024
     ping_interval: Annotated[float, Meta(ge=0, le=3600)] = 30.0
@@ -98,6 +120,8 @@ class WebSocketConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     def __post_init__(self) -> None:
         if not self.path.startswith("/") or "?" in self.path:
             raise ValueError(f"path: expected one that begins with /, as /ws, got {self.path!r}")
+        if self.dialect:
+            _check_dialect(self.dialect)
 
 
 class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -177,6 +201,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.listener:
             raise ValueError("listener: expected at least one")
+        if self.stomp.default_vhost not in self.vhosts:
+            raise ValueError(f"stomp.default_vhost: there is no [[vhost]] {self.stomp.default_vhost!r}")
         for policy in self.policy:
             if policy.vhost not in self.vhosts:
                 raise ValueError(f"policy {policy.name!r}: there is no [[vhost]] {policy.vhost!r}")
@@ -232,42 +258,6 @@ def _with_address(listening: _Listening, host: str | None, port: OptionalPort | 
     if port is not None:
         listening = msgspec.structs.replace(listening, port=port, required=True)
     return listening
-
-
-def load_config(path: Path) -> Config:
-    """Read a TOML file. Raises ConfigError with one line that names the file, the key and what is expected."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: not a text in UTF-8") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    return parse_config(text, str(path))
-
-
-def parse_config(text: str, source: str) -> Config:
-    """Read TOML. `source` names it in errors; raises ConfigError."""
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{source}: not TOML: {error}") from None
-    try:
-        return msgspec.convert(content, Config)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{source}: {_readable(str(error))}") from None
-
-
-def _readable(error: str) -> str:
-    """`Expected ... - at `$.amqp.port`` as `amqp.port: expected ...`."""
-    what, _, where = error.partition(" - at `")
-    key = where.rstrip("`").removeprefix("$").removeprefix(".")
-    what = what.replace("Object contains unknown field", "unknown key").replace("Object missing", "missing")
-    what = what.replace("required field", "key").replace("`", "'").replace("object", "table")
-    # The only one of a few words that may stand in a file is the port that is off.
-    what = what.replace("Invalid enum value", "Expected 'int' or 'off', got")
-    if what.startswith("Expected"):
-        what = "e" + what[1:]
-    return f"{key}: {what}" if key else what
 
 
 def configured_accounts(config: Config) -> dict[str, Account]:

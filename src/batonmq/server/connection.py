@@ -11,6 +11,7 @@ Reading stops while any of these holds, and TCP then slows the client down:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 from collections.abc import Callable, Sequence
@@ -301,7 +302,8 @@ class Connection(asyncio.BufferedProtocol):
         self._linger = self._connections.loop.call_later(LINGER_SECONDS, transport.abort)
         if transport.can_write_eof():
             self._release(SUSPENDED | STORE_FULL | UNREAD)
-            transport.write_eof()
+            with contextlib.suppress(OSError):  # the client is gone already, which the loop is about to tell
+                transport.write_eof()
         else:
             transport.close()
 

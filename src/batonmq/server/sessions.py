@@ -1,0 +1,62 @@
+"""The protocols that are served: what makes a session of each, as the configuration has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from batonmq.broker import Broker
+from batonmq.protocols.amqp091.session import AmqpSession
+from batonmq.protocols.amqp091.settings import AmqpSettings
+from batonmq.protocols.stomp import DIALECTS, StompSession, StompSettings
+from batonmq.server.config import AmqpConfig, StompConfig, WebSocketConfig
+from batonmq.server.interface import Host, Session
+from batonmq.server.recognise import ServedProtocol, begins_stomp
+from batonmq.server.websocket import WebSocketSession, WebSocketSettings
+
+__all__ = ["amqp_protocol", "stomp_protocol", "websocket_protocol"]
+
+
+def amqp_protocol(broker: Broker, configured: AmqpConfig) -> ServedProtocol:
+    """AMQP 0-9-1. It takes whatever no other does: a wrong header is answered with the right one (section 4.2.2)."""
+    defaults = AmqpSettings()
+    settings = AmqpSettings(
+        product=configured.product or defaults.product,
+        version=configured.version or defaults.version,
+        heartbeat=configured.heartbeat,
+        channel_max=configured.channel_max,
+        frame_max=configured.frame_max,
+        max_message_size=configured.max_message_size,
+        handshake_timeout=configured.handshake_timeout,
+    )
+    return ServedProtocol("AMQP 0-9-1", lambda _: True, lambda host: AmqpSession(broker, host, settings))
+
+
+def stomp_protocol(broker: Broker, configured: StompConfig, dialect: str) -> ServedProtocol:
+    """STOMP as one listener speaks it; ``dialect`` is that of ``[stomp]`` where it is empty."""
+    settings = StompSettings(
+        dialect=DIALECTS[dialect or configured.dialect],
+        default_vhost=configured.default_vhost,
+        default_login=configured.default_login or None,
+        default_passcode=configured.default_passcode,
+        is_persistent=configured.persistent or None,
+        heart_beat_min=configured.heart_beat_min,
+        max_headers=configured.max_headers,
+        max_head=configured.max_head_size,
+        max_body=configured.max_message_size,
+        max_subscriptions=configured.max_subscriptions,
+        max_transaction_size=configured.max_transaction_size,
+        handshake_timeout=configured.handshake_timeout,
+    )
+    return ServedProtocol("STOMP", begins_stomp, lambda host: StompSession(broker, host, settings))
+
+
+def websocket_protocol(configured: WebSocketConfig, make_session: Callable[[Host], Session]) -> ServedProtocol:
+    """What carries sessions of another protocol through WebSocket."""
+    settings = WebSocketSettings(
+        path=configured.path,
+        origins=configured.origins,
+        max_message_size=configured.max_message_size,
+        ping_interval=configured.ping_interval,
+        handshake_timeout=configured.handshake_timeout,
+    )
+    return ServedProtocol("WebSocket", lambda _: True, lambda host: WebSocketSession(host, settings, make_session))

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from tests.conformance.conftest import Again
+from tests.support.management import request
 from tests.support.marks import differs_from
 from tests.support.wire import Channel, channel_error
 
 pytestmark = differs_from("rabbitmq", why="it closes the channel, or cancels the consumer from 4.3 on")
-
-MANAGEMENT = "batonmq.management"
-
-
-def request(ch: Channel, **fields: object) -> dict[str, object]:
-    """The answer to a request to the management exchange, over a queue of its own."""
-    replies = str(ch.queue("", exclusive=True).queue)
-    ch.publish("", json.dumps(fields).encode(), exchange=MANAGEMENT, reply_to=replies)
-    answer: dict[str, object] = json.loads(ch.await_one(replies).body)
-    return answer
 
 
 def test_a_late_message_goes_to_another_and_the_channel_lives(ch: Channel, other: Channel, name: str) -> None:

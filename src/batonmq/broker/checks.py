@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from batonmq.errors import AccessRefused, NotFound, ResourceLocked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from batonmq.broker.access import User
     from batonmq.broker.exchanges import Exchange
     from batonmq.broker.queue import Queue
@@ -16,10 +14,20 @@ if TYPE_CHECKING:
     from batonmq.message import QueuedMessage
 
 
+class Deliveries(Protocol):
+    """What a connection holds unsettled, by channel and delivery tag."""
+
+    def find_delivery(self, channel: int, tag: int) -> QueuedMessage | None:
+        """It stays unsettled."""
+
+    def take_delivery(self, channel: int, tag: int) -> QueuedMessage | None:
+        """It is about to be settled, and makes room for another."""
+
+
 class Checks:
     """One client connection's rights in its virtual host. ``owner`` stands for the connection."""
 
-    __slots__ = ("find_delivery", "owned", "owner", "user", "vhost")
+    __slots__ = ("deliveries", "owned", "owner", "user", "vhost")
 
     def __init__(self, vhost: VirtualHost, user: User, owner: object) -> None:
         self.vhost = vhost
@@ -27,8 +35,8 @@ class Checks:
         self.owner = owner
         # The connection's exclusive queues, which go with it.
         self.owned: dict[str, Queue] = {}
-        # Set by a protocol whose clients number what they hold: what is unsettled under a channel and a delivery tag.
-        self.find_delivery: Callable[[int, int], QueuedMessage | None] | None = None
+        # Set by a protocol whose clients number what they hold.
+        self.deliveries: Deliveries | None = None
 
     def find_queue(self, name: str) -> Queue:
         """The queue of that name, which may be used by this connection. Raises NotFound, ResourceLocked."""

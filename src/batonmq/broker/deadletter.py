@@ -17,8 +17,16 @@ if TYPE_CHECKING:
     from batonmq.message import QueuedMessage
 
 Death = dict[str, "FieldValue"]
+# The header that says why a consumer rejected the message, where it has said so.
+REASON = "x-reject-reason"
 # A client may have written any number into the header.
 COUNT_MAX = 2**63 - 1
+
+
+def with_reason(message: Message, reason: str) -> Message:
+    """The message with the reason that its consumer gave."""
+    headers = {**(message.properties.headers or {}), REASON: reason}
+    return message.with_properties(message.properties.replace(headers=headers))
 
 
 def dead_letter(queue: Queue, queued: QueuedMessage, reason: str) -> None:

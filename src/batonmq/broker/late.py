@@ -29,10 +29,10 @@ class LateQueue(Queue):
     def accept(self, queued: QueuedMessage) -> None:
         """It is somebody else's, or done with, by now."""
 
-    def release(self, held: list[QueuedMessage]) -> None:
+    def release(self, held: list[QueuedMessage], delay: int | None = None) -> None:
         """It is back already."""
 
-    def reject(self, queued: QueuedMessage) -> None:
+    def reject(self, queued: QueuedMessage, reason: str = "") -> None:
         """Whoever has it now may reject it."""
 
     def unsettle(self, queued: QueuedMessage) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from batonmq.broker.deadletter import dead_letter
+from batonmq.broker.deadletter import dead_letter, with_reason
 from batonmq.broker.deadlines import Deadlines
 from batonmq.broker.deduplication import Deduplication
 from batonmq.broker.delays import Delays
@@ -321,16 +321,21 @@ class Queue:
         if queued.stored and not self.deleted:
             self.store.delete(queued)
 
-    def release(self, held: list[QueuedMessage]) -> None:
-        """Back to their old places, marked as redelivered; the list is in the order in which they were handed out."""
-        give_back(self, held)
+    def release(self, held: list[QueuedMessage], delay: int | None = None) -> None:
+        """Back to their old places, marked as redelivered; the list is in the order in which they were handed out.
 
-    def reject(self, queued: QueuedMessage) -> None:
-        """The message is not wanted by anybody: to the dead letters, or away."""
+        After ``delay`` milliseconds; None: after the queue's own delay, if it has one.
+        """
+        give_back(self, held, delay)
+
+    def reject(self, queued: QueuedMessage, reason: str = "") -> None:
+        """The message is not wanted by anybody: to the dead letters, with the reason in a header, or away."""
         self.unsettled -= 1
         if self.deleted:
             queued.state = GONE
             return
+        if reason:
+            queued.message = with_reason(queued.message, reason)
         self.discard(queued, "rejected")
 
     def unsettle(self, queued: QueuedMessage) -> None:

@@ -4,6 +4,8 @@ Every return counts, whoever makes it: basic.nack and basic.reject with requeue,
 an ack deadline that has passed. The delay grows with the count, which is in the store and survives a restart:
 
     retry-delay * backoff ^ (count - 1), at most retry-max-delay
+
+unless whoever gives it back says how long.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ def retry_delay(settings: Settings, count: int) -> int:
     return int(min(delay, most))
 
 
-def give_back(queue: Queue, held: list[QueuedMessage]) -> None:
+def give_back(queue: Queue, held: list[QueuedMessage], wanted: int | None) -> None:
     """What ``Queue.release`` does."""
     settings = queue.settings
     for queued in reversed(held):
@@ -49,7 +51,7 @@ def give_back(queue: Queue, held: list[QueuedMessage]) -> None:
         if settings.delivery_limit is not None and queued.deliveries > settings.delivery_limit:
             queue.discard(queued, "delivery_limit")
             continue
-        delay = retry_delay(settings, queued.deliveries)
+        delay = retry_delay(settings, queued.deliveries) if wanted is None else wanted
         if delay:
             queue.delaying().postpone(queued, int(queue.broker.clock.time() * 1000) + delay)
         elif not _is_over(queue, queued):

@@ -197,7 +197,7 @@ class Handshake:
             raise NotAllowed(f"access to vhost '{name}' refused for user '{self.session.user.name}'")
         self.session.vhost = vhost
         self.session.operations = Operations(vhost, self.session.user, self.session)
-        self.session.operations.find_delivery = self.session.find_delivery
+        self.session.operations.deliveries = self.session
         self.session.state = OPEN
         self.session.broker.observers[self.session] = None
         self.session.send(method_frame(0, methods.ConnectionOpenOk()))

@@ -221,6 +221,14 @@ class AmqpSession:
         channel = self.channels.get(number)
         return channel.unsettled.get(tag) if channel is not None else None
 
+    def take_delivery(self, number: int, tag: int) -> QueuedMessage | None:
+        """The same, no longer held; its consumer may have another."""
+        channel = self.channels.get(number)
+        queued = channel.unsettled.pop(tag, None) if channel is not None else None
+        if channel is not None and queued is not None:
+            channel.give_credit([(tag, queued)])
+        return queued
+
     def _open_channel(self, number: int, channel: Channel | None) -> None:
         if channel is not None:
             raise ProtocolFailure(504, "second 'channel.open' seen")

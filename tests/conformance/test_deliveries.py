@@ -1,0 +1,115 @@
+"""Settling what AMQP 0-9-1 has no words for, through the management exchange: back for later, away with a reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.management import request
+from tests.support.marks import differs_from
+from tests.support.wire import Channel
+
+pytestmark = differs_from("rabbitmq", why="it has no such exchange")
+
+
+def held(ch: Channel, queue: str, body: bytes = b"order") -> int:
+    ch.publish(queue, body)
+    return ch.message().tag
+
+
+def test_a_delivery_is_given_back_for_later(ch: Channel, name: str) -> None:
+    ch.queue(name)
+    ch.consume(name)
+    tag = held(ch, name)
+    asked = {"channel": ch.number, "delivery_tag": tag, "milliseconds": 300}
+    assert request(ch, operation="deliveries.release", **asked) == {"ok": True}
+    assert ch.quiet(0.2)
+    again = ch.message()
+    assert (again.body, again.redelivered) == (b"order", True)
+    assert request(ch, operation="deliveries.release", **asked)["ok"] is False
+    ch.ack(again.tag)
+
+
+def test_it_makes_room_for_the_next(ch: Channel, name: str) -> None:
+    ch.queue(name)
+    ch.qos(1)
+    ch.consume(name)
+    tag = held(ch, name)
+    ch.publish(name, b"next")
+    asked = {"channel": ch.number, "delivery_tag": tag, "milliseconds": 3_600_000}
+    assert request(ch, operation="deliveries.release", **asked) == {"ok": True}
+    assert ch.message().body == b"next"
+
+
+def test_without_a_delay_it_comes_at_once_whatever_the_queue_says(ch: Channel, name: str) -> None:
+    ch.queue(name, {"x-retry-delay": 3_600_000})
+    ch.consume(name)
+    tag = held(ch, name)
+    asked = {"channel": ch.number, "delivery_tag": tag, "milliseconds": 0}
+    assert request(ch, operation="deliveries.release", **asked) == {"ok": True}
+    assert ch.message().body == b"order"
+
+
+def test_it_counts_towards_the_limit(ch: Channel, name: str) -> None:
+    dead = str(ch.queue("", exclusive=True).queue)
+    ch.queue(name, {"x-delivery-limit": 1, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead})
+    ch.consume(name)
+    tag = held(ch, name)
+    for _ in range(2):
+        asked = {"channel": ch.number, "delivery_tag": tag, "milliseconds": 1}
+        assert request(ch, operation="deliveries.release", **asked) == {"ok": True}
+        if ch.count(dead) == 0:
+            tag = ch.message().tag
+    assert ch.await_one(dead).body == b"order"
+
+
+def test_a_delivery_is_rejected_with_a_reason(ch: Channel, name: str) -> None:
+    dead = str(ch.queue("", exclusive=True).queue)
+    ch.queue(name, {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead})
+    ch.consume(name)
+    tag = held(ch, name)
+    asked = {"channel": ch.number, "delivery_tag": tag, "reason": "no such customer"}
+    assert request(ch, operation="deliveries.reject", **asked) == {"ok": True}
+    letter = ch.await_one(dead)
+    assert letter.headers["x-reject-reason"] == "no such customer"
+    assert letter.headers["x-death"][0]["reason"] == "rejected"
+    assert request(ch, operation="deliveries.reject", **asked)["ok"] is False
+
+
+@pytest.mark.parametrize(
+    ("operation", "fields"),
+    [
+        ("deliveries.release", {"milliseconds": 1}),
+        ("deliveries.release", {"channel": 1, "delivery_tag": 1}),
+        ("deliveries.release", {"channel": 1, "delivery_tag": 1, "milliseconds": -1}),
+        ("deliveries.reject", {"channel": 1, "delivery_tag": 1}),
+        ("deliveries.reject", {"channel": 1, "delivery_tag": 1, "reason": 5}),
+    ],
+)
+def test_a_request_names_what_it_is_for(ch: Channel, name: str, operation: str, fields: dict[str, object]) -> None:
+    ch.queue(name)
+    ch.consume(name)
+    tag = held(ch, name)
+    assert request(ch, operation=operation, **fields)["ok"] is False
+    ch.ack(tag)  # it is still held
+
+
+def test_nobody_settles_what_another_holds(ch: Channel, other: Channel, name: str) -> None:
+    ch.queue(name)
+    ch.consume(name)
+    tag = held(ch, name)
+    asked = {"channel": ch.number, "delivery_tag": tag}
+    assert request(other, operation="deliveries.release", **asked, milliseconds=0)["ok"] is False
+    assert request(other, operation="deliveries.reject", **asked, reason="mine")["ok"] is False
+    ch.ack(tag)
+
+
+def test_what_was_late_cannot_be_settled_any_more(ch: Channel, name: str) -> None:
+    ch.queue(name, {"x-consumer-timeout": 50})
+    ch.qos(1)
+    ch.consume(name)
+    tag = held(ch, name)
+    ch.await_count(name, 1)
+    asked = {"channel": ch.number, "delivery_tag": tag, "milliseconds": 0}
+    assert request(ch, operation="deliveries.release", **asked)["ok"] is False
+    # It makes room all the same, as a late acknowledgement does.
+    assert ch.message().redelivered

@@ -71,7 +71,7 @@ def test_a_delivery_is_rejected_with_a_reason(ch: Channel, name: str) -> None:
     assert request(ch, operation="deliveries.reject", **asked) == {"ok": True}
     letter = ch.await_one(dead)
     assert letter.headers["x-reject-reason"] == "no such customer"
-    assert letter.headers["x-death"][0]["reason"] == "rejected"
+    assert letter.headers["x-first-death-reason"] == "rejected"
     assert request(ch, operation="deliveries.reject", **asked)["ok"] is False
 
 

@@ -9,7 +9,11 @@ from typing import TypedDict
 from batonmq.engines.values import Capabilities, HeaderValue, Message
 from batonmq.errors import UnsupportedFeature
 
-__all__ = ["SendOptions", "as_message", "require", "require_feature"]
+__all__ = ["LEASE_MIN", "SendOptions", "as_message", "require", "require_feature"]
+
+
+# Deadlines are looked at every 10 ms.
+LEASE_MIN = 0.1
 
 
 class SendOptions(TypedDict, total=False):
@@ -34,7 +38,7 @@ class SendOptions(TypedDict, total=False):
     delay: float
     """The message becomes ready so much later."""
     group: str | None
-    """Messages of one group are handled one after the other, in order."""
+    """Messages of one group are in one receiver's hands at a time, in their order."""
     created_at: datetime | None
     """Carried along; whole seconds."""
     durable: bool
@@ -58,7 +62,7 @@ def require_feature(can: Capabilities, possible: bool, feature: str) -> None:
 
 def require(can: Capabilities, message: Message) -> None:
     """Raises UnsupportedFeature for what the engine would lose on the way."""
-    if message.properties.plain and not message.delay and message.group is None:
+    if message.properties.plain and not message.delay:
         return
     require_feature(can, can.delay or not message.delay, "delay")
     require_feature(can, can.group or message.group is None, "group")

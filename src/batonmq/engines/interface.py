@@ -41,11 +41,16 @@ class Subscription(ABC):
         """Nobody wants to wait any longer: the ticket is resolved soon, with an empty list or what has just come."""
 
     @abstractmethod
-    def settle(self, incoming: Incoming, how: How, reason: str = "") -> None:
+    def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> None:
         """accept: done with it. release: back to its place. reject: to the dead letters of the queue, or away.
 
-        Raises LeaseLost when the message is not held here.
+        ``delay``, of a release, is in seconds; None: whatever the queue was declared with. Raises LeaseLost when the
+        message is not held here.
         """
+
+    @abstractmethod
+    def renew(self, incoming: Incoming, seconds: float) -> Ticket[None]:
+        """It may be held for so many seconds from now on. LeaseLost when it is not held here any more."""
 
     @abstractmethod
     def close(self) -> Ticket[None]:
@@ -78,8 +83,11 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def subscribe(self, queue: str, prefetch: int) -> Ticket[Subscription]:
-        """Begin to take messages. NotFound, AccessRefused."""
+    def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Ticket[Subscription]:
+        """Begin to take messages. NotFound, AccessRefused.
+
+        ``lease`` is how many seconds each may be held; then it goes back to its place. None: as long as it likes.
+        """
 
     @abstractmethod
     def peek(self, queue: str, most: int) -> Ticket[list[Message]]:

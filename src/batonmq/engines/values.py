@@ -13,7 +13,7 @@ import msgspec
 from batonmq.fields import FieldError, FieldValue
 from batonmq.properties import Properties
 
-__all__ = ["Capabilities", "HeaderValue", "Incoming", "Message", "Overflow", "QueueOptions"]
+__all__ = ["Capabilities", "HeaderValue", "Incoming", "Message", "Overflow", "QueueOptions", "check_seconds"]
 
 T = TypeVar("T")
 
@@ -24,8 +24,12 @@ Overflow = Literal["drop-oldest", "refuse"]
 
 # Milliseconds for which the broker keeps a message back.
 DELAY = "x-delay"
+# The header that holds a message's group in BatonMQ, and the one of ActiveMQ's and Artemis' clients.
+GROUP, GROUP_OF_JMS = "x-group", "JMSXGroupID"
+# Bytes of a text property (AMQP 0-9-1 section 4.2.5.3), and of what is used like one.
+TEXT_MAX = 255
 NO_TEXTS = (None,) * 5
-TTL_MAX = 100 * 365 * 24 * 3600.0
+SECONDS_MAX = 100 * 365 * 24 * 3600.0
 
 # What most messages have, and nothing else: durable, or not.
 DURABLE_PLAIN = Properties.make(delivery_mode=2)
@@ -38,15 +42,13 @@ class Message:
     What is absent is None. Times are seconds; ``created_at`` has whole seconds, as the wire has.
     """
 
-    __slots__ = ("body", "delay", "group", "properties")
+    __slots__ = ("body", "delay", "properties")
 
     body: bytes
     properties: Properties
     """Everything but the body as AMQP 0-9-1 writes it (section 4.2.6.1), which is what is stored and sent."""
     delay: float
     """Seconds after which a message that is sent becomes ready; 0 for one that was received."""
-    group: str | None
-    """Messages of one group are handled in order; for one that is sent."""
 
     def __init__(
         self,
@@ -68,13 +70,17 @@ class Message:
         """Raises TypeError for a body that is not bytes, ValueError for a value out of its range.
 
         ``priority`` is 0 to 255, higher first, in queues declared with ``max_priority``. ``ttl`` is in seconds: a
-        message that nobody took by then expires. Texts have at most 255 bytes each in UTF-8.
+        message that nobody took by then expires. Messages of one ``group`` are in one receiver's hands at a time, in
+        their order; it is carried as the header ``x-group``. Texts have at most 255 bytes each in UTF-8.
         """
         if not isinstance(body, bytes):
             raise TypeError(f"a body is bytes, not {body.__class__.__name__}: encode text, or use send_json")
         self.body = body
-        self.delay = _seconds("delay", delay)
-        self.group = group
+        self.delay = check_seconds("delay", delay)
+        if group is not None:
+            if not group or len(group.encode()) > TEXT_MAX:
+                raise ValueError(f"a group's name has 1 to {TEXT_MAX} bytes in UTF-8")
+            headers = {**(headers or {}), GROUP: group}
         texts = (id, content_type, correlation_id, reply_to, type)
         if texts == NO_TEXTS and not headers and created_at is None and ttl is None and not priority:
             self.properties = DURABLE_PLAIN if durable else TRANSIENT_PLAIN
@@ -87,7 +93,7 @@ class Message:
                 priority=priority or None,
                 correlation_id=correlation_id,
                 reply_to=reply_to,
-                expiration=None if ttl is None else str(round(_seconds("ttl", ttl) * 1000)),
+                expiration=None if ttl is None else str(round(check_seconds("ttl", ttl) * 1000)),
                 message_id=id,
                 timestamp=created_at,
                 type=type,
@@ -102,7 +108,6 @@ class Message:
         message.body = body
         message.properties = properties
         message.delay = 0.0
-        message.group = None
         return message
 
     @property
@@ -121,6 +126,19 @@ class Message:
     def headers(self) -> dict[str, HeaderValue]:
         """The application's headers; decoded anew at each access."""
         return self.properties.headers or {}
+
+    @property
+    def group(self) -> str | None:
+        """The group that it belongs to, as its sender named it: here, or in a client of JMS."""
+        properties = self.properties
+        if not (properties.mentions(b"x-group") or properties.mentions(b"JMSXGroupID")):
+            return None
+        headers = self.headers
+        for name in (GROUP, GROUP_OF_JMS):
+            value = headers.get(name)
+            if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+                return str(value)
+        return None
 
     @property
     def content_type(self) -> str | None:
@@ -197,12 +215,7 @@ class Message:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Message):
             return NotImplemented
-        return (self.body, self.properties, self.delay, self.group) == (
-            other.body,
-            other.properties,
-            other.delay,
-            other.group,
-        )
+        return (self.body, self.properties, self.delay) == (other.body, other.properties, other.delay)
 
     def __hash__(self) -> int:
         return hash((self.body, self.properties))
@@ -223,10 +236,11 @@ def encode_msgpack(value: object) -> bytes:
     return msgspec.msgpack.encode(value)
 
 
-def _seconds(name: str, value: float) -> float:
-    if not 0 <= value <= TTL_MAX:
-        raise ValueError(f"{name} is in seconds, from 0 to a hundred years: {value!r}")
-    return value
+def check_seconds(name: str, value: float, least: float = 0.0) -> float:
+    """The value. Raises ValueError for one that is out of range."""
+    if not least <= value <= SECONDS_MAX:
+        raise ValueError(f"{name} is {least:g} seconds to 100 years: {value}")
+    return float(value)
 
 
 class Incoming:
@@ -286,12 +300,12 @@ class QueueOptions:
             "x-delivery-limit": None if self.max_deliveries is None else self.max_deliveries - 1,
             "x-dead-letter-exchange": None if self.dead_letter is None else "",
             "x-dead-letter-routing-key": self.dead_letter,
-            "x-message-ttl": None if self.ttl is None else round(_seconds("ttl", self.ttl) * 1000),
+            "x-message-ttl": None if self.ttl is None else round(check_seconds("ttl", self.ttl) * 1000),
             "x-max-length": self.max_length,
             "x-max-length-bytes": self.max_bytes,
             "x-overflow": "reject-publish" if self.overflow == "refuse" else None,
             "x-max-priority": self.max_priority or None,
-            "x-expires": None if self.expires is None else max(1, round(_seconds("expires", self.expires) * 1000)),
+            "x-expires": None if self.expires is None else max(1, round(check_seconds("expires", self.expires) * 1000)),
             "x-single-active-consumer": True if self.single_consumer else None,
         }
         return {name: value for name, value in wanted.items() if value is not None}

@@ -116,7 +116,7 @@ def test_a_guest_that_is_gone_gives_back_what_it_held(path: str, owner: Embedded
     owner.send("orders", [Message(b"1")]).get()
     link = dial(f"{path}-socket")
     assert link is not None
-    link.send(wire.Subscribe(1, 1, "orders", 1))
+    link.send(wire.Subscribe(1, 1, "orders", 1, None))
     link.send(wire.Receive(2, 1, 1))
     assert isinstance(link.read(), wire.Done)
     assert isinstance(link.read(), wire.Arrived)

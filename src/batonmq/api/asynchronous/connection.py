@@ -156,13 +156,19 @@ class Connection:
 
     # ------------------------------------------------------------------ receiving
 
-    def receiver(self, queue: str, *, prefetch: int = DEFAULT_PREFETCH, wait: float | None = None) -> Receiver:
+    def receiver(
+        self, queue: str, *, prefetch: int = DEFAULT_PREFETCH, wait: float | None = None, lease: float | None = None
+    ) -> Receiver:
         """Take messages from a queue.
 
         ``prefetch`` bounds how many it holds unsettled. Iteration ends when no message came for ``wait`` seconds;
-        None: it goes on for ever.
+        None: it goes on for ever. With a ``lease``, in seconds from 0.1 on, what is neither settled nor renewed
+        (``delivery.renew``) in that time goes back to its place, for others; None: it is held until it is settled, or
+        the connection is gone.
+
+        Raises ValueError, UnsupportedFeature.
         """
-        return Receiver(self._engine, queue, prefetch, wait)
+        return Receiver(self._engine, queue, prefetch, wait, lease)
 
     def transaction(self) -> Transaction:
         """Send and accept several messages at once, all or nothing, on the disk when the block ends.

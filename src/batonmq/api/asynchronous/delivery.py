@@ -5,9 +5,10 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
+from batonmq.api.options import require_feature
 from batonmq.engines.interface import Engine, Subscription
-from batonmq.engines.values import Incoming, Message
-from batonmq.errors import AlreadySettled, UnsupportedFeature
+from batonmq.engines.values import Incoming, Message, check_seconds
+from batonmq.errors import AlreadySettled
 
 __all__ = ["Delivery"]
 
@@ -16,11 +17,20 @@ class Delivery:
     """Settle it with ``accept``, ``release`` or ``reject``, or use it as a context manager.
 
     The context manager accepts when its block ends, and releases when an exception leaves it. What is not settled
-    comes back to the queue when the receiver is closed. A delivery may be settled from another thread than the one
-    that received it.
+    comes back to the queue when the receiver is closed, or when the receiver's lease is over. A delivery may be settled
+    from another thread than the one that received it.
     """
 
-    __slots__ = ("_engine", "_incoming", "_subscription", "delivery_count", "message", "redelivered", "settled")
+    __slots__ = (
+        "_engine",
+        "_incoming",
+        "_lease",
+        "_subscription",
+        "delivery_count",
+        "message",
+        "redelivered",
+        "settled",
+    )
 
     message: Message
     delivery_count: int
@@ -29,8 +39,11 @@ class Delivery:
     """Was it handed out before?"""
     settled: bool
 
-    def __init__(self, engine: Engine, subscription: Subscription, incoming: Incoming) -> None:
+    def __init__(
+        self, engine: Engine, subscription: Subscription, incoming: Incoming, lease: float | None = None
+    ) -> None:
         self._engine = engine
+        self._lease = lease
         self._subscription = subscription
         self._incoming = incoming
         self.message = incoming.message
@@ -53,26 +66,44 @@ class Delivery:
         self._settle()
         self._subscription.settle(self._incoming, "accept")
 
-    async def release(self, *, delay: float = 0.0) -> None:
+    async def release(self, *, delay: float | None = None) -> None:
         """Back to its place in the queue, marked as redelivered, for whoever asks next; after ``delay`` seconds.
 
-        A queue that was declared with ``max_deliveries`` counts it. Raises AlreadySettled, LeaseLost, and
-        UnsupportedFeature for a delay that the engine cannot keep.
+        None: at once, or after the delay that the queue itself has. A queue that was declared with ``max_deliveries``
+        counts it. Raises AlreadySettled, LeaseLost, UnsupportedFeature for a delay that the engine cannot keep, and
+        ValueError for one that is out of range.
         """
-        if delay:
-            raise UnsupportedFeature(f"{self._engine.capabilities.engine}: release with a delay")
+        if delay is not None:
+            check_seconds("delay", delay)
+            require_feature(self._engine.capabilities, self._engine.capabilities.release_delay, "release with a delay")
         self._settle()
-        self._subscription.settle(self._incoming, "release")
+        self._subscription.settle(self._incoming, "release", delay=delay)
 
     async def reject(self, *, reason: str = "") -> None:
         """Never again: to the dead letters of the queue with the header ``x-reject-reason``, or away.
 
         Raises AlreadySettled, LeaseLost, and UnsupportedFeature for a reason that the engine cannot pass on.
         """
-        if reason and not self._engine.capabilities.reject_reason:
-            raise UnsupportedFeature(f"{self._engine.capabilities.engine}: reject with a reason")
+        if reason:
+            require_feature(self._engine.capabilities, self._engine.capabilities.reject_reason, "reject with a reason")
         self._settle()
         self._subscription.settle(self._incoming, "reject", reason)
+
+    async def renew(self, seconds: float | None = None) -> None:
+        """Keep it for so many seconds from now on; None: for as long as the receiver's lease.
+
+        Raises LeaseLost when it is not in these hands any more, AlreadySettled, UnsupportedFeature, and ValueError when
+        there is no lease to go by.
+        """
+        can = self._engine.capabilities
+        require_feature(can, can.lease, "renew")
+        wanted = self._lease if seconds is None else seconds
+        if wanted is None:
+            raise ValueError("the receiver has no lease: say for how many seconds")
+        check_seconds("seconds", wanted)
+        if self.settled:
+            raise AlreadySettled(f"{self.message!r} was settled before")
+        await self._subscription.renew(self._incoming, wanted).get_async()
 
     def _settle(self) -> None:
         if self.settled:

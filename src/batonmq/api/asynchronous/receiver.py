@@ -6,7 +6,9 @@ from types import TracebackType
 from typing import Self
 
 from batonmq.api.asynchronous.delivery import Delivery
+from batonmq.api.options import LEASE_MIN, require_feature
 from batonmq.engines.interface import Engine, Subscription, give_back
+from batonmq.engines.values import check_seconds
 from batonmq.errors import Closed
 
 __all__ = ["Receiver"]
@@ -18,11 +20,17 @@ class Receiver:
     It subscribes when the context is entered, or when it is first asked for a message.
     """
 
-    def __init__(self, engine: Engine, queue: str, prefetch: int, wait: float | None) -> None:
+    def __init__(
+        self, engine: Engine, queue: str, prefetch: int, wait: float | None, lease: float | None = None
+    ) -> None:
         if prefetch < 1:
             raise ValueError(f"prefetch is 1 or more: {prefetch}")
+        if lease is not None:
+            check_seconds("lease", lease, LEASE_MIN)
+            require_feature(engine.capabilities, engine.capabilities.lease, "lease")
         self.queue = queue
         self.prefetch = prefetch
+        self.lease = lease
         self._wait = wait
         self._engine = engine
         self._subscription: Subscription | None = None
@@ -46,12 +54,12 @@ class Receiver:
             give_back(subscription, ticket)
             raise
         engine = self._engine
-        return [Delivery(engine, subscription, one) for one in arrived]
+        return [Delivery(engine, subscription, one, self.lease) for one in arrived]
 
     async def _subscribe(self) -> Subscription:
         if self._is_closed:
             raise Closed("the receiver was closed")
-        self._subscription = await self._engine.subscribe(self.queue, self.prefetch).get_async()
+        self._subscription = await self._engine.subscribe(self.queue, self.prefetch, self.lease).get_async()
         return self._subscription
 
     async def close(self) -> None:

@@ -6,8 +6,10 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
+from batonmq.api.options import LEASE_MIN, require_feature
 from batonmq.api.synchronous.delivery import Delivery
 from batonmq.engines.interface import Engine, Subscription, give_back
+from batonmq.engines.values import check_seconds
 from batonmq.errors import Closed
 
 __all__ = ["Receiver"]
@@ -19,11 +21,17 @@ class Receiver:
     It subscribes when the context is entered, or when it is first asked for a message.
     """
 
-    def __init__(self, engine: Engine, queue: str, prefetch: int, wait: float | None) -> None:
+    def __init__(
+        self, engine: Engine, queue: str, prefetch: int, wait: float | None, lease: float | None = None
+    ) -> None:
         if prefetch < 1:
             raise ValueError(f"prefetch is 1 or more: {prefetch}")
+        if lease is not None:
+            check_seconds("lease", lease, LEASE_MIN)
+            require_feature(engine.capabilities, engine.capabilities.lease, "lease")
         self.queue = queue
         self.prefetch = prefetch
+        self.lease = lease
         self._wait = wait
         self._engine = engine
         self._subscription: Subscription | None = None
@@ -47,12 +55,12 @@ class Receiver:
             give_back(subscription, ticket)
             raise
         engine = self._engine
-        return [Delivery(engine, subscription, one) for one in arrived]
+        return [Delivery(engine, subscription, one, self.lease) for one in arrived]
 
     def _subscribe(self) -> Subscription:
         if self._is_closed:
             raise Closed("the receiver was closed")
-        self._subscription = self._engine.subscribe(self.queue, self.prefetch).get()
+        self._subscription = self._engine.subscribe(self.queue, self.prefetch, self.lease).get()
         return self._subscription
 
     def close(self) -> None:

@@ -40,8 +40,11 @@ class AmqpEngine(Engine):
         """Raises ConnectionLost, AccessRefused, ValueError."""
         self._link = Link(url)
         self._link.open()
-        # RabbitMQ keeps nothing back by itself; what it would do with the header is nothing, at once.
-        self.capabilities = replace(CAPABILITIES, delay=self._link.product == "BatonMQ")
+        # What other brokers would make of these headers, arguments and requests is nothing, in silence.
+        is_ours = self._link.product == "BatonMQ"
+        self.capabilities = replace(
+            CAPABILITIES, delay=is_ours, group=is_ours, lease=is_ours, release_delay=is_ours, reject_reason=is_ours
+        )
         self._publisher = Publisher(self._link)
         self._requester = Requester(self._link)
 
@@ -112,8 +115,8 @@ class AmqpEngine(Engine):
     def send(self, queue: str, messages: Sequence[Message]) -> Ticket[None]:
         return self._publisher.send(queue, messages)
 
-    def subscribe(self, queue: str, prefetch: int) -> Ticket[Subscription]:
-        subscription = AmqpSubscription(self._link, queue, prefetch)
+    def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Ticket[Subscription]:
+        subscription = AmqpSubscription(self._link, self._requester, queue, prefetch, lease)
         subscription.begin()
         return subscription.subscribed
 

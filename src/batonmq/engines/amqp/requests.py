@@ -37,14 +37,14 @@ class Requester:
         self._link = link
         self._channel: Channel | None = None
         self._is_opening = False
-        self._waiting: list[tuple[str, Message, ReplyTicket]] = []
+        self._waiting: list[tuple[str, str, Message, ReplyTicket]] = []
         self._asked: dict[str, ReplyTicket] = {}
 
-    def request(self, queue: str, message: Message) -> Ticket[Message]:
+    def request(self, queue: str, message: Message, exchange: str = "") -> Ticket[Message]:
         """Resolved with the reply."""
         # An id of our own: replies must be told apart even when the application's ids repeat.
         ticket = ReplyTicket(secrets.token_hex(12))
-        self._link.when_open(lambda: self._publish(queue, message, ticket), ticket)
+        self._link.when_open(lambda: self._publish(exchange, queue, message, ticket), ticket)
         return ticket
 
     def forget(self, ticket: Ticket[Message]) -> None:
@@ -55,17 +55,17 @@ class Requester:
     def _drop(self, correlation_id: str) -> None:
         self._asked.pop(correlation_id, None)
 
-    def _publish(self, queue: str, message: Message, ticket: ReplyTicket) -> None:
+    def _publish(self, exchange: str, queue: str, message: Message, ticket: ReplyTicket) -> None:
         channel = self._channel
         if channel is None:
-            self._waiting.append((queue, message, ticket))
+            self._waiting.append((exchange, queue, message, ticket))
             if not self._is_opening:
                 self._is_opening = True
                 self._link.channel(self._opened, self._closed)
             return
         self._asked[ticket.correlation_id] = ticket
         ours = message.delayed.replace(reply_to=REPLY_TO, correlation_id=ticket.correlation_id)
-        channel.basic_publish("", queue, message.body, WireProperties(ours), mandatory=True)
+        channel.basic_publish(exchange, queue, message.body, WireProperties(ours), mandatory=True)
 
     def _opened(self, channel: Channel) -> None:
         channel.add_on_return_callback(self._came_back)
@@ -75,8 +75,8 @@ class Requester:
         self._channel = channel
         self._is_opening = False
         waiting, self._waiting = self._waiting, []
-        for queue, message, ticket in waiting:
-            self._publish(queue, message, ticket)
+        for exchange, queue, message, ticket in waiting:
+            self._publish(exchange, queue, message, ticket)
 
     def _replied(self, _channel: object, _method: object, properties: BasicProperties, body: bytes) -> None:
         ours = properties_from(properties)
@@ -98,5 +98,5 @@ class Requester:
         waiting, self._waiting = self._waiting, []
         for ticket in asked.values():
             ticket.fail(error)
-        for _, _, ticket in waiting:
+        for *_, ticket in waiting:
             ticket.fail(error)

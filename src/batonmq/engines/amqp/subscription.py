@@ -1,19 +1,25 @@
 """Takes messages from a queue of a broker: a channel of its own, so that its prefetch and its faults are its own.
 
-Up to ``prefetch`` messages travel ahead of whoever asks for them. When the connection was lost it consumes anew on the
+Up to ``prefetch`` messages travel ahead of whoever asks for them; with a lease they are renewed meanwhile, so that each
+has the whole of it in the hands that it was asked for. When the connection was lost it consumes anew on the
 next one; what was held went back to the queue with the old one, and settling it raises LeaseLost.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections import deque
+from math import inf
 
 from pika import spec
 from pika.channel import Channel
 from pika.spec import BasicProperties
 
 from batonmq.engines.amqp.link import Link
+from batonmq.engines.amqp.orders import EXCHANGE, order_renewal, order_settlement, renewal, was_refused
+from batonmq.engines.amqp.requests import Requester
 from batonmq.engines.amqp.translate import properties_from
 from batonmq.engines.interface import How, Subscription
 from batonmq.engines.tickets import Ticket, resolved
@@ -38,9 +44,11 @@ class Request(Ticket[list[Incoming]]):
 class AmqpSubscription(Subscription):
     """See the module. What is shared between threads is under a lock that is held for a few instructions."""
 
-    def __init__(self, link: Link, queue: str, prefetch: int) -> None:
+    def __init__(self, link: Link, requester: Requester, queue: str, prefetch: int, lease: float | None = None) -> None:
         self.subscribed: Ticket[Subscription] = Ticket()
         self._link = link
+        self._requester = requester
+        self._lease = lease
         self._queue = queue
         self._prefetch = min(prefetch, PREFETCH_MAX)
         self._lock = threading.Lock()
@@ -49,7 +57,8 @@ class AmqpSubscription(Subscription):
         self._generation = 0
         self._tag = ""
         self._arrived: deque[Incoming] = deque()
-        self._held: set[tuple[int, int]] = set()
+        # With the monotonic time until which the broker leaves it here.
+        self._held: dict[tuple[int, int], float] = {}
         self._requests: deque[Request] = deque()
         self._error: BatonError | None = None
         self._closing: Ticket[None] | None = None
@@ -78,27 +87,73 @@ class AmqpSubscription(Subscription):
         if waits:
             ticket.resolve([])
 
-    def settle(self, incoming: Incoming, how: How, reason: str = "") -> None:
+    def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> None:
         handle = incoming.handle
         assert isinstance(handle, tuple)
         with self._lock:
-            if handle not in self._held:
-                raise LeaseLost("the message is no longer in this receiver's hands")
-            self._held.discard(handle)
-        generation, tag = handle
-        try:
-            self._link.call(lambda: self._settle(generation, tag, how))
-        except Closed:
-            raise LeaseLost("the connection was closed: the message is back in its queue") from None
+            until = self._held.pop(handle, 0.0)
+        is_late = until < time.monotonic()
+        if until:
+            try:
+                # What is late makes room when it is settled, to no other effect.
+                settlement = ("release", "", None) if is_late else (how, reason, delay)
+                self._link.call(lambda: self._settle(handle, *settlement))
+            except Closed:
+                raise LeaseLost("the connection was closed: the message is back in its queue") from None
+        if is_late:
+            raise LeaseLost("the message is no longer in this receiver's hands")
 
-    def _settle(self, generation: int, tag: int, how: How) -> None:
-        channel = self._channel
-        if generation != self._generation or channel is None or not channel.is_open:
+    def _settle(self, handle: tuple[int, int], how: How, reason: str, delay: float | None) -> None:
+        channel = self._current(handle)
+        if channel is None:
             return
-        if how == "accept":
+        tag = handle[1]
+        if reason or delay is not None:
+            order_settlement(channel, tag, how, reason, delay)
+        elif how == "accept":
             channel.basic_ack(tag)
         else:
             channel.basic_nack(tag, requeue=how == "release")
+
+    def renew(self, incoming: Incoming, seconds: float) -> Ticket[None]:
+        handle = incoming.handle
+        assert isinstance(handle, tuple)
+        until = time.monotonic() + seconds
+        lost = LeaseLost("the message is no longer in this receiver's hands")
+        with self._lock:
+            if self._held.get(handle, 0.0) < time.monotonic():
+                raise lost
+        ticket: Ticket[None] = Ticket()
+
+        def ask() -> None:
+            channel = self._current(handle)
+            if channel is None:
+                ticket.fail(lost)
+                return
+            order = Message(renewal(channel, handle[1], seconds), durable=False)
+            answer = self._requester.request("", order, EXCHANGE)
+            answer.when_done(lambda: answered(answer))
+
+        def answered(answer: Ticket[Message]) -> None:
+            if answer.failed or was_refused(answer.result()):
+                # Also when the connection was lost: the message went back with it.
+                ticket.fail(lost)
+                return
+            with self._lock:
+                if self._lease is not None and handle in self._held:
+                    self._held[handle] = until
+            ticket.resolve(None)
+
+        try:
+            self._link.call(ask)
+        except Closed:
+            raise LeaseLost("the connection was closed: the message is back in its queue") from None
+        return ticket
+
+    def _current(self, handle: tuple[int, int]) -> Channel | None:
+        """The channel that it was delivered on, if that is still the one."""
+        channel = self._channel
+        return channel if handle[0] == self._generation and channel is not None and channel.is_open else None
 
     def close(self) -> Ticket[None]:
         with self._lock:
@@ -138,10 +193,15 @@ class AmqpSubscription(Subscription):
         generation = self._generation
         channel.add_on_cancel_callback(self._cancelled)
         channel.basic_qos(prefetch_count=self._prefetch)
+        arguments = None
+        if self._lease is not None:
+            arguments = {"x-consumer-timeout": max(1, round(self._lease * 1000))}
+            self._link.later(self._lease / 3, lambda: self._keep(generation))
         self._tag = channel.basic_consume(
             self._queue,
             lambda _channel, method, properties, body: self._deliver(generation, method, properties, body),
             callback=lambda _frame: self.subscribed.resolve(self),
+            arguments=arguments,
         )
 
     def _deliver(self, generation: int, method: spec.Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
@@ -151,7 +211,7 @@ class AmqpSubscription(Subscription):
         returns = message.headers.get("x-delivery-count")
         count = returns + 1 if isinstance(returns, int) else 2 if redelivered else 1
         with self._lock:
-            self._held.add(handle)
+            self._held[handle] = self._from_now()
             self._arrived.append(Incoming(message, count, redelivered or count > 1, handle))
         self._serve()
 
@@ -163,7 +223,51 @@ class AmqpSubscription(Subscription):
                     return
                 request = self._requests.popleft()
                 batch = [self._arrived.popleft() for _ in range(min(request.most, len(self._arrived)))]
+            if self._lease is not None:
+                self._renew_all(batch)
             request.resolve(batch)
+
+    # ------------------------------------------------------------------ the lease
+
+    def _from_now(self) -> float:
+        return inf if self._lease is None else time.monotonic() + self._lease
+
+    def _keep(self, generation: int) -> None:
+        """What has arrived and was not asked for yet stays here. In the connection's thread."""
+        if generation != self._generation or self._lease is None:
+            return
+        self._link.later(self._lease / 3, lambda: self._keep(generation))
+        now = time.monotonic()
+        with self._lock:
+            # The process was stopped for a while, or had no time: these are in the queue again.
+            late = [one.handle for one in self._arrived if self._held.get(one.handle, 0.0) < now]  # type: ignore[call-overload]
+            for handle in late:
+                self._held.pop(handle)  # type: ignore[call-overload]
+            self._arrived = deque(one for one in self._arrived if one.handle not in late)
+            arrived = list(self._arrived)
+        for handle in late:
+            assert isinstance(handle, tuple)
+            self._settle(handle, "release", "", None)
+        self._renew_all(arrived)
+
+    def _renew_all(self, arrived: list[Incoming]) -> None:
+        """Each has the whole lease from now on."""
+        lease = self._lease
+        assert lease is not None
+
+        def order(handles: list[tuple[int, int]]) -> None:
+            for handle in handles:
+                channel = self._current(handle)
+                if channel is not None:
+                    order_renewal(channel, handle[1], lease)
+
+        until = self._from_now()
+        with self._lock:
+            handles = [one.handle for one in arrived if isinstance(one.handle, tuple) and one.handle in self._held]
+            self._held.update(dict.fromkeys(handles, until))
+        if handles:
+            with contextlib.suppress(Closed):
+                self._link.call(lambda: order(handles))
 
     def _cancelled(self, _frame: object) -> None:
         self._link.detach(self)

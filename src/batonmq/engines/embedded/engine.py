@@ -40,17 +40,24 @@ class EmbeddedSubscription(Subscription):
         if not ticket.done:
             self._run(self.inbox.withdraw, ticket)
 
-    def settle(self, incoming: Incoming, how: How, reason: str = "") -> None:
+    def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> None:
         inbox = self.inbox
         try:
             if how == "accept":
                 self._run(inbox.accept, incoming.handle)
             elif how == "release":
-                self._run(inbox.release, incoming.handle)
+                self._run(inbox.release, incoming.handle, delay)
             else:
                 self._run(inbox.reject, incoming.handle, reason)
         except Closed:
             raise LeaseLost("the connection was closed: the message is back in its queue") from None
+
+    def renew(self, incoming: Incoming, seconds: float) -> Ticket[None]:
+        try:
+            self._run(self.inbox.renew, incoming.handle, seconds)
+        except Closed:
+            raise LeaseLost("the connection was closed: the message is back in its queue") from None
+        return resolved(None)
 
     def close(self) -> Ticket[None]:
         if self in self._engine.subscriptions:
@@ -123,11 +130,11 @@ class EmbeddedEngine(Engine):
         self._queues.send(queue, messages)
         return self.core.ticket(None)
 
-    def subscribe(self, queue: str, prefetch: int) -> Ticket[Subscription]:
-        def subscribe() -> Subscription:
+    def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Ticket[Subscription]:
+        def subscribe() -> EmbeddedSubscription:
             found = self._queues.find(queue)
             self._tags += 1
-            inbox = Inbox(self.core, found, f"embedded-{self._tags}", prefetch)
+            inbox = Inbox(self.core, found, f"embedded-{self._tags}", prefetch, lease)
             self._queues.operations.subscribe(found, inbox)
             subscription = EmbeddedSubscription(self, inbox)
             self.subscriptions.add(subscription)
@@ -167,13 +174,13 @@ class EmbeddedEngine(Engine):
                 if not inbox.holds(incoming.handle):
                     raise LeaseLost("a message of the transaction is no longer in these hands; nothing was sent")
             self._queues.send_all(sends)
-            taken = [(inbox, inbox.settle_for_now(incoming.handle)) for inbox, incoming in held]
+            taken = [(inbox, incoming.handle, inbox.settle_for_now(incoming.handle)) for inbox, incoming in held]
             ticket = self.core.ticket(None)
 
             def undo() -> None:
                 if ticket.failed:
-                    for inbox, queued in taken:
-                        inbox.unsettle(queued)
+                    for inbox, tag, queued in taken:
+                        inbox.unsettle(tag, queued)
 
             ticket.when_done(undo)
             return ticket

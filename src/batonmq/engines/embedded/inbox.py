@@ -14,13 +14,12 @@ from batonmq.engines.values import Incoming, Message
 from batonmq.errors import LeaseLost, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batonmq.engines.embedded.core import Core
     from batonmq.message import QueuedMessage
 
 __all__ = ["Inbox", "Request"]
-
-# The header of a dead letter that says why it was rejected.
-REASON = "x-reject-reason"
 
 
 class Request(Ticket[list[Incoming]]):
@@ -62,31 +61,39 @@ class Inbox(Consumer):
         "_held",
         "_is_announced",
         "_is_noted",
+        "_last_tag",
         "_prefetch",
         "_requests",
         "is_cancelled",
+        "on_late",
     )
 
-    def __init__(self, core: Core, queue: Queue, tag: str, prefetch: int) -> None:
-        super().__init__(queue, tag)
+    def __init__(self, core: Core, queue: Queue, tag: str, prefetch: int, lease: float | None = None) -> None:
+        asked = None if lease is None else {"x-consumer-timeout": max(1, round(lease * 1000))}
+        super().__init__(queue, tag, arguments=asked)
         self._core = core
         self._prefetch = prefetch
         self._requests: deque[Request] = deque()
         # How many messages are asked for and have not come.
         self._demand = 0
+        # By number: a message that was late, and comes again, must not be settled under its old one.
         self._held: dict[int, QueuedMessage] = {}
-        self._arrived: list[QueuedMessage] = []
+        self._last_tag = 0
+        self._arrived: list[tuple[int, QueuedMessage]] = []
         self._is_announced = False
         # Must the hand-over of what arrived be noted in the store first?
         self._is_noted = False
         self.is_cancelled = False
+        # Told the number of what was held for too long, and is back in its queue.
+        self.on_late: Callable[[int], None] | None = None
 
     # ------------------------------------------------------------------ what the queue sees
 
     def deliver(self, queued: QueuedMessage) -> bool:
-        self._arrived.append(queued)
+        self._last_tag = tag = self._last_tag + 1
+        self._arrived.append((tag, queued))
         self._demand -= 1
-        self._held[queued.row] = queued
+        self._held[tag] = queued
         if not self._is_announced:
             self._is_announced = True
             self._core.arrivals.append(self._answer)
@@ -100,6 +107,15 @@ class Inbox(Consumer):
 
     def room(self) -> int:
         return max(0, min(self._demand, self._prefetch - len(self._held)))
+
+    def late(self, queued: QueuedMessage) -> None:
+        for tag, held in self._held.items():
+            if held is queued:
+                del self._held[tag]
+                if self.on_late is not None:
+                    self.on_late(tag)
+                self._has_room_again()
+                return
 
     def cancelled(self) -> None:
         self.is_cancelled = True
@@ -143,55 +159,58 @@ class Inbox(Consumer):
             # What this one does not get any more is no longer asked for.
             self._demand -= request.most - len(batch)
             request.commit = commit
-            request.resolve([incoming(queued) for queued in batch])
+            request.resolve([incoming(tag, queued) for tag, queued in batch])
         if not self.has_room():
             self.queue.withdraw(self)
 
-    def take(self, row: object) -> QueuedMessage:
+    def take(self, tag: object) -> QueuedMessage:
         """A held message is about to be settled. Raises LeaseLost when it is not here any more."""
-        queued = self._held.pop(row, None)  # type: ignore[call-overload]
+        queued = self._held.pop(tag, None)  # type: ignore[call-overload]
         if queued is None:
             raise LeaseLost("the message is no longer in this receiver's hands")
         return queued  # type: ignore[no-any-return]
 
-    def holds(self, row: object) -> bool:
+    def holds(self, tag: object) -> bool:
         """Is the message here, unsettled?"""
-        return row in self._held
+        return tag in self._held
 
-    def accept(self, row: object) -> None:
+    def renew(self, tag: object, seconds: float) -> None:
+        """It may be held for so much longer. Raises LeaseLost."""
+        queued = self._held.get(tag)  # type: ignore[call-overload]
+        if queued is None or not self.queue.renew(queued, seconds):
+            raise LeaseLost("the message is no longer in this receiver's hands")
+
+    def accept(self, tag: object) -> None:
         """Settle as done. Raises LeaseLost."""
-        queued = self.take(row)
+        queued = self.take(tag)
         self.queue.accept(queued)
         if self._demand:
             self._has_room_again()
 
-    def release(self, row: object) -> None:
-        """Back to its place. Raises LeaseLost."""
-        queued = self.take(row)
-        self.queue.release([queued])
+    def release(self, tag: object, delay: float | None) -> None:
+        """Back to its place, so many seconds later. Raises LeaseLost."""
+        queued = self.take(tag)
+        self.queue.release([queued], None if delay is None else round(delay * 1000))
         self._has_room_again()
 
-    def reject(self, row: object, reason: str) -> None:
+    def reject(self, tag: object, reason: str) -> None:
         """To the dead letters, with the reason. Raises LeaseLost."""
-        queued = self.take(row)
-        if reason:
-            message = queued.message
-            headers = {**(message.properties.headers or {}), REASON: reason}
-            queued.message = message.with_properties(message.properties.replace(headers=headers))
-        self.queue.reject(queued)
+        queued = self.take(tag)
+        self.queue.reject(queued, reason)
         self._has_room_again()
 
-    def settle_for_now(self, row: object) -> QueuedMessage:
+    def settle_for_now(self, tag: object) -> QueuedMessage:
         """Accept as a part of something that may still fail. Raises LeaseLost."""
-        queued = self.take(row)
+        queued = self.take(tag)
         self.queue.accept(queued)
         return queued
 
-    def unsettle(self, queued: QueuedMessage) -> None:
+    def unsettle(self, tag: object, queued: QueuedMessage) -> None:
         """It failed: the message is held as before, or back in its queue if its receiver was closed meanwhile."""
         self.queue.unsettle(queued)
         if self in self.queue.consumers:
-            self._held[queued.row] = queued
+            assert isinstance(tag, int)
+            self._held[tag] = queued
         else:
             self.queue.release([queued])
 
@@ -212,9 +231,8 @@ class Inbox(Consumer):
             request.resolve([])
 
 
-def incoming(queued: QueuedMessage) -> Incoming:
+def incoming(tag: int, queued: QueuedMessage) -> Incoming:
     """A queued message as the API shows it."""
     message = queued.message
-    return Incoming(
-        Message.received(message.body, message.properties), queued.deliveries + 1, queued.deliveries > 0, queued.row
-    )
+    count = queued.deliveries + 1
+    return Incoming(Message.received(message.body, message.properties), count, count > 1, tag)

@@ -42,6 +42,9 @@ class Caller(Protocol):
     def lost(self) -> None:
         """What was held is back in its queue. Under the lock."""
 
+    def late(self, tag: int) -> None:
+        """A message was held for too long, and is back in its queue. Under the lock."""
+
     def ended(self, error: BatonError) -> None:
         """There is none, and none comes."""
 
@@ -163,6 +166,11 @@ class Calls:
             if isinstance(answer, wire.Bye):
                 return answer.number
             with self.lock:
+                if isinstance(answer, wire.Late):
+                    caller = self.callers.get(answer.subscription)
+                    if caller is not None:
+                        caller.late(answer.tag)
+                    continue
                 call = self._asked.pop(answer.number, None)
             if call is not None:
                 call.answered(answer)

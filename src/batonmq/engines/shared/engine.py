@@ -79,10 +79,10 @@ class SharedEngine(Engine):
     def send(self, queue: str, messages: Sequence[Message]) -> Ticket[None]:
         return self._do(wire.Send(0, queue, [wire.message_to(message) for message in messages]))
 
-    def subscribe(self, queue: str, prefetch: int) -> Ticket[Subscription]:
+    def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Ticket[Subscription]:
         with self._calls.lock:
             self._subscriptions += 1
-            subscription = SharedSubscription(self._calls, self._subscriptions, queue, prefetch)
+            subscription = SharedSubscription(self._calls, self._subscriptions, queue, prefetch, lease)
             subscription.begin()
         ticket: Ticket[Subscription] = Ticket()
         subscribed = subscription.subscribed
@@ -119,10 +119,10 @@ class SharedEngine(Engine):
             if isinstance(subscription, SharedSubscription)
         ]
         with self._calls.lock:
-            rows = [subscription.row_of(incoming) for subscription, incoming in held]
+            tags = [subscription.tag_of(incoming) for subscription, incoming in held]
             ticket = self._do(
-                wire.Transact(0, [(queue, wire.message_to(message)) for queue, message in sends], rows),
-                "lease" if rows else "fail",
+                wire.Transact(0, [(queue, wire.message_to(message)) for queue, message in sends], tags),
+                "lease" if tags else "fail",
             )
 
         def then() -> None:

@@ -19,13 +19,13 @@ import msgspec
 
 from batonmq.engines.embedded.capabilities import CAPABILITIES
 from batonmq.engines.embedded.core import CommitTicket, Core
-from batonmq.engines.embedded.engine import EmbeddedEngine
+from batonmq.engines.embedded.engine import EmbeddedEngine, EmbeddedSubscription
 from batonmq.engines.forks import when_forked
 from batonmq.engines.interface import Subscription
 from batonmq.engines.shared import wire
 from batonmq.engines.tickets import Ticket, resolved
 from batonmq.engines.values import Incoming, Message
-from batonmq.errors import BatonError, NotFound
+from batonmq.errors import BatonError, LeaseLost, NotFound
 
 __all__ = ["Guest"]
 
@@ -147,8 +147,13 @@ class Guest:
         self._promise(command.number, self._engine.send(command.queue, messages), _done)
 
     def subscribe(self, command: wire.Subscribe) -> None:
-        ticket = self._engine.subscribe(command.queue, command.prefetch)
-        self._subscriptions[command.subscription] = ticket.get()
+        number = command.subscription
+        ticket = self._engine.subscribe(command.queue, command.prefetch, command.lease)
+        subscription = self._subscriptions[number] = ticket.get()
+        assert isinstance(subscription, EmbeddedSubscription)
+        subscription.inbox.on_late = lambda tag: self._due.put(
+            (0, resolved(tag), lambda _, tag: wire.Late(0, number, tag))
+        )
         self._promise(command.number, ticket, _done)
 
     def receive(self, command: wire.Receive) -> None:
@@ -171,10 +176,15 @@ class Guest:
         subscription = self._subscriptions.get(command.subscription)
         if subscription is None:
             return
-        held = Incoming(NO_MESSAGE, 0, False, command.row)
-        # The queue was deleted, and the message with it.
+        # The queue was deleted, and the message with it; or it was late, which is on its way.
         with contextlib.suppress(BatonError):
-            subscription.settle(held, command.how, command.reason)
+            subscription.settle(_held(command.tag), command.how, command.reason, command.delay)
+
+    def renew(self, command: wire.Renew) -> None:
+        subscription = self._subscriptions.get(command.subscription)
+        if subscription is None:
+            raise LeaseLost("the message is back in its queue")
+        self._promise(command.number, subscription.renew(_held(command.tag), command.seconds), _done)
 
     def unsubscribe(self, command: wire.Unsubscribe) -> None:
         subscription = self._subscriptions.pop(command.subscription, None)
@@ -194,7 +204,7 @@ class Guest:
 
     def transact(self, command: wire.Transact) -> None:
         sends = [(queue, wire.message_from(wired)) for queue, wired in command.sends]
-        accepts = [(self._find(one), Incoming(NO_MESSAGE, 0, False, row)) for one, row in command.accepts]
+        accepts = [(self._find(one), _held(tag)) for one, tag in command.accepts]
         self._promise(command.number, self._engine.transact(sends, accepts), _done)
 
     def request(self, command: wire.Request) -> None:
@@ -260,7 +270,11 @@ def _arrived(number: int, messages: list[Incoming]) -> wire.Numbered:
     return wire.Arrived(number, [wire.incoming_to(one) for one in messages])
 
 
-# A settlement names its message by the row.
+def _held(tag: int) -> Incoming:
+    """A settlement names its message by the tag."""
+    return Incoming(NO_MESSAGE, 0, False, tag)
+
+
 NO_MESSAGE = Message(b"")
 
 DO: dict[type[wire.Numbered], Callable[[Guest, Any], None]] = {
@@ -271,6 +285,7 @@ DO: dict[type[wire.Numbered], Callable[[Guest, Any], None]] = {
     wire.Receive: Guest.receive,
     wire.Withdraw: Guest.withdraw,
     wire.Settle: Guest.settle,
+    wire.Renew: Guest.renew,
     wire.Unsubscribe: Guest.unsubscribe,
     wire.Peek: Guest.peek,
     wire.Count: Guest.count,

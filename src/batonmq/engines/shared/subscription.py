@@ -9,7 +9,7 @@ from batonmq.engines.shared import wire
 from batonmq.engines.shared.calls import Call, WhenLost, as_nothing
 from batonmq.engines.tickets import Ticket
 from batonmq.engines.values import Incoming
-from batonmq.errors import BatonError, Closed, LeaseLost
+from batonmq.errors import BatonError, Closed, ConnectionLost, LeaseLost
 
 if TYPE_CHECKING:
     from batonmq.engines.shared.calling import Calls
@@ -51,6 +51,7 @@ class SharedSubscription(Subscription):
         "_error",
         "_generation",
         "_held",
+        "_lease",
         "_prefetch",
         "_queue",
         "_waits",
@@ -58,13 +59,14 @@ class SharedSubscription(Subscription):
         "subscribed",
     )
 
-    def __init__(self, calls: Calls, number: int, queue: str, prefetch: int) -> None:
+    def __init__(self, calls: Calls, number: int, queue: str, prefetch: int, lease: float | None) -> None:
         self.number = number
         self.subscribed: Ticket[None] = Ticket()
         self._calls = calls
         self._queue = queue
         self._prefetch = prefetch
-        # Rows are an owner's: the generation tells which one's.
+        self._lease = lease
+        # Tags are an owner's: the generation tells which one's.
         self._generation = 0
         self._held: set[tuple[int, int]] = set()
         self._waits: dict[Ticket[list[Incoming]], Wait] = {}
@@ -106,14 +108,36 @@ class SharedSubscription(Subscription):
             del self._waits[ticket]
         ticket.resolve([])
 
-    def settle(self, incoming: Incoming, how: How, reason: str = "") -> None:
+    def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> None:
         handle = incoming.handle
         with self._calls.lock:
             if handle not in self._held:
                 raise LeaseLost("the message is no longer in this receiver's hands")
             assert isinstance(handle, tuple)
             self._held.discard(handle)
-            self._calls.tell(wire.Settle(0, self.number, handle[1], how, reason))
+            self._calls.tell(wire.Settle(0, self.number, handle[1], how, reason, delay))
+
+    def renew(self, incoming: Incoming, seconds: float) -> Ticket[None]:
+        handle = incoming.handle
+        asked: Ticket[None] = Ticket()
+        with self._calls.lock:
+            if handle not in self._held:
+                raise LeaseLost("the message is no longer in this receiver's hands")
+            assert isinstance(handle, tuple)
+            self._calls.ask(Call(wire.Renew(0, self.number, handle[1], seconds), asked, as_nothing, "lease"))
+        ticket: Ticket[None] = Ticket()
+
+        def then() -> None:
+            if asked.error is None:
+                ticket.resolve(None)
+            elif isinstance(asked.error, ConnectionLost):
+                # The message went back with its owner, whatever that one had begun.
+                ticket.fail(LeaseLost("the process that had the file went: the message is back in its queue"))
+            else:
+                ticket.fail(asked.error)
+
+        asked.when_done(then)
+        return ticket
 
     def close(self) -> Ticket[None]:
         with self._calls.lock:
@@ -137,7 +161,7 @@ class SharedSubscription(Subscription):
 
     # ------------------------------------------------------------------ for a transaction
 
-    def row_of(self, incoming: Incoming) -> tuple[int, int]:
+    def tag_of(self, incoming: Incoming) -> tuple[int, int]:
         """Its name for the owner. Under the lock. Raises LeaseLost."""
         handle = incoming.handle
         if handle not in self._held:
@@ -157,7 +181,9 @@ class SharedSubscription(Subscription):
         ticket = self.subscribed
         if ticket.done:
             ticket = Ticket()
-        call = Call(wire.Subscribe(0, self.number, self._queue, self._prefetch), ticket, as_nothing, "drop")
+        call = Call(
+            wire.Subscribe(0, self.number, self._queue, self._prefetch, self._lease), ticket, as_nothing, "drop"
+        )
         self._calls.ask(call)
         ticket.when_done(lambda: self._subscribed(ticket))
         for wait in list(self._waits.values()):
@@ -192,11 +218,15 @@ class SharedSubscription(Subscription):
             if self._waits.pop(wait.ticket, None) is None:
                 # Closed meanwhile: the owner takes them back.
                 return
-            for wired, count, redelivered, row in answer.messages:
-                handle = (self._generation, row)
+            for wired, count, redelivered, tag in answer.messages:
+                handle = (self._generation, tag)
                 self._held.add(handle)
                 came.append(Incoming(wire.message_from(wired), count, redelivered, handle))
         wait.ticket.resolve(came)
+
+    def late(self, tag: int) -> None:
+        """It was held for too long. Under the lock."""
+        self._held.discard((self._generation, tag))
 
     def forget(self, wait: Wait) -> None:
         """It has failed."""

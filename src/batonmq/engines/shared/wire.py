@@ -36,11 +36,13 @@ __all__ = [
     "Forget",
     "Found",
     "Hello",
+    "Late",
     "Move",
     "Numbered",
     "Peek",
     "Purge",
     "Receive",
+    "Renew",
     "Reply",
     "Request",
     "Send",
@@ -60,7 +62,7 @@ __all__ = [
     "read_command",
 ]
 
-VERSION = 1
+VERSION = 2
 """Changes with everything below: two processes with different ones do not share a file."""
 
 # A program may have given SIGPIPE its default action, which would end it when the other end goes.
@@ -70,8 +72,8 @@ BUFFER = 1 << 16
 _LENGTH = struct.Struct(">I")
 LENGTH_MAX = (1 << 32) - 1
 
-WireMessage: TypeAlias = tuple[bytes, bytes, float, str | None]
-"""Body, properties as AMQP 0-9-1 writes them, delay, group."""
+WireMessage: TypeAlias = tuple[bytes, bytes, float]
+"""Body, properties as AMQP 0-9-1 writes them, delay."""
 
 
 class Numbered(msgspec.Struct, array_like=True, tag=True, gc=False):
@@ -109,6 +111,7 @@ class Subscribe(Numbered):
     subscription: int
     queue: str
     prefetch: int
+    lease: float | None
 
 
 class Receive(Numbered):
@@ -128,9 +131,18 @@ class Settle(Numbered):
     """Has no answer: a message that is not held any more is settled already."""
 
     subscription: int
-    row: int
+    tag: int
     how: How
     reason: str
+    delay: float | None
+
+
+class Renew(Numbered):
+    """Answered by Done, or Failed with LeaseLost."""
+
+    subscription: int
+    tag: int
+    seconds: float
 
 
 class Unsubscribe(Numbered):
@@ -167,7 +179,7 @@ class Move(Numbered):
 
 
 class Transact(Numbered):
-    """Answered by Done, after the commit. Accepts are of a subscription and a row."""
+    """Answered by Done, after the commit. Accepts are of a subscription and a tag."""
 
     sends: list[tuple[str, WireMessage]]
     accepts: list[tuple[int, int]]
@@ -205,6 +217,7 @@ Command: TypeAlias = (
     | Receive
     | Withdraw
     | Settle
+    | Renew
     | Unsubscribe
     | Peek
     | Count
@@ -244,9 +257,16 @@ class Found(Numbered):
 
 
 class Arrived(Numbered):
-    """Messages that are now in these hands: each with its delivery count, whether it comes again, and its row."""
+    """Messages that are now in these hands: each with its delivery count, whether it comes again, and its tag."""
 
     messages: list[tuple[WireMessage, int, bool, int]]
+
+
+class Late(Numbered):
+    """Answers nothing: a message was held for too long, and is back in its queue."""
+
+    subscription: int
+    tag: int
 
 
 class Failed(Numbered):
@@ -260,7 +280,7 @@ class Bye(Numbered):
     """The last: the owner goes. Commands with a greater number than this one's were not begun."""
 
 
-Answer: TypeAlias = Hello | Done | Counted | Found | Arrived | Failed | Bye
+Answer: TypeAlias = Hello | Done | Counted | Found | Arrived | Late | Failed | Bye
 
 _encoder = msgspec.msgpack.Encoder()
 _commands = msgspec.msgpack.Decoder(Command)
@@ -299,13 +319,13 @@ def _read(stream: BinaryIO) -> bytes | None:
 
 def message_to(message: Message) -> WireMessage:
     """A message for the socket."""
-    return (message.body, message.properties.raw, message.delay, message.group)
+    return (message.body, message.properties.raw, message.delay)
 
 
 def message_from(wired: WireMessage) -> Message:
     """And back. Raises FieldError, a ValueError, for properties that are none."""
     message = Message.received(wired[0], Properties.decode(wired[1]))
-    message.delay, message.group = wired[2], wired[3]
+    message.delay = wired[2]
     return message
 
 

@@ -1,0 +1,42 @@
+"""What AMQP 0-9-1 has no words for, asked of BatonMQ's broker by messages to its management exchange."""
+
+from __future__ import annotations
+
+import msgspec
+from pika.channel import Channel
+
+from batonmq.engines.interface import How
+from batonmq.engines.values import Message
+
+__all__ = ["EXCHANGE", "order_renewal", "order_settlement", "renewal", "was_refused"]
+
+EXCHANGE = "batonmq.management"
+
+
+def renewal(channel: Channel, tag: int, seconds: float) -> bytes:
+    """A delivery may be held so much longer."""
+    return _order("renew", channel, tag, milliseconds=max(1, round(seconds * 1000)))
+
+
+def order_renewal(channel: Channel, tag: int, seconds: float) -> None:
+    """The same, without an answer."""
+    channel.basic_publish(EXCHANGE, "", renewal(channel, tag, seconds))
+
+
+def order_settlement(channel: Channel, tag: int, how: How, reason: str, delay: float | None) -> None:
+    """Give back for later, or reject with a reason."""
+    if how == "release":
+        order = _order("release", channel, tag, milliseconds=round((delay or 0.0) * 1000))
+    else:
+        order = _order("reject", channel, tag, reason=reason)
+    channel.basic_publish(EXCHANGE, "", order)
+
+
+def _order(operation: str, channel: Channel, tag: int, **fields: object) -> bytes:
+    asked = {"operation": f"deliveries.{operation}", "channel": channel.channel_number, "delivery_tag": tag, **fields}
+    return msgspec.json.encode(asked)
+
+
+def was_refused(answer: Message) -> bool:
+    """Did the broker say no?"""
+    return answer.json(dict[str, object]).get("ok") is not True

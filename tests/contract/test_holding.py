@@ -1,0 +1,244 @@
+"""How long a message may be held, when it comes back, and who may have it meanwhile: through every engine that can."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+import batonmq
+from tests.contract.hands import bodies, needs, numbered, take
+from tests.contract.places import Place
+
+# Short enough to wait for, long enough for a message to get through a busy machine.
+LEASE = 0.6
+FAR = 3600.0
+
+
+# ---------------------------------------------------------------------- leases
+
+
+def test_what_is_held_for_too_long_goes_to_another(mq: batonmq.Connection, queue: str) -> None:
+    needs(mq, "lease")
+    mq.send(queue, b"order")
+    with mq.receiver(queue, lease=LEASE, prefetch=1) as slow, mq.receiver(queue) as other:
+        (late,) = take(slow, 1)
+        (again,) = take(other, 1)
+        assert (again.body, again.redelivered) == (late.body, True)
+        with pytest.raises(batonmq.LeaseLost):
+            late.accept()
+        again.accept()
+        assert slow.receive(wait=0) == []
+    assert mq.count(queue) == 0
+
+
+def test_what_was_late_and_comes_again_is_another_delivery(mq: batonmq.Connection, queue: str) -> None:
+    needs(mq, "lease")
+    mq.send(queue, b"order")
+    with mq.receiver(queue, lease=LEASE, prefetch=2) as receiver:
+        (late,) = take(receiver, 1)
+        (again,) = take(receiver, 1)
+        assert again.redelivered
+        with pytest.raises(batonmq.LeaseLost):
+            late.renew()
+        with pytest.raises(batonmq.LeaseLost):
+            late.reject()
+        again.accept()
+    assert mq.count(queue) == 0
+
+
+def test_a_renewal_keeps_it(mq: batonmq.Connection, queue: str) -> None:
+    needs(mq, "lease")
+    mq.send(queue, b"order")
+    with mq.receiver(queue, lease=LEASE, prefetch=1) as receiver, mq.receiver(queue) as other:
+        (held,) = take(receiver, 1)
+        end = time.monotonic() + 2 * LEASE
+        while time.monotonic() < end:
+            held.renew()
+            assert other.receive(wait=LEASE / 4) == []
+        held.renew(FAR)
+        assert other.receive(wait=1.5 * LEASE) == []
+        held.accept()
+    assert mq.count(queue) == 0
+
+
+def test_a_renewal_may_shorten_it(mq: batonmq.Connection, queue: str) -> None:
+    needs(mq, "lease")
+    mq.send(queue, b"order")
+    with mq.receiver(queue, lease=FAR, prefetch=1) as receiver, mq.receiver(queue) as other:
+        (held,) = take(receiver, 1)
+        held.renew(0.1)
+        assert bodies(take(other, 1)) == [b"order"]
+
+
+def test_what_waits_in_the_clients_hands_has_its_whole_lease(mq: batonmq.Connection, queue: str) -> None:
+    needs(mq, "lease")
+    mq.send_many(queue, numbered(5))
+    with mq.receiver(queue, lease=LEASE, prefetch=5) as receiver:
+        for number in range(5):
+            (held,) = take(receiver, 1)
+            assert (held.body, held.redelivered) == (b"%d" % number, False)
+            time.sleep(LEASE / 3)  # it is worked on: all five take longer than one lease
+            held.accept()
+    assert mq.count(queue) == 0
+
+
+def test_a_late_delivery_counts(place: Place, mq: batonmq.Connection) -> None:
+    needs(mq, "lease")
+    queue, dead = place.queue(), place.queue()
+    mq.declare(queue, max_deliveries=1, dead_letter=dead)
+    mq.send(queue, b"order")
+    with mq.receiver(queue, lease=0.1) as receiver, mq.receiver(dead) as undertaker:
+        take(receiver, 1)
+        assert bodies(take(undertaker, 1)) == [b"order"]
+
+
+def test_a_renewal_says_for_how_long(mq: batonmq.Connection, queue: str) -> None:
+    needs(mq, "lease")
+    mq.send(queue, b"order")
+    with mq.receiver(queue) as receiver:
+        (held,) = take(receiver, 1)
+        with pytest.raises(ValueError, match="no lease"):
+            held.renew()
+        held.renew(FAR)
+        for seconds in (-1.0, float("nan"), float("inf")):
+            with pytest.raises(ValueError, match="100 years"):
+                held.renew(seconds)
+        held.accept()
+        with pytest.raises(batonmq.AlreadySettled):
+            held.renew(FAR)
+    with pytest.raises(ValueError, match="lease is"):
+        mq.receiver(queue, lease=0.0)
+
+
+def test_a_lease_is_refused_where_it_cannot_be_kept(mq: batonmq.Connection, queue: str) -> None:
+    if mq.capabilities.lease:
+        return
+    with pytest.raises(batonmq.UnsupportedFeature, match="lease"):
+        mq.receiver(queue, lease=FAR)
+    mq.send(queue, b"order")
+    with mq.receiver(queue) as receiver:
+        (held,) = take(receiver, 1)
+        with pytest.raises(batonmq.UnsupportedFeature, match="renew"):
+            held.renew(FAR)
+        held.accept()
+
+
+# ---------------------------------------------------------------------- back for later
+
+
+def test_a_message_is_given_back_for_later(mq: batonmq.Connection, queue: str) -> None:
+    needs(mq, "release_delay")
+    mq.send_many(queue, numbered(2))
+    with mq.receiver(queue) as receiver:
+        first, second = take(receiver, 2)
+        began = time.monotonic()
+        first.release(delay=0.3)
+        second.accept()
+        (again,) = take(receiver, 1)
+        assert time.monotonic() - began >= 0.29
+        assert (again.body, again.redelivered) == (b"0", True)
+        again.accept()
+
+
+def test_while_it_waits_it_is_not_ready(mq: batonmq.Connection, queue: str) -> None:
+    needs(mq, "release_delay")
+    mq.send_many(queue, numbered(2))
+    with mq.receiver(queue, prefetch=1) as receiver:
+        (first,) = take(receiver, 1)
+        first.release(delay=FAR)
+        (second,) = take(receiver, 1)
+        assert second.body == b"1"
+        second.accept()
+    assert mq.count(queue) == 0
+
+
+def test_a_return_for_later_counts(place: Place, mq: batonmq.Connection) -> None:
+    needs(mq, "release_delay")
+    queue, dead = place.queue(), place.queue()
+    mq.declare(queue, max_deliveries=2, dead_letter=dead)
+    mq.send(queue, b"order")
+    with mq.receiver(queue) as receiver:
+        for count in (1, 2):
+            (delivery,) = take(receiver, 1)
+            assert delivery.delivery_count == count
+            delivery.release(delay=0.05)
+        with mq.receiver(dead) as undertaker:
+            assert bodies(take(undertaker, 1)) == [b"order"]
+
+
+@pytest.mark.parametrize("delay", [-1.0, float("nan"), float("inf")])
+def test_a_delay_that_is_none_is_refused(mq: batonmq.Connection, queue: str, delay: float) -> None:
+    mq.send(queue, b"order")
+    with mq.receiver(queue) as receiver:
+        (held,) = take(receiver, 1)
+        with pytest.raises(ValueError, match="100 years"):
+            held.release(delay=delay)
+        held.accept()
+
+
+def test_what_waits_survives_those_who_gave_it_back(place: Place, mq: batonmq.Connection, queue: str) -> None:
+    needs(mq, "release_delay")
+    mq.send(queue, b"order")
+    with place.connect() as another, another.receiver(queue) as receiver:
+        take(receiver, 1)[0].release(delay=0.3)
+    with mq.receiver(queue) as receiver:
+        (again,) = take(receiver, 1)
+        assert (again.body, again.redelivered) == (b"order", True)
+
+
+def test_the_reason_of_a_rejection_is_in_the_dead_letter(place: Place, mq: batonmq.Connection) -> None:
+    needs(mq, "reject_reason")
+    queue, dead = place.queue(), place.queue()
+    mq.declare(queue, dead_letter=dead)
+    mq.send(queue, b"order", headers={"tenant": "a"})
+    with mq.receiver(queue) as receiver, mq.receiver(dead) as undertaker:
+        take(receiver, 1)[0].reject(reason="no such customer")
+        (letter,) = take(undertaker, 1)
+        assert letter.message.headers["x-reject-reason"] == "no such customer"
+        assert letter.message.headers["tenant"] == "a"
+
+
+# ---------------------------------------------------------------------- groups
+
+
+def test_a_group_is_in_one_pair_of_hands_at_a_time_and_in_order(mq: batonmq.Connection, queue: str) -> None:
+    needs(mq, "group")
+    for number in range(3):
+        mq.send(queue, b"a%d" % number, group="a")
+    mq.send(queue, b"b0", group="b")
+    with mq.receiver(queue, prefetch=1) as one, mq.receiver(queue, prefetch=1) as other:
+        (first,) = take(one, 1)
+        assert (first.body, first.message.group) == (b"a0", "a")
+        (of_b,) = take(other, 1)
+        assert (of_b.body, of_b.message.group) == (b"b0", "b")
+        of_b.accept()
+        assert other.receive(wait=0.1) == []
+        first.accept()
+        # Whoever has it now has the group.
+        owner, idle = one, other
+        while not (came := owner.receive(wait=0.05)):
+            owner, idle = idle, owner
+        assert bodies(came) == [b"a1"]
+        assert idle.receive(wait=0.1) == []
+        came[0].release()
+        owner.close()
+        (again,) = take(idle, 1)
+        assert (again.body, again.redelivered) == (b"a1", True)
+        again.accept()
+        assert bodies(take(idle, 1)) == [b"a2"]
+
+
+@pytest.mark.parametrize("group", ["", "x" * 256])
+def test_a_group_has_a_name(mq: batonmq.Connection, queue: str, group: str) -> None:
+    with pytest.raises(ValueError, match="group"):
+        mq.send(queue, b"", group=group)
+
+
+def test_a_message_has_no_group_unless_it_was_given_one(mq: batonmq.Connection, queue: str) -> None:
+    mq.send(queue, b"", headers={"kind": "x"})
+    with mq.receiver(queue) as receiver:
+        (delivery,) = take(receiver, 1)
+        assert delivery.message.group is None
+        delivery.accept()
+    assert mq.count(queue) == 0

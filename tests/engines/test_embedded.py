@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,17 @@ def test_a_backlog_beyond_the_memory_stays_in_the_file_and_in_order(tmp_path: Pa
 def test_the_file_of_a_broker_that_runs_is_refused(tmp_path: Path) -> None:
     with RunningServer(tmp_path), pytest.raises(batonmq.StoreError, match="is in use by another process"):
         batonmq.connect(tmp_path / "batonmq.db")
+
+
+def test_what_takes_several_turns_goes_on_while_nobody_asks_for_anything(tmp_path: Path) -> None:
+    with batonmq.connect(tmp_path / "queues.db") as mq:
+        mq.declare("jobs")
+        # Nothing of these is written, so that no commit brings the next turn.
+        mq.send_many("jobs", [batonmq.Message(b"", durable=False) for _ in range(2_000)])
+        with mq.receiver("jobs", prefetch=2_000, lease=0.1) as receiver:
+            assert len(receiver.receive(2_000, wait=SOON)) == 2_000
+            queue = mq.native.vhosts["/"].queues["jobs"]  # type: ignore[attr-defined]
+            end = time.monotonic() + SOON
+            while queue.ready_count < 2_000 and time.monotonic() < end:
+                time.sleep(0.01)
+            assert queue.ready_count == 2_000

@@ -134,6 +134,11 @@ class Broker:
         elif self._refills:
             self._read_committed()
 
+    @property
+    def wants_turn(self) -> bool:
+        """Is something left to do that another turn would do? For hosts that do not wait for ``on_work``."""
+        return bool(self._touched or self._chores or self._has_reads)
+
     def wants_work(self, chore: Chore) -> None:
         """There is something to do for this one, when it is its turn and the store is free."""
         self._chores[chore] = None

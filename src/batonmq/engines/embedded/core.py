@@ -120,7 +120,7 @@ class Core:
             for arrived in arrivals:
                 arrived()
             self.broker.end_turn()
-        if self._lazy_at is None and self.store.has_work():
+        if self._lazy_at is None and (self.store.has_work() or self.broker.wants_turn):
             self._lazy_at = time.monotonic() + LAZY_SECONDS
             if self._keeper_sleeps:
                 self._keeper_wake.notify()
@@ -166,6 +166,8 @@ class Core:
         if not self.store.has_work():
             # Everything was settled before it was written.
             self._answer(self.store.batch, None)
+            if self.broker.wants_turn:
+                self._end_turn()
             return
         self._is_committing = True
         self.store.stage()

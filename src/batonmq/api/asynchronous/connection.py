@@ -187,23 +187,33 @@ class Connection:
         attempts: int | None = None,
         backoff: float = 1.0,
         backoff_max: float = 60.0,
+        lease: float | None = None,
         drain: float = 25.0,
         stop: asyncio.Event | None = None,
     ) -> None:
         """Call a handler for each message of a queue, until SIGTERM, SIGINT or ``stop``.
 
-        The message is accepted when the handler returns. When it raises, that is logged, and the message is released
-        after ``backoff`` seconds, doubled with each delivery up to ``backoff_max``, in which it stays in these hands;
-        after ``attempts`` deliveries it is rejected, to the dead letters. ``concurrency`` messages are worked on at
-        once. When it is told to stop it takes no more messages, and gives handlers ``drain`` seconds; what they hold
-        then goes back to the queue. Signals are heeded in the main thread only.
+        The message is accepted when the handler returns. When it raises, that is logged, and the message comes again
+        after ``backoff`` seconds, doubled with each delivery up to ``backoff_max``; until then it waits in its queue,
+        or, where the engine cannot do that (``capabilities.release_delay``), in these hands. After ``attempts``
+        deliveries it is rejected, to the dead letters. ``concurrency`` messages are worked on at once. With a
+        ``lease``, in seconds from 1 on, a message is renewed while its handler is at work; when this process has not
+        done so for as long, whatever the reason, it goes to others.
+
+        When it is told to stop it takes no more messages, and gives handlers ``drain`` seconds; what they hold then
+        goes back to the queue. Signals are heeded in the main thread only.
 
         Raises NotFound, ConnectionLost: what ends receiving ends the worker.
         """
         options = WorkerOptions(
-            concurrency=concurrency, attempts=attempts, backoff=backoff, backoff_max=backoff_max, drain=drain
+            concurrency=concurrency,
+            attempts=attempts,
+            backoff=backoff,
+            backoff_max=backoff_max,
+            lease=lease,
+            drain=drain,
         )
-        receiver = self.receiver(queue, prefetch=concurrency)
+        receiver = self.receiver(queue, prefetch=concurrency, lease=lease)
         await run_worker(receiver, handler, options, stop)
 
     # ------------------------------------------------------------------ request and reply

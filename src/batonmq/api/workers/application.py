@@ -53,6 +53,7 @@ class Worker:
         attempts: int | None = None,
         backoff: float = 1.0,
         backoff_max: float = 60.0,
+        lease: float | None = None,
     ) -> Callable[[AnyHandler], AnyHandler]:
         """A decorator: this function is called with each delivery of a queue.
 
@@ -62,7 +63,12 @@ class Worker:
         Raises ValueError for options out of their range, and for a queue that has a handler.
         """
         options = WorkerOptions(
-            concurrency=concurrency, attempts=attempts, backoff=backoff, backoff_max=backoff_max, drain=self.drain
+            concurrency=concurrency,
+            attempts=attempts,
+            backoff=backoff,
+            backoff_max=backoff_max,
+            lease=lease,
+            drain=self.drain,
         )
         if not queue:
             raise ValueError("a queue has a name")

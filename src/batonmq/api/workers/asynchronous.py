@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from batonmq.api.asynchronous.delivery import Delivery
 from batonmq.api.asynchronous.receiver import Receiver
 from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, log
-from batonmq.errors import LeaseLost
+from batonmq.errors import AlreadySettled, BatonError, LeaseLost, UnsupportedFeature
 
 __all__ = ["Handler", "QueueWorker", "run_worker", "stop_on_signals"]
 
@@ -29,20 +29,23 @@ class QueueWorker:
         self._options = options
         self._stop = stop
         self._error: BaseException | None = None
+        # What handlers are at work on, if it has to be renewed.
+        self._at_work: set[Delivery] = set()
 
     async def run(self) -> None:
         """Work until ``stop`` is set. Raises what ended the receiver: ConnectionLost, NotFound ..."""
         async with self._receiver:
             tasks = [asyncio.create_task(self._work()) for _ in range(self._options.concurrency)]
+            renewer = asyncio.create_task(self._renew(self._options.renewal))
             try:
                 await self._stop.wait()
                 _, late = await asyncio.wait(tasks, timeout=self._options.drain)
                 if late:
                     log.warning("%d handlers were still at work after %s s", len(late), self._options.drain)
             finally:
-                for task in tasks:
+                for task in (*tasks, renewer):
                     task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await asyncio.gather(*tasks, renewer, return_exceptions=True)
         if self._error is not None:
             raise self._error
 
@@ -58,7 +61,30 @@ class QueueWorker:
                 self._error = error
                 self._stop.set()
 
+    async def _renew(self, seconds: float | None) -> None:
+        while seconds is not None:
+            await asyncio.sleep(seconds)
+            for delivery in list(self._at_work):
+                try:
+                    await delivery.renew()
+                except AlreadySettled:
+                    self._at_work.discard(delivery)
+                except LeaseLost:
+                    self._at_work.discard(delivery)
+                    if not delivery.settled:
+                        log.warning("a message of %r was renewed too late: it comes again", self._receiver.queue)
+                except BatonError as error:
+                    log.warning("a message of %r could not be renewed: %s", self._receiver.queue, error)
+
     async def _handle(self, delivery: Delivery) -> None:
+        if self._options.renewal is not None:
+            self._at_work.add(delivery)
+        try:
+            await self._call(delivery)
+        finally:
+            self._at_work.discard(delivery)
+
+    async def _call(self, delivery: Delivery) -> None:
         try:
             await self._handler(delivery)
         except (Exception, asyncio.CancelledError) as error:
@@ -80,11 +106,17 @@ class QueueWorker:
             elif self._options.gives_up(delivery.delivery_count):
                 await delivery.reject()
             else:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stop.wait(), self._options.pause(delivery.delivery_count))
-                await delivery.release()
+                await self._release_later(delivery, self._options.pause(delivery.delivery_count))
         except LeaseLost:
             log.warning("a message of %r was lost while it was worked on: it comes again", self._receiver.queue)
+
+    async def _release_later(self, delivery: Delivery, seconds: float) -> None:
+        try:
+            await delivery.release(delay=seconds or None)
+        except UnsupportedFeature:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), seconds)
+            await delivery.release()
 
 
 @contextlib.contextmanager

@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from batonmq.engines.values import check_seconds
+
 __all__ = ["DRAIN_SECONDS", "POLL_SECONDS", "WorkerOptions", "log"]
 
 log: logging.Logger = logging.getLogger("batonmq.worker")
 
 # How long a worker that waits for messages may take to notice that it is to stop.
 POLL_SECONDS = 0.25
+# Renewals take a thread's turn, and a broker's answer.
+WORKER_LEASE_MIN = 1.0
 # Less than the 30 s after which Kubernetes kills what it has told to stop.
 DRAIN_SECONDS = 25.0
 
@@ -24,9 +28,11 @@ class WorkerOptions:
     attempts: int | None = None
     """After so many deliveries a message whose handler fails is rejected, to the dead letters; None: never."""
     backoff: float = 1.0
-    """How long a failed message stays in the worker's hands before it is released; doubled with each delivery."""
+    """How long a failed message waits before it comes again; doubled with each delivery."""
     backoff_max: float = 60.0
     """The longest of these pauses."""
+    lease: float | None = None
+    """Messages are taken for so long, and renewed while their handlers are at work; None: for as long as it takes."""
     drain: float = DRAIN_SECONDS
     """How long handlers may go on when the worker is told to stop; what they hold then is released."""
 
@@ -37,10 +43,17 @@ class WorkerOptions:
             raise ValueError(f"attempts is 1 or more: {self.attempts}")
         if min(self.backoff, self.backoff_max, self.drain) < 0:
             raise ValueError("backoff, backoff_max and drain are seconds, 0 or more")
+        if self.lease is not None:
+            check_seconds("lease", self.lease, WORKER_LEASE_MIN)
 
     def gives_up(self, delivery_count: int) -> bool:
         """Was that the last attempt?"""
         return self.attempts is not None and delivery_count >= self.attempts
+
+    @property
+    def renewal(self) -> float | None:
+        """How often a message that is worked on is renewed: twice may fail."""
+        return None if self.lease is None else self.lease / 3
 
     def pause(self, delivery_count: int) -> float:
         """How long to wait after this delivery has failed."""

@@ -93,7 +93,7 @@ class Shift:
             self._stop.set()
 
     def _in_threads(self, post: Post) -> Callable[[], None]:
-        receiver = self._connection.receiver(post.queue, prefetch=post.options.concurrency)
+        receiver = self._connection.receiver(post.queue, prefetch=post.options.concurrency, lease=post.options.lease)
         return threads.QueueWorker(receiver, post.handler, post.options, self._stop).run
 
     def _in_tasks(self) -> None:
@@ -108,7 +108,7 @@ class Shift:
         errors: list[BaseException] = []
 
         async def work(post: Post) -> None:
-            receiver = self._aio.receiver(post.queue, prefetch=post.options.concurrency)
+            receiver = self._aio.receiver(post.queue, prefetch=post.options.concurrency, lease=post.options.lease)
             handler = cast(tasks.Handler, post.handler)
             try:
                 await tasks.QueueWorker(receiver, handler, post.options, stop).run()

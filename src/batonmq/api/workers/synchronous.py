@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from batonmq.api.synchronous.delivery import Delivery
 from batonmq.api.synchronous.receiver import Receiver
 from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, log
-from batonmq.errors import LeaseLost
+from batonmq.errors import AlreadySettled, BatonError, LeaseLost, UnsupportedFeature
 
 __all__ = ["Handler", "QueueWorker", "run_worker", "stop_on_signals"]
 
@@ -31,6 +31,9 @@ class QueueWorker:
         self._options = options
         self._stop = stop
         self._error: BaseException | None = None
+        # What handlers are at work on, if it has to be renewed.
+        self._at_work: set[Delivery] = set()
+        self._ended = threading.Event()
 
     def run(self) -> None:
         """Work until ``stop`` is set. Raises what ended the receiver: ConnectionLost, NotFound ..."""
@@ -41,6 +44,9 @@ class QueueWorker:
             ]
             for thread in threads:
                 thread.start()
+            if self._options.renewal is not None:
+                renewer = threading.Thread(target=self._renew, args=(self._options.renewal,), daemon=True)
+                renewer.start()
             # In pieces: a wait without an end keeps Python from calling a handler of signals on some systems.
             while not self._stop.wait(POLL_SECONDS):
                 pass
@@ -52,6 +58,7 @@ class QueueWorker:
                 log.warning(
                     "%d handlers were still at work after %s s: their messages go back", late, self._options.drain
                 )
+            self._ended.set()
         if self._error is not None:
             raise self._error
 
@@ -66,7 +73,29 @@ class QueueWorker:
                 self._error = error
                 self._stop.set()
 
+    def _renew(self, seconds: float) -> None:
+        while not self._ended.wait(seconds):
+            for delivery in list(self._at_work):
+                try:
+                    delivery.renew()
+                except AlreadySettled:
+                    self._at_work.discard(delivery)
+                except LeaseLost:
+                    self._at_work.discard(delivery)
+                    if not delivery.settled:
+                        log.warning("a message of %r was renewed too late: it comes again", self._receiver.queue)
+                except BatonError as error:
+                    log.warning("a message of %r could not be renewed: %s", self._receiver.queue, error)
+
     def _handle(self, delivery: Delivery) -> None:
+        if self._options.renewal is not None:
+            self._at_work.add(delivery)
+        try:
+            self._call(delivery)
+        finally:
+            self._at_work.discard(delivery)
+
+    def _call(self, delivery: Delivery) -> None:
         try:
             self._handler(delivery)
         except Exception:  # noqa: BLE001  (the handler is not ours: whatever it raises is its own)
@@ -84,10 +113,16 @@ class QueueWorker:
             elif self._options.gives_up(delivery.delivery_count):
                 delivery.reject()
             else:
-                self._stop.wait(self._options.pause(delivery.delivery_count))
-                delivery.release()
+                self._release_later(delivery, self._options.pause(delivery.delivery_count))
         except LeaseLost:
             log.warning("a message of %r was lost while it was worked on: it comes again", self._receiver.queue)
+
+    def _release_later(self, delivery: Delivery, seconds: float) -> None:
+        try:
+            delivery.release(delay=seconds or None)
+        except UnsupportedFeature:
+            self._stop.wait(seconds)
+            delivery.release()
 
 
 @contextmanager

@@ -70,7 +70,11 @@ class CommitGate:
             self._broker.await_commit(self)
 
     def wait_for_commit(self, done: Callable[[], None], failed: Callable[[str], None]) -> None:
-        """Suspend the session until what was collected so far is on the disk, or cannot be kept."""
+        """Suspend the session until what was collected so far is on the disk, or cannot be kept.
+
+        ``failed`` is called in any case then, since there may be something to undo; ``done`` only while the session
+        is not over.
+        """
         self._after_commit.append((self._broker.store.batch, done, failed))
         self._session.suspended = True
         self._broker.store.must_sync = True
@@ -118,11 +122,10 @@ class CommitGate:
         for needed, done, failed in waiting:
             if needed > batch:
                 self._after_commit.append((needed, done, failed))
+            elif error is not None:
+                failed(str(error))
             elif not self._session.is_over:
-                if error is None:
-                    done()
-                else:
-                    failed(str(error))
+                done()
         if self._after_commit:
             self.await_commit()
         elif waiting:

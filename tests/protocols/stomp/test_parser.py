@@ -114,6 +114,12 @@ def test_f2_the_first_blank_line_ends_the_headers_whichever_line_end_it_has() ->
     assert parsed(b"SEND\na:b\n\r\nx\n\ny\0") == [("SEND", {"a": "b"}, None, b"x\n\ny")]
 
 
+@pytest.mark.parametrize("head", [b"SEND\na:b\n\r\n", b"SEND\r\na:b\r\n\n", b"SEND\r\na:b\r\n\r\n", b"SEND\na:b\n\n"])
+@pytest.mark.parametrize("body", [b"\n", b"\n\n", b"\r\n", b"\n\r\n\r\n"])
+def test_f2_a_body_may_begin_with_line_ends(head: bytes, body: bytes) -> None:
+    assert parsed(head + body + b"\0") == [("SEND", {"a": "b"}, None, body)]
+
+
 def test_f3_commands_and_names_are_case_sensitive() -> None:
     assert parsed(b"send\nReceipt:r\nContent-Length:9\n\nx\0") == [
         ("send", {"Receipt": "r", "Content-Length": "9"}, None, b"x")

@@ -46,12 +46,20 @@ class Channel(Publishing):
             self.send(reply)
 
     def _not_kept(self, method: methods.Method) -> Callable[[str], None]:
+        # The channel may be closed by then, and have none any more.
+        transaction = self.transaction
+
         def tell(detail: str) -> None:
-            if self.transaction is not None:
-                self.transaction.failed()
-            self.fail(
-                ProtocolFailure(506, f"it could not be kept: {detail}"), method.INDEX >> 16, method.INDEX & 0xFFFF
-            )
+            if transaction is not None:
+                transaction.failed()
+            if self.session.channels.get(self.number) is self and not self.is_closing:
+                failure = ProtocolFailure(506, f"it could not be kept: {detail}")
+                self.fail(failure, method.INDEX >> 16, method.INDEX & 0xFFFF)
+            else:
+                # Nobody is left to settle them.
+                taken = list(self.unsettled.items())
+                self.unsettled.clear()
+                self.release_all(taken)
 
         return tell
 

@@ -180,10 +180,10 @@ class FrameParser:
         # The kind of line end that the command has is looked for first: the other one may be far away.
         if data[line - 1] == 13:
             long = data.find(b"\n\r\n", line, limit)
-            short = data.find(b"\n\n", line, limit if long < 0 else long)
+            short = data.find(b"\n\n", line, limit if long < 0 else long + 1)
         else:
             short = data.find(b"\n\n", line, limit)
-            long = data.find(b"\n\r\n", line, limit if short < 0 else short)
+            long = data.find(b"\n\r\n", line, limit if short < 0 else short + 2)
         if short >= 0 and (long < 0 or short < long):
             return short, short + 2
         if long >= 0:

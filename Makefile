@@ -7,9 +7,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --require-hashes
 ARGS ?=
+# Where input is made up by hypothesis.
+FUZZED = $(shell grep -rlE '^from hypothesis import .*given' tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format bench soak lock clean
+.PHONY: help serve test check format bench soak fuzz lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +38,9 @@ bench: $(VENV)/.locked-run ## measure this broker, beside RabbitMQ and ActiveMQ 
 
 soak: $(VENV)/.locked-run ## ten minutes of mixed load and kill -9: is every promise kept? (ARGS="--minutes 60")
 	@$(BIN)/python -m bench.soak $(ARGS)
+
+fuzz: $(VENV)/.locked-test ## the tests of parsers with other input each time, for some ten minutes
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest --timeout 900 $(FUZZED) $(ARGS)
 
 lock: ## maintainers: resolve the lock files anew (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --upgrade \

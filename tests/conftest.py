@@ -10,12 +10,18 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from hypothesis import settings
 from pamqp import commands as spec
 
 from tests.support.broker import Broker, identified
 from tests.support.wire import WAIT, Address, Channel, Closed, Dropped, Wire
 
 FOREIGN = "BATONMQ_TEST_AMQP"
+
+# The suite tries the same cases each time: what passes once passes ten times. `make fuzz` looks for others.
+settings.register_profile("suite", derandomize=True, deadline=None)
+settings.register_profile("fuzz", deadline=None, max_examples=5_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 Connect = Callable[..., Wire]
 

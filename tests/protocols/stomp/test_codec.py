@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from batonmq.protocols.stomp.codec import (
     V10,
@@ -192,7 +192,6 @@ def test_e6_what_they_cannot_say_does_not_break_the_frame(command: str, version:
     assert frame == command.encode() + b"\na:1  b:2 \n\n\0\n"
 
 
-@settings(deadline=None)
 @given(TEXT, st.sampled_from(ESCAPING))
 def test_e7_escaping_is_the_reverse_of_what_is_read(text: str, version: str) -> None:
     escaped = escape(text, version)
@@ -296,7 +295,6 @@ def test_l1_no_more_headers_are_taken_than_the_limit() -> None:
 # ---------------------------------------------------------------------- round trips
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(ESCAPING),
     st.sampled_from(["SEND", "SUBSCRIBE", "ACK", "MESSAGE", "RECEIPT", "ERROR"]),
@@ -308,7 +306,6 @@ def test_what_is_encoded_is_read_again(version: str, command: str, given_headers
     assert (found.command, found.headers) == (command, given_headers)
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         TEXT.map(str.strip).filter(lambda name: bool(name) and not {"\n", ":"} & set(name)),

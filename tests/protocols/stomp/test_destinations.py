@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from batonmq.protocols.stomp.destinations import (
     EXCHANGE,
@@ -146,7 +146,6 @@ def test_names_have_slashes_in_some_dialects(dialect: Dialect) -> None:
 
 
 @each_dialect
-@settings(deadline=None)
 @given(data=st.data())
 def test_an_address_that_is_shown_is_understood_again(dialect: Dialect, data: st.DataObject) -> None:
     name, exchange = data.draw(NAMES), data.draw(NAMES)

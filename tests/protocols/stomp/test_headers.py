@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from batonmq.broker.publish_headers import DEDUPLICATION, DELAY, DELIVER_AT
 from batonmq.fields import FieldValue, LongLong, LongString, Timestamp
@@ -99,7 +99,6 @@ VALUES = st.text(st.characters(codec="utf-8"), max_size=300) | st.binary(max_siz
 
 
 @each_dialect
-@settings(deadline=None)
 @given(sent=st.dictionaries(NAMES | st.sampled_from(list(TEXTS)), VALUES, max_size=5))
 def test_s2_headers_reach_the_subscriber_unchanged(dialect: Dialect, sent: dict[str, str]) -> None:
     found = shown(of(sent, dialect), dialect)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TypeAlias
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from batonmq.protocols.stomp.codec import V10, V11, V12, Head, encode_frame, parse_head
 from batonmq.protocols.stomp.parser import CACHED_HEADS, CACHED_OCTETS, COMMAND_MAX, ERROR, Event, FrameParser
@@ -556,7 +556,6 @@ FRAMES = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(ESCAPING),
     st.lists(FRAMES, min_size=1, max_size=8),
@@ -606,7 +605,6 @@ def frames_of(*commands: str) -> st.SearchStrategy[list[tuple[str, dict[str, str
     return st.lists(st.tuples(st.sampled_from(commands), headers, st.binary(max_size=40)), max_size=5)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(ESCAPING),
     frames_of("SEND", "SUBSCRIBE", "UNSUBSCRIBE", "ACK", "NACK", "BEGIN", "COMMIT", "ABORT", "DISCONNECT"),
@@ -618,7 +616,6 @@ def test_what_a_client_encodes_a_server_reads(
     round_trip(version, frames, cuts)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(ESCAPING), frames_of("MESSAGE", "RECEIPT", "ERROR"), st.lists(st.integers(0, 2000), max_size=6))
 def test_what_a_server_encodes_a_client_reads(
     version: str, frames: list[tuple[str, dict[str, str], bytes]], cuts: list[int]
@@ -626,7 +623,6 @@ def test_what_a_server_encodes_a_client_reads(
     round_trip(version, frames, cuts)
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     st.sampled_from([None, *VERSIONS]),
     st.lists(

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from tests.support.driven import Driven, Taker
 
+from batonmq.store import SqliteStore
+
 
 class Waiting(Taker):
     """Notes the batch that its deliveries wait for."""
@@ -28,7 +30,26 @@ def waiting(driven: Driven, prefetch: int = 10) -> Waiting:
     return taker
 
 
-def test_a_delivery_of_what_is_in_the_store_already_waits_for_its_mark(driven: Driven) -> None:
+def test_a_delivery_of_what_is_in_the_store_already_is_noted_and_does_not_wait(driven: Driven) -> None:
+    driven.queue()
+    driven.publish("a")
+    driven.settle()
+    taker = waiting(driven)
+    driven.broker.end_turn()
+    assert taker.seen == ["a"]
+    assert taker.held_for == 0
+
+
+@pytest.fixture
+def without_notes(driven: Driven) -> None:
+    """Notes cannot be made beside the store."""
+    store = driven.broker.store
+    assert isinstance(store, SqliteStore)
+    store._hands.end()
+
+
+@pytest.mark.usefixtures("without_notes")
+def test_where_it_cannot_be_noted_it_waits_for_its_mark(driven: Driven) -> None:
     driven.queue()
     driven.publish("a")
     driven.settle()
@@ -38,6 +59,21 @@ def test_a_delivery_of_what_is_in_the_store_already_waits_for_its_mark(driven: D
     assert taker.held_for == driven.broker.store.batch
 
 
+def test_what_comes_again_waits_for_its_count(driven: Driven) -> None:
+    driven.queue()
+    driven.publish("a")
+    driven.settle()
+    first = driven.consume()
+    driven.settle()
+    first.leave()
+    driven.settle()
+    taker = waiting(driven)
+    driven.broker.end_turn()
+    assert taker.seen == ["a"]
+    assert taker.held_for == driven.broker.store.batch
+
+
+@pytest.mark.usefixtures("without_notes")
 def test_a_transient_message_ahead_does_not_hide_that(driven: Driven) -> None:
     driven.queue()
     driven.publish("transient", persistent=False)

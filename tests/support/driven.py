@@ -185,6 +185,7 @@ class Driven:
         assert isinstance(store, SqliteStore)
         store._reader.close()
         store._db.close()
+        store._hands.abandon()
         self._start()
 
     def bodies(self, queue: str = "q") -> list[str]:

@@ -43,7 +43,7 @@ def dispatch_plain(queue: Queue) -> None:
             if queued.deliveries and queued.stored == DURABLE:
                 queue.store.update(queued)
         consumer.deliver_all(batch)
-        if queue.kept and not consumer.no_ack and _must_any_wait(queue, batch):
+        if queue.kept and not consumer.no_ack and _must_any_wait(queue, batch) and not _is_noted(queue, batch):
             consumer.hold(queue.store.batch)
         if not consumer.has_room():
             takers.popleft()
@@ -87,6 +87,15 @@ def _must_any_wait(queue: Queue, batch: list[QueuedMessage]) -> bool:
         if queued.stored == DURABLE:
             return must_wait(queue, queued)
     return False
+
+
+def _is_noted(queue: Queue, batch: list[QueuedMessage]) -> bool:
+    """Is it noted beside the store that these were handed out? What comes again has a count, which a commit keeps."""
+    for queued in batch:
+        if queued.deliveries:
+            return False
+    lane = queue.lane
+    return queue.store.note_handed(lane.lane_id, lane.handed & POSITION_MASK)
 
 
 def dispatch_featured(queue: Queue) -> None:

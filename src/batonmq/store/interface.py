@@ -186,6 +186,10 @@ class Store(ABC):
         """Everything in the lane up to this position has been in a consumer's hands."""
 
     @abstractmethod
+    def note_handed(self, lane_id: int, position: int) -> bool:
+        """Note the same so that it outlives the process from now on; False: only the next commit does that."""
+
+    @abstractmethod
     def insert_delayed(self, queued: QueuedMessage, due: int, place: int) -> None:
         """Keep a message that waits until ``due`` (ms of the epoch), to stand then at ``place``; 0 is the tail."""
 

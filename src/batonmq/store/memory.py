@@ -66,6 +66,9 @@ class MemoryStore(Store):
     def mark_handed(self, lane_id: int, position: int) -> None:
         self._work = True
 
+    def note_handed(self, lane_id: int, position: int) -> bool:
+        return True  # nothing outlives the process
+
     def insert_delayed(self, queued: QueuedMessage, due: int, place: int) -> None:
         self._work = True
 

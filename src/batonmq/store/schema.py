@@ -41,6 +41,16 @@ def rows(db: apsw.Connection, sql: str, values: tuple[int, ...] = ()) -> list[tu
     return db.execute(sql, values).fetchall()
 
 
+def read_opening(db: apsw.Connection) -> int:
+    """The number of the last opening of this store; 0: there was none."""
+    return int(db.execute("SELECT writes FROM probe WHERE id = 2").get or 0)
+
+
+def note_opening(db: apsw.Connection, number: int) -> None:
+    """The store is open under this number."""
+    db.execute("INSERT OR REPLACE INTO probe VALUES(2, ?)", (number,))
+
+
 def connect(path: str) -> apsw.Connection:
     """Open or make a store's file; raises StoreError, StoreCorrupt."""
     try:

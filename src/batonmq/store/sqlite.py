@@ -16,6 +16,7 @@ from batonmq.errors import StoreCorrupt, StoreError
 from batonmq.fields import encode_table
 from batonmq.message import HELD, READY
 from batonmq.store.batch import Batch
+from batonmq.store.hands import Hands, marks_of
 from batonmq.store.interface import (
     POSITION_BITS,
     POSITION_MASK,
@@ -25,7 +26,7 @@ from batonmq.store.interface import (
     StoredMessage,
 )
 from batonmq.store.reading import DELAYED, EXPIRED, IN_ORDER, read_definitions, read_lanes, select_messages
-from batonmq.store.schema import connect, connect_reader, rows
+from batonmq.store.schema import connect, connect_reader, read_opening, rows
 from batonmq.store.sweeper import Sweeper
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from batonmq.message import Message, QueuedMessage
 
-PROBE = "UPDATE probe SET writes = writes + 1"
+PROBE = "UPDATE probe SET writes = writes + 1 WHERE id = 1"
 DEFINE = (
     "INSERT INTO definition VALUES(?,?,?,?,?) ON CONFLICT(kind, vhost, name)"
     " DO UPDATE SET value = excluded.value, arguments = excluded.arguments"
@@ -48,7 +49,7 @@ SHARED_BODY_MIN = 4096
 
 
 class SqliteStore(Store):
-    """See the module. ``path`` is the file's; its ``-wal`` and ``-shm`` companions lie beside it."""
+    """See the module. ``path`` is the file's; its companions ``-wal``, ``-shm`` and ``-hands`` lie beside it."""
 
     def __init__(self, path: str) -> None:
         super().__init__()
@@ -57,6 +58,7 @@ class SqliteStore(Store):
         self._db: apsw.Connection
         self._reader: apsw.Connection
         self._sweeper: Sweeper
+        self._hands: Hands
         self._next_shared = 1
         self._collected = Batch()
         # The collected batch's own, at hand for the hot path.
@@ -87,8 +89,12 @@ class SqliteStore(Store):
     def _take_up(self) -> Snapshot:
         self._sweeper = Sweeper(self._db)
         try:
-            self._sweeper.recover()
-            snapshot = Snapshot(read_definitions(self._db), read_lanes(self._db))
+            # First, since what cannot be read must be left as it is.
+            definitions = read_definitions(self._db)
+            self._hands = Hands(self.path)
+            self._sweeper.recover(marks_of(self.path, read_opening(self._db)), self._hands.number)
+            self._hands.begin()
+            snapshot = Snapshot(definitions, read_lanes(self._db))
             self._next_shared = int(self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM body").get)
             self._reader = connect_reader(self.path)
         except apsw.CorruptError as error:
@@ -115,7 +121,10 @@ class SqliteStore(Store):
                         "UPDATE lane SET waiting = ?, waiting_bytes = ? WHERE id = ?",
                         [(count, size, lane_id) for lane_id, (count, size) in waiting.items()],
                     )
+            if self.error is None:
+                self._hands.end()
         finally:
+            self._hands.abandon()
             # The last to close is the one that clears the log away.
             self._reader.close()
             self._db.close()
@@ -228,6 +237,16 @@ class SqliteStore(Store):
 
     def mark_handed(self, lane_id: int, position: int) -> None:
         self._collected.marks[lane_id] = position
+
+    def note_handed(self, lane_id: int, position: int) -> bool:
+        return self._hands.note(lane_id, position)
+
+    def allocate_lane(self) -> int:
+        is_used_again = bool(self._free_lanes)
+        lane_id = super().allocate_lane()
+        if is_used_again:
+            self._hands.note(lane_id, 0)
+        return lane_id
 
     def share(self, message: Message) -> None:
         if not message.shared_id and message.size >= SHARED_BODY_MIN:

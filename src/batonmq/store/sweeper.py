@@ -8,12 +8,13 @@ thread deletes a slice of it with each batch that follows.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 import apsw
 
-from batonmq.store.batch import DELETE_ORPHAN
+from batonmq.store.batch import DELETE_ORPHAN, MARK
 from batonmq.store.interface import POSITION_BITS, POSITION_MASK
-from batonmq.store.schema import rows
+from batonmq.store.schema import note_opening, rows
 
 log = logging.getLogger("batonmq.store")
 
@@ -52,11 +53,12 @@ class Sweeper:
         # Has the disk failed, so that what stands in the log may never reach it?
         self.is_log_doubtful = False
 
-    def recover(self) -> None:
-        """Mend what a crash left behind.
+    def recover(self, marks: Mapping[int, int], opening: int) -> None:
+        """Mend what a crash left behind; ``opening`` is the number of what begins now.
 
         What was handed to a consumer and not settled is marked as delivered once more: everything up to the
-        lane's mark that is still there and was not given back. Trash and spilled messages go.
+        lane's mark, in the store or in ``marks``, that is still there and was not given back. Trash and spilled
+        messages go.
         """
         db = self._db
         with db:
@@ -66,6 +68,8 @@ class Sweeper:
                     db.execute("DELETE FROM seen WHERE id BETWEEN ? AND ?", (low, high))
             db.execute("DELETE FROM trash")
             db.execute("DELETE FROM message WHERE id IN (SELECT id FROM message WHERE stored = 2)")
+            note_opening(db, opening)
+            db.executemany(MARK, [(position, lane_id) for lane_id, position in marks.items()])
             for lane_id, handed in rows(db, "SELECT id, handed FROM lane WHERE handed > 0"):
                 first = lane_id << POSITION_BITS
                 db.execute(

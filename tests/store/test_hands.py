@@ -1,0 +1,149 @@
+"""What was handed out is noted beside the store, for the case that the process is killed before the next commit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.support.driven import Driven
+
+from batonmq.store import SqliteStore
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.db"
+
+
+@pytest.fixture
+def notes(path: Path) -> Path:
+    return path.with_name("store.db-hands")
+
+
+@pytest.fixture
+def driven(path: Path) -> Driven:
+    """Three messages in `q`, on the disk."""
+    driven = Driven(path)
+    driven.queue()
+    for body in "abc":
+        driven.publish(body)
+    driven.settle()
+    return driven
+
+
+def hand_out(driven: Driven, count: int, queue: str = "q") -> list[str]:
+    """To a consumer, with no commit after it."""
+    taker = driven.consume(queue, prefetch=count)
+    driven.broker.end_turn()
+    return taker.seen
+
+
+def returned(driven: Driven, queue: str = "q") -> dict[str, int]:
+    """What is in the queue, and how often it came back."""
+    taker = driven.consume(queue, prefetch=1_000)
+    driven.broker.end_turn()
+    found = {queued.message.body.decode(): queued.deliveries for queued in taker.held}
+    taker.leave()
+    return found
+
+
+def test_what_was_handed_out_comes_back_counted_and_the_rest_as_it_was(driven: Driven) -> None:
+    assert hand_out(driven, 2) == ["a", "b"]
+    driven.crash()
+    assert returned(driven) == {"a": 1, "b": 1, "c": 0}
+
+
+def test_what_comes_again_is_counted_with_a_commit(driven: Driven) -> None:
+    for _ in range(3):
+        hand_out(driven, 1)
+        driven.settle()
+        driven.crash()
+    assert returned(driven) == {"a": 3, "b": 0, "c": 0}
+
+
+def test_what_comes_after_it_is_not_taken_for_handed_out(driven: Driven) -> None:
+    hand_out(driven, 3)
+    driven.crash()
+    driven.publish("d")
+    driven.settle()
+    driven.crash()
+    assert returned(driven)["d"] == 0
+
+
+def test_an_orderly_end_leaves_nothing_behind(driven: Driven, notes: Path) -> None:
+    hand_out(driven, 2)
+    assert notes.exists()
+    driven.broker.close()
+    assert not notes.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"BatonMQh", b"x" * 4096, b"BatonMQh" + bytes(8) + b"\xff" * 64])
+def test_a_file_of_something_else_counts_for_nothing(driven: Driven, notes: Path, content: bytes) -> None:
+    notes.write_bytes(content)
+    driven.crash()
+    assert returned(driven) == {"a": 0, "b": 0, "c": 0}
+
+
+def test_what_an_earlier_opening_noted_counts_for_nothing(driven: Driven, notes: Path, tmp_path: Path) -> None:
+    hand_out(driven, 3)
+    kept = shutil.copy(notes, tmp_path / "kept")
+    driven.crash()
+    driven.publish("d")
+    driven.settle()
+    shutil.copy(kept, notes)
+    driven.crash()
+    # Counted once, for the crash that it belongs to.
+    assert returned(driven) == {"a": 1, "b": 1, "c": 1, "d": 0}
+
+
+def test_a_copy_of_the_store_without_the_notes_is_whole(driven: Driven, path: Path, tmp_path: Path) -> None:
+    store = driven.broker.store
+    assert isinstance(store, SqliteStore)
+    copy = tmp_path / "copy.db"
+    store._db.execute("VACUUM INTO ?", (str(copy),))
+    hand_out(driven, 2)
+    other = Driven(copy)
+    assert returned(other) == {"a": 0, "b": 0, "c": 0}
+
+
+def test_a_queue_that_has_the_place_of_one_that_is_gone_begins_anew(driven: Driven) -> None:
+    hand_out(driven, 3)
+    number = driven.operations.find_queue("q").lane.lane_id
+    driven.queue("busy")
+    driven.operations.delete_queue("q")
+    store = driven.broker.store
+    for _ in range(100):
+        if number in store._free_lanes:
+            break
+        driven.publish("x", queue="busy")
+        driven.settle()
+    while driven.operations.declare_queue("other", durable=True).lane.lane_id != number:
+        driven.operations.delete_queue("other")
+    driven.publish("new", queue="other")
+    driven.settle()
+    driven.crash()
+    assert returned(driven, "other") == {"new": 0}
+
+
+def test_a_disk_that_takes_no_notes_is_waited_for(driven: Driven, notes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_file: int, _data: bytes, _at: int) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    hand_out(driven, 2)
+    assert not notes.exists()
+    driven.settle()
+    driven.crash()
+    assert returned(driven) == {"a": 1, "b": 1, "c": 0}
+
+
+def test_where_no_file_can_be_made_everything_goes_on(driven: Driven, notes: Path) -> None:
+    driven.broker.close()
+    notes.mkdir()
+    driven._start()
+    hand_out(driven, 2)
+    driven.settle()
+    driven.crash()
+    assert returned(driven) == {"a": 1, "b": 1, "c": 0}

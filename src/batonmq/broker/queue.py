@@ -21,7 +21,7 @@ from batonmq.broker.pace import Pace
 from batonmq.broker.retry import come_back, give_back
 from batonmq.broker.subscribing import look_at_features, look_for_group, subscribe, unsubscribe
 from batonmq.message import DELAYED, DURABLE, GONE, HELD, IN_MEMORY, READY, QueuedMessage
-from batonmq.store.interface import DELAY_LANE
+from batonmq.store.interface import DELAY_LANE, POSITION_MASK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -320,6 +320,10 @@ class Queue:
         queued.state = GONE
         if queued.stored and not self.deleted:
             self.store.delete(queued)
+            if not self.unsettled:
+                # One message at a time: a commit of one page less.
+                for lane in self.lanes:
+                    self.store.drop_mark(lane.lane_id)
 
     def release(self, held: list[QueuedMessage], delay: int | None = None) -> None:
         """Back to their old places, marked as redelivered; the list is in the order in which they were handed out.
@@ -344,6 +348,7 @@ class Queue:
         queued.state = HELD
         if queued.stored:
             self.store.undelete(queued)
+            self.store.mark_handed(queued.lane.lane_id, queued.lane.handed & POSITION_MASK)
             for copy in self.store.disown(queued):
                 copy.lane.queue.lost(copy)
 

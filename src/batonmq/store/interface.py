@@ -186,6 +186,10 @@ class Store(ABC):
         """Everything in the lane up to this position has been in a consumer's hands."""
 
     @abstractmethod
+    def drop_mark(self, lane_id: int) -> None:
+        """Nothing of the lane is in a consumer's hands any more: a mark that is not written yet need not be."""
+
+    @abstractmethod
     def note_handed(self, lane_id: int, position: int) -> bool:
         """Note the same so that it outlives the process from now on; False: only the next commit does that."""
 

@@ -66,6 +66,9 @@ class MemoryStore(Store):
     def mark_handed(self, lane_id: int, position: int) -> None:
         self._work = True
 
+    def drop_mark(self, lane_id: int) -> None:
+        """There are none."""
+
     def note_handed(self, lane_id: int, position: int) -> bool:
         return True  # nothing outlives the process
 

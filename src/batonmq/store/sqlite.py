@@ -238,6 +238,9 @@ class SqliteStore(Store):
     def mark_handed(self, lane_id: int, position: int) -> None:
         self._collected.marks[lane_id] = position
 
+    def drop_mark(self, lane_id: int) -> None:
+        self._collected.marks.pop(lane_id, None)
+
     def note_handed(self, lane_id: int, position: int) -> bool:
         return self._hands.note(lane_id, position)
 

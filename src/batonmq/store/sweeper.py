@@ -20,11 +20,11 @@ log = logging.getLogger("batonmq.store")
 
 # Rows that one batch deletes beside its own work: about 5 ms.
 SLICE = 5_000
-# The write-ahead log is copied into the file when it holds so many pages (4 MiB), and written from its start again. It
+# The write-ahead log is copied into the file when it holds so many pages (1 MiB), and written from its start again. It
 # is never cut: to overwrite it needs no change of the file's size, which a sync would have to write too. That takes 200
 # us instead of 120 (ext4) while the log grows; a longer one, up to 32 MiB, saves checkpoints (3 % of the CPU time). So
 # it becomes longer by and by, or at once where batches are so large that a sync is the least of what they cost.
-CHECKPOINT_PAGES = 512
+CHECKPOINT_PAGES = 128
 CHECKPOINT_PAGES_MOST = 4_096
 CHECKPOINTS_OF_A_LENGTH = 8
 LARGE_BATCH_PAGES = 4

@@ -84,13 +84,14 @@ def test_the_delay_of_a_single_delivery_by_that_name(driven: Timed) -> None:
     assert queued.message.properties.headers == {DELAY: 2_000}
 
 
-@pytest.mark.parametrize("first", ["delay", "moment", "past"])
+@pytest.mark.parametrize("first", ["delay", "moment", "past", "epoch"])
 def test_the_first_delivery_at_once_or_at_a_moment(driven: Timed, first: str) -> None:
     now = int(driven.clock.time() * 1000)
     wish: dict[str, FieldValue] = {
         "delay": {DELAY: 0},
         "moment": {"x-deliver-at": now + 5_000},
         "past": {"x-deliver-at": now - 5_000},
+        "epoch": {"x-deliver-at": 0},
     }[first]  # type: ignore[assignment]
     queue = driven.queue()
     driven.publish("m", wish | {PERIOD: 1_000, REPEAT: 1})

@@ -76,7 +76,7 @@ def due_of(headers: Mapping[str, FieldValue], now: int) -> int:
         if at is not None:
             raise PreconditionFailed(f"invalid header '{CRON}': it cannot go with '{DELIVER_AT}'")
         return schedule.first(now)
-    if not due:
+    if delay is None and at is None:
         raise PreconditionFailed(f"invalid header '{PERIOD}': it means nothing without '{SCHEDULED_DELAY}'")
     # What is delivered at once is kept for its repeats.
     return max(due, now)

@@ -29,7 +29,7 @@ def publish_featured(queue: Queue, message: Message) -> int:
     due = 0
     key: bytes | None = None
     properties = message.properties
-    if properties.mentions(MARK) or properties.mentions(SCHEDULE_MARK):
+    if properties.mentions_either(MARK, SCHEDULE_MARK):
         headers = properties.headers or {}
         due = due_of(headers, int(queue.broker.clock.time() * 1000))
         # What was dead-lettered is sent again by the broker, and not by mistake.

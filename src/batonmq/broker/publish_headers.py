@@ -44,7 +44,7 @@ TIMES = frozenset({DELAY, DELIVER_AT, SCHEDULED_DELAY, PERIOD, REPEAT, CRON})
 
 def asks(properties: Properties) -> bool:
     """May a publisher ask for something here? False is certain."""
-    return properties.mentions(MARK) or properties.mentions(SCHEDULE_MARK)
+    return properties.mentions_either(MARK, SCHEDULE_MARK)
 
 
 def check_headers(headers: Mapping[str, FieldValue], now: int) -> None:

@@ -200,6 +200,10 @@ def test_mentions_never_misses_a_header() -> None:
     assert properties.mentions(b"CC")
     assert not properties.mentions(b"x-delay")
     assert not Properties.make(content_type="CC").mentions(b"CC")
+    assert properties.mentions_either(b"CC", b"x-delay")
+    assert properties.mentions_either(b"x-delay", b"CC")
+    assert not properties.mentions_either(b"x-delay", b"x-own")
+    assert not Properties.make(content_type="CC").mentions_either(b"CC", b"CC")
 
 
 def test_small_properties_are_shared_and_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

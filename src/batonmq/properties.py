@@ -201,6 +201,11 @@ class Properties:
         """May there be a header of this name? False is certain. For looking into headers only when it is worth it."""
         return bool(self.raw[0] & HEADERS >> 8) and name in self.raw
 
+    def mentions_either(self, first: bytes, second: bytes) -> bool:
+        """The same of two names, for less than two calls."""
+        raw = self.raw
+        return bool(raw[0] & HEADERS >> 8) and (first in raw or second in raw)
+
     @property
     def content_type(self) -> str | None:
         """The media type of the body."""

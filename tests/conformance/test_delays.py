@@ -7,6 +7,7 @@ import time
 import pytest
 from pamqp import commands as spec
 
+from batonmq.fields import FieldValue
 from tests.conformance.conftest import Again
 from tests.support.broker import Broker
 from tests.support.codec import Typed, typed
@@ -103,6 +104,34 @@ def test_a_transaction_can_delay(ch: Channel, name: str) -> None:
     ch.call(spec.Tx.Commit())
     assert ch.count(name) == 0
     ch.await_count(name, 1)
+
+
+def test_a_delivery_repeats_itself(ch: Channel, name: str) -> None:
+    ch.queue(name)
+    ch.consume(name, no_ack=True)
+    since = time.monotonic()
+    schedule = {"AMQ_SCHEDULED_DELAY": 100, "AMQ_SCHEDULED_PERIOD": 100, "AMQ_SCHEDULED_REPEAT": 2}
+    ch.publish(name, b"again", headers={**schedule, "own": 1})
+    for number in (1, 2, 3):
+        content = ch.message()
+        assert (content.body, content.headers) == (b"again", {"own": 1})
+        assert elapsed(since) >= 0.1 * number - 0.01
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"AMQ_SCHEDULED_DELAY": 100, "AMQ_SCHEDULED_REPEAT": 1},
+        {"AMQ_SCHEDULED_PERIOD": "100", "AMQ_SCHEDULED_REPEAT": 1},
+        {"AMQ_SCHEDULED_CRON": "* * 30 2 *"},
+    ],
+    ids=["no-period", "no-number", "no-day"],
+)
+def test_what_is_no_schedule_closes_the_channel(ch: Channel, name: str, headers: dict[str, FieldValue]) -> None:
+    ch.queue(name)
+    with channel_error(406):
+        ch.publish(name, headers=headers)
+        ch.barrier()
 
 
 @pytest.mark.parametrize("kind", ["direct", "fanout", "topic"])

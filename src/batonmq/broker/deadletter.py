@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batonmq.broker.publish_headers import DELIVER_AT, TIMES
 from batonmq.fields import LongLong, Timestamp
 from batonmq.message import DURABLE, Message
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 Death = dict[str, "FieldValue"]
 # The header that says why a consumer rejected the message, where it has said so.
 REASON = "x-reject-reason"
+# Headers by which a message would wait once more.
+WAITED = TIMES - {DELIVER_AT}
 # A client may have written any number into the header.
 COUNT_MAX = 2**63 - 1
 
@@ -50,13 +53,12 @@ def dead_letter_message(queue: Queue, message: Message, reason: str, origin: Que
     if exchange is None:
         return
     original = message.properties
-    headers = dict(original.headers or {})
+    # It has waited already.
+    headers = {name: value for name, value in (original.headers or {}).items() if name not in WAITED}
     keys = [message.routing_key, *_keys(headers.get("CC"))]
     before = _deaths(headers.get("x-death"))
     deaths = _record(queue, message, keys, reason, before)
     headers["x-death"] = list(deaths)
-    # It has waited already.
-    headers.pop("x-delay", None)
     for part in ("queue", "reason", "exchange"):
         # The first death is told once; the order of x-death does not tell it, as what dies again moves to the front.
         if not before:

@@ -6,10 +6,11 @@ They lie in a lane of their own, where a row is no place in the queue:
     (heap in memory)
 
 When its time has come a message moves to another row, in one transaction: a delayed one to the tail of the queue, one
-that came back to the place that it had. No message has a timer: the queue has one, for the first. What falls due is
-released in slices, a few milliseconds a turn for all queues together, so that a hundred thousand messages that are due
-in the same second hold up nobody. The time is that of the clock on the wall, looked at once a minute at least: a
-machine that slept, or whose clock was set, does not drift.
+that came back to the place that it had. One that repeats itself stays, with its next time, and a copy of it goes, in
+one transaction too. No message has a timer: the queue has one, for the first. What falls due is released in slices, a
+few milliseconds a turn for all queues together, so that a hundred thousand messages that are due in the same second
+hold up nobody. The time is that of the clock on the wall, looked at once a minute at least: a machine that slept, or
+whose clock was set, does not drift.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from batonmq.broker.deadletter import counted
 from batonmq.broker.intake import enter
 from batonmq.broker.lane import OVERHEAD
 from batonmq.broker.memory import WINDOW_MIN
+from batonmq.broker.repeating import put_copy, schedule_in
+from batonmq.broker.schedules import SCHEDULE_MARK
 from batonmq.message import DELAYED, DURABLE, GONE, IN_MEMORY, READY, SPILLED, QueuedMessage
 from batonmq.store.interface import DELAY_LANE, POSITION_BITS
 
 if TYPE_CHECKING:
     from batonmq.broker.queue import Queue
+    from batonmq.broker.schedules import Schedule
     from batonmq.broker.timetable import Timer
     from batonmq.message import Message
     from batonmq.store.interface import LaneRecord, StoredMessage
@@ -172,10 +176,10 @@ class Delays:
         heap = self._heap
         done = 0
         while heap and done < most and heap[0][0] <= now:
-            _, _, queued, place = heapq.heappop(heap)
+            due, _, queued, place = heapq.heappop(heap)
             self._account(-queued.message.size - OVERHEAD)
             if queued.state == DELAYED:
-                self._release(queued, place)
+                self._release(queued, place, due)
                 done += 1
         if self._wants_refill() and done < most:
             self._refill()
@@ -192,10 +196,15 @@ class Delays:
         elif self._heap:
             self._arm(self._heap[0][0])
 
-    def _release(self, queued: QueuedMessage, place: int) -> None:
+    def _release(self, queued: QueuedMessage, place: int, due: int) -> None:
         queue = self.queue
         self.count -= 1
         self.size -= queued.message.size
+        if not place and queued.message.properties.mentions(SCHEDULE_MARK):
+            schedule = schedule_in(queued.message)
+            if schedule is not None:
+                self._repeat(queued, schedule, due)
+                return
         waited_at = queued.row
         queued.state = READY
         lane = next((lane for lane in queue.lanes if lane.lane_id == place >> POSITION_BITS), None) if place else None
@@ -215,6 +224,21 @@ class Delays:
         else:
             enter(queue, queued)
 
+    def _repeat(self, queued: QueuedMessage, schedule: Schedule, due: int) -> None:
+        """Wait on for the next time, if there is one, and leave a copy in the queue."""
+        store = self.queue.store
+        # Nobody was handed the message itself, so that the number of its deliveries can be that of its repeats.
+        following, queued.deliveries = schedule.following(due, queued.deliveries, self._now())
+        if following:
+            if queued.stored:
+                store.move(queued, queued.row, following)
+            self._keep(following, queued, 0)
+        else:
+            queued.state = GONE
+            if queued.stored:
+                store.delete(queued)
+        put_copy(self.queue, queued)
+
     def _refill(self) -> None:
         found = self.queue.store.read_delayed(self.lane_id, self._horizon, READ_MESSAGES, READ_BYTES)
         for stored in found:
@@ -230,7 +254,8 @@ class Delays:
 
     def _revive(self, stored: StoredMessage) -> QueuedMessage:
         message = stored.message
-        if stored.deliveries and self.queue.settings.counts_deliveries:
+        # Without a place to return to they are repeats.
+        if stored.deliveries and stored.place and self.queue.settings.counts_deliveries:
             message = counted(message, stored.deliveries)
         queued = QueuedMessage(message, self.queue.lane, stored.row)
         queued.state = DELAYED

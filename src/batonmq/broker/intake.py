@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.overflow import make_room, refuses
 from batonmq.broker.publish_headers import MARK, due_of, key_of
+from batonmq.broker.schedules import SCHEDULE_MARK
 from batonmq.message import DURABLE, QueuedMessage
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ def publish_featured(queue: Queue, message: Message) -> int:
     """
     due = 0
     key: bytes | None = None
-    if message.properties.mentions(MARK):
-        headers = message.properties.headers or {}
+    properties = message.properties
+    if properties.mentions_either(MARK, SCHEDULE_MARK):
+        headers = properties.headers or {}
         due = due_of(headers, int(queue.broker.clock.time() * 1000))
         # What was dead-lettered is sent again by the broker, and not by mistake.
         if queue.settings.deduplicates and "x-death" not in headers:
@@ -37,7 +39,7 @@ def publish_featured(queue: Queue, message: Message) -> int:
                 return STORED if queue.deduplication().is_uncommitted(key) else KEPT
     if queue.settings.limits_length and not due and refuses(queue, message):
         return REFUSED
-    is_stored = queue.kept and message.properties.persistent
+    is_stored = queue.kept and properties.persistent
     if key is not None:
         queue.deduplication().note(key, is_stored=is_stored)
     if due:

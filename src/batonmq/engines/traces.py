@@ -12,7 +12,7 @@ __all__ = ["without_traces"]
 
 TRACES = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count")
 # What was asked for once, and would hold the message back, or drop it as a duplicate, if it were asked for again.
-REQUESTS = ("x-delay", "x-deliver-at", "x-deduplication-header")
+REQUESTS = ("x-delay", "x-deliver-at", "AMQ_SCHEDULED_", "x-deduplication-header")
 
 
 def without_traces(properties: Properties) -> Properties:

@@ -102,6 +102,62 @@ def test_what_a_header_was_translated_to_is_not_shown(client: Client, driven: Dr
     assert message.get("x-delay") is None
 
 
+SERIES = {"AMQ_SCHEDULED_DELAY": "1000", "AMQ_SCHEDULED_PERIOD": "2000", "AMQ_SCHEDULED_REPEAT": "2"}
+
+
+def test_a_delivery_repeats_itself_and_shows_nothing_of_that(client: Client) -> None:
+    client.subscribe(QUEUE)
+    assert client.do("SEND", {"destination": QUEUE, **SERIES, "own": "1"}, "m") == []
+    received = []
+    for expected in (["m"], ["m"], ["m"], []):
+        frames = client.wait(2)
+        assert bodies(frames) == expected
+        received += frames
+    for message in received:
+        assert message["own"] == "1"
+        assert message.get("x-delay") is None
+        assert all(message.get(name) is None for name in SERIES)
+
+
+def test_a_cron_delivers_again_and_again(client: Client, driven: Driven) -> None:
+    client.subscribe(QUEUE)
+    client.do("SEND", {"destination": QUEUE, "AMQ_SCHEDULED_CRON": "* * * * *"}, "m")
+    assert [bodies(client.wait(60)) for _ in range(3)] == [["m"]] * 3
+
+
+def test_the_receipt_of_a_schedule_comes_when_it_is_kept(stored: Driven) -> None:
+    client = Client(stored)
+    client.connect()
+    only(client.do("SEND", {"destination": QUEUE, **SERIES, "persistent": "true", "receipt": "r"}, "m"), "RECEIPT")
+    stored.crash()
+    for _ in range(3):
+        stored.wait(2)
+    assert stored.bodies() == ["m", "m", "m"]
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("AMQ_SCHEDULED_PERIOD", "often"),
+        ("AMQ_SCHEDULED_PERIOD", "-1"),
+        ("AMQ_SCHEDULED_PERIOD", "0"),
+        ("AMQ_SCHEDULED_REPEAT", "twice"),
+        ("AMQ_SCHEDULED_REPEAT", "-2"),
+        ("AMQ_SCHEDULED_CRON", "at noon"),
+        ("AMQ_SCHEDULED_CRON", "0 0 30 FEB *"),
+    ],
+)
+def test_what_is_no_schedule_is_an_error_that_names_the_header(client: Client, header: str, value: str) -> None:
+    error = only(client.do("SEND", {"destination": QUEUE, **SERIES, header: value}, "m"), "ERROR")
+    assert header in error["message"] + error.text
+    assert client.has_ended()
+
+
+def test_repeats_have_a_period(client: Client) -> None:
+    headers = {name: value for name, value in SERIES.items() if name != "AMQ_SCHEDULED_PERIOD"}
+    only(client.do("SEND", {"destination": QUEUE, **headers}, "m"), "ERROR")
+
+
 def test_a_delay_survives_a_restart(stored: Driven) -> None:
     client = Client(stored)
     client.connect()

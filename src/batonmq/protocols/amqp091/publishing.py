@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from batonmq.broker import KEPT, REFUSED, STORED, Route
-from batonmq.broker.publish_headers import MARK, check_headers
+from batonmq.broker.publish_headers import asks, check_headers
 from batonmq.broker.replies import REPLY_TO
 from batonmq.errors import ResourceError
 from batonmq.fields import type_name
@@ -99,7 +99,7 @@ class Publishing(Settlement):
         if not properties.plain:
             headers = properties.headers or {}
             self._check_properties(properties)
-            if properties.mentions(MARK):
+            if asks(properties):
                 check_headers(headers, int(self.session.broker.clock.time() * 1000))
             if properties.reply_to == REPLY_TO:
                 message = message.with_properties(properties.replace(reply_to=self._reply_token()))

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.publish_headers import DEDUPLICATION, DELAY, DELIVER_AT
+from batonmq.broker.schedules import PERIOD, REPEAT
 from batonmq.fields import FieldError, LongLong, LongString
 from batonmq.properties import Properties, PropertyValues
 from batonmq.protocols.stomp.failures import StompFailure
@@ -52,7 +53,7 @@ WISHES: Final[dict[str, str]] = {
     "_AMQ_SCHED_DELIVERY": DELIVER_AT,
     "_AMQ_DUPL_ID": DEDUPLICATION,
 }
-NUMBERS: Final = frozenset({DELAY, DELIVER_AT})
+NUMBERS: Final = frozenset({DELAY, DELIVER_AT, PERIOD, REPEAT})
 
 
 def integer(name: str, text: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker import KEPT, REFUSED, STORED, Route
-from batonmq.broker.publish_headers import MARK, check_headers
+from batonmq.broker.publish_headers import asks, check_headers
 from batonmq.errors import NotFound, PreconditionFailed, ResourceError
 from batonmq.message import Message
 from batonmq.protocols.stomp.destinations import EXISTING, QUEUE, TEMPORARY, Destination, parse_destination
@@ -138,7 +138,7 @@ class Sending:
         expiration = properties.expiration
         if expiration is not None and int(expiration) > EXPIRATION_MAX:
             raise PreconditionFailed(f"invalid expiration '{expiration}': more than 100 years")
-        if properties.mentions(MARK):
+        if asks(properties):
             check_headers(properties.headers or {}, self._now())
 
     def _now(self) -> int:

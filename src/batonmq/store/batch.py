@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.message import DURABLE, HELD
+from batonmq.store.texts import to_file
 
 if TYPE_CHECKING:
     import apsw
@@ -146,14 +147,20 @@ class Batch:
             db.executemany(DELETE_ORPHAN, [(shared_id,) for shared_id in self.orphans])
 
     def _write_inserts(self, db: apsw.Connection) -> None:
-        plain: list[tuple[int, str, str, bytes, bytes]] = []
+        plain: list[tuple[int, str | bytes, str | bytes, bytes, bytes]] = []
         full: list[tuple[int | str | bytes | None, ...]] = []
         bodies: dict[int, bytes] = {}
         for row, queued in self.inserts.items():
             message = queued.message
             if queued.stored == DURABLE and not (queued.expires_at or queued.deliveries or message.shared_id):
                 plain.append(
-                    (row, message.exchange, message.routing_key, message.properties.raw, message.body),
+                    (
+                        row,
+                        to_file(message.exchange),
+                        to_file(message.routing_key),
+                        message.properties.raw,
+                        message.body,
+                    ),
                 )
                 continue
             if message.shared_id:
@@ -175,8 +182,8 @@ def _all_of(row: int, queued: QueuedMessage, due: int, place: int) -> tuple[int 
     message = queued.message
     return (
         row,
-        message.exchange,
-        message.routing_key,
+        to_file(message.exchange),
+        to_file(message.routing_key),
         message.properties.raw,
         None if message.shared_id else message.body,
         queued.expires_at,

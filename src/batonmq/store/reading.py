@@ -10,6 +10,7 @@ from batonmq.message import Message
 from batonmq.properties import Properties
 from batonmq.store.interface import POSITION_BITS, POSITION_MASK, Definition, LaneRecord, StoredMessage
 from batonmq.store.schema import rows
+from batonmq.store.texts import from_file
 
 if TYPE_CHECKING:
     import apsw
@@ -37,6 +38,8 @@ def select_messages(db: apsw.Connection, where: str, values: tuple[int, ...], mo
     cursor = db.execute(SELECT + where, values)
     last_exchange = last_key = ""
     for row, exchange, routing_key, properties, body, expires, deliveries, stored, shared, due, place in cursor:
+        if exchange.__class__ is bytes or routing_key.__class__ is bytes:
+            exchange, routing_key = from_file(exchange), from_file(routing_key)
         # The same strings for the same address, as a publisher's messages have: encoders go by identity.
         if exchange == last_exchange:
             exchange = last_exchange
@@ -56,7 +59,9 @@ def select_messages(db: apsw.Connection, where: str, values: tuple[int, ...], mo
 def read_definitions(db: apsw.Connection) -> list[Definition]:
     """All durable exchanges, queues, bindings and policies."""
     return [
-        Definition(kind, vhost, name, json.loads(value), decode_table(arguments, 0, len(arguments))[0])
+        Definition(
+            kind, from_file(vhost), from_file(name), json.loads(value), decode_table(arguments, 0, len(arguments))[0]
+        )
         for kind, vhost, name, value, arguments in rows(
             db, "SELECT kind, vhost, name, value, arguments FROM definition"
         )
@@ -80,6 +85,6 @@ def read_lanes(db: apsw.Connection) -> list[LaneRecord]:
         # Places to which a message is yet to return, and those that the mark covers, are not to be taken by others.
         place = rows(db, "SELECT max(place) FROM message WHERE place > 0 AND place BETWEEN ? AND ?", span)
         last = max(last or 0, place[0][0] or 0, first | handed)
-        lanes.append(LaneRecord(lane_id, vhost, queue, priority, waiting, size, last))
+        lanes.append(LaneRecord(lane_id, from_file(vhost), from_file(queue), priority, waiting, size, last))
     db.execute("UPDATE lane SET waiting = NULL WHERE waiting IS NOT NULL")
     return lanes

@@ -8,6 +8,7 @@ the loop, so that a long backlog is not read in the pauses between commits alone
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING
 
 import apsw
@@ -28,11 +29,14 @@ from batonmq.store.interface import (
 from batonmq.store.reading import DELAYED, EXPIRED, IN_ORDER, read_definitions, read_lanes, select_messages
 from batonmq.store.schema import connect, connect_reader, read_opening, rows
 from batonmq.store.sweeper import Sweeper
+from batonmq.store.texts import to_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batonmq.message import Message, QueuedMessage
+
+log = logging.getLogger("batonmq.store")
 
 PROBE = "UPDATE probe SET writes = writes + 1 WHERE id = 1"
 DEFINE = (
@@ -137,14 +141,16 @@ class SqliteStore(Store):
 
     def define(self, definition: Definition) -> None:
         d = definition
-        self._change(DEFINE, d.kind, d.vhost, d.name, json.dumps(d.value), encode_table(d.arguments))
+        self._change(DEFINE, d.kind, to_file(d.vhost), to_file(d.name), json.dumps(d.value), encode_table(d.arguments))
 
     def forget(self, kind: str, vhost: str, name: str) -> None:
-        self._change("DELETE FROM definition WHERE kind = ? AND vhost = ? AND name = ?", kind, vhost, name)
+        self._change(
+            "DELETE FROM definition WHERE kind = ? AND vhost = ? AND name = ?", kind, to_file(vhost), to_file(name)
+        )
 
     def add_lane(self, lane_id: int, vhost: str, queue: str, priority: int) -> None:
         sql = "INSERT INTO lane(id, vhost, queue, priority) VALUES(?,?,?,?)"
-        self._change(sql, lane_id, vhost, queue, priority)
+        self._change(sql, lane_id, to_file(vhost), to_file(queue), priority)
 
     def drop_lane(self, lane_id: int) -> None:
         first = lane_id << POSITION_BITS
@@ -341,6 +347,10 @@ class SqliteStore(Store):
                 batch.write(self._db)
         except apsw.Error as error:
             self._failure = error
+        except Exception as error:
+            # A fault of ours. The batch is refused, as by a disk: others must not wait for it for ever.
+            log.exception("a batch could not be written in an unexpected way")
+            self._failure = apsw.Error(f"internal error: {error}")
 
     def _begin(self, *, syncs: bool) -> None:
         """Begin a transaction, if none is open, whose commit syncs the disk or leaves that to the next one."""

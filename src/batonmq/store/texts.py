@@ -1,0 +1,27 @@
+"""Names and keys in the file: texts, or bytes where they are not UTF-8, as AMQP 0-9-1's clients may send them.
+
+SQLite's texts are UTF-8. What was decoded with surrogateescape is kept as the bytes that it was.
+"""
+
+from __future__ import annotations
+
+__all__ = ["from_file", "to_file"]
+
+
+def to_file(text: str) -> str | bytes:
+    """As SQLite takes it. Never fails: what cannot be written would hold up everybody's commit."""
+    if text.isascii():
+        return text
+    for errors in ("strict", "surrogateescape"):
+        try:
+            data = text.encode(errors=errors)
+        except UnicodeEncodeError:
+            continue
+        return text if errors == "strict" else data
+    # Half a pair of surrogates, which never was bytes: no protocol brings it.
+    return text.encode(errors="replace")
+
+
+def from_file(value: str | bytes) -> str:
+    """And back."""
+    return value if isinstance(value, str) else value.decode(errors="surrogateescape")

@@ -110,7 +110,7 @@ def test_a_celery_application_tries_again_but_not_for_ever(baton_server: Running
 
 def test_notifications_come_to_those_who_follow(baton_server: RunningServer) -> None:
     folder = EXAMPLES / "notifications"
-    start, use = blocks(folder / "README.md", "sh")
+    start, use, *_ = blocks(folder / "README.md", "sh")
     assert start.text == "batonmq serve\n"
     printed = [program(folder, baton_server, *shlex.split(line)[1:]) for line in use.text.splitlines()]
     assert "".join(printed[:-2]) == ""

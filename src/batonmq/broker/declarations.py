@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from batonmq.broker.queue import Queue
     from batonmq.fields import FieldValue
 
+# Octets of a name, which AMQP 0-9-1 has as a short string (section 4.2.5.3). Other protocols could say longer ones.
+NAME_MAX = 255
+
 
 class Declarations(Checks):
     """exchange.* and queue.* of AMQP 0-9-1, for every protocol."""
@@ -46,7 +49,7 @@ class Declarations(Checks):
         if existing is not None:
             _require_same_exchange(existing, self.vhost.name, kind, durable, auto_delete, internal, arguments)
             return existing
-        _not_reserved("exchange", name)
+        _may_be_new("exchange", name)
         alternate = arguments.get("alternate-exchange")
         if "alternate-exchange" in arguments:
             if not isinstance(alternate, str):
@@ -99,7 +102,7 @@ class Declarations(Checks):
                 self._require_same_queue(existing, durable, exclusive, auto_delete, arguments)
                 existing.used()
                 return existing
-            _not_reserved("queue", name)
+            _may_be_new("queue", name)
             self._require("configure", "queue", name)
         else:
             if arguments.get("x-queue-type") == "quorum":
@@ -224,9 +227,11 @@ class Declarations(Checks):
             self.vhost.remove_binding(binding)
 
 
-def _not_reserved(kind: str, name: str) -> None:
+def _may_be_new(kind: str, name: str) -> None:
     if name.startswith("amq."):
         raise AccessRefused(f"{kind} name '{name}' contains reserved prefix 'amq.*'")
+    if len(name) > NAME_MAX // 4 and len(name.encode(errors="surrogateescape")) > NAME_MAX:
+        raise PreconditionFailed(f"{kind} name '{name[:64]}...' has more than {NAME_MAX} octets")
 
 
 def _require_flags(described: str, flags: tuple[tuple[str, bool, bool], ...]) -> None:

@@ -219,3 +219,14 @@ def test_x_queue_name_names_the_queue_of_a_subscription(
     client.do("SUBSCRIBE", {"destination": "/topic/t", "id": "1", "x-queue-name": "named", **headers})
     assert sorted(queues(driven)) == ["named"]
     assert queues(driven)["named"].durable == bool(headers)
+
+
+@pytest.mark.parametrize("header", ["x-queue-name", "activemq.subscriptionName", "durable-subscription-name"])
+@pytest.mark.parametrize("name", ["x" * 256, "ü" * 128])
+def test_a_name_has_at_most_255_octets(driven: Driven, header: str, name: str) -> None:
+    client = Client(driven)
+    client.connect()
+    (error,) = client.do("SUBSCRIBE", {"destination": "/topic/a", "id": "1", "durable": "true", header: name})
+    assert error.command == "ERROR"
+    assert "255" in error.text
+    assert all(len(queue.encode()) <= 255 for queue in driven.operations.vhost.queues)

@@ -64,11 +64,13 @@ def test_a_task_may_take_longer_than_the_lease() -> None:
 
 
 STUCK = """
-import os, signal, sys, batonmq
+import os, signal, sys, threading, batonmq
 with batonmq.connect(sys.argv[1]) as mq:
     def handle(delivery):
         print("at work", flush=True)
         os.kill(os.getpid(), signal.SIGSTOP)
+        # The signal may take a moment to stop this thread.
+        threading.Event().wait(60)
     mq.run("work", handle, lease=1.0)
 """
 

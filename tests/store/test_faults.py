@@ -166,7 +166,7 @@ def test_a_file_at_its_limit_takes_again_when_there_is_room(store: SqliteStore, 
 
 
 def positions_committed(store: SqliteStore) -> list[int]:
-    return [found.row - FIRST for found in store.read_committed(FIRST, FIRST + 10_000, 10_000, 1 << 30)]
+    return [row - FIRST for row in store.read_run(FIRST, FIRST + 10_000, 10_000, 1 << 30, committed=True).rows]
 
 
 def test_definitions_and_settlements_of_a_commit_that_failed_are_tried_again(

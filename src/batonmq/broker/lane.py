@@ -16,9 +16,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from batonmq.broker.deadletter import counted
-from batonmq.message import GONE, HELD, IN_MEMORY, SPILLED, Message, QueuedMessage
+from batonmq.message import DURABLE, GONE, HELD, IN_MEMORY, SPILLED, Message, QueuedMessage
 from batonmq.properties import EMPTY
-from batonmq.store.interface import POSITION_BITS, POSITION_MASK, StoredMessage
+from batonmq.store.interface import POSITION_BITS, POSITION_MASK, StoredMessage, StoredRun
 
 if TYPE_CHECKING:
     from batonmq.broker.queue import Queue
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # What a message costs in memory beside its bytes: four objects and their places in lists, measured with tracemalloc.
 OVERHEAD = 560
-# A read from the store takes about 2 us a message: this many keep the loop below 2 ms.
+# A read from the store takes about 2 us a message (`store/reading.py`): this many keep the loop below 2 ms.
 READ_MESSAGES = 1_000
 READ_BYTES = 4 << 20
 # Below so many messages at hand the next are read: reads have to wait for commits, and consumers should not.
@@ -239,39 +239,52 @@ class Lane:
         share = max(1, self.queue.broker.memory.share_of(self) - self.bytes)
         most = min(READ_MESSAGES, share // OVERHEAD + 1)
         most_bytes = min(READ_BYTES, share)
-        found: list[StoredMessage] = []
+        found = StoredRun()
         if self.changed_in <= store.committed:
-            found = store.read_committed(self.horizon, self.last_row, most, most_bytes)
-        if not found:
+            found = store.read_run(self.horizon, self.last_row, most, most_bytes, committed=True)
+        if not found.rows:
             if store.busy:
                 return False
-            found = store.read(self.horizon, self.last_row, most, most_bytes)
-            if not found:
+            found = store.read_run(self.horizon, self.last_row, most, most_bytes, committed=False)
+            if not found.rows:
                 # The count after an unclean end is the store's own; whatever it was, nothing more is there.
                 self.paged = self.paged_bytes = 0
                 return False
-        append = self.ready.append
-        held = self.held
-        size = read = 0
-        for stored in found:
-            if stored.row not in held:
-                cost = stored.message.size + OVERHEAD
-                if size + cost > share and read:
-                    # Beyond the window it would only be left to the store again.
-                    break
-                queued = self.revive(stored)
-                size += cost
-                read += 1
-                append(queued)
-                if stored.expires_at:
-                    self.queue.expiry.watch(queued)
-            self.horizon = stored.row
-        self.bytes += size
-        self.paged -= read
-        self.paged_bytes -= size - OVERHEAD * read
+        self._take_in(found, share)
         if self.horizon == self.next_row - 1:
             self.paged = self.paged_bytes = 0
         return True
+
+    def _take_in(self, found: StoredRun, share: int) -> None:
+        """What was read becomes part of the window, as far as there is room."""
+        append = self.ready.append
+        held = self.held
+        unusual = found.unusual
+        size = read = 0
+        for row, message in zip(found.rows, found.messages, strict=True):
+            if held and row in held:
+                self.horizon = row
+                continue
+            cost = message.size + OVERHEAD
+            if size + cost > share and read:
+                # Beyond the window it would only be left to the store again.
+                break
+            if unusual and row in unusual:
+                append(queued := self.revive(unusual[row]))
+                if queued.expires_at:
+                    self.queue.expiry.watch(queued)
+            else:
+                queued = QueuedMessage(message, self, row)
+                queued.stored = DURABLE
+                append(queued)
+                if not message.properties.plain:
+                    self.queue.look_for_group(message)
+            size += cost
+            read += 1
+            self.horizon = row
+        self.bytes += size
+        self.paged -= read
+        self.paged_bytes -= size - OVERHEAD * read
 
     def revive(self, stored: StoredMessage) -> QueuedMessage:
         """What was read from the store, as it was before."""
@@ -280,10 +293,8 @@ class Lane:
             message = counted(message, stored.deliveries)
         queued = QueuedMessage(message, self, stored.row)
         queued.stored = stored.stored
-        if stored.deliveries:
-            queued.deliveries = stored.deliveries
-        if stored.expires_at:
-            queued.expires_at = stored.expires_at
+        queued.deliveries = stored.deliveries
+        queued.expires_at = stored.expires_at
         if not message.properties.plain:
             self.queue.look_for_group(message)
         return queued

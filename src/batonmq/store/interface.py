@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batonmq.errors import StoreError
+from batonmq.message import DURABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,11 +73,27 @@ class StoredMessage:
 
     row: int
     message: Message
-    expires_at: int
-    deliveries: int
-    stored: int
+    expires_at: int = 0
+    deliveries: int = 0
+    stored: int = DURABLE
     due: int = 0
     place: int = 0
+
+
+@dataclass(slots=True)
+class StoredRun:
+    """Messages read back in the order of their rows, by columns: an object less for each than StoredMessages take."""
+
+    rows: list[int] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    # By row, those of which anything differs from a StoredMessage's defaults.
+    unusual: dict[int, StoredMessage] = field(default_factory=dict)
+
+    def whole(self) -> list[StoredMessage]:
+        """The same for those who do not mind what it costs."""
+        unusual = self.unusual
+        rows = zip(self.rows, self.messages, strict=True)
+        return [unusual.get(row) or StoredMessage(row, message) for row, message in rows]
 
 
 class Store(ABC):
@@ -232,10 +249,11 @@ class Store(ABC):
         """The next messages after a row, in order; never while ``busy``. Raises StoreError."""
 
     @abstractmethod
-    def read_committed(self, after_row: int, last_row: int, most: int, most_bytes: int) -> list[StoredMessage]:
-        """As ``read``, at any time, of what has been committed; what was collected since then does not show.
+    def read_run(self, after_row: int, last_row: int, most: int, most_bytes: int, *, committed: bool) -> StoredRun:
+        """As ``read``, for a queue that reads on.
 
-        Raises StoreError.
+        ``committed``: at any time, what has been committed; what was collected since then does not show. Raises
+        StoreError.
         """
 
     @abstractmethod

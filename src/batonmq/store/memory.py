@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.store.interface import Definition, Snapshot, Store, StoredMessage
+from batonmq.store.interface import Definition, Snapshot, Store, StoredMessage, StoredRun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,8 +96,8 @@ class MemoryStore(Store):
     def read(self, after_row: int, last_row: int, most: int, most_bytes: int) -> list[StoredMessage]:
         return []
 
-    def read_committed(self, after_row: int, last_row: int, most: int, most_bytes: int) -> list[StoredMessage]:
-        return []
+    def read_run(self, after_row: int, last_row: int, most: int, most_bytes: int, *, committed: bool) -> StoredRun:
+        return StoredRun()
 
     def expired(self, after_row: int, last_row: int, now: int, most: int) -> list[StoredMessage]:
         return []

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 
 from batonmq.fields import decode_table
 from batonmq.message import Message
-from batonmq.properties import Properties
-from batonmq.store.interface import POSITION_BITS, POSITION_MASK, Definition, LaneRecord, StoredMessage
+from batonmq.properties import EMPTY, Properties
+from batonmq.store.interface import POSITION_BITS, POSITION_MASK, Definition, LaneRecord, StoredMessage, StoredRun
 from batonmq.store.schema import rows
 from batonmq.store.texts import from_file
 
 if TYPE_CHECKING:
     import apsw
 
+# What is not as it is with most messages comes as one text, and NULL with most: each column costs 0.05 us.
 SELECT = (
     "SELECT id, exchange, routing_key, properties,"
     " CASE WHEN shared > 0 THEN (SELECT body FROM body WHERE body.id = message.shared) ELSE message.body END,"
-    " expires, deliveries, stored, shared, due, place FROM message "
+    " CASE WHEN expires | deliveries | (stored <> 1) | shared | due | place"
+    " THEN format('%d %d %d %d %d %d', expires, deliveries, stored, shared, due, place) END FROM message "
 )
 # Between two rows, after a time and a row of a lane of delays, and of a lane those whose time is over.
 IN_ORDER = "WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
@@ -32,28 +34,42 @@ COUNT = (
 )
 
 
-def select_messages(db: apsw.Connection, where: str, values: tuple[int, ...], most_bytes: int) -> list[StoredMessage]:
-    """The messages that ``where`` finds, until their bodies make up so many bytes. Raises apsw.Error."""
-    found: list[StoredMessage] = []
+def select_run(db: apsw.Connection, where: str, values: tuple[int, ...], most_bytes: int) -> StoredRun:
+    """The messages that ``where`` finds, until their bodies make up so many bytes. Raises apsw.Error.
+
+    1.9 us for a message of 1 KiB, of which SQLite takes 1.2.
+    """
+    run = StoredRun()
+    add_row = run.rows.append
+    add_message = run.messages.append
     cursor = db.execute(SELECT + where, values)
-    last_exchange = last_key = ""
-    for row, exchange, routing_key, properties, body, expires, deliveries, stored, shared, due, place in cursor:
-        if exchange.__class__ is bytes or routing_key.__class__ is bytes:
-            exchange, routing_key = from_file(exchange), from_file(routing_key)
-        # The same strings for the same address, as a publisher's messages have: encoders go by identity.
-        if exchange == last_exchange:
-            exchange = last_exchange
-        if routing_key == last_key:
-            routing_key = last_key
-        last_exchange, last_key = exchange, routing_key
-        message = Message(exchange, routing_key, Properties.decode(properties), body)
-        message.shared_id = shared
-        found.append(StoredMessage(row, message, expires, deliveries, stored, due, place))
-        most_bytes -= len(body)
+    exchange = routing_key = ""
+    raw = EMPTY.raw
+    properties = EMPTY
+    for row, new_exchange, new_key, new_raw, body, unusual in cursor:
+        # The same objects for the same address and properties, as a publisher's messages have: encoders go by identity.
+        if new_exchange != exchange:
+            exchange = from_file(new_exchange)
+        if new_key != routing_key:
+            routing_key = from_file(new_key)
+        if new_raw != raw:
+            raw = new_raw
+            properties = Properties.decode(raw)
+        message = Message(exchange, routing_key, properties, body)
+        add_row(row)
+        add_message(message)
+        if unusual is not None:
+            run.unusual[row] = _unusual(row, message, unusual)
+        most_bytes -= message.size
         if most_bytes <= 0:
             cursor.close()
             break
-    return found
+    return run
+
+
+def _unusual(row: int, message: Message, values: str) -> StoredMessage:
+    expires, deliveries, stored, message.shared_id, due, place = map(int, values.split())
+    return StoredMessage(row, message, expires, deliveries, stored, due, place)
 
 
 def read_definitions(db: apsw.Connection) -> list[Definition]:

@@ -25,8 +25,9 @@ from batonmq.store.interface import (
     Snapshot,
     Store,
     StoredMessage,
+    StoredRun,
 )
-from batonmq.store.reading import DELAYED, EXPIRED, IN_ORDER, read_definitions, read_lanes, select_messages
+from batonmq.store.reading import DELAYED, EXPIRED, IN_ORDER, read_definitions, read_lanes, select_run
 from batonmq.store.schema import connect, connect_reader, read_opening, rows
 from batonmq.store.sweeper import Sweeper
 from batonmq.store.texts import to_file
@@ -265,20 +266,23 @@ class SqliteStore(Store):
     # ------------------------------------------------------------------ reading
 
     def read(self, after_row: int, last_row: int, most: int, most_bytes: int) -> list[StoredMessage]:
-        return self._select(IN_ORDER, (after_row, last_row, most), most_bytes)
+        return self.read_run(after_row, last_row, most, most_bytes, committed=False).whole()
 
-    def read_committed(self, after_row: int, last_row: int, most: int, most_bytes: int) -> list[StoredMessage]:
+    def read_run(self, after_row: int, last_row: int, most: int, most_bytes: int, *, committed: bool) -> StoredRun:
+        values = (after_row, last_row, most)
+        if not committed:
+            return self._select(IN_ORDER, values, most_bytes)
         try:
-            return select_messages(self._reader, IN_ORDER, (after_row, last_row, most), most_bytes)
+            return select_run(self._reader, IN_ORDER, values, most_bytes)
         except apsw.Error as error:
             raise StoreError(f"cannot read {self.path}: {error}") from error
 
     def read_delayed(self, lane_id: int, after: tuple[int, int], most: int, most_bytes: int) -> list[StoredMessage]:
         due, row = after
-        return self._select(DELAYED, (lane_id, due, due, row, most), most_bytes)
+        return self._select(DELAYED, (lane_id, due, due, row, most), most_bytes).whole()
 
     def expired(self, after_row: int, last_row: int, now: int, most: int) -> list[StoredMessage]:
-        return self._select(EXPIRED, (last_row >> POSITION_BITS, now, after_row, most), 4 << 20)
+        return self._select(EXPIRED, (last_row >> POSITION_BITS, now, after_row, most), 4 << 20).whole()
 
     def next_expiry(self, after_row: int, last_row: int) -> int:
         sql = "SELECT expires FROM message WHERE id >> 45 = ? AND expires > 0 AND id > ? ORDER BY expires LIMIT 1"
@@ -286,13 +290,13 @@ class SqliteStore(Store):
             self._write_out()
         return self._db.execute(sql, (last_row >> POSITION_BITS, after_row)).get or 0
 
-    def _select(self, where: str, values: tuple[int, ...], most_bytes: int) -> list[StoredMessage]:
+    def _select(self, where: str, values: tuple[int, ...], most_bytes: int) -> StoredRun:
         if self._collected:
             self._write_out()
         if self._failure is not None:
             raise StoreError(f"cannot write {self.path}: {self._failure}") from self._failure
         try:
-            return select_messages(self._db, where, values, most_bytes)
+            return select_run(self._db, where, values, most_bytes)
         except apsw.Error as error:
             raise StoreError(f"cannot read {self.path}: {error}") from error
 

@@ -20,7 +20,7 @@ from batonmq.protocols.amqp091.encoder import (
     encode_frame,
     method_frame,
 )
-from batonmq.protocols.amqp091.methods import BasicPublish, ChannelOpenOk
+from batonmq.protocols.amqp091.methods import BasicDeliver, BasicPublish, ChannelOpenOk
 from batonmq.protocols.amqp091.parser import FrameParser
 
 PROPERTIES = Properties.make(content_type="text/plain", delivery_mode=2, headers={"k": "v"})
@@ -156,6 +156,21 @@ def test_a_consumer_is_sent_messages_of_changing_addresses() -> None:
         assert (method.delivery_tag, method.redelivered) == (tag, False)
         assert (method.exchange, method.routing_key) == (exchange, key)
         assert len(content) == 2
+
+
+@pytest.mark.parametrize("frame_max", [0, 4096])
+def test_a_consumer_is_sent_bodies_of_changing_kinds(frame_max: int) -> None:
+    plain, other = Properties.make(content_type="text/plain", headers={"k": "v"}), PROPERTIES
+    kinds = [(plain, b"a"), (other, b"b"), (other, b"cd"), (plain, b"ef"), (plain, b""), (plain, b"gh"), (other, b"i")]
+    kinds += [(other, bytes(4088)), (other, bytes(4089)), (other, b"j")]
+    out: list[bytes] = []
+    run = [queued(Message("e", "k", properties, data)) for properties, data in kinds]
+    append_deliveries(out, deliver_prefix(3, "c"), 1, 3, run, frame_max)
+    expected = b""
+    for tag, (properties, data) in enumerate(kinds, 1):
+        deliver = BasicDeliver(consumer_tag="c", delivery_tag=tag, redelivered=False, exchange="e", routing_key="k")
+        expected += method_frame(3, deliver) + content_frames(3, Message("e", "k", properties, data), frame_max)
+    assert b"".join(out) == expected
 
 
 def test_addresses_are_compared_by_value_where_they_are_not_the_same_object() -> None:

@@ -6,6 +6,7 @@ import struct
 import sys
 from typing import TYPE_CHECKING, Final
 
+from batonmq.properties import EMPTY
 from batonmq.protocols.amqp091.constants import (
     BASIC,
     FRAME_BODY,
@@ -19,6 +20,7 @@ from batonmq.protocols.amqp091.methods import BasicDeliver, Method, encode_metho
 
 if TYPE_CHECKING:
     from batonmq.message import Message, QueuedMessage
+    from batonmq.properties import Properties
 
 __all__ = [
     "HEARTBEAT_FRAME",
@@ -63,8 +65,7 @@ def content_frames(channel: int, message: Message, frame_max: int) -> bytes:
         number = channel.to_bytes(2, "big")
         return b"\x02%b%b\x03%b%b" % (number, payload[3 : at - 7], number, payload[at - 4 :])
     size = message.size
-    raw = message.properties.raw
-    parts = [_frame_head(FRAME_HEADER, channel, 12 + len(raw)), _header_fields(BASIC, 0, size), raw, _END]
+    parts = [_header_frame(channel, message.properties.raw, size)]
     room = frame_max - FRAME_OVERHEAD if frame_max else sys.maxsize
     at = message.start
     end = at + size
@@ -75,14 +76,25 @@ def content_frames(channel: int, message: Message, frame_max: int) -> bytes:
     return b"".join(parts)
 
 
-class DeliverPrefix:
-    """What deliveries to one consumer have in common: all but delivery tag, redelivered and, at times, the address."""
+def _header_frame(channel: int, properties: bytes, size: int) -> bytes:
+    head = _frame_head(FRAME_HEADER, channel, 12 + len(properties))
+    return b"%b%b%b\xce" % (head, _header_fields(BASIC, 0, size), properties)
 
-    __slots__ = ("_channel", "_consumer_tag", "exchange", "head", "routing_key", "tail")
+
+class DeliverPrefix:
+    """What deliveries to one consumer have in common: all but delivery tag, redelivered and, at times, the address.
+
+    With what came from another protocol, or from the store, properties and size are often the same as well.
+    """
+
+    __slots__ = ("_channel", "_consumer_tag", "exchange", "head", "header", "properties", "routing_key", "size", "tail")
 
     def __init__(self, channel: int, consumer_tag: str) -> None:
         self._channel = channel
         self._consumer_tag = encode_shortstr(consumer_tag)
+        self.properties = EMPTY
+        self.size = 0
+        self.header = b""
         self.address("", "")
 
     def address(self, exchange: str, routing_key: str) -> None:
@@ -93,6 +105,12 @@ class DeliverPrefix:
         self.tail = encode_shortstr(exchange) + encode_shortstr(routing_key) + _END
         size = 4 + len(self._consumer_tag) + 9 + len(self.tail) - 1
         self.head = _frame_head(FRAME_METHOD, self._channel, size) + index + self._consumer_tag
+
+    def content(self, properties: Properties, size: int) -> None:
+        """Make ``header``, the bytes before a body that fits one frame, for messages of this kind."""
+        self.properties = properties
+        self.size = size
+        self.header = _header_frame(self._channel, properties.raw, size) + _frame_head(FRAME_BODY, self._channel, size)
 
 
 def deliver_prefix(channel: int, consumer_tag: str) -> DeliverPrefix:
@@ -111,18 +129,26 @@ def append_deliveries(
     """Append basic.deliver and content of each message to ``out``, with delivery tags from ``delivery_tag`` on.
 
     ``channel`` is the one that the prefix was made for. CPython 3.11, 16 bytes: 0.22 us each if they came on a
-    channel of the same number, 0.64 us if on another.
+    channel of the same number, 0.64 us if on another, 0.3 us if they are bodies alone.
         python -m timeit -r 15 -s "import tests.protocols.amqp091.test_encoder as t;
         b = [t.queued(t.published(bytes(16)))] * 1000; p = t.deliver_prefix(1, 'c')"
         "t.append_deliveries([], p, 5, 1, b, 131072)"           (1000 times; 2 for both 1: another channel)
     """
+    room = frame_max - FRAME_OVERHEAD
     for queued in batch:
         message = queued.message
         # Messages of one publisher share their strings, so that identity is enough to see that nothing changed.
         if message.routing_key is not prefix.routing_key or message.exchange is not prefix.exchange:
             prefix.address(message.exchange, message.routing_key)
         payload = message.payload
-        if message.framed_on != channel or len(payload) > frame_max:
-            payload = content_frames(channel, message, frame_max)
-        out += (prefix.head, _tag_fields(delivery_tag, queued.deliveries > 0), prefix.tail, payload)
+        size = len(payload)
+        fields = _tag_fields(delivery_tag, queued.deliveries > 0)
+        if message.framed_on == channel and size <= frame_max:
+            out += (prefix.head, fields, prefix.tail, payload)
+        elif not message.framed_on and 0 < size <= room and size == message.size:
+            if size != prefix.size or message.properties is not prefix.properties:
+                prefix.content(message.properties, size)
+            out += (prefix.head, fields, prefix.tail, prefix.header, payload, _END)
+        else:
+            out += (prefix.head, fields, prefix.tail, content_frames(channel, message, frame_max))
         delivery_tag += 1

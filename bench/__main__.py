@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import logging
 import os
 import signal
@@ -18,7 +19,14 @@ from bench.failures import BenchError
 from bench.report import Section
 from bench.settings import ROOT, Settings
 
-SECTIONS = ("broker", "memory", "delays", "embedded", "stomp")
+# Each is a module with ``run(settings: Settings) -> Section``, imported when it is wanted: not everybody has all peers.
+SECTIONS = {
+    "broker": "bench.beside",
+    "memory": "bench.memory",
+    "delays": "bench.delays",
+    "embedded": "bench.embedded",
+    "stomp": "bench.stomp",
+}
 INTERRUPTED = 130
 
 
@@ -39,7 +47,7 @@ def _run(options: argparse.Namespace) -> int:
     base: Path = options.folder.resolve()
     on_disk(base)
     base.mkdir(parents=True, exist_ok=True)
-    wanted = options.only or SECTIONS
+    wanted = options.only or list(SECTIONS)
     about = report.machine()
     print("  ".join(f"{key} {value}" for key, value in about.items()), flush=True)
     sections: list[Section] = []
@@ -58,7 +66,7 @@ def _run(options: argparse.Namespace) -> int:
             messages=options.messages,
         )
         for chosen in wanted:
-            section = _section(chosen, settings)
+            section: Section = importlib.import_module(SECTIONS[chosen]).run(settings)
             print(f"\n{report.table(section)}", flush=True)
             sections.append(section)
             if options.json is not None:  # after each: a run of half an hour that fails keeps what it has
@@ -66,25 +74,13 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _section(name: str, settings: Settings) -> Section:
-    """Each section is a module with ``run(settings: Settings) -> Section``."""
-    if name == "broker":
-        from bench.beside import run
-    elif name == "memory":
-        from bench.memory import run
-    elif name == "embedded":
-        from bench.embedded import run
-    else:
-        from bench.stomp import run
-    return run(settings)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measure BatonMQ beside its peers, where they are installed; print medians and ratios.",
     )
-    parser.add_argument("--only", action="append", choices=SECTIONS, help="this section; several times for several")
+    sections = list(SECTIONS)
+    parser.add_argument("--only", action="append", choices=sections, help="this section; several times for several")
     parser.add_argument("--rounds", type=_positive, help="how often; the median counts (default: 5, with --quick 1)")
     parser.add_argument("--quick", action="store_true", help="few messages: shows that it works, not how fast it is")
     parser.add_argument(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from bench import brokers, embedded, load, report
-from bench.__main__ import main
+from bench.__main__ import SECTIONS, main
 from bench.beside import SCENARIOS
 from bench.failures import BenchError
 from bench.ledger import RIPE, Ledger, Stale, Unknown
@@ -33,6 +34,19 @@ def test_help_names_the_sections() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     for section in ("broker", "memory", "delays", "embedded", "stomp"):
         assert section in done.stdout
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_section_runs_its_own_module(
+    section: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _mounted("ext4", monkeypatch, tmp_path)
+    for name, module in SECTIONS.items():
+        made = Section(f"this is {name}", "ours", "theirs", [])
+        monkeypatch.setattr(importlib.import_module(module), "run", lambda _, made=made: made)
+    assert main(["--only", section, "--folder", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert [name for name in SECTIONS if f"this is {name}" in printed] == [section]
 
 
 def _mounted(kind: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

@@ -45,7 +45,14 @@ class Unsupported(BrokerError):
 
 
 class StoreError(BatonError):
-    """The store could not read or write: the disk is full, read-only or failing."""
+    """The store could not read or write: the disk is full, read-only or failing.
+
+    ``str(error)`` names the file, for whoever runs the store; ``reason`` does not, and is what peers are told.
+    """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason or message
 
 
 class StoreCorrupt(StoreError):

@@ -123,7 +123,7 @@ class CommitGate:
             if needed > batch:
                 self._after_commit.append((needed, done, failed))
             elif error is not None:
-                failed(str(error))
+                failed(error.reason)
             elif not self._session.is_over:
                 done()
         if self._after_commit:

@@ -46,7 +46,7 @@ class ManagementTarget:
         try:
             answer = self._do(message.body, reply)
         except (BrokerError, StoreError) as error:
-            reply.refuse(str(error))
+            reply.refuse(error.reason if isinstance(error, StoreError) else str(error))
             return KEPT
         if answer is None:
             return KEPT
@@ -114,4 +114,4 @@ class _WhenKept:
         if batch < self._batch:
             self._broker.await_commit(self)
         else:
-            self._reply.refuse(f"it could not be kept: {error}")
+            self._reply.refuse(f"it could not be kept: {error.reason}")

@@ -96,7 +96,7 @@ class _Peek:
         try:
             browsed = self._browser.read(min(self._left, 50))
         except StoreError as error:
-            self._request.refuse(str(error))
+            self._request.refuse(error.reason)
             return
         for message in browsed:
             self._found.append(_shown(message))

@@ -92,7 +92,7 @@ class Sweep(ABC):
         try:
             entries = self._walk.step()
         except StoreError as error:
-            self._end(str(error))
+            self._end(error.reason)
             return
         for lane, entry in entries or ():
             if self._most is not None and self.count + len(self._taken) >= self._most:
@@ -159,7 +159,7 @@ class Sweep(ABC):
                 self.queue.selection.came_back(queued)
         self._taken.clear()
         self.queue.touch()
-        self._end(str(error))
+        self._end(error.reason)
 
 
 class Purge(Sweep):

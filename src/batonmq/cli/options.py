@@ -9,6 +9,8 @@ from typing import IO, Any, TypeVar
 
 import click
 
+from batonmq.cli.names import shown
+
 __all__ = ["DEFAULT_URL", "Failure", "chosen_url", "note_url", "url_option", "without_password"]
 
 DEFAULT_URL = "amqp://guest:guest@127.0.0.1:5672/"
@@ -25,7 +27,7 @@ class Failure(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the line."""
-        click.echo(f"batonmq: {self.format_message()}", file=file or sys.stderr)
+        click.echo(shown(f"batonmq: {self.format_message()}"), file=file or sys.stderr)
 
 
 def note_url(context: click.Context, _: click.Parameter, url: str | None) -> str | None:

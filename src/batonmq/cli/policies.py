@@ -6,6 +6,7 @@ import json
 
 import click
 
+from batonmq.cli.names import say
 from batonmq.cli.options import Failure, url_option
 from batonmq.cli.queues import ask
 from batonmq.cli.tables import table
@@ -93,7 +94,7 @@ def set_policy(
         raise Failure(f"DEFINITION: not JSON: {error}", 2) from None
     fields = {"apply-to": apply_to, "name": name, "pattern": pattern, "priority": priority, "definition": content}
     ask(context, "policies.set", **fields)
-    click.echo(f"policy {name} is in force")
+    say(f"policy {name} is in force")
 
 
 @policies.command("clear")
@@ -107,4 +108,4 @@ def clear_policy(
 ) -> None:
     """Remove the policy NAME, and what it did."""
     ask(context, "policies.clear", name=name)
-    click.echo(f"policy {name} is gone")
+    say(f"policy {name} is gone")

@@ -8,6 +8,7 @@ import sys
 import click
 
 from batonmq.cli.client import connect, request, require_queue
+from batonmq.cli.names import OWN_QUEUE, QUEUE, say, shown
 from batonmq.cli.options import Failure, chosen_url, url_option
 from batonmq.cli.tables import counted, table
 
@@ -103,7 +104,7 @@ def _features(queue: dict[str, object]) -> str:
 
 
 @queues.command()
-@click.argument("queue")
+@click.argument("queue", type=OWN_QUEUE)
 @click.option(
     "-n", "--number", type=click.IntRange(1, 1_000), default=10, show_default=True, help="Show the first N messages."
 )
@@ -135,7 +136,7 @@ def peek(
         click.echo(json.dumps(found, indent=2))
         return
     if not found:
-        click.echo(f"nothing is ready in {queue}", err=True)
+        click.echo(shown(f"nothing is ready in {queue}"), err=True)
     for message in found:
         click.echo(_line(message))
 
@@ -148,7 +149,7 @@ def _line(message: dict[str, object]) -> str:
 
 
 @queues.command()
-@click.argument("queue")
+@click.argument("queue", type=OWN_QUEUE)
 @url_option
 @click.pass_context
 def pause(
@@ -161,11 +162,11 @@ def pause(
     It stays so, over restarts, until `batonmq queues resume`.
     """
     ask(context, "queues.pause", queue=queue)
-    click.echo(f"{queue} is paused; `batonmq queues resume {queue}` lets it go on")
+    say(f"{queue} is paused; `batonmq queues resume {queue}` lets it go on")
 
 
 @queues.command()
-@click.argument("queue")
+@click.argument("queue", type=OWN_QUEUE)
 @url_option
 @click.pass_context
 def resume(
@@ -175,13 +176,13 @@ def resume(
 ) -> None:
     """Let a paused QUEUE go on."""
     ask(context, "queues.resume", queue=queue)
-    click.echo(f"{queue} hands out messages")
+    say(f"{queue} hands out messages")
 
 
 @queues.command()
-@click.argument("queue")
+@click.argument("queue", type=OWN_QUEUE)
 @number_option
-@click.option("--to", metavar="QUEUE", help="Bring them all to this queue, wherever they came from.")
+@click.option("--to", type=OWN_QUEUE, metavar="QUEUE", help="Bring them all to this queue, wherever they came from.")
 @url_option
 @click.pass_context
 def replay(
@@ -203,15 +204,15 @@ def replay(
       batonmq queues replay orders.dead --to orders.second-try
     """
     answer = ask(context, "queues.replay", queue=queue, count=number, to=to)
-    click.echo(f"{counted(answer.get('count'))} brought back from {queue}")
+    say(f"{counted(answer.get('count'))} brought back from {queue}")
     skipped = answer.get("skipped")
     if skipped:
         raise Failure(f"{counted(skipped)} stayed: where they came from is gone, or not known; --to QUEUE helps")
 
 
 @queues.command()
-@click.argument("queue")
-@click.argument("to")
+@click.argument("queue", type=OWN_QUEUE)
+@click.argument("to", type=OWN_QUEUE)
 @number_option
 @where_option
 @url_option
@@ -232,11 +233,11 @@ def move(
       batonmq queues move orders orders.urgent --where "urgent = TRUE"
     """
     answer = ask(context, "queues.move", queue=queue, to=to, count=number, where=where)
-    click.echo(f"{counted(answer.get('count'))} moved from {queue} to {to}")
+    say(f"{counted(answer.get('count'))} moved from {queue} to {to}")
 
 
 @queues.command("purge")
-@click.argument("queue")
+@click.argument("queue", type=OWN_QUEUE)
 @where_option
 @url_option
 @click.pass_context
@@ -253,11 +254,11 @@ def purge_queue(
       batonmq queues purge orders --where "customer = 17"
     """
     answer = ask(context, "queues.purge", queue=queue, where=where)
-    click.echo(f"{counted(answer.get('count'))} dropped from {queue}")
+    say(f"{counted(answer.get('count'))} dropped from {queue}")
 
 
 @queues.command()
-@click.argument("queue")
+@click.argument("queue", type=OWN_QUEUE)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @url_option
 @click.pass_context
@@ -269,13 +270,13 @@ def delete(
 ) -> None:
     """Delete QUEUE with everything in it, and its bindings."""
     if not yes and sys.stdin.isatty():
-        click.confirm(f"Delete {queue} and all its messages?", abort=True)
+        click.confirm(f"Delete {shown(queue)} and all its messages?", abort=True)
     answer = ask(context, "queues.delete", queue=queue)
-    click.echo(f"{queue} deleted, with {counted(answer.get('count'))}")
+    say(f"{queue} deleted, with {counted(answer.get('count'))}")
 
 
 @click.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @url_option
 @click.pass_context
 def purge(
@@ -292,4 +293,4 @@ def purge(
     with connect(chosen_url(context)) as channel:
         require_queue(channel, queue)
         count: int = channel.queue_purge(queue).method.message_count
-    click.echo(f"{counted(count)} dropped from {queue}")
+    say(f"{counted(count)} dropped from {queue}")

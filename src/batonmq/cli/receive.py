@@ -11,6 +11,7 @@ import click
 from pika.adapters.blocking_connection import BlockingChannel
 
 from batonmq.cli.client import connect, require_queue
+from batonmq.cli.names import QUEUE
 from batonmq.cli.options import chosen_url, url_option
 from batonmq.cli.progress import Progress
 
@@ -21,7 +22,7 @@ PREFETCH = 100
 
 
 @click.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @click.option("-n", "--number", type=click.IntRange(min=1), metavar="N", help="Stop after N messages.")
 @click.option("-f", "--follow", is_flag=True, help="Wait for more messages when the queue is empty.")
 @url_option

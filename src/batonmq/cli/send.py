@@ -12,14 +12,15 @@ from pika import exceptions
 from pika.adapters.blocking_connection import BlockingChannel
 
 from batonmq.cli.client import NOT_FOUND, connect
-from batonmq.cli.options import Failure, chosen_url, url_option
+from batonmq.cli.names import QUEUE, say
+from batonmq.cli.options import chosen_url, url_option
 from batonmq.cli.progress import Progress
 
 __all__ = ["send"]
 
 
 @click.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @click.argument("body", required=False)
 @click.option("--file", "file", type=click.File("rb"), help="Send what is in this file.")
 @click.option("--lines", is_flag=True, help="Send a message for each line of the input.")
@@ -69,7 +70,7 @@ def send(
                 channel.basic_publish("", queue, each, properties, mandatory=True)
                 progress.advance()
     if progress.count != 1 or sys.stdout.isatty():
-        click.echo(f"{progress.count:,} {'message' if progress.count == 1 else 'messages'} sent to {queue}")
+        say(f"{progress.count:,} {'message' if progress.count == 1 else 'messages'} sent to {queue}")
 
 
 def _read(stream: BinaryIO, *, lines: bool) -> Iterator[bytes]:
@@ -82,8 +83,6 @@ def _read(stream: BinaryIO, *, lines: bool) -> Iterator[bytes]:
 
 def _with_queue(channel: BlockingChannel, queue: str) -> BlockingChannel:
     """A channel, and the queue there. One that exists is taken as it is, whatever it was declared with."""
-    if not queue:
-        raise Failure("a queue needs a name", 2)
     connection = channel.connection
     try:
         channel.queue_declare(queue, passive=True)

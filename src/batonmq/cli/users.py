@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 import msgspec
 
+from batonmq.cli.names import say
 from batonmq.cli.options import Failure
 from batonmq.cli.serve import load
 from batonmq.cli.tables import table
@@ -71,7 +72,7 @@ def add(name: str, password_stdin: bool, tags: tuple[str, ...], data: str | None
         if name in found:
             raise Failure(f"there is a user {name!r} already; `batonmq users password` gives a new password")
         found[name] = UserEntry(password_hash=_hash(from_stdin=password_stdin), tags=tags)
-    click.echo(f"user {name} added; next, say what it may do: batonmq users permit {name} --vhost /")
+    say(f"user {name} added; next, say what it may do: batonmq users permit {name} --vhost /")
 
 
 @users.command()
@@ -83,7 +84,7 @@ def password(name: str, password_stdin: bool, data: str | None, file: Path | Non
     with _change(name, data, file) as found:
         entry = _entry(found, name, file)
         found[name] = msgspec.structs.replace(entry, password_hash=_hash(from_stdin=password_stdin))
-    click.echo(f"user {name} has a new password")
+    say(f"user {name} has a new password")
 
 
 @users.command()
@@ -96,7 +97,7 @@ def delete(name: str, data: str | None, file: Path | None) -> None:
             raise Failure("guest is built in: write `guest = false` under [server] in the broker's TOML file")
         _entry(found, name, file)
         del found[name]
-    click.echo(f"user {name} deleted")
+    say(f"user {name} deleted")
 
 
 @users.command()
@@ -120,7 +121,7 @@ def permit(name: str, vhost: str, configure: str, write: str, read: str, data: s
     with _change(name, data, file) as found:
         entry = _entry(found, name, file)
         found[name] = msgspec.structs.replace(entry, permissions={**entry.permissions, vhost: permission})
-    click.echo(f"user {name} may use virtual host {vhost} from its next log-in on")
+    say(f"user {name} may use virtual host {vhost} from its next log-in on")
 
 
 @users.command()
@@ -135,7 +136,7 @@ def forbid(name: str, vhost: str, data: str | None, file: Path | None) -> None:
             raise Failure(f"user {name!r} has no access to virtual host {vhost!r}")
         left = {key: value for key, value in entry.permissions.items() if key != vhost}
         found[name] = msgspec.structs.replace(entry, permissions=left)
-    click.echo(f"user {name} may not use virtual host {vhost} any more")
+    say(f"user {name} may not use virtual host {vhost} any more")
 
 
 @users.command("list")

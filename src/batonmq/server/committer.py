@@ -70,7 +70,7 @@ class Committer:
             except Exception as failure:
                 # A fault of ours. Nothing is confirmed that may not be on the disk.
                 logger.exception("a commit failed in an unexpected way")
-                error = StoreError(f"internal error: {failure}")
+                error = StoreError(f"internal error: {failure}", "a fault of the broker's own; see its log")
             try:
                 self._loop.call_soon_threadsafe(self._done, error)
             except RuntimeError:

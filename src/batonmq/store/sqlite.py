@@ -240,7 +240,7 @@ class SqliteStore(Store):
                 (first, first | POSITION_MASK),
             )
         except apsw.Error as error:
-            raise StoreError(f"cannot read {self.path}: {error}") from error
+            raise self._unreadable(error) from error
 
     def mark_handed(self, lane_id: int, position: int) -> None:
         self._collected.marks[lane_id] = position
@@ -275,7 +275,7 @@ class SqliteStore(Store):
         try:
             return select_run(self._reader, IN_ORDER, values, most_bytes)
         except apsw.Error as error:
-            raise StoreError(f"cannot read {self.path}: {error}") from error
+            raise self._unreadable(error) from error
 
     def read_delayed(self, lane_id: int, after: tuple[int, int], most: int, most_bytes: int) -> list[StoredMessage]:
         due, row = after
@@ -294,11 +294,17 @@ class SqliteStore(Store):
         if self._collected:
             self._write_out()
         if self._failure is not None:
-            raise StoreError(f"cannot write {self.path}: {self._failure}") from self._failure
+            raise self._unwritable(self._failure) from self._failure
         try:
             return select_run(self._db, where, values, most_bytes)
         except apsw.Error as error:
-            raise StoreError(f"cannot read {self.path}: {error}") from error
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: apsw.Error) -> StoreError:
+        return StoreError(f"cannot read {self.path}: {error}", f"the store cannot read: {error}")
+
+    def _unwritable(self, error: apsw.Error) -> StoreError:
+        return StoreError(f"cannot write {self.path}: {error}", f"the store cannot write: {error}")
 
     # ------------------------------------------------------------------ writing
 
@@ -384,7 +390,7 @@ class SqliteStore(Store):
                 db.execute("ROLLBACK")
             if isinstance(error, apsw.IOError):
                 self._sweeper.is_log_doubtful = True
-            raise StoreError(f"cannot write {self.path}: {error}") from error
+            raise self._unwritable(error) from error
         self._sweeper.checkpoint_if_due()
 
     def _begin_on_new_log(self) -> None:

@@ -124,7 +124,7 @@ class Publishing(Settlement):
         if store.error is not None and message.properties.persistent and any(target.durable for target in targets):
             if self.confirming:
                 return REFUSED
-            raise ResourceError(f"the message cannot be kept: {store.error}")
+            raise ResourceError(f"the message cannot be kept: {store.error.reason}")
         if not targets:
             if mandatory:
                 self.give_back(message)

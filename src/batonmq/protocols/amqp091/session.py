@@ -82,7 +82,7 @@ class AmqpSession(SpeakingSession):
             except BrokerError as error:
                 self._fail(event, as_failure(error))
             except StoreError as error:
-                self._fail(event, ProtocolFailure(506, str(error)))
+                self._fail(event, ProtocolFailure(506, error.reason))
             except Exception:
                 log.exception("%s: a fault of the broker's own ended the connection", self.host.peer)
                 self.close(541, "a fault of the broker's own; see its log")

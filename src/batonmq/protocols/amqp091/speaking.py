@@ -171,7 +171,7 @@ class SpeakingSession(ABC):
     def batch_failed(self, batch: int, error: StoreError) -> None:
         """See ``Gated``."""
         for channel in list(self.channels.values()):
-            channel.batch_failed(batch, str(error))
+            channel.batch_failed(batch, error.reason)
             if channel.unconfirmed:
                 self.gate.await_commit()
 
@@ -188,7 +188,7 @@ class SpeakingSession(ABC):
     def store_failing(self, error: StoreError) -> None:
         """Tell a client that asked to be told that publishing is blocked (RabbitMQ's connection.blocked)."""
         if self.wants_blocked and self.state == OPEN:
-            self.send(method_frame(0, methods.ConnectionBlocked(reason=str(error)[:200])))
+            self.send(method_frame(0, methods.ConnectionBlocked(reason=error.reason[:200])))
 
     def store_recovered(self) -> None:
         """And that it is not any more."""

@@ -43,7 +43,7 @@ class Transaction:
         settled, self._settled = self._settled, []
         store = channel.session.broker.store
         if store.error is not None and any(message.properties.persistent for message, _, _ in published):
-            raise ResourceError(f"the transaction cannot be kept: {store.error}")
+            raise ResourceError(f"the transaction cannot be kept: {store.error.reason}")
         self._committing = [entry for outcome, taken in settled if outcome != "release" for entry in taken]
         for message, targets, mandatory in published:
             # A queue may have gone since; what is left decides whether the message comes back.

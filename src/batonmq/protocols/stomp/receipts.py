@@ -72,7 +72,7 @@ class Receipts:
         self._waiting = deque(entry for entry in self._waiting if entry[0] > batch)
         self._look_further(batch)
         if had_messages:
-            failure = StompFailure("Store failure", f"it could not be kept: {error}", fatal=True)
+            failure = StompFailure("Store failure", f"it could not be kept: {error.reason}", fatal=True)
             self._session.fail(failure, lost[0] if lost else None)
 
     def _look_further(self, batch: int) -> None:

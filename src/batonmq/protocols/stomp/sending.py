@@ -201,7 +201,7 @@ class Sending:
             targets = session.vhost.route(route.exchange, [message.routing_key], headers, message.properties)
         store = session.broker.store
         if store.error is not None and message.properties.persistent and any(target.durable for target in targets):
-            raise ResourceError(f"the message cannot be kept: {store.error}")
+            raise ResourceError(f"the message cannot be kept: {store.error.reason}")
         return targets
 
     # ------------------------------------------------------------------ receipts

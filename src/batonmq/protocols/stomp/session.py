@@ -165,7 +165,7 @@ class StompSession:
             except BrokerError as error:
                 self.fail(as_failure(error), _receipt_of(events[at]))
             except StoreError as error:
-                self.fail(StompFailure("Store failure", str(error), fatal=True), _receipt_of(events[at]))
+                self.fail(StompFailure("Store failure", error.reason, fatal=True), _receipt_of(events[at]))
             except Exception:
                 log.exception("%s: a fault of the broker's own ended the connection", self.host.peer)
                 detail = "a fault of the broker's own; see its log"

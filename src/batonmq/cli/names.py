@@ -1,0 +1,59 @@
+"""Names on the command line: which a queue may have, and how any text may be shown on a terminal."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["OWN_QUEUE", "QUEUE", "say", "shown"]
+
+# AMQP 0-9-1 section 4.2.5.3: a short string.
+NAME_MAX = 255
+# Bytes of an argument that are no UTF-8 come as these, one each.
+FIRST_BYTE, LAST_BYTE = "\udc80", "\udcff"
+
+
+class QueueName(click.ParamType[str]):
+    """The name of a queue, checked before any broker is asked.
+
+    ``is_ours``: the command works with a BatonMQ only, which has queues whose names are not UTF-8 as well.
+    """
+
+    name = "queue"
+
+    def __init__(self, *, is_ours: bool) -> None:
+        self._is_ours = is_ours
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name itself, or a usage error."""
+        octets = len(value.encode(errors="surrogateescape"))
+        if not octets:
+            self.fail("a queue needs a name", param, ctx)
+        if octets > NAME_MAX:
+            self.fail(f"a name has at most {NAME_MAX} octets, not {octets}", param, ctx)
+        if "\n" in value or "\r" in value:
+            self.fail("a name has no line ends: brokers leave them out of it", param, ctx)
+        if not self._is_ours and any(FIRST_BYTE <= character <= LAST_BYTE for character in value):
+            self.fail(f"{shown(value)} is not UTF-8", param, ctx)
+        return value
+
+
+QUEUE = QueueName(is_ours=False)
+OWN_QUEUE = QueueName(is_ours=True)
+
+
+def shown(text: str) -> str:
+    r"""Text that does nothing to a terminal: what cannot be printed is written as \x1b is."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else _escaped(character) for character in text)
+
+
+def _escaped(character: str) -> str:
+    if FIRST_BYTE <= character <= LAST_BYTE:
+        return f"\\x{ord(character) & 0xFF:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def say(line: str) -> None:
+    """Print a line that may hold names which others have given."""
+    click.echo(shown(line))

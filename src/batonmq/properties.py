@@ -148,24 +148,14 @@ class Properties:
     @staticmethod
     def make(**values: Unpack[PropertyValues]) -> Properties:
         """Properties from values. Raises FieldError for what does not fit the wire, TypeError for an unknown name."""
-        return EMPTY.replace(**values)
+        return _assembled({}, values)
 
     def replace(self, **changes: Unpack[PropertyValues]) -> Properties:
         """These properties with some changed, or removed with None; the others keep their bytes.
 
         Raises FieldError for what does not fit the wire, TypeError for an unknown name.
         """
-        segments = self._segments()
-        for name, value in changes.items():
-            flag = _FLAGS.get(name)
-            if flag is None:
-                raise TypeError(f"there is no property {name!r}")
-            if value is None:
-                segments.pop(flag, None)
-            else:
-                segments[flag] = _encode(name, value)
-        order = sorted(segments, reverse=True)
-        return Properties.decode(_U16.pack(sum(order)) + b"".join([segments[flag] for flag in order]))
+        return _assembled(self._segments(), changes)
 
     def validate(self) -> None:
         """Decode the headers and drop the result: afterwards nothing here raises. Raises FieldError.
@@ -309,6 +299,20 @@ class Properties:
         except FieldError as error:
             return f"<Properties malformed: {error}>"
         return f"Properties.make({', '.join(f'{name}={value!r}' for name, value in values)})"
+
+
+def _assembled(segments: dict[int, bytes], changes: PropertyValues) -> Properties:
+    """Properties from the bytes of each, with some changed."""
+    for name, value in changes.items():
+        flag = _FLAGS.get(name)
+        if flag is None:
+            raise TypeError(f"there is no property {name!r}")
+        if value is None:
+            segments.pop(flag, None)
+        else:
+            segments[flag] = _encode(name, value)
+    order = sorted(segments, reverse=True)
+    return Properties.decode(_U16.pack(sum(order)) + b"".join([segments[flag] for flag in order]))
 
 
 def _skip_rest(raw: bytes, flags: int, at: int) -> int:

@@ -157,6 +157,43 @@ def test_many_sends_in_one_piece_keep_their_order_and_headers(client: Client, dr
     assert [frame["kind"] for frame in frames] == [str(number // 50 % 2) for number in range(200)]
 
 
+def frames_of(*sends: tuple[str, str, str]) -> bytes:
+    """SENDs in one piece: destination, a header that differs, body; the body is the receipt too."""
+    parts = [f"SEND\ndestination:{to}\n{header}\nreceipt:{body}\n\n{body}\0" for to, header, body in sends]
+    return "".join(parts).encode()
+
+
+def test_sends_with_headers_of_their_own_go_where_each_is_meant_to_go(client: Client, driven: Driven) -> None:
+    sends = [(f"/queue/{'pqq'[number % 3]}", f"correlation-id:{number}", str(number)) for number in range(30)]
+    sends[10] = ("/queue/q", "priority:1", "10")
+    sends[20] = ("/topic/nobody", "correlation-id:20", "20")
+    client.send("/queue/p")
+    client.send("/queue/q")
+    driven.operations.purge_queue("p")
+    driven.operations.purge_queue("q")
+    receipts = [frame["receipt-id"] for frame in client.feed(frames_of(*sends))]
+    assert sorted(receipts, key=int) == [str(number) for number in range(30)]
+    reader = Client(driven)
+    reader.connect()
+    for ident, name in enumerate("pq"):
+        found = [(frame.text, frame.get("correlation-id")) for frame in reader.subscribe(f"/queue/{name}", str(ident))]
+        expected = [(body, header.removeprefix("correlation-id:")) for to, header, body in sends if to[-1] == name]
+        assert found == [(body, None if body == "10" else ident) for body, ident in expected]
+
+
+def test_what_is_wrong_with_one_of_many_is_told_when_those_before_it_are_sent(client: Client, driven: Driven) -> None:
+    client.send(QUEUE, "first")
+    sends = [(QUEUE, f"correlation-id:{number}", str(number)) for number in range(4)]
+    sends[2] = (QUEUE, "priority:many", "2")
+    frames = client.feed(frames_of(*sends))
+    assert [(frame.command, frame.get("receipt-id")) for frame in frames] == [
+        ("RECEIPT", "0"),
+        ("RECEIPT", "1"),
+        ("ERROR", "2"),
+    ]
+    assert driven.bodies() == ["first", "0", "1"]
+
+
 # ------------------------------------------------------------------ what is declared
 
 
@@ -172,10 +209,29 @@ def test_a_queue_is_made_with_what_the_headers_say(client: Client, driven: Drive
 
 def test_a_queue_that_was_deleted_is_made_again(client: Client, driven: Driven) -> None:
     client.send(QUEUE, "a")
-    client.send(QUEUE, "b")
+    client.send(QUEUE, "b", kind="another")
     driven.operations.delete_queue("q")
     client.send(QUEUE, "c")
-    assert driven.bodies() == ["c"]
+    client.send(QUEUE, "d", kind="a third")
+    assert driven.bodies() == ["c", "d"]
+
+
+@pytest.mark.parametrize("header", ["x-max-length:2", "durable:false", "auto-delete:true", "exclusive:true"])
+def test_what_headers_say_of_a_queue_is_compared_however_often_it_was_sent_to(
+    client: Client, driven: Driven, header: str
+) -> None:
+    client.feed(frames_of(*[(QUEUE, f"correlation-id:{number}", str(number)) for number in range(3)]))
+    refused(client.feed(frames_of((QUEUE, header, "3"))), "precondition_failed")
+    assert driven.bodies() == ["0", "1", "2"]
+
+
+def test_a_bare_name_may_be_a_queue_or_an_address_of_a_topic(driven: Driven) -> None:
+    client = Client(driven, settings("artemis"))
+    client.connect()
+    client.subscribe("/topic/news")
+    client.feed(frames_of(("news", "kind:1", "a"), ("news", "kind:2", "b")))
+    assert bodies(client.feed(frames_of(("news", "destination-type:MULTICAST", "c")))) == ["c"]
+    assert driven.bodies("news") == ["a", "b"]
 
 
 def test_a_topic_reaches_those_who_are_bound_now(client: Client, driven: Driven) -> None:

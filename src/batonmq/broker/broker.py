@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from batonmq.broker.memory import Memory
+from batonmq.broker.refilling import can_refill, refill, wants_refill
 from batonmq.broker.restoring import restore
 from batonmq.broker.tidying import Tidying
 from batonmq.broker.timetable import Timetable
@@ -179,7 +180,7 @@ class Broker:
     def wants_refill(self, lane: Lane) -> None:
         """The lane's window is short."""
         self._refills[lane] = None
-        if lane.can_refill:
+        if can_refill(lane):
             self.on_work()
 
     def wants_scan(self, queue: Queue) -> None:
@@ -247,16 +248,16 @@ class Broker:
         """Read on while the store commits, where that can be done."""
         refills, self._refills = self._refills, {}
         for lane in refills:
-            if not lane.can_refill or not self._refill(lane):
+            if not can_refill(lane) or not self._refill(lane):
                 self._refills[lane] = None
         self.dispatch_touched()
 
     def _refill(self, lane: Lane) -> bool:
         """Fill the window of a lane; False: it must be tried again after a commit."""
-        if not lane.paged or lane.queue.deleted or not lane.wants_refill():
+        if not lane.paged or lane.queue.deleted or not wants_refill(lane):
             return True
         try:
-            if lane.refill():
+            if refill(lane):
                 # Its dispatch asks for more, if it is still short.
                 lane.queue.touch()
                 return True

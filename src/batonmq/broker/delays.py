@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.deadletter import counted
 from batonmq.broker.intake import enter
-from batonmq.broker.lane import OVERHEAD
-from batonmq.broker.memory import WINDOW_MIN
+from batonmq.broker.memory import OVERHEAD, WINDOW_MIN
 from batonmq.broker.repeating import put_copy, schedule_in
 from batonmq.broker.schedules import SCHEDULE_MARK
 from batonmq.message import DELAYED, DURABLE, GONE, IN_MEMORY, READY, SPILLED, QueuedMessage

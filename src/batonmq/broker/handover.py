@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker.expiry import NOW_OR_NEVER
-from batonmq.broker.lane import OVERHEAD
+from batonmq.broker.memory import OVERHEAD
 from batonmq.message import DURABLE, GONE, HELD
 from batonmq.store.interface import POSITION_MASK
 

@@ -15,22 +15,16 @@ from collections import deque
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from batonmq.broker.deadletter import counted
-from batonmq.message import DURABLE, GONE, HELD, IN_MEMORY, SPILLED, Message, QueuedMessage
+from batonmq.broker.memory import OVERHEAD
+from batonmq.broker.refilling import revive
+from batonmq.message import GONE, HELD, IN_MEMORY, SPILLED, Message, QueuedMessage
 from batonmq.properties import EMPTY
-from batonmq.store.interface import POSITION_BITS, POSITION_MASK, StoredMessage, StoredRun
+from batonmq.store.interface import POSITION_BITS, POSITION_MASK, StoredMessage
 
 if TYPE_CHECKING:
     from batonmq.broker.queue import Queue
     from batonmq.store.interface import LaneRecord, Store
 
-# What a message costs in memory beside its bytes: four objects and their places in lists, measured with tracemalloc.
-OVERHEAD = 560
-# A read from the store takes about 2 us a message (`store/reading.py`): this many keep the loop below 2 ms.
-READ_MESSAGES = 1_000
-READ_BYTES = 4 << 20
-# Below so many messages at hand the next are read: reads have to wait for commits, and consumers should not.
-READ_AHEAD = 4_000
 # Stands in the window where a message was taken out of the middle.
 NO_MESSAGE = Message("", "", EMPTY, b"")
 
@@ -193,7 +187,7 @@ class Lane:
         """Take a ready message out of the middle, or out of what is only in the store, for a choosy consumer."""
         if isinstance(entry, StoredMessage):
             self.unpage(entry)
-            queued = self.revive(entry)
+            queued = revive(self, entry)
         else:
             queued = entry
             self.bytes -= queued.message.size + OVERHEAD
@@ -220,84 +214,6 @@ class Lane:
         if self.gone > 64 and self.gone * 2 > len(ready):
             self.ready = deque(entry for entry in ready if entry.state != GONE)
             self.gone = 0
-
-    def wants_refill(self) -> bool:
-        """Is the window short, while more waits in the store?"""
-        if not self.paged or len(self.ready) >= READ_AHEAD:
-            return False
-        # Large messages fill a window by their bytes: what is read beyond its share would only be left out again.
-        return self.bytes * 2 < self.queue.broker.memory.share_of(self)
-
-    @property
-    def can_refill(self) -> bool:
-        """May the store be read on now? While it commits, only if all that is committed of the lane holds."""
-        return not self.store.busy or self.changed_in <= self.store.committed
-
-    def refill(self) -> bool:
-        """Read on from the store; tells whether that brought anything. Only if ``can_refill``. Raises StoreError."""
-        store = self.store
-        share = max(1, self.queue.broker.memory.share_of(self) - self.bytes)
-        most = min(READ_MESSAGES, share // OVERHEAD + 1)
-        most_bytes = min(READ_BYTES, share)
-        found = StoredRun()
-        if self.changed_in <= store.committed:
-            found = store.read_run(self.horizon, self.last_row, most, most_bytes, committed=True)
-        if not found.rows:
-            if store.busy:
-                return False
-            found = store.read_run(self.horizon, self.last_row, most, most_bytes, committed=False)
-            if not found.rows:
-                # The count after an unclean end is the store's own; whatever it was, nothing more is there.
-                self.paged = self.paged_bytes = 0
-                return False
-        self._take_in(found, share)
-        if self.horizon == self.next_row - 1:
-            self.paged = self.paged_bytes = 0
-        return True
-
-    def _take_in(self, found: StoredRun, share: int) -> None:
-        """What was read becomes part of the window, as far as there is room."""
-        append = self.ready.append
-        held = self.held
-        unusual = found.unusual
-        size = read = 0
-        for row, message in zip(found.rows, found.messages, strict=True):
-            if held and row in held:
-                self.horizon = row
-                continue
-            cost = message.size + OVERHEAD
-            if size + cost > share and read:
-                # Beyond the window it would only be left to the store again.
-                break
-            if unusual and row in unusual:
-                append(queued := self.revive(unusual[row]))
-                if queued.expires_at:
-                    self.queue.expiry.watch(queued)
-            else:
-                queued = QueuedMessage(message, self, row)
-                queued.stored = DURABLE
-                append(queued)
-                if not message.properties.plain:
-                    self.queue.look_for_group(message)
-            size += cost
-            read += 1
-            self.horizon = row
-        self.bytes += size
-        self.paged -= read
-        self.paged_bytes -= size - OVERHEAD * read
-
-    def revive(self, stored: StoredMessage) -> QueuedMessage:
-        """What was read from the store, as it was before."""
-        message = stored.message
-        if stored.deliveries and self.queue.settings.counts_deliveries:
-            message = counted(message, stored.deliveries)
-        queued = QueuedMessage(message, self, stored.row)
-        queued.stored = stored.stored
-        queued.deliveries = stored.deliveries
-        queued.expires_at = stored.expires_at
-        if not message.properties.plain:
-            self.queue.look_for_group(message)
-        return queued
 
     def shrink(self, most: int) -> None:
         """Leave the tail of the window to the store until at most so many bytes are left.

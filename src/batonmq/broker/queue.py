@@ -16,8 +16,10 @@ from batonmq.broker.delays import Delays
 from batonmq.broker.expiry import Expiry
 from batonmq.broker.handover import dispatch_featured, dispatch_plain, must_wait, take
 from batonmq.broker.intake import KEPT, REFUSED, STORED, publish_featured
-from batonmq.broker.lane import OVERHEAD, Lane
+from batonmq.broker.lane import Lane
+from batonmq.broker.memory import OVERHEAD
 from batonmq.broker.pace import Pace
+from batonmq.broker.refilling import can_refill, refill, wants_refill
 from batonmq.broker.retry import come_back, give_back
 from batonmq.broker.subscribing import look_at_features, look_for_group, subscribe, unsubscribe
 from batonmq.message import DELAYED, DURABLE, GONE, HELD, IN_MEMORY, READY, QueuedMessage
@@ -273,7 +275,7 @@ class Queue:
         for lane in self.lanes:
             if lane.bytes != lane.counted:
                 self.broker.memory.account(lane)
-            if lane.paged and lane.wants_refill():
+            if lane.paged and wants_refill(lane):
                 self.broker.wants_refill(lane)
 
     def must_wait(self, queued: QueuedMessage) -> bool:
@@ -295,8 +297,8 @@ class Queue:
         queued = self.take()
         if queued is None and self.is_reading:
             for lane in self.lanes:
-                if lane.paged and lane.can_refill:
-                    lane.refill()
+                if lane.paged and can_refill(lane):
+                    refill(lane)
             queued = self.take()
         if queued is not None:
             self.watch_deadline(queued)

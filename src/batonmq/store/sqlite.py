@@ -7,53 +7,40 @@ the loop, so that a long backlog is not read in the pauses between commits alone
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING
 
 import apsw
 
 from batonmq.errors import StoreCorrupt, StoreError
-from batonmq.fields import encode_table
-from batonmq.message import HELD, READY
 from batonmq.store.batch import Batch
+from batonmq.store.collecting import Collecting
 from batonmq.store.hands import Hands, marks_of
 from batonmq.store.interface import (
     POSITION_BITS,
     POSITION_MASK,
-    Definition,
     Snapshot,
-    Store,
     StoredMessage,
     StoredRun,
 )
 from batonmq.store.reading import DELAYED, EXPIRED, IN_ORDER, read_definitions, read_lanes, select_run
 from batonmq.store.schema import connect, connect_reader, read_opening, rows
 from batonmq.store.sweeper import Sweeper
-from batonmq.store.texts import to_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batonmq.message import Message, QueuedMessage
+    from batonmq.message import QueuedMessage
 
 log = logging.getLogger("batonmq.store")
 
 PROBE = "UPDATE probe SET writes = writes + 1 WHERE id = 1"
-DEFINE = (
-    "INSERT INTO definition VALUES(?,?,?,?,?) ON CONFLICT(kind, vhost, name)"
-    " DO UPDATE SET value = excluded.value, arguments = excluded.arguments"
-)
-
 # A batch of so many bytes, in messages of so many on average, is written in the committer's thread: 128 MiB take 0.2 s.
 THREAD_BYTES = 1 << 20
 THREAD_BODY = 64 << 10
 
-# A body that goes to several durable queues is kept once from this size on: below it a copy costs less.
-SHARED_BODY_MIN = 4096
 
-
-class SqliteStore(Store):
+class SqliteStore(Collecting):
     """See the module. ``path`` is the file's; its companions ``-wal``, ``-shm`` and ``-hands`` lie beside it."""
 
     def __init__(self, path: str) -> None:
@@ -64,11 +51,6 @@ class SqliteStore(Store):
         self._reader: apsw.Connection
         self._sweeper: Sweeper
         self._hands: Hands
-        self._next_shared = 1
-        self._collected = Batch()
-        # The collected batch's own, at hand for the hot path.
-        self._inserts = self._collected.inserts
-        self._deletes = self._collected.deletes
         # What stands in the open transaction, and why that has failed already.
         self._staged: Batch | None = None
         self._failure: apsw.Error | None = None
@@ -134,119 +116,7 @@ class SqliteStore(Store):
             self._reader.close()
             self._db.close()
 
-    # ------------------------------------------------------------------ collecting
-
-    def _change(self, sql: str, *values: str | bytes | int) -> None:
-        self.changes += 1
-        self._collected.statements.append((sql, values))
-
-    def define(self, definition: Definition) -> None:
-        d = definition
-        self._change(DEFINE, d.kind, to_file(d.vhost), to_file(d.name), json.dumps(d.value), encode_table(d.arguments))
-
-    def forget(self, kind: str, vhost: str, name: str) -> None:
-        self._change(
-            "DELETE FROM definition WHERE kind = ? AND vhost = ? AND name = ?", kind, to_file(vhost), to_file(name)
-        )
-
-    def add_lane(self, lane_id: int, vhost: str, queue: str, priority: int) -> None:
-        sql = "INSERT INTO lane(id, vhost, queue, priority) VALUES(?,?,?,?)"
-        self._change(sql, lane_id, to_file(vhost), to_file(queue), priority)
-
-    def drop_lane(self, lane_id: int) -> None:
-        first = lane_id << POSITION_BITS
-        self._collected.marks.pop(lane_id, None)
-        self._change("DELETE FROM lane WHERE id = ?", lane_id)
-        self.drop_rows(first, first | POSITION_MASK)
-        self._collected.dropped_lanes.append(lane_id)
-
-    def drop_rows(self, first_row: int, last_row: int) -> None:
-        if self._inserts:
-            for row in [row for row in self._inserts if first_row <= row <= last_row]:
-                del self._inserts[row]
-        delayed = self._collected.delayed
-        for row in [row for row in delayed if first_row <= row <= last_row]:
-            del delayed[row]
-        self._change("INSERT OR REPLACE INTO trash VALUES(?,?)", first_row, last_row)
-
-    def insert(self, queued: QueuedMessage) -> None:
-        self._inserts[queued.row] = queued
-        self.pending_bytes += queued.message.size + 128
-
-    def delete(self, queued: QueuedMessage) -> None:
-        # What was not staged yet need not be written at all.
-        if self._inserts.pop(queued.row, None) is None:
-            self._deletes.append(queued.row)
-            if queued.message.shared_id:
-                self._collected.orphans.append(queued.message.shared_id)
-
-    def is_pending(self, queued: QueuedMessage) -> bool:
-        return queued.row in self._inserts
-
-    def undelete(self, queued: QueuedMessage) -> None:
-        if queued.row in self._deletes:
-            self._deletes.remove(queued.row)
-
-    def owe(self, copy: Message, origin: QueuedMessage) -> None:
-        self._collected.owed[copy] = origin
-
-    def disown(self, origin: QueuedMessage) -> list[QueuedMessage]:
-        collected = self._collected
-        copies = {copy for copy, original in collected.owed.items() if original is origin}
-        found = [queued for queued in self._inserts.values() if queued.message in copies]
-        for queued in found:
-            del self._inserts[queued.row]
-        for copy in copies:
-            del collected.owed[copy]
-        return found
-
-    def update(self, queued: QueuedMessage) -> None:
-        if queued.row not in self._inserts:
-            self._collected.updates[queued.row] = (queued.deliveries, queued.state == READY, queued.expires_at)
-
-    def hold(self, queued: QueuedMessage) -> None:
-        # Written as if it had come back already; settling deletes the row, and coming back writes the same again.
-        self._collected.updates[queued.row] = (queued.deliveries + 1, 1, queued.expires_at)
-
-    def insert_delayed(self, queued: QueuedMessage, due: int, place: int) -> None:
-        self._collected.delayed[queued.row] = (queued, due, place)
-        self.pending_bytes += queued.message.size + 128
-
-    def move(self, queued: QueuedMessage, from_row: int, due: int = 0, place: int = 0) -> None:
-        collected = self._collected
-        collected.updates.pop(from_row, None)
-        if self._inserts.pop(from_row, None) is not None or collected.delayed.pop(from_row, None) is not None:
-            # Not written yet: it is written where it belongs now.
-            if due:
-                collected.delayed[queued.row] = (queued, due, place)
-            else:
-                self._inserts[queued.row] = queued
-            return
-        returned = 1 if queued.deliveries and queued.state != HELD else 0
-        collected.moves.append((queued.row, due, place, queued.expires_at, queued.deliveries, returned, from_row))
-
-    def note_seen(self, number: int, key: bytes, at: int) -> None:
-        self._collected.seen.append((number, key, at))
-
-    def forget_seen(self, first: int, last: int) -> None:
-        self._collected.forgotten.append((first, last))
-
-    def read_seen(self, lane_id: int) -> list[tuple[int, bytes, int]]:
-        first = lane_id << POSITION_BITS
-        try:
-            return rows(
-                self._db,
-                "SELECT id, key, at FROM seen WHERE id BETWEEN ? AND ? ORDER BY id",
-                (first, first | POSITION_MASK),
-            )
-        except apsw.Error as error:
-            raise self._unreadable(error) from error
-
-    def mark_handed(self, lane_id: int, position: int) -> None:
-        self._collected.marks[lane_id] = position
-
-    def drop_mark(self, lane_id: int) -> None:
-        self._collected.marks.pop(lane_id, None)
+    # ------------------------------------------------------------------ beside the batches
 
     def note_handed(self, lane_id: int, position: int) -> bool:
         return self._hands.note(lane_id, position)
@@ -258,12 +128,18 @@ class SqliteStore(Store):
             self._hands.note(lane_id, 0)
         return lane_id
 
-    def share(self, message: Message) -> None:
-        if not message.shared_id and message.size >= SHARED_BODY_MIN:
-            message.shared_id = self._next_shared
-            self._next_shared += 1
-
     # ------------------------------------------------------------------ reading
+
+    def read_seen(self, lane_id: int) -> list[tuple[int, bytes, int]]:
+        first = lane_id << POSITION_BITS
+        try:
+            return rows(
+                self._db,
+                "SELECT id, key, at FROM seen WHERE id BETWEEN ? AND ? ORDER BY id",
+                (first, first | POSITION_MASK),
+            )
+        except apsw.Error as error:
+            raise self._unreadable(error) from error
 
     def read(self, after_row: int, last_row: int, most: int, most_bytes: int) -> list[StoredMessage]:
         return self.read_run(after_row, last_row, most, most_bytes, committed=False).whole()
@@ -333,9 +209,7 @@ class SqliteStore(Store):
         and not for many small ones, which would fight with it for the interpreter.
         """
         batch = self._collected
-        self._collected = fresh = Batch()
-        self._inserts = fresh.inserts
-        self._deletes = fresh.deletes
+        self._collect_into(Batch())
         self.pending_bytes = 0
         self.batch += 1
         if self._staged is None:
@@ -423,7 +297,5 @@ class SqliteStore(Store):
             rest.inserts.pop(row, None)
         rest.absorb(self._collected)
         rest.deletes = [row for row in rest.deletes if row not in staged.inserts]
-        self._collected = rest
-        self._inserts = rest.inserts
-        self._deletes = rest.deletes
+        self._collect_into(rest)
         return staged.lost()

@@ -1,0 +1,102 @@
+"""A lane reads on from the store, before its window is empty."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.broker.deadletter import counted
+from batonmq.broker.memory import OVERHEAD
+from batonmq.message import DURABLE, QueuedMessage
+from batonmq.store.interface import StoredRun
+
+if TYPE_CHECKING:
+    from batonmq.broker.lane import Lane
+    from batonmq.store.interface import StoredMessage
+
+# A read from the store takes about 2 us a message (`store/reading.py`): this many keep the loop below 2 ms.
+READ_MESSAGES = 1_000
+READ_BYTES = 4 << 20
+# Below so many messages at hand the next are read: reads have to wait for commits, and consumers should not.
+READ_AHEAD = 4_000
+
+
+def wants_refill(lane: Lane) -> bool:
+    """Is the window short, while more waits in the store?"""
+    if not lane.paged or len(lane.ready) >= READ_AHEAD:
+        return False
+    # Large messages fill a window by their bytes: what is read beyond its share would only be left out again.
+    return lane.bytes * 2 < lane.queue.broker.memory.share_of(lane)
+
+
+def can_refill(lane: Lane) -> bool:
+    """May the store be read on now? While it commits, only if all that is committed of the lane holds."""
+    return not lane.store.busy or lane.changed_in <= lane.store.committed
+
+
+def refill(lane: Lane) -> bool:
+    """Read on from the store; tells whether that brought anything. Only if ``can_refill``. Raises StoreError."""
+    store = lane.store
+    share = max(1, lane.queue.broker.memory.share_of(lane) - lane.bytes)
+    most = min(READ_MESSAGES, share // OVERHEAD + 1)
+    most_bytes = min(READ_BYTES, share)
+    found = StoredRun()
+    if lane.changed_in <= store.committed:
+        found = store.read_run(lane.horizon, lane.last_row, most, most_bytes, committed=True)
+    if not found.rows:
+        if store.busy:
+            return False
+        found = store.read_run(lane.horizon, lane.last_row, most, most_bytes, committed=False)
+        if not found.rows:
+            # The count after an unclean end is the store's own; whatever it was, nothing more is there.
+            lane.paged = lane.paged_bytes = 0
+            return False
+    _take_in(lane, found, share)
+    if lane.horizon == lane.next_row - 1:
+        lane.paged = lane.paged_bytes = 0
+    return True
+
+
+def _take_in(lane: Lane, found: StoredRun, share: int) -> None:
+    """What was read becomes part of the window, as far as there is room."""
+    append = lane.ready.append
+    held = lane.held
+    unusual = found.unusual
+    size = read = 0
+    for row, message in zip(found.rows, found.messages, strict=True):
+        if held and row in held:
+            lane.horizon = row
+            continue
+        cost = message.size + OVERHEAD
+        if size + cost > share and read:
+            # Beyond the window it would only be left to the store again.
+            break
+        if unusual and row in unusual:
+            append(queued := revive(lane, unusual[row]))
+            if queued.expires_at:
+                lane.queue.expiry.watch(queued)
+        else:
+            queued = QueuedMessage(message, lane, row)
+            queued.stored = DURABLE
+            append(queued)
+            if not message.properties.plain:
+                lane.queue.look_for_group(message)
+        size += cost
+        read += 1
+        lane.horizon = row
+    lane.bytes += size
+    lane.paged -= read
+    lane.paged_bytes -= size - OVERHEAD * read
+
+
+def revive(lane: Lane, stored: StoredMessage) -> QueuedMessage:
+    """What was read from the store, as it was before."""
+    message = stored.message
+    if stored.deliveries and lane.queue.settings.counts_deliveries:
+        message = counted(message, stored.deliveries)
+    queued = QueuedMessage(message, lane, stored.row)
+    queued.stored = stored.stored
+    queued.deliveries = stored.deliveries
+    queued.expires_at = stored.expires_at
+    if not message.properties.plain:
+        lane.queue.look_for_group(message)
+    return queued

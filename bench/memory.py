@@ -64,8 +64,9 @@ def run(settings: Settings) -> Section:
         _fill(program, broker, messages)
         waiting.ours.append(memory(broker.pid, peak=True))
         say(f"memory: {messages:,} messages are consumed")
-        usual.ours.append(_empty_by_pika(broker, messages // BY_PIKA))
-        rest = messages - messages // BY_PIKA
+        by_pika = messages // BY_PIKA
+        usual.ours.append(_empty_by_pika(broker, by_pika))
+        rest = messages - by_pika
         reached, spent = _empty(program, broker, rest)
         rate.ours.append(reached)
         cost.ours.append(spent / rest * 1e6)

@@ -39,6 +39,7 @@ from typing import TypeAlias, Union
 
 __all__ = [
     "MAX_DEPTH",
+    "NAME_MAX",
     "FieldError",
     "FieldTable",
     "FieldValue",
@@ -57,6 +58,9 @@ __all__ = [
     "encode_table",
     "type_name",
 ]
+
+NAME_MAX = 255
+"""Octets of a short string, which is what names and keys are (AMQP 0-9-1 section 4.2.5.3)."""
 
 MAX_DEPTH = 64
 """How deep tables and arrays may be nested in one another."""
@@ -285,8 +289,8 @@ def _encode_table(table: Mapping[str, FieldValue], depth: int) -> bytes:
             name = key.encode()
         except UnicodeEncodeError:
             raise FieldError(f"the name of a field is not Unicode text: {key!r}") from None
-        if len(name) > 255:
-            raise FieldError(f"the name of a field is longer than 255 octets: {key[:32]!r}...")
+        if len(name) > NAME_MAX:
+            raise FieldError(f"the name of a field is longer than {NAME_MAX} octets: {key[:32]!r}...")
         parts += (bytes((len(name),)), name, _encode_value(value, depth))
     return _with_length(parts)
 

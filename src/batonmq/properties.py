@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final, TypedDict, Unpack
 
-from batonmq.fields import FieldError, FieldValue, decode_table, encode_name, encode_table
+from batonmq.fields import NAME_MAX, FieldError, FieldValue, decode_table, encode_name, encode_table
 
 __all__ = ["EMPTY", "Properties", "PropertyValues"]
 
@@ -348,8 +348,8 @@ def _encode_octet(value: int) -> bytes:
 
 def _encode_text(value: str) -> bytes:
     text = encode_name(value)
-    if len(text) > 255:
-        raise FieldError(f"longer than 255 octets: {value[:32]!r}...")
+    if len(text) > NAME_MAX:
+        raise FieldError(f"longer than {NAME_MAX} octets: {value[:32]!r}...")
     return bytes((len(text),)) + text
 
 

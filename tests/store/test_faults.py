@@ -37,12 +37,6 @@ def store(disk: Disk, tmp_path: Path) -> Iterator[SqliteStore]:
     store.close(None)
 
 
-@pytest.fixture
-def lane(tmp_path: Path) -> object:
-    """A lane to hang messages on; the store under test is another."""
-    return Driven(None).queue("q").lane
-
-
 def message(lane: object, position: int, size: int = 4) -> QueuedMessage:
     queued = QueuedMessage(Message("", "q", PERSISTENT, b"x" * size), lane, FIRST + position)  # type: ignore[arg-type]
     queued.stored = DURABLE

@@ -7,8 +7,8 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from tests.store.conftest import commit
 
-from batonmq.broker import Broker
 from batonmq.message import DURABLE, SPILLED, Message, QueuedMessage
 from batonmq.properties import EMPTY, Properties
 from batonmq.store import SqliteStore
@@ -29,25 +29,12 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     store.close(None)
 
 
-@pytest.fixture
-def lane(tmp_path: Path) -> object:
-    """A lane to hang messages on; the store under test is another."""
-    broker = Broker(SqliteStore(str(tmp_path / "other")))
-    return broker.vhosts["/"].add_queue("q", durable=False, auto_delete=False, owner=None, arguments={}).lane
-
-
 def insert(store: SqliteStore, lane: object, row: int, message: Message, **attributes: int) -> None:
     queued = QueuedMessage(message, lane, FIRST + row)  # type: ignore[arg-type]
     queued.stored = DURABLE
     for name, value in attributes.items():
         setattr(queued, name, value)
     store.insert(queued)
-
-
-def commit(store: SqliteStore) -> None:
-    store.stage()
-    store.commit()
-    store.finish(None)
 
 
 def read(store: SqliteStore, *, committed: bool = True, most: int = 10_000, most_bytes: int = 1 << 30) -> StoredRun:

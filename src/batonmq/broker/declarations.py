@@ -9,16 +9,13 @@ from batonmq.broker.checks import Checks, clean, locked
 from batonmq.broker.exchanges import EXCHANGE_TYPES, Exchange
 from batonmq.broker.settings import ARGUMENTS, require_equivalent
 from batonmq.errors import AccessRefused, PreconditionFailed
-from batonmq.fields import type_name
+from batonmq.fields import NAME_MAX, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batonmq.broker.queue import Queue
     from batonmq.fields import FieldValue
-
-# Octets of a name, which AMQP 0-9-1 has as a short string (section 4.2.5.3). Other protocols could say longer ones.
-NAME_MAX = 255
 
 
 class Declarations(Checks):
@@ -230,6 +227,7 @@ class Declarations(Checks):
 def _may_be_new(kind: str, name: str) -> None:
     if name.startswith("amq."):
         raise AccessRefused(f"{kind} name '{name}' contains reserved prefix 'amq.*'")
+    # Protocols that have no short strings could say longer ones.
     if len(name) > NAME_MAX // 4 and len(name.encode(errors="surrogateescape")) > NAME_MAX:
         raise PreconditionFailed(f"{kind} name '{name[:64]}...' has more than {NAME_MAX} octets")
 

@@ -45,8 +45,11 @@ class ManagementTarget:
         reply = _Reply(self.operations, message)
         try:
             answer = self._do(message.body, reply)
-        except (BrokerError, StoreError) as error:
-            reply.refuse(error.reason if isinstance(error, StoreError) else str(error))
+        except BrokerError as error:
+            reply.refuse(str(error))
+            return KEPT
+        except StoreError as error:
+            reply.refuse(error.reason)
             return KEPT
         if answer is None:
             return KEPT

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
+from batonmq.fields import NAME_MAX
+
 __all__ = ["OWN_QUEUE", "QUEUE", "say", "shown"]
 
-# AMQP 0-9-1 section 4.2.5.3: a short string.
-NAME_MAX = 255
 # Bytes of an argument that are no UTF-8 come as these, one each.
 FIRST_BYTE, LAST_BYTE = "\udc80", "\udcff"
 

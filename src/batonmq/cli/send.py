@@ -15,6 +15,7 @@ from batonmq.cli.client import NOT_FOUND, connect
 from batonmq.cli.names import QUEUE, say
 from batonmq.cli.options import chosen_url, url_option
 from batonmq.cli.progress import Progress
+from batonmq.cli.tables import counted
 
 __all__ = ["send"]
 
@@ -70,7 +71,7 @@ def send(
                 channel.basic_publish("", queue, each, properties, mandatory=True)
                 progress.advance()
     if progress.count != 1 or sys.stdout.isatty():
-        say(f"{progress.count:,} {'message' if progress.count == 1 else 'messages'} sent to {queue}")
+        say(f"{counted(progress.count)} sent to {queue}")
 
 
 def _read(stream: BinaryIO, *, lines: bool) -> Iterator[bytes]:

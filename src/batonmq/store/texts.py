@@ -5,6 +5,8 @@ SQLite's texts are UTF-8. What was decoded with surrogateescape is kept as the b
 
 from __future__ import annotations
 
+import contextlib
+
 __all__ = ["from_file", "to_file"]
 
 
@@ -12,12 +14,11 @@ def to_file(text: str) -> str | bytes:
     """As SQLite takes it. Never fails: what cannot be written would hold up everybody's commit."""
     if text.isascii():
         return text
-    for errors in ("strict", "surrogateescape"):
-        try:
-            data = text.encode(errors=errors)
-        except UnicodeEncodeError:
-            continue
-        return text if errors == "strict" else data
+    with contextlib.suppress(UnicodeEncodeError):
+        text.encode()
+        return text
+    with contextlib.suppress(UnicodeEncodeError):
+        return text.encode(errors="surrogateescape")
     # Half a pair of surrogates, which never was bytes: no protocol brings it.
     return text.encode(errors="replace")
 

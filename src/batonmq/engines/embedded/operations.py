@@ -8,6 +8,7 @@ from batonmq.broker import REFUSED, Operations, Permission, Queue, User
 from batonmq.engines.traces import without_traces
 from batonmq.engines.values import Message, QueueOptions
 from batonmq.errors import ResourceError
+from batonmq.fields import NAME_MAX
 from batonmq.message import READY, Message as QueueMessage
 
 if TYPE_CHECKING:
@@ -112,5 +113,5 @@ class Queues:
 def _check_name(name: str) -> None:
     if not name:
         raise ValueError("a queue has a name")
-    if len(name.encode()) > 255:
-        raise ValueError("a queue's name has at most 255 bytes in UTF-8")
+    if len(name.encode()) > NAME_MAX:
+        raise ValueError(f"a queue's name has at most {NAME_MAX} bytes in UTF-8")

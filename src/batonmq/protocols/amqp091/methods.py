@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, TypeAlias, TypeVar, dataclass_transform
 
-from batonmq.fields import FieldError, FieldValue, decode_table, encode_name, encode_table
+from batonmq.fields import NAME_MAX, FieldError, FieldValue, decode_table, encode_name, encode_table
 from batonmq.protocols.amqp091.constants import FRAME_ERROR, SYNTAX_ERROR
 
 # The types of the grammar. The codec goes by these names, mypy by what they stand for.
@@ -543,8 +543,8 @@ _LONG: Final = _INTEGERS["Long"]
 def encode_shortstr(text: str) -> bytes:
     """A short string with its octet of length. Raises FieldError above 255 octets."""
     data = encode_name(text)
-    if len(data) > 255:
-        raise FieldError(f"a short string is longer than 255 octets: {text[:32]!r}...")
+    if len(data) > NAME_MAX:
+        raise FieldError(f"a short string is longer than {NAME_MAX} octets: {text[:32]!r}...")
     return bytes((len(data),)) + data
 
 

@@ -17,6 +17,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from batonmq.fields import NAME_MAX
 from batonmq.protocols.stomp.failures import StompFailure
 
 if TYPE_CHECKING:
@@ -44,9 +45,6 @@ TEMPORARY: Final = "temporary queue"
 EXCHANGE: Final = "exchange"
 
 TOPIC_EXCHANGE: Final = "amq.topic"
-
-# Octets of the name of a queue or an exchange, and of a key.
-NAME_MAX: Final = 255
 
 _REPLY_PREFIXES: Final = ("/reply-queue/", "/remote-temp-queue/")
 _ESCAPED = re.compile(r"%([0-9A-Fa-f]{2})")

@@ -14,6 +14,8 @@ from batonmq.protocols.stomp.failures import StompFailure, missing
 from batonmq.protocols.stomp.headers import integer, properties_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batonmq.broker.exchanges.base import Target
     from batonmq.properties import Properties
     from batonmq.protocols.stomp.codec import Head
@@ -39,7 +41,6 @@ class PreparedSend:
         "exchange",
         "expires",
         "headers",
-        "is_addressed_alike",
         "is_plain",
         "properties",
         "route",
@@ -58,8 +59,6 @@ class PreparedSend:
         self.headers = headers
         self.expires = expires
         self.transaction = headers.get("transaction")
-        # Does everything go where this goes that has the same destination and says no more about it?
-        self.is_addressed_alike = destination.kind != TEMPORARY and headers.keys().isdisjoint(ADDRESSING)
         # Nothing about it has to be looked at again, as long as the route stands.
         self.is_plain = properties.plain and not expires and self.transaction is None
         self.route: Route | None = None
@@ -150,11 +149,7 @@ class Sending:
             raise missing("SEND", "destination")
         if "message-id" in headers and session.dialect.forbids_message_id:
             raise StompFailure("Invalid header", "'message-id' is not allowed on 'SEND'.")
-        known = self._known.get(text)
-        is_known = (
-            known is not None and known[1].version == session.vhost.version and headers.keys().isdisjoint(ADDRESSING)
-        )
-        destination = known[0] if known is not None and is_known else parse_destination(text, session.dialect, headers)
+        destination, route = self._look_up(text, headers)
         properties = properties_of(headers, session.dialect, persistent=session.settings.persistent)
         self._check(properties)
         reply_to = headers.get("reply-to", "")
@@ -170,9 +165,15 @@ class Sending:
             destination = Destination(text, TEMPORARY, "", name)
         expires = integer("expires", headers["expires"]) if "expires" in headers else 0
         prepared = PreparedSend(destination, properties, headers, expires=max(expires, 0))
-        if known is not None and is_known:
-            prepared.route = known[1]
+        prepared.route = route
         return prepared
+
+    def _look_up(self, text: str, headers: Mapping[str, str]) -> tuple[Destination, Route | None]:
+        """What the destination means, and where it leads if that is known. Raises StompFailure."""
+        known = self._known.get(text)
+        if known is not None and known[1].version == self._session.vhost.version and _add_nothing(headers):
+            return known
+        return parse_destination(text, self._session.dialect, headers), None
 
     def _check(self, properties: Properties) -> None:
         user, login = properties.user_id, self._session.user
@@ -228,7 +229,7 @@ class Sending:
             raise NotFound(f"no queue '{destination.routing_key}' in vhost '{session.vhost.name}'")
         # A route stays good while nothing is bound, unbound, declared or deleted in the virtual host.
         route = prepared.route = session.operations.resolve(prepared.exchange, prepared.routing_key)
-        if prepared.is_addressed_alike:
+        if destination.kind != TEMPORARY and _add_nothing(prepared.headers):
             if len(self._known) >= KNOWN_MAX:
                 self._known.clear()
             self._known[destination.text] = destination, route
@@ -260,3 +261,8 @@ class Sending:
         else:
             for receipt in receipts:
                 waiting.answer(receipt)
+
+
+def _add_nothing(headers: Mapping[str, str]) -> bool:
+    """Do the headers leave it to the destination alone to say where a message goes?"""
+    return headers.keys().isdisjoint(ADDRESSING)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pamqp import commands as spec
 
 from tests.support.marks import differs_from
-from tests.support.wire import Channel, channel_error
+from tests.support.wire import Channel, channel_error, connection_error
 
 PSEUDO = "amq.rabbitmq.reply-to"
 
@@ -66,6 +68,85 @@ def test_the_address_can_be_looked_up_while_somebody_listens(ch: Channel, other:
     ch.close()
     with channel_error(404, f"NOT_FOUND - no queue '{address}' in vhost '/'", spec.Queue.Declare):
         other.queue(address, passive=True)
+
+
+ANY_FLAGS = [
+    {},
+    {"passive": True},
+    {"durable": True},
+    {"exclusive": True, "auto_delete": True},
+    {"durable": True, "arguments": {"x-queue-type": "quorum", "x-message-ttl": "of no kind"}},
+]
+
+
+@pytest.mark.parametrize("flags", ANY_FLAGS)
+def test_the_pseudo_queue_can_be_declared_with_any_flags(ch: Channel, flags: dict[str, Any]) -> None:
+    for _ in range(2):
+        reply = ch.queue(PSEUDO, **flags)
+        assert (reply.queue, reply.message_count, reply.consumer_count) == (PSEUDO, 0, 1)
+        ch.consume(PSEUDO, no_ack=True, tag="replies")
+        ch.cancel("replies")
+
+
+@pytest.mark.parametrize("flags", ANY_FLAGS)
+def test_an_address_can_be_declared_while_somebody_listens(
+    ch: Channel, other: Channel, name: str, flags: dict[str, Any]
+) -> None:
+    address = ask(ch, other, name)
+    reply = other.queue(address, **flags)
+    assert (reply.queue, reply.message_count, reply.consumer_count) == (address, 0, 1)
+    ch.close()
+    with channel_error(404, f"NOT_FOUND - no queue '{address}' in vhost '/'", spec.Queue.Declare):
+        other.queue(address, **flags)
+
+
+@pytest.mark.parametrize("wrong", [".", ".x", "x"])
+@pytest.mark.parametrize("passive", [False, True])
+@differs_from("rabbitmq 4.3", why="it answers with 541")
+def test_an_address_that_was_never_given_is_not_made(ch: Channel, wrong: str, passive: bool) -> None:
+    with channel_error(404, f"NOT_FOUND - no queue '{PSEUDO + wrong}' in vhost '/'", spec.Queue.Declare):
+        ch.queue(PSEUDO + wrong, passive=passive)
+
+
+def test_a_declared_pseudo_queue_is_the_last_declared(ch: Channel) -> None:
+    ch.queue(PSEUDO)
+    ch.consume("", no_ack=True)
+
+
+def test_a_deleted_pseudo_queue_is_there_all_the_same(ch: Channel, other: Channel, name: str) -> None:
+    address = ask(ch, other, name)
+    assert (ch.delete(PSEUDO), other.delete(address)) == (0, 0)
+    other.publish(address, b"answer")
+    assert ch.message().body == b"answer"
+
+
+@differs_from("rabbitmq 3.10", why="addresses are queues, of a kind, from 4.2 on")
+def test_an_address_holds_nothing_and_is_bound_to_nothing(ch: Channel, other: Channel, name: str) -> None:
+    address = ask(ch, other, name)
+    assert other.ask(spec.Queue.Purge(queue=address), spec.Queue.PurgeOk).message_count == 0
+    for method in (spec.Queue.Bind(0, address, "amq.direct", "k"), spec.Queue.Unbind(0, address, "amq.direct", "k")):
+        with channel_error(
+            403, "ACCESS_REFUSED - cannot bind or unbind to a volatile (direct reply-to) queue", type(method)
+        ):
+            other.call(method)
+        other = other.wire.channel(other.number + 1)
+
+
+@differs_from("rabbitmq 3.10", why="addresses are queues, of a kind, from 4.2 on")
+def test_nobody_else_takes_from_an_address(ch: Channel, other: Channel, name: str) -> None:
+    address = ask(ch, other, name)
+    for channel, fault in (
+        (other, "only creator channel may consume from"),
+        (ch, "multiple consumers are unsupported for"),
+    ):
+        said = f"PRECONDITION_FAILED - {fault} queue '{address}' in vhost '/'"
+        with channel_error(406, said, spec.Basic.Consume):
+            channel.consume(address, no_ack=True)
+    asking, fetching = ch.wire.channel(2), other.wire.channel(2)
+    address = ask(asking, fetching, name)
+    said = f"NOT_IMPLEMENTED - basic.get not supported by volatile queue '{address}' in vhost '/'"
+    with connection_error(540, said, spec.Basic.Get):
+        fetching.get(address)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,11 @@ REPLY_TO = "amq.rabbitmq.reply-to"
 PREFIX = REPLY_TO + "."
 
 
+def is_volatile(name: str) -> bool:
+    """Does the name stand for a way of replies, and never for a queue that could be made?"""
+    return name.startswith(REPLY_TO)
+
+
 class ReplyTarget:
     """One waiting consumer."""
 
@@ -55,6 +60,10 @@ class ReplyDesk:
     def close(self, name: str) -> None:
         """The consumer is gone; later answers are dropped."""
         self._targets.pop(name, None)
+
+    def has(self, name: str) -> bool:
+        """Is it the pseudo-queue itself, or an address under which somebody waits?"""
+        return name == REPLY_TO or name in self._targets
 
     def find(self, name: str) -> ReplyTarget | None:
         """Who waits under that name."""

@@ -126,10 +126,14 @@ class Channel(Publishing):
         tag = m.consumer_tag or session.new_consumer_tag()
         if tag in self.consumers:
             raise ProtocolFailure(530, f"attempt to reuse consumer tag '{tag}'")
-        if m.queue == REPLY_TO:
+        name = topology.named_queue(self, m.queue)
+        if name == REPLY_TO:
             self._consume_replies(m, tag)
             return None if m.no_wait else methods.BasicConsumeOk(consumer_tag=tag)
-        name = topology.named_queue(self, m.queue)
+        if session.vhost.replies.find(name) is not None:
+            is_own = self.reply_consumer is not None and self.reply_consumer.token == name
+            fault = "multiple consumers are unsupported for" if is_own else "only creator channel may consume from"
+            raise PreconditionFailed(f"{fault} queue '{name}' in vhost '{session.vhost.name}'")
         queue = session.operations.require_readable(name)
         priority = read_priority(m.arguments, f"queue '{name}' in vhost '{session.vhost.name}'")
         consumer = AmqpConsumer(
@@ -178,6 +182,9 @@ class Channel(Publishing):
 
     def on_get(self, m: methods.BasicGet) -> methods.Method | None:
         name = topology.named_queue(self, m.queue)
+        vhost = self.session.vhost
+        if vhost.replies.find(name) is not None:
+            raise ProtocolFailure(540, f"basic.get not supported by volatile queue '{name}' in vhost '{vhost.name}'")
         queue = self.session.operations.require_readable(name)
         queued = queue.get()
         if queued is None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.errors import NotFound
+from batonmq.broker.replies import PREFIX, is_volatile
+from batonmq.errors import AccessRefused, NotFound
 from batonmq.protocols.amqp091 import methods
 
 if TYPE_CHECKING:
@@ -44,11 +45,10 @@ def exchange_unbind(channel: Channel, m: methods.ExchangeUnbind) -> methods.Meth
 
 def queue_declare(channel: Channel, m: methods.QueueDeclare) -> methods.Method | None:
     session = channel.session
+    name = _named(channel, m.queue) if m.passive else m.queue
+    if is_volatile(name):
+        return _declare_volatile(channel, name, m)
     if m.passive:
-        name = _named(channel, m.queue)
-        if session.vhost.replies.find(name) is not None:
-            # Somebody waits for an answer under that name: RabbitMQ's way to ask whether he still does.
-            return None if m.no_wait else methods.QueueDeclareOk(queue=name, message_count=0, consumer_count=1)
         queue = session.operations.find_queue(name)
         queue.used()
     else:
@@ -68,8 +68,20 @@ def queue_declare(channel: Channel, m: methods.QueueDeclare) -> methods.Method |
     )
 
 
+def _declare_volatile(channel: Channel, name: str, m: methods.QueueDeclare) -> methods.Method | None:
+    """It is there or not, and is never made, whatever flags are given: RabbitMQ's way to ask whether somebody waits.
+
+    Clients that declare each queue before they use it (Spring, FastStream) declare the pseudo-queue too.
+    """
+    if not channel.session.vhost.replies.has(name):
+        raise NotFound(f"no queue '{name}' in vhost '{channel.session.vhost.name}'")
+    channel.last_queue = name
+    return None if m.no_wait else methods.QueueDeclareOk(queue=name, message_count=0, consumer_count=1)
+
+
 def queue_bind(channel: Channel, m: methods.QueueBind) -> methods.Method | None:
     queue = _named(channel, m.queue)
+    _not_volatile(queue)
     # With neither a queue nor a key the last declared queue stands for both (§1.7.2.3).
     routing_key = queue if not m.queue and not m.routing_key else m.routing_key
     channel.session.operations.bind_queue(queue, m.exchange, routing_key, m.arguments)
@@ -78,13 +90,17 @@ def queue_bind(channel: Channel, m: methods.QueueBind) -> methods.Method | None:
 
 def queue_unbind(channel: Channel, m: methods.QueueUnbind) -> methods.Method | None:
     queue = _named(channel, m.queue)
+    _not_volatile(queue)
     routing_key = queue if not m.queue and not m.routing_key else m.routing_key
     channel.session.operations.unbind_queue(queue, m.exchange, routing_key, m.arguments)
     return methods.QueueUnbindOk()
 
 
 def queue_purge(channel: Channel, m: methods.QueuePurge) -> methods.Method | None:
-    count = channel.session.operations.purge_queue(_named(channel, m.queue))
+    name = _named(channel, m.queue)
+    # An address of replies holds nothing.
+    is_address = channel.session.vhost.replies.find(name) is not None
+    count = 0 if is_address else channel.session.operations.purge_queue(name)
     return None if m.no_wait else methods.QueuePurgeOk(message_count=count)
 
 
@@ -93,6 +109,11 @@ def queue_delete(channel: Channel, m: methods.QueueDelete) -> methods.Method | N
     session.broker.dispatch_touched()
     count = session.operations.delete_queue(_named(channel, m.queue), if_unused=m.if_unused, if_empty=m.if_empty)
     return None if m.no_wait else methods.QueueDeleteOk(message_count=count)
+
+
+def _not_volatile(name: str) -> None:
+    if name.startswith(PREFIX):
+        raise AccessRefused("cannot bind or unbind to a volatile (direct reply-to) queue")
 
 
 def _named(channel: Channel, name: str) -> str:

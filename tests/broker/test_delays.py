@@ -13,6 +13,7 @@ from batonmq.broker.delays import HEAP_MESSAGES
 from batonmq.errors import PreconditionFailed
 from batonmq.fields import FieldValue, Timestamp
 from batonmq.message import DURABLE
+from batonmq.properties import Properties
 
 CENTURY = 100 * 365 * 24 * 3600 * 1000
 
@@ -362,3 +363,19 @@ def test_a_delayed_exchange_is_declared_again_with_the_same_type(driven: Timed) 
     declare("x", "x-delayed-message", arguments={"x-delayed-type": "topic"})
     with pytest.raises(PreconditionFailed, match="inequivalent arg 'x-delayed-type'"):
         declare("x", "x-delayed-message", arguments={"x-delayed-type": "direct"})
+
+
+def test_a_delayed_exchange_that_routes_by_weight_checks_it_and_hashes_properties(driven: Timed) -> None:
+    arguments: dict[str, FieldValue] = {"x-delayed-type": "x-consistent-hash", "hash-property": "message_id"}
+    driven.operations.declare_exchange("x", "x-delayed-message", arguments=arguments)
+    for name in ("a", "b"):
+        driven.queue(name)
+        driven.operations.bind_queue(name, "x", "1", {})
+    with pytest.raises(PreconditionFailed, match="non-negative integer"):
+        driven.operations.bind_queue("a", "x", "heavy", {})
+    vhost = driven.operations.vhost
+    reached = {
+        vhost.route(vhost.exchanges["x"], [""], {}, Properties.make(message_id=str(number)))[0].name
+        for number in range(50)
+    }
+    assert reached == {"a", "b"}

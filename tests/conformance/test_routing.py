@@ -335,3 +335,13 @@ def test_a_message_that_only_a_copy_reached_is_not_returned(ch: Channel, name: s
     ch.select()
     ch.publish("nowhere", mandatory=True, headers={"BCC": [name]})
     assert isinstance(ch.next(), spec.Basic.Ack)
+
+
+@pytest.mark.parametrize("header", ["CC", "BCC"])
+def test_copies_are_not_endless(ch: Channel, name: str, header: str) -> None:
+    ch.queue(name)
+    assert arrives(ch, name, "", name, {header: ["nowhere"] * 1_000}) == 1
+    text = "PRECONDITION_FAILED - invalid message: CC and BCC hold 1001 keys, more than 1000"
+    with channel_error(406, text, spec.Basic.Publish):
+        ch.publish(name, headers={header: ["nowhere"] * 1_001})
+        ch.barrier()

@@ -222,7 +222,7 @@ class VirtualHost:
         while ahead:
             current = ahead.pop()
             found = False
-            for key in routing_keys:
+            for key in routing_keys if current.uses_key else routing_keys[:1]:
                 matching = (
                     current.match(key, headers) if current.by_key else current.match_message(key, headers, properties)
                 )

@@ -56,6 +56,8 @@ class Exchange(ABC):
     kind: ClassVar[str]
     # Does only the key count, and not the headers? Then a route can be remembered.
     by_key: bool = True
+    # Does the key count at all? If not, a message with many (CC, BCC) is matched once.
+    uses_key: bool = True
 
     def __init__(
         self,

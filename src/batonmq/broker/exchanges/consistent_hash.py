@@ -55,7 +55,7 @@ class ConsistentHashExchange(Exchange):
             raise PreconditionFailed(f"exchange '{name}': {PROPERTY} is one of {', '.join(PROPERTIES)}")
         self._header = str(header) if isinstance(header, str) else None
         self._property = str(hashed) if isinstance(hashed, str) else None
-        self.by_key = header is None and hashed is None
+        self.by_key = self.uses_key = header is None and hashed is None
         # Destination: its seed and its weight, which is the sum of its bindings' weights.
         self._shares: dict[Destination, tuple[int, int]] = {}
 
@@ -67,13 +67,13 @@ class ConsistentHashExchange(Exchange):
             )
 
     def _added(self, binding: Binding) -> None:
-        self._weigh(binding.destination)
+        self._weigh(binding.destination, int(binding.routing_key))
 
     def _removed(self, binding: Binding) -> None:
-        self._weigh(binding.destination)
+        self._weigh(binding.destination, -int(binding.routing_key))
 
-    def _weigh(self, destination: Destination) -> None:
-        weight = sum(int(other.routing_key) for other in self.bindings if other.destination is destination)
+    def _weigh(self, destination: Destination, more: int) -> None:
+        weight = self._shares.get(destination, (0, 0))[1] + more
         if weight:
             kind = "exchange" if isinstance(destination, Exchange) else "queue"
             self._shares[destination] = (_hash(f"{kind}/{destination.name}"), weight)

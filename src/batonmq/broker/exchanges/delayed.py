@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from batonmq.fields import FieldValue
+    from batonmq.properties import Properties
 
 TYPE_ARGUMENT = "x-delayed-type"
 
@@ -42,10 +43,13 @@ class DelayedExchange(Exchange):
                 f"invalid argument '{TYPE_ARGUMENT}' for exchange '{name}': it must name an existing exchange type"
             )
         self._inner = EXCHANGE_TYPES[routes_as](name, arguments=arguments)
-        self.by_key = self._inner.by_key
+        self.by_key, self.uses_key = self._inner.by_key, self._inner.uses_key
 
     def check_arguments(self, arguments: Mapping[str, FieldValue]) -> None:
         self._inner.check_arguments(arguments)
+
+    def check_key(self, routing_key: str) -> None:
+        self._inner.check_key(routing_key)
 
     def _added(self, binding: Binding) -> None:
         self._inner.bind(binding)
@@ -55,3 +59,8 @@ class DelayedExchange(Exchange):
 
     def match(self, routing_key: str, headers: Mapping[str, FieldValue]) -> Iterable[Destination]:
         return self._inner.match(routing_key, headers)
+
+    def match_message(
+        self, routing_key: str, headers: Mapping[str, FieldValue], properties: Properties | None
+    ) -> Iterable[Destination]:
+        return self._inner.match_message(routing_key, headers, properties)

@@ -16,6 +16,7 @@ class FanoutExchange(Exchange):
     """See the module."""
 
     kind = "fanout"
+    uses_key = False
 
     def _added(self, binding: Binding) -> None:
         """The list of bindings is all it takes."""

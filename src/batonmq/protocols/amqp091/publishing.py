@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 # A time to live ends at 100 years.
 EXPIRATION_MAX = 100 * 365 * 24 * 3600 * 1000
+# Routing keys in the headers CC and BCC together: each is looked up in all exchanges that the message passes.
+COPIES_MAX = 1_000
+
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
@@ -247,6 +250,8 @@ def _carbon_copies(headers: dict[str, FieldValue]) -> list[str]:
             fault = f'{{unacceptable_type_in_header,"{name}",{type_name(value)}}}'
             raise ProtocolFailure(406, f"invalid message: {fault}")
         keys += [str(key) for key in value if isinstance(key, str)]
+    if len(keys) > COPIES_MAX:
+        raise ProtocolFailure(406, f"invalid message: CC and BCC hold {len(keys)} keys, more than {COPIES_MAX}")
     return keys
 
 

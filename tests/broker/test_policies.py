@@ -12,6 +12,7 @@ from batonmq.errors import NotFound, PreconditionFailed
 from batonmq.fields import FieldValue
 from batonmq.message import Message
 from batonmq.properties import EMPTY
+from batonmq.store.interface import Definition
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -205,3 +206,16 @@ def test_a_pattern_or_a_kind_that_means_nothing_is_refused() -> None:
         read_policy("p", ".", {"max-length": 1}, apply_to="topics")
     with pytest.raises(PreconditionFailed, match="name"):
         read_policy("", ".", {"max-length": 1})
+
+
+def test_a_kept_pattern_that_is_none_any_more_applies_to_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    driven = Driven(tmp_path / "store.db")
+    value: dict[str, FieldValue] = {"pattern": r"(a)\1", "apply-to": "all", "priority": 0, "definition": {"expires": 3}}
+    driven.broker.store.define(Definition("policy", "/", "old", value))
+    driven.settle()
+    driven.crash()
+    assert driven.queue("aa").settings.expires is None
+    assert "policy 'old' in vhost '/' applies to nothing: backreferences cannot be matched" in caplog.text
+    driven.operations.clear_policy("old")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
+from batonmq.broker.patterns import PatternError, compile_pattern
 from batonmq.errors import AccessRefused
 
 if TYPE_CHECKING:
@@ -57,6 +57,6 @@ def _permits(pattern: str, name: str) -> bool:
     if pattern == "":
         return name == ""
     try:
-        return re.search(pattern, name) is not None
-    except re.error:
+        return compile_pattern(pattern).found_in(name)
+    except PatternError:
         return False

@@ -6,12 +6,13 @@ lengths, times and counts the lower one counts, of everything else the queue's o
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batonmq.broker.idle import IdleTimer
 from batonmq.broker.overflow import drop_some
+from batonmq.broker.patterns import Pattern, PatternError, compile_pattern
 from batonmq.broker.settings import ARGUMENTS, Settings, read_settings
 from batonmq.errors import NotFound, PreconditionFailed
 from batonmq.store.interface import Definition
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from batonmq.broker.queue import Queue
     from batonmq.broker.vhost import VirtualHost
     from batonmq.fields import FieldValue
+
+log = logging.getLogger("batonmq.broker")
 
 QUEUES, EXCHANGES, ALL = "queues", "exchanges", "all"
 
@@ -60,10 +63,12 @@ class Policy:
     definition: Mapping[str, FieldValue]
     # From the configuration file: no command changes it.
     fixed: bool = False
+    # None: one of an earlier version that cannot be matched in bounded time; it is for nothing.
+    compiled: Pattern | None = field(default=None, compare=False, repr=False)
 
     def matches(self, kind: str, name: str) -> bool:
         """Is it for this one of 'queues' or 'exchanges'?"""
-        return self.apply_to in (kind, ALL) and re.search(self.pattern, name) is not None
+        return self.apply_to in (kind, ALL) and self.compiled is not None and self.compiled.found_in(name)
 
 
 def read_policy(
@@ -79,8 +84,8 @@ def read_policy(
     if not name:
         raise PreconditionFailed("a policy needs a name")
     try:
-        re.compile(pattern)
-    except re.error as error:
+        compiled = compile_pattern(pattern)
+    except PatternError as error:
         raise PreconditionFailed(f"policy '{name}': the pattern is no regular expression: {error}") from None
     if apply_to not in (QUEUES, EXCHANGES, ALL):
         raise PreconditionFailed(f"policy '{name}': apply-to is one of queues, exchanges, all, and not '{apply_to}'")
@@ -88,7 +93,7 @@ def read_policy(
         raise PreconditionFailed(f"policy '{name}': the definition is empty")
     for key, value in definition.items():
         _check(name, key, value)
-    return Policy(name, pattern, apply_to, priority, dict(definition), fixed)
+    return Policy(name, pattern, apply_to, priority, dict(definition), fixed, compiled)
 
 
 def _check(name: str, key: str, value: FieldValue) -> None:
@@ -161,8 +166,14 @@ class Policies:
         assert isinstance(content, dict)
         priority = value["priority"]
         assert isinstance(priority, int)
+        pattern = str(value["pattern"])
+        compiled = None
+        try:
+            compiled = compile_pattern(pattern)
+        except PatternError as error:
+            log.error("policy %r in vhost %r applies to nothing: %s", definition.name, self._vhost.name, error)
         self._by_name[definition.name] = Policy(
-            definition.name, str(value["pattern"]), str(value["apply-to"]), priority, content
+            definition.name, pattern, str(value["apply-to"]), priority, content, compiled=compiled
         )
 
     def _not_fixed(self, name: str) -> None:

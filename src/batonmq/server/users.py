@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from batonmq.broker.access import Permission, User
+from batonmq.broker.patterns import PatternError, compile_pattern
 from batonmq.server.data_directory import exclusive_lock
 from batonmq.server.failures import ConfigError
 from batonmq.server.passwords import check_hash
@@ -41,8 +41,8 @@ class PermissionEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for key in ("configure", "write", "read"):
             expression: str = getattr(self, key)
             try:
-                re.compile(expression)
-            except re.error as error:
+                compile_pattern(expression)
+            except PatternError as error:
                 raise ValueError(f"{key}: {expression!r} is not a regular expression: {error}") from None
 
 

@@ -31,6 +31,7 @@ V     nothing                   None                void
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -149,6 +150,7 @@ _u32 = _U32.unpack_from
 _s32 = _S32.unpack_from
 
 _INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
+_NOTHINGS = re.compile(rb"V+")
 
 # Fixed-size types that are read by one structure: the reader, the octets, and the class that keeps the type.
 _FIXED: dict[int, tuple[struct.Struct, type[int | float]]] = {
@@ -208,6 +210,11 @@ def _array(data: bytes, offset: int, end: int, depth: int) -> tuple[list[FieldVa
     offset += 4
     array: list[FieldValue] = []
     while offset < stop:
+        # What takes least room on the wire is what there can be most of.
+        if nothing := _NOTHINGS.match(data, offset, stop):
+            array += [None] * (nothing.end() - offset)
+            offset = nothing.end()
+            continue
         value, offset = _value(data, offset, stop, depth)
         array.append(value)
     if offset != stop:
@@ -310,6 +317,8 @@ def _with_length(parts: list[bytes]) -> bytes:
 
 
 def _encode_value(value: FieldValue, depth: int) -> bytes:
+    if value is None:
+        return b"V"
     kind = type(value)
     if kind is int:
         assert isinstance(value, int)

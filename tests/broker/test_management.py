@@ -244,3 +244,9 @@ def test_policies_are_set_listed_and_cleared(driven: Driven) -> None:
     ]
     assert ask(driven, "policies.clear", name="short") == {"ok": True}
     assert queue.settings.max_length is None
+
+
+@pytest.mark.parametrize("body", [b"[" * 500_000, b'{"a":' * 100_000, b"1" * 100_000, b" " * (1 << 21)])
+def test_a_request_that_is_made_to_be_hard_to_read_is_refused(driven: Driven, body: bytes) -> None:
+    send(driven, body)
+    assert "error" in answer(driven)

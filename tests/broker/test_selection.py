@@ -257,3 +257,56 @@ def test_when_the_last_selector_leaves_the_queue_is_plain_again(driven: Driven) 
     everything = driven.consume(prefetch=100)
     driven.settle()
     assert len(everything.seen) == 10
+
+
+class Costly(Colour):
+    """Looks at a message for 50 ms."""
+
+    def __init__(self, driven: Driven, *colours: str) -> None:
+        super().__init__(*colours)
+        self._driven = driven
+
+    def matches(self, message: Message) -> bool:
+        self._driven.clock.now += 0.05
+        return super().matches(message)
+
+
+def test_a_costly_selector_looks_at_a_few_messages_at_a_time(driven: Driven) -> None:
+    driven.queue()
+    names = fill(driven, 40, "rg")
+    taker = driven.taker(prefetch=50)
+    taker.selector = costly = Costly(driven, "r")
+    driven.operations.subscribe(taker.queue, taker)
+    before = 0
+    while costly.looked < len(names):
+        driven.turn()
+        # The queue is looked at when it was touched, and as one that had not seen everything.
+        assert before < costly.looked <= before + 4
+        before = costly.looked
+    driven.settle()
+    assert taker.seen == names[::2]
+
+
+def test_so_does_one_that_browses(driven: Driven) -> None:
+    driven.queue()
+    names = fill(driven, 40, "rg")
+    costly = Costly(driven, "r")
+    browser = driven.operations.browse("q", costly)
+    seen: list[str] = []
+    while not browser.finished:
+        before = costly.looked
+        seen += [found.message.body.decode() for found in browser.read(100)]
+        assert costly.looked <= before + 3
+    assert seen == names[::2]
+
+
+def test_so_does_one_that_moves(driven: Driven) -> None:
+    driven.queue()
+    driven.queue("to")
+    names = fill(driven, 40, "rg")
+    costly = Costly(driven, "r")
+    driven.operations.move_messages("q", "to", lambda _: None, selector=costly)
+    assert costly.looked <= 3
+    driven.settle()
+    assert costly.looked == len(names)
+    assert driven.bodies("to") == names[::2]

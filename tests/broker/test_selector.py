@@ -300,3 +300,16 @@ def test_the_error_says_where_and_what() -> None:
 def test_a_long_chain_of_conditions_needs_no_deep_stack() -> None:
     assert holds(" OR ".join(["five = 1"] * 1_200 + ["five = 5"]))
     assert holds("NOT " * 2_000 + "yes")
+
+
+def test_likes_are_counted() -> None:
+    assert holds(" OR ".join(["colour LIKE 'r%'"] * 100))
+    with pytest.raises(SelectorError, match="more than 100 times LIKE"):
+        parse_selector(" OR ".join(["colour LIKE 'r%'"] * 101))
+
+
+def test_whole_numbers_do_not_grow_without_end() -> None:
+    started = time.process_time()
+    assert holds("five" + " * 99999999" * 1_000 + " IS NULL OR TRUE")
+    assert holds("9223372036854775807 + five = 9223372036854775812.0")
+    assert time.process_time() - started < 1

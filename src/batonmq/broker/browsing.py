@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # One step looks at so many messages, or bytes of the store: 2 to 5 ms.
 STEP_MESSAGES = 500
 STEP_BYTES = 1 << 20
+# And selects among them for so long: over long headers that may take tenths of a second for one.
+STEP_SECONDS = 0.01
 
 row_of = attrgetter("row")
 
@@ -65,6 +67,10 @@ class Walk:
         self._ahead.popleft()
         return []
 
+    def back_to(self, lane: Lane, row: int) -> None:
+        """Of what the last step showed, what comes behind this row was not looked at: it comes again."""
+        self._ahead[0] = (lane, row, self._ahead[0][2])
+
 
 class Browsed(NamedTuple):
     """A message as a browser sees it."""
@@ -99,16 +105,21 @@ class Browser:
         time is over are left out.
         """
         found = self._found
-        now = int(self._queue.broker.clock.time() * 1000)
+        clock = self._queue.broker.clock
+        now = int(clock.time() * 1000)
+        until = clock.monotonic() + STEP_SECONDS
         for _ in range(2):
-            if len(found) >= most:
+            if len(found) >= most or clock.monotonic() > until:
                 break
             entries = self._walk.step()
             if entries is None:
                 break
-            for _, entry in entries:
+            for lane, entry in entries:
                 if entry.expires_at and entry.expires_at <= now:
                     continue
                 if self._selector is None or self._selector.matches(entry.message):
                     found.append(Browsed(entry.message, entry.deliveries, entry.expires_at))
+                if self._selector is not None and clock.monotonic() > until:
+                    self._walk.back_to(lane, entry.row)
+                    break
         return [found.popleft() for _ in range(min(most, len(found)))]

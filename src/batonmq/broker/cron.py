@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from calendar import monthrange
+from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
@@ -18,8 +19,10 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 HOURS = 24
 HOUR = timedelta(hours=1)
-# What does not come in so many months never does: 29 February is the same day of the week after 40 years at most.
-MONTHS_MAX = 100 * 12
+# Days of a month at most.
+LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+# Whatever comes at all does within so many months: 29 February is the same day of the week after 40 years at most.
+MONTHS_MAX = 41 * 12
 # Longer ones say nothing that a shorter one could not.
 TEXT_MAX = 255
 
@@ -42,7 +45,7 @@ class Cron:
             raise CronError(f"{len(fields)} fields instead of 5")
         minutes = _numbers(fields[0], "minute", 0, 59)
         hours = _numbers(fields[1], "hour", 0, HOURS - 1)
-        self._days = _numbers(fields[2], "day of the month", 1, 31)
+        self._days = sorted(_numbers(fields[2], "day of the month", 1, 31))
         self._months = _numbers(fields[3], "month", 1, 12, MONTHS)
         # Sunday is 0 and 7.
         self._weekdays = {day % 7 for day in _numbers(fields[4], "day of the week", 0, 7, WEEKDAYS)}
@@ -50,7 +53,8 @@ class Cron:
         self._every_hour = len(hours) == HOURS
         # Minutes of the day.
         self._times = sorted(hour * 60 + minute for hour in hours for minute in minutes)
-        if self._next_day(date(2000, 1, 1)) is None:
+        if self._needs_both and not any(day <= LONGEST[month - 1] for month in self._months for day in self._days):
+            # Every other date falls on each day of the week, sooner or later.
             raise CronError("no day that matches")
 
     def after(self, moment: int) -> int:
@@ -86,14 +90,21 @@ class Cron:
         year, month, number = first.year, first.month, first.day
         for _ in range(MONTHS_MAX):
             if month in self._months:
-                for day in range(number, monthrange(year, month)[1] + 1):
-                    if self._is_day(date(year, month, day)):
-                        return date(year, month, day)
+                for candidate in self._candidates(number, monthrange(year, month)[1]):
+                    day = date(year, month, candidate)
+                    if self._is_day(day):
+                        return day
             number = 1
             month += 1
             if month > 12:
                 year, month = year + 1, 1
         return None
+
+    def _candidates(self, first: int, last: int) -> Iterable[int]:
+        """The days of a month that may match, from one to the last."""
+        if self._needs_both:
+            return [day for day in self._days if first <= day <= last]
+        return range(first, last + 1)
 
     def _is_day(self, day: date) -> bool:
         if day.month not in self._months:

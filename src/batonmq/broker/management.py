@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from batonmq.broker.operations import Operations
 
 MANAGEMENT = "batonmq.management"
+# Bytes of a request: what is read takes its time, in which nobody is served.
+REQUEST_MAX = 1 << 20
 
 OPERATIONS = {**QUEUE_OPERATIONS, **POLICY_OPERATIONS, **DELIVERY_OPERATIONS}
 
@@ -60,10 +62,12 @@ class ManagementTarget:
         return KEPT
 
     def _do(self, body: bytes, reply: _Reply) -> Answer | None:
+        if len(body) > REQUEST_MAX:
+            raise PreconditionFailed(f"the request has {len(body)} bytes, more than {REQUEST_MAX}")
         try:
             fields = json.loads(body)
             operation = OPERATIONS[fields["operation"]]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             known = ", ".join(sorted(OPERATIONS))
             raise PreconditionFailed(f'a request is JSON with an "operation", one of: {known}') from None
         return operation(Request(self.operations, fields, reply, reply.refuse))

@@ -38,6 +38,8 @@ log = logging.getLogger("batonmq.broker")
 
 # Messages that a queue looks at in one go, so that a long search does not hold up the loop: a selector takes some 5 us.
 LOOKS = 1_000
+# And for how long, since one over a long header may take tenths of a second.
+LOOK_MAX = 0.01
 # What one go reads from the store, at most.
 SLICE_MESSAGES = 500
 SLICE_BYTES = 1 << 20
@@ -75,6 +77,7 @@ class Selection:
         "_slice_after",
         "_slice_is_last",
         "_slice_lane",
+        "_until",
         "is_fetching",
         "is_grouped",
         "queue",
@@ -90,6 +93,7 @@ class Selection:
         # Is there more to be looked at than one go took?
         self.unfinished = False
         self._looks = 0
+        self._until = 0.0
         # Did the search that ended last end early?
         self._is_cut = False
         self._cut_at = 0
@@ -174,6 +178,7 @@ class Selection:
 
     def _begin(self) -> None:
         self._looks = LOOKS
+        self._until = self.queue.broker.clock.monotonic() + LOOK_MAX
         self.unfinished = self._is_broken = False
         self._slice_lane = None
 
@@ -284,9 +289,13 @@ class Selection:
         seat.cursor = max(seat.cursor, self._cut_at if self._is_cut else lane.next_row - 1)
         return None
 
-    @staticmethod
-    def _is_wanted(message: Message, consumer: Consumer | None) -> bool:
-        return consumer is None or consumer.selector is None or consumer.selector.matches(message)
+    def _is_wanted(self, message: Message, consumer: Consumer | None) -> bool:
+        if consumer is None or consumer.selector is None:
+            return True
+        is_wanted = consumer.selector.matches(message)
+        if self.queue.broker.clock.monotonic() > self._until:
+            self._looks = 0
+        return is_wanted
 
     def _entries(self, lane: Lane, after: int, last: int) -> Iterator[QueuedMessage | StoredMessage]:
         """What is ready after a row and not after another, in order: in the window, then in the store.

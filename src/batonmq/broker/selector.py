@@ -43,6 +43,8 @@ from batonmq.broker.selector_terms import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batonmq.message import Message
 
 __all__ = ["MessageSelector", "SelectorError", "parse_selector"]
@@ -50,6 +52,8 @@ __all__ = ["MessageSelector", "SelectorError", "parse_selector"]
 # Octets of a selector, and how deep it may be nested: enough for what people write, too little to exhaust a stack.
 LENGTH_MAX = 16_384
 DEPTH_MAX = 64
+# Each of them may go through all of a long header.
+LIKES_MAX = 100
 
 # ActiveMQ's and Artemis' way to ask for the two options in the selector itself.
 CONVERTING = "convert_string_expressions:"
@@ -102,6 +106,7 @@ class _Parser:
         self._tokens = found
         self._at = 0
         self._depth = 0
+        self._likes = 0
         self._converts = converts
 
     def parse(self) -> Node:
@@ -184,6 +189,9 @@ class _Parser:
             self._must("AND")
             node = between(self._numeric(left), low, self._numeric(self._sum()), converts=self._converts)
         elif self._takes("LIKE"):
+            self._likes += 1
+            if self._likes > LIKES_MAX:
+                raise SelectorError(f"bad selector: more than {LIKES_MAX} times LIKE")
             pattern = self._text()
             node = like(self._textual(left), pattern, self._text() if self._takes("ESCAPE") else "")
         elif self._takes("IN"):
@@ -225,16 +233,17 @@ class _Parser:
     # ------------------------------------------------------------------ values
 
     def _sum(self) -> Node:
-        node = self._term()
-        while operator := self._takes("+", "-"):
-            node = arithmetic(operator, self._numeric(node), self._numeric(self._term()), converts=self._converts)
-        return node
+        return self._chain(self._term, "+", "-")
 
     def _term(self) -> Node:
-        node = self._unary()
-        while operator := self._takes("*", "/", "%"):
-            node = arithmetic(operator, self._numeric(node), self._numeric(self._unary()), converts=self._converts)
-        return node
+        return self._chain(self._unary, "*", "/", "%")
+
+    def _chain(self, operand: Callable[[], Node], *operators: str) -> Node:
+        first = operand()
+        others: list[tuple[str, Node]] = []
+        while operator := self._takes(*operators):
+            others.append((operator, self._numeric(operand())))
+        return arithmetic(self._numeric(first), others, converts=self._converts) if others else first
 
     def _unary(self) -> Node:
         is_negative = False

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import operator
-import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from batonmq.broker.selector_lexer import SelectorError
+from batonmq.broker.selector_like import Like
 
 if TYPE_CHECKING:
     from batonmq.fields import FieldValue
@@ -36,6 +35,9 @@ DEFAULT_PRIORITY = 4
 # Timestamps below count seconds, as AMQP's do; those above milliseconds, as JMS' and STOMP's do. As seconds it is the
 # year 5138, as milliseconds 1973.
 SECONDS_BELOW = 100_000_000_000
+
+# Whole numbers of Java's widest type.
+LONG_MAX = 2**63
 
 _NOTHING: dict[str, FieldValue] = {}
 
@@ -130,25 +132,36 @@ def _spelled(text: str) -> int | float | None:
     return None if math.isnan(number) else number
 
 
-def arithmetic(symbol: str, left: Node, right: Node, *, converts: bool) -> Node:
-    """left symbol right; unknown where either is no number, or the result is none."""
-    operations: dict[str, Callable[[float, float], float]] = {
-        "+": operator.add,
-        "-": operator.sub,
-        "*": operator.mul,
-        "/": operator.truediv,
-        "%": math.fmod,
-    }
-    operation = operations[symbol]
+OPERATIONS: dict[str, Callable[[float, float], float]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "%": math.fmod,
+}
+
+
+def arithmetic(first: Node, others: list[tuple[str, Node]], *, converts: bool) -> Node:
+    """first symbol other symbol other ...; unknown where one is no number, or a result is none.
+
+    A long chain is one node: a stack of nodes would have an end.
+    """
+    steps = [(OPERATIONS[symbol], node.value) for symbol, node in others]
 
     def value(view: View) -> FieldValue:
-        a, b = _number(left.value(view), converts), _number(right.value(view), converts)
-        if a is None or b is None:
-            return None
-        try:
-            return operation(a, b)
-        except (ArithmeticError, ValueError):
-            return None
+        result: float | None = _number(first.value(view), converts)
+        for operation, operand in steps:
+            number = _number(operand(view), converts)
+            if result is None or number is None:
+                return None
+            try:
+                result = operation(result, number)
+                if type(result) is int and not -LONG_MAX <= result <= LONG_MAX:
+                    # JMS has no whole numbers beyond 64 bits, and a product of many would grow without end.
+                    result = float(result)
+            except (ArithmeticError, ValueError):
+                return None
+        return result
 
     return Node(NUMERIC, value)
 
@@ -275,49 +288,10 @@ def one_of(node: Node, texts: list[str]) -> Node:
 
 def like(node: Node, pattern: str, escape: str) -> Node:
     """LIKE: ``_`` is any character, ``%`` any text; what follows the escape character stands for itself."""
-    fits = _Like(pattern, escape).fits
+    fits = Like(pattern, escape).fits
 
     def value(view: View) -> FieldValue:
         found = node.value(view)
         return None if found is None else isinstance(found, str) and fits(found)
 
     return Node(BOOLEAN, value)
-
-
-class _Like:
-    """A pattern as the pieces between its ``%``. Each piece is looked for once, from left to right: a pattern that a
-    backtracking expression would take hours for costs no more than its length times the text's.
-    """
-
-    __slots__ = ("_pieces",)
-
-    def __init__(self, pattern: str, escape: str) -> None:
-        if escape and len(escape) != 1:
-            raise SelectorError(f"bad selector: ESCAPE takes one character, not {escape!r}")
-        pieces = [""]
-        is_escaped = False
-        for character in pattern:
-            if is_escaped or character not in (escape, "%", "_"):
-                pieces[-1] += re.escape(character)
-                is_escaped = False
-            elif character == escape:
-                is_escaped = True
-            elif character == "%":
-                pieces.append("")
-            else:
-                pieces[-1] += "."
-        if is_escaped:
-            raise SelectorError(f"bad selector: nothing follows the escape character in LIKE {pattern!r}")
-        last = len(pieces) - 1
-        self._pieces = [
-            re.compile(piece + (r"\Z" if number == last else ""), re.DOTALL) for number, piece in enumerate(pieces)
-        ]
-
-    def fits(self, text: str) -> bool:
-        at = 0
-        for number, piece in enumerate(self._pieces):
-            found = piece.search(text, at) if number else piece.match(text)
-            if found is None:
-                return False
-            at = found.end()
-        return True

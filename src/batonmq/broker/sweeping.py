@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from batonmq.broker.browsing import Walk
+from batonmq.broker.browsing import STEP_SECONDS, Walk
 from batonmq.broker.intake import enter
 from batonmq.broker.settings import DROP_HEAD
 from batonmq.errors import BrokerError, StoreError
@@ -94,10 +94,15 @@ class Sweep(ABC):
         except StoreError as error:
             self._end(error.reason)
             return
+        clock = self.queue.broker.clock
+        until = clock.monotonic() + STEP_SECONDS
         for lane, entry in entries or ():
             if self._most is not None and self.count + len(self._taken) >= self._most:
                 break
             if (self._selector is None or self._selector.matches(entry.message)) and not self._take(lane, entry):
+                break
+            if self._selector is not None and clock.monotonic() > until:
+                self._walk.back_to(lane, entry.row)
                 break
         if self._taken:
             broker = self.queue.broker

@@ -79,7 +79,7 @@ class _Parser:
         return self._at >= len(self._source)
 
     def wrong(self, what: str) -> PatternError:
-        return PatternError(f"{what}, at character {self._at + 1}")
+        return PatternError(f"{what} at position {self._at}")
 
     def _peek(self) -> str:
         return self._source[self._at] if self._at < len(self._source) else ""
@@ -205,7 +205,7 @@ class _Parser:
             return self._escape()
         if character in "*+?":
             self._at -= 1
-            raise self.wrong("there is nothing to repeat")
+            raise self.wrong("nothing to repeat")
         return self._literal(character)
 
     def _literal(self, character: str) -> Character:

@@ -8,8 +8,10 @@ import struct
 import pytest
 from pamqp import commands as spec
 
+from batonmq.fields import FieldValue
 from tests.conftest import Connect
 from tests.support.codec import METHOD
+from tests.support.marks import differs_from
 from tests.support.wire import CAPABILITIES, Channel, Content, channel_error, connection_error
 
 EXCLUSIVE = "ACCESS_REFUSED - queue '{}' in vhost '/' in exclusive use"
@@ -249,6 +251,42 @@ def test_prefetch_of_a_consumer_holds_for_later_consumers_only(ch: Channel, name
     ch.consume(name)
     ch.qos(1)
     ch.messages(5)
+
+
+@pytest.mark.parametrize("product", ["pika", "", 7, {"py-amqp": True}, None])
+def test_a_consumer_keeps_the_prefetch_that_it_began_with(connect: Connect, name: str, product: FieldValue) -> None:
+    wire = connect(properties={"product": product})
+    ch = wire.channel()
+    fill(ch, name, 10)
+    ch.qos(1)
+    ch.consume(name, "a")
+    ch.qos(5)
+    ch.message()
+    assert ch.quiet()
+    ch.consume(name, "b")
+    assert {content.consumer for content in ch.messages(5)} == {"b"}
+    assert ch.quiet()
+
+
+@differs_from("rabbitmq", why="kombu's kind of waiting tasks stall there")
+def test_a_later_prefetch_reaches_the_consumers_of_clients_that_count_on_it(connect: Connect, name: str) -> None:
+    ch = connect(properties={"product": "py-amqp", "product_version": "5.3.1"}).channel()
+    fill(ch, name, 20)
+    ch.qos(2)
+    ch.consume(name)
+    held = ch.messages(2)
+    ch.qos(5)
+    held += ch.messages(3)
+    assert ch.quiet(0.05)
+    ch.qos(2)
+    for content in held[:3]:
+        ch.ack(content.tag)
+    ch.barrier()
+    assert ch.quiet(0.05)
+    ch.ack(held[3].tag)
+    ch.message()
+    ch.qos(0)
+    ch.messages(14)
 
 
 def test_each_consumer_has_its_own_prefetch(ch: Channel, name: str) -> None:

@@ -16,6 +16,7 @@ from types import ModuleType
 import pytest
 
 from tests.conftest import sweep
+from tests.support.marks import differs_from
 from tests.support.wire import Address
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -115,6 +116,17 @@ def test_a_task_waits_for_its_time(app: ModuleType, by: str) -> None:
         result = app.add.apply_async((1, 2), eta=datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=1))
     assert result.get(timeout=20) == 3
     assert time.monotonic() - began > 0.9
+
+
+@pytest.mark.usefixtures("worker")
+@differs_from("rabbitmq 4.", why="it has no prefetch that reaches a running consumer, and Celery stalls")
+def test_tasks_that_wait_for_their_time_hold_up_nobody(app: ModuleType) -> None:
+    waiting = [app.add.apply_async((number, 1), countdown=4) for number in range(12)]
+    began = time.monotonic()
+    assert app.add.delay(1, 2).get(timeout=20) == 3
+    assert time.monotonic() - began < 3.5
+    assert not any(result.ready() for result in waiting)
+    assert [result.get(timeout=20) for result in waiting] == list(range(1, 13))
 
 
 @pytest.mark.usefixtures("worker")

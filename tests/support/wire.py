@@ -310,12 +310,13 @@ class Wire:
         *,
         vhost: str = "/",
         capabilities: FieldTable | None = None,
+        properties: FieldTable | None = None,
         channel_max: int | None = None,
         frame_max: int | None = None,
         heartbeat: int = 0,
     ) -> Wire:
         self.greet()
-        self.log_in(user, password, capabilities=capabilities)
+        self.log_in(user, password, capabilities=capabilities, properties=properties)
         self.tune_ok(channel_max, frame_max, heartbeat)
         self.send(spec.Connection.Open(vhost))
         self.expect(spec.Connection.OpenOk)

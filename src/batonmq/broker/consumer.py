@@ -25,8 +25,9 @@ class Consumer(ABC):
     """Made by a protocol for each subscription.
 
     A protocol decides when there is room (its prefetch, its credit, a socket that takes more) and says so with
-    ``Queue.offer``. What was handed over stays the consumer's until the protocol settles it with ``Queue.accept``,
-    ``release`` or ``reject``.
+    ``Queue.offer``. Room that several share may be gone when the queue comes to it, so that each hand-over asks first,
+    and passes over whoever has none. What was handed over stays the consumer's until the protocol settles it with
+    ``Queue.accept``, ``release`` or ``reject``.
     """
 
     # Subclasses that live on a hot path add their own slots.
@@ -68,6 +69,9 @@ class Consumer(ABC):
     def room(self) -> int:
         """How many messages it would take now; a protocol with a quick ``deliver_all`` says more than one."""
         return 1 if self.has_room() else 0
+
+    def passed_over(self) -> None:  # noqa: B027 (optional, as its text says)
+        """It stood in its queue's line and has no room: it stands there no more, until it is offered again."""
 
     def deliver_all(self, batch: list[QueuedMessage]) -> None:
         """Take several messages, not more than ``room`` said."""

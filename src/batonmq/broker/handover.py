@@ -28,8 +28,12 @@ def dispatch_plain(queue: Queue) -> None:
     before = lane.handed
     while ready and takers:
         consumer = takers[0]
+        room = consumer.room()
+        if not room:
+            pass_over(queue, consumer)
+            continue
         # Among several each gets one message in turn; one alone gets what it has room for.
-        batch = _take_batch(lane, consumer.room() if len(takers) == 1 else 1)
+        batch = _take_batch(lane, room if len(takers) == 1 else 1)
         if not consumer.no_ack:
             queue.unsettled += len(batch)
         for queued in batch:
@@ -45,10 +49,7 @@ def dispatch_plain(queue: Queue) -> None:
         consumer.deliver_all(batch)
         if queue.kept and not consumer.no_ack and _must_any_wait(queue, batch) and not _is_noted(queue, batch):
             consumer.hold(queue.store.batch)
-        if not consumer.has_room():
-            takers.popleft()
-            consumer.waiting = False
-        elif len(takers) > 1:
+        if len(takers) > 1 and takers[0] is consumer:
             takers.rotate(-1)
     if lane.handed > before and queue.kept:
         queue.store.mark_handed(lane.lane_id, lane.handed & POSITION_MASK)
@@ -105,34 +106,51 @@ def dispatch_featured(queue: Queue) -> None:
     if queue.selection is not None:
         queue.selection.dispatch()
         return
-    while queue.takers:
+    while (consumer := next_taker(queue)) is not None:
         queued = queue.take()
         if queued is None:
             return
-        consumer = _next_taker(queue)
         if consumer.no_ack:
             queue.accept(queued)
         else:
             queued.holder = consumer
             queue.watch_deadline(queued)
-        has_room = consumer.deliver(queued)
+        consumer.deliver(queued)
         if must_wait(queue, queued) and not consumer.no_ack:
             consumer.hold(queue.store.batch)
-        if not has_room:
-            queue.takers.popleft()
-            consumer.waiting = False
-        elif len(queue.takers) > 1:
-            queue.takers.rotate(-1)
+        served(queue, consumer)
 
 
-def _next_taker(queue: Queue) -> Consumer:
-    """Of the consumers with room those of the highest priority come first; it is moved to the head."""
+def next_taker(queue: Queue) -> Consumer | None:
+    """Who is served next: of those in line the highest priority, and of these the longest waiting; now at the head.
+
+    Whoever has lost its room since it was offered is passed over.
+    """
     takers = queue.takers
-    if len(takers) > 1:
-        best = max(takers, key=lambda consumer: consumer.priority)
-        while takers[0].priority != best.priority:
-            takers.rotate(-1)
-    return takers[0]
+    while takers:
+        if len(takers) > 1:
+            best = max(takers, key=lambda consumer: consumer.priority)
+            while takers[0].priority != best.priority:
+                takers.rotate(-1)
+        consumer = takers[0]
+        if consumer.has_room():
+            return consumer
+        pass_over(queue, consumer)
+    return None
+
+
+def pass_over(queue: Queue, consumer: Consumer) -> None:
+    """It has no room: others are served meanwhile."""
+    queue.withdraw(consumer)
+    consumer.passed_over()
+
+
+def served(queue: Queue, consumer: Consumer) -> None:
+    """It has been given a message: the others in line come first now."""
+    # It may have been withdrawn by what the delivery led to.
+    if consumer.waiting and len(queue.takers) > 1:
+        queue.takers.remove(consumer)
+        queue.takers.append(consumer)
 
 
 def take(queue: Queue) -> QueuedMessage | None:

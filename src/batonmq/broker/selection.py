@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.expiry import NOW_OR_NEVER
 from batonmq.broker.groups import Groups, group_of
-from batonmq.broker.handover import must_wait
+from batonmq.broker.handover import must_wait, pass_over, served
 from batonmq.errors import StoreError
 from batonmq.message import DURABLE, GONE, HELD, QueuedMessage
 
@@ -142,7 +142,14 @@ class Selection:
         self.queue.touch()
 
     def _in_turn(self) -> list[Consumer]:
-        takers = list(self.queue.takers)
+        """Those with room, the next to be served first."""
+        queue = self.queue
+        takers: list[Consumer] = []
+        for consumer in list(queue.takers):
+            if consumer.has_room():
+                takers.append(consumer)
+            else:
+                pass_over(queue, consumer)
         if len(takers) > 1:
             takers.sort(key=lambda consumer: -consumer.priority)
         return takers
@@ -151,16 +158,10 @@ class Selection:
         queue = self.queue
         if consumer.no_ack:
             queue.accept(queued)
-        has_room = consumer.deliver(queued)
+        consumer.deliver(queued)
         if must_wait(queue, queued) and not consumer.no_ack:
             consumer.hold(queue.store.batch)
-        # It may have been withdrawn by what the delivery led to.
-        if consumer.waiting:
-            queue.takers.remove(consumer)
-            if has_room:
-                queue.takers.append(consumer)
-            else:
-                consumer.waiting = False
+        served(queue, consumer)
 
     def fetch(self) -> QueuedMessage | None:
         """One message for a client that asks for it; None when none that it may have was found."""

@@ -52,8 +52,14 @@ def subscribe(queue: Queue, consumer: Consumer) -> None:
         queue.selection.consumers_changed()
     queue.had_consumer = True
     queue.used()
+    _begin(queue, consumer)
+
+
+def _begin(queue: Queue, consumer: Consumer) -> None:
     if consumer.has_room():
         queue.offer(consumer)
+    else:
+        consumer.passed_over()
 
 
 def unsubscribe(queue: Queue, consumer: Consumer) -> None:
@@ -68,6 +74,4 @@ def unsubscribe(queue: Queue, consumer: Consumer) -> None:
         if queue.auto_delete and not queue.deleted:
             queue.vhost.remove_queue(queue)
     elif queue.settings.single_active:
-        active = queue.consumers[0]
-        if active.has_room():
-            queue.offer(active)
+        _begin(queue, queue.consumers[0])

@@ -116,9 +116,13 @@ class Channel(Publishing):
             held = sum(1 for queued in self.unsettled.values() if queued.holder is not None)
             self.global_prefetch = m.prefetch_count
             self.credit = (m.prefetch_count or UNLIMITED) - held
-            self.offer_consumers()
+            self.wake_line()
         else:
             self.prefetch = m.prefetch_count
+            if self.session.counts_on_later_prefetch:
+                for consumer in self.consumers.values():
+                    consumer.set_prefetch(m.prefetch_count)
+                self.offer_consumers()
         return methods.BasicQosOk()
 
     def on_consume(self, m: methods.BasicConsume) -> methods.Method | None:
@@ -171,6 +175,7 @@ class Channel(Publishing):
 
     def _stop(self, consumer: AmqpConsumer) -> None:
         self.consumers.pop(consumer.tag, None)
+        self.line.leave(consumer)
         # Acknowledgements of what it was given must not put it back in line.
         consumer.credit = -UNLIMITED
         if isinstance(consumer, ReplyConsumer):

@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from batonmq.protocols.amqp091.encoder import method_frame
+from batonmq.protocols.amqp091.sharing import Line
 
 if TYPE_CHECKING:
     from batonmq.message import QueuedMessage
@@ -24,6 +25,7 @@ class ChannelState(ABC):
     """See the module."""
 
     __slots__ = (
+        "called",
         "confirmable",
         "confirmed",
         "confirming",
@@ -34,6 +36,7 @@ class ChannelState(ABC):
         "global_prefetch",
         "is_closing",
         "last_queue",
+        "line",
         "number",
         "prefetch",
         "published",
@@ -62,6 +65,9 @@ class ChannelState(ABC):
         self.prefetch = 0
         self.global_prefetch = 0
         self.credit = UNLIMITED
+        # Who waits for room that the channel's consumers share, and who was called from there in this turn.
+        self.line = Line()
+        self.called: dict[AmqpConsumer, None] = {}
         self.delivery_tag = 0
         self.unsettled: dict[int, QueuedMessage] = {}
         self.settled_up_to = 1
@@ -77,6 +83,11 @@ class ChannelState(ABC):
         self.unconfirmed: deque[tuple[int, int]] = deque()
         self.stored_batch = 0
         self.transaction: Transaction | None = None
+
+    def has_room_for(self, consumer: AmqpConsumer) -> bool:
+        """Is there room under the limit of the channel that is not kept for others?"""
+        called = self.called
+        return self.credit > (len(called) - (consumer in called) if called else 0)
 
     def send(self, method: Method) -> None:
         """Send a method on this channel."""

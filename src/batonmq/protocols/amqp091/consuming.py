@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class AmqpConsumer(Consumer):
     """One basic.consume."""
 
-    __slots__ = ("channel", "credit", "prefix")
+    __slots__ = ("channel", "credit", "limit", "prefix")
 
     def __init__(
         self,
@@ -39,7 +39,13 @@ class AmqpConsumer(Consumer):
         self.channel = channel
         self.prefix = deliver_prefix(channel.number, tag)
         # How many more messages it takes before it must settle some.
-        self.credit = prefetch or UNLIMITED
+        self.limit = prefetch or UNLIMITED
+        self.credit = self.limit
+
+    def set_prefetch(self, prefetch: int) -> None:
+        """Another limit from now on; what it holds counts towards it."""
+        before, self.limit = self.limit, prefetch or UNLIMITED
+        self.credit += self.limit - before
 
     def deliver(self, queued: QueuedMessage) -> bool:
         self.deliver_all([queued])
@@ -65,10 +71,14 @@ class AmqpConsumer(Consumer):
         if not self.no_ack:
             self.credit -= count
             channel.credit -= count
+        if channel.called:
+            channel.called.pop(self, None)
 
     def room(self) -> int:
         if not self.has_room():
             return 0
+        if self.channel.called:
+            return 1
         return UNLIMITED if self.no_ack else min(self.credit, self.channel.credit)
 
     def has_room(self) -> bool:
@@ -76,7 +86,13 @@ class AmqpConsumer(Consumer):
         session = channel.session
         if session.is_choked or session.unsent >= session.unsent_max:
             return False
-        return self.no_ack or (self.credit > 0 and channel.credit > 0)
+        # What needs no acknowledgement is not counted, and waits for the channel's room all the same, as in RabbitMQ.
+        return (self.no_ack or self.credit > 0) and channel.has_room_for(self)
+
+    def passed_over(self) -> None:
+        channel = self.channel
+        if (self.no_ack or self.credit > 0) and not channel.has_room_for(self):
+            channel.line.join(self)
 
     def hold(self, batch: int) -> None:
         self.channel.session.gate.hold(batch)
@@ -84,6 +100,9 @@ class AmqpConsumer(Consumer):
     def cancelled(self) -> None:
         channel = self.channel
         channel.consumers.pop(self.tag, None)
+        channel.line.leave(self)
+        # Acknowledgements of what it was given must not put it back in line.
+        self.credit = -UNLIMITED
         if channel.session.wants_cancel_notify:
             # After the answer to whoever deleted the queue: clients that did it themselves wait for that first.
             channel.session.send_last(
@@ -141,20 +160,51 @@ class Settlement(ChannelState):
                 consumer.credit += 1  # type: ignore[attr-defined]
                 self.credit += 1
                 consumers.add(consumer)
-        if not consumers:
-            return
         if self.global_prefetch:
-            self.offer_consumers()
+            self._share(consumers)
             return
         for consumer in consumers:
             if not consumer.waiting and consumer.has_room():
                 consumer.queue.offer(consumer)
 
+    def take_credit(self, deliveries: Iterable[tuple[int, QueuedMessage]]) -> None:
+        """These are in their consumers' hands again."""
+        for _, queued in deliveries:
+            if queued.holder is not None:
+                queued.holder.credit -= 1  # type: ignore[attr-defined]
+                self.credit -= 1
+
     def offer_consumers(self) -> None:
         """Room may have come back for all consumers of the channel."""
         for consumer in self.consumers.values():
-            if not consumer.waiting and consumer.has_room() and not isinstance(consumer, ReplyConsumer):
+            if consumer.waiting or isinstance(consumer, ReplyConsumer) or consumer in self.line:
+                continue
+            if consumer.has_room():
                 consumer.queue.offer(consumer)
+            else:
+                consumer.passed_over()
+
+    def _share(self, consumers: Iterable[Consumer]) -> None:
+        """These have settled something under the limit of the channel: those who have waited for room come first."""
+        for consumer in consumers:
+            # Only its own consumers hold what the channel settles.
+            if not consumer.waiting and consumer.credit > 0:  # type: ignore[attr-defined]
+                self.line.join(consumer)  # type: ignore[arg-type]
+        self.wake_line()
+
+    def wake_line(self) -> None:
+        """Call as many of those in line as the channel has room for: one message is kept for each.
+
+        Some may find that there is nothing for them after all: the session has the next called when the turn ends.
+        """
+        called = self.called
+        while self.credit > len(called) and (consumer := self.line.next()) is not None:
+            if consumer.has_room():
+                consumer.queue.offer(consumer)
+                if consumer.queue.ready_count:
+                    called[consumer] = None
+        if called:
+            self.session.note_sharing(self)
 
     def ack(self, tag: int, multiple: bool) -> None:
         """basic.ack."""
@@ -168,10 +218,10 @@ class Settlement(ChannelState):
             if consumer is not None:
                 consumer.credit += 1  # type: ignore[attr-defined]
                 self.credit += 1
-                if not consumer.waiting and not self.global_prefetch and consumer.has_room():
+                if self.global_prefetch:
+                    self._share((consumer,))
+                elif not consumer.waiting and consumer.has_room():
                     consumer.queue.offer(consumer)
-                elif self.global_prefetch:
-                    self.offer_consumers()
             return
         taken = self.take_delivery(tag, multiple=multiple)
         if self.transaction is not None:

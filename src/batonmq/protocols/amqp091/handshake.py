@@ -48,6 +48,12 @@ CAPABILITIES: dict[str, FieldValue] = {
 }
 
 
+# Clients that count on basic.qos (global=false) to reach consumers that are there already, as §1.8.3.1 has it and
+# RabbitMQ has not: kombu, on which Celery stands, raises the prefetch for each task that waits for its time, and asks
+# for RabbitMQ's other way (global=true) only where the product is RabbitMQ 3. It comes over py-amqp.
+COUNT_ON_LATER_PREFETCH = ("py-amqp",)
+
+
 class Handshake:
     """What happens on a session's channel 0."""
 
@@ -127,6 +133,7 @@ class Handshake:
             self.session.wants_cancel_notify = capabilities.get("consumer_cancel_notify") is True
             self.session.wants_blocked = capabilities.get("connection.blocked") is True
             self.session.wants_close_on_refusal = capabilities.get("authentication_failure_close") is True
+        self.session.counts_on_later_prefetch = method.client_properties.get("product") in COUNT_ON_LATER_PREFETCH
         if method.mechanism not in MECHANISMS:
             raise ProtocolFailure(503, f"unknown authentication mechanism '{method.mechanism}'")
         user, password = _credentials(method.mechanism, method.response)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from batonmq.errors import StoreError
     from batonmq.fields import FieldValue
     from batonmq.protocols.amqp091.channel import Channel
+    from batonmq.protocols.amqp091.consuming import Settlement
     from batonmq.protocols.amqp091.parser import Event
     from batonmq.protocols.amqp091.publishing import Publishing
 
@@ -64,6 +65,8 @@ class SpeakingSession(ABC):
         self.wants_cancel_notify = False
         self.wants_blocked = False
         self.wants_close_on_refusal = False
+        # Is a changed prefetch (global=false) meant for the consumers that are there, too?
+        self.counts_on_later_prefetch = False
         self.client_properties: Mapping[str, FieldValue] = {}
         self.user: User
         self.vhost: VirtualHost
@@ -77,6 +80,7 @@ class SpeakingSession(ABC):
         # Events that wait while the session is suspended.
         self._backlog: deque[Event] = deque()
         self._confirming: dict[Publishing, None] = {}
+        self._sharing: dict[Settlement, None] = {}
         self._last_route: object = None
         self._last_words: list[bytes] = []
         self.gate = CommitGate(broker, self)
@@ -108,12 +112,23 @@ class SpeakingSession(ABC):
             self.host.wake()
         self._confirming[channel] = None
 
+    def note_sharing(self, channel: Settlement) -> None:
+        """Consumers of the channel were called: when the turn ends, is there room left for others?"""
+        if not self._sharing:
+            self.host.wake()
+        self._sharing[channel] = None
+
     def turn_ended(self) -> None:
         """The output is about to be taken: what is confirmed at once is confirmed in one frame for each channel."""
         if self._confirming:
-            for channel in self._confirming:
-                channel.send_confirms()
+            for confirming in self._confirming:
+                confirming.send_confirms()
             self._confirming.clear()
+        if self._sharing:
+            sharing, self._sharing = self._sharing, {}
+            for channel in sharing:
+                channel.called.clear()
+                channel.wake_line()
         if self._last_words and not self.suspended:
             self.output += self._last_words
             self._last_words.clear()
@@ -250,6 +265,7 @@ class SpeakingSession(ABC):
                 channel.release()
         self.channels.clear()
         self._confirming.clear()
+        self._sharing.clear()
         if self.state >= OPEN:
             self.operations.release_owned()
 

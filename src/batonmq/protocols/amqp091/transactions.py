@@ -66,6 +66,7 @@ class Transaction:
         back, self._committing = self._committing, []
         for _, queued in back:
             queued.lane.queue.unsettle(queued)
+        self._channel.take_credit(back)
         self._put_back(back)
 
     def rollback(self) -> None:

@@ -191,7 +191,7 @@ def test_c8_any_other_frame_first_ends_the_connection(client: Client, command: s
 
 
 def test_c8_bytes_that_are_no_frame_end_the_connection(client: Client) -> None:
-    refused(client.feed(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n\0"), "Bad command")
+    refused(client.feed(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n\0"), "Illegal command")
     assert client.has_ended()
 
 
@@ -239,7 +239,7 @@ def test_c12_frames_of_a_server_end_the_connection(driven: Driven, command: str)
     refused(client.do(command, {"message": "?"}), "Bad command")
     assert client.has_ended()
     early = Client(driven)
-    refused(early.do(command, {"message": "?"}), "Bad command")
+    refused(early.do(command, {"message": "?"}), "Illegal command")
     assert early.has_ended()
 
 

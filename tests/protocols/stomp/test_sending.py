@@ -26,7 +26,7 @@ def received(driven: Driven, version: str = "1.2", dialect: str = "spec") -> Fra
 
 def test_s1_a_destination_is_a_must(client: Client) -> None:
     error = refused(client.do("SEND", {"receipt": "r"}, "m"), "Missing destination")
-    assert error.text == "'SEND' must include a 'destination' header"
+    assert error.text == "\"SEND\" must include a 'destination' header"
     assert error["receipt-id"] == "r"
 
 

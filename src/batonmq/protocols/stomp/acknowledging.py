@@ -50,7 +50,7 @@ class Acknowledging:
         requeue = head.headers.get("requeue")
         if requeue is None:
             return dialect.nack
-        return RELEASE if requeue.lower() == "true" else REJECT
+        return {"true": RELEASE, "false": REJECT}.get(requeue.lower(), dialect.nack)
 
     def _take(self, head: Head, *, cumulative: bool) -> Taken:
         """The deliveries that the frame means, no longer unsettled. Raises StompFailure."""
@@ -58,21 +58,18 @@ class Acknowledging:
         name = "id" if session.version == V12 else "message-id"
         shown = head.headers.get(name)
         if shown is None:
-            raise StompFailure("Missing header", f"'{head.command}' must include a '{name}' header")
+            raise _missing(head.command, name)
         subscription, tag = self._find(shown)
-        if session.version not in (V10, V12):
+        if session.version not in (V10, V12) and session.dialect.ack_needs_subscription:
             named = head.headers.get("subscription")
             if named is None:
-                raise StompFailure("Missing header", f"'{head.command}' must include a 'subscription' header")
+                raise _missing(head.command, "subscription")
             if subscription is not None and subscription.id != named and subscription.id is not None:
                 raise StompFailure("Message not found", f"'{shown}' was not delivered to subscription '{named}'")
         if isinstance(subscription, Browsing):
             return []
         if subscription is None or tag not in subscription.unsettled:
-            if subscription is not None and subscription.no_ack:
-                detail = f"subscription '{subscription.id or subscription.destination.text}' has ack:auto"
-                raise StompFailure("Message not found", f"{detail}: there is nothing to acknowledge")
-            raise StompFailure("Message not found", f"unknown delivery '{shown[:128]}': settled already, or never made")
+            raise self._unknown(head.command, name, shown, subscription, tag)
         if subscription.mode != CLIENT or not cumulative:
             return [(subscription, tag, subscription.unsettled.pop(tag))]
         which = [subscription]
@@ -99,6 +96,23 @@ class Acknowledging:
             return None, 0
         return self._session.subscribing.numbered(int(parts[1])), int(parts[2])
 
+    def _unknown(
+        self, command: str, name: str, shown: str, subscription: Subscription | None, tag: int
+    ) -> StompFailure:
+        """There is nothing unsettled by this id."""
+        if self._session.dialect.ack_fails_as_amqp:
+            if not tag:
+                return StompFailure("Invalid header", f'"{command}" must include a valid "{name}" header')
+            if subscription is None:
+                return StompFailure("Subscription not found", f'Message with id "{shown}" has no subscription')
+            detail = f"PRECONDITION_FAILED - unknown delivery tag {tag}"
+            return StompFailure("precondition_failed", detail, fatal=True, bare=True)
+        if subscription is not None and subscription.no_ack:
+            detail = f"subscription '{subscription.id or subscription.destination.text}' has ack:auto"
+            return StompFailure("Message not found", f"{detail}: there is nothing to acknowledge")
+        detail = f"unknown delivery '{shown[:128]}': settled already, or never made"
+        return StompFailure("Message not found", detail)
+
     def apply(self, outcome: str, taken: Taken) -> None:
         """Settle: accept, release or reject."""
         if outcome == ACCEPT:
@@ -117,3 +131,7 @@ class Acknowledging:
         if outcome == RELEASE:
             # Room first: the release makes the queues hand out again, to these as to any other.
             release([queued for _, _, queued in taken])
+
+
+def _missing(command: str, header: str) -> StompFailure:
+    return StompFailure("Missing header", f'"{command}" must include the "{header}" header')

@@ -88,7 +88,7 @@ class Browsing:
             message = browsed.message
             headers = self._headers(message.exchange, message.routing_key)
             headers.append(("redelivered", "true" if browsed.deliveries else "false"))
-            if browsed.expires_at > 0:
+            if browsed.expires_at > 0 and session.dialect.shows_expires:
                 headers.append(("expires", str(browsed.expires_at)))
             headers += shown_headers(message.properties, session.dialect)
             template = message_template(prefix, headers, session.version, has_ack=self.has_ack)

@@ -45,7 +45,7 @@ class Connecting:
         login = headers.get("login", settings.default_login)
         passcode = headers.get("passcode", settings.default_passcode if "login" not in headers else None)
         if login is None or passcode is None:
-            raise StompFailure("Bad CONNECT", "Missing login or passcode header(s)", fatal=True)
+            raise StompFailure("Bad CONNECT", "Missing login or passcode header(s)")
         self._login, self._passcode = login, passcode
         session.suspended = True
         session.host.authenticate(login, passcode, self._authenticated)
@@ -56,9 +56,7 @@ class Connecting:
         if len(numbers) != 2 or not all(
             number.strip().isascii() and number.strip().isdigit() and len(number) < 16 for number in numbers
         ):
-            raise StompFailure(
-                "Invalid heart-beat", f"header 'heart-beat' must be two numbers and is '{text[:64]}'", fatal=True
-            )
+            raise StompFailure("Invalid heart-beat", f"header 'heart-beat' must be two numbers and is '{text[:64]}'")
         if self._session.version == V10:
             return 0.0, 0.0
         least = self._session.settings.heart_beat_min
@@ -85,11 +83,10 @@ class Connecting:
         session.suspended = False
         try:
             if user is None:
-                raise StompFailure("Bad CONNECT", f"Access refused for user '{self._login}'", fatal=True)
+                raise StompFailure("Bad CONNECT", f"Access refused for user '{self._login}'", bare=True)
             self._open(user)
         except StompFailure as failure:
             session.fail(failure, None)
-            return
         session.go_on()
 
     def _open(self, user: User) -> None:
@@ -101,7 +98,7 @@ class Connecting:
             name = session.settings.default_vhost
         vhost = session.broker.vhosts.get(name)
         if vhost is None or not user.may_open(name):
-            raise StompFailure("Bad CONNECT", f"Virtual host '{name}' access denied", fatal=True)
+            raise StompFailure("Bad CONNECT", f"Virtual host '{name}' access denied", bare=True)
         session.user = user
         session.vhost = vhost
         session.client_id = self._headers.get("client-id", "")
@@ -132,4 +129,4 @@ def _agreed(accepted: str | None) -> str:
     for version in VERSIONS:
         if version in asked:
             return version
-    raise StompFailure("Version mismatch", "Supported versions are 1.0,1.1,1.2", fatal=True)
+    raise StompFailure("Version mismatch", "Supported versions are 1.0,1.1,1.2")

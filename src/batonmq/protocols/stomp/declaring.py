@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from batonmq.broker.settings import ARGUMENTS, require_equivalent
 from batonmq.errors import NotFound, PreconditionFailed
 from batonmq.fields import LongLong
-from batonmq.protocols.stomp.destinations import EXCHANGE, QUEUE, TEMPORARY, Destination
+from batonmq.protocols.stomp.destinations import EXCHANGE, QUEUE, TEMPORARY, Destination, no_destination
 from batonmq.protocols.stomp.failures import StompFailure
 from batonmq.protocols.stomp.headers import flag, integer
 
@@ -73,7 +73,7 @@ def durable_name(destination: Destination, headers: Mapping[str, str], client_id
     if name := headers.get("x-queue-name"):
         return name
     if "id" not in headers:
-        raise StompFailure("Missing Header", "Header 'id' is required for durable subscriptions")
+        raise StompFailure("Missing Header", "Header 'id' is required for durable subscriptions", bare=True)
     known = f"{destination.exchange}\0{destination.routing_key}\0{headers['id']}"
     digest = blake2b(known.encode(errors="surrogateescape"), digest_size=16).digest()
     return "stomp-subscription-" + urlsafe_b64encode(digest).decode().rstrip("=")
@@ -101,7 +101,7 @@ class Declaring:
         name = destination.routing_key
         if destination.kind == TEMPORARY:
             if not self._session.dialect.temp_queues_are_destinations:
-                raise StompFailure("Invalid destination", f"'{destination.text}' is only for reply-to")
+                raise no_destination(destination.text, "SUBSCRIBE")
             name = self.temporary_queue(destination, replies=False)
         return self._session.operations.find_queue(name), ""
 

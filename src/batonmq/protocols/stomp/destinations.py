@@ -33,6 +33,7 @@ __all__ = [
     "TEMPORARY",
     "TOPIC_EXCHANGE",
     "Destination",
+    "no_destination",
     "parse_destination",
     "quoted",
     "shown_address",
@@ -47,6 +48,8 @@ EXCHANGE: Final = "exchange"
 TOPIC_EXCHANGE: Final = "amq.topic"
 
 _REPLY_PREFIXES: Final = ("/reply-queue/", "/remote-temp-queue/")
+# As RabbitMQ lists them where it knows none of that name.
+_TYPES: Final = "/temp-queue, /exchange, /topic, /queue, /amq/queue, /reply-queue/"
 _ESCAPED = re.compile(r"%([0-9A-Fa-f]{2})")
 _TO_ESCAPE = re.compile(r"[^ -$&-.0-~]")
 
@@ -78,16 +81,16 @@ def parse_destination(text: str, dialect: Dialect, headers: Mapping[str, str]) -
 
 def _without_prefix(text: str, dialect: Dialect, headers: Mapping[str, str]) -> Destination:
     if not text:
-        raise StompFailure("Invalid destination", "'' is not a valid destination")
+        raise StompFailure("Invalid destination", "Destination cannot be blank", bare=True)
     if dialect.name == "activemq" and "," in text:
         raise _composite(text)
     for scheme, kind in (("queue://", QUEUE), ("topic://", EXCHANGE), ("jms.queue.", QUEUE), ("jms.topic.", EXCHANGE)):
         if text.startswith(scheme) and (scheme.endswith("/") or dialect.name == "artemis"):
             if kind == QUEUE:
-                return _queue(text, _segments(text, scheme, "queue", 1, dialect)[0])
-            return _topic(text, _segments(text, scheme, "topic", 1, dialect)[0], dialect)
+                return _queue(text, _segments(text, scheme.removesuffix("/"), "queue", 1, dialect)[0])
+            return _topic(text, _segments(text, scheme.removesuffix("/"), "topic", 1, dialect)[0], dialect)
     if "/" in text and not dialect.names_have_slashes:
-        raise StompFailure("Unknown destination", f"'{text}' is not a valid destination")
+        raise _unknown(text)
     if "MULTICAST" in (headers.get("destination-type"), headers.get("subscription-type")):
         return _topic(text, _unquoted(text), dialect)
     return _queue(text, _unquoted(text))
@@ -107,21 +110,42 @@ def _with_prefix(text: str, dialect: Dialect) -> Destination:
     if dialect.name == "activemq" and "," in text:
         raise _composite(text)
     for prefix in _REPLY_PREFIXES:
-        if text.startswith(prefix) and len(text) > len(prefix):
+        if text.startswith(prefix):
             # Everything after the prefix is the name, slashes included.
-            return Destination(text, REPLY, "", text[len(prefix) :])
-    if text.startswith("/amq/queue/"):
-        return Destination(text, EXISTING, "", _segments(text, "/amq/queue/", "queue", 1, dialect)[0])
-    if text.startswith("/queue/"):
-        return _queue(text, _segments(text, "/queue/", "queue", 1, dialect)[0])
-    if text.startswith("/temp-queue/"):
-        return Destination(text, TEMPORARY, "", _segments(text, "/temp-queue/", "temp-queue", 1, dialect)[0])
-    if text.startswith("/topic/"):
-        return _topic(text, _segments(text, "/topic/", "topic", 1, dialect)[0], dialect)
-    if text.startswith("/exchange/"):
-        exchange, *key = _segments(text, "/exchange/", "exchange", 2, dialect)
+            name = text[len(prefix) :]
+            if not name:
+                raise _invalid("/", "reply_queue")
+            return Destination(text, REPLY, "", name)
+    if _has(text, "/amq/queue"):
+        return Destination(text, EXISTING, "", _segments(text, "/amq/queue", "amqqueue", 1, dialect)[0])
+    if _has(text, "/queue"):
+        return _queue(text, _segments(text, "/queue", "queue", 1, dialect)[0])
+    if _has(text, "/temp-queue"):
+        return Destination(text, TEMPORARY, "", _segments(text, "/temp-queue", "temp_queue", 1, dialect)[0])
+    if _has(text, "/topic"):
+        return _topic(text, _segments(text, "/topic", "topic", 1, dialect)[0], dialect)
+    if _has(text, "/exchange"):
+        exchange, *key = _segments(text, "/exchange", "exchange", 2, dialect)
         return Destination(text, EXCHANGE, exchange, key[0] if key else "")
-    raise StompFailure("Unknown destination", f"'{text}' is not a valid destination")
+    raise _unknown(text)
+
+
+def _has(text: str, prefix: str) -> bool:
+    return text.startswith(prefix) and text[len(prefix) : len(prefix) + 1] in ("", "/")
+
+
+def _unknown(text: str) -> StompFailure:
+    detail = f"'{text}' is not a valid destination.\nValid destination types are: {_TYPES}."
+    return StompFailure("Unknown destination", detail)
+
+
+def _invalid(rest: str, kind: str) -> StompFailure:
+    return StompFailure("Invalid destination", f"'{rest}' is not a valid {kind} destination")
+
+
+def no_destination(text: str, command: str) -> StompFailure:
+    """A destination that stands for something, but not in this command."""
+    return StompFailure("Invalid destination", f"'{text}' is not a valid destination for '{command}'")
 
 
 def _composite(text: str) -> StompFailure:
@@ -129,11 +153,12 @@ def _composite(text: str) -> StompFailure:
 
 
 def _segments(text: str, prefix: str, kind: str, most: int, dialect: Dialect) -> list[str]:
+    """What follows the prefix and its slash, in as many parts as the kind has. Raises StompFailure."""
     rest = text[len(prefix) :]
-    segments = rest.split("/", most - 1) if dialect.names_have_slashes else rest.split("/")
+    inner = rest.removeprefix("/")
+    segments = inner.split("/", most - 1) if dialect.names_have_slashes else inner.split("/")
     if not segments[0] or len(segments) > most:
-        shown = "/" + rest if rest else ""
-        raise StompFailure("Invalid destination", f"'{shown}' is not a valid {kind} destination")
+        raise _invalid(rest, kind)
     return [_unquoted(segment) for segment in segments]
 
 

@@ -33,6 +33,9 @@ class Dialect:
     echoes_request_id: bool = False
     """Does CONNECTED carry the request-id of CONNECT as response-id, and its receipt as receipt-id?"""
 
+    connects_again: bool = False
+    """After a CONNECT that was refused, may another follow on the same connection, within the time for it?"""
+
     # Errors and receipts.
     closes_on_error: bool = True
     """Does every ERROR end the connection? Else only those after which it cannot go on."""
@@ -60,6 +63,10 @@ class Dialect:
     """Does an AMQP client see the name alone of a reply-to of ``/queue/NAME``?"""
     shows_defaults: bool = False
     """Do MESSAGE frames have priority and expires, set or not?"""
+    shows_expires: bool = True
+    """Do MESSAGE frames of messages that end tell when, as expires?"""
+    shows_expiration: bool = True
+    """Do they tell for how long they were sent, as expiration?"""
     shows_persistent: bool = False
     """Do MESSAGE frames of messages that are not persistent say so?"""
     shows_redelivered: bool = True
@@ -78,6 +85,10 @@ class Dialect:
     # Acknowledging.
     acknowledges_connection: bool = False
     """Does ACK in mode client reach over all subscriptions of the connection?"""
+    ack_needs_subscription: bool = True
+    """In 1.1, must ACK and NACK name the subscription of the message? Else message-id alone counts."""
+    ack_fails_as_amqp: bool = False
+    """Is settling what is not unsettled AMQP's "unknown delivery tag", which ends the connection?"""
     nack: str = RELEASE
     nack_is_cumulative: bool = True
     """Does NACK in mode client mean the earlier messages too?"""
@@ -95,14 +106,18 @@ SPEC: Final = Dialect("spec")
 RABBITMQ: Final = Dialect(
     "rabbitmq",
     requires_known_host=True,
+    connects_again=True,
     closes_on_error=False,
     temp_queues_are_destinations=False,
     names_queues_as_asked=False,
+    shows_expires=False,
     forbids_message_id=True,
     reply_to_is_bare=False,
     requires_id=False,
     prefetch=0,
     acknowledges_connection=True,
+    ack_needs_subscription=False,
+    ack_fails_as_amqp=True,
     allows_nack_in_10=True,
     begins_anew=True,
     transactions_max=16,
@@ -119,6 +134,7 @@ ACTIVEMQ: Final = Dialect(
     subscribes_to_replies=False,
     has_wildcards=True,
     shows_defaults=True,
+    shows_expiration=False,
     shows_redelivered=False,
     keeps_unacknowledged=False,
     nack=REJECT,
@@ -135,6 +151,7 @@ ARTEMIS: Final = Dialect(
     subscribes_to_replies=False,
     has_wildcards=True,
     shows_defaults=True,
+    shows_expiration=False,
     shows_persistent=True,
     prefetch=0,
     window=10_240,

@@ -30,21 +30,27 @@ _NAMES: dict[type[BrokerError], str] = {
 class StompFailure(Exception):
     """The client broke the protocol, or asked for what it cannot have."""
 
-    def __init__(self, message: str, detail: str, *, fatal: bool = False) -> None:
-        """``fatal``: the connection ends, whatever the dialect."""
+    def __init__(self, message: str, detail: str, *, fatal: bool = False, bare: bool = False) -> None:
+        """``fatal``: the connection ends, whatever the dialect. ``bare``: no line end follows the detail.
+
+        Clients of RabbitMQ compare bodies, and some of those have a line end and some have none.
+        """
         super().__init__(detail)
         self.message = message
         self.detail = detail
         self.fatal = fatal
+        self.body = detail if bare else f"{detail}\n"
 
 
 def as_failure(error: BrokerError) -> StompFailure:
     """What the broker refused. It ends the connection, as the specification asks and as RabbitMQ does too."""
     name = _NAMES.get(type(error))
-    # What has no reply code is a mistake in the frame alone, a selector for one.
-    return StompFailure(name or "Bad frame", str(error), fatal=name is not None)
+    if name is None:
+        # What has no reply code is a mistake in the frame alone, a selector for one.
+        return StompFailure("Bad frame", str(error))
+    return StompFailure(name, f"{name.upper()} - {error}", fatal=True, bare=True)
 
 
 def missing(command: str, header: str) -> StompFailure:
     """A header that the frame must have."""
-    return StompFailure(f"Missing {header}", f"'{command}' must include a '{header}' header")
+    return StompFailure(f"Missing {header}", f"\"{command}\" must include a '{header}' header")

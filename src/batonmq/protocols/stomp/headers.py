@@ -175,7 +175,7 @@ def shown_headers(properties: Properties, dialect: Dialect) -> list[tuple[str, s
         found.append(("priority", str(DEFAULT_PRIORITY)))
     if properties.reply_to is not None and "reply-to" not in headers:
         found.append(("reply-to", _shown_reply_to(properties.reply_to)))
-    if properties.expiration is not None:
+    if properties.expiration is not None and dialect.shows_expiration:
         found.append(("expiration", properties.expiration))
     if properties.timestamp is not None:
         found.append(("timestamp", str(properties.timestamp)))

@@ -75,8 +75,8 @@ class FrameParser:
         """Octets that came and were not parsed yet."""
         return len(self._pending)
 
-    def resume(self, version: str) -> None:
-        """Parse on, in this version; ``feed(b"")`` gives what has come meanwhile."""
+    def resume(self, version: str | None) -> None:
+        """Parse on, in this version (None: none is agreed on yet); ``feed(b"")`` gives what has come meanwhile."""
         self.version = version
         self.paused = False
         # The same bytes mean something else in another version.

@@ -9,7 +9,14 @@ from batonmq.broker.publish_headers import asks, check_headers
 from batonmq.broker.settings import ARGUMENTS
 from batonmq.errors import BrokerError, NotFound, PreconditionFailed, ResourceError
 from batonmq.message import Message
-from batonmq.protocols.stomp.destinations import EXISTING, QUEUE, TEMPORARY, Destination, parse_destination
+from batonmq.protocols.stomp.destinations import (
+    EXISTING,
+    QUEUE,
+    TEMPORARY,
+    Destination,
+    no_destination,
+    parse_destination,
+)
 from batonmq.protocols.stomp.failures import StompFailure, missing
 from batonmq.protocols.stomp.headers import integer, properties_of
 
@@ -160,7 +167,7 @@ class Sending:
             properties = properties.replace(reply_to=name, headers=table or None)
         if destination.kind == TEMPORARY:
             if not session.dialect.temp_queues_are_destinations:
-                raise StompFailure("Invalid destination", f"'{text}' is only for reply-to")
+                raise no_destination(text, "SEND")
             name = session.declaring.temporary_queue(destination, replies=False)
             destination = Destination(text, TEMPORARY, "", name)
         expires = integer("expires", headers["expires"]) if "expires" in headers else 0

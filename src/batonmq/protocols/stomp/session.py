@@ -16,7 +16,7 @@ from batonmq.broker import CommitGate
 from batonmq.errors import BrokerError, StoreError
 from batonmq.protocols.stomp.acknowledging import Acknowledging
 from batonmq.protocols.stomp.codec import V10, Head, encode_frame
-from batonmq.protocols.stomp.commands import CONNECTS, HANDLERS, handle
+from batonmq.protocols.stomp.commands import CONNECTS, handle
 from batonmq.protocols.stomp.connecting import Connecting
 from batonmq.protocols.stomp.declaring import Declaring
 from batonmq.protocols.stomp.failures import StompFailure, as_failure
@@ -183,14 +183,7 @@ class StompSession:
         """A frame that is no plain SEND. Raises StompFailure, BrokerError, StoreError."""
         if self.state != OPEN:
             if head.command not in CONNECTS:
-                known = head.command in HANDLERS or head.command == "SEND"
-                raise StompFailure(
-                    "Illegal command" if known else "Bad command",
-                    "You must log in using CONNECT first"
-                    if known
-                    else f'Could not interpret command "{head.command[:64]}"',
-                    fatal=True,
-                )
+                raise StompFailure("Illegal command", "You must log in using CONNECT first", bare=True)
             self.state = AUTHENTICATING
             self.connecting.connect(head)
             return
@@ -287,8 +280,8 @@ class StompSession:
         shown += headers or []
         if receipt is not None:
             shown.append(("receipt-id", receipt))
-        frame = encode_frame("ERROR", shown, f"{failure.detail}\n".encode(errors="replace"), self.version)
-        if not failure.fatal and not self.dialect.closes_on_error and self.state == OPEN:
+        frame = encode_frame("ERROR", shown, failure.body.encode(errors="replace"), self.version)
+        if not failure.fatal and self._goes_on():
             log.info("%s: %s: %s", self.host.peer, failure.message, failure.detail)
             self.send(frame)
             return
@@ -299,6 +292,18 @@ class StompSession:
             self._last_words = frame
         else:
             self.end(frame)
+
+    def _goes_on(self) -> bool:
+        """Does an ERROR leave the connection as it is? Before the log-in: back to where a CONNECT is waited for."""
+        if self.state == OPEN:
+            return not self.dialect.closes_on_error
+        if self.state > OPEN or not self.dialect.connects_again:
+            return False
+        if self.state == AUTHENTICATING:
+            self.state = AWAIT_CONNECT
+            self._parser.resume(None)
+            self._backlog = self._parser.feed(b"") + self._backlog
+        return True
 
     def end(self, frame: bytes = b"", receipt: str | None = None) -> None:
         """Say what is owed when the store has it, then this, and close. ``receipt`` is the one in the frame."""

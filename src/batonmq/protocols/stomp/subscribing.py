@@ -58,6 +58,7 @@ class Subscribing:
                 "Duplicated subscription identifier",
                 f"A subscription identified by '{key}' already exists.",
                 fatal=True,
+                bare=True,
             )
         if len(self._by_key) >= session.settings.max_subscriptions:
             raise StompFailure("Too many subscriptions", f"a connection may have {session.settings.max_subscriptions}")
@@ -226,14 +227,17 @@ class Subscribing:
         if shown_id is None and session.version != V10 and session.dialect.requires_id:
             raise missing("UNSUBSCRIBE", "id")
         if shown_id is None and text is None:
-            raise StompFailure("Missing destination or id", "'UNSUBSCRIBE' must include a 'destination' or 'id' header")
+            detail = "UNSUBSCRIBE must include a 'destination' or 'id' header"
+            raise StompFailure("Missing destination or id", detail, bare=True)
         if shown_id is not None and shown_id.startswith("/temp-queue/"):
-            raise StompFailure("Invalid id", "'UNSUBSCRIBE' cannot end what a reply-to began: '/temp-queue/'")
+            raise StompFailure("Invalid id", "UNSUBSCRIBE 'id' may not start with /temp-queue/")
         named = any(header in headers for header in SUBSCRIPTION_NAMES)
         subscription = self._pop(shown_id, text or "")
         if subscription is None:
             if not (named and self._delete_durable(headers)):
-                raise StompFailure("No subscription found", f"'{shown_id or text}' is not subscribed to")
+                named_by = f"destination='{text}'" if shown_id is None else f"id='{shown_id}'"
+                detail = f'UNSUBSCRIBE must refer to an existing subscription.\nSubscription to "{named_by}" not found.'
+                raise StompFailure("No subscription found", detail)
             return
         if not isinstance(subscription, Subscription):
             subscription.stop()

@@ -177,7 +177,7 @@ class Subscription(Consumer):
             headers.append(("redelivered", "false"))
         # A time to live of 0 is no moment.
         expires = queued.expires_at if queued.expires_at > NOW_OR_NEVER else 0
-        if expires or dialect.shows_defaults:
+        if dialect.shows_expires and (expires or dialect.shows_defaults):
             headers.append(("expires", str(expires)))
         return self._made(headers + shown_headers(message.properties, dialect))
 

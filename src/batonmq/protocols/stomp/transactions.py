@@ -69,7 +69,7 @@ class Transactions:
         """An open transaction. Raises StompFailure."""
         transaction = self._open.get(name)
         if transaction is None:
-            raise StompFailure("Bad transaction", f"there is no open transaction '{name}'")
+            raise StompFailure("Bad transaction", f'Invalid transaction identifier: "{name}"')
         return transaction
 
     def send(self, prepared: PreparedSend, message: Message, receipt: str | None) -> None:

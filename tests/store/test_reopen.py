@@ -13,6 +13,7 @@ from pathlib import Path
 import apsw
 import pytest
 from tests.support.driven import Driven, Taker
+from tests.support.timed import Timed
 
 from batonmq.errors import StoreCorrupt, StoreError
 from batonmq.store import SqliteStore
@@ -228,3 +229,20 @@ def test_a_read_only_folder_with_a_file(path: Path, open_folder: Path, was_close
     assert said == "cannot use PATH: attempt to write a readonly database"
     if not was_closed:
         again.broker.close()
+
+
+def test_transient_messages_do_not_count_after_an_orderly_end(tmp_path: Path) -> None:
+    driven = Timed(tmp_path / "store")
+    driven.queue()
+    driven.queue("spilled")
+    for number in range(12):
+        driven.publish(str(number), persistent=number % 3 == 0)
+        driven.publish(str(number), {"x-delay": 60_000}, persistent=number % 3 == 0)
+        driven.publish(str(number), queue="spilled", persistent=number % 3 == 0, size=6_000)
+        driven.settle()
+    driven.broker.close()
+    driven.start()
+    spilled = driven.operations.find_queue("spilled")
+    queue = driven.operations.find_queue("q")
+    assert [(queue.ready_count, queue.ready_bytes), queue.delayed_count] == [(4, 4), 4]
+    assert (spilled.ready_count, spilled.ready_bytes) == (4, 24_000)

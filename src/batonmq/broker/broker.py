@@ -303,17 +303,14 @@ class Broker:
     def close(self) -> None:
         """Commit what is left, note what waits where, close the store. Sessions must be gone by now."""
         self.dispatch_touched()
-        waiting = {
-            lane.lane_id: (lane.waiting, lane.queue.bytes_of(lane))
-            for vhost in self.vhosts.values()
-            for queue in vhost.queues.values()
-            if queue.kept
-            for lane in queue.lanes
-        }
+        waiting: dict[int, tuple[int, int]] = {}
         for vhost in self.vhosts.values():
             for queue in vhost.queues.values():
-                if queue.kept and queue.delays is not None:
-                    waiting[queue.delays.lane_id] = (queue.delays.count, queue.delays.size)
+                if queue.kept:
+                    for part in (*queue.lanes, *((queue.delays,) if queue.delays is not None else ())):
+                        survivors = part.survivors()
+                        if survivors is not None:
+                            waiting[part.lane_id] = survivors
         self.store.close(waiting)
 
 

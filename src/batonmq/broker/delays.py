@@ -265,6 +265,13 @@ class Delays:
 
     # ------------------------------------------------------------------ the rest
 
+    def survivors(self) -> tuple[int, int] | None:
+        """How many messages outlive a restart, and the bytes of their bodies; None: only the store knows."""
+        if self._spilled:
+            return None
+        transient = [entry[2] for entry in self._heap if entry[2].state == DELAYED and entry[2].stored != DURABLE]
+        return self.count - len(transient), self.size - sum(queued.message.size for queued in transient)
+
     def lost(self, queued: QueuedMessage) -> None:
         """The store could not keep this message, and its producer will be told so."""
         queued.state = GONE

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.memory import OVERHEAD
 from batonmq.broker.refilling import revive
-from batonmq.message import GONE, HELD, IN_MEMORY, SPILLED, Message, QueuedMessage
+from batonmq.message import DURABLE, GONE, HELD, IN_MEMORY, SPILLED, Message, QueuedMessage
 from batonmq.properties import EMPTY
 from batonmq.store.interface import POSITION_BITS, POSITION_MASK, StoredMessage
 
@@ -88,6 +88,17 @@ class Lane:
     def waiting(self) -> int:
         """How many messages are ready, wherever they are."""
         return len(self.ready) - self.gone + self.paged
+
+    def survivors(self) -> tuple[int, int] | None:
+        """How many ready messages outlive a restart, and the bytes of their bodies; None: only the store knows."""
+        if self.spilled:
+            return None
+        count = size = 0
+        for queued in self.ready:
+            if queued.state != GONE and queued.stored == DURABLE:
+                count += 1
+                size += queued.message.size
+        return count + self.paged, size + self.paged_bytes
 
     def restore(self, record: LaneRecord) -> None:
         """Take over what the store found: all of it is paged at first."""

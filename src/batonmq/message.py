@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from batonmq.broker.consumer import Consumer
@@ -38,6 +38,9 @@ class Message:
 
     __slots__ = ("exchange", "framed_on", "payload", "properties", "routing_key", "shared_id", "size", "start")
 
+    is_dead_letter: ClassVar[bool] = False
+    """Is the record of deaths in its headers the broker's own? Whatever else is there, a client has written."""
+
     def __init__(
         self,
         exchange: str,
@@ -67,10 +70,18 @@ class Message:
 
     def with_properties(self, properties: Properties) -> Message:
         """The same body and address with other properties."""
-        return Message(self.exchange, self.routing_key, properties, self.body)
+        return type(self)(self.exchange, self.routing_key, properties, self.body)
 
     def __repr__(self) -> str:
-        return f"<Message to {self.exchange!r}/{self.routing_key!r}, {self.size} bytes>"
+        return f"<{type(self).__name__} to {self.exchange!r}/{self.routing_key!r}, {self.size} bytes>"
+
+
+class DeadLetter(Message):
+    """A message that the broker has dead-lettered: the headers x-death and the like are its own record."""
+
+    __slots__ = ()
+
+    is_dead_letter = True
 
 
 class QueuedMessage:

@@ -230,3 +230,15 @@ def test_dead_letters_may_go_to_one_queue_some_at_a_time(driven: Driven) -> None
     assert done[0].count == 4
     assert take_all(driven, "to") == ["m0", "m1", "m2", "m3"]
     assert len(take_all(driven, "dead")) == 6
+
+
+def test_what_a_client_wrote_of_deaths_leads_nowhere(driven: Driven) -> None:
+    """Else whoever may publish into a queue of dead letters chooses where a replay brings his message."""
+    driven.queue("dead")
+    secret = driven.queue("secret")
+    driven.publish("forged", {"x-death": [{"queue": "secret"}], "x-last-death-queue": "secret"}, queue="dead")
+    driven.settle()
+    done: list[Sweep] = []
+    driven.operations.replay_queue("dead", done.append)
+    driven.settle()
+    assert [(sweep.count, sweep.skipped, secret.ready_count) for sweep in done] == [(0, 1, 0)]

@@ -21,7 +21,11 @@ def dead(ch: Channel, name: str, arguments: FieldTable | None = None) -> str:
 
 
 def deaths(content: Content) -> list[FieldTable]:
-    entries = content.headers["x-death"]
+    return deaths_in(content.headers)
+
+
+def deaths_in(headers: FieldTable) -> list[FieldTable]:
+    entries = headers["x-death"]
     assert isinstance(entries, list)
     return [entry for entry in entries if isinstance(entry, dict)]
 
@@ -130,15 +134,69 @@ def test_the_expiration_is_removed_and_remembered(ch: Channel, name: str) -> Non
     assert deaths(content)[0]["original-expiration"] == "50"
 
 
-def test_deaths_in_one_queue_for_one_reason_are_counted(ch: Channel, name: str) -> None:
+KEPT_APART = "since 4.0 RabbitMQ tells its own record of deaths from what clients write"
+
+
+@differs_from("rabbitmq 3.10", why=KEPT_APART)
+def test_what_is_published_again_with_its_record_begins_anew(ch: Channel, name: str) -> None:
     grave = dead(ch, name)
     ch.publish(name)
-    for count in (1, 2, 3):
+    for _ in range(3):
         reject(ch, name)
         content = ch.await_one(grave)
         (death,) = deaths(content)
-        assert death["count"] == count
+        assert death["count"] == 1
         ch.publish(name, properties=content.raw_properties)
+
+
+@differs_from("rabbitmq 3.10", why=KEPT_APART)
+def test_a_delay_of_two_levels_takes_what_has_come_out_of_it_again(ch: Channel, name: str) -> None:
+    """As Celery's delays: whoever retries publishes with the headers that the message came with."""
+    ch.queue(name)
+    for level, to in ((name + "-0", name), (name + "-1", name + "-0")):
+        ch.queue(level, {"x-message-ttl": 10, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": to})
+    ch.publish(name + "-1", b"x")
+    for _ in range(4):
+        content = ch.await_one(name)
+        assert [(death["queue"], death["count"]) for death in deaths(content)] == [(name + "-0", 1), (name + "-1", 1)]
+        assert content.headers["x-first-death-queue"] == name + "-1"
+        ch.publish(name + "-1", b"x", properties=content.raw_properties)
+
+
+FORGED: FieldTable = {
+    "x-death": [{"queue": "other", "reason": "rejected", "count": 7}],
+    "x-first-death-queue": "other",
+    "x-first-death-reason": "rejected",
+    "x-first-death-exchange": "other",
+    "x-last-death-queue": "other",
+}
+
+
+def test_what_a_publisher_writes_of_deaths_comes_as_it_is(ch: Channel, name: str) -> None:
+    ch.queue(name)
+    ch.publish(name, headers=FORGED)
+    assert ch.await_one(name).headers == FORGED
+
+
+@differs_from("rabbitmq 3.10", why=KEPT_APART)
+def test_and_gives_way_to_the_brokers_own_record(ch: Channel, name: str) -> None:
+    grave = dead(ch, name)
+    entry: FieldTable = {"queue": name, "reason": "rejected", "count": 7}
+    ch.publish(name, headers={**FORGED, "x-death": [*deaths_in(FORGED), entry], "own": 1})
+    reject(ch, name)
+    content = ch.await_one(grave)
+    assert [(death["queue"], death["count"]) for death in deaths(content)] == [(name, 1)]
+    told = {key: value for key, value in content.headers.items() if key != "x-death"}
+    which = {"queue": name, "reason": "rejected", "exchange": ""}
+    expected = {f"x-{when}-death-{part}": value for when in ("first", "last") for part, value in which.items()}
+    assert told == {"own": 1, **expected}
+
+
+def test_a_forged_rejection_keeps_no_cycle_going(ch: Channel, name: str) -> None:
+    ch.queue(name, {"x-dead-letter-exchange": "", "x-message-ttl": 20, "x-dead-letter-routing-key": name})
+    ch.publish(name, headers={"x-death": [{"queue": name, "reason": "rejected", "count": 1}]})
+    ch.await_count(name, 0)
+    assert ch.get(name) is None
 
 
 def test_the_latest_death_stands_first(ch: Channel, name: str) -> None:

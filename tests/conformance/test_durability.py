@@ -6,6 +6,7 @@ import contextlib
 
 import pytest
 from pamqp import commands as spec
+from pamqp.common import FieldTable
 
 from tests.conformance.conftest import Again
 from tests.support.broker import Broker
@@ -277,3 +278,29 @@ def test_a_broker_killed_over_and_over_keeps_what_it_confirmed(own_broker: Broke
         total += 100
         own_broker.kill()
         own_broker.start()
+
+
+def test_the_brokers_record_of_deaths_stays_its_own(first: Channel, again: Again, name: str) -> None:
+    """A cycle through a rejection is counted on, and what a client wrote into the same header is not."""
+    arguments: FieldTable = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": name + "-wait"}
+    first.queue(name, arguments, durable=True)
+    first.queue(name + "-wait", {**arguments, "x-dead-letter-routing-key": name}, durable=True)
+    first.select()
+    forged: FieldTable = {"x-death": [{"queue": name, "reason": "rejected", "count": 7}]}
+    for body in (b"own", b"forged"):
+        first.publish(name, body, delivery_mode=2, headers=forged)
+    first.confirmed()
+    first.reject(first.await_one(name, no_ack=False).tag, requeue=False)
+    first.reject(first.await_one(name + "-wait", no_ack=False).tag, requeue=False)
+    first.await_count(name, 2)
+    commit(first, name)
+    ch = again()
+    counts: dict[bytes, object] = {}
+    for _ in range(2):
+        ch.reject(ch.await_one(name, no_ack=False).tag, requeue=False)
+        content = ch.await_one(name + "-wait")
+        entries = content.headers["x-death"]
+        assert isinstance(entries, list)
+        assert isinstance(entries[0], dict)
+        counts[content.body] = entries[0]["count"]
+    assert counts == {b"own": 2, b"forged": 1}

@@ -141,7 +141,7 @@ def test_a_file_of_a_newer_version(path: Path) -> None:
     db = apsw.Connection(str(path))
     db.pragma("user_version", 7)
     db.close()
-    assert refusal(path) == "PATH was written by a newer BatonMQ (format 7, this one knows 1)"
+    assert refusal(path) == "PATH was written by a newer BatonMQ (format 7, this one knows 2)"
 
 
 def test_a_file_that_was_cut(path: Path) -> None:
@@ -246,3 +246,29 @@ def test_transient_messages_do_not_count_after_an_orderly_end(tmp_path: Path) ->
     queue = driven.operations.find_queue("q")
     assert [(queue.ready_count, queue.ready_bytes), queue.delayed_count] == [(4, 4), 4]
     assert (spilled.ready_count, spilled.ready_bytes) == (4, 24_000)
+
+
+def test_a_file_of_the_first_version(tmp_path: Path) -> None:
+    """It had no column for whether the broker has written the record of deaths: what looks like one counts."""
+    path = tmp_path / "store"
+    driven = Driven(path)
+    driven.queue(x_dead_letter_exchange="", x_dead_letter_routing_key="dead")
+    driven.queue("dead")
+    for body in ("rejected", "waiting"):
+        driven.publish(body)
+    driven.settle()
+    taker = driven.consume()
+    driven.settle()
+    taker.queue.reject(taker.held.pop())
+    taker.leave()
+    driven.settle()
+    driven.broker.store.close(None)
+    db = apsw.Connection(str(path))
+    db.execute("ALTER TABLE message DROP COLUMN dead")
+    db.pragma("user_version", 1)
+    db.close()
+    driven = Driven(path)
+    takers = [driven.consume(queue) for queue in ("q", "dead")]
+    driven.settle()
+    found = {q.message.body.decode(): q.message.is_dead_letter for taker in takers for q in taker.held}
+    assert found == {"waiting": False, "rejected": True}

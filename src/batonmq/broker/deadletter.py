@@ -1,5 +1,9 @@
 """Dead-lettering: a message that was rejected, expired, pushed out or delivered too often goes to an exchange.
 
+The record of deaths is a header, where clients look for it, but what a client has written there is none: only what
+the broker has written into a ``DeadLetter`` counts, as in RabbitMQ 4. Else a message that is published again with the
+headers that it came with would be taken for one that goes round in a circle, and its record would grow each time.
+
 The copy for the dead-letter queue and the removal from the old one are collected into one store transaction: after a
 crash the message is in one of the two places, never in none.
 """
@@ -10,19 +14,20 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.publish_headers import DELIVER_AT, TIMES
 from batonmq.fields import LongLong, Timestamp
-from batonmq.message import DURABLE, Message
+from batonmq.message import DURABLE, DeadLetter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batonmq.broker.queue import Queue
     from batonmq.fields import FieldValue
-    from batonmq.message import QueuedMessage
+    from batonmq.message import Message, QueuedMessage
 
 Death = dict[str, "FieldValue"]
 # The header that says why a consumer rejected the message, where it has said so.
 REASON = "x-reject-reason"
 # Headers by which a message would wait once more.
 WAITED = TIMES - {DELIVER_AT}
-# A client may have written any number into the header.
 COUNT_MAX = 2**63 - 1
 
 
@@ -56,7 +61,7 @@ def dead_letter_message(queue: Queue, message: Message, reason: str, origin: Que
     # It has waited already.
     headers = {name: value for name, value in (original.headers or {}).items() if name not in WAITED}
     keys = [message.routing_key, *_keys(headers.get("CC"))]
-    before = _deaths(headers.get("x-death"))
+    before = deaths_of(message, headers)
     deaths = _record(queue, message, keys, reason, before)
     headers["x-death"] = list(deaths)
     for part in ("queue", "reason", "exchange"):
@@ -68,7 +73,7 @@ def dead_letter_message(queue: Queue, message: Message, reason: str, origin: Que
     if settings.dead_letter_routing_key is not None:
         keys = [settings.dead_letter_routing_key]
     targets = queue.vhost.route(exchange, keys, headers, properties)
-    copy = Message(name, keys[0], properties, message.body)
+    copy = DeadLetter(name, keys[0], properties, message.body)
     # What was rejected went through a client's hands, so a cycle with it makes progress; the others would go round
     # for ever by themselves.
     wanted = [target for target in targets if reason == "rejected" or not _is_cycle(target.name, deaths)]
@@ -83,9 +88,10 @@ def counted(message: Message, deliveries: int) -> Message:
     return message.with_properties(message.properties.replace(headers=headers))
 
 
-def _deaths(header: FieldValue) -> list[Death]:
-    """What x-death tells; a client may have written anything there."""
-    return [dict(entry) for entry in header if isinstance(entry, dict)] if isinstance(header, list) else []
+def deaths_of(message: Message, headers: Mapping[str, FieldValue]) -> list[Death]:
+    """The broker's record of the message's deaths, the last one first."""
+    record = headers.get("x-death") if message.is_dead_letter else None
+    return [dict(entry) for entry in record if isinstance(entry, dict)] if isinstance(record, list) else []
 
 
 def _record(queue: Queue, message: Message, keys: list[str], reason: str, known: list[Death]) -> list[Death]:

@@ -33,7 +33,7 @@ def publish_featured(queue: Queue, message: Message) -> int:
         headers = properties.headers or {}
         due = due_of(headers, int(queue.broker.clock.time() * 1000))
         # What was dead-lettered is sent again by the broker, and not by mistake.
-        if queue.settings.deduplicates and "x-death" not in headers:
+        if queue.settings.deduplicates and not message.is_dead_letter:
             key = key_of(headers)
             if key is not None and queue.deduplication().is_known(key, message):
                 return STORED if queue.deduplication().is_uncommitted(key) else KEPT

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from batonmq.broker.browsing import STEP_SECONDS, Walk
+from batonmq.broker.deadletter import deaths_of
 from batonmq.broker.intake import enter
 from batonmq.broker.settings import DROP_HEAD
 from batonmq.errors import BrokerError, StoreError
@@ -210,13 +211,13 @@ class Replay(Sweep):
 
     def take_over(self, message: Message) -> bool | None:
         headers = message.properties.headers or {}
-        target = self._target or self._origin(headers)
+        target = self._target or self._origin(message, headers)
         if target is None or target is self.queue:
             return False
         return put(target, alive(message, headers)) or None
 
-    def _origin(self, headers: dict[str, FieldValue]) -> Queue | None:
-        for name in origins(headers):
+    def _origin(self, message: Message, headers: dict[str, FieldValue]) -> Queue | None:
+        for name in origins(message, headers):
             try:
                 queue = self._find(name)
             except BrokerError:
@@ -226,16 +227,23 @@ class Replay(Sweep):
         return None
 
 
-def origins(headers: dict[str, FieldValue]) -> list[str]:
-    """The queues that a dead letter was in: the one where it died last, and the one where it died first."""
-    last = _last_death(headers)
-    names = [last.get("queue"), headers.get("x-last-death-queue"), headers.get("x-first-death-queue")]
+def origins(message: Message, headers: dict[str, FieldValue]) -> list[str]:
+    """The queues that a dead letter was in: the one where it died last, and the one where it died first.
+
+    None of what a client has written: a replay would bring messages wherever it says, with the rights of who replays.
+    """
+    if not message.is_dead_letter:
+        return []
+    names = [death.get("queue") for death in deaths_of(message, headers)[:1]]
+    names += [headers.get("x-last-death-queue"), headers.get("x-first-death-queue")]
     return list(dict.fromkeys(str(name) for name in names if isinstance(name, str)))
 
 
 def alive(message: Message, headers: dict[str, FieldValue]) -> Message:
     """A dead letter as it was before: its own headers, and the address that it was published to."""
-    death = _last_death(headers)
+    if not message.is_dead_letter:
+        return message
+    (death,) = deaths_of(message, headers)[:1] or ({},)
     own = {name: value for name, value in headers.items() if name not in DEATH_HEADERS}
     exchange, keys = death.get("exchange"), death.get("routing-keys")
     key = keys[0] if isinstance(keys, list) and keys else None
@@ -245,10 +253,3 @@ def alive(message: Message, headers: dict[str, FieldValue]) -> Message:
         message.properties.replace(headers=own or None),
         message.body,
     )
-
-
-def _last_death(headers: dict[str, FieldValue]) -> dict[str, FieldValue]:
-    deaths = headers.get("x-death")
-    if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict):
-        return deaths[0]
-    return {}

@@ -16,7 +16,9 @@ REQUESTS = ("x-delay", "x-deliver-at", "AMQ_SCHEDULED_", "x-deduplication-header
 
 
 def without_traces(properties: Properties) -> Properties:
-    """A dead letter starts anew: with a record of its death it would be taken for one that goes round in a circle."""
+    """A dead letter starts anew. On brokers that go by what clients write, its record would make it one that goes round
+    in a circle.
+    """
     headers = properties.headers
     if headers is None or not any(name.startswith((*TRACES, *REQUESTS)) for name in headers):
         return properties

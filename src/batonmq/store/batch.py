@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 INSERT_PLAIN = "INSERT INTO message(id, exchange, routing_key, properties, body) VALUES(?,?,?,?,?)"
 INSERT_FULL = (
     "INSERT INTO message(id, exchange, routing_key, properties, body, expires, deliveries, returned, stored, shared,"
-    " due, place) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)"
+    " due, place, dead) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
 MOVE = "UPDATE message SET id = ?, due = ?, place = ?, expires = ?, deliveries = ?, returned = ? WHERE id = ?"
 INSERT_SEEN = "INSERT OR REPLACE INTO seen VALUES(?,?,?)"
@@ -152,7 +152,9 @@ class Batch:
         bodies: dict[int, bytes] = {}
         for row, queued in self.inserts.items():
             message = queued.message
-            if queued.stored == DURABLE and not (queued.expires_at or queued.deliveries or message.shared_id):
+            if queued.stored == DURABLE and not (
+                queued.expires_at or queued.deliveries or message.shared_id or message.is_dead_letter
+            ):
                 plain.append(
                     (
                         row,
@@ -193,6 +195,7 @@ def _all_of(row: int, queued: QueuedMessage, due: int, place: int) -> tuple[int 
         message.shared_id,
         due,
         place,
+        int(message.is_dead_letter),
     )
 
 

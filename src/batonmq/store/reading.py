@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from batonmq.fields import decode_table
-from batonmq.message import Message
+from batonmq.message import DeadLetter, Message
 from batonmq.properties import EMPTY, Properties
 from batonmq.store.interface import POSITION_BITS, POSITION_MASK, Definition, LaneRecord, StoredMessage, StoredRun
 from batonmq.store.schema import rows
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 SELECT = (
     "SELECT id, exchange, routing_key, properties,"
     " CASE WHEN shared > 0 THEN (SELECT body FROM body WHERE body.id = message.shared) ELSE message.body END,"
-    " CASE WHEN expires | deliveries | (stored <> 1) | shared | due | place"
-    " THEN format('%d %d %d %d %d %d', expires, deliveries, stored, shared, due, place) END FROM message "
+    " CASE WHEN expires | deliveries | (stored <> 1) | shared | due | place | dead"
+    " THEN format('%d %d %d %d %d %d %d', expires, deliveries, stored, shared, due, place, dead) END FROM message "
 )
 # Between two rows, after a time and a row of a lane of delays, and of a lane those whose time is over.
 IN_ORDER = "WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
@@ -55,11 +55,13 @@ def select_run(db: apsw.Connection, where: str, values: tuple[int, ...], most_by
         if new_raw != raw:
             raw = new_raw
             properties = Properties.decode(raw)
-        message = Message(exchange, routing_key, properties, body)
+        if unusual is None:
+            message = Message(exchange, routing_key, properties, body)
+        else:
+            stored = run.unusual[row] = _unusual(row, exchange, routing_key, properties, body, unusual)
+            message = stored.message
         add_row(row)
         add_message(message)
-        if unusual is not None:
-            run.unusual[row] = _unusual(row, message, unusual)
         most_bytes -= message.size
         if most_bytes <= 0:
             cursor.close()
@@ -67,8 +69,12 @@ def select_run(db: apsw.Connection, where: str, values: tuple[int, ...], most_by
     return run
 
 
-def _unusual(row: int, message: Message, values: str) -> StoredMessage:
-    expires, deliveries, stored, message.shared_id, due, place = map(int, values.split())
+def _unusual(
+    row: int, exchange: str, routing_key: str, properties: Properties, body: bytes, values: str
+) -> StoredMessage:
+    expires, deliveries, stored, shared, due, place, dead = map(int, values.split())
+    message = (DeadLetter if dead else Message)(exchange, routing_key, properties, body)
+    message.shared_id = shared
     return StoredMessage(row, message, expires, deliveries, stored, due, place)
 
 

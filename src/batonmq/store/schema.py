@@ -9,7 +9,7 @@ import apsw
 from batonmq.errors import StoreCorrupt, StoreError
 
 APPLICATION_ID = 0x4241544E  # "BATN"
-VERSION = 1
+VERSION = 2
 
 TABLES = """
 CREATE TABLE definition(
@@ -22,7 +22,7 @@ CREATE TABLE message(
     id INTEGER PRIMARY KEY, exchange TEXT NOT NULL, routing_key TEXT NOT NULL, properties BLOB NOT NULL, body BLOB,
     expires INTEGER NOT NULL DEFAULT 0, deliveries INTEGER NOT NULL DEFAULT 0, returned INTEGER NOT NULL DEFAULT 0,
     stored INTEGER NOT NULL DEFAULT 1, shared INTEGER NOT NULL DEFAULT 0,
-    due INTEGER NOT NULL DEFAULT 0, place INTEGER NOT NULL DEFAULT 0);
+    due INTEGER NOT NULL DEFAULT 0, place INTEGER NOT NULL DEFAULT 0, dead INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX message_expires ON message(id >> 45, expires) WHERE expires > 0;
 CREATE INDEX message_spilled ON message(id) WHERE stored = 2;
 CREATE INDEX message_shared ON message(shared) WHERE shared > 0;
@@ -34,6 +34,15 @@ CREATE TABLE trash(low INTEGER PRIMARY KEY, high INTEGER NOT NULL);
 CREATE TABLE probe(id INTEGER PRIMARY KEY, writes INTEGER NOT NULL);
 INSERT INTO probe VALUES(1, 0);
 """
+
+# What makes a file of this version out of one of an earlier one. Before version 2 whatever stood in the headers counted
+# as the broker's record of deaths.
+UPGRADES = {
+    1: """
+ALTER TABLE message ADD COLUMN dead INTEGER NOT NULL DEFAULT 0;
+UPDATE message SET dead = 1 WHERE instr(properties, CAST('x-last-death-queue' AS BLOB)) > 0;
+"""
+}
 
 
 def rows(db: apsw.Connection, sql: str, values: tuple[int, ...] = ()) -> list[tuple[Any, ...]]:
@@ -95,10 +104,13 @@ def _prepare(connection: apsw.Connection, path: str) -> None:
         connection.execute("PRAGMA wal_autocheckpoint=0")
         connection.execute("PRAGMA cache_size=-32768")
         connection.execute("PRAGMA temp_store=MEMORY")
-        if version == 0:
+        if version < VERSION:
             with connection:
-                connection.execute(TABLES)
-                connection.pragma("application_id", APPLICATION_ID)
+                for known in range(version, VERSION) if version else ():
+                    connection.execute(UPGRADES[known])
+                if version == 0:
+                    connection.execute(TABLES)
+                    connection.pragma("application_id", APPLICATION_ID)
                 connection.pragma("user_version", VERSION)
     except apsw.NotADBError as error:
         raise StoreCorrupt(f"{path} is not a BatonMQ store") from error

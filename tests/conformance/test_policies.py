@@ -100,7 +100,7 @@ def test_an_alternate_exchange_by_policy_counts_for_routes_that_are_known(ask: A
 
 
 def test_who_has_no_tag_changes_nothing(connect: Connect, name: str) -> None:
-    asking = Asking(connect(user="limited", password="sesame").channel())
+    asking = Asking(connect(user="asking", password="sesame").channel())
     answer = asking("policies.set", name=name, pattern=".", definition={"max-length": 1})
     assert answer["ok"] is False
     assert "policymaker" in str(answer["error"])

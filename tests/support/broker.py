@@ -30,6 +30,14 @@ write = "^(mine-|shared-)"
 read = "^(mine-|public-)"
 
 [[user]]
+name = "asking"
+password = "{PASSWORD}"
+[[user.permission]]
+configure = "^amq.gen-"
+write = '^(batonmq\\.management|amq\\.default)$'
+read = "^amq.gen-"
+
+[[user]]
 name = "nobody"
 password = "{PASSWORD}"
 [[user.permission]]

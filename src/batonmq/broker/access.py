@@ -34,11 +34,15 @@ class User:
         """May the user connect to that virtual host?"""
         return vhost in self.permissions
 
+    def may(self, vhost: str, operation: str, name: str) -> bool:
+        """Has the user the right 'configure', 'write' or 'read' to what has this name?"""
+        permission = self.permissions.get(vhost)
+        return permission is not None and _permits(getattr(permission, operation), name or "amq.default")
+
     def require(self, vhost: str, operation: str, kind: str, name: str) -> None:
         """Check one of 'configure', 'write', 'read' on a 'queue' or an 'exchange'. Raises AccessRefused."""
-        permission = self.permissions.get(vhost)
-        shown = name or "amq.default"
-        if permission is None or not _permits(getattr(permission, operation), shown):
+        if not self.may(vhost, operation, name):
+            shown = name or "amq.default"
             raise AccessRefused(
                 f"{operation} access to {kind} '{shown}' in vhost '{vhost}' refused for user '{self.name}'"
             )

@@ -53,9 +53,17 @@ class Checks:
         return exchange
 
     def _require(self, operation: str, kind: str, name: str) -> None:
-        if name.startswith("amq.gen-"):
-            return
-        self.user.require(self.vhost.name, operation, kind, name)
+        """The right comes before all else that could be told: whoever lacks it does not learn what there is.
+
+        It is asked for the name that will be looked up. Raises AccessRefused.
+        """
+        self.user.require(self.vhost.name, operation, kind, clean(name))
+
+    def _require_sight(self, kind: str, name: str) -> None:
+        """To see whether something is there, any right to it will do. Raises AccessRefused."""
+        name = clean(name)
+        if not any(self.user.may(self.vhost.name, operation, name) for operation in ("write", "read")):
+            self._require("configure", kind, name)
 
     def _described(self, kind: str, name: str) -> str:
         return f"{kind} '{name}' in vhost '{self.vhost.name}'"

@@ -61,8 +61,9 @@ class Declarations(Checks):
         )
 
     def find_exchange(self, name: str) -> Exchange:
-        """The exchange of that name. Raises NotFound, and AccessRefused for the default exchange."""
+        """The exchange of that name. Raises NotFound, and AccessRefused for the default exchange or without a right."""
         self._not_default(name)
+        self._require_sight("exchange", name)
         return self._exchange(clean(name))
 
     def delete_exchange(self, name: str, *, if_unused: bool = False) -> None:
@@ -105,6 +106,7 @@ class Declarations(Checks):
             if arguments.get("x-queue-type") == "quorum":
                 raise PreconditionFailed("server-named queues cannot be of type quorum")
             name = "amq.gen-" + secrets.token_urlsafe(16)
+            self._require("configure", "queue", name)
         dead_letters = arguments.get("x-dead-letter-exchange")
         if "x-dead-letter-exchange" in arguments and not isinstance(dead_letters, str):
             raise PreconditionFailed(
@@ -139,21 +141,26 @@ class Declarations(Checks):
 
     def purge_queue(self, name: str) -> int:
         """queue.purge; tells how many messages went. Raises NotFound, AccessRefused, ResourceLocked."""
-        queue = self.find_queue(name)
         self._require("read", "queue", name)
-        return queue.purge()
+        return self.find_queue(name).purge()
 
-    def delete_queue(self, name: str, *, if_unused: bool = False, if_empty: bool = False) -> int:
+    def look_up_queue(self, name: str) -> Queue:
+        """queue.declare (passive): is it there? Raises NotFound, AccessRefused, ResourceLocked."""
+        self._require_sight("queue", name)
+        return self.find_queue(name)
+
+    def delete_queue(
+        self, name: str, *, if_unused: bool = False, if_empty: bool = False, must_exist: bool = False
+    ) -> int:
         """queue.delete; one that does not exist is deleted already. Tells how many messages were ready.
 
-        Raises AccessRefused, PreconditionFailed, ResourceLocked.
+        Raises AccessRefused, PreconditionFailed, ResourceLocked, and NotFound if it ``must_exist``.
         """
-        queue = self.vhost.queues.get(name)
-        if queue is not None:
-            self._not_locked(queue)
         self._require("configure", "queue", name)
+        queue = self.find_queue(name) if must_exist else self.vhost.queues.get(name)
         if queue is None:
             return 0
+        self._not_locked(queue)
         if if_unused and queue.consumers:
             raise PreconditionFailed(f"{self._described('queue', name)} in use")
         if if_empty and (queue.ready_count or queue.delayed_count):
@@ -171,51 +178,43 @@ class Declarations(Checks):
 
     def bind_queue(self, queue: str, exchange: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
         """queue.bind. Raises NotFound, AccessRefused, ResourceLocked, PreconditionFailed."""
+        self._require_binding("queue", queue, exchange)
         destination = self.find_queue(queue)
-        self._bind("queue", destination, exchange, routing_key, arguments)
+        self.vhost.add_binding(self._exchange(exchange), destination, routing_key, arguments)
 
     def unbind_queue(self, queue: str, exchange: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
         """queue.unbind; what is not bound is unbound already. Raises AccessRefused, ResourceLocked."""
+        self._require_binding("queue", queue, exchange)
         destination = self.vhost.queues.get(queue)
         if destination is not None:
             self._not_locked(destination)
-        self._unbind("queue", queue, destination, exchange, routing_key, arguments)
+        self._unbind(destination, exchange, routing_key, arguments)
 
     def bind_exchange(self, name: str, source: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
         """exchange.bind. Raises NotFound, AccessRefused, PreconditionFailed."""
         self._not_default(name)
-        self._bind("exchange", self._exchange(name), source, routing_key, arguments)
+        self._require_binding("exchange", name, source)
+        destination = self._exchange(name)
+        self.vhost.add_binding(self._exchange(source), destination, routing_key, arguments)
 
     def unbind_exchange(self, name: str, source: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
         """exchange.unbind. Raises AccessRefused."""
         self._not_default(name)
-        self._unbind("exchange", name, self.vhost.exchanges.get(name), source, routing_key, arguments)
+        self._require_binding("exchange", name, source)
+        self._unbind(self.vhost.exchanges.get(name), source, routing_key, arguments)
 
-    def _bind(
-        self,
-        kind: str,
-        destination: Queue | Exchange,
-        source: str,
-        routing_key: str,
-        arguments: Mapping[str, FieldValue],
-    ) -> None:
+    def _require_binding(self, kind: str, name: str, source: str) -> None:
         self._not_default(source)
-        self._require("write", kind, destination.name)
+        self._require("write", kind, name)
         self._require("read", "exchange", source)
-        self.vhost.add_binding(self._exchange(source), destination, routing_key, arguments)
 
     def _unbind(
         self,
-        kind: str,
-        name: str,
         destination: Queue | Exchange | None,
         source: str,
         routing_key: str,
         arguments: Mapping[str, FieldValue],
     ) -> None:
-        self._not_default(source)
-        self._require("write", kind, name)
-        self._require("read", "exchange", source)
         exchange = self.vhost.exchanges.get(source)
         if exchange is None or destination is None:
             return

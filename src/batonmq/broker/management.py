@@ -41,7 +41,9 @@ class ManagementTarget:
         self.operations = operations
 
     def publish(self, message: Message) -> int:
-        """Do what a request asks; one without a reply-to is done all the same."""
+        """Do what a request asks; one without a reply-to is done all the same. Raises AccessRefused."""
+        if message.properties.reply_to:
+            self.operations.require_answerable(message.properties.reply_to)
         store = self.operations.vhost.broker.store
         changes = store.changes
         reply = _Reply(self.operations, message)

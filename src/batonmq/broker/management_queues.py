@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from batonmq.errors import BrokerError, StoreError
+from batonmq.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batonmq.broker.browsing import Browsed, Browser
     from batonmq.broker.management_request import Answer, Request
-    from batonmq.broker.operations import Operations
     from batonmq.broker.queue import Queue
     from batonmq.broker.sweeping import Sweep
 
@@ -41,15 +39,9 @@ PROPERTIES = (
 
 def _list(request: Request) -> Answer:
     operations = request.operations
-    visible = [queue for queue in operations.vhost.queues.values() if _may_read(operations, queue)]
+    user, vhost = operations.user, operations.vhost
+    visible = [queue for queue in vhost.queues.values() if user.may(vhost.name, "read", queue.name)]
     return {"queues": [describe(queue) for queue in sorted(visible, key=lambda queue: queue.name)]}
-
-
-def _may_read(operations: Operations, queue: Queue) -> bool:
-    with contextlib.suppress(BrokerError):
-        operations.user.require(operations.vhost.name, "read", "queue", queue.name)
-        return True
-    return False
 
 
 def describe(queue: Queue) -> Answer:
@@ -166,8 +158,7 @@ def _resume(request: Request) -> Answer:
 
 def _delete(request: Request) -> Answer:
     name = request.text("queue")
-    request.operations.find_queue(name)
-    return {"count": request.operations.delete_queue(name)}
+    return {"count": request.operations.delete_queue(name, must_exist=True)}
 
 
 # ---------------------------------------------------------------------- what takes time

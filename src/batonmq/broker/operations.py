@@ -13,6 +13,7 @@ from batonmq.broker.declarations import Declarations
 from batonmq.broker.exchanges import Exchange
 from batonmq.broker.management import MANAGEMENT, ManagementTarget
 from batonmq.broker.queue import Queue
+from batonmq.broker.replies import is_volatile
 from batonmq.broker.settings import read_timeout
 from batonmq.broker.sweeping import Move, Purge, Replay
 from batonmq.errors import AccessRefused, PreconditionFailed
@@ -57,10 +58,10 @@ class Operations(Declarations):
 
     def resolve(self, exchange_name: str, routing_key: str) -> Route:
         """Where messages for an exchange and a key go. Raises NotFound, AccessRefused."""
+        self._require("write", "exchange", exchange_name)
         if exchange_name == MANAGEMENT:
             return Route(-1, self.vhost.default, [ManagementTarget(self)], by_key=True)
         exchange = self._exchange(exchange_name)
-        self._require("write", "exchange", exchange_name)
         if exchange.internal:
             raise AccessRefused(f"cannot publish to internal {self._described('exchange', exchange_name)}")
         # While the store cannot write, each message is looked at: only persistent ones are refused.
@@ -85,9 +86,17 @@ class Operations(Declarations):
 
     def require_readable(self, name: str) -> Queue:
         """The queue, if this client may take messages from it. Raises NotFound, AccessRefused, ResourceLocked."""
-        queue = self.find_queue(name)
         self._require("read", "queue", name)
-        return queue
+        return self.find_queue(name)
+
+    def require_answerable(self, reply_to: str) -> None:
+        """May this client have an answer sent to that address? Raises AccessRefused.
+
+        An address of direct replies goes back to whoever made it known; any other is a queue, to which an answer is
+        published as the client itself would.
+        """
+        if not is_volatile(reply_to):
+            self._require("write", "exchange", "")
 
     def subscribe(self, queue: Queue, consumer: Consumer) -> None:
         """basic.consume. Raises AccessRefused when somebody has, or wants, the queue for himself."""
@@ -111,8 +120,8 @@ class Operations(Declarations):
 
         Raises NotFound, AccessRefused, ResourceLocked.
         """
-        queue = self.find_queue(name)
         self._require("configure", "queue", name)
+        queue = self.find_queue(name)
         if queue.paused != paused:
             queue.pause(paused)
             self.vhost.keep_queue(queue)
@@ -153,9 +162,8 @@ class Operations(Declarations):
         Purge(self.require_readable(name), None, selector, done).start()
 
     def _writable(self, name: str) -> Queue:
-        queue = self.find_queue(name)
         self._require("write", "queue", name)
-        return queue
+        return self.find_queue(name)
 
     # ------------------------------------------------------------------ policies
 

@@ -49,7 +49,7 @@ def queue_declare(channel: Channel, m: methods.QueueDeclare) -> methods.Method |
     if is_volatile(name):
         return _declare_volatile(channel, name, m)
     if m.passive:
-        queue = session.operations.find_queue(name)
+        queue = session.operations.look_up_queue(name)
         queue.used()
     else:
         queue = session.operations.declare_queue(

@@ -183,3 +183,30 @@ def test_sigterm_lets_the_handler_finish(tmp_path: Path) -> None:
         assert worker.wait(SOON) == 0
     with batonmq.connect(path) as mq:
         assert [message.body for message in mq.peek("work", 9)] == [b"2"]
+
+
+DEADLY = """
+import os, signal, sys
+import batonmq
+def handle(delivery):
+    os.write(1, b"%d\\n" % delivery.delivery_count)
+    if delivery.body == b"poison":
+        os.kill(os.getpid(), signal.SIGKILL)
+    stop.set()
+import threading
+stop = threading.Event()
+with batonmq.connect(sys.argv[1]) as mq:
+    mq.run("work", handle, attempts=2, stop=stop)
+"""
+
+
+def test_a_message_that_kills_its_worker_has_as_many_attempts_as_any(tmp_path: Path) -> None:
+    path = str(tmp_path / "queues.db")
+    with batonmq.connect(path) as mq:
+        mq.declare("work", dead_letter="dead")
+        mq.send_many("work", [b"poison", b"good"])
+    command = [sys.executable, "-c", DEADLY, path]
+    said = [subprocess.run(command, stdout=subprocess.PIPE, timeout=30, check=False).stdout for _ in range(3)]
+    assert said == [b"1\n", b"2\n", b"1\n"]
+    with batonmq.connect(path) as mq:
+        assert (mq.count("work"), mq.count("dead")) == (0, 1)

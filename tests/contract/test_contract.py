@@ -178,6 +178,27 @@ def test_what_a_killed_process_held_comes_back_redelivered(place: Place) -> None
     assert first.redelivered
 
 
+def test_what_ends_its_process_too_often_is_a_dead_letter(place: Place) -> None:
+    if not place.shared:
+        pytest.skip("nothing outlives a process in memory")
+    queue, dead = place.queue(), place.queue()
+    with batonmq.connect(place.url) as mq:
+        mq.declare(queue, max_deliveries=1, dead_letter=dead)
+        mq.send_many(queue, numbered(2))
+    command = [sys.executable, "-c", HOLDER, place.url, queue]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    assert holder.stdin is not None
+    with holder.stdout as output, holder.stdin:
+        assert output.readline() == b"0\n"
+        holder.kill()
+        holder.wait()
+    mq = place.connect()
+    with mq.receiver(queue) as receiver, mq.receiver(dead) as undertaker:
+        assert bodies(take(undertaker, 1)) == [b"0"]
+        assert bodies(take(receiver, 2)) == [b"1", b"2"]
+
+
 def test_a_message_that_comes_back_too_often_is_a_dead_letter(place: Place, mq: batonmq.Connection) -> None:
     queue, dead = place.queue(), place.queue()
     mq.declare(queue, max_deliveries=3, dead_letter=dead)

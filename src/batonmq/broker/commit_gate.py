@@ -16,6 +16,9 @@ class Gated(Protocol):
 
     suspended: bool
     """Takes nothing in."""
+    unsent: int
+    """Octets of deliveries in its output; it takes no more when they are ``unsent_max``."""
+    unsent_max: int
 
     @property
     def is_over(self) -> bool:
@@ -60,6 +63,9 @@ class CommitGate:
 
     def hold(self, batch: int) -> None:
         """Let no output go before that batch is committed."""
+        if 0 < self._held_for < batch:
+            # Each delivery that joins in would put off all of them by a commit: no more of them until these are gone.
+            self._session.unsent = max(self._session.unsent, self._session.unsent_max)
         self._held_for = batch
         self._broker.await_commit(self, sync=False)
 

@@ -79,6 +79,8 @@ def dead_letter_message(queue: Queue, message: Message, reason: str, origin: Que
     wanted = [target for target in targets if reason == "rejected" or not _is_cycle(target.name, deaths)]
     if origin is not None:
         queue.store.owe(copy, origin)
+    for target in wanted:
+        target.expect(copy)
     queue.vhost.publish(copy, wanted)
 
 

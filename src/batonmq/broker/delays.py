@@ -204,6 +204,7 @@ class Delays:
             if schedule is not None:
                 self._repeat(queued, schedule, due)
                 return
+        queue.expect(queued.message)
         waited_at = queued.row
         queued.state = READY
         lane = next((lane for lane in queue.lanes if lane.lane_id == place >> POSITION_BITS), None) if place else None

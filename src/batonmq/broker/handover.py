@@ -34,6 +34,7 @@ def dispatch_plain(queue: Queue) -> None:
             continue
         # Among several each gets one message in turn; one alone gets what it has room for.
         batch = _take_batch(lane, room if len(takers) == 1 else 1)
+        waits = _must_any_wait(queue, batch)
         if not consumer.no_ack:
             queue.unsettled += len(batch)
         for queued in batch:
@@ -47,7 +48,7 @@ def dispatch_plain(queue: Queue) -> None:
             if queued.deliveries and queued.stored == DURABLE:
                 queue.store.update(queued)
         consumer.deliver_all(batch)
-        if queue.kept and not consumer.no_ack and _must_any_wait(queue, batch) and not _is_noted(queue, batch):
+        if waits and not _is_noted(queue, lane, batch):
             consumer.hold(queue.store.batch)
         if len(takers) > 1 and takers[0] is consumer:
             takers.rotate(-1)
@@ -76,26 +77,46 @@ def _take_batch(lane: Lane, most: int) -> list[QueuedMessage]:
 def must_wait(queue: Queue, queued: QueuedMessage) -> bool:
     """Must the hand-over of this message be noted in the store before its client may see it?
 
-    Not when the message itself is written with the same batch.
+    Not when the message itself is written with the same batch: should the process be killed before that, it was never
+    confirmed, and does not come again. One that stands for a row of the store would: as it was, where it was.
     """
     store = queue.store
-    return queue.kept and queued.stored == DURABLE and not store.is_pending(queued) and store.error is None
+    if store.error is not None:
+        return False
+    if queue.moved_in > store.committed:
+        return True
+    return queue.kept and queued.stored == DURABLE and not store.is_pending(queued)
+
+
+def must_hold(queue: Queue, queued: QueuedMessage, *, no_ack: bool) -> bool:
+    """The same of one message that was just taken, before it counts as accepted with ``no_ack``.
+
+    That is no reason for a commit: a note will do, where one can tell which message it was.
+    """
+    if not must_wait(queue, queued):
+        return False
+    return not (no_ack and queue.selection is None and _is_noted(queue, queued.lane, [queued]))
 
 
 def _must_any_wait(queue: Queue, batch: list[QueuedMessage]) -> bool:
     """The first that is durable tells: those behind it came later, and are written no earlier."""
-    for queued in batch:
-        if queued.stored == DURABLE:
-            return must_wait(queue, queued)
+    if queue.kept or queue.moved_in > queue.store.committed:
+        for queued in batch:
+            if queued.stored == DURABLE or not queue.kept:
+                return must_wait(queue, queued)
     return False
 
 
-def _is_noted(queue: Queue, batch: list[QueuedMessage]) -> bool:
-    """Is it noted beside the store that these were handed out? What comes again has a count, which a commit keeps."""
+def _is_noted(queue: Queue, lane: Lane, batch: list[QueuedMessage]) -> bool:
+    """Is it noted beside the store that these were handed out?
+
+    What comes again has a count, which a commit keeps; and a note of what the store may not have yet tells nothing.
+    """
+    if queue.moved_in > queue.store.committed:
+        return False
     for queued in batch:
         if queued.deliveries:
             return False
-    lane = queue.lane
     return queue.store.note_handed(lane.lane_id, lane.handed & POSITION_MASK)
 
 
@@ -110,13 +131,14 @@ def dispatch_featured(queue: Queue) -> None:
         queued = queue.take()
         if queued is None:
             return
+        waits = must_hold(queue, queued, no_ack=consumer.no_ack)
         if consumer.no_ack:
             queue.accept(queued)
         else:
             queued.holder = consumer
             queue.watch_deadline(queued)
         consumer.deliver(queued)
-        if must_wait(queue, queued) and not consumer.no_ack:
+        if waits:
             consumer.hold(queue.store.batch)
         served(queue, consumer)
 

@@ -40,6 +40,9 @@ class ManagementTarget:
         self.durable = False
         self.operations = operations
 
+    def expect(self, message: Message) -> None:
+        """A request is kept nowhere."""
+
     def publish(self, message: Message) -> int:
         """Do what a request asks; one without a reply-to is done all the same. Raises AccessRefused."""
         if message.properties.reply_to:

@@ -14,7 +14,7 @@ from batonmq.broker.deadlines import Deadlines
 from batonmq.broker.deduplication import Deduplication
 from batonmq.broker.delays import Delays
 from batonmq.broker.expiry import Expiry
-from batonmq.broker.handover import dispatch_featured, dispatch_plain, must_wait, take
+from batonmq.broker.handover import dispatch_featured, dispatch_plain, must_hold, take
 from batonmq.broker.intake import KEPT, REFUSED, STORED, publish_featured
 from batonmq.broker.lane import Lane
 from batonmq.broker.memory import OVERHEAD
@@ -61,6 +61,7 @@ class Queue:
         "lane",
         "lanes",
         "last_used",
+        "moved_in",
         "name",
         "owner",
         "pace",
@@ -111,6 +112,9 @@ class Queue:
         self.last_used = 0.0
         # Nothing is handed out; publishes go in.
         self.paused = False
+        # The last batch of the store in which something that the store has already came to the queue, from another
+        # place there: until it is committed, the end of the process would undo that.
+        self.moved_in = 0
         # How messages are handed out where not every consumer takes what comes next.
         self.selection: Selection | None = None
         self.expiry = Expiry(self)
@@ -254,6 +258,11 @@ class Queue:
             self.touch()
         return outcome
 
+    def expect(self, message: Message) -> None:
+        """The broker itself is about to put this in, for a message that is in the store."""
+        if message.properties.persistent:
+            self.moved_in = self.store.batch
+
     # ------------------------------------------------------------------ out
 
     def touch(self) -> None:
@@ -278,9 +287,9 @@ class Queue:
             if lane.paged and wants_refill(lane):
                 self.broker.wants_refill(lane)
 
-    def must_wait(self, queued: QueuedMessage) -> bool:
-        """Must the hand-over of this message be noted in the store before its client may see it?"""
-        return must_wait(self, queued)
+    def must_hold(self, queued: QueuedMessage, *, no_ack: bool) -> bool:
+        """Must a commit tell that this message was taken before its client may see it? Ask before it is settled."""
+        return must_hold(self, queued, no_ack=no_ack)
 
     def take(self) -> QueuedMessage | None:
         """The next message, now held (settle it); None when none is at hand.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.deadletter import counted
 from batonmq.broker.memory import OVERHEAD
+from batonmq.broker.retry import DELIVERY_LIMIT, is_past_limit
 from batonmq.message import DURABLE, QueuedMessage
 from batonmq.store.interface import StoredRun
 
@@ -61,6 +62,7 @@ def _take_in(lane: Lane, found: StoredRun, share: int) -> None:
     append = lane.ready.append
     held = lane.held
     unusual = found.unusual
+    given_up: list[QueuedMessage] = []
     size = read = 0
     for row, message in zip(found.rows, found.messages, strict=True):
         if held and row in held:
@@ -71,7 +73,13 @@ def _take_in(lane: Lane, found: StoredRun, share: int) -> None:
             # Beyond the window it would only be left to the store again.
             break
         if unusual and row in unusual:
-            append(queued := revive(lane, unusual[row]))
+            queued = revive(lane, unusual[row])
+            if is_past_limit(lane.queue, queued):
+                lane.horizon = row
+                lane.unpage(queued)
+                given_up.append(queued)
+                continue
+            append(queued)
             if queued.expires_at:
                 lane.queue.expiry.watch(queued)
         else:
@@ -86,6 +94,8 @@ def _take_in(lane: Lane, found: StoredRun, share: int) -> None:
     lane.bytes += size
     lane.paged -= read
     lane.paged_bytes -= size - OVERHEAD * read
+    for queued in given_up:
+        lane.queue.discard(queued, DELIVERY_LIMIT)
 
 
 def revive(lane: Lane, stored: StoredMessage) -> QueuedMessage:

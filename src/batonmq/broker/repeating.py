@@ -34,6 +34,7 @@ def put_copy(queue: Queue, origin: QueuedMessage) -> None:
     message = origin.message
     properties = message.properties
     copy = message.with_properties(properties.replace(headers=without_times(properties.headers or {}) or None))
+    queue.expect(copy)
     if queue.settings.limits_length and refuses(queue, copy):
         return
     lane = queue.lane_for(copy)

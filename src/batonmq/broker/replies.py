@@ -42,6 +42,9 @@ class ReplyTarget:
         self.consumer.deliver(QueuedMessage(message, lane, 0))
         return 0
 
+    def expect(self, message: Message) -> None:
+        """Nothing of it is kept."""
+
 
 class ReplyDesk:
     """The waiting consumers of a virtual host, by token."""

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from batonmq.message import QueuedMessage
 
 
+# Why a message goes to the dead letters that has come back too often.
+DELIVERY_LIMIT = "delivery_limit"
+
+
 def retry_delay(settings: Settings, count: int) -> int:
     """How long a message waits that has come back so many times, in milliseconds."""
     if not settings.retry_delay:
@@ -48,8 +52,7 @@ def give_back(queue: Queue, held: list[QueuedMessage], wanted: int | None) -> No
         queued.state = READY
         if settings.counts_deliveries:
             queued.message = counted(queued.message, queued.deliveries)
-        if settings.delivery_limit is not None and queued.deliveries > settings.delivery_limit:
-            queue.discard(queued, "delivery_limit")
+        if is_given_up(queue, queued):
             continue
         delay = retry_delay(settings, queued.deliveries) if wanted is None else wanted
         if delay:
@@ -66,9 +69,27 @@ def give_back(queue: Queue, held: list[QueuedMessage], wanted: int | None) -> No
         make_room(queue)
 
 
+def is_past_limit(queue: Queue, queued: QueuedMessage) -> bool:
+    """Has it come back too often?
+
+    Asked of all that consumers give back, and of all that is read from the store: what the end of the process has
+    taken out of their hands is counted there.
+    """
+    limit = queue.settings.delivery_limit
+    return limit is not None and queued.deliveries > limit
+
+
+def is_given_up(queue: Queue, queued: QueuedMessage) -> bool:
+    """The same of one that is in no lane; then it goes."""
+    if not is_past_limit(queue, queued):
+        return False
+    queue.discard(queued, DELIVERY_LIMIT)
+    return True
+
+
 def come_back(queue: Queue, queued: QueuedMessage) -> None:
     """The delay of a message that was given back is over."""
-    if _is_over(queue, queued):
+    if is_given_up(queue, queued) or _is_over(queue, queued):
         return
     queued.lane.rejoin(queued)
     _is_back(queue, queued)

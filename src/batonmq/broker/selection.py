@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.expiry import NOW_OR_NEVER
 from batonmq.broker.groups import Groups, group_of
-from batonmq.broker.handover import must_wait, pass_over, served
+from batonmq.broker.handover import must_hold, pass_over, served
+from batonmq.broker.retry import is_given_up
 from batonmq.errors import StoreError
 from batonmq.message import DURABLE, GONE, HELD, QueuedMessage
 
@@ -156,10 +157,11 @@ class Selection:
 
     def _deliver(self, consumer: Consumer, queued: QueuedMessage) -> None:
         queue = self.queue
+        waits = must_hold(queue, queued, no_ack=consumer.no_ack)
         if consumer.no_ack:
             queue.accept(queued)
         consumer.deliver(queued)
-        if must_wait(queue, queued) and not consumer.no_ack:
+        if waits:
             consumer.hold(queue.store.batch)
         served(queue, consumer)
 
@@ -201,6 +203,8 @@ class Selection:
                 queued = lane.take(entry)
                 if queued.expires_at > NOW_OR_NEVER and queue.expiry.is_over(queued):
                     queue.expiry.drop(queued)
+                    continue
+                if is_given_up(queue, queued):
                     continue
                 self._hand_over(lane, queued, consumer)
                 return queued

@@ -39,6 +39,7 @@ def put(queue: Queue, message: Message) -> bool:
     """
     if _is_full(queue, message):
         return False
+    queue.expect(message)
     lane = queue.lane_for(message)
     queued = QueuedMessage(message, lane, lane.next_row)
     lane.next_row += 1

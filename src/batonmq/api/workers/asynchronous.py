@@ -85,6 +85,9 @@ class QueueWorker:
             self._at_work.discard(delivery)
 
     async def _call(self, delivery: Delivery) -> None:
+        if self._options.is_spent(delivery.delivery_count):
+            await self._settle(delivery, failed=True)
+            return
         try:
             await self._handler(delivery)
         except (Exception, asyncio.CancelledError) as error:

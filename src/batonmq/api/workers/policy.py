@@ -50,6 +50,10 @@ class WorkerOptions:
         """Was that the last attempt?"""
         return self.attempts is not None and delivery_count >= self.attempts
 
+    def is_spent(self, delivery_count: int) -> bool:
+        """Was the last attempt before this delivery? It has ended with its process, or with the connection."""
+        return self.attempts is not None and delivery_count > self.attempts
+
     @property
     def renewal(self) -> float | None:
         """How often a message that is worked on is renewed: twice may fail."""

@@ -96,6 +96,9 @@ class QueueWorker:
             self._at_work.discard(delivery)
 
     def _call(self, delivery: Delivery) -> None:
+        if self._options.is_spent(delivery.delivery_count):
+            self._settle(delivery, failed=True)
+            return
         try:
             self._handler(delivery)
         except Exception:  # noqa: BLE001  (the handler is not ours: whatever it raises is its own)

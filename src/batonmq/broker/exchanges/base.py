@@ -24,6 +24,10 @@ class Target(Protocol):
         """Take the message; see ``Queue.publish``."""
         ...
 
+    def expect(self, message: Message) -> None:
+        """The broker itself is about to put this in, for a message that is in the store."""
+        ...
+
 
 class Destination(Protocol):
     """What can be bound to an exchange: a queue or another exchange."""

@@ -9,7 +9,7 @@ from batonmq.engines.traces import without_traces
 from batonmq.engines.values import Message, QueueOptions
 from batonmq.errors import ResourceError
 from batonmq.fields import NAME_MAX
-from batonmq.message import READY, Message as QueueMessage
+from batonmq.message import DURABLE, READY, Message as QueueMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -96,9 +96,14 @@ class Queues:
             if queued is None:
                 break
             body, properties = queued.message.body, without_traces(queued.message.properties)
-            if into.publish(QueueMessage("", target, properties, body)) == REFUSED:
+            copy = QueueMessage("", target, properties, body)
+            into.expect(copy)
+            if into.publish(copy) == REFUSED:
                 queue.release([queued])
                 raise ResourceError(f"queue '{target}' is full")
+            if queued.stored == DURABLE:
+                # Should the batch fail, the copy is tried again with the removal: it is in one of the two places.
+                queue.store.owe(copy, queued)
             queue.accept(queued)
             moved += 1
         return moved

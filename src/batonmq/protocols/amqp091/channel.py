@@ -198,12 +198,12 @@ class Channel(Publishing):
                 return None
             return methods.BasicGetEmpty()
         self.delivery_tag = tag = self.delivery_tag + 1
+        if queue.must_hold(queued, no_ack=m.no_ack):
+            self.session.gate.hold(self.session.broker.store.batch)
         if m.no_ack:
             queue.accept(queued)
         else:
             self.unsettled[tag] = queued
-            if queue.must_wait(queued):
-                self.session.gate.hold(self.session.broker.store.batch)
         message = queued.message
         self.send(
             methods.BasicGetOk(

@@ -43,7 +43,8 @@ READ_BYTES = 1 << 20
 # The longest time for which the clock on the wall is not looked at.
 LOOK_SECONDS = 60.0
 
-Entry = tuple[int, int, QueuedMessage, int]
+# Due, message, place to return to (0: the tail).
+Entry = tuple[int, QueuedMessage, int]
 
 
 class Delays:
@@ -56,8 +57,8 @@ class Delays:
         "_horizon",
         "_next_row",
         "_on_disk",
-        "_spilled",
         "_timer",
+        "_waiting",
         "count",
         "lane_id",
         "queue",
@@ -79,13 +80,13 @@ class Delays:
         self.size = record.waiting_bytes if record is not None else 0
         first_row = self.lane_id << POSITION_BITS
         self._next_row = max(record.last_row if record is not None else 0, first_row) + 1
-        # Due, row, message, place to return to (0: the tail).
-        self._heap: list[Entry] = []
+        # Due and row, and by row what waits; of a row that is not there any more the heap's entry is skipped.
+        self._heap: list[tuple[int, int]] = []
+        self._waiting: dict[int, Entry] = {}
         self._bytes = 0
         # How many are only in the store; all of them are due after the horizon, a time and a row.
         self._on_disk = self.count
         self._horizon = (0, 0)
-        self._spilled = False
         self._timer: Timer | None = None
         self._armed_for = 0
         if self._on_disk:
@@ -135,7 +136,8 @@ class Delays:
         self._arm(due)
 
     def _push(self, due: int, queued: QueuedMessage, place: int) -> None:
-        heapq.heappush(self._heap, (due, queued.row, queued, place))
+        heapq.heappush(self._heap, (due, queued.row))
+        self._waiting[queued.row] = (due, queued, place)
         self._account(queued.message.size + OVERHEAD)
 
     def _account(self, size: int) -> None:
@@ -144,25 +146,24 @@ class Delays:
 
     def _trim(self, most: int) -> None:
         """Leave to the store what is due last, until half of what memory may hold is left."""
-        heap = sorted(entry for entry in self._heap if entry[2].state == DELAYED)
+        heap = sorted((entry[0], row) for row, entry in self._waiting.items())
         keep = size = 0
         while keep < len(heap) and keep < HEAP_MESSAGES // 2 and (keep == 0 or size < most // 2):
-            size += heap[keep][2].message.size + OVERHEAD
+            size += self._waiting[heap[keep][1]][1].message.size + OVERHEAD
             keep += 1
-        for due, _, queued, place in heap[keep:]:
-            self._leave(due, queued, place)
-        # What is sorted is a heap.
-        self._heap = heap[:keep]
+        for _, row in heap[keep:]:
+            self._leave(*self._waiting.pop(row))
+        # What is sorted is a heap. The list stays the same one: a release that led here goes on with it.
+        self._heap[:] = heap[:keep]
         self._account(size - self._bytes)
-        if self._heap:
-            self._horizon = self._heap[-1][:2]
+        self._horizon = heap[keep - 1]
 
     def _leave(self, due: int, queued: QueuedMessage, place: int) -> None:
         """To the store alone."""
         self._on_disk += 1
         if queued.stored == IN_MEMORY:
             queued.stored = SPILLED
-            self._spilled = True
+            self.queue.spilled = True
             self.queue.store.insert_delayed(queued, due, place)
 
     # ------------------------------------------------------------------ out
@@ -175,9 +176,9 @@ class Delays:
         heap = self._heap
         done = 0
         while heap and done < most and heap[0][0] <= now:
-            due, _, queued, place = heapq.heappop(heap)
-            self._account(-queued.message.size - OVERHEAD)
-            if queued.state == DELAYED:
+            entry = self._take_out(heapq.heappop(heap)[1])
+            if entry is not None:
+                due, queued, place = entry
                 self._release(queued, place, due)
                 done += 1
         if self._wants_refill() and done < most:
@@ -185,6 +186,13 @@ class Delays:
             done += READ_MESSAGES // 2
         self._go_on(now)
         return done
+
+    def _take_out(self, row: int) -> Entry | None:
+        """What waits in memory under that row waits no more."""
+        entry = self._waiting.pop(row, None)
+        if entry is not None:
+            self._account(-entry[1].message.size - OVERHEAD)
+        return entry
 
     def _wants_refill(self) -> bool:
         return self._on_disk > 0 and len(self._heap) < HEAP_LOW
@@ -208,18 +216,19 @@ class Delays:
         waited_at = queued.row
         queued.state = READY
         lane = next((lane for lane in queue.lanes if lane.lane_id == place >> POSITION_BITS), None) if place else None
-        if lane is not None:
+        if lane is not None and place > lane.cleared_to:
             queued.lane = lane
             queued.row = place
         else:
             queued.lane = lane = queue.lane_for(queued.message)
             queued.row = lane.next_row
             lane.next_row += 1
-            # Its time to live begins when it is in the queue.
-            queue.expiry.stamp(queued)
+            if not place:
+                # Its time to live begins when it is in the queue.
+                queue.expiry.stamp(queued)
         if queued.stored:
             queue.store.move(queued, waited_at)
-        if place:
+        if queued.row == place:
             queue.come_back(queued)
         else:
             enter(queue, queued)
@@ -249,8 +258,8 @@ class Delays:
         if not found or self._on_disk < 0:
             # The count after a failure is an estimate; what the store has is not.
             self._on_disk = 0
-            self.count = len(self._heap)
-            self.size = sum(entry[2].message.size for entry in self._heap)
+            self.count = len(self._waiting)
+            self.size = sum(queued.message.size for _, queued, _ in self._waiting.values())
 
     def _revive(self, stored: StoredMessage) -> QueuedMessage:
         message = stored.message
@@ -268,14 +277,16 @@ class Delays:
 
     def survivors(self) -> tuple[int, int] | None:
         """How many messages outlive a restart, and the bytes of their bodies; None: only the store knows."""
-        if self._spilled:
+        if self.queue.spilled:
             return None
-        transient = [entry[2] for entry in self._heap if entry[2].state == DELAYED and entry[2].stored != DURABLE]
+        transient = [queued for _, queued, _ in self._waiting.values() if queued.stored != DURABLE]
         return self.count - len(transient), self.size - sum(queued.message.size for queued in transient)
 
     def lost(self, queued: QueuedMessage) -> None:
         """The store could not keep this message, and its producer will be told so."""
         queued.state = GONE
+        if self._take_out(queued.row) is None:
+            self._on_disk -= 1
         self.count -= 1
         self.size -= queued.message.size
 
@@ -283,24 +294,21 @@ class Delays:
         """Drop everything that waits; tells how many messages that was."""
         count = self.count
         first_row = self.lane_id << POSITION_BITS
-        if self.queue.kept or self._spilled:
-            self.queue.store.drop_rows(first_row + 1, self._next_row)
+        if self.queue.kept or self.queue.spilled:
+            self.queue.store.drop_rows(first_row + 1, self._next_row - 1)
         self._forget()
         return count
 
     def stop(self) -> None:
         """The queue is gone."""
         self._forget()
-        store = self.queue.store
-        if self.queue.kept or self._spilled:
-            store.drop_lane(self.lane_id)
-        else:
-            store.release_lane(self.lane_id)
+        self.queue.give_up_lane(self.lane_id)
 
     def _forget(self) -> None:
-        for _, _, queued, _ in self._heap:
+        for _, queued, _ in self._waiting.values():
             queued.state = GONE
         self._heap.clear()
+        self._waiting.clear()
         self._account(-self._bytes)
         self.count = self.size = self._on_disk = 0
         if self._timer is not None:

@@ -25,11 +25,14 @@ SLICE = 1_000
 class Expiry:
     """A queue's messages that have a time limit."""
 
-    __slots__ = ("_armed_for", "_compact_at", "_heap", "_paged_next", "_queue", "_timer", "watching")
+    __slots__ = ("_armed_for", "_compact_at", "_heap", "_paged_next", "_queue", "_timer", "_watched", "watching")
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
-        self._heap: list[tuple[int, int, QueuedMessage]] = []
+        # Time and row, each row once; and by row the object that is the message now, as a message that was left to the
+        # store and read again, or came back from a consumer, is watched anew.
+        self._heap: list[tuple[int, int]] = []
+        self._watched: dict[int, QueuedMessage] = {}
         # Entries of messages that left before their time stay in the heap; beyond this length it is cleaned.
         self._compact_at = 1024
         self._timer: Timer | None = None
@@ -55,10 +58,13 @@ class Expiry:
         """A message with a time limit is in the window."""
         heap = self._heap
         if len(heap) >= self._compact_at:
-            heap[:] = [entry for entry in heap if entry[2].state == READY]
+            self._watched = {row: known for row, known in self._watched.items() if known.state == READY}
+            heap[:] = [(known.expires_at, row) for row, known in self._watched.items()]
             heapq.heapify(heap)
             self._compact_at = 2 * len(heap) + 1024
-        heapq.heappush(heap, (queued.expires_at, queued.row, queued))
+        if queued.row not in self._watched:
+            heapq.heappush(heap, (queued.expires_at, queued.row))
+        self._watched[queued.row] = queued
         self.watching = True
         self._arm(queued.expires_at)
 
@@ -84,7 +90,7 @@ class Expiry:
         left = SLICE
         while heap and heap[0][0] <= now and left:
             left -= 1
-            queued = heapq.heappop(heap)[2]
+            queued = self._watched.pop(heapq.heappop(heap)[1])
             if queued.state == READY:
                 queued.lane.take_out(queued)
                 self.drop(queued)
@@ -119,6 +125,7 @@ class Expiry:
     def stop(self) -> None:
         """The queue is gone."""
         self._heap.clear()
+        self._watched.clear()
         self._paged_next = 0
         self.watching = False
         if self._timer is not None:

@@ -37,6 +37,7 @@ class Lane:
     __slots__ = (
         "bytes",
         "changed_in",
+        "cleared_to",
         "counted",
         "first_row",
         "gone",
@@ -52,7 +53,6 @@ class Lane:
         "queue",
         "ready",
         "settled_at",
-        "spilled",
         "store",
     )
 
@@ -72,14 +72,14 @@ class Lane:
         self.counted = 0
         self.paged = 0
         self.paged_bytes = 0
-        # Did a transient message ever go to the store?
-        self.spilled = False
         self.horizon = self.first_row
         self.handed = self.first_row
         # What choosy consumers took out of the middle, by row: it may lie beyond the horizon, where a read of the store
         # finds it and skips it. Those that were settled are forgotten when there are this many.
         self.held: dict[int, QueuedMessage] = {}
         self.settled_at = 1_024
+        # Rows up to this one may still be swept away by the store: nothing new is to stand there.
+        self.cleared_to = 0
         # The last batch of the store that takes messages out of what is paged, or puts them anywhere but at its tail.
         # Until it is committed, what is committed is not to be believed.
         self.changed_in = 0
@@ -91,7 +91,7 @@ class Lane:
 
     def survivors(self) -> tuple[int, int] | None:
         """How many ready messages outlive a restart, and the bytes of their bodies; None: only the store knows."""
-        if self.spilled:
+        if self.queue.spilled:
             return None
         count = size = 0
         for queued in self.ready:
@@ -121,7 +121,7 @@ class Lane:
         # This object is no longer the message's: a read makes another.
         queued.state = GONE
         if queued.stored == IN_MEMORY:
-            self.spilled = True
+            self.queue.spilled = True
             queued.stored = SPILLED
             self.store.insert(queued)
         if queued.expires_at:
@@ -260,7 +260,8 @@ class Lane:
                 if row > first:
                     self.store.drop_rows(first, row - 1)
                 first = row + 1
-            self.store.drop_rows(first, self.next_row)
+            self.store.drop_rows(first, self.next_row - 1)
+            self.cleared_to = self.next_row - 1
         self.ready.clear()
         self.bytes = self.gone = self.paged = self.paged_bytes = 0
         self.horizon = self.next_row - 1

@@ -68,6 +68,7 @@ class Queue:
         "paused",
         "selection",
         "settings",
+        "spilled",
         "store",
         "takers",
         "touched",
@@ -108,6 +109,8 @@ class Queue:
         # Is the queue in the broker's list of what must be looked at when the turn ends?
         self.touched = False
         self.unsettled = 0
+        # Did a transient message ever go to the store? From the lane of what waits for its time it moves to another.
+        self.spilled = False
         # Monotonic seconds of the last sign of interest.
         self.last_used = 0.0
         # Nothing is handed out; publishes go in.
@@ -475,16 +478,20 @@ class Queue:
         for lane in self.lanes:
             lane.clear()
             self.broker.memory.account(lane)
-            if self.kept or lane.spilled:
-                self.store.drop_lane(lane.lane_id)
-            else:
-                self.store.release_lane(lane.lane_id)
+            self.give_up_lane(lane.lane_id)
         consumers, self.consumers = self.consumers, []
         self.takers.clear()
         for consumer in consumers:
             consumer.waiting = False
             consumer.cancelled()
         return count
+
+    def give_up_lane(self, lane_id: int) -> None:
+        """A lane of the queue is empty for good: another queue may have its number, once no row stands under it."""
+        if self.kept or self.spilled:
+            self.store.drop_lane(lane_id)
+        else:
+            self.store.release_lane(lane_id)
 
     def __repr__(self) -> str:
         return f"<Queue {self.name!r} in {self.vhost.name!r}>"

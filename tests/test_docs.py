@@ -275,7 +275,7 @@ def test_the_page_of_amqp_has_every_argument_of_a_queue_and_every_type_of_exchan
     assert {argument for argument in said if argument.startswith("x-")} <= {
         *ARGUMENTS,
         *EXCHANGE_TYPES,
-        *("x-match", "x-death", "x-delay", "x-priority"),
+        *("x-match", "x-death", "x-delay", "x-priority", "x-delivery-count"),
     }
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from pamqp import commands as spec
 from pamqp.common import FieldTable
 
 from tests.conftest import Connect
+from tests.support.marks import differs_from
 from tests.support.wire import Channel
 
 QUORUM: FieldTable = {"x-queue-type": "quorum"}
@@ -97,3 +99,36 @@ def test_other_messages_are_not_held_up(ch: Channel, name: str) -> None:
         else:
             ch.ack(content.tag)
     assert seen.count(b"poison") <= 2
+
+
+# ---------------------------------------------------------------------- queues without a limit
+
+
+def test_a_queue_without_a_limit_leaves_the_headers_as_they_were_sent(ch: Channel, name: str) -> None:
+    ch.queue(name)
+    ch.publish(name, headers={"own": "kept"})
+    ch.consume(name)
+    for _ in range(2):
+        content = ch.message()
+        assert content.headers == {"own": "kept"}
+        ch.reject(content.tag)
+
+
+@differs_from("rabbitmq", why="the argument is BatonMQ's own")
+@pytest.mark.parametrize("arguments", [{}, QUORUM], ids=["plain", "quorum"])
+def test_a_consumer_that_asks_is_told_the_count_whatever_the_queue(
+    ch: Channel, other: Channel, name: str, arguments: FieldTable
+) -> None:
+    ch.queue(name, arguments, durable=True)
+    ch.publish(name, headers={"own": "kept"})
+    ch.consume(name, arguments={"x-delivery-count": True})
+    for count in range(3):
+        content = ch.message()
+        assert content.headers == {"own": "kept", **({"x-delivery-count": count} if count else {})}
+        ch.reject(content.tag)
+    held = ch.message()
+    assert held.redelivered
+    # It was for this one to see: in the queue the message is as it was.
+    ch.call(spec.Channel.Close(200, "", 0, 0))
+    seen = other.await_one(name, no_ack=False)
+    assert ("x-delivery-count" in seen.headers) is bool(arguments)

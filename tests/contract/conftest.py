@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import batonmq
-from tests.contract.places import Place, batonmq_server, file_of_another, rabbitmq_server
+from tests.contract.places import Place, batonmq_server, file_of_another, rabbitmq_server, running_rabbitmq4
 
-ENGINES = ("file", "shared", "memory", "served", "rabbitmq")
+ENGINES = ("file", "shared", "memory", "served", "rabbitmq", "rabbitmq4")
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +30,11 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with rabbitmq_server(tmp_path_factory.mktemp("rabbitmq")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq4() -> str:
+    return running_rabbitmq4()
 
 
 @pytest.fixture(params=ENGINES)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+import pika
 import pytest
 from bench.brokers import Rabbit
 from bench.failures import BenchError
@@ -16,6 +18,8 @@ from bench.failures import BenchError
 import batonmq
 from tests.support.broker import Broker
 
+# The AMQP URL of a RabbitMQ 4 that runs already: systems install an older one, whose queues count otherwise.
+RABBITMQ4 = "BATONMQ_TEST_RABBITMQ4"
 # A node is up after 5 to 10 s; one that needs longer would be ended with the test that it is started for.
 START = 45.0
 
@@ -96,3 +100,13 @@ def rabbitmq_server(folder: Path) -> Iterator[str]:
         yield node.url
     finally:
         node.stop()
+
+
+def running_rabbitmq4() -> str:
+    url = os.environ.get(RABBITMQ4)
+    if url is None:
+        pytest.skip(f"{RABBITMQ4} names no RabbitMQ 4")
+    with closing(pika.BlockingConnection(pika.URLParameters(url))) as connection:
+        announced = connection._impl.server_properties
+    assert (announced["product"], announced["version"][:2]) == ("RabbitMQ", "4."), f"{RABBITMQ4} is {announced}"
+    return url

@@ -246,18 +246,23 @@ def check_seconds(name: str, value: float, least: float = 0.0) -> float:
 class Incoming:
     """A message in a receiver's hands, as an engine hands it over. ``handle`` is the engine's own."""
 
-    __slots__ = ("delivery_count", "handle", "message", "redelivered")
+    __slots__ = ("delivery_count", "handle", "is_counted", "message", "redelivered")
 
     message: Message
     delivery_count: int
     redelivered: bool
     handle: object
+    is_counted: bool
+    """Is the count more than a guess? Where the queue does not count, 2 stands for 2 or more."""
 
-    def __init__(self, message: Message, delivery_count: int, redelivered: bool, handle: object) -> None:
+    def __init__(
+        self, message: Message, delivery_count: int, redelivered: bool, handle: object, *, is_counted: bool = True
+    ) -> None:
         self.message = message
         self.delivery_count = delivery_count
         self.redelivered = redelivered
         self.handle = handle
+        self.is_counted = is_counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,7 +337,7 @@ class Capabilities:
     lease: bool = False
     """``receiver(lease=)``, ``delivery.renew()``."""
     delivery_count: bool = False
-    """Is ``delivery_count`` exact? Where it is not, 2 stands for 2 or more."""
+    """Is ``delivery_count`` exact for every queue? Where it is not, 2 may stand for 2 or more."""
     max_deliveries: bool = False
     """``declare(max_deliveries=)``."""
     reject_reason: bool = False

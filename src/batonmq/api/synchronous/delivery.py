@@ -106,6 +106,20 @@ class Delivery:
             raise AlreadySettled(f"{self.message!r} was settled before")
         self._subscription.renew(self._incoming, wanted).get()
 
+    @property
+    def is_counted(self) -> bool:
+        """For a worker: does the queue count how often it hands the message out?"""
+        return self._incoming.is_counted
+
+    def once_more(self) -> Self | None:
+        """For a worker: its next attempt while it stays in these hands, where the queue counts none; else None."""
+        if self.is_counted:
+            return None
+        self._settle()
+        came = self._incoming
+        counted = Incoming(came.message, came.delivery_count + 1, True, came.handle, is_counted=False)
+        return type(self)(self._engine, self._subscription, counted, self._lease)
+
     def _settle(self) -> None:
         if self.settled:
             raise AlreadySettled(f"{self.message!r} was settled before")

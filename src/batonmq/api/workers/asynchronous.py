@@ -77,17 +77,22 @@ class QueueWorker:
                     log.warning("a message of %r could not be renewed: %s", self._receiver.queue, error)
 
     async def _handle(self, delivery: Delivery) -> None:
+        again: Delivery | None = delivery
+        while again is not None:
+            again = await self._attempt(again)
+
+    async def _attempt(self, delivery: Delivery) -> Delivery | None:
+        """Call the handler; tells what is to be tried again in these hands."""
         if self._options.renewal is not None:
             self._at_work.add(delivery)
         try:
-            await self._call(delivery)
+            return await self._call(delivery)
         finally:
             self._at_work.discard(delivery)
 
-    async def _call(self, delivery: Delivery) -> None:
+    async def _call(self, delivery: Delivery) -> Delivery | None:
         if self._options.is_spent(delivery.delivery_count):
-            await self._settle(delivery, failed=True)
-            return
+            return await self._settle(delivery, failed=True)
         try:
             await self._handler(delivery)
         except (Exception, asyncio.CancelledError) as error:
@@ -96,30 +101,39 @@ class QueueWorker:
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
             log.exception("the handler of %r failed at delivery %d", self._receiver.queue, delivery.delivery_count)
-            await self._settle(delivery, failed=True)
+            return await self._settle(delivery, failed=True)
         else:
-            await self._settle(delivery, failed=False)
+            return await self._settle(delivery, failed=False)
 
-    async def _settle(self, delivery: Delivery, *, failed: bool) -> None:
+    async def _settle(self, delivery: Delivery, *, failed: bool) -> Delivery | None:
         if delivery.settled:
-            return
+            return None
         try:
             if not failed:
                 await delivery.accept()
             elif self._options.gives_up(delivery.delivery_count):
                 await delivery.reject()
             else:
-                await self._release_later(delivery, self._options.pause(delivery.delivery_count))
+                return await self._release_later(delivery, self._options.pause(delivery.delivery_count))
         except LeaseLost:
             log.warning("a message of %r was lost while it was worked on: it comes again", self._receiver.queue)
+        return None
 
-    async def _release_later(self, delivery: Delivery, seconds: float) -> None:
-        try:
-            await delivery.release(delay=seconds or None)
-        except UnsupportedFeature:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), seconds)
-            await delivery.release()
+    async def _release_later(self, delivery: Delivery, seconds: float) -> Delivery | None:
+        """Give it back for later; or keep it so long, where the engine cannot, and on where it would not count it."""
+        if delivery.is_counted:
+            try:
+                await delivery.release(delay=seconds or None)
+            except UnsupportedFeature:
+                pass
+            else:
+                return None
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+        if not self._stop.is_set() and (again := delivery.once_more()) is not None:
+            return again
+        await delivery.release()
+        return None
 
 
 @contextlib.contextmanager

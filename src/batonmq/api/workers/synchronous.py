@@ -88,44 +88,58 @@ class QueueWorker:
                     log.warning("a message of %r could not be renewed: %s", self._receiver.queue, error)
 
     def _handle(self, delivery: Delivery) -> None:
+        again: Delivery | None = delivery
+        while again is not None:
+            again = self._attempt(again)
+
+    def _attempt(self, delivery: Delivery) -> Delivery | None:
+        """Call the handler; tells what is to be tried again in these hands."""
         if self._options.renewal is not None:
             self._at_work.add(delivery)
         try:
-            self._call(delivery)
+            return self._call(delivery)
         finally:
             self._at_work.discard(delivery)
 
-    def _call(self, delivery: Delivery) -> None:
+    def _call(self, delivery: Delivery) -> Delivery | None:
         if self._options.is_spent(delivery.delivery_count):
-            self._settle(delivery, failed=True)
-            return
+            return self._settle(delivery, failed=True)
         try:
             self._handler(delivery)
         except Exception:  # noqa: BLE001  (the handler is not ours: whatever it raises is its own)
             log.exception("the handler of %r failed at delivery %d", self._receiver.queue, delivery.delivery_count)
-            self._settle(delivery, failed=True)
+            return self._settle(delivery, failed=True)
         else:
-            self._settle(delivery, failed=False)
+            return self._settle(delivery, failed=False)
 
-    def _settle(self, delivery: Delivery, *, failed: bool) -> None:
+    def _settle(self, delivery: Delivery, *, failed: bool) -> Delivery | None:
         if delivery.settled:
-            return
+            return None
         try:
             if not failed:
                 delivery.accept()
             elif self._options.gives_up(delivery.delivery_count):
                 delivery.reject()
             else:
-                self._release_later(delivery, self._options.pause(delivery.delivery_count))
+                return self._release_later(delivery, self._options.pause(delivery.delivery_count))
         except LeaseLost:
             log.warning("a message of %r was lost while it was worked on: it comes again", self._receiver.queue)
+        return None
 
-    def _release_later(self, delivery: Delivery, seconds: float) -> None:
-        try:
-            delivery.release(delay=seconds or None)
-        except UnsupportedFeature:
-            self._stop.wait(seconds)
-            delivery.release()
+    def _release_later(self, delivery: Delivery, seconds: float) -> Delivery | None:
+        """Give it back for later; or keep it so long, where the engine cannot, and on where it would not count it."""
+        if delivery.is_counted:
+            try:
+                delivery.release(delay=seconds or None)
+            except UnsupportedFeature:
+                pass
+            else:
+                return None
+        self._stop.wait(seconds)
+        if not self._stop.is_set() and (again := delivery.once_more()) is not None:
+            return again
+        delivery.release()
+        return None
 
 
 @contextmanager

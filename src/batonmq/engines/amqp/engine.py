@@ -28,9 +28,10 @@ CAPABILITIES = Capabilities(
     durable=True,
     ttl=True,
     priority=True,
-    max_deliveries=True,
     count=True,
 )
+# Those that are known to heed x-delivery-limit.
+COUNTING = frozenset({"BatonMQ", "RabbitMQ", "LavinMQ"})
 
 
 class AmqpEngine(Engine):
@@ -40,10 +41,16 @@ class AmqpEngine(Engine):
         """Raises ConnectionLost, AccessRefused, ValueError."""
         self._link = Link(url)
         self._link.open()
-        # What other brokers would make of these headers, arguments and requests is nothing, in silence.
-        is_ours = self._link.product == "BatonMQ"
+        is_ours = self._link.is_ours
         self.capabilities = replace(
-            CAPABILITIES, delay=is_ours, group=is_ours, lease=is_ours, release_delay=is_ours, reject_reason=is_ours
+            CAPABILITIES,
+            delay=is_ours,
+            group=is_ours,
+            lease=is_ours,
+            release_delay=is_ours,
+            reject_reason=is_ours,
+            delivery_count=is_ours,
+            max_deliveries=self._link.product in COUNTING,
         )
         self._publisher = Publisher(self._link)
         self._requester = Requester(self._link)

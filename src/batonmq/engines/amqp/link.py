@@ -74,6 +74,11 @@ class Link:
         self._pause = FIRST_PAUSE
         self._give_up_at = 0.0
 
+    @property
+    def is_ours(self) -> bool:
+        """Is it BatonMQ's broker? What others would make of its headers, arguments and requests is nothing."""
+        return self.product == "BatonMQ"
+
     # ------------------------------------------------------------------ from any thread
 
     def open(self) -> None:

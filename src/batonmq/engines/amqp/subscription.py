@@ -113,7 +113,8 @@ class AmqpSubscription(Subscription):
         elif how == "accept":
             channel.basic_ack(tag)
         else:
-            channel.basic_nack(tag, requeue=how == "release")
+            # Not basic.nack, which quorum queues of RabbitMQ 4.3 do not count.
+            channel.basic_reject(tag, requeue=how == "release")
 
     def renew(self, incoming: Incoming, seconds: float) -> Ticket[None]:
         handle = incoming.handle
@@ -193,9 +194,10 @@ class AmqpSubscription(Subscription):
         generation = self._generation
         channel.add_on_cancel_callback(self._cancelled)
         channel.basic_qos(prefetch_count=self._prefetch)
-        arguments = None
+        # BatonMQ's queues count for whoever asks; others do not know the argument.
+        arguments: dict[str, object] = {"x-delivery-count": True} if self._link.is_ours else {}
         if self._lease is not None:
-            arguments = {"x-consumer-timeout": max(1, round(self._lease * 1000))}
+            arguments["x-consumer-timeout"] = max(1, round(self._lease * 1000))
             self._link.later(self._lease / 3, lambda: self._keep(generation))
         self._tag = channel.basic_consume(
             self._queue,
@@ -208,11 +210,11 @@ class AmqpSubscription(Subscription):
         handle = (generation, method.delivery_tag)
         message = Message.received(body, properties_from(properties))
         redelivered = bool(method.redelivered)
-        returns = message.headers.get("x-delivery-count")
-        count = returns + 1 if isinstance(returns, int) else 2 if redelivered else 1
+        earlier = _earlier_deliveries(message) if redelivered else 0
+        count = 2 if earlier is None else earlier + 1
         with self._lock:
             self._held[handle] = self._from_now()
-            self._arrived.append(Incoming(message, count, redelivered or count > 1, handle))
+            self._arrived.append(Incoming(message, count, redelivered, handle, is_counted=earlier is not None))
         self._serve()
 
     def _serve(self) -> None:
@@ -322,3 +324,16 @@ class AmqpSubscription(Subscription):
             channel.basic_cancel(self._tag, callback=give_back)
         else:
             give_back(None)
+
+
+def _earlier_deliveries(message: Message) -> int | None:
+    """How often a message that comes again was handed out before; None where its queue does not count.
+
+    Quorum queues of RabbitMQ 4.3 leave what was given back in order out of the second header, but not of the first.
+    """
+    headers = message.headers
+    for name in ("x-acquired-count", "x-delivery-count"):
+        count = headers.get(name)
+        if isinstance(count, int) and not isinstance(count, bool) and count > 0:
+            return int(count)
+    return None

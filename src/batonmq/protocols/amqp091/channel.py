@@ -9,7 +9,7 @@ from batonmq.broker.settings import read_priority
 from batonmq.errors import PreconditionFailed
 from batonmq.protocols.amqp091 import methods, topology
 from batonmq.protocols.amqp091.channel_state import UNLIMITED
-from batonmq.protocols.amqp091.consuming import AmqpConsumer, ReplyConsumer
+from batonmq.protocols.amqp091.consuming import AmqpConsumer, CountingConsumer, ReplyConsumer
 from batonmq.protocols.amqp091.encoder import content_frames
 from batonmq.protocols.amqp091.failures import ProtocolFailure, reply_text
 from batonmq.protocols.amqp091.publishing import Publishing
@@ -140,7 +140,8 @@ class Channel(Publishing):
             raise PreconditionFailed(f"{fault} queue '{name}' in vhost '{session.vhost.name}'")
         queue = session.operations.require_readable(name)
         priority = read_priority(m.arguments, f"queue '{name}' in vhost '{session.vhost.name}'")
-        consumer = AmqpConsumer(
+        kind = CountingConsumer if m.arguments.get("x-delivery-count") is True else AmqpConsumer
+        consumer = kind(
             self,
             queue,
             tag,

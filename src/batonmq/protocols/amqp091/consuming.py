@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker import Consumer
+from batonmq.broker.deadletter import counted
+from batonmq.message import QueuedMessage
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.channel_state import UNLIMITED, ChannelState
 from batonmq.protocols.amqp091.encoder import append_deliveries, deliver_prefix, method_frame
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
     from batonmq.broker import Queue
     from batonmq.fields import FieldValue
-    from batonmq.message import QueuedMessage
 
 
 class AmqpConsumer(Consumer):
@@ -57,7 +58,7 @@ class AmqpConsumer(Consumer):
         if not session.output:
             session.host.wake()
         tag = channel.delivery_tag + 1
-        append_deliveries(session.output, self.prefix, tag, channel.number, batch, session.frame_max)
+        self.write(tag, batch)
         count = len(batch)
         channel.delivery_tag += count
         size = 128 * count
@@ -73,6 +74,12 @@ class AmqpConsumer(Consumer):
             channel.credit -= count
         if channel.called:
             channel.called.pop(self, None)
+
+    def write(self, tag: int, batch: list[QueuedMessage]) -> None:
+        """The frames of these deliveries, with delivery tags from ``tag`` on."""
+        channel = self.channel
+        session = channel.session
+        append_deliveries(session.output, self.prefix, tag, channel.number, batch, session.frame_max)
 
     def room(self) -> int:
         if not self.has_room():
@@ -108,6 +115,26 @@ class AmqpConsumer(Consumer):
             channel.session.send_last(
                 method_frame(channel.number, methods.BasicCancel(consumer_tag=self.tag, no_wait=True))
             )
+
+
+class CountingConsumer(AmqpConsumer):
+    """One that wants to know how often a message came back, of queues too that tell nobody else.
+
+    Clients written for RabbitMQ take a header that they did not send for a change of their message: its classic
+    queues add none.
+    """
+
+    __slots__ = ()
+
+    def write(self, tag: int, batch: list[QueuedMessage]) -> None:
+        super().write(tag, [_with_count(queued) if queued.deliveries else queued for queued in batch])
+
+
+def _with_count(queued: QueuedMessage) -> QueuedMessage:
+    """As it is shown to one consumer; what is in the queue stays as its producer sent it."""
+    shown = QueuedMessage(counted(queued.message, queued.deliveries), queued.lane, queued.row)
+    shown.deliveries = queued.deliveries
+    return shown
 
 
 class ReplyConsumer(AmqpConsumer):

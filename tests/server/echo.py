@@ -150,6 +150,9 @@ class EchoSession:
     def writable(self, is_writable: bool) -> None:
         self.is_writable = is_writable
 
+    def users_changed(self, find: Callable[[str], User | None]) -> None:
+        """It has none."""
+
     def shutdown(self, reason: str) -> None:
         self.shut_down = reason
         self.output.append(b"shutdown")

@@ -102,6 +102,11 @@ class Broker:
             vhost = self.vhosts[name] = VirtualHost(self, name)
         return vhost
 
+    def rights_changed(self) -> None:
+        """Users may do more or less than before: what sessions know of routes is not good any more."""
+        for vhost in self.vhosts.values():
+            vhost.version += 1
+
     # ------------------------------------------------------------------ the turn
 
     @property

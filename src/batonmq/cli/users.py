@@ -47,7 +47,7 @@ def users() -> None:
     """Say who may log in to a broker.
 
     Users are kept in users.json in the broker's data directory, passwords as scrypt hashes. A running broker notices
-    changes at the next log-in. Users of the broker's TOML file are changed there.
+    changes within a second. Users of the broker's TOML file are changed there.
 
     \b
     Examples:
@@ -121,7 +121,7 @@ def permit(name: str, vhost: str, configure: str, write: str, read: str, data: s
     with _change(name, data, file) as found:
         entry = _entry(found, name, file)
         found[name] = msgspec.structs.replace(entry, permissions={**entry.permissions, vhost: permission})
-    say(f"user {name} may use virtual host {vhost} from its next log-in on")
+    say(f"user {name} may use virtual host {vhost}")
 
 
 @users.command()

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from batonmq.broker.access import User
 from batonmq.server.failures import ConfigError
@@ -36,6 +36,8 @@ class Authenticator:
         self._key = secrets.token_bytes(32)
         # Checked for names that do not exist, so that they cost as much as those that do.
         self._nobody = hash_password(secrets.token_hex(16))
+        self.on_change: Callable[[], None] = lambda: None
+        """Set by the server: called when the users of the file have changed."""
         self._accounts: dict[str, Account] = {}
         self._proved: dict[str, bytes] = {}
         self._stamp = file.stamp()
@@ -53,7 +55,7 @@ class Authenticator:
 
     def recall(self, user: str, password: str, *, is_loopback: bool) -> User | None:
         """The user, if this password is known to be right; quick. None tells nothing."""
-        self._refresh()
+        self.refresh()
         proved = self._proved.get(user)
         if proved is None or not hmac.compare_digest(proved, self.digest(user, password)):
             return None
@@ -84,7 +86,13 @@ class Authenticator:
             return None
         return self._accounts[user].user
 
-    def _refresh(self) -> None:
+    def find(self, user: str) -> User | None:
+        """The user of that name with the rights of now; None: there is none any more."""
+        account = self._accounts.get(user)
+        return account.user if account is not None else None
+
+    def refresh(self) -> None:
+        """Read the file again if it has changed: what `batonmq users` does counts at once."""
         stamp = self._file.stamp()
         if stamp == self._stamp:
             return
@@ -96,6 +104,7 @@ class Authenticator:
             return
         self._take(accounts)
         logger.info("%s has changed and was read again", self._file.path)
+        self.on_change()
 
     def _take(self, from_file: Mapping[str, Account]) -> None:
         accounts = {} if self._guest is None else {GUEST: self._guest}

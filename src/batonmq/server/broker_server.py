@@ -87,6 +87,7 @@ class Server:
             self._sockets = SocketServer(
                 self.broker, self.broker.store, self._endpoints(), log_ins, self.config, self._clock
             )
+            authenticator.on_change = lambda: self._users_changed(authenticator)
             await self._sockets.start()
             self._directory = opened.pop_all()
 
@@ -98,6 +99,11 @@ class Server:
     def hurry(self) -> None:
         """Give clients no more time while `stop` waits for them."""
         self._sockets.connections.hurry()
+
+    def _users_changed(self, authenticator: Authenticator) -> None:
+        """What clients that are here do from now on goes by the rights of now, as in RabbitMQ 4."""
+        self.broker.rights_changed()
+        self._sockets.connections.users_changed(authenticator.find)
 
     def _close_broker(self) -> None:
         try:

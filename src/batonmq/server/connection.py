@@ -230,6 +230,15 @@ class Connection(asyncio.BufferedProtocol):
         if session.output or session.finished:
             self.wake()
 
+    def users_changed(self, find: Callable[[str], User | None]) -> None:
+        """Rights have changed."""
+        if self._session is None or self._is_ended:
+            return
+        try:
+            self._session.users_changed(find)
+        except Exception:
+            self._broken("looking at the rights of its user")
+
     def committed(self) -> None:
         """A commit has made room in the store."""
         self._release(STORE_FULL)

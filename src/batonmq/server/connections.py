@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from collections.abc import Callable
 
+from batonmq.broker.access import User
 from batonmq.clock import Clock
 from batonmq.server.connection import Connection
 from batonmq.server.interface import Store
@@ -98,6 +100,11 @@ class Connections:
         """Time has passed."""
         for connection in list(self._open):
             connection.tick(now)
+
+    def users_changed(self, find: Callable[[str], User | None]) -> None:
+        """Rights have changed, or users were deleted: each connection goes by what is so now."""
+        for connection in list(self._open):
+            connection.users_changed(find)
 
     async def shutdown(self, reason: str, seconds: float) -> None:
         """Tell every client, and give them this long to take their leave; then close what is left."""

@@ -43,6 +43,9 @@ class Session(Protocol):
     def writable(self, is_writable: bool, /) -> None:
         """False while the client does not read what is sent to it: deliveries wait until True."""
 
+    def users_changed(self, find: Callable[[str], User | None]) -> None:
+        """Rights have changed: what is done from now on goes by those that `find` tells; None: the user is deleted."""
+
     def shutdown(self, reason: str) -> None:
         """The broker stops in an orderly way: tell the client."""
 

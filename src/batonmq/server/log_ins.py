@@ -73,6 +73,10 @@ class LogIns:
             check = self._loop.run_in_executor(self._threads, verify_password, password, stored)
             check.add_done_callback(lambda done: self._checked(key, stored, done))
 
+    def look_at_users(self) -> None:
+        """Have changes to the users noticed, also while nobody logs in."""
+        self._authenticator.refresh()
+
     def stop(self) -> None:
         """Start no further check."""
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -57,7 +57,7 @@ class SocketServer:
             store_pending=config.limits.store_pending,
             handshake_timeout=config.amqp.handshake_timeout,
         )
-        self._timers = Timers(broker, loop, clock, self.connections.tick)
+        self._timers = Timers(broker, loop, clock, self._tick)
         self.addresses: list[Address] = []
         """Where it listens: every socket, in the order of the endpoints."""
 
@@ -110,6 +110,10 @@ class SocketServer:
             self._turns.end()
             await self._committer.drain()
             self._committer.stop()
+
+    def _tick(self, now: float) -> None:
+        self._log_ins.look_at_users()
+        self.connections.tick(now)
 
     def _after_turn(self) -> None:
         self._committer.kick()

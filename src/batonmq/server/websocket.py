@@ -21,6 +21,7 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
+from batonmq.broker.access import User
 from batonmq.server.interface import Host, Session
 from batonmq.server.websocket_handshake import (
     LONGEST_REQUEST,
@@ -180,6 +181,11 @@ class WebSocketSession:
         self._is_writable = is_writable
         if self._made is not None and not self._is_gone:
             self._made.writable(is_writable)
+
+    def users_changed(self, find: Callable[[str], User | None]) -> None:
+        """See Session."""
+        if self._made is not None and not self._is_gone:
+            self._made.users_changed(find)
 
     def shutdown(self, reason: str) -> None:
         """See Session: what the session within has to say goes out before the WebSocket is closed."""

@@ -240,6 +240,18 @@ class SpeakingSession(ABC):
         self.state = CLOSING
         self.closing_since = self.broker.clock.monotonic()
 
+    def users_changed(self, find: Callable[[str], User | None]) -> None:
+        """Rights have changed: the user keeps his consumers, and is refused what he may not do any more."""
+        if not AWAIT_TUNE_OK <= self.state <= OPEN:
+            return
+        user = find(self.user.name)
+        if user is None:
+            self.close(320, f"user '{self.user.name}' is deleted")
+            return
+        self.user = user
+        if self.state == OPEN:
+            self.operations.user = user
+
     def shutdown(self, reason: str) -> None:
         """The broker stops."""
         if self.state < OPEN:

@@ -328,6 +328,16 @@ class StompSession:
         self.suspended = False
         self.host.wake()
 
+    def users_changed(self, find: Callable[[str], User | None]) -> None:
+        """Rights have changed: the user keeps his subscriptions, and is refused what he may not do any more."""
+        if self.state != OPEN:
+            return
+        user = find(self.user.name)
+        if user is None:
+            self.fail(StompFailure("Connection closed", f"user '{self.user.name}' is deleted", fatal=True), None)
+        else:
+            self.user = self.operations.user = user
+
     def shutdown(self, reason: str) -> None:
         """The broker stops."""
         if self.state == OPEN:

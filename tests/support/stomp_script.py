@@ -18,6 +18,7 @@ import re
 import shlex
 from codecs import decode
 
+from batonmq.protocols.stomp.codec import encode_frame
 from tests.support.driven import Driven
 from tests.support.stomp import Client, Frame, settings
 
@@ -50,9 +51,11 @@ class Script:
                 client.connect(version, **dict(header.split(":", 1) for header in headers))
             elif kind == ">":
                 command, headers, body = _parsed(_GIVEN.sub(self._given, rest))
-                self.clients[name].put(
-                    command, {key: value for key, value in headers.items() if value is not None}, body
-                )
+                # Whether a frame has a content-length is for the line to say.
+                present = [(key, value) for key, value in headers.items() if value is not None]
+                frame = encode_frame(command, present, version=self.clients[name].version)
+                at = frame.rindex(b"\0")
+                self.clients[name].session.receive(frame[:at] + body + frame[at:])
             elif kind == ".":
                 self._take(name, self.clients[name].wait(float(rest)))
             elif kind == "!":

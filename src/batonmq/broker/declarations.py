@@ -89,15 +89,22 @@ class Declarations(Checks):
         exclusive: bool = False,
         auto_delete: bool = False,
         arguments: Mapping[str, FieldValue] | None = None,
+        defaults: Mapping[str, FieldValue] | None = None,
     ) -> Queue:
-        """queue.declare; "" has a name made. Raises AccessRefused, PreconditionFailed, ResourceLocked, StoreError."""
+        """queue.declare; "" has a name made. Raises AccessRefused, PreconditionFailed, ResourceLocked, StoreError.
+
+        ``defaults`` are arguments that a protocol adds for a new queue. The user did not ask for them: no permission is
+        needed, and a queue that has them not is not another one.
+        """
         arguments = arguments or {}
+        defaults = defaults or {}
         name = clean(name)
         if name:
             existing = self.vhost.queues.get(name)
             if existing is not None:
                 self._require("configure", "queue", name)
-                self._require_same_queue(existing, durable, exclusive, auto_delete, arguments)
+                same = {key: value for key, value in defaults.items() if existing.arguments.get(key) == value}
+                self._require_same_queue(existing, durable, exclusive, auto_delete, {**same, **arguments})
                 existing.used()
                 return existing
             _may_be_new("queue", name)
@@ -121,7 +128,7 @@ class Declarations(Checks):
             durable=durable,
             auto_delete=auto_delete,
             owner=self.owner if exclusive else None,
-            arguments=arguments,
+            arguments={**defaults, **arguments},
         )
         if exclusive:
             self.owned[name] = queue

@@ -12,7 +12,7 @@ from batonmq.broker.replies import ReplyDesk
 from batonmq.store.interface import Definition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from batonmq.broker.broker import Broker
     from batonmq.broker.exchanges.base import Destination, Target
@@ -51,6 +51,8 @@ class VirtualHost:
             self.exchanges[exchange_name] = exchange
         # Bindings by their destination, for when that goes.
         self._bindings_to: dict[object, list[Binding]] = {}
+        # Who wants to know of each queue that is made, by whoever they are of.
+        self.on_queue: dict[object, Callable[[Queue], None]] = {}
 
     def _find_target(self, name: str) -> Destination | None:
         return self.queues.get(name) or self.replies.find(name)
@@ -124,6 +126,8 @@ class VirtualHost:
         self.policies.watch_idle(queue)
         if lanes is None:
             self.keep_queue(queue)
+            for tell in list(self.on_queue.values()):
+                tell(queue)
         return queue
 
     def keep_queue(self, queue: Queue) -> None:

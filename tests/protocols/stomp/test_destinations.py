@@ -236,13 +236,6 @@ def test_a_bare_name_has_none_either(dialect: Dialect) -> None:
     assert failure("topic://a/b", dialect) == ("Invalid destination", "'/a/b' is not a valid topic destination")
 
 
-@pytest.mark.parametrize("text", ["/queue/a,/queue/b", "a,b", "queue://a,topic://b"])
-def test_activemq_has_composite_destinations_and_we_do_not(text: str) -> None:
-    message, detail = failure(text, ACTIVEMQ)
-    assert message == "Invalid destination"
-    assert "composite" in detail
-
-
 def test_elsewhere_a_comma_is_a_character_like_any_other() -> None:
     assert parse("/queue/a,b").routing_key == "a,b"
 

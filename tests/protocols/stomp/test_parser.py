@@ -491,7 +491,10 @@ def test_the_same_headers_of_a_send_give_the_same_head() -> None:
 
 def test_another_receipt_or_content_length_or_body_gives_the_same_head() -> None:
     parser = make_parser()
-    (first,) = heads(parser, b"SEND\nreceipt:0\ndestination:/queue/a\ncontent-length:0\na:b\n\n\0")
+    (sized,) = heads(parser, b"SEND\nreceipt:0\ndestination:/queue/a\ncontent-length:0\na:b\n\n\0")
+    (bare,) = heads(parser, b"SEND\nreceipt:0\ndestination:/queue/a\na:b\n\n\0")
+    # Having a length or none makes octets or text of a body.
+    assert (sized.is_sized, bare.is_sized) == (True, False)
     for number in range(1, 20):
         body = b"\0" * number
         for frame in (
@@ -501,7 +504,7 @@ def test_another_receipt_or_content_length_or_body_gives_the_same_head() -> None
             b"SEND\ndestination:/queue/a\ncontent-length:%d\nreceipt:%d\na:b\n\n%b\0" % (number, number, body),
         ):
             ((head, receipt, found),) = parser.feed(frame)
-            assert head is first
+            assert head is (sized if b"length" in frame else bare)
             assert head.headers == {"destination": "/queue/a", "a": "b"}
             assert receipt == (str(number) if b"receipt" in frame else None)
             assert found == (body if b"length" in frame else b"x")

@@ -75,6 +75,8 @@ class Acknowledging:
         which = [subscription]
         if session.dialect.acknowledges_connection:
             which = session.subscribing.all_held()
+        elif subscription.group is not None:
+            which = [each for each in session.subscribing.all_held() if each.group is subscription.group]
         taken: Taken = []
         for each in which:
             tags = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from batonmq.errors import StoreError
 from batonmq.protocols.stomp.codec import V10, V12, encode_frame
 from batonmq.protocols.stomp.destinations import Destination, shown_address
-from batonmq.protocols.stomp.headers import shown_headers
+from batonmq.protocols.stomp.headers import is_text, shown_headers
 from batonmq.protocols.stomp.messages import message_template
 
 if TYPE_CHECKING:
@@ -87,11 +87,14 @@ class Browsing:
         for browsed in found:
             message = browsed.message
             headers = self._headers(message.exchange, message.routing_key)
-            headers.append(("redelivered", "true" if browsed.deliveries else "false"))
-            if browsed.expires_at > 0 and session.dialect.shows_expires:
-                headers.append(("expires", str(browsed.expires_at)))
-            headers += shown_headers(message.properties, session.dialect)
-            template = message_template(prefix, headers, session.version, has_ack=self.has_ack)
+            dialect = session.dialect
+            if browsed.deliveries or dialect.shows_redelivered:
+                headers.append(("redelivered", "true" if browsed.deliveries else "false"))
+            if dialect.shows_expires and (browsed.expires_at > 0 or dialect.shows_defaults):
+                headers.append(("expires", str(max(browsed.expires_at, 0))))
+            headers += shown_headers(message.properties, dialect)
+            text = session.version in dialect.tells_text and is_text(message.properties) and b"\0" not in message.body
+            template = message_template(prefix, headers, session.version, has_ack=self.has_ack, is_text=text)
             session.last_tag = tag = session.last_tag + 1
             ids = (tag, tag) if self.has_ack else (tag,)
             session.send(template % (*ids, message.size, message.body))

@@ -51,11 +51,13 @@ class Head:
     keep there what it made of the headers.
     """
 
-    __slots__ = ("command", "headers", "prepared")
+    __slots__ = ("command", "headers", "is_sized", "prepared")
 
-    def __init__(self, command: str, headers: dict[str, str]) -> None:
+    def __init__(self, command: str, headers: dict[str, str], *, is_sized: bool = False) -> None:
+        """``is_sized``: did the frames say how long their bodies are? That header may be left out of ``headers``."""
         self.command = command
         self.headers = headers
+        self.is_sized = is_sized
         self.prepared: object = None
 
     def __repr__(self) -> str:

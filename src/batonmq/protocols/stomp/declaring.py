@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Final
 from batonmq.broker.settings import ARGUMENTS, require_equivalent
 from batonmq.errors import NotFound, PreconditionFailed
 from batonmq.fields import LongLong
-from batonmq.protocols.stomp.destinations import EXCHANGE, QUEUE, TEMPORARY, Destination, no_destination
+from batonmq.protocols.stomp.composites import virtual_topic
+from batonmq.protocols.stomp.destinations import (
+    EXCHANGE,
+    QUEUE,
+    TEMPORARY,
+    TOPIC_EXCHANGE,
+    Destination,
+    no_destination,
+)
 from batonmq.protocols.stomp.failures import StompFailure
 from batonmq.protocols.stomp.headers import flag, integer
 
@@ -116,14 +124,21 @@ class Declaring:
             queue = operations.find_queue(name)
         except NotFound:
             durable = headers.get("durable") is None or flag(headers.get("durable"))
+            if flag(headers.get("activemq.exclusive")):
+                # ActiveMQ's exclusive consumer: the others stand by. A queue that is there stays as it is.
+                arguments.setdefault("x-single-active-consumer", True)
             # As RabbitMQ does: what is not durable is the connection's own, unless it says otherwise.
-            return operations.declare_queue(
+            queue = operations.declare_queue(
                 name,
                 durable=durable,
                 exclusive=flag(headers.get("exclusive", str(not durable))),
                 auto_delete=flag(headers.get("auto-delete", str(not durable))),
                 arguments=arguments,
+                defaults=self._defaults(name, arguments),
             )
+            self._belongs(queue)
+            return queue
+        self._belongs(queue)
         described = f"queue '{name}' in vhost '{self._session.vhost.name}'"
         for header, current in (
             ("durable", queue.durable),
@@ -138,6 +153,35 @@ class Declaring:
         require_equivalent(queue.arguments, arguments, described, tuple(arguments))
         queue.used()
         return queue
+
+    # ------------------------------------------------------------------ what a dialect adds
+
+    def _defaults(self, name: str, arguments: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
+        """The dead letters of a new queue, if it names none of its own."""
+        dead_letters = self._session.dialect.dead_letters
+        if not dead_letters or name == dead_letters or "x-dead-letter-exchange" in arguments:
+            return {}
+        return {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead_letters}
+
+    def _belongs(self, queue: Queue) -> None:
+        """Make what a queue of this dialect counts on, where it is not there: its dead letters, its topic."""
+        session = self._session
+        dead_letters = session.dialect.dead_letters
+        if (
+            dead_letters
+            and queue.arguments.get("x-dead-letter-routing-key") == dead_letters
+            and queue.arguments.get("x-dead-letter-exchange") == ""
+            and dead_letters not in session.vhost.queues
+        ):
+            # It is the broker's, whatever this user may do.
+            session.vhost.add_queue(dead_letters, durable=True, auto_delete=False, owner=None, arguments={})
+        topic = virtual_topic(queue.name) if session.dialect.has_virtual_topics else None
+        if topic is not None:
+            exchange = session.vhost.exchanges[TOPIC_EXCHANGE]
+            if session.vhost.find_binding(exchange, queue, topic, {}) is None:
+                session.operations.bind_queue(queue.name, TOPIC_EXCHANGE, topic, {})
+
+    # ------------------------------------------------------------------ queues of subscriptions and connections
 
     def _subscription_queue(self, destination: Destination, headers: Mapping[str, str]) -> tuple[Queue, str]:
         operations = self._session.operations
@@ -154,7 +198,9 @@ class Declaring:
             exclusive=flag(headers.get("exclusive", own)),
             auto_delete=flag(headers.get("auto-delete", own)),
             arguments=arguments,
+            defaults=self._defaults(name, arguments),
         )
+        self._belongs(queue)
         operations.bind_queue(queue.name, destination.exchange, destination.routing_key, {})
         return queue, durable
 

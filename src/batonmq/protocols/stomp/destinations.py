@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batonmq.fields import NAME_MAX
+from batonmq.protocols.stomp.composites import is_pattern
 from batonmq.protocols.stomp.failures import StompFailure
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class Destination:
     kind: str
     exchange: str
     routing_key: str
+    is_pattern: bool = False
+    """Does it mean all queues whose names match?"""
 
 
 def parse_destination(text: str, dialect: Dialect, headers: Mapping[str, str]) -> Destination:
@@ -82,22 +85,21 @@ def parse_destination(text: str, dialect: Dialect, headers: Mapping[str, str]) -
 def _without_prefix(text: str, dialect: Dialect, headers: Mapping[str, str]) -> Destination:
     if not text:
         raise StompFailure("Invalid destination", "Destination cannot be blank", bare=True)
-    if dialect.name == "activemq" and "," in text:
-        raise _composite(text)
     for scheme, kind in (("queue://", QUEUE), ("topic://", EXCHANGE), ("jms.queue.", QUEUE), ("jms.topic.", EXCHANGE)):
         if text.startswith(scheme) and (scheme.endswith("/") or dialect.name == "artemis"):
             if kind == QUEUE:
-                return _queue(text, _segments(text, scheme.removesuffix("/"), "queue", 1, dialect)[0])
+                return _queue(text, _segments(text, scheme.removesuffix("/"), "queue", 1, dialect)[0], scheme, dialect)
             return _topic(text, _segments(text, scheme.removesuffix("/"), "topic", 1, dialect)[0], dialect)
     if "/" in text and not dialect.names_have_slashes:
         raise _unknown(text)
     if "MULTICAST" in (headers.get("destination-type"), headers.get("subscription-type")):
         return _topic(text, _unquoted(text), dialect)
-    return _queue(text, _unquoted(text))
+    return _queue(text, _unquoted(text), "", dialect)
 
 
-def _queue(text: str, name: str) -> Destination:
-    return Destination(text, QUEUE, "", name)
+def _queue(text: str, name: str, prefix: str, dialect: Dialect) -> Destination:
+    # What is %-escaped is no wildcard.
+    return Destination(text, QUEUE, "", name, dialect.has_composites and is_pattern(text[len(prefix) :]))
 
 
 def _topic(text: str, key: str, dialect: Dialect) -> Destination:
@@ -107,8 +109,6 @@ def _topic(text: str, key: str, dialect: Dialect) -> Destination:
 
 
 def _with_prefix(text: str, dialect: Dialect) -> Destination:
-    if dialect.name == "activemq" and "," in text:
-        raise _composite(text)
     for prefix in _REPLY_PREFIXES:
         if text.startswith(prefix):
             # Everything after the prefix is the name, slashes included.
@@ -119,7 +119,7 @@ def _with_prefix(text: str, dialect: Dialect) -> Destination:
     if _has(text, "/amq/queue"):
         return Destination(text, EXISTING, "", _segments(text, "/amq/queue", "amqqueue", 1, dialect)[0])
     if _has(text, "/queue"):
-        return _queue(text, _segments(text, "/queue", "queue", 1, dialect)[0])
+        return _queue(text, _segments(text, "/queue", "queue", 1, dialect)[0], "/queue/", dialect)
     if _has(text, "/temp-queue"):
         return Destination(text, TEMPORARY, "", _segments(text, "/temp-queue", "temp_queue", 1, dialect)[0])
     if _has(text, "/topic"):
@@ -146,10 +146,6 @@ def _invalid(rest: str, kind: str) -> StompFailure:
 def no_destination(text: str, command: str) -> StompFailure:
     """A destination that stands for something, but not in this command."""
     return StompFailure("Invalid destination", f"'{text}' is not a valid destination for '{command}'")
-
-
-def _composite(text: str) -> StompFailure:
-    return StompFailure("Invalid destination", f"'{text}': one destination at a time, composite ones are not offered")
 
 
 def _segments(text: str, prefix: str, kind: str, most: int, dialect: Dialect) -> list[str]:
@@ -193,5 +189,9 @@ def shown_address(exchange: str, routing_key: str, dialect: Dialect) -> str:
         shown = "/topic/" + key
     else:
         shown = f"/exchange/{quoted(exchange)}" + (f"/{key}" if key else "")
-    # There it would part two destinations.
-    return shown.replace(",", "%2C") if dialect.name == "activemq" else shown
+    if dialect.has_composites:
+        # There they would part two destinations, and it from its options.
+        shown = shown.replace(",", "%2C").replace("?", "%3F")
+        if exchange == "" and is_pattern(key):
+            shown = "/queue/" + key.replace("*", "%2A").replace(">", "%3E")
+    return shown

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from batonmq.protocols.stomp.codec import V10, V11, V12
+
 __all__ = ["ACCEPT", "ACTIVEMQ", "ARTEMIS", "DIALECTS", "RABBITMQ", "REJECT", "RELEASE", "SPEC", "Dialect"]
 
 # What a NACK does to a message.
@@ -54,6 +56,13 @@ class Dialect:
     names_queues_as_asked: bool = True
     """Does a MESSAGE name its queue as the subscriber did? Else always in the form ``/queue/NAME``."""
 
+    has_composites: bool = False
+    """Does ``/queue/a,/queue/b`` mean both, and what stands behind ``?`` options? Then queues have wildcards, too."""
+    has_virtual_topics: bool = False
+    """Does the queue ``Consumer.NAME.VirtualTopic.x`` get what is sent to the topic ``VirtualTopic.x``?"""
+    dead_letters: str = ""
+    """The queue of the dead letters of queues that are made here and have no others; "": there are none."""
+
     # Messages.
     is_persistent: bool = False
     """Is a message without the header persistent to survive a restart?"""
@@ -67,6 +76,14 @@ class Dialect:
     """Do MESSAGE frames of messages that end tell when, as expires?"""
     shows_expiration: bool = True
     """Do they tell for how long they were sent, as expiration?"""
+    shows_origin: bool = False
+    """Do they tell of a dead letter why and of which destination it is, in ActiveMQ's headers?"""
+    shows_time: bool = False
+    """Do all of them have a timestamp, in milliseconds, of when they were sent?"""
+    tells_text: frozenset[str] = frozenset()
+    """In which versions does a MESSAGE of what was sent without content-length, which is text, have none either?"""
+    has_user_ids: bool = True
+    """Is user-id the property of AMQP, to be that of the log-in? Else a header as any other."""
     shows_persistent: bool = False
     """Do MESSAGE frames of messages that are not persistent say so?"""
     shows_redelivered: bool = True
@@ -79,6 +96,8 @@ class Dialect:
     """How many messages a client with acknowledgements holds at once, unless it says otherwise; 0: no limit."""
     window: int = 0
     """The same in octets of their bodies, unless SUBSCRIBE says otherwise; 0: no limit."""
+    no_local: tuple[str, ...] = ()
+    """Headers of SUBSCRIBE to a topic, each of which keeps what the connection itself sends away from it."""
     keeps_unacknowledged: bool = True
     """After UNSUBSCRIBE, can what was delivered still be acknowledged? Else it goes back to the queue."""
 
@@ -133,9 +152,17 @@ ACTIVEMQ: Final = Dialect(
     names_have_slashes=True,
     subscribes_to_replies=False,
     has_wildcards=True,
+    has_composites=True,
+    has_virtual_topics=True,
+    dead_letters="ActiveMQ.DLQ",
     shows_defaults=True,
     shows_expiration=False,
+    shows_origin=True,
+    shows_time=True,
+    tells_text=frozenset({V10, V11, V12}),
+    has_user_ids=False,
     shows_redelivered=False,
+    no_local=("activemq.noLocal",),
     keeps_unacknowledged=False,
     nack=REJECT,
     nack_is_cumulative=False,

@@ -13,6 +13,7 @@ from batonmq.broker.publish_headers import DEDUPLICATION, DELAY, DELIVER_AT
 from batonmq.broker.schedules import PERIOD, REPEAT
 from batonmq.fields import FieldError, LongLong, LongString
 from batonmq.properties import Properties, PropertyValues
+from batonmq.protocols.stomp.destinations import shown_address
 from batonmq.protocols.stomp.failures import StompFailure
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from batonmq.fields import FieldValue
     from batonmq.protocols.stomp.dialects import Dialect
 
-__all__ = ["flag", "integer", "properties_of", "shown_headers"]
+__all__ = ["flag", "integer", "is_text", "properties_of", "shown_headers", "stamped"]
 
 # What belongs to the frame and not to the message.
 FRAME_HEADERS: Final = frozenset(
@@ -36,6 +37,13 @@ TEXTS: Final[dict[str, str]] = {
     "user-id": "user_id",
     "app-id": "app_id",
 }
+# Says that a message was sent as text: the mapping of JMS to AMQP has it so, and 5 for text.
+TEXT_MARK: Final = "x-opt-jms-msg-type"
+TEXT: Final = 5
+# The property timestamp is in seconds; what is known more exactly stands here, as of RabbitMQ's plugin for it.
+IN_MILLISECONDS: Final = "timestamp_in_ms"
+# Above this a timestamp is in milliseconds already: the year 5138 in seconds.
+SECONDS_MAX: Final = 100_000_000_000
 # Those that are looked at one by one.
 SPECIAL: Final = frozenset({"expiration", "expires", "persistent", "priority", "reply-to", "timestamp"})
 
@@ -53,6 +61,12 @@ WISHES: Final[dict[str, str]] = {
     "_AMQ_SCHED_DELIVERY": DELIVER_AT,
     "_AMQ_DUPL_ID": DEDUPLICATION,
 }
+# Why a message is a dead letter, by the reason that the broker gives.
+_CAUSES: Final = {
+    "expired": "Message Expired",
+    "maxlen": "The queue was full",
+    "delivery_limit": "It was delivered too often",
+}
 NUMBERS: Final = frozenset({DELAY, DELIVER_AT, PERIOD, REPEAT})
 
 
@@ -69,10 +83,13 @@ def flag(text: str | None) -> bool:
     return text in ("true", "True", "TRUE")
 
 
-def properties_of(headers: Mapping[str, str], dialect: Dialect, *, persistent: bool) -> Properties:
+def properties_of(
+    headers: Mapping[str, str], dialect: Dialect, *, persistent: bool, is_text: bool = False
+) -> Properties:
     """The properties of the message of a SEND. Raises StompFailure.
 
-    ``persistent``: is it meant to survive a restart if it does not say so? ``expires`` is left to the caller, who
+    ``persistent``: is it meant to survive a restart if it does not say so? ``is_text``: to whoever tells text from
+    octets it is text. ``expires`` is left to the caller, who
     knows the time, and so is a reply-to of a temporary queue.
     """
     values: PropertyValues = {}
@@ -80,7 +97,7 @@ def properties_of(headers: Mapping[str, str], dialect: Dialect, *, persistent: b
     for name, value in headers.items():
         if name in FRAME_HEADERS:
             continue
-        if name in TEXTS:
+        if name in TEXTS and (name != "user-id" or dialect.has_user_ids):
             if _fits(value):
                 values[TEXTS[name]] = value  # type: ignore[literal-required]
             else:
@@ -92,7 +109,9 @@ def properties_of(headers: Mapping[str, str], dialect: Dialect, *, persistent: b
             values["message_id"] = headers["message-id"]
         else:
             table["amqp-message-id"] = headers["message-id"]
-    _read_special(headers, values, table)
+    _read_special(headers, values, table, dialect)
+    if is_text:
+        table[TEXT_MARK] = LongLong(TEXT)
     if flag(headers.get("persistent")) or (persistent and "persistent" not in headers):
         values["delivery_mode"] = 2
     elif "persistent" in headers:
@@ -118,7 +137,9 @@ def _keep(name: str, value: str, table: dict[str, FieldValue]) -> None:
     table[name] = LongLong(integer(name, value)) if name in NUMBERS else value
 
 
-def _read_special(headers: Mapping[str, str], values: PropertyValues, table: dict[str, FieldValue]) -> None:
+def _read_special(
+    headers: Mapping[str, str], values: PropertyValues, table: dict[str, FieldValue], dialect: Dialect
+) -> None:
     if "priority" in headers:
         priority = integer("priority", headers["priority"])
         if not 0 <= priority <= PRIORITY_MAX:
@@ -128,6 +149,9 @@ def _read_special(headers: Mapping[str, str], values: PropertyValues, table: dic
         text = headers["timestamp"]
         if text.isascii() and text.isdigit() and len(text) <= 18:
             values["timestamp"] = int(text)
+            if dialect.shows_time:
+                values["timestamp"] = int(text) // 1000
+                table[IN_MILLISECONDS] = LongLong(int(text))
         else:
             # Applications have their own ideas of it.
             table["timestamp"] = text
@@ -177,8 +201,13 @@ def shown_headers(properties: Properties, dialect: Dialect) -> list[tuple[str, s
         found.append(("reply-to", _shown_reply_to(properties.reply_to)))
     if properties.expiration is not None and dialect.shows_expiration:
         found.append(("expiration", properties.expiration))
-    if properties.timestamp is not None:
+    if dialect.shows_time:
+        if "timestamp" not in headers:
+            found.append(("timestamp", str(_milliseconds(properties, headers))))
+    elif properties.timestamp is not None:
         found.append(("timestamp", str(properties.timestamp)))
+    if dialect.shows_origin:
+        found += _origin(headers, dialect)
     names = {name for name, _ in found}
     for name, value in headers.items():
         if name in FRAME_HEADERS or name in names or _is_wish(name, headers):
@@ -189,8 +218,49 @@ def shown_headers(properties: Properties, dialect: Dialect) -> list[tuple[str, s
     return found
 
 
+def stamped(properties: Properties, now: int) -> Properties:
+    """The same with the time of the SEND, in milliseconds of the epoch, if the client did not say another."""
+    headers = properties.headers or {}
+    if IN_MILLISECONDS in headers:
+        return properties
+    return properties.replace(timestamp=now // 1000, headers={**headers, IN_MILLISECONDS: LongLong(now)})
+
+
+def is_text(properties: Properties) -> bool:
+    """Was it sent as text, by a client that tells text from octets?"""
+    return properties.mentions(TEXT_MARK.encode()) and (properties.headers or {}).get(TEXT_MARK) == TEXT
+
+
+def _milliseconds(properties: Properties, headers: Mapping[str, FieldValue]) -> int:
+    """When it was sent; 0: nobody knows."""
+    exact = headers.get(IN_MILLISECONDS)
+    if isinstance(exact, int):
+        return int(exact)
+    timestamp = properties.timestamp or 0
+    return timestamp if timestamp > SECONDS_MAX else timestamp * 1000
+
+
+def _origin(headers: Mapping[str, FieldValue], dialect: Dialect) -> list[tuple[str, str]]:
+    """Of a dead letter: where it was sent to, and why it is one if that was not a client's doing."""
+    deaths = headers.get("x-death")
+    death = deaths[0] if isinstance(deaths, list) and deaths else None
+    if not isinstance(death, dict):
+        return []
+    keys, exchange = death.get("routing-keys"), death.get("exchange")
+    key = keys[0] if isinstance(keys, list) and keys else None
+    found: list[tuple[str, str]] = []
+    if isinstance(key, str) and isinstance(exchange, str) and "original-destination" not in headers:
+        found.append(("original-destination", shown_address(exchange, key, dialect)))
+    cause = _CAUSES.get(str(death.get("reason")))
+    if cause is not None:
+        found.append(("dlqDeliveryFailureCause", cause))
+    return found
+
+
 def _is_wish(name: str, headers: Mapping[str, FieldValue]) -> bool:
-    """Is it what another header was translated to?"""
+    """Is it what another header was translated to, or no client's at all?"""
+    if name in (TEXT_MARK, IN_MILLISECONDS):
+        return True
     return name in (DELAY, DELIVER_AT, DEDUPLICATION) and any(
         name == wish and other in headers for other, wish in WISHES.items()
     )

@@ -16,17 +16,22 @@ if TYPE_CHECKING:
 __all__ = ["message_template", "receipt_frame"]
 
 _BODY: Final = b"content-length:%d\n\n%b\0\n"
+# Takes the length as well, and shows nothing of it.
+_TEXT: Final = b"\n%.0a%b\0\n"
 
 
-def message_template(prefix: str, headers: Iterable[tuple[str, str]], version: str, *, has_ack: bool) -> bytes:
+def message_template(
+    prefix: str, headers: Iterable[tuple[str, str]], version: str, *, has_ack: bool, is_text: bool = False
+) -> bytes:
     """The template of a MESSAGE. ``prefix`` comes before the delivery's number in its ids.
 
-    To be filled with number, length, body; with ``has_ack`` in 1.2 with number, number, length, body.
+    To be filled with number, length, body; with ``has_ack`` in 1.2 with number, number, length, body. ``is_text``:
+    there is no content-length, so that the body must not have a NUL.
     """
     fixed = octets("MESSAGE\n" + "".join(header_lines(headers, version))).replace(b"%", b"%%")
     id_prefix = octets(escape(prefix, version)).replace(b"%", b"%%")
     ack = b"ack:%b%%d\n" % id_prefix if has_ack and version == V12 else b""
-    return b"%bmessage-id:%b%%d\n%b%b" % (fixed, id_prefix, ack, _BODY)
+    return b"%bmessage-id:%b%%d\n%b%b" % (fixed, id_prefix, ack, _TEXT if is_text else _BODY)
 
 
 def receipt_frame(receipt: str, version: str) -> bytes:

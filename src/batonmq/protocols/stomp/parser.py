@@ -43,6 +43,7 @@ class FrameParser:
         "_last_length",
         "_need",
         "_pending",
+        "_sized_heads",
         "_wait",
         "dead",
         "max_body",
@@ -65,7 +66,9 @@ class FrameParser:
         self._pending = bytearray()
         self._wait = HEAD
         self._need = 0
+        # Of frames without content-length, and of those with it: to some brokers' clients that makes text or bytes.
         self._heads: dict[bytes, Head] = {}
+        self._sized_heads: dict[bytes, Head] = {}
         self._last_block = b""
         self._last_head = Head(ERROR, {})
         self._last_length = -1
@@ -81,6 +84,7 @@ class FrameParser:
         self.paused = False
         # The same bytes mean something else in another version.
         self._heads.clear()
+        self._sized_heads.clear()
         self._last_block = b""
         # Whatever is there is looked at.
         self._wait, self._need = LENGTH, 0
@@ -201,9 +205,11 @@ class FrameParser:
             return head, self._length(head.headers.get("content-length")), head.headers.get("receipt")
         length, block = _cut(block, b"\ncontent-length:")
         receipt, block = _cut(block, b"\nreceipt:")
-        known = self._heads.get(block)
+        heads = self._heads if length is None else self._sized_heads
+        known = heads.get(block)
         if known is None:
-            known = self._new_head(block, (length is not None) + (receipt is not None))
+            known = self._new_head(heads, block, (length is not None) + (receipt is not None))
+            known.is_sized = length is not None or "content-length" in known.headers
         text = None if receipt is None else self._text(receipt, block)
         size = None if length is None else length.decode(errors="replace")
         if self.version == V10:
@@ -214,7 +220,7 @@ class FrameParser:
                 text = known.headers.get("receipt")
         return known, self._length(size), text
 
-    def _new_head(self, block: bytes, cut: int) -> Head:
+    def _new_head(self, heads: dict[bytes, Head], block: bytes, cut: int) -> Head:
         """The head of a SEND from whose headers so many were cut. Raises FrameError."""
         count = block.count(b"\n") + cut
         if count > self.max_headers:
@@ -222,9 +228,9 @@ class FrameParser:
         head = parse_head(block, self.version, self.max_headers)
         # What is kept has room for both that are cut.
         if len(block) <= CACHED_OCTETS and count + 2 <= self.max_headers:
-            if len(self._heads) >= CACHED_HEADS:
-                self._heads.clear()
-            self._heads[block] = head
+            if len(heads) >= CACHED_HEADS:
+                heads.clear()
+            heads[block] = head
         return head
 
     def _text(self, value: bytes, block: bytes) -> str:

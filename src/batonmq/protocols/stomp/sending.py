@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.broker import KEPT, REFUSED, STORED, Route
+from batonmq.broker import KEPT, REFUSED, STORED, Queue, Route
+from batonmq.broker.overflow import has_room_for
 from batonmq.broker.publish_headers import asks, check_headers
 from batonmq.broker.settings import ARGUMENTS
 from batonmq.errors import BrokerError, NotFound, PreconditionFailed, ResourceError
 from batonmq.message import Message
+from batonmq.properties import HEADERS, NOT_PLAIN
+from batonmq.protocols.stomp.composites import parts_of
 from batonmq.protocols.stomp.destinations import (
     EXISTING,
     QUEUE,
@@ -18,7 +21,7 @@ from batonmq.protocols.stomp.destinations import (
     parse_destination,
 )
 from batonmq.protocols.stomp.failures import StompFailure, missing
-from batonmq.protocols.stomp.headers import integer, properties_of
+from batonmq.protocols.stomp.headers import integer, properties_of, stamped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,9 +52,12 @@ class PreparedSend:
         "expires",
         "headers",
         "is_plain",
+        "others",
         "properties",
         "route",
         "routing_key",
+        "stamp",
+        "stamped",
         "transaction",
     )
 
@@ -67,8 +73,19 @@ class PreparedSend:
         self.expires = expires
         self.transaction = headers.get("transaction")
         # Nothing about it has to be looked at again, as long as the route stands.
-        self.is_plain = properties.plain and not expires and self.transaction is None
+        self.is_plain = is_plain(properties) and not expires and self.transaction is None
         self.route: Route | None = None
+        # Further destinations of the same message.
+        self.others: list[PreparedSend] = []
+        # The properties with the time that they were last sent at, and that time.
+        self.stamped = properties
+        self.stamp = 0
+
+    def properties_at(self, now: int) -> Properties:
+        """The properties of a message that is sent now, in milliseconds of the epoch; 0: it is not to be told."""
+        if now != self.stamp:
+            self.stamped, self.stamp = stamped(self.properties, now), now
+        return self.stamped
 
 
 class Sending:
@@ -102,8 +119,10 @@ class Sending:
         messages: list[Message] = []
         receipts: list[str] = []
         end = len(events)
+        now = self._now() if self._session.dialect.shows_time else 0
+        properties = prepared.properties_at(now)
         while True:
-            messages.append(Message(prepared.exchange, prepared.routing_key, prepared.properties, body))
+            messages.append(Message(prepared.exchange, prepared.routing_key, properties, body))
             if receipt is not None:
                 receipts.append(receipt)
             at += 1
@@ -116,6 +135,7 @@ class Sending:
                 if next_prepared is None or next_prepared.route is not route:
                     break
                 prepared = next_prepared
+                properties = prepared.properties_at(now)
         self.last_route = route
         self._answer(route.queue.publish_all(messages), receipts)
         return at - 1
@@ -145,19 +165,35 @@ class Sending:
             and route.queue is not None
             and not route.queue.featured
             and route.version == self._session.vhost.version
+            and not self._session.subscribing.deaf
         )
 
     def prepare(self, head: Head) -> PreparedSend:
-        """Understand the headers. Raises StompFailure, PreconditionFailed."""
-        session = self._session
-        headers = head.headers
-        text = headers.get("destination")
+        """Understand the headers. Raises StompFailure, BrokerError."""
+        text = head.headers.get("destination")
         if text is None:
             raise missing("SEND", "destination")
+        if not self._session.dialect.has_composites:
+            return self._prepare(head, text)
+        parts = parts_of(text)
+        if len(parts) == 1:
+            return self._prepare(head, parts[0])
+        prepared, *others = [self._prepare(head, part, origin=text) for part in parts]
+        prepared.others = others
+        prepared.is_plain = False
+        return prepared
+
+    def _prepare(self, head: Head, text: str, origin: str = "") -> PreparedSend:
+        """For one destination; ``origin`` is all that the frame names, if that is more."""
+        session = self._session
+        headers = head.headers
         if "message-id" in headers and session.dialect.forbids_message_id:
             raise StompFailure("Invalid header", "'message-id' is not allowed on 'SEND'.")
         destination, route = self._look_up(text, headers)
-        properties = properties_of(headers, session.dialect, persistent=session.settings.persistent)
+        text_like = bool(session.dialect.tells_text) and not head.is_sized and headers.get("amq-msg-type") != "bytes"
+        properties = properties_of(headers, session.dialect, persistent=session.settings.persistent, is_text=text_like)
+        if origin:
+            properties = properties.replace(headers={**(properties.headers or {}), "original-destination": origin})
         self._check(properties)
         reply_to = headers.get("reply-to", "")
         if reply_to.startswith("/temp-queue/"):
@@ -200,13 +236,18 @@ class Sending:
     def _send(self, prepared: PreparedSend, receipt: str | None, body: bytes) -> None:
         store = self._session.broker.store
         changes = store.changes
-        message = self.message(prepared, body)
+        sends = [(each, self.message(each, body)) for each in (prepared, *prepared.others)]
         if prepared.transaction is not None:
             # A queue that is not there yet is an error now, or made now.
-            self.route(prepared)
-            self._session.transactions.send(prepared, message, receipt)
+            for each, _ in sends:
+                self.route(each)
+            self._session.transactions.send(sends, receipt)
             return
-        outcome = self.put(prepared, message)
+        if prepared.others:
+            # To all of them or to none.
+            self.check(sends)
+        outcomes = [self.put(each, message) for each, message in sends]
+        outcome = REFUSED if REFUSED in outcomes else max(outcomes)
         if outcome == REFUSED:
             raise StompFailure("Message refused", f"'{prepared.destination.text}' is full and takes no more")
         if outcome == KEPT and store.changes != changes and receipt is not None:
@@ -217,7 +258,7 @@ class Sending:
 
     def message(self, prepared: PreparedSend, body: bytes) -> Message:
         """The message of a frame."""
-        properties = prepared.properties
+        properties = prepared.properties_at(self._now() if self._session.dialect.shows_time else 0)
         if prepared.expires:
             left = min(max(prepared.expires - self._now(), 0), EXPIRATION_MAX)
             properties = properties.replace(expiration=str(left))
@@ -246,6 +287,18 @@ class Sending:
         """Into the queues; tells KEPT, STORED or REFUSED. Raises BrokerError."""
         return self._session.vhost.publish(message, self.targets(prepared, message))
 
+    def check(self, sends: list[tuple[PreparedSend, Message]]) -> None:
+        """Can all of it be sent? Raises StompFailure, BrokerError."""
+        filled: dict[Queue, tuple[int, int]] = {}
+        for prepared, message in sends:
+            for target in self.targets(prepared, message):
+                if isinstance(target, Queue):
+                    count, size = filled.get(target, (0, 0))
+                    filled[target] = (count + 1, size + message.size)
+        for queue, (count, size) in filled.items():
+            if not has_room_for(queue, count, size):
+                raise StompFailure("Message refused", f"queue '{queue.name}' is too full for it")
+
     def targets(self, prepared: PreparedSend, message: Message) -> list[Target]:
         """The queues that it goes to, all of which can keep it. Raises BrokerError."""
         session = self._session
@@ -254,6 +307,8 @@ class Sending:
         if not route.by_key:
             headers = message.properties.headers or {}
             targets = session.vhost.route(route.exchange, [message.routing_key], headers, message.properties)
+        if session.subscribing.deaf:
+            targets = [target for target in targets if target not in session.subscribing.deaf]
         store = session.broker.store
         if store.error is not None and message.properties.persistent and any(target.durable for target in targets):
             raise ResourceError(f"the message cannot be kept: {store.error.reason}")
@@ -268,6 +323,11 @@ class Sending:
         else:
             for receipt in receipts:
                 waiting.answer(receipt)
+
+
+def is_plain(properties: Properties) -> bool:
+    """Is there nothing that a queue without features would look at? Headers that ask for nothing are nothing."""
+    return properties.plain or not (properties.flags & NOT_PLAIN & ~HEADERS or asks(properties))
 
 
 def _add_nothing(headers: Mapping[str, str]) -> bool:

@@ -9,9 +9,17 @@ from batonmq.errors import BrokerError
 from batonmq.fields import LongLong
 from batonmq.protocols.stomp.browsing import Browsing
 from batonmq.protocols.stomp.codec import V10
+from batonmq.protocols.stomp.composites import parts_of, with_options
 from batonmq.protocols.stomp.declaring import SUBSCRIPTION_NAMES, durable_name
-from batonmq.protocols.stomp.destinations import EXCHANGE, QUEUE, TEMPORARY, Destination, parse_destination
+from batonmq.protocols.stomp.destinations import (
+    EXCHANGE,
+    QUEUE,
+    TEMPORARY,
+    Destination,
+    parse_destination,
+)
 from batonmq.protocols.stomp.failures import StompFailure, as_failure, missing
+from batonmq.protocols.stomp.groups import Group
 from batonmq.protocols.stomp.headers import flag, integer
 from batonmq.protocols.stomp.subscriptions import AUTO, MODES, Subscription, Taken
 
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from batonmq.broker import Queue
+    from batonmq.broker.exchanges.base import Target
     from batonmq.fields import FieldValue
     from batonmq.message import QueuedMessage
     from batonmq.protocols.stomp.session import StompSession
@@ -26,19 +35,23 @@ if TYPE_CHECKING:
 __all__ = ["Subscribing"]
 
 # By which a client asks to be served before others.
+# Of ActiveMQ's exclusive consumer, at a queue that was made without one: it is served before all others.
+EXCLUSIVE: Final = 1_000_000
 PRIORITIES: Final = ("x-priority", "activemq.priority", "consumer-priority")
 
 
 class Subscribing:
     """What a session is subscribed to."""
 
-    __slots__ = ("_by_key", "_by_number", "_session")
+    __slots__ = ("_by_key", "_by_number", "_session", "deaf")
 
     def __init__(self, session: StompSession) -> None:
         self._session = session
-        self._by_key: dict[str, Subscription | Browsing] = {}
+        self._by_key: dict[str, Subscription | Browsing | Group] = {}
         # Those that anything delivered may still be acknowledged of, unsubscribed ones among them.
         self._by_number: dict[int, Subscription | Browsing] = {}
+        # Queues of subscriptions that want nothing of what this connection sends.
+        self.deaf: set[Target] = set()
 
     # ------------------------------------------------------------------ SUBSCRIBE
 
@@ -65,33 +78,47 @@ class Subscribing:
         mode = headers.get("ack", "auto")
         if mode not in MODES:
             raise StompFailure("Invalid header", f"header 'ack' must be one of {', '.join(MODES)} and is '{mode[:64]}'")
-        destination = parse_destination(text, session.dialect, headers)
+        parts = [text]
+        if session.dialect.has_composites:
+            headers, parts = with_options(text, headers), parts_of(text)
+        destinations = [parse_destination(part, session.dialect, headers) for part in parts]
         selector = self._selector(headers)
         if flag(headers.get("browser")):
-            self._browse(key, shown_id, destination, selector, headers, MODES[mode])
+            if len(destinations) != 1 or destinations[0].is_pattern:
+                raise StompFailure("Invalid destination", f"'{text[:64]}' is no queue that can be browsed")
+            self._browse(key, shown_id, destinations[0], selector, headers, MODES[mode])
             session.receipts.answer(receipt)
             self._by_key[key].offer()
             return
-        self._subscribe_queue(key, destination, headers, selector, receipt)
+        self._subscribe_queues(key, destinations, headers, selector, receipt)
 
-    def _subscribe_queue(
+    def _subscribe_queues(
         self,
         key: str,
-        destination: Destination,
+        destinations: list[Destination],
         headers: Mapping[str, str],
         selector: MessageSelector | None,
         receipt: str | None,
     ) -> None:
         session = self._session
-        if destination.kind == QUEUE and flag(headers.get("activemq.exclusive")):
-            # ActiveMQ's exclusive consumer: the others stand by.
-            headers = {"x-single-active-consumer": "true", **headers}
+        if session.dialect.has_composites and "activemq.subscriptionName" in headers and destinations[0].kind == QUEUE:
+            detail = "Invalid Subscription: cannot durably subscribe to a Queue destination!"
+            raise StompFailure("Invalid subscription", detail)
         store = session.broker.store
         changes = store.changes
-        queue, durable = session.declaring.for_subscription(destination, headers)
+        found = [
+            (destination, *session.declaring.for_subscription(destination, headers))
+            for destination in destinations
+            if not destination.is_pattern
+        ]
 
         def consume() -> None:
-            self._consume(key, destination, headers, selector, queue.name, durable)
+            if len(destinations) == 1 and found:
+                destination, queue, durable = found[0]
+                subscription = self._consume(key, destination, headers, selector, queue.name, durable)
+                self._by_key[key] = subscription
+            else:
+                self._consume_all(key, destinations, found, headers, selector)
             session.receipts.answer(receipt)
 
         if store.changes == changes:
@@ -122,7 +149,7 @@ class Subscribing:
         selector: MessageSelector | None,
         name: str,
         durable: str,
-    ) -> None:
+    ) -> Subscription:
         session = self._session
         queue = session.operations.require_readable(name)
         if destination.kind == TEMPORARY:
@@ -149,7 +176,40 @@ class Subscribing:
         )
         subscription.durable_queue = durable
         session.operations.subscribe(queue, subscription)
-        self._by_key[key] = self._by_number[subscription.number] = subscription
+        self._by_number[subscription.number] = subscription
+        if destination.kind == EXCHANGE and any(flag(headers.get(name)) for name in session.dialect.no_local):
+            self.deaf.add(queue)
+        return subscription
+
+    def _consume_all(
+        self,
+        key: str,
+        destinations: list[Destination],
+        found: list[tuple[Destination, Queue, str]],
+        headers: Mapping[str, str],
+        selector: MessageSelector | None,
+    ) -> None:
+        # What is wrong with the headers is told now, whether there is a queue already or not.
+        self._limits(headers)
+        _priority(headers)
+
+        def consume(destination: Destination, name: str, durable: str) -> Subscription:
+            return self._consume(key, destination, headers, selector, name, durable)
+
+        patterns = [destination for destination in destinations if destination.is_pattern]
+        group = Group(self._session, headers["destination"], headers.get("id"), patterns, consume)
+        self._by_key[key] = group
+        try:
+            group.start(found)
+        except BrokerError:
+            self._by_key.pop(key)
+            self._end_group(group)
+            raise
+
+    def _end_group(self, group: Group) -> None:
+        group.stop()
+        for member in list(group.members):
+            self._end(member)
 
     def _limits(self, headers: Mapping[str, str]) -> tuple[int, int]:
         """How many messages, and octets of them, it may hold at once; 0: no limit. Raises StompFailure."""
@@ -239,6 +299,9 @@ class Subscribing:
                 detail = f'UNSUBSCRIBE must refer to an existing subscription.\nSubscription to "{named_by}" not found.'
                 raise StompFailure("No subscription found", detail)
             return
+        if isinstance(subscription, Group):
+            self._end_group(subscription)
+            return
         if not isinstance(subscription, Subscription):
             subscription.stop()
             del self._by_number[subscription.number]
@@ -248,7 +311,7 @@ class Subscribing:
         if durable and (named or flag(headers.get("durable")) or flag(headers.get("persistent"))):
             session.operations.delete_queue(durable)
 
-    def _pop(self, shown_id: str | None, text: str) -> Subscription | Browsing | None:
+    def _pop(self, shown_id: str | None, text: str) -> Subscription | Browsing | Group | None:
         subscription = self._by_key.pop(_key(shown_id, text), None)
         if subscription is None and shown_id is None:
             # In 1.0 the destination is enough, whether it was given an id or not.
@@ -268,6 +331,7 @@ class Subscribing:
 
     def _end(self, subscription: Subscription) -> None:
         subscription.stop()
+        self.deaf.discard(subscription.queue)
         if subscription.unsettled and not self._session.dialect.keeps_unacknowledged:
             held = list(subscription.unsettled.values())
             subscription.unsettled.clear()
@@ -276,8 +340,13 @@ class Subscribing:
 
     def cancelled(self, subscription: Subscription) -> None:
         """The broker ended it: its queue is gone."""
-        self._by_key.pop(subscription.tag, None)
         self.settled(subscription)
+        self.deaf.discard(subscription.queue)
+        if subscription.group is not None:
+            # The others go on.
+            subscription.group.members.remove(subscription)
+            return
+        self._by_key.pop(subscription.tag, None)
         if subscription.is_implicit:
             return
         headers = [("subscription", subscription.id)] if subscription.id is not None else []
@@ -296,15 +365,14 @@ class Subscribing:
 
     def settled(self, subscription: Subscription) -> None:
         """Something of it was settled: one that is over is forgotten with its last message."""
-        if not subscription.unsettled and self._by_key.get(subscription.tag) is not subscription:
+        if not subscription.unsettled and subscription.is_over:
             self._by_number.pop(subscription.number, None)
 
     def put_back(self, taken: Taken) -> None:
         """What a transaction had taken is unsettled again; of a subscription that is over it may go to its queue."""
         for subscription in {entry[0]: None for entry in taken}:
             back = {tag: queued for each, tag, queued in taken if each is subscription}
-            is_live = self._by_key.get(subscription.tag) is subscription
-            if is_live or self._session.dialect.keeps_unacknowledged:
+            if not subscription.is_over or self._session.dialect.keeps_unacknowledged:
                 subscription.unsettled = dict(sorted({**back, **subscription.unsettled}.items()))
                 self._by_number[subscription.number] = subscription
             else:
@@ -317,8 +385,8 @@ class Subscribing:
 
     def withdraw(self) -> None:
         """There is no room: the client does not read."""
-        for subscription in self._by_key.values():
-            if isinstance(subscription, Subscription) and subscription.waiting:
+        for subscription in self.all_held():
+            if subscription.waiting:
                 subscription.queue.withdraw(subscription)
 
     def release(self) -> None:
@@ -353,6 +421,8 @@ def _limit(name: str, headers: Mapping[str, str]) -> int:
 
 
 def _priority(headers: Mapping[str, str]) -> int:
+    if flag(headers.get("activemq.exclusive")):
+        return EXCLUSIVE
     for name in PRIORITIES:
         if name in headers:
             return integer(name, headers[name])

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from batonmq.broker import Consumer
 from batonmq.broker.expiry import NOW_OR_NEVER
 from batonmq.protocols.stomp.codec import V12
-from batonmq.protocols.stomp.destinations import Destination, shown_address
-from batonmq.protocols.stomp.headers import shown_headers
+from batonmq.protocols.stomp.destinations import QUEUE, Destination, shown_address
+from batonmq.protocols.stomp.headers import is_text, shown_headers
 from batonmq.protocols.stomp.messages import message_template
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from batonmq.broker.selector import MessageSelector
     from batonmq.fields import FieldValue
     from batonmq.message import Message, QueuedMessage
+    from batonmq.protocols.stomp.groups import Group
     from batonmq.protocols.stomp.session import StompSession
 
 __all__ = ["AUTO", "CLIENT", "INDIVIDUAL", "MODES", "UNLIMITED", "Subscription", "Taken"]
@@ -43,6 +44,7 @@ class Subscription(Consumer):
 
     __slots__ = (
         "_exchange",
+        "_is_text",
         "_prefix",
         "_properties",
         "_routing_key",
@@ -51,9 +53,11 @@ class Subscription(Consumer):
         "credit",
         "destination",
         "durable_queue",
+        "group",
         "has_ack",
         "id",
         "is_implicit",
+        "is_over",
         "mode",
         "number",
         "session",
@@ -86,6 +90,10 @@ class Subscription(Consumer):
         self.mode = mode
         # Made by a reply-to: nobody subscribed, and nobody can unsubscribe.
         self.is_implicit = False
+        # Of several that one SUBSCRIBE made.
+        self.group: Group | None = None
+        # Ended, while something that it delivered may still be settled.
+        self.is_over = False
         # Deleted with an UNSUBSCRIBE that says so.
         self.durable_queue = ""
         # How many more messages, and octets, it takes before it must settle some.
@@ -96,8 +104,9 @@ class Subscription(Consumer):
         self.unsettled: dict[int, QueuedMessage] = {}
         self.has_ack = mode != AUTO and session.version == V12
         self._prefix = f"{session.id}.{self.number}."
-        self._templates: dict[tuple[bytes, str, str], bytes] = {}
+        self._templates: dict[tuple[bytes, str, str], tuple[bytes, bool]] = {}
         self._template = b""
+        self._is_text = False
         self._properties: object = None
         self._exchange = self._routing_key = ""
 
@@ -128,12 +137,14 @@ class Subscription(Consumer):
             ):
                 self._choose_template(message)
             template = self._template
-            if queued.deliveries or queued.expires_at:
-                template = self._special_template(queued)
             length = message.size
             body = message.payload
             if length != len(body):
                 body = message.body
+            # A NUL would end the text.
+            is_text = self._is_text and b"\0" not in body
+            if queued.deliveries or queued.expires_at or is_text is not self._is_text:
+                template = self._special_template(queued, is_text=is_text)
             if has_ack:
                 output.append(template % (tag, tag, length, body))
             else:
@@ -149,23 +160,24 @@ class Subscription(Consumer):
 
     def _choose_template(self, message: Message) -> None:
         key = (message.properties.raw, message.exchange, message.routing_key)
-        template = self._templates.get(key)
-        if template is None:
+        known = self._templates.get(key)
+        if known is None:
             dialect = self.session.dialect
             headers = self._frame_headers(message)
             if dialect.shows_redelivered:
                 headers.append(("redelivered", "false"))
             if dialect.shows_defaults:
                 headers.append(("expires", "0"))
-            template = self._made(headers + shown_headers(message.properties, dialect))
+            text = self.session.version in dialect.tells_text and is_text(message.properties)
+            known = self._made(headers + shown_headers(message.properties, dialect), is_text=text), text
             if len(self._templates) >= TEMPLATES:
                 self._templates.clear()
-            self._templates[key] = template
-        self._template = template
+            self._templates[key] = known
+        self._template, self._is_text = known
         self._properties, self._exchange, self._routing_key = message.properties, message.exchange, message.routing_key
 
-    def _special_template(self, queued: QueuedMessage) -> bytes:
-        """For a message that came back, or expires."""
+    def _special_template(self, queued: QueuedMessage, *, is_text: bool) -> bytes:
+        """For a message that came back, or expires, or is called text and is none."""
         dialect = self.session.dialect
         message = queued.message
         headers = self._frame_headers(message)
@@ -179,7 +191,7 @@ class Subscription(Consumer):
         expires = queued.expires_at if queued.expires_at > NOW_OR_NEVER else 0
         if dialect.shows_expires and (expires or dialect.shows_defaults):
             headers.append(("expires", str(expires)))
-        return self._made(headers + shown_headers(message.properties, dialect))
+        return self._made(headers + shown_headers(message.properties, dialect), is_text=is_text)
 
     def _frame_headers(self, message: Message) -> list[tuple[str, str]]:
         destination = self.destination
@@ -189,12 +201,15 @@ class Subscription(Consumer):
         else:
             shown = shown_address(message.exchange, message.routing_key, dialect)
         headers = [("destination", shown)]
+        if dialect.shows_origin and destination.kind == QUEUE and shown != destination.text:
+            # It came to this queue by a topic.
+            headers = [("destination", destination.text), ("original-destination", shown)]
         if self.id is not None:
             headers.insert(0, ("subscription", self.id))
         return headers
 
-    def _made(self, headers: list[tuple[str, str]]) -> bytes:
-        return message_template(self._prefix, headers, self.session.version, has_ack=self.has_ack)
+    def _made(self, headers: list[tuple[str, str]], *, is_text: bool) -> bytes:
+        return message_template(self._prefix, headers, self.session.version, has_ack=self.has_ack, is_text=is_text)
 
     # ------------------------------------------------------------------ room
 
@@ -227,10 +242,14 @@ class Subscription(Consumer):
 
     def stop(self) -> None:
         """No more deliveries; what is held stays in its hands."""
+        if self.is_over:
+            return
         # Acknowledgements of what it was given must not put it back in line.
         self.credit = -UNLIMITED
+        self.is_over = True
         self.queue.unsubscribe(self)
 
     def cancelled(self) -> None:
         self.credit = -UNLIMITED
+        self.is_over = True
         self.session.subscribing.cancelled(self)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.broker import Queue
-from batonmq.broker.overflow import has_room_for
 from batonmq.protocols.stomp.dialects import RELEASE
 from batonmq.protocols.stomp.failures import StompFailure
 from batonmq.protocols.stomp.subscribing import release
@@ -72,17 +70,19 @@ class Transactions:
             raise StompFailure("Bad transaction", f'Invalid transaction identifier: "{name}"')
         return transaction
 
-    def send(self, prepared: PreparedSend, message: Message, receipt: str | None) -> None:
-        """To be sent at the COMMIT. Raises StompFailure."""
-        assert prepared.transaction is not None
-        transaction = self.find(prepared.transaction)
-        if self._size + message.size > self._session.settings.max_transaction_size:
+    def send(self, sends: list[tuple[PreparedSend, Message]], receipt: str | None) -> None:
+        """To be sent at the COMMIT, what one frame asked for. Raises StompFailure."""
+        name = sends[0][0].transaction
+        assert name is not None
+        transaction = self.find(name)
+        size = sum(message.size for _, message in sends)
+        if self._size + size > self._session.settings.max_transaction_size:
             most = self._session.settings.max_transaction_size
             raise StompFailure("Transaction too large", f"a connection's transactions may hold {most} octets")
         self._count(transaction, receipt)
-        transaction.sends.append((prepared, message))
-        transaction.size += message.size
-        self._size += message.size
+        transaction.sends += sends
+        transaction.size += size
+        self._size += size
 
     def settle(self, name: str, outcome: str, taken: Taken, receipt: str | None) -> None:
         """To be settled at the COMMIT. Raises StompFailure."""
@@ -111,7 +111,7 @@ class Transactions:
         """COMMIT. Raises StompFailure, BrokerError when something cannot be done, before any of it is done."""
         session = self._session
         transaction = self.find(name)
-        self._check(transaction)
+        session.sending.check(transaction.sends)
         self._forget(name)
         receipts = [*transaction.receipts] if receipt is None else [*transaction.receipts, receipt]
         for prepared, message in transaction.sends:
@@ -154,18 +154,6 @@ class Transactions:
             self._session.subscribing.put_back(taken)
         else:
             release([queued for _, _, queued in taken])
-
-    def _check(self, transaction: Transaction) -> None:
-        """Can all of it be sent? Raises StompFailure, BrokerError."""
-        filled: dict[Queue, tuple[int, int]] = {}
-        for prepared, message in transaction.sends:
-            for target in self._session.sending.targets(prepared, message):
-                if isinstance(target, Queue):
-                    count, size = filled.get(target, (0, 0))
-                    filled[target] = (count + 1, size + message.size)
-        for queue, (count, size) in filled.items():
-            if not has_room_for(queue, count, size):
-                raise StompFailure("Message refused", f"queue '{queue.name}' is too full for the transaction")
 
     def abort(self, name: str) -> None:
         """ABORT: what was settled is unsettled again, and is not delivered anew. Raises StompFailure."""

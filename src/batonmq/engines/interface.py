@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from batonmq.engines.tickets import Ticket
-from batonmq.engines.values import Capabilities, Incoming, Message, QueueOptions
+from batonmq.engines.values import Capabilities, Fate, Incoming, Message, QueueOptions
 from batonmq.errors import BatonError
 
 __all__ = ["Engine", "How", "Subscription", "give_back"]
@@ -70,6 +70,10 @@ class Engine(ABC):
     @abstractmethod
     def declare(self, queue: str, options: QueueOptions) -> Ticket[None]:
         """Make a queue; one that is there stays. PreconditionFailed when that one is different."""
+
+    @abstractmethod
+    def fate(self, queue: str) -> Fate | None:
+        """What becomes of what is given up there, for whoever writes a log; None: it is not known here."""
 
     @abstractmethod
     def delete(self, queue: str) -> Ticket[None]:

@@ -13,7 +13,7 @@ import msgspec
 from batonmq.fields import FieldError, FieldValue
 from batonmq.properties import Properties
 
-__all__ = ["Capabilities", "HeaderValue", "Incoming", "Message", "Overflow", "QueueOptions", "check_seconds"]
+__all__ = ["Capabilities", "Fate", "HeaderValue", "Incoming", "Message", "Overflow", "QueueOptions", "check_seconds"]
 
 T = TypeVar("T")
 
@@ -265,6 +265,16 @@ class Incoming:
         self.is_counted = is_counted
 
 
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What becomes of messages of a queue that are not accepted."""
+
+    dead_letter: str | None
+    """Where those go that are given up, to be read by people; None: they are dropped."""
+    max_deliveries: int | None
+    """How often each is handed out at most; None: without end."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueOptions:
     """What a queue is declared with; None: as the engine does by default. Times in seconds."""
@@ -297,6 +307,11 @@ class QueueOptions:
             raise ValueError(f"max_priority is 0 to 255: {self.max_priority}")
         if self.overflow not in ("drop-oldest", "refuse"):
             raise ValueError(f"overflow is 'drop-oldest' or 'refuse': {self.overflow!r}")
+
+    @property
+    def fate(self) -> Fate:
+        """What becomes of messages that are not accepted."""
+        return Fate(self.dead_letter, self.max_deliveries)
 
     def arguments(self) -> dict[str, FieldValue]:
         """The same as the arguments of AMQP 0-9-1's queue.declare, by RabbitMQ's names."""

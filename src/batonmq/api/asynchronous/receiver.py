@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import TracebackType
 from typing import Self
 
 from batonmq.api.asynchronous.delivery import Delivery
 from batonmq.api.options import LEASE_MIN, require_feature
 from batonmq.engines.interface import Engine, Subscription, give_back
-from batonmq.engines.values import check_seconds
-from batonmq.errors import Closed
+from batonmq.engines.values import Fate, check_seconds
+from batonmq.errors import BatonError, Closed
 
 __all__ = ["Receiver"]
 
@@ -55,6 +56,13 @@ class Receiver:
             raise
         engine = self._engine
         return [Delivery(engine, subscription, one, self.lease) for one in arrived]
+
+    async def fate(self) -> Fate | None:
+        """For a worker: what becomes of what is given up; None: it is not known here."""
+        try:
+            return await asyncio.to_thread(self._engine.fate, self.queue)
+        except BatonError:
+            return None
 
     async def _subscribe(self) -> Subscription:
         if self._is_closed:

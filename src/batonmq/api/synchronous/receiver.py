@@ -9,8 +9,8 @@ from typing import Self
 from batonmq.api.options import LEASE_MIN, require_feature
 from batonmq.api.synchronous.delivery import Delivery
 from batonmq.engines.interface import Engine, Subscription, give_back
-from batonmq.engines.values import check_seconds
-from batonmq.errors import Closed
+from batonmq.engines.values import Fate, check_seconds
+from batonmq.errors import BatonError, Closed
 
 __all__ = ["Receiver"]
 
@@ -56,6 +56,13 @@ class Receiver:
             raise
         engine = self._engine
         return [Delivery(engine, subscription, one, self.lease) for one in arrived]
+
+    def fate(self) -> Fate | None:
+        """For a worker: what becomes of what is given up; None: it is not known here."""
+        try:
+            return self._engine.fate(self.queue)
+        except BatonError:
+            return None
 
     def _subscribe(self) -> Subscription:
         if self._is_closed:

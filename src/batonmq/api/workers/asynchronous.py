@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from batonmq.api.asynchronous.delivery import Delivery
 from batonmq.api.asynchronous.receiver import Receiver
 from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, log
+from batonmq.api.workers.report import after_giving_up, after_limit, attempt, named, reason_of
 from batonmq.errors import AlreadySettled, BatonError, LeaseLost, UnsupportedFeature
 
 __all__ = ["Handler", "QueueWorker", "run_worker", "stop_on_signals"]
@@ -72,9 +73,10 @@ class QueueWorker:
                 except LeaseLost:
                     self._at_work.discard(delivery)
                     if not delivery.settled:
-                        log.warning("a message of %r was renewed too late: it comes again", self._receiver.queue)
+                        message = named(delivery.message, self._receiver.queue)
+                        log.warning("%s was renewed too late: its lease is over, and it comes again", message)
                 except BatonError as error:
-                    log.warning("a message of %r could not be renewed: %s", self._receiver.queue, error)
+                    log.warning("%s could not be renewed: %s", named(delivery.message, self._receiver.queue), error)
 
     async def _handle(self, delivery: Delivery) -> None:
         again: Delivery | None = delivery
@@ -92,7 +94,7 @@ class QueueWorker:
 
     async def _call(self, delivery: Delivery) -> Delivery | None:
         if self._options.is_spent(delivery.delivery_count):
-            return await self._settle(delivery, failed=True)
+            return await self._failed(delivery, None)
         try:
             await self._handler(delivery)
         except (Exception, asyncio.CancelledError) as error:
@@ -100,24 +102,49 @@ class QueueWorker:
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
-            log.exception("the handler of %r failed at delivery %d", self._receiver.queue, delivery.delivery_count)
-            return await self._settle(delivery, failed=True)
-        else:
-            return await self._settle(delivery, failed=False)
-
-    async def _settle(self, delivery: Delivery, *, failed: bool) -> Delivery | None:
-        if delivery.settled:
-            return None
-        try:
-            if not failed:
+            return await self._failed(delivery, error)
+        if not delivery.settled:
+            with self._told_of_loss(delivery):
                 await delivery.accept()
-            elif self._options.gives_up(delivery.delivery_count):
-                await delivery.reject()
-            else:
-                return await self._release_later(delivery, self._options.pause(delivery.delivery_count))
-        except LeaseLost:
-            log.warning("a message of %r was lost while it was worked on: it comes again", self._receiver.queue)
         return None
+
+    async def _failed(self, delivery: Delivery, error: BaseException | None) -> Delivery | None:
+        """Give it back, or up, and say so; without an error the last attempt has ended with its process.
+
+        Tells what is to be tried again in these hands.
+        """
+        message, count, options = named(delivery.message, self._receiver.queue), delivery.delivery_count, self._options
+        cause = "the last attempt did not come to an end" if error is None else reason_of(error)
+        which = attempt(min(count, options.attempts or count), options.attempts)
+        if delivery.settled:
+            log.error("%s: its handler failed after it had settled it: %s", message, cause, exc_info=error)
+            return None
+        again: Delivery | None = None
+        with self._told_of_loss(delivery):
+            if options.gives_up(count):
+                then = after_giving_up(await self._receiver.fate())
+                log.error("%s failed at %s, %s: %s", message, which, then, cause, exc_info=error)
+                await self._reject(delivery, cause)
+            else:
+                pause = options.pause(count)
+                then = after_limit(await self._receiver.fate(), count) or f"again in {pause:g} s"
+                log.warning("%s failed at %s, %s: %s", message, which, then, cause, exc_info=error)
+                again = await self._release_later(delivery, pause)
+        return again
+
+    async def _reject(self, delivery: Delivery, reason: str) -> None:
+        try:
+            await delivery.reject(reason=reason)
+        except UnsupportedFeature:
+            await delivery.reject()
+
+    @contextlib.contextmanager
+    def _told_of_loss(self, delivery: Delivery) -> Iterator[None]:
+        try:
+            yield
+        except LeaseLost:
+            message = named(delivery.message, self._receiver.queue)
+            log.warning("%s was lost while it was worked on: it comes again", message)
 
     async def _release_later(self, delivery: Delivery, seconds: float) -> Delivery | None:
         """Give it back for later; or keep it so long, where the engine cannot, and on where it would not count it."""

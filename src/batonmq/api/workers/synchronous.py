@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from queue import SimpleQueue
 
 from batonmq.api.synchronous.delivery import Delivery
 from batonmq.api.synchronous.receiver import Receiver
 from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, log
+from batonmq.api.workers.report import after_giving_up, after_limit, attempt, named, reason_of
 from batonmq.errors import AlreadySettled, BatonError, LeaseLost, UnsupportedFeature
 
 __all__ = ["Handler", "QueueWorker", "run_worker", "stop_on_signals"]
@@ -83,9 +84,10 @@ class QueueWorker:
                 except LeaseLost:
                     self._at_work.discard(delivery)
                     if not delivery.settled:
-                        log.warning("a message of %r was renewed too late: it comes again", self._receiver.queue)
+                        message = named(delivery.message, self._receiver.queue)
+                        log.warning("%s was renewed too late: its lease is over, and it comes again", message)
                 except BatonError as error:
-                    log.warning("a message of %r could not be renewed: %s", self._receiver.queue, error)
+                    log.warning("%s could not be renewed: %s", named(delivery.message, self._receiver.queue), error)
 
     def _handle(self, delivery: Delivery) -> None:
         again: Delivery | None = delivery
@@ -103,28 +105,53 @@ class QueueWorker:
 
     def _call(self, delivery: Delivery) -> Delivery | None:
         if self._options.is_spent(delivery.delivery_count):
-            return self._settle(delivery, failed=True)
+            return self._failed(delivery, None)
         try:
             self._handler(delivery)
-        except Exception:  # noqa: BLE001  (the handler is not ours: whatever it raises is its own)
-            log.exception("the handler of %r failed at delivery %d", self._receiver.queue, delivery.delivery_count)
-            return self._settle(delivery, failed=True)
-        else:
-            return self._settle(delivery, failed=False)
-
-    def _settle(self, delivery: Delivery, *, failed: bool) -> Delivery | None:
-        if delivery.settled:
-            return None
-        try:
-            if not failed:
+        except Exception as error:  # noqa: BLE001  (the handler is not ours: whatever it raises is its own)
+            return self._failed(delivery, error)
+        if not delivery.settled:
+            with self._told_of_loss(delivery):
                 delivery.accept()
-            elif self._options.gives_up(delivery.delivery_count):
-                delivery.reject()
-            else:
-                return self._release_later(delivery, self._options.pause(delivery.delivery_count))
-        except LeaseLost:
-            log.warning("a message of %r was lost while it was worked on: it comes again", self._receiver.queue)
         return None
+
+    def _failed(self, delivery: Delivery, error: BaseException | None) -> Delivery | None:
+        """Give it back, or up, and say so; without an error the last attempt has ended with its process.
+
+        Tells what is to be tried again in these hands.
+        """
+        message, count, options = named(delivery.message, self._receiver.queue), delivery.delivery_count, self._options
+        cause = "the last attempt did not come to an end" if error is None else reason_of(error)
+        which = attempt(min(count, options.attempts or count), options.attempts)
+        if delivery.settled:
+            log.error("%s: its handler failed after it had settled it: %s", message, cause, exc_info=error)
+            return None
+        again: Delivery | None = None
+        with self._told_of_loss(delivery):
+            if options.gives_up(count):
+                then = after_giving_up(self._receiver.fate())
+                log.error("%s failed at %s, %s: %s", message, which, then, cause, exc_info=error)
+                self._reject(delivery, cause)
+            else:
+                pause = options.pause(count)
+                then = after_limit(self._receiver.fate(), count) or f"again in {pause:g} s"
+                log.warning("%s failed at %s, %s: %s", message, which, then, cause, exc_info=error)
+                again = self._release_later(delivery, pause)
+        return again
+
+    def _reject(self, delivery: Delivery, reason: str) -> None:
+        try:
+            delivery.reject(reason=reason)
+        except UnsupportedFeature:
+            delivery.reject()
+
+    @contextlib.contextmanager
+    def _told_of_loss(self, delivery: Delivery) -> Iterator[None]:
+        try:
+            yield
+        except LeaseLost:
+            message = named(delivery.message, self._receiver.queue)
+            log.warning("%s was lost while it was worked on: it comes again", message)
 
     def _release_later(self, delivery: Delivery, seconds: float) -> Delivery | None:
         """Give it back for later; or keep it so long, where the engine cannot, and on where it would not count it."""
@@ -142,7 +169,7 @@ class QueueWorker:
         return None
 
 
-@contextmanager
+@contextlib.contextmanager
 def stop_on_signals(stop: threading.Event, again: threading.Event | None = None) -> Iterator[None]:
     """SIGTERM and SIGINT set the event while the block runs, the next one ``again``; in the main thread only."""
     if threading.current_thread() is not threading.main_thread():

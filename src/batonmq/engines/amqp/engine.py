@@ -16,7 +16,7 @@ from batonmq.engines.amqp.requests import Requester
 from batonmq.engines.amqp.subscription import AmqpSubscription
 from batonmq.engines.interface import Engine, Subscription
 from batonmq.engines.tickets import Ticket
-from batonmq.engines.values import Capabilities, Incoming, Message, QueueOptions
+from batonmq.engines.values import Capabilities, Fate, Incoming, Message, QueueOptions
 from batonmq.errors import BatonError, UnsupportedFeature
 
 __all__ = ["AmqpEngine"]
@@ -54,6 +54,8 @@ class AmqpEngine(Engine):
         )
         self._publisher = Publisher(self._link)
         self._requester = Requester(self._link)
+        # Of the queues that were declared here: AMQP 0-9-1 has no question about those of others.
+        self._fates: dict[str, Fate] = {}
 
     @property
     def native(self) -> object:
@@ -66,6 +68,7 @@ class AmqpEngine(Engine):
             arguments = self._arguments(options)
 
             def declared(_frame: object) -> None:
+                self._fates[queue] = options.fate
                 _finish(channel, ticket, None)
 
             channel.queue_declare(queue, durable=options.durable, arguments=arguments, callback=declared)
@@ -85,6 +88,9 @@ class AmqpEngine(Engine):
 
         dead.when_done(then)
         return ticket
+
+    def fate(self, queue: str) -> Fate | None:
+        return self._fates.get(queue)
 
     def _declare_if_missing(self, queue: str, *, durable: bool) -> Ticket[None]:
         """The queue of dead letters may be there with options of its own."""

@@ -12,7 +12,7 @@ from batonmq.engines.embedded.inbox import Inbox, Request
 from batonmq.engines.embedded.operations import Queues
 from batonmq.engines.interface import Engine, How, Subscription
 from batonmq.engines.tickets import Ticket, resolved
-from batonmq.engines.values import Capabilities, Incoming, Message, QueueOptions
+from batonmq.engines.values import Capabilities, Fate, Incoming, Message, QueueOptions
 from batonmq.errors import BatonError, Closed, LeaseLost
 from batonmq.message import QueuedMessage
 
@@ -115,6 +115,9 @@ class EmbeddedEngine(Engine):
             return self.core.ticket(None)
 
         return self.core.run(declare)
+
+    def fate(self, queue: str) -> Fate | None:
+        return self.core.run(self._queues.fate, queue)
 
     def delete(self, queue: str) -> Ticket[None]:
         def delete() -> Ticket[None]:

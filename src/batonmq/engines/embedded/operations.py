@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker import REFUSED, Operations, Permission, Queue, User
 from batonmq.engines.traces import without_traces
-from batonmq.engines.values import Message, QueueOptions
+from batonmq.engines.values import Fate, Message, QueueOptions
 from batonmq.errors import ResourceError
 from batonmq.fields import NAME_MAX
 from batonmq.message import DURABLE, READY, Message as QueueMessage
@@ -41,6 +41,18 @@ class Queues:
         self.operations.declare_queue(name, durable=options.durable, arguments=options.arguments())
         if options.dead_letter is not None and options.dead_letter not in self.vhost.queues:
             self.operations.declare_queue(options.dead_letter, durable=options.durable)
+
+    def fate(self, name: str) -> Fate | None:
+        """What becomes of what is given up; None when there is no such queue any more."""
+        queue = self.vhost.queues.get(name)
+        if queue is None:
+            return None
+        settings = queue.settings
+        most = None if settings.delivery_limit is None else settings.delivery_limit + 1
+        exchange, key = settings.dead_letter_exchange, settings.dead_letter_routing_key
+        if exchange:
+            return Fate(f"exchange '{exchange}'", most)
+        return Fate(None if exchange is None else key or name, most)
 
     def send(self, name: str, messages: Sequence[Message]) -> None:
         """All of them, or none. Raises NotFound, ResourceError."""

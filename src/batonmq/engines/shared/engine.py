@@ -18,7 +18,7 @@ from batonmq.engines.shared.opening import Reached, reach
 from batonmq.engines.shared.place import HAS_SOCKETS
 from batonmq.engines.shared.subscription import SharedSubscription
 from batonmq.engines.tickets import Ticket
-from batonmq.engines.values import Incoming, Message, QueueOptions
+from batonmq.engines.values import Fate, Incoming, Message, QueueOptions
 from batonmq.errors import UnsupportedFeature
 
 __all__ = ["SharedEngine", "open_file"]
@@ -61,6 +61,8 @@ class SharedEngine(Engine):
         self.capabilities = CAPABILITIES
         self._calls = Calls(path, reached)
         self._subscriptions = 0
+        # Of the queues that were declared here; those of others are not asked for.
+        self._fates: dict[str, Fate] = {}
 
     @property
     def native(self) -> object:
@@ -71,7 +73,17 @@ class SharedEngine(Engine):
         return own
 
     def declare(self, queue: str, options: QueueOptions) -> Ticket[None]:
-        return self._do(wire.Declare(0, queue, options), "repeat")
+        ticket = self._do(wire.Declare(0, queue, options), "repeat")
+
+        def then() -> None:
+            if not ticket.failed:
+                self._fates[queue] = options.fate
+
+        ticket.when_done(then)
+        return ticket
+
+    def fate(self, queue: str) -> Fate | None:
+        return self._fates.get(queue)
 
     def delete(self, queue: str) -> Ticket[None]:
         return self._do(wire.Delete(0, queue), "repeat")

@@ -1,0 +1,45 @@
+"""What a worker's log says of a message that failed, of why, and of what becomes of it."""
+
+from __future__ import annotations
+
+import traceback
+
+from batonmq.engines.values import Fate, Message
+
+__all__ = ["after_giving_up", "after_limit", "attempt", "named", "reason_of"]
+
+# Characters of an error that go along with a dead letter: there is room, but whoever reads it has a screen.
+REASON_MAX = 1000
+
+
+def named(message: Message, queue: str) -> str:
+    """Which message: by its id, if it has one."""
+    return f"a message of queue {queue!r}" if message.id is None else f"message {message.id!r} of queue {queue!r}"
+
+
+def attempt(count: int, attempts: int | None) -> str:
+    """Which attempt it was."""
+    return f"attempt {count}" if attempts is None else f"attempt {count} of {attempts}"
+
+
+def reason_of(error: BaseException) -> str:
+    """An error as a dead letter carries it: its type and its text."""
+    text = "".join(traceback.format_exception_only(error)).strip()
+    # What a program puts into its errors need not be Unicode.
+    return text[:REASON_MAX].encode(errors="replace").decode()
+
+
+def after_giving_up(fate: Fate | None) -> str:
+    """Where a rejected message goes; None: only the broker knows."""
+    if fate is None:
+        return "rejected, to the dead letters of the queue if it has any"
+    if fate.dead_letter is None:
+        return "dropped, as the queue has no dead letters"
+    return f"to {fate.dead_letter}"
+
+
+def after_limit(fate: Fate | None, count: int) -> str | None:
+    """Where a message goes that is given back once too often; None: it comes again."""
+    if fate is None or fate.max_deliveries is None or count < fate.max_deliveries:
+        return None
+    return f"{after_giving_up(fate)}: the queue hands it out {fate.max_deliveries} times at most"

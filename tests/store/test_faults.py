@@ -317,3 +317,22 @@ def test_a_broker_opens_what_a_power_cut_left(disk: Disk, tmp_path: Path) -> Non
     assert found.bodies() == ["1", "2"]
     for broker in (driven.broker, found.broker):
         broker.store.close(None)
+
+
+def test_a_row_that_is_in_the_way_has_nobody_refused(tmp_path: Path) -> None:
+    """It would be a fault of ours; it must not be everybody's."""
+    driven = Driven(tmp_path / "store")
+    driven.queue()
+    driven.queue("other")
+    driven.settle()
+    first = driven.operations.find_queue("q").lane.next_row
+    store = driven.broker.store
+    assert isinstance(store, SqliteStore)
+    columns = "id, exchange, routing_key, properties, body"
+    store._db.execute(f"INSERT INTO message({columns}) VALUES(?,'','',x'0000','')", (first,))
+    driven.publish("a")
+    driven.publish("b", queue="other")
+    driven.settle()
+    assert store.error is None
+    driven.crash()
+    assert (driven.bodies(), driven.bodies("other")) == (["a"], ["b"])

@@ -11,6 +11,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from batonmq.broker.faults import Faults
 from batonmq.broker.memory import Memory
 from batonmq.broker.refilling import can_refill, refill, wants_refill
 from batonmq.broker.restoring import restore
@@ -77,6 +78,7 @@ class Broker:
         self.store = store
         self.clock = clock or Clock()
         self.timetable = Timetable(self.clock)
+        self.faults = Faults(self.timetable)
         self.memory = Memory(memory_limit)
         # Set by the host: call end_turn() soon.
         self.on_work: Callable[[], None] = lambda: None
@@ -126,7 +128,7 @@ class Broker:
             touched, self._touched = self._touched, []
             for queue in touched:
                 if not queue.deleted:
-                    queue.dispatch()
+                    self.faults.attempt(queue.dispatch)
 
     def end_turn(self) -> None:
         """Called by the host once a turn of its loop."""
@@ -159,15 +161,19 @@ class Broker:
             if left <= 0:
                 waiting[chore] = None
                 continue
-            try:
-                left -= chore.work(left)
-            except StoreError as error:
-                self._try_later(error, partial(self.wants_work, chore))
+            left -= self.faults.insist(partial(self.wants_work, chore), self._work_on, chore, left) or 0
         # Those that have had nothing come first in the next turn.
         self._chores = {**waiting, **self._chores}
         self.dispatch_touched()
         if self._chores:
             self.on_work()
+
+    def _work_on(self, chore: Chore, most: int) -> int:
+        try:
+            return chore.work(most)
+        except StoreError as error:
+            self._try_later(error, partial(self.wants_work, chore))
+            return 0
 
     # ------------------------------------------------------------------ the store
 
@@ -208,7 +214,7 @@ class Broker:
         for queued in lost:
             queue = queued.lane.queue
             if not queue.deleted:
-                queue.lost(queued)
+                self.faults.attempt(queue.lost, queued)
                 # What was left to the store alone and is lost shows when that is read on.
                 queue.touch()
         waiters, self._waiters = self._waiters, {}
@@ -217,18 +223,18 @@ class Broker:
                 log.warning("the store can write again")
                 self._routes_changed()
                 for observer in list(self.observers):
-                    observer.store_recovered()
+                    self.faults.attempt(observer.store_recovered)
             for waiter in waiters:
-                waiter.batch_committed(batch)
+                self.faults.attempt(waiter.batch_committed, batch)
             self._tidying.committed()
         else:
             if not was_failing:
                 log.error("%s; publishes of persistent messages are refused until it can", error)
                 self._routes_changed()
                 for observer in list(self.observers):
-                    observer.store_failing(error)
+                    self.faults.attempt(observer.store_failing, error)
             for waiter in waiters:
-                waiter.batch_failed(batch, error)
+                self.faults.attempt(waiter.batch_failed, batch, error)
         if self._has_reads:
             self._read_on()
         self._answer_idle_waiters()
@@ -238,7 +244,7 @@ class Broker:
         if self._waiters and not self.store.has_work():
             waiters, self._waiters = self._waiters, {}
             for waiter in waiters:
-                waiter.batch_committed(self.store.batch)
+                self.faults.attempt(waiter.batch_committed, self.store.batch)
 
     def _routes_changed(self) -> None:
         """Have every publish looked at anew: whether the store takes messages is part of where they may go."""
@@ -253,7 +259,7 @@ class Broker:
         """Read on while the store commits, where that can be done."""
         refills, self._refills = self._refills, {}
         for lane in refills:
-            if not can_refill(lane) or not self._refill(lane):
+            if not can_refill(lane) or self.faults.insist(lane.queue.touch, self._refill, lane) is False:
                 self._refills[lane] = None
         self.dispatch_touched()
 
@@ -283,17 +289,21 @@ class Broker:
         for queue in scans:
             queue.touch()
         for lane in refills:
-            if not self._refill(lane):
+            if self.faults.insist(lane.queue.touch, self._refill, lane) is False:
                 self._refills[lane] = None
         for lane in expiries:
-            if lane.paged and not lane.queue.deleted:
-                try:
-                    lane.queue.expiry.expire_paged(lane)
-                except StoreError as error:
-                    self._try_later(error, partial(self.wants_expiry, lane))
+            self.faults.insist(partial(self.wants_expiry, lane), self._expire, lane)
         for callback in callbacks:
-            callback()
+            self.faults.attempt(callback)
         self.dispatch_touched()
+
+    def _expire(self, lane: Lane) -> None:
+        if not lane.paged or lane.queue.deleted or lane.queue.fault:
+            return
+        try:
+            lane.queue.expiry.expire_paged(lane)
+        except StoreError as error:
+            self._try_later(error, partial(self.wants_expiry, lane))
 
     # ------------------------------------------------------------------ timers and the end
 
@@ -303,7 +313,8 @@ class Broker:
 
     def run_timers(self) -> None:
         """Do what is due."""
-        self.timetable.run()
+        for callback in self.timetable.due():
+            self.faults.insist(callback, callback)
 
     def close(self) -> None:
         """Commit what is left, note what waits where, close the store. Sessions must be gone by now."""

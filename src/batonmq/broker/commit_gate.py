@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ class Gated(Protocol):
 
     suspended: bool
     """Takes nothing in."""
+    finished: bool
+    """Nothing more is said; the connection ends."""
     unsent: int
     """Octets of deliveries in its output; it takes no more when they are ``unsent_max``."""
     unsent_max: int
@@ -90,14 +93,20 @@ class CommitGate:
     def wait_for_read(self, again: Callable[[], None]) -> None:
         """Suspend the session until the store has been read on."""
         self._session.suspended = True
+        self._broker.when_read(partial(self._resume, again))
 
-        def resume() -> None:
-            self._session.suspended = False
-            if not self._session.is_over:
-                again()
-            self._session.go_on()
+    def _resume(self, again: Callable[[], None]) -> None:
+        self._session.suspended = False
+        if not self._session.is_over:
+            again()
+        self._session.go_on()
 
-        self._broker.when_read(resume)
+    def broken(self) -> None:
+        """A fault of ours struck while the session was told something: its client gets no false picture, but an end."""
+        self._held_for = 0
+        self._session.suspended = False
+        self._session.finished = True
+        self._session.wake()
 
     # ------------------------------------------------------------------ what the broker tells
 

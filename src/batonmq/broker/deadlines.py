@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
-from batonmq.message import GONE, HELD, QueuedMessage
+from batonmq.message import HELD, QueuedMessage
 
 if TYPE_CHECKING:
     from batonmq.broker.queue import Queue
@@ -94,17 +94,9 @@ class Deadlines:
 
     def _take_back(self, queued: QueuedMessage) -> QueuedMessage:
         """The message as another object: whoever has held it keeps the old one, which means nothing any more."""
-        from batonmq.broker.late import LateLane  # the queue, which it builds on, imports this module
+        from batonmq.broker.late import take_back  # the queue, which it builds on, imports this module
 
-        heir = QueuedMessage(queued.message, queued.lane, queued.row)
-        heir.state = HELD
-        heir.stored = queued.stored
-        heir.deliveries = queued.deliveries
-        heir.expires_at = queued.expires_at
-        if heir.stored and self._queue.store.is_pending(queued):
-            self._queue.store.insert(heir)
-        queued.state = GONE
-        queued.lane = LateLane(heir)
+        heir = take_back(queued)
         if queued.holder is not None:
             queued.holder.late(queued)
         return heir

@@ -107,20 +107,19 @@ class Expiry:
 
     def expire_paged(self, lane: Lane) -> None:
         """The same for what is only in the store; called when the store is free. Raises StoreError."""
-        found = lane.store.expired(lane.horizon, lane.last_row, self._now(), SLICE)
-        held = 0
-        for stored in found:
+        dropped = 0
+        for stored in lane.store.expired(lane.horizon, lane.last_row, self._now(), SLICE):
             if stored.row in lane.held:
-                held += 1
                 continue
+            dropped += 1
             queued = QueuedMessage(stored.message, lane, stored.row)
             queued.stored = stored.stored
             lane.unpage(stored)
             self.drop(queued)
         following = lane.store.next_expiry(lane.horizon, lane.last_row)
         if following:
-            # What is over while a consumer holds it is found each time: not more often than once a second.
-            self.watch_paged(max(following, self._now() + 1_000) if held and held == len(found) else following)
+            # What is over while a consumer holds it, or cannot be read, is found each time: once a second will do.
+            self.watch_paged(following if dropped else max(following, self._now() + 1_000))
 
     def stop(self) -> None:
         """The queue is gone."""

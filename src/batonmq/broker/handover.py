@@ -47,7 +47,11 @@ def dispatch_plain(queue: Queue) -> None:
             queued.holder = consumer
             if queued.deliveries and queued.stored == DURABLE:
                 queue.store.update(queued)
-        consumer.deliver_all(batch)
+        try:
+            consumer.deliver_all(batch)
+        except BaseException:
+            _recall(queue, consumer, batch)
+            raise
         if waits and not _is_noted(queue, lane, batch):
             consumer.hold(queue.store.batch)
         if len(takers) > 1 and takers[0] is consumer:
@@ -131,16 +135,36 @@ def dispatch_featured(queue: Queue) -> None:
         queued = queue.take()
         if queued is None:
             return
+        queued.holder = consumer
+        deliver(queue, consumer, queued)
+
+
+def deliver(queue: Queue, consumer: Consumer, queued: QueuedMessage) -> None:
+    """One message that was just taken goes to a consumer."""
+    try:
         waits = must_hold(queue, queued, no_ack=consumer.no_ack)
         if consumer.no_ack:
             queue.accept(queued)
         else:
-            queued.holder = consumer
             queue.watch_deadline(queued)
         consumer.deliver(queued)
-        if waits:
-            consumer.hold(queue.store.batch)
-        served(queue, consumer)
+    except BaseException:
+        _recall(queue, consumer, [queued])
+        raise
+    if waits:
+        consumer.hold(queue.store.batch)
+    served(queue, consumer)
+
+
+def _recall(queue: Queue, consumer: Consumer, batch: list[QueuedMessage]) -> None:
+    """The hand-over has failed, and who knows how far it came: back, counted and marked; what was said is void.
+
+    Others are served before the consumer is asked again.
+    """
+    from batonmq.broker.late import take_back  # the queue, which it builds on, imports this module
+
+    queue.withdraw(consumer)
+    queue.release([take_back(queued) for queued in batch if queued.state == HELD])
 
 
 def next_taker(queue: Queue) -> Consumer | None:

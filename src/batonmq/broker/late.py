@@ -6,13 +6,24 @@ Its lane is of no queue, so that nobody who settles has to ask whether a deliver
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from batonmq.broker.lane import Lane
 from batonmq.broker.queue import Queue
+from batonmq.message import GONE, HELD, QueuedMessage
 
-if TYPE_CHECKING:
-    from batonmq.message import QueuedMessage
+
+def take_back(queued: QueuedMessage) -> QueuedMessage:
+    """The message as another object: whoever has held it keeps the old one, which means nothing any more."""
+    heir = QueuedMessage(queued.message, queued.lane, queued.row)
+    heir.state = HELD
+    heir.stored = queued.stored
+    heir.deliveries = queued.deliveries
+    heir.expires_at = queued.expires_at
+    store = queued.lane.store
+    if heir.stored and store.is_pending(queued):
+        store.insert(heir)
+    queued.state = GONE
+    queued.lane = LateLane(heir)
+    return heir
 
 
 class LateQueue(Queue):

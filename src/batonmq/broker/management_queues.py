@@ -55,6 +55,7 @@ def describe(queue: Queue) -> Answer:
         "auto_delete": queue.auto_delete,
         "arguments": {name: value for name, value in queue.arguments.items() if isinstance(value, str | int | bool)},
         "paused": queue.paused,
+        "fault": queue.fault or None,
         "policy": policy.name if policy is not None else None,
         "ready": queue.ready_count,
         "delayed": queue.delayed_count,

@@ -54,6 +54,7 @@ class Queue:
         "durable",
         "exclusive",
         "expiry",
+        "fault",
         "featured",
         "had_consumer",
         "kept",
@@ -70,6 +71,7 @@ class Queue:
         "settings",
         "spilled",
         "store",
+        "strikes",
         "takers",
         "touched",
         "unsettled",
@@ -115,6 +117,9 @@ class Queue:
         self.last_used = 0.0
         # Nothing is handed out; publishes go in.
         self.paused = False
+        # Why it was set aside, if it was: see ``faults``; and how often an exception struck, when, and which.
+        self.fault = ""
+        self.strikes = (0, 0.0, "")
         # The last batch of the store in which something that the store has already came to the queue, from another
         # place there: until it is committed, the end of the process would undo that.
         self.moved_in = 0
@@ -156,8 +161,21 @@ class Queue:
     def pause(self, paused: bool) -> None:
         """Hand nothing out from now on, or go on."""
         self.paused = paused
+        if self.fault and not paused:
+            self.fault = ""
+            self.strikes = (0, 0.0, "")
+            for part in (self.delays, self.keys, self.deadlines):
+                if part is not None:
+                    self.broker.wants_work(part)
+            for lane in self.lanes:
+                self.broker.wants_expiry(lane)
         look_at_features(self)
         self.touch()
+
+    def set_aside(self, fault: str) -> None:
+        """A fault of ours has struck again and again: as if paused, until it is resumed or the broker starts anew."""
+        self.fault = fault
+        self.pause(True)
 
     # ------------------------------------------------------------------ lanes
 
@@ -282,8 +300,12 @@ class Queue:
                 dispatch_featured(self)
             elif self.lane.ready:
                 dispatch_plain(self)
-        if self.expiry.watching:
+        if self.expiry.watching and not self.fault:
             self.expiry.expire()
+        self.account()
+
+    def account(self) -> None:
+        """See that memory holds no more of it than it may, and no less than it can."""
         for lane in self.lanes:
             if lane.bytes != lane.counted:
                 self.broker.memory.account(lane)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from batonmq.broker.deadletter import counted
 from batonmq.broker.memory import OVERHEAD
 from batonmq.broker.retry import DELIVERY_LIMIT, is_past_limit
-from batonmq.message import DURABLE, QueuedMessage
+from batonmq.message import DURABLE, HELD, Message, QueuedMessage
+from batonmq.properties import EMPTY
 from batonmq.store.interface import StoredRun
 
 if TYPE_CHECKING:
     from batonmq.broker.lane import Lane
     from batonmq.store.interface import StoredMessage
+
+log = logging.getLogger("batonmq.broker")
 
 # A read from the store takes about 2 us a message (`store/reading.py`): this many keep the loop below 2 ms.
 READ_MESSAGES = 1_000
@@ -43,26 +47,42 @@ def refill(lane: Lane) -> bool:
     found = StoredRun()
     if lane.changed_in <= store.committed:
         found = store.read_run(lane.horizon, lane.last_row, most, most_bytes, committed=True)
-    if not found.rows:
+    if not found.rows and not found.unreadable:
         if store.busy:
             return False
         found = store.read_run(lane.horizon, lane.last_row, most, most_bytes, committed=False)
-        if not found.rows:
+        if not found.rows and not found.unreadable:
             # The count after an unclean end is the store's own; whatever it was, nothing more is there.
             lane.paged = lane.paged_bytes = 0
             return False
-    _take_in(lane, found, share)
+    is_whole = _take_in(lane, found, share)
+    for row, fault in found.unreadable.items():
+        if is_whole or row <= lane.horizon:
+            _leave_aside(lane, row, fault)
     if lane.horizon == lane.next_row - 1:
         lane.paged = lane.paged_bytes = 0
     return True
 
 
-def _take_in(lane: Lane, found: StoredRun, share: int) -> None:
-    """What was read becomes part of the window, as far as there is room."""
+def _leave_aside(lane: Lane, row: int, fault: str) -> None:
+    """No message can be made of a row: it stays in the file, for whoever mends that, and in nobody's way."""
+    lane.horizon = max(lane.horizon, row)
+    if row in lane.held:
+        return
+    log.error("%r: row %d of the store cannot be read and is left out: %s", lane.queue, row, fault)
+    lane.paged = max(lane.paged - 1, 0)
+    gap = QueuedMessage(Message("", "", EMPTY, b""), lane, row)
+    gap.state = HELD
+    lane.held[row] = gap
+
+
+def _take_in(lane: Lane, found: StoredRun, share: int) -> bool:
+    """What was read becomes part of the window, as far as there is room; tells whether there was for all of it."""
     append = lane.ready.append
     held = lane.held
     unusual = found.unusual
     given_up: list[QueuedMessage] = []
+    is_whole = True
     size = read = 0
     for row, message in zip(found.rows, found.messages, strict=True):
         if held and row in held:
@@ -71,6 +91,7 @@ def _take_in(lane: Lane, found: StoredRun, share: int) -> None:
         cost = message.size + OVERHEAD
         if size + cost > share and read:
             # Beyond the window it would only be left to the store again.
+            is_whole = False
             break
         if unusual and row in unusual:
             queued = revive(lane, unusual[row])
@@ -96,6 +117,7 @@ def _take_in(lane: Lane, found: StoredRun, share: int) -> None:
     lane.paged_bytes -= size - OVERHEAD * read
     for queued in given_up:
         lane.queue.discard(queued, DELIVERY_LIMIT)
+    return is_whole
 
 
 def revive(lane: Lane, stored: StoredMessage) -> QueuedMessage:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.expiry import NOW_OR_NEVER
 from batonmq.broker.groups import Groups, group_of
-from batonmq.broker.handover import must_hold, pass_over, served
+from batonmq.broker.handover import deliver, pass_over
 from batonmq.broker.retry import is_given_up
 from batonmq.errors import StoreError
 from batonmq.message import DURABLE, GONE, HELD, QueuedMessage
@@ -120,7 +120,7 @@ class Selection:
             for consumer in self._in_turn():
                 queued = self._take(consumer)
                 if queued is not None:
-                    self._deliver(consumer, queued)
+                    deliver(queue, consumer, queued)
                     break
             else:
                 break
@@ -154,16 +154,6 @@ class Selection:
         if len(takers) > 1:
             takers.sort(key=lambda consumer: -consumer.priority)
         return takers
-
-    def _deliver(self, consumer: Consumer, queued: QueuedMessage) -> None:
-        queue = self.queue
-        waits = must_hold(queue, queued, no_ack=consumer.no_ack)
-        if consumer.no_ack:
-            queue.accept(queued)
-        consumer.deliver(queued)
-        if waits:
-            consumer.hold(queue.store.batch)
-        served(queue, consumer)
 
     def fetch(self) -> QueuedMessage | None:
         """One message for a client that asks for it; None when none that it may have was found."""
@@ -219,8 +209,6 @@ class Selection:
             return
         if queued.stored == DURABLE:
             queue.store.hold(queued)
-        if consumer is not None:
-            queue.watch_deadline(queued)
         group = group_of(queued.message, queue.settings.group_header) if self.is_grouped else None
         if group is not None:
             self._groups.taken(group, queued)

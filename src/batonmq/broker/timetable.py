@@ -7,7 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from batonmq.clock import Clock
 
@@ -59,8 +59,8 @@ class Timetable:
             heapq.heappop(heap)
         return heap[0][0] if heap else None
 
-    def run(self) -> None:
-        """Call what is due."""
+    def due(self) -> Iterator[Callable[[], None]]:
+        """What is to be called now, also what that makes due; each once."""
         now = self._clock.monotonic()
         heap = self._heap
         while heap and heap[0][0] <= now:
@@ -68,4 +68,4 @@ class Timetable:
             callback = timer.callback
             if callback is not None:
                 timer.callback = None
-                callback()
+                yield callback

@@ -95,6 +95,8 @@ def _features(queue: dict[str, object]) -> str:
     features = [name.replace("_", "-") for name in ("paused", "durable", "exclusive", "auto_delete") if queue.get(name)]
     if queue.get("delayed"):
         features.append(f"delayed={queue['delayed']}")
+    if queue.get("fault"):
+        features.append(f"fault={queue['fault']!r}")
     if queue.get("policy"):
         features.append(f"policy={queue['policy']}")
     arguments = queue.get("arguments")

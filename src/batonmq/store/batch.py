@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import apsw
 
 from batonmq.message import DURABLE, HELD
 from batonmq.store.texts import to_file
 
 if TYPE_CHECKING:
-    import apsw
-
     from batonmq.message import Message, QueuedMessage
+
+log = logging.getLogger("batonmq.store")
 
 INSERT_PLAIN = "INSERT INTO message(id, exchange, routing_key, properties, body) VALUES(?,?,?,?,?)"
 INSERT_FULL = (
@@ -132,7 +136,7 @@ class Batch:
         if self.inserts or self.delayed:
             self._write_inserts(db)
         if self.moves:
-            db.executemany(MOVE, self.moves)
+            _write_rows(db, MOVE, self.moves)
         if self.seen:
             db.executemany(INSERT_SEEN, self.seen)
         if self.forgotten:
@@ -173,11 +177,21 @@ class Batch:
                 bodies[queued.message.shared_id] = queued.message.body
             full.append(_all_of(row, queued, due, place))
         if plain:
-            db.executemany(INSERT_PLAIN, plain)
+            _write_rows(db, INSERT_PLAIN, plain)
         if full:
-            db.executemany(INSERT_FULL, full)
+            _write_rows(db, INSERT_FULL, full)
         if bodies:
             db.executemany(INSERT_BODY, bodies.items())
+
+
+def _write_rows(db: apsw.Connection, sql: str, rows: Sequence[tuple[int | str | bytes | None, ...]]) -> None:
+    """A row that is in the way, which is a fault of ours, gives way: one of them must not have the batch refused."""
+    try:
+        db.executemany(sql, rows)
+    except apsw.ConstraintError as error:
+        log.error("a fault of the broker's own: %s; the rows that are in the way are replaced", error)
+        verb = sql.split(" ", 1)[0]
+        db.executemany(sql.replace(verb, f"{verb} OR REPLACE", 1), rows)
 
 
 def _all_of(row: int, queued: QueuedMessage, due: int, place: int) -> tuple[int | str | bytes | None, ...]:

@@ -54,7 +54,7 @@ class Collecting(Store):
         )
 
     def add_lane(self, lane_id: int, vhost: str, queue: str, priority: int) -> None:
-        sql = "INSERT INTO lane(id, vhost, queue, priority) VALUES(?,?,?,?)"
+        sql = "INSERT OR REPLACE INTO lane(id, vhost, queue, priority) VALUES(?,?,?,?)"
         self._change(sql, lane_id, to_file(vhost), to_file(queue), priority)
 
     def drop_lane(self, lane_id: int) -> None:

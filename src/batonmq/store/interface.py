@@ -88,6 +88,8 @@ class StoredRun:
     messages: list[Message] = field(default_factory=list)
     # By row, those of which anything differs from a StoredMessage's defaults.
     unusual: dict[int, StoredMessage] = field(default_factory=dict)
+    # Rows that are no message, as a damaged file may have them, and what is wrong with each.
+    unreadable: dict[int, str] = field(default_factory=dict)
 
     def whole(self) -> list[StoredMessage]:
         """The same for those who do not mind what it costs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from batonmq.errors import BatonError
 from batonmq.fields import decode_table
 from batonmq.message import DeadLetter, Message
 from batonmq.properties import EMPTY, Properties
@@ -48,18 +49,24 @@ def select_run(db: apsw.Connection, where: str, values: tuple[int, ...], most_by
     properties = EMPTY
     for row, new_exchange, new_key, new_raw, body, unusual in cursor:
         # The same objects for the same address and properties, as a publisher's messages have: encoders go by identity.
-        if new_exchange != exchange:
-            exchange = from_file(new_exchange)
-        if new_key != routing_key:
-            routing_key = from_file(new_key)
-        if new_raw != raw:
-            raw = new_raw
-            properties = Properties.decode(raw)
-        if unusual is None:
-            message = Message(exchange, routing_key, properties, body)
-        else:
-            stored = run.unusual[row] = _unusual(row, exchange, routing_key, properties, body, unusual)
-            message = stored.message
+        try:
+            if new_exchange != exchange:
+                exchange = from_file(new_exchange)
+            if new_key != routing_key:
+                routing_key = from_file(new_key)
+            if new_raw != raw:
+                properties = Properties.decode(new_raw)
+                raw = new_raw
+            if type(body) is not bytes:
+                raise TypeError(f"its body is {type(body).__name__}")
+            if unusual is None:
+                message = Message(exchange, routing_key, properties, body)
+            else:
+                stored = run.unusual[row] = _unusual(row, exchange, routing_key, properties, body, unusual)
+                message = stored.message
+        except (AttributeError, BatonError, IndexError, TypeError, ValueError) as error:
+            run.unreadable[row] = str(error)
+            continue
         add_row(row)
         add_message(message)
         most_bytes -= message.size

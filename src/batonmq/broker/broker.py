@@ -82,6 +82,8 @@ class Broker:
         self.memory = Memory(memory_limit)
         # Set by the host: call end_turn() soon.
         self.on_work: Callable[[], None] = lambda: None
+        # False: nothing is handed out and nothing falls due, since somebody else did that last or will do it next.
+        self.is_serving = True
         self.vhosts: dict[str, VirtualHost] = {}
         self._touched: list[Queue] = []
         self._waiters: dict[CommitWaiter, None] = {}
@@ -124,7 +126,7 @@ class Broker:
 
     def dispatch_touched(self) -> None:
         """Hand over what can be handed over now."""
-        while self._touched:
+        while self._touched and self.is_serving:
             touched, self._touched = self._touched, []
             for queue in touched:
                 if not queue.deleted:
@@ -132,6 +134,8 @@ class Broker:
 
     def end_turn(self) -> None:
         """Called by the host once a turn of its loop."""
+        if not self.is_serving:
+            return
         self.dispatch_touched()
         if not self.store.busy:
             if self._has_reads:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.memory import OVERHEAD
 from batonmq.broker.refilling import revive
-from batonmq.message import DURABLE, GONE, HELD, IN_MEMORY, SPILLED, Message, QueuedMessage
+from batonmq.message import DURABLE, GONE, HELD, IN_MEMORY, READY, SPILLED, Message, QueuedMessage
 from batonmq.properties import EMPTY
 from batonmq.store.interface import POSITION_BITS, POSITION_MASK, StoredMessage
 
@@ -193,6 +193,18 @@ class Lane:
         self.bytes -= queued.message.size + OVERHEAD
         self.gone += 1
         self._close_gaps()
+
+    def find(self, row: int) -> QueuedMessage | StoredMessage | None:
+        """The ready message of that row, wherever it is. Never while the store is ``busy``. Raises StoreError."""
+        if not self.first_row < row < self.next_row:
+            return None
+        if row > self.horizon:
+            found = self.store.read(row - 1, row, 1, 1) if self.paged and row not in self.held else []
+            return found[0] if found else None
+        place = bisect_left(self.ready, row, key=row_of)
+        if place < len(self.ready) and self.ready[place].row == row and self.ready[place].state == READY:
+            return self.ready[place]
+        return None
 
     def take(self, entry: QueuedMessage | StoredMessage) -> QueuedMessage:
         """Take a ready message out of the middle, or out of what is only in the store, for a choosy consumer."""

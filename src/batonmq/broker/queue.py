@@ -431,10 +431,11 @@ class Queue:
             self.keys = Deduplication(self, [])
         return self.keys
 
-    def watch_deadline(self, queued: QueuedMessage) -> None:
-        """A message was handed out: does it have to be settled in time?"""
+    def watch_deadline(self, queued: QueuedMessage, timeout: int | None = None) -> None:
+        """A message was handed out: does it have to be settled in time? ``timeout``: in so many ms, in any case."""
         consumer = queued.holder
-        timeout = consumer.timeout if consumer is not None else None
+        if timeout is None and consumer is not None:
+            timeout = consumer.timeout
         if timeout is None:
             timeout = self.settings.consumer_timeout
         if timeout is not None:

@@ -209,6 +209,11 @@ class Selection:
             return
         if queued.stored == DURABLE:
             queue.store.hold(queued)
+        self.reclaimed(queued)
+
+    def reclaimed(self, queued: QueuedMessage) -> None:
+        """Its holder has it, and with it the group."""
+        queue = self.queue
         group = group_of(queued.message, queue.settings.group_header) if self.is_grouped else None
         if group is not None:
             self._groups.taken(group, queued)

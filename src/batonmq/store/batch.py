@@ -28,6 +28,8 @@ INSERT_BODY = "INSERT OR IGNORE INTO body VALUES(?,?)"
 UPDATE = "UPDATE message SET deliveries = ?, returned = ?, expires = ? WHERE id = ?"
 DELETE = "DELETE FROM message WHERE id BETWEEN ? AND ?"
 DELETE_ORPHAN = "DELETE FROM body WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM message WHERE shared = ?1)"
+INSERT_DONE = "INSERT OR REPLACE INTO done VALUES(?,?,?)"
+DELETE_DONE = "DELETE FROM done WHERE guest = ? AND number <= ?"
 MARK = "UPDATE lane SET handed = max(handed, ?) WHERE id = ?"
 
 
@@ -37,9 +39,11 @@ class Batch:
     __slots__ = (
         "delayed",
         "deletes",
+        "done",
         "dropped_lanes",
         "forgotten",
         "inserts",
+        "known",
         "marks",
         "moves",
         "orphans",
@@ -71,6 +75,10 @@ class Batch:
         # Keys of messages that are not to come twice: id, key, when; and the ids, from one to another, that are over.
         self.seen: list[tuple[int, bytes, int]] = []
         self.forgotten: list[tuple[int, int]] = []
+        # What other processes asked for and is done with this batch: who, the command's number, the outcome; and up to
+        # which number each knows the outcomes.
+        self.done: list[tuple[int, int, int]] = []
+        self.known: dict[int, int] = {}
 
     def __bool__(self) -> bool:
         return bool(
@@ -84,6 +92,8 @@ class Batch:
             or self.moves
             or self.seen
             or self.forgotten
+            or self.done
+            or self.known
         )
 
     @property
@@ -112,6 +122,8 @@ class Batch:
         self.dropped_lanes += later.dropped_lanes
         self.seen += later.seen
         self.forgotten += later.forgotten
+        self.done += later.done
+        self.known.update(later.known)
 
     def without_inserts(self) -> Batch:
         """What must be tried again after a failure: all but the messages, which were refused to their publishers.
@@ -127,6 +139,8 @@ class Batch:
         rest.updates = {row: update for row, update in self.updates.items() if row not in refused}
         # What was never written cannot be moved: that does no harm. Keys went with their messages.
         rest.seen = []
+        # Whoever asked was told that it failed.
+        rest.done = []
         return rest
 
     def write(self, db: apsw.Connection) -> None:
@@ -141,6 +155,10 @@ class Batch:
             db.executemany(INSERT_SEEN, self.seen)
         if self.forgotten:
             db.executemany(DELETE_SEEN, self.forgotten)
+        if self.done:
+            db.executemany(INSERT_DONE, self.done)
+        if self.known:
+            db.executemany(DELETE_DONE, self.known.items())
         if self.deletes:
             db.executemany(DELETE, spans(self.deletes))
         if self.updates:

@@ -135,6 +135,16 @@ class Collecting(Store):
     def forget_seen(self, first: int, last: int) -> None:
         self._collected.forgotten.append((first, last))
 
+    def note_done(self, guest: int, number: int, outcome: int) -> None:
+        self._collected.done.append((guest, number, outcome))
+
+    def forget_done(self, guest: int, last: int) -> None:
+        self._collected.known[guest] = last
+
+    def note_serving(self) -> None:
+        self.served = self.opening
+        self._change("INSERT OR REPLACE INTO probe VALUES(3, ?)", self.opening)
+
     def mark_handed(self, lane_id: int, position: int) -> None:
         self._collected.marks[lane_id] = position
 

@@ -119,6 +119,9 @@ class Store(ABC):
         self.is_sparse = False
         # Counts definitions, lanes and dropped ranges: an operation that moves it has changed what is durable.
         self.changes = 0
+        # The number of this opening, and of the last one in which anything was done.
+        self.opening = 0
+        self.served = 0
         self._last_lane = 0
         self._free_lanes: list[int] = []
 
@@ -199,6 +202,22 @@ class Store(ABC):
 
         Should it not be settled before the process ends, this delivery counts as one that failed.
         """
+
+    @abstractmethod
+    def note_done(self, guest: int, number: int, outcome: int) -> None:
+        """What another process asked for under that number is done with what is inserted beside it, or is not."""
+
+    @abstractmethod
+    def forget_done(self, guest: int, last: int) -> None:
+        """That process knows the outcomes up to this number."""
+
+    @abstractmethod
+    def read_done(self) -> list[tuple[int, int, int]]:
+        """All outcomes: process, number, outcome. For the start. Raises StoreError."""
+
+    @abstractmethod
+    def note_serving(self) -> None:
+        """From now on places in lanes are given away, in this opening."""
 
     @abstractmethod
     def mark_handed(self, lane_id: int, position: int) -> None:

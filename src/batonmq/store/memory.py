@@ -63,6 +63,18 @@ class MemoryStore(Store):
     def hold(self, queued: QueuedMessage) -> None:
         self._work = True
 
+    def note_done(self, guest: int, number: int, outcome: int) -> None:
+        self._work = True
+
+    def forget_done(self, guest: int, last: int) -> None:
+        """There are no outcomes."""
+
+    def read_done(self) -> list[tuple[int, int, int]]:
+        return []
+
+    def note_serving(self) -> None:
+        """There is no other opening."""
+
     def mark_handed(self, lane_id: int, position: int) -> None:
         self._work = True
 

@@ -9,7 +9,7 @@ import apsw
 from batonmq.errors import StoreCorrupt, StoreError
 
 APPLICATION_ID = 0x4241544E  # "BATN"
-VERSION = 2
+VERSION = 3
 
 TABLES = """
 CREATE TABLE definition(
@@ -31,6 +31,9 @@ CREATE INDEX message_place ON message(place) WHERE place > 0;
 CREATE TABLE seen(id INTEGER PRIMARY KEY, key BLOB NOT NULL, at INTEGER NOT NULL);
 CREATE TABLE body(id INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE trash(low INTEGER PRIMARY KEY, high INTEGER NOT NULL);
+CREATE TABLE done(
+    guest INTEGER NOT NULL, number INTEGER NOT NULL, outcome INTEGER NOT NULL,
+    PRIMARY KEY(guest, number)) WITHOUT ROWID;
 CREATE TABLE probe(id INTEGER PRIMARY KEY, writes INTEGER NOT NULL);
 INSERT INTO probe VALUES(1, 0);
 """
@@ -41,7 +44,12 @@ UPGRADES = {
     1: """
 ALTER TABLE message ADD COLUMN dead INTEGER NOT NULL DEFAULT 0;
 UPDATE message SET dead = 1 WHERE instr(properties, CAST('x-last-death-queue' AS BLOB)) > 0;
-"""
+""",
+    2: """
+CREATE TABLE IF NOT EXISTS done(
+    guest INTEGER NOT NULL, number INTEGER NOT NULL, outcome INTEGER NOT NULL,
+    PRIMARY KEY(guest, number)) WITHOUT ROWID;
+""",
 }
 
 
@@ -58,6 +66,11 @@ def read_opening(db: apsw.Connection) -> int:
 def note_opening(db: apsw.Connection, number: int) -> None:
     """The store is open under this number."""
     db.execute("INSERT OR REPLACE INTO probe VALUES(2, ?)", (number,))
+
+
+def read_served(db: apsw.Connection) -> int:
+    """The number of the last opening in which anything was done; 0: there was none."""
+    return int(db.execute("SELECT writes FROM probe WHERE id = 3").get or 0)
 
 
 def connect(path: str) -> apsw.Connection:

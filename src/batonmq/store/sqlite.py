@@ -24,7 +24,7 @@ from batonmq.store.interface import (
     StoredRun,
 )
 from batonmq.store.reading import DELAYED, EXPIRED, IN_ORDER, read_definitions, read_lanes, select_run
-from batonmq.store.schema import connect, connect_reader, read_opening, rows
+from batonmq.store.schema import connect, connect_reader, read_opening, read_served, rows
 from batonmq.store.sweeper import Sweeper
 
 if TYPE_CHECKING:
@@ -43,8 +43,10 @@ THREAD_BODY = 64 << 10
 class SqliteStore(Collecting):
     """See the module. ``path`` is the file's; its companions ``-wal``, ``-shm`` and ``-hands`` lie beside it."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, serves: bool = True) -> None:
+        """Not ``serves``: nothing is done in this opening until ``note_serving``."""
         super().__init__()
+        self._serves = serves
         self.pages = True
         self.path = path
         self._db: apsw.Connection
@@ -79,7 +81,11 @@ class SqliteStore(Collecting):
             # First, since what cannot be read must be left as it is.
             definitions = read_definitions(self._db)
             self._hands = Hands(self.path)
-            self._sweeper.recover(marks_of(self.path, read_opening(self._db)), self._hands.number)
+            self.opening = self._hands.number
+            self.served = read_served(self._db)
+            self._sweeper.recover(marks_of(self.path, read_opening(self._db)), self.opening)
+            if self._serves:
+                self.note_serving()
             self._hands.begin()
             snapshot = Snapshot(definitions, read_lanes(self._db))
             self._next_shared = int(self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM body").get)
@@ -138,6 +144,12 @@ class SqliteStore(Collecting):
                 "SELECT id, key, at FROM seen WHERE id BETWEEN ? AND ? ORDER BY id",
                 (first, first | POSITION_MASK),
             )
+        except apsw.Error as error:
+            raise self._unreadable(error) from error
+
+    def read_done(self) -> list[tuple[int, int, int]]:
+        try:
+            return rows(self._db, "SELECT guest, number, outcome FROM done ORDER BY guest, number")
         except apsw.Error as error:
             raise self._unreadable(error) from error
 

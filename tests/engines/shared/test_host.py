@@ -90,7 +90,7 @@ def test_whoever_waits_for_a_file_that_is_let_go_of_gets_it(path: str) -> None:
 
 def test_a_process_of_another_version_is_told(path: str) -> None:
     here, there = socket.socketpair()
-    there.sendall(wire.frame(wire.Hello(0, wire.VERSION + 1, 4711)))
+    there.sendall(wire.frame(wire.Hello(0, wire.VERSION + 1, 4711, 1)))
     with pytest.raises(batonmq.StoreError, match="process 4711 has the file, and another version"):
         Link(here).greet()
     there.close()
@@ -116,8 +116,10 @@ def test_a_guest_that_is_gone_gives_back_what_it_held(path: str, owner: Embedded
     owner.send("orders", [Message(b"1")]).get()
     link = dial(f"{path}-socket")
     assert link is not None
+    link.send(wire.Resume(0, 4711, os.getpid(), 0, [], [], []))
     link.send(wire.Subscribe(1, 1, "orders", 1, None))
     link.send(wire.Receive(2, 1, 1))
+    assert isinstance(link.read(), wire.Resumed)
     assert isinstance(link.read(), wire.Done)
     assert isinstance(link.read(), wire.Arrived)
     link.close()
@@ -135,6 +137,7 @@ def test_a_guest_that_reads_nothing_does_not_keep_the_owner(
     owner.send("orders", [Message(bytes(1 << 20))]).get()
     link = dial(f"{path}-socket")
     assert link is not None
+    link.send(wire.Resume(0, 4711, os.getpid(), 0, [], [], []))
     for number in range(1, 5):
         link.send(wire.Peek(number, "orders", 1))
     owner.close()

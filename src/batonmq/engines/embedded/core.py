@@ -66,11 +66,12 @@ class CommitTicket(Ticket[T]):
 class Core:
     """See the module."""
 
-    def __init__(self, store: Store, clock: Clock | None = None) -> None:
-        """Raises StoreError, StoreCorrupt."""
+    def __init__(self, store: Store, clock: Clock | None = None, *, serves: bool = True) -> None:
+        """Not ``serves``: the broker does nothing by itself until it is told to. Raises StoreError, StoreCorrupt."""
         self.store = store
         self.clock = clock or Clock()
         self.broker = Broker(store, self.clock)
+        self.broker.is_serving = serves
         self.broker.timetable.on_change = self._timers_changed
         self._lock = threading.Lock()
         self._committed = threading.Condition(self._lock)
@@ -219,6 +220,9 @@ class Core:
             self.broker.run_timers()
             self.broker.end_turn()
 
+    def _next_due(self) -> float | None:
+        return self.broker.next_due() if self.broker.is_serving else None
+
     def _keep(self) -> None:
         with self._lock:
             while not self._closed:
@@ -234,7 +238,7 @@ class Core:
             self._committed.wait()
         elif not self._is_committing and (self._is_urgent or (self._lazy_at is not None and self._lazy_at <= now)):
             self._commit()
-        elif (due := self.broker.next_due()) is not None and due <= self.clock.monotonic():
+        elif (due := self._next_due()) is not None and due <= self.clock.monotonic():
             self.broker.run_timers()
             self._end_turn()
         else:

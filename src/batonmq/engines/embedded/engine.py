@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from batonmq.broker import Consumer, Queue
 from batonmq.engines.embedded.core import Core
@@ -16,7 +17,9 @@ from batonmq.engines.values import Capabilities, Fate, Incoming, Message, QueueO
 from batonmq.errors import BatonError, Closed, LeaseLost
 from batonmq.message import QueuedMessage
 
-__all__ = ["EmbeddedEngine"]
+__all__ = ["EmbeddedEngine", "EmbeddedSubscription"]
+
+T = TypeVar("T")
 
 
 class EmbeddedSubscription(Subscription):
@@ -41,14 +44,8 @@ class EmbeddedSubscription(Subscription):
             self._run(self.inbox.withdraw, ticket)
 
     def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> None:
-        inbox = self.inbox
         try:
-            if how == "accept":
-                self._run(inbox.accept, incoming.handle)
-            elif how == "release":
-                self._run(inbox.release, incoming.handle, delay)
-            else:
-                self._run(inbox.reject, incoming.handle, reason)
+            self._run(self.inbox.settle, incoming.handle, how, reason, delay)
         except Closed:
             raise LeaseLost("the connection was closed: the message is back in its queue") from None
 
@@ -109,10 +106,14 @@ class EmbeddedEngine(Engine):
     def native(self) -> object:
         return self.core.broker
 
+    def _ticket(self, outcome: T) -> Ticket[T]:
+        """For what was just done: when it is on the disk. Within its turn."""
+        return self.core.ticket(outcome)
+
     def declare(self, queue: str, options: QueueOptions) -> Ticket[None]:
         def declare() -> Ticket[None]:
             self._queues.declare(queue, options)
-            return self.core.ticket(None)
+            return self._ticket(None)
 
         return self.core.run(declare)
 
@@ -122,7 +123,7 @@ class EmbeddedEngine(Engine):
     def delete(self, queue: str) -> Ticket[None]:
         def delete() -> Ticket[None]:
             self._queues.operations.delete_queue(queue)
-            return self.core.ticket(None)
+            return self._ticket(None)
 
         return self.core.run(delete)
 
@@ -131,19 +132,19 @@ class EmbeddedEngine(Engine):
 
     def _send(self, queue: str, messages: Sequence[Message]) -> Ticket[None]:
         self._queues.send(queue, messages)
-        return self.core.ticket(None)
+        return self._ticket(None)
 
     def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Ticket[Subscription]:
-        def subscribe() -> EmbeddedSubscription:
-            found = self._queues.find(queue)
-            self._tags += 1
-            inbox = Inbox(self.core, found, f"embedded-{self._tags}", prefetch, lease)
-            self._queues.operations.subscribe(found, inbox)
-            subscription = EmbeddedSubscription(self, inbox)
-            self.subscriptions.add(subscription)
-            return subscription
+        return resolved(self.core.run(self._subscribe, queue, prefetch, lease))
 
-        return resolved(self.core.run(subscribe))
+    def _subscribe(self, queue: str, prefetch: int, lease: float | None) -> EmbeddedSubscription:
+        found = self._queues.find(queue)
+        self._tags += 1
+        inbox = Inbox(self.core, found, f"embedded-{self._tags}", prefetch, lease)
+        self._queues.operations.subscribe(found, inbox)
+        subscription = EmbeddedSubscription(self, inbox)
+        self.subscriptions.add(subscription)
+        return subscription
 
     def peek(self, queue: str, most: int) -> Ticket[list[Message]]:
         return resolved(self.core.run_reading(self._queues.peek, queue, most))
@@ -153,13 +154,13 @@ class EmbeddedEngine(Engine):
 
     def purge(self, queue: str) -> Ticket[int]:
         def purge() -> Ticket[int]:
-            return self.core.ticket(self._queues.operations.purge_queue(queue))
+            return self._ticket(self._queues.operations.purge_queue(queue))
 
         return self.core.run_reading(purge)
 
     def move(self, source: str, target: str, most: int) -> Ticket[int]:
         def move_some() -> Ticket[int]:
-            return self.core.ticket(self._queues.move(source, target, most))
+            return self._ticket(self._queues.move(source, target, most))
 
         return self.core.run_reading(move_some)
 
@@ -178,7 +179,7 @@ class EmbeddedEngine(Engine):
                     raise LeaseLost("a message of the transaction is no longer in these hands; nothing was sent")
             self._queues.send_all(sends)
             taken = [(inbox, incoming.handle, inbox.settle_for_now(incoming.handle)) for inbox, incoming in held]
-            ticket = self.core.ticket(None)
+            ticket = self._ticket(None)
 
             def undo() -> None:
                 if ticket.failed:
@@ -221,7 +222,7 @@ class EmbeddedEngine(Engine):
 
         def reply() -> Ticket[None]:
             self._queues.route(reply_to, message)
-            return self.core.ticket(None)
+            return self._ticket(None)
 
         return self.core.run(reply)
 

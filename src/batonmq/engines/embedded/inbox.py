@@ -9,9 +9,12 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from batonmq.broker import Consumer, Queue
+from batonmq.broker.reclaiming import hand_on, reclaim
+from batonmq.engines.interface import How
 from batonmq.engines.tickets import Ticket
 from batonmq.engines.values import Incoming, Message
 from batonmq.errors import LeaseLost, NotFound
+from batonmq.message import DURABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +67,7 @@ class Inbox(Consumer):
         "_last_tag",
         "_prefetch",
         "_requests",
+        "is_abroad",
         "is_cancelled",
         "on_late",
     )
@@ -86,6 +90,8 @@ class Inbox(Consumer):
         self.is_cancelled = False
         # Told the number of what was held for too long, and is back in its queue.
         self.on_late: Callable[[int], None] | None = None
+        # Is what it holds in another process, which may outlive this one? It gets nothing that is not in the store yet.
+        self.is_abroad = False
 
     # ------------------------------------------------------------------ what the queue sees
 
@@ -149,6 +155,9 @@ class Inbox(Consumer):
         """The turn has ended: what arrived goes to those who wait, the first first."""
         self._is_announced = False
         arrived, self._arrived = self._arrived, []
+        if self.is_abroad and not self._is_noted:
+            store = self._core.store
+            self._is_noted = store.busy or any(store.is_pending(queued) for _, queued in arrived)
         commit = self._core.ticket(None, sync=False) if self._is_noted else None
         self._is_noted = False
         start = 0
@@ -199,6 +208,15 @@ class Inbox(Consumer):
         self.queue.reject(queued, reason)
         self._has_room_again()
 
+    def settle(self, tag: object, how: How, reason: str, delay: float | None) -> None:
+        """Accept, release or reject. Raises LeaseLost."""
+        if how == "accept":
+            self.accept(tag)
+        elif how == "release":
+            self.release(tag, delay)
+        else:
+            self.reject(tag, reason)
+
     def settle_for_now(self, tag: object) -> QueuedMessage:
         """Accept as a part of something that may still fail. Raises LeaseLost."""
         queued = self.take(tag)
@@ -213,6 +231,34 @@ class Inbox(Consumer):
             self._held[tag] = queued
         else:
             self.queue.release([queued])
+
+    def adopt(self, tag: int, row: int, count: int, seconds: float | None) -> bool:
+        """Take back what it held of the former owner, under the tag that it has; False: it is gone, or another's.
+
+        Never while the store is ``busy``. Raises StoreError.
+        """
+        queued = reclaim(self.queue, row, count, self)
+        if queued is None:
+            return False
+        self._held[tag] = queued
+        if seconds is None:
+            self.queue.watch_deadline(queued)
+        else:
+            self.queue.watch_deadline(queued, max(1, round(seconds * 1000)))
+        return True
+
+    def number_from(self, tag: int) -> None:
+        """Tags up to this one are known to whoever is served."""
+        self._last_tag = max(self._last_tag, tag)
+
+    def row_of(self, tag: object) -> int:
+        """Where the store has a message that is held; 0: nowhere."""
+        queued = self._held.get(tag)  # type: ignore[call-overload]
+        return queued.row if queued is not None and queued.stored == DURABLE else 0
+
+    def hand_on(self) -> None:
+        """The broker goes: what is held is for the next one to give back. Nothing is settled here any more."""
+        hand_on(self.queue, list(self._held.values()))
 
     def _has_room_again(self) -> None:
         if not self.waiting and self.has_room():

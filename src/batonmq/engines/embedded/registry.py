@@ -24,14 +24,23 @@ class Entry:
 
     def __init__(self, key: str, store: Store, clock: Clock | None, ownership: Ownership | None) -> None:
         self.key = key
-        self.core = Core(store, clock)
+        self.core = Core(store, clock, serves=ownership is None)
         self.ownership = ownership
         self.host: Host | None = None
         self.connections = 0
         self.is_inherited = False
         if ownership is not None:
-            self.host = Host(self.core, key)
+            try:
+                self.host = Host(self.core, key)
+            except BaseException:
+                self.core.close()
+                raise
             ownership.say(self.host.note)
+
+    def wait(self) -> None:
+        """Return when it serves."""
+        if self.host is not None:
+            self.host.claims.wait()
 
     def close(self) -> None:
         """Raises StoreError."""
@@ -70,7 +79,11 @@ _registry = Registry()
 def own_file(path: str, clock: Clock | None = None) -> EmbeddedEngine:
     """Connect to the queues in a file that no other process has. Raises InUse, StoreError, StoreCorrupt."""
     with _registry.guard:
-        return _connect(_entry_of_file(path, clock))
+        entry = _entry_of_file(path, clock)
+        engine = _connect(entry)
+    # Without the guard: another connection of this process may be one that is waited for.
+    entry.wait()
+    return engine
 
 
 def own_file_as_guest(path: str) -> tuple[EmbeddedEngine, socket.socket]:
@@ -99,7 +112,8 @@ def _entry_of_file(path: str, clock: Clock | None) -> Entry:
                 # Somebody has deleted the lock file of an owner that lives.
                 ownership.say(note)
                 raise InUse(f"{key} is in use by another process, whose lock file was deleted", note)
-            entry = _registry.entries[key] = Entry(key, SqliteStore(key), clock, ownership)
+            store = SqliteStore(key, serves=False)
+            entry = _registry.entries[key] = Entry(key, store, clock, ownership)
         except BaseException:
             ownership.release()
             raise

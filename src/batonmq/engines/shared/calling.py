@@ -1,15 +1,37 @@
 """The way to whoever has the file: kept open, found anew when it is lost.
 
-    down --(somebody asks)--> seeking --> open --(lost)--> seeking ... --(too long)--> down
+A link, as this end sees it; one thread seeks and reads:
 
-One thread seeks and reads. The lock guards everything here and in the subscriptions; no ticket is resolved under it.
+    state      | what was asked                  | what ends it
+    -----------+---------------------------------+----------------------------------------------------------------
+    seeking    | waits here                      | an owner is reached, who is told what is held here -> resuming
+               |                                 | nobody can be reached for too long, or all is closed -> down
+    resuming   | waits here                      | Resumed: what waits is sent in the order of its numbers -> open
+               |                                 | the owner goes -> seeking
+    open       | is sent at once                 | the owner goes -> seeking
+    down       | begins the search, and waits    | somebody asks -> seeking
+
+A request, by what becomes of it when the owner goes (``WhenLost``), and where it was then:
+
+    when_lost  | not sent   | sent; the owner said that it had not begun   | sent, and anything else
+    -----------+------------+----------------------------------------------+----------------------------------------------
+    again      | asked of the next owner
+    once       | asked of the next owner, unless that one's Resumed says that it is done: then that is the answer
+    fail       | asked of the next owner                                   | ConnectionLost
+    over       | answered
+
+An answer that was sent is read, whatever became of the owner, before its going is noticed. A settlement has no answer:
+it is told to the next owner with ``Resume`` until one has said ``Settled``. Whatever still waits when the state is
+``down`` raises. The lock guards everything here and in the subscriptions; no ticket is resolved under it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
+import os
+import secrets
 import threading
+import time
 from typing import Protocol
 
 from batonmq.engines.embedded.engine import EmbeddedEngine
@@ -19,7 +41,7 @@ from batonmq.engines.shared import wire
 from batonmq.engines.shared.calls import AnyCall, Call, as_nothing
 from batonmq.engines.shared.opening import Reached, reach
 from batonmq.engines.tickets import Ticket
-from batonmq.errors import BatonError, Closed, ConnectionLost, LeaseLost
+from batonmq.errors import BatonError, Closed, ConnectionLost
 
 __all__ = ["Caller", "Calls"]
 
@@ -27,20 +49,24 @@ log = logging.getLogger("batonmq.embedded")
 
 # How long an owner is sought before those who wait are told.
 RECONNECT_SECONDS = 60.0
-# How long an owner has to give back what was held, when this end closes.
+# How long an owner, or the next one, has to take what is still to be told when this end closes.
 GOODBYE_SECONDS = 10.0
+# After an owner that went before it had said anything.
+PAUSE_SECONDS = 0.05
 LOST = "the process that had the file went before it answered: what was asked for may have been done or not"
-NOT_BEGUN = "the process that had the file went: its messages are back in their queues; nothing was sent"
 
 
 class Caller(Protocol):
-    """Somebody who asks anew when there is another owner."""
+    """A subscription, which the next owner has to know of."""
 
-    def opened(self) -> None:
-        """There is one. Under the lock."""
+    def subscribed_as(self) -> wire.Subscribed | None:
+        """What the next owner needs; None: no owner knows of it yet. Under the lock."""
 
-    def lost(self) -> None:
-        """What was held is back in its queue. Under the lock."""
+    def holds(self) -> list[wire.Hold]:
+        """What is in its hands. Under the lock."""
+
+    def keep(self, tags: set[int]) -> None:
+        """Of what is in its hands the next owner has only these. Under the lock."""
 
     def late(self, tag: int) -> None:
         """A message was held for too long, and is back in its queue. Under the lock."""
@@ -57,22 +83,32 @@ class Calls:
         self.callers: dict[int, Caller] = {}
         self._path = path
         self._reached: Reached | None = reached
+        self._is_resumed = False
         # The file is this process's as long as this is open.
         self._own = reached.own
+        # Who this is to every owner, and the last opening of the file in which it was served.
+        self._guest = secrets.randbits(62) + 1
+        self._opening = 0
         self._number = 0
-        # Asked and not answered, by the number; and what waits for an owner.
+        # Asked and not answered, by the number; of these, what must not be done twice.
         self._asked: dict[int, AnyCall] = {}
-        self._waiting: list[AnyCall] = []
+        self._once: dict[int, None] = {}
+        # Told and not known to be written, by the number: the settlement, and what the next owner is to be told.
+        self._settled: dict[int, tuple[wire.Settle, wire.Settlement]] = {}
+        # The last number when the owner was told of what is held.
+        self._resumed_at = 0
         self._is_closed = False
+        self._closing_until = 0.0
         self._thread: threading.Thread | None = None
         when_forked(self)
         with self.lock:
+            self._resume(reached)
             self._start()
 
     @property
     def is_open(self) -> bool:
-        """Is there an owner, as far as is known?"""
-        return self._reached is not None
+        """Is there an owner that knows what is held here, as far as is known?"""
+        return self._is_resumed
 
     @property
     def own(self) -> object:
@@ -87,36 +123,45 @@ class Calls:
         with self.lock:
             if self._is_closed:
                 raise Closed("the connection was closed")
-            if self._reached is None:
-                self.seek()
-                if call.when_lost != "drop":
-                    self._waiting.append(call)
-                return
-            self._ask(self._reached, call)
+            self._ask(call)
 
-    def _ask(self, reached: Reached, call: AnyCall) -> None:
-        self._number += 1
-        call.command.number = self._number
-        reached.link.send(call.command)
-        self._asked[self._number] = call
+    def _ask(self, call: AnyCall) -> None:
+        command = call.command
+        self._number = command.number = self._number + 1
+        if isinstance(command, wire.Once):
+            command.known = next(iter(self._once), command.number) - 1
+        if self._is_resumed and self._reached is not None:
+            self._reached.link.send(command)
+        else:
+            # What is too large is refused here, not in the thread that sends it later.
+            wire.frame(command)
+            if self._thread is None:
+                self._start()
+        self._asked[command.number] = call
+        if call.when_lost == "once":
+            self._once[command.number] = None
+
+    def settle(self, command: wire.Settle, queue: str, row: int, count: int) -> None:
+        """Tell it to the owner, and to the next ones until it is known to be written. Under the lock."""
+        self._number = command.number = self._number + 1
+        if row:
+            told = (command.number, queue, row, count, command.how, command.reason, command.delay)
+            self._settled[command.number] = (command, told)
+        if self._is_resumed and self._reached is not None:
+            self._reached.link.send(command)
 
     def tell(self, command: wire.Numbered) -> None:
         """Ask for no answer; when there is no owner, it has no meaning. Under the lock."""
-        if self._reached is not None:
+        if self._is_resumed and self._reached is not None:
             self._reached.link.send(command)
 
     def drop(self, call: AnyCall) -> None:
         """Nobody wants the answer any more. Under the lock."""
-        self._asked.pop(call.command.number, None)
-        with contextlib.suppress(ValueError):
-            self._waiting.remove(call)
+        self._take(call.command.number)
 
-    def seek(self) -> None:
-        """Somebody needs an owner. Under the lock. Raises Closed."""
-        if self._is_closed:
-            raise Closed("the connection was closed")
-        if self._thread is None:
-            self._start()
+    def _take(self, number: int) -> AnyCall | None:
+        self._once.pop(number, None)
+        return self._asked.pop(number, None)
 
     def close(self) -> None:
         """Give everything back, and end the thread. A second call does nothing. Raises StoreError."""
@@ -125,11 +170,17 @@ class Calls:
             if self._is_closed:
                 return
             self._is_closed = True
-            thread, reached = self._thread, self._reached
-            if reached is not None:
-                self._ask(reached, Call(wire.Close(0), gone, as_nothing, "done"))
+            self._closing_until = time.monotonic() + GOODBYE_SECONDS
+            thread = self._thread
+            if thread is not None and (self._reached is not None or self._has_to_tell):
+                self._ask(Call(wire.Close(0), gone, as_nothing, "over"))
+            else:
+                gone.resolve(None)
+        gone.wait(GOODBYE_SECONDS)
+        with self.lock:
+            self._closing_until = 0.0
+            reached = self._reached
         if reached is not None:
-            gone.wait(GOODBYE_SECONDS)
             reached.link.close()
         if thread is not None:
             thread.join()
@@ -138,11 +189,21 @@ class Calls:
         if own is not None:
             own.close()
 
+    @property
+    def _has_to_tell(self) -> bool:
+        return bool(self._settled or self._once)
+
+    @property
+    def _is_wanted(self) -> bool:
+        """Is an owner needed? After the end, only to tell what was asked before it."""
+        return not self._is_closed or (self._has_to_tell and time.monotonic() < self._closing_until)
+
     def forked(self) -> None:
         """A child has neither the thread nor the connection."""
         self.lock = threading.RLock()
         self._is_closed = True
-        self._reached = None
+        self._reached = self._thread = None
+        self._is_resumed = False
 
     # ------------------------------------------------------------------ in the thread
 
@@ -154,8 +215,11 @@ class Calls:
         try:
             while (reached := self._reached or self._seek()) is not None:
                 last = self._read(reached)
+                was_resumed = self._is_resumed
                 reached.link.release()
                 self._lose(reached.link.sent if last is None else last)
+                if not was_resumed:
+                    time.sleep(PAUSE_SECONDS)
         except Exception:  # a fault of ours: nobody may wait for a thread that is gone
             log.exception("the connection to the process that has the file has failed")
             self._end(ConnectionLost("the connection to the process that has the file has failed"))
@@ -165,38 +229,91 @@ class Calls:
         while (answer := reached.link.read()) is not None:
             if isinstance(answer, wire.Bye):
                 return answer.number
+            if isinstance(answer, wire.Resumed):
+                self._resumed(reached, answer)
+                continue
             with self.lock:
                 if isinstance(answer, wire.Late):
                     caller = self.callers.get(answer.subscription)
                     if caller is not None:
                         caller.late(answer.tag)
                     continue
-                call = self._asked.pop(answer.number, None)
+                if isinstance(answer, wire.Settled):
+                    self._forget_settled(answer.number)
+                    continue
+                call = self._take(answer.number)
             if call is not None:
                 call.answered(answer)
         return None
+
+    def _forget_settled(self, last: int) -> None:
+        settled = self._settled
+        while settled and (number := next(iter(settled))) <= last:
+            del settled[number]
+
+    def _resume(self, reached: Reached) -> None:
+        """Tell an owner who this is and what it holds. Under the lock."""
+        subscriptions: list[wire.Subscribed] = []
+        holds: list[wire.Hold] = []
+        for caller in self.callers.values():
+            subscribed = caller.subscribed_as()
+            if subscribed is not None:
+                subscriptions.append(subscribed)
+                holds += caller.holds()
+        self._resumed_at = self._number
+        settlements = [told for _, told in self._settled.values()]
+        reached.link.send(
+            wire.Resume(0, self._guest, os.getpid(), self._opening, subscriptions, holds, settlements),
+        )
+
+    def _resumed(self, reached: Reached, answer: wire.Resumed) -> None:
+        """The owner has heard all that: what was asked meanwhile, and what the last one left unanswered, goes out."""
+        done: list[tuple[AnyCall, wire.Answer]] = []
+        ended: list[tuple[Caller, BatonError]] = []
+        with self.lock:
+            self._opening = reached.link.opening
+            kept: dict[int, set[int]] = {}
+            for number, tag in answer.kept:
+                kept.setdefault(number, set()).add(tag)
+            for number, caller in self.callers.items():
+                caller.keep(kept.get(number, set()))
+            for number, name, text in answer.ended:
+                lost = self.callers.pop(number, None)
+                error = wire.error_from(wire.Failed(0, name, text))
+                if lost is not None and isinstance(error, BatonError):
+                    ended.append((lost, error))
+            for number, outcome in answer.done:
+                call = self._take(number)
+                if call is not None:
+                    done.append((call, wire.Counted(number, outcome)))
+            commands: dict[int, wire.Numbered] = {number: call.command for number, call in self._asked.items()}
+            commands |= {number: told for number, (told, _) in self._settled.items() if number > self._resumed_at}
+            for number in sorted(commands):
+                reached.link.send(commands[number])
+            self._is_resumed = True
+        for call, outcome_of in done:
+            call.answered(outcome_of)
+        for caller, why in ended:
+            caller.ended(why)
 
     def _lose(self, last: int) -> None:
         """What is after the last command that may have been begun was not."""
         with self.lock:
             self._reached = None
-            asked, self._asked = self._asked, {}
+            self._is_resumed = False
             lost: list[AnyCall] = []
-            for number, call in asked.items():
-                if call.when_lost == "repeat" or (call.when_lost == "fail" and number > last):
-                    self._waiting.append(call)
-                elif call.when_lost != "drop":
+            for number, call in list(self._asked.items()):
+                is_over = call.when_lost == "over" and not (self._is_closed and self._has_to_tell)
+                if is_over or (call.when_lost == "fail" and number <= last):
+                    self._take(number)
                     lost.append(call)
-            for caller in self.callers.values():
-                caller.lost()
+            # Whoever closes it lets go of the file himself.
             own = None if self._is_closed else self._own
             if own is not None:
                 self._own = None
         for call in lost:
-            if call.when_lost == "done":
+            if call.when_lost == "over":
                 call.answered(wire.Done(0))
-            elif call.command.number > last:
-                call.fail(LeaseLost(NOT_BEGUN))
             else:
                 call.fail(ConnectionLost(LOST))
         if own is not None:
@@ -205,7 +322,7 @@ class Calls:
     def _seek(self) -> Reached | None:
         """Another owner; None when there is none, or nobody wants one any more."""
         try:
-            reached = reach(self._path, RECONNECT_SECONDS, lambda: not self._is_closed)
+            reached = reach(self._path, RECONNECT_SECONDS, lambda: self._is_wanted)
         except InUse as error:
             self._end(ConnectionLost(str(error)))
             return None
@@ -213,15 +330,16 @@ class Calls:
             self._end(error)
             return None
         with self.lock:
-            self._own = reached.own
-            if not self._is_closed:
+            extra = reached.own if self._own is not None else None
+            self._own = self._own or reached.own
+            is_wanted = self._is_wanted
+            if is_wanted:
                 self._reached = reached
-                for caller in list(self.callers.values()):
-                    caller.opened()
-                waiting, self._waiting = self._waiting, []
-                for call in waiting:
-                    self._ask(reached, call)
-                return reached
+                self._resume(reached)
+        if extra is not None:
+            self._let_go(extra)
+        if is_wanted:
+            return reached
         reached.link.close()
         reached.link.release()
         self._end(Closed("the connection was closed"))
@@ -231,11 +349,12 @@ class Calls:
         """Nobody is waited for any more; whoever asks next has it tried anew."""
         with self.lock:
             self._reached = self._thread = None
-            calls = [*self._asked.values(), *self._waiting]
-            self._asked, self._waiting = {}, []
+            self._is_resumed = False
+            calls = list(self._asked.values())
+            self._asked, self._once = {}, {}
             callers, self.callers = list(self.callers.values()), {}
         for call in calls:
-            if call.when_lost == "done":
+            if call.when_lost == "over":
                 call.answered(wire.Done(0))
             else:
                 call.fail(error)

@@ -13,12 +13,11 @@ __all__ = ["AnyCall", "Call", "WhenLost", "as_count", "as_messages", "as_nothing
 
 T = TypeVar("T")
 
-WhenLost: TypeAlias = Literal["repeat", "fail", "lease", "done", "drop"]
+WhenLost: TypeAlias = Literal["again", "once", "fail", "over"]
 """When the owner went before it answered, and nobody knows whether it is done:
 
-repeat: ask the next owner, for twice is as good as once. fail: it is not, unless the owner has said that it did not
-begin. lease: fail in any case, for it speaks of messages that were in these hands. done: the owner's going did it.
-drop: whoever asked asks anew.
+again: ask the next owner, for twice is as good as once. once: ask the next owner, which knows whether it is done.
+fail: it raises ConnectionLost, unless the owner has said that it did not begin. over: the owner's going did it.
 """
 
 
@@ -50,7 +49,9 @@ class Call(Generic[T]):
 class AnyCall(Protocol):
     """A call, whatever its outcome is."""
 
-    when_lost: WhenLost
+    @property
+    def when_lost(self) -> WhenLost:
+        """What the owner's going means for it."""
 
     @property
     def command(self) -> wire.Numbered:

@@ -43,7 +43,10 @@ def open_file(path: str, clock: Clock | None = None) -> Engine:
     # It was let go of in this moment.
     reached.link.close()
     reached.link.release()
-    return reached.own
+    try:
+        return own_file(real)
+    finally:
+        reached.own.close()
 
 
 class ReplyTicket(Ticket[Message]):
@@ -73,7 +76,7 @@ class SharedEngine(Engine):
         return own
 
     def declare(self, queue: str, options: QueueOptions) -> Ticket[None]:
-        ticket = self._do(wire.Declare(0, queue, options), "repeat")
+        ticket = self._do(wire.Declare(0, queue, options), "again")
 
         def then() -> None:
             if not ticket.failed:
@@ -86,10 +89,10 @@ class SharedEngine(Engine):
         return self._fates.get(queue)
 
     def delete(self, queue: str) -> Ticket[None]:
-        return self._do(wire.Delete(0, queue), "repeat")
+        return self._do(wire.Delete(0, queue), "again")
 
     def send(self, queue: str, messages: Sequence[Message]) -> Ticket[None]:
-        return self._do(wire.Send(0, queue, [wire.message_to(message) for message in messages]))
+        return self._do(wire.Send(0, 0, queue, [wire.message_to(message) for message in messages]))
 
     def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Ticket[Subscription]:
         with self._calls.lock:
@@ -110,17 +113,17 @@ class SharedEngine(Engine):
 
     def peek(self, queue: str, most: int) -> Ticket[list[Message]]:
         ticket: Ticket[list[Message]] = Ticket()
-        self._calls.ask(Call(wire.Peek(0, queue, most), ticket, as_messages, "repeat"))
+        self._calls.ask(Call(wire.Peek(0, queue, most), ticket, as_messages, "again"))
         return ticket
 
     def count(self, queue: str) -> Ticket[int]:
-        return self._count(wire.Count(0, queue), "repeat")
+        return self._count(wire.Count(0, queue), "again")
 
     def purge(self, queue: str) -> Ticket[int]:
-        return self._count(wire.Purge(0, queue))
+        return self._count(wire.Purge(0, 0, queue))
 
     def move(self, source: str, target: str, most: int) -> Ticket[int]:
-        return self._count(wire.Move(0, source, target, most))
+        return self._count(wire.Move(0, 0, source, target, most))
 
     def transact(
         self, sends: Sequence[tuple[str, Message]], accepts: Sequence[tuple[Subscription, Incoming]]
@@ -133,8 +136,7 @@ class SharedEngine(Engine):
         with self._calls.lock:
             tags = [subscription.tag_of(incoming) for subscription, incoming in held]
             ticket = self._do(
-                wire.Transact(0, [(queue, wire.message_to(message)) for queue, message in sends], tags),
-                "lease" if tags else "fail",
+                wire.Transact(0, 0, [(queue, wire.message_to(message)) for queue, message in sends], tags)
             )
 
         def then() -> None:
@@ -169,17 +171,17 @@ class SharedEngine(Engine):
     def reply(self, request: Message, message: Message) -> Ticket[None]:
         if request.reply_to is None:
             raise ValueError("the message asks for no reply: it has no reply_to")
-        return self._do(wire.Reply(0, wire.message_to(request), wire.message_to(message)))
+        return self._do(wire.Reply(0, 0, wire.message_to(request), wire.message_to(message)))
 
     def close(self) -> None:
         self._calls.close()
 
-    def _do(self, command: wire.Numbered, when_lost: WhenLost = "fail") -> Ticket[None]:
+    def _do(self, command: wire.Numbered, when_lost: WhenLost = "once") -> Ticket[None]:
         ticket: Ticket[None] = Ticket()
         self._calls.ask(Call(command, ticket, as_nothing, when_lost))
         return ticket
 
-    def _count(self, command: wire.Numbered, when_lost: WhenLost = "fail") -> Ticket[int]:
+    def _count(self, command: wire.Numbered, when_lost: WhenLost = "once") -> Ticket[int]:
         ticket: Ticket[int] = Ticket()
         self._calls.ask(Call(command, ticket, as_count, when_lost))
         return ticket

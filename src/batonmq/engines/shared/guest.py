@@ -17,12 +17,13 @@ from typing import Any, BinaryIO, TypeAlias, TypeVar, cast
 
 import msgspec
 
+from batonmq.broker.reclaiming import reclaim
 from batonmq.engines.embedded.capabilities import CAPABILITIES
 from batonmq.engines.embedded.core import CommitTicket, Core
 from batonmq.engines.embedded.engine import EmbeddedEngine, EmbeddedSubscription
 from batonmq.engines.forks import when_forked
-from batonmq.engines.interface import Subscription
 from batonmq.engines.shared import wire
+from batonmq.engines.shared.claims import Claims
 from batonmq.engines.tickets import Ticket, resolved
 from batonmq.engines.values import Incoming, Message
 from batonmq.errors import BatonError, LeaseLost, NotFound
@@ -33,6 +34,50 @@ log = logging.getLogger("batonmq.embedded")
 
 T = TypeVar("T")
 
+
+class GuestEngine(EmbeddedEngine):
+    """Notes with what is done that it is done, so that the next owner does not do it again."""
+
+    def __init__(self, core: Core, claims: Claims) -> None:
+        super().__init__(core, CAPABILITIES, lambda: None)
+        self._claims = claims
+        self.guest = 0
+        # What is being done, if it must not be done twice.
+        self.command: wire.Once | None = None
+
+    def _ticket(self, outcome: T) -> Ticket[T]:
+        ticket = super()._ticket(outcome)
+        command = self.command
+        if command is not None:
+            guest, claims, number = self.guest, self._claims, command.number
+            claims.note(guest, number, outcome if isinstance(outcome, int) else 0, command.known)
+            ticket.when_done(lambda: claims.failed(guest, number) if ticket.failed else None)
+        return ticket
+
+    def resume(self, subscribed: wire.Subscribed) -> EmbeddedSubscription:
+        """A subscription as it was with the former owner. In a turn. Raises NotFound, AccessRefused."""
+        _, queue, prefetch, lease, last_tag = subscribed
+        subscription = self._subscribe(queue, prefetch, lease)
+        subscription.inbox.number_from(last_tag)
+        return subscription
+
+    def settle_for(self, settlement: wire.Settlement, opening: int) -> None:
+        """What the guest has settled, if the former owner did not keep that. In a turn. Raises StoreError."""
+        _, name, row, count, how, reason, delay = settlement
+        queue = self._queues.vhost.queues.get(name)
+        if queue is None or not self._claims.is_good(queue, row, opening):
+            return
+        queued = reclaim(queue, row, count, None)
+        if queued is None:
+            return
+        if how == "accept":
+            queue.accept(queued)
+        elif how == "release":
+            queue.release([queued], None if delay is None else round(delay * 1000))
+        else:
+            queue.reject(queued, reason)
+
+
 # What is to be answered: when this ticket is done, in these words.
 Due: TypeAlias = tuple[int, Ticket[Any], Callable[[int, Any], wire.Numbered]]
 
@@ -40,20 +85,25 @@ Due: TypeAlias = tuple[int, Ticket[Any], Callable[[int, Any], wire.Numbered]]
 class Guest:
     """See the module. ``on_end`` is called when it is gone."""
 
-    def __init__(self, core: Core, peer: socket.socket, on_end: Callable[[Guest], None]) -> None:
+    def __init__(self, core: Core, peer: socket.socket, claims: Claims, on_end: Callable[[Guest], None]) -> None:
         self._core = core
+        self._claims = claims
         self._peer = peer
         self._stream = cast("BinaryIO", peer.makefile("rb", wire.BUFFER))
         self._on_end = on_end
-        self._engine = EmbeddedEngine(core, CAPABILITIES, lambda: None)
-        self._subscriptions: dict[int, Subscription] = {}
+        self._engine = GuestEngine(core, claims)
+        self._subscriptions: dict[int, EmbeddedSubscription] = {}
         # Asked for and not there yet: what can be withdrawn, and what can be forgotten.
-        self._receives: dict[int, tuple[Subscription, Ticket[list[Incoming]]]] = {}
+        self._receives: dict[int, tuple[EmbeddedSubscription, Ticket[list[Incoming]]]] = {}
         self._requests: dict[int, Ticket[Message]] = {}
         # None: there is nothing more to answer.
         self._due: SimpleQueue[Due | None] = SimpleQueue()
         self._last = 0
+        # The batch with the last settlement, and the number of that.
+        self._settled_in = 0
+        self._settled: list[int] = []
         self._is_dismissed = False
+        self._has_closed = False
         self._reader = threading.Thread(target=self._read, name="batonmq-guest", daemon=True)
         self._answerer = threading.Thread(target=self._answer, name="batonmq-answers", daemon=True)
         when_forked(self)
@@ -89,13 +139,18 @@ class Guest:
 
     def _read(self) -> None:
         try:
-            while not self._is_dismissed:
+            while True:
                 command = wire.read_command(self._stream)
-                if command is None:
+                if command is None or self._is_dismissed:
                     break
+                if not self._engine.guest:
+                    if not isinstance(command, wire.Resume):
+                        raise ValueError("a process that shares the file does not say who it is")
+                    self.resume(command)
+                    continue
                 self._last = command.number or self._last
                 self._do(command)
-        except (OSError, msgspec.DecodeError, ValueError) as error:
+        except (OSError, msgspec.DecodeError, ValueError, BatonError) as error:
             # Whoever cannot be understood is not to be trusted with the rest.
             log.warning("a process that shares the file is not served any more: %s", error)
         finally:
@@ -104,6 +159,7 @@ class Guest:
             self._leave()
 
     def _do(self, command: wire.Command) -> None:
+        self._engine.command = command if isinstance(command, wire.Once) else None
         try:
             DO[type(command)](self, command)
         except Exception as error:  # an answer in any case: a fault of ours must not keep another process waiting
@@ -123,14 +179,86 @@ class Guest:
             ticket.when_done(lambda: self._due.put(due))
 
     def _leave(self) -> None:
-        """Give everything back."""
+        """Give everything back, to the queues or to the next owner."""
         with contextlib.suppress(BatonError):
             requests, self._requests = self._requests, {}
             for ticket in requests.values():
                 self._engine.forget(ticket)
-            self._engine.close()
+            if self._is_dismissed and not self._has_closed:
+                self._core.run(self._hand_on)
+            else:
+                self._engine.close()
+                if self._engine.guest:
+                    self._claims.gone(self._engine.guest, for_good=self._has_closed)
 
-    def _find(self, number: int) -> Subscription:
+    def _hand_on(self) -> None:
+        for subscription in self._subscriptions.values():
+            subscription.inbox.hand_on()
+
+    def resume(self, command: wire.Resume) -> None:
+        """The first command: who it is, and what it has."""
+        self._engine.guest = command.guest
+        resumed = self._core.run_reading(self._resume, command)
+        if resumed.done:
+            # Of this opening, if it has lost no more than its connection: nothing is done before it is on the disk.
+            self._core.flush()
+        self._due.put((0, resolved(resumed), lambda _, resumed: resumed))
+        self._claims.resumed(command.guest, command.process)
+        self._claims.wait()
+
+    def _resume(self, command: wire.Resume) -> wire.Resumed:
+        claims, engine = self._claims, self._engine
+        resumed = wire.Resumed(0, [], sorted(claims.done.get(command.guest, {}).items()), [])
+        for subscribed in command.subscriptions:
+            try:
+                self._adopt(subscribed[0], engine.resume(subscribed))
+            except BatonError as error:
+                failed = wire.error_to(0, error)
+                resumed.ended.append((subscribed[0], failed.error, failed.text))
+        for number, tag, row, count, seconds in command.holds:
+            subscription = self._subscriptions.get(number)
+            if subscription is None or not claims.is_good(subscription.inbox.queue, row, command.opening):
+                continue
+            if subscription.inbox.adopt(tag, row, count, seconds):
+                resumed.kept.append((number, tag))
+        for settlement in command.settlements:
+            engine.settle_for(settlement, command.opening)
+            self._note_settled(settlement[0])
+        return resumed
+
+    def _adopt(self, number: int, subscription: EmbeddedSubscription) -> None:
+        subscription.inbox.is_abroad = True
+        subscription.inbox.on_late = lambda tag: self._due.put(
+            (0, resolved(tag), lambda _, tag: wire.Late(0, number, tag))
+        )
+        self._subscriptions[number] = subscription
+
+    def _note_settled(self, number: int) -> None:
+        """A settlement is in the batch that is collected: the guest is told when that is written. In a turn."""
+        store = self._core.store
+        if not store.has_work():
+            # It left no trace: what was settled was nowhere but in memory.
+            self._due.put((number, resolved(None), lambda number, _: wire.Settled(number)))
+        elif self._settled_in == store.batch:
+            self._settled[0] = number
+        else:
+            self._settled_in = store.batch
+            self._settled = [number]
+            self._announce(self._settled)
+
+    def _announce(self, settled: list[int]) -> None:
+        ticket = self._core.ticket(None, sync=False)
+
+        def then() -> None:
+            if ticket.failed:
+                # It is tried again, with a later batch.
+                self._announce(settled)
+            else:
+                self._due.put((settled[0], resolved(None), lambda number, _: wire.Settled(number)))
+
+        ticket.when_done(then)
+
+    def _find(self, number: int) -> EmbeddedSubscription:
         subscription = self._subscriptions.get(number)
         if subscription is None:
             raise NotFound("there is no such subscription any more")
@@ -147,13 +275,10 @@ class Guest:
         self._promise(command.number, self._engine.send(command.queue, messages), _done)
 
     def subscribe(self, command: wire.Subscribe) -> None:
-        number = command.subscription
         ticket = self._engine.subscribe(command.queue, command.prefetch, command.lease)
-        subscription = self._subscriptions[number] = ticket.get()
+        subscription = ticket.get()
         assert isinstance(subscription, EmbeddedSubscription)
-        subscription.inbox.on_late = lambda tag: self._due.put(
-            (0, resolved(tag), lambda _, tag: wire.Late(0, number, tag))
-        )
+        self._adopt(command.subscription, subscription)
         self._promise(command.number, ticket, _done)
 
     def receive(self, command: wire.Receive) -> None:
@@ -161,7 +286,12 @@ class Guest:
         ticket = subscription.receive(command.most)
         self._receives[number] = (subscription, ticket)
         ticket.when_done(lambda: self._received(number))
-        self._promise(number, ticket, _arrived)
+        inbox = subscription.inbox
+
+        def arrived(number: int, messages: list[Incoming]) -> wire.Numbered:
+            return wire.Arrived(number, [wire.incoming_to(one, inbox.row_of(one.handle)) for one in messages])
+
+        self._promise(number, ticket, arrived)
 
     def _received(self, number: int) -> None:
         self._receives.pop(number, None)
@@ -173,12 +303,16 @@ class Guest:
             subscription.withdraw(ticket)
 
     def settle(self, command: wire.Settle) -> None:
+        self._core.run(self._settle, command)
+
+    def _settle(self, command: wire.Settle) -> None:
         subscription = self._subscriptions.get(command.subscription)
-        if subscription is None:
-            return
-        # The queue was deleted, and the message with it; or it was late, which is on its way.
-        with contextlib.suppress(BatonError):
-            subscription.settle(_held(command.tag), command.how, command.reason, command.delay)
+        # The subscription was closed; the queue was deleted, and the message with it; or it was late, which is on its
+        # way.
+        if subscription is not None:
+            with contextlib.suppress(LeaseLost):
+                subscription.inbox.settle(command.tag, command.how, command.reason, command.delay)
+        self._note_settled(command.number)
 
     def renew(self, command: wire.Renew) -> None:
         subscription = self._subscriptions.get(command.subscription)
@@ -223,14 +357,18 @@ class Guest:
         self._promise(command.number, self._engine.reply(request, message), _done)
 
     def close(self, command: wire.Close) -> None:
+        self._has_closed = True
         self._leave()
-        self._promise(command.number, resolved(None), _done)
+        # What it has settled outlives this process when it hears of it.
+        written = self._core.run(lambda: self._core.ticket(None, sync=False))
+        self._promise(command.number, written, _done)
 
     # ------------------------------------------------------------------ answers
 
     def _answer(self) -> None:
         try:
-            self._peer.sendall(wire.frame(wire.Hello(0, wire.VERSION, os.getpid())), wire.NO_SIGNAL)
+            hello = wire.Hello(0, wire.VERSION, os.getpid(), self._claims.opening)
+            self._peer.sendall(wire.frame(hello), wire.NO_SIGNAL)
             while (due := self._due.get()) is not None:
                 self._peer.sendall(_outcome(*due), wire.NO_SIGNAL)
             if self._is_dismissed:
@@ -266,10 +404,6 @@ def _found(number: int, messages: list[Message]) -> wire.Numbered:
     return wire.Found(number, [wire.message_to(message) for message in messages])
 
 
-def _arrived(number: int, messages: list[Incoming]) -> wire.Numbered:
-    return wire.Arrived(number, [wire.incoming_to(one) for one in messages])
-
-
 def _held(tag: int) -> Incoming:
     """A settlement names its message by the tag."""
     return Incoming(NO_MESSAGE, 0, False, tag)
@@ -278,6 +412,7 @@ def _held(tag: int) -> Incoming:
 NO_MESSAGE = Message(b"")
 
 DO: dict[type[wire.Numbered], Callable[[Guest, Any], None]] = {
+    wire.Resume: Guest.resume,
     wire.Declare: Guest.declare,
     wire.Delete: Guest.delete,
     wire.Send: Guest.send,

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from batonmq.engines.embedded.core import Core
 from batonmq.engines.forks import when_forked
+from batonmq.engines.shared.claims import LOOK_SECONDS, Claims
 from batonmq.engines.shared.guest import Guest
 from batonmq.engines.shared.place import HAS_SOCKETS, choose_place, is_trusted, listen
+from batonmq.engines.shared.roll import Roll, expected
 
 __all__ = ["Host"]
 
@@ -30,6 +32,7 @@ class Host:
     """
 
     def __init__(self, core: Core, path: str) -> None:
+        """Raises StoreError."""
         self.note = ""
         self._core = core
         self._place = ""
@@ -37,7 +40,9 @@ class Host:
         self._guests: set[Guest] = set()
         self._lock = threading.Lock()
         self._is_closed = False
+        roll = Roll(path)
         if not HAS_SOCKETS:
+            self.claims = Claims(core, roll, {})
             return
         try:
             self._place, self.note = choose_place(path)
@@ -45,7 +50,13 @@ class Host:
         except OSError as error:
             self.note = ""
             log.warning("other processes cannot share %s: %s", path, error)
+            self.claims = Claims(core, roll, {})
             return
+        try:
+            self.claims = Claims(core, roll, expected(path))
+        except BaseException:
+            self._listener.close()
+            raise
         # Closing a socket wakes nobody who waits for it; a byte in a pair of sockets does.
         self._wake, self._woken = socket.socketpair()
         when_forked(self)
@@ -57,7 +68,9 @@ class Host:
             selector.register(listener, selectors.EVENT_READ)
             selector.register(self._woken, selectors.EVENT_READ)
             while not self._is_closed:
-                for key, _ in selector.select():
+                if is_waiting := self.claims.is_waiting:
+                    self.claims.look()
+                for key, _ in selector.select(LOOK_SECONDS if is_waiting else None):
                     if key.fileobj is listener:
                         self._accept(listener)
 
@@ -81,15 +94,17 @@ class Host:
             if self._is_closed:
                 peer.close()
                 return
-            guest = Guest(self._core, peer, self._guests.discard)
+            guest = Guest(self._core, peer, self.claims, self._guests.discard)
             self._guests.add(guest)
             guest.start()
 
     def close(self) -> None:
-        """Answer what was asked, say good-bye, let go. What the guests held is back in its queues then."""
+        """Answer what was asked, say good-bye, let go. What the guests hold is for the next owner to give them."""
         with self._lock:
             self._is_closed = True
             guests = list(self._guests)
+        self.claims.close()
+        self._core.run(self._stop_serving)
         if self._listener is not None:
             self._wake.send(b"\0")
             self._thread.join()
@@ -102,6 +117,9 @@ class Host:
         end = time.monotonic() + PATIENCE
         for guest in guests:
             guest.wait(max(0.0, end - time.monotonic()))
+
+    def _stop_serving(self) -> None:
+        self._core.broker.is_serving = False
 
     def forked(self) -> None:
         """The parent listens."""

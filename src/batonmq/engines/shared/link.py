@@ -34,6 +34,8 @@ class Link:
         # What the socket does not take at once, a thread that lives as long as there is something.
         self._backlog: deque[tuple[int, bytes]] = deque()
         self.sent = 0
+        # The owner's opening of the file.
+        self.opening = 0
         when_forked(self)
 
     def greet(self) -> None:
@@ -47,6 +49,7 @@ class Link:
                 raise StoreError(
                     f"process {hello.process} has the file, and another version of BatonMQ: they cannot share it"
                 )
+            self.opening = hello.opening
         except BaseException:
             self.close()
             self.release()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, NamedTuple
 
 from batonmq.engines.interface import How, Subscription
 from batonmq.engines.shared import wire
 from batonmq.engines.shared.calls import Call, WhenLost, as_nothing
 from batonmq.engines.tickets import Ticket
 from batonmq.engines.values import Incoming
-from batonmq.errors import BatonError, Closed, ConnectionLost, LeaseLost
+from batonmq.errors import BatonError, Closed, LeaseLost
 
 if TYPE_CHECKING:
     from batonmq.engines.shared.calling import Calls
@@ -17,24 +18,41 @@ if TYPE_CHECKING:
 __all__ = ["SharedSubscription"]
 
 
-class Wait:
-    """A call of ``receive``. It waits over the change of an owner: another command, the same ticket."""
+class Hold(NamedTuple):
+    """A message in these hands, as the next owner is told of it."""
 
-    __slots__ = ("_subscription", "command", "ticket", "when_lost")
+    row: int
+    deliveries: int
+    # When its lease is over, in monotonic seconds.
+    until: float | None
+
+
+class Wait:
+    """A call of ``receive``. It waits over the change of an owner."""
+
+    __slots__ = ("_subscription", "command", "is_withdrawn", "ticket")
 
     def __init__(self, subscription: SharedSubscription, most: int) -> None:
         self.command = wire.Receive(0, subscription.number, most)
-        self.when_lost: WhenLost = "drop"
         self.ticket: Ticket[list[Incoming]] = Ticket()
+        # Was the owner told that nobody waits any more? Then it answers, or is gone.
+        self.is_withdrawn = False
         self._subscription = subscription
+
+    @property
+    def when_lost(self) -> WhenLost:
+        """Who has withdrawn gets nothing of the next owner either."""
+        return "over" if self.is_withdrawn else "again"
 
     def answered(self, answer: wire.Answer) -> None:
         """This came for it."""
         if isinstance(answer, wire.Arrived):
             self._subscription.arrived(self, answer)
         elif isinstance(answer, wire.Failed):
+            self.fail(wire.error_from(answer))
+        else:
             self._subscription.forget(self)
-            self.ticket.fail(wire.error_from(answer))
+            self.ticket.resolve([])
 
     def fail(self, error: BaseException) -> None:
         """Nothing comes."""
@@ -49,8 +67,9 @@ class SharedSubscription(Subscription):
         "_calls",
         "_closing",
         "_error",
-        "_generation",
         "_held",
+        "_is_known",
+        "_last_tag",
         "_lease",
         "_prefetch",
         "_queue",
@@ -66,20 +85,37 @@ class SharedSubscription(Subscription):
         self._queue = queue
         self._prefetch = prefetch
         self._lease = lease
-        # Tags are an owner's: the generation tells which one's.
-        self._generation = 0
-        self._held: set[tuple[int, int]] = set()
+        # Has an owner taken it up? The next one is told of it then.
+        self._is_known = False
+        # By tag, which stays the same when another owner gives it back to these hands.
+        self._held: dict[int, Hold] = {}
+        self._last_tag = 0
         self._waits: dict[Ticket[list[Incoming]], Wait] = {}
         self._error: BatonError | None = None
         self._closing: Ticket[None] | None = None
 
     def begin(self) -> None:
         """Subscribe; ``subscribed`` tells how it went. Raises Closed."""
+        asked: Ticket[None] = Ticket()
+        command = wire.Subscribe(0, self.number, self._queue, self._prefetch, self._lease)
         with self._calls.lock:
-            self._calls.seek()
+            self._calls.ask(Call(command, asked, as_nothing, "again"))
             self._calls.callers[self.number] = self
-            if self._calls.is_open:
-                self.opened()
+        asked.when_done(lambda: self._subscribed(asked))
+
+    def _subscribed(self, asked: Ticket[None]) -> None:
+        error = asked.error
+        with self._calls.lock:
+            if error is None:
+                self._is_known = True
+            else:
+                self._calls.callers.pop(self.number, None)
+        if error is None:
+            self.subscribed.resolve(None)
+        elif isinstance(error, BatonError):
+            self.ended(error)
+        else:
+            self.subscribed.fail(error)
 
     # ------------------------------------------------------------------ what the API asks
 
@@ -103,38 +139,46 @@ class SharedSubscription(Subscription):
             if wait is None:
                 return
             if self._calls.is_open:
+                wait.is_withdrawn = True
                 self._calls.tell(wire.Withdraw(0, wait.command.number))
                 return
+            # No owner knows of it.
             del self._waits[ticket]
+            self._calls.drop(wait)
         ticket.resolve([])
 
     def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> None:
-        handle = incoming.handle
+        tag = incoming.handle
         with self._calls.lock:
-            if handle not in self._held:
-                raise LeaseLost("the message is no longer in this receiver's hands")
-            assert isinstance(handle, tuple)
-            self._held.discard(handle)
-            self._calls.tell(wire.Settle(0, self.number, handle[1], how, reason, delay))
+            hold = self._hold_of(incoming)
+            del self._held[tag]  # type: ignore[arg-type]
+            command = wire.Settle(0, self.number, tag, how, reason, delay)  # type: ignore[arg-type]
+            self._calls.settle(command, self._queue, hold.row, hold.deliveries)
+
+    def _hold_of(self, incoming: Incoming) -> Hold:
+        hold = self._held.get(incoming.handle)  # type: ignore[call-overload]
+        if hold is None:
+            raise LeaseLost("the message is no longer in this receiver's hands")
+        return hold  # type: ignore[no-any-return]
 
     def renew(self, incoming: Incoming, seconds: float) -> Ticket[None]:
-        handle = incoming.handle
+        tag = incoming.handle
+        assert isinstance(tag, int)
         asked: Ticket[None] = Ticket()
-        with self._calls.lock:
-            if handle not in self._held:
-                raise LeaseLost("the message is no longer in this receiver's hands")
-            assert isinstance(handle, tuple)
-            self._calls.ask(Call(wire.Renew(0, self.number, handle[1], seconds), asked, as_nothing, "lease"))
         ticket: Ticket[None] = Ticket()
+        with self._calls.lock:
+            self._hold_of(incoming)
+            self._calls.ask(Call(wire.Renew(0, self.number, tag, seconds), asked, as_nothing, "again"))
 
         def then() -> None:
-            if asked.error is None:
-                ticket.resolve(None)
-            elif isinstance(asked.error, ConnectionLost):
-                # The message went back with its owner, whatever that one had begun.
-                ticket.fail(LeaseLost("the process that had the file went: the message is back in its queue"))
-            else:
+            if asked.error is not None:
                 ticket.fail(asked.error)
+                return
+            with self._calls.lock:
+                hold = self._held.get(tag)
+                if hold is not None:
+                    self._held[tag] = hold._replace(until=time.monotonic() + seconds)
+            ticket.resolve(None)
 
         asked.when_done(then)
         return ticket
@@ -143,63 +187,60 @@ class SharedSubscription(Subscription):
         with self._calls.lock:
             if self._closing is not None:
                 return self._closing
-            self._closing = Ticket()
+            closing = self._closing = Ticket()
             self._held.clear()
             waits, self._waits = self._waits, {}
-            was_known = self._calls.callers.pop(self.number, None) is not None
-            is_asked = was_known and self._calls.is_open
-            if is_asked:
+            for wait in waits.values():
+                self._calls.drop(wait)
+            asked: Ticket[None] = Ticket()
+            if self._calls.callers.pop(self.number, None) is None:
+                asked.resolve(None)
+            else:
                 try:
-                    self._calls.ask(Call(wire.Unsubscribe(0, self.number), self._closing, as_nothing, "done"))
+                    self._calls.ask(Call(wire.Unsubscribe(0, self.number), asked, as_nothing, "again"))
                 except Closed:
-                    is_asked = False
+                    asked.resolve(None)
         for wait in waits.values():
             wait.ticket.resolve([])
-        if not is_asked:
-            self._closing.resolve(None)
-        return self._closing
+        # Whatever comes of it: when there is no owner, it holds nothing.
+        asked.when_done(lambda: closing.resolve(None))
+        return closing
 
     # ------------------------------------------------------------------ for a transaction
 
     def tag_of(self, incoming: Incoming) -> tuple[int, int]:
         """Its name for the owner. Under the lock. Raises LeaseLost."""
-        handle = incoming.handle
-        if handle not in self._held:
+        tag = incoming.handle
+        if tag not in self._held:
             raise LeaseLost("a message of the transaction is no longer in these hands; nothing was sent")
-        assert isinstance(handle, tuple)
-        return self.number, handle[1]
+        assert isinstance(tag, int)
+        return self.number, tag
 
     def accepted(self, incoming: Incoming) -> None:
         """The transaction has taken it along."""
         with self._calls.lock:
-            self._held.discard(incoming.handle)
+            self._held.pop(incoming.handle, None)  # type: ignore[call-overload]
 
-    # ------------------------------------------------------------------ what the calls tell
+    # ------------------------------------------------------------------ what the calls ask and tell
 
-    def opened(self) -> None:
-        """There is an owner: subscribe, and ask for what is waited for. Under the lock."""
-        ticket = self.subscribed
-        if ticket.done:
-            ticket = Ticket()
-        call = Call(
-            wire.Subscribe(0, self.number, self._queue, self._prefetch, self._lease), ticket, as_nothing, "drop"
-        )
-        self._calls.ask(call)
-        ticket.when_done(lambda: self._subscribed(ticket))
-        for wait in list(self._waits.values()):
-            self._calls.ask(wait)
+    def subscribed_as(self) -> wire.Subscribed | None:
+        """What the next owner needs; None: no owner knows of it yet. Under the lock."""
+        if not self._is_known:
+            return None
+        return (self.number, self._queue, self._prefetch, self._lease, self._last_tag)
 
-    def _subscribed(self, ticket: Ticket[None]) -> None:
-        error = ticket.error
-        if isinstance(error, BatonError):
-            with self._calls.lock:
-                self._calls.callers.pop(self.number, None)
-            self.ended(error)
+    def holds(self) -> list[wire.Hold]:
+        """What is in these hands and can be in the next owner's store. Under the lock."""
+        now = time.monotonic()
+        return [
+            (self.number, tag, hold.row, hold.deliveries, None if hold.until is None else max(0.0, hold.until - now))
+            for tag, hold in self._held.items()
+            if hold.row
+        ]
 
-    def lost(self) -> None:
-        """What was held is back in its queue. Under the lock."""
-        self._generation += 1
-        self._held.clear()
+    def keep(self, tags: set[int]) -> None:
+        """Of what is in these hands the next owner has only these. Under the lock."""
+        self._held = {tag: hold for tag, hold in self._held.items() if tag in tags}
 
     def ended(self, error: BatonError) -> None:
         """Nothing comes any more."""
@@ -207,6 +248,8 @@ class SharedSubscription(Subscription):
             self._error = error
             self._held.clear()
             waits, self._waits = self._waits, {}
+            for wait in waits.values():
+                self._calls.drop(wait)
         self.subscribed.fail(error)
         for wait in waits.values():
             wait.ticket.fail(error)
@@ -218,17 +261,18 @@ class SharedSubscription(Subscription):
             if self._waits.pop(wait.ticket, None) is None:
                 # Closed meanwhile: the owner takes them back.
                 return
-            for wired, count, redelivered, tag in answer.messages:
-                handle = (self._generation, tag)
-                self._held.add(handle)
-                came.append(Incoming(wire.message_from(wired), count, redelivered, handle))
+            until = None if self._lease is None else time.monotonic() + self._lease
+            for wired, count, redelivered, tag, row in answer.messages:
+                self._held[tag] = Hold(row, count, until)
+                self._last_tag = max(self._last_tag, tag)
+                came.append(Incoming(wire.message_from(wired), count, redelivered, tag))
         wait.ticket.resolve(came)
 
     def late(self, tag: int) -> None:
         """It was held for too long. Under the lock."""
-        self._held.discard((self._generation, tag))
+        self._held.pop(tag, None)
 
     def forget(self, wait: Wait) -> None:
-        """It has failed."""
+        """It has an outcome."""
         with self._calls.lock:
             self._waits.pop(wait.ticket, None)

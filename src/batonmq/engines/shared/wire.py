@@ -1,7 +1,8 @@
 """What goes over the socket: frames of four bytes of length and a MessagePack array.
 
-A command has a number, which its answer repeats; 0 asks for no answer. Commands are done in the order in which they
-come, answers come as they are ready. The owner begins with ``Hello`` and ends, when it goes in order, with ``Bye``.
+A command has a number, which its answer repeats; 0 asks for no answer. Numbers grow, and a command that is asked again
+of the next owner keeps its own. Commands are done in the order in which they come, answers come as they are ready. The
+owner begins with ``Hello``, which the guest answers with ``Resume``; it ends, when it goes in order, with ``Bye``.
 """
 
 from __future__ import annotations
@@ -39,14 +40,18 @@ __all__ = [
     "Late",
     "Move",
     "Numbered",
+    "Once",
     "Peek",
     "Purge",
     "Receive",
     "Renew",
     "Reply",
     "Request",
+    "Resume",
+    "Resumed",
     "Send",
     "Settle",
+    "Settled",
     "Subscribe",
     "Transact",
     "Unsubscribe",
@@ -62,7 +67,7 @@ __all__ = [
     "read_command",
 ]
 
-VERSION = 2
+VERSION = 3
 """Changes with everything below: two processes with different ones do not share a file."""
 
 # A program may have given SIGPIPE its default action, which would end it when the other end goes.
@@ -82,7 +87,34 @@ class Numbered(msgspec.Struct, array_like=True, tag=True, gc=False):
     number: int
 
 
+class Once(Numbered):
+    """A command that must not be done twice: its outcome is in the store, until an answer is known to have come.
+
+    All answers to such commands with numbers up to ``known`` have come.
+    """
+
+    known: int
+
+
+Subscribed: TypeAlias = tuple[int, str, int, float | None, int]
+"""A subscription: number, queue, prefetch, lease, and the last tag that it has seen."""
+Hold: TypeAlias = tuple[int, int, int, int, float | None]
+"""A message in the guest's hands: subscription, tag, row, delivery count, how many seconds it may still be held."""
+Settlement: TypeAlias = tuple[int, str, int, int, How, str, float | None]
+"""A settlement that the former owner may not have kept: number, queue, row, delivery count, and as in Settle."""
+
 # ---------------------------------------------------------------------- commands: one for each method of an engine
+
+
+class Resume(Numbered):
+    """The first command, answered by Resumed: who this is, and what it had of the owner with that opening."""
+
+    guest: int
+    process: int
+    opening: int
+    subscriptions: list[Subscribed]
+    holds: list[Hold]
+    settlements: list[Settlement]
 
 
 class Declare(Numbered):
@@ -98,7 +130,7 @@ class Delete(Numbered):
     queue: str
 
 
-class Send(Numbered):
+class Send(Once):
     """Answered by Done, after the commit."""
 
     queue: str
@@ -128,7 +160,7 @@ class Withdraw(Numbered):
 
 
 class Settle(Numbered):
-    """Has no answer: a message that is not held any more is settled already."""
+    """Has no answer of its own but Settled: a message that is not held any more is settled already."""
 
     subscription: int
     tag: int
@@ -164,13 +196,13 @@ class Count(Numbered):
     queue: str
 
 
-class Purge(Numbered):
+class Purge(Once):
     """Answered by Counted."""
 
     queue: str
 
 
-class Move(Numbered):
+class Move(Once):
     """Answered by Counted."""
 
     source: str
@@ -178,7 +210,7 @@ class Move(Numbered):
     most: int
 
 
-class Transact(Numbered):
+class Transact(Once):
     """Answered by Done, after the commit. Accepts are of a subscription and a tag."""
 
     sends: list[tuple[str, WireMessage]]
@@ -198,7 +230,7 @@ class Forget(Numbered):
     request: int
 
 
-class Reply(Numbered):
+class Reply(Once):
     """Answered by Done."""
 
     request: WireMessage
@@ -210,7 +242,8 @@ class Close(Numbered):
 
 
 Command: TypeAlias = (
-    Declare
+    Resume
+    | Declare
     | Delete
     | Send
     | Subscribe
@@ -234,10 +267,11 @@ Command: TypeAlias = (
 
 
 class Hello(Numbered):
-    """The first: the version of all this, and the owner's process."""
+    """The first: the version of all this, the owner's process, and the number of its opening of the file."""
 
     version: int
     process: int
+    opening: int
 
 
 class Done(Numbered):
@@ -257,9 +291,27 @@ class Found(Numbered):
 
 
 class Arrived(Numbered):
-    """Messages that are now in these hands: each with its delivery count, whether it comes again, and its tag."""
+    """Messages that are now in these hands: each with its delivery count, whether it comes again, its tag and row.
 
-    messages: list[tuple[WireMessage, int, bool, int]]
+    The row is its place in the store, where the next owner finds it; 0: it goes with this one.
+    """
+
+    messages: list[tuple[WireMessage, int, bool, int, int]]
+
+
+class Settled(Numbered):
+    """The settlements with numbers up to this one's outlive the owner."""
+
+
+class Resumed(Numbered):
+    """What is still in the guest's hands, by subscription and tag; what was done of what must not be done twice.
+
+    And the subscriptions that are over, with the error.
+    """
+
+    kept: list[tuple[int, int]]
+    done: list[tuple[int, int]]
+    ended: list[tuple[int, str, str]]
 
 
 class Late(Numbered):
@@ -280,7 +332,7 @@ class Bye(Numbered):
     """The last: the owner goes. Commands with a greater number than this one's were not begun."""
 
 
-Answer: TypeAlias = Hello | Done | Counted | Found | Arrived | Late | Failed | Bye
+Answer: TypeAlias = Hello | Resumed | Done | Counted | Found | Arrived | Settled | Late | Failed | Bye
 
 _encoder = msgspec.msgpack.Encoder()
 _commands = msgspec.msgpack.Decoder(Command)
@@ -329,10 +381,10 @@ def message_from(wired: WireMessage) -> Message:
     return message
 
 
-def incoming_to(incoming: Incoming) -> tuple[WireMessage, int, bool, int]:
+def incoming_to(incoming: Incoming, row: int) -> tuple[WireMessage, int, bool, int, int]:
     """A message in somebody's hands, for the socket."""
     assert isinstance(incoming.handle, int)
-    return (message_to(incoming.message), incoming.delivery_count, incoming.redelivered, incoming.handle)
+    return (message_to(incoming.message), incoming.delivery_count, incoming.redelivered, incoming.handle, row)
 
 
 def error_to(number: int, error: Exception) -> Failed:

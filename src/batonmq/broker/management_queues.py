@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from datetime import datetime
 from decimal import Decimal
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from batonmq.errors import StoreError
@@ -137,6 +138,9 @@ def readable(value: object) -> object:
         return str(value).encode(errors="replace").decode()
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, float) and not isfinite(value):
+        # JSON has no such numbers.
+        return str(value)
     if isinstance(value, Decimal):
         return str(value)
     if value is None or isinstance(value, bool | int | float):

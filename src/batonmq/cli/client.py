@@ -14,6 +14,7 @@ from pika import exceptions
 from pika.adapters.blocking_connection import BlockingChannel
 
 from batonmq.cli.options import Failure, without_password
+from batonmq.engines.amqp.wire import WireConnection
 
 __all__ = ["connect", "request", "require_queue"]
 
@@ -68,7 +69,8 @@ def _open(parameters: pika.URLParameters) -> pika.BlockingConnection:
     user = parameters.credentials.username
     where = f"{parameters.host}:{parameters.port}"
     try:
-        return pika.BlockingConnection(parameters)
+        # pika's own reader of headers ends the connection at some that other clients may write.
+        return pika.BlockingConnection(parameters, WireConnection)
     except (exceptions.ProbableAuthenticationError, exceptions.AuthenticationError):
         raise Failure(f"the broker at {where} refused to log in user {user!r}: wrong name or password") from None
     except exceptions.ProbableAccessDeniedError:

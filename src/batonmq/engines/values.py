@@ -169,13 +169,21 @@ class Message:
     def ttl(self) -> float | None:
         """Seconds to live that it was sent with."""
         expiration = self.properties.expiration
-        return int(expiration) / 1000 if expiration is not None and expiration.isdigit() else None
+        return (
+            int(expiration) / 1000 if expiration is not None and expiration.isascii() and expiration.isdigit() else None
+        )
 
     @property
     def created_at(self) -> datetime | None:
-        """When the application says that it was made, in UTC."""
+        """When the application says that it was made, in UTC; None beyond what Python can say, the years 1 to 9999.
+
+        ``properties.timestamp`` is the number as it was sent.
+        """
         timestamp = self.properties.timestamp
-        return None if timestamp is None else datetime.fromtimestamp(timestamp, UTC)
+        try:
+            return None if timestamp is None else datetime.fromtimestamp(timestamp, UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
 
     @property
     def durable(self) -> bool:

@@ -10,7 +10,7 @@ from pika.channel import Channel
 from pika.frame import Method
 
 from batonmq.engines.amqp.link import Link
-from batonmq.engines.amqp.translate import properties_to
+from batonmq.engines.amqp.translate import properties_to, too_large
 from batonmq.engines.tickets import Ticket
 from batonmq.engines.values import Message
 from batonmq.errors import BatonError, NotFound, ResourceError
@@ -68,11 +68,15 @@ class Publisher:
                 self._is_opening = True
                 self._link.channel(self._opened, self._closed)
             return
+        wired = [properties_to(message) for message in messages]
+        if error := too_large(channel, wired):
+            ticket.fail(error)
+            return
         batch = Batch(ticket, len(messages))
-        for message in messages:
+        for message, properties in zip(messages, wired, strict=True):
             self._number += 1
             self._unconfirmed[self._number] = (batch, queue if mandatory else "")
-            channel.basic_publish("", queue, message.body, properties_to(message), mandatory=mandatory)
+            channel.basic_publish("", queue, message.body, properties, mandatory=mandatory)
 
     def _opened(self, channel: Channel) -> None:
         channel.add_on_return_callback(self._came_back)

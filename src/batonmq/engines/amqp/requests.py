@@ -9,7 +9,7 @@ from pika.channel import Channel
 from pika.spec import BasicProperties
 
 from batonmq.engines.amqp.link import Link
-from batonmq.engines.amqp.translate import properties_from
+from batonmq.engines.amqp.translate import properties_from, too_large
 from batonmq.engines.amqp.wire import WireProperties
 from batonmq.engines.tickets import Ticket
 from batonmq.engines.values import Message
@@ -63,9 +63,13 @@ class Requester:
                 self._is_opening = True
                 self._link.channel(self._opened, self._closed)
             return
-        self._asked[ticket.correlation_id] = ticket
         ours = message.delayed.replace(reply_to=REPLY_TO, correlation_id=ticket.correlation_id)
-        channel.basic_publish(exchange, queue, message.body, WireProperties(ours), mandatory=True)
+        wired = WireProperties(ours)
+        if error := too_large(channel, [wired]):
+            ticket.fail(error)
+            return
+        self._asked[ticket.correlation_id] = ticket
+        channel.basic_publish(exchange, queue, message.body, wired, mandatory=True)
 
     def _opened(self, channel: Channel) -> None:
         channel.add_on_return_callback(self._came_back)

@@ -25,6 +25,7 @@ from batonmq.engines.interface import How, Subscription
 from batonmq.engines.tickets import Ticket, resolved
 from batonmq.engines.values import Incoming, Message
 from batonmq.errors import BatonError, Closed, ConnectionLost, LeaseLost, NotFound
+from batonmq.fields import FieldError
 
 __all__ = ["AmqpSubscription"]
 
@@ -331,7 +332,11 @@ def _earlier_deliveries(message: Message) -> int | None:
 
     Quorum queues of RabbitMQ 4.3 leave what was given back in order out of the second header, but not of the first.
     """
-    headers = message.headers
+    try:
+        headers = message.headers
+    except FieldError:
+        # Another broker than ours takes what a client calls headers unseen.
+        return None
     for name in ("x-acquired-count", "x-delivery-count"):
         count = headers.get(name)
         if isinstance(count, int) and not isinstance(count, bool) and count > 0:

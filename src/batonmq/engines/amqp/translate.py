@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pika
 from pika import exceptions
+from pika.channel import Channel
 
-from batonmq.engines.amqp.wire import WireProperties
+from batonmq.engines.amqp.wire import CONTENT, FRAME, FRAME_END, WireProperties
 from batonmq.engines.values import Message
 from batonmq.errors import (
     AccessRefused,
@@ -21,7 +24,7 @@ from batonmq.errors import (
 )
 from batonmq.properties import Properties
 
-__all__ = ["error_of", "properties_from", "properties_to", "unreachable"]
+__all__ = ["error_of", "properties_from", "properties_to", "too_large", "unreachable"]
 
 # AMQP 0-9-1 section 1.2, constants of class soft-error and hard-error.
 BY_CODE: dict[int, type[BrokerError]] = {
@@ -33,6 +36,10 @@ BY_CODE: dict[int, type[BrokerError]] = {
     530: NotAllowed,
     540: Unsupported,
 }
+
+
+# What a frame's size can say, where the broker sets no limit.
+FRAME_UNLIMITED = 2**32 - 1
 
 
 def error_of(error: BaseException) -> BatonError:
@@ -83,3 +90,13 @@ def properties_from(theirs: pika.BasicProperties) -> Properties:
     """Properties as they came through pika."""
     assert isinstance(theirs, WireProperties)
     return theirs.properties
+
+
+def too_large(channel: Channel, wired: Iterable[WireProperties]) -> ValueError | None:
+    """What to say of properties that fit no frame of this connection, before the broker ends it for them.
+
+    A content header is one frame (AMQP 0-9-1, 4.2.6.1): type, channel, size, class, weight, body size, and an end.
+    """
+    room = (channel.connection.params.frame_max or FRAME_UNLIMITED) - FRAME.size - CONTENT.size - len(FRAME_END)
+    size = max((len(one.properties.raw) for one in wired), default=0)
+    return None if size <= room else ValueError(f"the headers take {size} bytes, and the broker takes at most {room}")

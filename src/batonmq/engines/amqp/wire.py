@@ -1,6 +1,7 @@
 """Content headers past pika's codec: a message's properties go out, and come in, as the bytes that they are.
 
 pika 1.4 cannot write a header that is a float, and reads one as a whole number. What is not UTF-8 it reads as bytes.
+A time beyond the year 9999 ends its connection.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pika.frame import Header
 
 from batonmq.properties import EMPTY, Properties
 
-__all__ = ["WireConnection", "WireProperties"]
+__all__ = ["CONTENT", "FRAME", "FRAME_END", "WireConnection", "WireProperties"]
 
 # A frame's type, channel and size (AMQP 0-9-1, 4.2.3), and a content header's class, weight and body size (4.2.6.1).
 FRAME = struct.Struct(">BHL")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
+from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,7 @@ from batonmq.errors import NotFound, PreconditionFailed
 from batonmq.fields import LongLong
 from batonmq.protocols.stomp.composites import virtual_topic
 from batonmq.protocols.stomp.destinations import (
+    BY_REASON,
     EXCHANGE,
     QUEUE,
     TEMPORARY,
@@ -103,7 +105,8 @@ class Declaring:
         Raises StompFailure, BrokerError.
         """
         if destination.kind == QUEUE:
-            return self.shared_queue(destination.routing_key, headers, ignored=("x-consumer-timeout",)), ""
+            name, address = destination.routing_key, destination.address
+            return self.shared_queue(name, headers, address=address, ignored=("x-consumer-timeout",)), ""
         if destination.kind == EXCHANGE:
             return self._subscription_queue(destination, headers)
         name = destination.routing_key
@@ -113,10 +116,22 @@ class Declaring:
             name = self.temporary_queue(destination, replies=False)
         return self._session.operations.find_queue(name), ""
 
-    def shared_queue(self, name: str, headers: Mapping[str, str], *, ignored: tuple[str, ...] = ()) -> Queue:
+    def resolved(self, destination: Destination) -> Destination:
+        """What a name means that may be of a queue or of a topic."""
+        vhost = self._session.vhost
+        if not destination.may_be_topic or destination.routing_key in vhost.queues:
+            return destination
+        if not any(True for _ in vhost.exchanges[TOPIC_EXCHANGE].match(destination.routing_key, {})):
+            return destination
+        return replace(destination, kind=EXCHANGE, exchange=TOPIC_EXCHANGE)
+
+    def shared_queue(
+        self, name: str, headers: Mapping[str, str], *, address: str = "", ignored: tuple[str, ...] = ()
+    ) -> Queue:
         """A queue that is there, or made now. Raises BrokerError when it differs from what the headers say.
 
-        Only what the headers say is compared: who says nothing about a queue takes it as it is.
+        Only what the headers say is compared: who says nothing about a queue takes it as it is. ``address`` is the
+        topic of which it gets a copy.
         """
         operations = self._session.operations
         arguments = {key: value for key, value in arguments_of(headers).items() if key not in ignored}
@@ -136,9 +151,9 @@ class Declaring:
                 arguments=arguments,
                 defaults=self._defaults(name, arguments),
             )
-            self._belongs(queue)
+            self._belongs(queue, address)
             return queue
-        self._belongs(queue)
+        self._belongs(queue, address)
         described = f"queue '{name}' in vhost '{self._session.vhost.name}'"
         for header, current in (
             ("durable", queue.durable),
@@ -158,28 +173,53 @@ class Declaring:
 
     def _defaults(self, name: str, arguments: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
         """The dead letters of a new queue, if it names none of its own."""
-        dead_letters = self._session.dialect.dead_letters
-        if not dead_letters or name == dead_letters or "x-dead-letter-exchange" in arguments:
+        dialect = self._session.dialect
+        if not dialect.dead_letters or (name and name in (dialect.dead_letters, dialect.expired_letters)):
             return {}
-        return {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead_letters}
+        if "x-dead-letter-exchange" in arguments:
+            return {}
+        found: dict[str, FieldValue] = {"x-dead-letter-exchange": BY_REASON}
+        if not dialect.expired_letters:
+            found = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": dialect.dead_letters}
+        if dialect.deliveries_max:
+            found["x-delivery-limit"] = LongLong(dialect.deliveries_max - 1)
+        return found
 
-    def _belongs(self, queue: Queue) -> None:
+    def _belongs(self, queue: Queue, address: str = "") -> None:
         """Make what a queue of this dialect counts on, where it is not there: its dead letters, its topic."""
         session = self._session
-        dead_letters = session.dialect.dead_letters
-        if (
-            dead_letters
-            and queue.arguments.get("x-dead-letter-routing-key") == dead_letters
-            and queue.arguments.get("x-dead-letter-exchange") == ""
-            and dead_letters not in session.vhost.queues
-        ):
-            # It is the broker's, whatever this user may do.
-            session.vhost.add_queue(dead_letters, durable=True, auto_delete=False, owner=None, arguments={})
-        topic = virtual_topic(queue.name) if session.dialect.has_virtual_topics else None
-        if topic is not None:
+        dialect = session.dialect
+        if dialect.dead_letters and queue.arguments.items() >= self._defaults(queue.name, {}).items():
+            self._make_dead_letters()
+        topic = virtual_topic(queue.name) if dialect.has_virtual_topics else address
+        if topic and topic != queue.name:
             exchange = session.vhost.exchanges[TOPIC_EXCHANGE]
             if session.vhost.find_binding(exchange, queue, topic, {}) is None:
                 session.operations.bind_queue(queue.name, TOPIC_EXCHANGE, topic, {})
+
+    def _make_dead_letters(self) -> None:
+        """They are the broker's, whatever this user may do."""
+        dialect, vhost = self._session.dialect, self._session.vhost
+        names = [name for name in (dialect.dead_letters, dialect.expired_letters) if name]
+        if all(name in vhost.queues for name in names) and (len(names) == 1 or BY_REASON in vhost.exchanges):
+            return
+        for name in names:
+            if name not in vhost.queues:
+                vhost.add_queue(name, durable=True, auto_delete=False, owner=None, arguments={})
+        if len(names) == 1:
+            return
+        exchange = vhost.exchanges.get(BY_REASON)
+        if exchange is None:
+            exchange = vhost.add_exchange(
+                BY_REASON, "headers", durable=True, auto_delete=False, internal=True, arguments={}
+            )
+        for reason, name in (
+            ("expired", dialect.expired_letters),
+            ("rejected", dialect.dead_letters),
+            ("delivery_limit", dialect.dead_letters),
+        ):
+            wanted: dict[str, FieldValue] = {"x-match": "all-with-x", "x-last-death-reason": reason}
+            vhost.add_binding(exchange, vhost.queues[name], "", wanted)
 
     # ------------------------------------------------------------------ queues of subscriptions and connections
 

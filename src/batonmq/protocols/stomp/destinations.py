@@ -6,6 +6,7 @@
 /amq/queue/NAME                     a queue that must be there
 /reply-queue/NAME                   the same; what a reply-to of somebody's temporary queue looks like
 /temp-queue/NAME                    a queue of this connection, which goes with it
+ADDRESS::QUEUE                      as in Artemis: a queue, and the topic of which it gets a copy
 
 Octets of names and keys may be %-escaped, but for reply queues; a slash in them has to be, unless the dialect has names
 with slashes.
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from batonmq.protocols.stomp.dialects import Dialect
 
 __all__ = [
+    "BY_REASON",
     "EXCHANGE",
     "EXISTING",
     "QUEUE",
@@ -47,6 +49,8 @@ TEMPORARY: Final = "temporary queue"
 EXCHANGE: Final = "exchange"
 
 TOPIC_EXCHANGE: Final = "amq.topic"
+# Parts the dead letters of the dialect artemis by why they are.
+BY_REASON: Final = "stomp.dead-letters"
 
 _REPLY_PREFIXES: Final = ("/reply-queue/", "/remote-temp-queue/")
 # As RabbitMQ lists them where it knows none of that name.
@@ -65,6 +69,10 @@ class Destination:
     routing_key: str
     is_pattern: bool = False
     """Does it mean all queues whose names match?"""
+    may_be_topic: bool = False
+    """Is it a topic if there are subscriptions to one of this name, and no queue?"""
+    address: str = ""
+    """The topic of which the queue gets a copy, by a name that has both."""
 
 
 def parse_destination(text: str, dialect: Dialect, headers: Mapping[str, str]) -> Destination:
@@ -75,7 +83,7 @@ def parse_destination(text: str, dialect: Dialect, headers: Mapping[str, str]) -
     ``headers`` are looked at for Artemis' destination-type and subscription-type, which say what a bare name is.
     """
     destination = _with_prefix(text, dialect) if text.startswith("/") else _without_prefix(text, dialect, headers)
-    for name in (destination.exchange, destination.routing_key):
+    for name in (destination.exchange, destination.routing_key, destination.address):
         if len(name.encode(errors="surrogateescape")) > NAME_MAX:
             shown = f"{text[:64]}..."
             raise StompFailure("Invalid destination", f"'{shown}' has a name longer than {NAME_MAX} octets")
@@ -92,9 +100,24 @@ def _without_prefix(text: str, dialect: Dialect, headers: Mapping[str, str]) -> 
             return _topic(text, _segments(text, scheme.removesuffix("/"), "topic", 1, dialect)[0], dialect)
     if "/" in text and not dialect.names_have_slashes:
         raise _unknown(text)
-    if "MULTICAST" in (headers.get("destination-type"), headers.get("subscription-type")):
+    types = (headers.get("destination-type"), headers.get("subscription-type"))
+    if "MULTICAST" in types:
         return _topic(text, _unquoted(text), dialect)
+    if dialect.has_bare_names:
+        return _bare(text, dialect, is_typed="ANYCAST" in types)
     return _queue(text, _unquoted(text), "", dialect)
+
+
+def _bare(text: str, dialect: Dialect, *, is_typed: bool) -> Destination:
+    """A name of Artemis: of a queue, of a queue and the address that it belongs to, or, unless typed, of a topic."""
+    address, colons, name = text.partition("::")
+    if colons:
+        if not address or not name:
+            raise _invalid(text, "queue")
+        return Destination(text, QUEUE, "", _unquoted(name), address=_unquoted(address))
+    if not is_typed and not {"*", "#", ">"}.isdisjoint(text.split(".")):
+        return _topic(text, _unquoted(text), dialect)
+    return Destination(text, QUEUE, "", _unquoted(text), may_be_topic=not is_typed)
 
 
 def _queue(text: str, name: str, prefix: str, dialect: Dialect) -> Destination:

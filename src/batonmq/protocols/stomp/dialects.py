@@ -56,12 +56,18 @@ class Dialect:
     names_queues_as_asked: bool = True
     """Does a MESSAGE name its queue as the subscriber did? Else always in the form ``/queue/NAME``."""
 
+    has_bare_names: bool = False
+    """Is a name without a prefix a queue or a topic, by what there is of it, and ``ADDRESS::QUEUE`` that queue?"""
     has_composites: bool = False
     """Does ``/queue/a,/queue/b`` mean both, and what stands behind ``?`` options? Then queues have wildcards, too."""
     has_virtual_topics: bool = False
     """Does the queue ``Consumer.NAME.VirtualTopic.x`` get what is sent to the topic ``VirtualTopic.x``?"""
     dead_letters: str = ""
     """The queue of the dead letters of queues that are made here and have no others; "": there are none."""
+    expired_letters: str = ""
+    """The queue of those among them that expired; "": the same."""
+    deliveries_max: int = 0
+    """How often a message of such a queue is delivered until it is a dead letter; 0: no limit."""
 
     # Messages.
     is_persistent: bool = False
@@ -77,7 +83,7 @@ class Dialect:
     shows_expiration: bool = True
     """Do they tell for how long they were sent, as expiration?"""
     shows_origin: bool = False
-    """Do they tell of a dead letter why and of which destination it is, in ActiveMQ's headers?"""
+    """Do they tell of a dead letter of which destination it is, and why, in the headers that the broker has for it?"""
     shows_time: bool = False
     """Do all of them have a timestamp, in milliseconds, of when they were sent?"""
     tells_text: frozenset[str] = frozenset()
@@ -177,11 +183,20 @@ ARTEMIS: Final = Dialect(
     names_have_slashes=True,
     subscribes_to_replies=False,
     has_wildcards=True,
+    has_bare_names=True,
+    dead_letters="DLQ",
+    expired_letters="ExpiryQueue",
+    deliveries_max=10,
     shows_defaults=True,
     shows_expiration=False,
+    shows_origin=True,
+    shows_time=True,
+    tells_text=frozenset({V10}),
+    has_user_ids=False,
     shows_persistent=True,
     prefetch=0,
     window=10_240,
+    no_local=("no-local", "activemq.noLocal"),
     keeps_unacknowledged=False,
     nack=ACCEPT,
 )

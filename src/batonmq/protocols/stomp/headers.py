@@ -249,6 +249,12 @@ def _origin(headers: Mapping[str, FieldValue], dialect: Dialect) -> list[tuple[s
     keys, exchange = death.get("routing-keys"), death.get("exchange")
     key = keys[0] if isinstance(keys, list) and keys else None
     found: list[tuple[str, str]] = []
+    if dialect.has_bare_names:
+        found = [("_AMQ_ORIG_ADDRESS", str(key)), ("_AMQ_ORIG_QUEUE", str(death.get("queue")))]
+        time = death.get("time")
+        if death.get("reason") == "expired" and isinstance(time, int):
+            found.append(("_AMQ_ACTUAL_EXPIRY", str(time * 1000)))
+        return found
     if isinstance(key, str) and isinstance(exchange, str) and "original-destination" not in headers:
         found.append(("original-destination", shown_address(exchange, key, dialect)))
     cause = _CAUSES.get(str(death.get("reason")))

@@ -209,6 +209,8 @@ class Sending:
         expires = integer("expires", headers["expires"]) if "expires" in headers else 0
         prepared = PreparedSend(destination, properties, headers, expires=max(expires, 0))
         prepared.route = route
+        if route is not None:
+            prepared.exchange = route.exchange.name
         return prepared
 
     def _look_up(self, text: str, headers: Mapping[str, str]) -> tuple[Destination, Route | None]:
@@ -236,11 +238,12 @@ class Sending:
     def _send(self, prepared: PreparedSend, receipt: str | None, body: bytes) -> None:
         store = self._session.broker.store
         changes = store.changes
-        sends = [(each, self.message(each, body)) for each in (prepared, *prepared.others)]
+        every = (prepared, *prepared.others)
+        # A queue that is not there yet is an error now, or made now.
+        for each in every:
+            self.route(each)
+        sends = [(each, self.message(each, body)) for each in every]
         if prepared.transaction is not None:
-            # A queue that is not there yet is an error now, or made now.
-            for each, _ in sends:
-                self.route(each)
             self._session.transactions.send(sends, receipt)
             return
         if prepared.others:
@@ -270,9 +273,11 @@ class Sending:
         route = prepared.route
         if route is not None and route.version == session.vhost.version:
             return route
-        destination = prepared.destination
+        destination = session.declaring.resolved(prepared.destination)
+        prepared.exchange = destination.exchange
         if destination.kind == QUEUE:
-            session.declaring.shared_queue(destination.routing_key, prepared.headers)
+            name, address = destination.routing_key, destination.address
+            session.declaring.shared_queue(name, prepared.headers, address=address)
         elif destination.kind in (EXISTING, TEMPORARY) and destination.routing_key not in session.vhost.queues:
             raise NotFound(f"no queue '{destination.routing_key}' in vhost '{session.vhost.name}'")
         # A route stays good while nothing is bound, unbound, declared or deleted in the virtual host.
@@ -280,7 +285,7 @@ class Sending:
         if destination.kind != TEMPORARY and _add_nothing(prepared.headers):
             if len(self._known) >= KNOWN_MAX:
                 self._known.clear()
-            self._known[destination.text] = destination, route
+            self._known[destination.text] = prepared.destination, route
         return route
 
     def put(self, prepared: PreparedSend, message: Message) -> int:

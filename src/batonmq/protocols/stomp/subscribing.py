@@ -106,6 +106,7 @@ class Subscribing:
             raise StompFailure("Invalid subscription", detail)
         store = session.broker.store
         changes = store.changes
+        destinations = [session.declaring.resolved(destination) for destination in destinations]
         found = [
             (destination, *session.declaring.for_subscription(destination, headers))
             for destination in destinations
@@ -251,7 +252,7 @@ class Subscribing:
         if destination.kind == TEMPORARY:
             name = session.declaring.temporary_queue(destination, replies=False)
         elif destination.kind == QUEUE:
-            session.declaring.shared_queue(name, headers)
+            session.declaring.shared_queue(name, headers, address=destination.address)
         browser = session.operations.browse(name, selector)
         browsing = Browsing(session, browser, shown_id=shown_id, destination=destination, has_ack=mode != AUTO)
         self._by_key[key] = self._by_number[browsing.number] = browsing

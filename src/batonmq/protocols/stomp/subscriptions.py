@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from batonmq.broker import Consumer
 from batonmq.broker.expiry import NOW_OR_NEVER
 from batonmq.protocols.stomp.codec import V12
-from batonmq.protocols.stomp.destinations import QUEUE, Destination, shown_address
+from batonmq.protocols.stomp.destinations import BY_REASON, QUEUE, TOPIC_EXCHANGE, Destination, shown_address
 from batonmq.protocols.stomp.headers import is_text, shown_headers
 from batonmq.protocols.stomp.messages import message_template
 
@@ -196,12 +196,16 @@ class Subscription(Consumer):
     def _frame_headers(self, message: Message) -> list[tuple[str, str]]:
         destination = self.destination
         dialect = self.session.dialect
-        if dialect.names_queues_as_asked and message.exchange == "" and message.routing_key == self.queue.name:
+        if dialect.names_queues_as_asked and (
+            (message.exchange == "" and message.routing_key == self.queue.name) or message.exchange == BY_REASON
+        ):
             shown = destination.text
+        elif dialect.has_bare_names and message.exchange in ("", TOPIC_EXCHANGE) and destination.text[:1] != "/":
+            shown = message.routing_key
         else:
             shown = shown_address(message.exchange, message.routing_key, dialect)
         headers = [("destination", shown)]
-        if dialect.shows_origin and destination.kind == QUEUE and shown != destination.text:
+        if dialect.has_virtual_topics and destination.kind == QUEUE and shown != destination.text:
             # It came to this queue by a topic.
             headers = [("destination", destination.text), ("original-destination", shown)]
         if self.id is not None:

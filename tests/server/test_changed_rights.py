@@ -48,7 +48,6 @@ class Users:
 
 @pytest.fixture
 def users(own_broker: Broker) -> Users:
-    own_broker.start()
     users = Users(own_broker)
     users.set(EVERYTHING)
     return users

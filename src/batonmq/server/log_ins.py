@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from batonmq.broker.access import User
+from batonmq.broker.connection_log import quoted
 from batonmq.server.authenticator import Authenticator
 from batonmq.server.passwords import verify_password
 from batonmq.server.users import GUEST
@@ -102,5 +103,5 @@ class LogIns:
                 self._refuse(attempt, ": it may log in from this machine only" if is_guest_from_afar else "")
 
     def _refuse(self, attempt: _Attempt, why: str) -> None:
-        logger.warning("%s: log-in refused for user %r%s", attempt.peer, attempt.user[:255], why)
+        logger.warning("%s: log-in refused for user %s%s", attempt.peer, quoted(attempt.user), why)
         self._loop.call_later(self._refusal_seconds, attempt.callback, None)

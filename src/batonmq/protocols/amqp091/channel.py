@@ -76,10 +76,12 @@ class Channel(Publishing):
         self.send_confirms()
         self.is_closing = True
         self.release()
+        text = reply_text(failure.code, failure.detail)
+        self.session.journal.failed(text, self.number)
         self.send(
             methods.ChannelClose(
                 reply_code=failure.code,
-                reply_text=reply_text(failure.code, failure.detail),
+                reply_text=text,
                 class_id=class_id,
                 method_id=method_id,
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import platform
 from typing import TYPE_CHECKING
 
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from batonmq.broker import User
     from batonmq.fields import FieldValue
     from batonmq.protocols.amqp091.session import AmqpSession
-
-log = logging.getLogger("batonmq.amqp")
 
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 
@@ -70,6 +67,7 @@ class Handshake:
             return b""
         if outcome == "wrong":
             self.session.send(PROTOCOL_HEADER)
+            self.session.journal.closed(f"its first bytes, {self.first_bytes[:8]!r}, are no header of AMQP 0-9-1")
             self.session.finish()
             return b""
         rest = self.first_bytes[used:]
@@ -102,6 +100,7 @@ class Handshake:
         """A method of class connection. Raises ProtocolFailure, NotAllowed."""
         if isinstance(method, methods.ConnectionClose):
             self.session.send(method_frame(0, methods.ConnectionCloseOk()))
+            self.session.journal.left(f"{method.reply_code} {method.reply_text}")
             self.session.release()
             self.session.finish()
             return
@@ -110,7 +109,7 @@ class Handshake:
         if not isinstance(method, EXPECTED.get(self.session.state, ())):
             if self.session.state < AWAIT_OPEN:
                 # Whoever speaks out of turn before the log-in is told nothing.
-                log.warning("%s: closed: %s out of turn", self.session.host.peer, type(method).__name__)
+                self.session.journal.closed(f"{type(method).__name__} out of turn")
                 self.session.finish()
                 return
             raise ProtocolFailure(503, f"unexpected method in this state: {type(method).__name__}")
@@ -177,10 +176,12 @@ class Handshake:
                     ),
                 )
             )
+            self.session.journal.closed(detail)
             self.session.start_closing()
             self.session.suspended = False
             self.session.go_on()
         else:
+            self.session.journal.closed("the log-in was refused")
             self.session.suspended = False
             self.session.finish()
 
@@ -206,10 +207,20 @@ class Handshake:
         self.session.operations = Operations(vhost, self.session.user, self.session)
         self.session.operations.deliveries = self.session
         self.session.state = OPEN
+        self._tell_of_log_in(name)
         self.session.broker.observers[self.session] = None
         self.session.send(method_frame(0, methods.ConnectionOpenOk()))
         if self.session.broker.store.error is not None:
             self.session.store_failing(self.session.broker.store.error)
+
+    def _tell_of_log_in(self, vhost: str) -> None:
+        told = self.session.client_properties
+        product, name = told.get("product"), told.get("connection_name")
+        version = told.get("version", told.get("product_version"))
+        client = " ".join(part for part in (product, version) if isinstance(part, str))
+        self.session.journal.logged_in(
+            self.session.user.name, vhost, "AMQP 0-9-1", client, name if isinstance(name, str) else ""
+        )
 
 
 def _credentials(mechanism: str, response: bytes) -> tuple[str, str]:

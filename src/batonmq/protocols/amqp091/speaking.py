@@ -5,12 +5,12 @@ What is sent is collected in ``output`` until the server takes it at the end of 
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from batonmq.broker import CommitGate
+from batonmq.broker.connection_log import ConnectionLog
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.encoder import HEARTBEAT_FRAME, method_frame
 from batonmq.protocols.amqp091.failures import reply_text
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp091.consuming import Settlement
     from batonmq.protocols.amqp091.parser import Event
     from batonmq.protocols.amqp091.publishing import Publishing
-
-log = logging.getLogger("batonmq.amqp")
 
 # Deliveries stop while so many bytes wait to be written to the client.
 UNSENT_MAX = 512 << 10
@@ -88,6 +86,7 @@ class SpeakingSession(ABC):
         self._started = broker.clock.monotonic()
         self._heard = self._said = self._started
         self._has_heard = False
+        self.journal = ConnectionLog(host.peer, broker.clock)
 
     @abstractmethod
     def process(self, events: list[Event]) -> None:
@@ -221,14 +220,15 @@ class SpeakingSession(ABC):
         self.release()
         was_open = self.state >= AWAIT_TUNE_OK
         self.start_closing()
-        if code != 320:
-            log.warning("%s: closed: %s", self.host.peer, reply_text(code, detail))
+        text = reply_text(code, detail)
+        if code == 320:
+            self.journal.ended(text)
+        else:
+            self.journal.closed(text)
         self.send(
             method_frame(
                 0,
-                methods.ConnectionClose(
-                    reply_code=code, reply_text=reply_text(code, detail), class_id=class_id, method_id=method_id
-                ),
+                methods.ConnectionClose(reply_code=code, reply_text=text, class_id=class_id, method_id=method_id),
             )
         )
         if not was_open or self._parser.dead:
@@ -283,6 +283,7 @@ class SpeakingSession(ABC):
 
     def connection_lost(self) -> None:
         """The socket is gone."""
+        self.journal.lost()
         if self.state not in (CLOSING, CLOSED):
             self.release()
         self.state = CLOSED
@@ -298,14 +299,14 @@ class SpeakingSession(ABC):
             self._said = now
         if self.state < OPEN:
             if now - self._started >= self.settings.handshake_timeout and not self.finished:
-                log.warning("%s: closed: the handshake was not finished in time", self.host.peer)
+                self.journal.closed("the handshake was not finished in time")
                 self.finish()
         elif self.state == CLOSING:
             if now - self.closing_since >= self.settings.handshake_timeout:
                 self.finish()
         elif self.heartbeat:
             if now - self._heard > 2 * self.heartbeat and not self.suspended:
-                log.warning("%s: closed: missed heartbeats, timeout: %ds", self.host.peer, self.heartbeat)
+                self.journal.closed(f"missed heartbeats, timeout: {self.heartbeat}s")
                 self.release()
                 self.finish()
             elif now - self._said >= self.heartbeat / 2:

@@ -59,6 +59,7 @@ def _abort(session: StompSession, head: Head, receipt: str | None) -> None:
 
 
 def _disconnect(session: StompSession, _head: Head, receipt: str | None) -> None:
+    session.journal.left()
     # What follows is not looked at (STOMP 1.2 "DISCONNECT"); what was promised before is kept first.
     if receipt is None:
         session.end()

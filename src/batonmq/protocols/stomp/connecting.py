@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Final
 
 from batonmq.broker import Operations
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from batonmq.protocols.stomp.session import StompSession
 
 __all__ = ["Connecting"]
-
-log = logging.getLogger("batonmq.stomp")
 
 VERSIONS: Final = (V12, V11, V10)
 # Milliseconds: whoever asks for rarer heart-beats than once in 30 days asks for none.
@@ -118,7 +115,7 @@ class Connecting:
             if "receipt" in self._headers:
                 headers.append(("receipt-id", self._headers["receipt"]))
         session.send_frame("CONNECTED", headers)
-        log.info("%s: user '%s' speaks STOMP %s", session.host.peer, user.name, session.version)
+        session.journal.logged_in(user.name, name, f"STOMP {session.version}", name=session.client_id)
 
 
 def _agreed(accepted: str | None) -> str:

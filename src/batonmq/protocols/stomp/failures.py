@@ -30,8 +30,11 @@ _NAMES: dict[type[BrokerError], str] = {
 class StompFailure(Exception):
     """The client broke the protocol, or asked for what it cannot have."""
 
-    def __init__(self, message: str, detail: str, *, fatal: bool = False, bare: bool = False) -> None:
+    def __init__(
+        self, message: str, detail: str, *, fatal: bool = False, bare: bool = False, expected: bool = False
+    ) -> None:
         """``fatal``: the connection ends, whatever the dialect. ``bare``: no line end follows the detail.
+        ``expected``: nobody has done wrong.
 
         Clients of RabbitMQ compare bodies, and some of those have a line end and some have none.
         """
@@ -39,6 +42,7 @@ class StompFailure(Exception):
         self.message = message
         self.detail = detail
         self.fatal = fatal
+        self.expected = expected
         self.body = detail if bare else f"{detail}\n"
 
 

@@ -13,6 +13,7 @@ import secrets
 from typing import TYPE_CHECKING, Final, Protocol
 
 from batonmq.broker import CommitGate
+from batonmq.broker.connection_log import ConnectionLog
 from batonmq.errors import BrokerError, StoreError
 from batonmq.protocols.stomp.acknowledging import Acknowledging
 from batonmq.protocols.stomp.codec import V10, Head, encode_frame
@@ -107,6 +108,7 @@ class StompSession:
         self._backlog: list[Event] = []
         self._numbers = 0
         self._received = 0
+        self.journal = ConnectionLog(host.peer, broker.clock)
         self._started = broker.clock.monotonic()
         self._heard = self._said = self._started
         self._has_heard = False
@@ -282,10 +284,13 @@ class StompSession:
             shown.append(("receipt-id", receipt))
         frame = encode_frame("ERROR", shown, failure.body.encode(errors="replace"), self.version)
         if not failure.fatal and self._goes_on():
-            log.info("%s: %s: %s", self.host.peer, failure.message, failure.detail)
+            self.journal.failed(f"{failure.message}: {failure.detail}")
             self.send(frame)
             return
-        log.warning("%s: closed: %s: %s", self.host.peer, failure.message, failure.detail)
+        if failure.expected:
+            self.journal.ended(f"{failure.message}: {failure.detail}")
+        else:
+            self.journal.closed(f"{failure.message}: {failure.detail}")
         self._has_failed = True
         if self.state == ENDING:
             # What its receipt would have promised does not hold.
@@ -334,14 +339,15 @@ class StompSession:
             return
         user = find(self.user.name)
         if user is None:
-            self.fail(StompFailure("Connection closed", f"user '{self.user.name}' is deleted", fatal=True), None)
+            detail = f"user '{self.user.name}' is deleted"
+            self.fail(StompFailure("Connection closed", detail, fatal=True, expected=True), None)
         else:
             self.user = self.operations.user = user
 
     def shutdown(self, reason: str) -> None:
         """The broker stops."""
         if self.state == OPEN:
-            self.fail(StompFailure("Server shutting down", reason, fatal=True), None)
+            self.fail(StompFailure("Server shutting down", reason, fatal=True, expected=True), None)
         elif self.state < OPEN:
             self.end()
 
@@ -353,6 +359,7 @@ class StompSession:
 
     def connection_lost(self) -> None:
         """The socket is gone."""
+        self.journal.lost()
         if self.state == OPEN:
             self._release()
         self.state = CLOSED
@@ -369,7 +376,7 @@ class StompSession:
             self._said = now
         if self.state < OPEN:
             if now - self._started >= self.settings.handshake_timeout:
-                log.warning("%s: closed: no CONNECT in time", self.host.peer)
+                self.journal.closed("no CONNECT in time")
                 self.end()
             return
         if self.state != OPEN:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from batonmq.fields import FieldValue
 
 
+# An argument that tells which of a queue's others nobody asked for.
+BY_DEFAULT = "x-by-default"
+
+
 class Declarations(Checks):
     """exchange.* and queue.* of AMQP 0-9-1, for every protocol."""
 
@@ -94,7 +98,7 @@ class Declarations(Checks):
         """queue.declare; "" has a name made. Raises AccessRefused, PreconditionFailed, ResourceLocked, StoreError.
 
         ``defaults`` are arguments that a protocol adds for a new queue. The user did not ask for them: no permission is
-        needed, and a queue that has them not is not another one.
+        needed, and whoever declares the queue without them, in any protocol, declares the same one.
         """
         arguments = arguments or {}
         defaults = defaults or {}
@@ -103,8 +107,7 @@ class Declarations(Checks):
             existing = self.vhost.queues.get(name)
             if existing is not None:
                 self._require("configure", "queue", name)
-                same = {key: value for key, value in defaults.items() if existing.arguments.get(key) == value}
-                self._require_same_queue(existing, durable, exclusive, auto_delete, {**same, **arguments})
+                self._require_same_queue(existing, durable, exclusive, auto_delete, arguments)
                 existing.used()
                 return existing
             _may_be_new("queue", name)
@@ -128,7 +131,7 @@ class Declarations(Checks):
             durable=durable,
             auto_delete=auto_delete,
             owner=self.owner if exclusive else None,
-            arguments={**defaults, **arguments},
+            arguments=_with_defaults(arguments, defaults),
         )
         if exclusive:
             self.owned[name] = queue
@@ -144,7 +147,11 @@ class Declarations(Checks):
         _require_flags(
             described, (("durable", durable, queue.durable), ("auto_delete", auto_delete, queue.auto_delete))
         )
-        require_equivalent(queue.arguments, arguments, described, tuple(ARGUMENTS))
+        unasked = queue.arguments.get(BY_DEFAULT)
+        names = tuple(ARGUMENTS)
+        if isinstance(unasked, list):
+            names = tuple(name for name in ARGUMENTS if name in arguments or name not in unasked)
+        require_equivalent(queue.arguments, arguments, described, names)
 
     def purge_queue(self, name: str) -> int:
         """queue.purge; tells how many messages went. Raises NotFound, AccessRefused, ResourceLocked."""
@@ -228,6 +235,11 @@ class Declarations(Checks):
         binding = self.vhost.find_binding(exchange, destination, routing_key, arguments)
         if binding is not None:
             self.vhost.remove_binding(binding)
+
+
+def _with_defaults(arguments: Mapping[str, FieldValue], defaults: Mapping[str, FieldValue]) -> Mapping[str, FieldValue]:
+    unasked: list[FieldValue] = [name for name in defaults if name not in arguments]
+    return {**defaults, **arguments, BY_DEFAULT: unasked} if unasked else arguments
 
 
 def _may_be_new(kind: str, name: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from batonmq.broker import Permission, User
+from batonmq.errors import PreconditionFailed
 from batonmq.message import Message
 from batonmq.properties import Properties
 from batonmq.protocols.stomp.composites import matches, parts_of, virtual_topic, with_options
@@ -389,6 +390,20 @@ def test_queues_of_one_dialect_are_those_of_the_others(driven: Driven) -> None:
         b< RECEIPT
         """,
     )
+
+
+@pytest.mark.parametrize("name", ["activemq", "artemis"])
+def test_a_client_of_another_protocol_declares_the_same_queue_without_them(tmp_path: Path, name: str) -> None:
+    driven = Driven(tmp_path / "store.db")
+    play(driven, f"a 1.2 {name}\n a> SEND destination:/queue/q receipt:r\n a< RECEIPT")
+    for _ in range(2):
+        queue = driven.operations.declare_queue("q", durable=True)
+        assert queue.settings.dead_letter_exchange is not None
+        with pytest.raises(PreconditionFailed, match="x-dead-letter-exchange"):
+            driven.operations.declare_queue("q", durable=True, arguments={"x-dead-letter-exchange": "other"})
+        with pytest.raises(PreconditionFailed, match="x-max-length"):
+            driven.operations.declare_queue("q", durable=True, arguments={"x-max-length": 1})
+        driven.crash()
 
 
 def test_dead_letters_need_no_permission(driven: Driven) -> None:

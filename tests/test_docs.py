@@ -20,7 +20,7 @@ import pytest
 
 import batonmq
 from batonmq.broker.exchanges import EXCHANGE_TYPES
-from batonmq.broker.settings import ARGUMENTS
+from batonmq.broker.settings import ARGUMENTS, STREAM_CONSUMERS
 from batonmq.cli import main
 from batonmq.protocols.amqp091.constants import REPLY_NAMES
 from batonmq.protocols.amqp091.failures import HARD
@@ -275,7 +275,10 @@ def test_the_page_of_amqp_has_every_argument_of_a_queue_and_every_type_of_exchan
     assert {argument for argument in said if argument.startswith("x-")} <= {
         *ARGUMENTS,
         *EXCHANGE_TYPES,
-        *("x-match", "x-death", "x-delay", "x-priority", "x-delivery-count"),
+        *STREAM_CONSUMERS,
+        *("x-match", "x-death", "x-delay", "x-priority", "x-delivery-count", "x-cancel-on-ha-failover"),
+        # Types of exchanges that RabbitMQ has and we have not.
+        *("x-local-random", "x-modulus-hash", "x-random", "x-recent-history", "x-jms-topic"),
     }
 
 

@@ -171,6 +171,11 @@ class Properties:
         return self.raw[0] << 8 | self.raw[1]
 
     @property
+    def has_priority(self) -> bool:
+        """Is there a priority at all?"""
+        return bool(self.raw[0] & PRIORITY >> 8)
+
+    @property
     def headers(self) -> dict[str, FieldValue] | None:
         """The application's headers, decoded anew at each access: hold on to the result.
 

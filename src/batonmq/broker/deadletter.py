@@ -4,6 +4,9 @@ The record of deaths is a header, where clients look for it, but what a client h
 the broker has written into a ``DeadLetter`` counts, as in RabbitMQ 4. Else a message that is published again with the
 headers that it came with would be taken for one that goes round in a circle, and its record would grow each time.
 
+With the strategy at-least-once, a dead letter that would get nowhere, or to a queue that is full and refuses, is kept
+back in the queue where it died, among what waits for its time, and tried again.
+
 The copy for the dead-letter queue and the removal from the old one are collected into one store transaction: after a
 crash the message is in one of the two places, never in none.
 """
@@ -29,6 +32,9 @@ REASON = "x-reject-reason"
 # Headers by which a message would wait once more.
 WAITED = TIMES - {DELIVER_AT}
 COUNT_MAX = 2**63 - 1
+# How long a dead letter that nobody takes waits before it is tried again: as long as it is dead, within these bounds
+# (milliseconds).
+WAIT_MIN, WAIT_MAX = 1_000, 30_000
 
 
 def with_reason(message: Message, reason: str) -> Message:
@@ -52,10 +58,7 @@ def dead_letter_message(queue: Queue, message: Message, reason: str, origin: Que
     """
     settings = queue.settings
     name = settings.dead_letter_exchange
-    if name is None:
-        return
-    exchange = queue.vhost.exchanges.get(name)
-    if exchange is None:
+    if name is None or (name not in queue.vhost.exchanges and not settings.dead_letters_at_least_once):
         return
     original = message.properties
     # It has waited already.
@@ -70,18 +73,71 @@ def dead_letter_message(queue: Queue, message: Message, reason: str, origin: Que
             headers[f"x-first-death-{part}"] = deaths[0][part]
         headers[f"x-last-death-{part}"] = deaths[0][part]
     properties = original.replace(headers=headers, expiration=None)
+    copy = DeadLetter(name, message.routing_key, properties, message.body)
+    if not _bring(queue, copy, headers, deaths, origin):
+        if origin is not None:
+            queue.store.owe(copy, origin)
+        queue.delaying().add(copy, _now(queue) + WAIT_MIN)
+
+
+def is_kept_back(queue: Queue, message: Message) -> bool:
+    """Of a message that waits in this queue: is it a dead letter that nobody has taken yet?"""
+    if not message.is_dead_letter:
+        return False
+    deaths = deaths_of(message, message.properties.headers or {})
+    return bool(deaths) and deaths[0].get("queue") == queue.name
+
+
+def bring_again(queue: Queue, queued: QueuedMessage) -> int:
+    """Try anew to get rid of a dead letter that was kept back; 0: it is gone, else when to try again (ms)."""
+    message = queued.message
+    headers = message.properties.headers or {}
+    deaths = deaths_of(message, headers)
+    if _bring(queue, message, headers, deaths, queued if queued.stored == DURABLE else None):
+        return 0
+    now = _now(queue)
+    died = deaths[0].get("time")
+    age = now - int(died) * 1000 if isinstance(died, int) else 0
+    # After twice the time, so that a million of them cost little.
+    return now + min(max(age, WAIT_MIN), WAIT_MAX)
+
+
+def _bring(
+    queue: Queue,
+    message: Message,
+    headers: Mapping[str, FieldValue],
+    deaths: list[Death],
+    origin: QueuedMessage | None,
+) -> bool:
+    """Publish to the dead letters; False: it must stay, as it would get nowhere or somebody would refuse it."""
+    settings = queue.settings
+    name = settings.dead_letter_exchange
+    if name is None:
+        # There are no dead letters any more.
+        return True
+    exchange = queue.vhost.exchanges.get(name)
+    keys = [message.routing_key, *_keys(headers.get("CC"))]
     if settings.dead_letter_routing_key is not None:
         keys = [settings.dead_letter_routing_key]
-    targets = queue.vhost.route(exchange, keys, headers, properties)
-    copy = DeadLetter(name, keys[0], properties, message.body)
+    targets = queue.vhost.route(exchange, keys, headers, message.properties) if exchange is not None else []
     # What was rejected went through a client's hands, so a cycle with it makes progress; the others would go round
     # for ever by themselves.
-    wanted = [target for target in targets if reason == "rejected" or not _is_cycle(target.name, deaths)]
+    wanted = [target for target in targets if deaths[0]["reason"] == "rejected" or not _is_cycle(target.name, deaths)]
+    if settings.dead_letters_at_least_once and not (
+        targets and all(target.has_room_for(message.size) for target in wanted)
+    ):
+        return False
+    copy = DeadLetter(name, keys[0], message.properties, message.body)
     if origin is not None:
         queue.store.owe(copy, origin)
     for target in wanted:
         target.expect(copy)
     queue.vhost.publish(copy, wanted)
+    return True
+
+
+def _now(queue: Queue) -> int:
+    return int(queue.broker.clock.time() * 1000)
 
 
 def counted(message: Message, deliveries: int) -> Message:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.checks import Checks, clean, locked
 from batonmq.broker.exchanges import EXCHANGE_TYPES, Exchange
-from batonmq.broker.settings import ARGUMENTS, require_equivalent
+from batonmq.broker.settings import ARGUMENTS, check_new, require_equivalent
 from batonmq.errors import AccessRefused, PreconditionFailed
 from batonmq.fields import NAME_MAX, type_name
 
@@ -126,6 +126,8 @@ class Declarations(Checks):
         if dead_letters is not None:
             self._require("read", "queue", name)
             self._require("write", "exchange", str(dead_letters))
+        described = self._described("queue", name)
+        check_new(arguments, described, durable=durable, exclusive=exclusive, auto_delete=auto_delete)
         queue = self.vhost.add_queue(
             name,
             durable=durable,

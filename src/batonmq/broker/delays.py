@@ -18,7 +18,7 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
-from batonmq.broker.deadletter import counted
+from batonmq.broker.deadletter import bring_again, counted, is_kept_back
 from batonmq.broker.intake import enter
 from batonmq.broker.memory import OVERHEAD, WINDOW_MIN
 from batonmq.broker.repeating import put_copy, schedule_in
@@ -212,6 +212,9 @@ class Delays:
             if schedule is not None:
                 self._repeat(queued, schedule, due)
                 return
+        if not place and is_kept_back(queue, queued.message):
+            self._bring_again(queued)
+            return
         queue.expect(queued.message)
         waited_at = queued.row
         queued.state = READY
@@ -247,6 +250,19 @@ class Delays:
             if queued.stored:
                 store.delete(queued)
         put_copy(self.queue, queued)
+
+    def _bring_again(self, queued: QueuedMessage) -> None:
+        """A dead letter that nobody took: on to its exchange, or wait on."""
+        store = self.queue.store
+        again = bring_again(self.queue, queued)
+        if again:
+            if queued.stored:
+                store.move(queued, queued.row, again)
+            self._keep(again, queued, 0)
+            return
+        queued.state = GONE
+        if queued.stored:
+            store.delete(queued)
 
     def _refill(self) -> None:
         found = self.queue.store.read_delayed(self.lane_id, self._horizon, READ_MESSAGES, READ_BYTES)

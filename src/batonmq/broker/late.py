@@ -40,7 +40,7 @@ class LateQueue(Queue):
     def accept(self, queued: QueuedMessage) -> None:
         """It is somebody else's, or done with, by now."""
 
-    def release(self, held: list[QueuedMessage], delay: int | None = None) -> None:
+    def release(self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True) -> None:
         """It is back already."""
 
     def reject(self, queued: QueuedMessage, reason: str = "") -> None:

@@ -43,6 +43,10 @@ class ManagementTarget:
     def expect(self, message: Message) -> None:
         """A request is kept nowhere."""
 
+    def has_room_for(self, size: int) -> bool:
+        """Always."""
+        return True
+
     def publish(self, message: Message) -> int:
         """Do what a request asks; one without a reply-to is done all the same. Raises AccessRefused."""
         if message.properties.reply_to:

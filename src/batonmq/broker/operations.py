@@ -14,7 +14,7 @@ from batonmq.broker.exchanges import Exchange
 from batonmq.broker.management import MANAGEMENT, ManagementTarget
 from batonmq.broker.queue import Queue
 from batonmq.broker.replies import is_volatile
-from batonmq.broker.settings import read_timeout
+from batonmq.broker.settings import check_consumer, read_timeout
 from batonmq.broker.sweeping import Move, Purge, Replay
 from batonmq.errors import AccessRefused, PreconditionFailed
 
@@ -103,7 +103,9 @@ class Operations(Declarations):
         alone = not queue.consumers and not queue.settings.single_active
         if (consumer.exclusive and not alone) or any(other.exclusive for other in queue.consumers):
             raise AccessRefused(f"{self._described('queue', queue.name)} in exclusive use")
-        consumer.timeout = read_timeout(consumer.arguments, self._described("queue", queue.name))
+        described = self._described("queue", queue.name)
+        check_consumer(consumer.arguments, queue.arguments, described)
+        consumer.timeout = read_timeout(consumer.arguments, described)
         queue.subscribe(consumer)
 
     # ------------------------------------------------------------------ queues as a whole

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker.deadletter import dead_letter_message
+from batonmq.broker.room import has_room_for
 from batonmq.broker.settings import DROP_HEAD, REJECT_PUBLISH_DLX
 
 if TYPE_CHECKING:
@@ -23,22 +24,10 @@ def refuses(queue: Queue, message: Message) -> bool:
         return False
     if queue.takers:
         queue.dispatch()
-    full = (settings.max_length is not None and queue.ready_count >= settings.max_length) or (
-        settings.max_bytes is not None and queue.ready_bytes + message.size > settings.max_bytes
-    )
+    full = not has_room_for(queue, 1, message.size)
     if full and settings.overflow == REJECT_PUBLISH_DLX:
         dead_letter_message(queue, message, "maxlen")
     return full
-
-
-def has_room_for(queue: Queue, count: int, size: int) -> bool:
-    """Would a queue that refuses when it is full take so many more messages, of so many octets together?"""
-    settings = queue.settings
-    if settings.overflow == DROP_HEAD:
-        return True
-    return (settings.max_length is None or queue.ready_count + count <= settings.max_length) and (
-        settings.max_bytes is None or queue.ready_bytes + size <= settings.max_bytes
-    )
 
 
 def make_room(queue: Queue) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from batonmq.broker.idle import IdleTimer
 from batonmq.broker.overflow import drop_some
 from batonmq.broker.patterns import Pattern, PatternError, compile_pattern
-from batonmq.broker.settings import ARGUMENTS, Settings, read_settings
+from batonmq.broker.settings import ARGUMENTS, NEEDS, Settings, read_settings
 from batonmq.errors import NotFound, PreconditionFailed
 from batonmq.store.interface import Definition
 
@@ -29,26 +29,8 @@ log = logging.getLogger("batonmq.broker")
 
 QUEUES, EXCHANGES, ALL = "queues", "exchanges", "all"
 
-# What a policy may say of a queue: the arguments of queue.declare without "x-".
-OF_QUEUES = frozenset(
-    {
-        "message-ttl",
-        "expires",
-        "max-length",
-        "max-length-bytes",
-        "overflow",
-        "dead-letter-exchange",
-        "dead-letter-routing-key",
-        "delivery-limit",
-        "consumer-timeout",
-        "retry-delay",
-        "retry-backoff",
-        "retry-max-delay",
-    }
-)
-LOWER_COUNTS = frozenset(
-    {"message-ttl", "expires", "max-length", "max-length-bytes", "delivery-limit", "consumer-timeout"}
-)
+# What a policy may say of a queue: arguments of queue.declare without "x-".
+OF_QUEUES = frozenset(name.removeprefix("x-") for name, argument in ARGUMENTS.items() if argument.in_policies)
 ALTERNATE = "alternate-exchange"
 
 
@@ -106,7 +88,7 @@ def _check(name: str, key: str, value: FieldValue) -> None:
         why = " cannot be changed while a queue lives" if f"x-{key}" in ARGUMENTS else " is not known"
         raise PreconditionFailed(f"policy '{name}': {key}{why}; a policy may say: {known}")
     try:
-        ARGUMENTS[f"x-{key}"][0](value)
+        ARGUMENTS[f"x-{key}"].check(value)
     except ValueError as error:
         raise PreconditionFailed(f"policy '{name}': invalid {key}: {error}") from None
 
@@ -190,9 +172,12 @@ class Policies:
 
     # ------------------------------------------------------------------ what they do
 
-    def settings(self, name: str, arguments: Mapping[str, FieldValue], described: str) -> Settings:
-        """What a queue's own arguments and its policy come to. Raises PreconditionFailed for the arguments."""
-        own = read_settings(arguments, described)
+    def settings(self, name: str, arguments: Mapping[str, FieldValue], described: str, *, lenient: bool) -> Settings:
+        """What a queue's own arguments and its policy come to. Raises PreconditionFailed for the arguments.
+
+        ``lenient``: they were accepted before.
+        """
+        own = read_settings(arguments, described, lenient=lenient)
         policy = self._find(QUEUES, name)
         if policy is None:
             return own
@@ -202,21 +187,18 @@ class Policies:
             mine = arguments.get(argument)
             if mine is None:
                 combined[argument] = value
-            elif key in LOWER_COUNTS and isinstance(mine, int) and isinstance(value, int):
-                combined[argument] = min(mine, value)
-        for needs, needed in (
-            ("x-dead-letter-routing-key", "x-dead-letter-exchange"),
-            ("x-retry-backoff", "x-retry-delay"),
-            ("x-retry-max-delay", "x-retry-delay"),
-        ):
+            elif ARGUMENTS[argument].lower_counts:
+                combined[argument] = _lower(mine, value)
+        for needs, (needed, _) in NEEDS.items():
             if needed not in combined:
                 combined.pop(needs, None)
         combined.pop(f"x-{ALTERNATE}", None)
-        return read_settings(combined, described)
+        return read_settings(combined, described, lenient=lenient)
 
     def apply_to_queue(self, queue: Queue) -> None:
         """Have a queue do what its arguments and its policy say now."""
-        settings = self.settings(queue.name, queue.arguments, f"queue '{queue.name}' in vhost '{self._vhost.name}'")
+        described = f"queue '{queue.name}' in vhost '{self._vhost.name}'"
+        settings = self.settings(queue.name, queue.arguments, described, lenient=True)
         if settings != queue.settings:
             queue.configure(settings)
             _drop_what_is_too_much(queue)
@@ -241,6 +223,12 @@ class Policies:
         policy = self._find(EXCHANGES, exchange.name) if exchange.name else None
         alternate = policy.definition.get(ALTERNATE) if policy is not None else None
         exchange.policy_alternate = str(alternate) if isinstance(alternate, str) else None
+
+
+def _lower(mine: FieldValue, other: FieldValue) -> FieldValue:
+    """The lower limit; a negative one is none."""
+    limits = [value for value in (mine, other) if isinstance(value, int) and value >= 0]
+    return min(limits, default=mine)
 
 
 def _drop_what_is_too_much(queue: Queue) -> None:

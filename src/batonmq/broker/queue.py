@@ -21,6 +21,8 @@ from batonmq.broker.memory import OVERHEAD
 from batonmq.broker.pace import Pace
 from batonmq.broker.refilling import can_refill, refill, wants_refill
 from batonmq.broker.retry import come_back, give_back
+from batonmq.broker.room import has_room_for
+from batonmq.broker.settings import QUORUM, quorum_lane
 from batonmq.broker.subscribing import look_at_features, look_for_group, subscribe, unsubscribe
 from batonmq.message import DELAYED, DURABLE, GONE, HELD, IN_MEMORY, READY, QueuedMessage
 from batonmq.store.interface import DELAY_LANE, POSITION_MASK
@@ -129,7 +131,7 @@ class Queue:
         self.pace = Pace(self)
         # Does what its messages or its consumers ask for take the second path?
         self.featured = False
-        # By priority, the highest first; ``lane`` is the one of priority 0.
+        # By priority, the highest first; ``lane``, of priority 0, is for messages without one.
         self.lanes: list[Lane] = []
         # What waits for its time, what is known to have come before, what must be settled in time: if there is any.
         self.delays: Delays | None = None
@@ -198,9 +200,13 @@ class Queue:
 
     def lane_for(self, message: Message) -> Lane:
         """The lane of a message's priority."""
-        if not self.settings.max_priority:
+        settings = self.settings
+        if settings.max_priority:
+            priority = min(message.properties.priority, settings.max_priority)
+        elif settings.queue_type == QUORUM and message.properties.has_priority:
+            priority = quorum_lane(message.properties.priority)
+        else:
             return self.lane
-        priority = min(message.properties.priority, self.settings.max_priority)
         return self.lane if priority == 0 else self._lane_of(priority)
 
     @property
@@ -247,6 +253,14 @@ class Queue:
         if not self.touched:
             self.touch()
         return outcome
+
+    def has_room_for(self, size: int) -> bool:
+        """Would it take a message of so many octets, and not refuse it?"""
+        if has_room_for(self, 1, size):
+            return True
+        if self.takers:
+            self.dispatch()
+        return has_room_for(self, 1, size)
 
     def publish_all(self, messages: list[Message]) -> int:
         """Put messages that nothing must be looked up for at the tail; tells KEPT, or STORED if any needs the disk.
@@ -361,12 +375,13 @@ class Queue:
                 for lane in self.lanes:
                     self.store.drop_mark(lane.lane_id)
 
-    def release(self, held: list[QueuedMessage], delay: int | None = None) -> None:
+    def release(self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True) -> None:
         """Back to their old places, marked as redelivered; the list is in the order in which they were handed out.
 
-        After ``delay`` milliseconds; None: after the queue's own delay, if it has one.
+        After ``delay`` milliseconds; None: after the queue's own delay, if it has one. ``failed``: they were not merely
+        returned (see ``retry``).
         """
-        give_back(self, held, delay)
+        give_back(self, held, delay, failed=failed)
 
     def reject(self, queued: QueuedMessage, reason: str = "") -> None:
         """The message is not wanted by anybody: to the dead letters, with the reason in a header, or away."""

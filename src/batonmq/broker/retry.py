@@ -5,7 +5,9 @@ an ack deadline that has passed. The delay grows with the count, which is in the
 
     retry-delay * backoff ^ (count - 1), at most retry-max-delay
 
-unless whoever gives it back says how long.
+unless whoever gives it back says how long. RabbitMQ's own is delayed-retry-min * count, at most delayed-retry-max, and
+goes by whether the message has failed (basic.reject, a consumer that is lost or too slow) or was merely returned
+(basic.nack), which there does not count, so that its delay does not grow.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.deadletter import counted
 from batonmq.broker.overflow import make_room
-from batonmq.broker.settings import TIME_MAX
+from batonmq.broker.settings import ALL, FAILED, RETURNED, TIME_MAX
 from batonmq.message import DURABLE, GONE, READY
 
 if TYPE_CHECKING:
@@ -27,8 +29,11 @@ if TYPE_CHECKING:
 DELIVERY_LIMIT = "delivery_limit"
 
 
-def retry_delay(settings: Settings, count: int) -> int:
+def retry_delay(settings: Settings, count: int, *, failed: bool = True) -> int:
     """How long a message waits that has come back so many times, in milliseconds."""
+    if settings.retry_delay is None and settings.delayed_retry_type in (ALL, FAILED if failed else RETURNED):
+        least, most = settings.delayed_retry_min, settings.delayed_retry_max
+        return min(least * (count if failed else 1), least if most is None else most)
     if not settings.retry_delay:
         return 0
     most = TIME_MAX if settings.retry_max_delay is None else settings.retry_max_delay
@@ -39,7 +44,7 @@ def retry_delay(settings: Settings, count: int) -> int:
     return int(min(delay, most))
 
 
-def give_back(queue: Queue, held: list[QueuedMessage], wanted: int | None) -> None:
+def give_back(queue: Queue, held: list[QueuedMessage], wanted: int | None, *, failed: bool) -> None:
     """What ``Queue.release`` does."""
     settings = queue.settings
     for queued in reversed(held):
@@ -54,7 +59,7 @@ def give_back(queue: Queue, held: list[QueuedMessage], wanted: int | None) -> No
             queued.message = counted(queued.message, queued.deliveries)
         if is_given_up(queue, queued):
             continue
-        delay = retry_delay(settings, queued.deliveries) if wanted is None else wanted
+        delay = retry_delay(settings, queued.deliveries, failed=failed) if wanted is None else wanted
         if delay:
             queue.delaying().postpone(queued, int(queue.broker.clock.time() * 1000) + delay)
         elif not _is_over(queue, queued):

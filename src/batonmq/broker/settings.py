@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -11,13 +13,22 @@ from batonmq.errors import PreconditionFailed
 from batonmq.fields import type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from batonmq.fields import FieldValue
+
+log = logging.getLogger("batonmq.broker")
 
 DROP_HEAD = "drop-head"
 REJECT_PUBLISH = "reject-publish"
 REJECT_PUBLISH_DLX = "reject-publish-dlx"
+
+AT_LEAST_ONCE = "at-least-once"
+# Which returns RabbitMQ's retry delay is for.
+DISABLED, FAILED, RETURNED, ALL = "disabled", "failed", "returned", "all"
+LOCATORS = ("client-local", "balanced", "random", "least-leaders", "min-masters")
+# A delivery limit that is never reached.
+NO_LIMIT = 2**63
 
 # Times in milliseconds end at 100 years, as timers of clients do.
 TIME_MAX = 100 * 365 * 24 * 3600 * 1000
@@ -34,6 +45,8 @@ class Settings:
     overflow: str = DROP_HEAD
     dead_letter_exchange: str | None = None
     dead_letter_routing_key: str | None = None
+    dead_letter_strategy: str = "at-most-once"
+    queue_type: str = "classic"
     max_priority: int = 0
     single_active: bool = False
     delivery_limit: int | None = None
@@ -43,6 +56,10 @@ class Settings:
     retry_delay: int | None = None
     retry_backoff: float = 1
     retry_max_delay: int | None = None
+    # RabbitMQ's: what failed, was returned, or both, waits for the least delay times its returns, and the most at most.
+    delayed_retry_type: str = DISABLED
+    delayed_retry_min: int = 0
+    delayed_retry_max: int | None = None
     # Of messages with one key within so much time, and among so many keys, only the first is taken.
     deduplication_window: int | None = None
     deduplication_size: int | None = None
@@ -66,9 +83,22 @@ class Settings:
         )
 
     @property
+    def dead_letters_at_least_once(self) -> bool:
+        """Does a dead letter stay until somebody takes it? Only for a queue that refuses when it is full: RabbitMQ."""
+        return (
+            self.dead_letter_strategy == AT_LEAST_ONCE
+            and self.dead_letter_exchange is not None
+            and self.overflow == REJECT_PUBLISH
+        )
+
+    @property
     def counts_deliveries(self) -> bool:
         """Does a message that came back say how often?"""
-        return self.delivery_limit is not None or self.retry_delay is not None
+        return (
+            self.delivery_limit is not None
+            or self.retry_delay is not None
+            or (self.delayed_retry_type != DISABLED and self.delayed_retry_min > 0)
+        )
 
     @property
     def deduplicates(self) -> bool:
@@ -158,63 +188,166 @@ def _one_of(choices: tuple[str, ...], error: str) -> Callable[[FieldValue], str]
     return check
 
 
-# Argument: what checks it, and the setting that it becomes ("" for what is accepted and needs nothing done).
-ARGUMENTS: dict[str, tuple[Callable[[FieldValue], int | float | str | bool], str]] = {
-    "x-message-ttl": (_time, "ttl"),
-    "x-expires": (_lifetime, "expires"),
-    "x-max-length": (_not_negative, "max_length"),
-    "x-max-length-bytes": (_not_negative, "max_bytes"),
-    "x-overflow": (_one_of((DROP_HEAD, REJECT_PUBLISH, REJECT_PUBLISH_DLX), "invalid_overflow"), "overflow"),
-    "x-dead-letter-exchange": (_string, "dead_letter_exchange"),
-    "x-dead-letter-routing-key": (_string, "dead_letter_routing_key"),
-    "x-max-priority": (_priority, "max_priority"),
-    "x-single-active-consumer": (_flag, "single_active"),
-    "x-delivery-limit": (_not_negative, "delivery_limit"),
-    "x-group-header": (_string, "group_header"),
-    "x-retry-delay": (_time, "retry_delay"),
-    "x-retry-backoff": (_multiplier, "retry_backoff"),
-    "x-retry-max-delay": (_time, "retry_max_delay"),
-    "x-deduplication-window": (_lifetime, "deduplication_window"),
-    "x-deduplication-size": (_count, "deduplication_size"),
-    "x-consumer-timeout": (_lifetime, "consumer_timeout"),
-    "x-queue-mode": (_one_of(("default", "lazy"), "\"unsupported queue mode '{}'\""), ""),
-    "x-queue-type": (_one_of(("classic", "quorum"), "\"unsupported queue type '{}'\""), ""),
-    "x-queue-version": (_queue_version, ""),
-    "x-queue-master-locator": (_string, ""),
-    "x-queue-leader-locator": (_string, ""),
-    "x-dead-letter-strategy": (_one_of(("at-most-once", "at-least-once"), "invalid_dlx_strategy"), ""),
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One of RabbitMQ's arguments of a queue, or of ours, and what is done with it."""
+
+    check: Callable[[FieldValue], int | float | str | bool]
+    """Gives the value, or raises ValueError with RabbitMQ's words for what is wrong with it."""
+    setting: str = ""
+    """The field of Settings that it becomes; "": it has no effect here."""
+    queue_type: str = ""
+    """The only type of queue that takes it, where it would mean nothing for others."""
+    in_policies: bool = False
+    """May a policy say it, without "x-"?"""
+    lower_counts: bool = False
+    """Where a policy says it too, does the lower value count, and not the queue's own?"""
+
+
+CLASSIC, QUORUM, STREAM = "classic", "quorum", "stream"
+
+
+def _limit(check: Callable[[FieldValue], int | float | str | bool], setting: str) -> Argument:
+    return Argument(check, setting, in_policies=True, lower_counts=True)
+
+
+def _option(check: Callable[[FieldValue], int | float | str | bool], setting: str) -> Argument:
+    return Argument(check, setting, in_policies=True)
+
+
+ARGUMENTS: dict[str, Argument] = {
+    "x-message-ttl": _limit(_time, "ttl"),
+    "x-expires": _limit(_lifetime, "expires"),
+    "x-max-length": _limit(_not_negative, "max_length"),
+    "x-max-length-bytes": _limit(_not_negative, "max_bytes"),
+    "x-overflow": _option(_one_of((DROP_HEAD, REJECT_PUBLISH, REJECT_PUBLISH_DLX), "invalid_overflow"), "overflow"),
+    "x-dead-letter-exchange": _option(_string, "dead_letter_exchange"),
+    "x-dead-letter-routing-key": _option(_string, "dead_letter_routing_key"),
+    "x-dead-letter-strategy": _option(
+        _one_of(("at-most-once", AT_LEAST_ONCE), "invalid_dlx_strategy"), "dead_letter_strategy"
+    ),
+    "x-max-priority": Argument(_priority, "max_priority", CLASSIC),
+    "x-single-active-consumer": Argument(_flag, "single_active"),
+    "x-delivery-limit": _limit(_integer, "delivery_limit"),
+    "x-group-header": Argument(_string, "group_header"),
+    "x-retry-delay": _option(_time, "retry_delay"),
+    "x-retry-backoff": _option(_multiplier, "retry_backoff"),
+    "x-retry-max-delay": _option(_time, "retry_max_delay"),
+    # RabbitMQ's own retry delay.
+    "x-delayed-retry-type": _option(
+        _one_of((DISABLED, FAILED, RETURNED, ALL), "\"unsupported delayed retry type '{}'\""), "delayed_retry_type"
+    ),
+    "x-delayed-retry-min": _option(_time, "delayed_retry_min"),
+    "x-delayed-retry-max": _option(_time, "delayed_retry_max"),
+    "x-deduplication-window": Argument(_lifetime, "deduplication_window"),
+    "x-deduplication-size": Argument(_count, "deduplication_size"),
+    "x-consumer-timeout": _limit(_lifetime, "consumer_timeout"),
+    "x-queue-type": Argument(_one_of((CLASSIC, QUORUM), "\"unsupported queue type '{}'\""), "queue_type"),
+    # Of files, replicas and memory: checked, and without effect.
+    "x-queue-mode": Argument(_one_of(("default", "lazy"), "\"unsupported queue mode '{}'\""), "", CLASSIC),
+    "x-queue-version": Argument(_queue_version, "", CLASSIC),
+    "x-queue-master-locator": Argument(_string, "", CLASSIC),
+    "x-queue-leader-locator": Argument(_one_of(LOCATORS, "invalid_queue_locator_arg")),
+    "x-quorum-initial-group-size": Argument(_count, "", QUORUM),
+    "x-quorum-target-group-size": Argument(_count, "", QUORUM),
+    "x-max-in-memory-length": Argument(_not_negative, "", QUORUM),
+    "x-max-in-memory-bytes": Argument(_not_negative, "", QUORUM),
+    "x-consumer-disconnected-timeout": Argument(_not_negative, "", QUORUM),
+    # Of streams, which there are none of.
+    "x-max-age": Argument(_string, "", STREAM),
+    "x-stream-max-segment-size-bytes": Argument(_not_negative, "", STREAM),
+    "x-stream-filter-size-bytes": Argument(_not_negative, "", STREAM),
+    "x-initial-cluster-size": Argument(_count, "", STREAM),
 }
+
+# What a consumer may ask of a stream alone.
+STREAM_CONSUMERS = ("x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered")
+
+# Priorities of a quorum queue (RabbitMQ 4.3): strictly the highest first; those above are as good as the highest.
+QUORUM_PRIORITY_MAX, QUORUM_PRIORITY_DEFAULT = 31, 4
+
+
+def quorum_lane(priority: int) -> int:
+    """The lane of a quorum queue for a priority: 0 is that of messages without one, and -1 is taken."""
+    level = min(priority, QUORUM_PRIORITY_MAX) - QUORUM_PRIORITY_DEFAULT
+    return level if level >= 0 else level - 1
+
 
 # What a quorum queue does unless told otherwise (RabbitMQ 4.0): a message that comes back 20 times is a poison one.
 QUORUM_DELIVERY_LIMIT = 20
 
+# What is nothing without another argument.
+NEEDS = {
+    "x-dead-letter-routing-key": ("x-dead-letter-exchange", "routing_key_but_no_dlx_defined"),
+    "x-retry-backoff": ("x-retry-delay", "retry_backoff_but_no_retry_delay"),
+    "x-retry-max-delay": ("x-retry-delay", "retry_max_delay_but_no_retry_delay"),
+}
 
-def read_settings(arguments: Mapping[str, FieldValue], described: str) -> Settings:
-    """Check a queue's arguments.
 
-    ``described`` names the queue in errors. Unknown arguments are left alone, as RabbitMQ does. Raises
-    PreconditionFailed.
+def check_new(
+    arguments: Mapping[str, FieldValue], described: str, *, durable: bool, exclusive: bool, auto_delete: bool
+) -> None:
+    """Refuse a queue that is declared anew with what it could not do. Raises PreconditionFailed.
+
+    What an earlier version has accepted, and is in the store, is not asked.
     """
-    found: dict[str, int | float | str | bool] = {}
+    queue_type = str(_checked("x-queue-type", arguments.get("x-queue-type", CLASSIC), described))
+    flags = (("non-durable", not durable), ("exclusive-owner", exclusive), ("auto-delete", auto_delete))
+    for name, is_set in flags if queue_type == QUORUM else ():
+        if is_set:
+            raise PreconditionFailed(f"invalid property '{name}' for {described}")
     for name, value in arguments.items():
         known = ARGUMENTS.get(name)
         if known is None:
             continue
-        check, setting = known
+        if known.queue_type not in ("", queue_type):
+            raise PreconditionFailed(f"invalid arg '{name}' for {described} of queue type {_type_of(arguments)}")
+        _checked(name, value, described)
+
+
+def check_consumer(arguments: Mapping[str, FieldValue], queue_arguments: Mapping[str, FieldValue], queue: str) -> None:
+    """Refuse what a consumer cannot have of such a queue. Raises PreconditionFailed."""
+    for name in STREAM_CONSUMERS:
+        if name in arguments:
+            raise PreconditionFailed(f"invalid arg '{name}' for {queue} of queue type {_type_of(queue_arguments)}")
+
+
+def _type_of(arguments: Mapping[str, FieldValue]) -> str:
+    """RabbitMQ's word for it."""
+    return f"rabbit_{QUORUM if arguments.get('x-queue-type') == QUORUM else CLASSIC}_queue"
+
+
+def _checked(name: str, value: FieldValue, described: str) -> int | float | str | bool:
+    try:
+        return ARGUMENTS[name].check(value)
+    except ValueError as error:
+        raise PreconditionFailed(f"invalid arg '{name}' for {described}: {error}") from None
+
+
+def read_settings(arguments: Mapping[str, FieldValue], described: str, *, lenient: bool = False) -> Settings:
+    """Check a queue's arguments.
+
+    ``described`` names the queue in errors. Unknown arguments are left alone, as RabbitMQ does. Raises
+    PreconditionFailed; or if ``lenient`` leaves out what is wrong, for queues that an earlier version let in.
+    """
+    found: dict[str, int | float | str | bool] = {}
+    for name, value in arguments.items():
+        known = ARGUMENTS.get(name)
+        if known is None or not known.setting:
+            continue
         try:
-            checked = check(value)
-        except ValueError as error:
-            raise PreconditionFailed(f"invalid arg '{name}' for {described}: {error}") from None
-        if setting:
-            found[setting] = checked
-    if "dead_letter_routing_key" in found and "dead_letter_exchange" not in found:
-        raise PreconditionFailed(
-            f"invalid arg 'x-dead-letter-routing-key' for {described}: routing_key_but_no_dlx_defined"
-        )
-    for name, setting in (("x-retry-backoff", "retry_backoff"), ("x-retry-max-delay", "retry_max_delay")):
-        if setting in found and "retry_delay" not in found:
-            raise PreconditionFailed(f"invalid arg '{name}' for {described}: {setting}_but_no_retry_delay")
-    if arguments.get("x-queue-type") == "quorum":
+            found[known.setting] = _checked(name, value, described)
+        except PreconditionFailed as error:
+            if not lenient:
+                raise
+            log.warning("%s; it counts as not there", error)
+    for name, (needed, fault) in NEEDS.items():
+        if ARGUMENTS[name].setting in found and ARGUMENTS[needed].setting not in found:
+            raise PreconditionFailed(f"invalid arg '{name}' for {described}: {fault}")
+    if found.get("delivery_limit", 0) < 0:  # type: ignore[operator]
+        # RabbitMQ 4: no limit.
+        found["delivery_limit"] = NO_LIMIT
+    elif found.get("queue_type") == QUORUM:
         found.setdefault("delivery_limit", QUORUM_DELIVERY_LIMIT)
     return Settings(**found)  # type: ignore[arg-type]
 

@@ -107,7 +107,8 @@ class VirtualHost:
         lanes: Iterable[LaneRecord] | None = None,
     ) -> Queue:
         """Make a queue, or bring one back with the lanes of the store. Raises PreconditionFailed, StoreError."""
-        settings = self.policies.settings(name, arguments, f"queue '{name}' in vhost '{self.name}'")
+        described = f"queue '{name}' in vhost '{self.name}'"
+        settings = self.policies.settings(name, arguments, described, lenient=lanes is not None)
         # An exclusive queue goes with its connection: nothing of it is ever needed after a restart.
         kept = durable and owner is None
         queue = Queue(

@@ -28,6 +28,10 @@ class Target(Protocol):
         """The broker itself is about to put this in, for a message that is in the store."""
         ...
 
+    def has_room_for(self, size: int) -> bool:
+        """Would it take a message of so many octets, and not refuse it?"""
+        ...
+
 
 class Destination(Protocol):
     """What can be bound to an exchange: a queue or another exchange."""

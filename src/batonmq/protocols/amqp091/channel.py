@@ -59,7 +59,7 @@ class Channel(Publishing):
                 # Nobody is left to settle them.
                 taken = list(self.unsettled.items())
                 self.unsettled.clear()
-                self.release_all(taken)
+                self.release_all(taken, failed=True)
 
         return tell
 
@@ -99,7 +99,7 @@ class Channel(Publishing):
             self._stop(consumer)
         taken = list(self.unsettled.items())
         self.unsettled.clear()
-        self.release_all(taken)
+        self.release_all(taken, failed=True)
 
     # ------------------------------------------------------------------ channel.*
 
@@ -225,11 +225,11 @@ class Channel(Publishing):
         return None
 
     def on_nack(self, m: methods.BasicNack) -> methods.Method | None:
-        self.refuse(m.delivery_tag, multiple=m.multiple, requeue=m.requeue)
+        self.refuse(m.delivery_tag, multiple=m.multiple, requeue=m.requeue, failed=False)
         return None
 
     def on_reject(self, m: methods.BasicReject) -> methods.Method | None:
-        self.refuse(m.delivery_tag, multiple=False, requeue=m.requeue)
+        self.refuse(m.delivery_tag, multiple=False, requeue=m.requeue, failed=True)
         return None
 
     def on_recover(self, m: methods.BasicRecover) -> methods.Method | None:

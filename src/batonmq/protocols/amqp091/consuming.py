@@ -262,17 +262,17 @@ class Settlement(ChannelState):
             queued.lane.queue.accept(queued)
         self.give_credit(taken)
 
-    def refuse(self, tag: int, *, multiple: bool, requeue: bool) -> None:
-        """basic.nack and basic.reject."""
+    def refuse(self, tag: int, *, multiple: bool, requeue: bool, failed: bool) -> None:
+        """basic.nack and basic.reject, which in RabbitMQ 4.3 alone says that the message has failed."""
         taken = self.take_delivery(tag, multiple=multiple)
         if self.transaction is not None:
-            self.transaction.settle("release" if requeue else "reject", taken)
+            self.transaction.settle(("release" if failed else "return") if requeue else "reject", taken)
         elif requeue:
-            self.release_all(taken)
+            self.release_all(taken, failed=failed)
         else:
             self.reject_all(taken)
 
-    def release_all(self, taken: list[tuple[int, QueuedMessage]]) -> None:
+    def release_all(self, taken: list[tuple[int, QueuedMessage]], *, failed: bool) -> None:
         """Give back to the queues, each message to its old place."""
         # Room first: the release makes the queues hand out again, to this consumer as to any other.
         self.give_credit(taken)
@@ -280,7 +280,7 @@ class Settlement(ChannelState):
         for _, queued in taken:
             by_queue.setdefault(queued.lane.queue, []).append(queued)
         for queue, held in by_queue.items():
-            queue.release(held)
+            queue.release(held, failed=failed)
 
     def reject_all(self, taken: list[tuple[int, QueuedMessage]]) -> None:
         """Settle as unwanted: to the dead letters, or away."""
@@ -294,4 +294,4 @@ class Settlement(ChannelState):
             raise ProtocolFailure(540, "requeue=false")
         taken = list(self.unsettled.items())
         self.unsettled.clear()
-        self.release_all(taken)
+        self.release_all(taken, failed=False)

@@ -33,7 +33,7 @@ class Transaction:
         self._published.append((message, targets, mandatory))
 
     def settle(self, outcome: str, taken: list[tuple[int, QueuedMessage]]) -> None:
-        """To be settled at the commit: 'ack', 'release' or 'reject'."""
+        """To be settled at the commit: 'ack', 'release' (it failed), 'return' or 'reject'."""
         self._settled.append((outcome, taken))
 
     def commit(self) -> None:
@@ -44,7 +44,7 @@ class Transaction:
         store = channel.session.broker.store
         if store.error is not None and any(message.properties.persistent for message, _, _ in published):
             raise ResourceError(f"the transaction cannot be kept: {store.error.reason}")
-        self._committing = [entry for outcome, taken in settled if outcome != "release" for entry in taken]
+        self._committing = [entry for outcome, taken in settled if outcome in ("ack", "reject") for entry in taken]
         for message, targets, mandatory in published:
             # A queue may have gone since; what is left decides whether the message comes back.
             left = [target for target in targets if not getattr(target, "deleted", False)]
@@ -52,10 +52,10 @@ class Transaction:
         for outcome, taken in settled:
             if outcome == "ack":
                 channel.accept_all(taken)
-            elif outcome == "release":
-                channel.release_all(taken)
-            else:
+            elif outcome == "reject":
                 channel.reject_all(taken)
+            else:
+                channel.release_all(taken, failed=outcome == "release")
 
     def committed(self) -> None:
         """The store has kept the commit."""

@@ -132,7 +132,7 @@ class Acknowledging:
             subscription.offer()
         if outcome == RELEASE:
             # Room first: the release makes the queues hand out again, to these as to any other.
-            release([queued for _, _, queued in taken])
+            release([queued for _, _, queued in taken], failed=False)
 
 
 def _missing(command: str, header: str) -> StompFailure:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker import KEPT, REFUSED, STORED, Queue, Route
-from batonmq.broker.overflow import has_room_for
 from batonmq.broker.publish_headers import asks, check_headers
+from batonmq.broker.room import has_room_for
 from batonmq.broker.settings import ARGUMENTS
 from batonmq.errors import BrokerError, NotFound, PreconditionFailed, ResourceError
 from batonmq.message import Message

@@ -403,13 +403,13 @@ class Subscribing:
         release(held)
 
 
-def release(held: list[QueuedMessage]) -> None:
-    """Give back to the queues, each message to its old place."""
+def release(held: list[QueuedMessage], *, failed: bool = True) -> None:
+    """Give back to the queues, each message to its old place. Not ``failed``: by NACK, RabbitMQ's basic.nack."""
     by_queue: dict[Queue, list[QueuedMessage]] = {}
     for queued in held:
         by_queue.setdefault(queued.lane.queue, []).append(queued)
     for queue, messages in by_queue.items():
-        queue.release(messages)
+        queue.release(messages, failed=failed)
 
 
 def _key(shown_id: str | None, destination: str) -> str:

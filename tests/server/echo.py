@@ -158,7 +158,7 @@ class EchoSession:
         self.output.append(b"shutdown")
         self.finished = True
 
-    def connection_lost(self) -> None:
+    def connection_lost(self, *, in_order: bool = False) -> None:
         self.is_lost = True
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from tests.support.broker import Broker
 from tests.support.wire import ChannelClosed, Closed, Wire
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 EVIL = "x'\n2026-01-01 00:00:00,000 INFO    \x1b[2Jall is well"
 SHOWN = re.escape(r'''"x'\n2026-01-01 00:00:00,000 INFO    \x1b[2Jall is well"''')
@@ -168,6 +170,15 @@ def test_stomp_breaks(logged: Logged, stomp: Callable[..., socket.socket]) -> No
     logged.line(rf"INFO    {PEER} user 'guest' logged in to virtual host '/' \(STOMP 1\.2\)")
     connection.close()
     logged.line(rf"WARNING {PEER} lost: the client's side of the connection was closed without a word {ENDED}")
+
+
+def test_a_page_that_is_left_closes_its_websocket_and_that_is_in_order(logged: Logged) -> None:
+    url = f"ws://127.0.0.1:{logged.broker.ports['ws']}/ws"
+    with connect(url, subprotocols=[Subprotocol("v12.stomp")]) as page:
+        page.send("CONNECT\naccept-version:1.2\nhost:/\nlogin:guest\npasscode:guest\n\n\0")
+        page.recv(timeout=10)
+    logged.line(rf"INFO    {PEER} closed by the client {ENDED}")
+    assert "WARNING" not in logged.text
 
 
 def test_stomp_fails(logged: Logged, stomp: Callable[..., socket.socket]) -> None:

@@ -49,8 +49,11 @@ class Session(Protocol):
     def shutdown(self, reason: str) -> None:
         """The broker stops in an orderly way: tell the client."""
 
-    def connection_lost(self) -> None:
-        """The socket is gone: give back whatever the client held."""
+    def connection_lost(self, *, in_order: bool = False) -> None:
+        """The socket is gone: give back whatever the client held.
+
+        `in_order`: what carried the session was closed as it should be.
+        """
 
 
 class Host(Protocol):

@@ -195,11 +195,11 @@ class WebSocketSession:
         elif not self._is_gone:
             self._made.shutdown(reason)
 
-    def connection_lost(self) -> None:
-        """See Session."""
+    def connection_lost(self, *, in_order: bool = False) -> None:
+        """See Session. A page that is left closes its WebSocket, and that is all that it says."""
         if self._made is not None and not self._is_gone:
             self._is_gone = True
-            self._made.connection_lost()
+            self._made.connection_lost(in_order=in_order or self._protocol.close_rcvd is not None)
 
     # The opening handshake (RFC 6455, section 4.2)
 

@@ -281,9 +281,12 @@ class SpeakingSession(ABC):
         if self.state >= OPEN:
             self.operations.release_owned()
 
-    def connection_lost(self) -> None:
-        """The socket is gone."""
-        self.journal.lost()
+    def connection_lost(self, *, in_order: bool = False) -> None:
+        """The socket is gone; ``in_order``: what carried it was closed as it should."""
+        if in_order:
+            self.journal.left()
+        else:
+            self.journal.lost()
         if self.state not in (CLOSING, CLOSED):
             self.release()
         self.state = CLOSED

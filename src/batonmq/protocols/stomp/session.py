@@ -357,9 +357,12 @@ class StompSession:
         self.subscribing.release()
         self.operations.release_owned()
 
-    def connection_lost(self) -> None:
-        """The socket is gone."""
-        self.journal.lost()
+    def connection_lost(self, *, in_order: bool = False) -> None:
+        """The socket is gone; ``in_order``: what carried it was closed as it should."""
+        if in_order:
+            self.journal.left()
+        else:
+            self.journal.lost()
         if self.state == OPEN:
             self._release()
         self.state = CLOSED

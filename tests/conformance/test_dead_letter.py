@@ -194,7 +194,9 @@ def test_and_gives_way_to_the_brokers_own_record(ch: Channel, name: str) -> None
 
 def test_a_forged_rejection_keeps_no_cycle_going(ch: Channel, name: str) -> None:
     ch.queue(name, {"x-dead-letter-exchange": "", "x-message-ttl": 20, "x-dead-letter-routing-key": name})
+    ch.select()
     ch.publish(name, headers={"x-death": [{"queue": name, "reason": "rejected", "count": 1}]})
+    ch.confirmed()
     ch.await_count(name, 0)
     assert ch.get(name) is None
 
@@ -276,7 +278,9 @@ def test_several_queues_may_get_a_dead_letter(ch: Channel, name: str) -> None:
 
 def test_a_cycle_without_a_rejection_is_cut(ch: Channel, name: str) -> None:
     ch.queue(name, {"x-dead-letter-exchange": "", "x-message-ttl": 20, "x-dead-letter-routing-key": name})
+    ch.select()
     ch.publish(name)
+    ch.confirmed()
     ch.await_count(name, 0)
     assert ch.get(name) is None
 

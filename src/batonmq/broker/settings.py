@@ -249,7 +249,7 @@ ARGUMENTS: dict[str, Argument] = {
     "x-queue-master-locator": Argument(_string, "", CLASSIC),
     "x-queue-leader-locator": Argument(_one_of(LOCATORS, "invalid_queue_locator_arg")),
     "x-quorum-initial-group-size": Argument(_count, "", QUORUM),
-    "x-quorum-target-group-size": Argument(_count, "", QUORUM),
+    "x-quorum-target-group-size": Argument(_count),
     "x-max-in-memory-length": Argument(_not_negative, "", QUORUM),
     "x-max-in-memory-bytes": Argument(_not_negative, "", QUORUM),
     "x-consumer-disconnected-timeout": Argument(_not_negative, "", QUORUM),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from batonmq.broker.browsing import STEP_SECONDS, Walk
 from batonmq.broker.deadletter import deaths_of
 from batonmq.broker.intake import enter
-from batonmq.broker.settings import DROP_HEAD
+from batonmq.broker.room import has_room_for
 from batonmq.errors import BrokerError, StoreError
 from batonmq.message import DURABLE, GONE, READY, Message, QueuedMessage
 
@@ -37,7 +37,7 @@ def put(queue: Queue, message: Message) -> bool:
 
     False: the queue is full, and is one that refuses.
     """
-    if _is_full(queue, message):
+    if queue.deleted or not has_room_for(queue, 1, message.size):
         return False
     queue.expect(message)
     lane = queue.lane_for(message)
@@ -49,16 +49,6 @@ def put(queue: Queue, message: Message) -> bool:
         queue.store.insert(queued)
     enter(queue, queued)
     return True
-
-
-def _is_full(queue: Queue, message: Message) -> bool:
-    settings = queue.settings
-    if queue.deleted:
-        return True
-    return settings.overflow != DROP_HEAD and (
-        (settings.max_length is not None and queue.ready_count >= settings.max_length)
-        or (settings.max_bytes is not None and queue.ready_bytes + message.size > settings.max_bytes)
-    )
 
 
 class Sweep(ABC):

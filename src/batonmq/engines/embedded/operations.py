@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker import REFUSED, Operations, Permission, Queue, User
+from batonmq.broker.room import has_room_for
 from batonmq.engines.traces import without_traces
 from batonmq.engines.values import Fate, Message, QueueOptions
 from batonmq.errors import ResourceError
@@ -75,14 +76,7 @@ class Queues:
             self.send(name, messages)
 
     def _require_room(self, queue: Queue, messages: Sequence[Message]) -> None:
-        settings = queue.settings
-        if settings.overflow == "drop-head" or not messages:
-            return
-        count = queue.ready_count + len(messages)
-        too_many = settings.max_length is not None and count > settings.max_length
-        added = sum(len(message.body) for message in messages)
-        too_large = settings.max_bytes is not None and queue.ready_bytes + added > settings.max_bytes
-        if too_many or too_large:
+        if messages and not has_room_for(queue, len(messages), sum(len(message.body) for message in messages)):
             raise ResourceError(f"queue '{queue.name}' is full")
 
     def peek(self, name: str, most: int) -> list[Message]:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.driven import Driven
 from tests.support.stomp import Client, settings
-from tests.support.stomp_script import play
+from tests.support.stomp_script import Script, play
 
 TAKEN = """
     a {version} rabbitmq
@@ -237,4 +237,26 @@ def test_a_time_to_live_is_told_as_it_was_sent(driven: Driven) -> None:
         a> SEND destination:/queue/q expiration:60000 | m
         a< MESSAGE expiration:60000 -expires | m
         """,
+    )
+
+
+def test_a_subscription_whose_queue_goes(driven: Driven) -> None:
+    driven.queue("q")
+    script = Script(driven)
+    script.play(
+        """
+        a 1.2 rabbitmq
+        a> SUBSCRIBE destination:/queue/q
+        b 1.2 rabbitmq
+        b> SUBSCRIBE destination:/queue/q id:7
+        """
+    )
+    driven.operations.delete_queue("q")
+    gone = "The server has canceled a subscription.\\nNo more messages will be delivered for"
+    script.play(
+        f"""
+        a> SEND destination:/queue/other
+        a< ERROR message:"Server cancelled subscription" -subscription | {gone} "destination='/queue/q'".\\n
+        b< ERROR message:"Server cancelled subscription" subscription:7 | {gone} "id='7'".\\n
+        """
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.driven import Driven
-from tests.support.stomp import Client, bodies, only, refused
+from tests.support.stomp import Client, bodies, only, refused, settings
 
 QUEUE = "/queue/q"
 
@@ -174,6 +174,25 @@ def test_duplicates_are_known_by_artemis_header(client: Client, driven: Driven) 
     for body in "ab":
         client.do("SEND", {"destination": QUEUE, "_AMQ_DUPL_ID": "1"}, body)
     assert driven.bodies() == ["a"]
+
+
+@pytest.mark.parametrize("header", ["JMSXGroupID", "x-group", "key"])
+@pytest.mark.parametrize("dialect", ["spec", "activemq"])
+def test_groups_begin_among_messages_of_none(driven: Driven, dialect: str, header: str) -> None:
+    if header == "key":
+        driven.queue("q", x_group_header="key")
+    sender = Client(driven, settings(dialect))
+    sender.connect()
+    sender.send(QUEUE, "0")
+    readers = [Client(driven), Client(driven)]
+    for reader in readers:
+        reader.connect()
+        reader.subscribe(QUEUE, ack="client-individual")
+    for number in range(1, 5):
+        sender.put("SEND", {"destination": QUEUE, header: "g"}, str(number))
+    sender.read()
+    found = [bodies(reader.read()) for reader in readers]
+    assert ["1", "2", "3", "4"] in found
 
 
 def test_groups_of_jms_are_kept_together(driven: Driven) -> None:

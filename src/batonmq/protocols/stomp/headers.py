@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batonmq.fields import FieldValue
     from batonmq.protocols.stomp.dialects import Dialect
 
-__all__ = ["flag", "integer", "is_text", "properties_of", "shown_headers", "stamped"]
+__all__ = ["OWN_HEADERS", "flag", "integer", "is_text", "properties_of", "shown_headers", "stamped"]
 
 # What belongs to the frame and not to the message.
 FRAME_HEADERS: Final = frozenset(
@@ -42,6 +42,8 @@ TEXT_MARK: Final = "x-opt-jms-msg-type"
 TEXT: Final = 5
 # The property timestamp is in seconds; what is known more exactly stands here, as of RabbitMQ's plugin for it.
 IN_MILLISECONDS: Final = "timestamp_in_ms"
+# What a message has that its client did not write.
+OWN_HEADERS: Final = frozenset({TEXT_MARK, IN_MILLISECONDS})
 # Above this a timestamp is in milliseconds already: the year 5138 in seconds.
 SECONDS_MAX: Final = 100_000_000_000
 # Those that are looked at one by one.
@@ -265,7 +267,7 @@ def _origin(headers: Mapping[str, FieldValue], dialect: Dialect) -> list[tuple[s
 
 def _is_wish(name: str, headers: Mapping[str, FieldValue]) -> bool:
     """Is it what another header was translated to, or no client's at all?"""
-    if name in (TEXT_MARK, IN_MILLISECONDS):
+    if name in OWN_HEADERS:
         return True
     return name in (DELAY, DELIVER_AT, DEDUPLICATION) and any(
         name == wish and other in headers for other, wish in WISHES.items()

@@ -21,7 +21,7 @@ from batonmq.protocols.stomp.destinations import (
     parse_destination,
 )
 from batonmq.protocols.stomp.failures import StompFailure, missing
-from batonmq.protocols.stomp.headers import integer, properties_of, stamped
+from batonmq.protocols.stomp.headers import OWN_HEADERS, integer, properties_of, stamped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -331,8 +331,10 @@ class Sending:
 
 
 def is_plain(properties: Properties) -> bool:
-    """Is there nothing that a queue without features would look at? Headers that ask for nothing are nothing."""
-    return properties.plain or not (properties.flags & NOT_PLAIN & ~HEADERS or asks(properties))
+    """Is there nothing that a queue without features would look at? Headers of our own are nothing of the kind."""
+    if properties.plain:
+        return True
+    return not properties.flags & NOT_PLAIN & ~HEADERS and (properties.headers or {}).keys() <= OWN_HEADERS
 
 
 def _add_nothing(headers: Mapping[str, str]) -> bool:

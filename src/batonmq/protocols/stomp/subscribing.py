@@ -351,7 +351,9 @@ class Subscribing:
         if subscription.is_implicit:
             return
         headers = [("subscription", subscription.id)] if subscription.id is not None else []
-        detail = f"the queue of '{subscription.destination.text}' was deleted"
+        id_, text = subscription.id, subscription.destination.text
+        named_by = f"destination='{text}'" if id_ is None else f"id='{id_}'"
+        detail = f'The server has canceled a subscription.\nNo more messages will be delivered for "{named_by}".'
         self._session.fail(StompFailure("Server cancelled subscription", detail), None, headers)
 
     # ------------------------------------------------------------------ for others

@@ -94,7 +94,9 @@ class AmqpConsumer(Consumer):
         if session.is_choked or session.unsent >= session.unsent_max:
             return False
         # What needs no acknowledgement is not counted, and waits for the channel's room all the same, as in RabbitMQ.
-        return (self.no_ack or self.credit > 0) and channel.has_room_for(self)
+        if channel.credit <= 0 or (channel.called and not channel.has_room_for(self)):
+            return False
+        return self.no_ack or self.credit > 0
 
     def passed_over(self) -> None:
         channel = self.channel

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
+from typing import cast
 
 import pytest
 from tests.support.timed import Timed
 
 from batonmq.broker.delays import HEAP_MESSAGES
+from batonmq.fields import FieldValue
 
 
 @pytest.fixture
@@ -138,3 +142,25 @@ def test_what_comes_back_after_a_purge_is_kept(driven: Timed) -> None:
     assert queue.ready_count == 1
     driven.crash()
     assert driven.bodies() == ["back"]
+
+
+def test_a_queue_that_is_deleted_leaves_nothing_to_the_collector(driven: Timed) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        for arguments in ({}, {"x_max_priority": 3}, {"x_message_ttl": 1_000}, {"x_retry_delay": 10}):
+            queue = driven.queue("q", durable=True, **cast(dict[str, FieldValue], arguments))
+            driven.publish("a", {"x-delay": 1_000})
+            driven.publish("b", {"x-group": "g"})
+            taker = driven.consume()
+            driven.settle()
+            taker.leave()
+            driven.settle()
+            gone = weakref.ref(queue)
+            del taker
+            driven.operations.delete_queue("q")
+            del queue
+            driven.wait(2)
+            assert gone() is None
+    finally:
+        gc.enable()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from typing import TYPE_CHECKING
+from weakref import proxy
 
 from batonmq.message import READY, QueuedMessage
 
@@ -28,7 +29,8 @@ class Expiry:
     __slots__ = ("_armed_for", "_compact_at", "_heap", "_paged_next", "_queue", "_timer", "_watched", "watching")
 
     def __init__(self, queue: Queue) -> None:
-        self._queue = queue
+        # No cycle: a queue that is deleted is not to wait for the collector.
+        self._queue = proxy(queue)
         # Time and row, each row once; and by row the object that is the message now, as a message that was left to the
         # store and read again, or came back from a consumer, is watched anew.
         self._heap: list[tuple[int, int]] = []

@@ -84,6 +84,12 @@ class Lane:
         # Until it is committed, what is committed is not to be believed.
         self.changed_in = 0
 
+    def remains(self) -> Lane:
+        """Of a queue that is deleted: as empty, and of no queue."""
+        remains = Lane(self.queue, self.store, self.lane_id, self.priority)
+        del remains.queue
+        return remains
+
     @property
     def waiting(self) -> int:
         """How many messages are ready, wherever they are."""

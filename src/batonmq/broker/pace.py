@@ -8,6 +8,7 @@ until they have caught up. Consumers that are slow by nature do not slow a publi
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import proxy
 
 if TYPE_CHECKING:
     from batonmq.broker.queue import Queue
@@ -27,7 +28,8 @@ class Pace:
     __slots__ = ("_at_work", "_handed", "_look_at", "_queue")
 
     def __init__(self, queue: Queue) -> None:
-        self._queue = queue
+        # No cycle: a queue that is deleted is not to wait for the collector.
+        self._queue = proxy(queue)
         self._handed = 0
         self._look_at = 0.0
         self._at_work = True

@@ -46,6 +46,7 @@ class Queue:
     """See the module. Made by ``VirtualHost.declare_queue``."""
 
     __slots__ = (
+        "__weakref__",
         "arguments",
         "auto_delete",
         "broker",
@@ -515,8 +516,14 @@ class Queue:
                 part.stop()
         for lane in self.lanes:
             lane.clear()
+            lane.held.clear()
             self.broker.memory.account(lane)
             self.give_up_lane(lane.lane_id)
+        # Whoever still holds a message of it knows its lane, and that the queue; the other way round it would be a
+        # cycle, which stays for long where the collector looks at old objects seldom.
+        self.delays = self.keys = self.deadlines = self.selection = None
+        self.lanes = []
+        self.lane = self.lane.remains()
         consumers, self.consumers = self.consumers, []
         self.takers.clear()
         for consumer in consumers:

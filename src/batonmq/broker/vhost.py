@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from batonmq.broker.exchanges import EXCHANGE_TYPES, Binding, DefaultExchange, Exchange
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from batonmq.message import Message
     from batonmq.properties import Properties
     from batonmq.store.interface import LaneRecord
+
+BindingKey = tuple[Exchange, str, str]
 
 # Every virtual host has these (AMQP 0-9-1 §3.1.3, and RabbitMQ's amq.rabbitmq.trace).
 PREDECLARED = (
@@ -49,8 +52,8 @@ class VirtualHost:
         for exchange_name, kind, internal in PREDECLARED:
             exchange = EXCHANGE_TYPES[kind](exchange_name, durable=True, internal=internal)
             self.exchanges[exchange_name] = exchange
-        # Bindings by their destination, for when that goes.
-        self._bindings_to: dict[object, list[Binding]] = {}
+        # Bindings by their destination, for when that goes, and there by what makes each one of its own.
+        self._bindings_to: dict[object, dict[BindingKey, Binding]] = {}
         # Who wants to know of each queue that is made, by whoever they are of.
         self.on_queue: dict[object, Callable[[Queue], None]] = {}
 
@@ -167,7 +170,7 @@ class VirtualHost:
             return
         binding = Binding(source, destination, routing_key, arguments)
         source.bind(binding)
-        self._bindings_to.setdefault(destination, []).append(binding)
+        self._bindings_to.setdefault(destination, {})[_key_of(source, routing_key, arguments)] = binding
         self.version += 1
         if keep and _is_kept(binding):
             self.broker.store.define(Definition("binding", self.name, _binding_name(binding), {}, arguments))
@@ -180,18 +183,15 @@ class VirtualHost:
         arguments: Mapping[str, FieldValue],
     ) -> Binding | None:
         """The binding with this key and these arguments, if there is one."""
-        for binding in self._bindings_to.get(destination, ()):
-            if binding.source is source and binding.same_as(destination, routing_key, arguments):
-                return binding
-        return None
+        bindings = self._bindings_to.get(destination)
+        return bindings.get(_key_of(source, routing_key, arguments)) if bindings is not None else None
 
     def remove_binding(self, binding: Binding) -> None:
         """Unbind."""
-        self._bindings_to[binding.destination].remove(binding)
         self._drop_binding(binding)
 
     def _drop_bindings_to(self, destination: object) -> None:
-        for binding in self._bindings_to.pop(destination, []):
+        for binding in self._bindings_to.pop(destination, {}).values():
             self._drop_binding(binding)
 
     def _drop_binding(self, binding: Binding) -> None:
@@ -199,8 +199,11 @@ class VirtualHost:
         if binding not in source.bindings:
             return
         source.unbind(binding)
-        if binding in self._bindings_to.get(binding.destination, ()):
-            self._bindings_to[binding.destination].remove(binding)
+        to = self._bindings_to.get(binding.destination)
+        if to is not None:
+            to.pop(_key_of(source, binding.routing_key, binding.arguments), None)
+            if not to:
+                del self._bindings_to[binding.destination]
         self.version += 1
         if _is_kept(binding):
             self.broker.store.forget("binding", self.name, _binding_name(binding))
@@ -258,6 +261,11 @@ class VirtualHost:
             elif result == REFUSED:
                 refused = True
         return REFUSED if refused else outcome
+
+
+def _key_of(source: Exchange, routing_key: str, arguments: Mapping[str, FieldValue]) -> BindingKey:
+    """Bindings are identified by key and arguments."""
+    return source, routing_key, repr(sorted(arguments.items(), key=itemgetter(0))) if arguments else ""
 
 
 def _is_kept(binding: Binding) -> bool:

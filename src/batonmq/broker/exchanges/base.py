@@ -49,14 +49,6 @@ class Binding:
     routing_key: str
     arguments: Mapping[str, FieldValue]
 
-    def same_as(self, destination: Destination, routing_key: str, arguments: Mapping[str, FieldValue]) -> bool:
-        """Would binding again make this one (bindings are identified by key and arguments)?"""
-        return (
-            self.destination is destination
-            and self.routing_key == routing_key
-            and dict(self.arguments) == dict(arguments)
-        )
-
 
 class Exchange(ABC):
     """Base of the exchange types. Bindings are kept here; a subclass keeps what it needs to match quickly."""
@@ -81,7 +73,8 @@ class Exchange(ABC):
         self.auto_delete = auto_delete
         self.internal = internal
         self.arguments: Mapping[str, FieldValue] = arguments or {}
-        self.bindings: list[Binding] = []
+        # In their order; a dictionary, since one of ten thousand is to go as quickly as the only one.
+        self.bindings: dict[Binding, None] = {}
         # What a policy says of the alternate exchange.
         self.policy_alternate: str | None = None
 
@@ -104,12 +97,12 @@ class Exchange(ABC):
 
     def bind(self, binding: Binding) -> None:
         """Add a binding that is not there yet."""
-        self.bindings.append(binding)
+        self.bindings[binding] = None
         self._added(binding)
 
     def unbind(self, binding: Binding) -> None:
         """Remove a binding."""
-        self.bindings.remove(binding)
+        del self.bindings[binding]
         self._removed(binding)
 
     @abstractmethod

@@ -27,19 +27,20 @@ class DirectExchange(Exchange):
         arguments: Mapping[str, FieldValue] | None = None,
     ) -> None:
         super().__init__(name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments)
-        self._by_key: dict[str, list[Destination]] = {}
+        self._by_key: dict[str, dict[Binding, Destination]] = {}
 
     def _added(self, binding: Binding) -> None:
-        self._by_key.setdefault(binding.routing_key, []).append(binding.destination)
+        self._by_key.setdefault(binding.routing_key, {})[binding] = binding.destination
 
     def _removed(self, binding: Binding) -> None:
         destinations = self._by_key[binding.routing_key]
-        destinations.remove(binding.destination)
+        del destinations[binding]
         if not destinations:
             del self._by_key[binding.routing_key]
 
     def match(self, routing_key: str, headers: Mapping[str, FieldValue]) -> Iterable[Destination]:
-        return self._by_key.get(routing_key, ())
+        found = self._by_key.get(routing_key)
+        return found.values() if found is not None else ()
 
 
 class DefaultExchange(Exchange):

@@ -152,7 +152,7 @@ def test_arguments_that_mean_nothing_are_refused(driven: Timed, value: FieldValu
     queue = driven.queue()
     with pytest.raises(PreconditionFailed, match="invalid arg 'x-consumer-timeout'"):
         Holder(driven, arguments={"x-consumer-timeout": value})
-    assert queue.consumers == []
+    assert not queue.consumers
 
 
 def test_what_was_fetched_has_the_deadline_of_the_queue(driven: Timed) -> None:

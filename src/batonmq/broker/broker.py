@@ -34,6 +34,8 @@ MEMORY_LIMIT = 128 << 20
 # What a turn does of work that can be done bit by bit, for all queues together, so that nobody is held up by it: so
 # many messages that fall due take about 3 ms, with what the store does for them.
 SHARE = 256
+# Queues are read on for so long in one turn, and no further: at a start there may be thousands that want it.
+READ_SECONDS = 0.005
 
 
 class Chore(Protocol):
@@ -261,11 +263,36 @@ class Broker:
 
     def _read_committed(self) -> None:
         """Read on while the store commits, where that can be done."""
-        refills, self._refills = self._refills, {}
-        for lane in refills:
-            if not can_refill(lane) or self.faults.insist(lane.queue.touch, self._refill, lane) is False:
-                self._refills[lane] = None
+        self._refill_some()
         self.dispatch_touched()
+
+    def _refill_some(self) -> None:
+        """Fill windows for as long as a turn may take; those that have had nothing come first in the next one."""
+        refills, self._refills = self._refills, {}
+        end = self.clock.monotonic() + READ_SECONDS
+        waiting: dict[Lane, None] = {}
+        for lane in refills:
+            if self.clock.monotonic() >= end:
+                waiting[lane] = None
+            elif not can_refill(lane) or self.faults.insist(lane.queue.touch, self._refill, lane) is False:
+                self._refills[lane] = None
+        if waiting:
+            self._refills = {**waiting, **self._refills}
+            self.on_work()
+
+    def _expire_some(self) -> None:
+        """The same for what may have expired in the store."""
+        expiries, self._expiries = self._expiries, {}
+        end = self.clock.monotonic() + READ_SECONDS
+        waiting: dict[Lane, None] = {}
+        for lane in expiries:
+            if self.clock.monotonic() >= end:
+                waiting[lane] = None
+            else:
+                self.faults.insist(partial(self.wants_expiry, lane), self._expire, lane)
+        if waiting:
+            self._expiries = {**waiting, **self._expiries}
+            self.on_work()
 
     def _refill(self, lane: Lane) -> bool:
         """Fill the window of a lane; False: it must be tried again after a commit."""
@@ -286,17 +313,12 @@ class Broker:
         self.timetable.after(1.0, what)
 
     def _read_on(self) -> None:
-        refills, self._refills = self._refills, {}
-        expiries, self._expiries = self._expiries, {}
         callbacks, self._reading = self._reading, []
         scans, self._scans = self._scans, {}
         for queue in scans:
             queue.touch()
-        for lane in refills:
-            if self.faults.insist(lane.queue.touch, self._refill, lane) is False:
-                self._refills[lane] = None
-        for lane in expiries:
-            self.faults.insist(partial(self.wants_expiry, lane), self._expire, lane)
+        self._refill_some()
+        self._expire_some()
         for callback in callbacks:
             self.faults.attempt(callback)
         self.dispatch_touched()

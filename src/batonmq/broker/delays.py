@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.deadletter import bring_again, counted, is_kept_back
 from batonmq.broker.intake import enter
-from batonmq.broker.memory import OVERHEAD, WINDOW_MIN
+from batonmq.broker.memory import OVERHEAD
 from batonmq.broker.repeating import put_copy, schedule_in
 from batonmq.broker.schedules import SCHEDULE_MARK
 from batonmq.message import DELAYED, DURABLE, GONE, IN_MEMORY, READY, SPILLED, QueuedMessage
@@ -129,11 +129,14 @@ class Delays:
             self._leave(due, queued, place)
             return
         self._push(due, queued, place)
-        memory = self.queue.broker.memory
-        most = HEAP_BYTES if memory.used <= memory.limit else WINDOW_MIN
+        most = self._most_bytes()
         if (len(self._heap) > HEAP_MESSAGES or self._bytes > most) and self.queue.store.pages:
             self._trim(most)
         self._arm(due)
+
+    def _most_bytes(self) -> int:
+        memory = self.queue.broker.memory
+        return HEAP_BYTES if memory.used <= memory.limit else memory.least(self._bytes)
 
     def _push(self, due: int, queued: QueuedMessage, place: int) -> None:
         heapq.heappush(self._heap, (due, queued.row))
@@ -195,7 +198,9 @@ class Delays:
         return entry
 
     def _wants_refill(self) -> bool:
-        return self._on_disk > 0 and len(self._heap) < HEAP_LOW
+        if self._on_disk <= 0 or len(self._heap) >= HEAP_LOW:
+            return False
+        return not self._heap or self._bytes < self._most_bytes()
 
     def _go_on(self, now: int) -> None:
         if self._wants_refill() or (self._heap and self._heap[0][0] <= now):
@@ -265,7 +270,9 @@ class Delays:
             store.delete(queued)
 
     def _refill(self) -> None:
-        found = self.queue.store.read_delayed(self.lane_id, self._horizon, READ_MESSAGES, READ_BYTES)
+        found = self.queue.store.read_delayed(
+            self.lane_id, self._horizon, READ_MESSAGES, min(READ_BYTES, self._most_bytes())
+        )
         for stored in found:
             self._push(stored.due, self._revive(stored), stored.place)
         if found:

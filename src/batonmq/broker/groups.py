@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from batonmq.message import HELD
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from batonmq.broker.consumer import Consumer
     from batonmq.message import Message, QueuedMessage
 
@@ -110,7 +112,7 @@ class Groups:
         """A consumer came or went: groups of which nothing is held are anybody's."""
         self._last.clear()
 
-    def held_by_others(self, consumers: list[Consumer]) -> bool:
+    def held_by_others(self, consumers: Container[Consumer]) -> bool:
         """Is a group in the hands of somebody who is no consumer any more, or fetches one by one?
 
         Their settling makes no consumer ask for more, so that the queue has to look for itself.

@@ -26,8 +26,7 @@ def dispatch_plain(queue: Queue) -> None:
     ready = lane.ready
     takers = queue.takers
     before = lane.handed
-    while ready and takers:
-        consumer = takers[0]
+    while ready and (consumer := takers.head()) is not None:
         room = consumer.room()
         if not room:
             pass_over(queue, consumer)
@@ -54,8 +53,8 @@ def dispatch_plain(queue: Queue) -> None:
             raise
         if waits and not _is_noted(queue, lane, batch):
             consumer.hold(queue.store.batch)
-        if len(takers) > 1 and takers[0] is consumer:
-            takers.rotate(-1)
+        if consumer.waiting:
+            takers.served(consumer)
     if lane.handed > before and queue.kept:
         queue.store.mark_handed(lane.lane_id, lane.handed & POSITION_MASK)
 
@@ -172,13 +171,7 @@ def next_taker(queue: Queue) -> Consumer | None:
 
     Whoever has lost its room since it was offered is passed over.
     """
-    takers = queue.takers
-    while takers:
-        if len(takers) > 1:
-            best = max(takers, key=lambda consumer: consumer.priority)
-            while takers[0].priority != best.priority:
-                takers.rotate(-1)
-        consumer = takers[0]
+    while (consumer := queue.takers.head()) is not None:
         if consumer.has_room():
             return consumer
         pass_over(queue, consumer)
@@ -194,9 +187,8 @@ def pass_over(queue: Queue, consumer: Consumer) -> None:
 def served(queue: Queue, consumer: Consumer) -> None:
     """It has been given a message: the others in line come first now."""
     # It may have been withdrawn by what the delivery led to.
-    if consumer.waiting and len(queue.takers) > 1:
-        queue.takers.remove(consumer)
-        queue.takers.append(consumer)
+    if consumer.waiting:
+        queue.takers.served(consumer)
 
 
 def take(queue: Queue) -> QueuedMessage | None:

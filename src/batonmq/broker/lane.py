@@ -46,6 +46,7 @@ class Lane:
         "horizon",
         "lane_id",
         "last_row",
+        "next_does_not_fit",
         "next_row",
         "paged",
         "paged_bytes",
@@ -72,6 +73,8 @@ class Lane:
         self.counted = 0
         self.paged = 0
         self.paged_bytes = 0
+        # Is the next message in the store too large to be read while any is at hand?
+        self.next_does_not_fit = False
         self.horizon = self.first_row
         self.handed = self.first_row
         # What choosy consumers took out of the middle, by row: it may lie beyond the horizon, where a read of the store

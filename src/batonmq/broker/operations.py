@@ -101,7 +101,7 @@ class Operations(Declarations):
     def subscribe(self, queue: Queue, consumer: Consumer) -> None:
         """basic.consume. Raises AccessRefused when somebody has, or wants, the queue for himself."""
         alone = not queue.consumers and not queue.settings.single_active
-        if (consumer.exclusive and not alone) or any(other.exclusive for other in queue.consumers):
+        if (consumer.exclusive and not alone) or queue.consumers.exclusive:
             raise AccessRefused(f"{self._described('queue', queue.name)} in exclusive use")
         described = self._described("queue", queue.name)
         check_consumer(consumer.arguments, queue.arguments, described)

@@ -6,7 +6,6 @@ The plain path (publish, dispatch, accept) is what every message pays for; what 
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 from batonmq.broker.deadletter import dead_letter, with_reason
@@ -17,6 +16,7 @@ from batonmq.broker.expiry import Expiry
 from batonmq.broker.handover import dispatch_featured, dispatch_plain, must_hold, take
 from batonmq.broker.intake import KEPT, REFUSED, STORED, publish_featured
 from batonmq.broker.lane import Lane
+from batonmq.broker.line import Consumers, Line
 from batonmq.broker.memory import OVERHEAD
 from batonmq.broker.pace import Pace
 from batonmq.broker.refilling import can_refill, refill, wants_refill
@@ -107,10 +107,10 @@ class Queue:
         self.exclusive = owner is not None
         self.arguments = arguments
         self.deleted = False
-        self.consumers: list[Consumer] = []
+        self.consumers = Consumers()
         self.had_consumer = False
         # Consumers with room, the next to be served first.
-        self.takers: deque[Consumer] = deque()
+        self.takers = Line()
         # Is the queue in the broker's list of what must be looked at when the turn ends?
         self.touched = False
         self.unsettled = 0
@@ -475,7 +475,7 @@ class Queue:
         """The consumer has room (again)."""
         if not consumer.waiting and not (self.settings.single_active and self.active is not consumer):
             consumer.waiting = True
-            self.takers.append(consumer)
+            self.takers.join(consumer)
             if not self.touched:
                 self.touch()
 
@@ -483,12 +483,12 @@ class Queue:
         """The consumer has no room for now."""
         if consumer.waiting:
             consumer.waiting = False
-            self.takers.remove(consumer)
+            self.takers.leave(consumer)
 
     @property
     def active(self) -> Consumer | None:
         """With a single active consumer: the one that is served; the longest there of the highest priority."""
-        return self.consumers[0] if self.consumers else None
+        return self.consumers.first
 
     def subscribe(self, consumer: Consumer) -> None:
         """Add a consumer; whether it may be added is the virtual host's to say."""
@@ -524,7 +524,7 @@ class Queue:
         self.delays = self.keys = self.deadlines = self.selection = None
         self.lanes = []
         self.lane = self.lane.remains()
-        consumers, self.consumers = self.consumers, []
+        consumers, self.consumers = self.consumers, Consumers()
         self.takers.clear()
         for consumer in consumers:
             consumer.waiting = False

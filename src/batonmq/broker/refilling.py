@@ -29,8 +29,14 @@ def wants_refill(lane: Lane) -> bool:
     """Is the window short, while more waits in the store?"""
     if not lane.paged or len(lane.ready) >= READ_AHEAD:
         return False
+    queue = lane.queue
+    if lane.next_does_not_fit and lane.ready:
+        return False
+    # Nobody wants it: it is read when somebody does. Limits drop from the head, which must be at hand.
+    if queue.fault or not (queue.consumers or queue.settings.limits_length):
+        return False
     # Large messages fill a window by their bytes: what is read beyond its share would only be left out again.
-    return lane.bytes * 2 < lane.queue.broker.memory.share_of(lane)
+    return lane.bytes * 2 < queue.broker.memory.share_of(lane)
 
 
 def can_refill(lane: Lane) -> bool:
@@ -61,6 +67,8 @@ def refill(lane: Lane) -> bool:
             _leave_aside(lane, row, fault)
     if lane.horizon == lane.next_row - 1:
         lane.paged = lane.paged_bytes = 0
+    # At once: the next one that reads on is to know of it.
+    lane.queue.broker.memory.account(lane)
     return True
 
 
@@ -78,43 +86,45 @@ def _leave_aside(lane: Lane, row: int, fault: str) -> None:
 
 def _take_in(lane: Lane, found: StoredRun, share: int) -> bool:
     """What was read becomes part of the window, as far as there is room; tells whether there was for all of it."""
-    append = lane.ready.append
     held = lane.held
     unusual = found.unusual
     given_up: list[QueuedMessage] = []
     is_whole = True
     size = read = 0
-    for row, message in zip(found.rows, found.messages, strict=True):
-        if held and row in held:
-            lane.horizon = row
-            continue
-        cost = message.size + OVERHEAD
-        if size + cost > share and read:
-            # Beyond the window it would only be left to the store again.
-            is_whole = False
-            break
-        if unusual and row in unusual:
-            queued = revive(lane, unusual[row])
-            if is_past_limit(lane.queue, queued):
+    try:
+        for row, message in zip(found.rows, found.messages, strict=True):
+            if held and row in held:
                 lane.horizon = row
-                lane.unpage(queued)
-                given_up.append(queued)
                 continue
-            append(queued)
+            cost = message.size + OVERHEAD
+            if size + cost > share and (read or lane.ready):
+                # Beyond the window it would only be left to the store again.
+                is_whole = False
+                break
+            if unusual and row in unusual:
+                queued = revive(lane, unusual[row])
+                if is_past_limit(lane.queue, queued):
+                    lane.horizon = row
+                    lane.unpage(queued)
+                    given_up.append(queued)
+                    continue
+            else:
+                queued = QueuedMessage(message, lane, row)
+                queued.stored = DURABLE
+            lane.ready.append(queued)
+            size += cost
+            read += 1
+            lane.horizon = row
             if queued.expires_at:
                 lane.queue.expiry.watch(queued)
-        else:
-            queued = QueuedMessage(message, lane, row)
-            queued.stored = DURABLE
-            append(queued)
             if not message.properties.plain:
                 lane.queue.look_for_group(message)
-        size += cost
-        read += 1
-        lane.horizon = row
-    lane.bytes += size
-    lane.paged -= read
-    lane.paged_bytes -= size - OVERHEAD * read
+    finally:
+        # Whatever strikes on the way, what is at hand is counted as such.
+        lane.next_does_not_fit = not is_whole and not read
+        lane.bytes += size
+        lane.paged -= read
+        lane.paged_bytes -= size - OVERHEAD * read
     for queued in given_up:
         lane.queue.discard(queued, DELIVERY_LIMIT)
     return is_whole

@@ -383,11 +383,10 @@ class Selection:
                 seat.again.clear()
                 seat.behind = {name: row for name, row in seat.behind.items() if row <= seat.cursor}
 
-    def consumers_changed(self) -> None:
+    def consumers_changed(self, gone: Consumer | None = None) -> None:
         """Somebody came or went."""
-        here = {*self.queue.consumers}
-        for seats in self._seats.values():
-            for consumer in [consumer for consumer in seats if consumer is not None and consumer not in here]:
-                del seats[consumer]
+        if gone is not None:
+            for seats in self._seats.values():
+                seats.pop(gone, None)
         self._groups.rebalance()
         self.queue.touch()

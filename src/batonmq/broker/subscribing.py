@@ -16,15 +16,12 @@ if TYPE_CHECKING:
 def look_at_features(queue: Queue) -> None:
     """Which way do messages take: the plain one, or the one of features?"""
     consumers = queue.consumers
-    if any(consumer.selector is not None for consumer in consumers):
+    if consumers.choosy:
         queue.selection = queue.selection or Selection(queue)
     elif queue.selection is not None and not queue.selection.is_grouped:
         queue.selection = None
     queue.featured = (
-        queue.settings.shapes_the_queue
-        or queue.paused
-        or queue.selection is not None
-        or any(consumer.priority or consumer.timeout is not None for consumer in consumers)
+        queue.settings.shapes_the_queue or queue.paused or queue.selection is not None or consumers.special > 0
     )
 
 
@@ -46,7 +43,7 @@ def look_for_group(queue: Queue, message: Message) -> None:
 
 def subscribe(queue: Queue, consumer: Consumer) -> None:
     """Add a consumer; whether it may be added is the virtual host's to say."""
-    queue.consumers.append(consumer)
+    queue.consumers.add(consumer)
     look_at_features(queue)
     if queue.selection is not None:
         queue.selection.consumers_changed()
@@ -69,9 +66,9 @@ def unsubscribe(queue: Queue, consumer: Consumer) -> None:
     queue.used()
     look_at_features(queue)
     if queue.selection is not None:
-        queue.selection.consumers_changed()
+        queue.selection.consumers_changed(gone=consumer)
     if not queue.consumers:
         if queue.auto_delete and not queue.deleted:
             queue.vhost.remove_queue(queue)
-    elif queue.settings.single_active:
-        _begin(queue, queue.consumers[0])
+    elif queue.settings.single_active and (active := queue.active) is not None:
+        _begin(queue, active)

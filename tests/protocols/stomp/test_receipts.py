@@ -378,7 +378,7 @@ def test_x8_a_connection_may_be_lost_while_it_waits_for_the_store(stored: Driven
     client.put("SUBSCRIBE", {"destination": "/queue/new", "id": "1", "receipt": "r"})
     client.session.connection_lost()
     assert client.read() == []
-    assert stored.operations.find_queue("new").consumers == []
+    assert not stored.operations.find_queue("new").consumers
 
 
 @pytest.mark.parametrize("version", ["spec", "rabbitmq"])
@@ -389,7 +389,7 @@ def test_x8_who_is_sent_away_while_he_waits_for_the_store_does_not_subscribe(sto
     client.session.shutdown("for repairs")
     assert [frame.command for frame in client.read()] == ["RECEIPT", "ERROR"]
     assert client.has_ended()
-    assert stored.operations.find_queue("new").consumers == []
+    assert not stored.operations.find_queue("new").consumers
 
 
 def test_x8_the_broker_s_end_is_told(driven: Driven) -> None:

@@ -1,0 +1,113 @@
+"""What is done for one of thousands costs as much as for one alone."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from tests.support.driven import Driven
+from tests.support.timed import Timed
+
+from batonmq.broker.line import Line
+
+MANY = 10_000
+
+
+@pytest.mark.parametrize("arguments", ["", "x_single_active_consumer", "x_max_priority"])
+def test_consumers_come_and_go(arguments: str) -> None:
+    driven = Driven()
+    driven.queue("q", durable=True, **({arguments: True if "single" in arguments else 3} if arguments else {}))
+    started = time.process_time()
+    takers = [driven.consume(priority=number % 3) for number in range(MANY)]
+    for taker in takers:
+        taker.leave()
+    # Quadratic it was a hundred times as much.
+    assert time.process_time() - started < 3
+    assert not driven.operations.find_queue("q").consumers
+
+
+def test_consumers_of_groups_and_selectors_come_and_go() -> None:
+    driven = Driven()
+    driven.queue()
+    driven.publish("a", {"x-group": "g"})
+    first = driven.consume()
+    driven.settle()
+    started = time.process_time()
+    takers = [driven.consume() for _ in range(MANY)]
+    for taker in takers:
+        taker.leave()
+    assert time.process_time() - started < 3
+    assert first.seen == ["a"]
+
+
+def test_bound_queues_are_deleted() -> None:
+    driven = Driven()
+    operations = driven.operations
+    kinds = ("direct", "fanout", "topic", "headers")
+    for kind in kinds:
+        operations.declare_exchange(kind, kind)
+    for number in range(MANY):
+        driven.queue(f"q{number}", durable=False)
+        for kind in kinds:
+            operations.bind_queue(f"q{number}", kind, "k", {})
+    started = time.process_time()
+    for number in range(MANY):
+        operations.delete_queue(f"q{number}")
+    assert time.process_time() - started < 8
+    assert not any(operations.find_exchange(kind).bindings for kind in kinds)
+
+
+def test_one_queue_is_bound_by_many_keys() -> None:
+    driven = Driven()
+    driven.queue(durable=False)
+    driven.operations.declare_exchange("x", "direct")
+    started = time.process_time()
+    for number in range(MANY):
+        driven.operations.bind_queue("q", "x", f"{number}", {"a": number})
+    for number in range(MANY):
+        driven.operations.unbind_queue("q", "x", f"{number}", {"a": number})
+    assert time.process_time() - started < 3
+
+
+def test_the_line_goes_by_priority_and_then_by_who_has_waited_longest() -> None:
+    driven = Driven()
+    driven.queue()
+    line = Line()
+    takers = {
+        name: driven.taker(tag=name, priority=priority)
+        for name, priority in (("a", 0), ("b", 5), ("c", 0), ("d", -1), ("e", 5), ("f", 2))
+    }
+    for taker in takers.values():
+        line.join(taker)
+    assert [taker.tag for taker in line] == ["b", "e", "f", "a", "c", "d"]
+    line.served(takers["b"])
+    order = []
+    while (head := line.head()) is not None:
+        order.append(head.tag)
+        assert len(line) == 7 - len(order)
+        line.leave(head)
+    assert order == ["e", "b", "f", "a", "c", "d"]
+    assert not line
+
+
+def test_a_start_reads_nothing_that_nobody_wants_and_keeps_within_its_budget(tmp_path: Path) -> None:
+    driven = Timed(tmp_path / "store", memory_limit=1 << 20)
+    count = 200
+    for number in range(count):
+        driven.queue(f"q{number}")
+        for index in range(30):
+            driven.publish(f"{index}", queue=f"q{number}", size=1_000)
+    driven.settle()
+    driven.broker.close()
+    driven.start()
+    driven.settle()
+    assert driven.broker.memory.used == 0
+    for number in range(count):
+        driven.consume(f"q{number}")
+    driven.settle()
+    memory = driven.broker.memory
+    used = sum(queue.lane.bytes for queue in driven.operations.vhost.queues.values())
+    # Each window may have a message or two whatever is left.
+    assert memory.used == used <= 2 * memory.limit
+    assert driven.bodies("q7") == [f"{index}" for index in range(1, 30)]

@@ -20,6 +20,7 @@ from pathlib import Path
 import pika.exceptions
 
 from bench.brokers import Baton, on_disk
+from bench.churn import churn
 from bench.clients import QUEUES, Shared, connect, consumers, keep, producers
 from bench.failures import BenchError
 from bench.ledger import RIPE
@@ -58,7 +59,7 @@ class Soak:
         shared = self.shared
         shared.publishing.set()
         shared.consuming.set()
-        for client in producers(shared):
+        for client in [*producers(shared), churn, churn]:
             self._begin(client, shared.finishing)
         for client in consumers():
             self._begin(client, shared.over)

@@ -44,6 +44,7 @@ class Lane:
         "handed",
         "held",
         "horizon",
+        "is_recounted",
         "lane_id",
         "last_row",
         "next_does_not_fit",
@@ -75,6 +76,8 @@ class Lane:
         self.paged_bytes = 0
         # Is the next message in the store too large to be read while any is at hand?
         self.next_does_not_fit = False
+        # Has a batch failed of whose messages some were left to the store alone? Only reading on tells the count.
+        self.is_recounted = False
         self.horizon = self.first_row
         self.handed = self.first_row
         # What choosy consumers took out of the middle, by row: it may lie beyond the horizon, where a read of the store

@@ -429,6 +429,8 @@ class Queue:
                 queued.lane.unpage(queued)
         elif queued.state == DELAYED and self.delays is not None:
             self.delays.lost(queued)
+        elif queued.lane.paged:
+            queued.lane.is_recounted = True
         if self.keys is not None:
             self.keys.lost(queued)
         queued.stored = IN_MEMORY

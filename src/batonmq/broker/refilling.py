@@ -33,7 +33,7 @@ def wants_refill(lane: Lane) -> bool:
     if lane.next_does_not_fit and lane.ready:
         return False
     # Nobody wants it: it is read when somebody does. Limits drop from the head, which must be at hand.
-    if queue.fault or not (queue.consumers or queue.settings.limits_length):
+    if queue.fault or not (queue.consumers or queue.settings.limits_length or lane.is_recounted):
         return False
     # Large messages fill a window by their bytes: what is read beyond its share would only be left out again.
     return lane.bytes * 2 < queue.broker.memory.share_of(lane)
@@ -60,6 +60,7 @@ def refill(lane: Lane) -> bool:
         if not found.rows and not found.unreadable:
             # The count after an unclean end is the store's own; whatever it was, nothing more is there.
             lane.paged = lane.paged_bytes = 0
+            lane.is_recounted = False
             return False
     is_whole = _take_in(lane, found, share)
     for row, fault in found.unreadable.items():
@@ -67,6 +68,7 @@ def refill(lane: Lane) -> bool:
             _leave_aside(lane, row, fault)
     if lane.horizon == lane.next_row - 1:
         lane.paged = lane.paged_bytes = 0
+        lane.is_recounted = False
     # At once: the next one that reads on is to know of it.
     lane.queue.broker.memory.account(lane)
     return True

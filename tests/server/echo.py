@@ -129,6 +129,10 @@ class EchoSession:
     def is_held(self) -> bool:
         return False
 
+    @property
+    def has_backlog(self) -> bool:
+        return False
+
     def is_ahead(self) -> bool:
         return self.pieces in self.ahead_at
 

@@ -151,13 +151,20 @@ def test_a_client_that_does_not_read_is_told_to_the_session_and_then_no_longer_r
                 session.host.wake()
                 sent += UNSENT_HIGH
                 await until(lambda: not session.output)
-            for _ in range(UNSENT_LIMIT // UNSENT_HIGH + 1):
+            (connection,) = served.server.connections._open
+            while connection._transport.is_reading():
                 session.output.append(bytes(UNSENT_HIGH))
                 session.host.wake()
                 sent += UNSENT_HIGH
                 await until(lambda: not session.output)
-            (connection,) = served.server.connections._open
-            assert not connection._transport.is_reading()
+            assert connection._transport.get_write_buffer_size() < UNSENT_LIMIT + 2 * UNSENT_HIGH
+            # What is said from now on stays in the session, which sees by that how much there is.
+            session.output.append(bytes(UNSENT_HIGH))
+            session.host.wake()
+            sent += UNSENT_HIGH
+            turns = served.broker.turns
+            await until(lambda: served.broker.turns > turns)
+            assert session.output
             received = 0
             while received < sent:
                 received += len(await reader.read(1_000_000))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from batonmq.broker.access import Permission, User
+from batonmq.broker.backlog import Backlog, Share
 from batonmq.broker.broker import Broker
 from batonmq.broker.commit_gate import CommitGate
 from batonmq.broker.consumer import Consumer
@@ -13,6 +14,7 @@ __all__ = [
     "KEPT",
     "REFUSED",
     "STORED",
+    "Backlog",
     "Broker",
     "CommitGate",
     "Consumer",
@@ -20,5 +22,6 @@ __all__ = [
     "Permission",
     "Queue",
     "Route",
+    "Share",
     "User",
 ]

@@ -99,7 +99,7 @@ class Browser:
         return self._walk.finished and not self._found
 
     def read(self, most: int) -> list[Browsed]:
-        """The next messages, not more than ``most``, in a few milliseconds at most. Raises StoreError.
+        """The next messages, not more than ``most`` or about a mebibyte, in a few milliseconds. Raises StoreError.
 
         Empty, and not ``finished``: ask again, best from ``Broker.when_read``. Messages whose
         time is over are left out.
@@ -122,4 +122,9 @@ class Browser:
                 if self._selector is not None and clock.monotonic() > until:
                     self._walk.back_to(lane, entry.row)
                     break
-        return [found.popleft() for _ in range(min(most, len(found)))]
+        shown: list[Browsed] = []
+        size = 0
+        while found and len(shown) < most and size < STEP_BYTES:
+            shown.append(found.popleft())
+            size += shown[-1].message.size
+        return shown

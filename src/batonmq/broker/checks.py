@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from batonmq.errors import AccessRefused, NotFound, ResourceLocked
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batonmq.broker.access import User
     from batonmq.broker.exchanges import Exchange
     from batonmq.broker.queue import Queue
@@ -24,10 +26,17 @@ class Deliveries(Protocol):
         """It is about to be settled, and makes room for another."""
 
 
+class Gate(Protocol):
+    """Holds a connection up."""
+
+    def wait_for_read(self, again: Callable[[], None]) -> None:
+        """Until the store has been read on."""
+
+
 class Checks:
     """One client connection's rights in its virtual host. ``owner`` stands for the connection."""
 
-    __slots__ = ("deliveries", "owned", "owner", "user", "vhost")
+    __slots__ = ("deliveries", "gate", "owned", "owner", "user", "vhost")
 
     def __init__(self, vhost: VirtualHost, user: User, owner: object) -> None:
         self.vhost = vhost
@@ -37,6 +46,8 @@ class Checks:
         self.owned: dict[str, Queue] = {}
         # Set by a protocol whose clients number what they hold.
         self.deliveries: Deliveries | None = None
+        # Set by a protocol: holds up the connection while something that it asked for goes on.
+        self.gate: Gate | None = None
 
     def find_queue(self, name: str) -> Queue:
         """The queue of that name, which may be used by this connection. Raises NotFound, ResourceLocked."""

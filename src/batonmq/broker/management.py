@@ -15,11 +15,13 @@ from batonmq.broker.management_deliveries import DELIVERY_OPERATIONS
 from batonmq.broker.management_policies import POLICY_OPERATIONS
 from batonmq.broker.management_queues import QUEUE_OPERATIONS
 from batonmq.broker.management_request import Answer, Request
-from batonmq.errors import BrokerError, PreconditionFailed, StoreError
+from batonmq.errors import BrokerError, PreconditionFailed, StoreError, Unsupported
 from batonmq.message import Message
 from batonmq.properties import Properties
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from batonmq.broker.broker import Broker
     from batonmq.broker.operations import Operations
 
@@ -80,6 +82,12 @@ class ManagementTarget:
             known = ", ".join(sorted(OPERATIONS))
             raise PreconditionFailed(f'a request is JSON with an "operation", one of: {known}') from None
         return operation(Request(self.operations, fields, reply, reply.refuse))
+
+
+def refuse_requests(targets: Sequence[object]) -> None:
+    """For transactions: a request is no message that could be kept until the commit. Raises Unsupported."""
+    if any(isinstance(target, ManagementTarget) for target in targets):
+        raise Unsupported(f"a request to '{MANAGEMENT}' cannot be part of a transaction")
 
 
 class _Reply:

@@ -97,7 +97,7 @@ class _Peek:
             self._size += message.message.size
         self._left -= len(browsed)
         if self._left and self._size < PEEK_BYTES and not self._browser.finished:
-            self._request.operations.vhost.broker.when_read(self.go_on)
+            self._request.wait_for_read(self.go_on)
         else:
             self._request.reply({"messages": self._found})
 

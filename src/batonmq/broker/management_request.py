@@ -26,6 +26,14 @@ class Request:
     reply: Callable[[Answer], None]
     refuse: Callable[[str], None]
 
+    def wait_for_read(self, again: Callable[[], None]) -> None:
+        """Go on when the store has been read on. What else the client asks for waits: one long answer at a time."""
+        gate = self.operations.gate
+        if gate is None:
+            self.operations.vhost.broker.when_read(again)
+        else:
+            gate.wait_for_read(again)
+
     def text(self, name: str) -> str:
         """A text that must be there. Raises PreconditionFailed."""
         value = self.optional_text(name)

@@ -5,6 +5,7 @@ Reading stops while any of these holds, and TCP then slows the client down:
     SUSPENDED   the session waits for the store
     STORE_FULL  more is collected for the store than it may hold; ends with the next commit
     UNREAD      the client does not read what it is sent, and that has grown too much
+    BACKLOG     the client has asked for more than fits a turn; ends when that is done
     AHEAD       the client publishes faster than consumers that are at work take it; ends within a millisecond
 """
 
@@ -32,6 +33,7 @@ SUSPENDED = 1
 STORE_FULL = 2
 UNREAD = 4
 AHEAD = 8
+BACKLOG = 16
 
 # How long a publisher waits for consumers to catch up, in seconds, before the next 64 KiB are read from it.
 #
@@ -42,7 +44,7 @@ AHEAD_SECONDS = 0.001
 # Above this many bytes that the system has not taken, deliveries to the client wait.
 UNSENT_HIGH = 1024 * 1024
 UNSENT_LOW = 256 * 1024
-# Above this many, which only answers can have made it, its requests wait too.
+# Above this many its requests wait too, and so does what else there is to say.
 UNSENT_LIMIT = 4 * UNSENT_HIGH
 
 # How long a client has to take what is left and close its side, once the conversation is over.
@@ -58,6 +60,7 @@ class Connection(asyncio.BufferedProtocol):
         "_head",
         "_holds",
         "_is_ended",
+        "_is_going_on",
         "_is_lost",
         "_is_woken",
         "_linger",
@@ -81,6 +84,8 @@ class Connection(asyncio.BufferedProtocol):
         # Nothing more is said: what still comes is dropped.
         self._is_ended = False
         self._is_lost = False
+        # What the session left for later is looked at in the next pass of the loop.
+        self._is_going_on = False
         self._linger: asyncio.TimerHandle | None = None
         self.peer = "unknown"
         self.is_loopback = False
@@ -127,6 +132,8 @@ class Connection(asyncio.BufferedProtocol):
             self._connections.turns.wake(self)
         if session.suspended:
             self._hold(SUSPENDED)
+        if session.has_backlog:
+            self._hold(BACKLOG)
         if self._connections.is_store_full():
             self._hold(STORE_FULL)
             self._connections.wait_for_commit(self)
@@ -160,6 +167,7 @@ class Connection(asyncio.BufferedProtocol):
         """The client has caught up."""
         self._release(UNREAD)
         self._tell_writable(is_writable=True)
+        self.wake()
 
     # From the session: batonmq.server.interface.Host
 
@@ -197,6 +205,9 @@ class Connection(asyncio.BufferedProtocol):
         session = self._session
         if session is None or self._is_ended or session.is_held:
             return
+        if self._holds & UNREAD and not session.finished:
+            # It stays in the session, which sees by that how much there is.
+            return
         try:
             session.turn_ended()
         except Exception:
@@ -211,6 +222,14 @@ class Connection(asyncio.BufferedProtocol):
                 self._hold(UNREAD)
         if session.finished:
             self._end()
+        elif session.has_backlog:
+            self._hold(BACKLOG)
+            if not self._is_going_on and not self._holds & UNREAD:
+                self._is_going_on = True
+                # Behind what the loop finds to read from others.
+                self._connections.loop.call_soon(self._go_on)
+        else:
+            self._release(BACKLOG)
 
     def tick(self, now: float) -> None:
         """Time has passed."""
@@ -278,6 +297,19 @@ class Connection(asyncio.BufferedProtocol):
         self._session = session
         return session
 
+    def _go_on(self) -> None:
+        """Have the session do more of what it left for later."""
+        self._is_going_on = False
+        session = self._session
+        if session is None or self._is_ended:
+            return
+        try:
+            session.go_on()
+        except Exception:
+            self._broken("doing what the client asked for")
+        else:
+            self.wake()
+
     def _hold(self, reason: int) -> None:
         if not self._holds:
             self._transport.pause_reading()
@@ -310,7 +342,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._linger = self._connections.loop.call_later(LINGER_SECONDS, transport.abort)
         if transport.can_write_eof():
-            self._release(SUSPENDED | STORE_FULL | UNREAD)
+            self._release(SUSPENDED | STORE_FULL | UNREAD | BACKLOG)
             with contextlib.suppress(OSError):  # the client is gone already, which the loop is about to tell
                 transport.write_eof()
         else:

@@ -28,6 +28,16 @@ class Session(Protocol):
     def is_held(self) -> bool:
         """Does the output wait for the store? The session asks to be woken when it may go."""
 
+    @property
+    def has_backlog(self) -> bool:
+        """Does something that the client asked for wait: for another turn, or for its output to be taken?
+
+        Then the server reads nothing from this client, and calls `go_on` in the next turn in which there is room.
+        """
+
+    def go_on(self) -> None:
+        """Do more of what waits, if the session is not suspended."""
+
     def receive(self, data: bytes) -> None:
         """Bytes that came, in any pieces."""
 

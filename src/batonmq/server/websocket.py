@@ -125,6 +125,16 @@ class WebSocketSession:
         """See Session."""
         return self._made is not None and not self._is_gone and self._made.is_held
 
+    @property
+    def has_backlog(self) -> bool:
+        """See Session."""
+        return self._made is not None and not self._is_gone and self._made.has_backlog
+
+    def go_on(self) -> None:
+        """See Session."""
+        if self._made is not None and not self._is_gone:
+            self._made.go_on()
+
     def is_ahead(self) -> bool:
         """See Session."""
         return self._made is not None and not self._is_gone and self._made.is_ahead()

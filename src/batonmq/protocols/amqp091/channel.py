@@ -166,6 +166,7 @@ class Channel(Publishing):
         # A reply consumer has no queue, and nobody looks for it.
         no_queue: Queue = None  # type: ignore[assignment]
         consumer = ReplyConsumer(self, no_queue, tag, 0, no_ack=True, exclusive=False, priority=0, arguments={})
+        consumer.is_dropping = False
         consumer.token = session.vhost.replies.open(consumer)
         session.vhost.version += 1
         self.consumers[tag] = self.reply_consumer = consumer

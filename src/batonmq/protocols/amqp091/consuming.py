@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from batonmq.broker import Consumer
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
     from batonmq.broker import Queue
     from batonmq.fields import FieldValue
+
+log = logging.getLogger("batonmq.amqp")
+
+# Direct replies are dropped while so many bytes of output wait for their client.
+REPLIES_MAX = 64 << 20
 
 
 class AmqpConsumer(Consumer):
@@ -142,9 +148,21 @@ def _with_count(queued: QueuedMessage) -> QueuedMessage:
 class ReplyConsumer(AmqpConsumer):
     """Consumes from the pseudo-queue of direct replies; has no queue that could wait for it."""
 
-    __slots__ = ("token",)
+    __slots__ = ("is_dropping", "token")
 
+    is_dropping: bool
     token: str
+
+    def deliver(self, queued: QueuedMessage) -> bool:
+        session = self.channel.session
+        if session.unsent >= REPLIES_MAX:
+            # Nobody can be made to wait for somebody else's client, and there is no queue for what it does not read.
+            if not self.is_dropping:
+                log.warning("%s: replies are dropped: the client does not read those that came", session.host.peer)
+            self.is_dropping = True
+            return False
+        self.is_dropping = False
+        return super().deliver(queued)
 
 
 class Settlement(ChannelState):

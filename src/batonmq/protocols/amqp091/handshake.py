@@ -206,6 +206,7 @@ class Handshake:
         self.session.vhost = vhost
         self.session.operations = Operations(vhost, self.session.user, self.session)
         self.session.operations.deliveries = self.session
+        self.session.operations.gate = self.session.gate
         self.session.state = OPEN
         self._tell_of_log_in(name)
         self.session.broker.observers[self.session] = None

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from batonmq.broker import KEPT, REFUSED, STORED, Route
+from batonmq.broker.management import refuse_requests
 from batonmq.broker.publish_headers import asks, check_headers
 from batonmq.broker.replies import REPLY_TO
 from batonmq.errors import ResourceError
@@ -117,6 +118,7 @@ class Publishing(Settlement):
         else:
             targets = self.session.vhost.route(route.exchange, keys, headers, properties)
         if self.transaction is not None:
+            refuse_requests(targets)
             self.transaction.publish(message, targets, mandatory=method.mandatory)
             return KEPT
         return self.put(message, targets, mandatory=method.mandatory)

@@ -12,6 +12,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from batonmq.broker import Route
+from batonmq.broker.backlog import OUTPUT_MAX, QUICK
 from batonmq.errors import BrokerError, NotAllowed, StoreError
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.channel import Channel
@@ -23,7 +24,7 @@ from batonmq.protocols.amqp091.speaking import Host, SpeakingSession
 from batonmq.protocols.amqp091.states import AWAIT_HEADER, CLOSED, CLOSING, OPEN
 
 if TYPE_CHECKING:
-    from batonmq.broker import Broker
+    from batonmq.broker import Broker, Share
     from batonmq.message import QueuedMessage
     from batonmq.protocols.amqp091.parser import Event
     from batonmq.protocols.amqp091.settings import AmqpSettings
@@ -51,17 +52,14 @@ class AmqpSession(SpeakingSession):
                 return
         if self.state == CLOSED:
             return
-        events = self._parser.feed(data)
-        if self.suspended or self._backlog:
-            self._backlog.extend(events)
-            return
-        self.process(events)
+        self.backlog.take(self._parser.feed(data))
 
-    def process(self, events: list[Event]) -> None:
-        """Do what these ask for; what is wrong with one closes its channel, or the connection."""
+    def process(self, events: list[Event], share: Share) -> int:
+        """Do what these ask for; what is wrong with one closes its channel, or the connection. See ``Working``."""
         channels = self.channels
         at = 0
         end = len(events)
+        quick = QUICK
         while at < end:
             event = events[at]
             try:
@@ -87,13 +85,18 @@ class AmqpSession(SpeakingSession):
                 log.exception("%s: a fault of the broker's own ended the connection", self.host.peer)
                 self.close(541, "a fault of the broker's own; see its log")
             at += 1
-            if self.suspended:
-                self._backlog.extend(events[at:])
-                return
-        if events and events[-1][0] == PUBLISH:
-            self._last_route = events[-1][2].route
+            if self.suspended or self.unsent >= OUTPUT_MAX:
+                break
+            quick -= 1
+            if not quick or event[0] == METHOD:
+                if share.is_used():
+                    break
+                quick = QUICK
+        if at and (last := events[at - 1])[0] == PUBLISH:
+            self._last_route = last[2].route
         if self.broker.store.has_work():
             self.host.wake()
+        return at
 
     def is_ahead(self) -> bool:
         """See ``Pace``: judged by the queue of the last publish, as most clients publish to one at a time."""

@@ -6,10 +6,9 @@ What is sent is collected in ``output`` until the server takes it at the end of 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
-from batonmq.broker import CommitGate
+from batonmq.broker import Backlog, CommitGate
 from batonmq.broker.connection_log import ConnectionLog
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.encoder import HEARTBEAT_FRAME, method_frame
@@ -21,7 +20,7 @@ from batonmq.protocols.amqp091.states import AWAIT_HEADER, AWAIT_TUNE_OK, CLOSED
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from batonmq.broker import Broker, Operations, User
+    from batonmq.broker import Broker, Operations, Share, User
     from batonmq.broker.vhost import VirtualHost
     from batonmq.errors import StoreError
     from batonmq.fields import FieldValue
@@ -70,13 +69,12 @@ class SpeakingSession(ABC):
         self.vhost: VirtualHost
         self.operations: Operations
         self.channels: dict[int, Channel] = {}
-        # Bytes of deliveries since the output was last taken; and does the socket take no more?
+        # Bytes that were said since the output was last taken; and does the socket take no more?
         self.unsent = 0
         self.unsent_max = UNSENT_MAX
         self.is_choked = False
         self._parser = FrameParser(max_body=self.settings.max_message_size)
-        # Events that wait while the session is suspended.
-        self._backlog: deque[Event] = deque()
+        self.backlog: Backlog[Event] = Backlog(self, broker.clock)
         self._confirming: dict[Publishing, None] = {}
         self._sharing: dict[Settlement, None] = {}
         self._last_route: object = None
@@ -89,8 +87,8 @@ class SpeakingSession(ABC):
         self.journal = ConnectionLog(host.peer, broker.clock)
 
     @abstractmethod
-    def process(self, events: list[Event]) -> None:
-        """Do what the client asks for."""
+    def process(self, events: list[Event], share: Share) -> int:
+        """Do what the client asks for. See ``Working``."""
 
     # ------------------------------------------------------------------ bytes out
 
@@ -99,6 +97,7 @@ class SpeakingSession(ABC):
         if not self.output:
             self.host.wake()
         self.output.append(data)
+        self.unsent += len(data)
 
     def send_last(self, data: bytes) -> None:
         """Send bytes behind all else that the turn has to say, and behind a reply that waits for the disk."""
@@ -172,6 +171,11 @@ class SpeakingSession(ABC):
         """See ``Gated``."""
         self.host.wake()
 
+    @property
+    def has_backlog(self) -> bool:
+        """Is there anything that the client has asked for, and that waits?"""
+        return bool(self.backlog)
+
     def batch_committed(self, batch: int) -> None:
         """See ``Gated``."""
         for channel in list(self.channels.values()):
@@ -193,9 +197,9 @@ class SpeakingSession(ABC):
         """Take up what waited while the session was suspended."""
         if self.suspended:
             return
-        backlog, self._backlog = self._backlog, deque()
-        if backlog:
-            self.process(list(backlog))
+        # What waits has been heard: the client is not read from meanwhile.
+        self._has_heard = True
+        self.backlog.go_on()
         if not self.suspended:
             self.host.resume()
 
@@ -291,7 +295,7 @@ class SpeakingSession(ABC):
             self.release()
         self.state = CLOSED
         self.finished = True
-        self._backlog.clear()
+        self.backlog.clear()
 
     def tick(self, now: float) -> None:
         """Heartbeats both ways (§4.2.7), and an end to what does not move."""

@@ -18,7 +18,6 @@ __all__ = ["Browsing"]
 
 # Messages that are asked for in one go.
 MOST: Final = 500
-FRAME_OCTETS: Final = 128
 
 
 class Browsing:
@@ -98,7 +97,6 @@ class Browsing:
             session.last_tag = tag = session.last_tag + 1
             ids = (tag, tag) if self.has_ack else (tag,)
             session.send(template % (*ids, message.size, message.body))
-            session.unsent += message.size + FRAME_OCTETS
 
     def _end(self) -> None:
         """ActiveMQ's mark: an empty message that says so."""

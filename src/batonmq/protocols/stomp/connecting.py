@@ -100,6 +100,7 @@ class Connecting:
         session.vhost = vhost
         session.client_id = self._headers.get("client-id", "")
         session.operations = Operations(vhost, user, session)
+        session.operations.gate = session.gate
         session.opened()
         settings = session.settings
         headers = [

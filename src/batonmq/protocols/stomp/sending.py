@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker import KEPT, REFUSED, STORED, Queue, Route
+from batonmq.broker.management import refuse_requests
 from batonmq.broker.publish_headers import asks, check_headers
 from batonmq.broker.room import has_room_for
 from batonmq.broker.settings import ARGUMENTS
@@ -244,6 +245,8 @@ class Sending:
             self.route(each)
         sends = [(each, self.message(each, body)) for each in every]
         if prepared.transaction is not None:
+            for each in every:
+                refuse_requests(self.route(each).targets)
             self._session.transactions.send(sends, receipt)
             return
         if prepared.others:

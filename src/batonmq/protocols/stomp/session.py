@@ -12,7 +12,8 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, Final, Protocol
 
-from batonmq.broker import CommitGate
+from batonmq.broker import Backlog, CommitGate
+from batonmq.broker.backlog import OUTPUT_MAX, QUICK
 from batonmq.broker.connection_log import ConnectionLog
 from batonmq.errors import BrokerError, StoreError
 from batonmq.protocols.stomp.acknowledging import Acknowledging
@@ -31,7 +32,7 @@ from batonmq.protocols.stomp.transactions import Transactions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batonmq.broker import Broker, Operations, User
+    from batonmq.broker import Broker, Operations, Share, User
     from batonmq.broker.vhost import VirtualHost
     from batonmq.protocols.stomp.parser import Event
 
@@ -41,6 +42,7 @@ log = logging.getLogger("batonmq.stomp")
 
 # Deliveries stop while so many bytes wait to be written to the client.
 UNSENT_MAX: Final = 512 << 10
+QUICK_FRAMES: Final = frozenset({"SEND", "ACK", "NACK"})
 
 AWAIT_CONNECT: Final = 0
 AUTHENTICATING: Final = 1
@@ -83,7 +85,7 @@ class StompSession:
         self.operations: Operations
         # Numbers deliveries, over all subscriptions.
         self.last_tag = 0
-        # Bytes of deliveries since the output was last taken; 0 as the most there may be: the socket takes no more.
+        # Bytes that were said since the output was last taken; 0 as the most there may be: the socket takes no more.
         self.unsent = 0
         self.unsent_max = UNSENT_MAX
         # Seconds; 0: none are sent, none expected.
@@ -104,8 +106,7 @@ class StompSession:
         self._parser = FrameParser(
             max_headers=settings.max_headers, max_head=settings.max_head, max_body=settings.max_body
         )
-        # Frames that wait while the session is suspended.
-        self._backlog: list[Event] = []
+        self.backlog: Backlog[Event] = Backlog(self, broker.clock)
         self._numbers = 0
         self._received = 0
         self.journal = ConnectionLog(host.peer, broker.clock)
@@ -126,11 +127,7 @@ class StompSession:
                 most = self.settings.max_before_login
                 self.fail(StompFailure("Frame too large", f"more than {most} octets before the log-in"), None)
                 return
-        events = self._parser.feed(data)
-        if self.suspended or self._backlog:
-            self._backlog += events
-        else:
-            self._process(events)
+        self.backlog.take(self._parser.feed(data))
 
     @property
     def is_open(self) -> bool:
@@ -148,11 +145,13 @@ class StompSession:
         # The check of the password took what time it took.
         self._heard = self._said = self.broker.clock.monotonic()
         self._parser.resume(self.version)
-        self._backlog = self._parser.feed(b"") + self._backlog
+        self.backlog.put_off(self._parser.feed(b""))
 
-    def _process(self, events: list[Event]) -> None:
+    def process(self, events: list[Event], share: Share) -> int:
+        """Do what these ask for. See ``Working``."""
         at = 0
         end = len(events)
+        quick = QUICK
         while at < end:
             head, receipt, body = events[at]
             try:
@@ -174,12 +173,18 @@ class StompSession:
                 self.fail(StompFailure("Internal error", detail, fatal=True), _receipt_of(events[at]))
             at += 1
             if self.state >= ENDING:
-                return
-            if self.suspended:
-                self._backlog += events[at:]
-                return
+                # What follows is not looked at.
+                return end
+            if self.suspended or self.unsent >= OUTPUT_MAX:
+                break
+            quick -= 1
+            if not quick or head.command not in QUICK_FRAMES:
+                if share.is_used():
+                    break
+                quick = QUICK
         if self.state == OPEN and self.broker.store.has_work():
             self.host.wake()
+        return at
 
     def _obey(self, head: Head, receipt: str | None) -> None:
         """A frame that is no plain SEND. Raises StompFailure, BrokerError, StoreError."""
@@ -210,6 +215,7 @@ class StompSession:
         if not self.output:
             self.host.wake()
         self.output.append(data)
+        self.unsent += len(data)
 
     def send_frame(self, command: str, headers: list[tuple[str, str]], body: bytes = b"") -> None:
         """Send a frame at the end of the turn."""
@@ -252,6 +258,11 @@ class StompSession:
         """See ``Gated``."""
         self.host.wake()
 
+    @property
+    def has_backlog(self) -> bool:
+        """Is there anything that the client has asked for, and that waits?"""
+        return bool(self.backlog)
+
     def batch_committed(self, batch: int) -> None:
         """See ``Gated``."""
         self.receipts.batch_committed(batch)
@@ -264,9 +275,9 @@ class StompSession:
         """Take up what waited while the session was suspended."""
         if self.suspended:
             return
-        backlog, self._backlog = self._backlog, []
-        if backlog and self.state <= OPEN:
-            self._process(backlog)
+        # What waits has been heard: the client is not read from meanwhile.
+        self._has_heard = True
+        self.backlog.go_on()
         if not self.suspended:
             self.host.resume()
 
@@ -307,7 +318,7 @@ class StompSession:
         if self.state == AUTHENTICATING:
             self.state = AWAIT_CONNECT
             self._parser.resume(None)
-            self._backlog = self._parser.feed(b"") + self._backlog
+            self.backlog.put_off(self._parser.feed(b""))
         return True
 
     def end(self, frame: bytes = b"", receipt: str | None = None) -> None:
@@ -315,7 +326,7 @@ class StompSession:
         was_open = self.state == OPEN
         self.state = ENDING
         self._last_words, self._last_receipt = frame, receipt
-        self._backlog.clear()
+        self.backlog.clear()
         if was_open:
             self._release()
         if was_open and (self.receipts.are_owed or self.transactions.are_committing):
@@ -367,7 +378,7 @@ class StompSession:
             self._release()
         self.state = CLOSED
         self.finished = True
-        self._backlog.clear()
+        self.backlog.clear()
 
     def tick(self, now: float) -> None:
         """Heart-beats both ways (STOMP 1.2 "Heart-beating"), and an end to what does not move."""

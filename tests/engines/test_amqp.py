@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -119,3 +120,36 @@ def test_a_wrong_message_fails_alone_and_the_next_is_sent(mq: batonmq.Connection
         mq.declare("amq.reserved")
     mq.send(queue, b"")
     assert mq.count(queue) == 1
+
+
+@pytest.fixture
+def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """Takes connections, and says nothing."""
+    monkeypatch.setattr(link, "PATIENCE", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+@pytest.mark.parametrize("scheme", ["amqp", "amqps"])
+def test_who_does_not_answer_is_given_up(listener: socket.socket, scheme: str) -> None:
+    port = listener.getsockname()[1]
+    with pytest.raises(batonmq.ConnectionLost) as raised:
+        batonmq.connect(f"{scheme}://127.0.0.1:{port}/")
+    assert str(raised.value) == f"cannot connect to 127.0.0.1:{port}: no answer within 0.3 s"
+
+
+def test_a_name_that_is_none_is_said_to_be_so() -> None:
+    with pytest.raises(batonmq.ConnectionLost, match=r"the name 'nowhere\.invalid' cannot be resolved"):
+        batonmq.connect("amqp://nowhere.invalid/")
+
+
+def test_tls_where_there_is_none_is_said_to_be_so(amqp: Address) -> None:
+    with pytest.raises(batonmq.ConnectionLost, match="does not speak TLS"):
+        batonmq.connect(f"amqps://127.0.0.1:{amqp.port}/")
+
+
+def test_where_nobody_listens_the_broker_may_not_be_running() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(batonmq.ConnectionLost, match="nobody listens there: is the broker running"):
+        batonmq.connect(f"amqp://guest:guest@127.0.0.1:{port}/")

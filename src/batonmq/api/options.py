@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TypedDict
 
 from batonmq.engines.values import Capabilities, HeaderValue, Message
 from batonmq.errors import UnsupportedFeature
 
-__all__ = ["LEASE_MIN", "SendOptions", "as_message", "require", "require_feature"]
+__all__ = ["LEASE_MIN", "SendOptions", "as_message", "otherwise_declared", "require", "require_feature"]
 
 
 # Deadlines are looked at every 10 ms.
@@ -68,3 +69,41 @@ def require(can: Capabilities, message: Message) -> None:
     require_feature(can, can.group or message.group is None, "group")
     require_feature(can, can.ttl or message.ttl is None, "ttl")
     require_feature(can, can.priority or not message.priority, "priority")
+
+
+# What a broker says of a queue that is there, and declared otherwise.
+INEQUIVALENT = re.compile(
+    r"inequivalent arg '(?P<name>[^']+)' for queue .*: received (?P<received>.*) but current is (?P<current>.*)",
+    re.DOTALL,
+)
+# Its arguments, the options of ``declare`` that they come from, and how their numbers differ.
+OPTIONS: dict[str, tuple[str, Callable[[int], object]]] = {
+    "x-delivery-limit": ("max_deliveries", lambda returns: returns + 1),
+    "x-dead-letter-exchange": ("dead_letter", int),
+    "x-dead-letter-routing-key": ("dead_letter", int),
+    "x-message-ttl": ("ttl", lambda milliseconds: milliseconds / 1000),
+    "x-max-length": ("max_length", int),
+    "x-max-length-bytes": ("max_bytes", int),
+    "x-overflow": ("overflow", int),
+    "x-max-priority": ("max_priority", int),
+    "x-expires": ("expires", lambda milliseconds: milliseconds / 1000),
+    "x-single-active-consumer": ("single_consumer", int),
+    "x-queue-type": ("max_deliveries", int),
+}
+
+
+def otherwise_declared(queue: str, said: str) -> str:
+    """What the broker said, in the words of ``declare``."""
+    found = INEQUIVALENT.search(said)
+    if found is None:
+        return said
+    name, convert = OPTIONS.get(found["name"], (found["name"], int))
+    asked, there = (_value(found[which], convert) for which in ("received", "current"))
+    return f"queue '{queue}' is there, declared otherwise: {name} is {there} there, and {asked} was asked for"
+
+
+def _value(said: str, convert: Callable[[int], object]) -> str:
+    """ "the value '3' of type 'signedint'" is 3."""
+    quoted = re.match(r"(?:the value )?'(.*?)'(?: of type '.*')?$", said, re.DOTALL)
+    text = said if quoted is None else quoted[1]
+    return f"{convert(int(text)):g}" if text.isascii() and text.isdigit() else text

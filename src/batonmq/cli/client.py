@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 import pika
 from pika import exceptions
 from pika.adapters.blocking_connection import BlockingChannel
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 from batonmq.cli.options import Failure, without_password
+from batonmq.engines.amqp.translate import NOBODY, unreachable
 from batonmq.engines.amqp.wire import WireConnection
 
 __all__ = ["connect", "request", "require_queue"]
@@ -66,21 +68,13 @@ def _parameters(url: str) -> pika.URLParameters:
 
 
 def _open(parameters: pika.URLParameters) -> pika.BlockingConnection:
-    user = parameters.credentials.username
-    where = f"{parameters.host}:{parameters.port}"
     try:
         # pika's own reader of headers ends the connection at some that other clients may write.
         return pika.BlockingConnection(parameters, WireConnection)
-    except (exceptions.ProbableAuthenticationError, exceptions.AuthenticationError):
-        raise Failure(f"the broker at {where} refused to log in user {user!r}: wrong name or password") from None
-    except exceptions.ProbableAccessDeniedError:
-        raise Failure(f"user {user!r} has no access to virtual host {parameters.virtual_host!r} at {where}") from None
-    except exceptions.ConnectionClosedByBroker as error:
-        raise Failure(f"the broker at {where} refused the connection: {_said(error.reply_text)}") from None
-    except (exceptions.IncompatibleProtocolError, exceptions.StreamLostError):
-        raise Failure(f"what listens at {where} does not speak AMQP 0-9-1") from None
-    except (exceptions.AMQPConnectionError, OSError):
-        raise Failure(f"cannot connect to {where}: is the broker running? `batonmq serve` starts one") from None
+    except (exceptions.AMQPError, AMQPConnectorException, OSError) as error:
+        reason = unreachable(error, parameters)
+    text = str(reason)
+    raise Failure(f"{text} `batonmq serve` starts one" if text.endswith(NOBODY) else text)
 
 
 def _said(text: str) -> str:

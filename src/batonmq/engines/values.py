@@ -10,10 +10,12 @@ from typing import Literal, TypeVar, overload
 
 import msgspec
 
+from batonmq.engines.checks import TEXT_MAX, check_flag, check_number, check_queue, check_seconds, check_text
+from batonmq.engines.models import from_model, into_model
 from batonmq.fields import FieldError, FieldValue
 from batonmq.properties import Properties
 
-__all__ = ["Capabilities", "Fate", "HeaderValue", "Incoming", "Message", "Overflow", "QueueOptions", "check_seconds"]
+__all__ = ["Capabilities", "Fate", "HeaderValue", "Incoming", "Message", "Overflow", "QueueOptions"]
 
 T = TypeVar("T")
 
@@ -26,10 +28,8 @@ Overflow = Literal["drop-oldest", "refuse"]
 DELAY = "x-delay"
 # The header that holds a message's group in BatonMQ, and the one of ActiveMQ's and Artemis' clients.
 GROUP, GROUP_OF_JMS = "x-group", "JMSXGroupID"
-# Bytes of a text property (AMQP 0-9-1 section 4.2.5.3), and of what is used like one.
-TEXT_MAX = 255
-NO_TEXTS = (None,) * 5
-SECONDS_MAX = 100 * 365 * 24 * 3600.0
+TEXTS = ("id", "content_type", "correlation_id", "reply_to", "type")
+NO_TEXTS = (None,) * len(TEXTS)
 
 # What most messages have, and nothing else: durable, or not.
 DURABLE_PLAIN = Properties.make(delivery_mode=2)
@@ -67,7 +67,7 @@ class Message:
         created_at: datetime | None = None,
         durable: bool = True,
     ) -> None:
-        """Raises TypeError for a body that is not bytes, ValueError for a value out of its range.
+        """Raises TypeError for a value of another type than is said, ValueError for one out of its range.
 
         ``priority`` is 0 to 255, higher first, in queues declared with ``max_priority``. ``ttl`` is in seconds: a
         message that nobody took by then expires. Messages of one ``group`` are in one receiver's hands at a time, in
@@ -77,14 +77,23 @@ class Message:
             raise TypeError(f"a body is bytes, not {body.__class__.__name__}: encode text, or use send_json")
         self.body = body
         self.delay = check_seconds("delay", delay)
+        check_flag("durable", durable)
+        if headers is not None and not isinstance(headers, Mapping):
+            raise TypeError(f"headers is a mapping of str to values, not {headers.__class__.__name__}")
         if group is not None:
-            if not group or len(group.encode()) > TEXT_MAX:
+            if not check_text("group", group):
                 raise ValueError(f"a group's name has 1 to {TEXT_MAX} bytes in UTF-8")
             headers = {**(headers or {}), GROUP: group}
         texts = (id, content_type, correlation_id, reply_to, type)
         if texts == NO_TEXTS and not headers and created_at is None and ttl is None and not priority:
             self.properties = DURABLE_PLAIN if durable else TRANSIENT_PLAIN
             return
+        for name, text in zip(TEXTS, texts, strict=True):
+            if text is not None:
+                check_text(name, text)
+        check_number("priority", priority, 0, 255)
+        if created_at is not None and not isinstance(created_at, datetime):
+            raise TypeError(f"created_at is a datetime, not {created_at.__class__.__name__}")
         try:
             self.properties = Properties.make(
                 content_type=content_type,
@@ -202,12 +211,13 @@ class Message:
     def json(self, into: builtins.type[T] | None = None) -> T | object:
         """The body read as JSON; made into a type and checked: a dataclass, a Struct, ``dict[str, int]`` ...
 
-        Raises msgspec.DecodeError, msgspec.ValidationError, both a ValueError.
+        A model of pydantic checks as pydantic does. Raises msgspec.DecodeError, msgspec.ValidationError, all a
+        ValueError.
         """
         if into is None:
             plain: object = msgspec.json.decode(self.body)
             return plain
-        return msgspec.json.decode(self.body, type=into)
+        return msgspec.json.decode(self.body, type=into, dec_hook=into_model)
 
     @overload
     def msgpack(self) -> object: ...
@@ -218,7 +228,7 @@ class Message:
         if into is None:
             plain: object = msgspec.msgpack.decode(self.body)
             return plain
-        return msgspec.msgpack.decode(self.body, type=into)
+        return msgspec.msgpack.decode(self.body, type=into, dec_hook=into_model)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Message):
@@ -236,19 +246,12 @@ class Message:
 
 def encode_json(value: object) -> bytes:
     """A value as JSON. Raises TypeError for what JSON cannot say."""
-    return msgspec.json.encode(value)
+    return msgspec.json.encode(value, enc_hook=from_model)
 
 
 def encode_msgpack(value: object) -> bytes:
     """A value as MessagePack. Raises TypeError for what it cannot say."""
-    return msgspec.msgpack.encode(value)
-
-
-def check_seconds(name: str, value: float, least: float = 0.0) -> float:
-    """The value. Raises ValueError for one that is out of range."""
-    if not least <= value <= SECONDS_MAX:
-        raise ValueError(f"{name} is {least:g} seconds to 100 years: {value}")
-    return float(value)
+    return msgspec.msgpack.encode(value, enc_hook=from_model)
 
 
 class Incoming:
@@ -309,10 +312,17 @@ class QueueOptions:
     """Only one receiver is served at a time; the next one when it goes."""
 
     def __post_init__(self) -> None:
-        if self.max_deliveries is not None and self.max_deliveries < 1:
-            raise ValueError(f"max_deliveries is 1 or more: {self.max_deliveries}")
-        if not 0 <= self.max_priority <= 255:
-            raise ValueError(f"max_priority is 0 to 255: {self.max_priority}")
+        check_flag("durable", self.durable)
+        check_flag("single_consumer", self.single_consumer)
+        if self.dead_letter is not None:
+            check_queue(self.dead_letter, "dead_letter")
+        for name, least in (("max_deliveries", 1), ("max_length", 0), ("max_bytes", 0)):
+            if (number := getattr(self, name)) is not None:
+                check_number(name, number, least)
+        for name in ("ttl", "expires"):
+            if (seconds := getattr(self, name)) is not None:
+                check_seconds(name, seconds)
+        check_number("max_priority", self.max_priority, 0, 255)
         if self.overflow not in ("drop-oldest", "refuse"):
             raise ValueError(f"overflow is 'drop-oldest' or 'refuse': {self.overflow!r}")
 
@@ -328,12 +338,12 @@ class QueueOptions:
             "x-delivery-limit": None if self.max_deliveries is None else self.max_deliveries - 1,
             "x-dead-letter-exchange": None if self.dead_letter is None else "",
             "x-dead-letter-routing-key": self.dead_letter,
-            "x-message-ttl": None if self.ttl is None else round(check_seconds("ttl", self.ttl) * 1000),
+            "x-message-ttl": None if self.ttl is None else round(self.ttl * 1000),
             "x-max-length": self.max_length,
             "x-max-length-bytes": self.max_bytes,
             "x-overflow": "reject-publish" if self.overflow == "refuse" else None,
             "x-max-priority": self.max_priority or None,
-            "x-expires": None if self.expires is None else max(1, round(check_seconds("expires", self.expires) * 1000)),
+            "x-expires": None if self.expires is None else max(1, round(self.expires * 1000)),
             "x-single-active-consumer": True if self.single_consumer else None,
         }
         return {name: value for name, value in wanted.items() if value is not None}

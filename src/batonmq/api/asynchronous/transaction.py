@@ -7,6 +7,7 @@ from typing import Self, Unpack
 
 from batonmq.api.asynchronous.delivery import Delivery
 from batonmq.api.options import SendOptions, as_message, require
+from batonmq.engines.checks import check_queue
 from batonmq.engines.interface import Engine
 from batonmq.engines.values import Message
 
@@ -23,6 +24,7 @@ class Transaction:
 
     def send(self, queue: str, body: bytes | Message, **options: Unpack[SendOptions]) -> None:
         """Send when the block ends."""
+        check_queue(queue)
         message = as_message(body, options)
         require(self._engine.capabilities, message)
         self._sends.append((queue, message))

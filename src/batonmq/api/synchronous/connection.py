@@ -8,14 +8,16 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self, Unpack
 
-from batonmq.api.options import SendOptions, as_message, require, require_feature
+from batonmq.api.options import SendOptions, as_message, otherwise_declared, require, require_feature
 from batonmq.api.synchronous.delivery import Delivery
 from batonmq.api.synchronous.receiver import Receiver
 from batonmq.api.synchronous.transaction import Transaction
 from batonmq.api.workers.policy import WorkerOptions
 from batonmq.api.workers.synchronous import Handler, run_worker
+from batonmq.engines.checks import check_number, check_queue, check_seconds
 from batonmq.engines.interface import Engine
 from batonmq.engines.values import Capabilities, Message, Overflow, QueueOptions, encode_json, encode_msgpack
+from batonmq.errors import PreconditionFailed
 
 __all__ = ["Connection"]
 
@@ -66,8 +68,9 @@ class Connection:
         ``max_priority``: 1 to 255 for a queue that heeds priorities. ``expires``: seconds without use after which the
         queue is deleted. ``single_consumer``: one receiver is served at a time.
 
-        Raises PreconditionFailed when the queue exists with other options, ValueError, UnsupportedFeature.
+        Raises PreconditionFailed when the queue exists with other options, TypeError, ValueError, UnsupportedFeature.
         """
+        check_queue(queue)
         options = QueueOptions(
             durable=durable,
             max_deliveries=max_deliveries,
@@ -80,29 +83,39 @@ class Connection:
             expires=expires,
             single_consumer=single_consumer,
         )
+        if dead_letter == queue:
+            raise ValueError(f"queue '{queue}' cannot take its own dead letters: name another queue")
         can = self.capabilities
         require_feature(can, can.max_deliveries or max_deliveries is None, "max_deliveries")
         require_feature(can, can.ttl or ttl is None, "ttl")
         require_feature(can, can.priority or not max_priority, "priority")
-        self._engine.declare(queue, options).get()
+        try:
+            self._engine.declare(queue, options).get()
+        except PreconditionFailed as error:
+            raise PreconditionFailed(otherwise_declared(queue, str(error))) from None
 
     def delete(self, queue: str) -> None:
         """Delete a queue with everything in it; one that is not there is deleted already."""
+        check_queue(queue)
         self._engine.delete(queue).get()
 
     def count(self, queue: str) -> int:
         """How many messages are ready: not in anybody's hands. Raises NotFound."""
+        check_queue(queue)
         require_feature(self.capabilities, self.capabilities.count, "count")
         return self._engine.count(queue).get()
 
     def peek(self, queue: str, max: int = 1) -> list[Message]:  # noqa: A002
         """The first ready messages, which stay where they are. Raises NotFound, UnsupportedFeature."""
+        check_queue(queue)
+        check_number("max", max, 1)
         require_feature(self.capabilities, self.capabilities.peek, "peek")
         ticket = self._engine.peek(queue, max)
         return ticket.get()
 
     def purge(self, queue: str) -> int:
         """Drop everything that is ready; tells how many messages that were. Raises NotFound."""
+        check_queue(queue)
         ticket = self._engine.purge(queue)
         return ticket.get()
 
@@ -112,6 +125,10 @@ class Connection:
         For dead letters that should be tried again: they start anew, without a record of their death. Raises
         NotFound, ResourceError; see ``capabilities.atomic_replay``.
         """
+        check_queue(source, "source")
+        check_queue(target, "target")
+        if max is not None:
+            check_number("max", max, 0)
         if source == target:
             raise ValueError("a queue cannot be replayed into itself")
         most = self._engine.count(source).get() if max is None else max
@@ -151,6 +168,7 @@ class Connection:
         self._send(queue, [Message(encode_msgpack(value), **options)])
 
     def _send(self, queue: str, messages: list[Message]) -> None:
+        check_queue(queue)
         for message in messages:
             require(self.capabilities, message)
         self._engine.send(queue, messages).get()
@@ -231,6 +249,9 @@ class Connection:
 
         Raises TimeoutError when none came within ``timeout`` seconds (None: wait for ever), NotFound.
         """
+        check_queue(queue)
+        if timeout is not None:
+            check_seconds("timeout", timeout)
         message = as_message(body, options)
         require(self.capabilities, message)
         ticket = self._engine.request(queue, message)

@@ -7,8 +7,9 @@ from types import TracebackType
 from typing import Self
 
 from batonmq.api.options import require_feature
+from batonmq.engines.checks import check_seconds, check_text
 from batonmq.engines.interface import Engine, Subscription
-from batonmq.engines.values import Incoming, Message, check_seconds
+from batonmq.engines.values import Incoming, Message
 from batonmq.errors import AlreadySettled
 
 __all__ = ["Delivery"]
@@ -85,7 +86,7 @@ class Delivery:
 
         Raises AlreadySettled, LeaseLost, and UnsupportedFeature for a reason that the engine cannot pass on.
         """
-        if reason:
+        if check_text("reason", reason, None):
             require_feature(self._engine.capabilities, self._engine.capabilities.reject_reason, "reject with a reason")
         self._settle()
         self._subscription.settle(self._incoming, "reject", reason)

@@ -8,8 +8,9 @@ from typing import Self
 
 from batonmq.api.options import LEASE_MIN, require_feature
 from batonmq.api.synchronous.delivery import Delivery
+from batonmq.engines.checks import check_number, check_queue, check_seconds
 from batonmq.engines.interface import Engine, Subscription, give_back
-from batonmq.engines.values import Fate, check_seconds
+from batonmq.engines.values import Fate
 from batonmq.errors import BatonError, Closed
 
 __all__ = ["Receiver"]
@@ -24,8 +25,10 @@ class Receiver:
     def __init__(
         self, engine: Engine, queue: str, prefetch: int, wait: float | None, lease: float | None = None
     ) -> None:
-        if prefetch < 1:
-            raise ValueError(f"prefetch is 1 or more: {prefetch}")
+        check_queue(queue)
+        check_number("prefetch", prefetch, 1)
+        if wait is not None:
+            check_seconds("wait", wait)
         if lease is not None:
             check_seconds("lease", lease, LEASE_MIN)
             require_feature(engine.capabilities, engine.capabilities.lease, "lease")
@@ -43,8 +46,9 @@ class Receiver:
         An empty list when none came within ``wait`` seconds; None waits for ever, 0 only looks. Raises Closed,
         ConnectionLost, NotFound when there is no such queue or it was deleted.
         """
-        if max < 1:
-            raise ValueError(f"max is 1 or more: {max}")
+        check_number("max", max, 1)
+        if wait is not None:
+            check_seconds("wait", wait)
         subscription = self._subscription or self._subscribe()
         ticket = subscription.receive(max)
         try:

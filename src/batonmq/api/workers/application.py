@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import threading
 from collections.abc import Awaitable, Callable
@@ -11,9 +10,10 @@ from typing import TypeVar
 
 from batonmq.api import asynchronous, synchronous
 from batonmq.api.connect import open_engine
-from batonmq.api.workers.policy import DRAIN_SECONDS, WorkerOptions
+from batonmq.api.workers.policy import DRAIN_SECONDS, WorkerOptions, is_async
 from batonmq.api.workers.shift import Post, Shift
 from batonmq.api.workers.synchronous import stop_on_signals
+from batonmq.engines.checks import check_queue
 from batonmq.engines.urls import parse_url
 from batonmq.errors import Closed
 
@@ -70,13 +70,14 @@ class Worker:
             lease=lease,
             drain=self.drain,
         )
-        if not queue:
-            raise ValueError("a queue has a name")
+        check_queue(queue)
         if queue in self._posts:
             raise ValueError(f"queue {queue!r} has a handler")
 
         def register(handler: AnyHandler) -> AnyHandler:
-            self._posts[queue] = Post(queue, handler, options, is_async=_is_async(handler))
+            if not callable(handler):
+                raise TypeError(f"a handler is a function, not {type(handler).__name__}")
+            self._posts[queue] = Post(queue, handler, options, is_async=is_async(handler))
             return handler
 
         return register
@@ -149,10 +150,6 @@ class Worker:
                     connection.close()
         finally:
             self._running.release()
-
-
-def _is_async(handler: Callable[..., object]) -> bool:
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
 
 
 def _changed(options: WorkerOptions, concurrency: int | None, drain: float) -> WorkerOptions:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from batonmq.api.asynchronous.delivery import Delivery
 from batonmq.api.asynchronous.receiver import Receiver
-from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, log
+from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, check_handler, log
 from batonmq.api.workers.report import after_giving_up, after_limit, attempt, named, reason_of
 from batonmq.errors import AlreadySettled, BatonError, LeaseLost, UnsupportedFeature
 
@@ -183,7 +183,8 @@ def stop_on_signals(stop: asyncio.Event) -> Iterator[None]:
 
 
 async def run_worker(receiver: Receiver, handler: Handler, options: WorkerOptions, stop: asyncio.Event | None) -> None:
-    """For ``Connection.run``."""
+    """For ``Connection.run``. Raises TypeError."""
+    check_handler(handler, is_async=True)
     stop = stop or asyncio.Event()
     with stop_on_signals(stop):
         await QueueWorker(receiver, handler, options, stop).run()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from batonmq.engines.values import check_seconds
+from batonmq.engines.checks import check_number, check_seconds
 
-__all__ = ["DRAIN_SECONDS", "POLL_SECONDS", "WorkerOptions", "log"]
+__all__ = ["DRAIN_SECONDS", "POLL_SECONDS", "WorkerOptions", "check_handler", "is_async", "log"]
 
 log: logging.Logger = logging.getLogger("batonmq.worker")
 
@@ -37,12 +39,12 @@ class WorkerOptions:
     """How long handlers may go on when the worker is told to stop; what they hold then is released."""
 
     def __post_init__(self) -> None:
-        if self.concurrency < 1:
-            raise ValueError(f"concurrency is 1 or more: {self.concurrency}")
-        if self.attempts is not None and self.attempts < 1:
-            raise ValueError(f"attempts is 1 or more: {self.attempts}")
-        if min(self.backoff, self.backoff_max, self.drain) < 0:
-            raise ValueError("backoff, backoff_max and drain are seconds, 0 or more")
+        check_number("concurrency", self.concurrency, 1)
+        if self.attempts is not None:
+            check_number("attempts", self.attempts, 1)
+        check_seconds("backoff", self.backoff)
+        check_seconds("backoff_max", self.backoff_max)
+        check_seconds("drain", self.drain)
         if self.lease is not None:
             check_seconds("lease", self.lease, WORKER_LEASE_MIN)
 
@@ -62,3 +64,19 @@ class WorkerOptions:
     def pause(self, delivery_count: int) -> float:
         """How long to wait after this delivery has failed."""
         return float(min(self.backoff_max, self.backoff * 2 ** min(delivery_count - 1, 32)))
+
+
+def is_async(handler: Callable[..., object]) -> bool:
+    """Is it to be awaited? An object with ``__call__`` may be, too."""
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
+
+
+def check_handler(handler: object, *, is_async: bool) -> None:
+    """Raises TypeError for one that cannot be called, or would never be awaited: its messages were accepted undone."""
+    if not callable(handler):
+        raise TypeError(f"a handler is a function, not {type(handler).__name__}")
+    if _is_async(handler) and not is_async:
+        raise TypeError("a handler that is async def needs batonmq.aio.connect, or a batonmq.Worker")
+
+
+_is_async = is_async

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 
 from batonmq.api.synchronous.delivery import Delivery
 from batonmq.api.synchronous.receiver import Receiver
-from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, log
+from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, check_handler, log
 from batonmq.api.workers.report import after_giving_up, after_limit, attempt, named, reason_of
 from batonmq.errors import AlreadySettled, BatonError, LeaseLost, UnsupportedFeature
 
@@ -199,7 +199,8 @@ def stop_on_signals(stop: threading.Event, again: threading.Event | None = None)
 
 
 def run_worker(receiver: Receiver, handler: Handler, options: WorkerOptions, stop: threading.Event | None) -> None:
-    """For ``Connection.run``."""
+    """For ``Connection.run``. Raises TypeError."""
+    check_handler(handler, is_async=False)
     stop = stop or threading.Event()
     with stop_on_signals(stop):
         QueueWorker(receiver, handler, options, stop).run()

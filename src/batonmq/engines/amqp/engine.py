@@ -62,6 +62,38 @@ class AmqpEngine(Engine):
         return self._link.connection
 
     def declare(self, queue: str, options: QueueOptions) -> Ticket[None]:
+        dead_letter = options.dead_letter
+        if dead_letter is None:
+            return self._declare(queue, options)
+        ticket: Ticket[None] = Ticket()
+        dead = self._declare_if_missing(dead_letter, durable=options.durable)
+
+        def then() -> None:
+            if dead.error is not None:
+                ticket.fail(dead.error)
+                return
+            declared = self._declare(queue, options)
+
+            def pass_on() -> None:
+                if declared.error is None:
+                    ticket.resolve(None)
+                elif dead.result():
+                    # The one for its dead letters was made for nothing; unless somebody uses it already.
+                    gone = self._delete(dead_letter, if_unused=True, if_empty=True)
+                    gone.when_done(fail)
+                else:
+                    fail()
+
+            def fail() -> None:
+                assert declared.error is not None
+                ticket.fail(declared.error)
+
+            declared.when_done(pass_on)
+
+        dead.when_done(then)
+        return ticket
+
+    def _declare(self, queue: str, options: QueueOptions) -> Ticket[None]:
         ticket: Ticket[None] = Ticket()
 
         def declare(channel: Channel) -> None:
@@ -73,38 +105,25 @@ class AmqpEngine(Engine):
 
             channel.queue_declare(queue, durable=options.durable, arguments=arguments, callback=declared)
 
-        if not queue:
-            raise ValueError("a queue has a name")
-        if options.dead_letter is None:
-            self._ask(declare, ticket)
-            return ticket
-        dead = self._declare_if_missing(options.dead_letter, durable=options.durable)
-
-        def then() -> None:
-            if dead.error is not None:
-                ticket.fail(dead.error)
-            else:
-                self._ask(declare, ticket)
-
-        dead.when_done(then)
+        self._ask(declare, ticket)
         return ticket
 
     def fate(self, queue: str) -> Fate | None:
         return self._fates.get(queue)
 
-    def _declare_if_missing(self, queue: str, *, durable: bool) -> Ticket[None]:
-        """The queue of dead letters may be there with options of its own."""
+    def _declare_if_missing(self, queue: str, *, durable: bool) -> Ticket[bool]:
+        """The queue of dead letters may be there with options of its own. Tells whether it was made."""
         looked = self.count(queue)
-        ticket: Ticket[None] = Ticket()
+        ticket: Ticket[bool] = Ticket()
 
         def declare(channel: Channel) -> None:
-            channel.queue_declare(queue, durable=durable, callback=lambda _frame: _finish(channel, ticket, None))
+            channel.queue_declare(queue, durable=durable, callback=lambda _frame: _finish(channel, ticket, True))
 
         def then() -> None:
             if looked.failed:
                 self._ask(declare, ticket)
             else:
-                ticket.resolve(None)
+                ticket.resolve(False)
 
         looked.when_done(then)
         return ticket
@@ -119,10 +138,20 @@ class AmqpEngine(Engine):
         return arguments
 
     def delete(self, queue: str) -> Ticket[None]:
+        return self._delete(queue, if_unused=False, if_empty=False)
+
+    def _delete(self, queue: str, *, if_unused: bool, if_empty: bool) -> Ticket[None]:
         ticket: Ticket[None] = Ticket()
-        self._ask(
-            lambda channel: channel.queue_delete(queue, callback=lambda _frame: _finish(channel, ticket, None)), ticket
-        )
+
+        def delete(channel: Channel) -> None:
+            channel.queue_delete(
+                queue,
+                if_unused=if_unused,
+                if_empty=if_empty,
+                callback=lambda _frame: _finish(channel, ticket, None),
+            )
+
+        self._ask(delete, ticket)
         return ticket
 
     def send(self, queue: str, messages: Sequence[Message]) -> Ticket[None]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 from collections.abc import Iterable
 
 import pika
 from pika import exceptions
+from pika.adapters.utils.connection_workflow import AMQPConnectorStackTimeout, AMQPConnectorTransportSetupError
 from pika.channel import Channel
 
 from batonmq.engines.amqp.wire import CONTENT, FRAME, FRAME_END, WireProperties
@@ -60,21 +63,62 @@ def unreachable(error: BaseException, parameters: pika.URLParameters) -> BatonEr
     """Why no connection could be opened."""
     where = f"{parameters.host}:{parameters.port}"
     user = parameters.credentials.username
-    causes: list[BaseException] = [error, *(one for one in getattr(error, "exceptions", ()))]
+    causes = _causes(error)
     refused = (exceptions.ProbableAuthenticationError, exceptions.AuthenticationError)
     if any(isinstance(cause, refused) for cause in causes):
-        return AccessRefused(f"the broker at {where} refused to log in user {user!r}")
+        return AccessRefused(f"the broker at {where} refused to log in user {user!r}: wrong name or password")
     if any(isinstance(cause, exceptions.ProbableAccessDeniedError) for cause in causes):
         return AccessRefused(f"user {user!r} has no access to virtual host {parameters.virtual_host!r} at {where}")
     closed = [cause for cause in causes if isinstance(cause, exceptions.ConnectionClosedByBroker)]
     if closed:
         return error_of(closed[0])
-    return ConnectionLost(f"cannot connect to {where}: {_innermost(error)}")
+    return ConnectionLost(f"cannot connect to {where}: {_why(causes, parameters)}")
 
 
-def _innermost(error: BaseException) -> str:
-    inner = list(getattr(error, "exceptions", ()))
-    return _innermost(inner[-1]) if inner else str(error) or type(error).__name__
+NOBODY = "nobody listens there: is the broker running?"
+
+
+def _why(causes: list[BaseException], parameters: pika.URLParameters) -> str:
+    for cause in causes:
+        if isinstance(cause, socket.gaierror):
+            return f"the name {parameters.host!r} cannot be resolved: {cause.strerror}"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate cannot be trusted: {cause.verify_message}"
+        if isinstance(cause, ssl.SSLError):
+            if cause.reason in NO_TLS:
+                return "what listens there does not speak TLS, as amqps:// has it"
+            return f"TLS failed: {cause.reason or cause}"
+    for cause in causes:
+        if isinstance(cause, ConnectionRefusedError):
+            return NOBODY
+        if isinstance(cause, TimeoutError | AMQPConnectorStackTimeout) or "Timeout while setting up AMQP" in str(cause):
+            return f"no answer within {parameters.stack_timeout:g} s"
+    for cause in causes:
+        if isinstance(cause, AMQPConnectorTransportSetupError):
+            return "TLS failed: the connection was closed"
+        if isinstance(cause, exceptions.IncompatibleProtocolError | exceptions.StreamLostError):
+            return "what listens there does not speak AMQP 0-9-1"
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+    inner = causes[-1]
+    return str(inner) or type(inner).__name__
+
+
+# What OpenSSL says when the peer answers in another protocol, or in none.
+NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """An error and those inside it, in the ways that pika has of holding them."""
+    found: list[BaseException] = []
+    waiting: list[object] = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if not isinstance(one, BaseException) or one in found:
+            continue
+        found.append(one)
+        waiting += [*getattr(one, "exceptions", ()), getattr(one, "exception", None), *one.args, one.__cause__]
+    return found
 
 
 def properties_to(message: Message) -> WireProperties:

@@ -8,8 +8,7 @@ from batonmq.broker import REFUSED, Operations, Permission, Queue, User
 from batonmq.broker.room import has_room_for
 from batonmq.engines.traces import without_traces
 from batonmq.engines.values import Fate, Message, QueueOptions
-from batonmq.errors import ResourceError
-from batonmq.fields import NAME_MAX
+from batonmq.errors import BatonError, ResourceError
 from batonmq.message import DURABLE, READY, Message as QueueMessage
 
 if TYPE_CHECKING:
@@ -36,12 +35,16 @@ class Queues:
 
     def declare(self, name: str, options: QueueOptions) -> None:
         """queue.declare, and the queue of its dead letters if there is none. Raises PreconditionFailed."""
-        _check_name(name)
-        if options.dead_letter is not None:
-            _check_name(options.dead_letter)
-        self.operations.declare_queue(name, durable=options.durable, arguments=options.arguments())
-        if options.dead_letter is not None and options.dead_letter not in self.vhost.queues:
-            self.operations.declare_queue(options.dead_letter, durable=options.durable)
+        dead = options.dead_letter
+        makes_dead = dead is not None and dead not in self.vhost.queues
+        if dead is not None and makes_dead:
+            self.operations.declare_queue(dead, durable=options.durable)
+        try:
+            self.operations.declare_queue(name, durable=options.durable, arguments=options.arguments())
+        except BatonError:
+            if dead is not None and makes_dead:
+                self.operations.delete_queue(dead)
+            raise
 
     def fate(self, name: str) -> Fate | None:
         """What becomes of what is given up; None when there is no such queue any more."""
@@ -119,10 +122,3 @@ class Queues:
         targets = self.vhost.route(self.vhost.default, [name], {})
         self.vhost.publish(QueueMessage("", name, message.properties, message.body), targets)
         return bool(targets)
-
-
-def _check_name(name: str) -> None:
-    if not name:
-        raise ValueError("a queue has a name")
-    if len(name.encode()) > NAME_MAX:
-        raise ValueError(f"a queue's name has at most {NAME_MAX} bytes in UTF-8")

@@ -147,7 +147,7 @@ HOLDER = """
 import os, sys
 import batonmq
 mq = batonmq.connect(sys.argv[1])
-receiver = mq.receiver(sys.argv[2])
+receiver = mq.receiver(sys.argv[2], prefetch=1)
 for delivery in receiver.receive(max=1, wait=10):
     # Its commit takes along that the first message was handed out.
     mq.send(sys.argv[2], b"2")

@@ -151,5 +151,5 @@ def test_tls_where_there_is_none_is_said_to_be_so(amqp: Address) -> None:
 def test_where_nobody_listens_the_broker_may_not_be_running() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(batonmq.ConnectionLost, match="nobody listens there: is the broker running"):
+    with pytest.raises(batonmq.ConnectionLost, match=r"cannot connect to .*: is the broker running\?"):
         batonmq.connect(f"amqp://guest:guest@127.0.0.1:{port}/")

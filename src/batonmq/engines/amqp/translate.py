@@ -75,7 +75,7 @@ def unreachable(error: BaseException, parameters: pika.URLParameters) -> BatonEr
     return ConnectionLost(f"cannot connect to {where}: {_why(causes, parameters)}")
 
 
-NOBODY = "nobody listens there: is the broker running?"
+NOBODY = "is the broker running?"
 
 
 def _why(causes: list[BaseException], parameters: pika.URLParameters) -> str:

@@ -135,6 +135,18 @@ def test_past_the_limit_it_is_dead_lettered_at_once(driven: Timed) -> None:
     assert driven.bodies("dead") == ["poison"]
 
 
+def test_what_is_given_up_together_dies_in_the_order_of_its_hand_over(driven: Timed) -> None:
+    driven.queue("dead")
+    driven.queue(x_delivery_limit=0, x_dead_letter_exchange="", x_dead_letter_routing_key="dead")
+    for body in ("a", "b", "c"):
+        driven.publish(body)
+    taker = driven.consume(prefetch=3)
+    driven.settle()
+    taker.leave()
+    driven.settle()
+    assert driven.bodies("dead") == ["a", "b", "c"]
+
+
 def test_a_consumer_that_is_lost_counts(driven: Timed) -> None:
     queue = driven.queue(x_retry_delay=1_000)
     driven.publish("a")

@@ -46,32 +46,39 @@ def retry_delay(settings: Settings, count: int, *, failed: bool = True) -> int:
 
 def give_back(queue: Queue, held: list[QueuedMessage], wanted: int | None, *, failed: bool) -> None:
     """What ``Queue.release`` does."""
-    settings = queue.settings
-    for queued in reversed(held):
-        queue.unsettled -= 1
-        queued.holder = None
-        if queue.deleted:
-            queued.state = GONE
-            continue
-        queued.deliveries += 1
-        queued.state = READY
-        if settings.counts_deliveries:
-            queued.message = counted(queued.message, queued.deliveries)
-        if is_given_up(queue, queued):
-            continue
-        delay = retry_delay(settings, queued.deliveries, failed=failed) if wanted is None else wanted
-        if delay:
-            queue.delaying().postpone(queued, int(queue.broker.clock.time() * 1000) + delay)
-        elif not _is_over(queue, queued):
-            if queued.stored == DURABLE:
-                queue.store.update(queued)
-            queued.lane.put_back(queued)
-            _is_back(queue, queued)
+    back = [queued for queued in held if _returns_now(queue, queued, wanted, failed=failed)]
+    # From the last to the first, each is put before the head.
+    for queued in reversed(back):
+        if queued.stored == DURABLE:
+            queue.store.update(queued)
+        queued.lane.put_back(queued)
+        _is_back(queue, queued)
     if queue.deleted:
         return
     queue.touch()
-    if settings.limits_length:
+    if queue.settings.limits_length:
         make_room(queue)
+
+
+def _returns_now(queue: Queue, queued: QueuedMessage, wanted: int | None, *, failed: bool) -> bool:
+    """One that was given back: False if it is to wait first, or goes to the dead letters, in the order of hand-over."""
+    settings = queue.settings
+    queue.unsettled -= 1
+    queued.holder = None
+    if queue.deleted:
+        queued.state = GONE
+        return False
+    queued.deliveries += 1
+    queued.state = READY
+    if settings.counts_deliveries:
+        queued.message = counted(queued.message, queued.deliveries)
+    if is_given_up(queue, queued):
+        return False
+    delay = retry_delay(settings, queued.deliveries, failed=failed) if wanted is None else wanted
+    if delay:
+        queue.delaying().postpone(queued, int(queue.broker.clock.time() * 1000) + delay)
+        return False
+    return not _is_over(queue, queued)
 
 
 def is_past_limit(queue: Queue, queued: QueuedMessage) -> bool:

@@ -253,3 +253,19 @@ def test_returns_that_the_disk_refused_are_made_good(stored: Timed) -> None:
     stored.wait(1.1)
     holder = Holder(stored)
     assert [(queued.message.body, queued.deliveries) for queued in holder.held] == [(b"a", 2)]
+
+
+def test_what_comes_back_when_the_process_is_killed_counts_against_the_length(tmp_path: Path) -> None:
+    driven = Timed(tmp_path / "store")
+    driven.queue("dead")
+    driven.queue(x_max_length=2, x_dead_letter_exchange="", x_dead_letter_routing_key="dead")
+    taker = driven.consume(prefetch=3)
+    for body in ("a", "b", "c", "d", "e"):
+        driven.publish(body)
+        driven.settle()
+    assert taker.seen == ["a", "b", "c"]
+    driven.crash()
+    driven.wait(1)
+    assert driven.operations.find_queue("q").ready_count == 2
+    assert driven.bodies() == ["d", "e"]
+    assert driven.bodies("dead") == ["a", "b", "c"]

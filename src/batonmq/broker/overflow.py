@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # A limit that is lowered drops so many messages in one go: about 2 ms.
 DROP_SLICE = 500
+# When a store that did not give what is to be dropped is asked again.
+RETRY_SECONDS = 1.0
 
 
 def refuses(queue: Queue, message: Message) -> bool:
@@ -37,33 +39,41 @@ def make_room(queue: Queue) -> None:
         return
     if queue.takers:
         queue.dispatch()
-    while _is_over(queue):
-        # The head is what would be delivered next: of the highest priority, as in RabbitMQ.
-        for lane in queue.lanes:
-            queued = lane.pop()
-            if queued is not None:
-                queue.discard(queued, "maxlen")
-                break
-        else:
-            return
+    while _is_over(queue) and _drop_head(queue):
+        pass
 
 
-def drop_some(queue: Queue) -> bool:
-    """The limit was lowered while the queue lives: drop from the head, some at a time; tells whether to go on."""
-    if queue.settings.overflow != DROP_HEAD:
-        return False
-    for _ in range(DROP_SLICE):
-        if not _is_over(queue):
+def _drop_head(queue: Queue) -> bool:
+    """What would be delivered next goes: of the highest priority, as in RabbitMQ. False: it is only in the store."""
+    for lane in queue.lanes:
+        queued = lane.pop()
+        if queued is not None:
+            queue.discard(queued, "maxlen")
+            return True
+        if lane.paged:
             return False
-        for lane in queue.lanes:
-            queued = lane.pop()
-            if queued is not None:
-                queue.discard(queued, "maxlen")
-                break
-        else:
+    return False
+
+
+def drop_what_is_too_much(queue: Queue, *, has_read: bool = False) -> None:
+    """The limit was lowered while the queue lives, or what was held when the process ended is back: drop the head.
+
+    Some at a time; it goes on by itself. ``has_read``: the store was just asked for more.
+    """
+    if queue.deleted or queue.settings.overflow != DROP_HEAD:
+        return
+    dropped = 0
+    while _is_over(queue):
+        if dropped == DROP_SLICE or not _drop_head(queue):
+            broker = queue.broker
+            if dropped or not has_read:
+                broker.when_read(lambda: drop_what_is_too_much(queue, has_read=True))
+            else:
+                broker.timetable.after(RETRY_SECONDS, lambda: drop_what_is_too_much(queue))
             break
+        dropped += 1
+    # Its next turn asks the store for more.
     queue.touch()
-    return True
 
 
 def _is_over(queue: Queue) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batonmq.broker.idle import IdleTimer
-from batonmq.broker.overflow import drop_some
+from batonmq.broker.overflow import drop_what_is_too_much
 from batonmq.broker.patterns import Pattern, PatternError, compile_pattern
 from batonmq.broker.settings import ARGUMENTS, NEEDS, Settings, read_settings
 from batonmq.errors import NotFound, PreconditionFailed
@@ -201,7 +201,7 @@ class Policies:
         settings = self.settings(queue.name, queue.arguments, described, lenient=True)
         if settings != queue.settings:
             queue.configure(settings)
-            _drop_what_is_too_much(queue)
+            drop_what_is_too_much(queue)
             self.watch_idle(queue)
 
     def watch_idle(self, queue: Queue) -> None:
@@ -229,8 +229,3 @@ def _lower(mine: FieldValue, other: FieldValue) -> FieldValue:
     """The lower limit; a negative one is none."""
     limits = [value for value in (mine, other) if isinstance(value, int) and value >= 0]
     return min(limits, default=mine)
-
-
-def _drop_what_is_too_much(queue: Queue) -> None:
-    if not queue.deleted and drop_some(queue):
-        queue.broker.when_read(lambda: _drop_what_is_too_much(queue))

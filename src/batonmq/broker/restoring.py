@@ -6,6 +6,8 @@ import json
 import logging
 from typing import TYPE_CHECKING
 
+from batonmq.broker.overflow import drop_what_is_too_much
+
 if TYPE_CHECKING:
     from batonmq.broker.broker import Broker
     from batonmq.store.interface import Definition, LaneRecord
@@ -48,6 +50,9 @@ def restore(broker: Broker) -> None:
             queue.pause(True)
     for definition in by_kind.get("binding", []):
         _restore_binding(broker, definition)
+    for vhost in broker.vhosts.values():
+        for queue in vhost.queues.values():
+            drop_what_is_too_much(queue)
     for leftover in lanes.values():
         for record in leftover:
             broker.store.drop_lane(record.lane_id)

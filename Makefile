@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --require-hashes
 ARGS ?=
 # Where input is made up by hypothesis.
-FUZZED = $(shell grep -rlE '^from hypothesis import .*given' tests)
+FUZZED = $(shell grep -rlE '^from hypothesis(\.stateful import| import .*given)' tests)
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test check format bench soak fuzz lock clean
@@ -39,7 +39,7 @@ bench: $(VENV)/.locked-run ## measure this broker, beside RabbitMQ and ActiveMQ 
 soak: $(VENV)/.locked-run ## ten minutes of mixed load and kill -9: is every promise kept? (ARGS="--minutes 60")
 	@$(BIN)/python -m bench.soak $(ARGS)
 
-fuzz: $(VENV)/.locked-test ## the tests of parsers with other input each time, for some ten minutes
+fuzz: $(VENV)/.locked-test ## parsers and whole queues with other input each time, for some twenty minutes
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest --timeout 900 $(FUZZED) $(ARGS)
 
 lock: ## maintainers: resolve the lock files anew (needs uv)

@@ -1,0 +1,1 @@
+"""Whole queues against a reference that is small enough to be read."""

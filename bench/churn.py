@@ -50,8 +50,8 @@ def churn(session: Session) -> None:
 
 def _one(channel: BlockingChannel, chance: random.Random) -> None:
     arguments = {**chance.choice(KINDS), "x-expires": EXPIRES}
-    queue = str(channel.queue_declare("", durable=chance.random() < 0.7, arguments=arguments).method.queue)
-    exchange = f"{queue}.exchange"
+    queue = exchange = f"soak.churn.{chance.getrandbits(64):x}"
+    channel.queue_declare(queue, durable=chance.random() < 0.7, arguments=arguments)
     channel.exchange_declare(exchange, chance.choice(("topic", "fanout", "direct")), durable=True)
     try:
         channel.queue_bind(queue, exchange, "k.#")

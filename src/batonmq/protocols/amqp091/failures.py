@@ -45,8 +45,9 @@ class ProtocolFailure(Exception):
 def reply_text(code: int, detail: str) -> str:
     """What goes into a close: the code's name and the detail, within the 255 bytes of a short string."""
     text = f"{REPLY_NAMES.get(code, 'INTERNAL_ERROR')} - {detail}"
-    encoded = text.encode()
-    return text if len(encoded) <= 255 else encoded[:252].decode(errors="ignore") + "..."
+    # A name that it quotes may not be UTF-8 and is kept all the same; a text is to be read.
+    encoded = text.encode(errors="replace")
+    return encoded.decode() if len(encoded) <= 255 else encoded[:252].decode(errors="ignore") + "..."
 
 
 def as_failure(error: BrokerError) -> ProtocolFailure:

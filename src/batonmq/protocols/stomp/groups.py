@@ -68,8 +68,10 @@ class Group:
         for member in list(self.members):
             member.offer()
 
-    def stop(self) -> None:
-        """No more deliveries, and no more queues."""
+    def stop(self) -> list[Subscription]:
+        """No more deliveries, and no more queues. Tells what it had, and keeps none of it."""
         self.session.vhost.on_queue.pop(self, None)
-        for member in list(self.members):
+        members, self.members = self.members, []
+        for member in members:
             member.stop()
+        return members

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batonmq.fields import FieldValue
     from batonmq.protocols.stomp.dialects import Dialect
 
-__all__ = ["OWN_HEADERS", "flag", "integer", "is_text", "properties_of", "shown_headers", "stamped"]
+__all__ = ["OWN_HEADERS", "flag", "has_time", "integer", "is_text", "properties_of", "shown_headers", "stamped"]
 
 # What belongs to the frame and not to the message.
 FRAME_HEADERS: Final = frozenset(
@@ -86,12 +86,13 @@ def flag(text: str | None) -> bool:
 
 
 def properties_of(
-    headers: Mapping[str, str], dialect: Dialect, *, persistent: bool, is_text: bool = False
+    headers: Mapping[str, str], dialect: Dialect, *, persistent: bool, is_text: bool = False, now: int = 0
 ) -> Properties:
     """The properties of the message of a SEND. Raises StompFailure.
 
     ``persistent``: is it meant to survive a restart if it does not say so? ``is_text``: to whoever tells text from
-    octets it is text. ``expires`` is left to the caller, who
+    octets it is text. ``now``: the time that it is sent at, in milliseconds of the epoch; 0: it is not to be told.
+    ``expires`` is left to the caller, who
     knows the time, and so is a reply-to of a temporary queue.
     """
     values: PropertyValues = {}
@@ -112,6 +113,9 @@ def properties_of(
         else:
             table["amqp-message-id"] = headers["message-id"]
     _read_special(headers, values, table, dialect)
+    if now:
+        values["timestamp"] = now // 1000
+        table[IN_MILLISECONDS] = LongLong(now)
     if is_text:
         table[TEXT_MARK] = LongLong(TEXT)
     if flag(headers.get("persistent")) or (persistent and "persistent" not in headers):
@@ -149,7 +153,7 @@ def _read_special(
         values["priority"] = priority
     if "timestamp" in headers:
         text = headers["timestamp"]
-        if text.isascii() and text.isdigit() and len(text) <= 18:
+        if has_time(headers):
             values["timestamp"] = int(text)
             if dialect.shows_time:
                 values["timestamp"] = int(text) // 1000
@@ -221,11 +225,15 @@ def shown_headers(properties: Properties, dialect: Dialect) -> list[tuple[str, s
 
 
 def stamped(properties: Properties, now: int) -> Properties:
-    """The same with the time of the SEND, in milliseconds of the epoch, if the client did not say another."""
-    headers = properties.headers or {}
-    if IN_MILLISECONDS in headers:
-        return properties
-    return properties.replace(timestamp=now // 1000, headers={**headers, IN_MILLISECONDS: LongLong(now)})
+    """The same with another time of the SEND, in milliseconds of the epoch."""
+    headers = {**(properties.headers or {}), IN_MILLISECONDS: LongLong(now)}
+    return properties.replace(timestamp=now // 1000, headers=headers)
+
+
+def has_time(headers: Mapping[str, str]) -> bool:
+    """Does the client say when it sent the message?"""
+    text = headers.get("timestamp", "")
+    return text.isascii() and text.isdigit() and len(text) <= 18
 
 
 def is_text(properties: Properties) -> bool:

@@ -22,7 +22,7 @@ from batonmq.protocols.stomp.destinations import (
     parse_destination,
 )
 from batonmq.protocols.stomp.failures import StompFailure, missing
-from batonmq.protocols.stomp.headers import OWN_HEADERS, integer, properties_of, stamped
+from batonmq.protocols.stomp.headers import OWN_HEADERS, has_time, integer, properties_of, stamped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,14 +58,13 @@ class PreparedSend:
         "route",
         "routing_key",
         "stamp",
-        "stamped",
         "transaction",
     )
 
     def __init__(
-        self, destination: Destination, properties: Properties, headers: dict[str, str], *, expires: int
+        self, destination: Destination, properties: Properties, headers: dict[str, str], *, expires: int, stamp: int = 0
     ) -> None:
-        """``expires`` is in milliseconds of the epoch; 0: never."""
+        """``expires`` is in milliseconds of the epoch; 0: never. ``stamp`` is the time in the properties; 0: none."""
         self.destination = destination
         self.exchange = destination.exchange
         self.routing_key = destination.routing_key
@@ -78,15 +77,14 @@ class PreparedSend:
         self.route: Route | None = None
         # Further destinations of the same message.
         self.others: list[PreparedSend] = []
-        # The properties with the time that they were last sent at, and that time.
-        self.stamped = properties
-        self.stamp = 0
+        # The time that they tell is that of the last SEND.
+        self.stamp = stamp
 
     def properties_at(self, now: int) -> Properties:
-        """The properties of a message that is sent now, in milliseconds of the epoch; 0: it is not to be told."""
-        if now != self.stamp:
-            self.stamped, self.stamp = stamped(self.properties, now), now
-        return self.stamped
+        """The properties of a message that is sent now, in milliseconds of the epoch."""
+        if self.stamp and now != self.stamp:
+            self.properties, self.stamp = stamped(self.properties, now), now
+        return self.properties
 
 
 class Sending:
@@ -192,7 +190,10 @@ class Sending:
             raise StompFailure("Invalid header", "'message-id' is not allowed on 'SEND'.")
         destination, route = self._look_up(text, headers)
         text_like = bool(session.dialect.tells_text) and not head.is_sized and headers.get("amq-msg-type") != "bytes"
-        properties = properties_of(headers, session.dialect, persistent=session.settings.persistent, is_text=text_like)
+        now = self._now() if session.dialect.shows_time and not has_time(headers) else 0
+        properties = properties_of(
+            headers, session.dialect, persistent=session.settings.persistent, is_text=text_like, now=now
+        )
         if origin:
             properties = properties.replace(headers={**(properties.headers or {}), "original-destination": origin})
         self._check(properties)
@@ -208,7 +209,7 @@ class Sending:
             name = session.declaring.temporary_queue(destination, replies=False)
             destination = Destination(text, TEMPORARY, "", name)
         expires = integer("expires", headers["expires"]) if "expires" in headers else 0
-        prepared = PreparedSend(destination, properties, headers, expires=max(expires, 0))
+        prepared = PreparedSend(destination, properties, headers, expires=max(expires, 0), stamp=now)
         prepared.route = route
         if route is not None:
             prepared.exchange = route.exchange.name

@@ -208,8 +208,7 @@ class Subscribing:
             raise
 
     def _end_group(self, group: Group) -> None:
-        group.stop()
-        for member in list(group.members):
+        for member in group.stop():
             self._end(member)
 
     def _limits(self, headers: Mapping[str, str]) -> tuple[int, int]:
@@ -345,7 +344,8 @@ class Subscribing:
         self.deaf.discard(subscription.queue)
         if subscription.group is not None:
             # The others go on.
-            subscription.group.members.remove(subscription)
+            if subscription in subscription.group.members:
+                subscription.group.members.remove(subscription)
             return
         self._by_key.pop(subscription.tag, None)
         if subscription.is_implicit:

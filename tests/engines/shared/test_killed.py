@@ -125,3 +125,41 @@ def test_a_killed_guest_takes_nothing_along(workers: Workers) -> None:
     assert workers.owner() == owner
     workers.finish()
     assert len(workers.lost()) <= workers.killed
+
+
+DRAIN = """
+import sys, batonmq
+with batonmq.connect(sys.argv[1]) as mq, mq.receiver("orders", prefetch=5) as receiver:
+    print("open", flush=True)
+    sys.stdin.readline()
+    while deliveries := receiver.receive(3, wait=0.2):
+        for delivery in deliveries:
+            print(delivery.body.decode(), delivery.delivery_count, flush=True)
+            delivery.accept()
+"""
+
+
+def test_processes_that_drain_a_queue_and_end_have_each_message_once(tmp_path: Path) -> None:
+    path = str(tmp_path / "queues.db")
+    with batonmq.connect(path) as mq:
+        mq.declare("orders")
+        mq.send_many("orders", [b"%d" % number for number in range(300)])
+    with ExitStack() as opened:
+        command = [sys.executable, "-c", DRAIN, path]
+        processes = [
+            opened.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+            for _ in range(4)
+        ]
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "open\n"
+        # The first is the owner, and the first to go: each of the others becomes one in its turn.
+        lines: list[str] = []
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go on\n")
+            process.stdin.flush()
+        for process in processes:
+            lines += process.communicate(timeout=SOON)[0].splitlines()
+            assert process.returncode == 0
+    assert sorted(lines) == sorted(f"{number} 1" for number in range(300))

@@ -40,6 +40,7 @@ from batonmq.engines.forks import when_forked
 from batonmq.engines.shared import wire
 from batonmq.engines.shared.calls import AnyCall, Call, as_nothing
 from batonmq.engines.shared.opening import Reached, reach
+from batonmq.engines.shared.roll import HERE
 from batonmq.engines.tickets import Ticket
 from batonmq.errors import BatonError, Closed, ConnectionLost
 
@@ -88,6 +89,7 @@ class Calls:
         self._own = reached.own
         # Who this is to every owner, and the last opening of the file in which it was served.
         self._guest = secrets.randbits(62) + 1
+        HERE.add(self._guest)
         self._opening = 0
         self._number = 0
         # Asked and not answered, by the number; of these, what must not be done twice.
@@ -184,6 +186,7 @@ class Calls:
             reached.link.close()
         if thread is not None:
             thread.join()
+        HERE.discard(self._guest)
         self._end(Closed("the connection was closed"))
         own, self._own = self._own, None
         if own is not None:

@@ -13,7 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from batonmq.engines.shared.roll import Roll, lives
+from batonmq.engines.shared.roll import Roll, is_there
 
 if TYPE_CHECKING:
     from batonmq.broker import Queue
@@ -69,7 +69,7 @@ class Claims:
         with self._lock:
             if time.monotonic() >= self._end:
                 self._expected.clear()
-            for guest in [guest for guest, process in self._expected.items() if not lives(process)]:
+            for guest in [guest for guest, process in self._expected.items() if not is_there(guest, process)]:
                 del self._expected[guest]
                 self._roll.remove(guest)
         self._serve_if_all()

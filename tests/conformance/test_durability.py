@@ -304,3 +304,19 @@ def test_the_brokers_record_of_deaths_stays_its_own(first: Channel, again: Again
         assert isinstance(entries[0], dict)
         counts[content.body] = entries[0]["count"]
     assert counts == {b"own": 2, b"forged": 1}
+
+
+@pytest.mark.parametrize("again", ["kill"], indirect=True)
+def test_a_broker_whose_file_was_deleted_says_so_at_once_and_confirms_nothing(
+    own_broker: Broker, first: Channel, again: Again, name: str
+) -> None:
+    first.queue(name, durable=True)
+    publish(first, name, 1)
+    (own_broker.folder / "data" / "batonmq.db").unlink()
+    while "was deleted or replaced" not in own_broker.output():
+        first.barrier()
+    first.publish(name, properties=PERSISTENT)
+    assert list(first.confirmed().values())[-1] is False
+    ch = again()
+    with channel_error(404):
+        ch.queue(name, passive=True)

@@ -36,6 +36,9 @@ class EchoStore:
         self.failure: StoreError | None = None
         self.threads: set[int] = set()
 
+    def look(self) -> bool:
+        return False
+
     def has_work(self) -> bool:
         return self.pending_bytes > 0
 

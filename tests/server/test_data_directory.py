@@ -44,6 +44,20 @@ def test_another_process_that_holds_it_is_named(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a file that is in use cannot be deleted there")
+def test_deleting_the_lock_file_lets_nobody_in(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        for file in tmp_path.iterdir():
+            file.unlink()
+        with pytest.raises(StartError, match="in use by another broker"), open_data_directory(tmp_path):
+            pass
+        holder.kill()
+
+
 def test_a_file_in_its_place_is_an_error_in_words(tmp_path: Path) -> None:
     path = tmp_path / "data"
     path.write_text("")

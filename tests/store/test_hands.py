@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,44 @@ def test_a_file_of_something_else_counts_for_nothing(driven: Driven, notes: Path
     notes.write_bytes(content)
     driven.crash()
     assert returned(driven) == {"a": 0, "b": 0, "c": 0}
+
+
+@pytest.mark.parametrize("position", [2**64 - 1, 2**63, 2**45, 2**45 - 1, 1_000_000])
+def test_a_place_that_no_message_has_stops_nothing(driven: Driven, notes: Path, position: int) -> None:
+    hand_out(driven, 1)
+    driven.publish("d")
+    number = driven.operations.find_queue("q").lane.lane_id
+    with notes.open("r+b") as file:
+        file.seek(16 + 8 * number)
+        file.write(position.to_bytes(8, "little"))
+    driven.crash()
+    driven.publish("e")
+    driven.settle()
+    driven.crash()
+    assert [*returned(driven)] == ["a", "b", "c", "e"]
+
+
+def make_directory(path: Path) -> None:
+    path.mkdir()
+
+
+def make_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_huge(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+
+
+@pytest.mark.parametrize("make", [make_directory, make_pipe, make_huge])
+def test_whatever_has_its_place_stops_nothing(driven: Driven, notes: Path, make: Callable[[Path], None]) -> None:
+    notes.unlink()
+    make(notes)
+    driven.crash()
+    assert returned(driven) == {"a": 0, "b": 0, "c": 0}
+    driven.publish("d")
+    driven.settle()
 
 
 def test_what_an_earlier_opening_noted_counts_for_nothing(driven: Driven, notes: Path, tmp_path: Path) -> None:

@@ -186,6 +186,7 @@ class Driven:
         store._reader.close()
         store._db.close()
         store._hands.abandon()
+        store._claim.release()
         self._start()
 
     def bodies(self, queue: str = "q") -> list[str]:

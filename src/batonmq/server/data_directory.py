@@ -9,33 +9,33 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from batonmq.server.failures import StartError
+from batonmq.store.file_lock import FileLock, Locked
 
-__all__ = ["Locked", "exclusive_lock", "open_data_directory"]
+__all__ = ["exclusive_lock", "open_data_directory"]
 
 LOCK_NAME = "broker.lock"
 
-
-class Locked(Exception):
-    """Another process holds the lock; `holder` is what it has written about itself."""
-
-    def __init__(self, holder: str) -> None:
-        super().__init__(holder)
-        self.holder = holder
-
-
 if sys.platform == "win32":
-    import msvcrt
 
-    def _lock(handle: int, *, wait: bool) -> None:
-        # One byte far beyond what is written, since others must still be able to read who holds the lock.
-        os.lseek(handle, 1 << 20, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
-        os.lseek(handle, 0, os.SEEK_SET)
+    def _lock_directory(path: Path) -> int | None:
+        """A file that is in use cannot be deleted there."""
+        del path
+        return None
 else:
     import fcntl
 
-    def _lock(handle: int, *, wait: bool) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def _lock_directory(path: Path) -> int:
+        """Lock the directory itself, which stays whatever is deleted in it. Raises Locked."""
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise Locked("") from None
+        except OSError:
+            # A file system where directories cannot be locked: there is the lock file.
+            pass
+        return handle
 
 
 @contextlib.contextmanager
@@ -44,17 +44,22 @@ def exclusive_lock(path: Path, *, wait: bool) -> Iterator[None]:
 
     Raises Locked when another holds it and `wait` is False, OSError when the file cannot be made.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    lock = FileLock(str(path), wait=wait)
     try:
-        try:
-            _lock(handle, wait=wait)
-        except (BlockingIOError, PermissionError):
-            raise Locked(os.read(handle, 64).decode("ascii", "replace").strip()) from None
-        os.ftruncate(handle, 0)
-        os.write(handle, f"{os.getpid()}\n".encode())
+        lock.say(f"{os.getpid()}\n")
         yield
     finally:
-        os.close(handle)
+        lock.release()
+
+
+@contextlib.contextmanager
+def _locked_directory(path: Path) -> Iterator[None]:
+    handle = _lock_directory(path)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 @contextlib.contextmanager
@@ -62,10 +67,10 @@ def open_data_directory(path: Path) -> Iterator[None]:
     """Make the directory if need be (mode 0700) and keep other brokers out of it. Raises StartError."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with exclusive_lock(path / LOCK_NAME, wait=False):
+        with exclusive_lock(path / LOCK_NAME, wait=False), _locked_directory(path):
             yield
     except Locked as locked:
-        process = f" (process {locked.holder})" if locked.holder.isdigit() else ""
+        process = f" (process {locked.process})" if locked.process else ""
         raise StartError(f"the data directory {path} is in use by another broker{process}") from None
     except FileExistsError:
         raise StartError(f"the data directory {path} is not a directory") from None

@@ -98,6 +98,9 @@ class Store(Protocol):
     def pending_bytes(self) -> int:
         """Bytes of messages collected and not yet staged."""
 
+    def look(self) -> bool:
+        """Is its file gone? Called about once a second."""
+
     def has_work(self) -> bool:
         """Is anything collected, or to be tried again?"""
 

@@ -45,6 +45,7 @@ class SocketServer:
         self._listeners: list[asyncio.Server] = []
         self._loop = loop
         self._log_ins = log_ins
+        self._store = store
         self._turns = Turns(broker, loop, self._after_turn)
         self._committer = Committer(store, broker, loop, self._committed)
         self.connections = Connections(
@@ -114,6 +115,9 @@ class SocketServer:
     def _tick(self, now: float) -> None:
         self._log_ins.look_at_users()
         self.connections.tick(now)
+        if self._store.look():
+            # Said by a commit that fails, however idle the broker is.
+            self._turns.request()
 
     def _after_turn(self) -> None:
         self._committer.kick()

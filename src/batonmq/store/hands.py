@@ -16,12 +16,15 @@ import secrets
 import struct
 from collections.abc import Mapping
 
+from batonmq.store.interface import LANES_MAX, POSITION_MASK
+
 __all__ = ["Hands", "marks_of"]
 
 SUFFIX = "-hands"
 MAGIC = b"BatonMQh"
 NUMBER = struct.Struct("<Q")
 FIRST = len(MAGIC) + NUMBER.size
+SIZE_MAX = FIRST + NUMBER.size * (LANES_MAX + 1)
 
 
 class Hands:
@@ -79,12 +82,16 @@ class Hands:
 def marks_of(store_path: str, number: int) -> Mapping[int, int]:
     """Lane and position, of what an opening of that number has left behind; nothing where there is none."""
     try:
-        with open(store_path + SUFFIX, "rb") as file:  # noqa: PTH123
-            data = file.read()
+        # What is there may be anything, and nothing keeps the store from being opened: a pipe is not waited for.
+        file = os.open(store_path + SUFFIX, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        try:
+            data = os.read(file, SIZE_MAX)
+        finally:
+            os.close(file)
     except OSError:
         return {}
     if data[:FIRST] != MAGIC + NUMBER.pack(number):
         return {}
     count = (len(data) - FIRST) // NUMBER.size
     positions = struct.unpack_from(f"<{count}Q", data, FIRST)
-    return {lane_id: position for lane_id, position in enumerate(positions) if position}
+    return {lane_id: position for lane_id, position in enumerate(positions) if 0 < position <= POSITION_MASK}

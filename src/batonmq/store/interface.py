@@ -285,6 +285,13 @@ class Store(ABC):
     def next_expiry(self, after_row: int, last_row: int) -> int:
         """When the next message between the rows expires, in ms of the epoch; 0: none does. Never while ``busy``."""
 
+    def look(self) -> bool:
+        """Is the file gone? Then there is work: a commit that says so. For hosts, about once a second."""
+        return False
+
+    def forked(self) -> None:  # noqa: B027 (a store without a file holds nothing)
+        """In a forked child: let go of what is the parent's, without touching it."""
+
     def shrink(self) -> None:  # noqa: B027 (a store that is never sparse has nothing to do)
         """Give some free space back with the next batch, if that has nothing else to do."""
 

@@ -7,6 +7,7 @@ the loop, so that a long backlog is not read in the pauses between commits alone
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import apsw
 
 from batonmq.errors import StoreCorrupt, StoreError
 from batonmq.store.batch import Batch
+from batonmq.store.claim import Claim
 from batonmq.store.collecting import Collecting
 from batonmq.store.hands import Hands, marks_of
 from batonmq.store.interface import (
@@ -53,6 +55,9 @@ class SqliteStore(Collecting):
         self._reader: apsw.Connection
         self._sweeper: Sweeper
         self._hands: Hands
+        self._claim: Claim
+        # Was the file, or its log, not there any more when that was looked at?
+        self._is_lost = False
         # What stands in the open transaction, and why that has failed already.
         self._staged: Batch | None = None
         self._failure: apsw.Error | None = None
@@ -66,9 +71,15 @@ class SqliteStore(Collecting):
     def open(self) -> Snapshot:
         self._db = connect(self.path)
         try:
+            self._claim = Claim(self.path)
+        except BaseException:
+            self._db.close()
+            raise
+        try:
             snapshot = self._take_up()
         except BaseException:
             self._db.close()
+            self._claim.release()
             raise
         used = {lane.lane_id for lane in snapshot.lanes}
         self._last_lane = max(used, default=0)
@@ -80,7 +91,7 @@ class SqliteStore(Collecting):
         try:
             # First, since what cannot be read must be left as it is.
             definitions = read_definitions(self._db)
-            self._hands = Hands(self.path)
+            self._hands = Hands(self._claim.path)
             self.opening = self._hands.number
             self.served = read_served(self._db)
             self._sweeper.recover(marks_of(self.path, read_opening(self._db)), self.opening)
@@ -90,6 +101,7 @@ class SqliteStore(Collecting):
             snapshot = Snapshot(definitions, read_lanes(self._db))
             self._next_shared = int(self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM body").get)
             self._reader = connect_reader(self.path)
+            self._claim.watch()
         except apsw.CorruptError as error:
             raise StoreCorrupt(f"{self.path} is damaged: {error}") from error
         except apsw.Error as error:
@@ -118,9 +130,28 @@ class SqliteStore(Collecting):
                 self._hands.end()
         finally:
             self._hands.abandon()
+            if self._claim.lost() is not None:
+                self._leave_names()
             # The last to close is the one that clears the log away.
             self._reader.close()
             self._db.close()
+            self._claim.release()
+
+    def forked(self) -> None:
+        self._claim.release()
+
+    def look(self) -> bool:
+        self._is_lost = self._claim.lost() is not None
+        return self._is_lost
+
+    def _leave_names(self) -> None:
+        """What has the names of the files now is somebody else's: closing is not to delete it.
+
+        Where only the log has lost its name, what it holds is copied into the file, so that it is found again.
+        """
+        with contextlib.suppress(apsw.Error):
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            self._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
 
     # ------------------------------------------------------------------ beside the batches
 
@@ -204,6 +235,7 @@ class SqliteStore(Collecting):
             or self._staged is not None
             or self.error is not None
             or self._sweeper.has_work
+            or self._is_lost
         )
 
     def shrink(self) -> None:
@@ -259,6 +291,7 @@ class SqliteStore(Collecting):
 
     def commit(self) -> None:
         db = self._db
+        lost: str | None = None
         try:
             if self._failure is not None:
                 raise self._failure
@@ -270,10 +303,16 @@ class SqliteStore(Collecting):
                 # Nothing but a real write tells whether the disk takes writes again.
                 db.execute(PROBE)
             self._sweeper.sweep_some(is_idle=not self._staged)
+            # Nothing is confirmed that nobody will find again.
+            lost = self._claim.lost()
+            if lost is not None:
+                raise apsw.CantOpenError(f"{lost} was deleted or replaced while it was open")
             db.execute("COMMIT")
         except apsw.Error as error:
             if db.in_transaction:
                 db.execute("ROLLBACK")
+            if lost is not None:
+                self._leave_names()
             if isinstance(error, apsw.IOError):
                 self._sweeper.is_log_doubtful = True
             raise self._unwritable(error) from error

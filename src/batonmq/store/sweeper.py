@@ -71,7 +71,9 @@ class Sweeper:
             db.execute("DELETE FROM trash")
             db.execute("DELETE FROM message WHERE id IN (SELECT id FROM message WHERE stored = 2)")
             note_opening(db, opening)
-            db.executemany(MARK, [(position, lane_id) for lane_id, position in marks.items()])
+            for lane_id, position in marks.items():
+                # What is beyond the last row was never written: its place is free.
+                db.execute(MARK, (min(position, self._last_position(lane_id)), lane_id))
             for lane_id, handed in rows(db, "SELECT id, handed FROM lane WHERE handed > 0"):
                 first = lane_id << POSITION_BITS
                 db.execute(
@@ -81,6 +83,11 @@ class Sweeper:
                 )
             db.execute("DELETE FROM body WHERE id NOT IN (SELECT shared FROM message WHERE shared > 0)")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _last_position(self, lane_id: int) -> int:
+        first = lane_id << POSITION_BITS
+        last = rows(self._db, "SELECT max(id) FROM message WHERE id BETWEEN ? AND ?", (first, first | POSITION_MASK))
+        return (last[0][0] or first) & POSITION_MASK
 
     def _committed(self, _db: apsw.Connection, _name: str, pages: int) -> int:
         """SQLite tells how long its log is."""

@@ -266,6 +266,7 @@ class Core:
         """In a child: everything is the parent's. The store is left as it is, for closing it would write."""
         self._lock = threading.Lock()
         self._closed = True
+        self.store.forked()
 
     def close(self) -> None:
         """Commit what is left, close the store. Raises StoreError when that fails; it is closed all the same."""

@@ -8,12 +8,11 @@ The lock file says who has it, and how he can be reached:
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 
 from batonmq.engines.forks import when_forked
 from batonmq.errors import StoreError
+from batonmq.store.file_lock import FileLock, Locked
 
 __all__ = ["STARTING", "InUse", "Inherited", "Ownership", "check_free"]
 
@@ -21,23 +20,8 @@ LOCK_SUFFIX = "-lock"
 # A broker's data directory has this file, and the broker locks that one: it and a program never have both.
 SERVED_NAME = "batonmq.db"
 SERVED_LOCK = "broker.lock"
-# A process, and a path that may have 4095 bytes.
-NOTE_MAX = 8192
 # The note of a process that is opening the file. It names no socket: those are beside the file, or have whole paths.
 STARTING = "."
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(handle: int) -> None:
-        # One byte far beyond what is written, since others must still be able to read who holds the lock.
-        os.lseek(handle, 1 << 20, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _lock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _lock_name(path: str) -> str:
@@ -62,23 +46,17 @@ class Ownership:
 
     def __init__(self, path: str, note: str = "") -> None:
         """Raises InUse, StoreError."""
-        self._handle = _take(path)
+        self._lock = _take(path)
         when_forked(self)
         self.say(note)
 
     def say(self, note: str) -> None:
         """Note for others how this process can be reached."""
-        text = os.fsencode(f"{os.getpid()}\n{note}\n" if note else f"{os.getpid()}\n")
-        # A full disk keeps nobody from emptying a queue: others cannot share the file then, that is all.
-        with contextlib.suppress(OSError):
-            os.lseek(self._handle, 0, os.SEEK_SET)
-            os.ftruncate(self._handle, os.write(self._handle, text))
+        self._lock.say(f"{os.getpid()}\n{note}\n" if note else f"{os.getpid()}\n")
 
     def release(self) -> None:
         """Let others have it."""
-        handle, self._handle = self._handle, -1
-        if handle >= 0:
-            os.close(handle)
+        self._lock.release()
 
     # The parent still has it: closing a copy of the handle does not give up the lock (flock(2)).
     forked = release
@@ -86,38 +64,16 @@ class Ownership:
 
 def check_free(path: str) -> None:
     """Does nobody have the file, at this moment? Raises InUse, StoreError."""
-    os.close(_take(path))
+    _take(path).release()
 
 
-def _take(path: str) -> int:
-    name = _lock_name(path)
-    while True:
-        try:
-            handle = os.open(name, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
-        except OSError as error:
-            raise StoreError(f"cannot use {path}: {error.strerror}") from error
-        try:
-            _lock(handle)
-        except (BlockingIOError, PermissionError):
-            raise _in_use(path, handle) from None
-        if _is_named(handle, name):
-            return handle
-        # Somebody has deleted or replaced the file meanwhile: this one keeps nobody out.
-        os.close(handle)
-
-
-def _in_use(path: str, handle: int) -> InUse:
-    os.lseek(handle, 0, os.SEEK_SET)
-    said = os.fsdecode(os.read(handle, NOTE_MAX))
-    os.close(handle)
-    holder, _, note = said.partition("\n")
-    who = f" ({holder.strip()})" if holder.strip().isdigit() else ""
-    # A note without its end is being written.
-    return InUse(f"{path} is in use by another process{who}", note[:-1] if note.endswith("\n") else "")
-
-
-def _is_named(handle: int, name: str) -> bool:
+def _take(path: str) -> FileLock:
     try:
-        return os.path.samestat(os.fstat(handle), os.stat(name))  # noqa: PTH116
-    except FileNotFoundError:
-        return False
+        return FileLock(_lock_name(path))
+    except Locked as locked:
+        who = f" ({locked.process})" if locked.process else ""
+        note = locked.note.partition("\n")[2]
+        # A note without its end is being written.
+        raise InUse(f"{path} is in use by another process{who}", note[:-1] if note.endswith("\n") else "") from None
+    except OSError as error:
+        raise StoreError(f"cannot use {path}: {error.strerror}") from error

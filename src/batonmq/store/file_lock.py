@@ -1,0 +1,85 @@
+"""A lock file: the system takes the lock back when the process ends, however it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+__all__ = ["FileLock", "Locked"]
+
+# A process, and a path that may have 4095 bytes.
+NOTE_MAX = 8192
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(handle: int, *, wait: bool) -> None:
+        # One byte far beyond what is written, since others must still be able to read who holds the lock.
+        os.lseek(handle, 1 << 20, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        os.lseek(handle, 0, os.SEEK_SET)
+else:
+    import fcntl
+
+    def _lock(handle: int, *, wait: bool) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class Locked(Exception):
+    """Another process holds the lock; ``note`` is what it has written about itself."""
+
+    def __init__(self, note: str) -> None:
+        super().__init__(note)
+        self.note = note
+
+    @property
+    def process(self) -> str:
+        """The number of the process that holds it, if it has written that; otherwise nothing."""
+        first = self.note.partition("\n")[0].strip()
+        return first if first.isdigit() else ""
+
+
+class FileLock:
+    """Held until it is released. The file stays: deleting it would race with others."""
+
+    __slots__ = ("_handle",)
+
+    def __init__(self, path: str, *, wait: bool = False) -> None:
+        """Raises Locked when another holds it and ``wait`` is False, OSError when the file cannot be made."""
+        while True:
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+            try:
+                _lock(self._handle, wait=wait)
+            except (BlockingIOError, PermissionError):
+                os.lseek(self._handle, 0, os.SEEK_SET)
+                note = os.fsdecode(os.read(self._handle, NOTE_MAX))
+                self.release()
+                raise Locked(note) from None
+            except BaseException:
+                self.release()
+                raise
+            if self._is_named(path):
+                return
+            # Somebody has deleted or replaced the file meanwhile: this one keeps nobody out.
+            self.release()
+
+    def _is_named(self, path: str) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._handle), os.stat(path))  # noqa: PTH116
+        except FileNotFoundError:
+            return False
+
+    def say(self, note: str) -> None:
+        """Write for others to read."""
+        text = os.fsencode(note)
+        # A full disk keeps nobody from emptying a queue: others cannot read who it is, that is all.
+        with contextlib.suppress(OSError):
+            os.lseek(self._handle, 0, os.SEEK_SET)
+            os.ftruncate(self._handle, os.write(self._handle, text))
+
+    def release(self) -> None:
+        """Let others have it. In a forked child: the parent still has it (flock(2))."""
+        handle, self._handle = self._handle, -1
+        if handle >= 0:
+            os.close(handle)

@@ -34,6 +34,7 @@ class EchoStore:
         self.may_commit = threading.Event()
         self.may_commit.set()
         self.failure: StoreError | None = None
+        self.error: StoreError | None = None
         self.threads: set[int] = set()
 
     def look(self) -> bool:

@@ -27,6 +27,8 @@ class Disk(apsw.VFS):
         self._below = apsw.vfs_names()[0]
         super().__init__(self._name, self._below, makedefault=True)
         self.is_full = False
+        self.capacity: int | None = None
+        """How many octets the files in the folder may have together, whoever writes them."""
         self.is_broken = False
         """Does a sync fail?"""
         self.syncs = 0
@@ -52,6 +54,12 @@ class Disk(apsw.VFS):
         if Path(filename).parent == self._folder:
             self._platter.pop(Path(filename).name, None)
 
+    @property
+    def room(self) -> int:
+        """How much fits on it."""
+        assert self.capacity is not None
+        return self.capacity - sum(file.stat().st_size for file in self._folder.iterdir())
+
     def lose_power(self, folder: Path) -> None:
         """What is left when the power comes back, in another folder."""
         for name, content in self._platter.items():
@@ -74,6 +82,11 @@ class _File(apsw.VFSFile):
         if self._disk.is_full:
             self._disk.refusals += 1
             raise apsw.FullError("the disk is full")
+        if self._disk.capacity is not None:
+            growth = offset + len(data) - self.xFileSize()
+            if growth > 0 and growth > self._disk.room:
+                self._disk.refusals += 1
+                raise apsw.FullError("the disk is full")
         super().xWrite(data, offset)
         self._unsynced.append((offset, bytes(data)))
 

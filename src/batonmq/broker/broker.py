@@ -225,7 +225,7 @@ class Broker:
                 queue.touch()
         waiters, self._waiters = self._waiters, {}
         if error is None:
-            if was_failing:
+            if was_failing and self.store.error is None:
                 log.warning("the store can write again")
                 self._routes_changed()
                 for observer in list(self.observers):

@@ -83,7 +83,7 @@ class Committer:
             self._broker.commit_done(error)
         except Exception:
             logger.exception("following up on a commit failed")
-        if error is not None:
+        if error is not None or self._store.error is not None:
             self._retry = self._loop.call_later(RETRY_SECONDS, self._try_again)
         self._on_commit()
         self.kick()

@@ -98,6 +98,10 @@ class Store(Protocol):
     def pending_bytes(self) -> int:
         """Bytes of messages collected and not yet staged."""
 
+    @property
+    def error(self) -> StoreError | None:
+        """Why it does not take messages now; it may keep settlements all the same."""
+
     def look(self) -> bool:
         """Is its file gone? Called about once a second."""
 

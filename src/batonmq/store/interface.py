@@ -113,6 +113,8 @@ class Store(ABC):
         self.pending_bytes = 0
         # Why the store cannot write now; None when it can.
         self.error: StoreError | None = None
+        # Is the disk full? Settlements are kept all the same, in room that was reserved for them; messages are not.
+        self.is_short = False
         # Somebody waits for the batch that is being collected: it must have reached the disk, whatever is in it.
         self.must_sync = False
         # Is most of what it occupies free? Then ``shrink`` gives some of that back.

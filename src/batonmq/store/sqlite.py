@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from typing import TYPE_CHECKING
 
 import apsw
@@ -26,6 +27,7 @@ from batonmq.store.interface import (
     StoredRun,
 )
 from batonmq.store.reading import DELAYED, EXPIRED, IN_ORDER, read_definitions, read_lanes, select_run
+from batonmq.store.reserve import Reserve
 from batonmq.store.schema import connect, connect_reader, read_opening, read_served, rows
 from batonmq.store.sweeper import Sweeper
 
@@ -40,6 +42,9 @@ PROBE = "UPDATE probe SET writes = writes + 1 WHERE id = 1"
 # A batch of so many bytes, in messages of so many on average, is written in the committer's thread: 128 MiB take 0.2 s.
 THREAD_BYTES = 1 << 20
 THREAD_BODY = 64 << 10
+PAGE_SIZE = 8192
+# So often some free pages are given back after a commit while the disk is full.
+EASING_STEPS = 16
 
 
 class SqliteStore(Collecting):
@@ -56,6 +61,7 @@ class SqliteStore(Collecting):
         self._sweeper: Sweeper
         self._hands: Hands
         self._claim: Claim
+        self._reserve: Reserve
         # Was the file, or its log, not there any more when that was looked at?
         self._is_lost = False
         # What stands in the open transaction, and why that has failed already.
@@ -65,22 +71,39 @@ class SqliteStore(Collecting):
         self._unwritten: Batch | None = None
         # Does a commit wait for the disk?
         self._syncs = True
+        self._why_short = ""
 
     # ------------------------------------------------------------------ opening and closing
 
     def open(self) -> Snapshot:
+        self._reserve = Reserve(os.path.abspath(self.path))  # noqa: PTH100
+        try:
+            return self._open()
+        except StoreError as error:
+            no_room = isinstance(error.__cause__, (apsw.FullError, apsw.IOError, apsw.CantOpenError))
+            if not no_room or not self._reserve.remove():
+                raise
+        snapshot = self._open()
+        if not self._reserve.make():
+            self._run_short("the disk is full")
+            self.error = self._shortage()
+            log.error("%s; publishes of persistent messages are refused until it can", self.error)
+        return snapshot
+
+    def _open(self) -> Snapshot:
         self._db = connect(self.path)
         try:
             self._claim = Claim(self.path)
         except BaseException:
-            self._db.close()
+            self._close_file()
             raise
         try:
             snapshot = self._take_up()
         except BaseException:
-            self._db.close()
+            self._close_file()
             self._claim.release()
             raise
+        self._reserve.make()
         used = {lane.lane_id for lane in snapshot.lanes}
         self._last_lane = max(used, default=0)
         self._free_lanes = [lane for lane in range(1, self._last_lane) if lane not in used]
@@ -112,30 +135,47 @@ class SqliteStore(Collecting):
 
     def close(self, waiting: Mapping[int, tuple[int, int]] | None) -> None:
         try:
-            while self.has_work() and self.error is None:
-                self.stage()
-                failure = None
-                try:
-                    self.commit()
-                except StoreError as error:
-                    failure = error
-                self.finish(failure)
-            if waiting is not None and self.error is None:
-                with self._db:
+            is_kept = self._commit_rest()
+            if waiting is not None and is_kept:
+                # Without these the next opening counts.
+                with contextlib.suppress(apsw.FullError), self._db:
                     self._db.executemany(
                         "UPDATE lane SET waiting = ?, waiting_bytes = ? WHERE id = ?",
                         [(count, size, lane_id) for lane_id, (count, size) in waiting.items()],
                     )
-            if self.error is None:
+            if is_kept:
                 self._hands.end()
+                if not self.is_short:
+                    self._reserve.remove()
         finally:
             self._hands.abandon()
             if self._claim.lost() is not None:
                 self._leave_names()
             # The last to close is the one that clears the log away.
             self._reader.close()
-            self._db.close()
+            self._close_file()
             self._claim.release()
+
+    def _close_file(self) -> None:
+        """On a full disk the log cannot be copied, and stays."""
+        with contextlib.suppress(apsw.FullError):
+            self._db.close()
+
+    def _commit_rest(self) -> bool:
+        """Commit all that was collected; tells whether that worked. A disk that is full is tried once more."""
+        was_full = False
+        while self._has_unwritten() and (self.error is None or self.is_short):
+            self.stage()
+            try:
+                self.commit()
+            except StoreError as error:
+                self.finish(error)
+                if was_full or not self.is_short:
+                    return False
+                was_full = True
+            else:
+                self.finish(None)
+        return self.error is None or self.is_short
 
     def forked(self) -> None:
         self._claim.release()
@@ -228,14 +268,11 @@ class SqliteStore(Collecting):
     # ------------------------------------------------------------------ writing
 
     def has_work(self) -> bool:
+        return bool(self._inserts or self._deletes or self.error is not None or self._is_lost or self._has_unwritten())
+
+    def _has_unwritten(self) -> bool:
         return bool(
-            self._inserts
-            or self._deletes
-            or self._collected
-            or self._staged is not None
-            or self.error is not None
-            or self._sweeper.has_work
-            or self._is_lost
+            self._inserts or self._deletes or self._collected or self._staged is not None or self._sweeper.has_work
         )
 
     def shrink(self) -> None:
@@ -295,6 +332,9 @@ class SqliteStore(Collecting):
         try:
             if self._failure is not None:
                 raise self._failure
+            if self.is_short and self._staged is not None and self._staged.lost():
+                # There is room for settlements, which free some, and not for more.
+                raise apsw.FullError(self._why_short)
             if self._sweeper.is_log_doubtful:
                 self._begin_on_new_log()
             elif self._unwritten is not None:
@@ -313,10 +353,37 @@ class SqliteStore(Collecting):
                 db.execute("ROLLBACK")
             if lost is not None:
                 self._leave_names()
+            if isinstance(error, apsw.FullError):
+                self._run_short(str(error))
             if isinstance(error, apsw.IOError):
                 self._sweeper.is_log_doubtful = True
             raise self._unwritable(error) from error
-        self._sweeper.checkpoint_if_due()
+        if self.is_short:
+            self._ease()
+        elif pages := self._sweeper.checkpoint_if_due():
+            self._reserve.grow(pages * PAGE_SIZE)
+
+    def _run_short(self, why: str) -> None:
+        """The disk is full: give up what was reserved, and have the log written from its start again if that works."""
+        self.is_short = True
+        self._why_short = why
+        self._reserve.give_up()
+        self._sweeper.checkpoint()
+
+    def _ease(self) -> None:
+        """Something was settled: give back what is free now, bit by bit, until the reserve can be made again."""
+        self._sweeper.checkpoint()
+        for _ in range(EASING_STEPS):
+            if self._reserve.make():
+                self.is_short = False
+                return
+            if not self._sweeper.give_back():
+                break
+        self._sweeper.checkpoint("TRUNCATE")
+        self.is_short = not self._reserve.make()
+
+    def _shortage(self) -> StoreError | None:
+        return self._unwritable(apsw.FullError(self._why_short)) if self.is_short else None
 
     def _begin_on_new_log(self) -> None:
         """Write the batch once more, on a log that stands on nothing that a failing disk has dropped."""
@@ -333,7 +400,7 @@ class SqliteStore(Collecting):
         self._failure = None
         self._unwritten = None
         self.busy = False
-        self.error = error
+        self.error = error or self._shortage()
         if error is None:
             self.committed = self.batch - 1
             self.is_sparse = self._sweeper.is_sparse

@@ -7,6 +7,7 @@ thread deletes a slice of it with each batch that follows.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Mapping
 
@@ -33,6 +34,8 @@ LARGE_BATCH_PAGES = 4
 # Free pages that are kept for the next burst; what goes beyond is given back to the file system, some at a time.
 FREE_PAGES_KEPT = 8_192
 VACUUM_PAGES = 2_048
+# The same while the disk is full, where the log may not become long.
+SHORT_VACUUM_PAGES = 128
 
 
 class Sweeper:
@@ -63,6 +66,8 @@ class Sweeper:
         messages go.
         """
         db = self._db
+        # First, so that a log that is long is written from its start again, and needs no more of a disk that is full.
+        self.checkpoint()
         with db:
             for low, high in rows(db, "SELECT low, high FROM trash"):
                 db.execute("DELETE FROM message WHERE id BETWEEN ? AND ?", (low, high))
@@ -82,7 +87,11 @@ class Sweeper:
                     (first, first | handed),
                 )
             db.execute("DELETE FROM body WHERE id NOT IN (SELECT shared FROM message WHERE shared > 0)")
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        try:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except apsw.FullError as error:
+            # The log is as good where it is.
+            log.warning("the store's log could not be copied into its file: %s", error)
 
     def _last_position(self, lane_id: int) -> int:
         first = lane_id << POSITION_BITS
@@ -144,13 +153,30 @@ class Sweeper:
         self._dropped.clear()
         return freed
 
-    def checkpoint_if_due(self) -> None:
-        """Copy the log into the file, if it is long enough to be worth it."""
+    def checkpoint(self, how: str = "PASSIVE") -> None:
+        """Copy what can be copied of the log into the file."""
+        with contextlib.suppress(apsw.Error):
+            self._db.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
+
+    def give_back(self) -> bool:
+        """Give some free pages back to a disk that is full; False: there are none, or it has no room even for that."""
+        db = self._db
+        if not int(rows(db, "PRAGMA freelist_count")[0][0]):
+            return False
+        try:
+            db.execute(f"PRAGMA incremental_vacuum({SHORT_VACUUM_PAGES})").fetchall()
+        except apsw.Error:
+            return False
+        self.checkpoint()
+        return True
+
+    def checkpoint_if_due(self) -> int:
+        """Copy the log into the file, if it is long enough to be worth it; tells how many pages it may have next."""
         # The file itself is cut when the log is copied.
         are_large = self._log_pages >= LARGE_BATCH_PAGES * self._log_commits
         due = max(self._checkpoint_pages, CHECKPOINT_PAGES_LARGE) if are_large else self._checkpoint_pages
         if self._log_pages < due and (self.is_sparse or not self._has_shrunk):
-            return
+            return 0
         self._has_shrunk = False
         self._checkpoints += 1
         if self._checkpoints >= CHECKPOINTS_OF_A_LENGTH or are_large:
@@ -163,6 +189,7 @@ class Sweeper:
             # The batch is as safe as its commit has made it; the next one tries again.
             self.is_log_doubtful = self.is_log_doubtful or isinstance(error, apsw.IOError)
             log.warning("the store's log could not be copied into its file: %s", error)
+        return self._checkpoint_pages
 
     def renew_log(self) -> None:
         """Copy the whole log into the file, and have the next commit begin it anew. Raises apsw.Error.

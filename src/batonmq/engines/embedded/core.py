@@ -182,7 +182,7 @@ class Core:
             self.broker.commit_done(error)
             self._answer(self.store.batch - 1, error)
             self._end_turn()
-            if error is not None:
+            if error is not None or self.store.error is not None:
                 self._lazy_at = time.monotonic() + RETRY_SECONDS
             self._committed.notify_all()
 

@@ -8,7 +8,7 @@ from batonmq.broker import REFUSED, Operations, Permission, Queue, User
 from batonmq.broker.room import has_room_for
 from batonmq.engines.traces import without_traces
 from batonmq.engines.values import Fate, Message, QueueOptions
-from batonmq.errors import BatonError, ResourceError
+from batonmq.errors import BatonError, ResourceError, StoreError
 from batonmq.message import DURABLE, READY, Message as QueueMessage
 
 if TYPE_CHECKING:
@@ -61,6 +61,10 @@ class Queues:
     def send(self, name: str, messages: Sequence[Message]) -> None:
         """All of them, or none. Raises NotFound, ResourceError."""
         queue = self.find(name)
+        store = queue.store
+        if store.is_short and store.error is not None and queue.kept:
+            # Together with settlements, which are kept, it would be refused by the disk.
+            raise StoreError(store.error.reason)
         if queue.settings.limits_length:
             self._require_room(queue, messages)
         for message in messages:

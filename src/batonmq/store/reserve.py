@@ -1,0 +1,86 @@
+"""Room on the disk that is kept for the moment when there is none: deleting from a database needs some, too.
+
+When the disk is full most of it is given up, so that settlements go on and free what they can; a last piece is kept
+for the next opening, which has to note what a crash has left. It is made again when there is room.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+
+__all__ = ["Reserve"]
+
+SUFFIX = "-reserve"
+# Some hundred thousand settlements, or the whole of the log while that is short.
+SIZE = 4 << 20
+LAST_SIZE = 1 << 20
+HEADROOM = 2 << 20
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
+
+class Reserve:
+    """A file beside the store. Where it cannot be made for another reason than a full disk, there is none."""
+
+    __slots__ = ("_path", "_size")
+
+    def __init__(self, store_path: str) -> None:
+        self._path = store_path + SUFFIX
+        self._size = SIZE
+
+    def grow(self, log_size: int) -> None:
+        """The log may be so long from now on, and all of it may have to be copied."""
+        if SIZE + log_size > self._size:
+            self._size = SIZE + log_size
+            self.make()
+
+    def make(self) -> bool:
+        """Have it whole, with some room left beside it; False: there is none."""
+        if not hasattr(os, "posix_fallocate"):
+            return True
+        try:
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            return error.errno not in NO_ROOM
+        try:
+            before = os.fstat(handle).st_size
+            try:
+                os.posix_fallocate(handle, 0, self._size)
+            except OSError as error:
+                if error.errno not in NO_ROOM:
+                    return True
+                os.ftruncate(handle, before)
+                return False
+        except OSError:
+            return True
+        finally:
+            os.close(handle)
+        return self._has_headroom()
+
+    def _has_headroom(self) -> bool:
+        """Without some more the next message would find the disk full again."""
+        try:
+            found = os.statvfs(self._path)
+        except OSError:
+            return True
+        return found.f_bavail * found.f_frsize >= HEADROOM
+
+    def give_up(self) -> None:
+        """There is no room: give up most of it; and less will do when there is some again."""
+        self._size = SIZE
+        with contextlib.suppress(OSError):
+            if os.stat(self._path).st_size > LAST_SIZE:  # noqa: PTH116
+                os.truncate(self._path, LAST_SIZE)
+
+    def remove(self) -> bool:
+        """Give up all of it; tells whether there was any."""
+        try:
+            found = os.lstat(self._path)
+            if not stat.S_ISREG(found.st_mode):
+                return False
+            os.unlink(self._path)  # noqa: PTH108
+        except OSError:
+            return False
+        return found.st_size > 0

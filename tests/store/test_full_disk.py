@@ -1,0 +1,179 @@
+"""A full disk: the store opens, what is there is served, settling it makes room, and it takes messages again."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from tests.support.disk import Disk
+from tests.support.driven import Driven
+
+import batonmq
+from batonmq.errors import StoreError
+from batonmq.store import SqliteStore
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+    """Of 16 MiB."""
+    with Disk(tmp_path) as disk:
+        disk.capacity = 16 * MIB
+
+        def allocate(handle: int, offset: int, size: int) -> None:
+            if offset + size - os.fstat(handle).st_size > disk.room:
+                raise OSError(errno.ENOSPC, "the disk is full")
+            os.truncate(handle, max(os.fstat(handle).st_size, offset + size))
+
+        monkeypatch.setattr(os, "posix_fallocate", allocate)
+        monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=disk.room, f_frsize=1))
+        yield disk
+
+
+@pytest.fixture
+def driven(disk: Disk, tmp_path: Path) -> Driven:
+    del disk
+    driven = Driven(tmp_path / "store")
+    driven.queue()
+    return driven
+
+
+def fill(driven: Driven) -> list[str]:
+    """Until the disk is full; what was confirmed."""
+    names: list[str] = []
+    for number in range(100_000):
+        driven.publish(str(number), size=20_000)
+        driven.attempt()
+        if driven.broker.store.error is not None:
+            return names
+        names.append(str(number))
+    raise AssertionError("the disk is never full")
+
+
+def others_fill(disk: Disk, tmp_path: Path) -> None:
+    with (tmp_path / "filler").open("ab") as filler:
+        filler.write(bytes(disk.room))
+
+
+def reason(driven: Driven) -> str:
+    """Why it takes no messages; nothing when it does."""
+    error = driven.broker.store.error
+    return "" if error is None else error.reason
+
+
+def drain(driven: Driven) -> list[str]:
+    """Take and accept all that there is, with a commit now and then."""
+    taker = driven.consume(prefetch=1)
+    for _ in range(10_000):
+        driven.attempt()
+        if not taker.held:
+            break
+        taker.accept()
+    driven.operations.find_queue("q").unsubscribe(taker)
+    return taker.seen
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+@pytest.mark.parametrize("with_others", [False, True])
+def test_it_is_served_and_drained_and_takes_messages_again(
+    disk: Disk, driven: Driven, tmp_path: Path, crashes: bool, with_others: bool
+) -> None:
+    names = fill(driven)
+    if with_others:
+        others_fill(disk, tmp_path)
+    if crashes:
+        driven.crash()
+    assert drain(driven) == names
+    driven.attempt()
+    assert driven.broker.store.error is None
+    driven.publish("again")
+    driven.attempt()
+    assert driven.broker.store.error is None
+    # What was settled stays away, and what was confirmed stays.
+    driven.crash()
+    assert driven.bodies() == ["again"]
+
+
+def test_messages_are_refused_while_there_is_room_for_settlements_only(
+    disk: Disk, driven: Driven, tmp_path: Path
+) -> None:
+    names = fill(driven)
+    driven.attempt()
+    # Even what the log had is others' now.
+    others_fill(disk, tmp_path)
+    driven.publish("late", size=20_000)
+    driven.attempt()
+    taker = driven.consume(prefetch=3)
+    driven.attempt()
+    taker.accept(2)
+    driven.attempt()
+    # Committed, although messages are still refused.
+    assert "full" in reason(driven)
+    driven.publish("later", size=20_000)
+    driven.attempt()
+    assert "full" in reason(driven)
+    driven.crash()
+    assert drain(driven) == names[2:]
+
+
+def test_it_recovers_by_itself_when_others_make_room(disk: Disk, driven: Driven, tmp_path: Path) -> None:
+    names = fill(driven)
+    driven.attempt()
+    others_fill(disk, tmp_path)
+    driven.publish("late", size=20_000)
+    driven.attempt()
+    driven.attempt()
+    assert "full" in reason(driven)
+    disk.capacity = 64 * MIB
+    driven.attempt()
+    assert reason(driven) == ""
+    driven.publish("more")
+    driven.attempt()
+    assert drain(driven) == [*names, "more"]
+
+
+def test_an_orderly_end_leaves_no_reserve(driven: Driven, tmp_path: Path) -> None:
+    assert (tmp_path / "store-reserve").exists()
+    driven.broker.close()
+    assert not (tmp_path / "store-reserve").exists()
+
+
+@pytest.mark.parametrize("is_directory", [False, True])
+def test_whatever_has_the_place_of_the_reserve_is_survived(tmp_path: Path, is_directory: bool) -> None:
+    place = tmp_path / "store-reserve"
+    if is_directory:
+        place.mkdir()
+    else:
+        place.write_bytes(b"something")
+    store = SqliteStore(str(tmp_path / "store"))
+    store.open()
+    store.close({})
+
+
+def mq_is_full(mq: batonmq.Connection) -> bool:
+    """Does the disk refuse one more message?"""
+    try:
+        mq.send("q", bytes(100_000))
+    except StoreError:
+        return True
+    return False
+
+
+@pytest.mark.usefixtures("disk")
+def test_a_program_is_told_and_may_go_on_to_receive(tmp_path: Path) -> None:
+    with batonmq.connect(str(tmp_path / "queues.db")) as mq:
+        mq.declare("q")
+        sent = 0
+        while not mq_is_full(mq):
+            sent += 1
+        with pytest.raises(StoreError, match="full"):
+            mq.send("q", bytes(100_000))
+        with mq.receiver("q", prefetch=1) as receiver:
+            for _ in range(sent):
+                receiver.receive(1, wait=10)[0].accept()
+        assert mq.count("q") == 0

@@ -32,8 +32,13 @@ def wants_refill(lane: Lane) -> bool:
     queue = lane.queue
     if lane.next_does_not_fit and lane.ready:
         return False
-    # Nobody wants it: it is read when somebody does. Limits drop from the head, which must be at hand.
-    if queue.fault or not (queue.consumers or queue.settings.limits_length or lane.is_recounted):
+    if queue.fault:
+        return False
+    settings = queue.settings
+    # Nobody wants it: it is read when somebody does. Limits drop from the head, which must be at hand; and what a crash
+    # has left past the limit of its deliveries is found by reading.
+    is_limited = settings.limits_length or settings.delivery_limit is not None
+    if not (queue.consumers or is_limited or lane.is_recounted):
         return False
     # Large messages fill a window by their bytes: what is read beyond its share would only be left out again.
     return lane.bytes * 2 < queue.broker.memory.share_of(lane)

@@ -56,7 +56,10 @@ def test_dead_letters_are_replayed(served: Served, batonmq: Batonmq) -> None:
 
 def test_dead_letters_without_a_home_stay_unless_one_is_named(served: Served, batonmq: Batonmq) -> None:
     bury(served, "one")
-    assert batonmq("--url", served.url, "queues", "delete", "orders").stdout == "orders deleted, with 0 messages\n"
+    assert (
+        batonmq("--url", served.url, "queues", "delete", "--yes", "orders").stdout
+        == "orders deleted, with 0 messages\n"
+    )
     failed = batonmq("--url", served.url, "queues", "replay", "dead")
     assert failed.returncode == 1
     assert "1 message stayed" in failed.stderr
@@ -118,3 +121,24 @@ def test_a_policy_that_means_nothing_is_one_line(served: Served, batonmq: Batonm
     failed = batonmq("--url", served.url, "policies", "set", "p", ".", '{"max-priority": 3}')
     assert failed.returncode == 1
     assert "cannot be changed while a queue lives" in failed.stderr
+
+
+def test_a_queue_is_not_deleted_unasked_and_what_is_held_counts(batonmq: Batonmq, served: Served) -> None:
+    with pika.BlockingConnection(pika.URLParameters(served.url)) as connection:
+        channel = connection.channel()
+        channel.queue_declare("orders", durable=True)
+        for _ in range(2):
+            channel.basic_publish("", "orders", b"")
+            channel.basic_get("orders")
+        done = batonmq("--url", served.url, "queues", "delete", "orders")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "say --yes" in done.stderr
+        done = batonmq("--url", served.url, "queues", "delete", "--yes", "orders")
+        assert done.stdout == "orders deleted, with 2 messages\n"
+
+
+def test_a_policy_is_an_object(batonmq: Batonmq, served: Served) -> None:
+    for definition in ("[]", "{}", "7", "null"):
+        done = batonmq("--url", served.url, "policies", "set", "short", "^q", definition)
+        assert done.returncode == 2
+        assert "DEFINITION: expected a JSON object" in done.stderr

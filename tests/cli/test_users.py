@@ -69,10 +69,10 @@ def test_guest_keeps_its_rights_when_its_password_changes(users: Users, tmp_path
 
 def test_users_are_listed_without_hashes(users: Users) -> None:
     users("add", "ann", "--password-stdin", stdin="secret\n")
-    users("permit", "ann", "--vhost", "shop", "--write", "")
+    users("permit", "ann", "--write", "")
     lines = users("list").output.splitlines()
     assert lines[0].split() == ["USER", "VHOST", "CONFIGURE", "WRITE", "READ", "TAGS", "KEPT", "IN"]
-    assert lines[1].split() == ["ann", "shop", ".*", "''", ".*", "users.json"]
+    assert lines[1].split() == ["ann", "/", ".*", "''", ".*", "users.json"]
     assert lines[2].startswith("guest")
     assert "scrypt" not in "".join(lines)
 
@@ -102,6 +102,7 @@ def test_a_printed_hash_fits_into_a_configuration(users: Users) -> None:
         (("delete", "guest"), 1, "guest is built in"),
         (("permit", "guest", "--read", "("), 2, "--read: '(' is not a regular expression"),
         (("add", "ann", "--password-stdin"), 2, "a password must not be empty"),
+        (("permit", "guest", "--vhost", "nosuch"), 1, "there is no virtual host 'nosuch'"),
         (("add", "", "--password-stdin"), 2, "a user's name has 1 to 255 characters"),
     ],
 )
@@ -118,3 +119,27 @@ def test_a_user_is_not_added_twice(users: Users) -> None:
     result = users("add", "ann", "--password-stdin", stdin="other\n")
     assert result.exit_code == 1
     assert "there is a user 'ann' already" in result.output
+
+
+def test_a_directory_that_is_none_is_not_made_in_silence(
+    users: Users, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in (("add", "ann", "--password-stdin"), ("list",), ("permit", "ann")):
+        result = users(*command, stdin="secret\n", place=())
+        assert result.exit_code == 2
+        assert f"there is no {tmp_path / 'data'}" in result.output
+    assert list(tmp_path.iterdir()) == []
+    made = users("add", "ann", "--password-stdin", stdin="secret\n", place=("--data", "new"))
+    assert made.exit_code == 0
+    assert f"{tmp_path / 'new'} was not there, and was made" in made.output
+
+
+def test_a_virtual_host_stands_in_the_configuration(users: Users, tmp_path: Path) -> None:
+    file = tmp_path / "b.toml"
+    file.write_text(f"[server]\ndata = {json.dumps(str(tmp_path))}\n[[vhost]]\nname = 'shop'\n")
+    users("add", "ann", "--password-stdin", stdin="secret\n")
+    assert users("permit", "ann", "--vhost", "shop", place=("--config", str(file))).exit_code == 0
+    result = users("permit", "ann", "--vhost", "nosuch", place=("--config", str(file)))
+    assert result.exit_code == 1
+    assert f"there is no virtual host 'nosuch': {file} has '/', 'shop'" in result.output

@@ -163,7 +163,10 @@ def _resume(request: Request) -> Answer:
 
 def _delete(request: Request) -> Answer:
     name = request.text("queue")
-    return {"count": request.operations.delete_queue(name, must_exist=True)}
+    queue = request.operations.vhost.queues.get(name)
+    # What is in consumers' hands, or waits for its time, goes as well.
+    beside = 0 if queue is None else queue.unsettled + queue.delayed_count
+    return {"count": request.operations.delete_queue(name, must_exist=True) + beside}
 
 
 # ---------------------------------------------------------------------- what takes time

@@ -13,6 +13,8 @@ from batonmq.cli.tables import table
 
 __all__ = ["policies"]
 
+EXAMPLE = '{"max-length": 10000}'
+
 
 @click.group()
 def policies() -> None:
@@ -92,6 +94,8 @@ def set_policy(
         content = json.loads(definition)
     except ValueError as error:
         raise Failure(f"DEFINITION: not JSON: {error}", 2) from None
+    if not isinstance(content, dict) or not content:
+        raise Failure(f"DEFINITION: expected a JSON object with settings, as {EXAMPLE}, got {definition}", 2)
     fields = {"apply-to": apply_to, "name": name, "pattern": pattern, "priority": priority, "definition": content}
     ask(context, "policies.set", **fields)
     say(f"policy {name} is in force")

@@ -261,7 +261,7 @@ def purge_queue(
 
 @queues.command()
 @click.argument("queue", type=OWN_QUEUE)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal to ask at.")
 @url_option
 @click.pass_context
 def delete(
@@ -271,7 +271,9 @@ def delete(
     url: str | None,  # noqa: ARG001
 ) -> None:
     """Delete QUEUE with everything in it, and its bindings."""
-    if not yes and sys.stdin.isatty():
+    if not yes:
+        if not sys.stdin.isatty():
+            raise Failure(f"there is no terminal to ask at whether {queue} may go with all its messages: say --yes", 2)
         click.confirm(f"Delete {shown(queue)} and all its messages?", abort=True)
     answer = ask(context, "queues.delete", queue=queue)
     say(f"{queue} deleted, with {counted(answer.get('count'))}")

@@ -118,6 +118,12 @@ def permit(name: str, vhost: str, configure: str, write: str, read: str, data: s
         permission = PermissionEntry(configure=configure, write=write, read=read)
     except ValueError as error:
         raise Failure(f"--{error}", 2) from None
+    vhosts = load(file).vhosts
+    if vhost not in vhosts:
+        known = "a broker without a TOML file has '/' alone; --config FILE names one that has others"
+        if file is not None:
+            known = f"{file} has {', '.join(map(repr, vhosts))}"
+        raise Failure(f"there is no virtual host {vhost!r}: {known}")
     with _change(name, data, file) as found:
         entry = _entry(found, name, file)
         found[name] = msgspec.structs.replace(entry, permissions={**entry.permissions, vhost: permission})
@@ -188,7 +194,11 @@ def hash_command(password_stdin: bool) -> None:
 def _file(data: str | None, file: Path | None) -> UserFile:
     from batonmq.server.users import UserFile
 
-    return UserFile(Path(load(file).with_flags(data=data).server.data))
+    directory = Path(load(file).with_flags(data=data).server.data)
+    if data is None and file is None and not directory.is_dir():
+        where = directory.absolute()
+        raise Failure(f"there is no {where}: --data DIR or --config FILE names the broker whose users these are", 2)
+    return UserFile(directory)
 
 
 @contextlib.contextmanager
@@ -199,6 +209,8 @@ def _change(name: str, data: str | None, file: Path | None) -> Iterator[dict[str
     if any(user.name == name for user in load(file).user):
         raise Failure(f"user {name!r} stands in {file}, which counts more than users.json: change it there")
     users_file = _file(data, file)
+    directory = users_file.path.parent
+    is_new = not directory.is_dir()
     try:
         with users_file.change() as found:
             yield found
@@ -206,6 +218,8 @@ def _change(name: str, data: str | None, file: Path | None) -> Iterator[dict[str
         raise Failure(str(error), error.exit_code) from None
     except OSError as error:
         raise Failure(f"{users_file.path}: cannot be written: {error.strerror}") from None
+    if is_new and directory.is_dir():
+        say(f"{directory.absolute()} was not there, and was made")
 
 
 def _entry(found: dict[str, UserEntry], name: str, file: Path | None) -> UserEntry:

@@ -10,7 +10,10 @@ import os
 from typing import Protocol
 from weakref import WeakSet
 
-__all__ = ["Forked", "when_forked"]
+__all__ = ["FORKED", "Forked", "when_forked"]
+
+FORKED = "the connection was opened before this process was forked from another, whose it is: connect anew in this one"
+"""What a child is told that goes on with it, as web servers do that load the application first."""
 
 
 class Forked(Protocol):

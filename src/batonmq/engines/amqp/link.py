@@ -8,6 +8,7 @@ Everything but ``call``, ``open`` and ``close`` runs in that thread.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from pika.adapters.select_connection import IOLoop
 
 from batonmq.engines.amqp.translate import error_of, unreachable
 from batonmq.engines.amqp.wire import WireConnection
+from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.tickets import Ticket
 from batonmq.errors import BatonError, Closed, ConnectionLost
 
@@ -70,9 +72,11 @@ class Link:
         self._opening: Ticket[None] | None = None
         self._is_connecting = False
         self._is_closed = False
+        self._why_closed = "the connection was closed"
         self._finished: Ticket[None] = Ticket()
         self._pause = FIRST_PAUSE
         self._give_up_at = 0.0
+        when_forked(self)
 
     @property
     def is_ours(self) -> bool:
@@ -93,10 +97,23 @@ class Link:
             self.close()
             raise
 
+    def require_open(self) -> None:
+        """Raises Closed. To be asked before any lock is taken: in a forked child one may be held for ever."""
+        if self._is_closed:
+            raise Closed(self._why_closed)
+
+    def forked(self) -> None:
+        """A child has no thread for it; and a socket that it held open would hide that the parent is gone."""
+        self._is_closed = True
+        self._why_closed = FORKED
+        sock = getattr(getattr(self.connection, "_transport", None), "_sock", None)
+        if sock is not None:
+            # Past the library, which would tell the parent's selector, and the broker.
+            os.close(sock.detach())
+
     def call(self, function: Callable[[], None]) -> None:
         """Have this run in the connection's thread. Raises Closed."""
-        if self._is_closed:
-            raise Closed("the connection was closed")
+        self.require_open()
         self._loop.add_callback_threadsafe(function)
 
     def when_open(self, function: Callable[[], None], ticket: Ticket[Any]) -> None:

@@ -71,6 +71,7 @@ class AmqpSubscription(Subscription):
         self._link.when_open(self._begin, self.subscribed)
 
     def receive(self, most: int) -> Ticket[list[Incoming]]:
+        self._link.require_open()
         request = Request(most)
         with self._lock:
             if self._error is not None:
@@ -91,6 +92,7 @@ class AmqpSubscription(Subscription):
     def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> None:
         handle = incoming.handle
         assert isinstance(handle, tuple)
+        self._require_link()
         with self._lock:
             until = self._held.pop(handle, 0.0)
         is_late = until < time.monotonic()
@@ -99,10 +101,17 @@ class AmqpSubscription(Subscription):
                 # What is late makes room when it is settled, to no other effect.
                 settlement = ("release", "", None) if is_late else (how, reason, delay)
                 self._link.call(lambda: self._settle(handle, *settlement))
-            except Closed:
-                raise LeaseLost("the connection was closed: the message is back in its queue") from None
+            except Closed as error:
+                raise lost_with(error) from None
         if is_late:
             raise LeaseLost("the message is no longer in this receiver's hands")
+
+    def _require_link(self) -> None:
+        """Raises LeaseLost."""
+        try:
+            self._link.require_open()
+        except Closed as error:
+            raise lost_with(error) from None
 
     def _settle(self, handle: tuple[int, int], how: How, reason: str, delay: float | None) -> None:
         channel = self._current(handle)
@@ -120,6 +129,7 @@ class AmqpSubscription(Subscription):
     def renew(self, incoming: Incoming, seconds: float) -> Ticket[None]:
         handle = incoming.handle
         assert isinstance(handle, tuple)
+        self._require_link()
         until = time.monotonic() + seconds
         lost = LeaseLost("the message is no longer in this receiver's hands")
         with self._lock:
@@ -148,8 +158,8 @@ class AmqpSubscription(Subscription):
 
         try:
             self._link.call(ask)
-        except Closed:
-            raise LeaseLost("the connection was closed: the message is back in its queue") from None
+        except Closed as error:
+            raise lost_with(error) from None
         return ticket
 
     def _current(self, handle: tuple[int, int]) -> Channel | None:
@@ -158,6 +168,10 @@ class AmqpSubscription(Subscription):
         return channel if handle[0] == self._generation and channel is not None and channel.is_open else None
 
     def close(self) -> Ticket[None]:
+        try:
+            self._link.require_open()
+        except Closed:
+            return resolved(None)
         with self._lock:
             if self._closing is not None:
                 return self._closing
@@ -342,3 +356,8 @@ def _earlier_deliveries(message: Message) -> int | None:
         if isinstance(count, int) and not isinstance(count, bool) and count > 0:
             return int(count)
     return None
+
+
+def lost_with(error: Closed) -> LeaseLost:
+    """What was held over a connection that is closed."""
+    return LeaseLost(f"the message is no longer in these hands: {error}")

@@ -19,7 +19,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from batonmq.broker import Broker
 from batonmq.clock import Clock
-from batonmq.engines.forks import when_forked
+from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.tickets import Ticket
 from batonmq.errors import BatonError, Closed, StoreError
 from batonmq.store import Store
@@ -86,6 +86,7 @@ class Core:
         self._keeper_sleeps = False
         self._napped = False
         self._closed = False
+        self._why_closed = "the engine was closed"
         self._keeper = threading.Thread(target=self._keep, name="batonmq-keeper", daemon=True)
         when_forked(self)
         self._keeper.start()
@@ -96,7 +97,7 @@ class Core:
         """Do something with the broker, then hand over what is ready. Raises Closed, and what the operation raises."""
         with self._lock:
             if self._closed:
-                raise Closed("the engine was closed")
+                raise Closed(self._why_closed)
             try:
                 return operation(*args, **kwargs)
             finally:
@@ -108,7 +109,7 @@ class Core:
             while self._is_committing:
                 self._committed.wait()
             if self._closed:
-                raise Closed("the engine was closed")
+                raise Closed(self._why_closed)
             try:
                 return operation(*args, **kwargs)
             finally:
@@ -267,6 +268,7 @@ class Core:
         self._lock = threading.Lock()
         self._closed = True
         self.store.forked()
+        self._why_closed = FORKED
 
     def close(self) -> None:
         """Commit what is left, close the store. Raises StoreError when that fails; it is closed all the same."""

@@ -46,20 +46,22 @@ class EmbeddedSubscription(Subscription):
     def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> None:
         try:
             self._run(self.inbox.settle, incoming.handle, how, reason, delay)
-        except Closed:
-            raise LeaseLost("the connection was closed: the message is back in its queue") from None
+        except Closed as error:
+            raise LeaseLost(f"the message is no longer in these hands: {error}") from None
 
     def renew(self, incoming: Incoming, seconds: float) -> Ticket[None]:
         try:
             self._run(self.inbox.renew, incoming.handle, seconds)
-        except Closed:
-            raise LeaseLost("the connection was closed: the message is back in its queue") from None
+        except Closed as error:
+            raise LeaseLost(f"the message is no longer in these hands: {error}") from None
         return resolved(None)
 
     def close(self) -> Ticket[None]:
         if self in self._engine.subscriptions:
             self._engine.subscriptions.discard(self)
-            self._run(self.inbox.close)
+            # In a forked child it is the parent's.
+            with contextlib.suppress(Closed):
+                self._run(self.inbox.close)
         return resolved(None)
 
 

@@ -36,7 +36,7 @@ from typing import Protocol
 
 from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.embedded.ownership import InUse
-from batonmq.engines.forks import when_forked
+from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.shared import wire
 from batonmq.engines.shared.calls import AnyCall, Call, as_nothing
 from batonmq.engines.shared.opening import Reached, reach
@@ -100,6 +100,7 @@ class Calls:
         # The last number when the owner was told of what is held.
         self._resumed_at = 0
         self._is_closed = False
+        self._why_closed = "the connection was closed"
         self._closing_until = 0.0
         self._thread: threading.Thread | None = None
         when_forked(self)
@@ -120,11 +121,15 @@ class Calls:
 
     # ------------------------------------------------------------------ from any thread
 
+    def require_open(self) -> None:
+        """Raises Closed."""
+        if self._is_closed:
+            raise Closed(self._why_closed)
+
     def ask(self, call: AnyCall) -> None:
         """Have it answered, by the next owner if there is none now. Raises Closed, ValueError."""
         with self.lock:
-            if self._is_closed:
-                raise Closed("the connection was closed")
+            self.require_open()
             self._ask(call)
 
     def _ask(self, call: AnyCall) -> None:
@@ -205,6 +210,7 @@ class Calls:
         """A child has neither the thread nor the connection."""
         self.lock = threading.RLock()
         self._is_closed = True
+        self._why_closed = FORKED
         self._reached = self._thread = None
         self._is_resumed = False
 

@@ -156,6 +156,10 @@ class SharedSubscription(Subscription):
             self._calls.settle(command, self._queue, hold.row, hold.deliveries)
 
     def _hold_of(self, incoming: Incoming) -> Hold:
+        try:
+            self._calls.require_open()
+        except Closed as error:
+            raise LeaseLost(f"the message is no longer in these hands: {error}") from None
         hold = self._held.get(incoming.handle)  # type: ignore[call-overload]
         if hold is None:
             raise LeaseLost("the message is no longer in this receiver's hands")

@@ -18,7 +18,7 @@ from batonmq.errors import StoreCorrupt, StoreError
 from batonmq.store.batch import Batch
 from batonmq.store.claim import Claim
 from batonmq.store.collecting import Collecting
-from batonmq.store.hands import Hands, marks_of
+from batonmq.store.hands import Hands, marks_of, missing_part
 from batonmq.store.interface import (
     POSITION_BITS,
     POSITION_MASK,
@@ -77,6 +77,8 @@ class SqliteStore(Collecting):
 
     def open(self) -> Snapshot:
         self._reserve = Reserve(os.path.abspath(self.path))  # noqa: PTH100
+        if missing := missing_part(self.path):
+            log.error("%s: %s; messages that were confirmed may be missing", self.path, missing)
         try:
             return self._open()
         except StoreError as error:

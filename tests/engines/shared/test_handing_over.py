@@ -252,3 +252,47 @@ def test_a_task_that_is_cancelled_while_it_waits_keeps_nothing(path: str, owner:
 
 def _consumers(owner: EmbeddedEngine) -> list[object]:
     return list(owner.core.broker.vhosts["/"].queues["orders"].consumers)
+
+
+def test_a_lease_goes_on_with_the_next_owner(owner: EmbeddedEngine, guest: Connect) -> None:
+    owner.declare("orders", QueueOptions()).get()
+    owner.send("orders", [Message(b"1"), Message(b"2")]).get()
+    mq = guest()
+    with mq.receiver("orders", lease=1.0, prefetch=2) as receiver:
+        held, late = receiver.receive(2, wait=SOON)
+        held.renew(SOON)
+        owner.close()
+        (again,) = receiver.receive(wait=SOON)
+        assert (again.body, again.delivery_count) == (b"2", 2)
+        with pytest.raises(batonmq.LeaseLost):
+            late.accept()
+        held.accept()
+        again.accept()
+    assert mq.count("orders") == 0
+
+
+def test_a_message_of_the_last_attempt_stays_with_who_holds_it(owner: EmbeddedEngine, guest: Connect) -> None:
+    mq = guest()
+    mq.declare("orders", max_deliveries=1, dead_letter="dead")
+    mq.send("orders", b"1")
+    with mq.receiver("orders") as receiver:
+        (held,) = receiver.receive(wait=SOON)
+        owner.close()
+        assert receiver.receive(wait=0) == []
+        held.accept()
+    assert (mq.count("orders"), mq.count("dead")) == (0, 0)
+
+
+def test_a_group_stays_in_the_hands_that_it_is_in(owner: EmbeddedEngine, guest: Connect) -> None:
+    owner.declare("orders", QueueOptions()).get()
+    for number in range(3):
+        owner.send("orders", [Message(b"%d" % number, group="a")]).get()
+    mq, other = guest(), guest()
+    with mq.receiver("orders", prefetch=1) as receiver, other.receiver("orders", prefetch=1) as rival:
+        (held,) = receiver.receive(wait=SOON)
+        owner.close()
+        assert rival.receive(wait=0.1) == []
+        held.accept()
+        found = rival.receive(wait=SOON)
+        assert [(one.body, one.delivery_count) for one in found] == [(b"1", 1)]
+        found[0].accept()

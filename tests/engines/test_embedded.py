@@ -132,3 +132,27 @@ def test_what_takes_several_turns_goes_on_while_nobody_asks_for_anything(tmp_pat
             while queue.ready_count < 2_000 and time.monotonic() < end:
                 time.sleep(0.01)
             assert queue.ready_count == 2_000
+
+
+def test_a_fault_in_what_follows_one_outcome_keeps_nobody_waiting(
+    engine: EmbeddedEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    def faulty() -> None:
+        raise ZeroDivisionError("of what follows")
+
+    told: list[str] = []
+    answered = threading.Event()
+    first = engine.send("orders", [Message(b"17")])
+    first.when_done(faulty)
+    first.when_done(lambda: told.append("first"))
+    second = engine.send("orders", [Message(b"18")])
+    second.when_done(answered.set)
+    waiting = threading.Thread(target=second.get, daemon=True)
+    waiting.start()
+    first.get()
+    waiting.join(SOON)
+    assert not waiting.is_alive()
+    assert answered.is_set()
+    assert told == ["first"]
+    assert "of what follows" in caplog.text
+    engine.close()

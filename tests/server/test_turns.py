@@ -23,6 +23,9 @@ class Recorder:
     def flush(self) -> None:
         self.log.append(self.name)
 
+    def broken(self, what: str) -> None:
+        self.log.append(f"{self.name}: {what}")
+
 
 def test_a_turn_ends_once_however_often_it_is_asked_for(run: Run) -> None:
     async def main() -> None:
@@ -73,6 +76,22 @@ def test_a_fault_in_the_hand_over_does_not_keep_output_from_going_out(
 
     run(main())
     assert "a fault of ours" in caplog.text
+
+
+def test_a_fault_in_sending_to_one_client_does_not_cost_the_others_their_turn(run: Run) -> None:
+    class Faulty(Recorder):
+        def flush(self) -> None:
+            raise RuntimeError("a fault of ours")
+
+    async def main() -> None:
+        log: list[str] = []
+        turns = Turns(EchoBroker(EchoStore()), asyncio.get_running_loop(), lambda: log.append("after"))
+        turns.wake(Recorder(log, "a"))
+        turns.wake(Faulty(log, "b"))
+        turns.wake(Recorder(log, "c"))
+        await until(lambda: log == ["a", "b: sending", "c", "after"])
+
+    run(main())
 
 
 def test_the_brokers_timer_fires_when_it_is_due_and_follows_when_that_changes(run: Run) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar, cast
 
 __all__ = ["Ticket", "resolved"]
+
+log = logging.getLogger("batonmq")
 
 T = TypeVar("T")
 
@@ -53,7 +56,11 @@ class Ticket(Generic[T]):
             callbacks, self._callbacks = self._callbacks, None
             self.done = True
         for callback in callbacks or ():
-            callback()
+            # Whoever resolves it has others to tell, and threads that wait for that.
+            try:
+                callback()
+            except Exception:
+                log.exception("a fault of the engine's own in what follows an outcome")
 
     def when_done(self, callback: Callable[[], None]) -> None:
         """Call back once, in whichever thread resolves it; at once when that has happened."""

@@ -125,7 +125,7 @@ class Connection(asyncio.BufferedProtocol):
         try:
             session.receive(data)
         except Exception:
-            self._broken("taking what the client sent")
+            self.broken("taking what the client sent")
             return
         if not self._is_woken:
             self._is_woken = True
@@ -191,7 +191,7 @@ class Connection(asyncio.BufferedProtocol):
             try:
                 callback(found)
             except Exception:
-                self._broken("answering a log-in")
+                self.broken("answering a log-in")
             else:
                 self.wake()
 
@@ -208,11 +208,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._holds & UNREAD and not session.finished:
             # It stays in the session, which sees by that how much there is.
             return
-        try:
-            session.turn_ended()
-        except Exception:
-            self._broken("ending a turn")
-            return
+        session.turn_ended()
         output = session.output
         if output:
             transport = self._transport
@@ -244,7 +240,7 @@ class Connection(asyncio.BufferedProtocol):
         try:
             session.tick(now)
         except Exception:
-            self._broken("looking at the time")
+            self.broken("looking at the time")
             return
         if session.output or session.finished:
             self.wake()
@@ -256,7 +252,7 @@ class Connection(asyncio.BufferedProtocol):
         try:
             self._session.users_changed(find)
         except Exception:
-            self._broken("looking at the rights of its user")
+            self.broken("looking at the rights of its user")
 
     def committed(self) -> None:
         """A commit has made room in the store."""
@@ -271,9 +267,14 @@ class Connection(asyncio.BufferedProtocol):
             try:
                 session.shutdown(reason)
             except Exception:
-                self._broken("telling the client that the broker stops")
+                self.broken("telling the client that the broker stops")
             else:
                 self.wake()
+
+    def broken(self, what: str) -> None:
+        """A fault of ours: log it and close this connection, and no other."""
+        logger.exception("%s: connection closed: %s failed", self.peer, what)
+        self.abort()
 
     def abort(self) -> None:
         """Close the socket at once; what is unsent is lost."""
@@ -292,7 +293,7 @@ class Connection(asyncio.BufferedProtocol):
         try:
             session = protocol.make_session(self)
         except Exception:
-            self._broken(f"beginning to speak {protocol.name}")
+            self.broken(f"beginning to speak {protocol.name}")
             return None
         self._session = session
         return session
@@ -306,7 +307,7 @@ class Connection(asyncio.BufferedProtocol):
         try:
             session.go_on()
         except Exception:
-            self._broken("doing what the client asked for")
+            self.broken("doing what the client asked for")
         else:
             self.wake()
 
@@ -326,7 +327,7 @@ class Connection(asyncio.BufferedProtocol):
             try:
                 self._session.writable(is_writable)
             except Exception:
-                self._broken("holding up deliveries")
+                self.broken("holding up deliveries")
             else:
                 self._connections.turns.request()
 
@@ -347,11 +348,6 @@ class Connection(asyncio.BufferedProtocol):
                 transport.write_eof()
         else:
             transport.close()
-
-    def _broken(self, what: str) -> None:
-        """A fault of ours: log it and close this connection, and no other."""
-        logger.exception("%s: connection closed: %s failed", self.peer, what)
-        self.abort()
 
 
 def address(peername: object) -> tuple[str, bool]:

@@ -94,7 +94,10 @@ class Connections:
         if waiting:
             self._waiting = []
             for connection in waiting:
-                connection.committed()
+                try:
+                    connection.committed()
+                except Exception:  # noqa: BLE001 (it logs)
+                    connection.broken("reading on after a commit")
 
     def tick(self, now: float) -> None:
         """Time has passed."""

@@ -24,6 +24,9 @@ class Flushable(Protocol):
     def flush(self) -> None:
         """Send it."""
 
+    def broken(self, what: str) -> None:
+        """A fault of ours struck in that: log it, and close this connection and no other."""
+
 
 class Turns:
     """Runs the end of a turn after each pass of the loop in which there was work."""
@@ -67,5 +70,8 @@ class Turns:
         if woken:
             self._woken = []
             for connection in woken:
-                connection.flush()
+                try:
+                    connection.flush()
+                except Exception:  # noqa: BLE001 (it logs)
+                    connection.broken("sending")
         self._after()

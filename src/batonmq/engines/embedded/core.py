@@ -120,7 +120,7 @@ class Core:
         while self.arrivals:
             arrivals, self.arrivals = self.arrivals, []
             for arrived in arrivals:
-                arrived()
+                self.broker.faults.attempt(arrived)
             self.broker.end_turn()
         if self._lazy_at is None and (self.store.has_work() or self.broker.wants_turn):
             self._lazy_at = time.monotonic() + LAZY_SECONDS
@@ -180,12 +180,13 @@ class Core:
         finally:
             self._lock.acquire()
             self._is_committing = False
+            # First, whatever strikes after this; they go on when the lock is free.
+            self._committed.notify_all()
             self.broker.commit_done(error)
             self._answer(self.store.batch - 1, error)
             self._end_turn()
             if error is not None or self.store.error is not None:
                 self._lazy_at = time.monotonic() + RETRY_SECONDS
-            self._committed.notify_all()
 
     def _commit_staged(self) -> StoreError | None:
         try:

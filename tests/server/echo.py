@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from batonmq.broker.access import User
+from batonmq.broker.backlog import TurnTime
 from batonmq.clock import Clock
 from batonmq.errors import StoreError
 from batonmq.server.authenticator import Authenticator
@@ -60,6 +61,7 @@ class EchoBroker:
     def __init__(self, store: EchoStore) -> None:
         self.store = store
         self.on_work: Callable[[], None] = lambda: None
+        self.turn_time = TurnTime(Clock())
         self.turns = 0
         self.errors: list[StoreError | None] = []
         self.due: float | None = None
@@ -67,6 +69,7 @@ class EchoBroker:
         self.on_commit: list[Callable[[], None]] = []
 
     def end_turn(self) -> None:
+        self.turn_time.begin()
         self.turns += 1
 
     def next_due(self) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from batonmq.broker.backlog import OUTPUT_MAX
 from batonmq.protocols.amqp091 import consuming
 from batonmq.server.broker_server import Server
 from batonmq.server.config import Config, ListenerConfig, ServerConfig, StompConfig, WebSocketConfig
-from batonmq.server.connection import UNREAD, UNSENT_HIGH, UNSENT_LIMIT
+from batonmq.server.connection import SMALL_READ, UNREAD, UNSENT_HIGH, UNSENT_LIMIT
 
 Run = Callable[[Coroutine[object, object, None]], None]
 
@@ -251,6 +251,60 @@ def test_work_that_says_little_is_done_in_turn_with_that_of_others(
 
             assert await asyncio.to_thread(answers) == names
             assert turns >= count
+
+    run(main())
+
+
+def test_many_who_ask_for_much_share_a_turn(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they get of a turn does not grow with their number."""
+    for name in ("TURN_SECONDS", "SHARE_SECONDS", "LEAST_SECONDS"):
+        monkeypatch.setattr(backlog, name, 0.0)
+    clients, count = 8, 100
+
+    def answers(channel: Channel) -> list[str | None]:
+        return [channel.take(spec.Queue.DeclareOk).queue for _ in range(count)]
+
+    async def main() -> None:
+        async with serving(tmp_path) as server, AsyncExitStack() as stack:
+            channels = [await stack.enter_async_context(connected(server)) for _ in range(clients)]
+            turns = 0
+            end_turn = server.broker.end_turn
+
+            def counted() -> None:
+                nonlocal turns
+                turns += 1
+                end_turn()
+
+            server.broker.end_turn = counted  # type: ignore[method-assign]
+            names = [[f"q{number}-{at}" for at in range(count)] for number in range(clients)]
+            for channel, wanted in zip(channels, names, strict=True):
+                data = framed(*(spec.Queue.Declare(queue=name) for name in wanted))
+                assert len(data) > SMALL_READ
+                channel.wire.send_bytes(data)
+            found = await asyncio.gather(*(asyncio.to_thread(answers, channel) for channel in channels))
+            assert found == names
+            assert turns >= clients * count
+
+    run(main())
+
+
+def test_who_wants_little_does_not_stand_in_line(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TURN_SECONDS", "SHARE_SECONDS", "LEAST_SECONDS"):
+        monkeypatch.setattr(backlog, name, 0.0)
+    clients, count = 8, 100
+
+    async def main() -> None:
+        async with serving(tmp_path) as server, AsyncExitStack() as stack:
+            busy = [await stack.enter_async_context(connected(server)) for _ in range(clients)]
+            innocent = await stack.enter_async_context(connected(server))
+            queues = server.broker.vhosts["/"].queues
+            for number, channel in enumerate(busy):
+                names = [f"q{number}-{at}" for at in range(count)]
+                channel.wire.send_bytes(framed(*(spec.Queue.Declare(queue=name) for name in names)))
+            await until(lambda: bool(queues))
+            innocent.wire.send_bytes(framed(spec.Queue.Declare(queue="mine")))
+            await until(lambda: "mine" in queues)
+            assert len(queues) < clients * count / 2
 
     run(main())
 

@@ -6,7 +6,8 @@ A session does what comes at once, and leaves the rest for later
     when what it has to say fills the output, until that has been taken;
     when its share of a turn is used up, until the others have had theirs.
 
-Few requests of some bytes each may bring about gigabytes of answers, or seconds of work.
+Few requests of some bytes each may bring about gigabytes of answers, or seconds of work. And many clients may ask for
+much at the same time: what all of them together get of one turn is bounded, too (``TurnTime``).
 """
 
 from __future__ import annotations
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 OUTPUT_MAX: Final = 1 << 20
 # How long a client may be served in one turn, in seconds; what one read brings of plain publishes takes 3 ms.
 SHARE_SECONDS: Final = 0.01
+# And all of them together. When that is used up, a client that comes with something new gets the least share: mostly it
+# wants no more than that, and need not stand in line behind those who want much.
+TURN_SECONDS: Final = 0.02
+LEAST_SECONDS: Final = 0.0002
+# What those who stand in line get at least, of which each costs a write and a pass of the loop.
+IN_LINE_SECONDS: Final = 0.0005
 # The clock is looked at after so many requests that are mostly quick, and after each of the others.
 QUICK: Final = 8
 
@@ -38,25 +45,55 @@ class Working(Protocol[_Event]):
 class Share:
     """A client's share of one turn."""
 
-    __slots__ = ("_clock", "_ends")
+    __slots__ = ("_clock", "_ends", "began")
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, seconds: float) -> None:
         self._clock = clock
-        self._ends = clock.monotonic() + SHARE_SECONDS
+        self.began = clock.monotonic()
+        self._ends = self.began + seconds
 
     def is_used(self) -> bool:
         """Is it the turn of the others?"""
         return self._clock.monotonic() >= self._ends
 
 
+class TurnTime:
+    """What is left of one turn for all clients together."""
+
+    __slots__ = ("_clock", "in_line", "left")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.left = TURN_SECONDS
+        """Seconds; below 0 when somebody took more than his share."""
+        self.in_line = 0
+        """How many clients are known to want more."""
+
+    def begin(self) -> None:
+        """Another turn."""
+        self.left = TURN_SECONDS
+
+    def share(self) -> Share:
+        """For one client, now."""
+        seconds = SHARE_SECONDS
+        if self.in_line > 1:
+            # As many as possible are served in a turn, so that nobody waits for long who stands behind the others.
+            seconds = min(seconds, max(IN_LINE_SECONDS, TURN_SECONDS / self.in_line))
+        return Share(self._clock, min(seconds, max(LEAST_SECONDS, self.left)))
+
+    def spend(self, share: Share) -> None:
+        """The client is done, or has used its share up."""
+        self.left -= self._clock.monotonic() - share.began
+
+
 class Backlog(Generic[_Event]):
     """One for each session."""
 
-    __slots__ = ("_clock", "_events", "_session")
+    __slots__ = ("_events", "_session", "_turn")
 
-    def __init__(self, session: Working[_Event], clock: Clock) -> None:
+    def __init__(self, session: Working[_Event], turn: TurnTime) -> None:
         self._session = session
-        self._clock = clock
+        self._turn = turn
         self._events: list[_Event] = []
 
     def __bool__(self) -> bool:
@@ -84,7 +121,11 @@ class Backlog(Generic[_Event]):
         self._events = []
 
     def _work(self, events: list[_Event]) -> None:
-        done = self._session.process(events, Share(self._clock))
+        share = self._turn.share()
+        try:
+            done = self._session.process(events, share)
+        finally:
+            self._turn.spend(share)
         if done < len(events):
             # Before what has come meanwhile.
             self._events = events[done:] + self._events

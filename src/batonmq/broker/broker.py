@@ -11,6 +11,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from batonmq.broker.backlog import TurnTime
 from batonmq.broker.faults import Faults
 from batonmq.broker.memory import Memory
 from batonmq.broker.refilling import can_refill, refill, wants_refill
@@ -82,6 +83,7 @@ class Broker:
         self.timetable = Timetable(self.clock)
         self.faults = Faults(self.timetable)
         self.memory = Memory(memory_limit)
+        self.turn_time = TurnTime(self.clock)
         # Set by the host: call end_turn() soon.
         self.on_work: Callable[[], None] = lambda: None
         # False: nothing is handed out and nothing falls due, since somebody else did that last or will do it next.
@@ -136,6 +138,7 @@ class Broker:
 
     def end_turn(self) -> None:
         """Called by the host once a turn of its loop."""
+        self.turn_time.begin()
         if not self.is_serving:
             return
         self.dispatch_touched()

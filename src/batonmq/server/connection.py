@@ -47,6 +47,11 @@ UNSENT_LOW = 256 * 1024
 # Above this many its requests wait too, and so does what else there is to say.
 UNSENT_LIMIT = 4 * UNSENT_HIGH
 
+# When a turn's time is used up, what a client sends is taken at once if it is no more than this: who wants little need
+# not stand in line. Of more, so many octets are taken at a time: parsing alone takes up to 2 ms then.
+SMALL_READ = 2 * 1024
+PIECE = 16 * 1024
+
 # How long a client has to take what is left and close its side, once the conversation is over.
 LINGER_SECONDS = 2.0
 
@@ -60,13 +65,14 @@ class Connection(asyncio.BufferedProtocol):
         "_head",
         "_holds",
         "_is_ended",
-        "_is_going_on",
+        "_is_in_line",
         "_is_lost",
         "_is_woken",
         "_linger",
         "_protocols",
         "_session",
         "_transport",
+        "_unread",
         "is_loopback",
         "opened_at",
         "peer",
@@ -84,8 +90,10 @@ class Connection(asyncio.BufferedProtocol):
         # Nothing more is said: what still comes is dropped.
         self._is_ended = False
         self._is_lost = False
-        # What the session left for later is looked at in the next pass of the loop.
-        self._is_going_on = False
+        # What was left for later is looked at when it is its turn.
+        self._is_in_line = False
+        # What has come and was left for later.
+        self._unread = b""
         self._linger: asyncio.TimerHandle | None = None
         self.peer = "unknown"
         self.is_loopback = False
@@ -122,24 +130,39 @@ class Connection(asyncio.BufferedProtocol):
                 return
         elif session.finished:
             return
+        if self._unread or (nbytes > SMALL_READ and self._connections.turn_time.left <= 0):
+            self._unread += data
+            self._hold(BACKLOG)
+            self.wake()
+        else:
+            self._take(session, data)
+
+    def _take(self, session: Session, data: bytes) -> None:
+        """Have the session take in what came."""
+        connections = self._connections
+        turn_time = connections.turn_time
+        left = turn_time.left
+        began = connections.clock.monotonic()
         try:
             session.receive(data)
         except Exception:
             self.broken("taking what the client sent")
             return
+        # With what parsing took.
+        turn_time.left = left - (connections.clock.monotonic() - began)
         if not self._is_woken:
             self._is_woken = True
-            self._connections.turns.wake(self)
+            connections.turns.wake(self)
         if session.suspended:
             self._hold(SUSPENDED)
         if session.has_backlog:
             self._hold(BACKLOG)
-        if self._connections.is_store_full():
+        if connections.is_store_full():
             self._hold(STORE_FULL)
-            self._connections.wait_for_commit(self)
+            connections.wait_for_commit(self)
         if session.is_ahead():
             self._hold(AHEAD)
-            self._connections.loop.call_later(AHEAD_SECONDS, self._release, AHEAD)
+            connections.loop.call_later(AHEAD_SECONDS, self._release, AHEAD)
 
     def eof_received(self) -> bool:
         """The client has closed its side: send what is left, then close ours."""
@@ -218,14 +241,32 @@ class Connection(asyncio.BufferedProtocol):
                 self._hold(UNREAD)
         if session.finished:
             self._end()
-        elif session.has_backlog:
+        elif session.has_backlog or self._unread:
             self._hold(BACKLOG)
-            if not self._is_going_on and not self._holds & UNREAD:
-                self._is_going_on = True
-                # Behind what the loop finds to read from others.
-                self._connections.loop.call_soon(self._go_on)
+            if not self._is_in_line and not self._holds & UNREAD and not session.suspended:
+                self._is_in_line = True
+                self._connections.stand_in_line(self)
         else:
             self._release(BACKLOG)
+
+    def go_on(self) -> None:
+        """It is its turn: do more of what was left for later."""
+        self._is_in_line = False
+        session = self._session
+        if session is None or self._is_ended or self._holds & UNREAD:
+            return
+        share = self._connections.turn_time.share()
+        try:
+            session.go_on()
+        except Exception:
+            self.broken("doing what the client asked for")
+            return
+        while self._unread and not (session.has_backlog or session.suspended or session.finished or self._is_ended):
+            piece, self._unread = self._unread[:PIECE], self._unread[PIECE:]
+            self._take(session, piece)
+            if share.is_used():
+                break
+        self.wake()
 
     def tick(self, now: float) -> None:
         """Time has passed."""
@@ -297,19 +338,6 @@ class Connection(asyncio.BufferedProtocol):
             return None
         self._session = session
         return session
-
-    def _go_on(self) -> None:
-        """Have the session do more of what it left for later."""
-        self._is_going_on = False
-        session = self._session
-        if session is None or self._is_ended:
-            return
-        try:
-            session.go_on()
-        except Exception:
-            self.broken("doing what the client asked for")
-        else:
-            self.wake()
 
     def _hold(self, reason: int) -> None:
         if not self._holds:

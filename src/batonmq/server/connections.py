@@ -1,13 +1,15 @@
-"""All connections together: how many there may be, who waits for the store, ticks, and the orderly stop."""
+"""All connections together: how many there may be, who waits for the store or his turn, ticks, and the orderly stop."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import sys
+from collections import deque
 from collections.abc import Callable
 
 from batonmq.broker.access import User
+from batonmq.broker.backlog import TurnTime
 from batonmq.clock import Clock
 from batonmq.server.connection import Connection
 from batonmq.server.interface import Store
@@ -32,6 +34,7 @@ class Connections:
         store: Store,
         turns: Turns,
         log_ins: LogIns,
+        turn_time: TurnTime,
         *,
         loop: asyncio.AbstractEventLoop,
         clock: Clock,
@@ -42,6 +45,7 @@ class Connections:
         """`limit` connections at most; `store_pending` bytes may wait for the store before publishers do."""
         self.turns = turns
         self.log_ins = log_ins
+        self.turn_time = turn_time
         self.loop = loop
         self.clock = clock
         self.handshake_timeout = handshake_timeout
@@ -51,6 +55,9 @@ class Connections:
         self._buffer = memoryview(bytearray(READ_BUFFER))
         self._open: set[Connection] = set()
         self._waiting: list[Connection] = []
+        # Those whose clients asked for more than fitted their last turn, the longest waiting first.
+        self._line: deque[Connection] = deque()
+        self._is_going_on = False
         self._is_refusing = False
         self._all_gone: asyncio.Event = asyncio.Event()
         self._all_gone.set()
@@ -98,6 +105,29 @@ class Connections:
                     connection.committed()
                 except Exception:  # noqa: BLE001 (it logs)
                     connection.broken("reading on after a commit")
+
+    def stand_in_line(self, connection: Connection) -> None:
+        """Have this connection do more of what its client asked for, when others have had their turn."""
+        self._line.append(connection)
+        self.turn_time.in_line = len(self._line)
+        self._go_on_soon()
+
+    def _go_on_soon(self) -> None:
+        if not self._is_going_on:
+            self._is_going_on = True
+            self.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """As many of the line as a turn has time for, and one in any case."""
+        self._is_going_on = False
+        line = self._line
+        while line:
+            line.popleft().go_on()
+            if self.turn_time.left <= 0:
+                break
+        self.turn_time.in_line = len(line)
+        if line:
+            self._go_on_soon()
 
     def tick(self, now: float) -> None:
         """Time has passed."""

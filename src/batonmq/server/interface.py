@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from batonmq.broker.access import User
+from batonmq.broker.backlog import TurnTime
 from batonmq.errors import StoreError
 
 __all__ = ["Broker", "Host", "Session", "Store"]
@@ -120,6 +121,9 @@ class Broker(Protocol):
 
     on_work: Callable[[], None]
     """Set by the server: called by the broker when `end_turn` should be called soon."""
+
+    turn_time: TurnTime
+    """What clients may take of a turn; it begins anew with `end_turn`."""
 
     def end_turn(self) -> None:
         """Hand over what is ready."""

@@ -52,6 +52,7 @@ class SocketServer:
             store,
             self._turns,
             log_ins,
+            broker.turn_time,
             loop=loop,
             clock=clock,
             limit=_connection_limit(config.limits.connections),

@@ -74,7 +74,7 @@ class SpeakingSession(ABC):
         self.unsent_max = UNSENT_MAX
         self.is_choked = False
         self._parser = FrameParser(max_body=self.settings.max_message_size)
-        self.backlog: Backlog[Event] = Backlog(self, broker.clock)
+        self.backlog: Backlog[Event] = Backlog(self, broker.turn_time)
         self._confirming: dict[Publishing, None] = {}
         self._sharing: dict[Settlement, None] = {}
         self._last_route: object = None

@@ -106,7 +106,7 @@ class StompSession:
         self._parser = FrameParser(
             max_headers=settings.max_headers, max_head=settings.max_head, max_body=settings.max_body
         )
-        self.backlog: Backlog[Event] = Backlog(self, broker.clock)
+        self.backlog: Backlog[Event] = Backlog(self, broker.turn_time)
         self._numbers = 0
         self._received = 0
         self.journal = ConnectionLog(host.peer, broker.clock)

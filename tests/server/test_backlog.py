@@ -372,6 +372,7 @@ def test_direct_replies_are_dropped_when_their_client_does_not_read(
             watch = Watch(server)
             await asyncio.to_thread(ask)
             watch.look()
-            assert watch.end() < MOST + (2 << 20)
+            # A turn's replies have that bound, and so has what waits when the socket takes no more.
+            assert watch.end() < MOST + 2 * (2 << 20)
 
     run(main())

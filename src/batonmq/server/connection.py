@@ -256,11 +256,7 @@ class Connection(asyncio.BufferedProtocol):
         if session is None or self._is_ended or self._holds & UNREAD:
             return
         share = self._connections.turn_time.share()
-        try:
-            session.go_on()
-        except Exception:
-            self.broken("doing what the client asked for")
-            return
+        session.go_on()
         while self._unread and not (session.has_backlog or session.suspended or session.finished or self._is_ended):
             piece, self._unread = self._unread[:PIECE], self._unread[PIECE:]
             self._take(session, piece)

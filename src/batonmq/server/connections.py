@@ -122,7 +122,11 @@ class Connections:
         self._is_going_on = False
         line = self._line
         while line:
-            line.popleft().go_on()
+            connection = line.popleft()
+            try:
+                connection.go_on()
+            except Exception:  # noqa: BLE001 (it logs)
+                connection.broken("doing what the client asked for")
             if self.turn_time.left <= 0:
                 break
         self.turn_time.in_line = len(line)

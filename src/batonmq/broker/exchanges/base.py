@@ -75,6 +75,8 @@ class Exchange(ABC):
         self.arguments: Mapping[str, FieldValue] = arguments or {}
         # In their order; a dictionary, since one of ten thousand is to go as quickly as the only one.
         self.bindings: dict[Binding, None] = {}
+        # The exchanges among the destinations, with how many of the bindings lead there.
+        self.onward: dict[Exchange, int] = {}
         # What a policy says of the alternate exchange.
         self.policy_alternate: str | None = None
 
@@ -98,11 +100,17 @@ class Exchange(ABC):
     def bind(self, binding: Binding) -> None:
         """Add a binding that is not there yet."""
         self.bindings[binding] = None
+        if isinstance(binding.destination, Exchange):
+            self.onward[binding.destination] = self.onward.get(binding.destination, 0) + 1
         self._added(binding)
 
     def unbind(self, binding: Binding) -> None:
         """Remove a binding."""
         del self.bindings[binding]
+        if isinstance(binding.destination, Exchange):
+            self.onward[binding.destination] -= 1
+            if not self.onward[binding.destination]:
+                del self.onward[binding.destination]
         self._removed(binding)
 
     @abstractmethod

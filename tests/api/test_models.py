@@ -48,3 +48,9 @@ def test_what_is_no_model_and_no_plain_type_is_told_what_is() -> None:
         pytest.raises(TypeError, match="a body cannot hold a value of type object"),
     ):
         mq.send_json("q", object())
+
+
+@pytest.mark.parametrize("into", [object, dict[str, object], list[object]])
+def test_object_is_whatever_it_is(into: type) -> None:
+    body = b'[{"n": 17}]' if into == list[object] else b'{"n": 17}'
+    assert batonmq.Message(body).json(into) in ({"n": 17}, [{"n": 17}])

@@ -16,6 +16,8 @@ def from_model(value: object) -> object:
 
 def into_model(kind: type, plain: object) -> object:
     """A value of a type that msgspec does not know. Raises TypeError, and what the type raises."""
+    if kind is object:
+        return plain
     validate = getattr(kind, "model_validate", None)
     if validate is None:
         name = getattr(kind, "__name__", kind)

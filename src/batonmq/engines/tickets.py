@@ -7,7 +7,9 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
+
+from batonmq.errors import BatonError
 
 __all__ = ["Ticket", "resolved"]
 
@@ -27,6 +29,17 @@ def _forked() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
+
+
+def _answering(owed: Ticket[Any], callback: Callable[[], None]) -> Callable[[], None]:
+    def answer() -> None:
+        try:
+            callback()
+        except Exception as error:
+            log.exception("a fault of the engine's own in what follows an outcome")
+            owed.fail(BatonError(f"a fault of the engine's own, which the log has: {error}"))
+
+    return answer
 
 
 class Ticket(Generic[T]):
@@ -62,8 +75,13 @@ class Ticket(Generic[T]):
             except Exception:
                 log.exception("a fault of the engine's own in what follows an outcome")
 
-    def when_done(self, callback: Callable[[], None]) -> None:
-        """Call back once, in whichever thread resolves it; at once when that has happened."""
+    def when_done(self, callback: Callable[[], None], *, owed: Ticket[Any] | None = None) -> None:
+        """Call back once, in whichever thread resolves it; at once when that has happened.
+
+        ``owed`` is what the callback is to resolve: it fails if that raises, so that nobody waits for it in vain.
+        """
+        if owed is not None:
+            callback = _answering(owed, callback)
         with _guard:
             if not self.done:
                 if self._callbacks is None:

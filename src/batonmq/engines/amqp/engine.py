@@ -80,7 +80,7 @@ class AmqpEngine(Engine):
                 elif dead.result():
                     # The one for its dead letters was made for nothing; unless somebody uses it already.
                     gone = self._delete(dead_letter, if_unused=True, if_empty=True)
-                    gone.when_done(fail)
+                    gone.when_done(fail, owed=ticket)
                 else:
                     fail()
 
@@ -88,9 +88,9 @@ class AmqpEngine(Engine):
                 assert declared.error is not None
                 ticket.fail(declared.error)
 
-            declared.when_done(pass_on)
+            declared.when_done(pass_on, owed=ticket)
 
-        dead.when_done(then)
+        dead.when_done(then, owed=ticket)
         return ticket
 
     def _declare(self, queue: str, options: QueueOptions) -> Ticket[None]:
@@ -125,7 +125,7 @@ class AmqpEngine(Engine):
             else:
                 ticket.resolve(False)
 
-        looked.when_done(then)
+        looked.when_done(then, owed=ticket)
         return ticket
 
     def _arguments(self, options: QueueOptions) -> dict[str, Any]:

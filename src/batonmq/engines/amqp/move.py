@@ -64,7 +64,7 @@ class Move:
             self.ticket.resolve(0)
             return
         sent: Ticket[None] = Ticket()
-        sent.when_done(lambda: self._sent(sent))
+        sent.when_done(lambda: self._sent(sent), owed=self.ticket)
         self._publisher.publish(self._target, self._messages, sent)
 
     def _sent(self, sent: Ticket[None]) -> None:

@@ -144,7 +144,7 @@ class AmqpSubscription(Subscription):
                 return
             order = Message(renewal(channel, handle[1], seconds), durable=False)
             answer = self._requester.request("", order, EXCHANGE)
-            answer.when_done(lambda: answered(answer))
+            answer.when_done(lambda: answered(answer), owed=ticket)
 
         def answered(answer: Ticket[Message]) -> None:
             if answer.failed or was_refused(answer.result()):

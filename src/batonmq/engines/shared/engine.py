@@ -108,7 +108,7 @@ class SharedEngine(Engine):
             else:
                 ticket.fail(subscribed.error)
 
-        subscribed.when_done(then)
+        subscribed.when_done(then, owed=ticket)
         return ticket
 
     def peek(self, queue: str, most: int) -> Ticket[list[Message]]:
@@ -158,7 +158,7 @@ class SharedEngine(Engine):
             else:
                 ticket.fail(found.error)
 
-        found.when_done(then)
+        found.when_done(then, owed=ticket)
         self._calls.ask(ticket.call)
         return ticket
 

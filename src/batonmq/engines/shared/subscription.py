@@ -184,7 +184,7 @@ class SharedSubscription(Subscription):
                     self._held[tag] = hold._replace(until=time.monotonic() + seconds)
             ticket.resolve(None)
 
-        asked.when_done(then)
+        asked.when_done(then, owed=ticket)
         return ticket
 
     def close(self) -> Ticket[None]:

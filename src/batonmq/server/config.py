@@ -74,6 +74,7 @@ class AmqpConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     channel_max: Annotated[int, Meta(ge=1, le=65535)] = 2047
     frame_max: Annotated[int, Meta(ge=4096, le=2**31 - 1)] = 131_072
     max_message_size: Positive = 128 * 1024 * 1024
+    max_transaction_size: Positive = 128 * 1024 * 1024
     handshake_timeout: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     product: str = ""
     version: str = ""

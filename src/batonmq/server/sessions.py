@@ -26,6 +26,7 @@ def amqp_protocol(broker: Broker, configured: AmqpConfig) -> ServedProtocol:
         channel_max=configured.channel_max,
         frame_max=configured.frame_max,
         max_message_size=configured.max_message_size,
+        max_transaction_size=configured.max_transaction_size,
         handshake_timeout=configured.handshake_timeout,
     )
     return ServedProtocol("AMQP 0-9-1", lambda _: True, lambda host: AmqpSession(broker, host, settings))

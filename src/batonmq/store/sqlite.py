@@ -42,6 +42,8 @@ PROBE = "UPDATE probe SET writes = writes + 1 WHERE id = 1"
 # A batch of so many bytes, in messages of so many on average, is written in the committer's thread: 128 MiB take 0.2 s.
 THREAD_BYTES = 1 << 20
 THREAD_BODY = 64 << 10
+# And one of so many messages, as large transactions bring: 70 ms, in which the loop would serve nobody.
+THREAD_ROWS = 20_000
 PAGE_SIZE = 8192
 # So often some free pages are given back after a commit while the disk is full.
 EASING_STEPS = 16
@@ -282,14 +284,15 @@ class SqliteStore(Collecting):
 
     def stage(self) -> None:
         size, count = self.pending_bytes, len(self._inserts)
-        self._write_out(in_thread=size > THREAD_BYTES and size > THREAD_BODY * count)
+        is_large = size > THREAD_BYTES and size > THREAD_BODY * count
+        self._write_out(in_thread=is_large or count > THREAD_ROWS)
         self.busy = True
 
     def _write_out(self, *, in_thread: bool = False) -> None:
         """Into the open transaction, which a read may have begun before the batch was complete.
 
-        ``in_thread`` leaves the writing to ``commit``: worth it for few large bodies, which would hold up the loop,
-        and not for many small ones, which would fight with it for the interpreter.
+        ``in_thread`` leaves the writing to ``commit``: worth it for few large bodies, and for very many of any size,
+        which would hold up the loop; and not for what there mostly is, which would fight with it for the interpreter.
         """
         batch = self._collected
         self._collect_into(Batch())

@@ -59,7 +59,7 @@ TABLE: dict[str, tuple[object, object, object, object]] = {
     "allows_nack_in_10": (False, True, False, False),
     "begins_anew": (False, True, False, False),
     "transactions_max": (1_000, 16, 1_000, 1_000),
-    "transaction_frames_max": (100_000, 1_024, 100_000, 100_000),
+    "transaction_frames_max": (50_000, 1_024, 50_000, 50_000),
 }
 
 dialects = pytest.mark.parametrize("name", NAMES)

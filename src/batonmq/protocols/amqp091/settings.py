@@ -21,5 +21,7 @@ class AmqpSettings:
     frame_max: int = 131_072
     # Bytes of the largest body of a message.
     max_message_size: int = 128 << 20
+    # Bytes of the messages that a connection's open transactions may hold.
+    max_transaction_size: int = 128 << 20
     # Seconds from the first byte to connection.open.
     handshake_timeout: float = 10.0

@@ -72,6 +72,8 @@ class SpeakingSession(ABC):
         # Bytes that were said since the output was last taken; and does the socket take no more?
         self.unsent = 0
         self.unsent_max = UNSENT_MAX
+        # Octets of the messages that open transactions hold.
+        self.transactions_size = 0
         self.is_choked = False
         self._parser = FrameParser(max_body=self.settings.max_message_size)
         self.backlog: Backlog[Event] = Backlog(self, broker.turn_time)

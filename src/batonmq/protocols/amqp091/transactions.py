@@ -6,40 +6,57 @@ one transaction, over any number of queues.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from batonmq.errors import ResourceError
+from batonmq.errors import PreconditionFailed, ResourceError
 
 if TYPE_CHECKING:
     from batonmq.broker.exchanges.base import Target
     from batonmq.message import Message, QueuedMessage
     from batonmq.protocols.amqp091.publishing import Publishing
 
+# Messages that a transaction may put into queues, each counted for every queue: what the commit does in one turn, in
+# which nobody else is served. 50,000 take about 0.1 s.
+PUBLISHES_MAX: Final = 50_000
+
 
 class Transaction:
     """What a channel has asked for since its last commit or rollback."""
 
-    __slots__ = ("_channel", "_committing", "_published", "_settled")
+    __slots__ = ("_channel", "_committing", "_count", "_published", "_settled", "_size")
 
     def __init__(self, channel: Publishing) -> None:
         self._channel = channel
         self._published: list[tuple[Message, list[Target], bool]] = []
         self._settled: list[tuple[str, list[tuple[int, QueuedMessage]]]] = []
+        # Messages by queue, and octets, that are held.
+        self._count = 0
+        self._size = 0
         # Settled by the commit that the store is writing.
         self._committing: list[tuple[int, QueuedMessage]] = []
 
     def publish(self, message: Message, targets: list[Target], *, mandatory: bool) -> None:
-        """To be published at the commit."""
+        """To be published at the commit. Raises PreconditionFailed: it is too much."""
+        session = self._channel.session
+        self._count += max(len(targets), 1)
+        if self._count > PUBLISHES_MAX:
+            raise PreconditionFailed(f"a transaction holds at most {PUBLISHES_MAX} messages: commit before that")
+        most = session.settings.max_transaction_size
+        if session.transactions_size + message.size > most:
+            raise PreconditionFailed(f"the transactions of a connection hold at most {most} bytes: commit before that")
+        self._size += message.size
+        session.transactions_size += message.size
         self._published.append((message, targets, mandatory))
 
     def settle(self, outcome: str, taken: list[tuple[int, QueuedMessage]]) -> None:
         """To be settled at the commit: 'ack', 'release' (it failed), 'return' or 'reject'."""
-        self._settled.append((outcome, taken))
+        if taken:
+            self._settled.append((outcome, taken))
 
     def commit(self) -> None:
         """Do all of it. Raises BrokerError when the store cannot keep it, before anything is done."""
         channel = self._channel
-        published, self._published = self._published, []
+        published = self._take_published()
         settled, self._settled = self._settled, []
         store = channel.session.broker.store
         if store.error is not None and any(message.properties.persistent for message, _, _ in published):
@@ -71,9 +88,15 @@ class Transaction:
 
     def rollback(self) -> None:
         """Forget all of it; what was settled is unsettled again, and is not delivered anew (§1.9.2.5)."""
-        self._published = []
+        self._take_published()
         settled, self._settled = self._settled, []
         self._put_back([entry for _, taken in settled for entry in taken])
+
+    def _take_published(self) -> list[tuple[Message, list[Target], bool]]:
+        published, self._published = self._published, []
+        self._channel.session.transactions_size -= self._size
+        self._count = self._size = 0
+        return published
 
     def _put_back(self, back: list[tuple[int, QueuedMessage]]) -> None:
         if back:

@@ -123,7 +123,7 @@ class Dialect:
     begins_anew: bool = False
     """Does BEGIN of a transaction that is open start it anew? Else it is an error."""
     transactions_max: int = 1_000
-    transaction_frames_max: int = 100_000
+    transaction_frames_max: int = 50_000
 
 
 SPEC: Final = Dialect("spec")

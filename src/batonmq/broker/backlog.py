@@ -89,41 +89,41 @@ class TurnTime:
 class Backlog(Generic[_Event]):
     """One for each session."""
 
-    __slots__ = ("_events", "_session", "_turn")
+    __slots__ = ("_events", "_turn")
 
-    def __init__(self, session: Working[_Event], turn: TurnTime) -> None:
-        self._session = session
+    def __init__(self, turn: TurnTime) -> None:
+        # Not the session, which has this: a session that has ended is to be free without a search for circles.
         self._turn = turn
         self._events: list[_Event] = []
 
     def __bool__(self) -> bool:
         return bool(self._events)
 
-    def take(self, events: list[_Event]) -> None:
-        """These have come: do what can be done of them now."""
-        if self._events or self._session.suspended:
+    def take(self, session: Working[_Event], events: list[_Event]) -> None:
+        """These have come: have the session do what can be done of them now."""
+        if self._events or session.suspended:
             self._events += events
         else:
-            self._work(events)
+            self._work(session, events)
 
     def put_off(self, events: list[_Event]) -> None:
         """These have come, to be done when the session goes on."""
         self._events += events
 
-    def go_on(self) -> None:
-        """Do more of what waits."""
-        if self._events and not self._session.suspended:
+    def go_on(self, session: Working[_Event]) -> None:
+        """Have the session do more of what waits."""
+        if self._events and not session.suspended:
             events, self._events = self._events, []
-            self._work(events)
+            self._work(session, events)
 
     def clear(self) -> None:
         """Nothing of it counts any more."""
         self._events = []
 
-    def _work(self, events: list[_Event]) -> None:
+    def _work(self, session: Working[_Event], events: list[_Event]) -> None:
         share = self._turn.share()
         try:
-            done = self._session.process(events, share)
+            done = session.process(events, share)
         finally:
             self._turn.spend(share)
         if done < len(events):

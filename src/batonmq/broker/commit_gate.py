@@ -44,15 +44,50 @@ class Gated(Protocol):
         """Those up to this number that were not committed before are not kept."""
         ...
 
+    def come_apart(self) -> None:
+        """The connection is gone and nothing is waited for: let go of all parts that know this session.
+
+        So that it is free at once: a broker has its collector of circles look at what is old very seldom.
+        """
+        ...
+
+
+class Nobody:
+    """In the place of a session that has ended, for what may still be said of it."""
+
+    suspended = False
+    finished = True
+    unsent = 0
+    unsent_max = 0
+    is_over = True
+
+    def wake(self) -> None:
+        """Nobody is there."""
+
+    def go_on(self) -> None:
+        """Nothing waits."""
+
+    def batch_committed(self, batch: int) -> None:
+        """Nobody is told."""
+
+    def batch_failed(self, batch: int, error: StoreError) -> None:
+        """Nobody is told."""
+
+    def come_apart(self) -> None:
+        """There is nothing to it."""
+
 
 class CommitGate:
     """One for each session; a ``CommitWaiter`` of the broker."""
 
-    __slots__ = ("_after_commit", "_awaits_commit", "_broker", "_held_for", "_session")
+    __slots__ = ("_after_commit", "_awaits_commit", "_broker", "_held_for", "_is_leaving", "_reads", "_session")
 
     def __init__(self, broker: Broker, session: Gated) -> None:
         self._broker = broker
         self._session = session
+        # The connection is gone; and how many wait for the store to be read on.
+        self._is_leaving = False
+        self._reads = 0
         # The batch that must be committed before any output goes; 0: none.
         self._held_for = 0
         self._awaits_commit = False
@@ -93,13 +128,28 @@ class CommitGate:
     def wait_for_read(self, again: Callable[[], None]) -> None:
         """Suspend the session until the store has been read on."""
         self._session.suspended = True
+        self._reads += 1
         self._broker.when_read(partial(self._resume, again))
 
     def _resume(self, again: Callable[[], None]) -> None:
-        self._session.suspended = False
-        if not self._session.is_over:
-            again()
-        self._session.go_on()
+        self._reads -= 1
+        try:
+            self._session.suspended = False
+            if not self._session.is_over:
+                again()
+            self._session.go_on()
+        finally:
+            self._part()
+
+    def leave(self) -> None:
+        """The connection is gone: part with the session, as soon as there is nothing left that it waits for."""
+        self._is_leaving = True
+        self._part()
+
+    def _part(self) -> None:
+        if self._is_leaving and not (self._awaits_commit or self._held_for or self._after_commit or self._reads):
+            session, self._session = self._session, Nobody()
+            session.come_apart()
 
     def broken(self) -> None:
         """A fault of ours struck while the session was told something: its client gets no false picture, but an end."""
@@ -107,23 +157,30 @@ class CommitGate:
         self._session.suspended = False
         self._session.finished = True
         self._session.wake()
+        self._part()
 
     # ------------------------------------------------------------------ what the broker tells
 
     def batch_committed(self, batch: int) -> None:
         """See ``CommitWaiter``."""
         self._awaits_commit = False
-        self._let_go(batch)
-        self._session.batch_committed(batch)
-        self._run_after_commit(batch, None)
+        try:
+            self._let_go(batch)
+            self._session.batch_committed(batch)
+            self._run_after_commit(batch, None)
+        finally:
+            self._part()
 
     def batch_failed(self, batch: int, error: StoreError) -> None:
         """See ``CommitWaiter``."""
         self._awaits_commit = False
-        # A store that fails does not keep consumers from being served.
-        self._let_go(batch)
-        self._session.batch_failed(batch, error)
-        self._run_after_commit(batch, error)
+        try:
+            # A store that fails does not keep consumers from being served.
+            self._let_go(batch)
+            self._session.batch_failed(batch, error)
+            self._run_after_commit(batch, error)
+        finally:
+            self._part()
 
     def _let_go(self, batch: int) -> None:
         if self._held_for > batch:

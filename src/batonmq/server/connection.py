@@ -69,6 +69,7 @@ class Connection(asyncio.BufferedProtocol):
         "_is_lost",
         "_is_woken",
         "_linger",
+        "_log_in",
         "_protocols",
         "_session",
         "_transport",
@@ -95,6 +96,8 @@ class Connection(asyncio.BufferedProtocol):
         # What has come and was left for later.
         self._unread = b""
         self._linger: asyncio.TimerHandle | None = None
+        # What is called when the password has been checked.
+        self._log_in: Callable[[User | None], None] | None = None
         self.peer = "unknown"
         self.is_loopback = False
         self.opened_at = 0.0
@@ -171,10 +174,15 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
         self._is_lost = self._is_ended = True
-        if self._linger is not None:
-            self._linger.cancel()
         self._connections.remove(self)
-        session = self._session
+        # Each of these knows this connection: it is to be free at once, without a search for circles.
+        session, self._session = self._session, None
+        linger, self._linger = self._linger, None
+        self._log_in = None
+        self._head = self._unread = b""
+        del self._transport
+        if linger is not None:
+            linger.cancel()
         if session is not None:
             try:
                 session.connection_lost()
@@ -207,18 +215,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def authenticate(self, user: str, password: str, callback: Callable[[User | None], None]) -> None:
         """See Host."""
-
-        def answered(found: User | None) -> None:
-            if self._is_ended:
-                return
-            try:
-                callback(found)
-            except Exception:
-                self.broken("answering a log-in")
-            else:
-                self.wake()
-
-        self._connections.log_ins.authenticate(user, password, self.peer, answered, is_loopback=self.is_loopback)
+        self._log_in = callback
+        self._connections.log_ins.authenticate(user, password, self.peer, self._answered, is_loopback=self.is_loopback)
 
     # From the rest of the server
 
@@ -316,9 +314,22 @@ class Connection(asyncio.BufferedProtocol):
     def abort(self) -> None:
         """Close the socket at once; what is unsent is lost."""
         self._is_ended = True
-        self._transport.abort()
+        if not self._is_lost:
+            self._transport.abort()
 
     # Within
+
+    def _answered(self, found: User | None) -> None:
+        """The password of a log-in has been checked."""
+        callback, self._log_in = self._log_in, None
+        if self._is_ended or callback is None:
+            return
+        try:
+            callback(found)
+        except Exception:
+            self.broken("answering a log-in")
+        else:
+            self.wake()
 
     def _begin(self, head: bytes) -> Session | None:
         """Make the session as soon as the first bytes tell the protocol."""
@@ -343,7 +354,7 @@ class Connection(asyncio.BufferedProtocol):
     def _release(self, reason: int) -> None:
         if self._holds & reason:
             self._holds &= ~reason
-            if not self._holds and not self._transport.is_closing():
+            if not self._holds and not self._is_lost and not self._transport.is_closing():
                 self._transport.resume_reading()
 
     def _tell_writable(self, *, is_writable: bool) -> None:

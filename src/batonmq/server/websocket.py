@@ -210,6 +210,8 @@ class WebSocketSession:
         if self._made is not None and not self._is_gone:
             self._is_gone = True
             self._made.connection_lost(in_order=in_order or self._protocol.close_rcvd is not None)
+        # Its parser is a generator that knows it, and its errors know where they were raised: circles.
+        vars(self._protocol).clear()
 
     # The opening handshake (RFC 6455, section 4.2)
 

@@ -13,6 +13,7 @@ from batonmq.protocols.amqp091.consuming import AmqpConsumer, CountingConsumer, 
 from batonmq.protocols.amqp091.encoder import content_frames
 from batonmq.protocols.amqp091.failures import ProtocolFailure, reply_text
 from batonmq.protocols.amqp091.publishing import Publishing
+from batonmq.protocols.amqp091.sharing import Line
 from batonmq.protocols.amqp091.transactions import Transaction
 
 if TYPE_CHECKING:
@@ -97,6 +98,9 @@ class Channel(Publishing):
             self.transaction = None
         for consumer in list(self.consumers.values()):
             self._stop(consumer)
+        self.failure = None
+        self.called.clear()
+        self.line = Line()
         taken = list(self.unsettled.items())
         self.unsettled.clear()
         self.release_all(taken, failed=True)

@@ -52,7 +52,7 @@ class AmqpSession(SpeakingSession):
                 return
         if self.state == CLOSED:
             return
-        self.backlog.take(self._parser.feed(data))
+        self.backlog.take(self, self._parser.feed(data))
 
     def process(self, events: list[Event], share: Share) -> int:
         """Do what these ask for; what is wrong with one closes its channel, or the connection. See ``Working``."""
@@ -174,6 +174,11 @@ class AmqpSession(SpeakingSession):
                 del self.channels[number]
         elif not channel.is_closing and channel.failure is None:
             channel.handle(method)
+
+    def come_apart(self) -> None:
+        """See ``Gated``."""
+        for part in ("_handshake", "operations"):
+            vars(self).pop(part, None)
 
     # ------------------------------------------------------------------ channels
 

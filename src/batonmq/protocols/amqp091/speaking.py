@@ -76,7 +76,7 @@ class SpeakingSession(ABC):
         self.transactions_size = 0
         self.is_choked = False
         self._parser = FrameParser(max_body=self.settings.max_message_size)
-        self.backlog: Backlog[Event] = Backlog(self, broker.turn_time)
+        self.backlog: Backlog[Event] = Backlog(broker.turn_time)
         self._confirming: dict[Publishing, None] = {}
         self._sharing: dict[Settlement, None] = {}
         self._last_route: object = None
@@ -201,7 +201,7 @@ class SpeakingSession(ABC):
             return
         # What waits has been heard: the client is not read from meanwhile.
         self._has_heard = True
-        self.backlog.go_on()
+        self.backlog.go_on(self)
         if not self.suspended:
             self.host.resume()
 
@@ -293,11 +293,18 @@ class SpeakingSession(ABC):
             self.journal.left()
         else:
             self.journal.lost()
-        if self.state not in (CLOSING, CLOSED):
-            self.release()
-        self.state = CLOSED
-        self.finished = True
-        self.backlog.clear()
+        try:
+            if self.state not in (CLOSING, CLOSED):
+                self.release()
+        finally:
+            self.state = CLOSED
+            self.finished = True
+            self.backlog.clear()
+            self.gate.leave()
+
+    @abstractmethod
+    def come_apart(self) -> None:
+        """See ``Gated``."""
 
     def tick(self, now: float) -> None:
         """Heartbeats both ways (§4.2.7), and an end to what does not move."""

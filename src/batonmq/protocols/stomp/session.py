@@ -52,6 +52,19 @@ ENDING: Final = 3
 CLOSED: Final = 4
 
 
+# What a session is put together of; each knows the session.
+PARTS: Final = (
+    "acknowledging",
+    "connecting",
+    "declaring",
+    "operations",
+    "receipts",
+    "sending",
+    "subscribing",
+    "transactions",
+)
+
+
 class Host(Protocol):
     """The server, as one session sees it."""
 
@@ -106,7 +119,7 @@ class StompSession:
         self._parser = FrameParser(
             max_headers=settings.max_headers, max_head=settings.max_head, max_body=settings.max_body
         )
-        self.backlog: Backlog[Event] = Backlog(self, broker.turn_time)
+        self.backlog: Backlog[Event] = Backlog(broker.turn_time)
         self._numbers = 0
         self._received = 0
         self.journal = ConnectionLog(host.peer, broker.clock)
@@ -127,7 +140,7 @@ class StompSession:
                 most = self.settings.max_before_login
                 self.fail(StompFailure("Frame too large", f"more than {most} octets before the log-in"), None)
                 return
-        self.backlog.take(self._parser.feed(data))
+        self.backlog.take(self, self._parser.feed(data))
 
     @property
     def is_open(self) -> bool:
@@ -277,7 +290,7 @@ class StompSession:
             return
         # What waits has been heard: the client is not read from meanwhile.
         self._has_heard = True
-        self.backlog.go_on()
+        self.backlog.go_on(self)
         if not self.suspended:
             self.host.resume()
 
@@ -374,11 +387,19 @@ class StompSession:
             self.journal.left()
         else:
             self.journal.lost()
-        if self.state == OPEN:
-            self._release()
-        self.state = CLOSED
-        self.finished = True
-        self.backlog.clear()
+        try:
+            if self.state == OPEN:
+                self._release()
+        finally:
+            self.state = CLOSED
+            self.finished = True
+            self.backlog.clear()
+            self.gate.leave()
+
+    def come_apart(self) -> None:
+        """See ``Gated``."""
+        for part in PARTS:
+            vars(self).pop(part, None)
 
     def tick(self, now: float) -> None:
         """Heart-beats both ways (STOMP 1.2 "Heart-beating"), and an end to what does not move."""

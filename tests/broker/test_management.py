@@ -229,3 +229,22 @@ def test_policies_are_set_listed_and_cleared(driven: Driven) -> None:
 def test_a_request_that_is_made_to_be_hard_to_read_is_refused(driven: Driven, body: bytes) -> None:
     send(driven, body)
     assert "error" in answer(driven)
+
+
+@pytest.mark.parametrize("value", [b"\\ud800", b"\xed\xa0\x80"])
+def test_half_a_pair_of_surrogates_is_refused(driven: Driven, value: bytes) -> None:
+    """A dead letter with such a key could be delivered to nobody."""
+    definition = b'{"dead-letter-exchange": "", "dead-letter-routing-key": "' + value + b'"}'
+    send(driven, b'{"operation": "policies.set", "name": "p", "pattern": "", "definition": ' + definition + b"}")
+    driven.settle()
+    assert answer(driven) == {
+        "ok": False,
+        "error": "the request has half a pair of surrogates in it, which is no text",
+    }
+    assert driven.operations.policies() == []
+
+
+def test_a_policy_has_no_routing_key_that_could_not_be_delivered(driven: Driven) -> None:
+    definition = {"dead-letter-exchange": "", "dead-letter-routing-key": "k" * 256}
+    refused = ask(driven, "policies.set", name="p", pattern="", definition=definition)
+    assert "at most 255 octets" in str(refused["error"])

@@ -428,6 +428,7 @@ def test_nowait_has_no_reply(ch: Channel, name: str, verb: str) -> None:
         ("x-overflow", "drop-tail", "invalid_overflow"),
         ("x-overflow", 5, "{unacceptable_type,byte}"),
         ("x-dead-letter-routing-key", "k", "routing_key_but_no_dlx_defined"),
+        ("x-dead-letter-routing-key", "k" * 256, '"a routing key has at most 255 octets, not 256"'),
         ("x-single-active-consumer", "yes", "{unacceptable_type,longstr}"),
         ("x-queue-mode", "fast", "\"unsupported queue mode 'fast'\""),
         ("x-queue-type", "imaginary", "\"unsupported queue type 'imaginary'\""),

@@ -16,6 +16,7 @@ from batonmq.broker.management_policies import POLICY_OPERATIONS
 from batonmq.broker.management_queues import QUEUE_OPERATIONS
 from batonmq.broker.management_request import Answer, Request
 from batonmq.errors import BrokerError, PreconditionFailed, StoreError, Unsupported
+from batonmq.fields import FieldError, encode_name
 from batonmq.message import Message
 from batonmq.properties import Properties
 
@@ -78,6 +79,11 @@ class ManagementTarget:
         try:
             fields = json.loads(body)
             operation = OPERATIONS[fields["operation"]]
+            if b"\\u" in body or not body.isascii():
+                # Half a pair of surrogates is in nothing that could be delivered; what stands for bytes may be there.
+                encode_name(json.dumps(fields, ensure_ascii=False))
+        except FieldError:
+            raise PreconditionFailed("the request has half a pair of surrogates in it, which is no text") from None
         except (ValueError, KeyError, TypeError, RecursionError):
             known = ", ".join(sorted(OPERATIONS))
             raise PreconditionFailed(f'a request is JSON with an "operation", one of: {known}') from None

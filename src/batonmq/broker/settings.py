@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from batonmq.errors import PreconditionFailed
-from batonmq.fields import type_name
+from batonmq.fields import NAME_MAX, encode_name, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -173,6 +173,15 @@ def _string(value: FieldValue) -> str:
     return str(value)
 
 
+def _key(value: FieldValue) -> str:
+    """A routing key: what is longer could be delivered to nobody."""
+    text = _string(value)
+    octets = len(encode_name(text))
+    if octets > NAME_MAX:
+        raise ValueError(f'"a routing key has at most {NAME_MAX} octets, not {octets}"')
+    return text
+
+
 def _flag(value: FieldValue) -> bool:
     if not isinstance(value, bool):
         raise _unacceptable(value)
@@ -222,7 +231,7 @@ ARGUMENTS: dict[str, Argument] = {
     "x-max-length-bytes": _limit(_not_negative, "max_bytes"),
     "x-overflow": _option(_one_of((DROP_HEAD, REJECT_PUBLISH, REJECT_PUBLISH_DLX), "invalid_overflow"), "overflow"),
     "x-dead-letter-exchange": _option(_string, "dead_letter_exchange"),
-    "x-dead-letter-routing-key": _option(_string, "dead_letter_routing_key"),
+    "x-dead-letter-routing-key": _option(_key, "dead_letter_routing_key"),
     "x-dead-letter-strategy": _option(
         _one_of(("at-most-once", AT_LEAST_ONCE), "invalid_dlx_strategy"), "dead_letter_strategy"
     ),

@@ -137,7 +137,10 @@ def test_a_broker_that_is_not_there_is_one_line(batonmq: Batonmq) -> None:
     )
 
 
-@pytest.mark.parametrize("url", ["http://guest:secret@127.0.0.1/", "amqp://guest:secret@127.0.0.1:port/", "hello"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://guest:secret@127.0.0.1/", "amqp://guest:secret@127.0.0.1:port/", "amqp://guest:secret@[::1", "hello"],
+)
 def test_a_url_that_is_none_is_one_line_without_its_password(batonmq: Batonmq, url: str) -> None:
     result = batonmq("--url", url, "queues")
     assert result.returncode == 2

@@ -256,6 +256,15 @@ def test_a_url_that_leads_nowhere_is_one_line(batonmq: Batonmq, url: str, said: 
 
 
 @pytest.mark.usefixtures("_modules")
+@pytest.mark.parametrize(("flag", "value"), [("--drain", "nan"), ("--drain", "inf"), ("--concurrency", "1" + "0" * 30)])
+def test_a_number_out_of_range_is_one_line(batonmq: Batonmq, flag: str, value: str) -> None:
+    done = batonmq("run", "shop:app", flag, value)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"batonmq: {flag} is ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.usefixtures("_modules")
 def test_the_traceback_of_a_module_is_there_for_who_asks(batonmq: Batonmq) -> None:
     done = batonmq("run", "raises:app", "--log-level", "debug")
     assert 'raises.py", line 1' in done.stderr

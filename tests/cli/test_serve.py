@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Served
+from tests.cli.conftest import OTHERS, Served
 
 Batonmq = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -77,3 +77,19 @@ def test_a_refused_log_in_stands_in_the_log_without_the_password(served: Served,
     served.stop()
     assert re.search(r"127\.0\.0\.1:\d+: log-in refused for user 'guest'", served.log)
     assert "hunter2" not in served.log
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "said", "code"),
+    [
+        ("--host", "", "it is empty", 2),
+        ("--data", "", "it is empty", 2),
+        ("--host", "a..b", "batonmq: cannot listen on a..b: it is no name of a machine\n", 1),
+    ],
+)
+def test_a_flag_that_names_nothing_is_refused(batonmq: Batonmq, flag: str, value: str, said: str, code: int) -> None:
+    """A variable of the shell that was never set does not open the broker to the network."""
+    refused = batonmq("serve", "--port", "0", *OTHERS, flag, value)
+    assert refused.returncode == code
+    assert said in refused.stderr
+    assert "Traceback" not in refused.stderr

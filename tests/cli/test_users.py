@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +21,7 @@ Users = Callable[..., Result]
 
 @pytest.fixture
 def users(tmp_path: Path) -> Users:
-    def run(*arguments: str, stdin: str = "", place: tuple[str, ...] = ("--data", str(tmp_path))) -> Result:
+    def run(*arguments: str, stdin: str | bytes = "", place: tuple[str, ...] = ("--data", str(tmp_path))) -> Result:
         return CliRunner().invoke(main, ["users", *arguments, *place], input=stdin)
 
     return run
@@ -40,6 +42,16 @@ def test_a_password_is_asked_for_twice_and_not_shown(users: Users, tmp_path: Pat
     assert result.exit_code == 0
     assert "secret" not in result.output
     assert verify_password("secret", UserFile(tmp_path).load()["ann"].password_hash)
+
+
+def test_without_a_terminal_a_password_comes_from_standard_input_only_when_it_is_said(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "batonmq", "users", "add", "ann", "--data", str(tmp_path)]
+    # A session of its own has no terminal.
+    done = subprocess.run(
+        command, input="x\nx\n", capture_output=True, text=True, start_new_session=True, check=False, timeout=30
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "batonmq: there is no terminal to ask at for the password: say --password-stdin\n"
 
 
 def test_permissions_are_given_and_taken(users: Users, tmp_path: Path) -> None:
@@ -143,3 +155,25 @@ def test_a_virtual_host_stands_in_the_configuration(users: Users, tmp_path: Path
     result = users("permit", "ann", "--vhost", "nosuch", place=("--config", str(file)))
     assert result.exit_code == 1
     assert f"there is no virtual host 'nosuch': {file} has '/', 'shop'" in result.output
+
+
+def test_what_is_not_utf_8_is_refused_before_anything_is_written(users: Users, tmp_path: Path) -> None:
+    name = b"caf\xe9".decode(errors="surrogateescape")
+    assert users("add", "ann", "--password-stdin", stdin="secret\n").exit_code == 0
+    before = (tmp_path / "users.json").read_bytes()
+    for arguments in (
+        ["add", name, "--password-stdin"],
+        ["add", "bob", "--password-stdin", "--tag", name],
+        ["permit", "ann", "--read", name],
+        ["permit", "ann", "--vhost", name],
+    ):
+        refused = users(*arguments, stdin="secret\n")
+        assert refused.exit_code == 2
+        assert "caf\\xe9 is not UTF-8" in refused.output
+    refused = users("password", "ann", "--password-stdin", stdin=b"caf\xe9\n")
+    assert (refused.exit_code, "UTF-8" in refused.output) == (2, True)
+    assert (tmp_path / "users.json").read_bytes() == before
+
+
+def test_no_directory_is_not_the_current_one(users: Users) -> None:
+    assert users("list", place=("--data", "")).exit_code == 2

@@ -15,7 +15,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 from batonmq.cli.options import Failure, without_password
-from batonmq.engines.amqp.translate import NOBODY, unreachable
+from batonmq.engines.amqp.translate import NOBODY, amqp_parameters, unreachable
 from batonmq.engines.amqp.wire import WireConnection
 
 __all__ = ["connect", "request", "require_queue"]
@@ -56,13 +56,13 @@ def connect(url: str, *, heartbeat: int | None = None) -> Iterator[BlockingChann
 
 
 def _parameters(url: str) -> pika.URLParameters:
-    scheme = urlsplit(url).scheme
-    if scheme not in ("amqp", "amqps"):
-        raise Failure(f"--url: expected amqp://user:password@host:port/vhost, got {without_password(url)!r}", 2)
+    shown = without_password(url)
     try:
-        parameters = pika.URLParameters(url)
-    except (ValueError, TypeError) as error:
-        raise Failure(f"--url: {without_password(url)!r} cannot be read: {error}", 2) from None
+        if urlsplit(url).scheme not in ("amqp", "amqps"):
+            raise Failure(f"--url: expected amqp://user:password@host:port/vhost, got {shown!r}", 2)
+        parameters = amqp_parameters(url)
+    except ValueError as error:
+        raise Failure(f"--url: {shown!r} cannot be read: {str(error).replace(url, shown)}", 2) from None
     parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = PATIENCE
     return parameters
 

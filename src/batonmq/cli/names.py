@@ -6,7 +6,7 @@ import click
 
 from batonmq.fields import NAME_MAX
 
-__all__ = ["OWN_QUEUE", "QUEUE", "say", "shown"]
+__all__ = ["NAME", "OWN_QUEUE", "QUEUE", "TEXT", "say", "shown"]
 
 # Bytes of an argument that are no UTF-8 come as these, one each.
 FIRST_BYTE, LAST_BYTE = "\udc80", "\udcff"
@@ -37,6 +37,27 @@ class QueueName(click.ParamType[str]):
         return value
 
 
+class Text(click.ParamType[str]):
+    """What goes into a file, or to the system, as text: UTF-8."""
+
+    name = "text"
+
+    def __init__(self, *, may_be_empty: bool) -> None:
+        self._may_be_empty = may_be_empty
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text itself, or a usage error."""
+        if not value and not self._may_be_empty:
+            # Such as a variable of the shell that was never set.
+            self.fail("it is empty", param, ctx)
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            self.fail(f"{shown(value)} is not UTF-8", param, ctx)
+        return value
+
+
+TEXT, NAME = Text(may_be_empty=True), Text(may_be_empty=False)
 QUEUE = QueueName(is_ours=False)
 OWN_QUEUE = QueueName(is_ours=True)
 

@@ -94,6 +94,8 @@ def set_policy(
         content = json.loads(definition)
     except ValueError as error:
         raise Failure(f"DEFINITION: not JSON: {error}", 2) from None
+    except RecursionError:
+        raise Failure("DEFINITION: nested too deep", 2) from None
     if not isinstance(content, dict) or not content:
         raise Failure(f"DEFINITION: expected a JSON object with settings, as {EXAMPLE}, got {definition}", 2)
     fields = {"apply-to": apply_to, "name": name, "pattern": pattern, "priority": priority, "definition": content}

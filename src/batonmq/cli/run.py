@@ -8,10 +8,10 @@ import threading
 from typing import TYPE_CHECKING
 
 import click
-import pika
 
 from batonmq.cli.loading import load_object
 from batonmq.cli.options import DEFAULT_URL, Failure, chosen_url, note_url, without_password
+from batonmq.engines.amqp.translate import amqp_parameters
 from batonmq.engines.urls import parse_url
 from batonmq.errors import BatonError
 
@@ -71,6 +71,7 @@ def run(
       batonmq run shop.worker:app --url orders.db --concurrency 4
       batonmq run shop.worker:app --url amqp://ann:secret@broker.example/shop --drain 60
     """
+    from batonmq.api.workers.policy import WorkerOptions
     from batonmq.server.logs import configure_logging
 
     configure_logging(log_level)
@@ -78,6 +79,10 @@ def run(
     where = chosen_url(context, os.fspath(worker.url) if worker.url is not None else DEFAULT_URL)
     shown = without_password(where)
     _check_url(where, shown)
+    try:
+        WorkerOptions(concurrency=concurrency or 1, drain=drain or 0)
+    except ValueError as error:
+        raise Failure(f"--{error}", 2) from None
     log.info("runs %s on %s", application, shown)
     exit_code = 1
     try:
@@ -104,8 +109,8 @@ def _load(said: str) -> Worker:
 def _check_url(url: str, shown: str) -> None:
     try:
         if parse_url(url).engine == "amqp":
-            pika.URLParameters(url)
-    except (ValueError, TypeError) as error:
+            amqp_parameters(url)
+    except ValueError as error:
         raise Failure(f"--url: {shown!r} cannot be read: {str(error).replace(url, shown)}", 2) from None
 
 

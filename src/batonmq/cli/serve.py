@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from batonmq import __version__
+from batonmq.cli.names import NAME
 from batonmq.cli.options import DEFAULT_URL, Failure
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ def optional_port(value: str) -> int | Literal["off"]:
 
 @click.command()
 @click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE", help="Read this TOML file.")
-@click.option("--data", metavar="DIR", help="Where messages are kept. Default: ./data")
-@click.option("--host", help="Which address to listen on; * for all. Default: 127.0.0.1")
+@click.option("--data", type=NAME, metavar="DIR", help="Where messages are kept. Default: ./data")
+@click.option("--host", type=NAME, help="Which address to listen on; * for all. Default: 127.0.0.1")
 @click.option("--port", type=click.IntRange(0, 65535), help="Which port to listen on; 0 for a free one. Default: 5672")
 @click.option(
     "--stomp-port", type=optional_port, metavar="PORT", help="The same for STOMP; off for none. Default: 61613"

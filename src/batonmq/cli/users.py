@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 import msgspec
 
-from batonmq.cli.names import say
+from batonmq.cli.names import NAME, TEXT, say
 from batonmq.cli.options import Failure
 from batonmq.cli.serve import load
 from batonmq.cli.tables import table
@@ -29,7 +31,9 @@ LONGEST_NAME = 255
 
 def _place(command: Command) -> Command:
     """Which broker's users: the options that `serve` has."""
-    command = click.option("--data", metavar="DIR", help="The broker's data directory. Default: ./data")(command)
+    command = click.option("--data", type=NAME, metavar="DIR", help="The broker's data directory. Default: ./data")(
+        command
+    )
     return click.option(
         "--config",
         "file",
@@ -58,9 +62,11 @@ def users() -> None:
 
 
 @users.command()
-@click.argument("name")
+@click.argument("name", type=TEXT)
 @_from_stdin
-@click.option("--tag", "tags", multiple=True, help="Mark the user, as `administrator` for instance. May be repeated.")
+@click.option(
+    "--tag", "tags", type=NAME, multiple=True, help="Mark the user, as `administrator` for instance. May be repeated."
+)
 @_place
 def add(name: str, password_stdin: bool, tags: tuple[str, ...], data: str | None, file: Path | None) -> None:
     """Add user NAME. What the user may do is said with `batonmq users permit`."""
@@ -76,7 +82,7 @@ def add(name: str, password_stdin: bool, tags: tuple[str, ...], data: str | None
 
 
 @users.command()
-@click.argument("name")
+@click.argument("name", type=TEXT)
 @_from_stdin
 @_place
 def password(name: str, password_stdin: bool, data: str | None, file: Path | None) -> None:
@@ -88,10 +94,10 @@ def password(name: str, password_stdin: bool, data: str | None, file: Path | Non
 
 
 @users.command()
-@click.argument("name")
+@click.argument("name", type=TEXT)
 @_place
 def delete(name: str, data: str | None, file: Path | None) -> None:
-    """Delete user NAME. Connections that it has stay open."""
+    """Delete user NAME. Connections that it has are closed."""
     with _change(name, data, file) as found:
         if name not in found and name == GUEST:
             raise Failure("guest is built in: write `guest = false` under [server] in the broker's TOML file")
@@ -101,11 +107,13 @@ def delete(name: str, data: str | None, file: Path | None) -> None:
 
 
 @users.command()
-@click.argument("name")
-@click.option("--vhost", default="/", help="In which virtual host. Default: /")
-@click.option("--configure", metavar="RE", default=".*", help="Names it may declare and delete. Default: .*")
-@click.option("--write", metavar="RE", default=".*", help="Names it may publish and bind to. Default: .*")
-@click.option("--read", metavar="RE", default=".*", help="Names it may consume, get and bind from. Default: .*")
+@click.argument("name", type=TEXT)
+@click.option("--vhost", type=NAME, default="/", help="In which virtual host. Default: /")
+@click.option("--configure", type=TEXT, metavar="RE", default=".*", help="Names it may declare and delete. Default: .*")
+@click.option("--write", type=TEXT, metavar="RE", default=".*", help="Names it may publish and bind to. Default: .*")
+@click.option(
+    "--read", type=TEXT, metavar="RE", default=".*", help="Names it may consume, get and bind from. Default: .*"
+)
 @_place
 def permit(name: str, vhost: str, configure: str, write: str, read: str, data: str | None, file: Path | None) -> None:
     """Let user NAME into a virtual host, and say which queues and exchanges it may use there.
@@ -131,8 +139,8 @@ def permit(name: str, vhost: str, configure: str, write: str, read: str, data: s
 
 
 @users.command()
-@click.argument("name")
-@click.option("--vhost", default="/", help="Which virtual host. Default: /")
+@click.argument("name", type=TEXT)
+@click.option("--vhost", type=NAME, default="/", help="Which virtual host. Default: /")
 @_place
 def forbid(name: str, vhost: str, data: str | None, file: Path | None) -> None:
     """Keep user NAME out of a virtual host."""
@@ -244,11 +252,25 @@ def _entry(found: dict[str, UserEntry], name: str, file: Path | None) -> UserEnt
 def _hash(*, from_stdin: bool) -> str:
     from batonmq.server.passwords import hash_password
 
-    if from_stdin:
-        secret = sys.stdin.readline().rstrip("\r\n")
-    else:
-        secret = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     try:
-        return hash_password(secret)
+        return hash_password(_from_input() if from_stdin else _asked())
+    except UnicodeError:
+        raise Failure("a password is a text in UTF-8", 2) from None
     except ValueError as error:
         raise Failure(str(error), 2) from None
+
+
+def _from_input() -> str:
+    # As bytes: what Python makes of others depends on the locale.
+    return sys.stdin.buffer.readline().decode().rstrip("\r\n")
+
+
+def _asked() -> str:
+    with warnings.catch_warnings():
+        # Where there is no terminal getpass warns, and reads from standard input.
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            secret: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+        except getpass.GetPassWarning:
+            raise Failure("there is no terminal to ask at for the password: say --password-stdin", 2) from None
+    return secret

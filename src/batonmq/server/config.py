@@ -57,7 +57,7 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 class ListenerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """[[listener]]: where clients of AMQP and of STOMP connect."""
 
-    host: str = "127.0.0.1"
+    host: Name = "127.0.0.1"
     port: Port = 5672
     backlog: Positive = 1024
     dialect: str = ""
@@ -83,7 +83,7 @@ class AmqpConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class StompConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """[stomp]: where clients of STOMP connect, and how all of them are served."""
 
-    host: str = "127.0.0.1"
+    host: Name = "127.0.0.1"
     port: OptionalPort = 61613
     backlog: Positive = 1024
     required: bool = False
@@ -107,7 +107,7 @@ class StompConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 class WebSocketConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """[websocket]: where clients of STOMP connect through WebSocket (RFC 6455)."""
 
-    host: str = "127.0.0.1"
+    host: Name = "127.0.0.1"
     port: OptionalPort = 15674
     backlog: Positive = 1024
     required: bool = False

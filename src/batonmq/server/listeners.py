@@ -64,6 +64,8 @@ def listen(host: str, port: int, backlog: int, flag: str = "--port") -> list[soc
         )
     except socket.gaierror as error:
         raise StartError(f"cannot listen on {host}: {error.strerror}") from None
+    except UnicodeError:
+        raise StartError(f"cannot listen on {host}: it is no name of a machine") from None
     sockets: list[socket.socket] = []
     try:
         for family, kind, number, _, address in dict.fromkeys(found):

@@ -13,6 +13,8 @@ __all__ = ["DRAIN_SECONDS", "POLL_SECONDS", "WorkerOptions", "check_handler", "i
 
 log: logging.Logger = logging.getLogger("batonmq.worker")
 
+# What a broker may send ahead (basic.qos of AMQP 0-9-1): more could never be in one worker's hands.
+CONCURRENCY_MAX = 65_535
 # How long a worker that waits for messages may take to notice that it is to stop.
 POLL_SECONDS = 0.25
 # Renewals take a thread's turn, and a broker's answer.
@@ -39,7 +41,7 @@ class WorkerOptions:
     """How long handlers may go on when the worker is told to stop; what they hold then is released."""
 
     def __post_init__(self) -> None:
-        check_number("concurrency", self.concurrency, 1)
+        check_number("concurrency", self.concurrency, 1, CONCURRENCY_MAX)
         if self.attempts is not None:
             check_number("attempts", self.attempts, 1)
         check_seconds("backoff", self.backoff)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import pika
 from pika.adapters.select_connection import IOLoop
 
-from batonmq.engines.amqp.translate import error_of, unreachable
+from batonmq.engines.amqp.translate import amqp_parameters, error_of, unreachable
 from batonmq.engines.amqp.wire import WireConnection
 from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.tickets import Ticket
@@ -54,8 +54,8 @@ class Link:
     def __init__(self, url: str) -> None:
         """Raises ValueError for a URL that cannot be read."""
         try:
-            self.parameters = pika.URLParameters(url)
-        except (TypeError, ValueError, KeyError) as error:
+            self.parameters = amqp_parameters(url)
+        except ValueError as error:
             raise ValueError(f"the AMQP URL cannot be read: {error}") from None
         self.parameters.socket_timeout = self.parameters.stack_timeout = PATIENCE
         self.parameters.blocked_connection_timeout = None

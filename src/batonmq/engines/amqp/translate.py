@@ -27,7 +27,7 @@ from batonmq.errors import (
 )
 from batonmq.properties import Properties
 
-__all__ = ["error_of", "properties_from", "properties_to", "too_large", "unreachable"]
+__all__ = ["amqp_parameters", "error_of", "properties_from", "properties_to", "too_large", "unreachable"]
 
 # AMQP 0-9-1 section 1.2, constants of class soft-error and hard-error.
 BY_CODE: dict[int, type[BrokerError]] = {
@@ -57,6 +57,17 @@ def error_of(error: BaseException) -> BatonError:
             return kind(text.partition(" - ")[2] or text)
         return ConnectionLost(f"the broker closed the connection: {text}")
     return ConnectionLost(f"the connection was lost: {str(error) or type(error).__name__}")
+
+
+def amqp_parameters(url: str) -> pika.URLParameters:
+    """Where to connect, and how. Raises ValueError for a URL that cannot be read."""
+    try:
+        url.encode()
+        return pika.URLParameters(url)
+    except UnicodeEncodeError:
+        raise ValueError("it is not UTF-8") from None
+    except (TypeError, KeyError) as error:
+        raise ValueError(str(error)) from None
 
 
 def unreachable(error: BaseException, parameters: pika.URLParameters) -> BatonError:

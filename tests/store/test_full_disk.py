@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from tests.support.disk import Disk
-from tests.support.driven import Driven
+from tests.support.driven import Driven, Taker
 
 import batonmq
 from batonmq.errors import StoreError
@@ -43,11 +43,11 @@ def driven(disk: Disk, tmp_path: Path) -> Driven:
     return driven
 
 
-def fill(driven: Driven) -> list[str]:
+def fill(driven: Driven, size: int = 20_000) -> list[str]:
     """Until the disk is full; what was confirmed."""
     names: list[str] = []
     for number in range(100_000):
-        driven.publish(str(number), size=20_000)
+        driven.publish(str(number), size=size)
         driven.attempt()
         if driven.broker.store.error is not None:
             return names
@@ -57,7 +57,7 @@ def fill(driven: Driven) -> list[str]:
 
 def others_fill(disk: Disk, tmp_path: Path) -> None:
     with (tmp_path / "filler").open("ab") as filler:
-        filler.write(bytes(disk.room))
+        filler.write(bytes(max(disk.room, 0)))
 
 
 def reason(driven: Driven) -> str:
@@ -119,6 +119,69 @@ def test_messages_are_refused_while_there_is_room_for_settlements_only(
     assert "full" in reason(driven)
     driven.crash()
     assert drain(driven) == names[2:]
+
+
+def fill_up(driven: Driven, taker: Taker) -> None:
+    """Turns until it has all that it has room for, or all that there is."""
+    for _ in range(1_000):
+        if not (taker.has_room() and taker.queue.ready_count):
+            return
+        driven.attempt()
+    raise AssertionError("it never has")
+
+
+def counts(driven: Driven) -> list[tuple[str, int]]:
+    """All that there is, and how often each came back."""
+    taker = driven.consume(prefetch=100_000)
+    fill_up(driven, taker)
+    found = [(queued.message.body.decode().rstrip("."), queued.deliveries) for queued in taker.held]
+    taker.leave()
+    return found
+
+
+@pytest.mark.parametrize("size", [1_000, 100_000])
+def test_what_was_handed_out_counts_after_a_kill_and_takes_no_room(
+    disk: Disk, driven: Driven, tmp_path: Path, size: int
+) -> None:
+    names = fill(driven, size)
+    for count in range(1, 4):
+        taken = driven.consume(prefetch=len(names) // 2)
+        fill_up(driven, taken)
+        others_fill(disk, tmp_path)
+        driven.crash()
+        if count == 1:
+            # As at the start, so later.
+            driven.crash()
+    disk.capacity = 64 * MIB
+    driven.attempt()
+    half = len(names) // 2
+    found = counts(driven)
+    assert [name for name, _ in found] == names
+    assert {count for _, count in found[:half]} <= {1, 2, 3}
+    assert {count for _, count in found[half:]} == {0}
+
+
+@pytest.mark.parametrize("kind", ["purged", "spilled"])
+def test_what_is_swept_away_at_the_start_needs_little_room(
+    disk: Disk, driven: Driven, tmp_path: Path, kind: str
+) -> None:
+    disk.capacity = 48 * MIB
+    driven.queue("other")
+    driven.publish("kept", queue="other")
+    driven.attempt()
+    for number in range(12_000):
+        driven.publish(str(number), size=1_000, persistent=kind != "spilled")
+        if number % 100 == 0:
+            driven.attempt()
+    driven.attempt()
+    assert driven.broker.store.error is None
+    if kind == "purged":
+        driven.operations.purge_queue("q")
+        driven.attempt()
+    others_fill(disk, tmp_path)
+    driven.crash()
+    assert driven.operations.find_queue("q").ready_count == 0
+    assert driven.operations.find_queue("other").ready_count == 1
 
 
 def test_it_recovers_by_itself_when_others_make_room(disk: Disk, driven: Driven, tmp_path: Path) -> None:

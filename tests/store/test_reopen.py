@@ -141,7 +141,7 @@ def test_a_file_of_a_newer_version(path: Path) -> None:
     db = apsw.Connection(str(path))
     db.pragma("user_version", 7)
     db.close()
-    assert refusal(path) == "PATH was written by a newer BatonMQ (format 7, this one knows 3)"
+    assert refusal(path) == "PATH was written by a newer BatonMQ (format 7, this one knows 4)"
 
 
 def test_a_file_that_was_cut(path: Path) -> None:
@@ -265,6 +265,8 @@ def test_a_file_of_the_first_version(tmp_path: Path) -> None:
     driven.broker.store.close(None)
     db = apsw.Connection(str(path))
     db.execute("ALTER TABLE message DROP COLUMN dead")
+    db.execute("ALTER TABLE lane DROP COLUMN returned")
+    db.execute("DROP TABLE done")
     db.pragma("user_version", 1)
     db.close()
     driven = Driven(path)

@@ -184,7 +184,7 @@ class Driven:
         store = self.broker.store
         assert isinstance(store, SqliteStore)
         store._reader.close()
-        store._db.close()
+        store._close_file()
         store._hands.abandon()
         store._claim.release()
         self._start()

@@ -85,6 +85,9 @@ def must_wait(queue: Queue, queued: QueuedMessage) -> bool:
     """
     store = queue.store
     if store.error is not None:
+        # Nobody waits for a disk that takes nothing; a note may be possible all the same.
+        if queue.kept and queued.stored == DURABLE and not queued.deliveries:
+            store.note_handed(queued.lane.lane_id, queued.lane.handed & POSITION_MASK)
         return False
     if queue.moved_in > store.committed:
         return True

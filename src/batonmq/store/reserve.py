@@ -17,6 +17,7 @@ SUFFIX = "-reserve"
 # Some hundred thousand settlements, or the whole of the log while that is short.
 SIZE = 4 << 20
 LAST_SIZE = 1 << 20
+LEAST_SIZE = 64 << 10
 HEADROOM = 2 << 20
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
@@ -66,6 +67,20 @@ class Reserve:
         except OSError:
             return True
         return found.f_bavail * found.f_frsize >= HEADROOM
+
+    def make_last(self) -> None:
+        """Have at least a piece for the next opening, as large as there is room for it."""
+        whole, self._size = self._size, LAST_SIZE
+        while self._size >= LEAST_SIZE and not self._exists():
+            self.make()
+            self._size = self._size * 3 // 4
+        self._size = whole
+
+    def _exists(self) -> bool:
+        try:
+            return os.stat(self._path).st_size > 0  # noqa: PTH116
+        except OSError:
+            return False
 
     def give_up(self) -> None:
         """There is no room: give up most of it; and less will do when there is some again."""

@@ -9,7 +9,7 @@ import apsw
 from batonmq.errors import StoreCorrupt, StoreError
 
 APPLICATION_ID = 0x4241544E  # "BATN"
-VERSION = 3
+VERSION = 4
 
 TABLES = """
 CREATE TABLE definition(
@@ -17,7 +17,7 @@ CREATE TABLE definition(
     PRIMARY KEY(kind, vhost, name)) WITHOUT ROWID;
 CREATE TABLE lane(
     id INTEGER PRIMARY KEY, vhost TEXT NOT NULL, queue TEXT NOT NULL, priority INTEGER NOT NULL,
-    handed INTEGER NOT NULL DEFAULT 0, waiting INTEGER, waiting_bytes INTEGER);
+    handed INTEGER NOT NULL DEFAULT 0, waiting INTEGER, waiting_bytes INTEGER, returned INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE message(
     id INTEGER PRIMARY KEY, exchange TEXT NOT NULL, routing_key TEXT NOT NULL, properties BLOB NOT NULL, body BLOB,
     expires INTEGER NOT NULL DEFAULT 0, deliveries INTEGER NOT NULL DEFAULT 0, returned INTEGER NOT NULL DEFAULT 0,
@@ -50,6 +50,7 @@ CREATE TABLE IF NOT EXISTS done(
     guest INTEGER NOT NULL, number INTEGER NOT NULL, outcome INTEGER NOT NULL,
     PRIMARY KEY(guest, number)) WITHOUT ROWID;
 """,
+    3: "ALTER TABLE lane ADD COLUMN returned INTEGER NOT NULL DEFAULT 0;",
 }
 
 

@@ -26,7 +26,7 @@ from batonmq.store.interface import (
     StoredMessage,
     StoredRun,
 )
-from batonmq.store.reading import DELAYED, EXPIRED, IN_ORDER, read_definitions, read_lanes, select_run
+from batonmq.store.reading import DELAYED, EXPIRED, IN_ORDER, read_definitions, read_lanes, read_returned, select_run
 from batonmq.store.reserve import Reserve
 from batonmq.store.schema import connect, connect_reader, read_opening, read_served, rows
 from batonmq.store.sweeper import Sweeper
@@ -66,6 +66,8 @@ class SqliteStore(Collecting):
         self._reserve: Reserve
         # Was the file, or its log, not there any more when that was looked at?
         self._is_lost = False
+        # By lane, the last row that a crash has brought back: those up to it count once more than they say.
+        self._returned: dict[int, int] = {}
         # What stands in the open transaction, and why that has failed already.
         self._staged: Batch | None = None
         self._failure: apsw.Error | None = None
@@ -89,6 +91,7 @@ class SqliteStore(Collecting):
                 raise
         snapshot = self._open()
         if not self._reserve.make():
+            self._reserve.make_last()
             self._run_short("the disk is full")
             self.error = self._shortage()
             log.error("%s; publishes of persistent messages are refused until it can", self.error)
@@ -125,6 +128,7 @@ class SqliteStore(Collecting):
             if self._serves:
                 self.note_serving()
             self._hands.begin()
+            self._returned = read_returned(self._db)
             snapshot = Snapshot(definitions, read_lanes(self._db))
             self._next_shared = int(self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM body").get)
             self._reader = connect_reader(self.path)
@@ -202,6 +206,10 @@ class SqliteStore(Collecting):
     def note_handed(self, lane_id: int, position: int) -> bool:
         return self._hands.note(lane_id, position)
 
+    def drop_lane(self, lane_id: int) -> None:
+        super().drop_lane(lane_id)
+        self._returned.pop(lane_id, None)
+
     def allocate_lane(self) -> int:
         is_used_again = bool(self._free_lanes)
         lane_id = super().allocate_lane()
@@ -232,20 +240,22 @@ class SqliteStore(Collecting):
         return self.read_run(after_row, last_row, most, most_bytes, committed=False).whole()
 
     def read_run(self, after_row: int, last_row: int, most: int, most_bytes: int, *, committed: bool) -> StoredRun:
+        lane_id = last_row >> POSITION_BITS
         values = (after_row, last_row, most)
         if not committed:
-            return self._select(IN_ORDER, values, most_bytes)
+            return self._select(IN_ORDER, lane_id, values, most_bytes)
         try:
-            return select_run(self._reader, IN_ORDER, values, most_bytes)
+            return select_run(self._reader, IN_ORDER, values, most_bytes, self._returned.get(lane_id, 0))
         except apsw.Error as error:
             raise self._unreadable(error) from error
 
     def read_delayed(self, lane_id: int, after: tuple[int, int], most: int, most_bytes: int) -> list[StoredMessage]:
         due, row = after
-        return self._select(DELAYED, (lane_id, due, due, row, most), most_bytes).whole()
+        return self._select(DELAYED, lane_id, (lane_id, due, due, row, most), most_bytes).whole()
 
     def expired(self, after_row: int, last_row: int, now: int, most: int) -> list[StoredMessage]:
-        return self._select(EXPIRED, (last_row >> POSITION_BITS, now, after_row, most), 4 << 20).whole()
+        lane_id = last_row >> POSITION_BITS
+        return self._select(EXPIRED, lane_id, (lane_id, now, after_row, most), 4 << 20).whole()
 
     def next_expiry(self, after_row: int, last_row: int) -> int:
         sql = "SELECT expires FROM message WHERE id >> 45 = ? AND expires > 0 AND id > ? ORDER BY expires LIMIT 1"
@@ -253,13 +263,13 @@ class SqliteStore(Collecting):
             self._write_out()
         return self._db.execute(sql, (last_row >> POSITION_BITS, after_row)).get or 0
 
-    def _select(self, where: str, values: tuple[int, ...], most_bytes: int) -> StoredRun:
+    def _select(self, where: str, lane_id: int, values: tuple[int, ...], most_bytes: int) -> StoredRun:
         if self._collected:
             self._write_out()
         if self._failure is not None:
             raise self._unwritable(self._failure) from self._failure
         try:
-            return select_run(self._db, where, values, most_bytes)
+            return select_run(self._db, where, values, most_bytes, self._returned.get(lane_id, 0))
         except apsw.Error as error:
             raise self._unreadable(error) from error
 
@@ -339,7 +349,9 @@ class SqliteStore(Collecting):
                 raise self._failure
             if self.is_short and self._staged is not None and self._staged.lost():
                 # There is room for settlements, which free some, and not for more.
-                raise apsw.FullError(self._why_short)
+                self.is_short = not self._reserve.make()
+                if self.is_short:
+                    raise apsw.FullError(self._why_short)
             if self._sweeper.is_log_doubtful:
                 self._begin_on_new_log()
             elif self._unwritten is not None:
@@ -372,6 +384,7 @@ class SqliteStore(Collecting):
         """The disk is full: give up what was reserved, and have the log written from its start again if that works."""
         self.is_short = True
         self._why_short = why
+        self._sweeper.run_short()
         self._reserve.give_up()
         self._sweeper.checkpoint()
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 
 import apsw
 
@@ -21,6 +22,8 @@ log = logging.getLogger("batonmq.store")
 
 # Rows that one batch deletes beside its own work: about 5 ms.
 SLICE = 5_000
+# The same while the disk is full.
+SHORT_SLICE = 250
 # The write-ahead log is copied into the file when it holds so many pages (1 MiB), and written from its start again. It
 # is never cut: to overwrite it needs no change of the file's size, which a sync would have to write too. That takes 200
 # us instead of 120 (ext4) while the log grows; a longer one, up to 32 MiB, saves checkpoints (3 % of the CPU time). So
@@ -37,12 +40,20 @@ VACUUM_PAGES = 2_048
 # The same while the disk is full, where the log may not become long.
 SHORT_VACUUM_PAGES = 128
 
+DELETE_SPILLED = "DELETE FROM message WHERE id IN (SELECT id FROM message WHERE stored = 2 LIMIT ?)"
+# Bodies that no message has any more.
+DELETE_ORPHANS = (
+    "DELETE FROM body WHERE id IN"
+    " (SELECT id FROM body WHERE id NOT IN (SELECT shared FROM message WHERE shared > 0) LIMIT ?)"
+)
+
 
 class Sweeper:
     """Runs in the committer's thread on the store's connection; only ``recover``, ``drop_later``, ``freed`` do not."""
 
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
+        self._slice = SLICE
         self._log_pages = 0
         self._log_commits = 0
         self._checkpoint_pages = CHECKPOINT_PAGES
@@ -61,37 +72,71 @@ class Sweeper:
     def recover(self, marks: Mapping[int, int], opening: int) -> None:
         """Mend what a crash left behind; ``opening`` is the number of what begins now.
 
-        What was handed to a consumer and not settled is marked as delivered once more: everything up to the
-        lane's mark, in the store or in ``marks``, that is still there and was not given back. Trash and spilled
-        messages go.
+        What was handed to a consumer and not settled counts as delivered once more: everything up to the lane's mark,
+        in the store or in ``marks``, that is still there and was not given back. The lane notes up to where that is, as
+        there may be no room to write those messages once more. Trash and spilled messages go.
         """
         db = self._db
-        # First, so that a log that is long is written from its start again, and needs no more of a disk that is full.
-        self.checkpoint()
-        with db:
-            for low, high in rows(db, "SELECT low, high FROM trash"):
-                db.execute("DELETE FROM message WHERE id BETWEEN ? AND ?", (low, high))
-                if _is_whole_lane(low):
-                    db.execute("DELETE FROM seen WHERE id BETWEEN ? AND ?", (low, high))
-            db.execute("DELETE FROM trash")
-            db.execute("DELETE FROM message WHERE id IN (SELECT id FROM message WHERE stored = 2)")
+
+        def note() -> bool:
             note_opening(db, opening)
             for lane_id, position in marks.items():
                 # What is beyond the last row was never written: its place is free.
                 db.execute(MARK, (min(position, self._last_position(lane_id)), lane_id))
-            for lane_id, handed in rows(db, "SELECT id, handed FROM lane WHERE handed > 0"):
-                first = lane_id << POSITION_BITS
-                db.execute(
-                    "UPDATE message SET deliveries = deliveries + 1, returned = 1"
-                    " WHERE id BETWEEN ? AND ? AND NOT returned",
-                    (first, first | handed),
-                )
-            db.execute("DELETE FROM body WHERE id NOT IN (SELECT shared FROM message WHERE shared > 0)")
-        try:
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        except apsw.FullError as error:
-            # The log is as good where it is.
-            log.warning("the store's log could not be copied into its file: %s", error)
+            db.execute("UPDATE lane SET returned = handed WHERE handed > returned")
+            return False
+
+        # First, as long as a copy of the log has not taken what room there is.
+        self._in_steps(note)
+        # What follows is done again when it is lost with the power.
+        db.execute("PRAGMA synchronous=NORMAL")
+        self.has_work = True
+        self._in_steps(self._sweep_trash)
+        self._in_steps(self._sweep_spilled)
+        self._in_steps(self._sweep_orphans)
+        db.execute("PRAGMA synchronous=FULL")
+        self.checkpoint("TRUNCATE")
+
+    def _in_steps(self, step: Callable[[], bool]) -> None:
+        """Do a step after the other, each in a transaction, until one tells that nothing is left.
+
+        The log stays short meanwhile, and the steps become as small as a disk that is full wants them.
+        """
+        most_pages = CHECKPOINT_PAGES_MOST
+        is_done = is_log_empty = False
+        while not is_done:
+            try:
+                with self._db:
+                    goes_on = step()
+                is_done = not goes_on
+                is_log_empty = False
+            except apsw.FullError:
+                if is_log_empty:
+                    self._slice //= 4
+                if not self._slice:
+                    raise
+                most_pages = CHECKPOINT_PAGES
+                self.checkpoint()
+                is_log_empty = True
+            if self._log_pages >= most_pages:
+                self.checkpoint()
+        self._slice = SLICE
+
+    def run_short(self) -> None:
+        """The disk is full: from now on in small steps."""
+        self._slice = SHORT_SLICE
+
+    def _sweep_trash(self) -> bool:
+        self.sweep_some(is_idle=False)
+        return self.has_work
+
+    def _sweep_spilled(self) -> bool:
+        self._db.execute(DELETE_SPILLED, (self._slice,))
+        return self._db.changes() == self._slice
+
+    def _sweep_orphans(self) -> bool:
+        self._db.execute(DELETE_ORPHANS, (self._slice,))
+        return self._db.changes() == self._slice
 
     def _last_position(self, lane_id: int) -> int:
         first = lane_id << POSITION_BITS
@@ -123,7 +168,7 @@ class Sweeper:
         if _is_whole_lane(low) and self._sweep_seen(low, high):
             return
         slice_ = rows(
-            db, "SELECT id, shared FROM message WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?", (low, high, SLICE)
+            db, "SELECT id, shared FROM message WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?", (low, high, self._slice)
         )
         db.execute("DELETE FROM trash WHERE low = ?", (low,))
         if not slice_:
@@ -131,12 +176,14 @@ class Sweeper:
         last = slice_[-1][0]
         db.execute("DELETE FROM message WHERE id BETWEEN ? AND ?", (low, last))
         db.executemany(DELETE_ORPHAN, [(shared,) for shared in {shared for _, shared in slice_ if shared}])
-        if len(slice_) == SLICE and last < high:
+        if len(slice_) == self._slice and last < high:
             db.execute("INSERT OR REPLACE INTO trash VALUES(?,?)", (last + 1, high))
 
     def _sweep_seen(self, low: int, high: int) -> bool:
         """Delete a slice of the keys of a lane that is gone; tell whether there were any."""
-        slice_ = rows(self._db, "SELECT id FROM seen WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?", (low, high, SLICE))
+        slice_ = rows(
+            self._db, "SELECT id FROM seen WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?", (low, high, self._slice)
+        )
         if slice_:
             self._db.execute("DELETE FROM seen WHERE id BETWEEN ? AND ?", (low, slice_[-1][0]))
         return bool(slice_)
@@ -154,9 +201,20 @@ class Sweeper:
         return freed
 
     def checkpoint(self, how: str = "PASSIVE") -> None:
-        """Copy what can be copied of the log into the file."""
+        """Copy the log into the file. On a full disk it is as good where it is, and half a copy only takes room."""
         with contextlib.suppress(apsw.Error):
-            self._db.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
+            if self._missing_room() <= 0:
+                self._db.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
+
+    def _missing_room(self) -> int:
+        """How much more room the file needs before it can take what stands in its log; 0 or less: none."""
+        try:
+            found = os.statvfs(self._db.filename)
+            size = os.stat(self._db.filename).st_size  # noqa: PTH116
+        except (AttributeError, OSError):
+            return 0
+        pages = int(rows(self._db, "PRAGMA page_count")[0][0]) * int(rows(self._db, "PRAGMA page_size")[0][0])
+        return pages - size - int(found.f_bavail) * int(found.f_frsize)
 
     def give_back(self) -> bool:
         """Give some free pages back to a disk that is full; False: there are none, or it has no room even for that."""

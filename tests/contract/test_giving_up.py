@@ -73,7 +73,9 @@ def test_the_limit_of_the_queue_is_told_as_well(
     mq.declare(queue, dead_letter=dead, max_deliveries=2)
     mq.send(queue, b"poison")
     with at_work(mq, queue, fail, backoff=0.01), mq.receiver(dead) as undertaker:
-        take(undertaker, 1)
+        (letter,) = take(undertaker, 1)
+    if mq.capabilities.reject_reason:
+        assert letter.message.headers["x-reject-reason"] == "LookupError: no such customer ?"
     assert f"attempt 2, to {dead}: the queue hands it out 2 times at most: LookupError" in lines(said)[1]
 
 

@@ -121,22 +121,26 @@ class QueueWorker:
             return None
         again: Delivery | None = None
         with self._told_of_loss(delivery):
+            fate = await self._receiver.fate()
+            limited = after_limit(fate, count)
             if options.gives_up(count):
-                then = after_giving_up(await self._receiver.fate())
-                log.error("%s failed at %s, %s: %s", message, which, then, cause, exc_info=error)
-                await self._reject(delivery, cause)
+                log.error("%s failed at %s, %s: %s", message, which, after_giving_up(fate), cause, exc_info=error)
+                await self._give_up(delivery, cause, delivery.reject)
+            elif limited is not None:
+                log.error("%s failed at %s, %s: %s", message, which, limited, cause, exc_info=error)
+                # Released, it would go the same way, and nobody could see why.
+                await self._give_up(delivery, cause, delivery.release)
             else:
                 pause = options.pause(count)
-                then = after_limit(await self._receiver.fate(), count) or f"again in {pause:g} s"
-                log.warning("%s failed at %s, %s: %s", message, which, then, cause, exc_info=error)
+                log.warning("%s failed at %s, again in %g s: %s", message, which, pause, cause, exc_info=error)
                 again = await self._release_later(delivery, pause)
         return again
 
-    async def _reject(self, delivery: Delivery, reason: str) -> None:
+    async def _give_up(self, delivery: Delivery, reason: str, or_else: Callable[[], Awaitable[None]]) -> None:
         try:
             await delivery.reject(reason=reason)
         except UnsupportedFeature:
-            await delivery.reject()
+            await or_else()
 
     @contextlib.contextmanager
     def _told_of_loss(self, delivery: Delivery) -> Iterator[None]:

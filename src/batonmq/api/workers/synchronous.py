@@ -128,22 +128,26 @@ class QueueWorker:
             return None
         again: Delivery | None = None
         with self._told_of_loss(delivery):
+            fate = self._receiver.fate()
+            limited = after_limit(fate, count)
             if options.gives_up(count):
-                then = after_giving_up(self._receiver.fate())
-                log.error("%s failed at %s, %s: %s", message, which, then, cause, exc_info=error)
-                self._reject(delivery, cause)
+                log.error("%s failed at %s, %s: %s", message, which, after_giving_up(fate), cause, exc_info=error)
+                self._give_up(delivery, cause, delivery.reject)
+            elif limited is not None:
+                log.error("%s failed at %s, %s: %s", message, which, limited, cause, exc_info=error)
+                # Released, it would go the same way, and nobody could see why.
+                self._give_up(delivery, cause, delivery.release)
             else:
                 pause = options.pause(count)
-                then = after_limit(self._receiver.fate(), count) or f"again in {pause:g} s"
-                log.warning("%s failed at %s, %s: %s", message, which, then, cause, exc_info=error)
+                log.warning("%s failed at %s, again in %g s: %s", message, which, pause, cause, exc_info=error)
                 again = self._release_later(delivery, pause)
         return again
 
-    def _reject(self, delivery: Delivery, reason: str) -> None:
+    def _give_up(self, delivery: Delivery, reason: str, or_else: Callable[[], None]) -> None:
         try:
             delivery.reject(reason=reason)
         except UnsupportedFeature:
-            delivery.reject()
+            or_else()
 
     @contextlib.contextmanager
     def _told_of_loss(self, delivery: Delivery) -> Iterator[None]:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from batonmq.broker.access import User
+from batonmq.broker.access import LogInAnswer
 from batonmq.broker.backlog import TurnTime
 from batonmq.clock import Clock
 from batonmq.errors import StoreError
@@ -107,7 +107,7 @@ class EchoSession:
         self.is_storing = False
         self.ahead_at: set[int] = set()
         self.shut_down = ""
-        self.user: User | None = None
+        self.user: LogInAnswer = None
 
     def receive(self, data: bytes) -> None:
         self.received += len(data)
@@ -148,7 +148,7 @@ class EchoSession:
         self.output.append(b"resumed")
         self.host.resume()
 
-    def logged_in(self, user: User | None) -> None:
+    def logged_in(self, user: LogInAnswer) -> None:
         self.user = user
         self.output.append(b"welcome" if user else b"refused")
 
@@ -161,7 +161,7 @@ class EchoSession:
     def writable(self, is_writable: bool) -> None:
         self.is_writable = is_writable
 
-    def users_changed(self, find: Callable[[str], User | None]) -> None:
+    def users_changed(self, find: Callable[[str], LogInAnswer]) -> None:
         """It has none."""
 
     def shutdown(self, reason: str) -> None:

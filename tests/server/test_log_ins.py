@@ -6,16 +6,21 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 
 import pytest
 from tests.server.echo import until
+from tests.support.wire import Address, Wire, connection_error
 
-from batonmq.broker.access import User
+from batonmq.broker.access import BUSY, LogInAnswer, User
 from batonmq.server import log_ins as module
 from batonmq.server.authenticator import Authenticator
-from batonmq.server.log_ins import MOST_CHECKS, LogIns
+from batonmq.server.broker_server import Server
+from batonmq.server.config import Config, ListenerConfig, ServerConfig, StompConfig, WebSocketConfig
+from batonmq.server.fair_line import MOST_OF_ADDRESS, FairLine, network
+from batonmq.server.log_ins import LogIns
 from batonmq.server.passwords import hash_password
-from batonmq.server.users import UserEntry, UserFile, guest_account
+from batonmq.server.users import PermissionEntry, UserEntry, UserFile, guest_account
 
 Run = Callable[[Coroutine[object, object, None]], None]
 
@@ -45,12 +50,12 @@ def test_many_connections_of_one_user_share_one_check(
 
     async def main() -> None:
         made = log_ins(file)
-        answers: list[User | None] = []
+        answers: list[LogInAnswer] = []
         for _ in range(100):
             made.authenticate("ann", "secret", "peer", answers.append, is_loopback=False)
         assert answers == [], "the callback is never called at once"
         await until(lambda: len(answers) == 100)
-        assert all(user is not None and user.name == "ann" for user in answers)
+        assert all(isinstance(user, User) and user.name == "ann" for user in answers)
         assert len(threads) == 1
         assert threads[0] != threading.get_ident()
         made.stop()
@@ -65,7 +70,7 @@ def test_a_refusal_takes_its_time_and_holds_up_nobody(run: Run, file: UserFile) 
         answers: list[tuple[str, float]] = []
         start = loop.time()
 
-        def note(name: str) -> Callable[[User | None], None]:
+        def note(name: str) -> Callable[[LogInAnswer], None]:
             return lambda user: answers.append((name if user else f"not {name}", loop.time() - start))
 
         made.authenticate("ann", "wrong", "peer", note("ann"), is_loopback=False)
@@ -79,30 +84,178 @@ def test_a_refusal_takes_its_time_and_holds_up_nobody(run: Run, file: UserFile) 
     run(main())
 
 
-def test_there_are_only_so_many_checks_at_a_time(
+class Gate:
+    """In the place of the check: lets checks begin one by one, and notes the passwords in their order."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun: list[str] = []
+        self.may_begin = threading.Semaphore(0)
+        monkeypatch.setattr(module, "THREADS", 1)
+        monkeypatch.setattr(module, "verify_password", self.verify)
+
+    def verify(self, password: str, stored: str) -> bool:
+        assert self.may_begin.acquire(timeout=30)
+        self.begun.append(password)
+        return password == "secret"
+
+    def open(self) -> None:
+        self.may_begin.release(100_000)
+
+
+def test_who_finds_no_place_is_told_to_try_again(
     run: Run, file: UserFile, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    release = threading.Event()
-
-    def verify(password: str, stored: str) -> bool:
-        return not release.wait(30)
-
-    monkeypatch.setattr(module, "verify_password", verify)
+    gate = Gate(monkeypatch)
 
     async def main() -> None:
         made = log_ins(file, refusal_seconds=0.001)
-        answers: list[User | None] = []
-        for number in range(MOST_CHECKS + 5):
-            made.authenticate("ann", f"wrong{number}", "peer", answers.append, is_loopback=False)
-        await until(lambda: len(answers) == 5)
-        release.set()
-        await until(lambda: len(answers) == MOST_CHECKS + 5)
-        assert answers == [None] * (MOST_CHECKS + 5)
+        answers: list[LogInAnswer] = []
+        for number in range(1 + MOST_OF_ADDRESS + 15):
+            made.authenticate("ann", f"wrong{number}", "10.0.0.1:5", answers.append, is_loopback=False)
+        await until(lambda: len(answers) == 15)
+        assert answers == [BUSY] * 15
+        gate.open()
+        await until(lambda: len(answers) == 1 + MOST_OF_ADDRESS + 15)
+        assert answers[15:] == [None] * (1 + MOST_OF_ADDRESS)
         made.stop()
 
     with caplog.at_level(logging.WARNING):
         run(main())
-    assert caplog.text.count("too many passwords are being checked") == 5
+    told = [record.getMessage() for record in caplog.records]
+    assert told[0] == (
+        "10.0.0.1:5: log-in of user 'ann' not looked at: too many log-ins wait from there, and it was told to try again"
+    )
+    assert len(told) == 10, "the log does not flood"
+
+
+@pytest.mark.parametrize("peer", ["10.9.9.9:1", "10.0.0.1:1"], ids=["from elsewhere", "from the same address"])
+def test_a_flood_of_log_ins_keeps_nobody_from_his_turn(
+    run: Run, file: UserFile, monkeypatch: pytest.MonkeyPatch, peer: str
+) -> None:
+    gate = Gate(monkeypatch)
+
+    async def main() -> None:
+        made = log_ins(file, refusal_seconds=0.001)
+        answers: list[LogInAnswer] = []
+        for number in range(500):
+            made.authenticate(f"x{number}", f"wrong{number}", "10.0.0.1:5", lambda _: None, is_loopback=False)
+        made.authenticate("ann", "secret", peer, answers.append, is_loopback=False)
+        gate.open()
+        await until(lambda: answers)
+        assert isinstance(answers[0], User)
+        assert gate.begun.index("secret") <= 2
+        made.stop()
+
+    run(main())
+
+
+def test_who_leaves_takes_no_place(run: Run, file: UserFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate(monkeypatch)
+
+    async def main() -> None:
+        made = log_ins(file, refusal_seconds=0.001)
+        answers: list[LogInAnswer] = []
+        made.authenticate("x", "first", "10.0.0.1:5", answers.append, is_loopback=False)
+        for number in range(300):
+            attempt = made.authenticate("ann", f"wrong{number}", "10.0.0.1:5", answers.append, is_loopback=False)
+            assert attempt is not None
+            made.withdraw(attempt)
+        made.authenticate("ann", "secret", "10.0.0.1:5", answers.append, is_loopback=False)
+        gate.open()
+        await until(lambda: len(answers) == 2)
+        assert gate.begun == ["first", "secret"]
+        made.stop()
+
+    run(main())
+
+
+def test_addresses_are_served_in_turn_and_so_are_the_names_of_each() -> None:
+    line: FairLine[str] = FairLine()
+    for item, address, name in (
+        ("a1", "a", ""),
+        ("a2", "a", ""),
+        ("a3", "a", "ann"),
+        ("b1", "b", ""),
+        ("a4", "a", ""),
+        ("b2", "b", ""),
+    ):
+        assert line.join(item, address, name) is None
+    line.leave("b2")
+    assert [line.next() for _ in range(6)] == ["a1", "b1", "a3", "a2", "a4", None]
+    assert not len(line)
+
+
+def test_what_counts_as_one_address() -> None:
+    assert network("10.1.2.3:4") == "10.1.2.3"
+    assert network("[2001:db8:1:2:3:4:5:6]:7") == network("[2001:db8:1:2::9]:8") == "2001:db8:1:2::/64"
+    assert network("unknown") == "unknown"
+
+
+def test_a_flood_over_real_sockets_keeps_nobody_out(run: Run, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    with UserFile(data).change() as users:
+        users["ann"] = UserEntry(hash_password("secret"), (), {"/": PermissionEntry(".*", ".*", ".*")})
+    config = Config(
+        server=ServerConfig(data=str(data)),
+        listener=(ListenerConfig(port=0),),
+        stomp=StompConfig(port=0),
+        websocket=WebSocketConfig(port="off"),
+    )
+
+    answers: list[str] = []
+
+    async def flood(port: int, number: int, is_over: asyncio.Event) -> None:
+        while not is_over.is_set():
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            password = len(answers)
+            writer.write(f"CONNECT\nhost:/\nlogin:x{number}\npasscode:{password}\n\n\0".encode())
+            answers.append((await reader.read()).decode())
+            writer.close()
+            await writer.wait_closed()
+
+    async def main() -> None:
+        async with Server(config, refusal_seconds=0.01) as server, asyncio.TaskGroup() as floods:
+            amqp, stomp = server.ports
+            is_over = asyncio.Event()
+            for number in range(100):
+                floods.create_task(flood(stomp, number, is_over))
+            # Until the places are used up, and some are told so.
+            await until(lambda: any("try again later" in answer for answer in answers), 30)
+            opened = Wire(Address("127.0.0.1", amqp, user="ann", password="secret"), timeout=30)
+            await asyncio.to_thread(opened.open)
+            opened.abort()
+            is_over.set()
+
+    run(main())
+    assert all("try again later" in answer or "Access refused" in answer for answer in answers)
+
+
+def test_amqp_is_told_to_try_again(run: Run, file: UserFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Config(
+        server=ServerConfig(data=str(tmp_path / "data")),
+        listener=(ListenerConfig(port=0),),
+        stomp=StompConfig(port="off"),
+        websocket=WebSocketConfig(port="off"),
+    )
+
+    def busy(self: LogIns, _user: str, _password: str, _peer: str, callback: module.Callback, **_: bool) -> None:
+        self._loop.call_soon(callback, BUSY)
+
+    monkeypatch.setattr(LogIns, "authenticate", busy)
+
+    async def main() -> None:
+        async with Server(config) as server:
+
+            def refused() -> None:
+                opened = Wire(Address("127.0.0.1", server.ports[0]), timeout=30)
+                with connection_error(320, "CONNECTION_FORCED - too many log-ins at once, try again later"):
+                    opened.open()
+                opened.abort()
+
+            await asyncio.to_thread(refused)
+
+    run(main())
 
 
 def test_a_refusal_is_logged_with_the_peer_and_never_with_the_password(
@@ -110,7 +263,7 @@ def test_a_refusal_is_logged_with_the_peer_and_never_with_the_password(
 ) -> None:
     async def main() -> None:
         made = log_ins(file)
-        answers: list[User | None] = []
+        answers: list[LogInAnswer] = []
         made.authenticate("a\r\nnn", "hunter2", "10.1.2.3:4", answers.append, is_loopback=False)
         made.authenticate("guest", "guest", "10.1.2.3:5", answers.append, is_loopback=False)
         await until(lambda: answers == [None, None])

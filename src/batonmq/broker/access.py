@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from batonmq.broker.patterns import PatternError, compile_pattern
 from batonmq.errors import AccessRefused
@@ -20,6 +21,16 @@ class Permission:
     configure: str = ".*"
     write: str = ".*"
     read: str = ".*"
+
+
+class Busy(enum.Enum):
+    """What a log-in is answered that was not looked at: there are too many at once."""
+
+    BUSY = "busy"
+
+
+BUSY: Final = Busy.BUSY
+TOO_MANY_LOG_INS: Final = "too many log-ins at once, try again later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,10 @@ class User:
             raise AccessRefused(
                 f"{operation} access to {kind} '{shown}' in vhost '{vhost}' refused for user '{self.name}'"
             )
+
+
+LogInAnswer = User | Busy | None
+"""Who it is; or that it was not looked at; None: the password is wrong."""
 
 
 class Authenticator(Protocol):

@@ -83,7 +83,7 @@ class Server:
                 self.broker.add_vhost(vhost)
             for policy in self.config.policy:
                 self.broker.add_vhost(policy.vhost).policies.set(policy.policy, keep=False)
-            log_ins = LogIns(authenticator, asyncio.get_running_loop(), self._refusal_seconds)
+            log_ins = LogIns(authenticator, asyncio.get_running_loop(), self._refusal_seconds, self._clock)
             self._sockets = SocketServer(
                 self.broker, self.broker.store, self._endpoints(), log_ins, self.config, self._clock
             )

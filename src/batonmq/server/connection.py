@@ -18,8 +18,9 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
-from batonmq.broker.access import User
+from batonmq.broker.access import LogInAnswer, User
 from batonmq.server.interface import Session
+from batonmq.server.log_ins import Attempt
 from batonmq.server.recognise import ServedProtocol, recognise
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Connection(asyncio.BufferedProtocol):
     """One client's socket, and what its session sees of the server."""
 
     __slots__ = (
+        "_attempt",
         "_buffer",
         "_connections",
         "_head",
@@ -97,7 +99,8 @@ class Connection(asyncio.BufferedProtocol):
         self._unread = b""
         self._linger: asyncio.TimerHandle | None = None
         # What is called when the password has been checked.
-        self._log_in: Callable[[User | None], None] | None = None
+        self._log_in: Callable[[LogInAnswer], None] | None = None
+        self._attempt: Attempt | None = None
         self.peer = "unknown"
         self.is_loopback = False
         self.opened_at = 0.0
@@ -179,6 +182,9 @@ class Connection(asyncio.BufferedProtocol):
         session, self._session = self._session, None
         linger, self._linger = self._linger, None
         self._log_in = None
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:
+            self._connections.log_ins.withdraw(attempt)
         self._head = self._unread = b""
         del self._transport
         if linger is not None:
@@ -213,10 +219,12 @@ class Connection(asyncio.BufferedProtocol):
         self._release(SUSPENDED)
         self.wake()
 
-    def authenticate(self, user: str, password: str, callback: Callable[[User | None], None]) -> None:
+    def authenticate(self, user: str, password: str, callback: Callable[[LogInAnswer], None]) -> None:
         """See Host."""
         self._log_in = callback
-        self._connections.log_ins.authenticate(user, password, self.peer, self._answered, is_loopback=self.is_loopback)
+        self._attempt = self._connections.log_ins.authenticate(
+            user, password, self.peer, self._answered, is_loopback=self.is_loopback
+        )
 
     # From the rest of the server
 
@@ -319,9 +327,10 @@ class Connection(asyncio.BufferedProtocol):
 
     # Within
 
-    def _answered(self, found: User | None) -> None:
+    def _answered(self, found: LogInAnswer) -> None:
         """The password of a log-in has been checked."""
         callback, self._log_in = self._log_in, None
+        self._attempt = None
         if self._is_ended or callback is None:
             return
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from batonmq.broker.access import User
+from batonmq.broker.access import LogInAnswer, User
 from batonmq.broker.backlog import TurnTime
 from batonmq.errors import StoreError
 
@@ -84,8 +84,11 @@ class Host(Protocol):
     def resume(self) -> None:
         """`suspended` became False outside `receive`: read again."""
 
-    def authenticate(self, user: str, password: str, callback: Callable[[User | None], None]) -> None:
-        """Check a password without holding up others; the callback gets the user, or None about a second later."""
+    def authenticate(self, user: str, password: str, callback: Callable[[LogInAnswer], None]) -> None:
+        """Check a password without holding up others; the callback gets the answer, the user at once.
+
+        BUSY and None come about a second later.
+        """
 
 
 class Store(Protocol):

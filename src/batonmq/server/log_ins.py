@@ -1,7 +1,8 @@
 """Log-ins under way: scrypt in threads, so that the loop goes on, and a refusal that takes its time.
 
-A refused client waits a second without holding up anybody. A few checks run at a time; clients that come with the same
-name and password while it is being checked share one check.
+A refused client waits a second without holding up anybody. Two checks run at a time, the others wait in a `FairLine`,
+by address and name; clients of one address that come with the same name and password share one check. Who finds no
+place has not been refused: the answer is `Busy`, to try again.
 """
 
 from __future__ import annotations
@@ -10,34 +11,48 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
-from batonmq.broker.access import User
+from batonmq.broker.access import BUSY, LogInAnswer
 from batonmq.broker.connection_log import quoted
+from batonmq.clock import Clock
 from batonmq.server.authenticator import Authenticator
+from batonmq.server.fair_line import FairLine, network
 from batonmq.server.passwords import verify_password
+from batonmq.server.refusals import Refusals
 from batonmq.server.users import GUEST
 
-__all__ = ["MOST_CHECKS", "REFUSAL_SECONDS", "LogIns"]
+__all__ = ["REFUSAL_SECONDS", "Attempt", "LogIns"]
 
 logger = logging.getLogger(__name__)
 
 REFUSAL_SECONDS = 1.0
 
-# Each check takes 16 MiB while it runs: two run, the others wait; more than this many waiting are refused unchecked.
+# Each check takes 16 MiB while it runs.
 THREADS = 2
-MOST_CHECKS = 64
 
-Callback = Callable[[User | None], None]
+Callback = Callable[[LogInAnswer], None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Attempt:
+@dataclass(eq=False, slots=True)
+class Attempt:
+    """A client's log-in."""
+
     user: str
     password: str
     peer: str
     is_loopback: bool
     callback: Callback
+    check: Check | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Check:
+    """A password to be checked, for one client of an address or several that come with the same."""
+
+    key: tuple[str, bytes]
+    attempts: dict[Attempt, None] = field(default_factory=dict)
 
 
 class LogIns:
@@ -48,49 +63,91 @@ class LogIns:
         authenticator: Authenticator,
         loop: asyncio.AbstractEventLoop,
         refusal_seconds: float = REFUSAL_SECONDS,
+        clock: Clock | None = None,
     ) -> None:
         self._authenticator = authenticator
         self._loop = loop
         self._refusal_seconds = refusal_seconds
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="batonmq-passwords")
-        self._checks: dict[bytes, list[_Attempt]] = {}
+        self._running = 0
+        self._checks: dict[tuple[str, bytes], Check] = {}
+        self._line: FairLine[Check] = FairLine()
+        self._refusals = Refusals(clock or Clock())
 
-    def authenticate(self, user: str, password: str, peer: str, callback: Callback, *, is_loopback: bool) -> None:
-        """Check, and call back on the loop: with the user, or with None about a second later. Never at once."""
+    def authenticate(
+        self, user: str, password: str, peer: str, callback: Callback, *, is_loopback: bool
+    ) -> Attempt | None:
+        """Check, and call back on the loop: with the user, or about a second later with None or BUSY. Never at once.
+
+        What is returned may be withdrawn.
+        """
         found = self._authenticator.recall(user, password, is_loopback=is_loopback)
         if found is not None:
             self._loop.call_soon(callback, found)
-            return
-        attempt = _Attempt(user, password, peer, is_loopback, callback)
-        key = self._authenticator.digest(user, password)
-        same = self._checks.get(key)
-        if same is not None:
-            same.append(attempt)
-        elif len(self._checks) >= MOST_CHECKS:
-            self._refuse(attempt, ": too many passwords are being checked")
-        else:
-            self._checks[key] = [attempt]
-            stored = self._authenticator.stored_hash(user)
-            check = self._loop.run_in_executor(self._threads, verify_password, password, stored)
-            check.add_done_callback(lambda done: self._checked(key, stored, done))
+            return None
+        attempt = Attempt(user, password, peer, is_loopback, callback)
+        address = network(peer)
+        key = (address, self._authenticator.digest(user, password))
+        check = self._checks.get(key)
+        if check is not None:
+            attempt.check = check
+            check.attempts[attempt] = None
+            return attempt
+        check = attempt.check = self._checks[key] = Check(key, {attempt: None})
+        # Names that nobody has are one name; "" is the name of nobody either.
+        pushed_out = self._line.join(check, address, user if self._authenticator.find(user) else "")
+        if pushed_out is not None:
+            del self._checks[pushed_out.key]
+            for each in list(pushed_out.attempts):
+                self._refuse(each, BUSY, ": too many log-ins wait from there, and it was told to try again")
+        self._go_on()
+        return attempt
+
+    def withdraw(self, attempt: Attempt) -> None:
+        """Its client is gone: it takes no place any more."""
+        check = attempt.check
+        if check is not None and attempt in check.attempts and self._checks.get(check.key) is check:
+            del check.attempts[attempt]
+            if not check.attempts:
+                self._line.leave(check)
+                del self._checks[check.key]
 
     def look_at_users(self) -> None:
         """Have changes to the users noticed, also while nobody logs in."""
         self._authenticator.refresh()
+        self._refusals.look()
 
     def stop(self) -> None:
         """Start no further check."""
+        self._running = THREADS
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _checked(self, key: bytes, stored: str, check: asyncio.Future[bool]) -> None:
-        attempts = self._checks.pop(key)
-        if check.cancelled():
+    def _go_on(self) -> None:
+        while self._running < THREADS and (check := self._line.next()) is not None:
+            first = next(iter(check.attempts))
+            if self._authenticator.recall(first.user, first.password, is_loopback=True) is not None:
+                # The same came from elsewhere meanwhile, and was right.
+                self._loop.call_soon(self._answer, check, self._authenticator.stored_hash(first.user), True)
+                continue
+            stored = self._authenticator.stored_hash(first.user)
+            self._running += 1
+            running = self._loop.run_in_executor(self._threads, verify_password, first.password, stored)
+            running.add_done_callback(partial(self._checked, check, stored))
+
+    def _checked(self, check: Check, stored: str, done: asyncio.Future[bool]) -> None:
+        self._running -= 1
+        if done.cancelled():
             return
-        error = check.exception()
+        error = done.exception()
         if error is not None:
             logger.error("a password could not be checked: %r", error)
-        is_right = error is None and check.result()
-        for attempt in attempts:
+        self._answer(check, stored, error is None and done.result())
+        self._go_on()
+
+    def _answer(self, check: Check, stored: str, is_right: bool) -> None:
+        if self._checks.get(check.key) is check:
+            del self._checks[check.key]
+        for attempt in list(check.attempts):
             found = None
             if is_right:
                 found = self._authenticator.proved(
@@ -100,8 +157,11 @@ class LogIns:
                 attempt.callback(found)
             else:
                 is_guest_from_afar = attempt.user == GUEST and not attempt.is_loopback
-                self._refuse(attempt, ": it may log in from this machine only" if is_guest_from_afar else "")
+                self._refuse(attempt, None, ": it may log in from this machine only" if is_guest_from_afar else "")
 
-    def _refuse(self, attempt: _Attempt, why: str) -> None:
-        logger.warning("%s: log-in refused for user %s%s", attempt.peer, quoted(attempt.user), why)
-        self._loop.call_later(self._refusal_seconds, attempt.callback, None)
+    def _refuse(self, attempt: Attempt, answer: LogInAnswer, why: str) -> None:
+        line = f"{attempt.peer}: log-in refused for user {quoted(attempt.user)}{why}"
+        if answer is BUSY:
+            line = f"{attempt.peer}: log-in of user {quoted(attempt.user)} not looked at{why}"
+        self._refusals.log(network(attempt.peer), line)
+        self._loop.call_later(self._refusal_seconds, attempt.callback, answer)

@@ -6,6 +6,7 @@ import platform
 from typing import TYPE_CHECKING
 
 from batonmq.broker import Operations
+from batonmq.broker.access import BUSY, TOO_MANY_LOG_INS
 from batonmq.errors import NotAllowed
 from batonmq.fields import FieldError, decode_table
 from batonmq.protocols.amqp091 import methods
@@ -23,7 +24,7 @@ from batonmq.protocols.amqp091.states import (
 )
 
 if TYPE_CHECKING:
-    from batonmq.broker import User
+    from batonmq.broker.access import LogInAnswer
     from batonmq.fields import FieldValue
     from batonmq.protocols.amqp091.session import AmqpSession
 
@@ -141,8 +142,13 @@ class Handshake:
         self.session.suspended = True
         self.session.host.authenticate(user, password, self._authenticated)
 
-    def _authenticated(self, user: User | None) -> None:
+    def _authenticated(self, user: LogInAnswer) -> None:
         if self.session.state != AUTHENTICATING:
+            return
+        if user is BUSY:
+            # No word of the password: it was not looked at.
+            self.session.suspended = False
+            self.session.close(320, TOO_MANY_LOG_INS)
             return
         if user is None:
             self._refuse_login()

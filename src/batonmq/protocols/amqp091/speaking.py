@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from batonmq.broker import Broker, Operations, Share, User
+    from batonmq.broker.access import LogInAnswer
     from batonmq.broker.vhost import VirtualHost
     from batonmq.errors import StoreError
     from batonmq.fields import FieldValue
@@ -42,7 +43,7 @@ class Host(Protocol):
     def is_loopback(self) -> bool: ...
     def wake(self) -> None: ...
     def resume(self) -> None: ...
-    def authenticate(self, user: str, password: str, callback: Callable[[User | None], None]) -> None: ...
+    def authenticate(self, user: str, password: str, callback: Callable[[LogInAnswer], None]) -> None: ...
 
 
 class SpeakingSession(ABC):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from batonmq.broker import Operations
+from batonmq.broker.access import BUSY, TOO_MANY_LOG_INS
 from batonmq.protocols.stomp.codec import V10, V11, V12, FrameError, unescape
 from batonmq.protocols.stomp.failures import StompFailure
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batonmq.broker import User
+    from batonmq.broker.access import LogInAnswer
     from batonmq.protocols.stomp.codec import Head
     from batonmq.protocols.stomp.session import StompSession
 
@@ -62,7 +64,7 @@ class Connecting:
 
     # ------------------------------------------------------------------ the password
 
-    def _authenticated(self, user: User | None) -> None:
+    def _authenticated(self, user: LogInAnswer) -> None:
         session = self._session
         if not session.is_authenticating:
             return
@@ -79,6 +81,8 @@ class Connecting:
         self._passcode = ""
         session.suspended = False
         try:
+            if user is BUSY:
+                raise StompFailure("Try again later", TOO_MANY_LOG_INS)
             if user is None:
                 raise StompFailure("Bad CONNECT", f"Access refused for user '{self._login}'", bare=True)
             self._open(user)

@@ -1,0 +1,91 @@
+"""Who waits for a password check, and who is next: fair between addresses, and for each between user names.
+
+An address is served in turn with the others, however much it asks for; within it a name is served in turn with its
+other names. Names that no user has should come as one, so that made-up names keep nobody from his turn. When the places
+are used up, who has most of them makes room: whoever floods pushes out himself.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+from typing import Generic, TypeVar
+
+__all__ = ["MOST_OF_ADDRESS", "MOST_WAITING", "FairLine", "network"]
+
+# Checks that may wait for one address, and for all together; two are done at a time, each in some 50 ms.
+MOST_OF_ADDRESS = 32
+MOST_WAITING = 512
+
+_Item = TypeVar("_Item")
+_Names = OrderedDict[str, OrderedDict[_Item, None]]
+
+
+class FairLine(Generic[_Item]):
+    """See the module."""
+
+    def __init__(self) -> None:
+        self._addresses: OrderedDict[str, _Names[_Item]] = OrderedDict()
+        self._counts: dict[str, int] = {}
+        self._places: dict[_Item, tuple[str, str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def join(self, item: _Item, address: str, name: str) -> _Item | None:
+        """Wait for the turn; whoever has to leave for it, which may be this one, is returned."""
+        names = self._addresses.setdefault(address, OrderedDict())
+        names.setdefault(name, OrderedDict())[item] = None
+        self._counts[address] = self._counts.get(address, 0) + 1
+        self._places[item] = (address, name)
+        if self._counts[address] > MOST_OF_ADDRESS:
+            return self._push_out(address)
+        if len(self._places) > MOST_WAITING:
+            # The newest of those who are even: who has waited keeps his place.
+            return self._push_out(max(reversed(self._addresses), key=self._counts.__getitem__))
+        return None
+
+    def next(self) -> _Item | None:
+        """Whose turn it is, no longer in line."""
+        if not self._addresses:
+            return None
+        address, names = next(iter(self._addresses.items()))
+        name, items = next(iter(names.items()))
+        item = next(iter(items))
+        # To the end, both of them, if they are still there when it has left.
+        names.move_to_end(name)
+        self._addresses.move_to_end(address)
+        self.leave(item)
+        return item
+
+    def leave(self, item: _Item) -> None:
+        """It wants nothing any more; or it was served, or pushed out."""
+        place = self._places.pop(item, None)
+        if place is None:
+            return
+        address, name = place
+        names = self._addresses[address]
+        del names[name][item]
+        if not names[name]:
+            del names[name]
+        self._counts[address] -= 1
+        if not names:
+            del self._addresses[address], self._counts[address]
+
+    def _push_out(self, address: str) -> _Item:
+        names = self._addresses[address]
+        # The name that has most, and of it the one that came last.
+        items = max(reversed(names.values()), key=len)
+        item = next(reversed(items))
+        self.leave(item)
+        return item
+
+
+def network(peer: str) -> str:
+    """What counts as one address of `1.2.3.4:567` or `[::1]:567`: of IPv6 the /64 that one customer has."""
+    host = peer.rpartition(":")[0].strip("[]").partition("%")[0] or peer
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return str(ip) if ip.version == 4 else str(ipaddress.ip_network((ip, 64), strict=False))

@@ -1,0 +1,48 @@
+"""What the log says of refused log-ins: each, until an address has had its share; then how many there were."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+
+from batonmq.clock import Clock
+
+__all__ = ["Refusals"]
+
+logger = logging.getLogger("batonmq.server.log_ins")
+
+# Lines for one address in so many seconds.
+MOST_LINES = 10
+SECONDS = 10.0
+# Of more addresses at a time the eldest is forgotten.
+MOST_ADDRESSES = 1_000
+
+
+class Refusals:
+    """Counts them by address."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        # Since when, and how many: in the order of their beginning.
+        self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def log(self, address: str, line: str) -> None:
+        """Say it, unless too much was said of this address."""
+        self.look()
+        began, count = self._counts.get(address, (self._clock.monotonic(), 0))
+        self._counts[address] = (began, count + 1)
+        if count < MOST_LINES:
+            logger.warning("%s", line)
+        if len(self._counts) > MOST_ADDRESSES:
+            self._end()
+
+    def look(self) -> None:
+        """Called now and then: say what was kept back, when it is time."""
+        now = self._clock.monotonic()
+        while self._counts and now - next(iter(self._counts.values()))[0] >= SECONDS:
+            self._end()
+
+    def _end(self) -> None:
+        address, (_, count) = self._counts.popitem(last=False)
+        if count > MOST_LINES:
+            logger.warning("%s: %d more log-ins refused within %g s", address, count - MOST_LINES, SECONDS)

@@ -7,6 +7,7 @@ from pamqp import commands as spec
 from pamqp.common import FieldTable
 
 from tests.conftest import Connect
+from tests.support.management import request
 from tests.support.marks import differs_from
 from tests.support.wire import Channel
 
@@ -102,6 +103,28 @@ def test_other_messages_are_not_held_up(ch: Channel, name: str) -> None:
 
 
 # ---------------------------------------------------------------------- queues without a limit
+
+
+def test_a_dead_letter_has_not_come_back_yet_where_it_goes(ch: Channel, name: str) -> None:
+    grave = limited(ch, name, 5)
+    ch.publish(name, headers={"own": "kept"})
+    fail(ch, name)
+    ch.reject(ch.await_one(name, no_ack=False).tag, requeue=False)
+    headers = ch.await_one(grave).headers
+    assert ("x-delivery-count" in headers, headers["own"], headers["x-first-death-reason"]) == (
+        False,
+        "kept",
+        "rejected",
+    )
+
+
+@differs_from("rabbitmq", why="queues are moved in BatonMQ's own way")
+def test_a_moved_message_has_not_come_back_yet_where_it_goes(ch: Channel, name: str) -> None:
+    grave = limited(ch, name, 5)
+    ch.publish(name, headers={"own": "kept"})
+    fail(ch, name)
+    assert request(ch, operation="queues.move", queue=name, to=grave)["count"] == 1
+    assert ch.await_one(grave).headers == {"own": "kept"}
 
 
 def test_a_queue_without_a_limit_leaves_the_headers_as_they_were_sent(ch: Channel, name: str) -> None:

@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     from batonmq.broker.queue import Queue
     from batonmq.fields import FieldValue
     from batonmq.message import Message, QueuedMessage
+    from batonmq.store.interface import StoredMessage
 
 Death = dict[str, "FieldValue"]
 # The header that says why a consumer rejected the message, where it has said so.
 REASON = "x-reject-reason"
+# The header that says how often the message came back.
+COUNT = "x-delivery-count"
 # Headers by which a message would wait once more.
 WAITED = TIMES - {DELIVER_AT}
 COUNT_MAX = 2**63 - 1
@@ -48,7 +51,7 @@ def dead_letter(queue: Queue, queued: QueuedMessage, reason: str) -> None:
 
     Reasons: 'rejected', 'expired', 'maxlen', 'delivery_limit'.
     """
-    dead_letter_message(queue, queued.message, reason, queued if queued.stored == DURABLE else None)
+    dead_letter_message(queue, uncounted(queue, queued), reason, queued if queued.stored == DURABLE else None)
 
 
 def dead_letter_message(queue: Queue, message: Message, reason: str, origin: QueuedMessage | None = None) -> None:
@@ -142,8 +145,17 @@ def _now(queue: Queue) -> int:
 
 def counted(message: Message, deliveries: int) -> Message:
     """The message with the header x-delivery-count: how often it came back, in queues with a delivery limit."""
-    headers = {**(message.properties.headers or {}), "x-delivery-count": LongLong(deliveries)}
+    headers = {**(message.properties.headers or {}), COUNT: LongLong(deliveries)}
     return message.with_properties(message.properties.replace(headers=headers))
+
+
+def uncounted(queue: Queue, queued: QueuedMessage | StoredMessage) -> Message:
+    """The message as it leaves this queue for another, where it has not come back yet: without that header."""
+    message = queued.message
+    if not queued.deliveries or not queue.settings.counts_deliveries:
+        return message
+    headers = {name: value for name, value in (message.properties.headers or {}).items() if name != COUNT}
+    return message.with_properties(message.properties.replace(headers=headers or None))
 
 
 def deaths_of(message: Message, headers: Mapping[str, FieldValue]) -> list[Death]:

@@ -489,7 +489,7 @@ class Queue:
 
     @property
     def active(self) -> Consumer | None:
-        """With a single active consumer: the one that is served; the longest there of the highest priority."""
+        """With a single active consumer: the one that is served, the longest there."""
         return self.consumers.first
 
     def subscribe(self, consumer: Consumer) -> None:

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from batonmq.broker.browsing import STEP_SECONDS, Walk
-from batonmq.broker.deadletter import deaths_of
+from batonmq.broker.deadletter import COUNT, deaths_of, uncounted
 from batonmq.broker.intake import enter
 from batonmq.broker.room import has_room_for
 from batonmq.errors import BrokerError, StoreError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # What dead-lettering adds to the headers; a message that is replayed begins anew.
 DEATH_HEADERS = frozenset(
-    {"x-death", "x-delivery-count"}
+    {"x-death", COUNT}
     | {f"x-{which}-death-{part}" for which in ("first", "last") for part in ("queue", "reason", "exchange")}
 )
 
@@ -106,7 +106,7 @@ class Sweep(ABC):
             self._go_on()
 
     def _take(self, lane: Lane, entry: QueuedMessage | StoredMessage) -> bool:
-        taken_over = self.take_over(entry.message)
+        taken_over = self.take_over(uncounted(self.queue, entry))
         if taken_over is None:
             self.error = "there is no room for more where the messages should go"
             return False

@@ -111,7 +111,7 @@ class SqliteStore(Collecting):
             self._claim.release()
             raise
         self._reserve.make()
-        used = {lane.lane_id for lane in snapshot.lanes}
+        used = {lane.lane_id for lane in snapshot.lanes} | self._sweeper.dropped
         self._last_lane = max(used, default=0)
         self._free_lanes = [lane for lane in range(1, self._last_lane) if lane not in used]
         return snapshot

@@ -40,7 +40,14 @@ VACUUM_PAGES = 2_048
 # The same while the disk is full, where the log may not become long.
 SHORT_VACUUM_PAGES = 128
 
-DELETE_SPILLED = "DELETE FROM message WHERE id IN (SELECT id FROM message WHERE stored = 2 LIMIT ?)"
+# SQLite would rather walk along all messages.
+NEXT_SPILLED = "SELECT id FROM message INDEXED BY message_spilled WHERE stored = 2 AND id >= ? ORDER BY id LIMIT 1"
+DELETE_SPILLED = (
+    "DELETE FROM message WHERE id IN"
+    " (SELECT id FROM message INDEXED BY message_spilled WHERE stored = 2 AND id BETWEEN ? AND ? LIMIT ?)"
+)
+# Of queues that are there.
+TRASH_AMONG_OTHERS = "SELECT low, high FROM trash WHERE (low >> 45) IN (SELECT id FROM lane) ORDER BY low LIMIT 1"
 # Bodies that no message has any more.
 DELETE_ORPHANS = (
     "DELETE FROM body WHERE id IN"
@@ -74,7 +81,8 @@ class Sweeper:
 
         What was handed to a consumer and not settled counts as delivered once more: everything up to the lane's mark,
         in the store or in ``marks``, that is still there and was not given back. The lane notes up to where that is, as
-        there may be no room to write those messages once more. Trash and spilled messages go.
+        there may be no room to write those messages once more. Trash and spilled messages go: at once where they lie
+        among others, and with the batches that follow where they are all that a lane has.
         """
         db = self._db
 
@@ -90,10 +98,13 @@ class Sweeper:
         self._in_steps(note)
         # What follows is done again when it is lost with the power.
         db.execute("PRAGMA synchronous=NORMAL")
-        self.has_work = True
+        among_others: list[int] = []
+        self._in_steps(lambda: self._part_spilled(among_others))
         self._in_steps(self._sweep_trash)
-        self._in_steps(self._sweep_spilled)
+        self._in_steps(lambda: self._sweep_spilled(among_others))
         self._in_steps(self._sweep_orphans)
+        self._dropped.update(lane_id for (lane_id,) in rows(db, "SELECT DISTINCT low >> 45 FROM trash"))
+        self.has_work = bool(self._dropped)
         db.execute("PRAGMA synchronous=FULL")
         self.checkpoint("TRUNCATE")
 
@@ -126,13 +137,34 @@ class Sweeper:
         """The disk is full: from now on in small steps."""
         self._slice = SHORT_SLICE
 
-    def _sweep_trash(self) -> bool:
-        self.sweep_some(is_idle=False)
-        return self.has_work
+    def _part_spilled(self, among_others: list[int]) -> bool:
+        """Tell the lanes that have spilled messages among others; those of queues that are gone are trash."""
+        there = {lane_id for (lane_id,) in rows(self._db, "SELECT id FROM lane")}
+        among_others.clear()
+        lane_id = 0
+        while found := rows(self._db, NEXT_SPILLED, ((lane_id + 1) << POSITION_BITS,)):
+            lane_id = found[0][0] >> POSITION_BITS
+            first = lane_id << POSITION_BITS
+            if lane_id in there:
+                among_others.append(lane_id)
+            else:
+                self._db.execute("INSERT OR REPLACE INTO trash VALUES(?,?)", (first, first | POSITION_MASK))
+        return False
 
-    def _sweep_spilled(self) -> bool:
-        self._db.execute(DELETE_SPILLED, (self._slice,))
-        return self._db.changes() == self._slice
+    def _sweep_trash(self) -> bool:
+        trash = rows(self._db, TRASH_AMONG_OTHERS)
+        if trash:
+            self._sweep_range(*trash[0])
+        return bool(trash)
+
+    def _sweep_spilled(self, lanes: list[int]) -> bool:
+        if lanes:
+            first = lanes[-1] << POSITION_BITS
+            self._db.execute(DELETE_SPILLED, (first, first | POSITION_MASK, self._slice))
+            # Only when nothing was left to delete: a step that finds the disk full is done once more.
+            if not self._db.changes():
+                lanes.pop()
+        return bool(lanes)
 
     def _sweep_orphans(self) -> bool:
         self._db.execute(DELETE_ORPHANS, (self._slice,))
@@ -164,7 +196,11 @@ class Sweeper:
             self.wants_space = False
             self.is_sparse = self._is_mostly_free()
             return
-        low, high = trash[0]
+        self._sweep_range(*trash[0])
+
+    def _sweep_range(self, low: int, high: int) -> None:
+        """Delete a slice of a range of trash."""
+        db = self._db
         if _is_whole_lane(low) and self._sweep_seen(low, high):
             return
         slice_ = rows(
@@ -187,6 +223,11 @@ class Sweeper:
         if slice_:
             self._db.execute("DELETE FROM seen WHERE id BETWEEN ? AND ?", (low, slice_[-1][0]))
         return bool(slice_)
+
+    @property
+    def dropped(self) -> frozenset[int]:
+        """Lanes whose numbers are not to be used again yet."""
+        return frozenset(self._dropped)
 
     def drop_later(self, lanes: list[int]) -> None:
         """The lanes' numbers may be used again when their trash is gone."""

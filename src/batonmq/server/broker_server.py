@@ -14,6 +14,7 @@ from batonmq.clock import Clock
 from batonmq.errors import StoreError
 from batonmq.server.authenticator import Authenticator
 from batonmq.server.config import Config, StompConfig, WebSocketConfig, configured_accounts
+from batonmq.server.connection import address
 from batonmq.server.data_directory import open_data_directory
 from batonmq.server.failures import StartError
 from batonmq.server.listeners import Address, Endpoint
@@ -21,7 +22,7 @@ from batonmq.server.log_ins import REFUSAL_SECONDS, LogIns
 from batonmq.server.recognise import ServedProtocol
 from batonmq.server.sessions import amqp_protocol, stomp_protocol, websocket_protocol
 from batonmq.server.socket_server import SHUTDOWN_SECONDS, SocketServer
-from batonmq.server.users import UserFile, guest_account
+from batonmq.server.users import GUEST, UserFile, guest_account
 from batonmq.store import SqliteStore
 
 __all__ = ["STORE_NAME", "Server"]
@@ -89,6 +90,7 @@ class Server:
             )
             authenticator.on_change = lambda: self._users_changed(authenticator)
             await self._sockets.start()
+            self._look_at_guest(authenticator)
             self._directory = opened.pop_all()
 
     async def stop(self, seconds: float = SHUTDOWN_SECONDS) -> None:
@@ -99,6 +101,23 @@ class Server:
     def hurry(self) -> None:
         """Give clients no more time while `stop` waits for them."""
         self._sockets.connections.hurry()
+
+    def _look_at_guest(self, authenticator: Authenticator) -> None:
+        """Warn when others may come in as guest: through whatever on this machine passes them on."""
+        if authenticator.recall(GUEST, GUEST, is_loopback=True) is None:
+            return
+        beyond = [f"{one.host}:{one.port}" for one in self.addresses if not address((one.host, one.port))[1]]
+        if beyond:
+            why = f"it listens on {', '.join(beyond)}"
+        elif self.config.websocket.origins and self.config.websocket.port != "off":
+            why = "websocket.origins lets pages of other machines in"
+        else:
+            return
+        logger.warning(
+            "the user guest may log in with its well-known password from this machine, and %s: a proxy or a tunnel that"
+            " runs here lets everybody in as guest; add users and set guest = false",
+            why,
+        )
 
     def _users_changed(self, authenticator: Authenticator) -> None:
         """What clients that are here do from now on goes by the rights of now, as in RabbitMQ 4."""

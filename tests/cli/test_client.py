@@ -97,6 +97,25 @@ def test_what_a_reader_does_not_take_stays_in_the_queue(served: Served, batonmq:
     assert rest == [str(number) for number in range(601 - len(rest), 601)]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+def test_what_cannot_be_printed_stays_in_the_queue(served: Served, batonmq: Batonmq) -> None:
+    assert batonmq("--url", served.url, "send", "hello", "hi").returncode == 0
+    for where, said in ((">/dev/full", "No space left on device"), (">&-", "standard output is closed")):
+        command = f"{sys.executable} -m batonmq --url {served.url} receive hello {where}"
+        done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"batonmq: {said}")
+        assert done.stderr.count("\n") == 1
+    assert batonmq("--url", served.url, "receive", "hello").stdout == "hi\n"
+
+
+def test_closed_streams_are_like_empty_ones(served: Served, batonmq: Batonmq) -> None:
+    command = f"{sys.executable} -m batonmq --url {served.url} send hello <&- >&-"
+    done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert batonmq("--url", served.url, "receive", "hello").stdout == "\n"
+
+
 def test_queues_are_listed_and_purged(served: Served, batonmq: Batonmq) -> None:
     assert "there are no queues" in batonmq("--url", served.url, "queues").stdout
     batonmq("--url", served.url, "send", "orders", "--count", "12", "x")

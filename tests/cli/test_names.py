@@ -46,7 +46,9 @@ def test_names_that_are_not_utf_8_are_listed_and_can_be_dealt_with(
     name = b"caf\xe9".decode(errors="surrogateescape")
     assert batonmq("--url", served.url, "queues", "pause", name).stdout.startswith(r"caf\xe9 is paused")
     assert batonmq("--url", served.url, "queues", "purge", name).stdout == "0 messages dropped from caf\\xe9\n"
-    assert batonmq("--url", served.url, "queues", "delete", name).stdout == "caf\\xe9 deleted, with 0 messages\n"
+    assert (
+        batonmq("--url", served.url, "queues", "delete", "--yes", name).stdout == "caf\\xe9 deleted, with 0 messages\n"
+    )
     assert "caf\\xe9" not in batonmq("--url", served.url, "queues").stdout
 
 

@@ -12,12 +12,13 @@ from batonmq.cli.receive import receive
 from batonmq.cli.run import run
 from batonmq.cli.send import send
 from batonmq.cli.serve import serve
+from batonmq.cli.streams import Root
 from batonmq.cli.users import users
 
 __all__ = ["main"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="batonmq")
 @url_option
 def main(url: str | None) -> None:

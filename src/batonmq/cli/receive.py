@@ -14,6 +14,7 @@ from batonmq.cli.client import connect, require_queue
 from batonmq.cli.names import QUEUE
 from batonmq.cli.options import chosen_url, url_option
 from batonmq.cli.progress import Progress
+from batonmq.cli.streams import require_output
 
 __all__ = ["receive"]
 
@@ -45,6 +46,7 @@ def receive(
       batonmq receive hello -n 1
       batonmq receive orders --follow > orders.jsonl
     """
+    require_output()
     output = sys.stdout.buffer
     # A terminal that shows the messages themselves has no room for a count of them.
     progress = Progress("received", number) if not sys.stdout.isatty() else contextlib.nullcontext()

@@ -1,0 +1,48 @@
+"""Standard streams that are closed, or cannot be written: one line, and no traceback."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batonmq.cli.options import Failure
+
+__all__ = ["Root", "require_output"]
+
+
+class Root(click.Group):
+    """The command itself. What the system refuses, as writing to a disk that is full, is told in one line."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401  (as click has it)
+        """Run what was asked for, and exit."""
+        _open_closed()
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:
+            # The interpreter must not try to write the rest when it exits.
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            failure = Failure(error.strerror or str(error))
+            failure.show()
+            sys.exit(failure.exit_code)
+
+
+def _open_closed() -> None:
+    """Whoever has started the command may have closed them; Python has none then, and their numbers go to files."""
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open()  # noqa: SIM115  (for as long as the process lives)
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
+
+
+def require_output() -> None:
+    """Failure when what is printed would be gone, since standard output was closed."""
+    if sys.stdout.name == os.devnull:
+        raise Failure("standard output is closed: there is nowhere to print to")

@@ -31,7 +31,9 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
             os.truncate(handle, max(os.fstat(handle).st_size, offset + size))
 
         monkeypatch.setattr(os, "posix_fallocate", allocate)
-        monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=disk.room, f_frsize=1))
+        monkeypatch.setattr(
+            os, "statvfs", lambda _: SimpleNamespace(f_bavail=disk.room, f_frsize=1, f_blocks=disk.capacity)
+        )
         yield disk
 
 

@@ -186,21 +186,3 @@ def test_where_no_file_can_be_made_everything_goes_on(driven: Driven, notes: Pat
     driven.settle()
     driven.crash()
     assert returned(driven) == {"a": 1, "b": 1, "c": 0}
-
-
-@pytest.mark.parametrize(
-    ("victim", "said"), [("-wal", "its log (-wal) is gone"), ("", "is gone or empty"), ("-none", "")]
-)
-def test_a_log_or_file_that_was_lost_is_told(
-    driven: Driven, path: Path, caplog: pytest.LogCaptureFixture, victim: str, said: str
-) -> None:
-    files = {name: path.with_name("store.db" + name).read_bytes() for name in ("", "-wal", "-hands")}
-    driven.broker.close()
-    for name, content in files.items():
-        if name != victim:
-            path.with_name("store.db" + name).write_bytes(content)
-    if not victim:
-        path.unlink()
-    caplog.clear()
-    Driven(path)
-    assert (said in caplog.text) if said else ("may be missing" not in caplog.text)

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 
 from batonmq.store.interface import LANES_MAX, POSITION_MASK
 
-__all__ = ["Hands", "marks_of", "missing_part"]
+__all__ = ["Hands", "marks_of"]
 
 SUFFIX = "-hands"
 MAGIC = b"BatonMQh"
@@ -77,24 +77,6 @@ class Hands:
         file, self._file = self._file, -1
         if file >= 0:
             os.close(file)
-
-
-def missing_part(store_path: str) -> str:
-    """What the last opening, which did not end in order and has left its notes, should have left too; "": nothing."""
-
-    def size(suffix: str) -> int:
-        try:
-            return os.stat(store_path + suffix).st_size  # noqa: PTH116
-        except OSError:
-            return -1
-
-    if size(SUFFIX) < FIRST:
-        return ""
-    if size("") <= 0:
-        return "the file was there at the last opening, which was not ended in order, and is gone or empty"
-    if size("-wal") < 0:
-        return "the last opening was not ended in order, and its log (-wal) is gone"
-    return ""
 
 
 def marks_of(store_path: str, number: int) -> Mapping[int, int]:

@@ -18,7 +18,9 @@ SUFFIX = "-reserve"
 SIZE = 4 << 20
 LAST_SIZE = 1 << 20
 LEAST_SIZE = 64 << 10
-HEADROOM = 2 << 20
+# Beside it before messages are taken again: an eighth of the disk, within these.
+HEADROOM_LEAST = 2 << 20
+HEADROOM_MOST = 64 << 20
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -66,7 +68,8 @@ class Reserve:
             found = os.statvfs(self._path)
         except OSError:
             return True
-        return found.f_bavail * found.f_frsize >= HEADROOM
+        wanted = min(max(found.f_blocks * found.f_frsize // 8, HEADROOM_LEAST), HEADROOM_MOST)
+        return found.f_bavail * found.f_frsize >= wanted
 
     def make_last(self) -> None:
         """Have at least a piece for the next opening, as large as there is room for it."""

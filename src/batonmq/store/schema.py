@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from typing import Any
 
 import apsw
 
 from batonmq.errors import StoreCorrupt, StoreError
+from batonmq.store.leftovers import has_log
+
+log = logging.getLogger("batonmq.store")
 
 APPLICATION_ID = 0x4241544E  # "BATN"
 VERSION = 4
@@ -65,8 +70,22 @@ def read_opening(db: apsw.Connection) -> int:
 
 
 def note_opening(db: apsw.Connection, number: int) -> None:
-    """The store is open under this number."""
+    """The store is open under this number, and its log belongs to it.
+
+    The mark is the version of the schema, which a copy that SQLite makes changes: such a copy is whole without a log.
+    """
     db.execute("INSERT OR REPLACE INTO probe VALUES(2, ?)", (number,))
+    db.execute("INSERT OR REPLACE INTO probe VALUES(4, ?)", (db.pragma("schema_version"),))
+
+
+def note_closing(db: apsw.Connection) -> None:
+    """The file holds everything once its log has been copied."""
+    db.execute("DELETE FROM probe WHERE id = 4")
+
+
+def is_marked_open(db: apsw.Connection) -> bool:
+    """Was it not closed in order after it was last opened?"""
+    return bool(db.execute("SELECT writes FROM probe WHERE id = 4").get == db.pragma("schema_version"))
 
 
 def read_served(db: apsw.Connection) -> int:
@@ -76,6 +95,7 @@ def read_served(db: apsw.Connection) -> int:
 
 def connect(path: str) -> apsw.Connection:
     """Open or make a store's file; raises StoreError, StoreCorrupt."""
+    had_log = has_log(path)
     try:
         connection = apsw.Connection(path)
     except apsw.Error as error:
@@ -83,6 +103,9 @@ def connect(path: str) -> apsw.Connection:
     try:
         _prepare(connection, path)
     except BaseException:
+        if had_log:
+            # What cannot be used is left as it is.
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         connection.close()
         raise
     return connection
@@ -105,8 +128,16 @@ def _prepare(connection: apsw.Connection, path: str) -> None:
         version = connection.pragma("user_version")
         if application == 0 and version == 0 and not connection.execute("SELECT 1 FROM sqlite_schema").get:
             # 8 KiB pages hold seven messages of 1 KiB. Said to any other file, the second of these would change it.
+            if os.stat(path).st_size > 0:  # noqa: PTH116
+                log.error("%s holds nothing: if it was a store, all that it held is lost", path)
             connection.execute("PRAGMA page_size=8192")
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            # Before it has a log, so that a file is never there without its tables.
+            with connection:
+                connection.execute(TABLES)
+                connection.pragma("application_id", APPLICATION_ID)
+                connection.pragma("user_version", VERSION)
+            version = VERSION
         elif application != APPLICATION_ID:
             raise StoreCorrupt(f"{path} is not a BatonMQ store")
         elif not isinstance(version, int) or version > VERSION:
@@ -120,11 +151,8 @@ def _prepare(connection: apsw.Connection, path: str) -> None:
         connection.execute("PRAGMA temp_store=MEMORY")
         if version < VERSION:
             with connection:
-                for known in range(version, VERSION) if version else ():
+                for known in range(version, VERSION):
                     connection.execute(UPGRADES[known])
-                if version == 0:
-                    connection.execute(TABLES)
-                    connection.pragma("application_id", APPLICATION_ID)
                 connection.pragma("user_version", VERSION)
     except apsw.NotADBError as error:
         raise StoreCorrupt(f"{path} is not a BatonMQ store") from error

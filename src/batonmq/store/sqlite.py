@@ -18,7 +18,7 @@ from batonmq.errors import StoreCorrupt, StoreError
 from batonmq.store.batch import Batch
 from batonmq.store.claim import Claim
 from batonmq.store.collecting import Collecting
-from batonmq.store.hands import Hands, marks_of, missing_part
+from batonmq.store.hands import Hands, marks_of
 from batonmq.store.interface import (
     POSITION_BITS,
     POSITION_MASK,
@@ -26,9 +26,10 @@ from batonmq.store.interface import (
     StoredMessage,
     StoredRun,
 )
+from batonmq.store.leftovers import has_log, set_aside
 from batonmq.store.reading import DELAYED, EXPIRED, IN_ORDER, read_definitions, read_lanes, read_returned, select_run
 from batonmq.store.reserve import Reserve
-from batonmq.store.schema import connect, connect_reader, read_opening, read_served, rows
+from batonmq.store.schema import connect, connect_reader, is_marked_open, note_closing, read_opening, read_served, rows
 from batonmq.store.sweeper import Sweeper
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class SqliteStore(Collecting):
         self._is_lost = False
         # By lane, the last row that a crash has brought back: those up to it count once more than they say.
         self._returned: dict[int, int] = {}
+        # Does the file say that it is open, and that its log belongs to it?
+        self._is_marked = True
         # What stands in the open transaction, and why that has failed already.
         self._staged: Batch | None = None
         self._failure: apsw.Error | None = None
@@ -81,8 +84,7 @@ class SqliteStore(Collecting):
 
     def open(self) -> Snapshot:
         self._reserve = Reserve(os.path.abspath(self.path))  # noqa: PTH100
-        if missing := missing_part(self.path):
-            log.error("%s: %s; messages that were confirmed may be missing", self.path, missing)
+        set_aside(self.path)
         try:
             return self._open()
         except StoreError as error:
@@ -98,6 +100,8 @@ class SqliteStore(Collecting):
         return snapshot
 
     def _open(self) -> Snapshot:
+        had_log = has_log(self.path)
+        self._is_marked = True
         self._db = connect(self.path)
         try:
             self._claim = Claim(self.path)
@@ -105,7 +109,7 @@ class SqliteStore(Collecting):
             self._close_file()
             raise
         try:
-            snapshot = self._take_up()
+            snapshot = self._take_up(had_log=had_log)
         except BaseException:
             self._close_file()
             self._claim.release()
@@ -116,11 +120,16 @@ class SqliteStore(Collecting):
         self._free_lanes = [lane for lane in range(1, self._last_lane) if lane not in used]
         return snapshot
 
-    def _take_up(self) -> Snapshot:
+    def _take_up(self, *, had_log: bool) -> Snapshot:
         self._sweeper = Sweeper(self._db)
         try:
             # First, since what cannot be read must be left as it is.
             definitions = read_definitions(self._db)
+            if not had_log and is_marked_open(self._db):
+                log.error(
+                    "%s was not closed in order, and its log (-wal) is gone: confirmed messages may be missing",
+                    self.path,
+                )
             self._hands = Hands(self._claim.path)
             self.opening = self._hands.number
             self.served = read_served(self._db)
@@ -152,6 +161,9 @@ class SqliteStore(Collecting):
                         [(count, size, lane_id) for lane_id, (count, size) in waiting.items()],
                     )
             if is_kept:
+                with contextlib.suppress(apsw.Error):
+                    note_closing(self._db)
+                    self._is_marked = False
                 self._hands.end()
                 if not self.is_short:
                     self._reserve.remove()
@@ -165,8 +177,10 @@ class SqliteStore(Collecting):
             self._claim.release()
 
     def _close_file(self) -> None:
-        """On a full disk the log cannot be copied, and stays."""
+        """On a full disk the log cannot be copied, and stays; so it does where the file says that it has one."""
         with contextlib.suppress(apsw.FullError):
+            if self._is_marked:
+                self._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             self._db.close()
 
     def _commit_rest(self) -> bool:

@@ -1,0 +1,60 @@
+"""What an earlier opening left beside a store's file, looked at before SQLite sees it."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from batonmq.errors import StoreError
+
+__all__ = ["has_log", "set_aside"]
+
+log = logging.getLogger("batonmq.store")
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116
+    except OSError:
+        return -1
+
+
+def has_log(path: str) -> bool:
+    """Is there a log, which may be empty?"""
+    return _size(path + "-wal") >= 0
+
+
+def set_aside(path: str) -> None:
+    """Where the file is gone or empty, keep its old log away from the new one: SQLite would delete it.
+
+    Whoever still has the old file open keeps its log, under the other name, and finds it gone at his next commit.
+    Raises StoreError.
+    """
+    if _size(path) > 0:
+        return
+    was_there = _size(path + "-hands") > 0
+    if _size(path + "-wal") <= 0:
+        if was_there:
+            log.error("%s was there at the last opening, which was not ended in order, and is gone or empty", path)
+        _remove_index(path)
+        return
+    number = 1
+    while os.path.lexists(f"{path}-wal-lost-{number}"):
+        number += 1
+    kept = f"{path}-wal-lost-{number}"
+    try:
+        os.rename(path + "-wal", kept)  # noqa: PTH104
+    except OSError as error:
+        raise StoreError(f"{path} is gone or empty, and its old log cannot be moved: {error.strerror}") from error
+    _remove_index(path)
+    log.error("%s is gone or empty; confirmed messages are lost but for those in its old log, now %s", path, kept)
+
+
+def _remove_index(path: str) -> None:
+    """That of the old log may still be in use by whoever has the old file: the new file gets one of its own."""
+    try:
+        os.unlink(path + "-shm")  # noqa: PTH108
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise StoreError(f"{path} is gone or empty, and {path}-shm cannot be deleted: {error.strerror}") from error

@@ -54,6 +54,12 @@ class Check:
     key: tuple[str, bytes]
     attempts: dict[Attempt, None] = field(default_factory=dict)
 
+    def take(self) -> list[Attempt]:
+        """Those who wait for it, once; each knows the check, which shall not know them any more."""
+        taken = list(self.attempts)
+        self.attempts.clear()
+        return taken
+
 
 class LogIns:
     """Checks passwords for sessions, off the loop."""
@@ -98,7 +104,7 @@ class LogIns:
         pushed_out = self._line.join(check, address, user if self._authenticator.find(user) else "")
         if pushed_out is not None:
             del self._checks[pushed_out.key]
-            for each in list(pushed_out.attempts):
+            for each in pushed_out.take():
                 self._refuse(each, BUSY, ": too many log-ins wait from there, and it was told to try again")
         self._go_on()
         return attempt
@@ -147,7 +153,7 @@ class LogIns:
     def _answer(self, check: Check, stored: str, is_right: bool) -> None:
         if self._checks.get(check.key) is check:
             del self._checks[check.key]
-        for attempt in list(check.attempts):
+        for attempt in check.take():
             found = None
             if is_right:
                 found = self._authenticator.proved(

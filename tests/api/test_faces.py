@@ -12,6 +12,7 @@ import pytest
 import batonmq
 from batonmq import aio
 from batonmq.engines.urls import Target, parse_url
+from batonmq.engines.values import HeaderValue
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -111,6 +112,34 @@ def test_a_url_names_an_engine(url: str, expected: Target) -> None:
 def test_a_url_that_names_none_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"file|engine|host"):
         parse_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:a%FF.db",
+        "file:a\udcff.db",
+        "a\udcff.db",
+        Path("a\udcff.db"),
+        "amqp://h/%FF",
+        "amqp://%FF:x@h/",
+        "amqp://x:%FF@h/",
+        "amqp://h/\udcff",
+        "amqp://h/?heartbeat=%FF",
+    ],
+    ids=ascii,
+)
+def test_a_url_that_is_no_utf_8_names_nothing(url: str | Path) -> None:
+    with pytest.raises(ValueError, match="not UTF-8"):
+        parse_url(url)
+
+
+@pytest.mark.parametrize("value", ["q\udcff", ["\udcff"], {"n": "\ud800"}], ids=ascii)
+def test_a_header_that_is_no_unicode_text_is_refused(value: HeaderValue) -> None:
+    with batonmq.connect("memory:") as mq:
+        mq.declare("orders")
+        with pytest.raises(ValueError, match="not Unicode text"):
+            mq.send("orders", b"17", headers={"k": value})
 
 
 def test_connections_to_one_file_share_one_broker_and_the_last_one_closes_it(tmp_path: Path) -> None:

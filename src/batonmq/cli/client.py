@@ -17,6 +17,7 @@ from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from batonmq.cli.options import Failure, without_password
 from batonmq.engines.amqp.translate import NOBODY, amqp_parameters, unreachable
 from batonmq.engines.amqp.wire import WireConnection
+from batonmq.engines.urls import check_octets
 
 __all__ = ["connect", "request", "require_queue"]
 
@@ -60,6 +61,7 @@ def _parameters(url: str) -> pika.URLParameters:
     try:
         if urlsplit(url).scheme not in ("amqp", "amqps"):
             raise Failure(f"--url: expected amqp://user:password@host:port/vhost, got {shown!r}", 2)
+        check_octets(url)
         parameters = amqp_parameters(url)
     except ValueError as error:
         raise Failure(f"--url: {shown!r} cannot be read: {str(error).replace(url, shown)}", 2) from None

@@ -6,7 +6,11 @@ name neither the argument nor what it takes.
 
 from __future__ import annotations
 
-__all__ = ["TEXT_MAX", "check_flag", "check_number", "check_queue", "check_seconds", "check_text"]
+from collections.abc import Mapping
+
+from batonmq.fields import MAX_DEPTH
+
+__all__ = ["TEXT_MAX", "check_flag", "check_number", "check_queue", "check_seconds", "check_text", "check_unicode"]
 
 # Bytes of a text property (AMQP 0-9-1 section 4.2.5.3), and of what is used like one.
 TEXT_MAX = 255
@@ -51,6 +55,20 @@ def check_text(name: str, value: object, most: int | None = TEXT_MAX) -> str:
         if most is not None and size > most:
             raise ValueError(f"{name} has at most {most} bytes in UTF-8, not {size}: {value[:32]!r}...")
     return value
+
+
+def check_unicode(name: str, value: object, depth: int = MAX_DEPTH) -> None:
+    """All texts within what a header may be. Raises ValueError: half a pair of surrogates would come back as bytes."""
+    if isinstance(value, str):
+        if not value.isascii():
+            check_text(name, value, None)
+    elif depth and isinstance(value, Mapping):
+        for key, each in value.items():
+            check_unicode(name, key, 0)
+            check_unicode(name, each, depth - 1)
+    elif depth and isinstance(value, list | tuple):
+        for each in value:
+            check_unicode(name, each, depth - 1)
 
 
 def check_queue(value: object, name: str = "a queue's name") -> None:

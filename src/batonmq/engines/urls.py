@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
-__all__ = ["Target", "parse_url"]
+__all__ = ["Target", "check_octets", "parse_url"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Target:
 def parse_url(url: str | os.PathLike[str]) -> Target:
     """Read what was given to ``connect``. Raises ValueError for what names no engine."""
     if not isinstance(url, str):
-        return Target("file", str(Path(url).absolute()))
+        return _file(str(Path(url)))
     scheme, colon, rest = url.partition(":")
     if url == ":memory:":
         return Target("memory", "")
@@ -32,6 +32,8 @@ def parse_url(url: str | os.PathLike[str]) -> Target:
     scheme = scheme.lower()
     if scheme == "memory":
         return Target("memory", rest)
+    if scheme in ("file", "amqp", "amqps"):
+        check_octets(url)
     if scheme == "file":
         return _file(_path_of(url, rest))
     if scheme in ("amqp", "amqps"):
@@ -41,6 +43,17 @@ def parse_url(url: str | os.PathLike[str]) -> Target:
         return Target("amqp", url)
     known = "a path, file:, memory:, amqp:, amqps:"
     raise ValueError(f"no engine for {scheme!r}: expected one of {known}")
+
+
+def check_octets(url: str) -> None:
+    """Raises ValueError when it is no UTF-8, or when what it says behind percent signs is none.
+
+    Otherwise it would name something else, with U+FFFD for what could not be read.
+    """
+    try:
+        unquote_to_bytes(url).decode()
+    except UnicodeError:
+        raise ValueError("the URL is not UTF-8, or what stands behind its percent signs is not") from None
 
 
 def _path_of(url: str, rest: str) -> str:
@@ -55,4 +68,8 @@ def _path_of(url: str, rest: str) -> str:
 def _file(path: str) -> Target:
     if not path:
         raise ValueError("an empty path names no file")
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"the path is not UTF-8, as SQLite needs it: {path!r}") from None
     return Target("file", str(Path(path).absolute()))

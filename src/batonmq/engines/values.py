@@ -10,7 +10,15 @@ from typing import Literal, TypeVar, overload
 
 import msgspec
 
-from batonmq.engines.checks import TEXT_MAX, check_flag, check_number, check_queue, check_seconds, check_text
+from batonmq.engines.checks import (
+    TEXT_MAX,
+    check_flag,
+    check_number,
+    check_queue,
+    check_seconds,
+    check_text,
+    check_unicode,
+)
 from batonmq.engines.models import from_model, into_model
 from batonmq.fields import FieldError, FieldValue
 from batonmq.properties import Properties
@@ -80,6 +88,8 @@ class Message:
         check_flag("durable", durable)
         if headers is not None and not isinstance(headers, Mapping):
             raise TypeError(f"headers is a mapping of str to values, not {headers.__class__.__name__}")
+        if headers:
+            check_unicode("headers", headers)
         if group is not None:
             if not check_text("group", group):
                 raise ValueError(f"a group's name has 1 to {TEXT_MAX} bytes in UTF-8")

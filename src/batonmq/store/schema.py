@@ -100,6 +100,8 @@ def connect(path: str) -> apsw.Connection:
         connection = apsw.Connection(path)
     except apsw.Error as error:
         raise StoreError(f"cannot open {path}: {error}") from error
+    except UnicodeEncodeError as error:
+        raise StoreError(f"cannot open {path}: the path is not UTF-8, as SQLite needs it") from error
     try:
         _prepare(connection, path)
     except BaseException:

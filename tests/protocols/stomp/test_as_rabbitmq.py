@@ -260,3 +260,12 @@ def test_a_subscription_whose_queue_goes(driven: Driven) -> None:
         b< ERROR message:"Server cancelled subscription" subscription:7 | {gone} "id='7'".\\n
         """
     )
+
+
+@pytest.mark.parametrize("headers", ["", "durable:true auto-delete:false"], ids=["passing", "durable"])
+def test_queues_of_subscriptions_have_a_prefix_that_rights_can_be_given_for(driven: Driven, headers: str) -> None:
+    play(
+        driven, f"a 1.2 rabbitmq\n a> SUBSCRIBE destination:/topic/x id:1 receipt:r {headers}\n a< RECEIPT receipt-id:r"
+    )
+    (name,) = driven.broker.vhosts["/"].queues
+    assert name.startswith("stomp-subscription-")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import urlsafe_b64encode
 from dataclasses import replace
 from hashlib import blake2b
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.settings import ARGUMENTS, require_equivalent
@@ -51,6 +52,8 @@ _TEXTS: Final = frozenset(
 _FLAGS: Final = frozenset({"x-single-active-consumer"})
 _NUMBERS: Final = frozenset({"x-retry-backoff"})
 
+# How the queues of subscriptions to topics and exchanges are named, in RabbitMQ as well: rights are given for it.
+SUBSCRIPTION_PREFIX: Final = "stomp-subscription-"
 # Names of a durable subscription to a topic: Artemis' two and ActiveMQ's.
 SUBSCRIPTION_NAMES: Final = ("durable-subscription-name", "durable-subscriber-name", "activemq.subscriptionName")
 
@@ -88,7 +91,7 @@ def durable_name(destination: Destination, headers: Mapping[str, str], client_id
         raise StompFailure("Missing Header", "Header 'id' is required for durable subscriptions", bare=True)
     known = f"{destination.exchange}\0{destination.routing_key}\0{headers['id']}"
     digest = blake2b(known.encode(errors="surrogateescape"), digest_size=16).digest()
-    return "stomp-subscription-" + urlsafe_b64encode(digest).decode().rstrip("=")
+    return SUBSCRIPTION_PREFIX + urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 class Declaring:
@@ -230,7 +233,7 @@ class Declaring:
         # Nothing is to be left behind when the exchange is not there.
         operations.find_exchange(destination.exchange)
         durable = durable_name(destination, headers, self._session.client_id)
-        name = durable or headers.get("x-queue-name", "")
+        name = durable or headers.get("x-queue-name") or SUBSCRIPTION_PREFIX + token_urlsafe(16)
         arguments = arguments_of(headers)
         arguments.pop("x-consumer-timeout", None)
         own = str(not durable)

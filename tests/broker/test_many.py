@@ -6,10 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.support.driven import Driven
+from tests.support.driven import Driven, HandClock
 from tests.support.timed import Timed
 
 from batonmq.broker.line import Line
+from batonmq.broker.policies import read_policy
 
 MANY = 10_000
 
@@ -93,6 +94,37 @@ def test_messages_with_new_keys_find_their_way_among_many_bindings() -> None:
     assert not operations.resolve("direct", "k1").by_key
     operations.unbind_exchange("by-headers", "direct", "b", {})
     assert operations.resolve("direct", "k1").by_key
+
+
+class Ticking(HandClock):
+    """A millisecond goes by at each look."""
+
+    def monotonic(self) -> float:
+        self.now += 0.001
+        return self.now
+
+
+def test_a_policy_for_many_queues_is_applied_bit_by_bit(tmp_path: Path) -> None:
+    driven = Timed(tmp_path / "store")
+    for number in range(100):
+        driven.queue(f"q{number}")
+    driven.broker.clock = Ticking()
+    queues = driven.operations.vhost.queues
+    driven.operations.set_policy(read_policy("p", "^q", {"max-length": 5}))
+    done = [queue.settings.max_length for queue in queues.values()].count(5)
+    assert 0 < done < 100
+    # Another comes before the first is done; and a queue, which has what counts from the beginning.
+    driven.operations.set_policy(read_policy("q", "^q", {"max-length": 7}, priority=1))
+    assert driven.queue("qnew").settings.max_length == 7
+    driven.operations.delete_queue("q99")
+    for _ in range(100):
+        driven.wait(0.01)
+    assert {queue.settings.max_length for queue in queues.values()} == {7}
+    driven.operations.clear_policy("q")
+    driven.operations.clear_policy("p")
+    for _ in range(100):
+        driven.wait(0.01)
+    assert {queue.settings.max_length for queue in queues.values()} == {None}
 
 
 def test_the_line_goes_by_priority_and_then_by_who_has_waited_longest() -> None:

@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from batonmq.broker.exchanges import Exchange
 from batonmq.broker.idle import IdleTimer
 from batonmq.broker.overflow import drop_what_is_too_much
 from batonmq.broker.patterns import Pattern, PatternError, compile_pattern
@@ -20,7 +21,6 @@ from batonmq.store.interface import Definition
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batonmq.broker.exchanges import Exchange
     from batonmq.broker.queue import Queue
     from batonmq.broker.vhost import VirtualHost
     from batonmq.fields import FieldValue
@@ -32,6 +32,9 @@ QUEUES, EXCHANGES, ALL = "queues", "exchanges", "all"
 # What a policy may say of a queue: arguments of queue.declare without "x-".
 OF_QUEUES = frozenset(name.removeprefix("x-") for name, argument in ARGUMENTS.items() if argument.in_policies)
 ALTERNATE = "alternate-exchange"
+# How long a change is applied in one turn, and the pause in which the others have theirs.
+APPLY_SECONDS = 0.02
+PAUSE_SECONDS = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +99,14 @@ def _check(name: str, key: str, value: FieldValue) -> None:
 class Policies:
     """Those of one virtual host."""
 
-    __slots__ = ("_by_name", "_idle", "_vhost")
+    __slots__ = ("_by_name", "_idle", "_vhost", "_waiting")
 
     def __init__(self, vhost: VirtualHost) -> None:
         self._vhost = vhost
         self._by_name: dict[str, Policy] = {}
         self._idle: dict[Queue, IdleTimer] = {}
+        # What a change is still to be applied to.
+        self._waiting: dict[Queue | Exchange, None] = {}
 
     def all(self) -> list[Policy]:
         """In the order of their names."""
@@ -118,7 +123,10 @@ class Policies:
     # ------------------------------------------------------------------ changes
 
     def set(self, policy: Policy, *, keep: bool = True) -> None:
-        """Add or replace a policy, and apply it. Raises PreconditionFailed for one of the configuration file."""
+        """Add or replace a policy, and apply it: at once, but to thousands of queues by and by.
+
+        Raises PreconditionFailed for one of the configuration file.
+        """
         if not policy.fixed:
             self._not_fixed(policy.name)
         self._by_name[policy.name] = policy
@@ -164,11 +172,29 @@ class Policies:
             raise PreconditionFailed(f"policy '{name}' comes from the configuration file; change it there")
 
     def _apply(self) -> None:
-        for queue in self._vhost.queues.values():
-            self.apply_to_queue(queue)
-        for exchange in self._vhost.exchanges.values():
-            self.apply_to_exchange(exchange)
-        self._vhost.version += 1
+        """To what is there; what still waits for an earlier change comes first."""
+        is_under_way = bool(self._waiting)
+        self._waiting.update(dict.fromkeys(self._vhost.queues.values()))
+        self._waiting.update(dict.fromkeys(self._vhost.exchanges.values()))
+        if not is_under_way:
+            self._apply_some()
+
+    def _apply_some(self) -> None:
+        """For as long as a turn may take: a change for ten thousand queues takes half a second."""
+        broker = self._vhost.broker
+        until = broker.clock.monotonic() + APPLY_SECONDS
+        try:
+            while self._waiting and broker.clock.monotonic() <= until:
+                target = next(iter(self._waiting))
+                del self._waiting[target]
+                if isinstance(target, Exchange):
+                    self.apply_to_exchange(target)
+                elif not target.deleted:
+                    broker.faults.attempt(self.apply_to_queue, target)
+        finally:
+            self._vhost.version += 1
+            if self._waiting:
+                broker.timetable.after(PAUSE_SECONDS, self._apply_some)
 
     # ------------------------------------------------------------------ what they do
 

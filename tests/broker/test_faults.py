@@ -182,7 +182,11 @@ def test_a_timer_that_fails_leaves_the_others(driven: Timed) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    ["body = NULL", "body = 'text'", "properties = x'ff'", "properties = x''", "body = 7", "properties = x'b00000'"],
+    [
+        *("body = NULL", "body = 'text'", "body = 7"),
+        *("properties = x'ff'", "properties = x''", "properties = x'b00000'"),
+        *("deliveries = 9223372036854775807", "deliveries = -1"),
+    ],
 )
 @pytest.mark.parametrize("where", ["first", "middle", "last", "all"])
 def test_rows_that_are_no_message_are_left_out(
@@ -212,3 +216,23 @@ def test_rows_that_are_no_message_are_left_out(
     assert (queue.ready_count, queue.lane.paged) == (0, 0)
     assert sum("cannot be read" in record.getMessage() for record in caplog.records) == len(hurt)
     assert not driven.broker.store.busy
+
+
+@pytest.mark.parametrize("time", ["'text'", "x'ff'", "9223372036854775807"])
+def test_a_time_to_live_that_is_none_costs_the_queue_nothing(
+    driven: Timed, time: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    driven.queue(x_message_ttl=60_000)
+    for number in range(20):
+        driven.publish(str(number))
+    driven.settle()
+    driven.broker.close()
+    database = apsw.Connection(str(driven.path))
+    database.execute(f"UPDATE message SET expires = {time}")
+    database.close()
+    driven.start()
+    driven.wait(61)
+    driven.publish("after")
+    driven.settle()
+    assert driven.bodies() == [*map(str, range(20)), "after"]
+    assert not caplog.records

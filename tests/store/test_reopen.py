@@ -164,6 +164,65 @@ def test_a_file_with_a_definition_that_cannot_be_read(path: Path) -> None:
     assert refusal(path).startswith("PATH is damaged: ")
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *(f"definition SET value = {value}" for value in ("'text'", "x'ff'", "-1", "'[]'")),
+        *(f"definition SET arguments = {value}" for value in ("'text'", "x'ff'", "-1")),
+        *(
+            f"lane SET {column} = {value}"
+            for column in ("priority", "handed", "returned")
+            for value in ("'text'", "x'ff'", "1.5")
+        ),
+        "lane SET handed = 9223372036854775807",
+        "lane SET handed = -1",
+        "probe SET writes = 'text'",
+    ],
+)
+def test_a_file_with_a_damaged_row_that_a_start_goes_by(path: Path, damage: str) -> None:
+    db = apsw.Connection(str(path))
+    db.execute(f"UPDATE {damage}")
+    db.close()
+    assert refusal(path).startswith("PATH is damaged: ")
+
+
+@pytest.mark.parametrize("value", ['{"type": 7}', "{}"])
+def test_a_file_with_a_definition_of_which_nothing_can_be_made(path: Path, value: str) -> None:
+    db = apsw.Connection(str(path))
+    db.execute("UPDATE definition SET value = ?", (value,))
+    db.close()
+    with pytest.raises(StoreCorrupt, match="damaged: queue 'q' cannot be made of its definition"):
+        Driven(path)
+
+
+@pytest.mark.parametrize("damage", ["waiting = 'text'", "waiting = -1", "waiting = 1.5", "waiting_bytes = x'ff'"])
+def test_counts_that_are_none_are_made_anew(path: Path, damage: str) -> None:
+    db = apsw.Connection(str(path))
+    db.execute(f"UPDATE lane SET {damage}")
+    db.close()
+    driven = Driven(path)
+    queue = driven.operations.find_queue("q")
+    assert (queue.ready_count, queue.ready_bytes) == (100, 100 * PAGE)
+    driven.broker.close()
+
+
+def test_messages_of_a_queue_whose_definition_is_lost_are_kept(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    db = apsw.Connection(str(path))
+    db.execute("DELETE FROM definition")
+    db.close()
+    driven = Driven(path)
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert "100 messages of queue 'q' in virtual host '/', and no such queue" in told
+    driven.queue()
+    driven.publish("new")
+    driven.settle()
+    driven.broker.close()
+    driven = Driven(path)
+    taken = [body.rstrip(".") for body, _ in state(driven)]
+    assert sorted(taken) == sorted([*map(str, range(100)), "new"])
+    driven.broker.close()
+
+
 def test_damage_that_opening_does_not_meet_is_met_when_it_is_read(path: Path) -> None:
     pages = path.stat().st_size // PAGE
     with path.open("r+b") as file:

@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from batonmq.errors import BatonError
+from batonmq.errors import BatonError, StoreCorrupt
 from batonmq.fields import decode_table
 from batonmq.message import DeadLetter, Message
 from batonmq.properties import EMPTY, Properties
-from batonmq.store.interface import POSITION_BITS, POSITION_MASK, Definition, LaneRecord, StoredMessage, StoredRun
+from batonmq.store.interface import (
+    POSITION_BITS,
+    POSITION_MASK,
+    Definition,
+    LaneRecord,
+    StoredMessage,
+    StoredRun,
+)
 from batonmq.store.schema import rows
 from batonmq.store.texts import from_file
 
@@ -29,6 +36,24 @@ SELECT = (
 IN_ORDER = "WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
 DELAYED = "WHERE id >> 45 = ? AND due > 0 AND due >= ? AND (due > ? OR id > ?) ORDER BY due, id LIMIT ?"
 EXPIRED = "WHERE id >> 45 = ? AND expires > 0 AND expires <= ? AND id > ? ORDER BY expires LIMIT ?"
+
+# How often a message can have been delivered.
+COUNT_MAX = 1 << 48
+
+# Rows of small tables that a start goes by, and that are not what was written.
+UNSOUND = {
+    "lane": (
+        "SELECT * FROM lane WHERE typeof(vhost) NOT IN ('text', 'blob') OR typeof(queue) NOT IN ('text', 'blob')"
+        " OR typeof(priority) <> 'integer' OR priority < -1"
+        " OR typeof(handed) <> 'integer' OR handed NOT BETWEEN 0 AND (1 << 45) - 1"
+        " OR typeof(returned) <> 'integer' OR returned NOT BETWEEN 0 AND (1 << 45) - 1 LIMIT 1"
+    ),
+    "done": (
+        "SELECT * FROM done WHERE typeof(guest) <> 'integer' OR typeof(number) <> 'integer'"
+        " OR typeof(outcome) <> 'integer' LIMIT 1"
+    ),
+    "probe": "SELECT * FROM probe WHERE typeof(writes) <> 'integer' LIMIT 1",
+}
 
 COUNT = "SELECT count(*), coalesce(sum(length(body)), 0) FROM message WHERE id BETWEEN ? AND ?"
 # A look for a shared body at each row would make this two to four times as long.
@@ -87,21 +112,35 @@ def _unusual(
     row: int, exchange: str, routing_key: str, properties: Properties, body: bytes, values: str
 ) -> StoredMessage:
     expires, deliveries, stored, shared, due, place, dead = map(int, values.split())
+    if not 0 <= deliveries <= COUNT_MAX:
+        # It is counted on, and what SQLite has no number for would hold up every batch.
+        raise ValueError(f"its count is {deliveries}")
     message = (DeadLetter if dead else Message)(exchange, routing_key, properties, body)
     message.shared_id = shared
     return StoredMessage(row, message, expires, deliveries, stored, due, place)
 
 
+def check_numbers(db: apsw.Connection) -> None:
+    """What a start counts with must be what it was written as. Raises StoreCorrupt."""
+    for table, query in UNSOUND.items():
+        found = rows(db, query)
+        if found:
+            raise StoreCorrupt(f"a row of its table {table!r} cannot be read: {found[0]}")
+
+
 def read_definitions(db: apsw.Connection) -> list[Definition]:
-    """All durable exchanges, queues, bindings and policies."""
-    return [
-        Definition(
-            kind, from_file(vhost), from_file(name), json.loads(value), decode_table(arguments, 0, len(arguments))[0]
-        )
-        for kind, vhost, name, value, arguments in rows(
-            db, "SELECT kind, vhost, name, value, arguments FROM definition"
-        )
-    ]
+    """All durable exchanges, queues, bindings and policies. Raises StoreCorrupt."""
+    return [_definition(*row) for row in rows(db, "SELECT kind, vhost, name, value, arguments FROM definition")]
+
+
+def _definition(kind: str, vhost: str | bytes, name: str | bytes, value: str, arguments: bytes) -> Definition:
+    try:
+        read = json.loads(value)
+        if not isinstance(read, dict):
+            raise TypeError(f"its value is {type(read).__name__}")
+        return Definition(kind, from_file(vhost), from_file(name), read, decode_table(arguments, 0, len(arguments))[0])
+    except (AttributeError, BatonError, IndexError, TypeError, ValueError) as error:
+        raise StoreCorrupt(f"the definition of {kind} {name!r} cannot be read: {error}") from error
 
 
 def read_lanes(db: apsw.Connection) -> list[LaneRecord]:
@@ -116,7 +155,8 @@ def read_lanes(db: apsw.Connection) -> list[LaneRecord]:
     ):
         first = lane_id << POSITION_BITS
         span = (first, first | POSITION_MASK)
-        if waiting is None:
+        # A count that is none does no harm: it can be made anew.
+        if not (type(waiting) is int and type(size) is int and waiting >= 0 and size >= 0):
             waiting, size = rows(db, COUNT, span)[0]
             if are_shared:
                 size += rows(db, COUNT_SHARED, span)[0][0]

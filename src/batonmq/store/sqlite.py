@@ -27,7 +27,16 @@ from batonmq.store.interface import (
     StoredRun,
 )
 from batonmq.store.leftovers import has_log, set_aside
-from batonmq.store.reading import DELAYED, EXPIRED, IN_ORDER, read_definitions, read_lanes, read_returned, select_run
+from batonmq.store.reading import (
+    DELAYED,
+    EXPIRED,
+    IN_ORDER,
+    check_numbers,
+    read_definitions,
+    read_lanes,
+    read_returned,
+    select_run,
+)
 from batonmq.store.reserve import Reserve
 from batonmq.store.schema import connect, connect_reader, is_marked_open, note_closing, read_opening, read_served, rows
 from batonmq.store.sweeper import Sweeper
@@ -124,6 +133,7 @@ class SqliteStore(Collecting):
         self._sweeper = Sweeper(self._db)
         try:
             # First, since what cannot be read must be left as it is.
+            check_numbers(self._db)
             definitions = read_definitions(self._db)
             if not had_log and is_marked_open(self._db):
                 log.error(
@@ -146,8 +156,8 @@ class SqliteStore(Collecting):
             raise StoreCorrupt(f"{self.path} is damaged: {error}") from error
         except apsw.Error as error:
             raise StoreError(f"cannot use {self.path}: {error}") from error
-        except ValueError as error:
-            raise StoreCorrupt(f"{self.path} is damaged: a definition cannot be read: {error}") from error
+        except StoreCorrupt as error:
+            raise StoreCorrupt(f"{self.path} is damaged: {error}") from error
         return snapshot
 
     def close(self, waiting: Mapping[int, tuple[int, int]] | None) -> None:
@@ -236,13 +246,17 @@ class SqliteStore(Collecting):
     def read_seen(self, lane_id: int) -> list[tuple[int, bytes, int]]:
         first = lane_id << POSITION_BITS
         try:
-            return rows(
+            found = rows(
                 self._db,
                 "SELECT id, key, at FROM seen WHERE id BETWEEN ? AND ? ORDER BY id",
                 (first, first | POSITION_MASK),
             )
         except apsw.Error as error:
             raise self._unreadable(error) from error
+        sound = [(number, key, at) for number, key, at in found if type(key) is bytes and type(at) is int]
+        if len(sound) < len(found):
+            log.error("%s: %d keys of lane %d cannot be read", self.path, len(found) - len(sound), lane_id)
+        return sound
 
     def read_done(self) -> list[tuple[int, int, int]]:
         try:
@@ -272,7 +286,11 @@ class SqliteStore(Collecting):
         return self._select(EXPIRED, lane_id, (lane_id, now, after_row, most), 4 << 20).whole()
 
     def next_expiry(self, after_row: int, last_row: int) -> int:
-        sql = "SELECT expires FROM message WHERE id >> 45 = ? AND expires > 0 AND id > ? ORDER BY expires LIMIT 1"
+        # Texts, as a damaged file may have, are greater than any number.
+        sql = (
+            "SELECT expires FROM message WHERE id >> 45 = ? AND expires > 0 AND expires < 1 << 62 AND id > ?"
+            " ORDER BY expires LIMIT 1"
+        )
         if self._collected:
             self._write_out()
         return self._db.execute(sql, (last_row >> POSITION_BITS, after_row)).get or 0

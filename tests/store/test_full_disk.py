@@ -202,6 +202,20 @@ def test_it_recovers_by_itself_when_others_make_room(disk: Disk, driven: Driven,
     assert drain(driven) == [*names, "more"]
 
 
+def test_a_start_without_any_room_says_how_much_it_needs(disk: Disk, driven: Driven, tmp_path: Path) -> None:
+    driven.publish("kept")
+    driven.attempt()
+    driven.broker.close()
+    (tmp_path / "store-reserve").unlink(missing_ok=True)
+    disk.is_full = True
+    others_fill(disk, tmp_path)
+    with pytest.raises(StoreError, match="make at least 1 MiB of room"):
+        SqliteStore(str(tmp_path / "store")).open()
+    disk.is_full = False
+    disk.capacity = 32 * MIB
+    assert Driven(tmp_path / "store").bodies() == ["kept"]
+
+
 def test_an_orderly_end_leaves_no_reserve(driven: Driven, tmp_path: Path) -> None:
     assert (tmp_path / "store-reserve").exists()
     driven.broker.close()

@@ -98,6 +98,18 @@ def test_nothing_is_said_after_a_kill_without_a_commit(path: Path, caplog: pytes
     driven.broker.close()
 
 
+def test_an_idle_program_is_told_in_its_log(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with batonmq.connect(str(path)) as mq:
+        mq.declare("q")
+        path.unlink()
+        with mq.receiver("q") as receiver:
+            for _ in range(30):
+                receiver.receive(1, wait=1)
+                if "was deleted or replaced" in caplog.text:
+                    break
+        assert "was deleted or replaced" in caplog.text
+
+
 def test_a_file_that_holds_nothing_is_told(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     db = apsw.Connection(str(path))
     db.pragma("journal_mode", "wal")

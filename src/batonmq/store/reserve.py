@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 
-__all__ = ["Reserve"]
+__all__ = ["LAST_SIZE", "Reserve"]
 
 SUFFIX = "-reserve"
 # Some hundred thousand settlements, or the whole of the log while that is short.
@@ -61,6 +61,14 @@ class Reserve:
         finally:
             os.close(handle)
         return self._has_headroom()
+
+    def has_room(self) -> bool:
+        """Is there as much as a start may need?"""
+        try:
+            found = os.statvfs(os.path.dirname(self._path))  # noqa: PTH120
+        except (AttributeError, OSError):
+            return True
+        return found.f_bavail * found.f_frsize >= LAST_SIZE
 
     def _has_headroom(self) -> bool:
         """Without some more the next message would find the disk full again."""

@@ -37,7 +37,7 @@ from batonmq.store.reading import (
     read_returned,
     select_run,
 )
-from batonmq.store.reserve import Reserve
+from batonmq.store.reserve import LAST_SIZE, Reserve
 from batonmq.store.schema import connect, connect_reader, is_marked_open, note_closing, read_opening, read_served, rows
 from batonmq.store.sweeper import Sweeper
 
@@ -99,14 +99,26 @@ class SqliteStore(Collecting):
         except StoreError as error:
             no_room = isinstance(error.__cause__, (apsw.FullError, apsw.IOError, apsw.CantOpenError))
             if not no_room or not self._reserve.remove():
+                self._tell_what_is_needed(error)
                 raise
-        snapshot = self._open()
+        try:
+            snapshot = self._open()
+        except StoreError as error:
+            self._tell_what_is_needed(error)
+            raise
         if not self._reserve.make():
             self._reserve.make_last()
             self._run_short("the disk is full")
             self.error = self._shortage()
             log.error("%s; publishes of persistent messages are refused until it can", self.error)
         return snapshot
+
+    def _tell_what_is_needed(self, error: StoreError) -> None:
+        """Where there is no room, raise an error that says how much a start needs."""
+        cause = error.__cause__
+        if isinstance(cause, apsw.FullError) or (isinstance(cause, apsw.Error) and not self._reserve.has_room()):
+            needed = LAST_SIZE >> 20
+            raise StoreError(f"{error}; a start has to note something: make at least {needed} MiB of room") from error
 
     def _open(self) -> Snapshot:
         had_log = has_log(self.path)

@@ -35,6 +35,8 @@ T = TypeVar("T")
 LAZY_SECONDS = 0.01
 # How long a store that could not write is left alone.
 RETRY_SECONDS = 1.0
+# How often an idle program looks whether its file is still there.
+LOOK_SECONDS = 1.0
 
 
 class CommitTicket(Ticket[T]):
@@ -259,8 +261,13 @@ class Core:
             self._keeper_wake.wait(LAZY_SECONDS)
         else:
             self._keeper_sleeps = True
-            self._keeper_wake.wait()
-            self._keeper_sleeps = self._napped = False
+            was_woken = self._keeper_wake.wait(LOOK_SECONDS)
+            self._keeper_sleeps = False
+            if was_woken:
+                self._napped = False
+            elif not self._is_committing and self.store.look():
+                # Said by a commit that fails, however idle the program is.
+                self._lazy_at = time.monotonic()
 
     # ------------------------------------------------------------------ the end
 

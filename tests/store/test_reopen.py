@@ -186,6 +186,20 @@ def test_a_file_with_a_damaged_row_that_a_start_goes_by(path: Path, damage: str)
     assert refusal(path).startswith("PATH is damaged: ")
 
 
+def test_a_quorum_queue_with_messages_of_all_priorities(tmp_path: Path) -> None:
+    driven = Driven(tmp_path / "store")
+    driven.queue(x_queue_type="quorum")
+    for priority in range(10):
+        driven.publish(str(priority), priority=priority)
+    driven.publish("plain")
+    driven.settle()
+    for _ in range(2):
+        driven.crash()
+        assert driven.operations.find_queue("q").ready_count == 11
+    assert [body for body, _ in state(driven)] == [*"98765", "4", "plain", *"3210"]
+    driven.broker.close()
+
+
 @pytest.mark.parametrize("value", ['{"type": 7}', "{}"])
 def test_a_file_with_a_definition_of_which_nothing_can_be_made(path: Path, value: str) -> None:
     db = apsw.Connection(str(path))

@@ -112,9 +112,10 @@ class Driven:
         queue: str = "q",
         size: int = 0,
         persistent: bool = True,
+        priority: int | None = None,
     ) -> int:
         """To the default exchange; the body is filled up with dots to a size."""
-        properties = Properties.make(delivery_mode=2 if persistent else 1, headers=headers or None)
+        properties = Properties.make(delivery_mode=2 if persistent else 1, headers=headers or None, priority=priority)
         route = self.operations.resolve("", queue)
         message = Message("", queue, properties, body.encode().ljust(size, b"."))
         return self.operations.vhost.publish(message, route.targets)

@@ -44,7 +44,7 @@ COUNT_MAX = 1 << 48
 UNSOUND = {
     "lane": (
         "SELECT * FROM lane WHERE typeof(vhost) NOT IN ('text', 'blob') OR typeof(queue) NOT IN ('text', 'blob')"
-        " OR typeof(priority) <> 'integer' OR priority < -1"
+        " OR typeof(priority) <> 'integer'"
         " OR typeof(handed) <> 'integer' OR handed NOT BETWEEN 0 AND (1 << 45) - 1"
         " OR typeof(returned) <> 'integer' OR returned NOT BETWEEN 0 AND (1 << 45) - 1 LIMIT 1"
     ),

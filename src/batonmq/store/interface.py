@@ -294,6 +294,10 @@ class Store(ABC):
     def forked(self) -> None:  # noqa: B027 (a store without a file holds nothing)
         """In a forked child: let go of what is the parent's, without touching it."""
 
+    def has_room_again(self) -> bool:
+        """Is there no shortage of room, or none any more?"""
+        return not self.is_short
+
     def shrink(self) -> None:  # noqa: B027 (a store that is never sparse has nothing to do)
         """Give some free space back with the next batch, if that has nothing else to do."""
 

@@ -424,6 +424,11 @@ class SqliteStore(Collecting):
         elif pages := self._sweeper.checkpoint_if_due():
             self._reserve.grow(pages * PAGE_SIZE)
 
+    def has_room_again(self) -> bool:
+        if self.is_short and not self.busy:
+            self.is_short = not self._reserve.make()
+        return not self.is_short
+
     def _run_short(self, why: str) -> None:
         """The disk is full: give up what was reserved, and have the log written from its start again if that works."""
         self.is_short = True

@@ -62,7 +62,7 @@ class Queues:
         """All of them, or none. Raises NotFound, ResourceError."""
         queue = self.find(name)
         store = queue.store
-        if store.is_short and store.error is not None and queue.kept:
+        if store.error is not None and queue.kept and not store.has_room_again():
             # Together with settlements, which are kept, it would be refused by the disk.
             raise StoreError(store.error.reason)
         if queue.settings.limits_length:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pamqp import commands as spec
 
+from tests.support.marks import differs_from
 from tests.support.wire import Channel, channel_error
 
 PERSISTENT = spec.Basic.Properties(delivery_mode=2)
@@ -229,3 +230,30 @@ def test_channels_have_transactions_of_their_own(tx: Channel, other: Channel, na
     commit(second)
     other.await_count(name, 1)
     assert other.drain(name) == [b"second"]
+
+
+@differs_from("rabbitmq", why="it keeps what other queues have taken, and says so in other words")
+def test_a_commit_that_a_full_queue_would_refuse_does_nothing(tx: Channel, other: Channel, name: str) -> None:
+    filled(other, name, 1)
+    full = f"{name}-full"
+    tx.queue(full, {"x-max-length": 2, "x-overflow": "reject-publish"})
+    tx.ack(tx.get_one(name).tag)
+    tx.publish(name, b"other")
+    for number in range(3):
+        tx.publish(full, b"%d" % number)
+    with channel_error(
+        406, f"PRECONDITION_FAILED - the transaction cannot be kept: queue '{full}' is full", spec.Tx.Commit
+    ):
+        commit(tx)
+    assert other.count(full) == 0
+    other.await_count(name, 1)
+    assert other.drain(name) == [b"0"]
+
+
+@differs_from("rabbitmq", why="it has no delays")
+def test_a_full_queue_takes_what_waits_for_its_time_in_a_transaction(tx: Channel, other: Channel, name: str) -> None:
+    tx.queue(name, {"x-max-length": 1, "x-overflow": "reject-publish"})
+    tx.publish(name, b"now")
+    tx.publish(name, b"later", headers={"x-delay": 3_600_000})
+    commit(tx)
+    assert other.count(name) == 1

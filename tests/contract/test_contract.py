@@ -380,6 +380,17 @@ def test_a_full_queue_refuses(place: Place, mq: batonmq.Connection) -> None:
     assert mq.count(queue) == 1
 
 
+def test_a_full_queue_takes_what_waits_for_its_time(place: Place, mq: batonmq.Connection) -> None:
+    needs(mq, "delay")
+    queue = place.queue()
+    mq.declare(queue, max_length=1, overflow="refuse")
+    mq.send(queue, b"1")
+    mq.send(queue, b"later", delay=3600)
+    with pytest.raises(batonmq.ResourceError):
+        mq.send(queue, b"2")
+    assert mq.count(queue) == 1
+
+
 def test_in_a_full_queue_the_oldest_gives_way(place: Place, mq: batonmq.Connection) -> None:
     queue, dead = place.queue(), place.queue()
     mq.declare(queue, max_length=2, dead_letter=dead)
@@ -406,7 +417,12 @@ def test_a_reason_goes_along_with_the_dead_letter(place: Place, mq: batonmq.Conn
     mq.send(queue, b"bad")
     with mq.receiver(queue) as receiver, mq.receiver(dead) as undertaker:
         take(receiver, 1)[0].reject(reason="no such customer")
-        assert take(undertaker, 1)[0].message.headers["x-reject-reason"] == "no such customer"
+        (died,) = take(undertaker, 1)
+        assert died.message.headers["x-reject-reason"] == "no such customer"
+        died.release()
+    assert mq.replay(dead, queue) == 1
+    with mq.receiver(queue) as receiver:
+        assert take(receiver, 1)[0].message.headers == {}
 
 
 def test_a_queue_that_is_not_there_is_not_found(mq: batonmq.Connection) -> None:

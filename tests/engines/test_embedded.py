@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import batonmq
+from batonmq.broker import Broker
 from batonmq.engines.embedded.capabilities import CAPABILITIES
 from batonmq.engines.embedded.core import Core
 from batonmq.engines.embedded.engine import EmbeddedEngine
@@ -156,3 +157,40 @@ def test_a_fault_in_what_follows_one_outcome_keeps_nobody_waiting(
     assert told == ["first"]
     assert "of what follows" in caplog.text
     engine.close()
+
+
+def test_what_a_receiver_waits_for_does_not_count_against_the_length(tmp_path: Path) -> None:
+    with batonmq.connect(tmp_path / "queues.db") as mq:
+        mq.declare("q", max_length=1, overflow="refuse")
+        taken: list[bytes] = []
+
+        def wait() -> None:
+            with mq.receiver("q") as receiver, receiver.receive(1, wait=SOON)[0] as delivery:
+                taken.append(delivery.body)
+
+        broker = mq.native
+        assert isinstance(broker, Broker)
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        queue = broker.vhosts["/"].queues["q"]
+        deadline = time.monotonic() + SOON
+        while not queue.takers and time.monotonic() < deadline:
+            time.sleep(0.001)
+        mq.send_many("q", [b"1", b"2"])
+        waiter.join(SOON)
+        assert (taken, mq.count("q")) == ([b"1"], 1)
+        with pytest.raises(batonmq.ResourceError):
+            mq.send("q", b"3")
+
+
+def test_a_peek_shows_nothing_that_somebody_holds(tmp_path: Path) -> None:
+    with batonmq.connect(tmp_path / "queues.db") as mq:
+        mq.declare("q")
+        # More than half of what memory may hold, so that the last one is in the store alone.
+        for number in range(70):
+            mq.send("q", bytes(1 << 20), id=f"a{number}", group="a")
+        mq.send("q", b"", id="b", group="b")
+        with mq.receiver("q") as one, mq.receiver("q") as other:
+            held = [one.receive(1, wait=SOON)[0].message.id, other.receive(1, wait=SOON)[0].message.id]
+            assert held == ["a0", "b"]
+            assert [message.id for message in mq.peek("q", max=100)] == [f"a{number}" for number in range(1, 70)]

@@ -46,7 +46,7 @@ class ManagementTarget:
     def expect(self, message: Message) -> None:
         """A request is kept nowhere."""
 
-    def has_room_for(self, size: int) -> bool:
+    def has_room_for(self, size: int, count: int = 1) -> bool:
         """Always."""
         return True
 

@@ -255,13 +255,13 @@ class Queue:
             self.touch()
         return outcome
 
-    def has_room_for(self, size: int) -> bool:
-        """Would it take a message of so many octets, and not refuse it?"""
-        if has_room_for(self, 1, size):
+    def has_room_for(self, size: int, count: int = 1) -> bool:
+        """Would it take so many messages, of so many octets together, and refuse none? Consumers are served first."""
+        if has_room_for(self, count, size):
             return True
         if self.takers:
             self.dispatch()
-        return has_room_for(self, 1, size)
+        return has_room_for(self, count, size)
 
     def publish_all(self, messages: list[Message]) -> int:
         """Put messages that nothing must be looked up for at the tail; tells KEPT, or STORED if any needs the disk.

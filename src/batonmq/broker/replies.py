@@ -35,7 +35,7 @@ class ReplyTarget:
         self.durable = False
         self.consumer = consumer
 
-    def has_room_for(self, size: int) -> bool:
+    def has_room_for(self, size: int, count: int = 1) -> bool:
         """Always."""
         return True
 

@@ -1,13 +1,21 @@
-"""Is there room in a queue that refuses when it is full?"""
+"""Is there room in queues that refuse when they are full?
+
+What waits for its time does not count, neither here nor among what is in the queue: it is taken by a full queue too.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batonmq.broker.publish_headers import asks, due_of
 from batonmq.broker.settings import DROP_HEAD
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from batonmq.broker.exchanges.base import Target
     from batonmq.broker.queue import Queue
+    from batonmq.message import Message
 
 
 def has_room_for(queue: Queue, count: int, size: int) -> bool:
@@ -28,3 +36,21 @@ def has_room_for(queue: Queue, count: int, size: int) -> bool:
         if waiting + size > settings.max_bytes:
             return False
     return True
+
+
+def first_full(routed: Iterable[tuple[Iterable[Target], Message]], now: int) -> Target | None:
+    """Of messages that go in together or not at all: the first target that would refuse one of them; None: none would.
+
+    ``now`` is in milliseconds of the epoch. Raises PreconditionFailed for headers that mean nothing.
+    """
+    filled: dict[Target, tuple[int, int]] = {}
+    for targets, message in routed:
+        if asks(message.properties) and due_of(message.properties.headers or {}, now):
+            continue
+        for target in targets:
+            count, size = filled.get(target, (0, 0))
+            filled[target] = (count + 1, size + message.size)
+    for target, (count, size) in filled.items():
+        if not target.has_room_for(size, count):
+            return target
+    return None

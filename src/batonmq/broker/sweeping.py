@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from batonmq.broker.browsing import STEP_SECONDS, Walk
-from batonmq.broker.deadletter import COUNT, deaths_of, uncounted
+from batonmq.broker.deadletter import COUNT, REASON, deaths_of, uncounted
 from batonmq.broker.intake import enter
 from batonmq.broker.room import has_room_for
 from batonmq.errors import BrokerError, StoreError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # What dead-lettering adds to the headers; a message that is replayed begins anew.
 DEATH_HEADERS = frozenset(
-    {"x-death", COUNT}
+    {"x-death", COUNT, REASON}
     | {f"x-{which}-death-{part}" for which in ("first", "last") for part in ("queue", "reason", "exchange")}
 )
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["without_traces"]
 
-TRACES = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
+TRACES = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count", "x-reject-reason")
 # What was asked for once, and would hold the message back, or drop it as a duplicate, if it were asked for again.
 REQUESTS = ("x-delay", "x-deliver-at", "AMQ_SCHEDULED_", "x-deduplication-header")
 

@@ -28,8 +28,8 @@ class Target(Protocol):
         """The broker itself is about to put this in, for a message that is in the store."""
         ...
 
-    def has_room_for(self, size: int) -> bool:
-        """Would it take a message of so many octets, and not refuse it?"""
+    def has_room_for(self, size: int, count: int = 1) -> bool:
+        """Would it take so many messages, of so many octets together, and refuse none?"""
         ...
 
 

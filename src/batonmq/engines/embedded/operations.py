@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker import REFUSED, Operations, Permission, Queue, User
-from batonmq.broker.room import has_room_for
+from batonmq.broker.browsing import Browser
 from batonmq.engines.traces import without_traces
 from batonmq.engines.values import Fate, Message, QueueOptions
 from batonmq.errors import BatonError, ResourceError, StoreError
-from batonmq.message import DURABLE, READY, Message as QueueMessage
+from batonmq.message import DURABLE, Message as QueueMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -83,28 +83,31 @@ class Queues:
             self.send(name, messages)
 
     def _require_room(self, queue: Queue, messages: Sequence[Message]) -> None:
-        if messages and not has_room_for(queue, len(messages), sum(len(message.body) for message in messages)):
+        # What waits for its time is taken by a full queue, too, and what receivers wait for does not stay in it.
+        ready = [message for message in messages if not message.delay]
+        if queue.selection is None and not queue.paused and not queue.ready_count:
+            ready = ready[sum(consumer.room() for consumer in queue.takers) :]
+        if ready and not queue.has_room_for(sum(len(message.body) for message in ready), len(ready)):
             raise ResourceError(f"queue '{queue.name}' is full")
 
     def peek(self, name: str, most: int) -> list[Message]:
-        """The first ready messages: those at hand, then those that are only in the store. Raises NotFound."""
+        """The first ready messages, which stay where they are. Raises NotFound, StoreError."""
+        browser = Browser(self.find(name))
         found: list[Message] = []
-        for lane in self.find(name).lanes:
-            for queued in lane.ready:
-                if len(found) >= most:
-                    return found
-                if queued.state == READY:
-                    found.append(Message.received(queued.message.body, queued.message.properties))
-            if lane.paged and len(found) < most:
-                stored = lane.store.read(lane.horizon, lane.last_row, most - len(found), 1 << 62)
-                found += [Message.received(one.message.body, one.message.properties) for one in stored]
-        return found[:most]
+        while len(found) < most and not browser.finished:
+            found += [
+                Message.received(browsed.message.body, browsed.message.properties)
+                for browsed in browser.read(most - len(found))
+            ]
+        return found
 
     def move(self, source: str, target: str, most: int) -> int:
         """Ready messages go over, the first first. Raises NotFound, ResourceError."""
         queue, into = self.find(source), self.find(target)
         moved = 0
         while moved < most:
+            if not into.has_room_for(0):
+                raise ResourceError(f"queue '{target}' is full")
             queued = queue.get()
             if queued is None:
                 break

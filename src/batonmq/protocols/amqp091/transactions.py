@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from batonmq.broker.room import first_full
 from batonmq.errors import PreconditionFailed, ResourceError
 
 if TYPE_CHECKING:
@@ -54,18 +55,25 @@ class Transaction:
             self._settled.append((outcome, taken))
 
     def commit(self) -> None:
-        """Do all of it. Raises BrokerError when the store cannot keep it, before anything is done."""
+        """Do all of it. Raises BrokerError when the store or a queue cannot keep it, before anything is done."""
         channel = self._channel
-        published = self._take_published()
+        broker = channel.session.broker
+        # A queue may have gone since; what is left decides whether the message comes back.
+        left = [
+            (message, [target for target in targets if not getattr(target, "deleted", False)], mandatory)
+            for message, targets, mandatory in self._published
+        ]
+        if broker.store.error is not None and any(message.properties.persistent for message, _, _ in left):
+            raise ResourceError(f"the transaction cannot be kept: {broker.store.error.reason}")
+        now = int(broker.clock.time() * 1000)
+        full = first_full(((targets, message) for message, targets, _ in left), now)
+        if full is not None:
+            raise PreconditionFailed(f"the transaction cannot be kept: queue '{full.name}' is full")
+        self._take_published()
         settled, self._settled = self._settled, []
-        store = channel.session.broker.store
-        if store.error is not None and any(message.properties.persistent for message, _, _ in published):
-            raise ResourceError(f"the transaction cannot be kept: {store.error.reason}")
         self._committing = [entry for outcome, taken in settled if outcome in ("ack", "reject") for entry in taken]
-        for message, targets, mandatory in published:
-            # A queue may have gone since; what is left decides whether the message comes back.
-            left = [target for target in targets if not getattr(target, "deleted", False)]
-            channel.put(message, left, mandatory=mandatory)
+        for message, targets, mandatory in left:
+            channel.put(message, targets, mandatory=mandatory)
         for outcome, taken in settled:
             if outcome == "ack":
                 channel.accept_all(taken)
@@ -92,11 +100,10 @@ class Transaction:
         settled, self._settled = self._settled, []
         self._put_back([entry for _, taken in settled for entry in taken])
 
-    def _take_published(self) -> list[tuple[Message, list[Target], bool]]:
-        published, self._published = self._published, []
+    def _take_published(self) -> None:
+        self._published = []
         self._channel.session.transactions_size -= self._size
         self._count = self._size = 0
-        return published
 
     def _put_back(self, back: list[tuple[int, QueuedMessage]]) -> None:
         if back:

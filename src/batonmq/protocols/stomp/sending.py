@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.broker import KEPT, REFUSED, STORED, Queue, Route
+from batonmq.broker import KEPT, REFUSED, STORED, Route
 from batonmq.broker.management import refuse_requests
 from batonmq.broker.publish_headers import asks, check_headers
-from batonmq.broker.room import has_room_for
+from batonmq.broker.room import first_full
 from batonmq.broker.settings import ARGUMENTS
 from batonmq.errors import BrokerError, NotFound, PreconditionFailed, ResourceError
 from batonmq.message import Message
@@ -298,15 +298,10 @@ class Sending:
 
     def check(self, sends: list[tuple[PreparedSend, Message]]) -> None:
         """Can all of it be sent? Raises StompFailure, BrokerError."""
-        filled: dict[Queue, tuple[int, int]] = {}
-        for prepared, message in sends:
-            for target in self.targets(prepared, message):
-                if isinstance(target, Queue):
-                    count, size = filled.get(target, (0, 0))
-                    filled[target] = (count + 1, size + message.size)
-        for queue, (count, size) in filled.items():
-            if not has_room_for(queue, count, size):
-                raise StompFailure("Message refused", f"queue '{queue.name}' is too full for it")
+        routed = [(self.targets(prepared, message), message) for prepared, message in sends]
+        full = first_full(routed, int(self._session.broker.clock.time() * 1000))
+        if full is not None:
+            raise StompFailure("Message refused", f"queue '{full.name}' is too full for it")
 
     def targets(self, prepared: PreparedSend, message: Message) -> list[Target]:
         """The queues that it goes to, all of which can keep it. Raises BrokerError."""

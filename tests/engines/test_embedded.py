@@ -168,19 +168,40 @@ def test_what_a_receiver_waits_for_does_not_count_against_the_length(tmp_path: P
             with mq.receiver("q") as receiver, receiver.receive(1, wait=SOON)[0] as delivery:
                 taken.append(delivery.body)
 
-        broker = mq.native
-        assert isinstance(broker, Broker)
         waiter = threading.Thread(target=wait)
         waiter.start()
-        queue = broker.vhosts["/"].queues["q"]
-        deadline = time.monotonic() + SOON
-        while not queue.takers and time.monotonic() < deadline:
-            time.sleep(0.001)
+        _until_waited_for(mq, "q")
         mq.send_many("q", [b"1", b"2"])
         waiter.join(SOON)
         assert (taken, mq.count("q")) == ([b"1"], 1)
         with pytest.raises(batonmq.ResourceError):
             mq.send("q", b"3")
+
+
+@pytest.mark.parametrize("how", ["accept", "reject"])
+def test_whoever_waits_for_a_group_gets_it_when_it_is_free(tmp_path: Path, how: str) -> None:
+    with batonmq.connect(tmp_path / "queues.db") as mq:
+        mq.declare("q")
+        mq.send_many("q", [batonmq.Message(b"%d" % number, group="a") for number in range(2)])
+        with mq.receiver("q") as receiver, mq.receiver("q") as other:
+            (held,) = receiver.receive(1, wait=SOON)
+            came: list[batonmq.Delivery] = []
+            waiter = threading.Thread(target=lambda: came.extend(other.receive(1, wait=SOON)))
+            waiter.start()
+            _until_waited_for(mq, "q")
+            getattr(held, how)()
+            waiter.join(SOON / 2)
+            assert [delivery.body for delivery in came] == [b"1"]
+
+
+def _until_waited_for(mq: batonmq.Connection, name: str) -> None:
+    broker = mq.native
+    assert isinstance(broker, Broker)
+    queue = broker.vhosts["/"].queues[name]
+    deadline = time.monotonic() + SOON
+    while not queue.takers:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 def test_a_peek_shows_nothing_that_somebody_holds(tmp_path: Path) -> None:

@@ -177,6 +177,9 @@ class Inbox(Consumer):
         queued = self._held.pop(tag, None)  # type: ignore[call-overload]
         if queued is None:
             raise LeaseLost("the message is no longer in this receiver's hands")
+        if self.queue.selection is not None:
+            # Its group may be what another waits for; who asks for nothing himself does not make the queue look.
+            self.queue.touch()
         return queued  # type: ignore[no-any-return]
 
     def holds(self, tag: object) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import time
 
 from batonmq.engines.embedded.ownership import InUse
@@ -17,17 +16,16 @@ from batonmq.engines.embedded.registry import own_file
 
 
 def own(path: str) -> None:
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    # Waited for, not handled: a handler that sets what its own thread waits for can find the lock of it taken.
+    # Before the engine's threads are made, which inherit it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     engine = None
     while engine is None:
         try:
             engine = own_file(path)
         except InUse:
             time.sleep(0.002)
-    # A handler runs between two waits at the latest.
-    while not ended.wait(0.01):
-        pass
+    signal.sigwait({signal.SIGTERM})
     engine.close()
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from batonmq.broker.consumer import Consumer
-    from batonmq.broker.lane import Lane
+    from batonmq.broker.lanes.lane import Lane
+    from batonmq.broker.model.consumer import Consumer
     from batonmq.properties import Properties
 
 # How a queued message is kept in the store.

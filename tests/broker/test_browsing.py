@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.support.driven import Driven
 
-from batonmq.broker.browsing import Browser
+from batonmq.broker.queues.browsing import Browser
 from batonmq.message import Message
 
 

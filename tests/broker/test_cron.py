@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from batonmq.broker.cron import Cron, CronError, parse_cron
+from batonmq.broker.features.cron import Cron, CronError, parse_cron
 
 Zone = Callable[[str], None]
 # Central Europe: an hour ahead of UTC, two in summer, from 2 o'clock of the last Sunday of March until 3 o'clock of

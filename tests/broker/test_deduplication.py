@@ -9,7 +9,7 @@ import pytest
 from tests.support.timed import Holder, Timed
 
 from batonmq.broker import KEPT, STORED
-from batonmq.broker.publish_headers import key_of
+from batonmq.broker.features.publish_headers import key_of
 from batonmq.errors import PreconditionFailed
 from batonmq.fields import FieldValue, LongLong, UnsignedByte
 

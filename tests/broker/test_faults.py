@@ -10,8 +10,8 @@ import pytest
 from tests.support.driven import Taker
 from tests.support.timed import Timed
 
-from batonmq.broker.faults import STRIKES
-from batonmq.broker.queue import Queue
+from batonmq.broker.model.faults import STRIKES
+from batonmq.broker.queues.queue import Queue
 from batonmq.errors import StoreError
 from batonmq.fields import FieldValue
 from batonmq.message import QueuedMessage

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from hypothesis import given, strategies as st
 
-from batonmq.broker.exchanges.base import Binding
-from batonmq.broker.exchanges.headers import WAYS, HeadersExchange, _matches
+from batonmq.broker.routing.exchanges.base import Binding
+from batonmq.broker.routing.exchanges.headers import WAYS, HeadersExchange, _matches
 from batonmq.fields import FieldValue
 
 VALUES: st.SearchStrategy[FieldValue] = st.sampled_from(

@@ -9,7 +9,7 @@ import pytest
 from tests.support.driven import Driven
 
 from batonmq.broker import Operations, Permission, User
-from batonmq.broker.management import MANAGEMENT
+from batonmq.broker.management.target import MANAGEMENT
 from batonmq.message import Message
 from batonmq.properties import Properties
 

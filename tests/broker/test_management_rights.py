@@ -10,7 +10,7 @@ import pytest
 from tests.support.driven import Driven
 
 from batonmq.broker import Operations, Permission, User
-from batonmq.broker.management import MANAGEMENT, OPERATIONS
+from batonmq.broker.management.target import MANAGEMENT, OPERATIONS
 from batonmq.errors import AccessRefused
 from batonmq.message import Message
 from batonmq.properties import Properties

@@ -9,8 +9,8 @@ import pytest
 from tests.support.driven import Driven, HandClock
 from tests.support.timed import Timed
 
-from batonmq.broker.line import Line
-from batonmq.broker.policies import read_policy
+from batonmq.broker.lanes.consumers import Line
+from batonmq.broker.vhosts.policies import read_policy
 
 MANY = 10_000
 

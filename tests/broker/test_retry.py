@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.support.timed import Holder, Timed
 
-from batonmq.broker.retry import retry_delay
-from batonmq.broker.settings import TIME_MAX, Settings
+from batonmq.broker.features.retry import retry_delay
+from batonmq.broker.model.settings import TIME_MAX, Settings
 from batonmq.errors import PreconditionFailed
 from batonmq.fields import FieldValue
 

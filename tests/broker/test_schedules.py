@@ -9,7 +9,7 @@ import pytest
 from tests.support.timed import Timed
 
 from batonmq.broker import KEPT, STORED
-from batonmq.broker.delays import HEAP_MESSAGES
+from batonmq.broker.features.delays import HEAP_MESSAGES
 from batonmq.errors import PreconditionFailed
 from batonmq.fields import FieldValue
 from batonmq.message import DURABLE, IN_MEMORY

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from batonmq.broker.selector import SelectorError, parse_selector
+from batonmq.broker.selectors.parser import SelectorError, parse_selector
 from batonmq.errors import BrokerError
 from batonmq.fields import FieldValue, SignedByte
 from batonmq.message import Message

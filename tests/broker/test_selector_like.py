@@ -8,8 +8,8 @@ import time
 import pytest
 from hypothesis import given, strategies as st
 
-from batonmq.broker import selector_like
-from batonmq.broker.selector_like import Like
+from batonmq.broker.selectors import like
+from batonmq.broker.selectors.like import Like
 
 LONG = 120_000
 
@@ -18,14 +18,14 @@ def as_expression(pattern: str) -> str:
     return "".join({"_": ".", "%": ".*"}.get(character) or re.escape(character) for character in pattern)
 
 
-@pytest.mark.parametrize("few", [selector_like.FEW, 0])
+@pytest.mark.parametrize("few", [like.FEW, 0])
 @given(st.text("ab_%_é☃", max_size=8), st.one_of(st.text("ab", max_size=12), st.text("abé☃", max_size=12)))
 def test_it_fits_what_an_expression_fits(few: int, pattern: str, text: str) -> None:
-    before, selector_like.FEW = selector_like.FEW, few
+    before, like.FEW = like.FEW, few
     try:
         fits = Like(pattern, "").fits(text)
     finally:
-        selector_like.FEW = before
+        like.FEW = before
     assert fits is (re.fullmatch(as_expression(pattern), text, re.DOTALL) is not None)
 
 

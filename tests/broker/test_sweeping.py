@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.support.driven import Driven
 
-from batonmq.broker.sweeping import Sweep
+from batonmq.broker.operations.bulk import Sweep
 from batonmq.errors import AccessRefused, NotFound, PreconditionFailed, StoreError
 from batonmq.message import Message
 from batonmq.properties import Properties

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.support.driven import HandClock
 
-from batonmq.broker.timetable import Timetable
+from batonmq.broker.model.timetable import Timetable
 
 
 def run(timetable: Timetable) -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, strategies as st
 from tests.support.driven import Driven
 
-from batonmq.broker.exchanges.base import Binding
-from batonmq.broker.exchanges.topic import TopicExchange
+from batonmq.broker.routing.exchanges.base import Binding
+from batonmq.broker.routing.exchanges.topic import TopicExchange
 
 WORDS = st.lists(st.sampled_from(["#", "*", "a", "b", ""]), max_size=6).map(".".join)
 KEYS = st.lists(st.sampled_from(["a", "b", "", "*", "#"]), max_size=6).map(".".join)

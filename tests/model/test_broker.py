@@ -23,9 +23,9 @@ from hypothesis.stateful import (
 )
 
 from batonmq.broker import Consumer
-from batonmq.broker.queue import REFUSED
-from batonmq.broker.selector import parse_selector
-from batonmq.broker.sweeping import Sweep
+from batonmq.broker.operations.bulk import Sweep
+from batonmq.broker.queues.queue import REFUSED
+from batonmq.broker.selectors.parser import parse_selector
 from batonmq.fields import FieldValue
 from batonmq.message import Message, QueuedMessage
 from batonmq.properties import Properties

@@ -34,7 +34,7 @@ MADE_OF = (
     "batonmq.broker.backlog",
     "batonmq.broker.commit_gate",
     "batonmq.broker.connection_log",
-    "batonmq.broker.operations",
+    "batonmq.broker.operations.operations",
     "batonmq.protocols.amqp091.channel",
     "batonmq.protocols.amqp091.consuming",
     "batonmq.protocols.amqp091.handshake",

@@ -12,7 +12,7 @@ import pytest
 from tests.server.echo import until
 from tests.support.wire import Address, Wire, connection_error
 
-from batonmq.broker.access import BUSY, LogInAnswer, User
+from batonmq.broker.model.access import BUSY, LogInAnswer, User
 from batonmq.server import log_ins as module
 from batonmq.server.authenticator import Authenticator
 from batonmq.server.broker_server import Server

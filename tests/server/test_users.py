@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from batonmq.broker.access import Permission, User
+from batonmq.broker.model.access import Permission, User
 from batonmq.server import authenticator as module
 from batonmq.server.authenticator import Authenticator
 from batonmq.server.failures import ConfigError

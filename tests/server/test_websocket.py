@@ -19,7 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from batonmq.broker.access import User
+from batonmq.broker.model.access import User
 from batonmq.server.websocket import FIRST_MESSAGE_SIZE, WebSocketSession, WebSocketSettings
 
 Run = Callable[[Coroutine[object, object, None]], None]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.support.driven import Driven
 
-from batonmq.broker import tidying
+from batonmq.broker.vhosts import vacuum
 from batonmq.store import sweeper
 
 MEBIBYTE = 1 << 20
@@ -31,7 +31,7 @@ def test_a_drained_file_shrinks_once_it_is_quiet(tmp_path: Path) -> None:
     fill_and_drain(driven)
     assert path.stat().st_size > 90 * MEBIBYTE
     for _ in range(100):
-        driven.wait(tidying.QUIET)
+        driven.wait(vacuum.QUIET)
     kept = sweeper.FREE_PAGES_KEPT * 8_192
     assert path.stat().st_size < kept + 4 * MEBIBYTE
     assert driven.broker.next_due() is None
@@ -44,5 +44,5 @@ def test_a_busy_file_is_left_alone(tmp_path: Path) -> None:
     size = path.stat().st_size
     for number in range(10):
         driven.publish(str(number))
-        driven.wait(tidying.QUIET)
+        driven.wait(vacuum.QUIET)
     assert path.stat().st_size == size

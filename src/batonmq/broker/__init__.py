@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from batonmq.broker.access import Permission, User
 from batonmq.broker.backlog import Backlog, Share
-from batonmq.broker.broker import Broker
 from batonmq.broker.commit_gate import CommitGate
-from batonmq.broker.consumer import Consumer
-from batonmq.broker.operations import Operations, Route
-from batonmq.broker.queue import KEPT, REFUSED, STORED, Queue
+from batonmq.broker.model.access import Permission, User
+from batonmq.broker.model.consumer import Consumer
+from batonmq.broker.operations.operations import Operations, Route
+from batonmq.broker.queues.queue import KEPT, REFUSED, STORED, Queue
+from batonmq.broker.vhosts.broker import Broker
 
 __all__ = [
     "KEPT",

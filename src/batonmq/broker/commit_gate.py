@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batonmq.broker.broker import Broker
+    from batonmq.broker.vhosts.broker import Broker
     from batonmq.errors import StoreError
 
 

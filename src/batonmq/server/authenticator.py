@@ -12,7 +12,7 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping
 
-from batonmq.broker.access import User
+from batonmq.broker.model.access import User
 from batonmq.server.failures import ConfigError
 from batonmq.server.passwords import hash_password, verify_password
 from batonmq.server.users import GUEST, Account, UserFile

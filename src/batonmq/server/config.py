@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from batonmq.broker.policies import Policy, read_policy
+from batonmq.broker.vhosts.policies import Policy, read_policy
 from batonmq.errors import PreconditionFailed
 from batonmq.fields import FieldValue
 from batonmq.protocols.stomp import DIALECTS

@@ -18,7 +18,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
-from batonmq.broker.access import LogInAnswer, User
+from batonmq.broker.model.access import LogInAnswer, User
 from batonmq.server.interface import Session
 from batonmq.server.log_ins import Attempt
 from batonmq.server.recognise import ServedProtocol, recognise

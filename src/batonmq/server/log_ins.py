@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from batonmq.broker.access import BUSY, LogInAnswer
 from batonmq.broker.connection_log import quoted
+from batonmq.broker.model.access import BUSY, LogInAnswer
 from batonmq.clock import Clock
 from batonmq.server.authenticator import Authenticator
 from batonmq.server.fair_line import FairLine, network

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from batonmq.broker.access import Permission, User
-from batonmq.broker.patterns import PatternError, compile_pattern
+from batonmq.broker.model.access import Permission, User
+from batonmq.broker.patterns.expressions import PatternError, compile_pattern
 from batonmq.server.data_directory import exclusive_lock
 from batonmq.server.failures import ConfigError
 from batonmq.server.passwords import check_hash

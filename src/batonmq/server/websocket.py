@@ -21,7 +21,7 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from batonmq.broker.access import User
+from batonmq.broker.model.access import User
 from batonmq.server.interface import Host, Session
 from batonmq.server.websocket_handshake import (
     LONGEST_REQUEST,

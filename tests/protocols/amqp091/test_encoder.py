@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 from pamqp import body, commands as spec, frame, header
 
-from batonmq.broker.lane import Lane
+from batonmq.broker.lanes.lane import Lane
 from batonmq.fields import FieldError
 from batonmq.message import Message, QueuedMessage
 from batonmq.properties import EMPTY, Properties

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, strategies as st
 
-from batonmq.broker.publish_headers import DEDUPLICATION, DELAY, DELIVER_AT
+from batonmq.broker.features.publish_headers import DEDUPLICATION, DELAY, DELIVER_AT
 from batonmq.fields import FieldValue, LongLong, LongString, Timestamp
 from batonmq.properties import EMPTY, Properties
 from batonmq.protocols.stomp.dialects import ACTIVEMQ, ARTEMIS, DIALECTS, RABBITMQ, SPEC, Dialect

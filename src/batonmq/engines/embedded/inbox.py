@@ -9,7 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from batonmq.broker import Consumer, Queue
-from batonmq.broker.reclaiming import hand_on, reclaim
+from batonmq.broker.queues.reclaiming import hand_on, reclaim
 from batonmq.engines.interface import How
 from batonmq.engines.tickets import Ticket
 from batonmq.engines.values import Incoming, Message

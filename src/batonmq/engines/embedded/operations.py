@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker import REFUSED, Operations, Permission, Queue, User
-from batonmq.broker.browsing import Browser
+from batonmq.broker.queues.browsing import Browser
 from batonmq.engines.traces import without_traces
 from batonmq.engines.values import Fate, Message, QueueOptions
 from batonmq.errors import BatonError, ResourceError, StoreError

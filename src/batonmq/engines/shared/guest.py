@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, TypeAlias, TypeVar, cast
 
 import msgspec
 
-from batonmq.broker.reclaiming import reclaim
+from batonmq.broker.queues.reclaiming import reclaim
 from batonmq.engines.embedded.capabilities import CAPABILITIES
 from batonmq.engines.embedded.core import CommitTicket, Core
 from batonmq.engines.embedded.engine import EmbeddedEngine, EmbeddedSubscription

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batonmq.broker.replies import REPLY_TO
-from batonmq.broker.settings import read_priority
+from batonmq.broker.model.settings import read_priority
+from batonmq.broker.routing.direct_replies import REPLY_TO
 from batonmq.errors import PreconditionFailed
 from batonmq.protocols.amqp091 import methods, topology
 from batonmq.protocols.amqp091.channel_state import UNLIMITED

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from batonmq.broker import Consumer
-from batonmq.broker.deadletter import counted
+from batonmq.broker.features.dead_letters import counted
 from batonmq.message import QueuedMessage
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.channel_state import UNLIMITED, ChannelState

@@ -6,7 +6,7 @@ import platform
 from typing import TYPE_CHECKING
 
 from batonmq.broker import Operations
-from batonmq.broker.access import BUSY, TOO_MANY_LOG_INS
+from batonmq.broker.model.access import BUSY, TOO_MANY_LOG_INS
 from batonmq.errors import NotAllowed
 from batonmq.fields import FieldError, decode_table
 from batonmq.protocols.amqp091 import methods
@@ -24,7 +24,7 @@ from batonmq.protocols.amqp091.states import (
 )
 
 if TYPE_CHECKING:
-    from batonmq.broker.access import LogInAnswer
+    from batonmq.broker.model.access import LogInAnswer
     from batonmq.fields import FieldValue
     from batonmq.protocols.amqp091.session import AmqpSession
 

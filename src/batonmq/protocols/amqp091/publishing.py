@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from batonmq.broker import KEPT, REFUSED, STORED, Route
-from batonmq.broker.management import refuse_requests
-from batonmq.broker.publish_headers import asks, check_headers
-from batonmq.broker.replies import REPLY_TO
+from batonmq.broker.features.publish_headers import asks, check_headers
+from batonmq.broker.management.target import refuse_requests
+from batonmq.broker.routing.direct_replies import REPLY_TO
 from batonmq.errors import ResourceError
 from batonmq.fields import type_name
 from batonmq.message import Message
@@ -19,7 +19,7 @@ from batonmq.protocols.amqp091.encoder import content_frames, method_frame
 from batonmq.protocols.amqp091.failures import ProtocolFailure
 
 if TYPE_CHECKING:
-    from batonmq.broker.exchanges.base import Target
+    from batonmq.broker.routing.exchanges.base import Target
     from batonmq.fields import FieldValue
     from batonmq.properties import Properties
     from batonmq.protocols.amqp091.methods import BasicPublish

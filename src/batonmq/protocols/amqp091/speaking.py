@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from batonmq.broker import Broker, Operations, Share, User
-    from batonmq.broker.access import LogInAnswer
-    from batonmq.broker.vhost import VirtualHost
+    from batonmq.broker.model.access import LogInAnswer
+    from batonmq.broker.vhosts.vhost import VirtualHost
     from batonmq.errors import StoreError
     from batonmq.fields import FieldValue
     from batonmq.protocols.amqp091.channel import Channel

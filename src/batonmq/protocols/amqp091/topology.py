@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.broker.replies import PREFIX, is_volatile
+from batonmq.broker.routing.direct_replies import PREFIX, is_volatile
 from batonmq.errors import AccessRefused, NotFound
 from batonmq.protocols.amqp091 import methods
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batonmq.broker.room import first_full
+from batonmq.broker.features.room import first_full
 from batonmq.errors import PreconditionFailed, ResourceError
 
 if TYPE_CHECKING:
-    from batonmq.broker.exchanges.base import Target
+    from batonmq.broker.routing.exchanges.base import Target
     from batonmq.message import Message, QueuedMessage
     from batonmq.protocols.amqp091.publishing import Publishing
 

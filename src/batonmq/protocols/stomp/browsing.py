@@ -11,7 +11,7 @@ from batonmq.protocols.stomp.headers import is_text, shown_headers
 from batonmq.protocols.stomp.messages import message_template
 
 if TYPE_CHECKING:
-    from batonmq.broker.browsing import Browsed, Browser
+    from batonmq.broker.queues.browsing import Browsed, Browser
     from batonmq.protocols.stomp.session import StompSession
 
 __all__ = ["Browsing"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from batonmq.broker import Operations
-from batonmq.broker.access import BUSY, TOO_MANY_LOG_INS
+from batonmq.broker.model.access import BUSY, TOO_MANY_LOG_INS
 from batonmq.protocols.stomp.codec import V10, V11, V12, FrameError, unescape
 from batonmq.protocols.stomp.failures import StompFailure
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batonmq.broker import User
-    from batonmq.broker.access import LogInAnswer
+    from batonmq.broker.model.access import LogInAnswer
     from batonmq.protocols.stomp.codec import Head
     from batonmq.protocols.stomp.session import StompSession
 

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Final
 
-from batonmq.broker.settings import ARGUMENTS, require_equivalent
+from batonmq.broker.model.settings import ARGUMENTS, require_equivalent
 from batonmq.errors import NotFound, PreconditionFailed
 from batonmq.fields import LongLong
 from batonmq.protocols.stomp.composites import virtual_topic

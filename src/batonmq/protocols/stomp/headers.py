@@ -9,8 +9,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from batonmq.broker.publish_headers import DEDUPLICATION, DELAY, DELIVER_AT
-from batonmq.broker.schedules import PERIOD, REPEAT
+from batonmq.broker.features.publish_headers import DEDUPLICATION, DELAY, DELIVER_AT
+from batonmq.broker.features.schedules import PERIOD, REPEAT
 from batonmq.fields import FieldError, LongLong, LongString
 from batonmq.properties import Properties, PropertyValues
 from batonmq.protocols.stomp.destinations import shown_address

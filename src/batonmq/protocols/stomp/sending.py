@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker import KEPT, REFUSED, STORED, Route
-from batonmq.broker.management import refuse_requests
-from batonmq.broker.publish_headers import asks, check_headers
-from batonmq.broker.room import first_full
-from batonmq.broker.settings import ARGUMENTS
+from batonmq.broker.features.publish_headers import asks, check_headers
+from batonmq.broker.features.room import first_full
+from batonmq.broker.management.target import refuse_requests
+from batonmq.broker.model.settings import ARGUMENTS
 from batonmq.errors import BrokerError, NotFound, PreconditionFailed, ResourceError
 from batonmq.message import Message
 from batonmq.properties import HEADERS, NOT_PLAIN
@@ -27,7 +27,7 @@ from batonmq.protocols.stomp.headers import OWN_HEADERS, has_time, integer, prop
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batonmq.broker.exchanges.base import Target
+    from batonmq.broker.routing.exchanges.base import Target
     from batonmq.properties import Properties
     from batonmq.protocols.stomp.codec import Head
     from batonmq.protocols.stomp.parser import Event

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batonmq.broker import Broker, Operations, Share, User
-    from batonmq.broker.access import LogInAnswer
-    from batonmq.broker.vhost import VirtualHost
+    from batonmq.broker.model.access import LogInAnswer
+    from batonmq.broker.vhosts.vhost import VirtualHost
     from batonmq.protocols.stomp.parser import Event
 
 __all__ = ["Host", "StompSession"]

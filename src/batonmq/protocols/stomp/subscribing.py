@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batonmq.broker.selector import MessageSelector, parse_selector
+from batonmq.broker.selectors.parser import MessageSelector, parse_selector
 from batonmq.errors import BrokerError
 from batonmq.fields import LongLong
 from batonmq.protocols.stomp.browsing import Browsing
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from batonmq.broker import Queue
-    from batonmq.broker.exchanges.base import Target
+    from batonmq.broker.routing.exchanges.base import Target
     from batonmq.fields import FieldValue
     from batonmq.message import QueuedMessage
     from batonmq.protocols.stomp.session import StompSession

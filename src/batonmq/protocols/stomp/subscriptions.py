@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from batonmq.broker import Consumer
-from batonmq.broker.expiry import NOW_OR_NEVER
+from batonmq.broker.features.expiry import NOW_OR_NEVER
 from batonmq.protocols.stomp.codec import V12
 from batonmq.protocols.stomp.destinations import BY_REASON, QUEUE, TOPIC_EXCHANGE, Destination, shown_address
 from batonmq.protocols.stomp.headers import is_text, shown_headers
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batonmq.broker import Queue
-    from batonmq.broker.selector import MessageSelector
+    from batonmq.broker.selectors.parser import MessageSelector
     from batonmq.fields import FieldValue
     from batonmq.message import Message, QueuedMessage
     from batonmq.protocols.stomp.groups import Group

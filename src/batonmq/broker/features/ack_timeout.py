@@ -1,0 +1,122 @@
+"""The ack deadline: what a consumer has held for too long is taken back, that one message and nothing else.
+
+Deadlines stand in one heap for a queue, which has one timer. Settling is not announced here, which keeps it as quick
+as it is for everybody: an entry whose message is settled is skipped when its time comes, or cleaned up earlier.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+from batonmq.message import HELD, QueuedMessage
+
+if TYPE_CHECKING:
+    from batonmq.broker.model.timetable import Timer
+    from batonmq.broker.queues.queue import Queue
+
+# The timer fires no more often than that; a message is taken back so much late at most.
+GRAIN_SECONDS = 0.01
+
+# Deadline in monotonic seconds, number, message, its delivery count when it was handed out.
+Entry = tuple[float, int, QueuedMessage, int]
+
+
+class Deadlines:
+    """The deliveries of one queue that must be settled in time."""
+
+    __slots__ = ("_armed_for", "_compact_at", "_heap", "_number", "_queue", "_renewed", "_timer")
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+        self._heap: list[Entry] = []
+        self._number = 0
+        self._compact_at = 1024
+        # By row, of what got more time: the number of the entry that counts, and the delivery count.
+        self._renewed: dict[int, tuple[int, int]] = {}
+        self._timer: Timer | None = None
+        self._armed_for = 0.0
+
+    def watch(self, queued: QueuedMessage, milliseconds: int) -> None:
+        """A message was handed out and must be settled in so much time."""
+        self._push(queued, milliseconds / 1000)
+
+    def _push(self, queued: QueuedMessage, seconds: float) -> int:
+        heap = self._heap
+        if len(heap) >= self._compact_at:
+            heap[:] = [entry for entry in heap if self._counts(entry)]
+            heapq.heapify(heap)
+            numbers = {entry[1] for entry in heap}
+            self._renewed = {row: renewed for row, renewed in self._renewed.items() if renewed[0] in numbers}
+            self._compact_at = 2 * len(heap) + 1024
+        deadline = self._queue.broker.clock.monotonic() + seconds
+        self._number = number = self._number + 1
+        heapq.heappush(heap, (deadline, number, queued, queued.deliveries))
+        self._arm(deadline)
+        return number
+
+    def renew(self, queued: QueuedMessage, seconds: float) -> bool:
+        """Give a delivery so much time from now on; False when it is not held any more."""
+        if queued.state != HELD:
+            return False
+        self._renewed[queued.row] = (self._push(queued, seconds), queued.deliveries)
+        return True
+
+    def _counts(self, entry: Entry) -> bool:
+        _, number, queued, deliveries = entry
+        if queued.state != HELD or queued.deliveries != deliveries:
+            return False
+        renewed = self._renewed.get(queued.row)
+        return renewed is None or renewed[1] != deliveries or renewed[0] == number
+
+    def work(self, most: int) -> int:
+        """Take back at most so many late messages; tells how many were looked at."""
+        heap = self._heap
+        now = self._queue.broker.clock.monotonic()
+        done = 0
+        late: list[QueuedMessage] = []
+        while heap and heap[0][0] <= now and done < most:
+            entry = heapq.heappop(heap)
+            done += 1
+            if self._counts(entry):
+                self._renewed.pop(entry[2].row, None)
+                late.append(entry[2])
+        # In the order of the queue, as for any release.
+        late.sort(key=lambda queued: queued.row)
+        if late:
+            self._queue.release([self._take_back(queued) for queued in late])
+        if heap and not self._queue.deleted:
+            if heap[0][0] <= now:
+                self._queue.broker.wants_work(self)
+            else:
+                self._arm(heap[0][0])
+        return done
+
+    def _take_back(self, queued: QueuedMessage) -> QueuedMessage:
+        """The message as another object: whoever has held it keeps the old one, which means nothing any more."""
+        from batonmq.broker.queues.revoked import take_back  # the queue, which it builds on, imports this module
+
+        heir = take_back(queued)
+        if queued.holder is not None:
+            queued.holder.late(queued)
+        return heir
+
+    def stop(self) -> None:
+        """The queue is gone."""
+        self._heap.clear()
+        self._renewed.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _arm(self, deadline: float) -> None:
+        if self._timer is not None:
+            if self._armed_for <= deadline:
+                return
+            self._timer.cancel()
+        self._armed_for = deadline
+        seconds = max(deadline - self._queue.broker.clock.monotonic(), GRAIN_SECONDS)
+        self._timer = self._queue.broker.timetable.after(seconds, self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        self._queue.broker.wants_work(self)

@@ -1,0 +1,201 @@
+"""Dead-lettering: a message that was rejected, expired, pushed out or delivered too often goes to an exchange.
+
+The record of deaths is a header, where clients look for it, but what a client has written there is none: only what
+the broker has written into a ``DeadLetter`` counts, as in RabbitMQ 4. Else a message that is published again with the
+headers that it came with would be taken for one that goes round in a circle, and its record would grow each time.
+
+With the strategy at-least-once, a dead letter that would get nowhere, or to a queue that is full and refuses, is kept
+back in the queue where it died, among what waits for its time, and tried again.
+
+The copy for the dead-letter queue and the removal from the old one are collected into one store transaction: after a
+crash the message is in one of the two places, never in none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.broker.features.publish_headers import DELIVER_AT, TIMES
+from batonmq.fields import LongLong, Timestamp
+from batonmq.message import DURABLE, DeadLetter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batonmq.broker.queues.queue import Queue
+    from batonmq.fields import FieldValue
+    from batonmq.message import Message, QueuedMessage
+    from batonmq.store.interface import StoredMessage
+
+Death = dict[str, "FieldValue"]
+# The header that says why a consumer rejected the message, where it has said so.
+REASON = "x-reject-reason"
+# The header that says how often the message came back.
+COUNT = "x-delivery-count"
+# Headers by which a message would wait once more.
+WAITED = TIMES - {DELIVER_AT}
+COUNT_MAX = 2**63 - 1
+# How long a dead letter that nobody takes waits before it is tried again: as long as it is dead, within these bounds
+# (milliseconds).
+WAIT_MIN, WAIT_MAX = 1_000, 30_000
+
+
+def with_reason(message: Message, reason: str) -> Message:
+    """The message with the reason that its consumer gave."""
+    headers = {**(message.properties.headers or {}), REASON: reason}
+    return message.with_properties(message.properties.replace(headers=headers))
+
+
+def dead_letter(queue: Queue, queued: QueuedMessage, reason: str) -> None:
+    """Send a message's copy to its queue's dead-letter exchange, if it has one.
+
+    Reasons: 'rejected', 'expired', 'maxlen', 'delivery_limit'.
+    """
+    dead_letter_message(queue, uncounted(queue, queued), reason, queued if queued.stored == DURABLE else None)
+
+
+def dead_letter_message(queue: Queue, message: Message, reason: str, origin: QueuedMessage | None = None) -> None:
+    """The same for a message that never was in the queue (x-overflow reject-publish-dlx), or is not in the store.
+
+    The copy of one that is, ``origin``, is owed: it may not be lost where a batch fails, since nobody would be told.
+    """
+    settings = queue.settings
+    name = settings.dead_letter_exchange
+    if name is None or (name not in queue.vhost.exchanges and not settings.dead_letters_at_least_once):
+        return
+    original = message.properties
+    # It has waited already.
+    headers = {name: value for name, value in (original.headers or {}).items() if name not in WAITED}
+    keys = [message.routing_key, *_keys(headers.get("CC"))]
+    before = deaths_of(message, headers)
+    deaths = _record(queue, message, keys, reason, before)
+    headers["x-death"] = list(deaths)
+    for part in ("queue", "reason", "exchange"):
+        # The first death is told once; the order of x-death does not tell it, as what dies again moves to the front.
+        if not before:
+            headers[f"x-first-death-{part}"] = deaths[0][part]
+        headers[f"x-last-death-{part}"] = deaths[0][part]
+    properties = original.replace(headers=headers, expiration=None)
+    copy = DeadLetter(name, message.routing_key, properties, message.body)
+    if not _bring(queue, copy, headers, deaths, origin):
+        if origin is not None:
+            queue.store.owe(copy, origin)
+        queue.delaying().add(copy, _now(queue) + WAIT_MIN)
+
+
+def is_kept_back(queue: Queue, message: Message) -> bool:
+    """Of a message that waits in this queue: is it a dead letter that nobody has taken yet?"""
+    if not message.is_dead_letter:
+        return False
+    deaths = deaths_of(message, message.properties.headers or {})
+    return bool(deaths) and deaths[0].get("queue") == queue.name
+
+
+def bring_again(queue: Queue, queued: QueuedMessage) -> int:
+    """Try anew to get rid of a dead letter that was kept back; 0: it is gone, else when to try again (ms)."""
+    message = queued.message
+    headers = message.properties.headers or {}
+    deaths = deaths_of(message, headers)
+    if _bring(queue, message, headers, deaths, queued if queued.stored == DURABLE else None):
+        return 0
+    now = _now(queue)
+    died = deaths[0].get("time")
+    age = now - int(died) * 1000 if isinstance(died, int) else 0
+    # After twice the time, so that a million of them cost little.
+    return now + min(max(age, WAIT_MIN), WAIT_MAX)
+
+
+def _bring(
+    queue: Queue,
+    message: Message,
+    headers: Mapping[str, FieldValue],
+    deaths: list[Death],
+    origin: QueuedMessage | None,
+) -> bool:
+    """Publish to the dead letters; False: it must stay, as it would get nowhere or somebody would refuse it."""
+    settings = queue.settings
+    name = settings.dead_letter_exchange
+    if name is None:
+        # There are no dead letters any more.
+        return True
+    exchange = queue.vhost.exchanges.get(name)
+    keys = [message.routing_key, *_keys(headers.get("CC"))]
+    if settings.dead_letter_routing_key is not None:
+        keys = [settings.dead_letter_routing_key]
+    targets = queue.vhost.route(exchange, keys, headers, message.properties) if exchange is not None else []
+    # What was rejected went through a client's hands, so a cycle with it makes progress; the others would go round
+    # for ever by themselves.
+    wanted = [target for target in targets if deaths[0]["reason"] == "rejected" or not _is_cycle(target.name, deaths)]
+    if settings.dead_letters_at_least_once and not (
+        targets and all(target.has_room_for(message.size) for target in wanted)
+    ):
+        return False
+    copy = DeadLetter(name, keys[0], message.properties, message.body)
+    if origin is not None:
+        queue.store.owe(copy, origin)
+    for target in wanted:
+        target.expect(copy)
+    queue.vhost.publish(copy, wanted)
+    return True
+
+
+def _now(queue: Queue) -> int:
+    return int(queue.broker.clock.time() * 1000)
+
+
+def counted(message: Message, deliveries: int) -> Message:
+    """The message with the header x-delivery-count: how often it came back, in queues with a delivery limit."""
+    headers = {**(message.properties.headers or {}), COUNT: LongLong(deliveries)}
+    return message.with_properties(message.properties.replace(headers=headers))
+
+
+def uncounted(queue: Queue, queued: QueuedMessage | StoredMessage) -> Message:
+    """The message as it leaves this queue for another, where it has not come back yet: without that header."""
+    message = queued.message
+    if not queued.deliveries or not queue.settings.counts_deliveries:
+        return message
+    headers = {name: value for name, value in (message.properties.headers or {}).items() if name != COUNT}
+    return message.with_properties(message.properties.replace(headers=headers or None))
+
+
+def deaths_of(message: Message, headers: Mapping[str, FieldValue]) -> list[Death]:
+    """The broker's record of the message's deaths, the last one first."""
+    record = headers.get("x-death") if message.is_dead_letter else None
+    return [dict(entry) for entry in record if isinstance(entry, dict)] if isinstance(record, list) else []
+
+
+def _record(queue: Queue, message: Message, keys: list[str], reason: str, known: list[Death]) -> list[Death]:
+    """The x-death table with this death first: one entry for each queue and reason, with a count."""
+    deaths = list(known)
+    count = 1
+    for entry in deaths:
+        if entry.get("queue") == queue.name and entry.get("reason") == reason:
+            before = entry.get("count")
+            count = min(before + 1, COUNT_MAX) if isinstance(before, int) else 1
+            deaths.remove(entry)
+            break
+    death: Death = {
+        "count": LongLong(count),
+        "reason": reason,
+        "queue": queue.name,
+        "time": Timestamp(int(queue.broker.clock.time())),
+        "exchange": message.exchange,
+        "routing-keys": list(keys),
+    }
+    if message.properties.expiration is not None:
+        death["original-expiration"] = message.properties.expiration
+    return [death, *deaths]
+
+
+def _is_cycle(name: str, deaths: list[Death]) -> bool:
+    """Did the message leave that queue before, and come here without any client having rejected it?"""
+    for entry in deaths:
+        if entry.get("reason") == "rejected":
+            return False
+        if entry.get("queue") == name:
+            return True
+    return False
+
+
+def _keys(carbon_copies: FieldValue) -> list[str]:
+    return [str(key) for key in carbon_copies if isinstance(key, str)] if isinstance(carbon_copies, list) else []

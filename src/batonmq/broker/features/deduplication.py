@@ -1,0 +1,176 @@
+"""De-duplication: of messages with one key, within a window, a queue takes the first.
+
+A key is a digest of the header's value. Keys stand in memory in the order of their time, 300 bytes each; those of
+persistent messages of a durable queue also in a table of the store, written in the transaction of their message. A key
+leaves when the window's time is over or more keys than its size have come since: a few with each publish, and in
+slices when nothing is published.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from batonmq.broker.features.publish_headers import key_of
+from batonmq.store.interface import POSITION_BITS
+
+if TYPE_CHECKING:
+    from batonmq.broker.model.timetable import Timer
+    from batonmq.broker.queues.queue import Queue
+    from batonmq.message import Message, QueuedMessage
+
+# How many keys a queue remembers unless it was told otherwise.
+SIZE = 100_000
+# Keys that leave with each publish at most: twice as many as come in, so that the table shrinks when it is to.
+PRUNE_ON_PUBLISH = 2
+LOOK_SECONDS = 60.0
+
+
+class Deduplication:
+    """The keys of one queue."""
+
+    __slots__ = ("_fresh", "_fresh_batch", "_keys", "_next", "_older", "_older_batch", "_queue", "_timer")
+
+    def __init__(self, queue: Queue, known: list[tuple[int, bytes, int]]) -> None:
+        """``known``: what the store found."""
+        self._queue = queue
+        # Key: its number, and when it came (ms of the epoch).
+        self._keys = OrderedDict((key, (number, at)) for number, key, at in known)
+        self._next = (known[-1][0] if known else queue.lane.lane_id << POSITION_BITS) + 1
+        # Keys whose message is not on the disk yet, in the batch that is collected and those before it, each with a
+        # duplicate: should the first one be lost, its producer is told so, but the duplicate's is not.
+        self._fresh: dict[bytes, Message | None] = {}
+        self._fresh_batch = 0
+        self._older: dict[bytes, Message | None] = {}
+        self._older_batch = 0
+        self._timer: Timer | None = None
+        self._arm()
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def _now(self) -> int:
+        return int(self._queue.broker.clock.time() * 1000)
+
+    def is_known(self, key: bytes, message: Message) -> bool:
+        """Did a message with this key come within the window?"""
+        known = self._keys.get(key)
+        if known is None:
+            return False
+        if self._is_over(known[1], self._now()):
+            self._drop(key)
+            return False
+        for waiting in (self._fresh, self._older):
+            if key in waiting:
+                waiting[key] = message
+        return True
+
+    def is_uncommitted(self, key: bytes) -> bool:
+        """May the message with this key still be lost?"""
+        committed = self._queue.store.committed
+        return (key in self._fresh and self._fresh_batch > committed) or (
+            key in self._older and self._older_batch > committed
+        )
+
+    def note(self, key: bytes, *, is_stored: bool) -> None:
+        """A message with a new key is taken; ``is_stored``: its key is to survive a restart as the message does."""
+        now = self._now()
+        number = self._next
+        self._next = number + 1
+        self._keys[key] = (number, now)
+        if is_stored:
+            self._queue.store.note_seen(number, key, now)
+            self._turn_page()
+            self._fresh[key] = None
+        self._prune(PRUNE_ON_PUBLISH)
+        if self._timer is None:
+            self._arm()
+
+    def _turn_page(self) -> None:
+        store = self._queue.store
+        if store.batch == self._fresh_batch:
+            return
+        if store.committed >= self._fresh_batch:
+            self._older = {}
+        elif store.committed >= self._older_batch:
+            self._older = self._fresh
+        else:
+            self._older.update(self._fresh)
+        self._older_batch = self._fresh_batch
+        self._fresh = {}
+        self._fresh_batch = store.batch
+
+    def lost(self, queued: QueuedMessage) -> None:
+        """The store could not keep this message: its key is free again, or its duplicate takes its place."""
+        key = key_of(queued.message.properties.headers or {})
+        if key is None or key not in self._keys:
+            return
+        self._drop(key)
+        duplicate = self._fresh.pop(key, None) or self._older.pop(key, None)
+        if duplicate is not None:
+            self._queue.publish(duplicate)
+
+    def _drop(self, key: bytes) -> None:
+        number, _ = self._keys.pop(key)
+        self._forget(number, number)
+
+    def _forget(self, first: int, last: int) -> None:
+        if self._queue.kept:
+            self._queue.store.forget_seen(first, last)
+
+    # ------------------------------------------------------------------ pruning
+
+    def _is_over(self, at: int, now: int) -> bool:
+        window = self._queue.settings.deduplication_window
+        return window is not None and at <= now - window
+
+    def _prune(self, most: int) -> int:
+        """Forget the oldest keys that are too old or too many; tells how many went."""
+        keys = self._keys
+        now = self._now()
+        size = self._queue.settings.deduplication_size or SIZE
+        first = last = count = 0
+        while keys and count < most:
+            number, at = next(iter(keys.values()))
+            if len(keys) <= size and not self._is_over(at, now):
+                break
+            keys.popitem(last=False)
+            first = first or number
+            last = number
+            count += 1
+        if count:
+            self._forget(first, last)
+        return count
+
+    def work(self, most: int) -> int:
+        """Forget some of what is over; tells how many keys. The broker asks again while there is more."""
+        if self._queue.deleted:
+            return 0
+        count = self._prune(most)
+        if count == most:
+            self._queue.broker.wants_work(self)
+        else:
+            self._arm()
+        return count
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        window = self._queue.settings.deduplication_window
+        if window is None or not self._keys:
+            return
+        seconds = (next(iter(self._keys.values()))[1] + window - self._now()) / 1000
+        self._timer = self._queue.broker.timetable.after(min(max(seconds, 0.1), LOOK_SECONDS), self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        self._queue.broker.wants_work(self)
+
+    def stop(self) -> None:
+        """The queue is gone."""
+        self._keys.clear()
+        self._fresh = {}
+        self._older = {}
+        if self._timer is not None:
+            self._timer.cancel()

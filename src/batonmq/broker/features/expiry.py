@@ -1,0 +1,147 @@
+"""Time to live: messages leave wherever they stand in the queue when their time is over.
+
+What is in memory stands in a heap by its time; what is paged out is found by an index of the store. The queue has at
+most one timer.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+from weakref import proxy
+
+from batonmq.message import READY, QueuedMessage
+
+if TYPE_CHECKING:
+    from batonmq.broker.lanes.lane import Lane
+    from batonmq.broker.model.timetable import Timer
+    from batonmq.broker.queues.queue import Queue
+
+# A time to live of 0: to a consumer that waits now, or never.
+NOW_OR_NEVER = 1
+# Messages that expire in one go, so that a million at once do not hold up the loop.
+SLICE = 1_000
+
+
+class Expiry:
+    """A queue's messages that have a time limit."""
+
+    __slots__ = ("_armed_for", "_compact_at", "_heap", "_paged_next", "_queue", "_timer", "_watched", "watching")
+
+    def __init__(self, queue: Queue) -> None:
+        # No cycle: a queue that is deleted is not to wait for the collector.
+        self._queue = proxy(queue)
+        # Time and row, each row once; and by row the object that is the message now, as a message that was left to the
+        # store and read again, or came back from a consumer, is watched anew.
+        self._heap: list[tuple[int, int]] = []
+        self._watched: dict[int, QueuedMessage] = {}
+        # Entries of messages that left before their time stay in the heap; beyond this length it is cleaned.
+        self._compact_at = 1024
+        self._timer: Timer | None = None
+        self._armed_for = 0
+        # When the next paged message expires, or might.
+        self._paged_next = 0
+        # Is there anything with a time limit?
+        self.watching = False
+
+    def _now(self) -> int:
+        return int(self._queue.broker.clock.time() * 1000)
+
+    def stamp(self, queued: QueuedMessage) -> None:
+        """Set when a new message expires: the shorter of its own time and its queue's."""
+        ttl = self._queue.settings.ttl
+        own = queued.message.properties.expiration
+        if own is not None:
+            ttl = int(own) if ttl is None else min(ttl, int(own))
+        if ttl is not None:
+            queued.expires_at = self._now() + ttl if ttl else NOW_OR_NEVER
+
+    def watch(self, queued: QueuedMessage) -> None:
+        """A message with a time limit is in the window."""
+        heap = self._heap
+        if len(heap) >= self._compact_at:
+            self._watched = {row: known for row, known in self._watched.items() if known.state == READY}
+            heap[:] = [(known.expires_at, row) for row, known in self._watched.items()]
+            heapq.heapify(heap)
+            self._compact_at = 2 * len(heap) + 1024
+        if queued.row not in self._watched:
+            heapq.heappush(heap, (queued.expires_at, queued.row))
+        self._watched[queued.row] = queued
+        self.watching = True
+        self._arm(queued.expires_at)
+
+    def watch_paged(self, expires_at: int) -> None:
+        """A message with a time limit is left to the store."""
+        if not self._paged_next or expires_at < self._paged_next:
+            self._paged_next = expires_at
+        self.watching = True
+        self._arm(expires_at)
+
+    def is_over(self, queued: QueuedMessage) -> bool:
+        """Is this message's time over?"""
+        return queued.expires_at <= self._now()
+
+    def drop(self, queued: QueuedMessage) -> None:
+        """A message that was taken out of its lane has expired."""
+        self._queue.discard(queued, "expired")
+
+    def expire(self) -> None:
+        """Let go of everything whose time is over."""
+        now = self._now()
+        heap = self._heap
+        left = SLICE
+        while heap and heap[0][0] <= now and left:
+            left -= 1
+            queued = self._watched.pop(heapq.heappop(heap)[1])
+            if queued.state == READY:
+                queued.lane.take_out(queued)
+                self.drop(queued)
+        if self._paged_next and self._paged_next <= now:
+            for lane in self._queue.lanes:
+                if lane.paged:
+                    self._queue.broker.wants_expiry(lane)
+            self._paged_next = 0
+        self.watching = bool(heap or self._paged_next)
+        if heap:
+            self._arm(heap[0][0])
+        if self._paged_next:
+            self._arm(self._paged_next)
+
+    def expire_paged(self, lane: Lane) -> None:
+        """The same for what is only in the store; called when the store is free. Raises StoreError."""
+        dropped = 0
+        for stored in lane.store.expired(lane.horizon, lane.last_row, self._now(), SLICE):
+            if stored.row in lane.held:
+                continue
+            dropped += 1
+            queued = QueuedMessage(stored.message, lane, stored.row)
+            queued.stored = stored.stored
+            lane.unpage(stored)
+            self.drop(queued)
+        following = lane.store.next_expiry(lane.horizon, lane.last_row)
+        if following:
+            # What is over while a consumer holds it, or cannot be read, is found each time: once a second will do.
+            self.watch_paged(following if dropped else max(following, self._now() + 1_000))
+
+    def stop(self) -> None:
+        """The queue is gone."""
+        self._heap.clear()
+        self._watched.clear()
+        self._paged_next = 0
+        self.watching = False
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _arm(self, expires_at: int) -> None:
+        if self._armed_for and self._armed_for <= expires_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._armed_for = expires_at
+        seconds = max(expires_at - self._now(), 0) / 1000
+        self._timer = self._queue.broker.timetable.after(seconds, self._fire)
+
+    def _fire(self) -> None:
+        self._armed_for = 0
+        self._timer = None
+        self._queue.touch()

@@ -1,0 +1,124 @@
+"""Message groups: messages with one group id are in one consumer's hands at a time, in their order.
+
+A consumer owns a group while it holds unsettled messages of it. Settling is not announced here, which keeps it as
+quick as it is for everybody: whether what was handed out is still held is looked up when somebody else wants the group.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING
+
+from batonmq.message import HELD
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from batonmq.broker.model.consumer import Consumer
+    from batonmq.message import Message, QueuedMessage
+
+# The headers that hold a group id: ours, and the one of JMS (of ActiveMQ's and Artemis' clients).
+GROUP_HEADERS = ("x-group", "JMSXGroupID")
+OURS, OF_JMS = b"x-group", b"JMSXGroupID"
+# So many groups are remembered with the consumer that had them last.
+REMEMBERED = 4_096
+
+
+def group_of(message: Message, header: str | None) -> str | None:
+    """A message's group; None when it has none. ``header`` is its queue's own name for it, instead of the usual ones.
+
+    Costs 0.1 us for a message with headers but no group.
+    """
+    properties = message.properties
+    if header is None:
+        raw = properties.raw
+        if OURS not in raw and OF_JMS not in raw:
+            return None
+        names: tuple[str, ...] = GROUP_HEADERS
+    elif properties.mentions(header.encode()):
+        names = (header,)
+    else:
+        return None
+    headers = properties.headers or {}
+    for name in names:
+        value = headers.get(name)
+        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+            return str(value)
+    return None
+
+
+class _Group:
+    """What is held of a group, and by whom; None stands for those who fetch one by one."""
+
+    __slots__ = ("held", "owner")
+
+    def __init__(self, owner: Consumer | None) -> None:
+        self.owner = owner
+        self.held: deque[QueuedMessage] = deque()
+
+    def is_held(self) -> bool:
+        held = self.held
+        while held and not (held[0].state == HELD and held[0].holder is self.owner):
+            held.popleft()
+        return bool(held)
+
+
+class Groups:
+    """The groups of one queue of which something is, or just was, in a consumer's hands: bounded by what is held."""
+
+    __slots__ = ("_clean_at", "_groups", "_last")
+
+    def __init__(self) -> None:
+        self._groups: dict[str, _Group] = {}
+        self._clean_at = 1_024
+        # Whoever had a group last gets more of it first, if it waits: caches of its worker are warm.
+        self._last: OrderedDict[str, Consumer] = OrderedDict()
+
+    def owner(self, name: str) -> tuple[Consumer | None, bool]:
+        """Who owns a group, and whether anybody does."""
+        group = self._groups.get(name)
+        if group is None:
+            return None, False
+        if group.is_held():
+            return group.owner, True
+        del self._groups[name]
+        return None, False
+
+    def may_take(self, name: str, consumer: Consumer | None) -> bool:
+        """May this consumer be handed the group's next message?"""
+        owner, is_owned = self.owner(name)
+        if is_owned:
+            return owner is consumer
+        last = self._last.get(name)
+        # One with a selector might not want it: it must not keep others waiting.
+        return last is None or last is consumer or not last.waiting or last.selector is not None
+
+    def taken(self, name: str, queued: QueuedMessage) -> None:
+        """A message of the group was handed to its holder."""
+        group = self._groups.get(name)
+        if group is None or group.owner is not queued.holder:
+            group = self._groups[name] = _Group(queued.holder)
+        group.held.append(queued)
+        if queued.holder is not None:
+            self._last[name] = queued.holder
+            self._last.move_to_end(name)
+            if len(self._last) > REMEMBERED:
+                self._last.popitem(last=False)
+        if len(self._groups) > self._clean_at:
+            self._groups = {name: group for name, group in self._groups.items() if group.is_held()}
+            self._clean_at = 2 * len(self._groups) + 1_024
+
+    def rebalance(self) -> None:
+        """A consumer came or went: groups of which nothing is held are anybody's."""
+        self._last.clear()
+
+    def held_by_others(self, consumers: Container[Consumer]) -> bool:
+        """Is a group in the hands of somebody who is no consumer any more, or fetches one by one?
+
+        Their settling makes no consumer ask for more, so that the queue has to look for itself.
+        """
+        for name in list(self._groups):
+            owner, is_owned = self.owner(name)
+            if is_owned and (owner is None or owner not in consumers):
+                return True
+        return False

@@ -1,0 +1,392 @@
+"""Choosy hand-over: who may have which message is looked up message by message.
+
+A queue hands out like this while one of its consumers has a selector, or once it has met a message of a group. Each
+consumer looks along the queue from its own cursor and takes what suits it out of the middle; what suits nobody stays
+where it is and is in nobody's way:
+
+    window (ready) ............ horizon ............ in the store only ............ next_row
+         ^ cursor of A, of B                 ^ cursor of C: reads on in slices, leaves there what it does not take
+
+A cursor has seen everything before it. What it passed and may still be wanted is noted in the seat: messages that came
+back (``again``), and the first of each group that was in somebody else's hands (``behind``).
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+from bisect import bisect_right
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from batonmq.broker.features.expiry import NOW_OR_NEVER
+from batonmq.broker.features.groups import Groups, group_of
+from batonmq.broker.features.retry import is_given_up
+from batonmq.broker.queues.dispatch import deliver, pass_over
+from batonmq.errors import StoreError
+from batonmq.message import DURABLE, GONE, HELD, QueuedMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batonmq.broker.lanes.lane import Lane
+    from batonmq.broker.model.consumer import Consumer
+    from batonmq.broker.queues.queue import Queue
+    from batonmq.message import Message
+    from batonmq.store.interface import StoredMessage
+
+log = logging.getLogger("batonmq.broker")
+
+# Messages that a queue looks at in one go, so that a long search does not hold up the loop: a selector takes some 5 us.
+LOOKS = 1_000
+# And for how long, since one over a long header may take tenths of a second.
+LOOK_MAX = 0.01
+# What one go reads from the store, at most.
+SLICE_MESSAGES = 500
+SLICE_BYTES = 1 << 20
+# Beyond this a consumer looks again at everything, instead of at single messages that came back.
+AGAIN_MAX = 1_000
+# How often a queue looks whether a group has been settled by somebody who is no consumer of it.
+LOOK_SECONDS = 0.05
+
+row_of = attrgetter("row")
+
+
+class Seat:
+    """How far one consumer has looked along one lane."""
+
+    __slots__ = ("again", "behind", "cursor")
+
+    def __init__(self, row: int) -> None:
+        self.cursor = row
+        self.behind: dict[str, int] = {}
+        self.again: list[int] = []
+
+
+class Selection:
+    """The choosy hand-over of one queue. None among consumers stands for those who fetch one by one."""
+
+    __slots__ = (
+        "_cut_at",
+        "_groups",
+        "_is_broken",
+        "_is_cut",
+        "_is_looking",
+        "_looks",
+        "_seats",
+        "_slice",
+        "_slice_after",
+        "_slice_is_last",
+        "_slice_lane",
+        "_until",
+        "is_fetching",
+        "is_grouped",
+        "queue",
+        "unfinished",
+    )
+
+    def __init__(self, queue: Queue) -> None:
+        self.queue = queue
+        # Has the queue met a message of a group? Then it stays choosy.
+        self.is_grouped = False
+        self._groups = Groups()
+        self._seats: dict[Lane, dict[Consumer | None, Seat]] = {}
+        # Is there more to be looked at than one go took?
+        self.unfinished = False
+        self._looks = 0
+        self._until = 0.0
+        # Did the search that ended last end early?
+        self._is_cut = False
+        self._cut_at = 0
+        # Did the store fail to read?
+        self._is_broken = False
+        # Will the queue look by itself whether a group has become free?
+        self._is_looking = False
+        # Did a fetch end before it had seen everything?
+        self.is_fetching = False
+        # What this go has read from the store, for all consumers that have come that far.
+        self._slice: list[StoredMessage] = []
+        self._slice_lane: Lane | None = None
+        self._slice_after = 0
+        self._slice_is_last = False
+
+    # ------------------------------------------------------------------ hand-over
+
+    def dispatch(self) -> None:
+        """Hand to the consumers with room what each may have, one message in turn."""
+        queue = self.queue
+        self._begin()
+        while queue.takers:
+            for consumer in self._in_turn():
+                queued = self._take(consumer)
+                if queued is not None:
+                    deliver(queue, consumer, queued)
+                    break
+            else:
+                break
+        self._end()
+        if queue.takers:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        queue = self.queue
+        if self._is_broken:
+            queue.broker.timetable.after(1.0, queue.touch)
+        elif self.unfinished:
+            queue.broker.wants_scan(queue)
+        elif not self._is_looking and self.is_grouped and self._groups.held_by_others(queue.consumers):
+            self._is_looking = True
+            queue.broker.timetable.after(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        self._is_looking = False
+        self.queue.touch()
+
+    def _in_turn(self) -> list[Consumer]:
+        """Those with room, the next to be served first."""
+        queue = self.queue
+        takers: list[Consumer] = []
+        for consumer in list(queue.takers):
+            if consumer.has_room():
+                takers.append(consumer)
+            else:
+                pass_over(queue, consumer)
+        if len(takers) > 1:
+            takers.sort(key=lambda consumer: -consumer.priority)
+        return takers
+
+    def fetch(self) -> QueuedMessage | None:
+        """One message for a client that asks for it; None when none that it may have was found."""
+        if not self.is_fetching:
+            # A fetch begins at the head: nobody who fetches keeps a place.
+            for seats in self._seats.values():
+                seats.pop(None, None)
+        self._begin()
+        queued = self._take(None)
+        self._end()
+        self.is_fetching = queued is None and self.unfinished
+        if self.is_fetching:
+            self._go_on()
+        return queued
+
+    def _begin(self) -> None:
+        self._looks = LOOKS
+        self._until = self.queue.broker.clock.monotonic() + LOOK_MAX
+        self.unfinished = self._is_broken = False
+        self._slice_lane = None
+
+    def _end(self) -> None:
+        self._slice_lane = None
+        self._slice = []
+        for lane in self._seats:
+            lane.forget_settled()
+
+    def _take(self, consumer: Consumer | None) -> QueuedMessage | None:
+        """The next message that the consumer may have, now held by it."""
+        queue = self.queue
+        for lane in queue.lanes:
+            seats = self._seats.setdefault(lane, {})
+            seat = seats.get(consumer)
+            if seat is None:
+                seat = seats[consumer] = Seat(lane.first_row)
+            while (entry := self._find(lane, seat, consumer)) is not None:
+                queued = lane.take(entry)
+                if queued.expires_at > NOW_OR_NEVER and queue.expiry.is_over(queued):
+                    queue.expiry.drop(queued)
+                    continue
+                if is_given_up(queue, queued):
+                    continue
+                self._hand_over(lane, queued, consumer)
+                return queued
+        return None
+
+    def _hand_over(self, lane: Lane, queued: QueuedMessage, consumer: Consumer | None) -> None:
+        queue = self.queue
+        queued.state = HELD
+        queued.holder = consumer
+        queue.unsettled += 1
+        if consumer is not None and consumer.no_ack:
+            return
+        if queued.stored == DURABLE:
+            queue.store.hold(queued)
+        self.reclaimed(queued)
+
+    def reclaimed(self, queued: QueuedMessage) -> None:
+        """Its holder has it, and with it the group."""
+        queue = self.queue
+        group = group_of(queued.message, queue.settings.group_header) if self.is_grouped else None
+        if group is not None:
+            self._groups.taken(group, queued)
+
+    # ------------------------------------------------------------------ looking
+
+    def _find(self, lane: Lane, seat: Seat, consumer: Consumer | None) -> QueuedMessage | StoredMessage | None:
+        return (
+            self._find_again(lane, seat, consumer)
+            or self._find_behind(lane, seat, consumer)
+            or self._find_ahead(lane, seat, consumer)
+        )
+
+    def _find_again(self, lane: Lane, seat: Seat, consumer: Consumer | None) -> QueuedMessage | StoredMessage | None:
+        """Of the messages that came back."""
+        while seat.again:
+            row = seat.again[0]
+            entry = next(self._entries(lane, row - 1, row), None)
+            if entry is None and self._is_cut:
+                return None
+            heapq.heappop(seat.again)
+            if entry is not None and self._is_wanted(entry.message, consumer):
+                return entry
+        return None
+
+    def _find_behind(self, lane: Lane, seat: Seat, consumer: Consumer | None) -> QueuedMessage | StoredMessage | None:
+        """Of the groups that were in other hands when the cursor passed, and are no more."""
+        for group, first in list(seat.behind.items()):
+            if not self._groups.may_take(group, consumer):
+                continue
+            entry = self._first_of(group, first, lane, seat, consumer)
+            if entry is not None:
+                return entry
+            if self.unfinished:
+                return None
+        return None
+
+    def _first_of(
+        self, group: str, first: int, lane: Lane, seat: Seat, consumer: Consumer | None
+    ) -> QueuedMessage | StoredMessage | None:
+        """The first of a group from a row to the cursor."""
+        header = self.queue.settings.group_header
+        for entry in self._entries(lane, first - 1, seat.cursor):
+            if group_of(entry.message, header) == group and self._is_wanted(entry.message, consumer):
+                # What follows it is still behind.
+                seat.behind[group] = entry.row
+                return entry
+            seat.behind[group] = entry.row + 1
+        if not self._is_cut:
+            del seat.behind[group]
+        else:
+            seat.behind[group] = max(seat.behind[group], self._cut_at + 1)
+        return None
+
+    def _find_ahead(self, lane: Lane, seat: Seat, consumer: Consumer | None) -> QueuedMessage | StoredMessage | None:
+        """From the cursor on."""
+        header = self.queue.settings.group_header
+        for entry in self._entries(lane, seat.cursor, lane.last_row):
+            group = group_of(entry.message, header) if self.is_grouped else None
+            seat.cursor = entry.row
+            if group is not None and (group in seat.behind or not self._groups.may_take(group, consumer)):
+                # If it has become free meanwhile, those of it that were passed come first.
+                seat.behind.setdefault(group, entry.row)
+                if self._groups.may_take(group, consumer):
+                    earlier = self._first_of(group, seat.behind[group], lane, seat, consumer)
+                    if earlier is not None:
+                        return earlier
+                continue
+            if self._is_wanted(entry.message, consumer):
+                return entry
+        seat.cursor = max(seat.cursor, self._cut_at if self._is_cut else lane.next_row - 1)
+        return None
+
+    def _is_wanted(self, message: Message, consumer: Consumer | None) -> bool:
+        if consumer is None or consumer.selector is None:
+            return True
+        is_wanted = consumer.selector.matches(message)
+        if self.queue.broker.clock.monotonic() > self._until:
+            self._looks = 0
+        return is_wanted
+
+    def _entries(self, lane: Lane, after: int, last: int) -> Iterator[QueuedMessage | StoredMessage]:
+        """What is ready after a row and not after another, in order: in the window, then in the store.
+
+        Ends early, and says so, when this go has looked at enough or the store cannot be read now. The lane may only be
+        changed when no more is asked for.
+        """
+        last = min(last, lane.next_row - 1)
+        ready = lane.ready
+        index = bisect_right(ready, after, key=row_of)
+        while index < len(ready):
+            queued = ready[index]
+            index += 1
+            if queued.row > last:
+                self._is_cut = False
+                return
+            if self._looks <= 0:
+                self._cut(queued.row - 1)
+                return
+            self._looks -= 1
+            if queued.state != GONE:
+                yield queued
+        after = max(after, lane.horizon)
+        while lane.paged and after < last:
+            found = self._read(lane, after)
+            if found is None:
+                self._cut(after)
+                return
+            if not found:
+                break
+            for stored in found:
+                after = stored.row
+                if after > last:
+                    break
+                if self._looks <= 0:
+                    self._cut(after - 1)
+                    return
+                self._looks -= 1
+                if stored.row not in lane.held:
+                    yield stored
+        self._is_cut = False
+
+    def _cut(self, row: int) -> None:
+        """A search ends early; everything up to this row was looked at."""
+        self._is_cut = self.unfinished = True
+        self._cut_at = row
+
+    def _read(self, lane: Lane, after: int) -> list[StoredMessage] | None:
+        """The next messages of the store; None when it cannot be read in this go, [] when there are no more."""
+        if self._slice_lane is lane and self._slice_after <= after:
+            if not self._slice:
+                return []
+            if after < self._slice[-1].row:
+                return self._slice[bisect_right(self._slice, after, key=row_of) :]
+            if self._slice_is_last:
+                return []
+        store = self.queue.store
+        if self._slice_lane is not None or store.busy:
+            return None
+        try:
+            found = store.read(after, lane.last_row, SLICE_MESSAGES, SLICE_BYTES)
+        except StoreError as error:
+            log.error("%s; queue %r looks again in a second", error, self.queue.name)
+            self._is_broken = True
+            return None
+        self._slice, self._slice_lane, self._slice_after = found, lane, after
+        size = sum(stored.message.size for stored in found)
+        self._slice_is_last = len(found) < SLICE_MESSAGES and size < SLICE_BYTES
+        return found
+
+    # ------------------------------------------------------------------ what changes
+
+    def came_back(self, queued: QueuedMessage) -> None:
+        """A message is ready again at its old place: those whose cursors have passed look at it once more."""
+        group = group_of(queued.message, self.queue.settings.group_header) if self.is_grouped else None
+        # It is not what was read any more.
+        self._slice_lane = None
+        for seat in self._seats.get(queued.lane, {}).values():
+            if queued.row > seat.cursor:
+                continue
+            if group is not None:
+                seat.behind[group] = min(seat.behind.get(group, queued.row), queued.row)
+                continue
+            heapq.heappush(seat.again, queued.row)
+            if len(seat.again) > AGAIN_MAX:
+                seat.cursor = seat.again[0] - 1
+                seat.again.clear()
+                seat.behind = {name: row for name, row in seat.behind.items() if row <= seat.cursor}
+
+    def consumers_changed(self, gone: Consumer | None = None) -> None:
+        """Somebody came or went."""
+        if gone is not None:
+            for seats in self._seats.values():
+                seats.pop(gone, None)
+        self._groups.rebalance()
+        self.queue.touch()

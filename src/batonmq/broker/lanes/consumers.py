@@ -1,0 +1,125 @@
+"""Who takes from a queue, and in which order: thousands of consumers come, go and wait at the price of one."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import OrderedDict
+from itertools import chain
+from operator import neg
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batonmq.broker.model.consumer import Consumer
+
+
+class Consumers:
+    """Those of a queue, the longest there first, and what they ask for beyond the next message."""
+
+    __slots__ = ("_all", "choosy", "exclusive", "special")
+
+    def __init__(self) -> None:
+        # Each with what it was counted as.
+        self._all: dict[Consumer, tuple[bool, bool, bool]] = {}
+        # How many have a selector, have a priority or a timeout of their own, want the queue for themselves.
+        self.choosy = 0
+        self.special = 0
+        self.exclusive = 0
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[Consumer]:
+        return iter(self._all)
+
+    def __contains__(self, consumer: object) -> bool:
+        return consumer in self._all
+
+    @property
+    def first(self) -> Consumer | None:
+        """The longest there; None without any."""
+        return next(iter(self._all), None)
+
+    def add(self, consumer: Consumer) -> None:
+        """It has subscribed."""
+        special = bool(consumer.priority) or consumer.timeout is not None
+        self._all[consumer] = counted = (consumer.selector is not None, special, consumer.exclusive)
+        self._count(counted, 1)
+
+    def remove(self, consumer: Consumer) -> None:
+        """It is gone."""
+        self._count(self._all.pop(consumer), -1)
+
+    def _count(self, counted: tuple[bool, bool, bool], by: int) -> None:
+        is_choosy, is_special, is_exclusive = counted
+        self.choosy += by * is_choosy
+        self.special += by * is_special
+        self.exclusive += by * is_exclusive
+
+
+class Line:
+    """Consumers with room: those of the highest priority first, and of these the one that has waited longest."""
+
+    __slots__ = ("_others", "_plain", "_priorities")
+
+    def __init__(self) -> None:
+        # Those of priority 0, which is what nearly all have; the others by priority, the highest first.
+        self._plain: OrderedDict[Consumer, None] = OrderedDict()
+        self._others: dict[int, OrderedDict[Consumer, None]] = {}
+        self._priorities: list[int] = []
+
+    def __len__(self) -> int:
+        count = len(self._plain)
+        return count + sum(map(len, self._others.values())) if self._others else count
+
+    def __bool__(self) -> bool:
+        return bool(self._plain or self._others)
+
+    def __iter__(self) -> Iterator[Consumer]:
+        if not self._others:
+            return iter(self._plain)
+        return chain.from_iterable(self._of(priority) for priority in self._in_order())
+
+    def _of(self, priority: int) -> OrderedDict[Consumer, None]:
+        return self._others[priority] if priority else self._plain
+
+    def _in_order(self) -> list[int]:
+        above = [priority for priority in self._priorities if priority > 0]
+        return [*above, 0, *self._priorities[len(above) :]]
+
+    def head(self) -> Consumer | None:
+        """Who is next; None when nobody waits."""
+        if self._others and (not self._plain or self._priorities[0] > 0):
+            return next(iter(self._others[self._priorities[0]]))
+        return next(iter(self._plain), None)
+
+    def join(self, consumer: Consumer) -> None:
+        """To the end of those of its priority."""
+        priority = consumer.priority
+        if not priority:
+            self._plain[consumer] = None
+            return
+        if priority not in self._others:
+            self._others[priority] = OrderedDict()
+            insort(self._priorities, priority, key=neg)
+        self._others[priority][consumer] = None
+
+    def leave(self, consumer: Consumer) -> None:
+        """It waits no more."""
+        priority = consumer.priority
+        waiting = self._of(priority)
+        del waiting[consumer]
+        if priority and not waiting:
+            del self._others[priority]
+            self._priorities.remove(priority)
+
+    def served(self, consumer: Consumer) -> None:
+        """It has been given a message: the others of its priority come first now."""
+        self._of(consumer.priority).move_to_end(consumer)
+
+    def clear(self) -> None:
+        """Nobody waits."""
+        self._plain.clear()
+        self._others.clear()
+        self._priorities.clear()

@@ -1,0 +1,73 @@
+"""A request to the management exchange: its fields, read and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batonmq.broker.selectors.parser import parse_selector
+from batonmq.errors import PreconditionFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from batonmq.broker.operations.operations import Operations
+    from batonmq.broker.selectors.parser import MessageSelector
+
+Answer = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Somebody's request, with his rights, and the way back to him for answers that take time."""
+
+    operations: Operations
+    fields: Mapping[str, object]
+    reply: Callable[[Answer], None]
+    refuse: Callable[[str], None]
+
+    def wait_for_read(self, again: Callable[[], None]) -> None:
+        """Go on when the store has been read on. What else the client asks for waits: one long answer at a time."""
+        gate = self.operations.gate
+        if gate is None:
+            self.operations.vhost.broker.when_read(again)
+        else:
+            gate.wait_for_read(again)
+
+    def text(self, name: str) -> str:
+        """A text that must be there. Raises PreconditionFailed."""
+        value = self.optional_text(name)
+        if value is None:
+            raise PreconditionFailed(f'the request needs "{name}": a text')
+        return value
+
+    def optional_text(self, name: str) -> str | None:
+        """A text, or None. Raises PreconditionFailed."""
+        value = self.fields.get(name)
+        if value is not None and not isinstance(value, str):
+            raise PreconditionFailed(f'"{name}" is to be a text')
+        return value
+
+    def number(self, name: str, least: int = 0, most: int = 2**63 - 1) -> int | None:
+        """A whole number, or None. Raises PreconditionFailed."""
+        value = self.fields.get(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise PreconditionFailed(f'"{name}" is to be a number from {least} to {most}')
+        return value
+
+    def selector(self) -> MessageSelector | None:
+        """The selector that "where" says, or None; names may have hyphens in them, as those of headers do.
+
+        Raises SelectorError, PreconditionFailed.
+        """
+        text = self.optional_text("where")
+        return parse_selector(text, hyphenated=True) if text is not None else None
+
+    def table(self, name: str) -> dict[str, object]:
+        """A table that must be there. Raises PreconditionFailed."""
+        value = self.fields.get(name)
+        if not isinstance(value, dict):
+            raise PreconditionFailed(f'the request needs "{name}": a table')
+        return value

@@ -1,0 +1,147 @@
+"""Questions and orders about the broker, sent as messages.
+
+A request is published to the exchange ``batonmq.management`` as JSON with an operation and a reply-to; the answer is
+published to the default exchange with the reply-to as the key, when what it tells of is on the disk. It works through
+every protocol, with the rights of the user who asks: what he may not read is not shown.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from batonmq.broker.management.deliveries import DELIVERY_OPERATIONS
+from batonmq.broker.management.policies import POLICY_OPERATIONS
+from batonmq.broker.management.queues import QUEUE_OPERATIONS
+from batonmq.broker.management.request import Answer, Request
+from batonmq.broker.queues.enqueue import KEPT
+from batonmq.errors import BrokerError, PreconditionFailed, StoreError, Unsupported
+from batonmq.fields import FieldError, encode_name
+from batonmq.message import Message
+from batonmq.properties import Properties
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batonmq.broker.operations.operations import Operations
+    from batonmq.broker.vhosts.broker import Broker
+
+MANAGEMENT = "batonmq.management"
+# Bytes of a request: what is read takes its time, in which nobody is served.
+REQUEST_MAX = 1 << 20
+
+OPERATIONS = {**QUEUE_OPERATIONS, **POLICY_OPERATIONS, **DELIVERY_OPERATIONS}
+
+
+class ManagementTarget:
+    """Takes the requests of one connection."""
+
+    __slots__ = ("durable", "name", "operations")
+
+    def __init__(self, operations: Operations) -> None:
+        self.name = MANAGEMENT
+        self.durable = False
+        self.operations = operations
+
+    def expect(self, message: Message) -> None:
+        """A request is kept nowhere."""
+
+    def has_room_for(self, size: int, count: int = 1) -> bool:
+        """Always."""
+        return True
+
+    def publish(self, message: Message) -> int:
+        """Do what a request asks; one without a reply-to is done all the same. Raises AccessRefused."""
+        if message.properties.reply_to:
+            self.operations.require_answerable(message.properties.reply_to)
+        store = self.operations.vhost.broker.store
+        changes = store.changes
+        reply = _Reply(self.operations, message)
+        try:
+            answer = self._do(message.body, reply)
+        except BrokerError as error:
+            reply.refuse(str(error))
+            return KEPT
+        except StoreError as error:
+            reply.refuse(error.reason)
+            return KEPT
+        if answer is None:
+            return KEPT
+        if store.changes != changes:
+            _WhenKept(self.operations.vhost.broker, reply, answer)
+        else:
+            reply(answer)
+        return KEPT
+
+    def _do(self, body: bytes, reply: _Reply) -> Answer | None:
+        if len(body) > REQUEST_MAX:
+            raise PreconditionFailed(f"the request has {len(body)} bytes, more than {REQUEST_MAX}")
+        try:
+            fields = json.loads(body)
+            operation = OPERATIONS[fields["operation"]]
+            if b"\\u" in body or not body.isascii():
+                # Half a pair of surrogates is in nothing that could be delivered; what stands for bytes may be there.
+                encode_name(json.dumps(fields, ensure_ascii=False))
+        except FieldError:
+            raise PreconditionFailed("the request has half a pair of surrogates in it, which is no text") from None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            known = ", ".join(sorted(OPERATIONS))
+            raise PreconditionFailed(f'a request is JSON with an "operation", one of: {known}') from None
+        return operation(Request(self.operations, fields, reply, reply.refuse))
+
+
+def refuse_requests(targets: Sequence[object]) -> None:
+    """For transactions: a request is no message that could be kept until the commit. Raises Unsupported."""
+    if any(isinstance(target, ManagementTarget) for target in targets):
+        raise Unsupported(f"a request to '{MANAGEMENT}' cannot be part of a transaction")
+
+
+class _Reply:
+    """The way back to whoever asked."""
+
+    __slots__ = ("_correlation_id", "_operations", "_reply_to")
+
+    def __init__(self, operations: Operations, request: Message) -> None:
+        self._operations = operations
+        self._reply_to = request.properties.reply_to
+        self._correlation_id = request.properties.correlation_id
+
+    def __call__(self, answer: Answer) -> None:
+        self._send({"ok": True, **answer})
+
+    def refuse(self, error: str) -> None:
+        """Tell why not."""
+        self._send({"ok": False, "error": error})
+
+    def _send(self, answer: Answer) -> None:
+        if self._reply_to:
+            vhost = self._operations.vhost
+            properties = Properties.make(content_type="application/json", correlation_id=self._correlation_id)
+            message = Message("", self._reply_to, properties, json.dumps(answer).encode())
+            vhost.publish(message, vhost.route(vhost.default, [self._reply_to], {}))
+
+
+class _WhenKept:
+    """Answers when what was changed is on the disk."""
+
+    __slots__ = ("_answer", "_batch", "_broker", "_reply")
+
+    def __init__(self, broker: Broker, reply: _Reply, answer: Answer) -> None:
+        self._broker = broker
+        self._reply = reply
+        self._answer = answer
+        self._batch = broker.store.batch
+        broker.await_commit(self)
+        broker.on_work()
+
+    def batch_committed(self, batch: int) -> None:
+        if batch < self._batch:
+            self._broker.await_commit(self)
+        else:
+            self._reply(self._answer)
+
+    def batch_failed(self, batch: int, error: StoreError) -> None:
+        if batch < self._batch:
+            self._broker.await_commit(self)
+        else:
+            self._reply.refuse(f"it could not be kept: {error.reason}")

@@ -1,0 +1,81 @@
+"""Who may do what: users, and their permissions in a virtual host as regular expressions over names."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Protocol
+
+from batonmq.broker.patterns.expressions import PatternError, compile_pattern
+from batonmq.errors import AccessRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Regular expressions over the names of queues and exchanges, searched in the name; "" permits nothing."""
+
+    configure: str = ".*"
+    write: str = ".*"
+    read: str = ".*"
+
+
+class Busy(enum.Enum):
+    """What a log-in is answered that was not looked at: there are too many at once."""
+
+    BUSY = "busy"
+
+
+BUSY: Final = Busy.BUSY
+TOO_MANY_LOG_INS: Final = "too many log-ins at once, try again later"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who has logged in. ``permissions`` go by virtual host; no entry: no access to it."""
+
+    name: str
+    tags: frozenset[str] = frozenset()
+    permissions: Mapping[str, Permission] = field(default_factory=dict)
+
+    def may_open(self, vhost: str) -> bool:
+        """May the user connect to that virtual host?"""
+        return vhost in self.permissions
+
+    def may(self, vhost: str, operation: str, name: str) -> bool:
+        """Has the user the right 'configure', 'write' or 'read' to what has this name?"""
+        permission = self.permissions.get(vhost)
+        return permission is not None and _permits(getattr(permission, operation), name or "amq.default")
+
+    def require(self, vhost: str, operation: str, kind: str, name: str) -> None:
+        """Check one of 'configure', 'write', 'read' on a 'queue' or an 'exchange'. Raises AccessRefused."""
+        if not self.may(vhost, operation, name):
+            shown = name or "amq.default"
+            raise AccessRefused(
+                f"{operation} access to {kind} '{shown}' in vhost '{vhost}' refused for user '{self.name}'"
+            )
+
+
+LogInAnswer = User | Busy | None
+"""Who it is; or that it was not looked at; None: the password is wrong."""
+
+
+class Authenticator(Protocol):
+    """Checks a log-in."""
+
+    def check(self, user: str, password: str, *, is_loopback: bool) -> User | None:
+        """The user, if the password is right and the user may come from there; may take time on purpose."""
+        ...
+
+
+@lru_cache(maxsize=4096)
+def _permits(pattern: str, name: str) -> bool:
+    if pattern == "":
+        return name == ""
+    try:
+        return compile_pattern(pattern).found_in(name)
+    except PatternError:
+        return False

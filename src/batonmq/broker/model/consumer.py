@@ -1,0 +1,97 @@
+"""A consumer as a queue sees it: somebody who takes messages while there is room."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batonmq.broker.queues.queue import Queue
+    from batonmq.fields import FieldValue
+    from batonmq.message import Message, QueuedMessage
+
+
+class Selector(Protocol):
+    """What a consumer wants of a queue."""
+
+    def matches(self, message: Message) -> bool:
+        """Does it want this message?"""
+        ...
+
+
+class Consumer(ABC):
+    """Made by a protocol for each subscription.
+
+    A protocol decides when there is room (its prefetch, its credit, a socket that takes more) and says so with
+    ``Queue.offer``. Room that several share may be gone when the queue comes to it, so that each hand-over asks first,
+    and passes over whoever has none. What was handed over stays the consumer's until the protocol settles it with
+    ``Queue.accept``, ``release`` or ``reject``.
+    """
+
+    # Subclasses that live on a hot path add their own slots.
+    __slots__ = ("arguments", "exclusive", "no_ack", "priority", "queue", "selector", "tag", "timeout", "waiting")
+
+    def __init__(
+        self,
+        queue: Queue,
+        tag: str,
+        *,
+        no_ack: bool = False,
+        exclusive: bool = False,
+        priority: int = 0,
+        arguments: Mapping[str, FieldValue] | None = None,
+    ) -> None:
+        self.queue = queue
+        self.tag = tag
+        # What is handed over counts as accepted at once.
+        self.no_ack = no_ack
+        self.exclusive = exclusive
+        # Of several with room, those with the highest number are served first.
+        self.priority = priority
+        self.arguments = arguments or {}
+        # Set before it subscribes: messages that do not match are left to others.
+        self.selector: Selector | None = None
+        # How long it may hold a message, in milliseconds, if it says otherwise than its queue; read when it subscribes.
+        self.timeout: int | None = None
+        # Is it in its queue's line of consumers that have room? Kept by the queue.
+        self.waiting = False
+
+    @abstractmethod
+    def deliver(self, queued: QueuedMessage) -> bool:
+        """Take a message; tell whether there is room for another."""
+
+    @abstractmethod
+    def has_room(self) -> bool:
+        """Would it take a message now?"""
+
+    def room(self) -> int:
+        """How many messages it would take now; a protocol with a quick ``deliver_all`` says more than one."""
+        return 1 if self.has_room() else 0
+
+    def passed_over(self) -> None:  # noqa: B027 (optional, as its text says)
+        """It stood in its queue's line and has no room: it stands there no more, until it is offered again."""
+
+    def deliver_all(self, batch: list[QueuedMessage]) -> None:
+        """Take several messages, not more than ``room`` said."""
+        for queued in batch:
+            self.deliver(queued)
+
+    def hold(self, batch: int) -> None:  # noqa: B027 (optional, as its text says)
+        """What was just delivered is to reach the client when that batch of the store is committed, not before.
+
+        It notes that the messages, which are in the store already, are in a consumer's hands: after a crash they
+        come back marked as redelivered. A protocol that does not wait may lose that mark.
+        """
+
+    def late(self, queued: QueuedMessage) -> None:  # noqa: B027 (optional, as its text says)
+        """A delivery was held past its deadline and has been taken back.
+
+        What is left in the protocol's hands is settled through ``queued.lane.queue`` to no effect, whenever that
+        happens; until then it counts against the prefetch, so that a consumer that is stuck gets no more.
+        """
+
+    @abstractmethod
+    def cancelled(self) -> None:
+        """The queue is gone, or took the subscription away: tell the client."""

@@ -1,0 +1,98 @@
+"""Faults of ours: whatever is done for a queue, or told to a session, may fail without taking the others along.
+
+A queue in whose work an exception strikes loses what that turn would have brought it. It is tried again after a second;
+when that has failed some times, the queue is set aside: paused, with the reason in listings, until somebody resumes or
+deletes it, or the broker starts again. Publishes go in meanwhile. A fault is logged once, with the queue's name.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from batonmq.broker.queues.queue import Queue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batonmq.broker.model.timetable import Timetable
+
+log = logging.getLogger("batonmq.broker")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# So many faults, none of them longer than that after the one before, set a queue aside.
+STRIKES = 3
+STRIKES_SECONDS = 60.0
+RETRY_SECONDS = 1.0
+
+
+class Faults:
+    """The one place where an exception that nobody expects ends."""
+
+    __slots__ = ("_timetable",)
+
+    def __init__(self, timetable: Timetable) -> None:
+        self._timetable = timetable
+
+    def attempt(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """Do it; None: it has failed."""
+        try:
+            return work(*args, **kwargs)
+        except Exception as fault:
+            self._struck(work, fault, None)
+            return None
+
+    def insist(self, again: Callable[[], None], work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """The same; after a fault ``again`` is called later, unless the queue is set aside by then."""
+        try:
+            return work(*args, **kwargs)
+        except Exception as fault:
+            self._struck(work, fault, again)
+            return None
+
+    def _struck(self, work: object, fault: Exception, again: Callable[[], None] | None) -> None:
+        owner = _owner_of(work)
+        queue = owner if isinstance(owner, Queue) else getattr(owner, "queue", None) or getattr(owner, "_queue", None)
+        if isinstance(queue, Queue):
+            self._strike(queue, fault, again or queue.touch)
+            return
+        log.error("a fault of the broker's own in %s", _named(work), exc_info=fault)
+        broken = getattr(owner, "broken", None)
+        if broken is not None:
+            self.attempt(broken)
+
+    def _strike(self, queue: Queue, fault: Exception, again: Callable[[], None]) -> None:
+        now = queue.broker.clock.monotonic()
+        count, before, known = queue.strikes
+        count = count + 1 if now - before <= STRIKES_SECONDS else 1
+        reason = f"{type(fault).__name__}: {fault}"
+        queue.strikes = (count, now, reason)
+        if reason != known:
+            log.error("a fault of the broker's own in the work of %r", queue, exc_info=fault)
+        if queue.deleted or queue.fault:
+            return
+        if count < STRIKES:
+            self._timetable.after(RETRY_SECONDS, again)
+            return
+        log.error(
+            "%r is set aside after %d faults: %s; nothing is handed out until it is resumed", queue, count, reason
+        )
+        queue.set_aside(reason)
+
+
+def _owner_of(work: object) -> object:
+    """Whose method it is."""
+    while isinstance(work, partial):
+        if work.args and isinstance(work.args[0], Queue):
+            return work.args[0]
+        work = work.func
+    return getattr(work, "__self__", work)
+
+
+def _named(work: object) -> str:
+    while isinstance(work, partial):
+        work = work.func
+    return getattr(work, "__qualname__", repr(work))

@@ -1,0 +1,3 @@
+"""What clients may do to a virtual host, checked."""
+
+from __future__ import annotations

@@ -1,0 +1,246 @@
+"""Moving, replaying and purging by selection: a walk along a queue that takes messages out, a slice a commit.
+
+A message that goes from one queue to another is inserted there and deleted here in one transaction of the store: after
+a crash it is in one of the two places, never in both or in none.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from batonmq.broker.features.dead_letters import COUNT, REASON, deaths_of, uncounted
+from batonmq.broker.features.room import has_room_for
+from batonmq.broker.queues.browsing import STEP_SECONDS, Walk
+from batonmq.broker.queues.enqueue import enter
+from batonmq.errors import BrokerError, StoreError
+from batonmq.message import DURABLE, GONE, READY, Message, QueuedMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batonmq.broker.lanes.lane import Lane
+    from batonmq.broker.model.consumer import Selector
+    from batonmq.broker.queues.queue import Queue
+    from batonmq.fields import FieldValue
+    from batonmq.store.interface import StoredMessage
+
+# What dead-lettering adds to the headers; a message that is replayed begins anew.
+DEATH_HEADERS = frozenset(
+    {"x-death", COUNT, REASON}
+    | {f"x-{which}-death-{part}" for which in ("first", "last") for part in ("queue", "reason", "exchange")}
+)
+
+
+def put(queue: Queue, message: Message) -> bool:
+    """A message that comes from another queue, not from a producer: no delay, and no look for a duplicate of it.
+
+    False: the queue is full, and is one that refuses.
+    """
+    if queue.deleted or not has_room_for(queue, 1, message.size):
+        return False
+    queue.expect(message)
+    lane = queue.lane_for(message)
+    queued = QueuedMessage(message, lane, lane.next_row)
+    lane.next_row += 1
+    queue.expiry.stamp(queued)
+    if queue.kept and message.properties.persistent:
+        queued.stored = DURABLE
+        queue.store.insert(queued)
+    enter(queue, queued)
+    return True
+
+
+class Sweep(ABC):
+    """Takes what is wanted out of a queue. ``start`` it; ``done`` is called once, when all of it is durable."""
+
+    def __init__(
+        self, queue: Queue, most: int | None, selector: Selector | None, done: Callable[[Sweep], None]
+    ) -> None:
+        """``most``: not more messages than that."""
+        self.queue = queue
+        self.count = 0
+        # Messages that were wanted and could not go anywhere.
+        self.skipped = 0
+        # Why it ended early.
+        self.error: str | None = None
+        self._most = most
+        self._selector = selector
+        self._done = done
+        self._walk = Walk(queue)
+        # What was taken and is not committed yet, and the batch that it is in.
+        self._taken: list[QueuedMessage] = []
+        self._batch = 0
+
+    @abstractmethod
+    def take_over(self, message: Message) -> bool | None:
+        """Bring the message elsewhere. False: leave it where it is; None: there is no room, stop."""
+
+    def start(self) -> None:
+        """Begin. It goes on by itself, a slice a turn."""
+        self._step()
+
+    def _step(self) -> None:
+        try:
+            entries = self._walk.step()
+        except StoreError as error:
+            self._end(error.reason)
+            return
+        clock = self.queue.broker.clock
+        until = clock.monotonic() + STEP_SECONDS
+        for lane, entry in entries or ():
+            if self._most is not None and self.count + len(self._taken) >= self._most:
+                break
+            if (self._selector is None or self._selector.matches(entry.message)) and not self._take(lane, entry):
+                break
+            if self._selector is not None and clock.monotonic() > until:
+                self._walk.back_to(lane, entry.row)
+                break
+        if self._taken:
+            broker = self.queue.broker
+            self._batch = broker.store.batch
+            broker.await_commit(self)
+            broker.on_work()
+            self.queue.touch()
+        else:
+            self._go_on()
+
+    def _take(self, lane: Lane, entry: QueuedMessage | StoredMessage) -> bool:
+        taken_over = self.take_over(uncounted(self.queue, entry))
+        if taken_over is None:
+            self.error = "there is no room for more where the messages should go"
+            return False
+        if taken_over is False:
+            self.skipped += 1
+            return True
+        queued = lane.take(entry)
+        queued.state = GONE
+        if queued.stored:
+            lane.store.delete(queued)
+        self._taken.append(queued)
+        return True
+
+    def _go_on(self) -> None:
+        is_full = self._most is not None and self.count >= self._most
+        if self.error is not None or is_full or self._walk.finished:
+            self._end(self.error)
+        else:
+            self.queue.broker.when_read(self._step)
+
+    def _end(self, error: str | None) -> None:
+        self.error = error
+        for lane in self.queue.lanes:
+            lane.forget_settled()
+        self._done(self)
+
+    def batch_committed(self, batch: int) -> None:
+        """See ``CommitWaiter``."""
+        if batch < self._batch:
+            self.queue.broker.await_commit(self)
+            return
+        self.count += len(self._taken)
+        self._taken.clear()
+        self._go_on()
+
+    def batch_failed(self, batch: int, error: StoreError) -> None:
+        """What was inserted elsewhere is not kept, so it stays here."""
+        if batch < self._batch:
+            self.queue.broker.await_commit(self)
+            return
+        for queued in reversed(self._taken):
+            if queued.stored:
+                queued.lane.store.undelete(queued)
+            queued.state = READY
+            queued.lane.put_back(queued)
+            if self.queue.selection is not None:
+                self.queue.selection.came_back(queued)
+        self._taken.clear()
+        self.queue.touch()
+        self._end(error.reason)
+
+
+class Purge(Sweep):
+    """Drops what is selected."""
+
+    def take_over(self, message: Message) -> bool | None:
+        return True
+
+
+class Move(Sweep):
+    """Brings messages to the tail of another queue as they are."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        target: Queue,
+        most: int | None,
+        selector: Selector | None,
+        done: Callable[[Sweep], None],
+    ) -> None:
+        super().__init__(queue, most, selector, done)
+        self._target = target
+
+    def take_over(self, message: Message) -> bool | None:
+        return put(self._target, message) or None
+
+
+class Replay(Sweep):
+    """Brings dead letters back to where they came from, or to one queue, without the traces of their deaths."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        find: Callable[[str], Queue],
+        target: Queue | None,
+        most: int | None,
+        done: Callable[[Sweep], None],
+    ) -> None:
+        """``find`` gives a queue that may be written to, or raises BrokerError."""
+        super().__init__(queue, most, None, done)
+        self._find = find
+        self._target = target
+
+    def take_over(self, message: Message) -> bool | None:
+        headers = message.properties.headers or {}
+        target = self._target or self._origin(message, headers)
+        if target is None or target is self.queue:
+            return False
+        return put(target, alive(message, headers)) or None
+
+    def _origin(self, message: Message, headers: dict[str, FieldValue]) -> Queue | None:
+        for name in origins(message, headers):
+            try:
+                queue = self._find(name)
+            except BrokerError:
+                continue
+            if queue is not self.queue:
+                return queue
+        return None
+
+
+def origins(message: Message, headers: dict[str, FieldValue]) -> list[str]:
+    """The queues that a dead letter was in: the one where it died last, and the one where it died first.
+
+    None of what a client has written: a replay would bring messages wherever it says, with the rights of who replays.
+    """
+    if not message.is_dead_letter:
+        return []
+    names = [death.get("queue") for death in deaths_of(message, headers)[:1]]
+    names += [headers.get("x-last-death-queue"), headers.get("x-first-death-queue")]
+    return list(dict.fromkeys(str(name) for name in names if isinstance(name, str)))
+
+
+def alive(message: Message, headers: dict[str, FieldValue]) -> Message:
+    """A dead letter as it was before: its own headers, and the address that it was published to."""
+    if not message.is_dead_letter:
+        return message
+    (death,) = deaths_of(message, headers)[:1] or ({},)
+    own = {name: value for name, value in headers.items() if name not in DEATH_HEADERS}
+    exchange, keys = death.get("exchange"), death.get("routing-keys")
+    key = keys[0] if isinstance(keys, list) and keys else None
+    return Message(
+        str(exchange) if isinstance(exchange, str) else message.exchange,
+        str(key) if isinstance(key, str) else message.routing_key,
+        message.properties.replace(headers=own or None),
+        message.body,
+    )

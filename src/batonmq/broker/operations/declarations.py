@@ -1,0 +1,286 @@
+"""What a client may declare, bind and delete in its virtual host: checked, then done."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from batonmq.broker.model.settings import ARGUMENTS, check_new, require_equivalent
+from batonmq.broker.operations.checks import Checks, clean, locked
+from batonmq.broker.routing.exchanges import EXCHANGE_TYPES, Exchange
+from batonmq.errors import AccessRefused, PreconditionFailed
+from batonmq.fields import NAME_MAX, type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batonmq.broker.queues.queue import Queue
+    from batonmq.fields import FieldValue
+
+
+# An argument that tells which of a queue's others nobody asked for.
+BY_DEFAULT = "x-by-default"
+
+
+class Declarations(Checks):
+    """exchange.* and queue.* of AMQP 0-9-1, for every protocol."""
+
+    __slots__ = ()
+
+    # ------------------------------------------------------------------ exchanges
+
+    def declare_exchange(
+        self,
+        name: str,
+        kind: str,
+        *,
+        durable: bool = False,
+        auto_delete: bool = False,
+        internal: bool = False,
+        arguments: Mapping[str, FieldValue] | None = None,
+    ) -> Exchange:
+        """exchange.declare. Raises AccessRefused, PreconditionFailed."""
+        arguments = arguments or {}
+        name = clean(name)
+        self._not_default(name)
+        if kind not in EXCHANGE_TYPES:
+            raise PreconditionFailed(f"unknown exchange type '{kind}'")
+        self._require("configure", "exchange", name)
+        existing = self.vhost.exchanges.get(name)
+        if existing is not None:
+            _require_same_exchange(existing, self.vhost.name, kind, durable, auto_delete, internal, arguments)
+            return existing
+        _may_be_new("exchange", name)
+        alternate = arguments.get("alternate-exchange")
+        if "alternate-exchange" in arguments:
+            if not isinstance(alternate, str):
+                raise PreconditionFailed(
+                    f"invalid type '{type_name(alternate)}' for arg 'alternate-exchange'"
+                    f" in {self._described('exchange', name)}"
+                )
+            self._require("read", "exchange", name)
+            self._require("write", "exchange", str(alternate))
+        return self.vhost.add_exchange(
+            name, kind, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments
+        )
+
+    def find_exchange(self, name: str) -> Exchange:
+        """The exchange of that name. Raises NotFound, and AccessRefused for the default exchange or without a right."""
+        self._not_default(name)
+        self._require_sight("exchange", name)
+        return self._exchange(clean(name))
+
+    def delete_exchange(self, name: str, *, if_unused: bool = False) -> None:
+        """exchange.delete; one that does not exist is deleted already. Raises AccessRefused, PreconditionFailed."""
+        self._not_default(name)
+        if name.startswith("amq."):
+            raise AccessRefused(f"deletion of system {self._described('exchange', name)} not allowed")
+        self._require("configure", "exchange", name)
+        exchange = self.vhost.exchanges.get(name)
+        if exchange is None:
+            return
+        if if_unused and exchange.bindings:
+            raise PreconditionFailed(f"{self._described('exchange', name)} in use")
+        self.vhost.remove_exchange(exchange)
+
+    # ------------------------------------------------------------------ queues
+
+    def declare_queue(
+        self,
+        name: str,
+        *,
+        durable: bool = False,
+        exclusive: bool = False,
+        auto_delete: bool = False,
+        arguments: Mapping[str, FieldValue] | None = None,
+        defaults: Mapping[str, FieldValue] | None = None,
+    ) -> Queue:
+        """queue.declare; "" has a name made. Raises AccessRefused, PreconditionFailed, ResourceLocked, StoreError.
+
+        ``defaults`` are arguments that a protocol adds for a new queue. The user did not ask for them: no permission is
+        needed, and whoever declares the queue without them, in any protocol, declares the same one.
+        """
+        arguments = arguments or {}
+        defaults = defaults or {}
+        name = clean(name)
+        if name:
+            existing = self.vhost.queues.get(name)
+            if existing is not None:
+                self._require("configure", "queue", name)
+                self._require_same_queue(existing, durable, exclusive, auto_delete, arguments)
+                existing.used()
+                return existing
+            _may_be_new("queue", name)
+            self._require("configure", "queue", name)
+        else:
+            if arguments.get("x-queue-type") == "quorum":
+                raise PreconditionFailed("server-named queues cannot be of type quorum")
+            name = "amq.gen-" + secrets.token_urlsafe(16)
+            self._require("configure", "queue", name)
+        dead_letters = arguments.get("x-dead-letter-exchange")
+        if "x-dead-letter-exchange" in arguments and not isinstance(dead_letters, str):
+            raise PreconditionFailed(
+                f"invalid type '{type_name(dead_letters)}' for arg 'x-dead-letter-exchange'"
+                f" in {self._described('queue', name)}"
+            )
+        if dead_letters is not None:
+            self._require("read", "queue", name)
+            self._require("write", "exchange", str(dead_letters))
+        described = self._described("queue", name)
+        check_new(arguments, described, durable=durable, exclusive=exclusive, auto_delete=auto_delete)
+        queue = self.vhost.add_queue(
+            name,
+            durable=durable,
+            auto_delete=auto_delete,
+            owner=self.owner if exclusive else None,
+            arguments=_with_defaults(arguments, defaults),
+        )
+        if exclusive:
+            self.owned[name] = queue
+        return queue
+
+    def _require_same_queue(
+        self, queue: Queue, durable: bool, exclusive: bool, auto_delete: bool, arguments: Mapping[str, FieldValue]
+    ) -> None:
+        self._not_locked(queue)
+        if queue.exclusive != exclusive:
+            raise locked(queue, self.vhost.name)
+        described = self._described("queue", queue.name)
+        _require_flags(
+            described, (("durable", durable, queue.durable), ("auto_delete", auto_delete, queue.auto_delete))
+        )
+        unasked = queue.arguments.get(BY_DEFAULT)
+        names = tuple(ARGUMENTS)
+        if isinstance(unasked, list):
+            names = tuple(name for name in ARGUMENTS if name in arguments or name not in unasked)
+        require_equivalent(queue.arguments, arguments, described, names)
+
+    def purge_queue(self, name: str) -> int:
+        """queue.purge; tells how many messages went. Raises NotFound, AccessRefused, ResourceLocked."""
+        self._require("read", "queue", name)
+        return self.find_queue(name).purge()
+
+    def look_up_queue(self, name: str) -> Queue:
+        """queue.declare (passive): is it there? Raises NotFound, AccessRefused, ResourceLocked."""
+        self._require_sight("queue", name)
+        return self.find_queue(name)
+
+    def delete_queue(
+        self, name: str, *, if_unused: bool = False, if_empty: bool = False, must_exist: bool = False
+    ) -> int:
+        """queue.delete; one that does not exist is deleted already. Tells how many messages were ready.
+
+        Raises AccessRefused, PreconditionFailed, ResourceLocked, and NotFound if it ``must_exist``.
+        """
+        self._require("configure", "queue", name)
+        queue = self.find_queue(name) if must_exist else self.vhost.queues.get(name)
+        if queue is None:
+            return 0
+        self._not_locked(queue)
+        if if_unused and queue.consumers:
+            raise PreconditionFailed(f"{self._described('queue', name)} in use")
+        if if_empty and (queue.ready_count or queue.delayed_count):
+            raise PreconditionFailed(f"{self._described('queue', name)} not empty")
+        self.owned.pop(name, None)
+        return self.vhost.remove_queue(queue)
+
+    def release_owned(self) -> None:
+        """The connection is gone: its exclusive queues go."""
+        for queue in list(self.owned.values()):
+            self.vhost.remove_queue(queue)
+        self.owned.clear()
+
+    # ------------------------------------------------------------------ bindings
+
+    def bind_queue(self, queue: str, exchange: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
+        """queue.bind. Raises NotFound, AccessRefused, ResourceLocked, PreconditionFailed."""
+        self._require_binding("queue", queue, exchange)
+        destination = self.find_queue(queue)
+        self.vhost.add_binding(self._exchange(exchange), destination, routing_key, arguments)
+
+    def unbind_queue(self, queue: str, exchange: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
+        """queue.unbind; what is not bound is unbound already. Raises AccessRefused, ResourceLocked."""
+        self._require_binding("queue", queue, exchange)
+        destination = self.vhost.queues.get(queue)
+        if destination is not None:
+            self._not_locked(destination)
+        self._unbind(destination, exchange, routing_key, arguments)
+
+    def bind_exchange(self, name: str, source: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
+        """exchange.bind. Raises NotFound, AccessRefused, PreconditionFailed."""
+        self._not_default(name)
+        self._require_binding("exchange", name, source)
+        destination = self._exchange(name)
+        self.vhost.add_binding(self._exchange(source), destination, routing_key, arguments)
+
+    def unbind_exchange(self, name: str, source: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
+        """exchange.unbind. Raises AccessRefused."""
+        self._not_default(name)
+        self._require_binding("exchange", name, source)
+        self._unbind(self.vhost.exchanges.get(name), source, routing_key, arguments)
+
+    def _require_binding(self, kind: str, name: str, source: str) -> None:
+        self._not_default(source)
+        self._require("write", kind, name)
+        self._require("read", "exchange", source)
+
+    def _unbind(
+        self,
+        destination: Queue | Exchange | None,
+        source: str,
+        routing_key: str,
+        arguments: Mapping[str, FieldValue],
+    ) -> None:
+        exchange = self.vhost.exchanges.get(source)
+        if exchange is None or destination is None:
+            return
+        binding = self.vhost.find_binding(exchange, destination, routing_key, arguments)
+        if binding is not None:
+            self.vhost.remove_binding(binding)
+
+
+def _with_defaults(arguments: Mapping[str, FieldValue], defaults: Mapping[str, FieldValue]) -> Mapping[str, FieldValue]:
+    unasked: list[FieldValue] = [name for name in defaults if name not in arguments]
+    return {**defaults, **arguments, BY_DEFAULT: unasked} if unasked else arguments
+
+
+def _may_be_new(kind: str, name: str) -> None:
+    if name.startswith("amq."):
+        raise AccessRefused(f"{kind} name '{name}' contains reserved prefix 'amq.*'")
+    # Protocols that have no short strings could say longer ones.
+    if len(name) > NAME_MAX // 4 and len(name.encode(errors="surrogateescape")) > NAME_MAX:
+        raise PreconditionFailed(f"{kind} name '{name[:64]}...' has more than {NAME_MAX} octets")
+
+
+def _require_flags(described: str, flags: tuple[tuple[str, bool, bool], ...]) -> None:
+    for flag, received, current in flags:
+        if received != current:
+            raise PreconditionFailed(
+                f"inequivalent arg '{flag}' for {described}: received '{str(received).lower()}'"
+                f" but current is '{str(current).lower()}'"
+            )
+
+
+def _require_same_exchange(
+    exchange: Exchange,
+    vhost: str,
+    kind: str,
+    durable: bool,
+    auto_delete: bool,
+    internal: bool,
+    arguments: Mapping[str, FieldValue],
+) -> None:
+    described = f"exchange '{exchange.name}' in vhost '{vhost}'"
+    if exchange.kind != kind:
+        raise PreconditionFailed(
+            f"inequivalent arg 'type' for {described}: received '{kind}' but current is '{exchange.kind}'"
+        )
+    _require_flags(
+        described,
+        (
+            ("durable", durable, exchange.durable),
+            ("auto_delete", auto_delete, exchange.auto_delete),
+            ("internal", internal, exchange.internal),
+        ),
+    )
+    require_equivalent(exchange.arguments, arguments, described, ("alternate-exchange", "x-delayed-type"))

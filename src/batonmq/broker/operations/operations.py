@@ -1,0 +1,190 @@
+"""What a client may ask of its virtual host: checked against rules and permissions, then done.
+
+One object for each client connection, whatever its protocol. Errors are of the tree in ``errors.py``, with the texts
+that RabbitMQ's clients know.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.broker.management.target import MANAGEMENT, ManagementTarget
+from batonmq.broker.model.settings import check_consumer, read_timeout
+from batonmq.broker.operations.bulk import Move, Purge, Replay
+from batonmq.broker.operations.declarations import Declarations
+from batonmq.broker.queues.browsing import Browser
+from batonmq.broker.queues.queue import Queue
+from batonmq.broker.routing.direct_replies import is_volatile
+from batonmq.broker.routing.exchanges import Exchange
+from batonmq.errors import AccessRefused, PreconditionFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batonmq.broker.model.consumer import Consumer, Selector
+    from batonmq.broker.operations.bulk import Sweep
+    from batonmq.broker.routing.exchanges.base import Target
+    from batonmq.broker.vhosts.policies import Policy
+    from batonmq.fields import FieldValue
+
+# Tags of users who may see and change policies.
+POLICYMAKERS = frozenset({"policymaker", "administrator"})
+
+NO_HEADERS: dict[str, FieldValue] = {}
+
+
+class Route:
+    """Where messages for an exchange and a key go, as long as the virtual host's version stands."""
+
+    __slots__ = ("by_key", "exchange", "queue", "targets", "version")
+
+    def __init__(self, version: int, exchange: Exchange, targets: list[Target], *, by_key: bool) -> None:
+        self.version = version
+        self.exchange = exchange
+        self.targets = targets
+        # The one queue, which is what most routes have.
+        single = targets[0] if len(targets) == 1 and by_key else None
+        self.queue = single if isinstance(single, Queue) else None
+        # False: the headers of each message count, so that it must be routed by itself.
+        self.by_key = by_key
+
+
+class Operations(Declarations):
+    """See the module. ``owner`` stands for the connection: exclusive queues belong to it."""
+
+    __slots__ = ()
+
+    # ------------------------------------------------------------------ messages
+
+    def resolve(self, exchange_name: str, routing_key: str) -> Route:
+        """Where messages for an exchange and a key go. Raises NotFound, AccessRefused."""
+        self._require("write", "exchange", exchange_name)
+        if exchange_name == MANAGEMENT:
+            return Route(-1, self.vhost.default, [ManagementTarget(self)], by_key=True)
+        exchange = self._exchange(exchange_name)
+        if exchange.internal:
+            raise AccessRefused(f"cannot publish to internal {self._described('exchange', exchange_name)}")
+        # While the store cannot write, each message is looked at: only persistent ones are refused.
+        by_key = self._goes_by_key(exchange) and self.vhost.broker.store.error is None
+        targets = self.vhost.route(exchange, [routing_key], NO_HEADERS) if by_key else []
+        return Route(self.vhost.version, exchange, targets, by_key=by_key)
+
+    def _goes_by_key(self, exchange: Exchange) -> bool:
+        """Does no exchange that the message may pass look at headers?"""
+        seen: set[str] = set()
+        ahead = [exchange]
+        while ahead:
+            current = ahead.pop()
+            if not current.by_key:
+                return False
+            seen.add(current.name)
+            # Of ten thousand bindings these are few.
+            following = list(current.onward)
+            if current.alternate is not None and current.alternate in self.vhost.exchanges:
+                following.append(self.vhost.exchanges[current.alternate])
+            ahead += [other for other in following if other.name not in seen]
+        return True
+
+    def require_readable(self, name: str) -> Queue:
+        """The queue, if this client may take messages from it. Raises NotFound, AccessRefused, ResourceLocked."""
+        self._require("read", "queue", name)
+        return self.find_queue(name)
+
+    def require_answerable(self, reply_to: str) -> None:
+        """May this client have an answer sent to that address? Raises AccessRefused.
+
+        An address of direct replies goes back to whoever made it known; any other is a queue, to which an answer is
+        published as the client itself would.
+        """
+        if not is_volatile(reply_to):
+            self._require("write", "exchange", "")
+
+    def subscribe(self, queue: Queue, consumer: Consumer) -> None:
+        """basic.consume. Raises AccessRefused when somebody has, or wants, the queue for himself."""
+        alone = not queue.consumers and not queue.settings.single_active
+        if (consumer.exclusive and not alone) or queue.consumers.exclusive:
+            raise AccessRefused(f"{self._described('queue', queue.name)} in exclusive use")
+        described = self._described("queue", queue.name)
+        check_consumer(consumer.arguments, queue.arguments, described)
+        consumer.timeout = read_timeout(consumer.arguments, described)
+        queue.subscribe(consumer)
+
+    # ------------------------------------------------------------------ queues as a whole
+
+    def browse(self, name: str, selector: Selector | None = None) -> Browser:
+        """A cursor over everything that is ready in a queue; it takes nothing.
+
+        Raises NotFound, AccessRefused, ResourceLocked.
+        """
+        return Browser(self.require_readable(name), selector)
+
+    def pause_queue(self, name: str, *, paused: bool) -> None:
+        """Hand nothing out from now on (publishes go in), or go on. Survives a restart.
+
+        Raises NotFound, AccessRefused, ResourceLocked.
+        """
+        self._require("configure", "queue", name)
+        queue = self.find_queue(name)
+        if queue.paused != paused:
+            queue.pause(paused)
+            self.vhost.keep_queue(queue)
+
+    def move_messages(
+        self,
+        name: str,
+        to: str,
+        done: Callable[[Sweep], None],
+        *,
+        most: int | None = None,
+        selector: Selector | None = None,
+    ) -> None:
+        """Bring ready messages to the tail of another queue; ``done`` is called when all of it is durable.
+
+        Raises NotFound, AccessRefused, ResourceLocked, PreconditionFailed.
+        """
+        queue, target = self.require_readable(name), self._writable(to)
+        if queue is target:
+            raise PreconditionFailed(f"{self._described('queue', name)} cannot be moved to itself")
+        Move(queue, target, most, selector, done).start()
+
+    def replay_queue(
+        self, name: str, done: Callable[[Sweep], None], *, to: str | None = None, most: int | None = None
+    ) -> None:
+        """Bring dead letters back to the queues that they came from, or all ``to`` one.
+
+        Raises NotFound, AccessRefused, ResourceLocked, PreconditionFailed.
+        """
+        queue = self.require_readable(name)
+        target = self._writable(to) if to is not None else None
+        if queue is target:
+            raise PreconditionFailed(f"{self._described('queue', name)} cannot be replayed to itself")
+        Replay(queue, self._writable, target, most, done).start()
+
+    def purge_messages(self, name: str, selector: Selector, done: Callable[[Sweep], None]) -> None:
+        """Drop the ready messages that are selected. Raises NotFound, AccessRefused, ResourceLocked."""
+        Purge(self.require_readable(name), None, selector, done).start()
+
+    def _writable(self, name: str) -> Queue:
+        self._require("write", "queue", name)
+        return self.find_queue(name)
+
+    # ------------------------------------------------------------------ policies
+
+    def policies(self) -> list[Policy]:
+        """Those of the virtual host. Raises AccessRefused without the tag policymaker or administrator."""
+        self._require_policymaker()
+        return self.vhost.policies.all()
+
+    def set_policy(self, policy: Policy) -> None:
+        """Add or replace a policy; it applies at once. Raises AccessRefused, PreconditionFailed."""
+        self._require_policymaker()
+        self.vhost.policies.set(policy)
+
+    def clear_policy(self, name: str) -> None:
+        """Remove a policy. Raises AccessRefused, NotFound, PreconditionFailed."""
+        self._require_policymaker()
+        self.vhost.policies.clear(name)
+
+    def _require_policymaker(self) -> None:
+        if not self.user.tags & POLICYMAKERS:
+            raise AccessRefused(f"user '{self.user.name}' needs the tag policymaker or administrator for policies")

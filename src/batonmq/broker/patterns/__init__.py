@@ -1,0 +1,3 @@
+"""Regular expressions that users write, matched in linear time."""
+
+from __future__ import annotations

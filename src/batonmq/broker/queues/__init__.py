@@ -1,0 +1,3 @@
+"""Queues: one door in, one door out."""
+
+from __future__ import annotations

@@ -1,0 +1,130 @@
+"""Looking at what is ready in a queue, in memory and in the store, without taking it.
+
+A ``Walk`` goes along a queue in slices; what came after it began is left out, so that it ends. A ``Browser`` is a walk
+for a client; moving and purging by selection (``sweeping``) take out of the queue what a walk shows them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from itertools import islice
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
+
+from batonmq.message import GONE
+
+if TYPE_CHECKING:
+    from batonmq.broker.lanes.lane import Lane
+    from batonmq.broker.model.consumer import Selector
+    from batonmq.broker.queues.queue import Queue
+    from batonmq.message import Message, QueuedMessage
+    from batonmq.store.interface import StoredMessage
+
+# One step looks at so many messages, or bytes of the store: 2 to 5 ms.
+STEP_MESSAGES = 500
+STEP_BYTES = 1 << 20
+# And selects among them for so long: over long headers that may take tenths of a second for one.
+STEP_SECONDS = 0.01
+
+row_of = attrgetter("row")
+
+
+class Walk:
+    """Along everything that is ready in a queue now, in the order of its hand-over."""
+
+    __slots__ = ("_ahead", "_queue")
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+        # Lane, the last row that was seen, and where to stop.
+        self._ahead = deque((lane, lane.first_row, lane.next_row - 1) for lane in queue.lanes)
+
+    @property
+    def finished(self) -> bool:
+        """Has everything been seen?"""
+        return not self._ahead or self._queue.deleted
+
+    def step(self) -> list[tuple[Lane, QueuedMessage | StoredMessage]] | None:
+        """The next few messages, maybe none; None when they are in the store and that is busy. Raises StoreError."""
+        if self.finished:
+            return []
+        lane, after, last = self._ahead[0]
+        ready = lane.ready
+        start = bisect_right(ready, after, key=row_of)
+        window = [queued for queued in islice(ready, start, start + STEP_MESSAGES) if queued.row <= last]
+        if window:
+            self._ahead[0] = (lane, window[-1].row, last)
+            return [(lane, queued) for queued in window if queued.state != GONE]
+        after = max(after, lane.horizon)
+        if lane.paged and after < last:
+            if lane.store.busy:
+                return None
+            stored = lane.store.read(after, last, STEP_MESSAGES, STEP_BYTES)
+            if stored:
+                self._ahead[0] = (lane, stored[-1].row, last)
+                return [(lane, entry) for entry in stored if entry.row not in lane.held]
+        self._ahead.popleft()
+        return []
+
+    def back_to(self, lane: Lane, row: int) -> None:
+        """Of what the last step showed, what comes behind this row was not looked at: it comes again."""
+        self._ahead[0] = (lane, row, self._ahead[0][2])
+
+
+class Browsed(NamedTuple):
+    """A message as a browser sees it."""
+
+    message: Message
+    deliveries: int
+    """How often it came back from a consumer."""
+    expires_at: int
+    """Milliseconds of the epoch; 0: never."""
+
+
+class Browser:
+    """A cursor that takes nothing: messages may be consumed while it looks, and then it has seen them all the same."""
+
+    __slots__ = ("_found", "_queue", "_selector", "_walk")
+
+    def __init__(self, queue: Queue, selector: Selector | None = None) -> None:
+        self._queue = queue
+        self._selector = selector
+        self._walk = Walk(queue)
+        self._found: deque[Browsed] = deque()
+
+    @property
+    def finished(self) -> bool:
+        """Has everything been handed out that was ready when it began?"""
+        return self._walk.finished and not self._found
+
+    def read(self, most: int) -> list[Browsed]:
+        """The next messages, not more than ``most`` or about a mebibyte, in a few milliseconds. Raises StoreError.
+
+        Empty, and not ``finished``: ask again, best from ``Broker.when_read``. Messages whose
+        time is over are left out.
+        """
+        found = self._found
+        clock = self._queue.broker.clock
+        now = int(clock.time() * 1000)
+        until = clock.monotonic() + STEP_SECONDS
+        for _ in range(2):
+            if len(found) >= most or clock.monotonic() > until:
+                break
+            entries = self._walk.step()
+            if entries is None:
+                break
+            for lane, entry in entries:
+                if entry.expires_at and entry.expires_at <= now:
+                    continue
+                if self._selector is None or self._selector.matches(entry.message):
+                    found.append(Browsed(entry.message, entry.deliveries, entry.expires_at))
+                if self._selector is not None and clock.monotonic() > until:
+                    self._walk.back_to(lane, entry.row)
+                    break
+        shown: list[Browsed] = []
+        size = 0
+        while found and len(shown) < most and size < STEP_BYTES:
+            shown.append(found.popleft())
+            size += shown[-1].message.size
+        return shown

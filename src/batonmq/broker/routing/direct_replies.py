@@ -1,0 +1,77 @@
+"""Direct reply-to: answers go straight to the consumer that waits for them, through no queue.
+
+A client that consumes from the pseudo-queue ``amq.rabbitmq.reply-to`` gets a token; its requests carry that token as
+their reply-to, and what is published to the default exchange with the token as the key is delivered to it at once.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from batonmq.message import QueuedMessage
+
+if TYPE_CHECKING:
+    from batonmq.broker.lanes.lane import Lane
+    from batonmq.broker.model.consumer import Consumer
+    from batonmq.message import Message
+
+REPLY_TO = "amq.rabbitmq.reply-to"
+PREFIX = REPLY_TO + "."
+
+
+def is_volatile(name: str) -> bool:
+    """Does the name stand for a way of replies, and never for a queue that could be made?"""
+    return name.startswith(REPLY_TO)
+
+
+class ReplyTarget:
+    """One waiting consumer."""
+
+    __slots__ = ("consumer", "durable", "name")
+
+    def __init__(self, name: str, consumer: Consumer) -> None:
+        self.name = name
+        self.durable = False
+        self.consumer = consumer
+
+    def has_room_for(self, size: int, count: int = 1) -> bool:
+        """Always."""
+        return True
+
+    def publish(self, message: Message) -> int:
+        """Deliver at once; there is no queue in which it could wait."""
+        # The lane of a message that is never queued is never looked at.
+        lane: Lane = None  # type: ignore[assignment]
+        self.consumer.deliver(QueuedMessage(message, lane, 0))
+        return 0
+
+    def expect(self, message: Message) -> None:
+        """Nothing of it is kept."""
+
+
+class ReplyDesk:
+    """The waiting consumers of a virtual host, by token."""
+
+    __slots__ = ("_targets",)
+
+    def __init__(self) -> None:
+        self._targets: dict[str, ReplyTarget] = {}
+
+    def open(self, consumer: Consumer) -> str:
+        """Give a consumer a token that cannot be guessed."""
+        name = PREFIX + secrets.token_urlsafe(24)
+        self._targets[name] = ReplyTarget(name, consumer)
+        return name
+
+    def close(self, name: str) -> None:
+        """The consumer is gone; later answers are dropped."""
+        self._targets.pop(name, None)
+
+    def has(self, name: str) -> bool:
+        """Is it the pseudo-queue itself, or an address under which somebody waits?"""
+        return name == REPLY_TO or name in self._targets
+
+    def find(self, name: str) -> ReplyTarget | None:
+        """Who waits under that name."""
+        return self._targets.get(name)

@@ -1,0 +1,66 @@
+"""x-delayed-message: the exchange type of RabbitMQ's plugin, for programs that were written for it.
+
+It routes as the type that its argument ``x-delayed-type`` names. A message is routed when it is published and waits in
+its queue, not in the exchange: the header ``x-delay`` does the same through every other exchange.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.broker.routing.exchanges.base import Binding, Destination, Exchange
+from batonmq.errors import PreconditionFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from batonmq.fields import FieldValue
+    from batonmq.properties import Properties
+
+TYPE_ARGUMENT = "x-delayed-type"
+
+
+class DelayedExchange(Exchange):
+    """See the module. Raises PreconditionFailed when the argument names no type to route by."""
+
+    kind = "x-delayed-message"
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        durable: bool = False,
+        auto_delete: bool = False,
+        internal: bool = False,
+        arguments: Mapping[str, FieldValue] | None = None,
+    ) -> None:
+        from batonmq.broker.routing.exchanges import EXCHANGE_TYPES  # which this type is one of
+
+        super().__init__(name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments)
+        routes_as = self.arguments.get(TYPE_ARGUMENT)
+        if not isinstance(routes_as, str) or routes_as == self.kind or routes_as not in EXCHANGE_TYPES:
+            raise PreconditionFailed(
+                f"invalid argument '{TYPE_ARGUMENT}' for exchange '{name}': it must name an existing exchange type"
+            )
+        self._inner = EXCHANGE_TYPES[routes_as](name, arguments=arguments)
+        self.by_key, self.uses_key = self._inner.by_key, self._inner.uses_key
+
+    def check_arguments(self, arguments: Mapping[str, FieldValue]) -> None:
+        self._inner.check_arguments(arguments)
+
+    def check_key(self, routing_key: str) -> None:
+        self._inner.check_key(routing_key)
+
+    def _added(self, binding: Binding) -> None:
+        self._inner.bind(binding)
+
+    def _removed(self, binding: Binding) -> None:
+        self._inner.unbind(binding)
+
+    def match(self, routing_key: str, headers: Mapping[str, FieldValue]) -> Iterable[Destination]:
+        return self._inner.match(routing_key, headers)
+
+    def match_message(
+        self, routing_key: str, headers: Mapping[str, FieldValue], properties: Properties | None
+    ) -> Iterable[Destination]:
+        return self._inner.match_message(routing_key, headers, properties)

@@ -1,0 +1,257 @@
+"""Policies: settings for all queues or exchanges whose names match, changed while they live.
+
+The policy of the highest priority counts, and only that one. What a queue was declared with stands beside it: of
+lengths, times and counts the lower one counts, of everything else the queue's own, as in RabbitMQ.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batonmq.broker.features.idle import IdleTimer
+from batonmq.broker.features.length_limit import drop_what_is_too_much
+from batonmq.broker.model.settings import ARGUMENTS, NEEDS, Settings, read_settings
+from batonmq.broker.patterns.expressions import Pattern, PatternError, compile_pattern
+from batonmq.broker.routing.exchanges import Exchange
+from batonmq.errors import NotFound, PreconditionFailed
+from batonmq.store.interface import Definition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batonmq.broker.queues.queue import Queue
+    from batonmq.broker.vhosts.vhost import VirtualHost
+    from batonmq.fields import FieldValue
+
+log = logging.getLogger("batonmq.broker")
+
+QUEUES, EXCHANGES, ALL = "queues", "exchanges", "all"
+
+# What a policy may say of a queue: arguments of queue.declare without "x-".
+OF_QUEUES = frozenset(name.removeprefix("x-") for name, argument in ARGUMENTS.items() if argument.in_policies)
+ALTERNATE = "alternate-exchange"
+# How long a change is applied in one turn, and the pause in which the others have theirs.
+APPLY_SECONDS = 0.02
+PAUSE_SECONDS = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Made by ``read_policy``, which checks it."""
+
+    name: str
+    pattern: str
+    apply_to: str
+    priority: int
+    definition: Mapping[str, FieldValue]
+    # From the configuration file: no command changes it.
+    fixed: bool = False
+    # None: one of an earlier version that cannot be matched in bounded time; it is for nothing.
+    compiled: Pattern | None = field(default=None, compare=False, repr=False)
+
+    def matches(self, kind: str, name: str) -> bool:
+        """Is it for this one of 'queues' or 'exchanges'?"""
+        return self.apply_to in (kind, ALL) and self.compiled is not None and self.compiled.found_in(name)
+
+
+def read_policy(
+    name: str,
+    pattern: str,
+    definition: Mapping[str, FieldValue],
+    *,
+    apply_to: str = ALL,
+    priority: int = 0,
+    fixed: bool = False,
+) -> Policy:
+    """Check a policy. ``pattern`` is a regular expression, searched in names. Raises PreconditionFailed."""
+    if not name:
+        raise PreconditionFailed("a policy needs a name")
+    try:
+        compiled = compile_pattern(pattern)
+    except PatternError as error:
+        raise PreconditionFailed(f"policy '{name}': the pattern is no regular expression: {error}") from None
+    if apply_to not in (QUEUES, EXCHANGES, ALL):
+        raise PreconditionFailed(f"policy '{name}': apply-to is one of queues, exchanges, all, and not '{apply_to}'")
+    if not definition:
+        raise PreconditionFailed(f"policy '{name}': the definition is empty")
+    for key, value in definition.items():
+        _check(name, key, value)
+    return Policy(name, pattern, apply_to, priority, dict(definition), fixed, compiled)
+
+
+def _check(name: str, key: str, value: FieldValue) -> None:
+    if key == ALTERNATE:
+        if not isinstance(value, str):
+            raise PreconditionFailed(f"policy '{name}': {key} is to be the name of an exchange")
+        return
+    if key not in OF_QUEUES:
+        known = ", ".join(sorted(OF_QUEUES | {ALTERNATE}))
+        why = " cannot be changed while a queue lives" if f"x-{key}" in ARGUMENTS else " is not known"
+        raise PreconditionFailed(f"policy '{name}': {key}{why}; a policy may say: {known}")
+    try:
+        ARGUMENTS[f"x-{key}"].check(value)
+    except ValueError as error:
+        raise PreconditionFailed(f"policy '{name}': invalid {key}: {error}") from None
+
+
+class Policies:
+    """Those of one virtual host."""
+
+    __slots__ = ("_by_name", "_idle", "_vhost", "_waiting")
+
+    def __init__(self, vhost: VirtualHost) -> None:
+        self._vhost = vhost
+        self._by_name: dict[str, Policy] = {}
+        self._idle: dict[Queue, IdleTimer] = {}
+        # What a change is still to be applied to.
+        self._waiting: dict[Queue | Exchange, None] = {}
+
+    def all(self) -> list[Policy]:
+        """In the order of their names."""
+        return [self._by_name[name] for name in sorted(self._by_name)]
+
+    def of_queue(self, queue: Queue) -> Policy | None:
+        """The one that counts for a queue."""
+        return self._find(QUEUES, queue.name)
+
+    def _find(self, kind: str, name: str) -> Policy | None:
+        matching = [policy for policy in self._by_name.values() if policy.matches(kind, name)]
+        return max(matching, key=lambda policy: (policy.priority, policy.name), default=None)
+
+    # ------------------------------------------------------------------ changes
+
+    def set(self, policy: Policy, *, keep: bool = True) -> None:
+        """Add or replace a policy, and apply it: at once, but to thousands of queues by and by.
+
+        Raises PreconditionFailed for one of the configuration file.
+        """
+        if not policy.fixed:
+            self._not_fixed(policy.name)
+        self._by_name[policy.name] = policy
+        if keep:
+            value = {
+                "pattern": policy.pattern,
+                "apply-to": policy.apply_to,
+                "priority": policy.priority,
+                "definition": dict(policy.definition),
+            }
+            self._vhost.broker.store.define(Definition("policy", self._vhost.name, policy.name, value))
+        self._apply()
+
+    def clear(self, name: str) -> None:
+        """Remove a policy, and what it did. Raises NotFound, and PreconditionFailed for one of the configuration."""
+        if name not in self._by_name:
+            raise NotFound(f"no policy '{name}' in vhost '{self._vhost.name}'")
+        self._not_fixed(name)
+        del self._by_name[name]
+        self._vhost.broker.store.forget("policy", self._vhost.name, name)
+        self._apply()
+
+    def restore(self, definition: Definition) -> None:
+        """One that the store kept."""
+        value = definition.value
+        content = value["definition"]
+        assert isinstance(content, dict)
+        priority = value["priority"]
+        assert isinstance(priority, int)
+        pattern = str(value["pattern"])
+        compiled = None
+        try:
+            compiled = compile_pattern(pattern)
+        except PatternError as error:
+            log.error("policy %r in vhost %r applies to nothing: %s", definition.name, self._vhost.name, error)
+        self._by_name[definition.name] = Policy(
+            definition.name, pattern, str(value["apply-to"]), priority, content, compiled=compiled
+        )
+
+    def _not_fixed(self, name: str) -> None:
+        known = self._by_name.get(name)
+        if known is not None and known.fixed:
+            raise PreconditionFailed(f"policy '{name}' comes from the configuration file; change it there")
+
+    def _apply(self) -> None:
+        """To what is there; what still waits for an earlier change comes first."""
+        is_under_way = bool(self._waiting)
+        self._waiting.update(dict.fromkeys(self._vhost.queues.values()))
+        self._waiting.update(dict.fromkeys(self._vhost.exchanges.values()))
+        if not is_under_way:
+            self._apply_some()
+
+    def _apply_some(self) -> None:
+        """For as long as a turn may take: a change for ten thousand queues takes half a second."""
+        broker = self._vhost.broker
+        until = broker.clock.monotonic() + APPLY_SECONDS
+        try:
+            while self._waiting and broker.clock.monotonic() <= until:
+                target = next(iter(self._waiting))
+                del self._waiting[target]
+                if isinstance(target, Exchange):
+                    self.apply_to_exchange(target)
+                elif not target.deleted:
+                    broker.faults.attempt(self.apply_to_queue, target)
+        finally:
+            self._vhost.version += 1
+            if self._waiting:
+                broker.timetable.after(PAUSE_SECONDS, self._apply_some)
+
+    # ------------------------------------------------------------------ what they do
+
+    def settings(self, name: str, arguments: Mapping[str, FieldValue], described: str, *, lenient: bool) -> Settings:
+        """What a queue's own arguments and its policy come to. Raises PreconditionFailed for the arguments.
+
+        ``lenient``: they were accepted before.
+        """
+        own = read_settings(arguments, described, lenient=lenient)
+        policy = self._find(QUEUES, name)
+        if policy is None:
+            return own
+        combined = dict(arguments)
+        for key, value in policy.definition.items():
+            argument = f"x-{key}"
+            mine = arguments.get(argument)
+            if mine is None:
+                combined[argument] = value
+            elif ARGUMENTS[argument].lower_counts:
+                combined[argument] = _lower(mine, value)
+        for needs, (needed, _) in NEEDS.items():
+            if needed not in combined:
+                combined.pop(needs, None)
+        combined.pop(f"x-{ALTERNATE}", None)
+        return read_settings(combined, described, lenient=lenient)
+
+    def apply_to_queue(self, queue: Queue) -> None:
+        """Have a queue do what its arguments and its policy say now."""
+        described = f"queue '{queue.name}' in vhost '{self._vhost.name}'"
+        settings = self.settings(queue.name, queue.arguments, described, lenient=True)
+        if settings != queue.settings:
+            queue.configure(settings)
+            drop_what_is_too_much(queue)
+            self.watch_idle(queue)
+
+    def watch_idle(self, queue: Queue) -> None:
+        """Begin to count the time that the queue may be left alone, if there is such a time."""
+        timer = self._idle.pop(queue, None)
+        if timer is not None:
+            timer.stop()
+        if queue.settings.expires is not None:
+            self._idle[queue] = IdleTimer(queue)
+
+    def forget(self, queue: Queue) -> None:
+        """The queue is gone."""
+        timer = self._idle.pop(queue, None)
+        if timer is not None:
+            timer.stop()
+
+    def apply_to_exchange(self, exchange: Exchange) -> None:
+        """The same of an exchange."""
+        policy = self._find(EXCHANGES, exchange.name) if exchange.name else None
+        alternate = policy.definition.get(ALTERNATE) if policy is not None else None
+        exchange.policy_alternate = str(alternate) if isinstance(alternate, str) else None
+
+
+def _lower(mine: FieldValue, other: FieldValue) -> FieldValue:
+    """The lower limit; a negative one is none."""
+    limits = [value for value in (mine, other) if isinstance(value, int) and value >= 0]
+    return min(limits, default=mine)

@@ -1,0 +1,46 @@
+"""Giving back the space of a file that has become mostly empty: in quiet times, for it would slow consumers down.
+
+Moving the last pages of a file to its front while a long backlog was consumed cost a quarter of the rate.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batonmq.broker.vhosts.broker import Broker
+
+# Seconds without a batch that count as quiet, and the pause between two steps once it is.
+QUIET = 1.0
+PAUSE = 0.02
+
+
+class Tidying:
+    """Told of every batch; asks the store to shrink by a step when a while has passed without one."""
+
+    __slots__ = ("_batch", "_broker", "_is_armed")
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._batch = 0
+        self._is_armed = False
+
+    def committed(self) -> None:
+        """A batch is on the disk."""
+        if self._broker.store.is_sparse and not self._is_armed:
+            is_ours = self._broker.store.batch == self._batch + 1
+            self._arm(PAUSE if is_ours else QUIET)
+
+    def _arm(self, seconds: float) -> None:
+        self._is_armed = True
+        self._batch = self._broker.store.batch
+        self._broker.timetable.after(seconds, self._look)
+
+    def _look(self) -> None:
+        self._is_armed = False
+        store = self._broker.store
+        if store.batch != self._batch or store.busy or store.has_work():
+            self._arm(QUIET)
+        elif store.is_sparse:
+            store.shrink()
+            self._broker.on_work()

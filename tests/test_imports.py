@@ -31,6 +31,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "contrib": frozenset({"api"}),
 }
 
+# Of the protocols: what all of them may know.
+SHARED = "sessions"
+
 # Nothing below the server waits, opens a socket, or asks the machine for the time; only a store speaks SQL.
 WAITING = frozenset({"asyncio", "uvloop", "socket", "selectors", "ssl", "time", "threading"})
 SQL = frozenset({"apsw", "sqlite3"})
@@ -114,12 +117,12 @@ def test_below_the_server_nothing_waits_and_only_a_store_speaks_sql(path: Path) 
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "protocols").glob("*/**/*.py")), ids=name_of)
-def test_a_protocol_knows_no_other_protocol(path: Path) -> None:
-    own = f"batonmq.protocols.{path.relative_to(PACKAGE / 'protocols').parts[0]}"
+def test_a_protocol_knows_itself_and_what_all_share_and_that_knows_none(path: Path) -> None:
+    own = path.relative_to(PACKAGE / "protocols").parts[0]
     wrong = [
         f"line {line}: {module}"
         for module, line in imports(path)
-        if module.startswith("batonmq.protocols.") and module != own and not module.startswith(own + ".")
+        if module.startswith("batonmq.protocols.") and module.split(".")[2] not in {own, SHARED}
     ]
     assert not wrong
 

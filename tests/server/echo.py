@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from batonmq.broker.backlog import TurnTime
 from batonmq.broker.model.access import LogInAnswer
+from batonmq.broker.model.turn_time import TurnTime
 from batonmq.clock import Clock
 from batonmq.errors import StoreError
 from batonmq.server.authenticator import Authenticator

@@ -15,9 +15,9 @@ from tests.support.codec import METHOD, encode_frame, encode_method
 from tests.support.wire import Address, Channel, Content, Wire
 from websockets.sync.client import connect
 
-from batonmq.broker import backlog
-from batonmq.broker.backlog import OUTPUT_MAX
+from batonmq.broker.model import turn_time
 from batonmq.protocols.amqp091 import consuming
+from batonmq.protocols.sessions.backlog import OUTPUT_MAX
 from batonmq.server.broker_server import Server
 from batonmq.server.config import Config, ListenerConfig, ServerConfig, StompConfig, WebSocketConfig
 from batonmq.server.connection import SMALL_READ, UNREAD, UNSENT_HIGH, UNSENT_LIMIT
@@ -229,7 +229,7 @@ def test_browsers_wait_while_their_client_does_not_read_through_websocket(run: R
 def test_work_that_says_little_is_done_in_turn_with_that_of_others(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backlog, "SHARE_SECONDS", 0.0)
+    monkeypatch.setattr(turn_time, "SHARE_SECONDS", 0.0)
     count = 200
 
     async def main() -> None:
@@ -258,7 +258,7 @@ def test_work_that_says_little_is_done_in_turn_with_that_of_others(
 def test_many_who_ask_for_much_share_a_turn(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What they get of a turn does not grow with their number."""
     for name in ("TURN_SECONDS", "SHARE_SECONDS", "LEAST_SECONDS"):
-        monkeypatch.setattr(backlog, name, 0.0)
+        monkeypatch.setattr(turn_time, name, 0.0)
     clients, count = 8, 100
 
     def answers(channel: Channel) -> list[str | None]:
@@ -290,7 +290,7 @@ def test_many_who_ask_for_much_share_a_turn(run: Run, tmp_path: Path, monkeypatc
 
 def test_who_wants_little_does_not_stand_in_line(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("TURN_SECONDS", "SHARE_SECONDS", "LEAST_SECONDS"):
-        monkeypatch.setattr(backlog, name, 0.0)
+        monkeypatch.setattr(turn_time, name, 0.0)
     clients, count = 8, 100
 
     async def main() -> None:
@@ -312,7 +312,7 @@ def test_who_wants_little_does_not_stand_in_line(run: Run, tmp_path: Path, monke
 def test_a_client_that_closes_its_side_with_work_left_has_it_done(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backlog, "SHARE_SECONDS", 0.0)
+    monkeypatch.setattr(turn_time, "SHARE_SECONDS", 0.0)
 
     async def main() -> None:
         async with serving(tmp_path) as server:

@@ -31,9 +31,6 @@ Run = Callable[[Coroutine[object, object, None]], None]
 
 # What connections are made of; the client of the tests has none of it.
 MADE_OF = (
-    "batonmq.broker.backlog",
-    "batonmq.broker.commit_gate",
-    "batonmq.broker.connection_log",
     "batonmq.broker.operations.operations",
     "batonmq.protocols.amqp091.channel",
     "batonmq.protocols.amqp091.consuming",
@@ -41,6 +38,7 @@ MADE_OF = (
     "batonmq.protocols.amqp091.parser",
     "batonmq.protocols.amqp091.session",
     "batonmq.protocols.amqp091.transactions",
+    "batonmq.protocols.sessions.",
     "batonmq.protocols.stomp.",
     "batonmq.server.connection",
     "batonmq.server.websocket",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from batonmq.broker.backlog import Backlog, Share
-from batonmq.broker.commit_gate import CommitGate
 from batonmq.broker.model.access import Permission, User
 from batonmq.broker.model.consumer import Consumer
+from batonmq.broker.model.turn_time import Share, TurnTime
 from batonmq.broker.operations.operations import Operations, Route
 from batonmq.broker.queues.queue import KEPT, REFUSED, STORED, Queue
 from batonmq.broker.vhosts.broker import Broker
@@ -14,14 +13,13 @@ __all__ = [
     "KEPT",
     "REFUSED",
     "STORED",
-    "Backlog",
     "Broker",
-    "CommitGate",
     "Consumer",
     "Operations",
     "Permission",
     "Queue",
     "Route",
     "Share",
+    "TurnTime",
     "User",
 ]

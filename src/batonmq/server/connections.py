@@ -8,8 +8,8 @@ import sys
 from collections import deque
 from collections.abc import Callable
 
-from batonmq.broker.backlog import TurnTime
 from batonmq.broker.model.access import User
+from batonmq.broker.model.turn_time import TurnTime
 from batonmq.clock import Clock
 from batonmq.server.connection import Connection
 from batonmq.server.interface import Store

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from batonmq.broker.backlog import TurnTime
 from batonmq.broker.model.access import LogInAnswer, User
+from batonmq.broker.model.turn_time import TurnTime
 from batonmq.errors import StoreError
 
 __all__ = ["Broker", "Host", "Session", "Store"]

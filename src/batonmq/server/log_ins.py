@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from batonmq.broker.connection_log import quoted
 from batonmq.broker.model.access import BUSY, LogInAnswer
 from batonmq.clock import Clock
+from batonmq.protocols.sessions.connection_log import quoted
 from batonmq.server.authenticator import Authenticator
 from batonmq.server.fair_line import FairLine, network
 from batonmq.server.passwords import verify_password

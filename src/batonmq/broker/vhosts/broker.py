@@ -11,11 +11,11 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from batonmq.broker.backlog import TurnTime
 from batonmq.broker.lanes.refilling import can_refill, refill, wants_refill
 from batonmq.broker.model.faults import Faults
 from batonmq.broker.model.memory import Memory
 from batonmq.broker.model.timetable import Timetable
+from batonmq.broker.model.turn_time import TurnTime
 from batonmq.broker.vhosts.restoring import restore
 from batonmq.broker.vhosts.vacuum import Tidying
 from batonmq.broker.vhosts.vhost import VirtualHost

@@ -12,7 +12,6 @@ import secrets
 from typing import TYPE_CHECKING
 
 from batonmq.broker import Route
-from batonmq.broker.backlog import OUTPUT_MAX, QUICK
 from batonmq.errors import BrokerError, NotAllowed, StoreError
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.channel import Channel
@@ -22,6 +21,7 @@ from batonmq.protocols.amqp091.failures import ProtocolFailure, as_failure
 from batonmq.protocols.amqp091.handshake import Handshake
 from batonmq.protocols.amqp091.speaking import Host, SpeakingSession
 from batonmq.protocols.amqp091.states import AWAIT_HEADER, CLOSED, CLOSING, OPEN
+from batonmq.protocols.sessions.backlog import OUTPUT_MAX, QUICK
 
 if TYPE_CHECKING:
     from batonmq.broker import Broker, Share

@@ -8,14 +8,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol
 
-from batonmq.broker import Backlog, CommitGate
-from batonmq.broker.connection_log import ConnectionLog
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.encoder import HEARTBEAT_FRAME, method_frame
 from batonmq.protocols.amqp091.failures import reply_text
 from batonmq.protocols.amqp091.parser import FrameParser
 from batonmq.protocols.amqp091.settings import AmqpSettings
 from batonmq.protocols.amqp091.states import AWAIT_HEADER, AWAIT_TUNE_OK, CLOSED, CLOSING, OPEN
+from batonmq.protocols.sessions.backlog import Backlog
+from batonmq.protocols.sessions.commit_gate import CommitGate
+from batonmq.protocols.sessions.connection_log import ConnectionLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,10 +12,10 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, Final, Protocol
 
-from batonmq.broker import Backlog, CommitGate
-from batonmq.broker.backlog import OUTPUT_MAX, QUICK
-from batonmq.broker.connection_log import ConnectionLog
 from batonmq.errors import BrokerError, StoreError
+from batonmq.protocols.sessions.backlog import OUTPUT_MAX, QUICK, Backlog
+from batonmq.protocols.sessions.commit_gate import CommitGate
+from batonmq.protocols.sessions.connection_log import ConnectionLog
 from batonmq.protocols.stomp.acknowledging import Acknowledging
 from batonmq.protocols.stomp.codec import V10, Head, encode_frame
 from batonmq.protocols.stomp.commands import CONNECTS, handle

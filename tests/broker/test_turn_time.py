@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.support.driven import HandClock
 
-from batonmq.broker.backlog import IN_LINE_SECONDS, LEAST_SECONDS, SHARE_SECONDS, TURN_SECONDS, TurnTime
+from batonmq.broker.model.turn_time import IN_LINE_SECONDS, LEAST_SECONDS, SHARE_SECONDS, TURN_SECONDS, TurnTime
 
 
 @pytest.fixture

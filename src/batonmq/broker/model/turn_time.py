@@ -1,0 +1,61 @@
+"""What clients may take of one turn of the broker, each and all together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from batonmq.clock import Clock
+
+# How long a client may be served in one turn, in seconds; what one read brings of plain publishes takes 3 ms.
+SHARE_SECONDS: Final = 0.01
+# And all of them together. When that is used up, a client that comes with something new gets the least share: mostly it
+# wants no more than that, and need not stand in line behind those who want much.
+TURN_SECONDS: Final = 0.02
+LEAST_SECONDS: Final = 0.0002
+# What those who stand in line get at least, of which each costs a write and a pass of the loop.
+IN_LINE_SECONDS: Final = 0.0005
+
+
+class Share:
+    """A client's share of one turn."""
+
+    __slots__ = ("_clock", "_ends", "began")
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self.began = clock.monotonic()
+        self._ends = self.began + seconds
+
+    def is_used(self) -> bool:
+        """Is it the turn of the others?"""
+        return self._clock.monotonic() >= self._ends
+
+
+class TurnTime:
+    """What is left of one turn for all clients together."""
+
+    __slots__ = ("_clock", "in_line", "left")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.left = TURN_SECONDS
+        """Seconds; below 0 when somebody took more than his share."""
+        self.in_line = 0
+        """How many clients are known to want more."""
+
+    def begin(self) -> None:
+        """Another turn."""
+        self.left = TURN_SECONDS
+
+    def share(self) -> Share:
+        """For one client, now."""
+        seconds = SHARE_SECONDS
+        if self.in_line > 1:
+            # As many as possible are served in a turn, so that nobody waits for long who stands behind the others.
+            seconds = min(seconds, max(IN_LINE_SECONDS, TURN_SECONDS / self.in_line))
+        return Share(self._clock, min(seconds, max(LEAST_SECONDS, self.left)))
+
+    def spend(self, share: Share) -> None:
+        """The client is done, or has used its share up."""
+        self.left -= self._clock.monotonic() - share.began

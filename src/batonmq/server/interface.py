@@ -1,4 +1,4 @@
-"""What the server asks of a protocol's session and of a broker, and what a session may ask of the server.
+"""What the server asks of a protocol's session and of a broker; what a session may ask of the server is `Host`.
 
 The real ones are `batonmq.protocols.*` and `batonmq.broker.Broker`; anything of this shape can be served.
 """
@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from batonmq.broker.model.access import LogInAnswer, User
+from batonmq.broker.model.access import User
 from batonmq.broker.model.turn_time import TurnTime
 from batonmq.errors import StoreError
+from batonmq.protocols.sessions.host import Host
 
 __all__ = ["Broker", "Host", "Session", "Store"]
 
@@ -64,30 +65,6 @@ class Session(Protocol):
         """The socket is gone: give back whatever the client held.
 
         `in_order`: what carried the session was closed as it should be.
-        """
-
-
-class Host(Protocol):
-    """The server, as one session sees it."""
-
-    @property
-    def peer(self) -> str:
-        """The client's address for logs and listings, as `127.0.0.1:51234` or `[::1]:51234`."""
-
-    @property
-    def is_loopback(self) -> bool:
-        """Does the client run on this machine?"""
-
-    def wake(self) -> None:
-        """Output was added outside `receive`: send it at the end of this turn."""
-
-    def resume(self) -> None:
-        """`suspended` became False outside `receive`: read again."""
-
-    def authenticate(self, user: str, password: str, callback: Callable[[LogInAnswer], None]) -> None:
-        """Check a password without holding up others; the callback gets the answer, the user at once.
-
-        BUSY and None come about a second later.
         """
 
 

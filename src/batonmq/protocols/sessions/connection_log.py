@@ -58,9 +58,15 @@ class ConnectionLog:
         """The client has taken its leave."""
         self._end(logging.INFO, "closed by the client" + (f": {one_line(text)}" if text else ""))
 
-    def lost(self) -> None:
-        """The socket is gone, without a word before."""
-        if self._user is None:
+    def broken(self, fault: Exception) -> None:
+        """A fault of the broker's own ends the connection."""
+        log.error("%s: a fault of the broker's own ended the connection", self._peer, exc_info=fault)
+
+    def lost(self, *, in_order: bool = False) -> None:
+        """The socket is gone, without a word before; ``in_order``: what carried it was closed as it should be."""
+        if in_order:
+            self.left()
+        elif self._user is None:
             # Probes of load balancers and port scanners are no news.
             self._end(logging.DEBUG, "gone before the log-in")
         else:

@@ -1,0 +1,212 @@
+"""Between a session and the store: what it says, takes in and confirms may have to wait for a commit."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batonmq.broker import Broker
+    from batonmq.errors import StoreError
+    from batonmq.protocols.sessions.output import Output
+
+
+class Suspended(Protocol):
+    """What is held up while the store is waited for."""
+
+    def suspend(self) -> None:
+        """Take nothing in."""
+
+    def resume(self) -> None:
+        """Something may be taken in again."""
+
+
+class Listener(Protocol):
+    """A protocol's session, as its barrier sees it."""
+
+    def go_on(self) -> None:
+        """Take up what waited while the session was suspended."""
+
+    def batch_committed(self, batch: int) -> None:
+        """All batches up to this number are durable."""
+
+    def batch_failed(self, batch: int, error: StoreError) -> None:
+        """Those up to this number that were not committed before are not kept."""
+
+    def come_apart(self) -> None:
+        """The connection is gone and nothing is waited for: let go of all parts that know this session.
+
+        So that it is free at once: a broker has its collector of circles look at what is old very seldom.
+        """
+
+
+class Nobody:
+    """In the place of a session that has ended, for what may still be said of it."""
+
+    def go_on(self) -> None:
+        """Nothing waits."""
+
+    def batch_committed(self, batch: int) -> None:
+        """Nobody is told."""
+
+    def batch_failed(self, batch: int, error: StoreError) -> None:
+        """Nobody is told."""
+
+    def come_apart(self) -> None:
+        """There is nothing to it."""
+
+
+class CommitBarrier:
+    """One for each session; a ``CommitWaiter`` of the broker."""
+
+    __slots__ = (
+        "_after_commit",
+        "_awaits_commit",
+        "_broker",
+        "_held_for",
+        "_intake",
+        "_is_leaving",
+        "_listener",
+        "_output",
+        "_reads",
+    )
+
+    def __init__(self, broker: Broker, output: Output, intake: Suspended, listener: Listener) -> None:
+        self._broker = broker
+        self._output = output
+        self._intake = intake
+        self._listener = listener
+        # The connection is gone; and how many wait for the store to be read on.
+        self._is_leaving = False
+        self._reads = 0
+        # The batch that must be committed before any output goes; 0: none.
+        self._held_for = 0
+        self._awaits_commit = False
+        # What is done when the batch of that number is committed, and when it is not kept.
+        self._after_commit: list[tuple[int, Callable[[], None], Callable[[str], None]]] = []
+
+    @property
+    def is_held(self) -> bool:
+        """Does the output wait until the store has noted what is being delivered in it?"""
+        return self._held_for > 0
+
+    def hold(self, batch: int) -> None:
+        """Let no output go before that batch is committed."""
+        if 0 < self._held_for < batch:
+            # Each delivery that joins in would put off all of them by a commit: no more of them until these are gone.
+            self._output.fill()
+        self._held_for = batch
+        self._broker.await_commit(self, sync=False)
+
+    def await_commit(self) -> None:
+        """Have the session told of the next commit."""
+        if not self._awaits_commit:
+            self._awaits_commit = True
+            self._broker.await_commit(self)
+
+    def wait_for_commit(self, done: Callable[[], None], failed: Callable[[str], None]) -> None:
+        """Suspend the session until what was collected so far is on the disk, or cannot be kept.
+
+        ``failed`` is called with the reason in any case then, since there may be something to undo; ``done`` only while
+        there is somebody to tell.
+        """
+        self._after_commit.append((self._broker.store.batch, done, failed))
+        self._intake.suspend()
+        self._awaits_commit = True
+        self._broker.await_commit(self)
+        self._output.wake()
+
+    def wait_for_change(self, before: int, done: Callable[[], None], failed: Callable[[str], None]) -> None:
+        """The same, if anything that must outlive the broker was changed; otherwise it is done now.
+
+        ``before`` is what `changes` was before the change.
+        """
+        if self.changes == before:
+            done()
+        else:
+            self.wait_for_commit(done, failed)
+
+    @property
+    def changes(self) -> int:
+        """Goes up with each change of what must outlive the broker, messages aside."""
+        return self._broker.store.changes
+
+    def wait_for_read(self, again: Callable[[], None]) -> None:
+        """Suspend the session until the store has been read on."""
+        self._intake.suspend()
+        self._reads += 1
+        self._broker.when_read(partial(self._resume, again))
+
+    def _resume(self, again: Callable[[], None]) -> None:
+        self._reads -= 1
+        try:
+            self._intake.resume()
+            if not self._output.finished:
+                again()
+            self._listener.go_on()
+        finally:
+            self._part()
+
+    def leave(self) -> None:
+        """The connection is gone: part with the session, as soon as there is nothing left that it waits for."""
+        self._is_leaving = True
+        self._part()
+
+    def _part(self) -> None:
+        if self._is_leaving and not (self._awaits_commit or self._held_for or self._after_commit or self._reads):
+            listener, self._listener = self._listener, Nobody()
+            listener.come_apart()
+
+    def broken(self) -> None:
+        """A fault of ours struck while the session was told something: its client gets no false picture, but an end."""
+        self._held_for = 0
+        self._intake.resume()
+        self._output.finish()
+        self._part()
+
+    # ------------------------------------------------------------------ what the broker tells
+
+    def batch_committed(self, batch: int) -> None:
+        """All batches up to this number are durable."""
+        self._awaits_commit = False
+        try:
+            self._let_go(batch)
+            self._listener.batch_committed(batch)
+            self._run_after_commit(batch, None)
+        finally:
+            self._part()
+
+    def batch_failed(self, batch: int, error: StoreError) -> None:
+        """Those up to this number that were not committed before are not kept."""
+        self._awaits_commit = False
+        try:
+            # A store that fails does not keep consumers from being served.
+            self._let_go(batch)
+            self._listener.batch_failed(batch, error)
+            self._run_after_commit(batch, error)
+        finally:
+            self._part()
+
+    def _let_go(self, batch: int) -> None:
+        if self._held_for > batch:
+            self._broker.await_commit(self, sync=False)
+        elif self._held_for:
+            self._held_for = 0
+            self._output.wake()
+
+    def _run_after_commit(self, batch: int, error: StoreError | None) -> None:
+        waiting, self._after_commit = self._after_commit, []
+        for needed, done, failed in waiting:
+            if needed > batch:
+                self._after_commit.append((needed, done, failed))
+            elif error is not None:
+                failed(error.reason)
+            elif not self._output.finished:
+                done()
+        if self._after_commit:
+            self.await_commit()
+        elif waiting:
+            self._intake.resume()
+            self._listener.go_on()

@@ -1,0 +1,34 @@
+"""What a session may ask of whoever carries its bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batonmq.broker.model.access import LogInAnswer
+
+
+class Host(Protocol):
+    """The server, as one session sees it."""
+
+    @property
+    def peer(self) -> str:
+        """The client's address for logs and listings, as `127.0.0.1:51234` or `[::1]:51234`."""
+
+    @property
+    def is_loopback(self) -> bool:
+        """Does the client run on this machine?"""
+
+    def wake(self) -> None:
+        """Output was added outside `receive`: send it at the end of this turn."""
+
+    def resume(self) -> None:
+        """The session is no longer suspended: read again."""
+
+    def authenticate(self, user: str, password: str, callback: Callable[[LogInAnswer], None]) -> None:
+        """Check a password without holding up others; the callback gets the answer, the user at once.
+
+        BUSY and None come about a second later.
+        """

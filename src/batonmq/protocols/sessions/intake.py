@@ -1,0 +1,161 @@
+"""What a client has asked for and is not done yet, so that no client's requests fill the memory or hold up the others.
+
+A session does what comes at once, and leaves the rest for later
+
+    while it is suspended, because it waits for the store (``CommitBarrier``) or for a log-in;
+    when what it has to say fills the output, until that has been taken;
+    when its share of a turn is used up, until the others have had theirs.
+
+Few requests of some bytes each may bring about gigabytes of answers, or seconds of work. And many clients may ask for
+much at the same time: what all of them together get of one turn is bounded, too (``TurnTime``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+
+from batonmq.errors import BrokerError, StoreError
+from batonmq.protocols.sessions.failures import ClientFailure
+from batonmq.protocols.sessions.output import OUTPUT_MAX
+
+if TYPE_CHECKING:
+    from batonmq.broker import Broker, Route, Share
+    from batonmq.protocols.sessions.connection_log import ConnectionLog
+    from batonmq.protocols.sessions.heartbeats import Heartbeats
+    from batonmq.protocols.sessions.host import Host
+    from batonmq.protocols.sessions.output import Output
+
+# The clock is looked at after so many requests that are mostly quick, and after each of the others.
+QUICK: Final = 8
+
+_Event = TypeVar("_Event")
+
+
+class Requests(Protocol[_Event]):
+    """A protocol's session, as its intake sees it: what does what the client asks for."""
+
+    def take(self, events: list[_Event], at: int) -> int:
+        """Do what the event at that place asks for, or a run of events from there on; tells where the next one is.
+
+        Raises ClientFailure, BrokerError, StoreError: then the event at that place was refused, and none was done.
+        """
+
+    def is_quick(self, event: _Event) -> bool:
+        """Is it of a kind that is mostly done in some microseconds?"""
+
+    def refuse(self, event: _Event, error: ClientFailure | BrokerError | StoreError) -> None:
+        """Tell the client why not."""
+
+    def broken(self, event: _Event) -> None:
+        """A fault of the broker's own struck: end the connection. The fault is in the log."""
+
+
+class Intake(Generic[_Event]):
+    """One for each session."""
+
+    # Not the session, which has this: a session that has ended is to be free without a search for circles.
+    __slots__ = ("_broker", "_events", "_heartbeats", "_host", "_is_closed", "_log", "_output", "_route", "suspended")
+
+    def __init__(self, broker: Broker, host: Host, output: Output, heartbeats: Heartbeats, log: ConnectionLog) -> None:
+        self._broker = broker
+        self._host = host
+        self._output = output
+        self._heartbeats = heartbeats
+        self._log = log
+        self._events: list[_Event] = []
+        self._is_closed = False
+        self._route: Route | None = None
+        self.suspended = False
+        """Nothing is done now, and nothing more is to be read."""
+
+    def __bool__(self) -> bool:
+        return bool(self._events)
+
+    def suspend(self) -> None:
+        """Do nothing of what comes until `resume`."""
+        self.suspended = True
+
+    def resume(self) -> None:
+        """What waits may be done again: by `go_on`."""
+        self.suspended = False
+
+    def take(self, requests: Requests[_Event], events: list[_Event]) -> None:
+        """These have come: do what can be done of them now."""
+        if self._events or self.suspended:
+            self._events += events
+        else:
+            self._work(requests, events)
+
+    def put_off(self, events: list[_Event]) -> None:
+        """These have come, to be done with `go_on`."""
+        self._events += events
+
+    def go_on(self, requests: Requests[_Event]) -> None:
+        """Do more of what waits, and read on, unless the session is suspended."""
+        if self.suspended:
+            return
+        # What waits has been heard: the client is not read from meanwhile.
+        self._heartbeats.heard()
+        if self._events:
+            events, self._events = self._events, []
+            self._work(requests, events)
+        if not self.suspended:
+            self._host.resume()
+
+    def close(self) -> None:
+        """Nothing that has come counts any more, and nothing that comes."""
+        self._is_closed = True
+        self._events = []
+
+    def _work(self, requests: Requests[_Event], events: list[_Event]) -> None:
+        turn_time = self._broker.turn_time
+        share = turn_time.share()
+        try:
+            done = self._take(requests, events, share)
+        finally:
+            turn_time.spend(share)
+        if done < len(events) and not self._is_closed:
+            # Before what has come meanwhile.
+            self._events = events[done:] + self._events
+        if self._broker.store.has_work():
+            self._host.wake()
+
+    def _take(self, requests: Requests[_Event], events: list[_Event], share: Share) -> int:
+        """Tells how many were done."""
+        output = self._output
+        quick = QUICK
+        at = 0
+        end = len(events)
+        while at < end:
+            event = events[at]
+            try:
+                at = requests.take(events, at)
+            except (ClientFailure, BrokerError, StoreError) as error:
+                requests.refuse(event, error)
+                at += 1
+            except Exception as fault:  # noqa: BLE001 (it is logged)
+                self._log.broken(fault)
+                requests.broken(event)
+                at += 1
+            if self.suspended or output.unsent >= OUTPUT_MAX or self._is_closed:
+                break
+            quick -= 1
+            if not quick or not requests.is_quick(event):
+                if share.is_used():
+                    break
+                quick = QUICK
+        return at
+
+    # ------------------------------------------------------------------ flow control
+
+    def published(self, route: Route | None) -> None:
+        """The client has published by this route; None: it has done something else."""
+        self._route = route
+
+    def is_ahead(self) -> bool:
+        """Does the client publish faster than consumers that are at work take it?
+
+        Judged, once, by the queue of the last publish: most clients publish to one at a time.
+        """
+        route, self._route = self._route, None
+        return route is not None and route.queue is not None and route.queue.pace.is_behind()

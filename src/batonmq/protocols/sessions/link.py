@@ -1,0 +1,56 @@
+"""One client's connection, as what a session is put together of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from batonmq.protocols.sessions.commit_barrier import CommitBarrier
+from batonmq.protocols.sessions.connection_log import ConnectionLog
+from batonmq.protocols.sessions.counts import MessageCounts
+from batonmq.protocols.sessions.heartbeats import Heartbeats
+from batonmq.protocols.sessions.intake import Intake
+from batonmq.protocols.sessions.output import Output
+from batonmq.protocols.sessions.turn_end import TurnEnd
+
+if TYPE_CHECKING:
+    from batonmq.broker import Broker
+    from batonmq.protocols.sessions.commit_barrier import Listener
+    from batonmq.protocols.sessions.host import Host
+
+_Event = TypeVar("_Event")
+
+
+class Link(Generic[_Event]):
+    """The parts that the session of any protocol has, made for each other; the session hands them on to its own.
+
+    ``listener`` is the session, which is told of commits. None of the parts knows it but the barrier, which lets go of
+    it in `lost`.
+    """
+
+    __slots__ = ("barrier", "broker", "counts", "heartbeats", "host", "intake", "log", "output", "turn_end")
+
+    def __init__(self, broker: Broker, host: Host, listener: Listener) -> None:
+        self.broker = broker
+        self.host = host
+        self.log = ConnectionLog(host.peer, broker.clock)
+        self.output = Output(host)
+        self.heartbeats = Heartbeats(broker.clock)
+        self.intake: Intake[_Event] = Intake(broker, host, self.output, self.heartbeats, self.log)
+        self.barrier = CommitBarrier(broker, self.output, self.intake, listener)
+        self.turn_end = TurnEnd(host)
+        self.counts = MessageCounts()
+
+    def turn_ended(self) -> bool:
+        """The server is about to take the output. True: there is room for deliveries again."""
+        self.turn_end.run()
+        has_room = self.output.take(is_suspended=self.intake.suspended)
+        if self.output.chunks:
+            self.heartbeats.said()
+        return has_room
+
+    def lost(self) -> None:
+        """The socket is gone, and what the client held was given back."""
+        self.output.finished = True
+        self.turn_end.clear()
+        self.intake.close()
+        self.barrier.leave()

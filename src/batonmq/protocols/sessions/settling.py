@@ -1,0 +1,41 @@
+"""What a client held is settled: done with, unwanted, given back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from batonmq.broker import Queue
+    from batonmq.message import QueuedMessage
+
+
+def accept(held: Iterable[QueuedMessage]) -> None:
+    """They are done with."""
+    for queued in held:
+        queued.lane.queue.accept(queued)
+
+
+def reject(held: Iterable[QueuedMessage]) -> None:
+    """Nobody wants them: to the dead letters, or away."""
+    for queued in held:
+        queued.lane.queue.reject(queued)
+
+
+def requeue(held: Iterable[QueuedMessage], *, failed: bool) -> None:
+    """Back to their queues, each to its old place. ``failed``: they were not merely returned, which counts.
+
+    They come in the order in which they were delivered. Give their consumers room first: the queues hand out again.
+    """
+    by_queue: dict[Queue, list[QueuedMessage]] = {}
+    for queued in held:
+        by_queue.setdefault(queued.lane.queue, []).append(queued)
+    for queue, returned in by_queue.items():
+        queue.release(returned, failed=failed)
+
+
+def unsettle(settled: Iterable[QueuedMessage]) -> None:
+    """The store could not keep that they were accepted, or rejected: they are held again."""
+    for queued in settled:
+        queued.lane.queue.unsettle(queued)

@@ -20,7 +20,9 @@ from batonmq.protocols.amqp091 import consuming
 from batonmq.protocols.sessions.backlog import OUTPUT_MAX
 from batonmq.server.broker_server import Server
 from batonmq.server.config import Config, ListenerConfig, ServerConfig, StompConfig, WebSocketConfig
-from batonmq.server.connection import SMALL_READ, UNREAD, UNSENT_HIGH, UNSENT_LIMIT
+from batonmq.server.connection import SMALL_READ
+from batonmq.server.holds import UNREAD
+from batonmq.server.outgoing import UNSENT_HIGH, UNSENT_LIMIT
 
 Run = Callable[[Coroutine[object, object, None]], None]
 
@@ -94,7 +96,7 @@ class Watch:
     async def until_held(self) -> None:
         """Until a client is no longer read from, as it does not read."""
         connections = self._server._sockets.connections._open
-        await until(lambda: any(connection._holds & UNREAD for connection in connections), 30)
+        await until(lambda: any(connection._holds.reasons & UNREAD for connection in connections), 30)
         self.look()
 
     async def until_full(self) -> None:

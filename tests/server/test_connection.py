@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from tests.server.echo import EchoServer, closed, config, echo_server, until
 
-from batonmq.server.connection import UNSENT_HIGH, UNSENT_LIMIT, address
+from batonmq.server.addresses import address
+from batonmq.server.outgoing import UNSENT_HIGH, UNSENT_LIMIT
 
 Run = Callable[[Coroutine[object, object, None]], None]
 
@@ -103,7 +104,7 @@ def test_a_finished_session_says_its_last_words_before_the_socket_closes(run: Ru
 def test_a_client_that_does_not_close_after_the_end_is_cut(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("batonmq.server.connection.LINGER_SECONDS", 0.05)
+    monkeypatch.setattr("batonmq.server.outgoing.LINGER_SECONDS", 0.05)
 
     async def main() -> None:
         async with echo_server(tmp_path) as served:

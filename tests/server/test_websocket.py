@@ -205,7 +205,7 @@ def test_a_session_that_waits_for_the_store_is_given_no_more(run: Run, tmp_path:
             served.store.may_commit.clear()
             client.send("suspend")
             (connection,) = served.server.connections._open
-            await until(lambda: connection._holds)
+            await until(lambda: connection._holds.reasons)
             assert served.sessions[0].suspended
             client.send("after")
             served.store.may_commit.set()

@@ -12,9 +12,9 @@ from typing import Self
 from batonmq.broker import Broker
 from batonmq.clock import Clock
 from batonmq.errors import StoreError
+from batonmq.server.addresses import address
 from batonmq.server.authenticator import Authenticator
 from batonmq.server.config import Config, StompConfig, WebSocketConfig, configured_accounts
-from batonmq.server.connection import address
 from batonmq.server.data_directory import open_data_directory
 from batonmq.server.failures import StartError
 from batonmq.server.listeners import Address, Endpoint

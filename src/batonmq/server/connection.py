@@ -1,40 +1,27 @@
-"""One client's socket: bytes to its session, the session's output back, and both held up when somebody is too slow.
-
-Reading stops while any of these holds, and TCP then slows the client down:
-
-    SUSPENDED   the session waits for the store
-    STORE_FULL  more is collected for the store than it may hold; ends with the next commit
-    UNREAD      the client does not read what it is sent, and that has grown too much
-    BACKLOG     the client has asked for more than fits a turn; ends when that is done
-    AHEAD       the client publishes faster than consumers that are at work take it; ends within a millisecond
-"""
+"""One client's socket: bytes to its session, the session's output back, and both held up when somebody is too slow."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ipaddress
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TypeVar, cast
 
 from batonmq.broker.model.access import LogInAnswer, User
+from batonmq.server.addresses import address
+from batonmq.server.connection_context import ConnectionContext
+from batonmq.server.connections import Connections
+from batonmq.server.holds import AHEAD, BACKLOG, STORE_FULL, SUSPENDED, UNREAD, Holds
 from batonmq.server.interface import Session
 from batonmq.server.log_ins import Attempt
+from batonmq.server.outgoing import Outgoing
 from batonmq.server.recognise import ServedProtocol, recognise
-
-if TYPE_CHECKING:
-    from batonmq.server.connections import Connections
 
 __all__ = ["Connection"]
 
 logger = logging.getLogger(__name__)
 
-SUSPENDED = 1
-STORE_FULL = 2
-UNREAD = 4
-AHEAD = 8
-BACKLOG = 16
+_Argument = TypeVar("_Argument")
 
 # How long a publisher waits for consumers to catch up, in seconds, before the next 64 KiB are read from it.
 #
@@ -42,19 +29,10 @@ BACKLOG = 16
 # through the store: 9.3 us a message instead of 3.5 (bench/: 16 bytes, not persistent).
 AHEAD_SECONDS = 0.001
 
-# Above this many bytes that the system has not taken, deliveries to the client wait.
-UNSENT_HIGH = 1024 * 1024
-UNSENT_LOW = 256 * 1024
-# Above this many its requests wait too, and so does what else there is to say.
-UNSENT_LIMIT = 4 * UNSENT_HIGH
-
 # When a turn's time is used up, what a client sends is taken at once if it is no more than this: who wants little need
 # not stand in line. Of more, so many octets are taken at a time: parsing alone takes up to 2 ms then.
 SMALL_READ = 2 * 1024
 PIECE = 16 * 1024
-
-# How long a client has to take what is left and close its side, once the conversation is over.
-LINGER_SECONDS = 2.0
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -64,14 +42,15 @@ class Connection(asyncio.BufferedProtocol):
         "_attempt",
         "_buffer",
         "_connections",
+        "_context",
         "_head",
         "_holds",
         "_is_ended",
         "_is_in_line",
         "_is_lost",
         "_is_woken",
-        "_linger",
         "_log_in",
+        "_outgoing",
         "_protocols",
         "_session",
         "_transport",
@@ -81,14 +60,24 @@ class Connection(asyncio.BufferedProtocol):
         "peer",
     )
 
-    def __init__(self, connections: Connections, protocols: Sequence[ServedProtocol]) -> None:
-        """`protocols` are those of the port, the last of which takes whatever no other does."""
+    def __init__(
+        self,
+        connections: Connections[Connection],
+        context: ConnectionContext,
+        protocols: Sequence[ServedProtocol],
+    ) -> None:
+        """It joins `connections` when it is open.
+
+        `protocols` are those of the port, the last of which takes whatever no other does.
+        """
         self._connections = connections
+        self._context = context
         self._protocols = protocols
-        self._buffer = connections.read_buffer()
+        self._buffer = context.read_buffer()
         self._session: Session | None = None
         self._head = b""
-        self._holds = 0
+        self._holds = Holds()
+        self._outgoing = Outgoing(self._holds)
         self._is_woken = False
         # Nothing more is said: what still comes is dropped.
         self._is_ended = False
@@ -97,7 +86,6 @@ class Connection(asyncio.BufferedProtocol):
         self._is_in_line = False
         # What has come and was left for later.
         self._unread = b""
-        self._linger: asyncio.TimerHandle | None = None
         # What is called when the password has been checked.
         self._log_in: Callable[[LogInAnswer], None] | None = None
         self._attempt: Attempt | None = None
@@ -111,9 +99,10 @@ class Connection(asyncio.BufferedProtocol):
         """A client has connected."""
         # uvloop's transports have the methods and not the base class.
         self._transport = transport = cast(asyncio.Transport, transport)
+        self._holds.begin(transport)
+        self._outgoing.begin(transport)
         self.peer, self.is_loopback = address(transport.get_extra_info("peername"))
-        self.opened_at = self._connections.clock.monotonic()
-        transport.set_write_buffer_limits(high=UNSENT_HIGH, low=UNSENT_LOW)
+        self.opened_at = self._context.clock.monotonic()
         if not self._connections.add(self):
             self._is_ended = True
             transport.abort()
@@ -136,39 +125,37 @@ class Connection(asyncio.BufferedProtocol):
                 return
         elif session.finished:
             return
-        if self._unread or (nbytes > SMALL_READ and self._connections.turn_time.left <= 0):
+        if self._unread or (nbytes > SMALL_READ and self._context.turn_time.left <= 0):
             self._unread += data
-            self._hold(BACKLOG)
+            self._holds.hold(BACKLOG)
             self.wake()
         else:
             self._take(session, data)
 
     def _take(self, session: Session, data: bytes) -> None:
         """Have the session take in what came."""
-        connections = self._connections
-        turn_time = connections.turn_time
+        context = self._context
+        turn_time = context.turn_time
         left = turn_time.left
-        began = connections.clock.monotonic()
+        began = context.clock.monotonic()
         try:
             session.receive(data)
         except Exception:
             self.broken("taking what the client sent")
             return
         # With what parsing took.
-        turn_time.left = left - (connections.clock.monotonic() - began)
-        if not self._is_woken:
-            self._is_woken = True
-            connections.turns.wake(self)
+        turn_time.spend_since(began, left)
+        self.wake()
         if session.suspended:
-            self._hold(SUSPENDED)
+            self._holds.hold(SUSPENDED)
         if session.has_backlog:
-            self._hold(BACKLOG)
-        if connections.is_store_full():
-            self._hold(STORE_FULL)
-            connections.wait_for_commit(self)
+            self._holds.hold(BACKLOG)
+        if context.store_room.is_full():
+            self._holds.hold(STORE_FULL)
+            context.store_room.wait(self)
         if session.is_ahead():
-            self._hold(AHEAD)
-            connections.loop.call_later(AHEAD_SECONDS, self._release, AHEAD)
+            self._holds.hold(AHEAD)
+            context.loop.call_later(AHEAD_SECONDS, self._holds.release, AHEAD)
 
     def eof_received(self) -> bool:
         """The client has closed its side: send what is left, then close ours."""
@@ -178,23 +165,22 @@ class Connection(asyncio.BufferedProtocol):
         """The socket is gone."""
         self._is_lost = self._is_ended = True
         self._connections.remove(self)
+        self._holds.end()
+        self._outgoing.end()
         # Each of these knows this connection: it is to be free at once, without a search for circles.
         session, self._session = self._session, None
-        linger, self._linger = self._linger, None
         self._log_in = None
         attempt, self._attempt = self._attempt, None
         if attempt is not None:
-            self._connections.log_ins.withdraw(attempt)
+            self._context.log_ins.withdraw(attempt)
         self._head = self._unread = b""
         del self._transport
-        if linger is not None:
-            linger.cancel()
         if session is not None:
             try:
                 session.connection_lost()
             except Exception:
                 logger.exception("%s: giving back what the client held failed", self.peer)
-            self._connections.turns.request()
+            self._context.turns.request()
 
     def pause_writing(self) -> None:
         """The client does not read fast enough."""
@@ -202,7 +188,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         """The client has caught up."""
-        self._release(UNREAD)
+        self._holds.release(UNREAD)
         self._tell_writable(is_writable=True)
         self.wake()
 
@@ -212,17 +198,17 @@ class Connection(asyncio.BufferedProtocol):
         """There is output, or may be: flush at the end of the turn."""
         if not self._is_woken:
             self._is_woken = True
-            self._connections.turns.wake(self)
+            self._context.turns.wake(self)
 
     def resume(self) -> None:
         """The session no longer waits for the store."""
-        self._release(SUSPENDED)
+        self._holds.release(SUSPENDED)
         self.wake()
 
     def authenticate(self, user: str, password: str, callback: Callable[[LogInAnswer], None]) -> None:
         """See Host."""
         self._log_in = callback
-        self._attempt = self._connections.log_ins.authenticate(
+        self._attempt = self._context.log_ins.authenticate(
             user, password, self.peer, self._answered, is_loopback=self.is_loopback
         )
 
@@ -234,34 +220,30 @@ class Connection(asyncio.BufferedProtocol):
         session = self._session
         if session is None or self._is_ended or session.is_held:
             return
-        if self._holds & UNREAD and not session.finished:
+        if self._holds.reasons & UNREAD and not session.finished:
             # It stays in the session, which sees by that how much there is.
             return
         session.turn_ended()
-        output = session.output
-        if output:
-            transport = self._transport
-            transport.write(output[0] if len(output) == 1 else b"".join(output))
-            output.clear()
-            if transport.get_write_buffer_size() > UNSENT_LIMIT:
-                self._hold(UNREAD)
+        if session.output:
+            self._outgoing.send(session.output)
         if session.finished:
-            self._end()
+            self._is_ended = True
+            self._outgoing.close(self._context.loop)
         elif session.has_backlog or self._unread:
-            self._hold(BACKLOG)
-            if not self._is_in_line and not self._holds & UNREAD and not session.suspended:
+            self._holds.hold(BACKLOG)
+            if not self._is_in_line and not self._holds.reasons & UNREAD and not session.suspended:
                 self._is_in_line = True
-                self._connections.stand_in_line(self)
+                self._context.line.join(self)
         else:
-            self._release(BACKLOG)
+            self._holds.release(BACKLOG)
 
     def go_on(self) -> None:
         """It is its turn: do more of what was left for later."""
         self._is_in_line = False
         session = self._session
-        if session is None or self._is_ended or self._holds & UNREAD:
+        if session is None or self._is_ended or self._holds.reasons & UNREAD:
             return
-        share = self._connections.turn_time.share()
+        share = self._context.turn_time.share()
         session.go_on()
         while self._unread and not (session.has_backlog or session.suspended or session.finished or self._is_ended):
             piece, self._unread = self._unread[:PIECE], self._unread[PIECE:]
@@ -276,43 +258,31 @@ class Connection(asyncio.BufferedProtocol):
         if self._is_ended:
             return
         if session is None:
-            if now - self.opened_at > self._connections.handshake_timeout:
+            if now - self.opened_at > self._context.handshake_timeout:
                 logger.warning("%s: closed: the client said nothing", self.peer)
                 self.abort()
             return
-        try:
-            session.tick(now)
-        except Exception:
-            self.broken("looking at the time")
-            return
-        if session.output or session.finished:
+        if self._attempt_to("looking at the time", session.tick, now) and (session.output or session.finished):
             self.wake()
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
         """Rights have changed."""
-        if self._session is None or self._is_ended:
-            return
-        try:
-            self._session.users_changed(find)
-        except Exception:
-            self.broken("looking at the rights of its user")
+        if self._session is not None and not self._is_ended:
+            self._attempt_to("looking at the rights of its user", self._session.users_changed, find)
 
     def committed(self) -> None:
         """A commit has made room in the store."""
-        self._release(STORE_FULL)
+        self._holds.release(STORE_FULL)
 
     def shutdown(self, reason: str) -> None:
         """The broker stops: let the session say so."""
         session = self._session
         if session is None:
             self.abort()
-        elif not self._is_ended:
-            try:
-                session.shutdown(reason)
-            except Exception:
-                self.broken("telling the client that the broker stops")
-            else:
-                self.wake()
+        elif not self._is_ended and self._attempt_to(
+            "telling the client that the broker stops", session.shutdown, reason
+        ):
+            self.wake()
 
     def broken(self, what: str) -> None:
         """A fault of ours: log it and close this connection, and no other."""
@@ -327,17 +297,20 @@ class Connection(asyncio.BufferedProtocol):
 
     # Within
 
+    def _attempt_to(self, what: str, call: Callable[[_Argument], object], argument: _Argument) -> bool:
+        """Call the session; False: that failed, and the connection is closed."""
+        try:
+            call(argument)
+        except Exception:
+            self.broken(what)
+            return False
+        return True
+
     def _answered(self, found: LogInAnswer) -> None:
         """The password of a log-in has been checked."""
         callback, self._log_in = self._log_in, None
         self._attempt = None
-        if self._is_ended or callback is None:
-            return
-        try:
-            callback(found)
-        except Exception:
-            self.broken("answering a log-in")
-        else:
+        if callback is not None and not self._is_ended and self._attempt_to("answering a log-in", callback, found):
             self.wake()
 
     def _begin(self, head: bytes) -> Session | None:
@@ -355,55 +328,11 @@ class Connection(asyncio.BufferedProtocol):
         self._session = session
         return session
 
-    def _hold(self, reason: int) -> None:
-        if not self._holds:
-            self._transport.pause_reading()
-        self._holds |= reason
-
-    def _release(self, reason: int) -> None:
-        if self._holds & reason:
-            self._holds &= ~reason
-            if not self._holds and not self._is_lost and not self._transport.is_closing():
-                self._transport.resume_reading()
-
     def _tell_writable(self, *, is_writable: bool) -> None:
-        if self._session is not None and not self._is_ended:
-            try:
-                self._session.writable(is_writable)
-            except Exception:
-                self.broken("holding up deliveries")
-            else:
-                self._connections.turns.request()
-
-    def _end(self) -> None:
-        """Close our side, and take in what the client still sends until it closes its own.
-
-        A socket closed with unread bytes makes the system send a reset, which takes from the client what it has not
-        read yet: the very error that tells it what it did wrong.
-        """
-        self._is_ended = True
-        transport = self._transport
-        if transport.is_closing():
-            return
-        self._linger = self._connections.loop.call_later(LINGER_SECONDS, transport.abort)
-        if transport.can_write_eof():
-            self._release(SUSPENDED | STORE_FULL | UNREAD | BACKLOG)
-            with contextlib.suppress(OSError):  # the client is gone already, which the loop is about to tell
-                transport.write_eof()
-        else:
-            transport.close()
-
-
-def address(peername: object) -> tuple[str, bool]:
-    """A socket's other end for logs and listings, and whether it is on this machine."""
-    if not isinstance(peername, tuple) or len(peername) < 2:
-        return "unknown", False
-    host, port = str(peername[0]), int(peername[1])
-    try:
-        ip = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return f"{host}:{port}", False
-    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    if mapped is not None:
-        return f"{mapped}:{port}", mapped.is_loopback
-    return (f"[{host}]:{port}" if ip.version == 6 else f"{host}:{port}"), ip.is_loopback
+        session = self._session
+        if (
+            session is not None
+            and not self._is_ended
+            and self._attempt_to("holding up deliveries", session.writable, is_writable)
+        ):
+            self._context.turns.request()

@@ -10,12 +10,15 @@ from batonmq.clock import Clock
 from batonmq.server.committer import Committer
 from batonmq.server.config import Config
 from batonmq.server.connection import Connection
+from batonmq.server.connection_context import ConnectionContext
 from batonmq.server.connections import Connections
 from batonmq.server.failures import StartError
 from batonmq.server.interface import Broker, Store
 from batonmq.server.listeners import Address, Endpoint, listen, raise_descriptor_limit
 from batonmq.server.log_ins import LogIns
+from batonmq.server.store_room import StoreRoom
 from batonmq.server.timers import Timers
+from batonmq.server.turn_line import TurnLine
 from batonmq.server.turns import Turns
 
 __all__ = ["SHUTDOWN_SECONDS", "SocketServer"]
@@ -45,20 +48,21 @@ class SocketServer:
         self._listeners: list[asyncio.Server] = []
         self._loop = loop
         self._log_ins = log_ins
-        self._store = store
         self._turns = Turns(broker, loop, self._after_turn)
         self._committer = Committer(store, broker, loop, self._committed)
-        self.connections = Connections(
-            store,
-            self._turns,
-            log_ins,
-            broker.turn_time,
+        self._store_room = StoreRoom(store, config.limits.store_pending)
+        self._context = ConnectionContext(
+            turns=self._turns,
+            turn_time=broker.turn_time,
+            line=TurnLine(broker.turn_time, loop),
+            store_room=self._store_room,
+            log_ins=log_ins,
             loop=loop,
             clock=clock,
-            limit=_connection_limit(config.limits.connections),
-            store_pending=config.limits.store_pending,
             handshake_timeout=config.amqp.handshake_timeout,
         )
+        self.connections: Connections[Connection] = Connections(_connection_limit(config.limits.connections))
+        """The clients that are here."""
         self._timers = Timers(broker, loop, clock, self._tick)
         self.addresses: list[Address] = []
         """Where it listens: every socket, in the order of the endpoints."""
@@ -87,7 +91,9 @@ class SocketServer:
         for opened in sockets:
             host, port = opened.getsockname()[:2]
             server = await self._loop.create_server(
-                lambda: Connection(self.connections, endpoint.protocols), sock=opened, backlog=endpoint.backlog
+                lambda: Connection(self.connections, self._context, endpoint.protocols),
+                sock=opened,
+                backlog=endpoint.backlog,
             )
             self._listeners.append(server)
             self.addresses.append(Address(endpoint.scheme, host, port, endpoint.path))
@@ -126,7 +132,7 @@ class SocketServer:
 
     def _committed(self) -> None:
         # What the commit has set free is said now, not after another pass of the loop.
-        self.connections.committed()
+        self._store_room.committed()
         self._turns.end()
 
 

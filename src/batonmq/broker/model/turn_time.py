@@ -59,3 +59,11 @@ class TurnTime:
     def spend(self, share: Share) -> None:
         """The client is done, or has used its share up."""
         self.left -= self._clock.monotonic() - share.began
+
+    def spend_since(self, began: float, left: float) -> None:
+        """All that was done since ``began``, when so much was left: what was spent meanwhile is a part of it."""
+        self.left = left - (self._clock.monotonic() - began)
+
+    def line_up(self, count: int) -> None:
+        """So many clients are known to want more."""
+        self.in_line = count

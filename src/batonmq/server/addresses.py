@@ -1,0 +1,25 @@
+"""The other end of a socket, as logs and listings show it."""
+
+from __future__ import annotations
+
+import ipaddress
+
+__all__ = ["address"]
+
+
+def address(peername: object) -> tuple[str, bool]:
+    """`127.0.0.1:51234` or `[::1]:51234`, and whether that is this machine; `unknown` for what is no Internet address.
+
+    `peername` is what a socket's `getpeername` or `getsockname` returns.
+    """
+    if not isinstance(peername, tuple) or len(peername) < 2:
+        return "unknown", False
+    host, port = str(peername[0]), int(peername[1])
+    try:
+        ip = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return f"{host}:{port}", False
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    if mapped is not None:
+        return f"{mapped}:{port}", mapped.is_loopback
+    return (f"[{host}]:{port}" if ip.version == 6 else f"{host}:{port}"), ip.is_loopback

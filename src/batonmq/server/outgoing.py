@@ -1,0 +1,69 @@
+"""What one client is sent: written as fast as the client takes it, up to the orderly end of its socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from batonmq.server.holds import BACKLOG, STORE_FULL, SUSPENDED, UNREAD, Holds
+
+__all__ = ["UNSENT_HIGH", "UNSENT_LIMIT", "UNSENT_LOW", "Outgoing"]
+
+# Above this many bytes that the system has not taken, deliveries to the client wait.
+UNSENT_HIGH = 1024 * 1024
+UNSENT_LOW = 256 * 1024
+# Above this many its requests wait too, and so does what else there is to say.
+UNSENT_LIMIT = 4 * UNSENT_HIGH
+
+# How long a client has to take what is left and close its side, once the conversation is over.
+LINGER_SECONDS = 2.0
+
+
+class Outgoing:
+    """The sending side of one socket."""
+
+    __slots__ = ("_holds", "_linger", "_transport")
+
+    def __init__(self, holds: Holds) -> None:
+        self._holds = holds
+        self._transport: asyncio.Transport | None = None
+        self._linger: asyncio.TimerHandle | None = None
+
+    def begin(self, transport: asyncio.Transport) -> None:
+        """The socket is open."""
+        self._transport = transport
+        transport.set_write_buffer_limits(high=UNSENT_HIGH, low=UNSENT_LOW)
+
+    def end(self) -> None:
+        """The socket is gone."""
+        self._transport = None
+        linger, self._linger = self._linger, None
+        if linger is not None:
+            linger.cancel()
+
+    def send(self, output: list[bytes]) -> None:
+        """Send all of it in one write, and empty the list. A client that does not read is not read from either."""
+        transport = self._transport
+        if transport is None:
+            return
+        transport.write(output[0] if len(output) == 1 else b"".join(output))
+        output.clear()
+        if transport.get_write_buffer_size() > UNSENT_LIMIT:
+            self._holds.hold(UNREAD)
+
+    def close(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Close our side, and take in what the client still sends until it closes its own.
+
+        A socket closed with unread bytes makes the system send a reset, which takes from the client what it has not
+        read yet: the very error that tells it what it did wrong.
+        """
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        self._linger = loop.call_later(LINGER_SECONDS, transport.abort)
+        if transport.can_write_eof():
+            self._holds.release(SUSPENDED | STORE_FULL | UNREAD | BACKLOG)
+            with contextlib.suppress(OSError):  # the client is gone already, which the loop is about to tell
+                transport.write_eof()
+        else:
+            transport.close()

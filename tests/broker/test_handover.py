@@ -45,7 +45,7 @@ def without_notes(driven: Driven) -> None:
     """Notes cannot be made beside the store."""
     store = driven.broker.store
     assert isinstance(store, SqliteStore)
-    store._hands.end()
+    store._journal.end()
 
 
 @pytest.mark.usefixtures("without_notes")

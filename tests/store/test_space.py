@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.support.driven import Driven
 
 from batonmq.broker.vhosts import vacuum
-from batonmq.store import sweeper
+from batonmq.store import maintenance
 
 MEBIBYTE = 1 << 20
 
@@ -32,7 +32,7 @@ def test_a_drained_file_shrinks_once_it_is_quiet(tmp_path: Path) -> None:
     assert path.stat().st_size > 90 * MEBIBYTE
     for _ in range(100):
         driven.wait(vacuum.QUIET)
-    kept = sweeper.FREE_PAGES_KEPT * 8_192
+    kept = maintenance.FREE_PAGES_KEPT * 8_192
     assert path.stat().st_size < kept + 4 * MEBIBYTE
     assert driven.broker.next_due() is None
 

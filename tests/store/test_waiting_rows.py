@@ -44,7 +44,7 @@ def fail(store: SqliteStore) -> list[QueuedMessage]:
 
 
 def fail_staged(store: SqliteStore) -> list[QueuedMessage]:
-    store._failure = apsw.FullError("full")
+    store._transaction._failure = apsw.FullError("full")
     with pytest.raises(StoreError) as caught:
         store.commit()
     return store.finish(caught.value)

@@ -184,9 +184,9 @@ class Driven:
         """The process ends without a word and starts again on the same file."""
         store = self.broker.store
         assert isinstance(store, SqliteStore)
-        store._reader.close()
+        store._queries.close()
         store._close_file()
-        store._hands.abandon()
+        store._journal.abandon()
         store._claim.release()
         self._start()
 

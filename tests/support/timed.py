@@ -38,7 +38,7 @@ class Timed(Driven):
         """The disk is full before what was staged is committed."""
         store = self.broker.store
         assert isinstance(store, SqliteStore)
-        store._failure = apsw.FullError("database or disk is full")
+        store._transaction._failure = apsw.FullError("database or disk is full")
         try:
             store.commit()
         except StoreError as error:

@@ -125,7 +125,17 @@ class Batch:
         self.done += later.done
         self.known.update(later.known)
 
-    def without_inserts(self) -> Batch:
+    def again_before(self, later: Batch) -> Batch:
+        """After a failure: what is to be tried again of this one, with what came after it."""
+        rest = self._without_inserts()
+        # What was settled while it was being written need not be written any more.
+        for row in later.deletes:
+            rest.inserts.pop(row, None)
+        rest.absorb(later)
+        rest.deletes = [row for row in rest.deletes if row not in self.inserts]
+        return rest
+
+    def _without_inserts(self) -> Batch:
         """What must be tried again after a failure: all but the messages, which were refused to their publishers.
 
         What is owed has no publisher who was told, and what it stands for goes with it: it stays.

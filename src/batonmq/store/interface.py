@@ -113,8 +113,6 @@ class Store(ABC):
         self.pending_bytes = 0
         # Why the store cannot write now; None when it can.
         self.error: StoreError | None = None
-        # Is the disk full? Settlements are kept all the same, in room that was reserved for them; messages are not.
-        self.is_short = False
         # Somebody waits for the batch that is being collected: it must have reached the disk, whatever is in it.
         self.must_sync = False
         # Is most of what it occupies free? Then ``shrink`` gives some of that back.
@@ -295,8 +293,8 @@ class Store(ABC):
         """In a forked child: let go of what is the parent's, without touching it."""
 
     def has_room_again(self) -> bool:
-        """Is there no shortage of room, or none any more?"""
-        return not self.is_short
+        """May messages be kept again? On a full disk settlements are kept, in room that was reserved, and they not."""
+        return True
 
     def shrink(self) -> None:  # noqa: B027 (a store that is never sparse has nothing to do)
         """Give some free space back with the next batch, if that has nothing else to do."""

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 
 from batonmq.store.interface import LANES_MAX, POSITION_MASK
 
-__all__ = ["Hands", "marks_of"]
+__all__ = ["DeliveryJournal", "marks_of"]
 
 SUFFIX = "-hands"
 MAGIC = b"BatonMQh"
@@ -27,7 +27,7 @@ FIRST = len(MAGIC) + NUMBER.size
 SIZE_MAX = FIRST + NUMBER.size * (LANES_MAX + 1)
 
 
-class Hands:
+class DeliveryJournal:
     """The file of one opening. What fails ends it: then it is not there any more, and everything waits for commits."""
 
     __slots__ = ("_file", "_path", "number")

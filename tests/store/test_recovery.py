@@ -10,7 +10,7 @@ from tests.support.driven import Driven
 
 from batonmq.message import Message
 from batonmq.properties import Properties
-from batonmq.store import sweeper
+from batonmq.store import maintenance, recovery
 
 COUNT = 40
 SLICE = 4
@@ -18,7 +18,8 @@ SLICE = 4
 
 @pytest.fixture(autouse=True)
 def _short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeper, "SLICE", SLICE)
+    monkeypatch.setattr(recovery, "SLICE", SLICE)
+    monkeypatch.setattr(maintenance, "SLICE", SLICE)
 
 
 def rows(path: Path, table: str = "message") -> int:

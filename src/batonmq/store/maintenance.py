@@ -1,0 +1,148 @@
+"""What is deleted and given back bit by bit: purged ranges, the rows of deleted queues, and free pages of the file.
+
+A queue of two million messages that is purged would hold up every confirm for seconds if it were deleted in one
+transaction. So the batch only notes the range of rows as trash, which makes the purge durable, and the committer's
+thread deletes a slice of it with each batch that follows.
+"""
+
+from __future__ import annotations
+
+import apsw
+
+from batonmq.store.batch import DELETE_ORPHAN
+from batonmq.store.interface import POSITION_MASK
+from batonmq.store.schema import rows
+
+__all__ = ["SLICE", "Maintenance", "delete_trash"]
+
+# Rows that one batch deletes beside its own work: about 5 ms.
+SLICE = 5_000
+# The same while the disk is full.
+SHORT_SLICE = 250
+# Free pages that are kept for the next burst; what goes beyond is given back to the file system, some at a time.
+FREE_PAGES_KEPT = 8_192
+VACUUM_PAGES = 2_048
+# The same while the disk is full, where the log may not become long.
+SHORT_VACUUM_PAGES = 128
+
+
+class Maintenance:
+    """Works in the committer's thread on the store's connection, but for what is said to be called on the loop."""
+
+    __slots__ = ("_db", "_dropped", "_has_vacuumed", "_slice", "_wants_vacuum", "has_work", "is_sparse")
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+        self._slice = SLICE
+        self._wants_vacuum = False
+        self._has_vacuumed = False
+        self._dropped: set[int] = set()
+        self.has_work = False
+        """May there be trash left, or was a vacuum asked for?"""
+        self.is_sparse = False
+        """Is most of the file free?"""
+
+    def begin(self) -> None:
+        """Find out what an earlier opening left to do."""
+        self._dropped.update(lane_id for (lane_id,) in rows(self._db, "SELECT DISTINCT low >> 45 FROM trash"))
+        self.has_work = bool(self._dropped)
+
+    # ------------------------------------------------------------------ on the loop
+
+    @property
+    def dropped(self) -> frozenset[int]:
+        """Lanes whose numbers are not to be used again yet."""
+        return frozenset(self._dropped)
+
+    def drop(self, lanes: list[int]) -> None:
+        """There may be trash; the numbers of these lanes may be used again when it is gone."""
+        self.has_work = True
+        self._dropped.update(lanes)
+
+    def freed(self) -> list[int]:
+        """Lanes that were dropped and are empty by now."""
+        if self.has_work or not self._dropped:
+            return []
+        freed = list(self._dropped)
+        self._dropped.clear()
+        return freed
+
+    def vacuum_soon(self) -> None:
+        """Give some free pages back with the next batch, if that has nothing else to do."""
+        self._wants_vacuum = self.has_work = True
+
+    # ------------------------------------------------------------------ in the committer's thread
+
+    def work(self, *, is_idle: bool) -> None:
+        """Delete a slice of the trash, inside the batch's transaction; vacuum if that was asked for and it is idle."""
+        if not self.has_work:
+            self.is_sparse = self._is_mostly_free()
+            return
+        db = self._db
+        trash = rows(db, "SELECT low, high FROM trash ORDER BY low LIMIT 1")
+        if not trash:
+            self.has_work = False
+            if self._wants_vacuum and is_idle:
+                db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+                self._has_vacuumed = True
+            self._wants_vacuum = False
+            self.is_sparse = self._is_mostly_free()
+            return
+        delete_trash(db, *trash[0], most=self._slice)
+
+    @property
+    def wants_checkpoint(self) -> bool:
+        """Is the vacuum over? The file itself is cut when the log is copied."""
+        return self._has_vacuumed and not self.is_sparse
+
+    def checkpointed(self) -> None:
+        """The log was copied."""
+        self._has_vacuumed = False
+
+    def run_short(self) -> None:
+        """The disk is full: from now on in small steps."""
+        self._slice = SHORT_SLICE
+
+    def vacuum_short(self) -> bool:
+        """Give some free pages back to a disk that is full; False: there are none, or it has no room even for that."""
+        db = self._db
+        if not int(rows(db, "PRAGMA freelist_count")[0][0]):
+            return False
+        try:
+            db.execute(f"PRAGMA incremental_vacuum({SHORT_VACUUM_PAGES})").fetchall()
+        except apsw.Error:
+            return False
+        return True
+
+    def _is_mostly_free(self) -> bool:
+        """Is there so much free space that giving it back pays? It moves the pages in use, so they should be few."""
+        free = int(rows(self._db, "PRAGMA freelist_count")[0][0])
+        return free > FREE_PAGES_KEPT and free * 4 > 3 * int(rows(self._db, "PRAGMA page_count")[0][0])
+
+
+def delete_trash(db: apsw.Connection, low: int, high: int, *, most: int) -> None:
+    """Delete the first rows of a range of trash, or keys where there are some left; the range is noted anew."""
+    if _is_whole_lane(low) and _delete_keys(db, low, high, most):
+        return
+    slice_ = rows(db, "SELECT id, shared FROM message WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?", (low, high, most))
+    db.execute("DELETE FROM trash WHERE low = ?", (low,))
+    if not slice_:
+        return
+    last = slice_[-1][0]
+    db.execute("DELETE FROM message WHERE id BETWEEN ? AND ?", (low, last))
+    db.executemany(DELETE_ORPHAN, [(shared,) for shared in {shared for _, shared in slice_ if shared}])
+    if len(slice_) == most and last < high:
+        db.execute("INSERT OR REPLACE INTO trash VALUES(?,?)", (last + 1, high))
+
+
+def _delete_keys(db: apsw.Connection, low: int, high: int, most: int) -> bool:
+    """Delete a slice of the keys of a lane that is gone; tell whether there were any."""
+    slice_ = rows(db, "SELECT id FROM seen WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?", (low, high, most))
+    if slice_:
+        db.execute("DELETE FROM seen WHERE id BETWEEN ? AND ?", (low, slice_[-1][0]))
+    return bool(slice_)
+
+
+def _is_whole_lane(low: int) -> bool:
+    """Does a range of trash begin where a lane does? Purges begin after the first row, which no message has."""
+    return low & POSITION_MASK == 0

@@ -1,0 +1,88 @@
+"""What a store is asked for: messages in several orders, keys, outcomes."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import apsw
+
+from batonmq.store.failures import unreadable
+from batonmq.store.interface import POSITION_BITS, POSITION_MASK, StoredRun
+from batonmq.store.reading import read_returned, select_run
+from batonmq.store.schema import connect_reader, rows
+
+__all__ = ["Queries"]
+
+log = logging.getLogger("batonmq.store")
+
+
+class Queries:
+    """Reads through two connections: the store's own, which sees what was written, and one that sees what is committed.
+
+    The second reads at any time, so that a long backlog is not read in the pauses between commits alone.
+    """
+
+    __slots__ = ("_committed", "_db", "_path", "_returned")
+
+    def __init__(self, db: apsw.Connection, path: str) -> None:
+        """Raises apsw.Error."""
+        self._db = db
+        self._path = path
+        # By lane, the last row that a crash has brought back: those up to it count once more than they say.
+        self._returned = read_returned(db)
+        self._committed = connect_reader(path)
+
+    def close(self) -> None:
+        """Close the second connection."""
+        self._committed.close()
+
+    def drop_lane(self, lane_id: int) -> None:
+        """The lane's number may come again for another queue."""
+        self._returned.pop(lane_id, None)
+
+    def messages(self, where: str, lane_id: int, values: tuple[int, ...], most_bytes: int) -> StoredRun:
+        """The messages of a lane that ``where`` finds, what was written and is not committed too. Raises StoreError."""
+        return self._select(self._db, where, lane_id, values, most_bytes)
+
+    def committed_messages(self, where: str, lane_id: int, values: tuple[int, ...], most_bytes: int) -> StoredRun:
+        """The same without what is not committed. Raises StoreError."""
+        return self._select(self._committed, where, lane_id, values, most_bytes)
+
+    def _select(
+        self, db: apsw.Connection, where: str, lane_id: int, values: tuple[int, ...], most_bytes: int
+    ) -> StoredRun:
+        try:
+            return select_run(db, where, values, most_bytes, self._returned.get(lane_id, 0))
+        except apsw.Error as error:
+            raise unreadable(self._path, error) from error
+
+    def next_expiry(self, lane_id: int, after_row: int) -> int:
+        """When the next message of a lane expires, in ms of the epoch; 0: none does."""
+        # Texts, as a damaged file may have, are greater than any number.
+        sql = (
+            "SELECT expires FROM message WHERE id >> 45 = ? AND expires > 0 AND expires < 1 << 62 AND id > ?"
+            " ORDER BY expires LIMIT 1"
+        )
+        return self._db.execute(sql, (lane_id, after_row)).get or 0
+
+    def keys(self, lane_id: int) -> list[tuple[int, bytes, int]]:
+        """The keys for de-duplication that a lane has: number, key, when. Raises StoreError."""
+        first = lane_id << POSITION_BITS
+        found = self._rows(
+            "SELECT id, key, at FROM seen WHERE id BETWEEN ? AND ? ORDER BY id", (first, first | POSITION_MASK)
+        )
+        sound = [(number, key, at) for number, key, at in found if type(key) is bytes and type(at) is int]
+        if len(sound) < len(found):
+            log.error("%s: %d keys of lane %d cannot be read", self._path, len(found) - len(sound), lane_id)
+        return sound
+
+    def outcomes(self) -> list[tuple[int, int, int]]:
+        """What other processes asked for and is done: process, number, outcome. Raises StoreError."""
+        return self._rows("SELECT guest, number, outcome FROM done ORDER BY guest, number")
+
+    def _rows(self, sql: str, values: tuple[int, ...] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return rows(self._db, sql, values)
+        except apsw.Error as error:
+            raise unreadable(self._path, error) from error

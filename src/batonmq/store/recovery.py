@@ -1,0 +1,133 @@
+"""What a crash left behind, mended before anything else is done with a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import apsw
+
+from batonmq.store.batch import MARK
+from batonmq.store.interface import POSITION_BITS, POSITION_MASK
+from batonmq.store.maintenance import SLICE, delete_trash
+from batonmq.store.schema import note_opening, rows
+from batonmq.store.write_ahead_log import CHECKPOINT_PAGES, CHECKPOINT_PAGES_MOST, WriteAheadLog
+
+__all__ = ["Recovery"]
+
+# SQLite would rather walk along all messages.
+NEXT_SPILLED = "SELECT id FROM message INDEXED BY message_spilled WHERE stored = 2 AND id >= ? ORDER BY id LIMIT 1"
+DELETE_SPILLED = (
+    "DELETE FROM message WHERE id IN"
+    " (SELECT id FROM message INDEXED BY message_spilled WHERE stored = 2 AND id BETWEEN ? AND ? LIMIT ?)"
+)
+# Of queues that are there.
+TRASH_AMONG_OTHERS = "SELECT low, high FROM trash WHERE (low >> 45) IN (SELECT id FROM lane) ORDER BY low LIMIT 1"
+# Bodies that no message has any more.
+DELETE_ORPHANS = (
+    "DELETE FROM body WHERE id IN"
+    " (SELECT id FROM body WHERE id NOT IN (SELECT shared FROM message WHERE shared > 0) LIMIT ?)"
+)
+
+
+class Recovery:
+    """One opening's. Each step is a transaction; the disk may be full."""
+
+    __slots__ = ("_db", "_log", "_slice")
+
+    def __init__(self, db: apsw.Connection, log: WriteAheadLog) -> None:
+        self._db = db
+        self._log = log
+        self._slice = SLICE
+
+    def run(self, marks: Mapping[int, int], opening: int) -> None:
+        """Mend the file; ``opening`` is the number of what begins now. Raises apsw.Error.
+
+        What was handed to a consumer and not settled counts as delivered once more: everything up to the lane's mark,
+        in the store or in ``marks``, that is still there and was not given back. The lane notes up to where that is, as
+        there may be no room to write those messages once more. Trash and spilled messages go: at once where they lie
+        among others, and with the batches that follow where they are all that a lane has.
+        """
+        db = self._db
+
+        def note() -> bool:
+            note_opening(db, opening)
+            for lane_id, position in marks.items():
+                # What is beyond the last row was never written: its place is free.
+                db.execute(MARK, (min(position, self._last_position(lane_id)), lane_id))
+            db.execute("UPDATE lane SET returned = handed WHERE handed > returned")
+            return False
+
+        # First, as long as a copy of the log has not taken what room there is.
+        self._in_steps(note)
+        # What follows is done again when it is lost with the power.
+        db.execute("PRAGMA synchronous=NORMAL")
+        among_others: list[int] = []
+        self._in_steps(lambda: self._part_spilled(among_others))
+        self._in_steps(self._delete_trash)
+        self._in_steps(lambda: self._delete_spilled(among_others))
+        self._in_steps(self._delete_orphans)
+        db.execute("PRAGMA synchronous=FULL")
+        self._log.checkpoint("TRUNCATE")
+
+    def _in_steps(self, step: Callable[[], bool]) -> None:
+        """Do a step after the other, each in a transaction, until one tells that nothing is left.
+
+        The log stays short meanwhile, and the steps become as small as a disk that is full wants them.
+        """
+        most_pages = CHECKPOINT_PAGES_MOST
+        is_done = is_log_empty = False
+        while not is_done:
+            try:
+                with self._db:
+                    goes_on = step()
+                is_done = not goes_on
+                is_log_empty = False
+            except apsw.FullError:
+                if is_log_empty:
+                    self._slice //= 4
+                if not self._slice:
+                    raise
+                most_pages = CHECKPOINT_PAGES
+                self._log.checkpoint()
+                is_log_empty = True
+            if self._log.pages >= most_pages:
+                self._log.checkpoint()
+        self._slice = SLICE
+
+    def _last_position(self, lane_id: int) -> int:
+        first = lane_id << POSITION_BITS
+        last = rows(self._db, "SELECT max(id) FROM message WHERE id BETWEEN ? AND ?", (first, first | POSITION_MASK))
+        return (last[0][0] or first) & POSITION_MASK
+
+    def _part_spilled(self, among_others: list[int]) -> bool:
+        """Tell the lanes that have spilled messages among others; those of queues that are gone are trash."""
+        there = {lane_id for (lane_id,) in rows(self._db, "SELECT id FROM lane")}
+        among_others.clear()
+        lane_id = 0
+        while found := rows(self._db, NEXT_SPILLED, ((lane_id + 1) << POSITION_BITS,)):
+            lane_id = found[0][0] >> POSITION_BITS
+            first = lane_id << POSITION_BITS
+            if lane_id in there:
+                among_others.append(lane_id)
+            else:
+                self._db.execute("INSERT OR REPLACE INTO trash VALUES(?,?)", (first, first | POSITION_MASK))
+        return False
+
+    def _delete_trash(self) -> bool:
+        trash = rows(self._db, TRASH_AMONG_OTHERS)
+        if trash:
+            delete_trash(self._db, *trash[0], most=self._slice)
+        return bool(trash)
+
+    def _delete_spilled(self, lanes: list[int]) -> bool:
+        if lanes:
+            first = lanes[-1] << POSITION_BITS
+            self._db.execute(DELETE_SPILLED, (first, first | POSITION_MASK, self._slice))
+            # Only when nothing was left to delete: a step that finds the disk full is done once more.
+            if not self._db.changes():
+                lanes.pop()
+        return bool(lanes)
+
+    def _delete_orphans(self) -> bool:
+        self._db.execute(DELETE_ORPHANS, (self._slice,))
+        return self._db.changes() == self._slice

@@ -1,0 +1,115 @@
+"""The open transaction: what was written into it, what is yet to be, and whether its commit waits for the disk."""
+
+from __future__ import annotations
+
+import logging
+
+import apsw
+
+from batonmq.store.batch import Batch
+from batonmq.store.write_ahead_log import WriteAheadLog
+
+__all__ = ["Transaction"]
+
+log = logging.getLogger("batonmq.store")
+
+
+class Transaction:
+    """One after the other on a connection: written on the loop, committed in a thread."""
+
+    __slots__ = ("_db", "_failure", "_staged", "_syncs", "_unwritten")
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+        self._staged: Batch | None = None
+        # Why it has failed before its commit.
+        self._failure: apsw.Error | None = None
+        # A batch that the commit has yet to write.
+        self._unwritten: Batch | None = None
+        self._syncs = True
+
+    @property
+    def is_open(self) -> bool:
+        """Was anything written into it, or is to be?"""
+        return self._staged is not None
+
+    @property
+    def holds_messages(self) -> bool:
+        """Would a message be lost with it?"""
+        return self._staged is not None and bool(self._staged.lost())
+
+    @property
+    def is_empty(self) -> bool:
+        """Does it hold nothing that a broker asked for?"""
+        return not self._staged
+
+    def check(self) -> None:
+        """Raises apsw.Error when it has failed already."""
+        if self._failure is not None:
+            raise self._failure
+
+    def write(self, batch: Batch, *, syncs: bool, in_thread: bool) -> None:
+        """Add a batch; a failure shows in ``check``. ``syncs``: its commit has to wait for the disk.
+
+        ``in_thread`` leaves the writing to ``write_rest``: worth it for few large bodies, and for very many of any
+        size, which would hold up the loop; and not for what there mostly is, which would fight with it for the
+        interpreter.
+        """
+        if self._staged is None:
+            self._staged = batch
+        else:
+            self._staged.absorb(batch)
+        try:
+            if syncs and not self._syncs and self._db.in_transaction and self._failure is None:
+                # Whether a commit syncs cannot be changed within its transaction: all of it is written once more.
+                self._db.execute("ROLLBACK")
+                batch = self._staged
+            self._begin(syncs=syncs)
+            if in_thread:
+                self._unwritten = batch
+            else:
+                batch.write(self._db)
+        except apsw.Error as error:
+            self._failure = error
+        except Exception as error:
+            # A fault of ours. The batch is refused, as by a disk: others must not wait for it for ever.
+            log.exception("a batch could not be written in an unexpected way")
+            self._failure = apsw.Error(f"internal error: {error}")
+
+    def _begin(self, *, syncs: bool) -> None:
+        """Begin a transaction, if none is open, whose commit syncs the disk or leaves that to the next one."""
+        if self._db.in_transaction:
+            return
+        if syncs != self._syncs:
+            self._db.execute(f"PRAGMA synchronous={'FULL' if syncs else 'NORMAL'}")
+            self._syncs = syncs
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def write_rest(self) -> None:
+        """Write what was left for the commit. Raises apsw.Error."""
+        if self._unwritten is not None:
+            self._unwritten.write(self._db)
+
+    def begin_anew(self, wal: WriteAheadLog) -> None:
+        """Write all of it once more, on a log that stands on nothing that a failing disk has dropped."""
+        assert self._staged is not None
+        self._db.execute("ROLLBACK")
+        wal.renew()
+        self._begin(syncs=True)
+        self._staged.write(self._db)
+
+    def commit(self) -> None:
+        """Raises apsw.Error."""
+        self._db.execute("COMMIT")
+
+    def roll_back(self) -> None:
+        """Take everything back, if there is a transaction."""
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    def end(self) -> Batch:
+        """It was committed or rolled back; returns what was in it."""
+        staged, self._staged = self._staged, None
+        assert staged is not None
+        self._failure = self._unwritten = None
+        return staged

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.cli.conftest import Served
+from tests.cli.conftest import LONG, OTHERS, Served
+from tests.support import forking
 
 from batonmq.cli import main
 
@@ -53,11 +54,8 @@ def test_messages_survive_a_broker_that_is_killed(served: Served, batonmq: Baton
     batonmq("--url", served.url, "send", "hello", "durable")
     served.process.kill()
     served.process.wait()
-    with subprocess.Popen(
-        [sys.executable, "-m", "batonmq", "serve", "--port", str(served.port), "--data", str(tmp_path / "data")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
+    with forking.start(
+        ["serve", "--port", str(served.port), *OTHERS, "--data", "data"], cwd=tmp_path, stdout=subprocess.PIPE
     ) as again:
         assert again.stdout is not None
         assert "BatonMQ" in again.stdout.readline()
@@ -65,22 +63,24 @@ def test_messages_survive_a_broker_that_is_killed(served: Served, batonmq: Baton
         again.terminate()
 
 
-def test_a_follower_waits_for_more_and_ends_at_ctrl_c(served: Served, batonmq: Batonmq) -> None:
+def test_a_follower_waits_for_more_and_ends_at_ctrl_c(served: Served, batonmq: Batonmq, tmp_path: Path) -> None:
     batonmq("--url", served.url, "send", "hello", "one")
-    with subprocess.Popen(
-        [sys.executable, "-m", "batonmq", "--url", served.url, "receive", "hello", "--follow"],
+    with forking.start(
+        ["--url", served.url, "receive", "hello", "--follow"],
+        cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     ) as follower:
-        guard = threading.Timer(30, follower.kill)
+        guard = threading.Timer(LONG, follower.kill)
         guard.start()
         assert follower.stdout is not None
         assert follower.stdout.readline() == "one\n"
         batonmq("--url", served.url, "send", "hello", "two")
         assert follower.stdout.readline() == "two\n"
         follower.send_signal(signal.SIGINT)
-        output, errors = follower.communicate(timeout=30)
+        assert follower.stderr is not None
+        output, errors = follower.stdout.read(), follower.stderr.read()
+        follower.wait(LONG)
         guard.cancel()
     assert (follower.returncode, output, errors) == (0, "", "")
 
@@ -89,7 +89,7 @@ def test_what_a_reader_does_not_take_stays_in_the_queue(served: Served, batonmq:
     batonmq("--url", served.url, "send", "hello", "--lines", stdin="\n".join(map(str, range(1, 601))))
     receiver = f"{sys.executable} -m batonmq --url {served.url} receive hello"
     taken = subprocess.run(
-        f"{receiver} | head -n 1", shell=True, capture_output=True, text=True, timeout=30, check=True
+        f"{receiver} | head -n 1", shell=True, capture_output=True, text=True, timeout=LONG, check=True
     )
     assert (taken.stdout, taken.stderr) == ("1\n", "")
     rest = batonmq("--url", served.url, "receive", "hello").stdout.split()
@@ -102,7 +102,7 @@ def test_what_cannot_be_printed_stays_in_the_queue(served: Served, batonmq: Bato
     assert batonmq("--url", served.url, "send", "hello", "hi").returncode == 0
     for where, said in ((">/dev/full", "No space left on device"), (">&-", "standard output is closed")):
         command = f"{sys.executable} -m batonmq --url {served.url} receive hello {where}"
-        done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+        done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, timeout=LONG, check=False)
         assert done.returncode == 1
         assert done.stderr.startswith(f"batonmq: {said}")
         assert done.stderr.count("\n") == 1
@@ -111,7 +111,7 @@ def test_what_cannot_be_printed_stays_in_the_queue(served: Served, batonmq: Bato
 
 def test_closed_streams_are_like_empty_ones(served: Served, batonmq: Batonmq) -> None:
     command = f"{sys.executable} -m batonmq --url {served.url} send hello <&- >&-"
-    done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, timeout=LONG, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert batonmq("--url", served.url, "receive", "hello").stdout == "\n"
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Served
+from tests.support import forking
+from tests.support.forking import Forked
 
 import batonmq
 from batonmq.cli.loading import load_object
@@ -58,7 +60,7 @@ async def mail(delivery):
 class Running:
     """The command, its lines of output as they come, and what it logged."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: Forked) -> None:
         self.process = process
         self.log = ""
 
@@ -91,13 +93,12 @@ class Running:
 @contextlib.contextmanager
 def running(folder: Path, *arguments: str) -> Iterator[Running]:
     (folder / "shop.py").write_text(SHOP, encoding="utf-8")
-    with subprocess.Popen(
-        [sys.executable, "-m", "batonmq", "run", "shop:app", *arguments],
+    with forking.start(
+        ["run", "shop:app", *arguments],
+        cwd=folder,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-        cwd=folder,
     ) as process:
         guard = threading.Timer(50, process.kill)
         guard.start()

@@ -328,10 +328,11 @@ class Wire:
         return channel
 
     def listen(self) -> None:
-        """Reads until the broker closes the connection, answers that, and reads no more."""
+        """Reads until the broker closes the connection, answers that, and closes the socket, for which it waits."""
         with contextlib.suppress(OSError, Dropped, ConnectionClosed):
             while True:
                 self._dispatch(self.frame())
+        self.socket.close()
 
     def close(self) -> None:
         """Orderly, if the connection still lives."""

@@ -9,7 +9,7 @@ from pamqp import commands as spec
 from pamqp.common import FieldTable
 
 from tests.conformance.conftest import Again
-from tests.support.broker import Broker
+from tests.support.broker import STOP, Broker
 from tests.support.wire import Channel, ConnectionClosed, Dropped, channel_error
 
 PERSISTENT = spec.Basic.Properties(delivery_mode=2)
@@ -248,7 +248,8 @@ def test_an_orderly_stop_tells_the_clients(own_broker: Broker, first: Channel) -
     with pytest.raises(ConnectionClosed) as end:
         first.wire.next()
     assert end.value.code == 320
-    assert own_broker.process.wait(15) == 0
+    first.wire.abort()
+    assert own_broker.process.wait(STOP) == 0
 
 
 def test_an_orderly_stop_confirms_what_it_took(own_broker: Broker, enter: Again, first: Channel, name: str) -> None:
@@ -262,7 +263,8 @@ def test_an_orderly_stop_confirms_what_it_took(own_broker: Broker, enter: Again,
     with contextlib.suppress(ConnectionClosed, Dropped):
         while True:
             confirmed = int(first.take(spec.Basic.Ack).delivery_tag or 0)
-    assert own_broker.process.wait(15) == 0
+    first.wire.abort()
+    assert own_broker.process.wait(STOP) == 0
     own_broker.start()
     ch = enter()
     assert ch.count(name) >= confirmed

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 )
 
 from batonmq import Connection, Delivery, Message, Receiver, ResourceError
-from batonmq.engines.embedded.registry import open_memory, own_file
+from batonmq.engines.shared.registry import open_memory, own_file
 from batonmq.testing.clock import MovableClock
 from tests.model.reference import Entry, Plan, Queue, Reference
 

@@ -8,9 +8,9 @@ from collections.abc import Generator
 from types import TracebackType
 
 from batonmq.api import asynchronous, synchronous
-from batonmq.engines.embedded.registry import open_memory
 from batonmq.engines.interface import Engine
 from batonmq.engines.shared.engine import open_file
+from batonmq.engines.shared.registry import open_memory
 from batonmq.engines.urls import Target, parse_url
 
 __all__ = ["Opening", "connect", "connect_async"]

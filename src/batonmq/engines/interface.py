@@ -1,10 +1,10 @@
 """What every engine does: the one interface between the API and wherever queues live.
 
-Nothing here waits. What takes time returns a ticket, which a thread waits for or an event loop is told about, so that
+Nothing here waits. What takes time returns a future, which a thread waits for or an event loop is told about, so that
 one implementation serves both faces of the API. All methods may be called from any thread; those that say so may block
 for a commit, and an event loop calls them in a thread.
 
-Tickets fail, and methods raise: Closed after ``close``, ConnectionLost when the engine is out of reach, and what each
+Futures fail, and methods raise: Closed after ``close``, ConnectionLost when the engine is out of reach, and what each
 says. What ``capabilities`` denies is never asked of an engine.
 """
 
@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal
 
-from batonmq.engines.tickets import Ticket
+from batonmq.engines.futures import Future
 from batonmq.engines.values import Capabilities, Fate, Incoming, Message, QueueOptions
 from batonmq.errors import BatonError
 
@@ -30,15 +30,15 @@ class Subscription(ABC):
     __slots__ = ()
 
     @abstractmethod
-    def receive(self, most: int) -> Ticket[list[Incoming]]:
+    def receive(self, most: int) -> Future[list[Incoming]]:
         """Up to so many messages, as soon as there is one; never more are held unsettled than the prefetch.
 
         Fails with NotFound when the queue was deleted.
         """
 
     @abstractmethod
-    def withdraw(self, ticket: Ticket[list[Incoming]]) -> None:
-        """Nobody wants to wait any longer: the ticket is resolved soon, with an empty list or what has just come."""
+    def withdraw(self, future: Future[list[Incoming]]) -> None:
+        """Nobody wants to wait any longer: the future is resolved soon, with an empty list or what has just come."""
 
     @abstractmethod
     def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> None:
@@ -49,11 +49,11 @@ class Subscription(ABC):
         """
 
     @abstractmethod
-    def renew(self, incoming: Incoming, seconds: float) -> Ticket[None]:
+    def renew(self, incoming: Incoming, seconds: float) -> Future[None]:
         """It may be held for so many seconds from now on. LeaseLost when it is not held here any more."""
 
     @abstractmethod
-    def close(self) -> Ticket[None]:
+    def close(self) -> Future[None]:
         """Give back what is held; what waits is resolved with nothing. A second call does nothing."""
 
 
@@ -68,7 +68,7 @@ class Engine(ABC):
         """The library below, for what only it can do."""
 
     @abstractmethod
-    def declare(self, queue: str, options: QueueOptions) -> Ticket[None]:
+    def declare(self, queue: str, options: QueueOptions) -> Future[None]:
         """Make a queue; one that is there stays. PreconditionFailed when that one is different."""
 
     @abstractmethod
@@ -76,37 +76,37 @@ class Engine(ABC):
         """What becomes of what is given up there, for whoever writes a log; None: it is not known here."""
 
     @abstractmethod
-    def delete(self, queue: str) -> Ticket[None]:
+    def delete(self, queue: str) -> Future[None]:
         """Delete a queue with its messages; one that is not there is deleted already."""
 
     @abstractmethod
-    def send(self, queue: str, messages: Sequence[Message]) -> Ticket[None]:
-        """Put messages into a queue, in one commit; durable ones are safe when the ticket is resolved.
+    def send(self, queue: str, messages: Sequence[Message]) -> Future[None]:
+        """Put messages into a queue, in one commit; durable ones are safe when the future is resolved.
 
         NotFound, ResourceError when the queue is full and refuses, StoreError when the disk does.
         """
 
     @abstractmethod
-    def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Ticket[Subscription]:
+    def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Future[Subscription]:
         """Begin to take messages. NotFound, AccessRefused.
 
         ``lease`` is how many seconds each may be held; then it goes back to its place. None: as long as it likes.
         """
 
     @abstractmethod
-    def peek(self, queue: str, most: int) -> Ticket[list[Message]]:
+    def peek(self, queue: str, most: int) -> Future[list[Message]]:
         """The first ready messages, which stay where they are. NotFound. May block."""
 
     @abstractmethod
-    def count(self, queue: str) -> Ticket[int]:
+    def count(self, queue: str) -> Future[int]:
         """How many messages are ready: not delayed, in nobody's hands. NotFound."""
 
     @abstractmethod
-    def purge(self, queue: str) -> Ticket[int]:
+    def purge(self, queue: str) -> Future[int]:
         """Drop what is ready; tells how many messages that were. NotFound. May block."""
 
     @abstractmethod
-    def move(self, source: str, target: str, most: int) -> Ticket[int]:
+    def move(self, source: str, target: str, most: int) -> Future[int]:
         """Send ready messages of one queue to another, the first first; tells how many. NotFound. May block.
 
         May stop short of ``most``; 0 means that none is left.
@@ -115,19 +115,19 @@ class Engine(ABC):
     @abstractmethod
     def transact(
         self, sends: Sequence[tuple[str, Message]], accepts: Sequence[tuple[Subscription, Incoming]]
-    ) -> Ticket[None]:
-        """Send and accept, all or nothing; on the disk when the ticket is resolved. LeaseLost, NotFound."""
+    ) -> Future[None]:
+        """Send and accept, all or nothing; on the disk when the future is resolved. LeaseLost, NotFound."""
 
     @abstractmethod
-    def request(self, queue: str, message: Message) -> Ticket[Message]:
+    def request(self, queue: str, message: Message) -> Future[Message]:
         """Send, and resolve with the reply to it. NotFound."""
 
     @abstractmethod
-    def forget(self, ticket: Ticket[Message]) -> None:
+    def forget(self, future: Future[Message]) -> None:
         """The reply is not wanted any more, or has come."""
 
     @abstractmethod
-    def reply(self, request: Message, message: Message) -> Ticket[None]:
+    def reply(self, request: Message, message: Message) -> Future[None]:
         """Answer a request. Nobody may be waiting any more: that is not an error."""
 
     @abstractmethod
@@ -135,17 +135,17 @@ class Engine(ABC):
         """Close all subscriptions, then the engine. A second call does nothing. May block."""
 
 
-def give_back(subscription: Subscription, ticket: Ticket[list[Incoming]]) -> None:
+def give_back(subscription: Subscription, future: Future[list[Incoming]]) -> None:
     """Whoever waited was interrupted: what he would have got goes to others."""
 
     def release() -> None:
-        if ticket.failed:
+        if future.failed:
             return
-        for incoming in reversed(ticket.result()):
+        for incoming in reversed(future.result()):
             # Gone from here already when the subscription was closed meanwhile.
             with contextlib.suppress(BatonError):
                 subscription.settle(incoming, "release")
 
     with contextlib.suppress(BatonError):
-        subscription.withdraw(ticket)
-    ticket.when_done(release)
+        subscription.withdraw(future)
+    future.when_done(release)

@@ -28,7 +28,7 @@ def baton_clock() -> MovableClock:
 def baton(baton_clock: MovableClock) -> Iterator[Connection]:
     """Queues in memory, for this test alone: what ``batonmq.connect`` returns, on ``baton_clock``."""
     from batonmq.api.synchronous import Connection
-    from batonmq.engines.embedded.registry import open_memory
+    from batonmq.engines.shared.registry import open_memory
 
     engine = open_memory("", baton_clock)
     baton_clock.on_move.append(engine.core.run_due)

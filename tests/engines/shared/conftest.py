@@ -10,9 +10,9 @@ import pytest
 
 from batonmq.api.synchronous import Connection
 from batonmq.engines.embedded.engine import EmbeddedEngine
-from batonmq.engines.embedded.registry import own_file
 from batonmq.engines.shared.engine import SharedEngine
 from batonmq.engines.shared.opening import Reached, dial
+from batonmq.engines.shared.registry import own_file
 
 Connect = Callable[[], Connection]
 

@@ -12,7 +12,7 @@ import sys
 import time
 
 from batonmq.engines.embedded.ownership import InUse
-from batonmq.engines.embedded.registry import own_file
+from batonmq.engines.shared.registry import own_file
 
 
 def own(path: str) -> None:

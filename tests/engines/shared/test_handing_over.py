@@ -12,11 +12,11 @@ import pytest
 import batonmq
 from batonmq.api.synchronous import Connection
 from batonmq.engines.embedded.engine import EmbeddedEngine
-from batonmq.engines.embedded.registry import own_file
 from batonmq.engines.shared import wire
 from batonmq.engines.shared.engine import SharedEngine
 from batonmq.engines.shared.link import Link
 from batonmq.engines.shared.opening import Reached
+from batonmq.engines.shared.registry import own_file
 from batonmq.engines.shared.roll import Roll
 from batonmq.engines.values import Message, QueueOptions
 from tests.engines.shared.conftest import Connect
@@ -69,10 +69,10 @@ def departing(path: str) -> Iterator[Owner]:
 
 
 def test_what_an_owner_had_begun_when_it_was_killed_and_not_done_is_done_by_the_next_one(departing: Owner) -> None:
-    ticket = departing.engine.send("orders", [Message(b"1")])
+    future = departing.engine.send("orders", [Message(b"1")])
     departing.hear()
     departing.go()
-    ticket.get()
+    future.get()
     assert [message.body for message in departing.engine.peek("orders", 9).get()] == [b"1"]
 
 
@@ -100,20 +100,20 @@ def test_what_may_be_asked_twice_is_asked_of_the_next_owner(departing: Owner) ->
 def test_a_receiver_that_waits_goes_on_with_the_next_owner(departing: Owner) -> None:
     subscribing = departing.engine.subscribe("orders", 1)
     departing.say(wire.Done(departing.hear().number))
-    ticket = subscribing.get().receive(1)
+    future = subscribing.get().receive(1)
     departing.hear()
     departing.go()
     departing.engine.send("orders", [Message(b"1")]).get()
-    assert [incoming.message.body for incoming in ticket.get()] == [b"1"]
+    assert [incoming.message.body for incoming in future.get()] == [b"1"]
 
 
 def test_a_receiver_whose_queue_went_with_the_owner_is_told(departing: Owner) -> None:
     subscribing = departing.engine.subscribe("in-memory-only", 1)
     departing.say(wire.Done(departing.hear().number))
-    ticket = subscribing.get().receive(1)
+    future = subscribing.get().receive(1)
     departing.go()
     with pytest.raises(batonmq.NotFound):
-        ticket.get()
+        future.get()
     with pytest.raises(batonmq.NotFound):
         subscribing.get().receive(1).get()
 
@@ -127,11 +127,11 @@ def test_what_the_next_owner_has_not_is_lost(departing: Owner) -> None:
     number = departing.hear().number
     departing.say(wire.Arrived(number, [(wire.message_to(Message(b"1")), 1, False, 7, 1 << 46)]))
     (held,) = receiving.get()
-    ticket = engine.transact([("orders", Message(b"2"))], [(subscription, held)])
+    future = engine.transact([("orders", Message(b"2"))], [(subscription, held)])
     departing.say(wire.Bye(number))
     departing.go()
     with pytest.raises(batonmq.LeaseLost):
-        ticket.get()
+        future.get()
     with pytest.raises(batonmq.LeaseLost):
         subscription.settle(held, "accept")
     assert engine.count("orders").get() == 0

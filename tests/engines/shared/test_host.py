@@ -16,10 +16,10 @@ import pytest
 import batonmq
 from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.embedded.ownership import InUse, Ownership
-from batonmq.engines.embedded.registry import own_file
-from batonmq.engines.shared import host, place, wire
+from batonmq.engines.shared import host, socket_path, wire
 from batonmq.engines.shared.link import Link
 from batonmq.engines.shared.opening import dial, reach
+from batonmq.engines.shared.registry import own_file
 from batonmq.engines.values import Message, QueueOptions
 from batonmq.errors import EngineError
 from tests.engines.shared.conftest import Connect
@@ -270,10 +270,10 @@ def test_a_folder_for_sockets_that_others_can_write_to_is_not_used(
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     folder = tmp_path / f"batonmq-{os.getuid()}"
     folder.mkdir(mode=0o700)
-    assert place.choose_place("/" + "x" * 200)[0].startswith(f"{folder}/")
+    assert socket_path.choose_socket_path("/" + "x" * 200)[0].startswith(f"{folder}/")
     folder.chmod(0o777)
     with pytest.raises(OSError, match="not a folder of this user alone"):
-        place.choose_place("/" + "x" * 200)
+        socket_path.choose_socket_path("/" + "x" * 200)
 
 
 def test_a_lock_file_that_is_replaced_meanwhile_is_locked_anew(path: str, monkeypatch: pytest.MonkeyPatch) -> None:

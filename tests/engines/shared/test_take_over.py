@@ -24,13 +24,13 @@ import pytest
 
 import batonmq
 from batonmq.engines.embedded.ownership import STARTING, InUse, Ownership
+from batonmq.engines.futures import Future
 from batonmq.engines.interface import Subscription
 from batonmq.engines.shared import wire
 from batonmq.engines.shared.engine import SharedEngine
 from batonmq.engines.shared.link import Link
 from batonmq.engines.shared.opening import Reached
 from batonmq.engines.shared.roll import lives
-from batonmq.engines.tickets import Ticket
 from batonmq.engines.values import Incoming, Message, QueueOptions
 
 T = TypeVar("T")
@@ -40,9 +40,9 @@ STEPS = ("not sent", "not read", "not answered", "answer not read")
 CHANGES = (("killed", "this process"), ("killed", "another"), ("in order", "this process"), ("in order", "another"))
 
 
-def result(ticket: Ticket[T]) -> T:
-    assert ticket.wait(SOON), "it waits for ever"
-    return ticket.result()
+def result(future: Future[T]) -> T:
+    assert future.wait(SOON), "it waits for ever"
+    return future.result()
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -176,7 +176,7 @@ class Scene:
         self.engine = SharedEngine(path, Reached(link, None))
         self.subscription: Subscription
         self.held: Incoming
-        self.ticket: Ticket[object] = Ticket()
+        self.future: Future[object] = Future()
         self.failure: BaseException | None = None
 
     def fill(self) -> None:
@@ -195,7 +195,7 @@ class Scene:
         return result(self.engine.count(queue))
 
     def outcome(self) -> object:
-        return result(self.ticket)
+        return result(self.future)
 
     def next_is(self, body: bytes, count: int = 1) -> None:
         """The next message of the subscription, which is accepted."""
@@ -210,7 +210,7 @@ class Row:
 
     answer: type[wire.Numbered] | None
     prepare: Callable[[Scene], object]
-    ask: Callable[[Scene], Ticket[object] | None]
+    ask: Callable[[Scene], Future[object] | None]
     check: Callable[[Scene], object]
 
 
@@ -219,23 +219,23 @@ def nothing(_scene: Scene) -> None:
 
 
 def withdraw(scene: Scene) -> None:
-    scene.subscription.withdraw(cast("Ticket[list[Incoming]]", scene.ticket))
+    scene.subscription.withdraw(cast("Future[list[Incoming]]", scene.future))
 
 
 def await_in_other(scene: Scene) -> None:
     scene.subscribe("other")
-    scene.ticket = cast("Ticket[object]", scene.subscription.receive(1))
+    scene.future = cast("Future[object]", scene.subscription.receive(1))
 
 
-def close(scene: Scene) -> Ticket[object]:
-    ticket: Ticket[object] = Ticket()
+def close(scene: Scene) -> Future[object]:
+    future: Future[object] = Future()
 
     def close() -> None:
         scene.engine.close()
-        ticket.resolve(None)
+        future.resolve(None)
 
     threading.Thread(target=close).start()
-    return ticket
+    return future
 
 
 def has_received(scene: Scene) -> None:
@@ -278,8 +278,8 @@ def has_requested(scene: Scene) -> None:
     """Who answers gets it through, or the one who asked is told."""
     scene.subscribe("other")
     waiting = scene.subscription.receive(1)
-    until(lambda: waiting.done or scene.ticket.done)
-    if scene.ticket.done:
+    until(lambda: waiting.done or scene.future.done)
+    if scene.future.done:
         with pytest.raises(batonmq.ConnectionLost):
             scene.outcome()
         return
@@ -294,8 +294,8 @@ def has_closed(scene: Scene) -> None:
         assert mq.count("orders") == 2
 
 
-def of(ticket: Ticket[T]) -> Ticket[object]:
-    return cast("Ticket[object]", ticket)
+def of(future: Future[T]) -> Future[object]:
+    return cast("Future[object]", future)
 
 
 TO_OTHER = Message(b"", reply_to="other")
@@ -363,8 +363,8 @@ TABLE: dict[type[wire.Numbered], Row] = {
     wire.Request: Row(None, nothing, lambda s: of(s.engine.request("other", Message(b"?"))), has_requested),
     wire.Forget: Row(
         None,
-        lambda s: setattr(s, "ticket", s.engine.request("other", Message(b"?"))),
-        lambda s: s.engine.forget(cast("Ticket[Message]", s.ticket)),
+        lambda s: setattr(s, "future", s.engine.request("other", Message(b"?"))),
+        lambda s: s.engine.forget(cast("Future[Message]", s.future)),
         lambda s: s.count("orders"),
     ),
     wire.Reply: Row(
@@ -415,14 +415,14 @@ def test_it_ends(nursery: Nursery, path: str, command: type[wire.Numbered], step
             mine = take(path)
             tap.cut()
             until(lambda: not scene.engine._calls.is_open)
-            scene.ticket = row.ask(scene) or scene.ticket
+            scene.future = row.ask(scene) or scene.future
             if heir == "another":
                 nursery.own(path)
             mine.release()
         else:
             if command is not wire.Resume:
                 tap.stop_at(command, step)
-                scene.ticket = row.ask(scene) or scene.ticket
+                scene.future = row.ask(scene) or scene.future
             assert tap.reached.wait(SOON)
             nursery.end(first, end)
             if heir == "another":

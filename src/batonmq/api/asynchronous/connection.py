@@ -109,14 +109,14 @@ class Connection:
         check_queue(queue)
         check_number("max", max, 1)
         require_feature(self.capabilities, self.capabilities.peek, "peek")
-        ticket = await asyncio.to_thread(self._engine.peek, queue, max)
-        return await ticket.get_async()
+        future = await asyncio.to_thread(self._engine.peek, queue, max)
+        return await future.get_async()
 
     async def purge(self, queue: str) -> int:
         """Drop everything that is ready; tells how many messages that were. Raises NotFound."""
         check_queue(queue)
-        ticket = await asyncio.to_thread(self._engine.purge, queue)
-        return await ticket.get_async()
+        future = await asyncio.to_thread(self._engine.purge, queue)
+        return await future.get_async()
 
     async def replay(self, source: str, target: str, max: int | None = None) -> int:  # noqa: A002
         """Send what is ready in one queue, up to ``max``, to another, the oldest first; tells how many messages went.
@@ -133,8 +133,8 @@ class Connection:
         most = await self._engine.count(source).get_async() if max is None else max
         moved = 0
         while moved < most:
-            ticket = await asyncio.to_thread(self._engine.move, source, target, min(MOVE_SLICE, most - moved))
-            count = await ticket.get_async()
+            future = await asyncio.to_thread(self._engine.move, source, target, min(MOVE_SLICE, most - moved))
+            count = await future.get_async()
             moved += count
             if not count:
                 break
@@ -253,13 +253,13 @@ class Connection:
             check_seconds("timeout", timeout)
         message = as_message(body, options)
         require(self.capabilities, message)
-        ticket = self._engine.request(queue, message)
+        future = self._engine.request(queue, message)
         try:
-            if not await ticket.wait_async(timeout):
+            if not await future.wait_async(timeout):
                 raise TimeoutError(f"no reply from queue '{queue}' within {timeout} s")
         finally:
-            self._engine.forget(ticket)
-        return ticket.result()
+            self._engine.forget(future)
+        return future.result()
 
     async def reply(self, request: Delivery | Message, body: bytes | Message, **options: Unpack[SendOptions]) -> None:
         """Answer a message that was sent with ``request`` or with ``reply_to``; carries its correlation id.

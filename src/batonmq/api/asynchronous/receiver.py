@@ -50,13 +50,13 @@ class Receiver:
         if wait is not None:
             check_seconds("wait", wait)
         subscription = self._subscription or await self._subscribe()
-        ticket = subscription.receive(max)
+        future = subscription.receive(max)
         try:
-            if not ticket.done and not await ticket.wait_async(wait):
-                subscription.withdraw(ticket)
-            arrived = await ticket.get_async()
+            if not future.done and not await future.wait_async(wait):
+                subscription.withdraw(future)
+            arrived = await future.get_async()
         except BaseException:
-            give_back(subscription, ticket)
+            give_back(subscription, future)
             raise
         engine = self._engine
         return [Delivery(engine, subscription, one, self.lease) for one in arrived]

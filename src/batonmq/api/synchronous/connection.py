@@ -110,14 +110,14 @@ class Connection:
         check_queue(queue)
         check_number("max", max, 1)
         require_feature(self.capabilities, self.capabilities.peek, "peek")
-        ticket = self._engine.peek(queue, max)
-        return ticket.get()
+        future = self._engine.peek(queue, max)
+        return future.get()
 
     def purge(self, queue: str) -> int:
         """Drop everything that is ready; tells how many messages that were. Raises NotFound."""
         check_queue(queue)
-        ticket = self._engine.purge(queue)
-        return ticket.get()
+        future = self._engine.purge(queue)
+        return future.get()
 
     def replay(self, source: str, target: str, max: int | None = None) -> int:  # noqa: A002
         """Send what is ready in one queue, up to ``max``, to another, the oldest first; tells how many messages went.
@@ -134,8 +134,8 @@ class Connection:
         most = self._engine.count(source).get() if max is None else max
         moved = 0
         while moved < most:
-            ticket = self._engine.move(source, target, min(MOVE_SLICE, most - moved))
-            count = ticket.get()
+            future = self._engine.move(source, target, min(MOVE_SLICE, most - moved))
+            count = future.get()
             moved += count
             if not count:
                 break
@@ -254,13 +254,13 @@ class Connection:
             check_seconds("timeout", timeout)
         message = as_message(body, options)
         require(self.capabilities, message)
-        ticket = self._engine.request(queue, message)
+        future = self._engine.request(queue, message)
         try:
-            if not ticket.wait(timeout):
+            if not future.wait(timeout):
                 raise TimeoutError(f"no reply from queue '{queue}' within {timeout} s")
         finally:
-            self._engine.forget(ticket)
-        return ticket.result()
+            self._engine.forget(future)
+        return future.result()
 
     def reply(self, request: Delivery | Message, body: bytes | Message, **options: Unpack[SendOptions]) -> None:
         """Answer a message that was sent with ``request`` or with ``reply_to``; carries its correlation id.

@@ -50,13 +50,13 @@ class Receiver:
         if wait is not None:
             check_seconds("wait", wait)
         subscription = self._subscription or self._subscribe()
-        ticket = subscription.receive(max)
+        future = subscription.receive(max)
         try:
-            if not ticket.done and not ticket.wait(wait):
-                subscription.withdraw(ticket)
-            arrived = ticket.get()
+            if not future.done and not future.wait(wait):
+                subscription.withdraw(future)
+            arrived = future.get()
         except BaseException:
-            give_back(subscription, ticket)
+            give_back(subscription, future)
             raise
         engine = self._engine
         return [Delivery(engine, subscription, one, self.lease) for one in arrived]

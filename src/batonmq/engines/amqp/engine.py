@@ -14,8 +14,8 @@ from batonmq.engines.amqp.move import Move
 from batonmq.engines.amqp.publisher import Publisher
 from batonmq.engines.amqp.requests import Requester
 from batonmq.engines.amqp.subscription import AmqpSubscription
+from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription
-from batonmq.engines.tickets import Ticket
 from batonmq.engines.values import Capabilities, Fate, Incoming, Message, QueueOptions
 from batonmq.errors import BatonError, UnsupportedFeature
 
@@ -61,72 +61,72 @@ class AmqpEngine(Engine):
     def native(self) -> object:
         return self._link.connection
 
-    def declare(self, queue: str, options: QueueOptions) -> Ticket[None]:
+    def declare(self, queue: str, options: QueueOptions) -> Future[None]:
         dead_letter = options.dead_letter
         if dead_letter is None:
             return self._declare(queue, options)
-        ticket: Ticket[None] = Ticket()
+        future: Future[None] = Future()
         dead = self._declare_if_missing(dead_letter, durable=options.durable)
 
         def then() -> None:
             if dead.error is not None:
-                ticket.fail(dead.error)
+                future.fail(dead.error)
                 return
             declared = self._declare(queue, options)
 
             def pass_on() -> None:
                 if declared.error is None:
-                    ticket.resolve(None)
+                    future.resolve(None)
                 elif dead.result():
                     # The one for its dead letters was made for nothing; unless somebody uses it already.
                     gone = self._delete(dead_letter, if_unused=True, if_empty=True)
-                    gone.when_done(fail, owed=ticket)
+                    gone.when_done(fail, owed=future)
                 else:
                     fail()
 
             def fail() -> None:
                 assert declared.error is not None
-                ticket.fail(declared.error)
+                future.fail(declared.error)
 
-            declared.when_done(pass_on, owed=ticket)
+            declared.when_done(pass_on, owed=future)
 
-        dead.when_done(then, owed=ticket)
-        return ticket
+        dead.when_done(then, owed=future)
+        return future
 
-    def _declare(self, queue: str, options: QueueOptions) -> Ticket[None]:
-        ticket: Ticket[None] = Ticket()
+    def _declare(self, queue: str, options: QueueOptions) -> Future[None]:
+        future: Future[None] = Future()
 
         def declare(channel: Channel) -> None:
             arguments = self._arguments(options)
 
             def declared(_frame: object) -> None:
                 self._fates[queue] = options.fate
-                _finish(channel, ticket, None)
+                _finish(channel, future, None)
 
             channel.queue_declare(queue, durable=options.durable, arguments=arguments, callback=declared)
 
-        self._ask(declare, ticket)
-        return ticket
+        self._ask(declare, future)
+        return future
 
     def fate(self, queue: str) -> Fate | None:
         return self._fates.get(queue)
 
-    def _declare_if_missing(self, queue: str, *, durable: bool) -> Ticket[bool]:
+    def _declare_if_missing(self, queue: str, *, durable: bool) -> Future[bool]:
         """The queue of dead letters may be there with options of its own. Tells whether it was made."""
         looked = self.count(queue)
-        ticket: Ticket[bool] = Ticket()
+        future: Future[bool] = Future()
 
         def declare(channel: Channel) -> None:
-            channel.queue_declare(queue, durable=durable, callback=lambda _frame: _finish(channel, ticket, True))
+            channel.queue_declare(queue, durable=durable, callback=lambda _frame: _finish(channel, future, True))
 
         def then() -> None:
             if looked.failed:
-                self._ask(declare, ticket)
+                self._ask(declare, future)
             else:
-                ticket.resolve(False)
+                future.resolve(False)
 
-        looked.when_done(then, owed=ticket)
-        return ticket
+        looked.when_done(then, owed=future)
+        return future
 
     def _arguments(self, options: QueueOptions) -> dict[str, Any]:
         arguments: dict[str, Any] = dict(options.arguments())
@@ -137,95 +137,95 @@ class AmqpEngine(Engine):
             arguments["x-queue-type"] = "quorum"
         return arguments
 
-    def delete(self, queue: str) -> Ticket[None]:
+    def delete(self, queue: str) -> Future[None]:
         return self._delete(queue, if_unused=False, if_empty=False)
 
-    def _delete(self, queue: str, *, if_unused: bool, if_empty: bool) -> Ticket[None]:
-        ticket: Ticket[None] = Ticket()
+    def _delete(self, queue: str, *, if_unused: bool, if_empty: bool) -> Future[None]:
+        future: Future[None] = Future()
 
         def delete(channel: Channel) -> None:
             channel.queue_delete(
                 queue,
                 if_unused=if_unused,
                 if_empty=if_empty,
-                callback=lambda _frame: _finish(channel, ticket, None),
+                callback=lambda _frame: _finish(channel, future, None),
             )
 
-        self._ask(delete, ticket)
-        return ticket
+        self._ask(delete, future)
+        return future
 
-    def send(self, queue: str, messages: Sequence[Message]) -> Ticket[None]:
+    def send(self, queue: str, messages: Sequence[Message]) -> Future[None]:
         return self._publisher.send(queue, messages)
 
-    def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Ticket[Subscription]:
+    def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Future[Subscription]:
         subscription = AmqpSubscription(self._link, self._requester, queue, prefetch, lease)
         subscription.begin()
         return subscription.subscribed
 
-    def peek(self, queue: str, most: int) -> Ticket[list[Message]]:
+    def peek(self, queue: str, most: int) -> Future[list[Message]]:
         raise UnsupportedFeature("amqp: peek")
 
-    def count(self, queue: str) -> Ticket[int]:
-        ticket: Ticket[int] = Ticket()
+    def count(self, queue: str) -> Future[int]:
+        future: Future[int] = Future()
 
         def ask(channel: Channel) -> None:
             def answered(frame: Method) -> None:
-                _finish(channel, ticket, int(frame.method.message_count))
+                _finish(channel, future, int(frame.method.message_count))
 
             channel.queue_declare(queue, passive=True, callback=answered)
 
-        self._ask(ask, ticket)
-        return ticket
+        self._ask(ask, future)
+        return future
 
-    def purge(self, queue: str) -> Ticket[int]:
-        ticket: Ticket[int] = Ticket()
+    def purge(self, queue: str) -> Future[int]:
+        future: Future[int] = Future()
 
         def ask(channel: Channel) -> None:
             def answered(frame: Method) -> None:
-                _finish(channel, ticket, int(frame.method.message_count))
+                _finish(channel, future, int(frame.method.message_count))
 
             channel.queue_purge(queue, callback=answered)
 
-        self._ask(ask, ticket)
-        return ticket
+        self._ask(ask, future)
+        return future
 
-    def move(self, source: str, target: str, most: int) -> Ticket[int]:
+    def move(self, source: str, target: str, most: int) -> Future[int]:
         move = Move(self._link, self._publisher, source, target, most)
-        self._link.when_open(move.begin, move.ticket)
-        return move.ticket
+        self._link.when_open(move.begin, move.future)
+        return move.future
 
     def transact(
         self, sends: Sequence[tuple[str, Message]], accepts: Sequence[tuple[Subscription, Incoming]]
-    ) -> Ticket[None]:
+    ) -> Future[None]:
         raise UnsupportedFeature("amqp: transactions")
 
-    def request(self, queue: str, message: Message) -> Ticket[Message]:
+    def request(self, queue: str, message: Message) -> Future[Message]:
         return self._requester.request(queue, message)
 
-    def forget(self, ticket: Ticket[Message]) -> None:
-        self._requester.forget(ticket)
+    def forget(self, future: Future[Message]) -> None:
+        self._requester.forget(future)
 
-    def reply(self, request: Message, message: Message) -> Ticket[None]:
+    def reply(self, request: Message, message: Message) -> Future[None]:
         assert request.reply_to is not None
         return self._publisher.send(request.reply_to, [message], mandatory=False)
 
     def close(self) -> None:
         self._link.close()
 
-    def _ask(self, ask: Callable[[Any], None], ticket: Ticket[T]) -> None:
+    def _ask(self, ask: Callable[[Any], None], future: Future[T]) -> None:
         """Ask the broker something on a channel of its own: a refusal ends the channel it was asked on."""
 
         def opened(channel: Channel) -> None:
             try:
                 ask(channel)
             except (BatonError, ValueError, TypeError) as error:
-                ticket.fail(error)
+                future.fail(error)
                 channel.close()
 
-        self._link.when_open(lambda: self._link.channel(opened, ticket.fail), ticket)
+        self._link.when_open(lambda: self._link.channel(opened, future.fail), future)
 
 
-def _finish(channel: Channel, ticket: Ticket[T], value: T) -> None:
-    ticket.resolve(value)
+def _finish(channel: Channel, future: Future[T], value: T) -> None:
+    future.resolve(value)
     if channel.is_open:
         channel.close()

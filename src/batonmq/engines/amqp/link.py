@@ -20,7 +20,7 @@ from pika.adapters.select_connection import IOLoop
 from batonmq.engines.amqp.translate import amqp_parameters, error_of, unreachable
 from batonmq.engines.amqp.wire import WireConnection
 from batonmq.engines.forks import FORKED, when_forked
-from batonmq.engines.tickets import Ticket
+from batonmq.engines.futures import Future
 from batonmq.errors import BatonError, Closed, ConnectionLost
 
 __all__ = ["Link", "Linked"]
@@ -68,12 +68,12 @@ class Link:
         self._loop: Any = IOLoop()
         self._thread = threading.Thread(target=self._run, name="batonmq-amqp", daemon=True)
         self._linked: dict[Linked, None] = {}
-        self._waiting: list[tuple[Callable[[], None], Ticket[Any]]] = []
-        self._opening: Ticket[None] | None = None
+        self._waiting: list[tuple[Callable[[], None], Future[Any]]] = []
+        self._opening: Future[None] | None = None
         self._is_connecting = False
         self._is_closed = False
         self._why_closed = "the connection was closed"
-        self._finished: Ticket[None] = Ticket()
+        self._finished: Future[None] = Future()
         self._pause = FIRST_PAUSE
         self._give_up_at = 0.0
         when_forked(self)
@@ -87,12 +87,12 @@ class Link:
 
     def open(self) -> None:
         """Connect, once. Raises ConnectionLost, AccessRefused."""
-        ticket: Ticket[None] = Ticket()
-        self._opening = ticket
+        future: Future[None] = Future()
+        self._opening = future
         self._thread.start()
         self.call(self._connect)
         try:
-            ticket.get()
+            future.get()
         except BaseException:
             self.close()
             raise
@@ -116,14 +116,14 @@ class Link:
         self.require_open()
         self._loop.add_callback_threadsafe(function)
 
-    def when_open(self, function: Callable[[], None], ticket: Ticket[Any]) -> None:
-        """Have this run in the connection's thread when there is a connection; the ticket fails when there is none."""
+    def when_open(self, function: Callable[[], None], future: Future[Any]) -> None:
+        """Have this run in the connection's thread when there is a connection; the future fails when there is none."""
 
         def run() -> None:
             if self.connection is not None:
                 function()
                 return
-            self._waiting.append((function, ticket))
+            self._waiting.append((function, future))
             if not self._is_connecting:
                 self._begin_again()
 
@@ -238,8 +238,8 @@ class Link:
 
     def _fail_all(self, reason: BatonError) -> None:
         waiting, self._waiting = self._waiting, []
-        for _, ticket in waiting:
-            ticket.fail(reason)
+        for _, future in waiting:
+            future.fail(reason)
         for linked in list(self._linked):
             linked.link_given_up(reason)
 

@@ -12,8 +12,8 @@ from pika.spec import BasicProperties
 from batonmq.engines.amqp.link import Link
 from batonmq.engines.amqp.publisher import Publisher
 from batonmq.engines.amqp.translate import properties_from
-from batonmq.engines.tickets import Ticket
-from batonmq.engines.traces import without_traces
+from batonmq.engines.death_headers import without_death_headers
+from batonmq.engines.futures import Future
 from batonmq.engines.values import Message
 from batonmq.errors import BatonError
 
@@ -27,7 +27,7 @@ class Move:
     """One slice of a replay; runs in the connection's thread."""
 
     def __init__(self, link: Link, publisher: Publisher, source: str, target: str, most: int) -> None:
-        self.ticket: Ticket[int] = Ticket()
+        self.future: Future[int] = Future()
         self._link = link
         self._publisher = publisher
         self._source = source
@@ -50,7 +50,7 @@ class Move:
         self._channel.basic_get(self._source, self._got)
 
     def _got(self, _channel: object, method: spec.Basic.GetOk, properties: BasicProperties, body: bytes) -> None:
-        self._messages.append(Message.received(body, without_traces(properties_from(properties))))
+        self._messages.append(Message.received(body, without_death_headers(properties_from(properties))))
         self._last_tag = method.delivery_tag
         self._left -= 1
         if self._left:
@@ -61,22 +61,22 @@ class Move:
     def _send_on(self) -> None:
         if not self._messages:
             self._channel.close()
-            self.ticket.resolve(0)
+            self.future.resolve(0)
             return
-        sent: Ticket[None] = Ticket()
-        sent.when_done(lambda: self._sent(sent), owed=self.ticket)
+        sent: Future[None] = Future()
+        sent.when_done(lambda: self._sent(sent), owed=self.future)
         self._publisher.publish(self._target, self._messages, sent)
 
-    def _sent(self, sent: Ticket[None]) -> None:
+    def _sent(self, sent: Future[None]) -> None:
         if sent.error is not None:
             # Closing the channel gives back what was got.
-            self.ticket.fail(sent.error)
+            self.future.fail(sent.error)
             if self._channel.is_open:
                 self._channel.close()
             return
         self._channel.basic_ack(self._last_tag, multiple=True)
         self._channel.close()
-        self.ticket.resolve(len(self._messages))
+        self.future.resolve(len(self._messages))
 
     def _closed(self, error: BatonError) -> None:
-        self.ticket.fail(error)
+        self.future.fail(error)

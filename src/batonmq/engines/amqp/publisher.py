@@ -11,7 +11,7 @@ from pika.frame import Method
 
 from batonmq.engines.amqp.link import Link
 from batonmq.engines.amqp.translate import properties_to, too_large
-from batonmq.engines.tickets import Ticket
+from batonmq.engines.futures import Future
 from batonmq.engines.values import Message
 from batonmq.errors import BatonError, NotFound, ResourceError
 
@@ -19,12 +19,12 @@ __all__ = ["Publisher"]
 
 
 class Batch:
-    """Messages that one ticket waits for."""
+    """Messages that one future waits for."""
 
-    __slots__ = ("error", "left", "ticket")
+    __slots__ = ("error", "future", "left")
 
-    def __init__(self, ticket: Ticket[None], count: int) -> None:
-        self.ticket = ticket
+    def __init__(self, future: Future[None], count: int) -> None:
+        self.future = future
         self.left = count
         self.error: BatonError | None = None
 
@@ -34,9 +34,9 @@ class Batch:
         self.error = self.error or error
         if not self.left:
             if self.error is None:
-                self.ticket.resolve(None)
+                self.future.resolve(None)
             else:
-                self.ticket.fail(self.error)
+                self.future.fail(self.error)
 
 
 class Publisher:
@@ -51,28 +51,28 @@ class Publisher:
         self._unconfirmed: dict[int, tuple[Batch, str]] = {}
         self._first = 1
         self._returned: Counter[str] = Counter()
-        self._waiting: list[tuple[str, Sequence[Message], Ticket[None], bool]] = []
+        self._waiting: list[tuple[str, Sequence[Message], Future[None], bool]] = []
 
-    def send(self, queue: str, messages: Sequence[Message], *, mandatory: bool = True) -> Ticket[None]:
+    def send(self, queue: str, messages: Sequence[Message], *, mandatory: bool = True) -> Future[None]:
         """Resolved when all are confirmed."""
-        ticket: Ticket[None] = Ticket()
-        self._link.when_open(lambda: self.publish(queue, messages, ticket, mandatory=mandatory), ticket)
-        return ticket
+        future: Future[None] = Future()
+        self._link.when_open(lambda: self.publish(queue, messages, future, mandatory=mandatory), future)
+        return future
 
-    def publish(self, queue: str, messages: Sequence[Message], ticket: Ticket[None], *, mandatory: bool = True) -> None:
+    def publish(self, queue: str, messages: Sequence[Message], future: Future[None], *, mandatory: bool = True) -> None:
         """The same, in the connection's thread."""
         channel = self._channel
         if channel is None:
-            self._waiting.append((queue, messages, ticket, mandatory))
+            self._waiting.append((queue, messages, future, mandatory))
             if not self._is_opening:
                 self._is_opening = True
                 self._link.channel(self._opened, self._closed)
             return
         wired = [properties_to(message) for message in messages]
         if error := too_large(channel, wired):
-            ticket.fail(error)
+            future.fail(error)
             return
-        batch = Batch(ticket, len(messages))
+        batch = Batch(future, len(messages))
         for message, properties in zip(messages, wired, strict=True):
             self._number += 1
             self._unconfirmed[self._number] = (batch, queue if mandatory else "")
@@ -88,8 +88,8 @@ class Publisher:
         self._number = 0
         self._first = 1
         waiting, self._waiting = self._waiting, []
-        for queue, messages, ticket, mandatory in waiting:
-            self.publish(queue, messages, ticket, mandatory=mandatory)
+        for queue, messages, future, mandatory in waiting:
+            self.publish(queue, messages, future, mandatory=mandatory)
 
     def _came_back(self, _channel: object, method: spec.Basic.Return, _properties: object, _body: object) -> None:
         # The confirm follows: a message that is routed nowhere is confirmed all the same.
@@ -121,6 +121,6 @@ class Publisher:
         unconfirmed, self._unconfirmed = self._unconfirmed, {}
         waiting, self._waiting = self._waiting, []
         for batch in {id(batch): batch for batch, _ in unconfirmed.values()}.values():
-            batch.ticket.fail(error)
-        for _, _, ticket, _ in waiting:
-            ticket.fail(error)
+            batch.future.fail(error)
+        for _, _, future, _ in waiting:
+            future.fail(error)

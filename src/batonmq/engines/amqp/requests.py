@@ -11,7 +11,7 @@ from pika.spec import BasicProperties
 from batonmq.engines.amqp.link import Link
 from batonmq.engines.amqp.translate import properties_from, too_large
 from batonmq.engines.amqp.wire import WireProperties
-from batonmq.engines.tickets import Ticket
+from batonmq.engines.futures import Future
 from batonmq.engines.values import Message
 from batonmq.errors import BatonError, NotFound
 
@@ -20,7 +20,7 @@ __all__ = ["Requester"]
 REPLY_TO = "amq.rabbitmq.reply-to"
 
 
-class ReplyTicket(Ticket[Message]):
+class ReplyFuture(Future[Message]):
     """Resolved with a reply, which is known by its correlation id."""
 
     __slots__ = ("correlation_id",)
@@ -37,38 +37,38 @@ class Requester:
         self._link = link
         self._channel: Channel | None = None
         self._is_opening = False
-        self._waiting: list[tuple[str, str, Message, ReplyTicket]] = []
-        self._asked: dict[str, ReplyTicket] = {}
+        self._waiting: list[tuple[str, str, Message, ReplyFuture]] = []
+        self._asked: dict[str, ReplyFuture] = {}
 
-    def request(self, queue: str, message: Message, exchange: str = "") -> Ticket[Message]:
+    def request(self, queue: str, message: Message, exchange: str = "") -> Future[Message]:
         """Resolved with the reply."""
         # An id of our own: replies must be told apart even when the application's ids repeat.
-        ticket = ReplyTicket(secrets.token_hex(12))
-        self._link.when_open(lambda: self._publish(exchange, queue, message, ticket), ticket)
-        return ticket
+        future = ReplyFuture(secrets.token_hex(12))
+        self._link.when_open(lambda: self._publish(exchange, queue, message, future), future)
+        return future
 
-    def forget(self, ticket: Ticket[Message]) -> None:
+    def forget(self, future: Future[Message]) -> None:
         """Nobody waits for it any more."""
-        assert isinstance(ticket, ReplyTicket)
-        self._link.call(lambda: self._drop(ticket.correlation_id))
+        assert isinstance(future, ReplyFuture)
+        self._link.call(lambda: self._drop(future.correlation_id))
 
     def _drop(self, correlation_id: str) -> None:
         self._asked.pop(correlation_id, None)
 
-    def _publish(self, exchange: str, queue: str, message: Message, ticket: ReplyTicket) -> None:
+    def _publish(self, exchange: str, queue: str, message: Message, future: ReplyFuture) -> None:
         channel = self._channel
         if channel is None:
-            self._waiting.append((exchange, queue, message, ticket))
+            self._waiting.append((exchange, queue, message, future))
             if not self._is_opening:
                 self._is_opening = True
                 self._link.channel(self._opened, self._closed)
             return
-        ours = message.delayed.replace(reply_to=REPLY_TO, correlation_id=ticket.correlation_id)
+        ours = message.delayed.replace(reply_to=REPLY_TO, correlation_id=future.correlation_id)
         wired = WireProperties(ours)
         if error := too_large(channel, [wired]):
-            ticket.fail(error)
+            future.fail(error)
             return
-        self._asked[ticket.correlation_id] = ticket
+        self._asked[future.correlation_id] = future
         channel.basic_publish(exchange, queue, message.body, wired, mandatory=True)
 
     def _opened(self, channel: Channel) -> None:
@@ -79,28 +79,28 @@ class Requester:
         self._channel = channel
         self._is_opening = False
         waiting, self._waiting = self._waiting, []
-        for exchange, queue, message, ticket in waiting:
-            self._publish(exchange, queue, message, ticket)
+        for exchange, queue, message, future in waiting:
+            self._publish(exchange, queue, message, future)
 
     def _replied(self, _channel: object, _method: object, properties: BasicProperties, body: bytes) -> None:
         ours = properties_from(properties)
-        ticket = self._asked.pop(ours.correlation_id or "", None)
-        if ticket is not None:
-            ticket.resolve(Message.received(body, ours))
+        future = self._asked.pop(ours.correlation_id or "", None)
+        if future is not None:
+            future.resolve(Message.received(body, ours))
 
     def _came_back(
         self, _channel: object, method: spec.Basic.Return, properties: BasicProperties, _body: object
     ) -> None:
-        ticket = self._asked.pop(properties_from(properties).correlation_id or "", None)
-        if ticket is not None:
-            ticket.fail(NotFound(f"no queue '{method.routing_key}'"))
+        future = self._asked.pop(properties_from(properties).correlation_id or "", None)
+        if future is not None:
+            future.fail(NotFound(f"no queue '{method.routing_key}'"))
 
     def _closed(self, error: BatonError) -> None:
         self._channel = None
         self._is_opening = False
         asked, self._asked = self._asked, {}
         waiting, self._waiting = self._waiting, []
-        for ticket in asked.values():
-            ticket.fail(error)
-        for *_, ticket in waiting:
-            ticket.fail(error)
+        for future in asked.values():
+            future.fail(error)
+        for *_, future in waiting:
+            future.fail(error)

@@ -18,11 +18,11 @@ from pika.channel import Channel
 from pika.spec import BasicProperties
 
 from batonmq.engines.amqp.link import Link
-from batonmq.engines.amqp.orders import EXCHANGE, order_renewal, order_settlement, renewal, was_refused
+from batonmq.engines.amqp.management_requests import EXCHANGE, renewal, request_renewal, request_settlement, was_refused
 from batonmq.engines.amqp.requests import Requester
 from batonmq.engines.amqp.translate import properties_from
+from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import How, Subscription
-from batonmq.engines.tickets import Ticket, resolved
 from batonmq.engines.values import Incoming, Message
 from batonmq.errors import BatonError, Closed, ConnectionLost, LeaseLost, NotFound
 from batonmq.fields import FieldError
@@ -32,7 +32,7 @@ __all__ = ["AmqpSubscription"]
 PREFETCH_MAX = 65_535
 
 
-class Request(Ticket[list[Incoming]]):
+class Request(Future[list[Incoming]]):
     """Somebody waits for up to so many messages."""
 
     __slots__ = ("most",)
@@ -46,7 +46,7 @@ class AmqpSubscription(Subscription):
     """See the module. What is shared between threads is under a lock that is held for a few instructions."""
 
     def __init__(self, link: Link, requester: Requester, queue: str, prefetch: int, lease: float | None = None) -> None:
-        self.subscribed: Ticket[Subscription] = Ticket()
+        self.subscribed: Future[Subscription] = Future()
         self._link = link
         self._requester = requester
         self._lease = lease
@@ -62,7 +62,7 @@ class AmqpSubscription(Subscription):
         self._held: dict[tuple[int, int], float] = {}
         self._requests: deque[Request] = deque()
         self._error: BatonError | None = None
-        self._closing: Ticket[None] | None = None
+        self._closing: Future[None] | None = None
 
     # ------------------------------------------------------------------ from any thread
 
@@ -70,7 +70,7 @@ class AmqpSubscription(Subscription):
         """Subscribe; ``subscribed`` tells how it went."""
         self._link.when_open(self._begin, self.subscribed)
 
-    def receive(self, most: int) -> Ticket[list[Incoming]]:
+    def receive(self, most: int) -> Future[list[Incoming]]:
         self._link.require_open()
         request = Request(most)
         with self._lock:
@@ -81,13 +81,13 @@ class AmqpSubscription(Subscription):
         self._serve()
         return request
 
-    def withdraw(self, ticket: Ticket[list[Incoming]]) -> None:
+    def withdraw(self, future: Future[list[Incoming]]) -> None:
         with self._lock:
-            waits = ticket in self._requests
+            waits = future in self._requests
             if waits:
-                self._requests.remove(ticket)  # type: ignore[arg-type]
+                self._requests.remove(future)  # type: ignore[arg-type]
         if waits:
-            ticket.resolve([])
+            future.resolve([])
 
     def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> None:
         handle = incoming.handle
@@ -119,14 +119,14 @@ class AmqpSubscription(Subscription):
             return
         tag = handle[1]
         if reason or delay is not None:
-            order_settlement(channel, tag, how, reason, delay)
+            request_settlement(channel, tag, how, reason, delay)
         elif how == "accept":
             channel.basic_ack(tag)
         else:
             # Not basic.nack, which quorum queues of RabbitMQ 4.3 do not count.
             channel.basic_reject(tag, requeue=how == "release")
 
-    def renew(self, incoming: Incoming, seconds: float) -> Ticket[None]:
+    def renew(self, incoming: Incoming, seconds: float) -> Future[None]:
         handle = incoming.handle
         assert isinstance(handle, tuple)
         self._require_link()
@@ -135,39 +135,39 @@ class AmqpSubscription(Subscription):
         with self._lock:
             if self._held.get(handle, 0.0) < time.monotonic():
                 raise lost
-        ticket: Ticket[None] = Ticket()
+        future: Future[None] = Future()
 
         def ask() -> None:
             channel = self._current(handle)
             if channel is None:
-                ticket.fail(lost)
+                future.fail(lost)
                 return
             order = Message(renewal(channel, handle[1], seconds), durable=False)
             answer = self._requester.request("", order, EXCHANGE)
-            answer.when_done(lambda: answered(answer), owed=ticket)
+            answer.when_done(lambda: answered(answer), owed=future)
 
-        def answered(answer: Ticket[Message]) -> None:
+        def answered(answer: Future[Message]) -> None:
             if answer.failed or was_refused(answer.result()):
                 # Also when the connection was lost: the message went back with it.
-                ticket.fail(lost)
+                future.fail(lost)
                 return
             with self._lock:
                 if self._lease is not None and handle in self._held:
                     self._held[handle] = until
-            ticket.resolve(None)
+            future.resolve(None)
 
         try:
             self._link.call(ask)
         except Closed as error:
             raise lost_with(error) from None
-        return ticket
+        return future
 
     def _current(self, handle: tuple[int, int]) -> Channel | None:
         """The channel that it was delivered on, if that is still the one."""
         channel = self._channel
         return channel if handle[0] == self._generation and channel is not None and channel.is_open else None
 
-    def close(self) -> Ticket[None]:
+    def close(self) -> Future[None]:
         try:
             self._link.require_open()
         except Closed:
@@ -175,7 +175,7 @@ class AmqpSubscription(Subscription):
         with self._lock:
             if self._closing is not None:
                 return self._closing
-            self._closing = Ticket()
+            self._closing = Future()
         self._end(Closed("the receiver was closed"), quietly=True)
         try:
             self._link.call(self._leave)
@@ -276,7 +276,7 @@ class AmqpSubscription(Subscription):
             for handle in handles:
                 channel = self._current(handle)
                 if channel is not None:
-                    order_renewal(channel, handle[1], lease)
+                    request_renewal(channel, handle[1], lease)
 
         until = self._from_now()
         with self._lock:

@@ -20,7 +20,7 @@ from typing import Any, ParamSpec, TypeVar
 from batonmq.broker import Broker
 from batonmq.clock import Clock
 from batonmq.engines.forks import FORKED, when_forked
-from batonmq.engines.tickets import Ticket
+from batonmq.engines.futures import Future
 from batonmq.errors import BatonError, Closed, StoreError
 from batonmq.store import Store
 
@@ -39,7 +39,7 @@ RETRY_SECONDS = 1.0
 LOOK_SECONDS = 1.0
 
 
-class CommitTicket(Ticket[T]):
+class CommitFuture(Future[T]):
     """Waits for a batch; the thread that waits commits it, if nobody else is at it."""
 
     __slots__ = ("_core", "_outcome", "batch")
@@ -79,7 +79,7 @@ class Core:
         self._committed = threading.Condition(self._lock)
         self._keeper_wake = threading.Condition(self._lock)
         self._is_committing = False
-        self._waiting: list[CommitTicket[Any]] = []
+        self._waiting: list[CommitFuture[Any]] = []
         # Called at the end of the turn: subscriptions that got something.
         self.arrivals: list[Callable[[], None]] = []
         # When what nobody waits for is committed; None: there is nothing.
@@ -131,21 +131,21 @@ class Core:
 
     # ------------------------------------------------------------------ commits
 
-    def ticket(self, outcome: T, *, sync: bool = True) -> CommitTicket[T]:
+    def future(self, outcome: T, *, sync: bool = True) -> CommitFuture[T]:
         """For what is in the batch that is being collected; call it inside an operation.
 
         Without ``sync`` it need only survive the end of the process.
         """
-        ticket = CommitTicket(self, self.store.batch, outcome)
+        future = CommitFuture(self, self.store.batch, outcome)
         if sync:
             self.store.must_sync = True
-        self._waiting.append(ticket)
-        return ticket
+        self._waiting.append(future)
+        return future
 
-    def commit_for(self, ticket: CommitTicket[Any]) -> None:
-        """Return when the ticket is done."""
+    def commit_for(self, future: CommitFuture[Any]) -> None:
+        """Return when the future is done."""
         with self._lock:
-            while not ticket.done:
+            while not future.done:
                 if self._is_committing:
                     self._committed.wait()
                 else:
@@ -160,8 +160,8 @@ class Core:
     def flush(self) -> None:
         """Return when everything that was done so far is on the disk. Raises StoreError."""
         with self._lock:
-            ticket = self.ticket(None)
-        ticket.get()
+            future = self.future(None)
+        future.get()
 
     def _commit(self) -> None:
         """With the lock held, which is free while the disk is waited for."""
@@ -202,13 +202,13 @@ class Core:
 
     def _answer(self, batch: int, error: StoreError | None) -> None:
         waiting, self._waiting = self._waiting, []
-        for ticket in waiting:
-            if ticket.batch > batch:
-                self._waiting.append(ticket)
+        for future in waiting:
+            if future.batch > batch:
+                self._waiting.append(future)
             elif error is None:
-                ticket.committed()
+                future.committed()
             else:
-                ticket.fail(StoreError(str(error)))
+                future.fail(StoreError(str(error)))
 
     # ------------------------------------------------------------------ the keeper
 

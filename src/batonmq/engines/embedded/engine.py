@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from batonmq.broker import Consumer, Queue
 from batonmq.engines.embedded.core import Core
-from batonmq.engines.embedded.inbox import Inbox, Request
 from batonmq.engines.embedded.operations import Queues
+from batonmq.engines.embedded.pull_consumer import PullConsumer, Request
+from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import Engine, How, Subscription
-from batonmq.engines.tickets import Ticket, resolved
 from batonmq.engines.values import Capabilities, Fate, Incoming, Message, QueueOptions
 from batonmq.errors import BatonError, Closed, LeaseLost
 from batonmq.message import QueuedMessage
@@ -23,69 +23,69 @@ T = TypeVar("T")
 
 
 class EmbeddedSubscription(Subscription):
-    """An inbox, and the core whose lock it needs."""
+    """A pull consumer, and the core whose lock it needs."""
 
-    __slots__ = ("_core", "_engine", "_run", "inbox")
+    __slots__ = ("_core", "_engine", "_run", "consumer")
 
-    def __init__(self, engine: EmbeddedEngine, inbox: Inbox) -> None:
-        self.inbox = inbox
+    def __init__(self, engine: EmbeddedEngine, consumer: PullConsumer) -> None:
+        self.consumer = consumer
         self._engine = engine
         self._core = engine.core
         self._run = engine.core.run
 
-    def receive(self, most: int) -> Ticket[list[Incoming]]:
+    def receive(self, most: int) -> Future[list[Incoming]]:
         request = Request(most)
-        self._run(self.inbox.ask, request)
+        self._run(self.consumer.ask, request)
         return request
 
-    def withdraw(self, ticket: Ticket[list[Incoming]]) -> None:
-        assert isinstance(ticket, Request)
-        if not ticket.done:
-            self._run(self.inbox.withdraw, ticket)
+    def withdraw(self, future: Future[list[Incoming]]) -> None:
+        assert isinstance(future, Request)
+        if not future.done:
+            self._run(self.consumer.withdraw, future)
 
     def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> None:
         try:
-            self._run(self.inbox.settle, incoming.handle, how, reason, delay)
+            self._run(self.consumer.settle, incoming.handle, how, reason, delay)
         except Closed as error:
             raise LeaseLost(f"the message is no longer in these hands: {error}") from None
 
-    def renew(self, incoming: Incoming, seconds: float) -> Ticket[None]:
+    def renew(self, incoming: Incoming, seconds: float) -> Future[None]:
         try:
-            self._run(self.inbox.renew, incoming.handle, seconds)
+            self._run(self.consumer.renew, incoming.handle, seconds)
         except Closed as error:
             raise LeaseLost(f"the message is no longer in these hands: {error}") from None
         return resolved(None)
 
-    def close(self) -> Ticket[None]:
+    def close(self) -> Future[None]:
         if self in self._engine.subscriptions:
             self._engine.subscriptions.discard(self)
             # In a forked child it is the parent's.
             with contextlib.suppress(Closed):
-                self._run(self.inbox.close)
+                self._run(self.consumer.close)
         return resolved(None)
 
 
 class ReplyConsumer(Consumer):
     """Waits for one reply under a token."""
 
-    __slots__ = ("_ticket",)
+    __slots__ = ("_future",)
 
-    def __init__(self, queue: Queue, ticket: ReplyTicket) -> None:
+    def __init__(self, queue: Queue, future: ReplyFuture) -> None:
         super().__init__(queue, "reply")
-        self._ticket = ticket
+        self._future = future
 
     def deliver(self, queued: QueuedMessage) -> bool:
-        self._ticket.resolve(Message.received(queued.message.body, queued.message.properties))
+        self._future.resolve(Message.received(queued.message.body, queued.message.properties))
         return False
 
     def has_room(self) -> bool:
-        return not self._ticket.done
+        return not self._future.done
 
     def cancelled(self) -> None:
         """It consumes from no queue."""
 
 
-class ReplyTicket(Ticket[Message]):
+class ReplyFuture(Future[Message]):
     """Resolved with a reply."""
 
     __slots__ = ("token",)
@@ -108,123 +108,125 @@ class EmbeddedEngine(Engine):
     def native(self) -> object:
         return self.core.broker
 
-    def _ticket(self, outcome: T) -> Ticket[T]:
+    def _future(self, outcome: T) -> Future[T]:
         """For what was just done: when it is on the disk. Within its turn."""
-        return self.core.ticket(outcome)
+        return self.core.future(outcome)
 
-    def declare(self, queue: str, options: QueueOptions) -> Ticket[None]:
-        def declare() -> Ticket[None]:
+    def declare(self, queue: str, options: QueueOptions) -> Future[None]:
+        def declare() -> Future[None]:
             self._queues.declare(queue, options)
-            return self._ticket(None)
+            return self._future(None)
 
         return self.core.run(declare)
 
     def fate(self, queue: str) -> Fate | None:
         return self.core.run(self._queues.fate, queue)
 
-    def delete(self, queue: str) -> Ticket[None]:
-        def delete() -> Ticket[None]:
+    def delete(self, queue: str) -> Future[None]:
+        def delete() -> Future[None]:
             self._queues.operations.delete_queue(queue)
-            return self._ticket(None)
+            return self._future(None)
 
         return self.core.run(delete)
 
-    def send(self, queue: str, messages: Sequence[Message]) -> Ticket[None]:
+    def send(self, queue: str, messages: Sequence[Message]) -> Future[None]:
         return self.core.run(self._send, queue, messages)
 
-    def _send(self, queue: str, messages: Sequence[Message]) -> Ticket[None]:
+    def _send(self, queue: str, messages: Sequence[Message]) -> Future[None]:
         self._queues.send(queue, messages)
-        return self._ticket(None)
+        return self._future(None)
 
-    def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Ticket[Subscription]:
+    def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Future[Subscription]:
         return resolved(self.core.run(self._subscribe, queue, prefetch, lease))
 
     def _subscribe(self, queue: str, prefetch: int, lease: float | None) -> EmbeddedSubscription:
         found = self._queues.find(queue)
         self._tags += 1
-        inbox = Inbox(self.core, found, f"embedded-{self._tags}", prefetch, lease)
-        self._queues.operations.subscribe(found, inbox)
-        subscription = EmbeddedSubscription(self, inbox)
+        consumer = PullConsumer(self.core, found, f"embedded-{self._tags}", prefetch, lease)
+        self._queues.operations.subscribe(found, consumer)
+        subscription = EmbeddedSubscription(self, consumer)
         self.subscriptions.add(subscription)
         return subscription
 
-    def peek(self, queue: str, most: int) -> Ticket[list[Message]]:
+    def peek(self, queue: str, most: int) -> Future[list[Message]]:
         return resolved(self.core.run_reading(self._queues.peek, queue, most))
 
-    def count(self, queue: str) -> Ticket[int]:
+    def count(self, queue: str) -> Future[int]:
         return resolved(self.core.run(lambda: self._queues.find(queue).ready_count))
 
-    def purge(self, queue: str) -> Ticket[int]:
-        def purge() -> Ticket[int]:
-            return self._ticket(self._queues.operations.purge_queue(queue))
+    def purge(self, queue: str) -> Future[int]:
+        def purge() -> Future[int]:
+            return self._future(self._queues.operations.purge_queue(queue))
 
         return self.core.run_reading(purge)
 
-    def move(self, source: str, target: str, most: int) -> Ticket[int]:
-        def move_some() -> Ticket[int]:
-            return self._ticket(self._queues.move(source, target, most))
+    def move(self, source: str, target: str, most: int) -> Future[int]:
+        def move_some() -> Future[int]:
+            return self._future(self._queues.move(source, target, most))
 
         return self.core.run_reading(move_some)
 
     def transact(
         self, sends: Sequence[tuple[str, Message]], accepts: Sequence[tuple[Subscription, Incoming]]
-    ) -> Ticket[None]:
+    ) -> Future[None]:
         held = [
-            (subscription.inbox, incoming)
+            (subscription.consumer, incoming)
             for subscription, incoming in accepts
             if isinstance(subscription, EmbeddedSubscription)
         ]
 
-        def transact() -> Ticket[None]:
-            for inbox, incoming in held:
-                if not inbox.holds(incoming.handle):
+        def transact() -> Future[None]:
+            for consumer, incoming in held:
+                if not consumer.holds(incoming.handle):
                     raise LeaseLost("a message of the transaction is no longer in these hands; nothing was sent")
             self._queues.send_all(sends)
-            taken = [(inbox, incoming.handle, inbox.settle_for_now(incoming.handle)) for inbox, incoming in held]
-            ticket = self._ticket(None)
+            taken = [
+                (consumer, incoming.handle, consumer.settle_for_now(incoming.handle)) for consumer, incoming in held
+            ]
+            future = self._future(None)
 
             def undo() -> None:
-                if ticket.failed:
-                    for inbox, tag, queued in taken:
-                        inbox.unsettle(tag, queued)
+                if future.failed:
+                    for consumer, tag, queued in taken:
+                        consumer.unsettle(tag, queued)
 
-            ticket.when_done(undo)
-            return ticket
+            future.when_done(undo)
+            return future
 
         return self.core.run(transact)
 
-    def request(self, queue: str, message: Message) -> Ticket[Message]:
-        ticket = ReplyTicket()
+    def request(self, queue: str, message: Message) -> Future[Message]:
+        future = ReplyFuture()
 
         def request() -> None:
             target = self._queues.find(queue)
             replies = self._queues.vhost.replies
-            ticket.token = replies.open(ReplyConsumer(target, ticket))
+            future.token = replies.open(ReplyConsumer(target, future))
             asking = message.properties.replace(
-                reply_to=ticket.token,
+                reply_to=future.token,
                 correlation_id=message.correlation_id or secrets.token_hex(8),
             )
             try:
                 self._queues.send(queue, [Message.received(message.body, asking)])
             except BatonError:
-                replies.close(ticket.token)
+                replies.close(future.token)
                 raise
 
         self.core.run(request)
-        return ticket
+        return future
 
-    def forget(self, ticket: Ticket[Message]) -> None:
-        assert isinstance(ticket, ReplyTicket)
-        self.core.run(self._queues.vhost.replies.close, ticket.token)
+    def forget(self, future: Future[Message]) -> None:
+        assert isinstance(future, ReplyFuture)
+        self.core.run(self._queues.vhost.replies.close, future.token)
 
-    def reply(self, request: Message, message: Message) -> Ticket[None]:
+    def reply(self, request: Message, message: Message) -> Future[None]:
         reply_to = request.reply_to
         if reply_to is None:
             raise ValueError("the message asks for no reply: it has no reply_to")
 
-        def reply() -> Ticket[None]:
+        def reply() -> Future[None]:
             self._queues.route(reply_to, message)
-            return self._ticket(None)
+            return self._future(None)
 
         return self.core.run(reply)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker import REFUSED, Operations, Permission, Queue, User
 from batonmq.broker.queues.browsing import Browser
-from batonmq.engines.traces import without_traces
+from batonmq.engines.death_headers import without_death_headers
 from batonmq.engines.values import Fate, Message, QueueOptions
 from batonmq.errors import BatonError, ResourceError, StoreError
 from batonmq.message import DURABLE, Message as QueueMessage
@@ -111,7 +111,7 @@ class Queues:
             queued = queue.get()
             if queued is None:
                 break
-            body, properties = queued.message.body, without_traces(queued.message.properties)
+            body, properties = queued.message.body, without_death_headers(queued.message.properties)
             copy = QueueMessage("", target, properties, body)
             into.expect(copy)
             if into.publish(copy) == REFUSED:

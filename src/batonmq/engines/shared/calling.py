@@ -22,7 +22,7 @@ A request, by what becomes of it when the owner goes (``WhenLost``), and where i
 
 An answer that was sent is read, whatever became of the owner, before its going is noticed. A settlement has no answer:
 it is told to the next owner with ``Resume`` until one has said ``Settled``. Whatever still waits when the state is
-``down`` raises. The lock guards everything here and in the subscriptions; no ticket is resolved under it.
+``down`` raises. The lock guards everything here and in the subscriptions; no future is resolved under it.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from typing import Protocol
 from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.embedded.ownership import InUse
 from batonmq.engines.forks import FORKED, when_forked
+from batonmq.engines.futures import Future
 from batonmq.engines.shared import wire
 from batonmq.engines.shared.calls import AnyCall, Call, as_nothing
 from batonmq.engines.shared.opening import Reached, reach
 from batonmq.engines.shared.roll import HERE
-from batonmq.engines.tickets import Ticket
 from batonmq.errors import BatonError, Closed, ConnectionLost
 
 __all__ = ["Caller", "Calls"]
@@ -172,7 +172,7 @@ class Calls:
 
     def close(self) -> None:
         """Give everything back, and end the thread. A second call does nothing. Raises StoreError."""
-        gone: Ticket[None] = Ticket()
+        gone: Future[None] = Future()
         with self.lock:
             if self._is_closed:
                 return

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
+from batonmq.engines.futures import Future
 from batonmq.engines.shared import wire
-from batonmq.engines.tickets import Ticket
 from batonmq.engines.values import Message
 
 __all__ = ["AnyCall", "Call", "WhenLost", "as_count", "as_messages", "as_nothing"]
@@ -22,28 +22,28 @@ fail: it raises ConnectionLost, unless the owner has said that it did not begin.
 
 
 class Call(Generic[T]):
-    """A command, and the ticket that its answer resolves."""
+    """A command, and the future that its answer resolves."""
 
-    __slots__ = ("command", "read", "ticket", "when_lost")
+    __slots__ = ("command", "future", "read", "when_lost")
 
     def __init__(
-        self, command: wire.Numbered, ticket: Ticket[T], read: Callable[[wire.Answer], T], when_lost: WhenLost
+        self, command: wire.Numbered, future: Future[T], read: Callable[[wire.Answer], T], when_lost: WhenLost
     ) -> None:
         self.command = command
-        self.ticket = ticket
+        self.future = future
         self.read = read
         self.when_lost = when_lost
 
     def answered(self, answer: wire.Answer) -> None:
         """This came for it."""
         if isinstance(answer, wire.Failed):
-            self.ticket.fail(wire.error_from(answer))
+            self.future.fail(wire.error_from(answer))
         else:
-            self.ticket.resolve(self.read(answer))
+            self.future.resolve(self.read(answer))
 
     def fail(self, error: BaseException) -> None:
         """Nothing comes."""
-        self.ticket.fail(error)
+        self.future.fail(error)
 
 
 class AnyCall(Protocol):

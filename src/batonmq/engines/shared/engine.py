@@ -9,15 +9,15 @@ from typing import TypeVar
 from batonmq.clock import Clock
 from batonmq.engines.embedded.capabilities import CAPABILITIES
 from batonmq.engines.embedded.ownership import InUse
-from batonmq.engines.embedded.registry import own_file
+from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription
 from batonmq.engines.shared import wire
 from batonmq.engines.shared.calling import Calls
 from batonmq.engines.shared.calls import Call, WhenLost, as_count, as_messages, as_nothing
 from batonmq.engines.shared.opening import Reached, reach
-from batonmq.engines.shared.place import HAS_SOCKETS
+from batonmq.engines.shared.registry import own_file
+from batonmq.engines.shared.socket_path import HAS_SOCKETS
 from batonmq.engines.shared.subscription import SharedSubscription
-from batonmq.engines.tickets import Ticket
 from batonmq.engines.values import Fate, Incoming, Message, QueueOptions
 from batonmq.errors import UnsupportedFeature
 
@@ -49,7 +49,7 @@ def open_file(path: str, clock: Clock | None = None) -> Engine:
         reached.own.close()
 
 
-class ReplyTicket(Ticket[Message]):
+class ReplyFuture(Future[Message]):
     """Resolved with a reply."""
 
     __slots__ = ("call",)
@@ -75,59 +75,59 @@ class SharedEngine(Engine):
             raise UnsupportedFeature("embedded: native, while another process has the file")
         return own
 
-    def declare(self, queue: str, options: QueueOptions) -> Ticket[None]:
-        ticket = self._do(wire.Declare(0, queue, options), "again")
+    def declare(self, queue: str, options: QueueOptions) -> Future[None]:
+        future = self._do(wire.Declare(0, queue, options), "again")
 
         def then() -> None:
-            if not ticket.failed:
+            if not future.failed:
                 self._fates[queue] = options.fate
 
-        ticket.when_done(then)
-        return ticket
+        future.when_done(then)
+        return future
 
     def fate(self, queue: str) -> Fate | None:
         return self._fates.get(queue)
 
-    def delete(self, queue: str) -> Ticket[None]:
+    def delete(self, queue: str) -> Future[None]:
         return self._do(wire.Delete(0, queue), "again")
 
-    def send(self, queue: str, messages: Sequence[Message]) -> Ticket[None]:
+    def send(self, queue: str, messages: Sequence[Message]) -> Future[None]:
         return self._do(wire.Send(0, 0, queue, [wire.message_to(message) for message in messages]))
 
-    def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Ticket[Subscription]:
+    def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Future[Subscription]:
         with self._calls.lock:
             self._subscriptions += 1
             subscription = SharedSubscription(self._calls, self._subscriptions, queue, prefetch, lease)
             subscription.begin()
-        ticket: Ticket[Subscription] = Ticket()
+        future: Future[Subscription] = Future()
         subscribed = subscription.subscribed
 
         def then() -> None:
             if subscribed.error is None:
-                ticket.resolve(subscription)
+                future.resolve(subscription)
             else:
-                ticket.fail(subscribed.error)
+                future.fail(subscribed.error)
 
-        subscribed.when_done(then, owed=ticket)
-        return ticket
+        subscribed.when_done(then, owed=future)
+        return future
 
-    def peek(self, queue: str, most: int) -> Ticket[list[Message]]:
-        ticket: Ticket[list[Message]] = Ticket()
-        self._calls.ask(Call(wire.Peek(0, queue, most), ticket, as_messages, "again"))
-        return ticket
+    def peek(self, queue: str, most: int) -> Future[list[Message]]:
+        future: Future[list[Message]] = Future()
+        self._calls.ask(Call(wire.Peek(0, queue, most), future, as_messages, "again"))
+        return future
 
-    def count(self, queue: str) -> Ticket[int]:
+    def count(self, queue: str) -> Future[int]:
         return self._count(wire.Count(0, queue), "again")
 
-    def purge(self, queue: str) -> Ticket[int]:
+    def purge(self, queue: str) -> Future[int]:
         return self._count(wire.Purge(0, 0, queue))
 
-    def move(self, source: str, target: str, most: int) -> Ticket[int]:
+    def move(self, source: str, target: str, most: int) -> Future[int]:
         return self._count(wire.Move(0, 0, source, target, most))
 
     def transact(
         self, sends: Sequence[tuple[str, Message]], accepts: Sequence[tuple[Subscription, Incoming]]
-    ) -> Ticket[None]:
+    ) -> Future[None]:
         held = [
             (subscription, incoming)
             for subscription, incoming in accepts
@@ -135,40 +135,40 @@ class SharedEngine(Engine):
         ]
         with self._calls.lock:
             tags = [subscription.tag_of(incoming) for subscription, incoming in held]
-            ticket = self._do(
+            future = self._do(
                 wire.Transact(0, 0, [(queue, wire.message_to(message)) for queue, message in sends], tags)
             )
 
         def then() -> None:
-            if not ticket.failed:
+            if not future.failed:
                 for subscription, incoming in held:
                     subscription.accepted(incoming)
 
-        ticket.when_done(then)
-        return ticket
+        future.when_done(then)
+        return future
 
-    def request(self, queue: str, message: Message) -> Ticket[Message]:
-        ticket = ReplyTicket()
-        found: Ticket[list[Message]] = Ticket()
-        ticket.call = Call(wire.Request(0, queue, wire.message_to(message)), found, as_messages, "fail")
+    def request(self, queue: str, message: Message) -> Future[Message]:
+        future = ReplyFuture()
+        found: Future[list[Message]] = Future()
+        future.call = Call(wire.Request(0, queue, wire.message_to(message)), found, as_messages, "fail")
 
         def then() -> None:
             if found.error is None:
-                ticket.resolve(found.result()[0])
+                future.resolve(found.result()[0])
             else:
-                ticket.fail(found.error)
+                future.fail(found.error)
 
-        found.when_done(then, owed=ticket)
-        self._calls.ask(ticket.call)
-        return ticket
+        found.when_done(then, owed=future)
+        self._calls.ask(future.call)
+        return future
 
-    def forget(self, ticket: Ticket[Message]) -> None:
-        assert isinstance(ticket, ReplyTicket)
+    def forget(self, future: Future[Message]) -> None:
+        assert isinstance(future, ReplyFuture)
         with self._calls.lock:
-            self._calls.drop(ticket.call)
-            self._calls.tell(wire.Forget(0, ticket.call.command.number))
+            self._calls.drop(future.call)
+            self._calls.tell(wire.Forget(0, future.call.command.number))
 
-    def reply(self, request: Message, message: Message) -> Ticket[None]:
+    def reply(self, request: Message, message: Message) -> Future[None]:
         if request.reply_to is None:
             raise ValueError("the message asks for no reply: it has no reply_to")
         return self._do(wire.Reply(0, 0, wire.message_to(request), wire.message_to(message)))
@@ -176,12 +176,12 @@ class SharedEngine(Engine):
     def close(self) -> None:
         self._calls.close()
 
-    def _do(self, command: wire.Numbered, when_lost: WhenLost = "once") -> Ticket[None]:
-        ticket: Ticket[None] = Ticket()
-        self._calls.ask(Call(command, ticket, as_nothing, when_lost))
-        return ticket
+    def _do(self, command: wire.Numbered, when_lost: WhenLost = "once") -> Future[None]:
+        future: Future[None] = Future()
+        self._calls.ask(Call(command, future, as_nothing, when_lost))
+        return future
 
-    def _count(self, command: wire.Numbered, when_lost: WhenLost = "once") -> Ticket[int]:
-        ticket: Ticket[int] = Ticket()
-        self._calls.ask(Call(command, ticket, as_count, when_lost))
-        return ticket
+    def _count(self, command: wire.Numbered, when_lost: WhenLost = "once") -> Future[int]:
+        future: Future[int] = Future()
+        self._calls.ask(Call(command, future, as_count, when_lost))
+        return future

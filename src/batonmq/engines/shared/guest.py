@@ -19,12 +19,12 @@ import msgspec
 
 from batonmq.broker.queues.reclaiming import reclaim
 from batonmq.engines.embedded.capabilities import CAPABILITIES
-from batonmq.engines.embedded.core import CommitTicket, Core
+from batonmq.engines.embedded.core import CommitFuture, Core
 from batonmq.engines.embedded.engine import EmbeddedEngine, EmbeddedSubscription
 from batonmq.engines.forks import when_forked
+from batonmq.engines.futures import Future, resolved
 from batonmq.engines.shared import wire
 from batonmq.engines.shared.claims import Claims
-from batonmq.engines.tickets import Ticket, resolved
 from batonmq.engines.values import Incoming, Message
 from batonmq.errors import BatonError, LeaseLost, NotFound
 
@@ -45,20 +45,20 @@ class GuestEngine(EmbeddedEngine):
         # What is being done, if it must not be done twice.
         self.command: wire.Once | None = None
 
-    def _ticket(self, outcome: T) -> Ticket[T]:
-        ticket = super()._ticket(outcome)
+    def _future(self, outcome: T) -> Future[T]:
+        future = super()._future(outcome)
         command = self.command
         if command is not None:
             guest, claims, number = self.guest, self._claims, command.number
             claims.note(guest, number, outcome if isinstance(outcome, int) else 0, command.known)
-            ticket.when_done(lambda: claims.failed(guest, number) if ticket.failed else None)
-        return ticket
+            future.when_done(lambda: claims.failed(guest, number) if future.failed else None)
+        return future
 
     def resume(self, subscribed: wire.Subscribed) -> EmbeddedSubscription:
         """A subscription as it was with the former owner. In a turn. Raises NotFound, AccessRefused."""
         _, queue, prefetch, lease, last_tag = subscribed
         subscription = self._subscribe(queue, prefetch, lease)
-        subscription.inbox.number_from(last_tag)
+        subscription.consumer.number_from(last_tag)
         return subscription
 
     def settle_for(self, settlement: wire.Settlement, opening: int) -> None:
@@ -78,8 +78,8 @@ class GuestEngine(EmbeddedEngine):
             queue.reject(queued, reason)
 
 
-# What is to be answered: when this ticket is done, in these words.
-Due: TypeAlias = tuple[int, Ticket[Any], Callable[[int, Any], wire.Numbered]]
+# What is to be answered: when this future is done, in these words.
+Due: TypeAlias = tuple[int, Future[Any], Callable[[int, Any], wire.Numbered]]
 
 
 class Guest:
@@ -94,8 +94,8 @@ class Guest:
         self._engine = GuestEngine(core, claims)
         self._subscriptions: dict[int, EmbeddedSubscription] = {}
         # Asked for and not there yet: what can be withdrawn, and what can be forgotten.
-        self._receives: dict[int, tuple[EmbeddedSubscription, Ticket[list[Incoming]]]] = {}
-        self._requests: dict[int, Ticket[Message]] = {}
+        self._receives: dict[int, tuple[EmbeddedSubscription, Future[list[Incoming]]]] = {}
+        self._requests: dict[int, Future[Message]] = {}
         # None: there is nothing more to answer.
         self._due: SimpleQueue[Due | None] = SimpleQueue()
         self._last = 0
@@ -165,25 +165,25 @@ class Guest:
         except Exception as error:  # an answer in any case: a fault of ours must not keep another process waiting
             if not isinstance(error, (BatonError, ValueError, TypeError)):
                 log.exception("a command of another process failed in an unexpected way")
-            failed: Ticket[None] = Ticket()
+            failed: Future[None] = Future()
             failed.fail(error)
             self._promise(command.number, failed, _done)
 
-    def _promise(self, number: int, ticket: Ticket[T], say: Callable[[int, T], wire.Numbered]) -> None:
-        due = (number, ticket, say)
-        if ticket.done or isinstance(ticket, CommitTicket):
+    def _promise(self, number: int, future: Future[T], say: Callable[[int, T], wire.Numbered]) -> None:
+        due = (number, future, say)
+        if future.done or isinstance(future, CommitFuture):
             # Whoever waits for a commit sees to it.
             self._due.put(due)
         else:
             # Called under the core's lock: it may not wait for anything, and does not.
-            ticket.when_done(lambda: self._due.put(due))
+            future.when_done(lambda: self._due.put(due))
 
     def _leave(self) -> None:
         """Give everything back, to the queues or to the next owner."""
         with contextlib.suppress(BatonError):
             requests, self._requests = self._requests, {}
-            for ticket in requests.values():
-                self._engine.forget(ticket)
+            for future in requests.values():
+                self._engine.forget(future)
             if self._is_dismissed and not self._has_closed:
                 self._core.run(self._hand_on)
             else:
@@ -193,7 +193,7 @@ class Guest:
 
     def _hand_on(self) -> None:
         for subscription in self._subscriptions.values():
-            subscription.inbox.hand_on()
+            subscription.consumer.hand_on()
 
     def resume(self, command: wire.Resume) -> None:
         """The first command: who it is, and what it has."""
@@ -217,9 +217,9 @@ class Guest:
                 resumed.ended.append((subscribed[0], failed.error, failed.text))
         for number, tag, row, count, seconds in command.holds:
             subscription = self._subscriptions.get(number)
-            if subscription is None or not claims.is_good(subscription.inbox.queue, row, command.opening):
+            if subscription is None or not claims.is_good(subscription.consumer.queue, row, command.opening):
                 continue
-            if subscription.inbox.adopt(tag, row, count, seconds):
+            if subscription.consumer.adopt(tag, row, count, seconds):
                 resumed.kept.append((number, tag))
         for settlement in command.settlements:
             engine.settle_for(settlement, command.opening)
@@ -227,8 +227,8 @@ class Guest:
         return resumed
 
     def _adopt(self, number: int, subscription: EmbeddedSubscription) -> None:
-        subscription.inbox.is_abroad = True
-        subscription.inbox.on_late = lambda tag: self._due.put(
+        subscription.consumer.is_abroad = True
+        subscription.consumer.on_late = lambda tag: self._due.put(
             (0, resolved(tag), lambda _, tag: wire.Late(0, number, tag))
         )
         self._subscriptions[number] = subscription
@@ -247,16 +247,16 @@ class Guest:
             self._announce(self._settled)
 
     def _announce(self, settled: list[int]) -> None:
-        ticket = self._core.ticket(None, sync=False)
+        future = self._core.future(None, sync=False)
 
         def then() -> None:
-            if ticket.failed:
+            if future.failed:
                 # It is tried again, with a later batch.
                 self._announce(settled)
             else:
                 self._due.put((settled[0], resolved(None), lambda number, _: wire.Settled(number)))
 
-        ticket.when_done(then)
+        future.when_done(then)
 
     def _find(self, number: int) -> EmbeddedSubscription:
         subscription = self._subscriptions.get(number)
@@ -275,23 +275,23 @@ class Guest:
         self._promise(command.number, self._engine.send(command.queue, messages), _done)
 
     def subscribe(self, command: wire.Subscribe) -> None:
-        ticket = self._engine.subscribe(command.queue, command.prefetch, command.lease)
-        subscription = ticket.get()
+        future = self._engine.subscribe(command.queue, command.prefetch, command.lease)
+        subscription = future.get()
         assert isinstance(subscription, EmbeddedSubscription)
         self._adopt(command.subscription, subscription)
-        self._promise(command.number, ticket, _done)
+        self._promise(command.number, future, _done)
 
     def receive(self, command: wire.Receive) -> None:
         number, subscription = command.number, self._find(command.subscription)
-        ticket = subscription.receive(command.most)
-        self._receives[number] = (subscription, ticket)
-        ticket.when_done(lambda: self._received(number))
-        inbox = subscription.inbox
+        future = subscription.receive(command.most)
+        self._receives[number] = (subscription, future)
+        future.when_done(lambda: self._received(number))
+        consumer = subscription.consumer
 
         def arrived(number: int, messages: list[Incoming]) -> wire.Numbered:
-            return wire.Arrived(number, [wire.incoming_to(one, inbox.row_of(one.handle)) for one in messages])
+            return wire.Arrived(number, [wire.incoming_to(one, consumer.row_of(one.handle)) for one in messages])
 
-        self._promise(number, ticket, arrived)
+        self._promise(number, future, arrived)
 
     def _received(self, number: int) -> None:
         self._receives.pop(number, None)
@@ -299,8 +299,8 @@ class Guest:
     def withdraw(self, command: wire.Withdraw) -> None:
         found = self._receives.get(command.receive)
         if found is not None:
-            subscription, ticket = found
-            subscription.withdraw(ticket)
+            subscription, future = found
+            subscription.withdraw(future)
 
     def settle(self, command: wire.Settle) -> None:
         self._core.run(self._settle, command)
@@ -311,7 +311,7 @@ class Guest:
         # way.
         if subscription is not None:
             with contextlib.suppress(LeaseLost):
-                subscription.inbox.settle(command.tag, command.how, command.reason, command.delay)
+                subscription.consumer.settle(command.tag, command.how, command.reason, command.delay)
         self._note_settled(command.number)
 
     def renew(self, command: wire.Renew) -> None:
@@ -343,14 +343,14 @@ class Guest:
 
     def request(self, command: wire.Request) -> None:
         number = command.number
-        ticket = self._engine.request(command.queue, wire.message_from(command.message))
-        self._requests[number] = ticket
-        self._promise(number, ticket, lambda number, reply: wire.Found(number, [wire.message_to(reply)]))
+        future = self._engine.request(command.queue, wire.message_from(command.message))
+        self._requests[number] = future
+        self._promise(number, future, lambda number, reply: wire.Found(number, [wire.message_to(reply)]))
 
     def forget(self, command: wire.Forget) -> None:
-        ticket = self._requests.pop(command.request, None)
-        if ticket is not None:
-            self._engine.forget(ticket)
+        future = self._requests.pop(command.request, None)
+        if future is not None:
+            self._engine.forget(future)
 
     def reply(self, command: wire.Reply) -> None:
         request, message = wire.message_from(command.request), wire.message_from(command.message)
@@ -360,7 +360,7 @@ class Guest:
         self._has_closed = True
         self._leave()
         # What it has settled outlives this process when it hears of it.
-        written = self._core.run(lambda: self._core.ticket(None, sync=False))
+        written = self._core.run(lambda: self._core.future(None, sync=False))
         self._promise(command.number, written, _done)
 
     # ------------------------------------------------------------------ answers
@@ -388,10 +388,10 @@ class Guest:
         self._on_end(self)
 
 
-def _outcome(number: int, ticket: Ticket[T], say: Callable[[int, T], wire.Numbered]) -> bytes:
+def _outcome(number: int, future: Future[T], say: Callable[[int, T], wire.Numbered]) -> bytes:
     """Wait for the commit, where there is one to wait for, and say how it went."""
     try:
-        return wire.frame(say(number, ticket.get()))
+        return wire.frame(say(number, future.get()))
     except (BatonError, ValueError, TypeError) as error:
         return wire.frame(wire.error_to(number, error))
 

@@ -14,8 +14,8 @@ from batonmq.engines.embedded.core import Core
 from batonmq.engines.forks import when_forked
 from batonmq.engines.shared.claims import LOOK_SECONDS, Claims
 from batonmq.engines.shared.guest import Guest
-from batonmq.engines.shared.place import HAS_SOCKETS, choose_place, is_trusted, listen
 from batonmq.engines.shared.roll import Roll, expected
+from batonmq.engines.shared.socket_path import HAS_SOCKETS, choose_socket_path, is_trusted, listen
 
 __all__ = ["Host"]
 
@@ -35,7 +35,7 @@ class Host:
         """Raises StoreError."""
         self.note = ""
         self._core = core
-        self._place = ""
+        self._socket_path = ""
         self._listener: socket.socket | None = None
         self._guests: set[Guest] = set()
         self._lock = threading.Lock()
@@ -45,8 +45,8 @@ class Host:
             self.claims = Claims(core, roll, {})
             return
         try:
-            self._place, self.note = choose_place(path)
-            self._listener = listen(self._place)
+            self._socket_path, self.note = choose_socket_path(path)
+            self._listener = listen(self._socket_path)
         except OSError as error:
             self.note = ""
             log.warning("other processes cannot share %s: %s", path, error)
@@ -109,7 +109,7 @@ class Host:
             self._wake.send(b"\0")
             self._thread.join()
             with contextlib.suppress(OSError):
-                Path(self._place).unlink()
+                Path(self._socket_path).unlink()
             for one in (self._listener, self._wake, self._woken):
                 one.close()
         for guest in guests:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.embedded.ownership import STARTING, Inherited, InUse
-from batonmq.engines.embedded.registry import own_file_as_guest
 from batonmq.engines.shared.link import HELLO_SECONDS, Link
-from batonmq.engines.shared.place import HAS_SOCKETS, is_trusted, place_of_note
+from batonmq.engines.shared.registry import own_file_as_guest
+from batonmq.engines.shared.socket_path import HAS_SOCKETS, is_trusted, socket_path_of_note
 from batonmq.errors import Closed
 
 __all__ = ["Reached", "dial", "reach"]
@@ -47,7 +47,7 @@ def reach(path: str, patience: float, is_wanted: Callable[[], bool] = lambda: Tr
             in_use = error
         now = time.monotonic()
         if in_use.note and in_use.note != STARTING and HAS_SOCKETS:
-            link = dial(place_of_note(path, in_use.note))
+            link = dial(socket_path_of_note(path, in_use.note))
             if link is not None:
                 return Reached(link, None)
         if in_use.note and HAS_SOCKETS:
@@ -76,15 +76,15 @@ def _take(path: str) -> Reached:
     return Reached(link, own)
 
 
-def dial(place: str) -> Link | None:
+def dial(path: str) -> Link | None:
     """A connection to whoever listens there; None when nobody does, or not yet. Raises StoreError."""
     peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # Without a time limit it would wait for room in the queue of one that is stopped.
     peer.settimeout(HELLO_SECONDS)
     try:
-        peer.connect(place)
+        peer.connect(path)
         if not is_trusted(peer):
-            raise PermissionError(f"{place} is another user's")
+            raise PermissionError(f"{path} is another user's")
     except OSError:
         peer.close()
         return None

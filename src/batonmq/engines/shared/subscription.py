@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from batonmq.engines.futures import Future
 from batonmq.engines.interface import How, Subscription
 from batonmq.engines.shared import wire
 from batonmq.engines.shared.calls import Call, WhenLost, as_nothing
-from batonmq.engines.tickets import Ticket
 from batonmq.engines.values import Incoming
 from batonmq.errors import BatonError, Closed, LeaseLost
 
@@ -30,11 +30,11 @@ class Hold(NamedTuple):
 class Wait:
     """A call of ``receive``. It waits over the change of an owner."""
 
-    __slots__ = ("_subscription", "command", "is_withdrawn", "ticket")
+    __slots__ = ("_subscription", "command", "future", "is_withdrawn")
 
     def __init__(self, subscription: SharedSubscription, most: int) -> None:
         self.command = wire.Receive(0, subscription.number, most)
-        self.ticket: Ticket[list[Incoming]] = Ticket()
+        self.future: Future[list[Incoming]] = Future()
         # Was the owner told that nobody waits any more? Then it answers, or is gone.
         self.is_withdrawn = False
         self._subscription = subscription
@@ -52,12 +52,12 @@ class Wait:
             self.fail(wire.error_from(answer))
         else:
             self._subscription.forget(self)
-            self.ticket.resolve([])
+            self.future.resolve([])
 
     def fail(self, error: BaseException) -> None:
         """Nothing comes."""
         self._subscription.forget(self)
-        self.ticket.fail(error)
+        self.future.fail(error)
 
 
 class SharedSubscription(Subscription):
@@ -80,7 +80,7 @@ class SharedSubscription(Subscription):
 
     def __init__(self, calls: Calls, number: int, queue: str, prefetch: int, lease: float | None) -> None:
         self.number = number
-        self.subscribed: Ticket[None] = Ticket()
+        self.subscribed: Future[None] = Future()
         self._calls = calls
         self._queue = queue
         self._prefetch = prefetch
@@ -90,20 +90,20 @@ class SharedSubscription(Subscription):
         # By tag, which stays the same when another owner gives it back to these hands.
         self._held: dict[int, Hold] = {}
         self._last_tag = 0
-        self._waits: dict[Ticket[list[Incoming]], Wait] = {}
+        self._waits: dict[Future[list[Incoming]], Wait] = {}
         self._error: BatonError | None = None
-        self._closing: Ticket[None] | None = None
+        self._closing: Future[None] | None = None
 
     def begin(self) -> None:
         """Subscribe; ``subscribed`` tells how it went. Raises Closed."""
-        asked: Ticket[None] = Ticket()
+        asked: Future[None] = Future()
         command = wire.Subscribe(0, self.number, self._queue, self._prefetch, self._lease)
         with self._calls.lock:
             self._calls.ask(Call(command, asked, as_nothing, "again"))
             self._calls.callers[self.number] = self
         asked.when_done(lambda: self._subscribed(asked))
 
-    def _subscribed(self, asked: Ticket[None]) -> None:
+    def _subscribed(self, asked: Future[None]) -> None:
         error = asked.error
         with self._calls.lock:
             if error is None:
@@ -119,23 +119,23 @@ class SharedSubscription(Subscription):
 
     # ------------------------------------------------------------------ what the API asks
 
-    def receive(self, most: int) -> Ticket[list[Incoming]]:
+    def receive(self, most: int) -> Future[list[Incoming]]:
         wait = Wait(self, most)
         with self._calls.lock:
             if self._error is None:
-                self._waits[wait.ticket] = wait
+                self._waits[wait.future] = wait
                 try:
                     self._calls.ask(wait)
                 except BatonError:
-                    del self._waits[wait.ticket]
+                    del self._waits[wait.future]
                     raise
-                return wait.ticket
-        wait.ticket.fail(self._error)
-        return wait.ticket
+                return wait.future
+        wait.future.fail(self._error)
+        return wait.future
 
-    def withdraw(self, ticket: Ticket[list[Incoming]]) -> None:
+    def withdraw(self, future: Future[list[Incoming]]) -> None:
         with self._calls.lock:
-            wait = self._waits.get(ticket)
+            wait = self._waits.get(future)
             if wait is None:
                 return
             if self._calls.is_open:
@@ -143,9 +143,9 @@ class SharedSubscription(Subscription):
                 self._calls.tell(wire.Withdraw(0, wait.command.number))
                 return
             # No owner knows of it.
-            del self._waits[ticket]
+            del self._waits[future]
             self._calls.drop(wait)
-        ticket.resolve([])
+        future.resolve([])
 
     def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> None:
         tag = incoming.handle
@@ -165,38 +165,38 @@ class SharedSubscription(Subscription):
             raise LeaseLost("the message is no longer in this receiver's hands")
         return hold  # type: ignore[no-any-return]
 
-    def renew(self, incoming: Incoming, seconds: float) -> Ticket[None]:
+    def renew(self, incoming: Incoming, seconds: float) -> Future[None]:
         tag = incoming.handle
         assert isinstance(tag, int)
-        asked: Ticket[None] = Ticket()
-        ticket: Ticket[None] = Ticket()
+        asked: Future[None] = Future()
+        future: Future[None] = Future()
         with self._calls.lock:
             self._hold_of(incoming)
             self._calls.ask(Call(wire.Renew(0, self.number, tag, seconds), asked, as_nothing, "again"))
 
         def then() -> None:
             if asked.error is not None:
-                ticket.fail(asked.error)
+                future.fail(asked.error)
                 return
             with self._calls.lock:
                 hold = self._held.get(tag)
                 if hold is not None:
                     self._held[tag] = hold._replace(until=time.monotonic() + seconds)
-            ticket.resolve(None)
+            future.resolve(None)
 
-        asked.when_done(then, owed=ticket)
-        return ticket
+        asked.when_done(then, owed=future)
+        return future
 
-    def close(self) -> Ticket[None]:
+    def close(self) -> Future[None]:
         with self._calls.lock:
             if self._closing is not None:
                 return self._closing
-            closing = self._closing = Ticket()
+            closing = self._closing = Future()
             self._held.clear()
             waits, self._waits = self._waits, {}
             for wait in waits.values():
                 self._calls.drop(wait)
-            asked: Ticket[None] = Ticket()
+            asked: Future[None] = Future()
             if self._calls.callers.pop(self.number, None) is None:
                 asked.resolve(None)
             else:
@@ -205,7 +205,7 @@ class SharedSubscription(Subscription):
                 except Closed:
                     asked.resolve(None)
         for wait in waits.values():
-            wait.ticket.resolve([])
+            wait.future.resolve([])
         # Whatever comes of it: when there is no owner, it holds nothing.
         asked.when_done(lambda: closing.resolve(None))
         return closing
@@ -256,13 +256,13 @@ class SharedSubscription(Subscription):
                 self._calls.drop(wait)
         self.subscribed.fail(error)
         for wait in waits.values():
-            wait.ticket.fail(error)
+            wait.future.fail(error)
 
     def arrived(self, wait: Wait, answer: wire.Arrived) -> None:
         """Messages are in these hands."""
         came: list[Incoming] = []
         with self._calls.lock:
-            if self._waits.pop(wait.ticket, None) is None:
+            if self._waits.pop(wait.future, None) is None:
                 # Closed meanwhile: the owner takes them back.
                 return
             until = None if self._lease is None else time.monotonic() + self._lease
@@ -270,7 +270,7 @@ class SharedSubscription(Subscription):
                 self._held[tag] = Hold(row, count, until)
                 self._last_tag = max(self._last_tag, tag)
                 came.append(Incoming(wire.message_from(wired), count, redelivered, tag))
-        wait.ticket.resolve(came)
+        wait.future.resolve(came)
 
     def late(self, tag: int) -> None:
         """It was held for too long. Under the lock."""
@@ -279,4 +279,4 @@ class SharedSubscription(Subscription):
     def forget(self, wait: Wait) -> None:
         """It has an outcome."""
         with self._calls.lock:
-            self._waits.pop(wait.ticket, None)
+            self._waits.pop(wait.future, None)

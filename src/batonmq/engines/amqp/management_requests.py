@@ -8,7 +8,7 @@ from pika.channel import Channel
 from batonmq.engines.interface import How
 from batonmq.engines.values import Message
 
-__all__ = ["EXCHANGE", "order_renewal", "order_settlement", "renewal", "was_refused"]
+__all__ = ["EXCHANGE", "renewal", "request_renewal", "request_settlement", "was_refused"]
 
 EXCHANGE = "batonmq.management"
 
@@ -18,12 +18,12 @@ def renewal(channel: Channel, tag: int, seconds: float) -> bytes:
     return _order("renew", channel, tag, milliseconds=max(1, round(seconds * 1000)))
 
 
-def order_renewal(channel: Channel, tag: int, seconds: float) -> None:
+def request_renewal(channel: Channel, tag: int, seconds: float) -> None:
     """The same, without an answer."""
     channel.basic_publish(EXCHANGE, "", renewal(channel, tag, seconds))
 
 
-def order_settlement(channel: Channel, tag: int, how: How, reason: str, delay: float | None) -> None:
+def request_settlement(channel: Channel, tag: int, how: How, reason: str, delay: float | None) -> None:
     """Give back for later, or reject with a reason."""
     if how == "release":
         order = _order("release", channel, tag, milliseconds=round((delay or 0.0) * 1000))

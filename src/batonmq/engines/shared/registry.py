@@ -13,7 +13,7 @@ from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.embedded.ownership import STARTING, Inherited, InUse, Ownership, check_free
 from batonmq.engines.forks import when_forked
 from batonmq.engines.shared.host import Host
-from batonmq.engines.shared.place import note_of_living
+from batonmq.engines.shared.socket_path import note_of_living
 from batonmq.store import MemoryStore, SqliteStore, Store
 
 __all__ = ["open_memory", "own_file", "own_file_as_guest"]

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-__all__ = ["HAS_SOCKETS", "choose_place", "is_trusted", "listen", "note_of_living", "place_of_note"]
+__all__ = ["HAS_SOCKETS", "choose_socket_path", "is_trusted", "listen", "note_of_living", "socket_path_of_note"]
 
 HAS_SOCKETS = hasattr(socket, "AF_UNIX")
 """Does this system have sockets in the file system (and this Python know them)?"""
@@ -26,7 +26,7 @@ ADDRESS_MAX = 107 if sys.platform == "linux" else 103
 BACKLOG = 128
 
 
-def choose_place(path: str) -> tuple[str, str]:
+def choose_socket_path(path: str) -> tuple[str, str]:
     """Where the owner of a file listens: the path of the socket, and the note for others.
 
     Raises OSError when there is no place for it.
@@ -40,7 +40,7 @@ def choose_place(path: str) -> tuple[str, str]:
     return elsewhere, elsewhere
 
 
-def place_of_note(path: str, note: str) -> str:
+def socket_path_of_note(path: str, note: str) -> str:
     """The socket's path, as the owner has noted it."""
     return os.path.join(os.path.dirname(path), note)  # noqa: PTH118, PTH120
 
@@ -65,11 +65,11 @@ def note_of_living(path: str) -> str:
         return ""
     note = ""
     try:
-        place, note = choose_place(path)
+        address, note = choose_socket_path(path)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             # A stopped process whose queue is full is alive as well.
             probe.setblocking(False)
-            probe.connect(place)
+            probe.connect(address)
     except BlockingIOError:
         return note
     except OSError:
@@ -77,18 +77,18 @@ def note_of_living(path: str) -> str:
     return note
 
 
-def listen(place: str) -> socket.socket:
+def listen(path: str) -> socket.socket:
     """Listen there, for this user alone. Raises OSError.
 
     What a dead owner has left is replaced: only who holds the file's lock may call.
     """
-    if Path(place).is_socket():
-        Path(place).unlink()
+    if Path(path).is_socket():
+        Path(path).unlink()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        listener.bind(place)
+        listener.bind(path)
         # Nobody can connect before `listen`: at no moment is the socket open to others.
-        Path(place).chmod(0o600)
+        Path(path).chmod(0o600)
         listener.listen(BACKLOG)
     except OSError:
         listener.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batonmq.engines.traces import without_traces
+from batonmq.engines.death_headers import without_death_headers
 from batonmq.properties import Properties
 
 
@@ -26,11 +26,11 @@ from batonmq.properties import Properties
 )
 def test_what_is_left_behind(name: str) -> None:
     properties = Properties.make(headers={name: "1", "own": 1}, priority=3)
-    assert without_traces(properties).headers == {"own": 1}
-    assert without_traces(properties).priority == 3
-    assert without_traces(Properties.make(headers={name: "1"})).headers is None
+    assert without_death_headers(properties).headers == {"own": 1}
+    assert without_death_headers(properties).priority == 3
+    assert without_death_headers(Properties.make(headers={name: "1"})).headers is None
 
 
 def test_other_headers_go_along_untouched() -> None:
     properties = Properties.make(headers={"own": 1, "x-own": 2})
-    assert without_traces(properties) is properties
+    assert without_death_headers(properties) is properties

@@ -11,13 +11,13 @@ from typing import Any, Generic, TypeVar, cast
 
 from batonmq.errors import BatonError
 
-__all__ = ["Ticket", "resolved"]
+__all__ = ["Future", "resolved"]
 
 log = logging.getLogger("batonmq")
 
 T = TypeVar("T")
 
-# Held for a few instructions only, so that all tickets can share it.
+# Held for a few instructions only, so that all futures can share it.
 _guard = threading.Lock()
 
 
@@ -31,7 +31,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
 
 
-def _answering(owed: Ticket[Any], callback: Callable[[], None]) -> Callable[[], None]:
+def _answering(owed: Future[Any], callback: Callable[[], None]) -> Callable[[], None]:
     def answer() -> None:
         try:
             callback()
@@ -42,7 +42,7 @@ def _answering(owed: Ticket[Any], callback: Callable[[], None]) -> Callable[[], 
     return answer
 
 
-class Ticket(Generic[T]):
+class Future(Generic[T]):
     """Resolved once, from any thread."""
 
     __slots__ = ("_callbacks", "_error", "_value", "done")
@@ -75,7 +75,7 @@ class Ticket(Generic[T]):
             except Exception:
                 log.exception("a fault of the engine's own in what follows an outcome")
 
-    def when_done(self, callback: Callable[[], None], *, owed: Ticket[Any] | None = None) -> None:
+    def when_done(self, callback: Callable[[], None], *, owed: Future[Any] | None = None) -> None:
         """Call back once, in whichever thread resolves it; at once when that has happened.
 
         ``owed`` is what the callback is to resolve: it fails if that raises, so that nobody waits for it in vain.
@@ -101,7 +101,7 @@ class Ticket(Generic[T]):
         return self._error
 
     def result(self) -> T:
-        """The outcome of a ticket that is done. Raises what it failed with."""
+        """The outcome of a future that is done. Raises what it failed with."""
         if self._error is not None:
             raise self._error
         return cast("T", self._value)
@@ -132,7 +132,7 @@ class Ticket(Generic[T]):
                 future.set_result(None)
 
         def announce() -> None:
-            # The loop may be gone when an abandoned ticket is resolved at last.
+            # The loop may be gone when an abandoned future is resolved at last.
             if not loop.is_closed():
                 loop.call_soon_threadsafe(wake)
 
@@ -152,8 +152,8 @@ class Ticket(Generic[T]):
         return self.result()
 
 
-def resolved(value: T) -> Ticket[T]:
-    """A ticket for what is done already."""
-    ticket = Ticket[T]()
-    ticket.resolve(value)
-    return ticket
+def resolved(value: T) -> Future[T]:
+    """A future for what is done already."""
+    future = Future[T]()
+    future.resolve(value)
+    return future

@@ -7,13 +7,13 @@ import logging
 import pytest
 
 from batonmq import BatonError
-from batonmq.engines.tickets import Ticket
+from batonmq.engines.futures import Future
 
 
 @pytest.mark.parametrize("is_done", [False, True])
 def test_what_a_callback_owes_fails_when_it_raises(caplog: pytest.LogCaptureFixture, is_done: bool) -> None:
-    first: Ticket[int] = Ticket()
-    second: Ticket[int] = Ticket()
+    first: Future[int] = Future()
+    second: Future[int] = Future()
 
     def follow() -> None:
         raise KeyError("wrong")

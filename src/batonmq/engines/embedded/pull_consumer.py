@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker import Consumer, Queue
 from batonmq.broker.queues.reclaiming import hand_on, reclaim
+from batonmq.engines.futures import Future
 from batonmq.engines.interface import How
-from batonmq.engines.tickets import Ticket
 from batonmq.engines.values import Incoming, Message
 from batonmq.errors import LeaseLost, NotFound
 from batonmq.message import DURABLE
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from batonmq.engines.embedded.core import Core
     from batonmq.message import QueuedMessage
 
-__all__ = ["Inbox", "Request"]
+__all__ = ["PullConsumer", "Request"]
 
 
-class Request(Ticket[list[Incoming]]):
+class Request(Future[list[Incoming]]):
     """Somebody waits for up to so many messages.
 
     He may see them when it is noted in the store that they were handed out: so that after the end of the process, in
@@ -37,7 +37,7 @@ class Request(Ticket[list[Incoming]]):
     def __init__(self, most: int) -> None:
         super().__init__()
         self.most = most
-        self.commit: Ticket[None] | None = None
+        self.commit: Future[None] | None = None
 
     def get(self) -> list[Incoming]:
         if not self.done:
@@ -54,7 +54,7 @@ class Request(Ticket[list[Incoming]]):
         return self.result()
 
 
-class Inbox(Consumer):
+class PullConsumer(Consumer):
     """See the module. Everything here runs under the core's lock."""
 
     __slots__ = (
@@ -158,7 +158,7 @@ class Inbox(Consumer):
         if self.is_abroad and not self._is_noted:
             store = self._core.store
             self._is_noted = store.busy or any(store.is_pending(queued) for _, queued in arrived)
-        commit = self._core.ticket(None, sync=False) if self._is_noted else None
+        commit = self._core.future(None, sync=False) if self._is_noted else None
         self._is_noted = False
         start = 0
         while start < len(arrived):

@@ -8,14 +8,14 @@ if TYPE_CHECKING:
     from batonmq.fields import FieldValue
     from batonmq.properties import Properties
 
-__all__ = ["without_traces"]
+__all__ = ["without_death_headers"]
 
 TRACES = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count", "x-reject-reason")
 # What was asked for once, and would hold the message back, or drop it as a duplicate, if it were asked for again.
 REQUESTS = ("x-delay", "x-deliver-at", "AMQ_SCHEDULED_", "x-deduplication-header")
 
 
-def without_traces(properties: Properties) -> Properties:
+def without_death_headers(properties: Properties) -> Properties:
     """A dead letter starts anew. On brokers that go by what clients write, its record would make it one that goes round
     in a circle.
     """

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from batonmq.broker.lanes.lane import Lane
-    from batonmq.broker.model.consumer import Consumer
     from batonmq.properties import Properties
 
 # How a queued message is kept in the store.
@@ -61,6 +60,10 @@ class Message:
         # Set by the store where several queues share one large body.
         self.shared_id = 0
 
+    def share_as(self, shared_id: int) -> None:
+        """Several queues of the store share its body, under that number."""
+        self.shared_id = shared_id
+
     @property
     def body(self) -> bytes:
         """The body alone."""
@@ -84,28 +87,187 @@ class DeadLetter(Message):
     is_dead_letter = True
 
 
+class Settlement(ABC):
+    """Who settles a queued message: the queue that has handed it out, or nobody any more.
+
+    Whoever holds a message settles it through ``queued.settlement``, with exactly one of ``accept``, ``release`` and
+    ``reject``, and knows no more of where it came from.
+    """
+
+    __slots__ = ()
+
+    name: str
+    """The queue's name."""
+
+    @abstractmethod
+    def accept(self, queued: QueuedMessage) -> None:
+        """The message is done with."""
+
+    @abstractmethod
+    def release(self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True) -> None:
+        """Back to their old places, marked as redelivered; the list is in the order in which they were handed out.
+
+        All of them are of this queue. ``delay``: milliseconds until they are ready again; None: as the queue's settings
+        say. ``failed``: False where they were merely returned, which makes a difference to delayed retries.
+        """
+
+    @abstractmethod
+    def reject(self, queued: QueuedMessage, reason: str = "") -> None:
+        """Nobody wants the message: to the dead letters, with the reason in a header, or away."""
+
+    @abstractmethod
+    def unsettle(self, queued: QueuedMessage) -> None:
+        """The store could not keep the settlement of an accepted message: it is held again."""
+
+    @abstractmethod
+    def renew(self, queued: QueuedMessage, seconds: float) -> bool:
+        """Give a held message so many seconds from now on, if it has a deadline; False: it is not held any more."""
+
+    @abstractmethod
+    def lost(self, queued: QueuedMessage) -> None:
+        """The store could not keep the message, and its producer is told so: it leaves the queue."""
+
+    @abstractmethod
+    def touch(self) -> None:
+        """Have the queue look whether it can hand out anything."""
+
+
+class Holder(ABC):
+    """Who holds messages that are not settled: a consumer."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def late(self, queued: QueuedMessage) -> None:
+        """A delivery was held past its deadline and has been taken back: settling it has no effect any more."""
+
+
 class QueuedMessage:
     """A message in one queue: its place there and what happened to it.
 
     ``row`` is its place and its key in the store: the lane's number in the high bits, the position in the low ones.
+    Its state is changed by the verbs below and by nothing else:
+
+        READY --hold--> HELD --settle--> GONE
+          ^              | |
+          +---come_back--+ +--wait--> DELAYED --fall_due--> READY
+
+    Out of each of them a message may be ``settle``d, or ``leave`` (it expires, is purged, or is left to the store
+    alone); ``hold_again`` and ``stay`` take that back where the store could not keep it. ``TRANSITIONS`` has all of it.
     """
 
-    __slots__ = ("deliveries", "expires_at", "holder", "lane", "message", "row", "state", "stored")
+    __slots__ = ("expires_at", "holder", "message", "return_count", "row", "settlement", "state", "stored")
 
-    def __init__(self, message: Message, lane: Lane, row: int) -> None:
+    def __init__(
+        self, message: Message, settlement: Settlement, row: int, stored: int = IN_MEMORY, state: int = READY
+    ) -> None:
         self.message = message
-        self.lane = lane
+        self.settlement = settlement
         self.row = row
         # READY, HELD, GONE or DELAYED.
-        self.state = 0
+        self.state = state
         # IN_MEMORY, DURABLE or SPILLED.
-        self.stored = 0
+        self.stored = stored
         # How often it came back from a consumer: 0 before the first hand-over has failed.
-        self.deliveries = 0
+        self.return_count = 0
         # Milliseconds of the epoch; 0: never.
         self.expires_at = 0
         # The consumer that holds it; None also when it was fetched one by one.
-        self.holder: Consumer | None = None
+        self.holder: Holder | None = None
+
+    # ------------------------------------------------------------------ verbs: what changes its state
+
+    def hold(self, holder: Holder | None) -> None:
+        """It is handed out: to a consumer, or to somebody who fetched it (None)."""
+        self.state = HELD
+        self.holder = holder
+
+    def settle(self) -> None:
+        """Its holder is done with it."""
+        self.state = GONE
+
+    def leave(self) -> None:
+        """It expires, is purged or dropped, or this object is no longer what the message is."""
+        self.state = GONE
+
+    def come_back(self) -> None:
+        """Its holder gave it back, which counts."""
+        self.state = READY
+        self.holder = None
+        self.return_count += 1
+
+    def hand_on(self) -> None:
+        """It comes back without being counted here: whoever has the store next counts it, or its holder claims it."""
+        self.state = READY
+        self.holder = None
+
+    def wait(self, row: int) -> None:
+        """Until it is due it stands at that row."""
+        self.state = DELAYED
+        self.row = row
+
+    def fall_due(self, row: int) -> None:
+        """It is ready, at that row."""
+        self.state = READY
+        self.row = row
+
+    def hold_again(self) -> None:
+        """The store could not keep its settlement."""
+        self.state = HELD
+
+    def stay(self) -> None:
+        """The store could not keep its leaving."""
+        self.state = READY
+
+    # ------------------------------------------------------------------ what else becomes of it
+
+    def carry(self, message: Message) -> None:
+        """It has another message from now on: the same body, with a header more or less."""
+        self.message = message
+
+    def expire_at(self, milliseconds: int) -> None:
+        """Its time ends then (milliseconds of the epoch)."""
+        self.expires_at = milliseconds
+
+    def kept_as(self, stored: int) -> None:
+        """It is in the store from now on, as DURABLE or SPILLED, or is not any more."""
+        self.stored = stored
+
+    def count_as(self, return_count: int) -> None:
+        """It has come back so often."""
+        self.return_count = return_count
+
+    def settled_by(self, settlement: Settlement) -> None:
+        """Whoever holds this object settles it there from now on."""
+        self.settlement = settlement
+
+    def as_it_was(self, other: QueuedMessage) -> QueuedMessage:
+        """All that happened to the other has happened to this one."""
+        self.stored = other.stored
+        self.return_count = other.return_count
+        self.expires_at = other.expires_at
+        return self
 
     def __repr__(self) -> str:
-        return f"<QueuedMessage {self.row:#x} of {self.lane.queue.name!r}>"
+        return f"<QueuedMessage {self.row:#x} of {self.settlement.name!r}>"
+
+
+def hold_all(batch: list[QueuedMessage], holder: Holder) -> None:
+    """``hold`` for all that a consumer is given at once: 0.05 us each less than a call would take."""
+    for queued in batch:
+        queued.state = HELD
+        queued.holder = holder
+
+
+# What each verb may find a message as, and what it then is.
+TRANSITIONS: dict[str, tuple[frozenset[int], int]] = {
+    "hold": (frozenset({READY}), HELD),
+    "settle": (frozenset({READY, HELD, DELAYED}), GONE),
+    "leave": (frozenset({READY, HELD, DELAYED}), GONE),
+    "come_back": (frozenset({HELD}), READY),
+    "hand_on": (frozenset({HELD}), READY),
+    "wait": (frozenset({READY, HELD, DELAYED}), DELAYED),
+    "fall_due": (frozenset({DELAYED}), READY),
+    "hold_again": (frozenset({GONE}), HELD),
+    "stay": (frozenset({GONE}), READY),
+}

@@ -30,7 +30,7 @@ def test_a_late_message_goes_to_another_consumer(driven: Timed) -> None:
     assert other.seen == []
     driven.wait(0.2)
     assert (slow.taken_back, other.seen) == (["a"], ["a"])
-    assert other.held[0].deliveries == 1
+    assert other.held[0].return_count == 1
     assert queue.unsettled == 1
 
 
@@ -162,7 +162,7 @@ def test_what_was_fetched_has_the_deadline_of_the_queue(driven: Timed) -> None:
     assert queued is not None
     driven.wait(1.1)
     assert queue.ready_count == 1
-    queued.lane.queue.accept(queued)
+    queued.settlement.accept(queued)
     assert (queue.ready_count, queue.unsettled) == (1, 0)
 
 
@@ -187,7 +187,7 @@ def test_a_delivery_is_renewed(driven: Timed) -> None:
     driven.wait(0.2)
     assert holder.taken_back == ["a"]
     late = holder.held[0]
-    assert not late.lane.queue.renew(late, 10)
+    assert not late.settlement.renew(late, 10)
     assert not queue.renew(late, 10)
 
 
@@ -228,9 +228,9 @@ def test_what_was_settled_takes_no_memory(driven: Timed) -> None:
         driven.broker.end_turn()
         queue.renew(holder.held[0], 60)
         holder.settle("accept")
-    assert queue.deadlines is not None
-    assert len(queue.deadlines._heap) <= 1_100
-    assert len(queue.deadlines._renewed) <= 1_100
+    assert queue.ack_timeouts is not None
+    assert len(queue.ack_timeouts._heap) <= 1_100
+    assert len(queue.ack_timeouts._renewed) <= 1_100
 
 
 def test_late_messages_are_taken_back_a_slice_a_turn(driven: Timed) -> None:
@@ -255,7 +255,7 @@ def test_a_late_message_survives_a_crash_and_counts_once(stored: Timed) -> None:
     stored.wait(1.1)
     stored.crash()
     holder = Holder(stored)
-    assert [(queued.message.body, queued.deliveries) for queued in holder.held] == [(b"a", 1)]
+    assert [(queued.message.body, queued.return_count) for queued in holder.held] == [(b"a", 1)]
 
 
 def test_a_late_message_that_the_disk_refused_is_gone(stored: Timed) -> None:
@@ -269,8 +269,8 @@ def test_a_late_message_that_the_disk_refused_is_gone(stored: Timed) -> None:
     stored.broker.store.stage()
     stored.clock.now += 1.1
     stored.broker.run_timers()
-    assert queue.deadlines is not None
-    queue.deadlines.work(10)
+    assert queue.ack_timeouts is not None
+    queue.ack_timeouts.work(10)
     assert queue.ready_count == 1
     stored.fail_staged()
     assert queue.ready_count == 0

@@ -58,12 +58,12 @@ def test_others_of_the_turn_are_served_and_nothing_is_lost(driven: Timed, argume
     held, taker.held = taker.held, []
     taker.leave()
     for queued in reversed(held):
-        queued.lane.queue.release([queued])
+        queued.settlement.release([queued])
     driven.settle()
     heir = driven.consume("first", prefetch=9)
     driven.settle()
     assert sorted(heir.seen) == ["a", "b", "c"]
-    assert all(queued.deliveries for queued in heir.held if queued.message.body.decode() in taker.seen)
+    assert all(queued.return_count for queued in heir.held if queued.message.body.decode() in taker.seen)
     heir.accept(3)
     driven.settle()
     assert (first.ready_count, first.unsettled) == (0, 0)
@@ -174,8 +174,8 @@ def test_one_who_fails_to_take_a_confirm_does_not_keep_it_from_others(driven: Ti
 
 def test_a_timer_that_fails_leaves_the_others(driven: Timed) -> None:
     called: list[int] = []
-    driven.broker.timetable.after(1, lambda: called.append(1 // 0))
-    driven.broker.timetable.after(1, lambda: called.append(1))
+    driven.broker.scheduler.timetable.after(1, lambda: called.append(1 // 0))
+    driven.broker.scheduler.timetable.after(1, lambda: called.append(1))
     driven.wait(1.1)
     assert called == [1]
 

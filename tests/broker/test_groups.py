@@ -103,7 +103,7 @@ def test_a_consumer_that_goes_gives_its_groups_back_in_order(driven: Driven) -> 
     first.leave()
     driven.settle()
     assert second.seen == names
-    assert [queued.deliveries for queued in second.held] == [1, 1, 1, 0, 0]
+    assert [queued.return_count for queued in second.held] == [1, 1, 1, 0, 0]
 
 
 def test_what_is_given_back_goes_to_the_owner_first(driven: Driven) -> None:

@@ -108,7 +108,7 @@ def test_a_policy_for_many_queues_is_applied_bit_by_bit(tmp_path: Path) -> None:
     driven = Timed(tmp_path / "store")
     for number in range(100):
         driven.queue(f"q{number}")
-    driven.broker.clock = Ticking()
+    driven.broker.scheduler.clock = Ticking()
     queues = driven.operations.vhost.queues
     driven.operations.set_policy(read_policy("p", "^q", {"max-length": 5}))
     done = [queue.settings.max_length for queue in queues.values()].count(5)
@@ -159,11 +159,11 @@ def test_a_start_reads_nothing_that_nobody_wants_and_keeps_within_its_budget(tmp
     driven.broker.close()
     driven.start()
     driven.settle()
-    assert driven.broker.memory.used == 0
+    assert driven.broker.scheduler.memory.used == 0
     for number in range(count):
         driven.consume(f"q{number}")
     driven.settle()
-    memory = driven.broker.memory
+    memory = driven.broker.scheduler.memory
     used = sum(queue.lane.bytes for queue in driven.operations.vhost.queues.values())
     # Each window may have a message or two whatever is left.
     assert memory.used == used <= 2 * memory.limit

@@ -29,11 +29,11 @@ def test_messages_that_were_left_to_the_store_expire_when_they_have_been_read_ag
         taker.accept()
         driven.settle()
     # Where there is less room than was thought, what was read goes back to the store.
-    driven.broker.memory.window = 16 << 10
+    driven.broker.scheduler.memory.window = 16 << 10
     for _ in range(50):
         taker.accept()
         driven.settle()
-    driven.broker.memory.window = driven.memory_limit // 2
+    driven.broker.scheduler.memory.window = driven.memory_limit // 2
     for _ in range(50):
         taker.accept()
         driven.settle()
@@ -107,7 +107,7 @@ def test_what_is_published_after_a_purge_is_kept(driven: Timed) -> None:
 
 
 def test_the_budget_is_free_again_when_all_queues_are_gone(driven: Timed) -> None:
-    before = driven.broker.memory.used
+    before = driven.broker.scheduler.memory.used
     for number in range(20):
         name = f"q{number}"
         driven.queue(name, durable=number % 2 == 0)
@@ -118,7 +118,7 @@ def test_the_budget_is_free_again_when_all_queues_are_gone(driven: Timed) -> Non
     for number in range(20):
         driven.operations.delete_queue(f"q{number}")
     driven.wait(5)
-    assert driven.broker.memory.used == before
+    assert driven.broker.scheduler.memory.used == before
 
 
 def test_what_comes_back_after_a_purge_is_kept(driven: Timed) -> None:

@@ -42,11 +42,11 @@ def end_commit(driven: Driven) -> None:
     driven.broker.commit_done(None)
 
 
-def drain(taker: Taker) -> None:
-    taker.queue.broker.end_turn()
+def drain(driven: Driven, taker: Taker) -> None:
+    driven.broker.end_turn()
     while taker.held:
         taker.accept(len(taker.held))
-        taker.queue.broker.end_turn()
+        driven.broker.end_turn()
 
 
 def test_the_backlog_is_read_while_a_commit_lasts(driven: Driven) -> None:
@@ -55,7 +55,7 @@ def test_the_backlog_is_read_while_a_commit_lasts(driven: Driven) -> None:
     assert queue.lane.paged > 200
     taker = driven.consume(prefetch=50)
     begin_commit(driven)
-    drain(taker)
+    drain(driven, taker)
     assert taker.seen == names
     assert queue.lane.paged == 0
     end_commit(driven)
@@ -69,11 +69,11 @@ def test_what_is_not_committed_comes_after_the_commit(driven: Driven) -> None:
         names.append(str(number))
     taker = driven.consume(prefetch=50)
     begin_commit(driven)
-    drain(taker)
+    drain(driven, taker)
     assert taker.seen == names[:200]
     end_commit(driven)
     driven.settle()
-    drain(taker)
+    drain(driven, taker)
     driven.settle()
     assert taker.seen == names
 
@@ -89,14 +89,14 @@ def test_what_was_taken_out_of_the_store_is_not_read_again_before_its_deletion_i
     even.accept(200)
     even.leave()
     # Forgotten as settled, and still in what is committed.
-    queue.lane.settled_at = 0
+    queue.lane._held_max = 0
     queue.lane.forget_settled()
     begin_commit(driven)
     taker = driven.consume(prefetch=50)
-    drain(taker)
+    drain(driven, taker)
     end_commit(driven)
     driven.settle()
-    drain(taker)
+    drain(driven, taker)
     driven.settle()
     assert taker.seen == names[1::2]
 
@@ -110,9 +110,9 @@ def test_what_went_back_to_the_store_keeps_its_place(driven: Driven) -> None:
     queue.lane.shrink(4 << 10)
     begin_commit(driven)
     taker = driven.consume(prefetch=50)
-    drain(taker)
+    drain(driven, taker)
     end_commit(driven)
     for _ in range(5):
         driven.settle()
-        drain(taker)
+        drain(driven, taker)
     assert taker.seen == names

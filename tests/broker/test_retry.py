@@ -88,7 +88,7 @@ def test_a_released_message_comes_back_after_its_delay(driven: Timed) -> None:
         driven.wait(0.2)
         assert len(holder.held) == 1
     queued = holder.held[0]
-    assert queued.deliveries == 3
+    assert queued.return_count == 3
     assert (queued.message.properties.headers or {})["x-delivery-count"] == 3
 
 
@@ -194,7 +194,7 @@ def test_a_message_in_the_middle_of_what_is_paged_out_keeps_its_place(stored: Ti
     taker = stored.consume(prefetch=1_000)
     stored.settle()
     assert taker.seen == [f"{number}" for number in range(300)]
-    assert [queued.deliveries for queued in taker.held[:4]] == [1, 1, 1, 0]
+    assert [queued.return_count for queued in taker.held[:4]] == [1, 1, 1, 0]
 
 
 def test_count_and_delay_survive_a_crash(stored: Timed) -> None:
@@ -211,7 +211,7 @@ def test_count_and_delay_survive_a_crash(stored: Timed) -> None:
     assert holder.seen == []
     stored.wait(0.3)
     assert holder.seen == ["a"]
-    assert holder.held[0].deliveries == 2
+    assert holder.held[0].return_count == 2
 
 
 def test_what_is_back_and_held_again_when_the_process_dies_counts_once_more(stored: Timed) -> None:
@@ -220,9 +220,9 @@ def test_what_is_back_and_held_again_when_the_process_dies_counts_once_more(stor
     holder = Holder(stored)
     holder.settle("release")
     stored.wait(1.1)
-    assert holder.held[0].deliveries == 1
+    assert holder.held[0].return_count == 1
     stored.crash()
-    assert Holder(stored).held[0].deliveries == 2
+    assert Holder(stored).held[0].return_count == 2
 
 
 def test_accepted_after_a_retry_is_gone(stored: Timed) -> None:
@@ -252,7 +252,7 @@ def test_returns_that_the_disk_refused_are_made_good(stored: Timed) -> None:
     stored.crash()
     stored.wait(1.1)
     holder = Holder(stored)
-    assert [(queued.message.body, queued.deliveries) for queued in holder.held] == [(b"a", 2)]
+    assert [(queued.message.body, queued.return_count) for queued in holder.held] == [(b"a", 2)]
 
 
 def test_what_comes_back_when_the_process_is_killed_counts_against_the_length(tmp_path: Path) -> None:

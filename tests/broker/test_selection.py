@@ -133,7 +133,7 @@ def test_what_comes_back_goes_to_whom_it_suits_at_its_old_place(driven: Driven) 
     other = choosy(driven, "r", prefetch=5)
     driven.settle()
     assert other.seen == [name for name in names if name[0] == "r"][:5]
-    assert all(queued.deliveries == 1 for queued in other.held)
+    assert all(queued.return_count == 1 for queued in other.held)
     other.release(2)
     driven.settle()
     assert other.seen[5:] == other.seen[:2]
@@ -198,7 +198,7 @@ def test_redelivery_survives_a_crash_for_exactly_what_was_handed_out(stored: Dri
     stored.settle()
     red.accept(20)
     stored.settle()
-    held = {queued.message.body: queued.deliveries for queued in red.held}
+    held = {queued.message.body: queued.return_count for queued in red.held}
     settled = [name for name in names if name[0] == "r"][10:30]
     stored.crash()
     everything = stored.consume(prefetch=1_000)
@@ -206,7 +206,7 @@ def test_redelivery_survives_a_crash_for_exactly_what_was_handed_out(stored: Dri
     assert sorted(everything.seen) == sorted(name for name in names if name not in settled)
     for queued in everything.held:
         body = queued.message.body
-        assert queued.deliveries == (held[body] + 1 if body in held else 0), body
+        assert queued.return_count == (held[body] + 1 if body in held else 0), body
 
 
 def test_a_message_handed_out_in_the_turn_of_its_publish_is_redelivered_after_a_crash(stored: Driven) -> None:
@@ -219,7 +219,7 @@ def test_a_message_handed_out_in_the_turn_of_its_publish_is_redelivered_after_a_
     stored.crash()
     everything = stored.consume(prefetch=10)
     stored.settle()
-    assert {queued.message.body: queued.deliveries for queued in everything.held} == {b"b": 0, b"r": 1}
+    assert {queued.message.body: queued.return_count for queued in everything.held} == {b"b": 0, b"r": 1}
 
 
 def test_without_acknowledgement_nothing_comes_twice(stored: Driven) -> None:

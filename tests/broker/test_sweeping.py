@@ -205,7 +205,7 @@ def test_dead_letters_go_back_to_where_they_came_from_as_they_were(driven: Drive
     assert taker.seen == [f"m{number}" for number in range(700)]
     message = taker.held[0].message
     assert message.properties.headers == {"own": "kept", "x-deduplication-header": "0"}
-    assert (message.exchange, message.routing_key, taker.held[0].deliveries) == ("", "work", 0)
+    assert (message.exchange, message.routing_key, taker.held[0].return_count) == ("", "work", 0)
 
 
 def test_dead_letters_whose_queue_is_gone_stay_and_are_counted(driven: Driven) -> None:

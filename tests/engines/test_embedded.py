@@ -104,10 +104,10 @@ def test_a_backlog_beyond_the_memory_stays_in_the_file_and_in_order(tmp_path: Pa
     with batonmq.connect(tmp_path / "queues.db") as mq:
         mq.declare("orders")
         broker = mq.native
-        broker.memory.limit = broker.memory.window = 1 << 20  # type: ignore[attr-defined]
+        broker.scheduler.memory.limit = broker.scheduler.memory.window = 1 << 20  # type: ignore[attr-defined]
         for first in range(0, 5000, 1000):
             mq.send_many("orders", [b"%06d" % number + bytes(1000) for number in range(first, first + 1000)])
-        assert broker.memory.used < 4 << 20  # type: ignore[attr-defined]
+        assert broker.scheduler.memory.used < 4 << 20  # type: ignore[attr-defined]
         assert mq.count("orders") == 5000
         assert [int(message.body[:6]) for message in mq.peek("orders", 5000)] == list(range(5000))
         with mq.receiver("orders", prefetch=100, wait=SOON) as receiver:

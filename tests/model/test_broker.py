@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from batonmq.broker import Consumer
+from batonmq.broker import Consumer, Queue as BrokerQueue
 from batonmq.broker.operations.bulk import Sweep
 from batonmq.broker.queues.queue import REFUSED
 from batonmq.broker.selectors.parser import parse_selector
@@ -56,6 +56,8 @@ STRICT_PLANS = st.builds(
 
 class Taker(Consumer):
     """Tells the machine of each delivery; has room for so many unsettled messages."""
+
+    queue: BrokerQueue
 
     def __init__(self, machine: BrokerMachine, name: str, prefetch: int, colour: str, *, no_ack: bool) -> None:
         super().__init__(machine.driven.operations.find_queue(name), "taker", no_ack=no_ack)
@@ -118,7 +120,7 @@ class BrokerMachine(RuleBasedStateMachine):
                 # What was dropped to make room has come here.
                 self._make_room()
         assert entry is not None, f"{body} came from {name}, and not one of {[entry.body for entry in first]}"
-        assert queued.deliveries == entry.returns, f"{body} came as returned {queued.deliveries} times"
+        assert queued.return_count == entry.returns, f"{body} came as returned {queued.return_count} times"
         self.reference.hand_out(entry, taker)
         return entry
 
@@ -198,7 +200,7 @@ class BrokerMachine(RuleBasedStateMachine):
             taker.queue.release([queued for queued, _ in taker.held])
             self.takers.remove(taker)
         for _, queued, _ in [fetched for fetched in self.fetched if fetched[0] == name]:
-            queued.lane.queue.release([queued])
+            queued.settlement.release([queued])
         self.fetched = [fetched for fetched in self.fetched if fetched[0] != name]
         self.settle()
 
@@ -381,7 +383,7 @@ class BrokerMachine(RuleBasedStateMachine):
             self._leave(taker)
         for name, queued, entry in self.fetched:
             self.reference.release(name, entry)
-            queued.lane.queue.release([queued])
+            queued.settlement.release([queued])
         self.fetched.clear()
         self.settle()
         self.driven.broker.close()
@@ -462,7 +464,7 @@ class BrokerMachine(RuleBasedStateMachine):
             if browser.finished:
                 return seen
             found = browser.read(50)
-            seen += [(browsed.message.body.decode().rstrip("."), browsed.deliveries) for browsed in found]
+            seen += [(browsed.message.body.decode().rstrip("."), browsed.return_count) for browsed in found]
             if not found:
                 self.driven.settle()
         raise AssertionError(f"browsing {name} finds no end")

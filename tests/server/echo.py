@@ -60,13 +60,19 @@ class EchoStore:
 class EchoBroker:
     def __init__(self, store: EchoStore) -> None:
         self.store = store
-        self.on_work: Callable[[], None] = lambda: None
+        self._host: Callable[[], None] = lambda: None
         self.turn_time = TurnTime(Clock())
         self.turns = 0
         self.errors: list[StoreError | None] = []
         self.due: float | None = None
         self.timers_run = 0
         self.on_commit: list[Callable[[], None]] = []
+
+    def attach(self, host: Callable[[], None]) -> None:
+        self._host = host
+
+    def on_work(self) -> None:
+        self._host()
 
     def end_turn(self) -> None:
         self.turn_time.begin()

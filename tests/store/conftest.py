@@ -7,8 +7,8 @@ from batonmq.store import SqliteStore
 
 
 @pytest.fixture
-def lane() -> object:
-    """A lane to hang messages on; the store under test is another."""
+def queue() -> object:
+    """A queue to hang messages on; the store under test is another."""
     return Driven(None).queue("q").lane
 
 

@@ -45,7 +45,7 @@ def returned(driven: Driven, queue: str = "q") -> dict[str, int]:
     """What is in the queue, and how often it came back."""
     taker = driven.consume(queue, prefetch=1_000)
     driven.broker.end_turn()
-    found = {queued.message.body.decode(): queued.deliveries for queued in taker.held}
+    found = {queued.message.body.decode(): queued.return_count for queued in taker.held}
     taker.leave()
     return found
 

@@ -37,8 +37,8 @@ def store(disk: Disk, tmp_path: Path) -> Iterator[SqliteStore]:
     store.close(None)
 
 
-def message(lane: object, position: int, size: int = 4) -> QueuedMessage:
-    queued = QueuedMessage(Message("", "q", PERSISTENT, b"x" * size), lane, FIRST + position)  # type: ignore[arg-type]
+def message(queue: object, position: int, size: int = 4) -> QueuedMessage:
+    queued = QueuedMessage(Message("", "q", PERSISTENT, b"x" * size), queue, FIRST + position)  # type: ignore[arg-type]
     queued.stored = DURABLE
     return queued
 
@@ -77,11 +77,11 @@ def after_a_power_cut(disk: Disk, folder: Path) -> list[int]:
 # ---------------------------------------------------------------------- the power goes
 
 
-def test_what_was_committed_is_on_the_disk(disk: Disk, store: SqliteStore, lane: object, tmp_path: Path) -> None:
+def test_what_was_committed_is_on_the_disk(disk: Disk, store: SqliteStore, queue: object, tmp_path: Path) -> None:
     for position in (1, 2, 3):
-        store.insert(message(lane, position))
+        store.insert(message(queue, position))
         assert commit(store) is None
-    store.insert(message(lane, 4))
+    store.insert(message(queue, 4))
     store.stage()
     assert after_a_power_cut(disk, tmp_path / "cut") == [1, 2, 3]
     store.commit()
@@ -90,9 +90,9 @@ def test_what_was_committed_is_on_the_disk(disk: Disk, store: SqliteStore, lane:
 
 
 def test_a_settlement_waits_for_the_next_sync_and_goes_with_it(
-    disk: Disk, store: SqliteStore, lane: object, tmp_path: Path
+    disk: Disk, store: SqliteStore, queue: object, tmp_path: Path
 ) -> None:
-    first = message(lane, 1)
+    first = message(queue, 1)
     store.insert(first)
     assert commit(store) is None
     before = disk.syncs
@@ -100,21 +100,21 @@ def test_a_settlement_waits_for_the_next_sync_and_goes_with_it(
     assert commit(store) is None
     assert disk.syncs == before
     assert after_a_power_cut(disk, tmp_path / "cut") == [1]
-    store.insert(message(lane, 2))
+    store.insert(message(queue, 2))
     assert commit(store) is None
     assert after_a_power_cut(disk, tmp_path / "later") == [2]
 
 
 def test_what_came_after_a_read_is_on_the_disk_with_its_commit(
-    disk: Disk, store: SqliteStore, lane: object, tmp_path: Path
+    disk: Disk, store: SqliteStore, queue: object, tmp_path: Path
 ) -> None:
     # The read begins a transaction of settlements alone, which needs no sync; what comes then does.
-    first = message(lane, 1)
+    first = message(queue, 1)
     store.insert(first)
     assert commit(store) is None
     store.delete(first)
     assert positions(store) == []
-    store.insert(message(lane, 2))
+    store.insert(message(queue, 2))
     assert commit(store) is None
     assert after_a_power_cut(disk, tmp_path / "cut") == [2]
 
@@ -122,10 +122,10 @@ def test_what_came_after_a_read_is_on_the_disk_with_its_commit(
 # ---------------------------------------------------------------------- the disk is full
 
 
-def test_a_commit_that_fails_keeps_nothing_and_loses_nothing(disk: Disk, store: SqliteStore, lane: object) -> None:
-    store.insert(message(lane, 1))
+def test_a_commit_that_fails_keeps_nothing_and_loses_nothing(disk: Disk, store: SqliteStore, queue: object) -> None:
+    store.insert(message(queue, 1))
     assert commit(store) is None
-    refused = message(lane, 2)
+    refused = message(queue, 2)
     store.insert(refused)
     disk.is_full = True
     store.stage()
@@ -135,18 +135,18 @@ def test_a_commit_that_fails_keeps_nothing_and_loses_nothing(disk: Disk, store: 
     assert is_failing(store)
     assert commit(store) is not None
     disk.is_full = False
-    store.insert(message(lane, 3))
+    store.insert(message(queue, 3))
     assert commit(store) is None
     assert not is_failing(store)
     assert positions(store) == [1, 3]
 
 
-def test_a_file_at_its_limit_takes_again_when_there_is_room(store: SqliteStore, lane: object) -> None:
+def test_a_file_at_its_limit_takes_again_when_there_is_room(store: SqliteStore, queue: object) -> None:
     # SQLite's own error this time, which comes while the batch is written and ends the transaction.
-    store.insert(message(lane, 1))
+    store.insert(message(queue, 1))
     assert commit(store) is None
     store._db.pragma("max_page_count", store._db.pragma("page_count"))
-    kept = [message(lane, position, size=20_000) for position in (2, 3)]
+    kept = [message(queue, position, size=20_000) for position in (2, 3)]
     for queued in kept:
         store.insert(queued)
     store.delete(kept[0])
@@ -154,7 +154,7 @@ def test_a_file_at_its_limit_takes_again_when_there_is_room(store: SqliteStore, 
     assert positions_committed(store) == [1]
     store._db.pragma("max_page_count", 1 << 30)
     assert commit(store) is None
-    store.insert(message(lane, 4, size=20_000))
+    store.insert(message(queue, 4, size=20_000))
     assert commit(store) is None
     assert positions(store) == [1, 4]
 
@@ -164,9 +164,9 @@ def positions_committed(store: SqliteStore) -> list[int]:
 
 
 def test_definitions_and_settlements_of_a_commit_that_failed_are_tried_again(
-    disk: Disk, store: SqliteStore, lane: object, tmp_path: Path
+    disk: Disk, store: SqliteStore, queue: object, tmp_path: Path
 ) -> None:
-    first = message(lane, 1)
+    first = message(queue, 1)
     store.insert(first)
     assert commit(store) is None
     store.delete(first)
@@ -185,11 +185,11 @@ def test_definitions_and_settlements_of_a_commit_that_failed_are_tried_again(
 
 
 def test_what_a_failing_sync_should_have_taken_to_the_disk_is_not_confirmed(
-    disk: Disk, store: SqliteStore, lane: object, tmp_path: Path
+    disk: Disk, store: SqliteStore, queue: object, tmp_path: Path
 ) -> None:
-    store.insert(message(lane, 1))
+    store.insert(message(queue, 1))
     assert commit(store) is None
-    refused = message(lane, 2)
+    refused = message(queue, 2)
     store.insert(refused)
     disk.is_broken = True
     committed = store.committed
@@ -204,9 +204,9 @@ def test_what_a_failing_sync_should_have_taken_to_the_disk_is_not_confirmed(
 
 @pytest.mark.parametrize("fault", ["is_full", "is_broken"])
 def test_a_commit_that_fails_after_a_read_keeps_nothing(
-    disk: Disk, store: SqliteStore, lane: object, fault: str
+    disk: Disk, store: SqliteStore, queue: object, fault: str
 ) -> None:
-    settled, refused = message(lane, 1), message(lane, 2)
+    settled, refused = message(queue, 1), message(queue, 2)
     store.insert(settled)
     assert commit(store) is None
     store.delete(settled)
@@ -226,13 +226,13 @@ def test_a_commit_that_fails_after_a_read_keeps_nothing(
 
 
 def test_after_a_failed_sync_only_a_sync_tells_that_the_disk_is_well(
-    disk: Disk, store: SqliteStore, lane: object
+    disk: Disk, store: SqliteStore, queue: object
 ) -> None:
-    first = message(lane, 1)
+    first = message(queue, 1)
     store.insert(first)
     assert commit(store) is None
     disk.is_broken = True
-    store.insert(message(lane, 2))
+    store.insert(message(queue, 2))
     assert commit(store) is not None
     # A settlement alone would not be synced.
     store.delete(first)
@@ -244,28 +244,28 @@ def test_after_a_failed_sync_only_a_sync_tells_that_the_disk_is_well(
 
 
 def test_what_is_confirmed_after_a_failed_sync_does_not_stand_on_what_that_lost(
-    disk: Disk, store: SqliteStore, lane: object, tmp_path: Path
+    disk: Disk, store: SqliteStore, queue: object, tmp_path: Path
 ) -> None:
     # The settlement lies unsynced in the log when the sync fails, and no later one takes it to the disk; SQLite reads
     # its log up to the first gap.
-    first = message(lane, 1)
+    first = message(queue, 1)
     store.insert(first)
     assert commit(store) is None
     store.delete(first)
     assert commit(store) is None
-    store.insert(message(lane, 2))
+    store.insert(message(queue, 2))
     disk.is_broken = True
     assert commit(store) is not None
     disk.is_broken = False
-    store.insert(message(lane, 3))
+    store.insert(message(queue, 3))
     assert commit(store) is None
     assert after_a_power_cut(disk, tmp_path / "cut") == [3]
 
 
 def test_a_checkpoint_that_fails_is_made_good_before_anything_else_is_confirmed(
-    disk: Disk, store: SqliteStore, lane: object, tmp_path: Path
+    disk: Disk, store: SqliteStore, queue: object, tmp_path: Path
 ) -> None:
-    first = message(lane, 1)
+    first = message(queue, 1)
     store.insert(first)
     assert commit(store) is None
     store._log._checkpoint_pages = 1
@@ -275,7 +275,7 @@ def test_a_checkpoint_that_fails_is_made_good_before_anything_else_is_confirmed(
     assert commit(store) is None
     assert disk.refusals
     disk.is_broken = False
-    store.insert(message(lane, 2))
+    store.insert(message(queue, 2))
     assert commit(store) is None
     assert after_a_power_cut(disk, tmp_path / "cut") == [2]
 

@@ -136,7 +136,7 @@ def counts(driven: Driven) -> list[tuple[str, int]]:
     """All that there is, and how often each came back."""
     taker = driven.consume(prefetch=100_000)
     fill_up(driven, taker)
-    found = [(queued.message.body.decode().rstrip("."), queued.deliveries) for queued in taker.held]
+    found = [(queued.message.body.decode().rstrip("."), queued.return_count) for queued in taker.held]
     taker.leave()
     return found
 

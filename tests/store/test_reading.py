@@ -29,8 +29,8 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     store.close(None)
 
 
-def insert(store: SqliteStore, lane: object, row: int, message: Message, **attributes: int) -> None:
-    queued = QueuedMessage(message, lane, FIRST + row)  # type: ignore[arg-type]
+def insert(store: SqliteStore, queue: object, row: int, message: Message, **attributes: int) -> None:
+    queued = QueuedMessage(message, queue, FIRST + row)  # type: ignore[arg-type]
     queued.stored = DURABLE
     for name, value in attributes.items():
         setattr(queued, name, value)
@@ -43,20 +43,20 @@ def read(store: SqliteStore, *, committed: bool = True, most: int = 10_000, most
 
 @pytest.mark.parametrize("committed", [True, False])
 def test_each_row_comes_back_with_all_that_is_unusual_about_it(
-    store: SqliteStore, lane: object, committed: bool
+    store: SqliteStore, queue: object, committed: bool
 ) -> None:
     expected = []
     # The numbers share bits with one another and with what most messages have.
     for row, values in enumerate(product((DURABLE, SPILLED), (0, 1, 2, 3), (0, 1, 1_700_000_000_000)), 1):
         stored, deliveries, expires_at = values
         message = Message("", "q", PERSISTENT, b"%d" % row)
-        insert(store, lane, row, message, stored=stored, deliveries=deliveries, expires_at=expires_at)
+        insert(store, queue, row, message, stored=stored, return_count=deliveries, expires_at=expires_at)
         expected.append((FIRST + row, message.body, stored, deliveries, expires_at))
     if committed:
         commit(store)
     found = read(store, committed=committed)
     assert [
-        (one.row, one.message.body, one.stored, one.deliveries, one.expires_at) for one in found.whole()
+        (one.row, one.message.body, one.stored, one.return_count, one.expires_at) for one in found.whole()
     ] == expected
     plain = [
         row for row, _, stored, deliveries, expires_at in expected if (stored, deliveries, expires_at) == (1, 0, 0)
@@ -64,11 +64,11 @@ def test_each_row_comes_back_with_all_that_is_unusual_about_it(
     assert sorted({row for row, *_ in expected} - found.unusual.keys()) == plain == [FIRST + 1]
 
 
-def test_a_body_that_queues_share_stands_among_others(store: SqliteStore, lane: object) -> None:
+def test_a_body_that_queues_share_stands_among_others(store: SqliteStore, queue: object) -> None:
     shared = Message("", "q", PERSISTENT, LARGE)
     store.share(shared)
     for row, message in enumerate([Message("", "q", PERSISTENT, b"a"), shared, Message("", "q", PERSISTENT, b"b")], 1):
-        insert(store, lane, row, message)
+        insert(store, queue, row, message)
     commit(store)
     found = read(store)
     assert [message.body for message in found.messages] == [b"a", LARGE, b"b"]
@@ -76,7 +76,7 @@ def test_a_body_that_queues_share_stands_among_others(store: SqliteStore, lane: 
     assert list(found.unusual) == [FIRST + 2]
 
 
-def test_addresses_and_properties_change_from_row_to_row(store: SqliteStore, lane: object) -> None:
+def test_addresses_and_properties_change_from_row_to_row(store: SqliteStore, queue: object) -> None:
     other = Properties.make(delivery_mode=2, message_id="1", headers={"k": "v"})
     sent = [
         ("", "q", PERSISTENT),
@@ -88,7 +88,7 @@ def test_addresses_and_properties_change_from_row_to_row(store: SqliteStore, lan
         ("é", "q", PERSISTENT),
     ]
     for row, (exchange, key, properties) in enumerate(sent, 1):
-        insert(store, lane, row, Message("".join(exchange), "".join(key), properties, b""))
+        insert(store, queue, row, Message("".join(exchange), "".join(key), properties, b""))
     commit(store)
     messages = read(store).messages
     assert [(message.exchange, message.routing_key, message.properties) for message in messages] == sent
@@ -97,9 +97,9 @@ def test_addresses_and_properties_change_from_row_to_row(store: SqliteStore, lan
     assert messages[0].properties is messages[2].properties
 
 
-def test_a_run_ends_by_number_and_by_bytes(store: SqliteStore, lane: object) -> None:
+def test_a_run_ends_by_number_and_by_bytes(store: SqliteStore, queue: object) -> None:
     for row in range(1, 11):
-        insert(store, lane, row, Message("", "q", PERSISTENT, bytes(100)))
+        insert(store, queue, row, Message("", "q", PERSISTENT, bytes(100)))
     commit(store)
     assert read(store, most=3).rows == [FIRST + 1, FIRST + 2, FIRST + 3]
     # The one that reaches the limit is the last, and one always comes.

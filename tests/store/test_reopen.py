@@ -55,7 +55,7 @@ def state(driven: Driven) -> list[tuple[str, int]]:
     """Bodies in the order of the queue, and how often each was handed out before."""
     taker = driven.consume(prefetch=1000)
     driven.settle()
-    return [(queued.message.body.decode(), queued.deliveries) for queued in taker.held]
+    return [(queued.message.body.decode(), queued.return_count) for queued in taker.held]
 
 
 def test_an_orderly_close_keeps_rows_order_and_counts(tmp_path: Path) -> None:

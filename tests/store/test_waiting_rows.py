@@ -31,8 +31,8 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     store.close(None)
 
 
-def queued(lane: object, row: int, body: bytes = b"body") -> QueuedMessage:
-    message = QueuedMessage(Message("", "q", PERSISTENT, body), lane, row)  # type: ignore[arg-type]
+def queued(queue: object, row: int, body: bytes = b"body") -> QueuedMessage:
+    message = QueuedMessage(Message("", "q", PERSISTENT, body), queue, row)  # type: ignore[arg-type]
     message.stored = DURABLE
     message.state = DELAYED
     return message
@@ -55,9 +55,9 @@ def rows(store: SqliteStore) -> list[tuple[int, int, int]]:
     return cast(list[tuple[int, int, int]], found)
 
 
-def test_they_are_read_by_their_time_and_then_by_their_row(store: SqliteStore, lane: object) -> None:
+def test_they_are_read_by_their_time_and_then_by_their_row(store: SqliteStore, queue: object) -> None:
     for row, due in ((1, 30), (2, 10), (3, 20), (4, 10)):
-        store.insert_delayed(queued(lane, WAITS_FROM + row, b"%d" % row), due, 0)
+        store.insert_delayed(queued(queue, WAITS_FROM + row, b"%d" % row), due, 0)
     found = store.read_delayed(WAITING, (0, 0), 3, 1 << 20)
     assert [(stored.message.body, stored.due) for stored in found] == [(b"2", 10), (b"4", 10), (b"3", 20)]
     after = (found[0].due, found[0].row)
@@ -65,14 +65,14 @@ def test_they_are_read_by_their_time_and_then_by_their_row(store: SqliteStore, l
     assert store.read_delayed(LANE, (0, 0), 9, 1 << 20) == []
 
 
-def test_they_are_none_of_the_queues_other_rows(store: SqliteStore, lane: object) -> None:
-    store.insert_delayed(queued(lane, WAITS_FROM + 1), 10, 0)
+def test_they_are_none_of_the_queues_other_rows(store: SqliteStore, queue: object) -> None:
+    store.insert_delayed(queued(queue, WAITS_FROM + 1), 10, 0)
     assert store.read(FIRST, FIRST + 100, 9, 1 << 20) == []
 
 
 @pytest.mark.parametrize("written", [True, False])
-def test_one_that_is_due_has_another_row(store: SqliteStore, lane: object, written: bool) -> None:
-    message = queued(lane, WAITS_FROM + 1)
+def test_one_that_is_due_has_another_row(store: SqliteStore, queue: object, written: bool) -> None:
+    message = queued(queue, WAITS_FROM + 1)
     store.insert_delayed(message, 10, 0)
     if written:
         commit(store)
@@ -85,19 +85,19 @@ def test_one_that_is_due_has_another_row(store: SqliteStore, lane: object, writt
 
 
 @pytest.mark.parametrize("written", [True, False])
-def test_one_that_comes_back_keeps_its_place(store: SqliteStore, lane: object, written: bool) -> None:
-    message = queued(lane, FIRST + 3)
+def test_one_that_comes_back_keeps_its_place(store: SqliteStore, queue: object, written: bool) -> None:
+    message = queued(queue, FIRST + 3)
     store.insert(message)
     if written:
         commit(store)
-    message.row, message.deliveries, message.expires_at = WAITS_FROM + 1, 2, 99
+    message.row, message.return_count, message.expires_at = WAITS_FROM + 1, 2, 99
     store.move(message, FIRST + 3, 50, FIRST + 3)
     (stored,) = store.read_delayed(WAITING, (0, 0), 9, 1 << 20)
-    assert (stored.due, stored.place, stored.deliveries, stored.expires_at) == (50, FIRST + 3, 2, 99)
+    assert (stored.due, stored.place, stored.return_count, stored.expires_at) == (50, FIRST + 3, 2, 99)
 
 
-def test_what_moved_and_is_settled_in_one_batch_is_gone(store: SqliteStore, lane: object) -> None:
-    message = queued(lane, WAITS_FROM + 1)
+def test_what_moved_and_is_settled_in_one_batch_is_gone(store: SqliteStore, queue: object) -> None:
+    message = queued(queue, WAITS_FROM + 1)
     store.insert_delayed(message, 10, 0)
     commit(store)
     message.row = FIRST + 1
@@ -107,17 +107,17 @@ def test_what_moved_and_is_settled_in_one_batch_is_gone(store: SqliteStore, lane
     assert rows(store) == []
 
 
-def test_a_new_one_that_is_not_kept_is_told_of(store: SqliteStore, lane: object) -> None:
-    message = queued(lane, WAITS_FROM + 1)
+def test_a_new_one_that_is_not_kept_is_told_of(store: SqliteStore, queue: object) -> None:
+    message = queued(queue, WAITS_FROM + 1)
     store.insert_delayed(message, 10, 0)
     assert fail(store) == [message]
     commit(store)
     assert rows(store) == []
 
 
-def test_moves_of_a_failed_commit_are_made_in_their_order(store: SqliteStore, lane: object) -> None:
+def test_moves_of_a_failed_commit_are_made_in_their_order(store: SqliteStore, queue: object) -> None:
     """Due, given back while that was written, and due again: the row must not be looked for where it never was."""
-    message = queued(lane, WAITS_FROM + 1)
+    message = queued(queue, WAITS_FROM + 1)
     store.insert_delayed(message, 10, 0)
     commit(store)
     message.row = FIRST + 1
@@ -133,14 +133,14 @@ def test_moves_of_a_failed_commit_are_made_in_their_order(store: SqliteStore, la
     assert rows(store) == [(FIRST + 1, 0, 0)]
 
 
-def test_an_update_from_before_a_move_is_not_made_after_it(store: SqliteStore, lane: object) -> None:
-    message = queued(lane, FIRST + 1)
+def test_an_update_from_before_a_move_is_not_made_after_it(store: SqliteStore, queue: object) -> None:
+    message = queued(queue, FIRST + 1)
     store.insert(message)
     commit(store)
-    message.deliveries = 1
+    message.return_count = 1
     store.update(message)
     store.stage()
-    message.row, message.deliveries = WAITS_FROM + 1, 2
+    message.row, message.return_count = WAITS_FROM + 1, 2
     store.move(message, FIRST + 1, 20, FIRST + 1)
     message.row = FIRST + 1
     store.move(message, WAITS_FROM + 1)
@@ -149,10 +149,10 @@ def test_an_update_from_before_a_move_is_not_made_after_it(store: SqliteStore, l
     assert store._db.execute("SELECT deliveries FROM message").get == 2
 
 
-def test_a_dropped_lane_takes_what_waits_along(store: SqliteStore, lane: object) -> None:
-    store.insert_delayed(queued(lane, WAITS_FROM + 1), 10, 0)
+def test_a_dropped_lane_takes_what_waits_along(store: SqliteStore, queue: object) -> None:
+    store.insert_delayed(queued(queue, WAITS_FROM + 1), 10, 0)
     commit(store)
-    store.insert_delayed(queued(lane, WAITS_FROM + 2), 10, 0)
+    store.insert_delayed(queued(queue, WAITS_FROM + 2), 10, 0)
     store.drop_lane(WAITING)
     while store.has_work():
         commit(store)
@@ -172,13 +172,13 @@ def test_keys_are_kept_with_their_batch(store: SqliteStore, tmp_path: Path) -> N
     assert store.read_seen(WAITING) == []
 
 
-def test_a_place_to_return_to_is_given_to_nobody_else(tmp_path: Path, lane: object) -> None:
+def test_a_place_to_return_to_is_given_to_nobody_else(tmp_path: Path, queue: object) -> None:
     path = str(tmp_path / "again")
     first = SqliteStore(path)
     first.open()
     first.add_lane(LANE, "/", "q", 0)
     first.add_lane(WAITING, "/", "q", DELAY_LANE)
-    first.insert_delayed(queued(lane, WAITS_FROM + 1), 10, FIRST + 40)
+    first.insert_delayed(queued(queue, WAITS_FROM + 1), 10, FIRST + 40)
     first.mark_handed(WAITING, 0)
     commit(first)
     first.close(None)

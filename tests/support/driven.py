@@ -34,6 +34,8 @@ class HandClock(Clock):
 class Taker(Consumer):
     """Takes what it is given while it has room, and keeps it."""
 
+    queue: Queue
+
     def __init__(self, queue: Queue, tag: str, prefetch: int, *, no_ack: bool, priority: int) -> None:
         super().__init__(queue, tag, no_ack=no_ack, priority=priority)
         self.prefetch = prefetch
@@ -94,7 +96,7 @@ class Driven:
         self.operations = Operations(self.broker.vhosts["/"], EVERYTHING, self)
         self._works = False
         self._is_committed = False
-        self.broker.on_work = self._work
+        self.broker.attach(self._work)
 
     def _work(self) -> None:
         self._works = True

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import apsw
 
-from batonmq.broker import Consumer
+from batonmq.broker import Consumer, Queue
 from batonmq.errors import StoreError
 from batonmq.fields import FieldValue
 from batonmq.message import Message, QueuedMessage
@@ -50,6 +50,8 @@ class Timed(Driven):
 class Holder(Consumer):
     """Takes up to ``prefetch`` messages and keeps them; settles as a protocol does, by what it was given."""
 
+    queue: Queue
+
     def __init__(
         self, driven: Driven, prefetch: int = 1, *, queue: str = "q", arguments: Mapping[str, FieldValue] | None = None
     ) -> None:
@@ -78,7 +80,7 @@ class Holder(Consumer):
     def settle(self, how: str, index: int = 0) -> None:
         """accept, release or reject what it was given first."""
         queued = self.held.pop(index)
-        queue = queued.lane.queue
+        queue = queued.settlement
         if how == "accept":
             queue.accept(queued)
         elif how == "reject":

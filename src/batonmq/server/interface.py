@@ -99,11 +99,14 @@ class Store(Protocol):
 class Broker(Protocol):
     """The part of a broker that its host process drives."""
 
-    on_work: Callable[[], None]
-    """Set by the server: called by the broker when `end_turn` should be called soon."""
-
     turn_time: TurnTime
     """What clients may take of a turn; it begins anew with `end_turn`."""
+
+    def attach(self, host: Callable[[], None]) -> None:
+        """Have `host` called when `end_turn` should be called soon."""
+
+    def on_work(self) -> None:
+        """Have it called now."""
 
     def end_turn(self) -> None:
         """Hand over what is ready."""

@@ -75,7 +75,7 @@ class SocketServer:
         except BaseException:
             self._close_listeners()
             raise
-        self._broker.on_work = self._turns.request
+        self._broker.attach(self._turns.request)
         self._committer.start()
         self._timers.start()
         self._turns.request()

@@ -185,7 +185,7 @@ class Batch:
         for row, queued in self.inserts.items():
             message = queued.message
             if queued.stored == DURABLE and not (
-                queued.expires_at or queued.deliveries or message.shared_id or message.is_dead_letter
+                queued.expires_at or queued.return_count or message.shared_id or message.is_dead_letter
             ):
                 plain.append(
                     (
@@ -231,8 +231,8 @@ def _all_of(row: int, queued: QueuedMessage, due: int, place: int) -> tuple[int 
         message.properties.raw,
         None if message.shared_id else message.body,
         queued.expires_at,
-        queued.deliveries,
-        1 if queued.deliveries and queued.state != HELD else 0,
+        queued.return_count,
+        1 if queued.return_count and queued.state != HELD else 0,
         queued.stored,
         message.shared_id,
         due,

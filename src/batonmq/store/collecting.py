@@ -106,11 +106,11 @@ class Collecting(Store):
 
     def update(self, queued: QueuedMessage) -> None:
         if queued.row not in self._inserts:
-            self._collected.updates[queued.row] = (queued.deliveries, queued.state == READY, queued.expires_at)
+            self._collected.updates[queued.row] = (queued.return_count, queued.state == READY, queued.expires_at)
 
     def hold(self, queued: QueuedMessage) -> None:
         # Written as if it had come back already; settling deletes the row, and coming back writes the same again.
-        self._collected.updates[queued.row] = (queued.deliveries + 1, 1, queued.expires_at)
+        self._collected.updates[queued.row] = (queued.return_count + 1, 1, queued.expires_at)
 
     def insert_delayed(self, queued: QueuedMessage, due: int, place: int) -> None:
         self._collected.delayed[queued.row] = (queued, due, place)
@@ -126,8 +126,8 @@ class Collecting(Store):
             else:
                 self._inserts[queued.row] = queued
             return
-        returned = 1 if queued.deliveries and queued.state != HELD else 0
-        collected.moves.append((queued.row, due, place, queued.expires_at, queued.deliveries, returned, from_row))
+        returned = 1 if queued.return_count and queued.state != HELD else 0
+        collected.moves.append((queued.row, due, place, queued.expires_at, queued.return_count, returned, from_row))
 
     def note_seen(self, number: int, key: bytes, at: int) -> None:
         self._collected.seen.append((number, key, at))
@@ -153,5 +153,5 @@ class Collecting(Store):
 
     def share(self, message: Message) -> None:
         if not message.shared_id and message.size >= SHARED_BODY_MIN:
-            message.shared_id = self._next_shared
+            message.share_as(self._next_shared)
             self._next_shared += 1

@@ -74,7 +74,7 @@ class StoredMessage:
     row: int
     message: Message
     expires_at: int = 0
-    deliveries: int = 0
+    return_count: int = 0
     stored: int = DURABLE
     due: int = 0
     place: int = 0
@@ -144,6 +144,14 @@ class Store(ABC):
     def release_lane(self, lane_id: int) -> None:
         """A lane of which nothing ever reached the store may be used again."""
         self._free_lanes.append(lane_id)
+
+    def changed(self) -> None:
+        """What is durable has changed, without a definition or a lane having come or gone."""
+        self.changes += 1
+
+    def must_reach_disk(self) -> None:
+        """Somebody waits for the batch that is being collected, whatever is in it."""
+        self.must_sync = True
 
     @abstractmethod
     def define(self, definition: Definition) -> None:

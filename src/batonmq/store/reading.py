@@ -116,7 +116,8 @@ def _unusual(
         # It is counted on, and what SQLite has no number for would hold up every batch.
         raise ValueError(f"its count is {deliveries}")
     message = (DeadLetter if dead else Message)(exchange, routing_key, properties, body)
-    message.shared_id = shared
+    if shared:
+        message.share_as(shared)
     return StoredMessage(row, message, expires, deliveries, stored, due, place)
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import pytest
 from pamqp import body, commands as spec, frame, header
 
-from batonmq.broker.lanes.lane import Lane
+from batonmq.broker.routing.direct_replies import NOBODY
 from batonmq.fields import FieldError
 from batonmq.message import Message, QueuedMessage
 from batonmq.properties import EMPTY, Properties
@@ -107,8 +105,8 @@ def test_only_the_body_of_a_framed_payload_is_taken_over() -> None:
 
 def queued(message: Message, deliveries: int = 0) -> QueuedMessage:
     """A message as a queue hands it over; of the queue nothing is looked at."""
-    made = QueuedMessage(message, cast(Lane, None), 0)
-    made.deliveries = deliveries
+    made = QueuedMessage(message, NOBODY, 0)
+    made.count_as(deliveries)
     return made
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
+from batonmq.broker.features.revoked import take_back
+from batonmq.broker.model.scheduler import WORK
 from batonmq.message import HELD, QueuedMessage
 
 if TYPE_CHECKING:
+    from batonmq.broker.lanes.state import QueueState
     from batonmq.broker.model.timetable import Timer
-    from batonmq.broker.queues.queue import Queue
 
 # The timer fires no more often than that; a message is taken back so much late at most.
 GRAIN_SECONDS = 0.01
@@ -22,13 +24,13 @@ GRAIN_SECONDS = 0.01
 Entry = tuple[float, int, QueuedMessage, int]
 
 
-class Deadlines:
+class AckTimeouts:
     """The deliveries of one queue that must be settled in time."""
 
-    __slots__ = ("_armed_for", "_compact_at", "_heap", "_number", "_queue", "_renewed", "_timer")
+    __slots__ = ("_armed_for", "_compact_at", "_heap", "_number", "_renewed", "_timer", "queue")
 
-    def __init__(self, queue: Queue) -> None:
-        self._queue = queue
+    def __init__(self, queue: QueueState) -> None:
+        self.queue = queue
         self._heap: list[Entry] = []
         self._number = 0
         self._compact_at = 1024
@@ -49,9 +51,9 @@ class Deadlines:
             numbers = {entry[1] for entry in heap}
             self._renewed = {row: renewed for row, renewed in self._renewed.items() if renewed[0] in numbers}
             self._compact_at = 2 * len(heap) + 1024
-        deadline = self._queue.broker.clock.monotonic() + seconds
+        deadline = self.queue.scheduler.clock.monotonic() + seconds
         self._number = number = self._number + 1
-        heapq.heappush(heap, (deadline, number, queued, queued.deliveries))
+        heapq.heappush(heap, (deadline, number, queued, queued.return_count))
         self._arm(deadline)
         return number
 
@@ -59,12 +61,12 @@ class Deadlines:
         """Give a delivery so much time from now on; False when it is not held any more."""
         if queued.state != HELD:
             return False
-        self._renewed[queued.row] = (self._push(queued, seconds), queued.deliveries)
+        self._renewed[queued.row] = (self._push(queued, seconds), queued.return_count)
         return True
 
     def _counts(self, entry: Entry) -> bool:
         _, number, queued, deliveries = entry
-        if queued.state != HELD or queued.deliveries != deliveries:
+        if queued.state != HELD or queued.return_count != deliveries:
             return False
         renewed = self._renewed.get(queued.row)
         return renewed is None or renewed[1] != deliveries or renewed[0] == number
@@ -72,7 +74,7 @@ class Deadlines:
     def work(self, most: int) -> int:
         """Take back at most so many late messages; tells how many were looked at."""
         heap = self._heap
-        now = self._queue.broker.clock.monotonic()
+        now = self.queue.scheduler.clock.monotonic()
         done = 0
         late: list[QueuedMessage] = []
         while heap and heap[0][0] <= now and done < most:
@@ -84,19 +86,17 @@ class Deadlines:
         # In the order of the queue, as for any release.
         late.sort(key=lambda queued: queued.row)
         if late:
-            self._queue.release([self._take_back(queued) for queued in late])
-        if heap and not self._queue.deleted:
+            self.queue.release([self._take_back(queued) for queued in late])
+        if heap and not self.queue.deleted:
             if heap[0][0] <= now:
-                self._queue.broker.wants_work(self)
+                self.queue.scheduler.soon(WORK, self.work)
             else:
                 self._arm(heap[0][0])
         return done
 
     def _take_back(self, queued: QueuedMessage) -> QueuedMessage:
         """The message as another object: whoever has held it keeps the old one, which means nothing any more."""
-        from batonmq.broker.queues.revoked import take_back  # the queue, which it builds on, imports this module
-
-        heir = take_back(queued)
+        heir = take_back(queued, self.queue)
         if queued.holder is not None:
             queued.holder.late(queued)
         return heir
@@ -114,9 +114,9 @@ class Deadlines:
                 return
             self._timer.cancel()
         self._armed_for = deadline
-        seconds = max(deadline - self._queue.broker.clock.monotonic(), GRAIN_SECONDS)
-        self._timer = self._queue.broker.timetable.after(seconds, self._fire)
+        seconds = max(deadline - self.queue.scheduler.clock.monotonic(), GRAIN_SECONDS)
+        self._timer = self.queue.scheduler.timetable.after(seconds, self._fire)
 
     def _fire(self) -> None:
         self._timer = None
-        self._queue.broker.wants_work(self)
+        self.queue.scheduler.soon(WORK, self.work)

@@ -13,7 +13,7 @@ crash the message is in one of the two places, never in none.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from batonmq.broker.features.publish_headers import DELIVER_AT, TIMES
 from batonmq.fields import LongLong, Timestamp
@@ -22,9 +22,12 @@ from batonmq.message import DURABLE, DeadLetter
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batonmq.broker.queues.queue import Queue
+    from batonmq.broker.lanes.state import QueueState
+    from batonmq.broker.routing.exchanges import Exchange
+    from batonmq.broker.routing.exchanges.base import Target
     from batonmq.fields import FieldValue
     from batonmq.message import Message, QueuedMessage
+    from batonmq.properties import Properties
     from batonmq.store.interface import StoredMessage
 
 Death = dict[str, "FieldValue"]
@@ -40,29 +43,54 @@ COUNT_MAX = 2**63 - 1
 WAIT_MIN, WAIT_MAX = 1_000, 30_000
 
 
+class Router(Protocol):
+    """Where dead letters go."""
+
+    def exchange(self, name: str) -> Exchange | None:
+        """The exchange of that name, if there is one."""
+        ...
+
+    def route(
+        self,
+        exchange: Exchange,
+        routing_keys: list[str],
+        headers: Mapping[str, FieldValue],
+        properties: Properties | None = None,
+    ) -> list[Target]:
+        """The queues that a message reaches, each once."""
+        ...
+
+    def publish(self, message: Message, targets: list[Target]) -> int:
+        """Put a routed message into its queues."""
+        ...
+
+
 def with_reason(message: Message, reason: str) -> Message:
     """The message with the reason that its consumer gave."""
     headers = {**(message.properties.headers or {}), REASON: reason}
     return message.with_properties(message.properties.replace(headers=headers))
 
 
-def dead_letter(queue: Queue, queued: QueuedMessage, reason: str) -> None:
-    """Send a message's copy to its queue's dead-letter exchange, if it has one.
+def dead_letter(queue: QueueState, router: Router, queued: QueuedMessage, reason: str) -> bool:
+    """Send a message's copy to its queue's dead-letter exchange, if it has one; tells whether it has.
 
     Reasons: 'rejected', 'expired', 'maxlen', 'delivery_limit'.
     """
-    dead_letter_message(queue, uncounted(queue, queued), reason, queued if queued.stored == DURABLE else None)
+    origin = queued if queued.stored == DURABLE else None
+    return dead_letter_message(queue, router, uncounted(queue, queued), reason, origin)
 
 
-def dead_letter_message(queue: Queue, message: Message, reason: str, origin: QueuedMessage | None = None) -> None:
+def dead_letter_message(
+    queue: QueueState, router: Router, message: Message, reason: str, origin: QueuedMessage | None = None
+) -> bool:
     """The same for a message that never was in the queue (x-overflow reject-publish-dlx), or is not in the store.
 
     The copy of one that is, ``origin``, is owed: it may not be lost where a batch fails, since nobody would be told.
     """
     settings = queue.settings
     name = settings.dead_letter_exchange
-    if name is None or (name not in queue.vhost.exchanges and not settings.dead_letters_at_least_once):
-        return
+    if name is None or (router.exchange(name) is None and not settings.dead_letters_at_least_once):
+        return False
     original = message.properties
     # It has waited already.
     headers = {name: value for name, value in (original.headers or {}).items() if name not in WAITED}
@@ -77,13 +105,14 @@ def dead_letter_message(queue: Queue, message: Message, reason: str, origin: Que
         headers[f"x-last-death-{part}"] = deaths[0][part]
     properties = original.replace(headers=headers, expiration=None)
     copy = DeadLetter(name, message.routing_key, properties, message.body)
-    if not _bring(queue, copy, headers, deaths, origin):
+    if not _bring(queue, router, copy, headers, deaths, origin):
         if origin is not None:
             queue.store.owe(copy, origin)
-        queue.delaying().add(copy, _now(queue) + WAIT_MIN)
+        queue.postpone(copy, queue.scheduler.now() + WAIT_MIN)
+    return True
 
 
-def is_kept_back(queue: Queue, message: Message) -> bool:
+def is_kept_back(queue: QueueState, message: Message) -> bool:
     """Of a message that waits in this queue: is it a dead letter that nobody has taken yet?"""
     if not message.is_dead_letter:
         return False
@@ -91,14 +120,14 @@ def is_kept_back(queue: Queue, message: Message) -> bool:
     return bool(deaths) and deaths[0].get("queue") == queue.name
 
 
-def bring_again(queue: Queue, queued: QueuedMessage) -> int:
+def bring_again(queue: QueueState, router: Router, queued: QueuedMessage) -> int:
     """Try anew to get rid of a dead letter that was kept back; 0: it is gone, else when to try again (ms)."""
     message = queued.message
     headers = message.properties.headers or {}
     deaths = deaths_of(message, headers)
-    if _bring(queue, message, headers, deaths, queued if queued.stored == DURABLE else None):
+    if _bring(queue, router, message, headers, deaths, queued if queued.stored == DURABLE else None):
         return 0
-    now = _now(queue)
+    now = queue.scheduler.now()
     died = deaths[0].get("time")
     age = now - int(died) * 1000 if isinstance(died, int) else 0
     # After twice the time, so that a million of them cost little.
@@ -106,7 +135,8 @@ def bring_again(queue: Queue, queued: QueuedMessage) -> int:
 
 
 def _bring(
-    queue: Queue,
+    queue: QueueState,
+    router: Router,
     message: Message,
     headers: Mapping[str, FieldValue],
     deaths: list[Death],
@@ -118,11 +148,11 @@ def _bring(
     if name is None:
         # There are no dead letters any more.
         return True
-    exchange = queue.vhost.exchanges.get(name)
+    exchange = router.exchange(name)
     keys = [message.routing_key, *_keys(headers.get("CC"))]
     if settings.dead_letter_routing_key is not None:
         keys = [settings.dead_letter_routing_key]
-    targets = queue.vhost.route(exchange, keys, headers, message.properties) if exchange is not None else []
+    targets = router.route(exchange, keys, headers, message.properties) if exchange is not None else []
     # What was rejected went through a client's hands, so a cycle with it makes progress; the others would go round
     # for ever by themselves.
     wanted = [target for target in targets if deaths[0]["reason"] == "rejected" or not _is_cycle(target.name, deaths)]
@@ -135,12 +165,8 @@ def _bring(
         queue.store.owe(copy, origin)
     for target in wanted:
         target.expect(copy)
-    queue.vhost.publish(copy, wanted)
+    router.publish(copy, wanted)
     return True
-
-
-def _now(queue: Queue) -> int:
-    return int(queue.broker.clock.time() * 1000)
 
 
 def counted(message: Message, deliveries: int) -> Message:
@@ -149,10 +175,10 @@ def counted(message: Message, deliveries: int) -> Message:
     return message.with_properties(message.properties.replace(headers=headers))
 
 
-def uncounted(queue: Queue, queued: QueuedMessage | StoredMessage) -> Message:
+def uncounted(queue: QueueState, queued: QueuedMessage | StoredMessage) -> Message:
     """The message as it leaves this queue for another, where it has not come back yet: without that header."""
     message = queued.message
-    if not queued.deliveries or not queue.settings.counts_deliveries:
+    if not queued.return_count or not queue.settings.counts_deliveries:
         return message
     headers = {name: value for name, value in (message.properties.headers or {}).items() if name != COUNT}
     return message.with_properties(message.properties.replace(headers=headers or None))
@@ -164,7 +190,7 @@ def deaths_of(message: Message, headers: Mapping[str, FieldValue]) -> list[Death
     return [dict(entry) for entry in record if isinstance(entry, dict)] if isinstance(record, list) else []
 
 
-def _record(queue: Queue, message: Message, keys: list[str], reason: str, known: list[Death]) -> list[Death]:
+def _record(queue: QueueState, message: Message, keys: list[str], reason: str, known: list[Death]) -> list[Death]:
     """The x-death table with this death first: one entry for each queue and reason, with a count."""
     deaths = list(known)
     count = 1
@@ -178,7 +204,7 @@ def _record(queue: Queue, message: Message, keys: list[str], reason: str, known:
         "count": LongLong(count),
         "reason": reason,
         "queue": queue.name,
-        "time": Timestamp(int(queue.broker.clock.time())),
+        "time": Timestamp(int(queue.scheduler.clock.time())),
         "exchange": message.exchange,
         "routing-keys": list(keys),
     }

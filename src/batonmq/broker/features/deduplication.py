@@ -12,11 +12,12 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from batonmq.broker.features.publish_headers import key_of
+from batonmq.broker.model.scheduler import WORK
 from batonmq.store.interface import POSITION_BITS
 
 if TYPE_CHECKING:
+    from batonmq.broker.lanes.state import QueueState
     from batonmq.broker.model.timetable import Timer
-    from batonmq.broker.queues.queue import Queue
     from batonmq.message import Message, QueuedMessage
 
 # How many keys a queue remembers unless it was told otherwise.
@@ -29,11 +30,11 @@ LOOK_SECONDS = 60.0
 class Deduplication:
     """The keys of one queue."""
 
-    __slots__ = ("_fresh", "_fresh_batch", "_keys", "_next", "_older", "_older_batch", "_queue", "_timer")
+    __slots__ = ("_fresh", "_fresh_batch", "_keys", "_next", "_older", "_older_batch", "_timer", "queue")
 
-    def __init__(self, queue: Queue, known: list[tuple[int, bytes, int]]) -> None:
+    def __init__(self, queue: QueueState, known: list[tuple[int, bytes, int]]) -> None:
         """``known``: what the store found."""
-        self._queue = queue
+        self.queue = queue
         # Key: its number, and when it came (ms of the epoch).
         self._keys = OrderedDict((key, (number, at)) for number, key, at in known)
         self._next = (known[-1][0] if known else queue.lane.lane_id << POSITION_BITS) + 1
@@ -50,7 +51,7 @@ class Deduplication:
         return len(self._keys)
 
     def _now(self) -> int:
-        return int(self._queue.broker.clock.time() * 1000)
+        return self.queue.scheduler.now()
 
     def is_known(self, key: bytes, message: Message) -> bool:
         """Did a message with this key come within the window?"""
@@ -67,7 +68,7 @@ class Deduplication:
 
     def is_uncommitted(self, key: bytes) -> bool:
         """May the message with this key still be lost?"""
-        committed = self._queue.store.committed
+        committed = self.queue.store.committed
         return (key in self._fresh and self._fresh_batch > committed) or (
             key in self._older and self._older_batch > committed
         )
@@ -79,7 +80,7 @@ class Deduplication:
         self._next = number + 1
         self._keys[key] = (number, now)
         if is_stored:
-            self._queue.store.note_seen(number, key, now)
+            self.queue.store.note_seen(number, key, now)
             self._turn_page()
             self._fresh[key] = None
         self._prune(PRUNE_ON_PUBLISH)
@@ -87,7 +88,7 @@ class Deduplication:
             self._arm()
 
     def _turn_page(self) -> None:
-        store = self._queue.store
+        store = self.queue.store
         if store.batch == self._fresh_batch:
             return
         if store.committed >= self._fresh_batch:
@@ -108,27 +109,27 @@ class Deduplication:
         self._drop(key)
         duplicate = self._fresh.pop(key, None) or self._older.pop(key, None)
         if duplicate is not None:
-            self._queue.publish(duplicate)
+            self.queue.publish(duplicate)
 
     def _drop(self, key: bytes) -> None:
         number, _ = self._keys.pop(key)
         self._forget(number, number)
 
     def _forget(self, first: int, last: int) -> None:
-        if self._queue.kept:
-            self._queue.store.forget_seen(first, last)
+        if self.queue.kept:
+            self.queue.store.forget_seen(first, last)
 
     # ------------------------------------------------------------------ pruning
 
     def _is_over(self, at: int, now: int) -> bool:
-        window = self._queue.settings.deduplication_window
+        window = self.queue.settings.deduplication_window
         return window is not None and at <= now - window
 
     def _prune(self, most: int) -> int:
         """Forget the oldest keys that are too old or too many; tells how many went."""
         keys = self._keys
         now = self._now()
-        size = self._queue.settings.deduplication_size or SIZE
+        size = self.queue.settings.deduplication_size or SIZE
         first = last = count = 0
         while keys and count < most:
             number, at = next(iter(keys.values()))
@@ -144,11 +145,11 @@ class Deduplication:
 
     def work(self, most: int) -> int:
         """Forget some of what is over; tells how many keys. The broker asks again while there is more."""
-        if self._queue.deleted:
+        if self.queue.deleted:
             return 0
         count = self._prune(most)
         if count == most:
-            self._queue.broker.wants_work(self)
+            self.queue.scheduler.soon(WORK, self.work)
         else:
             self._arm()
         return count
@@ -157,15 +158,15 @@ class Deduplication:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        window = self._queue.settings.deduplication_window
+        window = self.queue.settings.deduplication_window
         if window is None or not self._keys:
             return
         seconds = (next(iter(self._keys.values()))[1] + window - self._now()) / 1000
-        self._timer = self._queue.broker.timetable.after(min(max(seconds, 0.1), LOOK_SECONDS), self._fire)
+        self._timer = self.queue.scheduler.timetable.after(min(max(seconds, 0.1), LOOK_SECONDS), self._fire)
 
     def _fire(self) -> None:
         self._timer = None
-        self._queue.broker.wants_work(self)
+        self.queue.scheduler.soon(WORK, self.work)
 
     def stop(self) -> None:
         """The queue is gone."""

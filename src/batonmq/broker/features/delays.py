@@ -18,18 +18,18 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
-from batonmq.broker.features.dead_letters import bring_again, counted, is_kept_back
-from batonmq.broker.features.repeating import put_copy, schedule_in
+from batonmq.broker.features.dead_letters import counted
+from batonmq.broker.features.publish_headers import schedule_in
 from batonmq.broker.features.schedules import SCHEDULE_MARK
 from batonmq.broker.model.memory import OVERHEAD
-from batonmq.broker.queues.enqueue import enter
-from batonmq.message import DELAYED, DURABLE, GONE, IN_MEMORY, READY, SPILLED, QueuedMessage
+from batonmq.broker.model.scheduler import WORK
+from batonmq.message import DELAYED, DURABLE, IN_MEMORY, SPILLED, QueuedMessage
 from batonmq.store.interface import DELAY_LANE, POSITION_BITS
 
 if TYPE_CHECKING:
     from batonmq.broker.features.schedules import Schedule
+    from batonmq.broker.lanes.state import QueueState
     from batonmq.broker.model.timetable import Timer
-    from batonmq.broker.queues.queue import Queue
     from batonmq.message import Message
     from batonmq.store.interface import LaneRecord, StoredMessage
 
@@ -65,14 +65,14 @@ class Delays:
         "size",
     )
 
-    def __init__(self, queue: Queue, record: LaneRecord | None = None) -> None:
+    def __init__(self, queue: QueueState, record: LaneRecord | None = None) -> None:
         """``record``: what was found in the store. Raises StoreError when there are no lanes left."""
         self.queue = queue
         store = queue.store
         if record is None:
             self.lane_id = store.allocate_lane()
             if queue.kept:
-                store.add_lane(self.lane_id, queue.vhost.name, queue.name, DELAY_LANE)
+                store.add_lane(self.lane_id, queue.vhost_name, queue.name, DELAY_LANE)
         else:
             self.lane_id = record.lane_id
         # How many messages wait, and the bytes of their bodies, wherever they are.
@@ -93,26 +93,24 @@ class Delays:
             self._arm(1)
 
     def _now(self) -> int:
-        return int(self.queue.broker.clock.time() * 1000)
+        return self.queue.scheduler.now()
 
     # ------------------------------------------------------------------ in
 
     def add(self, message: Message, due: int) -> bool:
         """Keep a new message until that time (ms of the epoch); tells whether that needs the disk."""
         queue = self.queue
-        queued = QueuedMessage(message, queue.lane, self._take_row())
-        queued.state = DELAYED
-        if queue.kept and message.properties.persistent:
-            queued.stored = DURABLE
+        is_stored = queue.kept and message.properties.persistent
+        queued = QueuedMessage(message, queue, self._take_row(), DURABLE if is_stored else IN_MEMORY, DELAYED)
+        if is_stored:
             queue.store.insert_delayed(queued, due, 0)
         self._keep(due, queued, 0)
-        return queued.stored == DURABLE
+        return is_stored
 
     def postpone(self, queued: QueuedMessage, due: int) -> None:
         """A message that came back returns to its place at that time."""
         place = queued.row
-        queued.row = self._take_row()
-        queued.state = DELAYED
+        queued.wait(self._take_row())
         if queued.stored:
             self.queue.store.move(queued, place, due, place)
         self._keep(due, queued, place)
@@ -135,7 +133,7 @@ class Delays:
         self._arm(due)
 
     def _most_bytes(self) -> int:
-        memory = self.queue.broker.memory
+        memory = self.queue.scheduler.memory
         return HEAP_BYTES if memory.used <= memory.limit else memory.least(self._bytes)
 
     def _push(self, due: int, queued: QueuedMessage, place: int) -> None:
@@ -145,7 +143,7 @@ class Delays:
 
     def _account(self, size: int) -> None:
         self._bytes += size
-        self.queue.broker.memory.used += size
+        self.queue.scheduler.memory.use(size)
 
     def _trim(self, most: int) -> None:
         """Leave to the store what is due last, until half of what memory may hold is left."""
@@ -165,8 +163,8 @@ class Delays:
         """To the store alone."""
         self._on_disk += 1
         if queued.stored == IN_MEMORY:
-            queued.stored = SPILLED
-            self.queue.spilled = True
+            queued.kept_as(SPILLED)
+            self.queue.has_spilled()
             self.queue.store.insert_delayed(queued, due, place)
 
     # ------------------------------------------------------------------ out
@@ -204,7 +202,7 @@ class Delays:
 
     def _go_on(self, now: int) -> None:
         if self._wants_refill() or (self._heap and self._heap[0][0] <= now):
-            self.queue.broker.wants_work(self)
+            self.queue.scheduler.soon(WORK, self.work)
         elif self._heap:
             self._arm(self._heap[0][0])
 
@@ -217,55 +215,39 @@ class Delays:
             if schedule is not None:
                 self._repeat(queued, schedule, due)
                 return
-        if not place and is_kept_back(queue, queued.message):
-            self._bring_again(queued)
+        again = None if place else queue.try_again(queued)
+        if again is not None:
+            self._wait_on(queued, again)
             return
         queue.expect(queued.message)
+        lane = queue.lane_at(place) if place else None
+        if lane is None or place <= lane.cleared_to:
+            # Its time to live begins when it is in the queue, unless it was there before.
+            queue.enter(queued, queue.lane_for(queued.message), is_new=not place)
+            return
         waited_at = queued.row
-        queued.state = READY
-        lane = next((lane for lane in queue.lanes if lane.lane_id == place >> POSITION_BITS), None) if place else None
-        if lane is not None and place > lane.cleared_to:
-            queued.lane = lane
-            queued.row = place
-        else:
-            queued.lane = lane = queue.lane_for(queued.message)
-            queued.row = lane.next_row
-            lane.next_row += 1
-            if not place:
-                # Its time to live begins when it is in the queue.
-                queue.expiry.stamp(queued)
+        queued.fall_due(place)
         if queued.stored:
             queue.store.move(queued, waited_at)
-        if queued.row == place:
-            queue.come_back(queued)
-        else:
-            enter(queue, queued)
+        queue.return_to(queued, lane)
 
     def _repeat(self, queued: QueuedMessage, schedule: Schedule, due: int) -> None:
         """Wait on for the next time, if there is one, and leave a copy in the queue."""
-        store = self.queue.store
-        # Nobody was handed the message itself, so that the number of its deliveries can be that of its repeats.
-        following, queued.deliveries = schedule.following(due, queued.deliveries, self._now())
-        if following:
-            if queued.stored:
-                store.move(queued, queued.row, following)
-            self._keep(following, queued, 0)
-        else:
-            queued.state = GONE
-            if queued.stored:
-                store.delete(queued)
-        put_copy(self.queue, queued)
+        # Nobody was handed the message itself, so that the number of its returns can be that of its repeats.
+        following, repeat = schedule.following(due, queued.return_count, self._now())
+        queued.count_as(repeat)
+        self._wait_on(queued, following)
+        self.queue.copy_in(queued)
 
-    def _bring_again(self, queued: QueuedMessage) -> None:
-        """A dead letter that nobody took: on to its exchange, or wait on."""
+    def _wait_on(self, queued: QueuedMessage, due: int) -> None:
+        """What has waited waits until another time; 0: no more, it is gone."""
         store = self.queue.store
-        again = bring_again(self.queue, queued)
-        if again:
+        if due:
             if queued.stored:
-                store.move(queued, queued.row, again)
-            self._keep(again, queued, 0)
+                store.move(queued, queued.row, due)
+            self._keep(due, queued, 0)
             return
-        queued.state = GONE
+        queued.leave()
         if queued.stored:
             store.delete(queued)
 
@@ -287,40 +269,27 @@ class Delays:
     def _revive(self, stored: StoredMessage) -> QueuedMessage:
         message = stored.message
         # Without a place to return to they are repeats.
-        if stored.deliveries and stored.place and self.queue.settings.counts_deliveries:
-            message = counted(message, stored.deliveries)
-        queued = QueuedMessage(message, self.queue.lane, stored.row)
-        queued.state = DELAYED
-        queued.stored = stored.stored
-        queued.deliveries = stored.deliveries
-        queued.expires_at = stored.expires_at
+        if stored.return_count and stored.place and self.queue.settings.counts_deliveries:
+            message = counted(message, stored.return_count)
+        queued = QueuedMessage(message, self.queue, stored.row, stored.stored, DELAYED)
+        queued.count_as(stored.return_count)
+        queued.expire_at(stored.expires_at)
         return queued
 
     # ------------------------------------------------------------------ the rest
 
-    def survivors(self) -> tuple[int, int] | None:
-        """How many messages outlive a restart, and the bytes of their bodies; None: only the store knows."""
-        if self.queue.spilled:
-            return None
+    def survivors(self) -> tuple[int, int]:
+        """How many messages outlive a restart, and the bytes of their bodies, if no transient one went to the store."""
         transient = [queued for _, queued, _ in self._waiting.values() if queued.stored != DURABLE]
         return self.count - len(transient), self.size - sum(queued.message.size for queued in transient)
 
     def lost(self, queued: QueuedMessage) -> None:
         """The store could not keep this message, and its producer will be told so."""
-        queued.state = GONE
+        queued.leave()
         if self._take_out(queued.row) is None:
             self._on_disk -= 1
         self.count -= 1
         self.size -= queued.message.size
-
-    def clear(self) -> int:
-        """Drop everything that waits; tells how many messages that was."""
-        count = self.count
-        first_row = self.lane_id << POSITION_BITS
-        if self.queue.kept or self.queue.spilled:
-            self.queue.store.drop_rows(first_row + 1, self._next_row - 1)
-        self._forget()
-        return count
 
     def stop(self) -> None:
         """The queue is gone."""
@@ -329,7 +298,7 @@ class Delays:
 
     def _forget(self) -> None:
         for _, queued, _ in self._waiting.values():
-            queued.state = GONE
+            queued.leave()
         self._heap.clear()
         self._waiting.clear()
         self._account(-self._bytes)
@@ -346,7 +315,7 @@ class Delays:
             self._timer.cancel()
         self._armed_for = due
         seconds = max(due - self._now(), 0) / 1000
-        self._timer = self.queue.broker.timetable.after(min(seconds, LOOK_SECONDS), self._fire)
+        self._timer = self.queue.scheduler.timetable.after(min(seconds, LOOK_SECONDS), self._fire)
 
     def _fire(self) -> None:
         self._armed_for = 0

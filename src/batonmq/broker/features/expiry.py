@@ -10,12 +10,14 @@ import heapq
 from typing import TYPE_CHECKING
 from weakref import proxy
 
+from batonmq.broker.model.scheduler import EXPIRE
 from batonmq.message import READY, QueuedMessage
 
 if TYPE_CHECKING:
     from batonmq.broker.lanes.lane import Lane
+    from batonmq.broker.lanes.state import QueueState
     from batonmq.broker.model.timetable import Timer
-    from batonmq.broker.queues.queue import Queue
+    from batonmq.message import Message
 
 # A time to live of 0: to a consumer that waits now, or never.
 NOW_OR_NEVER = 1
@@ -26,11 +28,22 @@ SLICE = 1_000
 class Expiry:
     """A queue's messages that have a time limit."""
 
-    __slots__ = ("_armed_for", "_compact_at", "_heap", "_paged_next", "_queue", "_timer", "_watched", "watching")
+    __slots__ = (
+        "_armed_for",
+        "_compact_at",
+        "_heap",
+        "_is_over",
+        "_paged_next",
+        "_timer",
+        "_watched",
+        "queue",
+        "watching",
+    )
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: QueueState) -> None:
         # No cycle: a queue that is deleted is not to wait for the collector.
-        self._queue = proxy(queue)
+        self.queue: QueueState = proxy(queue)
+        self._is_over = False
         # Time and row, each row once; and by row the object that is the message now, as a message that was left to the
         # store and read again, or came back from a consumer, is watched anew.
         self._heap: list[tuple[int, int]] = []
@@ -45,16 +58,17 @@ class Expiry:
         self.watching = False
 
     def _now(self) -> int:
-        return int(self._queue.broker.clock.time() * 1000)
+        return self.queue.scheduler.now()
 
-    def stamp(self, queued: QueuedMessage) -> None:
-        """Set when a new message expires: the shorter of its own time and its queue's."""
-        ttl = self._queue.settings.ttl
-        own = queued.message.properties.expiration
+    def time_of(self, message: Message) -> int:
+        """When a message that enters the queue now expires: the shorter of its own time and its queue's; 0: never."""
+        ttl = self.queue.settings.ttl
+        own = message.properties.expiration
         if own is not None:
             ttl = int(own) if ttl is None else min(ttl, int(own))
-        if ttl is not None:
-            queued.expires_at = self._now() + ttl if ttl else NOW_OR_NEVER
+        if ttl is None:
+            return 0
+        return self._now() + ttl if ttl else NOW_OR_NEVER
 
     def watch(self, queued: QueuedMessage) -> None:
         """A message with a time limit is in the window."""
@@ -83,7 +97,7 @@ class Expiry:
 
     def drop(self, queued: QueuedMessage) -> None:
         """A message that was taken out of its lane has expired."""
-        self._queue.discard(queued, "expired")
+        self.queue.discard(queued, "expired")
 
     def expire(self) -> None:
         """Let go of everything whose time is over."""
@@ -94,12 +108,12 @@ class Expiry:
             left -= 1
             queued = self._watched.pop(heapq.heappop(heap)[1])
             if queued.state == READY:
-                queued.lane.take_out(queued)
+                lane = self.queue.lane_at(queued.row)
+                assert lane is not None
+                lane.take_out(queued)
                 self.drop(queued)
         if self._paged_next and self._paged_next <= now:
-            for lane in self._queue.lanes:
-                if lane.paged:
-                    self._queue.broker.wants_expiry(lane)
+            self.look_at_paged()
             self._paged_next = 0
         self.watching = bool(heap or self._paged_next)
         if heap:
@@ -107,15 +121,26 @@ class Expiry:
         if self._paged_next:
             self._arm(self._paged_next)
 
-    def expire_paged(self, lane: Lane) -> None:
-        """The same for what is only in the store; called when the store is free. Raises StoreError."""
+    def look_at_paged(self) -> None:
+        """Have those that are only in the store looked at, as soon as it is free."""
+        if any(lane.paged for lane in self.queue.lanes):
+            self.queue.scheduler.soon(EXPIRE, self.expire_paged)
+
+    def expire_paged(self) -> None:
+        """Let go of what is only in the store and over; called when the store is free. Raises StoreError."""
+        if self._is_over or self.queue.fault:
+            return
+        for lane in list(self.queue.lanes):
+            if lane.paged:
+                self._expire_paged(lane)
+
+    def _expire_paged(self, lane: Lane) -> None:
         dropped = 0
         for stored in lane.store.expired(lane.horizon, lane.last_row, self._now(), SLICE):
             if stored.row in lane.held:
                 continue
             dropped += 1
-            queued = QueuedMessage(stored.message, lane, stored.row)
-            queued.stored = stored.stored
+            queued = QueuedMessage(stored.message, lane.queue, stored.row, stored.stored)
             lane.unpage(stored)
             self.drop(queued)
         following = lane.store.next_expiry(lane.horizon, lane.last_row)
@@ -125,6 +150,7 @@ class Expiry:
 
     def stop(self) -> None:
         """The queue is gone."""
+        self._is_over = True
         self._heap.clear()
         self._watched.clear()
         self._paged_next = 0
@@ -139,9 +165,10 @@ class Expiry:
             self._timer.cancel()
         self._armed_for = expires_at
         seconds = max(expires_at - self._now(), 0) / 1000
-        self._timer = self._queue.broker.timetable.after(seconds, self._fire)
+        self._timer = self.queue.scheduler.timetable.after(seconds, self._fire)
 
     def _fire(self) -> None:
         self._armed_for = 0
         self._timer = None
-        self._queue.touch()
+        if not self._is_over:
+            self.queue.touch()

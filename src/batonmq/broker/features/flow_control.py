@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from weakref import proxy
 
 if TYPE_CHECKING:
-    from batonmq.broker.queues.queue import Queue
+    from batonmq.broker.lanes.state import QueueState
 
 # A backlog below this is no backlog.
 BEHIND = 2_048
@@ -22,12 +22,12 @@ LOOK_SECONDS = 0.02
 PATIENCE = 1.0
 
 
-class Pace:
+class FlowControl:
     """Tells whether a queue's consumers are behind but on their way."""
 
     __slots__ = ("_at_work", "_handed", "_look_at", "_queue")
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: QueueState) -> None:
         # No cycle: a queue that is deleted is not to wait for the collector.
         self._queue = proxy(queue)
         self._handed = 0
@@ -40,7 +40,7 @@ class Pace:
         lane = queue.lane
         if len(lane.ready) < BEHIND or not queue.consumers:
             return False
-        now = queue.broker.clock.monotonic()
+        now = queue.scheduler.clock.monotonic()
         if now >= self._look_at:
             self._at_work = lane.handed - self._handed >= TAKEN
             self._handed = lane.handed

@@ -47,6 +47,16 @@ def group_of(message: Message, header: str | None) -> str | None:
     return None
 
 
+def is_grouped(message: Message, header: str | None) -> bool:
+    """Has a message with headers a group?"""
+    if header is None:
+        # What every message with headers pays, so it is asked here.
+        raw = message.properties.raw
+        if OURS not in raw and OF_JMS not in raw:
+            return False
+    return group_of(message, header) is not None
+
+
 class _Group:
     """What is held of a group, and by whom; None stands for those who fetch one by one."""
 
@@ -93,14 +103,14 @@ class Groups:
         # One with a selector might not want it: it must not keep others waiting.
         return last is None or last is consumer or not last.waiting or last.selector is not None
 
-    def taken(self, name: str, queued: QueuedMessage) -> None:
+    def taken(self, name: str, queued: QueuedMessage, holder: Consumer | None) -> None:
         """A message of the group was handed to its holder."""
         group = self._groups.get(name)
-        if group is None or group.owner is not queued.holder:
-            group = self._groups[name] = _Group(queued.holder)
+        if group is None or group.owner is not holder:
+            group = self._groups[name] = _Group(holder)
         group.held.append(queued)
-        if queued.holder is not None:
-            self._last[name] = queued.holder
+        if holder is not None:
+            self._last[name] = holder
             self._last.move_to_end(name)
             if len(self._last) > REMEMBERED:
                 self._last.popitem(last=False)

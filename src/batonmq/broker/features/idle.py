@@ -5,19 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batonmq.broker.lanes.state import QueueState
     from batonmq.broker.model.timetable import Timer
-    from batonmq.broker.queues.queue import Queue
 
 
 class IdleTimer:
     """Watches one queue. Used means: it has consumers, or was declared again or asked for a message."""
 
-    __slots__ = ("_queue", "_timer")
+    __slots__ = ("_remove", "_timer", "queue")
 
-    def __init__(self, queue: Queue) -> None:
-        self._queue = queue
+    def __init__(self, queue: QueueState, remove: Callable[[], object]) -> None:
+        """``remove`` deletes the queue."""
+        self.queue = queue
+        self._remove = remove
         self._timer: Timer | None = None
-        queue.last_used = queue.broker.clock.monotonic()
+        queue.used()
         self._look_again(queue.settings.expires)
 
     def stop(self) -> None:
@@ -27,17 +31,17 @@ class IdleTimer:
 
     def _look_again(self, milliseconds: float | None) -> None:
         if milliseconds is not None:
-            self._timer = self._queue.broker.timetable.after(milliseconds / 1000, self._look)
+            self._timer = self.queue.scheduler.timetable.after(milliseconds / 1000, self._look)
 
     def _look(self) -> None:
-        queue = self._queue
+        queue = self.queue
         expires = queue.settings.expires
         if queue.deleted or expires is None:
             return
-        idle = (queue.broker.clock.monotonic() - queue.last_used) * 1000
+        idle = (queue.scheduler.clock.monotonic() - queue.last_used) * 1000
         if queue.consumers:
             self._look_again(expires)
         elif idle >= expires:
-            queue.vhost.remove_queue(queue)
+            self._remove()
         else:
             self._look_again(expires - idle)

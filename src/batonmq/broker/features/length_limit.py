@@ -1,17 +1,22 @@
-"""Length limits: what a full queue does with the next message (x-max-length, x-max-length-bytes, x-overflow)."""
+"""Length limits: what a full queue does with the next message (x-max-length, x-max-length-bytes, x-overflow).
+
+What waits for its time does not count among what is in the queue: it is taken by a full queue too.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from batonmq.broker.features.dead_letters import dead_letter_message
-from batonmq.broker.features.room import has_room_for
-from batonmq.broker.model.settings import DROP_HEAD, REJECT_PUBLISH_DLX
+from batonmq.broker.features.publish_headers import asks, due_of
+from batonmq.broker.model.settings import DROP_HEAD
 
 if TYPE_CHECKING:
-    from batonmq.broker.queues.queue import Queue
-    from batonmq.message import Message
+    from collections.abc import Iterable
 
+    from batonmq.broker.lanes.state import QueueState
+    from batonmq.broker.routing.exchanges.base import Target
+    from batonmq.message import Message
 
 # A limit that is lowered drops so many messages in one go: about 2 ms.
 DROP_SLICE = 500
@@ -19,23 +24,56 @@ DROP_SLICE = 500
 RETRY_SECONDS = 1.0
 
 
-def refuses(queue: Queue, message: Message) -> bool:
-    """Is the queue one that refuses when it is full, and full? A refused message may go to the dead letters."""
+def has_room_for(queue: QueueState, count: int, size: int) -> bool:
+    """Would a queue that refuses when it is full take so many more messages, of so many octets together?
+
+    Dead letters that nobody takes count, where the queue must keep them: else it would grow without end.
+    """
     settings = queue.settings
     if settings.overflow == DROP_HEAD:
+        return True
+    keeps_dead_letters = settings.dead_letters_at_least_once
+    if settings.max_length is not None:
+        waiting = queue.ready_count + (queue.delayed_count if keeps_dead_letters else 0)
+        if waiting + count > settings.max_length:
+            return False
+    if settings.max_bytes is not None:
+        waiting = queue.ready_bytes + (queue.delayed_bytes if keeps_dead_letters else 0)
+        if waiting + size > settings.max_bytes:
+            return False
+    return True
+
+
+def first_full(routed: Iterable[tuple[Iterable[Target], Message]], now: int) -> Target | None:
+    """Of messages that go in together or not at all: the first target that would refuse one of them; None: none would.
+
+    ``now`` is in milliseconds of the epoch. Raises PreconditionFailed for headers that mean nothing.
+    """
+    filled: dict[Target, tuple[int, int]] = {}
+    for targets, message in routed:
+        if asks(message.properties) and due_of(message.properties.headers or {}, now):
+            continue
+        for target in targets:
+            count, size = filled.get(target, (0, 0))
+            filled[target] = (count + 1, size + message.size)
+    for target, (count, size) in filled.items():
+        if not target.has_room_for(size, count):
+            return target
+    return None
+
+
+def refuses(queue: QueueState, message: Message) -> bool:
+    """Is the queue one that refuses when it is full, and full? Consumers with room are served first."""
+    if queue.settings.overflow == DROP_HEAD:
         return False
     if queue.takers:
         queue.dispatch()
-    full = not has_room_for(queue, 1, message.size)
-    if full and settings.overflow == REJECT_PUBLISH_DLX:
-        dead_letter_message(queue, message, "maxlen")
-    return full
+    return not has_room_for(queue, 1, message.size)
 
 
-def make_room(queue: Queue) -> None:
+def make_room(queue: QueueState) -> None:
     """Drop from the head what is too much. What consumers hold does not count; those with room are served first."""
-    settings = queue.settings
-    if settings.overflow != DROP_HEAD or not _is_over(queue):
+    if queue.settings.overflow != DROP_HEAD or not _is_over(queue):
         return
     if queue.takers:
         queue.dispatch()
@@ -43,7 +81,7 @@ def make_room(queue: Queue) -> None:
         pass
 
 
-def _drop_head(queue: Queue) -> bool:
+def _drop_head(queue: QueueState) -> bool:
     """What would be delivered next goes: of the highest priority, as in RabbitMQ. False: it is only in the store."""
     for lane in queue.lanes:
         queued = lane.pop()
@@ -55,7 +93,7 @@ def _drop_head(queue: Queue) -> bool:
     return False
 
 
-def drop_what_is_too_much(queue: Queue, *, has_read: bool = False) -> None:
+def drop_what_is_too_much(queue: QueueState, *, has_read: bool = False) -> None:
     """The limit was lowered while the queue lives, or what was held when the process ended is back: drop the head.
 
     Some at a time; it goes on by itself. ``has_read``: the store was just asked for more.
@@ -65,18 +103,18 @@ def drop_what_is_too_much(queue: Queue, *, has_read: bool = False) -> None:
     dropped = 0
     while _is_over(queue):
         if dropped == DROP_SLICE or not _drop_head(queue):
-            broker = queue.broker
+            scheduler = queue.scheduler
             if dropped or not has_read:
-                broker.when_read(lambda: drop_what_is_too_much(queue, has_read=True))
+                scheduler.call(partial(drop_what_is_too_much, queue, has_read=True))
             else:
-                broker.timetable.after(RETRY_SECONDS, lambda: drop_what_is_too_much(queue))
+                scheduler.timetable.after(RETRY_SECONDS, partial(drop_what_is_too_much, queue))
             break
         dropped += 1
     # Its next turn asks the store for more.
     queue.touch()
 
 
-def _is_over(queue: Queue) -> bool:
+def _is_over(queue: QueueState) -> bool:
     settings = queue.settings
     return (settings.max_length is not None and queue.ready_count > settings.max_length) or (
         settings.max_bytes is not None and queue.ready_bytes > settings.max_bytes

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batonmq.fields import FieldValue
+    from batonmq.message import Message
     from batonmq.properties import Properties
 
 DELAY = "x-delay"
@@ -88,6 +89,15 @@ def due_of(headers: Mapping[str, FieldValue], now: int) -> int:
 def schedule_of(headers: Mapping[str, FieldValue]) -> Schedule | None:
     """How a message repeats itself; None: it does not. Raises PreconditionFailed."""
     return read_schedule(headers, _delay(headers) or 0)
+
+
+def schedule_in(message: Message) -> Schedule | None:
+    """How a message that waits repeats itself; None: it comes once."""
+    try:
+        return schedule_of(message.properties.headers or {})
+    except PreconditionFailed:
+        # It was kept by a version that carried these headers along unread.
+        return None
 
 
 def without_times(headers: Mapping[str, FieldValue]) -> dict[str, FieldValue]:

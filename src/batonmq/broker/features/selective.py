@@ -22,16 +22,16 @@ from typing import TYPE_CHECKING
 from batonmq.broker.features.expiry import NOW_OR_NEVER
 from batonmq.broker.features.groups import Groups, group_of
 from batonmq.broker.features.retry import is_given_up
-from batonmq.broker.queues.dispatch import deliver, pass_over
+from batonmq.broker.model.scheduler import CALL
 from batonmq.errors import StoreError
-from batonmq.message import DURABLE, GONE, HELD, QueuedMessage
+from batonmq.message import DURABLE, GONE, QueuedMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batonmq.broker.lanes.lane import Lane
+    from batonmq.broker.lanes.state import QueueState
     from batonmq.broker.model.consumer import Consumer
-    from batonmq.broker.queues.queue import Queue
     from batonmq.message import Message
     from batonmq.store.interface import StoredMessage
 
@@ -85,10 +85,10 @@ class Selection:
         "unfinished",
     )
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: QueueState, *, is_grouped: bool = False) -> None:
         self.queue = queue
         # Has the queue met a message of a group? Then it stays choosy.
-        self.is_grouped = False
+        self.is_grouped = is_grouped
         self._groups = Groups()
         self._seats: dict[Lane, dict[Consumer | None, Seat]] = {}
         # Is there more to be looked at than one go took?
@@ -112,31 +112,37 @@ class Selection:
 
     # ------------------------------------------------------------------ hand-over
 
-    def dispatch(self) -> None:
-        """Hand to the consumers with room what each may have, one message in turn."""
-        queue = self.queue
+    def group(self) -> None:
+        """A message of a group has come: the queue stays choosy from now on."""
+        self.is_grouped = True
+
+    def begin(self) -> None:
+        """A hand-over begins: ``next`` until it says None, then ``end``."""
         self._begin()
-        while queue.takers:
-            for consumer in self._in_turn():
-                queued = self._take(consumer)
-                if queued is not None:
-                    deliver(queue, consumer, queued)
-                    break
-            else:
-                break
+
+    def next(self) -> tuple[Consumer, QueuedMessage] | None:
+        """Who is to be given which message next, now held; None: nobody with room may have any."""
+        for consumer in self._in_turn():
+            queued = self._take(consumer)
+            if queued is not None:
+                return consumer, queued
+        return None
+
+    def end(self) -> None:
+        """The hand-over is over; what it had no time for is done later."""
         self._end()
-        if queue.takers:
+        if self.queue.takers:
             self._go_on()
 
     def _go_on(self) -> None:
         queue = self.queue
         if self._is_broken:
-            queue.broker.timetable.after(1.0, queue.touch)
+            queue.scheduler.timetable.after(1.0, queue.touch)
         elif self.unfinished:
-            queue.broker.wants_scan(queue)
+            queue.scheduler.soon(CALL, queue.touch)
         elif not self._is_looking and self.is_grouped and self._groups.held_by_others(queue.consumers):
             self._is_looking = True
-            queue.broker.timetable.after(LOOK_SECONDS, self._look)
+            queue.scheduler.timetable.after(LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
         self._is_looking = False
@@ -150,7 +156,7 @@ class Selection:
             if consumer.has_room():
                 takers.append(consumer)
             else:
-                pass_over(queue, consumer)
+                queue.pass_over(consumer)
         if len(takers) > 1:
             takers.sort(key=lambda consumer: -consumer.priority)
         return takers
@@ -171,7 +177,7 @@ class Selection:
 
     def _begin(self) -> None:
         self._looks = LOOKS
-        self._until = self.queue.broker.clock.monotonic() + LOOK_MAX
+        self._until = self.queue.scheduler.clock.monotonic() + LOOK_MAX
         self.unfinished = self._is_broken = False
         self._slice_lane = None
 
@@ -191,8 +197,8 @@ class Selection:
                 seat = seats[consumer] = Seat(lane.first_row)
             while (entry := self._find(lane, seat, consumer)) is not None:
                 queued = lane.take(entry)
-                if queued.expires_at > NOW_OR_NEVER and queue.expiry.is_over(queued):
-                    queue.expiry.drop(queued)
+                if queued.expires_at > NOW_OR_NEVER and queued.expires_at <= queue.scheduler.now():
+                    queue.discard(queued, "expired")
                     continue
                 if is_given_up(queue, queued):
                     continue
@@ -202,21 +208,20 @@ class Selection:
 
     def _hand_over(self, lane: Lane, queued: QueuedMessage, consumer: Consumer | None) -> None:
         queue = self.queue
-        queued.state = HELD
-        queued.holder = consumer
-        queue.unsettled += 1
+        queued.hold(consumer)
+        queue.handed_out(1, 1 if queued.return_count else 0)
         if consumer is not None and consumer.no_ack:
             return
         if queued.stored == DURABLE:
             queue.store.hold(queued)
-        self.reclaimed(queued)
+        self.reclaimed(queued, consumer)
 
-    def reclaimed(self, queued: QueuedMessage) -> None:
+    def reclaimed(self, queued: QueuedMessage, consumer: Consumer | None) -> None:
         """Its holder has it, and with it the group."""
         queue = self.queue
         group = group_of(queued.message, queue.settings.group_header) if self.is_grouped else None
         if group is not None:
-            self._groups.taken(group, queued)
+            self._groups.taken(group, queued, consumer)
 
     # ------------------------------------------------------------------ looking
 
@@ -291,7 +296,7 @@ class Selection:
         if consumer is None or consumer.selector is None:
             return True
         is_wanted = consumer.selector.matches(message)
-        if self.queue.broker.clock.monotonic() > self._until:
+        if self.queue.scheduler.clock.monotonic() > self._until:
             self._looks = 0
         return is_wanted
 
@@ -366,12 +371,12 @@ class Selection:
 
     # ------------------------------------------------------------------ what changes
 
-    def came_back(self, queued: QueuedMessage) -> None:
+    def came_back(self, queued: QueuedMessage, lane: Lane) -> None:
         """A message is ready again at its old place: those whose cursors have passed look at it once more."""
         group = group_of(queued.message, self.queue.settings.group_header) if self.is_grouped else None
         # It is not what was read any more.
         self._slice_lane = None
-        for seat in self._seats.get(queued.lane, {}).values():
+        for seat in self._seats.get(lane, {}).values():
             if queued.row > seat.cursor:
                 continue
             if group is not None:

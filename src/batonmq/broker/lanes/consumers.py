@@ -96,6 +96,7 @@ class Line:
 
     def join(self, consumer: Consumer) -> None:
         """To the end of those of its priority."""
+        consumer.stand(True)
         priority = consumer.priority
         if not priority:
             self._plain[consumer] = None
@@ -107,6 +108,7 @@ class Line:
 
     def leave(self, consumer: Consumer) -> None:
         """It waits no more."""
+        consumer.stand(False)
         priority = consumer.priority
         waiting = self._of(priority)
         del waiting[consumer]
@@ -120,6 +122,8 @@ class Line:
 
     def clear(self) -> None:
         """Nobody waits."""
+        for consumer in self:
+            consumer.stand(False)
         self._plain.clear()
         self._others.clear()
         self._priorities.clear()

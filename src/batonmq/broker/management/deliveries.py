@@ -23,7 +23,7 @@ def _renew(request: Request) -> Answer:
     milliseconds = _number(request, "milliseconds", 1, TIME_MAX)
     held = request.operations.deliveries
     queued = held.find_delivery(channel, tag) if held is not None else None
-    if queued is None or not queued.lane.queue.renew(queued, milliseconds / 1000):
+    if queued is None or not queued.settlement.renew(queued, milliseconds / 1000):
         raise _not_held(channel, tag)
     return {}
 
@@ -31,14 +31,14 @@ def _renew(request: Request) -> Answer:
 def _release(request: Request) -> Answer:
     milliseconds = _number(request, "milliseconds", 0, TIME_MAX)
     queued = _taken(request)
-    queued.lane.queue.release([queued], milliseconds)
+    queued.settlement.release([queued], milliseconds)
     return {}
 
 
 def _reject(request: Request) -> Answer:
     reason = request.text("reason")
     queued = _taken(request)
-    queued.lane.queue.reject(queued, reason)
+    queued.settlement.reject(queued, reason)
     return {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from math import isfinite
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from batonmq.broker.operations.bulk import Sweep
     from batonmq.broker.queues.browsing import Browsed, Browser
     from batonmq.broker.queues.queue import Queue
+    from batonmq.broker.vhosts.policies import Policies
 
 PEEK_DEFAULT = 10
 PEEK_MAX = 1_000
@@ -42,15 +44,15 @@ def _list(request: Request) -> Answer:
     operations = request.operations
     user, vhost = operations.user, operations.vhost
     visible = [queue for queue in vhost.queues.values() if user.may(vhost.name, "read", queue.name)]
-    return {"queues": [describe(queue) for queue in sorted(visible, key=lambda queue: queue.name)]}
+    return {"queues": [describe(queue, vhost.policies) for queue in sorted(visible, key=lambda queue: queue.name)]}
 
 
-def describe(queue: Queue) -> Answer:
+def describe(queue: Queue, policies: Policies) -> Answer:
     """A queue as listings show it."""
-    policy = queue.vhost.policies.of_queue(queue)
+    policy = policies.of_queue(queue)
     return {
         "name": queue.name,
-        "vhost": queue.vhost.name,
+        "vhost": queue.vhost_name,
         "durable": queue.durable,
         "exclusive": queue.exclusive,
         "auto_delete": queue.auto_delete,
@@ -62,6 +64,7 @@ def describe(queue: Queue) -> Answer:
         "delayed": queue.delayed_count,
         "unsettled": queue.unsettled,
         "consumers": len(queue.consumers),
+        "counters": asdict(queue.counts()),
     }
 
 
@@ -108,8 +111,8 @@ def _shown(browsed: Browsed) -> Answer:
     shown: Answer = {
         "exchange": message.exchange,
         "routing_key": message.routing_key,
-        "redelivered": browsed.deliveries > 0,
-        "deliveries": browsed.deliveries,
+        "redelivered": browsed.return_count > 0,
+        "deliveries": browsed.return_count,
         "expires_at": browsed.expires_at or None,
         "properties": {
             name: readable(value) for name in PROPERTIES if (value := getattr(properties, name)) is not None

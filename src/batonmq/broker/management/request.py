@@ -30,7 +30,7 @@ class Request:
         """Go on when the store has been read on. What else the client asks for waits: one long answer at a time."""
         gate = self.operations.gate
         if gate is None:
-            self.operations.vhost.broker.when_read(again)
+            self.operations.vhost.scheduler.call(again)
         else:
             gate.wait_for_read(again)
 

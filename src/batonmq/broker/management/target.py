@@ -23,8 +23,8 @@ from batonmq.properties import Properties
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from batonmq.broker.model.scheduler import Scheduler
     from batonmq.broker.operations.operations import Operations
-    from batonmq.broker.vhosts.broker import Broker
 
 MANAGEMENT = "batonmq.management"
 # Bytes of a request: what is read takes its time, in which nobody is served.
@@ -54,7 +54,7 @@ class ManagementTarget:
         """Do what a request asks; one without a reply-to is done all the same. Raises AccessRefused."""
         if message.properties.reply_to:
             self.operations.require_answerable(message.properties.reply_to)
-        store = self.operations.vhost.broker.store
+        store = self.operations.vhost.store
         changes = store.changes
         reply = _Reply(self.operations, message)
         try:
@@ -68,7 +68,7 @@ class ManagementTarget:
         if answer is None:
             return KEPT
         if store.changes != changes:
-            _WhenKept(self.operations.vhost.broker, reply, answer)
+            _WhenKept(self.operations.vhost.scheduler, reply, answer)
         else:
             reply(answer)
         return KEPT
@@ -124,24 +124,24 @@ class _Reply:
 class _WhenKept:
     """Answers when what was changed is on the disk."""
 
-    __slots__ = ("_answer", "_batch", "_broker", "_reply")
+    __slots__ = ("_answer", "_batch", "_reply", "_scheduler")
 
-    def __init__(self, broker: Broker, reply: _Reply, answer: Answer) -> None:
-        self._broker = broker
+    def __init__(self, scheduler: Scheduler, reply: _Reply, answer: Answer) -> None:
+        self._scheduler = scheduler
         self._reply = reply
         self._answer = answer
-        self._batch = broker.store.batch
-        broker.await_commit(self)
-        broker.on_work()
+        self._batch = scheduler.store.batch
+        scheduler.commits.wait(self)
+        scheduler.wake()
 
     def batch_committed(self, batch: int) -> None:
         if batch < self._batch:
-            self._broker.await_commit(self)
+            self._scheduler.commits.wait(self)
         else:
             self._reply(self._answer)
 
     def batch_failed(self, batch: int, error: StoreError) -> None:
         if batch < self._batch:
-            self._broker.await_commit(self)
+            self._scheduler.commits.wait(self)
         else:
             self._reply.refuse(f"it could not be kept: {error.reason}")

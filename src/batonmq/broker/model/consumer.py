@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Protocol
+
+from batonmq.broker.model.scheduled import Scheduled
+from batonmq.message import Holder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batonmq.broker.queues.queue import Queue
     from batonmq.fields import FieldValue
     from batonmq.message import Message, QueuedMessage
 
@@ -21,7 +23,30 @@ class Selector(Protocol):
         ...
 
 
-class Consumer(ABC):
+class Source(Scheduled):
+    """What a consumer takes messages from: a queue."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def offer(self, consumer: Consumer) -> None:
+        """The consumer has room (again)."""
+
+    @abstractmethod
+    def withdraw(self, consumer: Consumer) -> None:
+        """The consumer has no room for now."""
+
+    @abstractmethod
+    def unsubscribe(self, consumer: Consumer) -> None:
+        """Remove a consumer; what it holds stays with it. An auto-delete queue goes with its last one."""
+
+    @property
+    @abstractmethod
+    def ready_count(self) -> int:
+        """Messages that wait for a consumer."""
+
+
+class Consumer(Holder):
     """Made by a protocol for each subscription.
 
     A protocol decides when there is room (its prefetch, its credit, a socket that takes more) and says so with
@@ -35,7 +60,7 @@ class Consumer(ABC):
 
     def __init__(
         self,
-        queue: Queue,
+        queue: Source,
         tag: str,
         *,
         no_ack: bool = False,
@@ -58,6 +83,10 @@ class Consumer(ABC):
         # Is it in its queue's line of consumers that have room? Kept by the queue.
         self.waiting = False
 
+    def stand(self, waiting: bool) -> None:
+        """It stands in its queue's line from now on, or no longer. For that line alone."""
+        self.waiting = waiting
+
     @abstractmethod
     def deliver(self, queued: QueuedMessage) -> bool:
         """Take a message; tell whether there is room for another."""
@@ -70,7 +99,7 @@ class Consumer(ABC):
         """How many messages it would take now; a protocol with a quick ``deliver_all`` says more than one."""
         return 1 if self.has_room() else 0
 
-    def passed_over(self) -> None:  # noqa: B027 (optional, as its text says)
+    def passed_over(self) -> None:
         """It stood in its queue's line and has no room: it stands there no more, until it is offered again."""
 
     def deliver_all(self, batch: list[QueuedMessage]) -> None:
@@ -78,17 +107,17 @@ class Consumer(ABC):
         for queued in batch:
             self.deliver(queued)
 
-    def hold(self, batch: int) -> None:  # noqa: B027 (optional, as its text says)
+    def hold(self, batch: int) -> None:
         """What was just delivered is to reach the client when that batch of the store is committed, not before.
 
         It notes that the messages, which are in the store already, are in a consumer's hands: after a crash they
         come back marked as redelivered. A protocol that does not wait may lose that mark.
         """
 
-    def late(self, queued: QueuedMessage) -> None:  # noqa: B027 (optional, as its text says)
+    def late(self, queued: QueuedMessage) -> None:
         """A delivery was held past its deadline and has been taken back.
 
-        What is left in the protocol's hands is settled through ``queued.lane.queue`` to no effect, whenever that
+        What is left in the protocol's hands is settled through ``queued.settlement`` to no effect, whenever that
         happens; until then it counts against the prefetch, so that a consumer that is stuck gets no more.
         """
 

@@ -11,12 +11,13 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from batonmq.broker.queues.queue import Queue
+from batonmq.broker.model.scheduled import Scheduled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batonmq.broker.model.timetable import Timetable
+    from batonmq.clock import Clock
 
 log = logging.getLogger("batonmq.broker")
 
@@ -29,20 +30,43 @@ STRIKES_SECONDS = 60.0
 RETRY_SECONDS = 1.0
 
 
+class Strikes:
+    """How often faults have struck in one queue's work."""
+
+    __slots__ = ("_at", "_count", "_reason")
+
+    def __init__(self) -> None:
+        self._at = 0.0
+        self._count = 0
+        self._reason = ""
+
+    def add(self, reason: str, now: float) -> tuple[int, bool]:
+        """One more: how many lately, with this one, and is it another than the last? ``now``: monotonic seconds."""
+        self._count = self._count + 1 if now - self._at <= STRIKES_SECONDS else 1
+        self._at = now
+        is_new, self._reason = reason != self._reason, reason
+        return self._count, is_new
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._count, self._reason = 0, ""
+
+
 class Faults:
     """The one place where an exception that nobody expects ends."""
 
-    __slots__ = ("_timetable",)
+    __slots__ = ("_clock", "_timetable")
 
-    def __init__(self, timetable: Timetable) -> None:
+    def __init__(self, timetable: Timetable, clock: Clock) -> None:
         self._timetable = timetable
+        self._clock = clock
 
     def attempt(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """Do it; None: it has failed."""
         try:
             return work(*args, **kwargs)
         except Exception as fault:
-            self._struck(work, fault, None)
+            self._struck(work, args, fault, None)
             return None
 
     def insist(self, again: Callable[[], None], work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
@@ -50,27 +74,27 @@ class Faults:
         try:
             return work(*args, **kwargs)
         except Exception as fault:
-            self._struck(work, fault, again)
+            self._struck(work, args, fault, again)
             return None
 
-    def _struck(self, work: object, fault: Exception, again: Callable[[], None] | None) -> None:
-        owner = _owner_of(work)
-        queue = owner if isinstance(owner, Queue) else getattr(owner, "queue", None) or getattr(owner, "_queue", None)
-        if isinstance(queue, Queue):
-            self._strike(queue, fault, again or queue.touch)
-            return
+    def _struck(
+        self, work: object, args: tuple[object, ...], fault: Exception, again: Callable[[], None] | None
+    ) -> None:
+        for candidate in (work, *args):
+            owner = _owner_of(candidate)
+            queue = owner if isinstance(owner, Scheduled) else getattr(owner, "queue", None)
+            if isinstance(queue, Scheduled):
+                self._strike(queue, fault, again or queue.touch)
+                return
         log.error("a fault of the broker's own in %s", _named(work), exc_info=fault)
-        broken = getattr(owner, "broken", None)
+        broken = getattr(_owner_of(work), "broken", None)
         if broken is not None:
             self.attempt(broken)
 
-    def _strike(self, queue: Queue, fault: Exception, again: Callable[[], None]) -> None:
-        now = queue.broker.clock.monotonic()
-        count, before, known = queue.strikes
-        count = count + 1 if now - before <= STRIKES_SECONDS else 1
+    def _strike(self, queue: Scheduled, fault: Exception, again: Callable[[], None]) -> None:
         reason = f"{type(fault).__name__}: {fault}"
-        queue.strikes = (count, now, reason)
-        if reason != known:
+        count, is_new = queue.struck(reason, self._clock.monotonic())
+        if is_new:
             log.error("a fault of the broker's own in the work of %r", queue, exc_info=fault)
         if queue.deleted or queue.fault:
             return
@@ -84,10 +108,11 @@ class Faults:
 
 
 def _owner_of(work: object) -> object:
-    """Whose method it is."""
+    """Whose method it is, or whom it is called with."""
     while isinstance(work, partial):
-        if work.args and isinstance(work.args[0], Queue):
-            return work.args[0]
+        for argument in work.args:
+            if isinstance(argument, Scheduled):
+                return argument
         work = work.func
     return getattr(work, "__self__", work)
 

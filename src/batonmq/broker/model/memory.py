@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from batonmq.broker.lanes.lane import Lane
-
 # What a message costs in memory beside its bytes: four objects and their places in lists, measured with tracemalloc.
 OVERHEAD = 560
 # What every queue may keep in memory however little is left: some dozens of small messages; where thousands of queues
@@ -26,24 +21,20 @@ class Memory:
         # One queue alone takes at most half of the budget.
         self.window = limit // 2
 
+    def use(self, size: int) -> None:
+        """So many bytes more are in use, or fewer if it is negative."""
+        self.used += size
+
     def least(self, own: int) -> int:
         """How many bytes a window may have in any case; ``own``: how many of those in use are its own."""
         return WINDOW_MIN if self.used - own <= self.limit + self.limit // 2 else WINDOW_LEAST
 
-    def share_of(self, lane: Lane) -> int:
-        """How many bytes the lane's window may have as things stand."""
-        return min(self.window, max(self.least(lane.counted), self.limit - self.used + lane.counted))
+    def share_of(self, own: int) -> int:
+        """How many bytes a window may have as things stand; ``own``: how many of those in use are its own."""
+        return min(self.window, max(self.least(own), self.limit - self.used + own))
 
-    def account(self, lane: Lane) -> None:
-        """Take note of how much a lane's window has grown or shrunk, and leave its tail to the store if it must be."""
-        self.used += lane.bytes - lane.counted
-        lane.counted = lane.bytes
-        if not lane.store.pages:
-            return
-        most = self.window
-        if self.used > self.limit:
-            most = max(self.least(lane.counted), lane.bytes - (self.used - self.limit))
-        if lane.bytes > most:
-            lane.shrink(most)
-            self.used += lane.bytes - lane.counted
-            lane.counted = lane.bytes
+    def most(self, own: int) -> int:
+        """To how many bytes a window of ``own`` bytes, all of them counted, is to shrink if it has more."""
+        if self.used <= self.limit:
+            return self.window
+        return max(self.least(own), own - (self.used - self.limit))

@@ -29,7 +29,7 @@ class Timer:
 class Timetable:
     """Calls in the order of their time."""
 
-    __slots__ = ("_clean_at", "_clock", "_heap", "_number", "on_change")
+    __slots__ = ("_clean_at", "_clock", "_heap", "_number", "_on_change")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -37,8 +37,11 @@ class Timetable:
         self._number = count()
         # Calls that were taken back stay in the heap until their time; beyond this length it is cleaned.
         self._clean_at = 1024
-        # Set by the host: the earliest time has changed.
-        self.on_change: Callable[[], None] | None = None
+        self._on_change: Callable[[], None] | None = None
+
+    def on_change(self, callback: Callable[[], None] | None) -> None:
+        """Have it called whenever the earliest time has changed."""
+        self._on_change = callback
 
     def after(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call once, that many seconds from now (0 or less: at the next run)."""
@@ -48,8 +51,8 @@ class Timetable:
             self._clean_at = 2 * len(self._heap) + 1024
         timer = Timer(self._clock.monotonic() + seconds, callback)
         heapq.heappush(self._heap, (timer.due, next(self._number), timer))
-        if self._heap[0][2] is timer and self.on_change is not None:
-            self.on_change()
+        if self._heap[0][2] is timer and self._on_change is not None:
+            self._on_change()
         return timer
 
     def next_due(self) -> float | None:

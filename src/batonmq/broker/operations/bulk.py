@@ -10,11 +10,11 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from batonmq.broker.features.dead_letters import COUNT, REASON, deaths_of, uncounted
-from batonmq.broker.features.room import has_room_for
 from batonmq.broker.queues.browsing import STEP_SECONDS, Walk
-from batonmq.broker.queues.enqueue import enter
+from batonmq.broker.queues.enqueue import move_in
+from batonmq.broker.queues.requeue import put_back
 from batonmq.errors import BrokerError, StoreError
-from batonmq.message import DURABLE, GONE, READY, Message, QueuedMessage
+from batonmq.message import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from batonmq.broker.model.consumer import Selector
     from batonmq.broker.queues.queue import Queue
     from batonmq.fields import FieldValue
+    from batonmq.message import QueuedMessage
     from batonmq.store.interface import StoredMessage
 
 # What dead-lettering adds to the headers; a message that is replayed begins anew.
@@ -30,25 +31,6 @@ DEATH_HEADERS = frozenset(
     {"x-death", COUNT, REASON}
     | {f"x-{which}-death-{part}" for which in ("first", "last") for part in ("queue", "reason", "exchange")}
 )
-
-
-def put(queue: Queue, message: Message) -> bool:
-    """A message that comes from another queue, not from a producer: no delay, and no look for a duplicate of it.
-
-    False: the queue is full, and is one that refuses.
-    """
-    if queue.deleted or not has_room_for(queue, 1, message.size):
-        return False
-    queue.expect(message)
-    lane = queue.lane_for(message)
-    queued = QueuedMessage(message, lane, lane.next_row)
-    lane.next_row += 1
-    queue.expiry.stamp(queued)
-    if queue.kept and message.properties.persistent:
-        queued.stored = DURABLE
-        queue.store.insert(queued)
-    enter(queue, queued)
-    return True
 
 
 class Sweep(ABC):
@@ -86,7 +68,7 @@ class Sweep(ABC):
         except StoreError as error:
             self._end(error.reason)
             return
-        clock = self.queue.broker.clock
+        clock = self.queue.scheduler.clock
         until = clock.monotonic() + STEP_SECONDS
         for lane, entry in entries or ():
             if self._most is not None and self.count + len(self._taken) >= self._most:
@@ -97,10 +79,10 @@ class Sweep(ABC):
                 self._walk.back_to(lane, entry.row)
                 break
         if self._taken:
-            broker = self.queue.broker
-            self._batch = broker.store.batch
-            broker.await_commit(self)
-            broker.on_work()
+            scheduler = self.queue.scheduler
+            self._batch = scheduler.store.batch
+            scheduler.commits.wait(self)
+            scheduler.wake()
             self.queue.touch()
         else:
             self._go_on()
@@ -114,7 +96,7 @@ class Sweep(ABC):
             self.skipped += 1
             return True
         queued = lane.take(entry)
-        queued.state = GONE
+        queued.leave()
         if queued.stored:
             lane.store.delete(queued)
         self._taken.append(queued)
@@ -125,7 +107,7 @@ class Sweep(ABC):
         if self.error is not None or is_full or self._walk.finished:
             self._end(self.error)
         else:
-            self.queue.broker.when_read(self._step)
+            self.queue.scheduler.call(self._step)
 
     def _end(self, error: str | None) -> None:
         self.error = error
@@ -136,7 +118,7 @@ class Sweep(ABC):
     def batch_committed(self, batch: int) -> None:
         """See ``CommitWaiter``."""
         if batch < self._batch:
-            self.queue.broker.await_commit(self)
+            self.queue.scheduler.commits.wait(self)
             return
         self.count += len(self._taken)
         self._taken.clear()
@@ -145,15 +127,13 @@ class Sweep(ABC):
     def batch_failed(self, batch: int, error: StoreError) -> None:
         """What was inserted elsewhere is not kept, so it stays here."""
         if batch < self._batch:
-            self.queue.broker.await_commit(self)
+            self.queue.scheduler.commits.wait(self)
             return
         for queued in reversed(self._taken):
             if queued.stored:
-                queued.lane.store.undelete(queued)
-            queued.state = READY
-            queued.lane.put_back(queued)
-            if self.queue.selection is not None:
-                self.queue.selection.came_back(queued)
+                self.queue.store.undelete(queued)
+            queued.stay()
+            put_back(self.queue, queued)
         self._taken.clear()
         self.queue.touch()
         self._end(error.reason)
@@ -181,7 +161,7 @@ class Move(Sweep):
         self._target = target
 
     def take_over(self, message: Message) -> bool | None:
-        return put(self._target, message) or None
+        return move_in(self._target, message) or None
 
 
 class Replay(Sweep):
@@ -205,7 +185,7 @@ class Replay(Sweep):
         target = self._target or self._origin(message, headers)
         if target is None or target is self.queue:
             return False
-        return put(target, alive(message, headers)) or None
+        return move_in(target, alive(message, headers)) or None
 
     def _origin(self, message: Message, headers: dict[str, FieldValue]) -> Queue | None:
         for name in origins(message, headers):

@@ -65,7 +65,7 @@ class Operations(Declarations):
         if exchange.internal:
             raise AccessRefused(f"cannot publish to internal {self._described('exchange', exchange_name)}")
         # While the store cannot write, each message is looked at: only persistent ones are refused.
-        by_key = self._goes_by_key(exchange) and self.vhost.broker.store.error is None
+        by_key = self._goes_by_key(exchange) and self.vhost.store.error is None
         targets = self.vhost.route(exchange, [routing_key], NO_HEADERS) if by_key else []
         return Route(self.vhost.version, exchange, targets, by_key=by_key)
 

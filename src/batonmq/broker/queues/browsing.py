@@ -76,7 +76,7 @@ class Browsed(NamedTuple):
     """A message as a browser sees it."""
 
     message: Message
-    deliveries: int
+    return_count: int
     """How often it came back from a consumer."""
     expires_at: int
     """Milliseconds of the epoch; 0: never."""
@@ -101,12 +101,12 @@ class Browser:
     def read(self, most: int) -> list[Browsed]:
         """The next messages, not more than ``most`` or about a mebibyte, in a few milliseconds. Raises StoreError.
 
-        Empty, and not ``finished``: ask again, best from ``Broker.when_read``. Messages whose
+        Empty, and not ``finished``: ask again, best from ``Scheduler.call``. Messages whose
         time is over are left out.
         """
         found = self._found
-        clock = self._queue.broker.clock
-        now = int(clock.time() * 1000)
+        clock = self._queue.scheduler.clock
+        now = self._queue.scheduler.now()
         until = clock.monotonic() + STEP_SECONDS
         for _ in range(2):
             if len(found) >= most or clock.monotonic() > until:
@@ -118,7 +118,7 @@ class Browser:
                 if entry.expires_at and entry.expires_at <= now:
                     continue
                 if self._selector is None or self._selector.matches(entry.message):
-                    found.append(Browsed(entry.message, entry.deliveries, entry.expires_at))
+                    found.append(Browsed(entry.message, entry.return_count, entry.expires_at))
                 if self._selector is not None and clock.monotonic() > until:
                     self._walk.back_to(lane, entry.row)
                     break

@@ -1,57 +1,49 @@
-"""The way of a message out of a queue: plain, and where its consumers or its messages are not all alike."""
+"""The one door out of a queue: messages go to consumers with room, or to somebody who fetches one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from batonmq.broker.features.expiry import NOW_OR_NEVER
-from batonmq.broker.model.memory import OVERHEAD
-from batonmq.message import DURABLE, GONE, HELD
+from batonmq.broker.features.revoked import take_back
+from batonmq.message import DURABLE, HELD, hold_all
 from batonmq.store.interface import POSITION_MASK
 
 if TYPE_CHECKING:
     from batonmq.broker.lanes.lane import Lane
     from batonmq.broker.model.consumer import Consumer
-    from batonmq.broker.queues.queue import Queue
+    from batonmq.broker.queues.featured import FeaturedQueue
     from batonmq.message import QueuedMessage
 
 
-# A consumer gets so many bytes in one go before it is asked again whether it has room.
-BATCH_BYTES = 256 << 10
-
-
-def dispatch_plain(queue: Queue) -> None:
+def dispatch_plain(queue: FeaturedQueue) -> None:
     """Hand out what is at hand of a queue's one lane, where nothing counts but who has room."""
     lane = queue.lane
-    ready = lane.ready
     takers = queue.takers
     before = lane.handed
-    while ready and (consumer := takers.head()) is not None:
+    while lane.ready and (consumer := takers.head()) is not None:
         room = consumer.room()
         if not room:
-            pass_over(queue, consumer)
+            queue.pass_over(consumer)
             continue
         # Among several each gets one message in turn; one alone gets what it has room for.
-        batch = _take_batch(lane, room if len(takers) == 1 else 1)
+        batch = lane.take_batch(room if len(takers) == 1 else 1)
+        returned = [queued for queued in batch if queued.return_count]
         waits = _must_any_wait(queue, batch)
-        if not consumer.no_ack:
-            queue.unsettled += len(batch)
-        for queued in batch:
-            if consumer.no_ack:
-                queued.state = GONE
-                if queued.stored:
-                    queue.store.delete(queued)
-                continue
-            queued.state = HELD
-            queued.holder = consumer
-            if queued.deliveries and queued.stored == DURABLE:
-                queue.store.update(queued)
+        if consumer.no_ack:
+            queue.passed_on(batch, len(returned))
+        else:
+            queue.handed_out(len(batch), len(returned))
+            hold_all(batch, consumer)
+            for queued in returned:
+                if queued.stored == DURABLE:
+                    queue.store.update(queued)
         try:
             consumer.deliver_all(batch)
         except BaseException:
             _recall(queue, consumer, batch)
             raise
-        if waits and not _is_noted(queue, lane, batch):
+        if waits and (returned or not _is_noted(queue, lane)):
             consumer.hold(queue.store.batch)
         if consumer.waiting:
             takers.served(consumer)
@@ -59,25 +51,7 @@ def dispatch_plain(queue: Queue) -> None:
         queue.store.mark_handed(lane.lane_id, lane.handed & POSITION_MASK)
 
 
-def _take_batch(lane: Lane, most: int) -> list[QueuedMessage]:
-    """The head of the window: so many messages, or what makes up a write to a socket."""
-    ready = lane.ready
-    batch: list[QueuedMessage] = []
-    size = 0
-    while ready and len(batch) < most and size < BATCH_BYTES:
-        queued = ready.popleft()
-        if queued.state == GONE:
-            lane.gone -= 1
-            continue
-        size += queued.message.size + OVERHEAD
-        batch.append(queued)
-    lane.bytes -= size
-    if batch and batch[-1].row > lane.handed:
-        lane.handed = batch[-1].row
-    return batch
-
-
-def must_wait(queue: Queue, queued: QueuedMessage) -> bool:
+def must_wait(queue: FeaturedQueue, queued: QueuedMessage) -> bool:
     """Must the hand-over of this message be noted in the store before its client may see it?
 
     Not when the message itself is written with the same batch: should the process be killed before that, it was never
@@ -86,25 +60,30 @@ def must_wait(queue: Queue, queued: QueuedMessage) -> bool:
     store = queue.store
     if store.error is not None:
         # Nobody waits for a disk that takes nothing; a note may be possible all the same.
-        if queue.kept and queued.stored == DURABLE and not queued.deliveries:
-            store.note_handed(queued.lane.lane_id, queued.lane.handed & POSITION_MASK)
+        if queue.kept and queued.stored == DURABLE and not queued.return_count:
+            lane = queue.lane_at(queued.row)
+            if lane is not None:
+                store.note_handed(lane.lane_id, lane.handed & POSITION_MASK)
         return False
     if queue.moved_in > store.committed:
         return True
     return queue.kept and queued.stored == DURABLE and not store.is_pending(queued)
 
 
-def must_hold(queue: Queue, queued: QueuedMessage, *, no_ack: bool) -> bool:
+def must_hold(queue: FeaturedQueue, queued: QueuedMessage, *, no_ack: bool) -> bool:
     """The same of one message that was just taken, before it counts as accepted with ``no_ack``.
 
     That is no reason for a commit: a note will do, where one can tell which message it was.
     """
     if not must_wait(queue, queued):
         return False
-    return not (no_ack and queue.selection is None and _is_noted(queue, queued.lane, [queued]))
+    if not no_ack or queue.selection is not None or queued.return_count:
+        return True
+    lane = queue.lane_at(queued.row)
+    return lane is None or not _is_noted(queue, lane)
 
 
-def _must_any_wait(queue: Queue, batch: list[QueuedMessage]) -> bool:
+def _must_any_wait(queue: FeaturedQueue, batch: list[QueuedMessage]) -> bool:
     """The first that is durable tells: those behind it came later, and are written no earlier."""
     if queue.kept or queue.moved_in > queue.store.committed:
         for queued in batch:
@@ -113,63 +92,63 @@ def _must_any_wait(queue: Queue, batch: list[QueuedMessage]) -> bool:
     return False
 
 
-def _is_noted(queue: Queue, lane: Lane, batch: list[QueuedMessage]) -> bool:
-    """Is it noted beside the store that these were handed out?
+def _is_noted(queue: FeaturedQueue, lane: Lane) -> bool:
+    """Is it noted beside the store up to where messages were handed out, none of which had come back before?
 
     What comes again has a count, which a commit keeps; and a note of what the store may not have yet tells nothing.
     """
     if queue.moved_in > queue.store.committed:
         return False
-    for queued in batch:
-        if queued.deliveries:
-            return False
     return queue.store.note_handed(lane.lane_id, lane.handed & POSITION_MASK)
 
 
-def dispatch_featured(queue: Queue) -> None:
-    """What ``Queue.dispatch`` does where more counts than who has room."""
+def dispatch_featured(queue: FeaturedQueue) -> None:
+    """The same where more counts than who has room."""
     if queue.paused:
         return
-    if queue.selection is not None:
-        queue.selection.dispatch()
+    selection = queue.selection
+    if selection is not None:
+        selection.begin()
+        while queue.takers and (found := selection.next()) is not None:
+            _deliver(queue, *found)
+        selection.end()
         return
-    while (consumer := next_taker(queue)) is not None:
-        queued = queue.take()
+    while (consumer := _next_taker(queue)) is not None:
+        queued = take(queue, consumer)
         if queued is None:
             return
-        queued.holder = consumer
-        deliver(queue, consumer, queued)
+        _deliver(queue, consumer, queued)
 
 
-def deliver(queue: Queue, consumer: Consumer, queued: QueuedMessage) -> None:
+def _deliver(queue: FeaturedQueue, consumer: Consumer, queued: QueuedMessage) -> None:
     """One message that was just taken goes to a consumer."""
     try:
         waits = must_hold(queue, queued, no_ack=consumer.no_ack)
         if consumer.no_ack:
             queue.accept(queued)
         else:
-            queue.watch_deadline(queued)
+            queue.watch_deadline(queued, consumer)
         consumer.deliver(queued)
     except BaseException:
         _recall(queue, consumer, [queued])
         raise
     if waits:
         consumer.hold(queue.store.batch)
-    served(queue, consumer)
+    # It may have been withdrawn by what the delivery led to.
+    if consumer.waiting:
+        queue.takers.served(consumer)
 
 
-def _recall(queue: Queue, consumer: Consumer, batch: list[QueuedMessage]) -> None:
+def _recall(queue: FeaturedQueue, consumer: Consumer, batch: list[QueuedMessage]) -> None:
     """The hand-over has failed, and who knows how far it came: back, counted and marked; what was said is void.
 
     Others are served before the consumer is asked again.
     """
-    from batonmq.broker.queues.revoked import take_back  # the queue, which it builds on, imports this module
-
     queue.withdraw(consumer)
-    queue.release([take_back(queued) for queued in batch if queued.state == HELD])
+    queue.release([take_back(queued, queue) for queued in batch if queued.state == HELD])
 
 
-def next_taker(queue: Queue) -> Consumer | None:
+def _next_taker(queue: FeaturedQueue) -> Consumer | None:
     """Who is served next: of those in line the highest priority, and of these the longest waiting; now at the head.
 
     Whoever has lost its room since it was offered is passed over.
@@ -177,25 +156,15 @@ def next_taker(queue: Queue) -> Consumer | None:
     while (consumer := queue.takers.head()) is not None:
         if consumer.has_room():
             return consumer
-        pass_over(queue, consumer)
+        queue.pass_over(consumer)
     return None
 
 
-def pass_over(queue: Queue, consumer: Consumer) -> None:
-    """It has no room: others are served meanwhile."""
-    queue.withdraw(consumer)
-    consumer.passed_over()
+def take(queue: FeaturedQueue, holder: Consumer | None) -> QueuedMessage | None:
+    """The next message that is at hand, now held by a consumer, or by somebody who fetches it (None).
 
-
-def served(queue: Queue, consumer: Consumer) -> None:
-    """It has been given a message: the others in line come first now."""
-    # It may have been withdrawn by what the delivery led to.
-    if consumer.waiting:
-        queue.takers.served(consumer)
-
-
-def take(queue: Queue) -> QueuedMessage | None:
-    """What ``Queue.take`` does."""
+    One whose time is over does not count: it expires here.
+    """
     if queue.paused:
         return None
     if queue.selection is not None:
@@ -206,11 +175,10 @@ def take(queue: Queue) -> QueuedMessage | None:
             if queued.expires_at > NOW_OR_NEVER and queue.expiry.is_over(queued):
                 queue.expiry.drop(queued)
                 continue
-            queued.state = HELD
-            queued.holder = None
-            queue.unsettled += 1
+            queued.hold(holder)
+            queue.handed_out(1, 1 if queued.return_count else 0)
             if queued.stored == DURABLE:
-                if queued.deliveries:
+                if queued.return_count:
                     queue.store.update(queued)
                 queue.store.mark_handed(lane.lane_id, lane.handed & POSITION_MASK)
             return queued

@@ -1,17 +1,26 @@
-"""The way of a message into a queue of which more is asked than to keep it: by its settings or by its headers."""
+"""The one door into a queue: whatever takes a new place in it comes this way.
+
+    published, dead-lettered, moved, a repeated copy ..... ``place``
+    fallen due ........................................... ``enter``
+
+The plain path (``Queue.publish``) asks for nothing of this, and goes to the lane at once.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.broker.features.length_limit import make_room, refuses
-from batonmq.broker.features.publish_headers import MARK, due_of, key_of
+from batonmq.broker.features.dead_letters import dead_letter_message
+from batonmq.broker.features.length_limit import has_room_for, make_room, refuses
+from batonmq.broker.features.publish_headers import MARK, due_of, key_of, without_times
 from batonmq.broker.features.schedules import SCHEDULE_MARK
-from batonmq.message import DURABLE, QueuedMessage
+from batonmq.broker.model.settings import REJECT_PUBLISH_DLX
+from batonmq.message import DURABLE, IN_MEMORY, READY
 
 if TYPE_CHECKING:
-    from batonmq.broker.queues.queue import Queue
-    from batonmq.message import Message
+    from batonmq.broker.lanes.lane import Lane
+    from batonmq.broker.queues.featured import FeaturedQueue
+    from batonmq.message import Message, QueuedMessage
 
 # What became of a published message.
 REFUSED = -1
@@ -22,52 +31,98 @@ STORED = 1
 """It is in the queue, and safe once the batch that is being collected is committed."""
 
 
-def publish_featured(queue: Queue, message: Message) -> int:
-    """What ``Queue.publish`` does where messages are not all alike. Raises PreconditionFailed for headers that mean
-    nothing, which a protocol has refused before.
+def publish_featured(queue: FeaturedQueue, message: Message) -> int:
+    """What a producer, or an exchange, sends to a queue, where its settings or the message's headers ask for more.
+
+    Tells REFUSED, KEPT or STORED. Raises PreconditionFailed for headers that mean nothing, which a protocol has refused
+    before.
     """
     due = 0
     key: bytes | None = None
     properties = message.properties
     if properties.mentions_either(MARK, SCHEDULE_MARK):
         headers = properties.headers or {}
-        due = due_of(headers, int(queue.broker.clock.time() * 1000))
+        due = due_of(headers, queue.scheduler.now())
         # What was dead-lettered is sent again by the broker, and not by mistake.
         if queue.settings.deduplicates and not message.is_dead_letter:
             key = key_of(headers)
             if key is not None and queue.deduplication().is_known(key, message):
                 return STORED if queue.deduplication().is_uncommitted(key) else KEPT
-    if queue.settings.limits_length and not due and refuses(queue, message):
+    if queue.settings.limits_length and not due and _is_refused(queue, message):
         return REFUSED
     is_stored = queue.kept and properties.persistent
     if key is not None:
         queue.deduplication().note(key, is_stored=is_stored)
     if due:
-        queue.delaying().add(message, due)
+        queue.postpone(message, due)
     else:
-        lane = queue.lane_for(message)
-        queued = QueuedMessage(message, lane, lane.next_row)
-        lane.next_row += 1
-        queue.expiry.stamp(queued)
-        if is_stored:
-            queued.stored = DURABLE
-            queue.store.insert(queued)
-        enter(queue, queued)
+        place(queue, message, DURABLE if is_stored else IN_MEMORY)
     return STORED if is_stored else KEPT
 
 
-def enter(queue: Queue, queued: QueuedMessage) -> None:
-    """A message takes the place at the tail that it was given; whatever has to be in the store is there."""
+def move_in(queue: FeaturedQueue, message: Message) -> bool:
+    """A message that comes from another queue, not from a producer: no delay, and no look for a duplicate of it.
+
+    False: the queue is full, and is one that refuses, or is gone.
+    """
+    if queue.deleted or not has_room_for(queue, 1, message.size):
+        return False
+    queue.expect(message)
+    place(queue, message, DURABLE if queue.kept and message.properties.persistent else IN_MEMORY)
+    return True
+
+
+def copy_in(queue: FeaturedQueue, origin: QueuedMessage) -> None:
+    """A copy of a message that waits, without what made it wait; refused as one that is published would be.
+
+    It goes to the store with the batch that holds what becomes of ``origin``, and is owed to that: should the batch
+    fail, both are tried again.
+    """
+    properties = origin.message.properties
+    headers = without_times(properties.headers or {}) or None
+    copy = origin.message.with_properties(properties.replace(headers=headers))
+    queue.expect(copy)
+    if queue.settings.limits_length and _is_refused(queue, copy):
+        return
+    is_stored = origin.stored == DURABLE
+    if is_stored:
+        queue.store.owe(copy, origin)
+    place(queue, copy, DURABLE if is_stored else IN_MEMORY)
+
+
+def _is_refused(queue: FeaturedQueue, message: Message) -> bool:
+    """Is it refused by a full queue? Then it may go to the dead letters."""
+    if not refuses(queue, message):
+        return False
+    queue.has_refused()
+    if queue.settings.overflow == REJECT_PUBLISH_DLX:
+        dead_letter_message(queue, queue.router, message, "maxlen")
+    return True
+
+
+def place(queue: FeaturedQueue, message: Message, stored: int) -> None:
+    """At the tail of the lane of its priority, kept as ``stored`` says (IN_MEMORY or DURABLE)."""
+    _entered(queue, queue.lane_for(message).enqueue(message, stored, queue.expiry.time_of(message)))
+
+
+def enter(queue: FeaturedQueue, queued: QueuedMessage, lane: Lane, *, is_new: bool) -> None:
+    """A message that has waited, and which the store may have under another row, at the tail of a lane."""
+    waited_at = queued.row
+    queued.fall_due(lane.next_place())
+    if is_new:
+        queued.expire_at(queue.expiry.time_of(queued.message))
+    if queued.stored:
+        queue.store.move(queued, waited_at)
+    lane.append(queued)
+    _entered(queue, queued)
+
+
+def _entered(queue: FeaturedQueue, queued: QueuedMessage) -> None:
     if not queued.message.properties.plain:
         queue.look_for_group(queued.message)
-    lane = queued.lane
-    paged = lane.paged
-    lane.append(queued)
-    if queued.expires_at:
-        if paged:
-            queue.expiry.watch_paged(queued.expires_at)
-        else:
-            queue.expiry.watch(queued)
+    # What was left to the store at once is watched as such.
+    if queued.expires_at and queued.state == READY:
+        queue.expiry.watch(queued)
     queue.touch()
     if queue.settings.limits_length:
         make_room(queue)

@@ -8,28 +8,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.message import DURABLE, HELD, READY
+from batonmq.message import DURABLE
 
 if TYPE_CHECKING:
     from batonmq.broker.model.consumer import Consumer
-    from batonmq.broker.queues.queue import Queue
+    from batonmq.broker.queues.featured import FeaturedQueue
     from batonmq.message import QueuedMessage
 
 
-def hand_on(queue: Queue, held: list[QueuedMessage]) -> None:
+def hand_on(queue: FeaturedQueue, held: list[QueuedMessage]) -> None:
     """These go to the next one that has the store; this broker hands nothing out any more."""
     for queued in held:
-        queue.unsettled -= 1
-        queued.holder = None
-        if queue.deleted:
+        queue.given_back()
+        lane = queue.lane_at(queued.row)
+        if lane is None:
             continue
         if queued.stored == DURABLE:
             queue.store.hold(queued)
-        queued.state = READY
-        queued.lane.put_back(queued)
+        queued.hand_on()
+        lane.put_back(queued)
 
 
-def reclaim(queue: Queue, row: int, count: int, holder: Consumer | None) -> QueuedMessage | None:
+def reclaim(queue: FeaturedQueue, row: int, count: int, holder: Consumer | None) -> QueuedMessage | None:
     """The ready message of that row is in the holder's hands, for the count-th time; None: it is gone, or another's.
 
     Never while the store is ``busy``. Raises StoreError.
@@ -38,16 +38,15 @@ def reclaim(queue: Queue, row: int, count: int, holder: Consumer | None) -> Queu
         entry = lane.find(row)
         if entry is None:
             continue
-        if entry.deliveries > count:
+        if entry.return_count > count:
             return None
         queued = lane.take(entry)
-        queued.state = HELD
-        queued.holder = holder
-        queued.deliveries = count - 1
-        queue.unsettled += 1
+        queued.hold(holder)
+        queued.count_as(count - 1)
+        queue.handed_out(1)
         if queued.stored == DURABLE:
             queue.store.hold(queued)
         if queue.selection is not None:
-            queue.selection.reclaimed(queued)
+            queue.selection.reclaimed(queued, holder)
         return queued
     return None

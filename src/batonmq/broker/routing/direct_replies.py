@@ -9,10 +9,9 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from batonmq.message import QueuedMessage
+from batonmq.message import QueuedMessage, Settlement
 
 if TYPE_CHECKING:
-    from batonmq.broker.lanes.lane import Lane
     from batonmq.broker.model.consumer import Consumer
     from batonmq.message import Message
 
@@ -23,6 +22,39 @@ PREFIX = REPLY_TO + "."
 def is_volatile(name: str) -> bool:
     """Does the name stand for a way of replies, and never for a queue that could be made?"""
     return name.startswith(REPLY_TO)
+
+
+class Nobody(Settlement):
+    """Settles what is in no queue: replies are handed out and gone."""
+
+    __slots__ = ()
+
+    name = ""
+
+    def accept(self, queued: QueuedMessage) -> None:
+        """It is gone already."""
+
+    def release(self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True) -> None:
+        """There is no place to which it could come back."""
+
+    def reject(self, queued: QueuedMessage, reason: str = "") -> None:
+        """It is gone already."""
+
+    def unsettle(self, queued: QueuedMessage) -> None:
+        """Nothing was settled."""
+
+    def renew(self, queued: QueuedMessage, seconds: float) -> bool:
+        """It has no deadline, and is not held."""
+        return False
+
+    def lost(self, queued: QueuedMessage) -> None:
+        """No store has it."""
+
+    def touch(self) -> None:
+        """There is nothing to hand out."""
+
+
+NOBODY = Nobody()
 
 
 class ReplyTarget:
@@ -41,9 +73,8 @@ class ReplyTarget:
 
     def publish(self, message: Message) -> int:
         """Deliver at once; there is no queue in which it could wait."""
-        # The lane of a message that is never queued is never looked at.
-        lane: Lane = None  # type: ignore[assignment]
-        self.consumer.deliver(QueuedMessage(message, lane, 0))
+        # Nobody settles a message that is never queued.
+        self.consumer.deliver(QueuedMessage(message, NOBODY, 0))
         return 0
 
     def expect(self, message: Message) -> None:

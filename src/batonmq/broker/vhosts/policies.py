@@ -137,7 +137,7 @@ class Policies:
                 "priority": policy.priority,
                 "definition": dict(policy.definition),
             }
-            self._vhost.broker.store.define(Definition("policy", self._vhost.name, policy.name, value))
+            self._vhost.store.define(Definition("policy", self._vhost.name, policy.name, value))
         self._apply()
 
     def clear(self, name: str) -> None:
@@ -146,7 +146,7 @@ class Policies:
             raise NotFound(f"no policy '{name}' in vhost '{self._vhost.name}'")
         self._not_fixed(name)
         del self._by_name[name]
-        self._vhost.broker.store.forget("policy", self._vhost.name, name)
+        self._vhost.store.forget("policy", self._vhost.name, name)
         self._apply()
 
     def restore(self, definition: Definition) -> None:
@@ -181,20 +181,20 @@ class Policies:
 
     def _apply_some(self) -> None:
         """For as long as a turn may take: a change for ten thousand queues takes half a second."""
-        broker = self._vhost.broker
-        until = broker.clock.monotonic() + APPLY_SECONDS
+        scheduler = self._vhost.scheduler
+        until = scheduler.clock.monotonic() + APPLY_SECONDS
         try:
-            while self._waiting and broker.clock.monotonic() <= until:
+            while self._waiting and scheduler.clock.monotonic() <= until:
                 target = next(iter(self._waiting))
                 del self._waiting[target]
                 if isinstance(target, Exchange):
                     self.apply_to_exchange(target)
                 elif not target.deleted:
-                    broker.faults.attempt(self.apply_to_queue, target)
+                    scheduler.faults.attempt(self.apply_to_queue, target)
         finally:
-            self._vhost.version += 1
+            self._vhost.changed()
             if self._waiting:
-                broker.timetable.after(PAUSE_SECONDS, self._apply_some)
+                scheduler.timetable.after(PAUSE_SECONDS, self._apply_some)
 
     # ------------------------------------------------------------------ what they do
 
@@ -236,7 +236,7 @@ class Policies:
         if timer is not None:
             timer.stop()
         if queue.settings.expires is not None:
-            self._idle[queue] = IdleTimer(queue)
+            self._idle[queue] = IdleTimer(queue, queue.remove)
 
     def forget(self, queue: Queue) -> None:
         """The queue is gone."""

@@ -11,19 +11,20 @@ from batonmq.broker.features.length_limit import drop_what_is_too_much
 from batonmq.errors import BatonError, StoreCorrupt, StoreError
 
 if TYPE_CHECKING:
-    from batonmq.broker.vhosts.broker import Broker
-    from batonmq.store.interface import Definition, LaneRecord
+    from batonmq.broker.vhosts.vhost import VirtualHost
+    from batonmq.store.interface import Definition, LaneRecord, Store
 
 log = logging.getLogger("batonmq.broker")
 
 # By virtual host and queue: those of which no queue was made yet.
+AddVhost: TypeAlias = "Callable[[str], VirtualHost]"
 Lanes: TypeAlias = "dict[tuple[str, str], list[LaneRecord]]"
 
 
-def restore(broker: Broker) -> None:
+def restore(add_vhost: AddVhost, store: Store) -> None:
     """Open the store and make all that it defines again; messages are read as they are wanted. Raises StoreError."""
-    snapshot = broker.store.open()
-    broker.add_vhost("/")
+    snapshot = store.open()
+    add_vhost("/")
     lanes: Lanes = {}
     for record in snapshot.lanes:
         lanes.setdefault((record.vhost, record.queue), []).append(record)
@@ -33,24 +34,24 @@ def restore(broker: Broker) -> None:
     for kind, make in MAKE.items():
         for definition in by_kind.get(kind, []):
             try:
-                make(broker, definition, lanes)
+                make(add_vhost(definition.vhost), definition, lanes)
             except StoreError:
                 raise
             except (BatonError, KeyError, TypeError, ValueError) as error:
                 what = f"{kind} {definition.name!r} cannot be made of its definition"
                 raise StoreCorrupt(f"the store is damaged: {what}: {error!r}") from error
-    for vhost in broker.vhosts.values():
-        for queue in vhost.queues.values():
+    for name in sorted({definition.vhost for definition in by_kind.get("queue", [])}):
+        for queue in add_vhost(name).queues.values():
             drop_what_is_too_much(queue)
     for (vhost_name, name), leftover in lanes.items():
         for record in leftover:
-            _leave(broker, vhost_name, name, record)
+            _leave(store, vhost_name, name, record)
 
 
-def _leave(broker: Broker, vhost: str, name: str, record: LaneRecord) -> None:
+def _leave(store: Store, vhost: str, name: str, record: LaneRecord) -> None:
     """A lane without its queue, which goes with it in one transaction: a damaged file has one."""
     if not record.waiting:
-        broker.store.drop_lane(record.lane_id)
+        store.drop_lane(record.lane_id)
         return
     log.error(
         "the store has %d messages of queue %r in virtual host %r, and no such queue; they are left in the file,"
@@ -61,12 +62,12 @@ def _leave(broker: Broker, vhost: str, name: str, record: LaneRecord) -> None:
     )
 
 
-def _restore_policy(broker: Broker, definition: Definition, _: Lanes) -> None:
-    broker.add_vhost(definition.vhost).policies.restore(definition)
+def _restore_policy(vhost: VirtualHost, definition: Definition, _: Lanes) -> None:
+    vhost.policies.restore(definition)
 
 
-def _restore_exchange(broker: Broker, definition: Definition, _: Lanes) -> None:
-    broker.add_vhost(definition.vhost).add_exchange(
+def _restore_exchange(vhost: VirtualHost, definition: Definition, _: Lanes) -> None:
+    vhost.add_exchange(
         definition.name,
         str(definition.value["type"]),
         durable=True,
@@ -77,8 +78,8 @@ def _restore_exchange(broker: Broker, definition: Definition, _: Lanes) -> None:
     )
 
 
-def _restore_queue(broker: Broker, definition: Definition, lanes: Lanes) -> None:
-    queue = broker.add_vhost(definition.vhost).add_queue(
+def _restore_queue(vhost: VirtualHost, definition: Definition, lanes: Lanes) -> None:
+    queue = vhost.add_queue(
         definition.name,
         durable=True,
         auto_delete=bool(definition.value["auto_delete"]),
@@ -90,20 +91,19 @@ def _restore_queue(broker: Broker, definition: Definition, lanes: Lanes) -> None
         queue.pause(True)
 
 
-def _restore_binding(broker: Broker, definition: Definition, _: Lanes) -> None:
-    vhost = broker.add_vhost(definition.vhost)
+def _restore_binding(vhost: VirtualHost, definition: Definition, _: Lanes) -> None:
     source_name, kind, name, routing_key, _ = json.loads(definition.name)
     source = vhost.exchanges.get(source_name)
     destination = (vhost.exchanges if kind == "exchange" else vhost.queues).get(name)
     if source is None or destination is None:
         log.error("a binding from %r to %s %r names what is not there; it is dropped", source_name, kind, name)
-        broker.store.forget("binding", definition.vhost, definition.name)
+        vhost.scheduler.store.forget("binding", definition.vhost, definition.name)
         return
     vhost.add_binding(source, destination, routing_key, definition.arguments, keep=False)
 
 
 # In this order: each needs what is before it.
-MAKE: dict[str, Callable[[Broker, Definition, Lanes], None]] = {
+MAKE: dict[str, Callable[[VirtualHost, Definition, Lanes], None]] = {
     "policy": _restore_policy,
     "exchange": _restore_exchange,
     "queue": _restore_queue,

@@ -8,39 +8,39 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from batonmq.broker.vhosts.broker import Broker
+    from batonmq.broker.model.scheduler import Scheduler
 
 # Seconds without a batch that count as quiet, and the pause between two steps once it is.
 QUIET = 1.0
 PAUSE = 0.02
 
 
-class Tidying:
+class Vacuum:
     """Told of every batch; asks the store to shrink by a step when a while has passed without one."""
 
-    __slots__ = ("_batch", "_broker", "_is_armed")
+    __slots__ = ("_batch", "_is_armed", "_scheduler")
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
         self._batch = 0
         self._is_armed = False
 
     def committed(self) -> None:
         """A batch is on the disk."""
-        if self._broker.store.is_sparse and not self._is_armed:
-            is_ours = self._broker.store.batch == self._batch + 1
+        if self._scheduler.store.is_sparse and not self._is_armed:
+            is_ours = self._scheduler.store.batch == self._batch + 1
             self._arm(PAUSE if is_ours else QUIET)
 
     def _arm(self, seconds: float) -> None:
         self._is_armed = True
-        self._batch = self._broker.store.batch
-        self._broker.timetable.after(seconds, self._look)
+        self._batch = self._scheduler.store.batch
+        self._scheduler.timetable.after(seconds, self._look)
 
     def _look(self) -> None:
         self._is_armed = False
-        store = self._broker.store
+        store = self._scheduler.store
         if store.batch != self._batch or store.busy or store.has_work():
             self._arm(QUIET)
         elif store.is_sparse:
             store.shrink()
-            self._broker.on_work()
+            self._scheduler.wake()

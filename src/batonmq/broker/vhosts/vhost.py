@@ -15,8 +15,8 @@ from batonmq.store.interface import Definition
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from batonmq.broker.model.scheduler import Scheduler
     from batonmq.broker.routing.exchanges.base import Destination, Target
-    from batonmq.broker.vhosts.broker import Broker
     from batonmq.fields import FieldValue
     from batonmq.message import Message
     from batonmq.properties import Properties
@@ -38,8 +38,9 @@ PREDECLARED = (
 class VirtualHost:
     """See the module. Changes here are not checked: ``Operations`` does that for clients."""
 
-    def __init__(self, broker: Broker, name: str) -> None:
-        self.broker = broker
+    def __init__(self, scheduler: Scheduler, name: str) -> None:
+        self.scheduler = scheduler
+        self.store = scheduler.store
         self.name = name
         # Rises with every change of what is bound to what: a remembered route is good while this stands.
         self.version = 0
@@ -60,7 +61,15 @@ class VirtualHost:
     def _find_target(self, name: str) -> Destination | None:
         return self.queues.get(name) or self.replies.find(name)
 
+    def changed(self) -> None:
+        """What is bound to what, or may be done, has changed: remembered routes are not good any more."""
+        self.version += 1
+
     # ------------------------------------------------------------------ exchanges
+
+    def exchange(self, name: str) -> Exchange | None:
+        """The exchange of that name, if there is one."""
+        return self.exchanges.get(name)
 
     def add_exchange(
         self,
@@ -82,7 +91,7 @@ class VirtualHost:
         self.version += 1
         if durable and keep:
             value = {"type": kind, "auto_delete": auto_delete, "internal": internal}
-            self.broker.store.define(Definition("exchange", self.name, name, value, arguments))
+            self.store.define(Definition("exchange", self.name, name, value, arguments))
         return exchange
 
     def remove_exchange(self, exchange: Exchange) -> None:
@@ -95,7 +104,7 @@ class VirtualHost:
             self._drop_binding(binding)
         self._drop_bindings_to(exchange)
         if exchange.durable:
-            self.broker.store.forget("exchange", self.name, exchange.name)
+            self.store.forget("exchange", self.name, exchange.name)
 
     # ------------------------------------------------------------------ queues
 
@@ -115,8 +124,11 @@ class VirtualHost:
         # An exclusive queue goes with its connection: nothing of it is ever needed after a restart.
         kept = durable and owner is None
         queue = Queue(
-            self,
             name,
+            self.name,
+            self.scheduler,
+            self,
+            self.remove_queue,
             durable=durable,
             kept=kept,
             auto_delete=auto_delete,
@@ -138,7 +150,7 @@ class VirtualHost:
         """Write what a queue was declared with, and whether it is paused, to the store, if it outlives a restart."""
         if queue.kept:
             value = {"auto_delete": queue.auto_delete, "paused": queue.paused}
-            self.broker.store.define(Definition("queue", self.name, queue.name, value, queue.arguments))
+            self.store.define(Definition("queue", self.name, queue.name, value, queue.arguments))
 
     def remove_queue(self, queue: Queue) -> int:
         """Delete a queue; tells how many messages were ready in it."""
@@ -149,7 +161,7 @@ class VirtualHost:
         self._drop_bindings_to(queue)
         self.policies.forget(queue)
         if queue.kept:
-            self.broker.store.forget("queue", self.name, queue.name)
+            self.store.forget("queue", self.name, queue.name)
         return queue.delete()
 
     # ------------------------------------------------------------------ bindings
@@ -173,7 +185,7 @@ class VirtualHost:
         self._bindings_to.setdefault(destination, {})[_key_of(source, routing_key, arguments)] = binding
         self.version += 1
         if keep and _is_kept(binding):
-            self.broker.store.define(Definition("binding", self.name, _binding_name(binding), {}, arguments))
+            self.store.define(Definition("binding", self.name, _binding_name(binding), {}, arguments))
 
     def find_binding(
         self,
@@ -206,7 +218,7 @@ class VirtualHost:
                 del self._bindings_to[binding.destination]
         self.version += 1
         if _is_kept(binding):
-            self.broker.store.forget("binding", self.name, _binding_name(binding))
+            self.store.forget("binding", self.name, _binding_name(binding))
         # An auto-delete exchange goes with the last binding from it, and may take others along.
         if source.auto_delete and not source.bindings:
             self.remove_exchange(source)
@@ -253,7 +265,7 @@ class VirtualHost:
         outcome = KEPT
         refused = False
         if len(targets) > 1:
-            self.broker.store.share(message)
+            self.store.share(message)
         for target in targets:
             result = target.publish(message)
             if result == STORED:

@@ -73,8 +73,8 @@ class Core:
         self.store = store
         self.clock = clock or Clock()
         self.broker = Broker(store, self.clock)
-        self.broker.is_serving = serves
-        self.broker.timetable.on_change = self._timers_changed
+        self.broker.serve(serves)
+        self.broker.attach(lambda: None, self._timers_changed)
         self._lock = threading.Lock()
         self._committed = threading.Condition(self._lock)
         self._keeper_wake = threading.Condition(self._lock)
@@ -122,7 +122,7 @@ class Core:
         while self.arrivals:
             arrivals, self.arrivals = self.arrivals, []
             for arrived in arrivals:
-                self.broker.faults.attempt(arrived)
+                self.broker.scheduler.faults.attempt(arrived)
             self.broker.end_turn()
         if self._lazy_at is None and (self.store.has_work() or self.broker.wants_turn):
             self._lazy_at = time.monotonic() + LAZY_SECONDS
@@ -138,7 +138,7 @@ class Core:
         """
         future = CommitFuture(self, self.store.batch, outcome)
         if sync:
-            self.store.must_sync = True
+            self.store.must_reach_disk()
         self._waiting.append(future)
         return future
 

@@ -72,6 +72,8 @@ class PullConsumer(Consumer):
         "on_late",
     )
 
+    queue: Queue
+
     def __init__(self, core: Core, queue: Queue, tag: str, prefetch: int, lease: float | None = None) -> None:
         asked = None if lease is None else {"x-consumer-timeout": max(1, round(lease * 1000))}
         super().__init__(queue, tag, arguments=asked)
@@ -245,9 +247,9 @@ class PullConsumer(Consumer):
             return False
         self._held[tag] = queued
         if seconds is None:
-            self.queue.watch_deadline(queued)
+            self.queue.watch_deadline(queued, self)
         else:
-            self.queue.watch_deadline(queued, max(1, round(seconds * 1000)))
+            self.queue.watch_deadline(queued, self, max(1, round(seconds * 1000)))
         return True
 
     def number_from(self, tag: int) -> None:
@@ -283,5 +285,5 @@ class PullConsumer(Consumer):
 def incoming(tag: int, queued: QueuedMessage) -> Incoming:
     """A queued message as the API shows it."""
     message = queued.message
-    count = queued.deliveries + 1
+    count = queued.return_count + 1
     return Incoming(Message.received(message.body, message.properties), count, count > 1, tag)

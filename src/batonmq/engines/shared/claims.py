@@ -100,7 +100,7 @@ class Claims:
     def _serve(self) -> None:
         broker = self._core.broker
         if not broker.is_serving and not self._is_over:
-            broker.is_serving = True
+            broker.serve()
             self._core.store.note_serving()
             for guest in [guest for guest in self.done if guest not in self._roll]:
                 self.forget(guest, ALL)

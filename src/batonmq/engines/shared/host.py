@@ -119,7 +119,7 @@ class Host:
             guest.wait(max(0.0, end - time.monotonic()))
 
     def _stop_serving(self) -> None:
-        self._core.broker.is_serving = False
+        self._core.broker.serve(False)
 
     def forked(self) -> None:
         """The parent listens."""

@@ -216,7 +216,7 @@ class Channel(Publishing):
         self.send(
             methods.BasicGetOk(
                 delivery_tag=tag,
-                redelivered=queued.deliveries > 0,
+                redelivered=queued.return_count > 0,
                 exchange=message.exchange,
                 routing_key=message.routing_key,
                 message_count=queue.ready_count,

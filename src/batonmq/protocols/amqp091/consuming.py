@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from batonmq.broker import Queue
     from batonmq.fields import FieldValue
+    from batonmq.message import Settlement as Settler
 
 log = logging.getLogger("batonmq.amqp")
 
@@ -135,13 +136,13 @@ class CountingConsumer(AmqpConsumer):
     __slots__ = ()
 
     def write(self, tag: int, batch: list[QueuedMessage]) -> None:
-        super().write(tag, [_with_count(queued) if queued.deliveries else queued for queued in batch])
+        super().write(tag, [_with_count(queued) if queued.return_count else queued for queued in batch])
 
 
 def _with_count(queued: QueuedMessage) -> QueuedMessage:
     """As it is shown to one consumer; what is in the queue stays as its producer sent it."""
-    shown = QueuedMessage(counted(queued.message, queued.deliveries), queued.lane, queued.row)
-    shown.deliveries = queued.deliveries
+    shown = QueuedMessage(counted(queued.message, queued.return_count), queued.settlement, queued.row)
+    shown.count_as(queued.return_count)
     return shown
 
 
@@ -200,11 +201,11 @@ class Settlement(ChannelState):
 
     def give_credit(self, deliveries: Iterable[tuple[int, QueuedMessage]]) -> None:
         """The consumers that these were delivered to may have as many more."""
-        consumers = set()
+        consumers: set[AmqpConsumer] = set()
         for _, queued in deliveries:
-            consumer = queued.holder
+            consumer: AmqpConsumer | None = queued.holder  # type: ignore[assignment]
             if consumer is not None:
-                consumer.credit += 1  # type: ignore[attr-defined]
+                consumer.credit += 1
                 self.credit += 1
                 consumers.add(consumer)
         if self.global_prefetch:
@@ -260,10 +261,10 @@ class Settlement(ChannelState):
             queued = self.unsettled.pop(tag, None)
             if queued is None:
                 raise ProtocolFailure(406, f"unknown delivery tag {tag}")
-            queued.lane.queue.accept(queued)
-            consumer = queued.holder
+            queued.settlement.accept(queued)
+            consumer: AmqpConsumer | None = queued.holder  # type: ignore[assignment]
             if consumer is not None:
-                consumer.credit += 1  # type: ignore[attr-defined]
+                consumer.credit += 1
                 self.credit += 1
                 if self.global_prefetch:
                     self._share((consumer,))
@@ -279,7 +280,7 @@ class Settlement(ChannelState):
     def accept_all(self, taken: list[tuple[int, QueuedMessage]]) -> None:
         """Settle as done with."""
         for _, queued in taken:
-            queued.lane.queue.accept(queued)
+            queued.settlement.accept(queued)
         self.give_credit(taken)
 
     def refuse(self, tag: int, *, multiple: bool, requeue: bool, failed: bool) -> None:
@@ -296,16 +297,16 @@ class Settlement(ChannelState):
         """Give back to the queues, each message to its old place."""
         # Room first: the release makes the queues hand out again, to this consumer as to any other.
         self.give_credit(taken)
-        by_queue: dict[Queue, list[QueuedMessage]] = {}
+        by_queue: dict[Settler, list[QueuedMessage]] = {}
         for _, queued in taken:
-            by_queue.setdefault(queued.lane.queue, []).append(queued)
+            by_queue.setdefault(queued.settlement, []).append(queued)
         for queue, held in by_queue.items():
             queue.release(held, failed=failed)
 
     def reject_all(self, taken: list[tuple[int, QueuedMessage]]) -> None:
         """Settle as unwanted: to the dead letters, or away."""
         for _, queued in taken:
-            queued.lane.queue.reject(queued)
+            queued.settlement.reject(queued)
         self.give_credit(taken)
 
     def recover(self, *, requeue: bool) -> None:

@@ -142,7 +142,7 @@ def append_deliveries(
             prefix.address(message.exchange, message.routing_key)
         payload = message.payload
         size = len(payload)
-        fields = _tag_fields(delivery_tag, queued.deliveries > 0)
+        fields = _tag_fields(delivery_tag, queued.return_count > 0)
         if message.framed_on == channel and size <= frame_max:
             out += (prefix.head, fields, prefix.tail, payload)
         elif not message.framed_on and 0 < size <= room and size == message.size:

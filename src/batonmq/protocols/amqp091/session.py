@@ -102,7 +102,7 @@ class AmqpSession(SpeakingSession):
         """See ``Pace``: judged by the queue of the last publish, as most clients publish to one at a time."""
         route = self._last_route
         self._last_route = None
-        return isinstance(route, Route) and route.queue is not None and route.queue.pace.is_behind()
+        return isinstance(route, Route) and route.queue is not None and route.queue.flow_control.is_behind()
 
     def _take_publishes(self, events: list[Event], at: int) -> int:
         """A run of publishes, or one; returns the place of the last. Raises ProtocolFailure, BrokerError."""

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from batonmq.broker import Queue
+    from batonmq.broker.model.consumer import Source
     from batonmq.protocols.amqp091.consuming import AmqpConsumer
 
 
@@ -23,7 +23,7 @@ class Line:
 
     def __init__(self) -> None:
         # Entries of those who left stay in the heaps until they are met, or become too many.
-        self._by_queue: OrderedDict[Queue, list[tuple[int, int, AmqpConsumer]]] = OrderedDict()
+        self._by_queue: OrderedDict[Source, list[tuple[int, int, AmqpConsumer]]] = OrderedDict()
         self._places: dict[AmqpConsumer, int] = {}
         self._last = 0
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batonmq.broker.features.room import first_full
+from batonmq.broker.features.length_limit import first_full
 from batonmq.errors import PreconditionFailed, ResourceError
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Transaction:
         """The store has kept nothing of the commit: what it settled is unsettled again. Its publishes are gone."""
         back, self._committing = self._committing, []
         for _, queued in back:
-            queued.lane.queue.unsettle(queued)
+            queued.settlement.unsettle(queued)
         self._channel.take_credit(back)
         self._put_back(back)
 

@@ -121,7 +121,7 @@ class CommitGate:
         """
         self._after_commit.append((self._broker.store.batch, done, failed))
         self._session.suspended = True
-        self._broker.store.must_sync = True
+        self._broker.store.must_reach_disk()
         self.await_commit()
         self._session.wake()
 

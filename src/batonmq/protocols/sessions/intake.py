@@ -158,4 +158,4 @@ class Intake(Generic[_Event]):
         Judged, once, by the queue of the last publish: most clients publish to one at a time.
         """
         route, self._route = self._route, None
-        return route is not None and route.queue is not None and route.queue.pace.is_behind()
+        return route is not None and route.queue is not None and route.queue.flow_control.is_behind()

@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from batonmq.broker import Queue
-    from batonmq.message import QueuedMessage
+    from batonmq.message import QueuedMessage, Settlement
 
 
 def accept(held: Iterable[QueuedMessage]) -> None:
     """They are done with."""
     for queued in held:
-        queued.lane.queue.accept(queued)
+        queued.settlement.accept(queued)
 
 
 def reject(held: Iterable[QueuedMessage]) -> None:
     """Nobody wants them: to the dead letters, or away."""
     for queued in held:
-        queued.lane.queue.reject(queued)
+        queued.settlement.reject(queued)
 
 
 def requeue(held: Iterable[QueuedMessage], *, failed: bool) -> None:
@@ -28,9 +27,9 @@ def requeue(held: Iterable[QueuedMessage], *, failed: bool) -> None:
 
     They come in the order in which they were delivered. Give their consumers room first: the queues hand out again.
     """
-    by_queue: dict[Queue, list[QueuedMessage]] = {}
+    by_queue: dict[Settlement, list[QueuedMessage]] = {}
     for queued in held:
-        by_queue.setdefault(queued.lane.queue, []).append(queued)
+        by_queue.setdefault(queued.settlement, []).append(queued)
     for queue, returned in by_queue.items():
         queue.release(returned, failed=failed)
 
@@ -38,4 +37,4 @@ def requeue(held: Iterable[QueuedMessage], *, failed: bool) -> None:
 def unsettle(settled: Iterable[QueuedMessage]) -> None:
     """The store could not keep that they were accepted, or rejected: they are held again."""
     for queued in settled:
-        queued.lane.queue.unsettle(queued)
+        queued.settlement.unsettle(queued)

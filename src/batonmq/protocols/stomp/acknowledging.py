@@ -119,10 +119,10 @@ class Acknowledging:
         """Settle: accept, release or reject."""
         if outcome == ACCEPT:
             for _, _, queued in taken:
-                queued.lane.queue.accept(queued)
+                queued.settlement.accept(queued)
         elif outcome == REJECT:
             for _, _, queued in taken:
-                queued.lane.queue.reject(queued)
+                queued.settlement.reject(queued)
         subscriptions: dict[Subscription, None] = {}
         for subscription, _, queued in taken:
             subscription.give_credit(1, queued.message.size)

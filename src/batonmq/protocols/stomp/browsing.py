@@ -87,8 +87,8 @@ class Browsing:
             message = browsed.message
             headers = self._headers(message.exchange, message.routing_key)
             dialect = session.dialect
-            if browsed.deliveries or dialect.shows_redelivered:
-                headers.append(("redelivered", "true" if browsed.deliveries else "false"))
+            if browsed.return_count or dialect.shows_redelivered:
+                headers.append(("redelivered", "true" if browsed.return_count else "false"))
             if dialect.shows_expires and (browsed.expires_at > 0 or dialect.shows_defaults):
                 headers.append(("expires", str(max(browsed.expires_at, 0))))
             headers += shown_headers(message.properties, dialect)

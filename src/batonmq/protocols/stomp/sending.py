@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker import KEPT, REFUSED, STORED, Route
+from batonmq.broker.features.length_limit import first_full
 from batonmq.broker.features.publish_headers import asks, check_headers
-from batonmq.broker.features.room import first_full
 from batonmq.broker.management.target import refuse_requests
 from batonmq.broker.model.settings import ARGUMENTS
 from batonmq.errors import BrokerError, NotFound, PreconditionFailed, ResourceError

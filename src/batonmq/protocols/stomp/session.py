@@ -215,7 +215,7 @@ class StompSession:
     def is_ahead(self) -> bool:
         """See ``Pace``: judged by the queue of the last SEND."""
         route, self.sending.last_route = self.sending.last_route, None
-        return route is not None and route.queue is not None and route.queue.pace.is_behind()
+        return route is not None and route.queue is not None and route.queue.flow_control.is_behind()
 
     def new_number(self) -> int:
         """For a subscription, in the ids of its deliveries."""

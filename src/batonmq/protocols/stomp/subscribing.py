@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from batonmq.broker import Queue
     from batonmq.broker.routing.exchanges.base import Target
     from batonmq.fields import FieldValue
-    from batonmq.message import QueuedMessage
+    from batonmq.message import QueuedMessage, Settlement
     from batonmq.protocols.stomp.session import StompSession
 
 __all__ = ["Subscribing"]
@@ -407,9 +407,9 @@ class Subscribing:
 
 def release(held: list[QueuedMessage], *, failed: bool = True) -> None:
     """Give back to the queues, each message to its old place. Not ``failed``: by NACK, RabbitMQ's basic.nack."""
-    by_queue: dict[Queue, list[QueuedMessage]] = {}
+    by_queue: dict[Settlement, list[QueuedMessage]] = {}
     for queued in held:
-        by_queue.setdefault(queued.lane.queue, []).append(queued)
+        by_queue.setdefault(queued.settlement, []).append(queued)
     for queue, messages in by_queue.items():
         queue.release(messages, failed=failed)
 

@@ -143,7 +143,7 @@ class Subscription(Consumer):
                 body = message.body
             # A NUL would end the text.
             is_text = self._is_text and b"\0" not in body
-            if queued.deliveries or queued.expires_at or is_text is not self._is_text:
+            if queued.return_count or queued.expires_at or is_text is not self._is_text:
                 template = self._special_template(queued, is_text=is_text)
             if has_ack:
                 output.append(template % (tag, tag, length, body))
@@ -181,10 +181,10 @@ class Subscription(Consumer):
         dialect = self.session.dialect
         message = queued.message
         headers = self._frame_headers(message)
-        if queued.deliveries:
+        if queued.return_count:
             headers.append(("redelivered", "true"))
             # How often it was handed out, this time included (JMS 2.0 §3.5.11).
-            headers.append(("JMSXDeliveryCount", str(queued.deliveries + 1)))
+            headers.append(("JMSXDeliveryCount", str(queued.return_count + 1)))
         elif dialect.shows_redelivered:
             headers.append(("redelivered", "false"))
         # A time to live of 0 is no moment.

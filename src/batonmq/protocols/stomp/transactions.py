@@ -145,7 +145,7 @@ class Transactions:
             # What was given back is in its queue.
             if outcome != RELEASE:
                 for _, _, queued in taken:
-                    queued.lane.queue.unsettle(queued)
+                    queued.settlement.unsettle(queued)
                 self._put_back(taken)
 
     def _put_back(self, taken: Taken) -> None:

@@ -1,0 +1,172 @@
+"""The head of a lane, in memory.
+
+    handed ........ ready ........ horizon
+
+Positions only grow. Every message at hand lies at or before the horizon.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from operator import attrgetter
+
+from batonmq.broker.model.memory import OVERHEAD, Memory
+from batonmq.message import GONE, READY, Message, QueuedMessage, Settlement
+from batonmq.properties import EMPTY
+from batonmq.store.interface import POSITION_BITS, POSITION_MASK
+
+# Stands in the window where a message was taken out of the middle.
+NO_MESSAGE = Message("", "", EMPTY, b"")
+# A consumer gets so many bytes in one go before it is asked again whether it has room.
+BATCH_BYTES = 256 << 10
+# So many gaps are skipped before anybody thinks of closing them.
+GAPS_MAX = 64
+
+row_of = attrgetter("row")
+
+
+class Window:
+    """The messages of a lane that are at hand, in their order. Its fields are for all to read, and its own to write."""
+
+    __slots__ = (
+        "_begins_at",
+        "bytes",
+        "counted",
+        "first_row",
+        "gone",
+        "handed",
+        "horizon",
+        "lane_id",
+        "last_row",
+        "next_row",
+        "priority",
+        "ready",
+    )
+
+    def __init__(self, lane_id: int, priority: int) -> None:
+        self.lane_id = lane_id
+        self.priority = priority
+        self.first_row = lane_id << POSITION_BITS
+        self.last_row = self.first_row | POSITION_MASK
+        self.next_row = self._begins_at = self.first_row + 1
+        self.ready: deque[QueuedMessage] = deque()
+        # Entries of ``ready`` that left from the middle and are only still to be skipped.
+        self.gone = 0
+        # Bytes of the window, and how many of them the broker's budget knows of.
+        self.bytes = 0
+        self.counted = 0
+        self.horizon = self.first_row
+        # The last row that was handed out.
+        self.handed = self.first_row
+
+    @property
+    def enqueued(self) -> int:
+        """How many messages have taken a place at the tail since the lane was made, or brought back."""
+        return self.next_row - self._begins_at
+
+    @property
+    def at_hand(self) -> int:
+        """How many messages are ready, and in memory."""
+        return len(self.ready) - self.gone
+
+    @property
+    def handed_position(self) -> int:
+        """The last position that was handed out, as the store notes it."""
+        return self.handed & POSITION_MASK
+
+    # ------------------------------------------------------------------ out
+
+    def take_batch(self, most: int) -> list[QueuedMessage]:
+        """Take from the head: so many messages, or what makes up a write to a socket."""
+        ready = self.ready
+        batch: list[QueuedMessage] = []
+        size = 0
+        while ready and len(batch) < most and size < BATCH_BYTES:
+            queued = ready.popleft()
+            if queued.state == GONE:
+                self.gone -= 1
+                continue
+            size += queued.message.size + OVERHEAD
+            batch.append(queued)
+        self.bytes -= size
+        if batch and batch[-1].row > self.handed:
+            self.handed = batch[-1].row
+        return batch
+
+    def pop(self) -> QueuedMessage | None:
+        """Take the next message; None when the window is empty."""
+        ready = self.ready
+        while ready:
+            queued = ready.popleft()
+            if queued.state == GONE:
+                self.gone -= 1
+                continue
+            self.bytes -= queued.message.size + OVERHEAD
+            if queued.row > self.handed:
+                self.handed = queued.row
+            return queued
+        return None
+
+    def take_out(self, queued: QueuedMessage) -> None:
+        """A ready message leaves from the middle: a mark now, skipped later."""
+        queued.leave()
+        self.bytes -= queued.message.size + OVERHEAD
+        self.gone += 1
+        self._close_gaps()
+
+    def cut_out(self, queued: QueuedMessage, settlement: Settlement) -> None:
+        """A ready message is taken out of the middle, and may come back."""
+        self.bytes -= queued.message.size + OVERHEAD
+        gap = QueuedMessage(NO_MESSAGE, settlement, queued.row, state=GONE)
+        self.ready[bisect_left(self.ready, queued.row, key=row_of)] = gap
+        self.gone += 1
+        while self.ready and self.ready[0].state == GONE:
+            self.ready.popleft()
+            self.gone -= 1
+        self._close_gaps()
+
+    def _close_gaps(self) -> None:
+        ready = self.ready
+        if self.gone > GAPS_MAX and self.gone * 2 > len(ready):
+            self.ready = deque(entry for entry in ready if entry.state != GONE)
+            self.gone = 0
+
+    # ------------------------------------------------------------------ in, at an old place
+
+    def put_in(self, queued: QueuedMessage) -> None:
+        """To its old place, which is at or before the horizon, or just behind it."""
+        ready = self.ready
+        row = queued.row
+        self.bytes += queued.message.size + OVERHEAD
+        if not ready or ready[0].row > row:
+            ready.appendleft(queued)
+        elif ready[-1].row < row:
+            ready.append(queued)
+        else:
+            place = bisect_left(ready, row, key=row_of)
+            if ready[place].row == row:
+                self.gone -= 1
+                ready[place] = queued
+            else:
+                ready.insert(place, queued)
+        if row > self.horizon:
+            self.horizon = row
+
+    def at(self, row: int) -> QueuedMessage | None:
+        """The ready message of that row, if it is at hand."""
+        place = bisect_left(self.ready, row, key=row_of)
+        if place < len(self.ready):
+            queued = self.ready[place]
+            if queued.row == row and queued.state == READY:
+                return queued
+        return None
+
+    def account(self, memory: Memory, *, can_shrink: bool) -> int | None:
+        """Tell the budget how much the window has grown or shrunk; to how many bytes it is to shrink, if it must."""
+        memory.use(self.bytes - self.counted)
+        self.counted = self.bytes
+        if not can_shrink:
+            return None
+        most = memory.most(self.counted)
+        return most if self.bytes > most else None

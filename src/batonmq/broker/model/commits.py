@@ -1,0 +1,56 @@
+"""Who waits for what is collected to be on the disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from batonmq.broker.model.faults import Faults
+    from batonmq.errors import StoreError
+    from batonmq.store.interface import Store
+
+
+class CommitWaiter(Protocol):
+    """Somebody who waits until a batch is on the disk."""
+
+    def batch_committed(self, batch: int) -> None:
+        """All batches up to this number are durable."""
+        ...
+
+    def batch_failed(self, batch: int, error: StoreError) -> None:
+        """The batches up to this number that were not committed before are not kept; their messages are gone."""
+        ...
+
+
+class Commits:
+    """Each waiter is told once, of the next commit; one that needs a later one waits again."""
+
+    __slots__ = ("_faults", "_store", "_waiters")
+
+    def __init__(self, store: Store, faults: Faults) -> None:
+        self._store = store
+        self._faults = faults
+        self._waiters: dict[CommitWaiter, None] = {}
+
+    def wait(self, waiter: CommitWaiter, *, sync: bool = True) -> None:
+        """Have the waiter told of the next commit; without ``sync`` it need only survive the end of the process."""
+        self._waiters[waiter] = None
+        if sync:
+            self._store.must_reach_disk()
+
+    def committed(self, batch: int) -> None:
+        """All batches up to this number are durable."""
+        waiters, self._waiters = self._waiters, {}
+        for waiter in waiters:
+            self._faults.attempt(waiter.batch_committed, batch)
+
+    def failed(self, batch: int, error: StoreError) -> None:
+        """The batches up to this number that were not committed before are not kept."""
+        waiters, self._waiters = self._waiters, {}
+        for waiter in waiters:
+            self._faults.attempt(waiter.batch_failed, batch, error)
+
+    def look(self) -> None:
+        """Tell those who wait for a batch that has nothing left in it: all of it was settled before it was written."""
+        if self._waiters and not self._store.has_work():
+            self.committed(self._store.batch)

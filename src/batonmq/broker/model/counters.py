@@ -1,0 +1,74 @@
+"""What has become of the messages of a queue, or of all queues of a virtual host, since it was made or brought back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(slots=True)
+class Counters:
+    """Numbers of messages; none of them ever falls.
+
+    Kept where a message takes another way than most, and once for each batch that is handed out: what was published
+    and accepted follows from these and from where the queue stands, so that the plain path counts nothing.
+    """
+
+    enqueued: int = 0
+    """Messages that took a place in the queue: published, moved here, dead-lettered to it, fallen due."""
+    delivered: int = 0
+    """Messages handed to consumers or fetched, each time counted."""
+    redelivered: int = 0
+    """Of these, those that had come back before."""
+    accepted: int = 0
+    """Messages that are done with: accepted, or handed out to somebody who need not accept."""
+    returned: int = 0
+    """Messages that were given back, or taken back, and stayed in the queue."""
+    rejected: int = 0
+    """Messages that a consumer rejected."""
+    expired: int = 0
+    """Messages whose time was over."""
+    dropped: int = 0
+    """Messages that were pushed out by a length limit."""
+    given_up: int = 0
+    """Messages that had come back too often."""
+    dead_lettered: int = 0
+    """Messages that went to an exchange for dead letters, for whatever reason."""
+    refused: int = 0
+    """Messages that a full queue did not take."""
+    purged: int = 0
+    """Messages that were purged, or gone with their queue."""
+
+    def handed_out(self, count: int, redelivered: int) -> None:
+        """So many messages go to a consumer, or are fetched."""
+        self.delivered += count
+        self.redelivered += redelivered
+
+    def gave_back(self, count: int) -> None:
+        """So many messages were given back by their holders, or taken back."""
+        self.returned += count
+
+    def left(self, reason: str, *, is_dead_letter: bool = False) -> None:
+        """A message leaves: 'rejected', 'expired', 'maxlen', 'delivery_limit'."""
+        if reason == "rejected":
+            self.rejected += 1
+        elif reason == "expired":
+            self.expired += 1
+        elif reason == "maxlen":
+            self.dropped += 1
+        else:
+            self.given_up += 1
+        self.dead_lettered += is_dead_letter
+
+    def refuse(self) -> None:
+        """A full queue did not take a message."""
+        self.refused += 1
+
+    def lost_all(self, count: int, *, enqueued: int = 0) -> None:
+        """So many messages are purged; ``enqueued``: of lanes that are no more."""
+        self.purged += count
+        self.enqueued += enqueued
+
+    def add(self, other: Counters) -> None:
+        """Count all of the other's as well."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))

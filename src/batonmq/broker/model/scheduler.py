@@ -1,0 +1,220 @@
+"""What happens when: the clock, what is due later, the budget of memory, and the list of work that is left to do.
+
+A host (a server, an embedded engine) feeds operations in and calls ``run`` when its loop's turn ends. Queues that have
+something to hand out come first; then, while the store is free, comes what was asked for with ``soon``, by priority:
+
+    READ    messages are read on from the store, for READ_SECONDS of a turn
+    EXPIRE  messages that are only in the store expire, for as long
+    CALL    whoever waited for the store goes on, all of them
+    WORK    messages fall due, deadlines pass, keys are forgotten: SHARE of them a turn, for all queues together
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from batonmq.broker.model.commits import Commits
+from batonmq.broker.model.faults import Faults
+from batonmq.broker.model.memory import Memory
+from batonmq.broker.model.timetable import Timetable
+from batonmq.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batonmq.broker.model.scheduled import Scheduled
+    from batonmq.clock import Clock
+    from batonmq.store.interface import Store
+
+log = logging.getLogger("batonmq.broker")
+
+READ: Final = 0
+EXPIRE: Final = 1
+CALL: Final = 2
+WORK: Final = 3
+
+# Queues are read on for so long in one turn, and no further: at a start there may be thousands that want it.
+READ_SECONDS = 0.005
+# What a turn does of work that can be done bit by bit: so many messages that fall due take about 3 ms, with what the
+# store does for them.
+SHARE = 256
+# When what the store refused is tried again.
+RETRY_SECONDS = 1.0
+# What a job answers that has done nothing, and can do nothing before the next commit.
+NOT_NOW = -1
+
+
+class Scheduler:
+    """One for each broker. Knows queues only as what is ``Scheduled``."""
+
+    __slots__ = (
+        "_host",
+        "_jobs",
+        "_touched",
+        "clock",
+        "commits",
+        "faults",
+        "is_serving",
+        "memory",
+        "store",
+        "timetable",
+    )
+
+    def __init__(self, store: Store, clock: Clock, memory_limit: int) -> None:
+        """``memory_limit``: bytes of messages that may be held in memory, for all queues together."""
+        self.store = store
+        self.clock = clock
+        self.timetable = Timetable(clock)
+        self.faults = Faults(self.timetable, clock)
+        self.commits = Commits(store, self.faults)
+        self.memory = Memory(memory_limit)
+        self.is_serving = True
+        """False: nothing is handed out and nothing falls due, since another process did that last, or will next."""
+        self._host: Callable[[], None] = lambda: None
+        self._touched: list[Scheduled] = []
+        # By priority; each job once, the one that has waited longest first.
+        self._jobs: list[dict[Callable[..., object], None]] = [{}, {}, {}, {}]
+
+    def attach(self, host: Callable[[], None], on_timer: Callable[[], None] | None = None) -> None:
+        """``host`` is called when a turn is wanted soon, ``on_timer`` when the next timer's time has changed."""
+        self._host = host
+        self.timetable.on_change(on_timer)
+
+    def serve(self, is_serving: bool = True) -> None:
+        """Hand out messages and let them fall due from now on, or no longer."""
+        self.is_serving = is_serving
+
+    def now(self) -> int:
+        """Milliseconds of the epoch."""
+        return int(self.clock.time() * 1000)
+
+    # ------------------------------------------------------------------ asking for work
+
+    def wake(self) -> None:
+        """Have the host end a turn soon."""
+        self._host()
+
+    def touched(self, queue: Scheduled) -> None:
+        """The queue is to be looked at when the turn ends. To be called once until it is."""
+        if not self._touched:
+            self._host()
+        self._touched.append(queue)
+
+    def soon(self, priority: int, job: Callable[..., object], *, is_possible: bool | None = None) -> None:
+        """Do a job when it is its turn; one that is on the list already stays where it is.
+
+        ``READ`` and ``EXPIRE`` call it without arguments; it may answer NOT_NOW. ``WORK`` calls it with how much it may
+        do, and it answers how much it did. ``CALL`` just calls it. Where it raises StoreError it is tried again.
+        ``is_possible``: can it be done now? None: if the store is free.
+        """
+        self._jobs[priority][job] = None
+        if is_possible is None:
+            is_possible = not self.store.busy
+        if is_possible:
+            self._host()
+
+    def call(self, callback: Callable[[], None]) -> None:
+        """Call back once the store has been read on."""
+        self._jobs[CALL][callback] = None
+        self._host()
+
+    # ------------------------------------------------------------------ doing it
+
+    @property
+    def is_touched(self) -> bool:
+        """Is there anything to hand out?"""
+        return bool(self._touched)
+
+    @property
+    def wants_turn(self) -> bool:
+        """Is something left that another turn would do? For hosts that do not wait to be called."""
+        return bool(self._touched or self._jobs[WORK] or self.has_reads)
+
+    @property
+    def has_reads(self) -> bool:
+        """Does anything wait for the store to be read?"""
+        jobs = self._jobs
+        return bool(jobs[READ] or jobs[EXPIRE] or jobs[CALL])
+
+    def dispatch(self) -> None:
+        """Hand out what can be handed out now."""
+        while self._touched and self.is_serving:
+            touched, self._touched = self._touched, []
+            for queue in touched:
+                if not queue.deleted:
+                    self.faults.attempt(queue.dispatch)
+
+    def run(self) -> None:
+        """Do what a turn has brought."""
+        self.dispatch()
+        if not self.store.busy:
+            if self.has_reads:
+                self.read_on()
+            if self._jobs[WORK] and self.store.error is None:
+                self._work()
+        elif self._jobs[READ]:
+            # What is committed can be read while the store commits.
+            self._run_timed(READ)
+            self.dispatch()
+
+    def read_on(self) -> None:
+        """Do what has waited for the store; only while it is free."""
+        callbacks, self._jobs[CALL] = self._jobs[CALL], {}
+        self._run_timed(READ)
+        self._run_timed(EXPIRE)
+        for callback in callbacks:
+            self.faults.attempt(callback)
+        self.dispatch()
+
+    def _run_timed(self, priority: int) -> None:
+        """For as long as a turn may take; jobs that have had nothing come first in the next one."""
+        jobs, self._jobs[priority] = self._jobs[priority], {}
+        end = self.clock.monotonic() + READ_SECONDS
+        waiting: dict[Callable[..., object], None] = {}
+        for job in jobs:
+            if self.clock.monotonic() >= end:
+                waiting[job] = None
+            elif self._do(priority, job) == NOT_NOW:
+                self._jobs[priority][job] = None
+        if waiting:
+            self._jobs[priority] = {**waiting, **self._jobs[priority]}
+            self._host()
+
+    def _work(self) -> None:
+        jobs, self._jobs[WORK] = self._jobs[WORK], {}
+        left = SHARE
+        waiting: dict[Callable[..., object], None] = {}
+        for job in jobs:
+            if left > 0:
+                left -= self._do(WORK, job, left)
+            else:
+                waiting[job] = None
+        self._jobs[WORK] = {**waiting, **self._jobs[WORK]}
+        self.dispatch()
+        if self._jobs[WORK]:
+            self._host()
+
+    def _do(self, priority: int, job: Callable[..., object], *arguments: int) -> int:
+        done = self.faults.insist(partial(self.soon, priority, job), self._attempt, priority, job, arguments)
+        return done if isinstance(done, int) else 0
+
+    def _attempt(self, priority: int, job: Callable[..., object], arguments: tuple[int, ...]) -> object:
+        try:
+            return job(*arguments)
+        except StoreError as error:
+            log.error("%s; it is tried again in a second", error)
+            self.timetable.after(RETRY_SECONDS, partial(self.soon, priority, job))
+            return 0
+
+    # ------------------------------------------------------------------ timers
+
+    def next_due(self) -> float | None:
+        """The monotonic time at which ``run_timers`` is to be called; None: not before something happens."""
+        return self.timetable.next_due()
+
+    def run_timers(self) -> None:
+        """Do what is due."""
+        for callback in self.timetable.due():
+            self.faults.insist(callback, callback)

@@ -1,0 +1,210 @@
+"""A queue with its features: what the way in and the way out work on. ``Queue`` puts these together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.broker.features.ack_timeout import AckTimeouts
+from batonmq.broker.features.dead_letters import bring_again, counted, dead_letter, is_kept_back
+from batonmq.broker.features.deduplication import Deduplication
+from batonmq.broker.features.delays import Delays
+from batonmq.broker.features.expiry import Expiry
+from batonmq.broker.features.flow_control import FlowControl
+from batonmq.broker.features.groups import is_grouped
+from batonmq.broker.features.selective import Selection
+from batonmq.broker.lanes.state import QueueState
+from batonmq.message import SPILLED, QueuedMessage
+from batonmq.store.interface import DELAY_LANE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from batonmq.broker.features.dead_letters import Router
+    from batonmq.broker.model.consumer import Consumer
+    from batonmq.broker.model.scheduler import Scheduler
+    from batonmq.broker.model.settings import Settings
+    from batonmq.fields import FieldValue
+    from batonmq.message import Message
+    from batonmq.store.interface import LaneRecord, StoredMessage
+
+
+class FeaturedQueue(QueueState):
+    """What a queue's settings, its messages and its consumers ask for beyond first in, first out."""
+
+    __slots__ = ("ack_timeouts", "delays", "expiry", "flow_control", "keys", "router", "selection")
+
+    def __init__(
+        self,
+        name: str,
+        vhost_name: str,
+        scheduler: Scheduler,
+        router: Router,
+        *,
+        durable: bool,
+        kept: bool,
+        auto_delete: bool,
+        owner: object | None,
+        arguments: Mapping[str, FieldValue],
+        settings: Settings,
+        lanes: Iterable[LaneRecord] | None = None,
+    ) -> None:
+        """``lanes``: what the store has of it, if it is brought back. Raises StoreError without a lane that is free."""
+        super().__init__(
+            name,
+            vhost_name,
+            scheduler,
+            durable=durable,
+            kept=kept,
+            auto_delete=auto_delete,
+            owner=owner,
+            arguments=arguments,
+            settings=settings,
+        )
+        self.router = router
+        # How messages are handed out where not every consumer takes what comes next.
+        self.selection: Selection | None = None
+        self.expiry = Expiry(self)
+        self.flow_control = FlowControl(self)
+        # What waits for its time, what is known to have come before, what must be settled in time: if there is any.
+        self.delays: Delays | None = None
+        self.keys: Deduplication | None = None
+        self.ack_timeouts: AckTimeouts | None = None
+        for record in lanes or ():
+            if record.priority == DELAY_LANE:
+                self.delays = Delays(self, record)
+            else:
+                self.add_lane(record.priority, record)
+        self.lane = self.lane_of(0)
+        self.look_at_features()
+        if lanes is not None and (known := self.store.read_seen(self.lane.lane_id)):
+            self.keys = Deduplication(self, known)
+        self.expiry.look_at_paged()
+        self.touch()
+
+    # ------------------------------------------------------------------ what waits, came before, must be settled
+
+    def delaying(self) -> Delays:
+        """Where messages wait for their time. Raises StoreError when the store has no lanes left."""
+        if self.delays is None:
+            self.delays = Delays(self)
+        return self.delays
+
+    def postpone(self, message: Message, due: int) -> None:
+        self.delaying().add(message, due)
+
+    @property
+    def delayed_count(self) -> int:
+        return self.delays.count if self.delays is not None else 0
+
+    @property
+    def delayed_bytes(self) -> int:
+        return self.delays.size if self.delays is not None else 0
+
+    def try_again(self, queued: QueuedMessage) -> int | None:
+        return bring_again(self, self.router, queued) if is_kept_back(self, queued.message) else None
+
+    def deduplication(self) -> Deduplication:
+        """What is known to have come before."""
+        if self.keys is None:
+            self.keys = Deduplication(self, [])
+        return self.keys
+
+    def watch_deadline(self, queued: QueuedMessage, holder: Consumer | None = None, timeout: int | None = None) -> None:
+        """A message was handed out: does it have to be settled in time? ``timeout``: in so many ms, in any case."""
+        if timeout is None and holder is not None:
+            timeout = holder.timeout
+        if timeout is None:
+            timeout = self.settings.consumer_timeout
+        if timeout is not None:
+            if self.ack_timeouts is None:
+                self.ack_timeouts = AckTimeouts(self)
+            self.ack_timeouts.watch(queued, timeout)
+
+    # ------------------------------------------------------------------ what the lanes tell
+
+    def paged_out(self, queued: QueuedMessage) -> None:
+        if queued.stored == SPILLED:
+            self.spilled = True
+        if queued.expires_at:
+            self.expiry.watch_paged(queued.expires_at)
+
+    def paged_in(self, queued: QueuedMessage) -> None:
+        if queued.expires_at:
+            self.expiry.watch(queued)
+        if not queued.message.properties.plain:
+            self.look_for_group(queued.message)
+
+    def revive(self, stored: StoredMessage) -> QueuedMessage:
+        message = stored.message
+        if stored.return_count and self.settings.counts_deliveries:
+            message = counted(message, stored.return_count)
+        queued = QueuedMessage(message, self, stored.row, stored.stored)
+        queued.count_as(stored.return_count)
+        queued.expire_at(stored.expires_at)
+        if not message.properties.plain:
+            self.look_for_group(message)
+        return queued
+
+    # ------------------------------------------------------------------ which way messages take
+
+    def look_at_features(self) -> None:
+        """Which way do messages take: the plain one, or the one of features?"""
+        consumers = self.consumers
+        if consumers.choosy:
+            self.selection = self.selection or Selection(self)
+        elif self.selection is not None and not self.selection.is_grouped:
+            self.selection = None
+        self.featured = (
+            self.settings.shapes_the_queue or self.paused or self.selection is not None or consumers.special > 0
+        )
+
+    def look_for_group(self, message: Message) -> None:
+        """From the first message of a group on, groups count."""
+        selection = self.selection
+        if selection is not None and selection.is_grouped:
+            return
+        if is_grouped(message, self.settings.group_header):
+            if selection is None:
+                self.selection = Selection(self, is_grouped=True)
+            else:
+                selection.group()
+            self.featured = True
+
+    # ------------------------------------------------------------------ consumers with room
+
+    def offer(self, consumer: Consumer) -> None:
+        """The consumer has room (again)."""
+        if not consumer.waiting and not (self.settings.single_active and self.active is not consumer):
+            self.takers.join(consumer)
+            if not self.touched:
+                self.touch()
+
+    def withdraw(self, consumer: Consumer) -> None:
+        if consumer.waiting:
+            self.takers.leave(consumer)
+
+    @property
+    def active(self) -> Consumer | None:
+        """With a single active consumer: the one that is served, the longest there."""
+        return self.consumers.first
+
+    # ------------------------------------------------------------------ what is counted, and leaves
+
+    def has_refused(self) -> None:
+        """A full queue did not take a message."""
+        self.counters.refuse()
+
+    def passed_on(self, batch: list[QueuedMessage], redelivered: int) -> None:
+        """A batch goes to somebody who need not accept it."""
+        self.counters.handed_out(len(batch), redelivered)
+        for queued in batch:
+            queued.settle()
+            if queued.stored:
+                self.store.delete(queued)
+
+    def discard(self, queued: QueuedMessage, reason: str) -> None:
+        queued.leave()
+        is_dead_letter = dead_letter(self, self.router, queued, reason)
+        self.counters.left(reason, is_dead_letter=is_dead_letter)
+        if queued.stored:
+            self.store.delete(queued)

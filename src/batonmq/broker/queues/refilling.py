@@ -1,0 +1,68 @@
+"""A lane reads on from the store, before its window is empty."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from batonmq.broker.features.retry import DELIVERY_LIMIT, is_past_limit
+from batonmq.broker.model.memory import OVERHEAD
+from batonmq.store.interface import StoredRun
+
+if TYPE_CHECKING:
+    from batonmq.broker.lanes.lane import Lane
+    from batonmq.broker.queues.featured import FeaturedQueue
+
+# A read from the store takes about 2 us a message (`store/reading.py`): this many keep the loop below 2 ms.
+READ_MESSAGES = 1_000
+READ_BYTES = 4 << 20
+# Below so many messages at hand the next are read: reads have to wait for commits, and consumers should not.
+READ_AHEAD = 4_000
+
+
+def wants_refill(queue: FeaturedQueue, lane: Lane) -> bool:
+    """Is the window short, while more waits in the store?"""
+    if not lane.paged or len(lane.ready) >= READ_AHEAD:
+        return False
+    if lane.next_does_not_fit and lane.ready:
+        return False
+    if queue.fault:
+        return False
+    settings = queue.settings
+    # Nobody wants it: it is read when somebody does. Limits drop from the head, which must be at hand; and what a crash
+    # has left past the limit of its deliveries is found by reading.
+    is_limited = settings.limits_length or settings.delivery_limit is not None
+    if not (queue.consumers or is_limited or lane.is_recounted):
+        return False
+    # Large messages fill a window by their bytes: what is read beyond its share would only be left out again.
+    return lane.bytes * 2 < queue.scheduler.memory.share_of(lane.counted)
+
+
+def can_refill(lane: Lane) -> bool:
+    """May the store be read on now? While it commits, only if all that is committed of the lane holds."""
+    return not lane.store.busy or lane.changed_in <= lane.store.committed
+
+
+def refill(queue: FeaturedQueue, lane: Lane) -> bool:
+    """Read on from the store; tells whether that brought anything. Only if ``can_refill``. Raises StoreError."""
+    store = lane.store
+    memory = queue.scheduler.memory
+    share = max(1, memory.share_of(lane.counted) - lane.bytes)
+    most = min(READ_MESSAGES, share // OVERHEAD + 1)
+    most_bytes = min(READ_BYTES, share)
+    found = StoredRun()
+    if lane.changed_in <= store.committed:
+        found = store.read_run(lane.horizon, lane.last_row, most, most_bytes, committed=True)
+    if not found.rows and not found.unreadable:
+        if store.busy:
+            return False
+        found = store.read_run(lane.horizon, lane.last_row, most, most_bytes, committed=False)
+        if not found.rows and not found.unreadable:
+            # The count after an unclean end is the store's own; whatever it was, nothing more is there.
+            lane.nothing_is_paged()
+            return False
+    for queued in lane.fill(found, share, partial(is_past_limit, queue)):
+        queue.discard(queued, DELIVERY_LIMIT)
+    # At once: the next one that reads on is to know of it.
+    lane.keep_to(memory)
+    return True

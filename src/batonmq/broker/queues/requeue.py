@@ -1,0 +1,83 @@
+"""What is given back goes to its old place: at once, after a delay, or past the limit to the dead letters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.broker.features.dead_letters import counted
+from batonmq.broker.features.length_limit import make_room
+from batonmq.broker.features.retry import is_given_up, retry_delay
+from batonmq.message import DURABLE, READY
+
+if TYPE_CHECKING:
+    from batonmq.broker.lanes.lane import Lane
+    from batonmq.broker.queues.featured import FeaturedQueue
+    from batonmq.message import QueuedMessage
+
+
+def requeue(queue: FeaturedQueue, held: list[QueuedMessage], wanted: int | None, *, failed: bool) -> None:
+    """Give messages back that were handed out, in that order; ``wanted``: after so many ms, whatever the settings."""
+    back = [queued for queued in held if _returns_now(queue, queued, wanted, failed=failed)]
+    # From the last to the first, each is put before the head.
+    for queued in reversed(back):
+        if queued.stored == DURABLE:
+            queue.store.update(queued)
+        put_back(queue, queued)
+    if queue.deleted:
+        return
+    queue.touch()
+    if queue.settings.limits_length:
+        make_room(queue)
+
+
+def put_back(queue: FeaturedQueue, queued: QueuedMessage) -> None:
+    """A message is ready again, at its old place."""
+    lane = queue.lane_at(queued.row)
+    assert lane is not None
+    lane.put_back(queued)
+    _is_back(queue, queued, lane)
+
+
+def _returns_now(queue: FeaturedQueue, queued: QueuedMessage, wanted: int | None, *, failed: bool) -> bool:
+    """One that was given back: False if it is to wait first, or goes to the dead letters, in the order of hand-over."""
+    settings = queue.settings
+    queue.given_back()
+    if queue.deleted:
+        queued.settle()
+        return False
+    queued.come_back()
+    if settings.counts_deliveries:
+        queued.carry(counted(queued.message, queued.return_count))
+    if is_given_up(queue, queued):
+        return False
+    delay = retry_delay(settings, queued.return_count, failed=failed) if wanted is None else wanted
+    if delay:
+        queue.delaying().postpone(queued, queue.scheduler.now() + delay)
+        return False
+    return not _is_over(queue, queued)
+
+
+def return_to(queue: FeaturedQueue, queued: QueuedMessage, lane: Lane) -> None:
+    """The delay of a message that was given back is over."""
+    if is_given_up(queue, queued) or _is_over(queue, queued):
+        return
+    lane.rejoin(queued)
+    _is_back(queue, queued, lane)
+    queue.touch()
+    if queue.settings.limits_length:
+        make_room(queue)
+
+
+def _is_over(queue: FeaturedQueue, queued: QueuedMessage) -> bool:
+    """Has it expired meanwhile? Then it goes."""
+    if queued.expires_at and queue.expiry.is_over(queued):
+        queue.discard(queued, "expired")
+        return True
+    return False
+
+
+def _is_back(queue: FeaturedQueue, queued: QueuedMessage, lane: Lane) -> None:
+    if queue.selection is not None:
+        queue.selection.came_back(queued, lane)
+    if queued.expires_at and queued.state == READY:
+        queue.expiry.watch(queued)

@@ -11,7 +11,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent / "src" / "batonmq"
 
 # The source, and what is made of it: a file, or a folder of files.
-PAIRS = (("api/asynchronous", "api/synchronous"),)
+PAIRS = (
+    ("api/asynchronous", "api/synchronous"),
+    ("api/connections/asynchronous.py", "api/connections/synchronous.py"),
+)
 
 REPLACEMENTS = tuple(
     (re.compile(pattern, re.MULTILINE), replacement)

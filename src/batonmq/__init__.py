@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from batonmq import aio
-    from batonmq.api.connect import connect
-    from batonmq.api.synchronous import Connection, Delivery, Receiver, Transaction
-    from batonmq.api.workers.application import Worker
+    from batonmq.api.applications.worker import Worker
+    from batonmq.api.connections.connect import connect
+    from batonmq.api.connections.synchronous import Connection
+    from batonmq.api.synchronous import Delivery, Receiver, Transaction
     from batonmq.engines.values import Capabilities, Message
     from batonmq.errors import (
         AccessRefused,
@@ -55,13 +56,13 @@ __all__ = [
 # Read on first use: the broker, which imports this package too, needs none of it.
 _MODULES = {
     "Capabilities": "batonmq.engines.values",
-    "Connection": "batonmq.api.synchronous",
+    "Connection": "batonmq.api.connections.synchronous",
     "Delivery": "batonmq.api.synchronous",
     "Message": "batonmq.engines.values",
     "Receiver": "batonmq.api.synchronous",
     "Transaction": "batonmq.api.synchronous",
-    "Worker": "batonmq.api.workers.application",
-    "connect": "batonmq.api.connect",
+    "Worker": "batonmq.api.applications.worker",
+    "connect": "batonmq.api.connections.connect",
 }
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from batonmq.api.asynchronous import Connection, Delivery, Receiver, Transaction
-from batonmq.api.connect import connect_async as connect
+from batonmq.api.asynchronous import Delivery, Receiver, Transaction
+from batonmq.api.connections.asynchronous import Connection
+from batonmq.api.connections.connect import connect_async as connect
 from batonmq.engines.values import Capabilities, Message
 
 __all__ = ["Capabilities", "Connection", "Delivery", "Message", "Receiver", "Transaction", "connect"]

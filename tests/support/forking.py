@@ -27,7 +27,7 @@ from typing import Literal, Self, TextIO
 
 # What the command reads in its own time.
 READ_AHEAD = (
-    "batonmq.api.workers.application",
+    "batonmq.api.applications.worker",
     "batonmq.cli",
     "batonmq.engines.amqp.engine",
     "batonmq.engines.embedded.registry",

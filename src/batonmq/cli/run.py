@@ -16,7 +16,7 @@ from batonmq.engines.urls import parse_url
 from batonmq.errors import BatonError
 
 if TYPE_CHECKING:
-    from batonmq.api.workers.application import Worker
+    from batonmq.api.applications.worker import Worker
 
 __all__ = ["run"]
 
@@ -96,7 +96,7 @@ def run(
 
 
 def _load(said: str) -> Worker:
-    from batonmq.api.workers.application import Worker
+    from batonmq.api.applications.worker import Worker
 
     found = load_object(said)
     if not isinstance(found, Worker):

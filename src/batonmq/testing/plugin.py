@@ -27,7 +27,7 @@ def baton_clock() -> MovableClock:
 @pytest.fixture
 def baton(baton_clock: MovableClock) -> Iterator[Connection]:
     """Queues in memory, for this test alone: what ``batonmq.connect`` returns, on ``baton_clock``."""
-    from batonmq.api.synchronous import Connection
+    from batonmq.api.connections.synchronous import Connection
     from batonmq.engines.shared.registry import open_memory
 
     engine = open_memory("", baton_clock)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batonmq.api.synchronous import Connection
+from batonmq.api.connections.synchronous import Connection
 from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.shared.engine import SharedEngine
 from batonmq.engines.shared.opening import Reached, dial

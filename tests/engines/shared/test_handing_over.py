@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 import batonmq
-from batonmq.api.synchronous import Connection
+from batonmq.api.connections.synchronous import Connection
 from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.shared import wire
 from batonmq.engines.shared.engine import SharedEngine
@@ -225,7 +225,7 @@ def test_the_last_of_a_process_that_took_over_lets_go(path: str, owner: Embedded
 
 
 def test_a_task_that_is_cancelled_while_it_waits_keeps_nothing(path: str, owner: EmbeddedEngine) -> None:
-    from batonmq.api.asynchronous import Connection as AsyncConnection
+    from batonmq.api.connections.asynchronous import Connection as AsyncConnection
     from batonmq.engines.shared.opening import dial
 
     owner.declare("orders", QueueOptions()).get()

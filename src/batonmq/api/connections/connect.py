@@ -7,7 +7,7 @@ import os
 from collections.abc import Generator
 from types import TracebackType
 
-from batonmq.api import asynchronous, synchronous
+from batonmq.api.connections import asynchronous, synchronous
 from batonmq.engines.interface import Engine
 from batonmq.engines.shared.engine import open_file
 from batonmq.engines.shared.registry import open_memory

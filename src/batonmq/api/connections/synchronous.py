@@ -1,4 +1,4 @@
-# Generated from api/asynchronous/connection.py by scripts/unasync.py: change that file instead.
+# Generated from api/connections/asynchronous.py by scripts/unasync.py: change that file instead.
 """What ``connect`` returns."""
 
 from __future__ import annotations

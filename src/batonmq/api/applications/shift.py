@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self, cast
 
-from batonmq.api import asynchronous, synchronous
+from batonmq.api.connections import asynchronous as async_connections, synchronous as sync_connections
 from batonmq.api.workers import asynchronous as tasks, synchronous as threads
 from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, log
 
@@ -42,8 +42,8 @@ class Shift:
 
     def __init__(
         self,
-        connection: synchronous.Connection,
-        aio: asynchronous.Connection,
+        connection: sync_connections.Connection,
+        aio: async_connections.Connection,
         posts: Sequence[Post],
         drain: float,
         stop: threading.Event,

@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from batonmq.api import asynchronous, synchronous
-from batonmq.api.connect import open_engine
+from batonmq.api.applications.shift import Post, Shift
+from batonmq.api.connections import asynchronous as async_connections, synchronous as sync_connections
+from batonmq.api.connections.connect import open_engine
 from batonmq.api.workers.policy import DRAIN_SECONDS, WorkerOptions, is_async
-from batonmq.api.workers.shift import Post, Shift
 from batonmq.api.workers.synchronous import stop_on_signals
 from batonmq.engines.checks import check_queue
 from batonmq.engines.urls import parse_url
@@ -23,7 +24,7 @@ AnyHandler = TypeVar(
     "AnyHandler",
     bound=Callable[[synchronous.Delivery], object] | Callable[[asynchronous.Delivery], Awaitable[object]],
 )
-Preparation = TypeVar("Preparation", bound=Callable[[synchronous.Connection], object])
+Preparation = TypeVar("Preparation", bound=Callable[[sync_connections.Connection], object])
 
 
 class Worker:
@@ -41,9 +42,9 @@ class Worker:
         self.url = url
         self.drain = drain
         self._posts: dict[str, Post] = {}
-        self._preparations: list[Callable[[synchronous.Connection], object]] = []
+        self._preparations: list[Callable[[sync_connections.Connection], object]] = []
         self._running = threading.Lock()
-        self._connections: tuple[synchronous.Connection, asynchronous.Connection] | None = None
+        self._connections: tuple[sync_connections.Connection, async_connections.Connection] | None = None
 
     def handler(
         self,
@@ -93,16 +94,16 @@ class Worker:
         return list(self._posts)
 
     @property
-    def connection(self) -> synchronous.Connection:
+    def connection(self) -> sync_connections.Connection:
         """For handlers that send. Raises Closed while the worker does not run."""
         return self._open_connections()[0]
 
     @property
-    def aio(self) -> asynchronous.Connection:
+    def aio(self) -> async_connections.Connection:
         """The same connection for handlers that are ``async def``. Raises Closed while the worker does not run."""
         return self._open_connections()[1]
 
-    def _open_connections(self) -> tuple[synchronous.Connection, asynchronous.Connection]:
+    def _open_connections(self) -> tuple[sync_connections.Connection, async_connections.Connection]:
         if self._connections is None:
             raise Closed("the worker does not run: it has no connection")
         return self._connections
@@ -139,8 +140,8 @@ class Worker:
         try:
             with stop_on_signals(stop, again):
                 engine = open_engine(target)
-                connection = synchronous.Connection(engine)
-                self._connections = connection, asynchronous.Connection(engine)
+                connection = sync_connections.Connection(engine)
+                self._connections = connection, async_connections.Connection(engine)
                 try:
                     for function in self._preparations:
                         function(connection)

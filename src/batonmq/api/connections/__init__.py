@@ -1,0 +1,3 @@
+"""``connect``, and the connections that it returns: for threads, and for asyncio."""
+
+from __future__ import annotations

@@ -30,7 +30,7 @@ READ_AHEAD = (
     "batonmq.api.applications.worker",
     "batonmq.cli",
     "batonmq.engines.amqp.engine",
-    "batonmq.engines.embedded.registry",
+    "batonmq.engines.shared.registry",
     "batonmq.server.config_file",
     "batonmq.server.logs",
     "batonmq.server.passwords",

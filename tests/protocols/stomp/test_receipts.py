@@ -15,13 +15,20 @@ QUEUE = "/queue/q"
 PERSISTENT = {"destination": QUEUE, "persistent": "true"}
 
 
-def connected(driven: Driven, dialect: str = "spec") -> Client:
+def connected(driven: Driven, dialect: str = "spec", version: str = "1.2") -> Client:
     """A client, and the queue `q` on the disk."""
     driven.queue("q")
     driven.settle()
     client = Client(driven, settings(dialect))
-    client.connect()
+    client.connect(version)
     return client
+
+
+def answer(client: Client, data: bytes) -> bytes:
+    """The octets of what the server says to some octets."""
+    client.raw = b""
+    client.feed(data)
+    return client.raw
 
 
 def frames_of(message: str, subscription: str) -> list[tuple[str, dict[str, str]]]:
@@ -56,6 +63,31 @@ def test_x1_every_frame_may_have_a_receipt(driven: Driven) -> None:
         found = [frame for frame in receipt if frame.command == "RECEIPT"]
         assert [frame["receipt-id"] for frame in found] == [f"r:{number}"], command
         assert found[0].body == b""
+
+
+OCTETS = b"caf\xe9 \xff\xfe"
+
+
+def test_x1_in_10_a_receipt_comes_back_octet_by_octet(driven: Driven) -> None:
+    client = connected(driven, version="1.0")
+    for frame in (b"SEND\ndestination:/queue/a\nreceipt:%b\n\nm\0", b"BEGIN\ntransaction:t\nreceipt:%b\n\n\0"):
+        assert b"RECEIPT\nreceipt-id:%b\n\n\0" % OCTETS in answer(client, frame % OCTETS)
+
+
+def test_x1_in_10_an_error_names_the_receipt_octet_by_octet(driven: Driven) -> None:
+    client = connected(driven, version="1.0")
+    found = answer(client, b"COMMIT\ntransaction:%b\nreceipt:%b\n\n\0" % (OCTETS, OCTETS))
+    assert b"\nreceipt-id:%b\n" % OCTETS in found
+    assert b'Invalid transaction identifier: "%b"' % OCTETS in found
+
+
+def test_in_10_a_message_names_destination_and_subscription_octet_by_octet(driven: Driven) -> None:
+    client = connected(driven, version="1.0")
+    names = b"destination:/queue/%b\n" % OCTETS
+    answer(client, b"SEND\n%bown:%b\n\nm\0" % (names, OCTETS))
+    found = answer(client, b"SUBSCRIBE\n%bid:%b\n\n\0" % (names, OCTETS))
+    for header in (names, b"subscription:%b\n" % OCTETS, b"own:%b\n" % OCTETS):
+        assert header in found
 
 
 def test_x1_no_receipt_is_sent_that_was_not_asked_for(driven: Driven) -> None:

@@ -99,12 +99,16 @@ def escape(text: str, version: str) -> str:
     return text
 
 
-def octets(text: str) -> bytes:
-    """UTF-8. What was no UTF-8 when it came from elsewhere gets replacement characters: frames are to be UTF-8."""
+def octets(text: str, version: str) -> bytes:
+    """A frame's text as UTF-8; in 1.0, which has no encoding, what was not UTF-8 goes out as it came.
+
+    In later versions, whose frames must be UTF-8, such octets become replacement characters.
+    """
     try:
         return text.encode()
     except UnicodeEncodeError:
-        return text.encode(errors="surrogateescape").decode(errors="replace").encode()
+        data = text.encode(errors="surrogateescape")
+        return data if version == V10 else data.decode(errors="replace").encode()
 
 
 def decode(data: bytes, version: str | None) -> str:
@@ -179,7 +183,7 @@ def encode_frame(
     if body and not any(line.startswith("content-length:") for line in lines):
         lines.append(f"content-length:{len(body)}\n")
     # A line end after the NUL is allowed, and what the oldest clients look for.
-    return b"%b\n%b\n%b\0\n" % (command.encode(), octets("".join(lines)), body)
+    return b"%b\n%b\n%b\0\n" % (command.encode(), octets("".join(lines), spoken), body)
 
 
 def header_lines(headers: Iterable[tuple[str, str]], version: str) -> list[str]:

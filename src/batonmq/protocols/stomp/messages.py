@@ -28,12 +28,12 @@ def message_template(
     To be filled with number, length, body; with ``has_ack`` in 1.2 with number, number, length, body. ``is_text``:
     there is no content-length, so that the body must not have a NUL.
     """
-    fixed = octets("MESSAGE\n" + "".join(header_lines(headers, version))).replace(b"%", b"%%")
-    id_prefix = octets(escape(prefix, version)).replace(b"%", b"%%")
+    fixed = octets("MESSAGE\n" + "".join(header_lines(headers, version)), version).replace(b"%", b"%%")
+    id_prefix = octets(escape(prefix, version), version).replace(b"%", b"%%")
     ack = b"ack:%b%%d\n" % id_prefix if has_ack and version == V12 else b""
     return b"%bmessage-id:%b%%d\n%b%b" % (fixed, id_prefix, ack, _TEXT if is_text else _BODY)
 
 
 def receipt_frame(receipt: str, version: str) -> bytes:
     """RECEIPT."""
-    return b"RECEIPT\nreceipt-id:%b\n\n\0\n" % octets(escape(receipt, version))
+    return b"RECEIPT\nreceipt-id:%b\n\n\0\n" % octets(escape(receipt, version), version)

@@ -17,7 +17,7 @@ from batonmq.protocols.sessions.backlog import OUTPUT_MAX, QUICK, Backlog
 from batonmq.protocols.sessions.commit_gate import CommitGate
 from batonmq.protocols.sessions.connection_log import ConnectionLog
 from batonmq.protocols.stomp.acknowledging import Acknowledging
-from batonmq.protocols.stomp.codec import V10, Head, encode_frame
+from batonmq.protocols.stomp.codec import V10, Head, encode_frame, octets
 from batonmq.protocols.stomp.commands import CONNECTS, handle
 from batonmq.protocols.stomp.connecting import Connecting
 from batonmq.protocols.stomp.declaring import Declaring
@@ -307,7 +307,7 @@ class StompSession:
         shown += headers or []
         if receipt is not None:
             shown.append(("receipt-id", receipt))
-        frame = encode_frame("ERROR", shown, failure.body.encode(errors="replace"), self.version)
+        frame = encode_frame("ERROR", shown, octets(failure.body, self.version), self.version)
         if not failure.fatal and self._goes_on():
             self.journal.failed(f"{failure.message}: {failure.detail}")
             self.send(frame)

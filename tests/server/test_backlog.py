@@ -16,8 +16,8 @@ from tests.support.wire import Address, Channel, Content, Wire
 from websockets.sync.client import connect
 
 from batonmq.broker.model import turn_time
-from batonmq.protocols.amqp091 import consuming
-from batonmq.protocols.sessions.backlog import OUTPUT_MAX
+from batonmq.protocols.amqp091 import consumer
+from batonmq.protocols.sessions.output import OUTPUT_MAX
 from batonmq.server.broker_server import Server
 from batonmq.server.config import Config, ListenerConfig, ServerConfig, StompConfig, WebSocketConfig
 from batonmq.server.connection import SMALL_READ
@@ -353,7 +353,7 @@ def test_requests_to_the_management_are_no_part_of_a_transaction(run: Run, tmp_p
 def test_direct_replies_are_dropped_when_their_client_does_not_read(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consuming, "REPLIES_MAX", 2 << 20)
+    monkeypatch.setattr(consumer, "REPLIES_MAX", 2 << 20)
     replies = 100
 
     async def main() -> None:

@@ -21,10 +21,14 @@ class Session(Protocol):
 
     output: list[bytes]
     """What is to be sent. The server sends it joined, and clears the list."""
-    finished: bool
-    """True: nothing more is to be said; the server sends the output that is left and closes the socket."""
-    suspended: bool
-    """True: the session waits for the store; the server reads nothing from this client until it is False."""
+
+    @property
+    def finished(self) -> bool:
+        """Is nothing more to be said? Then the server sends the output that is left and closes the socket."""
+
+    @property
+    def suspended(self) -> bool:
+        """Does the session wait for the store? The server reads nothing from this client until it is False."""
 
     @property
     def is_held(self) -> bool:

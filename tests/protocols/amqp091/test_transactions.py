@@ -8,7 +8,7 @@ import pytest
 from pamqp import commands as spec
 from pamqp.base import Frame as Method
 
-from batonmq.protocols.amqp091 import transactions
+from batonmq.protocols.amqp091 import transaction
 from batonmq.protocols.amqp091.session import AmqpSession
 from batonmq.protocols.amqp091.settings import AmqpSettings
 from batonmq.store import sqlite
@@ -107,7 +107,7 @@ def said(session: AmqpSession) -> bytes:
 
 def test_a_transaction_holds_so_many_messages(timed: Timed, monkeypatch: pytest.MonkeyPatch) -> None:
     """A commit does all of them in one turn, in which nobody else is served."""
-    monkeypatch.setattr(transactions, "PUBLISHES_MAX", 3)
+    monkeypatch.setattr(transaction, "PUBLISHES_MAX", 3)
     timed.queue("q")
     session = selected(timed, AmqpSettings())
     session.receive(message(b"a") * 3 + method(1, spec.Tx.Commit()))
@@ -121,7 +121,7 @@ def test_a_transaction_holds_so_many_messages(timed: Timed, monkeypatch: pytest.
 
 
 def test_each_queue_counts_that_a_message_goes_to(timed: Timed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transactions, "PUBLISHES_MAX", 3)
+    monkeypatch.setattr(transaction, "PUBLISHES_MAX", 3)
     for name in ("q", "r"):
         timed.queue(name)
         timed.operations.bind_queue(name, "amq.fanout", "", {})

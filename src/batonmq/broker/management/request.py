@@ -28,11 +28,11 @@ class Request:
 
     def wait_for_read(self, again: Callable[[], None]) -> None:
         """Go on when the store has been read on. What else the client asks for waits: one long answer at a time."""
-        gate = self.operations.gate
-        if gate is None:
+        barrier = self.operations.barrier
+        if barrier is None:
             self.operations.vhost.scheduler.call(again)
         else:
-            gate.wait_for_read(again)
+            barrier.wait_for_read(again)
 
     def text(self, name: str) -> str:
         """A text that must be there. Raises PreconditionFailed."""

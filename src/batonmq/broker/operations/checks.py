@@ -26,7 +26,7 @@ class Deliveries(Protocol):
         """It is about to be settled, and makes room for another."""
 
 
-class Gate(Protocol):
+class ReadBarrier(Protocol):
     """Holds a connection up."""
 
     def wait_for_read(self, again: Callable[[], None]) -> None:
@@ -36,18 +36,31 @@ class Gate(Protocol):
 class Checks:
     """One client connection's rights in its virtual host. ``owner`` stands for the connection."""
 
-    __slots__ = ("deliveries", "gate", "owned", "owner", "user", "vhost")
+    __slots__ = ("barrier", "deliveries", "owned", "owner", "user", "vhost")
 
-    def __init__(self, vhost: VirtualHost, user: User, owner: object) -> None:
+    def __init__(
+        self,
+        vhost: VirtualHost,
+        user: User,
+        owner: object,
+        *,
+        deliveries: Deliveries | None = None,
+        barrier: ReadBarrier | None = None,
+    ) -> None:
+        """``deliveries``: of a protocol whose clients number what they hold. ``barrier`` holds the connection up while
+        something that it asked for goes on; None: nothing does.
+        """
         self.vhost = vhost
         self.user = user
         self.owner = owner
         # The connection's exclusive queues, which go with it.
         self.owned: dict[str, Queue] = {}
-        # Set by a protocol whose clients number what they hold.
-        self.deliveries: Deliveries | None = None
-        # Set by a protocol: holds up the connection while something that it asked for goes on.
-        self.gate: Gate | None = None
+        self.deliveries = deliveries
+        self.barrier = barrier
+
+    def change_user(self, user: User) -> None:
+        """From now on this user's rights count: another state of the same one."""
+        self.user = user
 
     def find_queue(self, name: str) -> Queue:
         """The queue of that name, which may be used by this connection. Raises NotFound, ResourceLocked."""

@@ -13,6 +13,7 @@ from batonmq.errors import (
     Unsupported,
 )
 from batonmq.protocols.amqp091.constants import REPLY_NAMES
+from batonmq.protocols.sessions.failures import ClientFailure
 
 # Reply codes that end the connection, not only the channel.
 HARD = frozenset({320, 402, 501, 502, 503, 504, 505, 530, 540, 541})
@@ -28,7 +29,7 @@ _CODES: dict[type[BrokerError], int] = {
 }
 
 
-class ProtocolFailure(Exception):
+class ProtocolFailure(ClientFailure):
     """The client broke the protocol, or asked for what it cannot have: a reply code and what it means here."""
 
     def __init__(self, code: int, detail: str) -> None:

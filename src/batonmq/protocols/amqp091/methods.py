@@ -409,8 +409,6 @@ class BasicPublish(Method):
     routing_key: Shortstr = ""
     mandatory: Bit = False
     immediate: Bit = False
-    # The parser hands out the same object for the same address again: whoever routes may keep the result here.
-    route: object = field(default=None, compare=False, repr=False)
 
 
 @method((60, 50), "basic.return", has_content=True)

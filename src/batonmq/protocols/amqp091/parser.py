@@ -130,14 +130,13 @@ class _Content:
 class FrameParser:
     """Bytes in, in any pieces; events out.
 
-    ``frame_max`` is the largest frame in bytes with its overhead, 0 for as large as a body may be; it may be set anew
+    ``frame_max`` is the largest frame in bytes with its overhead, 0 for as large as a body may be; `tune` sets it
     when it is negotiated. ``max_body`` is the largest body in bytes. No content is taken before connection.open (or
     open-ok) has passed, so that nobody fills the memory without having logged in; ``opened`` skips that.
     """
 
     __slots__ = (
         "_contents",
-        "_frame_max",
         "_held",
         "_held_size",
         "_incomplete",
@@ -168,16 +167,10 @@ class FrameParser:
         self._held: list[bytes] = []
         self._held_size = 0
         self._needed = 0
-        self.frame_max = frame_max
+        self.tune(frame_max)
 
-    @property
-    def frame_max(self) -> int:
-        """The largest frame, in bytes; 0: no limit but that of bodies."""
-        return self._frame_max
-
-    @frame_max.setter
-    def frame_max(self, frame_max: int) -> None:
-        self._frame_max = frame_max
+    def tune(self, frame_max: int) -> None:
+        """Take frames of so many octets from now on; 0: no limit but that of bodies."""
         # The largest payload that is taken. Some clients (AMQPStorm) forget the overhead when they cut a body into
         # frames; RabbitMQ allows them as much.
         self._limit = frame_max or max(self._max_body, DEFAULT_FRAME_MAX)

@@ -1,24 +1,31 @@
-"""The states of a connection, and which method of the client's is expected in each (AMQP 0-9-1 §2.2.4).
+"""The states of a connection, and which method of the client's is expected while it is opened (AMQP 0-9-1 §2.2.4).
+
+    OPENING -> OPEN -> CLOSING -> CLOSED
+    OPENING: AWAIT_HEADER -> AWAIT_START_OK -> AUTHENTICATING -> AWAIT_TUNE_OK -> AWAIT_OPEN
 
 What is not in the table is an error: 503 COMMAND_INVALID, and before the log-in is done the socket just closes.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from batonmq.protocols.amqp091 import methods
 
-AWAIT_HEADER = 0
-AWAIT_START_OK = 1
-AUTHENTICATING = 2
-AWAIT_TUNE_OK = 3
-AWAIT_OPEN = 4
-OPEN = 5
-CLOSING = 6
-CLOSED = 7
+OPENING: Final = 0
+OPEN: Final = 1
+CLOSING: Final = 2
+"""We have sent connection.close: only its answer counts, or a close that crossed ours (§1.4.2.9)."""
+CLOSED: Final = 3
 
-EXPECTED: dict[int, tuple[type[methods.Method], ...]] = {
-    AWAIT_START_OK: (methods.ConnectionStartOk,),
-    AWAIT_TUNE_OK: (methods.ConnectionTuneOk,),
-    AWAIT_OPEN: (methods.ConnectionOpen,),
-    OPEN: (methods.ConnectionUpdateSecret,),
+AWAIT_HEADER: Final = 0
+AWAIT_START_OK: Final = 1
+AUTHENTICATING: Final = 2
+AWAIT_TUNE_OK: Final = 3
+AWAIT_OPEN: Final = 4
+
+EXPECTED: Final[dict[int, type[methods.Method]]] = {
+    AWAIT_START_OK: methods.ConnectionStartOk,
+    AWAIT_TUNE_OK: methods.ConnectionTuneOk,
+    AWAIT_OPEN: methods.ConnectionOpen,
 }

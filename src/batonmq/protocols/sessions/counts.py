@@ -15,18 +15,18 @@ class MessageCounts:
         "refused",
         "rejected",
         "requeued",
-        "returned",
+        "unroutable",
     )
 
     def __init__(self) -> None:
         self.published = 0
-        """Taken from the client, whatever became of them; of a transaction when it is committed."""
+        """Taken from the client, whatever became of them."""
         self.confirmed = 0
         """Of these, those that the client was told are safe: publisher confirms, receipts."""
         self.refused = 0
         """Of these, those that it was told are not: the store, or a full queue, did not take them."""
-        self.returned = 0
-        """Of these, those that went back to it as no queue wanted them."""
+        self.unroutable = 0
+        """Of these, those that came back to it as no queue wanted them."""
         self.delivered = 0
         """Handed to the client, whether it asked for them one by one or not."""
         self.redelivered = 0
@@ -50,9 +50,9 @@ class MessageCounts:
         """So many more were refused."""
         self.refused += count
 
-    def add_returned(self) -> None:
-        """One more was returned."""
-        self.returned += 1
+    def add_unroutable(self) -> None:
+        """One more came back to its publisher."""
+        self.unroutable += 1
 
     def add_delivered(self, count: int, redelivered: int) -> None:
         """So many more were delivered, so many of them once more."""

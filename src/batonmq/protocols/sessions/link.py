@@ -50,7 +50,7 @@ class Link(Generic[_Event]):
 
     def lost(self) -> None:
         """The socket is gone, and what the client held was given back."""
-        self.output.finished = True
+        self.output.close()
         self.turn_end.clear()
         self.intake.close()
         self.barrier.leave()

@@ -81,3 +81,7 @@ class Output:
         """Nothing more is said."""
         self.finished = True
         self._host.wake()
+
+    def close(self) -> None:
+        """The socket is gone."""
+        self.finished = True

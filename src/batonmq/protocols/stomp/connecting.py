@@ -103,8 +103,7 @@ class Connecting:
         session.user = user
         session.vhost = vhost
         session.client_id = self._headers.get("client-id", "")
-        session.operations = Operations(vhost, user, session)
-        session.operations.gate = session.gate
+        session.operations = Operations(vhost, user, session, barrier=session.gate)
         session.opened()
         settings = session.settings
         headers = [

@@ -367,7 +367,8 @@ class StompSession:
             detail = f"user '{self.user.name}' is deleted"
             self.fail(StompFailure("Connection closed", detail, fatal=True, expected=True), None)
         else:
-            self.user = self.operations.user = user
+            self.user = user
+            self.operations.change_user(user)
 
     def shutdown(self, reason: str) -> None:
         """The broker stops."""

@@ -1,0 +1,84 @@
+"""The channels of one connection, by number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.errors import NotAllowed
+from batonmq.protocols.amqp091 import methods
+from batonmq.protocols.amqp091.channel import Channel
+from batonmq.protocols.amqp091.encoder import method_frame
+from batonmq.protocols.amqp091.failures import ProtocolFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batonmq.message import QueuedMessage
+    from batonmq.protocols.amqp091.open_connection import OpenConnection
+
+
+class Channels:
+    """Opened and closed by the client; a channel that we close stays until the client has agreed (§1.5.2.6)."""
+
+    __slots__ = ("_by_number",)
+
+    def __init__(self) -> None:
+        self._by_number: dict[int, Channel] = {}
+
+    def __iter__(self) -> Iterator[Channel]:
+        # An error may close one while all are told something.
+        return iter(list(self._by_number.values()))
+
+    def find(self, number: int) -> Channel | None:
+        """The channel of that number."""
+        return self._by_number.get(number)
+
+    def handle(self, number: int, method: methods.Method, connection: OpenConnection) -> None:
+        """A method on a channel, which may open or close it. Raises ProtocolFailure, BrokerError."""
+        channel = self._by_number.get(number)
+        if isinstance(method, methods.ChannelOpen):
+            self._open(number, connection)
+        elif channel is None:
+            # The answer to a close of ours may cross a close of the client's.
+            if not isinstance(method, methods.ChannelCloseOk):
+                raise ProtocolFailure(504, "expected 'channel.open'")
+        elif isinstance(method, methods.ChannelClose):
+            if not channel.is_closing:
+                channel.release()
+            del self._by_number[number]
+            connection.link.output.send(method_frame(number, methods.ChannelCloseOk()))
+        elif isinstance(method, methods.ChannelCloseOk):
+            if channel.is_closing:
+                del self._by_number[number]
+        elif channel.is_open:
+            channel.handle(method)
+
+    def _open(self, number: int, connection: OpenConnection) -> None:
+        if number in self._by_number:
+            raise ProtocolFailure(504, "second 'channel.open' seen")
+        most = connection.terms.channel_max
+        if len(self._by_number) >= most:
+            raise NotAllowed(
+                f"number of channels opened ({len(self._by_number)}) has reached the negotiated channel_max ({most})"
+            )
+        self._by_number[number] = Channel(number, connection)
+        connection.link.output.send(method_frame(number, methods.ChannelOpenOk()))
+
+    def release(self) -> None:
+        """The connection ends: give back everything that its channels hold."""
+        for channel in self:
+            if not channel.is_closing:
+                channel.release()
+        self._by_number.clear()
+
+    # ------------------------------------------------------------------ for requests about what is held
+
+    def find_delivery(self, channel: int, tag: int) -> QueuedMessage | None:
+        """What is unsettled on a channel under that delivery tag."""
+        found = self._by_number.get(channel)
+        return found.deliveries.find(tag) if found is not None else None
+
+    def take_delivery(self, channel: int, tag: int) -> QueuedMessage | None:
+        """The same, no longer unsettled; its consumer may have another."""
+        found = self._by_number.get(channel)
+        return found.settling.take_one(tag) if found is not None else None

@@ -1,0 +1,152 @@
+"""Publisher confirms of one channel: RabbitMQ's extension, with basic.ack and basic.nack from the server."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from batonmq.broker import REFUSED, STORED
+from batonmq.protocols.amqp091 import methods
+from batonmq.protocols.amqp091.encoder import method_frame
+from batonmq.protocols.sessions.unconfirmed import Unconfirmed
+
+if TYPE_CHECKING:
+    from batonmq.broker import Broker
+    from batonmq.protocols.sessions.commit_barrier import CommitBarrier
+    from batonmq.protocols.sessions.counts import MessageCounts
+    from batonmq.protocols.sessions.output import Output
+    from batonmq.protocols.sessions.turn_end import TurnEnd
+
+
+class Confirms:
+    """Numbers publishes, and says which are safe, in order and many in one, when the turn ends."""
+
+    __slots__ = (
+        "_barrier",
+        "_broker",
+        "_confirmable",
+        "_confirmed",
+        "_counts",
+        "_number",
+        "_output",
+        "_published",
+        "_refused",
+        "_stored_batch",
+        "_turn_end",
+        "is_on",
+        "unconfirmed",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        broker: Broker,
+        barrier: CommitBarrier,
+        output: Output,
+        turn_end: TurnEnd,
+        counts: MessageCounts,
+    ) -> None:
+        """``number`` is the channel's."""
+        self._number = number
+        self._broker = broker
+        self._barrier = barrier
+        self._output = output
+        self._turn_end = turn_end
+        self._counts = counts
+        self.is_on = False
+        """Did the client ask for confirms?"""
+        # The last publishes that came, that may be confirmed, and that are.
+        self._published = self._confirmable = self._confirmed = 0
+        # Publishes that got their basic.nack, and stand above what is confirmed.
+        self._refused: deque[int] = deque()
+        self.unconfirmed: Unconfirmed[int] = Unconfirmed()
+        """The last publish that waits for each batch of the store."""
+        # The last batch that a publish is in which asked for no confirm; 0: none.
+        self._stored_batch = 0
+
+    def select(self) -> None:
+        """confirm.select."""
+        self.is_on = True
+
+    def note(self, outcome: int, count: int) -> None:
+        """So many publishes have come to the same: KEPT, STORED or REFUSED. Remember what their confirm waits for."""
+        self._counts.add_published(count)
+        if outcome == STORED:
+            self._barrier.await_commit()
+        if not self.is_on:
+            if outcome == STORED:
+                self._stored_batch = self._broker.store.batch
+            return
+        self._published = number = self._published + count
+        unconfirmed = self.unconfirmed
+        if outcome == STORED:
+            batch = self._broker.store.batch
+            if unconfirmed.last_batch == batch:
+                unconfirmed.replace_last(number)
+            else:
+                unconfirmed.add(batch, number)
+            return
+        if outcome == REFUSED:
+            self._nack(number, number)
+            self._refused.append(number)
+        # Nothing to wait for but its elders.
+        if unconfirmed:
+            unconfirmed.replace_last(number)
+        else:
+            self._confirmable = number
+            self._turn_end.wait(self)
+
+    def turn_ended(self) -> None:
+        """One cumulative basic.ack for all that became safe since the last, and did not get a basic.nack."""
+        up_to = self._confirmable
+        if up_to <= self._confirmed:
+            return
+        # Straight into the output: the turn that is ending takes it along.
+        chunks = self._output.chunks
+        for first, last in self._not_refused(up_to) if self._refused else ((self._confirmed + 1, up_to),):
+            chunks.append(method_frame(self._number, methods.BasicAck(delivery_tag=last, multiple=last > first)))
+            self._counts.add_confirmed(last - first + 1)
+        self._confirmed = up_to
+
+    def batch_committed(self, batch: int) -> None:
+        """Everything up to this batch is on the disk."""
+        for number in self.unconfirmed.take(batch):
+            self._confirmable = number
+        self._turn_end.wait(self)
+
+    def batch_failed(self, batch: int) -> bool:
+        """The messages of these batches are not kept. True: their publisher asked for no confirms, and must be told."""
+        lost = self.unconfirmed.take(batch)
+        if lost:
+            for first, last in self._not_refused(lost[-1]):
+                self._nack(first, last)
+            self._confirmable = self._confirmed = lost[-1]
+        elif self._stored_batch and self._stored_batch <= batch:
+            self._stored_batch = 0
+            return True
+        return False
+
+    def clear(self) -> None:
+        """The channel ends: no confirm follows."""
+        self.is_on = False
+        self.unconfirmed.clear()
+        self._confirmable = self._confirmed = 0
+
+    def _nack(self, first: int, last: int) -> None:
+        nack = methods.BasicNack(delivery_tag=last, multiple=last > first, requeue=False)
+        self._output.send(method_frame(self._number, nack))
+        self._counts.add_refused(last - first + 1)
+
+    def _not_refused(self, up_to: int) -> list[tuple[int, int]]:
+        """First and last of the runs of publishes between those that were refused: no tag is confirmed twice."""
+        runs: list[tuple[int, int]] = []
+        first = self._confirmed + 1
+        refused = self._refused
+        while refused and refused[0] <= up_to:
+            number = refused.popleft()
+            if number > first:
+                runs.append((first, number - 1))
+            first = number + 1
+        if first <= up_to:
+            runs.append((first, up_to))
+        return runs

@@ -1,0 +1,200 @@
+"""A consumer of a channel: takes deliveries under its prefetch, and that of its channel (AMQP 0-9-1 §1.8.3)."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from batonmq.broker import Consumer
+from batonmq.broker.features.dead_letters import counted
+from batonmq.message import QueuedMessage
+from batonmq.protocols.amqp091.credit import UNLIMITED
+from batonmq.protocols.amqp091.encoder import deliver_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from batonmq.broker import Queue
+    from batonmq.broker.routing.direct_replies import ReplyDesk
+    from batonmq.fields import FieldValue
+    from batonmq.protocols.amqp091.credit import ChannelCredit
+    from batonmq.protocols.amqp091.deliveries import Deliveries
+    from batonmq.protocols.sessions.commit_barrier import CommitBarrier
+    from batonmq.protocols.sessions.output import Output
+
+log = logging.getLogger("batonmq.amqp")
+
+# Direct replies are dropped while so many bytes of output wait for their client.
+REPLIES_MAX = 64 << 20
+
+
+class Outlet:
+    """What all consumers of a channel deliver through."""
+
+    __slots__ = ("barrier", "credit", "deliveries", "number", "output", "peer")
+
+    def __init__(
+        self,
+        number: int,
+        peer: str,
+        output: Output,
+        barrier: CommitBarrier,
+        deliveries: Deliveries,
+        credit: ChannelCredit,
+    ) -> None:
+        """``number`` is the channel's, ``peer`` the client's address for the log."""
+        self.number = number
+        self.peer = peer
+        self.output = output
+        self.barrier = barrier
+        self.deliveries = deliveries
+        self.credit = credit
+
+
+class AmqpConsumer(Consumer):
+    """One basic.consume."""
+
+    __slots__ = ("_on_cancel", "_outlet", "_prefetch", "_prefix", "credit")
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        queue: Queue,
+        tag: str,
+        prefetch: int,
+        on_cancel: Callable[[AmqpConsumer], None],
+        *,
+        no_ack: bool,
+        exclusive: bool = False,
+        priority: int = 0,
+        arguments: Mapping[str, FieldValue] | None = None,
+    ) -> None:
+        """``prefetch`` of 0 is no limit; ``on_cancel`` is called when the queue is gone, or takes the consumer away."""
+        super().__init__(queue, tag, no_ack=no_ack, exclusive=exclusive, priority=priority, arguments=arguments)
+        self._outlet = outlet
+        self._on_cancel = on_cancel
+        self._prefix = deliver_prefix(outlet.number, tag)
+        self._prefetch = self.credit = prefetch or UNLIMITED
+        # How many more messages it takes before it must settle some.
+
+    def deliver(self, queued: QueuedMessage) -> bool:
+        self.deliver_all([queued])
+        return self.has_room()
+
+    def deliver_all(self, batch: list[QueuedMessage]) -> None:
+        outlet = self._outlet
+        outlet.deliveries.send(self._prefix, batch, self.shown(batch), no_ack=self.no_ack)
+        count = 0 if self.no_ack else len(batch)
+        self.credit -= count
+        outlet.credit.take(self, count)
+
+    def shown(self, batch: list[QueuedMessage]) -> list[QueuedMessage]:
+        """The messages as their client sees them."""
+        return batch
+
+    def room(self) -> int:
+        if not self.has_room():
+            return 0
+        shared = self._outlet.credit
+        if shared.called:
+            return 1
+        return UNLIMITED if self.no_ack else min(self.credit, shared.left)
+
+    def has_room(self) -> bool:
+        outlet = self._outlet
+        output = outlet.output
+        if output.unsent >= output.limit:
+            return False
+        shared = outlet.credit
+        # What needs no acknowledgement is not counted, and waits for the channel's room all the same, as in RabbitMQ.
+        if shared.left <= 0 or (shared.called and not shared.has_room_for(self)):
+            return False
+        return self.no_ack or self.credit > 0
+
+    def passed_over(self) -> None:
+        shared = self._outlet.credit
+        if (self.no_ack or self.credit > 0) and not shared.has_room_for(self):
+            shared.join(self)
+
+    def hold(self, batch: int) -> None:
+        self._outlet.barrier.hold(batch)
+
+    def settled(self, count: int) -> None:
+        """So many deliveries are not held any more: it may have as many others."""
+        self.credit += count
+
+    def unsettled(self, count: int) -> None:
+        """So many that were settled are held again."""
+        self.credit -= count
+
+    def offer(self) -> None:
+        """There may be room again."""
+        if not self.waiting and self.has_room():
+            self.queue.offer(self)
+
+    def set_prefetch(self, prefetch: int) -> None:
+        """Another limit from now on; what it holds counts towards it."""
+        before, self._prefetch = self._prefetch, prefetch or UNLIMITED
+        self.credit += self._prefetch - before
+
+    def stop(self) -> None:
+        """It gets no more: acknowledgements of what it was given must not put it back in line."""
+        self.credit = -UNLIMITED
+        self._outlet.credit.leave(self)
+
+    def cancelled(self) -> None:
+        self.stop()
+        self._on_cancel(self)
+
+
+class CountingConsumer(AmqpConsumer):
+    """One that wants to know how often a message came back, of queues too that tell nobody else.
+
+    Clients written for RabbitMQ take a header that they did not send for a change of their message: its classic
+    queues add none.
+    """
+
+    __slots__ = ()
+
+    def shown(self, batch: list[QueuedMessage]) -> list[QueuedMessage]:
+        return [_with_count(queued) if queued.return_count else queued for queued in batch]
+
+
+def _with_count(queued: QueuedMessage) -> QueuedMessage:
+    """As it is shown to one consumer; what is in the queue stays as its producer sent it."""
+    shown = QueuedMessage(counted(queued.message, queued.return_count), queued.settlement, queued.row)
+    shown.count_as(queued.return_count)
+    return shown
+
+
+class ReplyConsumer(AmqpConsumer):
+    """Consumes from the pseudo-queue of direct replies; has no queue that could wait for it."""
+
+    __slots__ = ("_is_dropping", "_replies", "token")
+
+    def __init__(self, outlet: Outlet, replies: ReplyDesk, tag: str, on_cancel: Callable[[AmqpConsumer], None]) -> None:
+        # Nobody looks for its queue.
+        no_queue: Queue = None  # type: ignore[assignment]
+        super().__init__(outlet, no_queue, tag, 0, on_cancel, no_ack=True)
+        self._is_dropping = False
+        self._replies = replies
+        self.token = replies.open(self)
+        """The address under which replies come to it."""
+
+    def deliver(self, queued: QueuedMessage) -> bool:
+        if self._outlet.output.unsent >= REPLIES_MAX:
+            # Nobody can be made to wait for somebody else's client, and there is no queue for what it does not read.
+            if not self._is_dropping:
+                log.warning("%s: replies are dropped: the client does not read those that came", self._outlet.peer)
+            self._is_dropping = True
+            return False
+        self._is_dropping = False
+        return super().deliver(queued)
+
+    def offer(self) -> None:
+        """Replies do not wait."""
+
+    def stop(self) -> None:
+        """No reply comes to it any more."""
+        super().stop()
+        self._replies.close(self.token)

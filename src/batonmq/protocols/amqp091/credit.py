@@ -1,0 +1,146 @@
+"""The prefetch that a channel's consumers share: basic.qos with global=true, as RabbitMQ has it.
+
+A consumer that would take a message, but for the channel's limit, stands in line. When the channel has room again, as
+many are called as it has room for: a queue's consumers by their priority, the longest waiting first, and the queues in
+turn, so that none is starved. Calling all would cost each acknowledgement as much as the channel has consumers.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batonmq.broker import Consumer
+    from batonmq.broker.model.consumer import Source
+    from batonmq.protocols.sessions.turn_end import TurnEnd
+
+# What an unlimited prefetch amounts to.
+UNLIMITED = 1 << 60
+
+
+class Line:
+    """Consumers that wait for room."""
+
+    __slots__ = ("_by_queue", "_last", "_places")
+
+    def __init__(self) -> None:
+        # Entries of those who left stay in the heaps until they are met, or become too many.
+        self._by_queue: OrderedDict[Source, list[tuple[int, int, Consumer]]] = OrderedDict()
+        self._places: dict[Consumer, int] = {}
+        self._last = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._places)
+
+    def __contains__(self, consumer: object) -> bool:
+        return consumer in self._places
+
+    def join(self, consumer: Consumer) -> None:
+        """Stand in line, unless it does already."""
+        if consumer in self._places:
+            return
+        self._last = place = self._last + 1
+        self._places[consumer] = place
+        heap = self._by_queue.setdefault(consumer.queue, [])
+        if len(heap) > 2 * len(self._places) + 64:
+            heap[:] = [entry for entry in heap if self._places.get(entry[2]) == entry[1]]
+            heapq.heapify(heap)
+        heapq.heappush(heap, (-consumer.priority, place, consumer))
+
+    def leave(self, consumer: Consumer) -> None:
+        """It wants nothing any more."""
+        self._places.pop(consumer, None)
+
+    def next(self) -> Consumer | None:
+        """Who is served next, no longer in line."""
+        while self._by_queue:
+            queue, heap = self._by_queue.popitem(last=False)
+            while heap:
+                _, place, consumer = heapq.heappop(heap)
+                if self._places.get(consumer) == place:
+                    del self._places[consumer]
+                    if heap:
+                        self._by_queue[queue] = heap
+                    return consumer
+        return None
+
+
+class ChannelCredit:
+    """How many more messages the consumers of one channel may hold together, and who waits for that."""
+
+    __slots__ = ("_limit", "_line", "_turn_end", "called", "left")
+
+    def __init__(self, turn_end: TurnEnd) -> None:
+        self._turn_end = turn_end
+        self._limit = 0
+        self._line = Line()
+        self.left = UNLIMITED
+        """How many more messages; below 0 after the limit was lowered."""
+        self.called: dict[Consumer, None] = {}
+        """Who was called from the line in this turn: one message is kept for each."""
+
+    @property
+    def is_limited(self) -> bool:
+        """Has the channel a limit of its own?"""
+        return self._limit > 0
+
+    def limit(self, prefetch: int, held: int) -> None:
+        """Another limit, 0 for none; ``held`` is what the consumers hold now."""
+        self._limit = prefetch
+        self.left = (prefetch or UNLIMITED) - held
+        self.call()
+
+    def has_room_for(self, consumer: Consumer) -> bool:
+        """Is there room that is not kept for others?"""
+        called = self.called
+        return self.left > (len(called) - (consumer in called) if called else 0)
+
+    def take(self, consumer: Consumer, count: int) -> None:
+        """The consumer has been given so many messages that count, or some that do not."""
+        self.left -= count
+        if self.called:
+            self.called.pop(consumer, None)
+
+    def give_back(self, count: int) -> None:
+        """So many messages are not held any more."""
+        self.left += count
+
+    # ------------------------------------------------------------------ the line
+
+    def join(self, consumer: Consumer) -> None:
+        """The consumer would take a message, but for the limit."""
+        self._line.join(consumer)
+
+    def leave(self, consumer: Consumer) -> None:
+        """The consumer wants nothing any more."""
+        self._line.leave(consumer)
+
+    def has_in_line(self, consumer: Consumer) -> bool:
+        """Does it wait for room?"""
+        return consumer in self._line
+
+    def call(self) -> None:
+        """Call as many of those in line as there is room for.
+
+        Some may find that there is nothing for them after all: the next are called when the turn ends.
+        """
+        called = self.called
+        while self.left > len(called) and (consumer := self._line.next()) is not None:
+            if consumer.has_room():
+                consumer.queue.offer(consumer)
+                if consumer.queue.ready_count:
+                    called[consumer] = None
+        if called:
+            self._turn_end.wait(self)
+
+    def turn_ended(self) -> None:
+        """Is there room left for others?"""
+        self.called.clear()
+        self.call()
+
+    def clear(self) -> None:
+        """The channel ends."""
+        self.called.clear()
+        self._line = Line()

@@ -1,0 +1,146 @@
+"""What is delivered on one channel, and what of it is unsettled, by delivery tag (AMQP 0-9-1 §1.8.3.13)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from batonmq.protocols.amqp091.constants import ACK
+from batonmq.protocols.amqp091.encoder import append_deliveries
+from batonmq.protocols.amqp091.failures import ProtocolFailure
+
+if TYPE_CHECKING:
+    from batonmq.message import QueuedMessage
+    from batonmq.protocols.amqp091.encoder import DeliverPrefix
+    from batonmq.protocols.amqp091.parser import Event
+    from batonmq.protocols.sessions.counts import MessageCounts
+    from batonmq.protocols.sessions.output import Output
+
+# What a delivery has beside its body, for the limit of what waits to be written.
+FRAMING_OCTETS: Final = 128
+
+
+class Deliveries:
+    """Those of one channel. Delivery tags begin with 1, and go up by one with each delivery."""
+
+    __slots__ = ("_counts", "_frame_max", "_last_tag", "_number", "_output", "_settled_up_to", "_unsettled")
+
+    def __init__(self, number: int, output: Output, counts: MessageCounts, frame_max: int) -> None:
+        self._number = number
+        self._output = output
+        self._counts = counts
+        self._frame_max = frame_max
+        self._last_tag = 0
+        self._unsettled: dict[int, QueuedMessage] = {}
+        # All tags below are settled.
+        self._settled_up_to = 1
+
+    # ------------------------------------------------------------------ out
+
+    def send(
+        self, prefix: DeliverPrefix, batch: list[QueuedMessage], shown: list[QueuedMessage], *, no_ack: bool
+    ) -> None:
+        """Deliver these to one consumer, whose prefix it is; ``shown`` is how it sees them, mostly the same."""
+        output = self._output
+        tag = self._last_tag + 1
+        append_deliveries(output.begin(), prefix, tag, self._number, shown, self._frame_max)
+        count = len(batch)
+        self._last_tag += count
+        size = FRAMING_OCTETS * count
+        redelivered = 0
+        unsettled = self._unsettled
+        for queued in batch:
+            size += queued.message.size
+            if queued.return_count:
+                redelivered += 1
+            if not no_ack:
+                unsettled[tag] = queued
+                tag += 1
+        output.count(size)
+        self._counts.add_delivered(count, redelivered)
+
+    def number(self, queued: QueuedMessage, *, no_ack: bool) -> int:
+        """The delivery tag of a message that goes out by itself (basic.get)."""
+        self._last_tag = tag = self._last_tag + 1
+        if not no_ack:
+            self._unsettled[tag] = queued
+        self._counts.add_delivered(1, 1 if queued.return_count else 0)
+        return tag
+
+    # ------------------------------------------------------------------ unsettled
+
+    def held_by_consumers(self) -> int:
+        """How many are unsettled, those fetched one by one aside."""
+        return sum(1 for queued in self._unsettled.values() if queued.holder is not None)
+
+    def find(self, tag: int) -> QueuedMessage | None:
+        """What is unsettled under that tag."""
+        return self._unsettled.get(tag)
+
+    def pop(self, tag: int) -> QueuedMessage | None:
+        """The same, no longer unsettled."""
+        return self._unsettled.pop(tag, None)
+
+    def take(self, tag: int, *, multiple: bool) -> list[tuple[int, QueuedMessage]]:
+        """The deliveries that a tag names, no longer unsettled. Raises ProtocolFailure for an unknown tag.
+
+        With ``multiple`` those up to the tag, and 0 names all.
+        """
+        unsettled = self._unsettled
+        if not multiple:
+            queued = unsettled.pop(tag, None)
+            if queued is None:
+                raise _unknown(tag)
+            return [(tag, queued)]
+        if tag == 0:
+            return self.take_all()
+        if tag > self._last_tag or (tag not in unsettled and tag < self._settled_up_to):
+            raise _unknown(tag)
+        taken = []
+        # Tags below were settled already; each number is looked at once in the life of the channel.
+        for number in range(self._settled_up_to, tag + 1):
+            queued = unsettled.pop(number, None)
+            if queued is not None:
+                taken.append((number, queued))
+        if not taken:
+            raise _unknown(tag)
+        self._settled_up_to = tag + 1
+        return taken
+
+    def take_run(self, events: list[Event], at: int) -> list[QueuedMessage]:
+        """What acknowledgements of single deliveries name that follow one another, from ``at`` on, up to a wrong one.
+
+        One acknowledgement for each message is what most clients send. Raises ProtocolFailure when the first is wrong.
+        """
+        pop = self._unsettled.pop
+        number = self._number
+        taken: list[QueuedMessage] = []
+        end = len(events)
+        while at < end:
+            event = events[at]
+            if event[0] != ACK or event[3] or event[1] != number:
+                break
+            queued = pop(event[2], None)
+            if queued is None:
+                if not taken:
+                    raise _unknown(event[2])
+                break
+            taken.append(queued)
+            at += 1
+        return taken
+
+    def take_all(self) -> list[tuple[int, QueuedMessage]]:
+        """All that is unsettled, in order."""
+        taken = list(self._unsettled.items())
+        self._unsettled.clear()
+        return taken
+
+    def put_back(self, back: list[tuple[int, QueuedMessage]]) -> None:
+        """These are unsettled after all, under the tags that they had."""
+        if back:
+            back = sorted([*back, *self._unsettled.items()], key=lambda entry: entry[0])
+            self._unsettled = dict(back)
+            self._settled_up_to = min(self._settled_up_to, back[0][0])
+
+
+def _unknown(tag: int) -> ProtocolFailure:
+    return ProtocolFailure(406, f"unknown delivery tag {tag}")

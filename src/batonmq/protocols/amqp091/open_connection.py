@@ -1,0 +1,32 @@
+"""A connection that is open: what its handshake has come to, for all its channels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.protocols.sessions.quota import Quota
+from batonmq.protocols.sessions.routes import Routes
+
+if TYPE_CHECKING:
+    from batonmq.broker import Operations
+    from batonmq.protocols.amqp091.parser import Event
+    from batonmq.protocols.amqp091.settings import AmqpSettings
+    from batonmq.protocols.amqp091.terms import Client, Terms
+    from batonmq.protocols.sessions.link import Link
+
+
+class OpenConnection:
+    """The client, the terms, and what it may do in its virtual host (``operations``, with its user)."""
+
+    __slots__ = ("client", "link", "operations", "routes", "terms", "transactions")
+
+    def __init__(
+        self, link: Link[Event], client: Client, terms: Terms, operations: Operations, settings: AmqpSettings
+    ) -> None:
+        self.link = link
+        self.client = client
+        self.terms = terms
+        self.operations = operations
+        self.routes = Routes(operations)
+        self.transactions = Quota(settings.max_transaction_size)
+        """What the transactions of all channels together may hold."""

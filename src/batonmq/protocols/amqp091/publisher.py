@@ -1,0 +1,209 @@
+"""basic.publish on one channel: routing, checks and returns (AMQP 0-9-1 §1.8.3.7)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from batonmq.broker import KEPT, REFUSED
+from batonmq.broker.features.publish_headers import asks, check_headers
+from batonmq.broker.management.target import refuse_requests
+from batonmq.broker.routing.direct_replies import REPLY_TO
+from batonmq.errors import ResourceError
+from batonmq.fields import type_name
+from batonmq.message import Message
+from batonmq.protocols.amqp091 import methods
+from batonmq.protocols.amqp091.constants import PUBLISH
+from batonmq.protocols.amqp091.encoder import content_frames, method_frame
+from batonmq.protocols.amqp091.failures import ProtocolFailure
+
+if TYPE_CHECKING:
+    from batonmq.broker import Route
+    from batonmq.broker.routing.exchanges.base import Target
+    from batonmq.fields import FieldValue
+    from batonmq.properties import Properties
+    from batonmq.protocols.amqp091.confirms import Confirms
+    from batonmq.protocols.amqp091.consumers import Consumers
+    from batonmq.protocols.amqp091.methods import BasicPublish
+    from batonmq.protocols.amqp091.open_connection import OpenConnection
+    from batonmq.protocols.amqp091.parser import Event
+    from batonmq.protocols.amqp091.transaction import Publish, Transaction
+
+# A time to live ends at 100 years.
+EXPIRATION_MAX = 100 * 365 * 24 * 3600 * 1000
+# Routing keys in the headers CC and BCC together: each is looked up in all exchanges that the message passes.
+COPIES_MAX = 1_000
+
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+
+
+class Publisher:
+    """Takes the publishes of one channel."""
+
+    __slots__ = ("_confirms", "_connection", "_consumers", "_method", "_number", "_route", "_transaction")
+
+    def __init__(
+        self,
+        number: int,
+        connection: OpenConnection,
+        confirms: Confirms,
+        transaction: Transaction,
+        consumers: Consumers,
+    ) -> None:
+        """``number`` is the channel's."""
+        self._number = number
+        self._connection = connection
+        self._confirms = confirms
+        self._transaction = transaction
+        self._consumers = consumers
+        # The last method and its route: the parser gives the same object for the same bytes.
+        self._method: BasicPublish | None = None
+        self._route: Route | None = None
+
+    def take(self, events: list[Event], at: int) -> int:
+        """Publishes, from ``at`` on: those with the same address and nothing special, or one. Tells where they end.
+
+        Most of what a busy publisher sends is a run, and then routing, credit and confirms are looked at once for all
+        that one read has brought. Raises ProtocolFailure, BrokerError.
+        """
+        event = events[at]
+        if event[0] != PUBLISH:
+            return at
+        _, number, method, properties, payload, start, size, framed_on = event
+        route = self._find_route(method)
+        exchange, routing_key = method.exchange, method.routing_key
+        queue = route.queue
+        is_plain = queue is not None and not method.immediate and not self._transaction.is_selected
+        if queue is None or not is_plain or queue.featured or not properties.plain:
+            message = Message(exchange, routing_key, properties, payload, start, size, framed_on)
+            if queue is not None and is_plain and properties.plain:
+                outcome = queue.publish(message)
+            else:
+                outcome = self._publish_checked(method, route, message)
+            self._confirms.note(outcome, 1)
+            return at + 1
+        messages: list[Message] = []
+        end = len(events)
+        while event[0] == PUBLISH and event[2] is method and event[1] == number and event[3].plain:
+            _, _, _, properties, payload, start, size, framed_on = event
+            messages.append(Message(exchange, routing_key, properties, payload, start, size, framed_on))
+            at += 1
+            if at == end:
+                break
+            event = events[at]
+        self._confirms.note(queue.publish_all(messages), len(messages))
+        return at
+
+    def _find_route(self, method: BasicPublish) -> Route:
+        connection = self._connection
+        route = self._route
+        if route is None or method is not self._method or route.version != connection.operations.vhost.version:
+            self._route = None
+            self._route = route = connection.routes.find(method.exchange, method.routing_key)
+            self._method = method
+        connection.link.intake.published(route)
+        return route
+
+    def _publish_checked(self, method: BasicPublish, route: Route, message: Message) -> int:
+        if method.immediate:
+            raise ProtocolFailure(540, "immediate=true")
+        keys = [message.routing_key]
+        headers: dict[str, FieldValue] = {}
+        properties = message.properties
+        if not properties.plain:
+            headers = properties.headers or {}
+            self._check_properties(properties)
+            if asks(properties):
+                check_headers(headers, int(self._connection.link.broker.clock.time() * 1000))
+            if properties.reply_to == REPLY_TO:
+                message = message.with_properties(properties.replace(reply_to=self._reply_token()))
+            copies = _carbon_copies(headers)
+            if copies:
+                keys = list(dict.fromkeys([*keys, *copies]))
+            if "BCC" in headers:
+                headers = {name: value for name, value in headers.items() if name != "BCC"}
+                message = message.with_properties(message.properties.replace(headers=headers))
+        if route.by_key and len(keys) == 1:
+            targets = route.targets
+        else:
+            targets = self._connection.operations.vhost.route(route.exchange, keys, headers, properties)
+        if self._transaction.is_selected:
+            refuse_requests(targets)
+            self._transaction.publish(message, targets, mandatory=method.mandatory)
+            return KEPT
+        return self._put(message, targets, mandatory=method.mandatory)
+
+    def _put(self, message: Message, targets: list[Target], *, mandatory: bool) -> int:
+        """Into the queues, or back to the publisher if there are none and it wants to know."""
+        store = self._connection.link.broker.store
+        if store.error is not None and message.properties.persistent and any(target.durable for target in targets):
+            if self._confirms.is_on:
+                return REFUSED
+            raise ResourceError(f"the message cannot be kept: {store.error.reason}")
+        if not targets:
+            if mandatory:
+                self._give_back(message)
+            return KEPT
+        return self._connection.operations.vhost.publish(message, targets)
+
+    def put_all(self, published: list[Publish]) -> None:
+        """What a transaction has held."""
+        for message, targets, mandatory in published:
+            self._put(message, targets, mandatory=mandatory)
+
+    def _give_back(self, message: Message) -> None:
+        """basic.return of a message that no queue wants (§1.8.3.9)."""
+        output = self._connection.link.output
+        returned = methods.BasicReturn(
+            reply_code=312, reply_text="NO_ROUTE", exchange=message.exchange, routing_key=message.routing_key
+        )
+        output.send(method_frame(self._number, returned))
+        output.send(content_frames(self._number, message, self._connection.terms.frame_max))
+        self._connection.link.counts.add_unroutable()
+
+    def _check_properties(self, properties: Properties) -> None:
+        user = properties.user_id
+        known = self._connection.operations.user
+        login = known.name
+        if user is not None and user != login and "impersonator" not in known.tags:
+            raise ProtocolFailure(406, f"user_id property set to '{user}' but authenticated user was '{login}'")
+        expiration = properties.expiration
+        if expiration is not None:
+            fault = _expiration_fault(expiration)
+            if fault:
+                raise ProtocolFailure(406, f"invalid expiration '{expiration}': {fault}")
+
+    def _reply_token(self) -> str:
+        replies = self._consumers.replies
+        if replies is None:
+            raise ProtocolFailure(406, "fast reply consumer does not exist")
+        return replies.token
+
+
+def _carbon_copies(headers: dict[str, FieldValue]) -> list[str]:
+    """Sender-selected distribution: further routing keys in the headers CC and BCC. What is no text routes nowhere."""
+    keys: list[str] = []
+    for name in ("CC", "BCC"):
+        if name not in headers:
+            continue
+        value = headers[name]
+        if not isinstance(value, list):
+            fault = f'{{unacceptable_type_in_header,"{name}",{type_name(value)}}}'
+            raise ProtocolFailure(406, f"invalid message: {fault}")
+        keys += [str(key) for key in value if isinstance(key, str)]
+    if len(keys) > COPIES_MAX:
+        raise ProtocolFailure(406, f"invalid message: CC and BCC hold {len(keys)} keys, more than {COPIES_MAX}")
+    return keys
+
+
+def _expiration_fault(expiration: str) -> str:
+    """RabbitMQ's words for what is wrong with it; "" when nothing is."""
+    found = _INTEGER.match(expiration)
+    if found is None:
+        return "no_integer"
+    if found.end() < len(expiration):
+        return f'{{leftover_string,"{expiration[found.end() :]}"}}'
+    number = int(expiration)
+    if number < 0:
+        return f"{{value_negative,{number}}}"
+    return f"{{value_too_large,{number}}}" if number > EXPIRATION_MAX else ""

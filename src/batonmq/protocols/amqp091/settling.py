@@ -1,0 +1,165 @@
+"""basic.ack, basic.nack, basic.reject and basic.recover on one channel (AMQP 0-9-1 §1.8.3.13 to §1.8.3.16)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.protocols.amqp091 import methods
+from batonmq.protocols.amqp091.constants import ACK
+from batonmq.protocols.amqp091.consumer import AmqpConsumer
+from batonmq.protocols.amqp091.failures import ProtocolFailure
+from batonmq.protocols.amqp091.transaction import ACCEPT, REJECT, RELEASE, RETURN
+from batonmq.protocols.sessions import settling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from batonmq.message import QueuedMessage
+    from batonmq.protocols.amqp091.credit import ChannelCredit
+    from batonmq.protocols.amqp091.deliveries import Deliveries
+    from batonmq.protocols.amqp091.parser import Event
+    from batonmq.protocols.amqp091.transaction import Taken, Transaction
+    from batonmq.protocols.sessions.counts import MessageCounts
+
+
+class Settling:
+    """What becomes of the deliveries of one channel: at once, or when its transaction is committed."""
+
+    __slots__ = ("_counts", "_credit", "_deliveries", "_transaction")
+
+    def __init__(
+        self, deliveries: Deliveries, credit: ChannelCredit, transaction: Transaction, counts: MessageCounts
+    ) -> None:
+        self._deliveries = deliveries
+        self._credit = credit
+        self._transaction = transaction
+        self._counts = counts
+
+    # ------------------------------------------------------------------ what the client says
+
+    def take(self, events: list[Event], at: int) -> int:
+        """Acknowledgements, from ``at`` on: a run of those of single deliveries, or one. Tells where they end.
+
+        Raises ProtocolFailure when the first of them names no delivery.
+        """
+        event = events[at]
+        if event[0] != ACK:
+            return at
+        _, _, tag, multiple = event
+        if multiple or self._transaction.is_selected:
+            taken = self._deliveries.take(tag, multiple=multiple)
+            if self._transaction.is_selected:
+                self._transaction.settle(ACCEPT, taken)
+            else:
+                self._accept([queued for _, queued in taken])
+            return at + 1
+        held = self._deliveries.take_run(events, at)
+        self._accept(held)
+        return at + len(held)
+
+    def ack(self, m: methods.BasicAck) -> methods.Method | None:
+        """basic.ack that came as any other method."""
+        self._settle(ACCEPT, self._deliveries.take(m.delivery_tag, multiple=m.multiple))
+        return None
+
+    def nack(self, m: methods.BasicNack) -> methods.Method | None:
+        """basic.nack, which returns messages that have not failed."""
+        taken = self._deliveries.take(m.delivery_tag, multiple=m.multiple)
+        self._settle(RETURN if m.requeue else REJECT, taken)
+        return None
+
+    def reject(self, m: methods.BasicReject) -> methods.Method | None:
+        """basic.reject, which in RabbitMQ 4.3 alone says that the message has failed."""
+        taken = self._deliveries.take(m.delivery_tag, multiple=False)
+        self._settle(RELEASE if m.requeue else REJECT, taken)
+        return None
+
+    def recover(self, m: methods.BasicRecover) -> methods.Method | None:
+        """basic.recover: everything unsettled goes back (§1.8.3.16)."""
+        self._recover(requeue=m.requeue)
+        return methods.BasicRecoverOk()
+
+    def recover_async(self, m: methods.BasicRecoverAsync) -> methods.Method | None:
+        """The same, without an answer."""
+        self._recover(requeue=m.requeue)
+        return None
+
+    def _recover(self, *, requeue: bool) -> None:
+        if not requeue:
+            raise ProtocolFailure(540, "requeue=false")
+        self.apply(RETURN, self._deliveries.take_all())
+
+    def _settle(self, outcome: str, taken: Taken) -> None:
+        if self._transaction.is_selected:
+            self._transaction.settle(outcome, taken)
+        else:
+            self.apply(outcome, taken)
+
+    # ------------------------------------------------------------------ what is done
+
+    def apply(self, outcome: str, taken: Taken) -> None:
+        """Settle these, which are not unsettled any more."""
+        held = [queued for _, queued in taken]
+        if outcome == ACCEPT:
+            self._accept(held)
+        elif outcome == REJECT:
+            settling.reject(held)
+            self._counts.add_rejected(len(held))
+            self._give_credit(held)
+        else:
+            self._counts.add_requeued(len(held))
+            # Room first: the release makes the queues hand out again, to this consumer as to any other.
+            self._give_credit(held)
+            settling.requeue(held, failed=outcome == RELEASE)
+
+    def _accept(self, held: list[QueuedMessage]) -> None:
+        settling.accept(held)
+        self._counts.add_accepted(len(held))
+        self._give_credit(held)
+
+    def release_all(self) -> None:
+        """The channel ends: all that is unsettled goes back."""
+        self.apply(RELEASE, self._deliveries.take_all())
+
+    def undo(self, settled: Taken) -> None:
+        """The store could not keep that these were accepted or rejected: they are unsettled again."""
+        settling.unsettle(queued for _, queued in settled)
+        for consumer, count in _by_consumer(queued for _, queued in settled).items():
+            consumer.unsettled(count)
+            self._credit.give_back(-count)
+        self._deliveries.put_back(settled)
+
+    def take_one(self, tag: int) -> QueuedMessage | None:
+        """A delivery that somebody else settles, no longer unsettled here; None: there is none under that tag."""
+        queued = self._deliveries.pop(tag)
+        if queued is not None:
+            self._give_credit([queued])
+        return queued
+
+    def _give_credit(self, held: list[QueuedMessage]) -> None:
+        """The consumers that these were delivered to may have as many more."""
+        credit = self._credit
+        counts = _by_consumer(held)
+        for consumer, count in counts.items():
+            consumer.settled(count)
+            credit.give_back(count)
+        if credit.is_limited:
+            # Those who have waited for room come first.
+            for consumer in counts:
+                if not consumer.waiting and consumer.credit > 0:
+                    credit.join(consumer)
+            credit.call()
+        else:
+            for consumer in counts:
+                consumer.offer()
+
+
+def _by_consumer(held: Iterable[QueuedMessage]) -> dict[AmqpConsumer, int]:
+    """How many of these each consumer was given; those that were fetched one by one aside."""
+    counts: dict[AmqpConsumer, int] = {}
+    for queued in held:
+        consumer = queued.holder
+        # Only its own consumers hold what a channel settles.
+        if isinstance(consumer, AmqpConsumer):
+            counts[consumer] = counts.get(consumer, 0) + 1
+    return counts

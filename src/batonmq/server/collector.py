@@ -2,7 +2,7 @@
 
 Messages waiting in memory are hundreds of thousands of objects, and Python's defaults walk through all of them again
 and again: with 300 000 messages waiting that took 45 % of the broker's time (bench/: 6.2 us a message against 3.5 us).
-What comes at the pace of clients lies in no cycle: a session comes apart when its connection ends (`CommitBarrier.leave`).
+What comes at the pace of clients lies in no cycle: a session comes apart when its connection ends (`CommitBarrier`).
 """
 
 from __future__ import annotations

@@ -121,12 +121,12 @@ class Message:
             raise ValueError(str(error)) from None
 
     @classmethod
-    def received(cls, body: bytes, properties: Properties) -> Message:
-        """A message as an engine has read it."""
+    def received(cls, body: bytes, properties: Properties, delay: float = 0.0) -> Message:
+        """A message as an engine has read it; with a delay, in seconds, where it is to be sent on."""
         message = cls.__new__(cls)
         message.body = body
         message.properties = properties
-        message.delay = 0.0
+        message.delay = delay
         return message
 
     @property

@@ -12,9 +12,10 @@ import pytest
 import batonmq
 from batonmq.api.connections.synchronous import Connection
 from batonmq.engines.embedded.engine import EmbeddedEngine
-from batonmq.engines.shared import wire
+from batonmq.engines.shared import answers, commands, wire
 from batonmq.engines.shared.engine import SharedEngine
 from batonmq.engines.shared.link import Link
+from batonmq.engines.shared.numbered import Numbered
 from batonmq.engines.shared.opening import Reached
 from batonmq.engines.shared.registry import own_file
 from batonmq.engines.shared.roll import Roll
@@ -30,23 +31,23 @@ class Owner:
     def __init__(self, path: str, opening: int) -> None:
         self._peer, here = socket.socketpair()
         self._commands = self._peer.makefile("rb")
-        self.say(wire.Hello(0, wire.VERSION, 1, opening))
+        self.say(answers.Hello(0, wire.VERSION, 1, opening))
         link = Link(here)
         link.greet()
         self.engine = SharedEngine(path, Reached(link, None))
         resume = self.hear()
-        assert isinstance(resume, wire.Resume)
+        assert isinstance(resume, commands.Resume)
         Roll(path).add(resume.guest, resume.process)
-        self.say(wire.Resumed(0, [], [], []))
+        self.say(answers.Resumed(0, [], [], []))
         # Heard, when something that was asked behind it is answered.
         counted = self.engine.count("any")
-        self.say(wire.Counted(self.hear().number, 0))
+        self.say(answers.Counted(self.hear().number, 0))
         counted.get()
 
-    def say(self, answer: wire.Numbered) -> None:
+    def say(self, answer: Numbered) -> None:
         self._peer.sendall(wire.frame(answer))
 
-    def hear(self) -> wire.Command:
+    def hear(self) -> commands.Command:
         command = wire.read_command(self._commands)
         assert command is not None
         return command
@@ -80,7 +81,7 @@ def test_whether_a_request_that_was_begun_is_answered_nobody_knows(departing: Ow
     begun = departing.engine.request("orders", Message(b"1"))
     other = departing.engine.request("orders", Message(b"2"))
     number = departing.hear().number
-    departing.say(wire.Bye(number))
+    departing.say(answers.Bye(number))
     departing.go()
     with pytest.raises(batonmq.ConnectionLost):
         begun.get()
@@ -99,7 +100,7 @@ def test_what_may_be_asked_twice_is_asked_of_the_next_owner(departing: Owner) ->
 
 def test_a_receiver_that_waits_goes_on_with_the_next_owner(departing: Owner) -> None:
     subscribing = departing.engine.subscribe("orders", 1)
-    departing.say(wire.Done(departing.hear().number))
+    departing.say(answers.Done(departing.hear().number))
     future = subscribing.get().receive(1)
     departing.hear()
     departing.go()
@@ -109,7 +110,7 @@ def test_a_receiver_that_waits_goes_on_with_the_next_owner(departing: Owner) -> 
 
 def test_a_receiver_whose_queue_went_with_the_owner_is_told(departing: Owner) -> None:
     subscribing = departing.engine.subscribe("in-memory-only", 1)
-    departing.say(wire.Done(departing.hear().number))
+    departing.say(answers.Done(departing.hear().number))
     future = subscribing.get().receive(1)
     departing.go()
     with pytest.raises(batonmq.NotFound):
@@ -121,14 +122,14 @@ def test_a_receiver_whose_queue_went_with_the_owner_is_told(departing: Owner) ->
 def test_what_the_next_owner_has_not_is_lost(departing: Owner) -> None:
     engine = departing.engine
     subscribing = engine.subscribe("orders", 1)
-    departing.say(wire.Done(departing.hear().number))
+    departing.say(answers.Done(departing.hear().number))
     subscription = subscribing.get()
     receiving = subscription.receive(1)
     number = departing.hear().number
-    departing.say(wire.Arrived(number, [(wire.message_to(Message(b"1")), 1, False, 7, 1 << 46)]))
+    departing.say(answers.Arrived(number, [(wire.message_to(Message(b"1")), 1, False, 7, 1 << 46)]))
     (held,) = receiving.get()
     future = engine.transact([("orders", Message(b"2"))], [(subscription, held)])
-    departing.say(wire.Bye(number))
+    departing.say(answers.Bye(number))
     departing.go()
     with pytest.raises(batonmq.LeaseLost):
         future.get()

@@ -16,7 +16,7 @@ import pytest
 import batonmq
 from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.embedded.ownership import InUse, Ownership
-from batonmq.engines.shared import host, socket_path, wire
+from batonmq.engines.shared import answers, commands, host, socket_path, wire
 from batonmq.engines.shared.link import Link
 from batonmq.engines.shared.opening import dial, reach
 from batonmq.engines.shared.registry import own_file
@@ -90,7 +90,7 @@ def test_whoever_waits_for_a_file_that_is_let_go_of_gets_it(path: str) -> None:
 
 def test_a_process_of_another_version_is_told(path: str) -> None:
     here, there = socket.socketpair()
-    there.sendall(wire.frame(wire.Hello(0, wire.VERSION + 1, 4711, 1)))
+    there.sendall(wire.frame(answers.Hello(0, wire.VERSION + 1, 4711, 1)))
     with pytest.raises(batonmq.StoreError, match="process 4711 has the file, and another version"):
         Link(here).greet()
     there.close()
@@ -105,7 +105,7 @@ def test_a_guest_that_cannot_be_understood_is_thrown_out_and_the_owner_goes_on(
         peer.settimeout(SOON)
         peer.sendall(b"\0\0\0\4GET ")
         with peer.makefile("rb") as stream:
-            assert isinstance(wire.read_answer(stream), wire.Hello)
+            assert isinstance(wire.read_answer(stream), answers.Hello)
             assert wire.read_answer(stream) is None
     guest().send("orders", b"1")
     assert owner.count("orders").get() == 1
@@ -116,12 +116,12 @@ def test_a_guest_that_is_gone_gives_back_what_it_held(path: str, owner: Embedded
     owner.send("orders", [Message(b"1")]).get()
     link = dial(f"{path}-socket")
     assert link is not None
-    link.send(wire.Resume(0, 4711, os.getpid(), 0, [], [], []))
-    link.send(wire.Subscribe(1, 1, "orders", 1, None))
-    link.send(wire.Receive(2, 1, 1))
-    assert isinstance(link.read(), wire.Resumed)
-    assert isinstance(link.read(), wire.Done)
-    assert isinstance(link.read(), wire.Arrived)
+    link.send(commands.Resume(0, 4711, os.getpid(), 0, [], [], []))
+    link.send(commands.Subscribe(1, 1, "orders", 1, None))
+    link.send(commands.Receive(2, 1, 1))
+    assert isinstance(link.read(), answers.Resumed)
+    assert isinstance(link.read(), answers.Done)
+    assert isinstance(link.read(), answers.Arrived)
     link.close()
     link.release()
     with guest().receiver("orders") as receiver:
@@ -137,9 +137,9 @@ def test_a_guest_that_reads_nothing_does_not_keep_the_owner(
     owner.send("orders", [Message(bytes(1 << 20))]).get()
     link = dial(f"{path}-socket")
     assert link is not None
-    link.send(wire.Resume(0, 4711, os.getpid(), 0, [], [], []))
+    link.send(commands.Resume(0, 4711, os.getpid(), 0, [], [], []))
     for number in range(1, 5):
-        link.send(wire.Peek(number, "orders", 1))
+        link.send(commands.Peek(number, "orders", 1))
     owner.close()
     own_file(path).close()
     link.release()

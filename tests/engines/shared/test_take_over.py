@@ -26,9 +26,10 @@ import batonmq
 from batonmq.engines.embedded.ownership import STARTING, InUse, Ownership
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import Subscription
-from batonmq.engines.shared import wire
+from batonmq.engines.shared import answers, commands, wire
 from batonmq.engines.shared.engine import SharedEngine
 from batonmq.engines.shared.link import Link
+from batonmq.engines.shared.numbered import Numbered
 from batonmq.engines.shared.opening import Reached
 from batonmq.engines.shared.roll import lives
 from batonmq.engines.values import Incoming, Message, QueueOptions
@@ -98,7 +99,7 @@ class Tap:
         self._owner = socket.socket(socket.AF_UNIX)
         self._owner.connect(f"{path}-socket")
         self._guest, self.here = socket.socketpair()
-        self._command: type[wire.Numbered] | None = None
+        self._command: type[Numbered] | None = None
         self._row: Row | None = None
         self._step = ""
         self._number = -1
@@ -110,7 +111,7 @@ class Tap:
         for thread in self._threads:
             thread.start()
 
-    def stop_at(self, command: type[wire.Numbered], step: str) -> None:
+    def stop_at(self, command: type[Numbered], step: str) -> None:
         """From that command on, or its answer, nothing passes."""
         self._command, self._row, self._step = command, TABLE[command], step
 
@@ -118,7 +119,7 @@ class Tap:
         with self._guest.makefile("rb") as stream:
             while (command := self._read(wire.read_command, stream)) is not None:
                 if type(command) is self._command:
-                    self._number = command.receive if isinstance(command, wire.Withdraw) else command.number
+                    self._number = command.receive if isinstance(command, commands.Withdraw) else command.number
                     if self._step == "not read":
                         self._is_up = False
                         self.reached.set()
@@ -132,7 +133,7 @@ class Tap:
         with self._owner.makefile("rb") as stream:
             while (answer := self._read(wire.read_answer, stream)) is not None:
                 is_it = self._row is not None and type(answer) is self._row.answer and self._number >= 0
-                if is_it and (isinstance(answer, wire.Settled) or answer.number == self._number):
+                if is_it and (isinstance(answer, answers.Settled) or answer.number == self._number):
                     if self._step == "not answered":
                         self._is_down = False
                     self._say(answer)
@@ -141,8 +142,8 @@ class Tap:
                 else:
                     self._say(answer)
 
-    def _say(self, answer: wire.Numbered) -> None:
-        if isinstance(answer, wire.Bye):
+    def _say(self, answer: Numbered) -> None:
+        if isinstance(answer, answers.Bye):
             self._bye = wire.frame(answer)
         elif self._is_down:
             with suppress(OSError):
@@ -208,7 +209,7 @@ class Scene:
 class Row:
     """What a command needs, how it is given, and what must be true in the end. ``answer``: None, if it has none."""
 
-    answer: type[wire.Numbered] | None
+    answer: type[Numbered] | None
     prepare: Callable[[Scene], object]
     ask: Callable[[Scene], Future[object] | None]
     check: Callable[[Scene], object]
@@ -300,83 +301,89 @@ def of(future: Future[T]) -> Future[object]:
 
 TO_OTHER = Message(b"", reply_to="other")
 
-TABLE: dict[type[wire.Numbered], Row] = {
-    wire.Resume: Row(wire.Resumed, nothing, nothing, lambda s: s.fill()),
-    wire.Declare: Row(
-        wire.Done,
+TABLE: dict[type[Numbered], Row] = {
+    commands.Resume: Row(answers.Resumed, nothing, nothing, lambda s: s.fill()),
+    commands.Declare: Row(
+        answers.Done,
         nothing,
         lambda s: of(s.engine.declare("new", QueueOptions())),
         lambda s: (s.outcome(), s.count("new")),
     ),
-    wire.Delete: Row(
-        wire.Done, nothing, lambda s: of(s.engine.delete("other")), lambda s: (s.outcome(), s.count("orders"))
+    commands.Delete: Row(
+        answers.Done, nothing, lambda s: of(s.engine.delete("other")), lambda s: (s.outcome(), s.count("orders"))
     ),
-    wire.Send: Row(
-        wire.Done,
+    commands.Send: Row(
+        answers.Done,
         nothing,
         lambda s: of(s.engine.send("other", [Message(b"3")])),
         lambda s: _equal((s.outcome(), s.count("other")), (None, 1)),
     ),
-    wire.Subscribe: Row(
-        wire.Done,
+    commands.Subscribe: Row(
+        answers.Done,
         nothing,
         lambda s: of(s.engine.subscribe("orders", 1)),
         has_subscribed,
     ),
-    wire.Receive: Row(wire.Arrived, lambda s: s.subscribe(), lambda s: of(s.subscription.receive(1)), has_received),
-    wire.Withdraw: Row(wire.Arrived, await_in_other, withdraw, lambda s: _equal(s.outcome(), [])),
-    wire.Settle: Row(wire.Settled, lambda s: s.hold(), lambda s: s.subscription.settle(s.held, "accept"), has_settled),
-    wire.Renew: Row(
-        wire.Done, lambda s: s.hold(SOON), lambda s: of(s.subscription.renew(s.held, 2 * SOON)), has_renewed
+    commands.Receive: Row(
+        answers.Arrived, lambda s: s.subscribe(), lambda s: of(s.subscription.receive(1)), has_received
     ),
-    wire.Unsubscribe: Row(
-        wire.Done,
+    commands.Withdraw: Row(answers.Arrived, await_in_other, withdraw, lambda s: _equal(s.outcome(), [])),
+    commands.Settle: Row(
+        answers.Settled, lambda s: s.hold(), lambda s: s.subscription.settle(s.held, "accept"), has_settled
+    ),
+    commands.Renew: Row(
+        answers.Done, lambda s: s.hold(SOON), lambda s: of(s.subscription.renew(s.held, 2 * SOON)), has_renewed
+    ),
+    commands.Unsubscribe: Row(
+        answers.Done,
         lambda s: s.subscribe(),
         lambda s: of(s.subscription.close()),
         lambda s: _equal((s.outcome(), s.count("orders")), (None, 2)),
     ),
-    wire.Peek: Row(
-        wire.Found,
+    commands.Peek: Row(
+        answers.Found,
         nothing,
         lambda s: of(s.engine.peek("orders", 9)),
         lambda s: _equal([one.body for one in cast("list[Message]", s.outcome())], [b"1", b"2"]),
     ),
-    wire.Count: Row(wire.Counted, nothing, lambda s: of(s.engine.count("orders")), lambda s: _equal(s.outcome(), 2)),
-    wire.Purge: Row(
-        wire.Counted,
+    commands.Count: Row(
+        answers.Counted, nothing, lambda s: of(s.engine.count("orders")), lambda s: _equal(s.outcome(), 2)
+    ),
+    commands.Purge: Row(
+        answers.Counted,
         nothing,
         lambda s: of(s.engine.purge("orders")),
         lambda s: _equal((s.outcome(), s.count("orders")), (2, 0)),
     ),
-    wire.Move: Row(
-        wire.Counted,
+    commands.Move: Row(
+        answers.Counted,
         nothing,
         lambda s: of(s.engine.move("orders", "other", 9)),
         lambda s: _equal((s.outcome(), s.count("orders"), s.count("other")), (2, 0, 2)),
     ),
-    wire.Transact: Row(
-        wire.Done,
+    commands.Transact: Row(
+        answers.Done,
         lambda s: s.hold(),
         lambda s: of(s.engine.transact([("other", Message(b"3"))], [(s.subscription, s.held)])),
         has_transacted,
     ),
-    wire.Request: Row(None, nothing, lambda s: of(s.engine.request("other", Message(b"?"))), has_requested),
-    wire.Forget: Row(
+    commands.Request: Row(None, nothing, lambda s: of(s.engine.request("other", Message(b"?"))), has_requested),
+    commands.Forget: Row(
         None,
         lambda s: setattr(s, "future", s.engine.request("other", Message(b"?"))),
         lambda s: s.engine.forget(cast("Future[Message]", s.future)),
         lambda s: s.count("orders"),
     ),
-    wire.Reply: Row(
-        wire.Done,
+    commands.Reply: Row(
+        answers.Done,
         nothing,
         lambda s: of(s.engine.reply(TO_OTHER, Message(b"3"))),
         lambda s: _equal((s.outcome(), s.count("other")), (None, 1)),
     ),
-    wire.Close: Row(wire.Done, nothing, close, has_closed),
+    commands.Close: Row(answers.Done, nothing, close, has_closed),
 }
 # Not the answer to any command: the first and the last word, what nobody asked for, and what each may have instead.
-UNASKED = {wire.Hello, wire.Bye, wire.Late, wire.Failed}
+UNASKED = {answers.Hello, answers.Bye, answers.Late, answers.Failed}
 
 
 def _equal(found: object, wanted: object) -> None:
@@ -384,30 +391,32 @@ def _equal(found: object, wanted: object) -> None:
 
 
 def test_the_table_has_a_row_for_each_command_and_each_answer() -> None:
-    assert set(TABLE) == set(get_args(wire.Command))
-    assert {row.answer for row in TABLE.values() if row.answer is not None} | UNASKED == set(get_args(wire.Answer))
+    assert set(TABLE) == set(get_args(commands.Command))
+    assert {row.answer for row in TABLE.values() if row.answer is not None} | UNASKED == set(get_args(answers.Answer))
 
 
 def cases() -> Iterator[object]:
     for command, row in TABLE.items():
         for step in STEPS:
-            if (step == "answer not read" and row.answer is None) or (step == "not sent" and command is wire.Resume):
+            if (step == "answer not read" and row.answer is None) or (
+                step == "not sent" and command is commands.Resume
+            ):
                 continue
             for end, heir in CHANGES:
                 yield pytest.param(command, step, end, heir, id=f"{command.__name__}, {step}, {end}, {heir}")
 
 
 @pytest.mark.parametrize(("command", "step", "end", "heir"), list(cases()))
-def test_it_ends(nursery: Nursery, path: str, command: type[wire.Numbered], step: str, end: str, heir: str) -> None:
+def test_it_ends(nursery: Nursery, path: str, command: type[Numbered], step: str, end: str, heir: str) -> None:
     row = TABLE[command]
     first = nursery.own(path)
     until(lambda: is_served_by(path, first))
     tap = Tap(path)
-    if command is wire.Resume:
+    if command is commands.Resume:
         tap.stop_at(command, step)
     scene = Scene(path, tap)
     try:
-        if command is not wire.Resume:
+        if command is not commands.Resume:
             scene.fill()
             row.prepare(scene)
         if step == "not sent":
@@ -420,7 +429,7 @@ def test_it_ends(nursery: Nursery, path: str, command: type[wire.Numbered], step
                 nursery.own(path)
             mine.release()
         else:
-            if command is not wire.Resume:
+            if command is not commands.Resume:
                 tap.stop_at(command, step)
                 scene.future = row.ask(scene) or scene.future
             assert tap.reached.wait(SOON)

@@ -62,14 +62,14 @@ class PullConsumer(Consumer):
         "_core",
         "_demand",
         "_held",
+        "_is_abroad",
         "_is_announced",
         "_is_noted",
         "_last_tag",
+        "_on_late",
         "_prefetch",
         "_requests",
-        "is_abroad",
         "is_cancelled",
-        "on_late",
     )
 
     queue: Queue
@@ -91,9 +91,9 @@ class PullConsumer(Consumer):
         self._is_noted = False
         self.is_cancelled = False
         # Told the number of what was held for too long, and is back in its queue.
-        self.on_late: Callable[[int], None] | None = None
+        self._on_late: Callable[[int], None] | None = None
         # Is what it holds in another process, which may outlive this one? It gets nothing that is not in the store yet.
-        self.is_abroad = False
+        self._is_abroad = False
 
     # ------------------------------------------------------------------ what the queue sees
 
@@ -120,8 +120,8 @@ class PullConsumer(Consumer):
         for tag, held in self._held.items():
             if held is queued:
                 del self._held[tag]
-                if self.on_late is not None:
-                    self.on_late(tag)
+                if self._on_late is not None:
+                    self._on_late(tag)
                 self._has_room_again()
                 return
 
@@ -157,7 +157,7 @@ class PullConsumer(Consumer):
         """The turn has ended: what arrived goes to those who wait, the first first."""
         self._is_announced = False
         arrived, self._arrived = self._arrived, []
-        if self.is_abroad and not self._is_noted:
+        if self._is_abroad and not self._is_noted:
             store = self._core.store
             self._is_noted = store.busy or any(store.is_pending(queued) for _, queued in arrived)
         commit = self._core.future(None, sync=False) if self._is_noted else None
@@ -251,6 +251,14 @@ class PullConsumer(Consumer):
         else:
             self.queue.watch_deadline(queued, self, max(1, round(seconds * 1000)))
         return True
+
+    def serve_abroad(self, on_late: Callable[[int], None]) -> None:
+        """What it holds is in another process, which may outlive this one: that gets nothing that is not stored yet.
+
+        ``on_late`` is called with the tag of each message that was held for too long, and is back in its queue.
+        """
+        self._is_abroad = True
+        self._on_late = on_late
 
     def number_from(self, tag: int) -> None:
         """Tags up to this one are known to whoever is served."""

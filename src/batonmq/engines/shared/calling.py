@@ -32,19 +32,20 @@ import os
 import secrets
 import threading
 import time
-from typing import Protocol
 
 from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.embedded.ownership import InUse
 from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.futures import Future
-from batonmq.engines.shared import wire
-from batonmq.engines.shared.calls import AnyCall, Call, as_nothing
+from batonmq.engines.shared import answers, commands, wire
+from batonmq.engines.shared.calls import AnyCall, Call, Caller, as_nothing
+from batonmq.engines.shared.ledger import Ledger
+from batonmq.engines.shared.numbered import Numbered
 from batonmq.engines.shared.opening import Reached, reach
 from batonmq.engines.shared.roll import HERE
 from batonmq.errors import BatonError, Closed, ConnectionLost
 
-__all__ = ["Caller", "Calls"]
+__all__ = ["Calls"]
 
 log = logging.getLogger("batonmq.embedded")
 
@@ -57,27 +58,8 @@ PAUSE_SECONDS = 0.05
 LOST = "the process that had the file went before it answered: what was asked for may have been done or not"
 
 
-class Caller(Protocol):
-    """A subscription, which the next owner has to know of."""
-
-    def subscribed_as(self) -> wire.Subscribed | None:
-        """What the next owner needs; None: no owner knows of it yet. Under the lock."""
-
-    def holds(self) -> list[wire.Hold]:
-        """What is in its hands. Under the lock."""
-
-    def keep(self, tags: set[int]) -> None:
-        """Of what is in its hands the next owner has only these. Under the lock."""
-
-    def late(self, tag: int) -> None:
-        """A message was held for too long, and is back in its queue. Under the lock."""
-
-    def ended(self, error: BatonError) -> None:
-        """There is none, and none comes."""
-
-
 class Calls:
-    """See the module."""
+    """One connection to a file that any process may have. Any thread may call."""
 
     def __init__(self, path: str, reached: Reached) -> None:
         self.lock = threading.RLock()
@@ -91,14 +73,7 @@ class Calls:
         self._guest = secrets.randbits(62) + 1
         HERE.add(self._guest)
         self._opening = 0
-        self._number = 0
-        # Asked and not answered, by the number; of these, what must not be done twice.
-        self._asked: dict[int, AnyCall] = {}
-        self._once: dict[int, None] = {}
-        # Told and not known to be written, by the number: the settlement, and what the next owner is to be told.
-        self._settled: dict[int, tuple[wire.Settle, wire.Settlement]] = {}
-        # The last number when the owner was told of what is held.
-        self._resumed_at = 0
+        self._ledger = Ledger()
         self._is_closed = False
         self._why_closed = "the connection was closed"
         self._closing_until = 0.0
@@ -134,9 +109,7 @@ class Calls:
 
     def _ask(self, call: AnyCall) -> None:
         command = call.command
-        self._number = command.number = self._number + 1
-        if isinstance(command, wire.Once):
-            command.known = next(iter(self._once), command.number) - 1
+        self._ledger.number(command)
         if self._is_resumed and self._reached is not None:
             self._reached.link.send(command)
         else:
@@ -144,31 +117,24 @@ class Calls:
             wire.frame(command)
             if self._thread is None:
                 self._start()
-        self._asked[command.number] = call
-        if call.when_lost == "once":
-            self._once[command.number] = None
+        self._ledger.add(call)
 
-    def settle(self, command: wire.Settle, queue: str, row: int, count: int) -> None:
+    def settle(self, command: commands.Settle, queue: str, row: int, count: int) -> None:
         """Tell it to the owner, and to the next ones until it is known to be written. Under the lock."""
-        self._number = command.number = self._number + 1
+        self._ledger.number(command)
         if row:
-            told = (command.number, queue, row, count, command.how, command.reason, command.delay)
-            self._settled[command.number] = (command, told)
+            self._ledger.add_settlement(command, queue, row, count)
         if self._is_resumed and self._reached is not None:
             self._reached.link.send(command)
 
-    def tell(self, command: wire.Numbered) -> None:
+    def tell(self, command: Numbered) -> None:
         """Ask for no answer; when there is no owner, it has no meaning. Under the lock."""
         if self._is_resumed and self._reached is not None:
             self._reached.link.send(command)
 
     def drop(self, call: AnyCall) -> None:
         """Nobody wants the answer any more. Under the lock."""
-        self._take(call.command.number)
-
-    def _take(self, number: int) -> AnyCall | None:
-        self._once.pop(number, None)
-        return self._asked.pop(number, None)
+        self._ledger.take(call.command.number)
 
     def close(self) -> None:
         """Give everything back, and end the thread. A second call does nothing. Raises StoreError."""
@@ -179,8 +145,8 @@ class Calls:
             self._is_closed = True
             self._closing_until = time.monotonic() + GOODBYE_SECONDS
             thread = self._thread
-            if thread is not None and (self._reached is not None or self._has_to_tell):
-                self._ask(Call(wire.Close(0), gone, as_nothing, "over"))
+            if thread is not None and (self._reached is not None or self._ledger.has_to_tell):
+                self._ask(Call(commands.Close(0), gone, as_nothing, "over"))
             else:
                 gone.resolve(None)
         gone.wait(GOODBYE_SECONDS)
@@ -198,13 +164,9 @@ class Calls:
             own.close()
 
     @property
-    def _has_to_tell(self) -> bool:
-        return bool(self._settled or self._once)
-
-    @property
     def _is_wanted(self) -> bool:
         """Is an owner needed? After the end, only to tell what was asked before it."""
-        return not self._is_closed or (self._has_to_tell and time.monotonic() < self._closing_until)
+        return not self._is_closed or (self._ledger.has_to_tell and time.monotonic() < self._closing_until)
 
     def forked(self) -> None:
         """A child has neither the thread nor the connection."""
@@ -236,48 +198,42 @@ class Calls:
     def _read(self, reached: Reached) -> int | None:
         """Until the owner is gone. The last command that it has begun, if it said so."""
         while (answer := reached.link.read()) is not None:
-            if isinstance(answer, wire.Bye):
+            if isinstance(answer, answers.Bye):
                 return answer.number
-            if isinstance(answer, wire.Resumed):
+            if isinstance(answer, answers.Resumed):
                 self._resumed(reached, answer)
                 continue
             with self.lock:
-                if isinstance(answer, wire.Late):
+                if isinstance(answer, answers.Late):
                     caller = self.callers.get(answer.subscription)
                     if caller is not None:
                         caller.late(answer.tag)
                     continue
-                if isinstance(answer, wire.Settled):
-                    self._forget_settled(answer.number)
+                if isinstance(answer, answers.Settled):
+                    self._ledger.forget_settled(answer.number)
                     continue
-                call = self._take(answer.number)
+                call = self._ledger.take(answer.number)
             if call is not None:
                 call.answered(answer)
         return None
 
-    def _forget_settled(self, last: int) -> None:
-        settled = self._settled
-        while settled and (number := next(iter(settled))) <= last:
-            del settled[number]
-
     def _resume(self, reached: Reached) -> None:
         """Tell an owner who this is and what it holds. Under the lock."""
-        subscriptions: list[wire.Subscribed] = []
-        holds: list[wire.Hold] = []
+        subscriptions: list[commands.Subscribed] = []
+        holds: list[commands.Hold] = []
         for caller in self.callers.values():
             subscribed = caller.subscribed_as()
             if subscribed is not None:
                 subscriptions.append(subscribed)
                 holds += caller.holds()
-        self._resumed_at = self._number
-        settlements = [told for _, told in self._settled.values()]
+        settlements = self._ledger.settlements()
         reached.link.send(
-            wire.Resume(0, self._guest, os.getpid(), self._opening, subscriptions, holds, settlements),
+            commands.Resume(0, self._guest, os.getpid(), self._opening, subscriptions, holds, settlements),
         )
 
-    def _resumed(self, reached: Reached, answer: wire.Resumed) -> None:
+    def _resumed(self, reached: Reached, answer: answers.Resumed) -> None:
         """The owner has heard all that: what was asked meanwhile, and what the last one left unanswered, goes out."""
-        done: list[tuple[AnyCall, wire.Answer]] = []
+        done: list[tuple[AnyCall, answers.Answer]] = []
         ended: list[tuple[Caller, BatonError]] = []
         with self.lock:
             self._opening = reached.link.opening
@@ -288,17 +244,15 @@ class Calls:
                 caller.keep(kept.get(number, set()))
             for number, name, text in answer.ended:
                 lost = self.callers.pop(number, None)
-                error = wire.error_from(wire.Failed(0, name, text))
+                error = wire.error_from(answers.Failed(0, name, text))
                 if lost is not None and isinstance(error, BatonError):
                     ended.append((lost, error))
             for number, outcome in answer.done:
-                call = self._take(number)
+                call = self._ledger.take(number)
                 if call is not None:
-                    done.append((call, wire.Counted(number, outcome)))
-            commands: dict[int, wire.Numbered] = {number: call.command for number, call in self._asked.items()}
-            commands |= {number: told for number, (told, _) in self._settled.items() if number > self._resumed_at}
-            for number in sorted(commands):
-                reached.link.send(commands[number])
+                    done.append((call, answers.Counted(number, outcome)))
+            for command in self._ledger.unsent():
+                reached.link.send(command)
             self._is_resumed = True
         for call, outcome_of in done:
             call.answered(outcome_of)
@@ -310,19 +264,14 @@ class Calls:
         with self.lock:
             self._reached = None
             self._is_resumed = False
-            lost: list[AnyCall] = []
-            for number, call in list(self._asked.items()):
-                is_over = call.when_lost == "over" and not (self._is_closed and self._has_to_tell)
-                if is_over or (call.when_lost == "fail" and number <= last):
-                    self._take(number)
-                    lost.append(call)
+            lost = self._ledger.lose(last, is_leaving=self._is_closed)
             # Whoever closes it lets go of the file himself.
             own = None if self._is_closed else self._own
             if own is not None:
                 self._own = None
         for call in lost:
             if call.when_lost == "over":
-                call.answered(wire.Done(0))
+                call.answered(answers.Done(0))
             else:
                 call.fail(ConnectionLost(LOST))
         if own is not None:
@@ -359,12 +308,11 @@ class Calls:
         with self.lock:
             self._reached = self._thread = None
             self._is_resumed = False
-            calls = list(self._asked.values())
-            self._asked, self._once = {}, {}
+            calls = self._ledger.clear()
             callers, self.callers = list(self.callers.values()), {}
         for call in calls:
             if call.when_lost == "over":
-                call.answered(wire.Done(0))
+                call.answered(answers.Done(0))
             else:
                 call.fail(error)
         for caller in callers:

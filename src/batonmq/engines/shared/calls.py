@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from batonmq.engines.futures import Future
-from batonmq.engines.shared import wire
+from batonmq.engines.shared import answers, commands, wire
+from batonmq.engines.shared.numbered import Numbered
 from batonmq.engines.values import Message
+from batonmq.errors import BatonError
 
-__all__ = ["AnyCall", "Call", "WhenLost", "as_count", "as_messages", "as_nothing"]
+__all__ = ["AnyCall", "Call", "Caller", "WhenLost", "as_count", "as_messages", "as_nothing"]
 
 T = TypeVar("T")
 
@@ -27,16 +29,16 @@ class Call(Generic[T]):
     __slots__ = ("command", "future", "read", "when_lost")
 
     def __init__(
-        self, command: wire.Numbered, future: Future[T], read: Callable[[wire.Answer], T], when_lost: WhenLost
+        self, command: Numbered, future: Future[T], read: Callable[[answers.Answer], T], when_lost: WhenLost
     ) -> None:
         self.command = command
         self.future = future
         self.read = read
         self.when_lost = when_lost
 
-    def answered(self, answer: wire.Answer) -> None:
+    def answered(self, answer: answers.Answer) -> None:
         """This came for it."""
-        if isinstance(answer, wire.Failed):
+        if isinstance(answer, answers.Failed):
             self.future.fail(wire.error_from(answer))
         else:
             self.future.resolve(self.read(answer))
@@ -54,27 +56,46 @@ class AnyCall(Protocol):
         """What the owner's going means for it."""
 
     @property
-    def command(self) -> wire.Numbered:
+    def command(self) -> Numbered:
         """What is asked."""
 
-    def answered(self, answer: wire.Answer) -> None:
+    def answered(self, answer: answers.Answer) -> None:
         """This came for it."""
 
     def fail(self, error: BaseException) -> None:
         """Nothing comes."""
 
 
-def as_nothing(_answer: wire.Answer) -> None:
+class Caller(Protocol):
+    """A subscription, which the next owner has to know of."""
+
+    def subscribed_as(self) -> commands.Subscribed | None:
+        """What the next owner needs; None: no owner knows of it yet. Under the lock."""
+
+    def holds(self) -> list[commands.Hold]:
+        """What is in its hands. Under the lock."""
+
+    def keep(self, tags: set[int]) -> None:
+        """Of what is in its hands the next owner has only these. Under the lock."""
+
+    def late(self, tag: int) -> None:
+        """A message was held for too long, and is back in its queue. Under the lock."""
+
+    def ended(self, error: BatonError) -> None:
+        """There is none, and none comes."""
+
+
+def as_nothing(_answer: answers.Answer) -> None:
     """It is done: there is nothing to read."""
 
 
-def as_count(answer: wire.Answer) -> int:
+def as_count(answer: answers.Answer) -> int:
     """How many."""
-    assert isinstance(answer, wire.Counted)
+    assert isinstance(answer, answers.Counted)
     return answer.count
 
 
-def as_messages(answer: wire.Answer) -> list[Message]:
+def as_messages(answer: answers.Answer) -> list[Message]:
     """Messages."""
-    assert isinstance(answer, wire.Found)
+    assert isinstance(answer, answers.Found)
     return [wire.message_from(wired) for wired in answer.messages]

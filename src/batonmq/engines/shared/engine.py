@@ -11,9 +11,10 @@ from batonmq.engines.embedded.capabilities import CAPABILITIES
 from batonmq.engines.embedded.ownership import InUse
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription
-from batonmq.engines.shared import wire
+from batonmq.engines.shared import commands, wire
 from batonmq.engines.shared.calling import Calls
 from batonmq.engines.shared.calls import Call, WhenLost, as_count, as_messages, as_nothing
+from batonmq.engines.shared.numbered import Numbered
 from batonmq.engines.shared.opening import Reached, reach
 from batonmq.engines.shared.registry import own_file
 from batonmq.engines.shared.socket_path import HAS_SOCKETS
@@ -76,7 +77,7 @@ class SharedEngine(Engine):
         return own
 
     def declare(self, queue: str, options: QueueOptions) -> Future[None]:
-        future = self._do(wire.Declare(0, queue, options), "again")
+        future = self._do(commands.Declare(0, queue, options), "again")
 
         def then() -> None:
             if not future.failed:
@@ -89,10 +90,10 @@ class SharedEngine(Engine):
         return self._fates.get(queue)
 
     def delete(self, queue: str) -> Future[None]:
-        return self._do(wire.Delete(0, queue), "again")
+        return self._do(commands.Delete(0, queue), "again")
 
     def send(self, queue: str, messages: Sequence[Message]) -> Future[None]:
-        return self._do(wire.Send(0, 0, queue, [wire.message_to(message) for message in messages]))
+        return self._do(commands.Send(0, 0, queue, [wire.message_to(message) for message in messages]))
 
     def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Future[Subscription]:
         with self._calls.lock:
@@ -113,17 +114,17 @@ class SharedEngine(Engine):
 
     def peek(self, queue: str, most: int) -> Future[list[Message]]:
         future: Future[list[Message]] = Future()
-        self._calls.ask(Call(wire.Peek(0, queue, most), future, as_messages, "again"))
+        self._calls.ask(Call(commands.Peek(0, queue, most), future, as_messages, "again"))
         return future
 
     def count(self, queue: str) -> Future[int]:
-        return self._count(wire.Count(0, queue), "again")
+        return self._count(commands.Count(0, queue), "again")
 
     def purge(self, queue: str) -> Future[int]:
-        return self._count(wire.Purge(0, 0, queue))
+        return self._count(commands.Purge(0, 0, queue))
 
     def move(self, source: str, target: str, most: int) -> Future[int]:
-        return self._count(wire.Move(0, 0, source, target, most))
+        return self._count(commands.Move(0, 0, source, target, most))
 
     def transact(
         self, sends: Sequence[tuple[str, Message]], accepts: Sequence[tuple[Subscription, Incoming]]
@@ -136,7 +137,7 @@ class SharedEngine(Engine):
         with self._calls.lock:
             tags = [subscription.tag_of(incoming) for subscription, incoming in held]
             future = self._do(
-                wire.Transact(0, 0, [(queue, wire.message_to(message)) for queue, message in sends], tags)
+                commands.Transact(0, 0, [(queue, wire.message_to(message)) for queue, message in sends], tags)
             )
 
         def then() -> None:
@@ -150,7 +151,7 @@ class SharedEngine(Engine):
     def request(self, queue: str, message: Message) -> Future[Message]:
         future = ReplyFuture()
         found: Future[list[Message]] = Future()
-        future.call = Call(wire.Request(0, queue, wire.message_to(message)), found, as_messages, "fail")
+        future.call = Call(commands.Request(0, queue, wire.message_to(message)), found, as_messages, "fail")
 
         def then() -> None:
             if found.error is None:
@@ -166,22 +167,22 @@ class SharedEngine(Engine):
         assert isinstance(future, ReplyFuture)
         with self._calls.lock:
             self._calls.drop(future.call)
-            self._calls.tell(wire.Forget(0, future.call.command.number))
+            self._calls.tell(commands.Forget(0, future.call.command.number))
 
     def reply(self, request: Message, message: Message) -> Future[None]:
         if request.reply_to is None:
             raise ValueError("the message asks for no reply: it has no reply_to")
-        return self._do(wire.Reply(0, 0, wire.message_to(request), wire.message_to(message)))
+        return self._do(commands.Reply(0, 0, wire.message_to(request), wire.message_to(message)))
 
     def close(self) -> None:
         self._calls.close()
 
-    def _do(self, command: wire.Numbered, when_lost: WhenLost = "once") -> Future[None]:
+    def _do(self, command: Numbered, when_lost: WhenLost = "once") -> Future[None]:
         future: Future[None] = Future()
         self._calls.ask(Call(command, future, as_nothing, when_lost))
         return future
 
-    def _count(self, command: wire.Numbered, when_lost: WhenLost = "once") -> Future[int]:
+    def _count(self, command: Numbered, when_lost: WhenLost = "once") -> Future[int]:
         future: Future[int] = Future()
         self._calls.ask(Call(command, future, as_count, when_lost))
         return future

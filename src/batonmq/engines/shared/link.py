@@ -12,7 +12,8 @@ from typing import BinaryIO, cast
 import msgspec
 
 from batonmq.engines.forks import when_forked
-from batonmq.engines.shared import wire
+from batonmq.engines.shared import answers, wire
+from batonmq.engines.shared.numbered import Numbered
 from batonmq.errors import StoreError
 
 __all__ = ["HELLO_SECONDS", "Link"]
@@ -43,7 +44,7 @@ class Link:
         self._peer.settimeout(HELLO_SECONDS)
         try:
             hello = self.read()
-            if not isinstance(hello, wire.Hello):
+            if not isinstance(hello, answers.Hello):
                 raise ConnectionError("it goes")
             if hello.version != wire.VERSION:
                 raise StoreError(
@@ -56,7 +57,7 @@ class Link:
             raise
         self._peer.settimeout(None)
 
-    def send(self, command: wire.Numbered) -> None:
+    def send(self, command: Numbered) -> None:
         """Raises ValueError for what is too large. That the owner is gone is told by ``read`` alone."""
         framed = wire.frame(command)
         with self._lock:
@@ -96,7 +97,7 @@ class Link:
                 if not self._backlog:
                     return
 
-    def read(self) -> wire.Answer | None:
+    def read(self) -> answers.Answer | None:
         """The next answer; None when the owner is gone."""
         try:
             return wire.read_answer(self._stream)

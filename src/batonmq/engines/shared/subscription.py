@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import How, Subscription
-from batonmq.engines.shared import wire
+from batonmq.engines.shared import answers, commands, wire
 from batonmq.engines.shared.calls import Call, WhenLost, as_nothing
 from batonmq.engines.values import Incoming
 from batonmq.errors import BatonError, Closed, LeaseLost
@@ -33,7 +33,7 @@ class Wait:
     __slots__ = ("_subscription", "command", "future", "is_withdrawn")
 
     def __init__(self, subscription: SharedSubscription, most: int) -> None:
-        self.command = wire.Receive(0, subscription.number, most)
+        self.command = commands.Receive(0, subscription.number, most)
         self.future: Future[list[Incoming]] = Future()
         # Was the owner told that nobody waits any more? Then it answers, or is gone.
         self.is_withdrawn = False
@@ -44,11 +44,11 @@ class Wait:
         """Who has withdrawn gets nothing of the next owner either."""
         return "over" if self.is_withdrawn else "again"
 
-    def answered(self, answer: wire.Answer) -> None:
+    def answered(self, answer: answers.Answer) -> None:
         """This came for it."""
-        if isinstance(answer, wire.Arrived):
+        if isinstance(answer, answers.Arrived):
             self._subscription.arrived(self, answer)
-        elif isinstance(answer, wire.Failed):
+        elif isinstance(answer, answers.Failed):
             self.fail(wire.error_from(answer))
         else:
             self._subscription.forget(self)
@@ -97,7 +97,7 @@ class SharedSubscription(Subscription):
     def begin(self) -> None:
         """Subscribe; ``subscribed`` tells how it went. Raises Closed."""
         asked: Future[None] = Future()
-        command = wire.Subscribe(0, self.number, self._queue, self._prefetch, self._lease)
+        command = commands.Subscribe(0, self.number, self._queue, self._prefetch, self._lease)
         with self._calls.lock:
             self._calls.ask(Call(command, asked, as_nothing, "again"))
             self._calls.callers[self.number] = self
@@ -140,7 +140,7 @@ class SharedSubscription(Subscription):
                 return
             if self._calls.is_open:
                 wait.is_withdrawn = True
-                self._calls.tell(wire.Withdraw(0, wait.command.number))
+                self._calls.tell(commands.Withdraw(0, wait.command.number))
                 return
             # No owner knows of it.
             del self._waits[future]
@@ -152,7 +152,7 @@ class SharedSubscription(Subscription):
         with self._calls.lock:
             hold = self._hold_of(incoming)
             del self._held[tag]  # type: ignore[arg-type]
-            command = wire.Settle(0, self.number, tag, how, reason, delay)  # type: ignore[arg-type]
+            command = commands.Settle(0, self.number, tag, how, reason, delay)  # type: ignore[arg-type]
             self._calls.settle(command, self._queue, hold.row, hold.deliveries)
 
     def _hold_of(self, incoming: Incoming) -> Hold:
@@ -172,7 +172,7 @@ class SharedSubscription(Subscription):
         future: Future[None] = Future()
         with self._calls.lock:
             self._hold_of(incoming)
-            self._calls.ask(Call(wire.Renew(0, self.number, tag, seconds), asked, as_nothing, "again"))
+            self._calls.ask(Call(commands.Renew(0, self.number, tag, seconds), asked, as_nothing, "again"))
 
         def then() -> None:
             if asked.error is not None:
@@ -201,7 +201,7 @@ class SharedSubscription(Subscription):
                 asked.resolve(None)
             else:
                 try:
-                    self._calls.ask(Call(wire.Unsubscribe(0, self.number), asked, as_nothing, "again"))
+                    self._calls.ask(Call(commands.Unsubscribe(0, self.number), asked, as_nothing, "again"))
                 except Closed:
                     asked.resolve(None)
         for wait in waits.values():
@@ -227,13 +227,13 @@ class SharedSubscription(Subscription):
 
     # ------------------------------------------------------------------ what the calls ask and tell
 
-    def subscribed_as(self) -> wire.Subscribed | None:
+    def subscribed_as(self) -> commands.Subscribed | None:
         """What the next owner needs; None: no owner knows of it yet. Under the lock."""
         if not self._is_known:
             return None
         return (self.number, self._queue, self._prefetch, self._lease, self._last_tag)
 
-    def holds(self) -> list[wire.Hold]:
+    def holds(self) -> list[commands.Hold]:
         """What is in these hands and can be in the next owner's store. Under the lock."""
         now = time.monotonic()
         return [
@@ -258,7 +258,7 @@ class SharedSubscription(Subscription):
         for wait in waits.values():
             wait.future.fail(error)
 
-    def arrived(self, wait: Wait, answer: wire.Arrived) -> None:
+    def arrived(self, wait: Wait, answer: answers.Arrived) -> None:
         """Messages are in these hands."""
         came: list[Incoming] = []
         with self._calls.lock:

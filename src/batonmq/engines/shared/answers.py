@@ -1,0 +1,93 @@
+"""What the process that has the file answers: as each is ready, under the number of its command.
+
+The owner begins with ``Hello``, which the guest answers with ``Resume``; it ends, when it goes in order, with ``Bye``.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from batonmq.engines.shared.numbered import Numbered, WireMessage
+
+__all__ = [
+    "Answer",
+    "Arrived",
+    "Bye",
+    "Counted",
+    "Done",
+    "Failed",
+    "Found",
+    "Hello",
+    "Late",
+    "Resumed",
+    "Settled",
+]
+
+
+class Hello(Numbered):
+    """The first: the version of all this, the owner's process, and the number of its opening of the file."""
+
+    version: int
+    process: int
+    opening: int
+
+
+class Done(Numbered):
+    """It is done."""
+
+
+class Counted(Numbered):
+    """How many."""
+
+    count: int
+
+
+class Found(Numbered):
+    """Messages."""
+
+    messages: list[WireMessage]
+
+
+class Arrived(Numbered):
+    """Messages that are now in these hands: each with its delivery count, whether it comes again, its tag and row.
+
+    The row is its place in the store, where the next owner finds it; 0: it goes with this one.
+    """
+
+    messages: list[tuple[WireMessage, int, bool, int, int]]
+
+
+class Settled(Numbered):
+    """The settlements with numbers up to this one's outlive the owner."""
+
+
+class Resumed(Numbered):
+    """What is still in the guest's hands, by subscription and tag; what was done of what must not be done twice.
+
+    And the subscriptions that are over, with the error.
+    """
+
+    kept: list[tuple[int, int]]
+    done: list[tuple[int, int]]
+    ended: list[tuple[int, str, str]]
+
+
+class Late(Numbered):
+    """Answers nothing: a message was held for too long, and is back in its queue."""
+
+    subscription: int
+    tag: int
+
+
+class Failed(Numbered):
+    """An error, by the name of its class."""
+
+    error: str
+    text: str
+
+
+class Bye(Numbered):
+    """The last: the owner goes. Commands with a greater number than this one's were not begun."""
+
+
+Answer: TypeAlias = Hello | Resumed | Done | Counted | Found | Arrived | Settled | Late | Failed | Bye

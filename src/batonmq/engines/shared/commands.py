@@ -1,0 +1,219 @@
+"""What a process asks of the one that has the file: one command for each method of an engine, and what goes with them.
+
+A command has a number, which its answer repeats; 0 asks for no answer. Numbers grow, and a command that is asked again
+of the next owner keeps its own. Commands are done in the order in which they come.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from batonmq.engines.interface import How
+from batonmq.engines.shared.numbered import Numbered, WireMessage
+from batonmq.engines.values import QueueOptions
+
+__all__ = [
+    "Close",
+    "Command",
+    "Count",
+    "Declare",
+    "Delete",
+    "Forget",
+    "Hold",
+    "Move",
+    "Once",
+    "Peek",
+    "Purge",
+    "Receive",
+    "Renew",
+    "Reply",
+    "Request",
+    "Resume",
+    "Send",
+    "Settle",
+    "Settlement",
+    "Subscribe",
+    "Subscribed",
+    "Transact",
+    "Unsubscribe",
+    "Withdraw",
+]
+
+
+class Once(Numbered):
+    """A command that must not be done twice: its outcome is in the store, until an answer is known to have come.
+
+    All answers to such commands with numbers up to ``known`` have come.
+    """
+
+    known: int
+
+    def know(self, number: int) -> None:
+        """The answers to all such commands up to this number have come."""
+        self.known = number
+
+
+Subscribed: TypeAlias = tuple[int, str, int, float | None, int]
+"""A subscription: number, queue, prefetch, lease, and the last tag that it has seen."""
+Hold: TypeAlias = tuple[int, int, int, int, float | None]
+"""A message in the guest's hands: subscription, tag, row, delivery count, how many seconds it may still be held."""
+Settlement: TypeAlias = tuple[int, str, int, int, How, str, float | None]
+"""A settlement that the former owner may not have kept: number, queue, row, delivery count, and as in Settle."""
+
+
+class Resume(Numbered):
+    """The first command, answered by Resumed: who this is, and what it had of the owner with that opening."""
+
+    guest: int
+    process: int
+    opening: int
+    subscriptions: list[Subscribed]
+    holds: list[Hold]
+    settlements: list[Settlement]
+
+
+class Declare(Numbered):
+    """Answered by Done."""
+
+    queue: str
+    options: QueueOptions
+
+
+class Delete(Numbered):
+    """Answered by Done."""
+
+    queue: str
+
+
+class Send(Once):
+    """Answered by Done, after the commit."""
+
+    queue: str
+    messages: list[WireMessage]
+
+
+class Subscribe(Numbered):
+    """Answered by Done. The guest chooses the subscription's number."""
+
+    subscription: int
+    queue: str
+    prefetch: int
+    lease: float | None
+
+
+class Receive(Numbered):
+    """Answered by Arrived."""
+
+    subscription: int
+    most: int
+
+
+class Withdraw(Numbered):
+    """Has no answer: the one to the Receive of that number follows soon."""
+
+    receive: int
+
+
+class Settle(Numbered):
+    """Has no answer of its own but Settled: a message that is not held any more is settled already."""
+
+    subscription: int
+    tag: int
+    how: How
+    reason: str
+    delay: float | None
+
+
+class Renew(Numbered):
+    """Answered by Done, or Failed with LeaseLost."""
+
+    subscription: int
+    tag: int
+    seconds: float
+
+
+class Unsubscribe(Numbered):
+    """Answered by Done."""
+
+    subscription: int
+
+
+class Peek(Numbered):
+    """Answered by Found."""
+
+    queue: str
+    most: int
+
+
+class Count(Numbered):
+    """Answered by Counted."""
+
+    queue: str
+
+
+class Purge(Once):
+    """Answered by Counted."""
+
+    queue: str
+
+
+class Move(Once):
+    """Answered by Counted."""
+
+    source: str
+    target: str
+    most: int
+
+
+class Transact(Once):
+    """Answered by Done, after the commit. Accepts are of a subscription and a tag."""
+
+    sends: list[tuple[str, WireMessage]]
+    accepts: list[tuple[int, int]]
+
+
+class Request(Numbered):
+    """Answered by Found, with the reply, when it comes."""
+
+    queue: str
+    message: WireMessage
+
+
+class Forget(Numbered):
+    """Has no answer."""
+
+    request: int
+
+
+class Reply(Once):
+    """Answered by Done."""
+
+    request: WireMessage
+    message: WireMessage
+
+
+class Close(Numbered):
+    """The last command. Answered by Done when everything held is given back."""
+
+
+Command: TypeAlias = (
+    Resume
+    | Declare
+    | Delete
+    | Send
+    | Subscribe
+    | Receive
+    | Withdraw
+    | Settle
+    | Renew
+    | Unsubscribe
+    | Peek
+    | Count
+    | Purge
+    | Move
+    | Transact
+    | Request
+    | Forget
+    | Reply
+    | Close
+)

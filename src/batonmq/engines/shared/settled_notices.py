@@ -1,0 +1,45 @@
+"""Tells another process which of its settlements are written, so that it need not tell them to the next owner."""
+
+from __future__ import annotations
+
+from batonmq.engines.embedded.core import Core
+from batonmq.engines.shared import answers
+from batonmq.engines.shared.guest_answers import GuestAnswers
+
+__all__ = ["SettledNotices"]
+
+
+class SettledNotices:
+    """One notice for all settlements of a batch. Works in a turn of the core."""
+
+    def __init__(self, core: Core, says: GuestAnswers) -> None:
+        self._core = core
+        self._says = says
+        # The batch with the last settlement, and the number of that.
+        self._batch = 0
+        self._last: list[int] = []
+
+    def note(self, number: int) -> None:
+        """A settlement is in the batch that is collected."""
+        store = self._core.store
+        if not store.has_work():
+            # It left no trace: what was settled was nowhere but in memory.
+            self._says.say(answers.Settled(number))
+        elif self._batch == store.batch:
+            self._last[0] = number
+        else:
+            self._batch = store.batch
+            self._last = [number]
+            self._announce(self._last)
+
+    def _announce(self, last: list[int]) -> None:
+        future = self._core.future(None, sync=False)
+
+        def then() -> None:
+            if future.failed:
+                # It is tried again, with a later batch.
+                self._announce(last)
+            else:
+                self._says.say(answers.Settled(last[0]))
+
+        future.when_done(then)

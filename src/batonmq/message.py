@@ -31,11 +31,11 @@ class Message:
     """What a producer published: where to, its properties and its body.
 
     The body is ``payload[start:start + size]``. A protocol may leave the bytes around it as they came, so that they
-    can go out again untouched: ``framed_on`` then holds the number of the AMQP 0-9-1 channel whose content frames
-    the payload is; 0 means that the payload is the bare body.
+    can go out again untouched: ``framing`` is then an object of that protocol's, which alone knows what it means. None
+    says that the payload is the bare body; to every other protocol the two are the same.
     """
 
-    __slots__ = ("exchange", "framed_on", "payload", "properties", "routing_key", "shared_id", "size", "start")
+    __slots__ = ("exchange", "framing", "payload", "properties", "routing_key", "shared_id", "size", "start")
 
     is_dead_letter: ClassVar[bool] = False
     """Is the record of deaths in its headers the broker's own? Whatever else is there, a client has written."""
@@ -48,7 +48,7 @@ class Message:
         payload: bytes,
         start: int = 0,
         size: int = -1,
-        framed_on: int = 0,
+        framing: object = None,
     ) -> None:
         self.exchange = exchange
         self.routing_key = routing_key
@@ -56,7 +56,7 @@ class Message:
         self.payload = payload
         self.start = start
         self.size = size if size >= 0 else len(payload)
-        self.framed_on = framed_on
+        self.framing = framing
         # Set by the store where several queues share one large body.
         self.shared_id = 0
 

@@ -18,6 +18,7 @@ from batonmq.protocols.amqp091.encoder import (
     encode_frame,
     method_frame,
 )
+from batonmq.protocols.amqp091.framing import frames_on
 from batonmq.protocols.amqp091.methods import BasicDeliver, BasicPublish, ChannelOpenOk
 from batonmq.protocols.amqp091.parser import FrameParser
 
@@ -42,7 +43,7 @@ def published(data: bytes, channel: int = 1, properties: Properties = PROPERTIES
     event = parser.feed(publish + publish)[1]
     assert event[0] == PUBLISH
     message = Message(event[2].exchange, event[2].routing_key, *event[3:])
-    assert message.framed_on == channel
+    assert message.framing is frames_on(channel)
     return message
 
 

@@ -26,6 +26,7 @@ from batonmq.protocols.amqp091.constants import (
     PUBLISH,
 )
 from batonmq.protocols.amqp091.encoder import HEARTBEAT_FRAME, content_frames, encode_frame, method_frame
+from batonmq.protocols.amqp091.framing import frames_on
 from batonmq.protocols.amqp091.methods import (
     METHODS,
     BasicAck,
@@ -77,9 +78,9 @@ def plain(events: Iterable[Event]) -> list[tuple[object, ...]]:
     found: list[tuple[object, ...]] = []
     for event in events:
         if event[0] == PUBLISH or event[0] == CONTENT:
-            kind, channel, method, properties, payload, start, size, framed_on = event
-            assert framed_on in (0, channel)
-            if framed_on:
+            kind, channel, method, properties, payload, start, size, framing = event
+            assert framing in (None, frames_on(channel))
+            if framing:
                 assert payload == header(size, properties, channel) + body(payload[start : start + size], channel)
             else:
                 assert (start, size) == (0, len(payload))
@@ -152,7 +153,7 @@ def test_a_publish_in_one_piece_keeps_its_frames() -> None:
             assert event[0] == PUBLISH
             assert event[4] == data[len(METHOD_FRAME) :]
             assert event[4][event[5] : event[5] + event[6]] == b"hello"
-            assert event[7] == 1
+            assert event[7] is frames_on(1)
 
 
 def test_publishes_to_one_address_share_their_method() -> None:
@@ -228,7 +229,7 @@ def test_a_publish_like_the_last_one_is_a_fault_inside_a_content_of_its_channel(
 def test_a_client_gets_contents_too(method: Method) -> None:
     properties = Properties.make(headers=HEADERS)
     data = method_frame(1, method) + header(4, properties) + body(b"body")
-    assert opened().feed(data) == [(CONTENT, 1, method, properties, b"body", 0, 4, 0)]
+    assert opened().feed(data) == [(CONTENT, 1, method, properties, b"body", 0, 4, None)]
 
 
 def test_a_body_above_the_maximum_is_a_soft_error_and_swallowed() -> None:

@@ -21,7 +21,7 @@ FRAME_MIN: Final = 4096
 METHOD: Final = 1
 """(kind, channel, method)"""
 PUBLISH: Final = 2
-"""(kind, channel, method, properties, payload, start, size, framed_on): a whole basic.publish."""
+"""(kind, channel, method, properties, payload, start, size, framing): a whole basic.publish; see `Message`."""
 ACK: Final = 3
 """(kind, channel, delivery_tag, multiple): basic.ack."""
 CONTENT: Final = 4

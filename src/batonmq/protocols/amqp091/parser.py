@@ -39,6 +39,7 @@ from batonmq.protocols.amqp091.constants import (
     SYNTAX_ERROR,
     UNEXPECTED_FRAME,
 )
+from batonmq.protocols.amqp091.framing import ChannelFrames, frames_on
 from batonmq.protocols.amqp091.methods import (
     BasicAck,
     BasicPublish,
@@ -55,9 +56,9 @@ __all__ = ["Event", "FrameParser", "PublishMethod", "parse_header"]
 PublishMethod: TypeAlias = BasicPublish
 
 MethodEvent: TypeAlias = tuple[Literal[1], int, Method]
-PublishEvent: TypeAlias = tuple[Literal[2], int, BasicPublish, Properties, bytes, int, int, int]
+PublishEvent: TypeAlias = tuple[Literal[2], int, BasicPublish, Properties, bytes, int, int, ChannelFrames | None]
 AckEvent: TypeAlias = tuple[Literal[3], int, int, bool]
-ContentEvent: TypeAlias = tuple[Literal[4], int, Method, Properties, bytes, int, int, int]
+ContentEvent: TypeAlias = tuple[Literal[4], int, Method, Properties, bytes, int, int, ChannelFrames | None]
 HeartbeatEvent: TypeAlias = tuple[Literal[5], int]
 ErrorEvent: TypeAlias = tuple[Literal[6], int, int, str, int, int, bool]
 Event: TypeAlias = MethodEvent | PublishEvent | AckEvent | ContentEvent | HeartbeatEvent | ErrorEvent
@@ -177,7 +178,7 @@ class FrameParser:
         self._whole_limit = min(self._limit, self._max_body)
         # There is no last publish to compare with: none is as long.
         self._last = (0, EMPTY, BasicPublish())
-        self._repeat = (b"", sys.maxsize, 0, 0, 0, 0, BasicPublish(), EMPTY)
+        self._repeat = (b"", sys.maxsize, 0, 0, 0, 0, BasicPublish(), EMPTY, frames_on(0))
 
     def feed(self, data: bytes) -> list[Event]:
         """Parse what came; return what is complete with it, in order. Faults of the peer are events too."""
@@ -221,11 +222,11 @@ class FrameParser:
         emit = events.append
         while True:
             if not contents and self._repeat[1] <= end - at:
-                template, total, skip, start, body_size, channel, method, properties = self._repeat
+                template, total, skip, start, body_size, channel, method, properties, framing = self._repeat
                 stop = at + total
                 # A publish like the last one.
                 while stop <= end and data.startswith(template, at) and data[stop - 1] == FRAME_END:
-                    emit((PUBLISH, channel, method, properties, data[at + skip : stop], start, body_size, channel))
+                    emit((PUBLISH, channel, method, properties, data[at + skip : stop], start, body_size, framing))
                     at = stop
                     stop += total
             if end - at < _HEAD_SIZE:
@@ -288,10 +289,21 @@ class FrameParser:
                         return at
                     last_size = 0
                 start = body_at + 7 - at
-                events.append((PUBLISH, channel, method, properties, data[at:stop], start, body_size, channel))
+                framing = frames_on(channel)
+                events.append((PUBLISH, channel, method, properties, data[at:stop], start, body_size, framing))
                 if body_size == last_size and method is last_method:
                     template = data[begin : at + start]
-                    self._repeat = (template, stop - begin, at - begin, start, body_size, channel, method, properties)
+                    self._repeat = (
+                        template,
+                        stop - begin,
+                        at - begin,
+                        start,
+                        body_size,
+                        channel,
+                        method,
+                        properties,
+                        framing,
+                    )
                 else:
                     self._last = (body_size, properties, method)
                 return stop
@@ -403,9 +415,9 @@ class FrameParser:
         assert content.properties is not None
         body = bytes(content.body)
         if isinstance(content.method, BasicPublish):
-            events.append((PUBLISH, channel, content.method, content.properties, body, 0, content.size, 0))
+            events.append((PUBLISH, channel, content.method, content.properties, body, 0, content.size, None))
         else:
-            events.append((CONTENT, channel, content.method, content.properties, body, 0, content.size, 0))
+            events.append((CONTENT, channel, content.method, content.properties, body, 0, content.size, None))
 
 
 def _frame_error(kind: int, payload: bytes, reason: str) -> str:

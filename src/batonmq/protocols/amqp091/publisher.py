@@ -69,13 +69,13 @@ class Publisher:
         event = events[at]
         if event[0] != PUBLISH:
             return at
-        _, number, method, properties, payload, start, size, framed_on = event
+        _, number, method, properties, payload, start, size, framing = event
         route = self._find_route(method)
         exchange, routing_key = method.exchange, method.routing_key
         queue = route.queue
         is_plain = queue is not None and not method.immediate and not self._transaction.is_selected
         if queue is None or not is_plain or queue.featured or not properties.plain:
-            message = Message(exchange, routing_key, properties, payload, start, size, framed_on)
+            message = Message(exchange, routing_key, properties, payload, start, size, framing)
             if queue is not None and is_plain and properties.plain:
                 outcome = queue.publish(message)
             else:
@@ -85,8 +85,8 @@ class Publisher:
         messages: list[Message] = []
         end = len(events)
         while event[0] == PUBLISH and event[2] is method and event[1] == number and event[3].plain:
-            _, _, _, properties, payload, start, size, framed_on = event
-            messages.append(Message(exchange, routing_key, properties, payload, start, size, framed_on))
+            _, _, _, properties, payload, start, size, framing = event
+            messages.append(Message(exchange, routing_key, properties, payload, start, size, framing))
             at += 1
             if at == end:
                 break

@@ -13,6 +13,7 @@ from batonmq.broker.model.access import LogInAnswer
 from batonmq.broker.model.turn_time import TurnTime
 from batonmq.clock import Clock
 from batonmq.errors import StoreError
+from batonmq.protocols.sessions.counts import MessageCounts
 from batonmq.server.authenticator import Authenticator
 from batonmq.server.config import AmqpConfig, Config, LimitsConfig, ListenerConfig
 from batonmq.server.interface import Host
@@ -102,6 +103,7 @@ class EchoSession:
         self.host = host
         self.broker = broker
         self.output: list[bytes] = []
+        self.counts = MessageCounts()
         self.finished = False
         self.suspended = False
         self.received = 0

@@ -11,6 +11,7 @@ from typing import Protocol
 from batonmq.broker.model.access import User
 from batonmq.broker.model.turn_time import TurnTime
 from batonmq.errors import StoreError
+from batonmq.protocols.sessions.counts import MessageCounts
 from batonmq.protocols.sessions.host import Host
 
 __all__ = ["Broker", "Host", "Session", "Store"]
@@ -21,6 +22,10 @@ class Session(Protocol):
 
     output: list[bytes]
     """What is to be sent. The server sends it joined, and clears the list."""
+
+    @property
+    def counts(self) -> MessageCounts:
+        """How many messages went over the connection."""
 
     @property
     def finished(self) -> bool:

@@ -22,6 +22,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from batonmq.broker.model.access import User
+from batonmq.protocols.sessions.counts import MessageCounts
 from batonmq.server.interface import Host, Session
 from batonmq.server.websocket_handshake import (
     LONGEST_REQUEST,
@@ -119,6 +120,11 @@ class WebSocketSession:
         self.suspended = False
 
     # From the connection: batonmq.server.interface.Session
+
+    @property
+    def counts(self) -> MessageCounts:
+        """Those of the session within."""
+        return self._made.counts if self._made is not None else MessageCounts()
 
     @property
     def is_held(self) -> bool:

@@ -16,6 +16,7 @@ from batonmq.errors import BrokerError, StoreError
 from batonmq.protocols.sessions.backlog import OUTPUT_MAX, QUICK, Backlog
 from batonmq.protocols.sessions.commit_gate import CommitGate
 from batonmq.protocols.sessions.connection_log import ConnectionLog
+from batonmq.protocols.sessions.counts import MessageCounts
 from batonmq.protocols.stomp.acknowledging import Acknowledging
 from batonmq.protocols.stomp.codec import V10, Head, encode_frame, octets
 from batonmq.protocols.stomp.commands import CONNECTS, handle
@@ -87,6 +88,7 @@ class StompSession:
         self.settings = settings or StompSettings()
         self.dialect = self.settings.dialect
         self.output: list[bytes] = []
+        self.counts = MessageCounts()
         self.finished = False
         self.suspended = False
         self.state = AWAIT_CONNECT

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from batonmq.api.connections.connect import connect
     from batonmq.api.connections.synchronous import Connection
     from batonmq.api.synchronous import Delivery, Receiver, Transaction
-    from batonmq.engines.values import Capabilities, Message
+    from batonmq.engines.messages import Message
+    from batonmq.engines.values import Capabilities
     from batonmq.errors import (
         AccessRefused,
         AlreadySettled,
@@ -58,7 +59,7 @@ _MODULES = {
     "Capabilities": "batonmq.engines.values",
     "Connection": "batonmq.api.connections.synchronous",
     "Delivery": "batonmq.api.synchronous",
-    "Message": "batonmq.engines.values",
+    "Message": "batonmq.engines.messages",
     "Receiver": "batonmq.api.synchronous",
     "Transaction": "batonmq.api.synchronous",
     "Worker": "batonmq.api.applications.worker",

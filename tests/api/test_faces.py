@@ -11,8 +11,8 @@ import pytest
 
 import batonmq
 from batonmq import aio
+from batonmq.engines.messages import HeaderValue
 from batonmq.engines.urls import Target, parse_url
-from batonmq.engines.values import HeaderValue
 
 ROOT = Path(__file__).parent.parent.parent
 

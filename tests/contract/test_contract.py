@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 import batonmq
-from batonmq.engines.values import HeaderValue
+from batonmq.engines.messages import HeaderValue
 from tests.contract.hands import SOON, bodies, needs, numbered, take
 from tests.contract.places import Place
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 import batonmq
 from batonmq import fields
-from batonmq.engines.values import HeaderValue
+from batonmq.engines.messages import HeaderValue
 from batonmq.properties import Properties
 from tests.support.wire import Address
 

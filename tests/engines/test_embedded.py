@@ -13,7 +13,8 @@ from batonmq.broker import Broker
 from batonmq.engines.embedded.capabilities import CAPABILITIES
 from batonmq.engines.embedded.core import Core
 from batonmq.engines.embedded.engine import EmbeddedEngine
-from batonmq.engines.values import Message, QueueOptions
+from batonmq.engines.messages import Message
+from batonmq.engines.values import QueueOptions
 from batonmq.errors import StoreError
 from batonmq.store import SqliteStore
 from batonmq.testing import RunningServer

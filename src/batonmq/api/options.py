@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TypedDict
 
-from batonmq.engines.values import Capabilities, HeaderValue, Message
+from batonmq.engines.messages import HeaderValue, Message
+from batonmq.engines.values import Capabilities
 from batonmq.errors import UnsupportedFeature
 
 __all__ = ["LEASE_MIN", "SendOptions", "as_message", "otherwise_declared", "require", "require_feature"]

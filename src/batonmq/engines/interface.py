@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from batonmq.engines.futures import Future
-from batonmq.engines.values import Capabilities, Fate, Incoming, Message, QueueOptions
+from batonmq.engines.messages import Message
+from batonmq.engines.values import Capabilities, Fate, Incoming, QueueOptions
 from batonmq.errors import BatonError
 
 __all__ = ["Engine", "How", "Subscription", "give_back"]

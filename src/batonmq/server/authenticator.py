@@ -36,12 +36,15 @@ class Authenticator:
         self._key = secrets.token_bytes(32)
         # Checked for names that do not exist, so that they cost as much as those that do.
         self._nobody = hash_password(secrets.token_hex(16))
-        self.on_change: Callable[[], None] = lambda: None
-        """Set by the server: called when the users of the file have changed."""
+        self._on_change: Callable[[], None] = lambda: None
         self._accounts: dict[str, Account] = {}
         self._proved: dict[str, bytes] = {}
         self._stamp = file.stamp()
         self._take(file.accounts())
+
+    def when_changed(self, callback: Callable[[], None]) -> None:
+        """Call back whenever the users of the file have changed."""
+        self._on_change = callback
 
     def check(self, user: str, password: str, *, is_loopback: bool) -> User | None:
         """The user, or None. Takes some tens of milliseconds unless this password was right before."""
@@ -104,7 +107,7 @@ class Authenticator:
             return
         self._take(accounts)
         logger.info("%s has changed and was read again", self._file.path)
-        self.on_change()
+        self._on_change()
 
     def _take(self, from_file: Mapping[str, Account]) -> None:
         accounts = {} if self._guest is None else {GUEST: self._guest}

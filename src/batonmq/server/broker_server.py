@@ -88,7 +88,7 @@ class Server:
             self._sockets = SocketServer(
                 self.broker, self.broker.store, self._endpoints(), log_ins, self.config, self._clock
             )
-            authenticator.on_change = lambda: self._users_changed(authenticator)
+            authenticator.when_changed(lambda: self._users_changed(authenticator))
             await self._sockets.start()
             self._look_at_guest(authenticator)
             self._directory = opened.pop_all()

@@ -24,12 +24,12 @@ from websockets.typing import Subprotocol
 from batonmq.broker.model.access import User
 from batonmq.protocols.sessions.counts import MessageCounts
 from batonmq.server.interface import Host, Session
+from batonmq.server.signs_of_life import SignsOfLife
 from batonmq.server.websocket_handshake import (
-    LONGEST_REQUEST,
     Refusal,
     check_origin,
     check_path,
-    check_start,
+    find_end,
     select_subprotocol,
 )
 
@@ -46,7 +46,6 @@ _silent.setLevel(logging.CRITICAL + 1)
 FIRST_MESSAGE_SIZE = 64 * 1024
 
 _PAYLOAD = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
-_END_OF_HEAD = b"\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +71,13 @@ class WebSocketSession:
     __slots__ = (
         "_decoder",
         "_head",
-        "_heard_at",
         "_host",
-        "_is_asked",
         "_is_gone",
-        "_is_heard",
         "_is_leaving",
         "_is_stopping",
         "_is_text",
         "_is_writable",
+        "_life",
         "_made",
         "_make_session",
         "_protocol",
@@ -112,9 +109,7 @@ class WebSocketSession:
         # The session within has been told that the connection is lost.
         self._is_gone = False
         self._is_writable = True
-        self._is_heard = True
-        self._is_asked = False
-        self._heard_at: float | None = None
+        self._life = SignsOfLife(settings.ping_interval)
         self.output: list[bytes] = []
         self.finished = False
         self.suspended = False
@@ -152,7 +147,7 @@ class WebSocketSession:
         made = self._made
         if not data or made is None or self._is_leaving:
             return
-        self._is_heard = True
+        self._life.heard()
         payload = self._receive_frames(data)
         if payload and not made.finished:
             # All at once: a session that begins to wait for the store keeps what it was given.
@@ -181,14 +176,12 @@ class WebSocketSession:
         made = self._made
         if self.finished or self._is_gone:
             return
-        if self._heard_at is None:
-            self._heard_at = now
         if made is None:
-            if now - self._heard_at > self._settings.handshake_timeout:
+            if self._life.silence(now) > self._settings.handshake_timeout:
                 self._refuse(Refusal(http.HTTPStatus.REQUEST_TIMEOUT, "the request did not come to an end in time"))
             return
         made.tick(now)
-        self._look_for_life(now, self._heard_at)
+        self._look_for_life(now)
         if made.output or made.finished or self._protocol.writes:
             self._host.wake()
 
@@ -224,18 +217,11 @@ class WebSocketSession:
     def _receive_request(self, before: bytes, data: bytes) -> bytes:
         """The request, in any pieces; what follows it is returned."""
         head = before + data
-        end = head.find(_END_OF_HEAD, max(0, len(before) - len(_END_OF_HEAD) + 1))
         try:
-            check_start(head)
-            if (len(head) if end < 0 else end) > LONGEST_REQUEST:
-                raise Refusal(
-                    http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-                    f"a request has at most {LONGEST_REQUEST} bytes",
-                )
+            end = find_end(head, len(before))
             if end < 0:
                 self._head = head
                 return b""
-            end += len(_END_OF_HEAD)
             self._open(head[:end])
         except Refusal as refusal:
             self._refuse(refusal)
@@ -316,21 +302,17 @@ class WebSocketSession:
                 self._is_leaving = True
         made.output.clear()
 
-    def _look_for_life(self, now: float, heard_at: float) -> None:
-        """Ping who is silent; give up who does not answer (RFC 6455, section 5.5.2)."""
-        interval = self._settings.ping_interval
-        if self._is_heard or self.suspended or not self._is_writable:
-            # Who is not read from, or does not read, can give no sign that would be seen.
-            self._heard_at = now
-            self._is_heard = self._is_asked = False
-        elif interval and now - heard_at >= interval and self._protocol.state is OPEN:
-            if self._is_asked:
-                logger.warning("%s: closed: no answer to a ping for %g s", self._host.peer, interval)
-                self._protocol.fail(CloseCode.INTERNAL_ERROR, "no answer to a ping")
-            else:
-                self._protocol.send_ping(b"")
-                self._is_asked = True
-                self._heard_at = now
+    def _look_for_life(self, now: float) -> None:
+        step = self._life.look(
+            now,
+            can_be_heard=not self.suspended and self._is_writable,
+            can_be_asked=self._protocol.state is OPEN,
+        )
+        if step == "ask":
+            self._protocol.send_ping(b"")
+        elif step == "give up":
+            logger.warning("%s: closed: no answer to a ping for %g s", self._host.peer, self._settings.ping_interval)
+            self._protocol.fail(CloseCode.INTERNAL_ERROR, "no answer to a ping")
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -14,10 +14,12 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-__all__ = ["LONGEST_REQUEST", "Refusal", "check_origin", "check_path", "check_start", "select_subprotocol"]
+__all__ = ["LONGEST_REQUEST", "Refusal", "check_origin", "check_path", "find_end", "select_subprotocol"]
 
 # Bytes of a request with its headers; browsers add the cookies of the page's host, which are 4 KiB each.
 LONGEST_REQUEST = 32 * 1024
+
+_END_OF_HEAD = b"\r\n\r\n"
 
 # The method of a request, as far as it has come (RFC 9110, section 9.1; all that are registered are in capitals).
 _METHOD = re.compile(rb"[A-Z]{1,32}(?: |\Z)")
@@ -31,10 +33,18 @@ class Refusal(Exception):
         self.status = status
 
 
-def check_start(head: bytes) -> None:
-    """Is this the beginning of a request at all? A client of another protocol is told at once. Raises Refusal."""
+def find_end(head: bytes, known: int) -> int:
+    """Where the request ends, its empty line included; -1: there is more to come.
+
+    The first `known` bytes were looked at before. Raises Refusal for what is no request, or too long for one.
+    """
+    end = head.find(_END_OF_HEAD, max(0, known - len(_END_OF_HEAD) + 1))
     if _METHOD.match(head) is None:
+        # A client of another protocol is told at once.
         raise Refusal(http.HTTPStatus.BAD_REQUEST, "this is not HTTP: here WebSocket is spoken")
+    if (len(head) if end < 0 else end) > LONGEST_REQUEST:
+        raise Refusal(http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"a request has at most {LONGEST_REQUEST} bytes")
+    return end if end < 0 else end + len(_END_OF_HEAD)
 
 
 def check_path(request: Request, path: str) -> None:

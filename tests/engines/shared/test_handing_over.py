@@ -12,6 +12,7 @@ import pytest
 import batonmq
 from batonmq.api.connections.synchronous import Connection
 from batonmq.engines.embedded.engine import EmbeddedEngine
+from batonmq.engines.messages import Message
 from batonmq.engines.shared import answers, commands, wire
 from batonmq.engines.shared.engine import SharedEngine
 from batonmq.engines.shared.link import Link
@@ -19,7 +20,7 @@ from batonmq.engines.shared.numbered import Numbered
 from batonmq.engines.shared.opening import Reached
 from batonmq.engines.shared.registry import own_file
 from batonmq.engines.shared.roll import Roll
-from batonmq.engines.values import Message, QueueOptions
+from batonmq.engines.values import QueueOptions
 from tests.engines.shared.conftest import Connect
 
 SOON = 20.0

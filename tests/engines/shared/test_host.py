@@ -16,11 +16,12 @@ import pytest
 import batonmq
 from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.embedded.ownership import InUse, Ownership
+from batonmq.engines.messages import Message
 from batonmq.engines.shared import answers, commands, host, socket_path, wire
 from batonmq.engines.shared.link import Link
 from batonmq.engines.shared.opening import dial, reach
 from batonmq.engines.shared.registry import own_file
-from batonmq.engines.values import Message, QueueOptions
+from batonmq.engines.values import QueueOptions
 from batonmq.errors import EngineError
 from tests.engines.shared.conftest import Connect
 

@@ -26,13 +26,14 @@ import batonmq
 from batonmq.engines.embedded.ownership import STARTING, InUse, Ownership
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import Subscription
+from batonmq.engines.messages import Message
 from batonmq.engines.shared import answers, commands, wire
 from batonmq.engines.shared.engine import SharedEngine
 from batonmq.engines.shared.link import Link
 from batonmq.engines.shared.numbered import Numbered
 from batonmq.engines.shared.opening import Reached
 from batonmq.engines.shared.roll import lives
-from batonmq.engines.values import Incoming, Message, QueueOptions
+from batonmq.engines.values import Incoming, QueueOptions
 
 T = TypeVar("T")
 

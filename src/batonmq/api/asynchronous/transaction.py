@@ -9,7 +9,7 @@ from batonmq.api.asynchronous.delivery import Delivery
 from batonmq.api.options import SendOptions, as_message, require
 from batonmq.engines.checks import check_queue
 from batonmq.engines.interface import Engine
-from batonmq.engines.values import Message
+from batonmq.engines.messages import Message
 
 __all__ = ["Transaction"]
 

@@ -16,7 +16,8 @@ from batonmq.api.workers.policy import WorkerOptions
 from batonmq.api.workers.synchronous import Handler, run_worker
 from batonmq.engines.checks import check_number, check_queue, check_seconds
 from batonmq.engines.interface import Engine
-from batonmq.engines.values import Capabilities, Message, Overflow, QueueOptions, encode_json, encode_msgpack
+from batonmq.engines.messages import Message, encode_json, encode_msgpack
+from batonmq.engines.values import Capabilities, Overflow, QueueOptions
 from batonmq.errors import PreconditionFailed
 
 __all__ = ["Connection"]

@@ -9,7 +9,8 @@ from typing import Self
 from batonmq.api.options import require_feature
 from batonmq.engines.checks import check_seconds, check_text
 from batonmq.engines.interface import Engine, Subscription
-from batonmq.engines.values import Incoming, Message
+from batonmq.engines.messages import Message
+from batonmq.engines.values import Incoming
 from batonmq.errors import AlreadySettled
 
 __all__ = ["Delivery"]

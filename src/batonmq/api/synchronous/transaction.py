@@ -10,7 +10,7 @@ from batonmq.api.options import SendOptions, as_message, require
 from batonmq.api.synchronous.delivery import Delivery
 from batonmq.engines.checks import check_queue
 from batonmq.engines.interface import Engine
-from batonmq.engines.values import Message
+from batonmq.engines.messages import Message
 
 __all__ = ["Transaction"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import traceback
 
-from batonmq.engines.values import Fate, Message
+from batonmq.engines.messages import Message
+from batonmq.engines.values import Fate
 
 __all__ = ["after_giving_up", "after_limit", "attempt", "named", "reason_of"]
 

@@ -16,7 +16,8 @@ from batonmq.engines.amqp.requests import Requester
 from batonmq.engines.amqp.subscription import AmqpSubscription
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription
-from batonmq.engines.values import Capabilities, Fate, Incoming, Message, QueueOptions
+from batonmq.engines.messages import Message
+from batonmq.engines.values import Capabilities, Fate, Incoming, QueueOptions
 from batonmq.errors import BatonError, UnsupportedFeature
 
 __all__ = ["AmqpEngine"]

@@ -6,7 +6,7 @@ import msgspec
 from pika.channel import Channel
 
 from batonmq.engines.interface import How
-from batonmq.engines.values import Message
+from batonmq.engines.messages import Message
 
 __all__ = ["EXCHANGE", "renewal", "request_renewal", "request_settlement", "was_refused"]
 
@@ -15,7 +15,7 @@ EXCHANGE = "batonmq.management"
 
 def renewal(channel: Channel, tag: int, seconds: float) -> bytes:
     """A delivery may be held so much longer."""
-    return _order("renew", channel, tag, milliseconds=max(1, round(seconds * 1000)))
+    return _request("renew", channel, tag, milliseconds=max(1, round(seconds * 1000)))
 
 
 def request_renewal(channel: Channel, tag: int, seconds: float) -> None:
@@ -26,13 +26,13 @@ def request_renewal(channel: Channel, tag: int, seconds: float) -> None:
 def request_settlement(channel: Channel, tag: int, how: How, reason: str, delay: float | None) -> None:
     """Give back for later, or reject with a reason."""
     if how == "release":
-        order = _order("release", channel, tag, milliseconds=round((delay or 0.0) * 1000))
+        request = _request("release", channel, tag, milliseconds=round((delay or 0.0) * 1000))
     else:
-        order = _order("reject", channel, tag, reason=reason)
-    channel.basic_publish(EXCHANGE, "", order)
+        request = _request("reject", channel, tag, reason=reason)
+    channel.basic_publish(EXCHANGE, "", request)
 
 
-def _order(operation: str, channel: Channel, tag: int, **fields: object) -> bytes:
+def _request(operation: str, channel: Channel, tag: int, **fields: object) -> bytes:
     asked = {"operation": f"deliveries.{operation}", "channel": channel.channel_number, "delivery_tag": tag, **fields}
     return msgspec.json.encode(asked)
 

@@ -14,7 +14,7 @@ from batonmq.engines.amqp.publisher import Publisher
 from batonmq.engines.amqp.translate import properties_from
 from batonmq.engines.death_headers import without_death_headers
 from batonmq.engines.futures import Future
-from batonmq.engines.values import Message
+from batonmq.engines.messages import Message
 from batonmq.errors import BatonError
 
 __all__ = ["Move"]

@@ -12,7 +12,7 @@ from pika.frame import Method
 from batonmq.engines.amqp.link import Link
 from batonmq.engines.amqp.translate import properties_to, too_large
 from batonmq.engines.futures import Future
-from batonmq.engines.values import Message
+from batonmq.engines.messages import Message
 from batonmq.errors import BatonError, NotFound, ResourceError
 
 __all__ = ["Publisher"]

@@ -12,7 +12,7 @@ from batonmq.engines.amqp.link import Link
 from batonmq.engines.amqp.translate import properties_from, too_large
 from batonmq.engines.amqp.wire import WireProperties
 from batonmq.engines.futures import Future
-from batonmq.engines.values import Message
+from batonmq.engines.messages import Message
 from batonmq.errors import BatonError, NotFound
 
 __all__ = ["Requester"]

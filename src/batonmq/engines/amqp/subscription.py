@@ -10,40 +10,30 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections import deque
-from math import inf
 
 from pika import spec
 from pika.channel import Channel
 from pika.spec import BasicProperties
 
+from batonmq.engines.amqp.delivery_counts import earlier_deliveries
 from batonmq.engines.amqp.link import Link
 from batonmq.engines.amqp.management_requests import EXCHANGE, renewal, request_renewal, request_settlement, was_refused
+from batonmq.engines.amqp.prefetched import Handle, Prefetched
 from batonmq.engines.amqp.requests import Requester
 from batonmq.engines.amqp.translate import properties_from
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import How, Subscription
-from batonmq.engines.values import Incoming, Message
+from batonmq.engines.messages import Message
+from batonmq.engines.values import Incoming
 from batonmq.errors import BatonError, Closed, ConnectionLost, LeaseLost, NotFound
-from batonmq.fields import FieldError
 
 __all__ = ["AmqpSubscription"]
 
 PREFETCH_MAX = 65_535
 
 
-class Request(Future[list[Incoming]]):
-    """Somebody waits for up to so many messages."""
-
-    __slots__ = ("most",)
-
-    def __init__(self, most: int) -> None:
-        super().__init__()
-        self.most = most
-
-
 class AmqpSubscription(Subscription):
-    """See the module. What is shared between threads is under a lock that is held for a few instructions."""
+    """A consumer on a channel of its own, and on the next connection's when that is lost."""
 
     def __init__(self, link: Link, requester: Requester, queue: str, prefetch: int, lease: float | None = None) -> None:
         self.subscribed: Future[Subscription] = Future()
@@ -52,17 +42,13 @@ class AmqpSubscription(Subscription):
         self._lease = lease
         self._queue = queue
         self._prefetch = min(prefetch, PREFETCH_MAX)
-        self._lock = threading.Lock()
+        self._messages = Prefetched(lease)
         self._channel: Channel | None = None
         # Delivery tags count anew on each channel: the generation tells which one.
         self._generation = 0
         self._tag = ""
-        self._arrived: deque[Incoming] = deque()
-        # With the monotonic time until which the broker leaves it here.
-        self._held: dict[tuple[int, int], float] = {}
-        self._requests: deque[Request] = deque()
-        self._error: BatonError | None = None
         self._closing: Future[None] | None = None
+        self._closing_lock = threading.Lock()
 
     # ------------------------------------------------------------------ from any thread
 
@@ -72,29 +58,18 @@ class AmqpSubscription(Subscription):
 
     def receive(self, most: int) -> Future[list[Incoming]]:
         self._link.require_open()
-        request = Request(most)
-        with self._lock:
-            if self._error is not None:
-                request.fail(self._error)
-                return request
-            self._requests.append(request)
+        request = self._messages.ask(most)
         self._serve()
         return request
 
     def withdraw(self, future: Future[list[Incoming]]) -> None:
-        with self._lock:
-            waits = future in self._requests
-            if waits:
-                self._requests.remove(future)  # type: ignore[arg-type]
-        if waits:
-            future.resolve([])
+        self._messages.withdraw(future)
 
     def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> None:
         handle = incoming.handle
         assert isinstance(handle, tuple)
         self._require_link()
-        with self._lock:
-            until = self._held.pop(handle, 0.0)
+        until = self._messages.take(handle)
         is_late = until < time.monotonic()
         if until:
             try:
@@ -113,7 +88,7 @@ class AmqpSubscription(Subscription):
         except Closed as error:
             raise lost_with(error) from None
 
-    def _settle(self, handle: tuple[int, int], how: How, reason: str, delay: float | None) -> None:
+    def _settle(self, handle: Handle, how: How, reason: str, delay: float | None) -> None:
         channel = self._current(handle)
         if channel is None:
             return
@@ -132,9 +107,8 @@ class AmqpSubscription(Subscription):
         self._require_link()
         until = time.monotonic() + seconds
         lost = LeaseLost("the message is no longer in this receiver's hands")
-        with self._lock:
-            if self._held.get(handle, 0.0) < time.monotonic():
-                raise lost
+        if not self._messages.holds(handle):
+            raise lost
         future: Future[None] = Future()
 
         def ask() -> None:
@@ -142,8 +116,8 @@ class AmqpSubscription(Subscription):
             if channel is None:
                 future.fail(lost)
                 return
-            order = Message(renewal(channel, handle[1], seconds), durable=False)
-            answer = self._requester.request("", order, EXCHANGE)
+            asked = Message(renewal(channel, handle[1], seconds), durable=False)
+            answer = self._requester.request("", asked, EXCHANGE)
             answer.when_done(lambda: answered(answer), owed=future)
 
         def answered(answer: Future[Message]) -> None:
@@ -151,9 +125,7 @@ class AmqpSubscription(Subscription):
                 # Also when the connection was lost: the message went back with it.
                 future.fail(lost)
                 return
-            with self._lock:
-                if self._lease is not None and handle in self._held:
-                    self._held[handle] = until
+            self._messages.prolong(handle, until)
             future.resolve(None)
 
         try:
@@ -162,7 +134,7 @@ class AmqpSubscription(Subscription):
             raise lost_with(error) from None
         return future
 
-    def _current(self, handle: tuple[int, int]) -> Channel | None:
+    def _current(self, handle: Handle) -> Channel | None:
         """The channel that it was delivered on, if that is still the one."""
         channel = self._channel
         return channel if handle[0] == self._generation and channel is not None and channel.is_open else None
@@ -172,11 +144,11 @@ class AmqpSubscription(Subscription):
             self._link.require_open()
         except Closed:
             return resolved(None)
-        with self._lock:
+        with self._closing_lock:
             if self._closing is not None:
                 return self._closing
             self._closing = Future()
-        self._end(Closed("the receiver was closed"), quietly=True)
+        self._messages.end(Closed("the receiver was closed"), quietly=True)
         try:
             self._link.call(self._leave)
         except Closed:
@@ -198,14 +170,13 @@ class AmqpSubscription(Subscription):
 
     def link_given_up(self, error: BatonError) -> None:
         self.subscribed.fail(error)
-        self._end(error)
+        self._messages.end(error)
         if self._closing is not None:
             self._closing.resolve(None)
 
     def _opened(self, channel: Channel) -> None:
-        with self._lock:
-            self._channel = channel
-            self._generation += 1
+        self._channel = channel
+        self._generation += 1
         generation = self._generation
         channel.add_on_cancel_callback(self._cancelled)
         channel.basic_qos(prefetch_count=self._prefetch)
@@ -225,45 +196,29 @@ class AmqpSubscription(Subscription):
         handle = (generation, method.delivery_tag)
         message = Message.received(body, properties_from(properties))
         redelivered = bool(method.redelivered)
-        earlier = _earlier_deliveries(message) if redelivered else 0
+        earlier = earlier_deliveries(message) if redelivered else 0
         count = 2 if earlier is None else earlier + 1
-        with self._lock:
-            self._held[handle] = self._from_now()
-            self._arrived.append(Incoming(message, count, redelivered, handle, is_counted=earlier is not None))
+        self._messages.add(Incoming(message, count, redelivered, handle, is_counted=earlier is not None))
         self._serve()
 
     def _serve(self) -> None:
         """Give what has arrived to those who wait, the first first."""
-        while True:
-            with self._lock:
-                if not self._arrived or not self._requests:
-                    return
-                request = self._requests.popleft()
-                batch = [self._arrived.popleft() for _ in range(min(request.most, len(self._arrived)))]
+        while (found := self._messages.next()) is not None:
+            request, batch = found
             if self._lease is not None:
                 self._renew_all(batch)
             request.resolve(batch)
 
     # ------------------------------------------------------------------ the lease
 
-    def _from_now(self) -> float:
-        return inf if self._lease is None else time.monotonic() + self._lease
-
     def _keep(self, generation: int) -> None:
         """What has arrived and was not asked for yet stays here. In the connection's thread."""
         if generation != self._generation or self._lease is None:
             return
         self._link.later(self._lease / 3, lambda: self._keep(generation))
-        now = time.monotonic()
-        with self._lock:
-            # The process was stopped for a while, or had no time: these are in the queue again.
-            late = [one.handle for one in self._arrived if self._held.get(one.handle, 0.0) < now]  # type: ignore[call-overload]
-            for handle in late:
-                self._held.pop(handle)  # type: ignore[call-overload]
-            self._arrived = deque(one for one in self._arrived if one.handle not in late)
-            arrived = list(self._arrived)
+        # The process was stopped for a while, or had no time: these are in the queue again.
+        late, arrived = self._messages.drop_late()
         for handle in late:
-            assert isinstance(handle, tuple)
             self._settle(handle, "release", "", None)
         self._renew_all(arrived)
 
@@ -272,23 +227,20 @@ class AmqpSubscription(Subscription):
         lease = self._lease
         assert lease is not None
 
-        def order(handles: list[tuple[int, int]]) -> None:
+        def renew(handles: list[Handle]) -> None:
             for handle in handles:
                 channel = self._current(handle)
                 if channel is not None:
                     request_renewal(channel, handle[1], lease)
 
-        until = self._from_now()
-        with self._lock:
-            handles = [one.handle for one in arrived if isinstance(one.handle, tuple) and one.handle in self._held]
-            self._held.update(dict.fromkeys(handles, until))
+        handles = self._messages.prolong_all(arrived)
         if handles:
             with contextlib.suppress(Closed):
-                self._link.call(lambda: order(handles))
+                self._link.call(lambda: renew(handles))
 
     def _cancelled(self, _frame: object) -> None:
         self._link.detach(self)
-        self._end(NotFound(f"queue '{self._queue}' was deleted"))
+        self._messages.end(NotFound(f"queue '{self._queue}' was deleted"))
 
     def _closed(self, error: BatonError) -> None:
         """The channel is gone. With its connection: the link says more. Alone: the broker had a reason."""
@@ -299,27 +251,12 @@ class AmqpSubscription(Subscription):
         elif not isinstance(error, ConnectionLost):
             self._link.detach(self)
             self.subscribed.fail(error)
-            self._end(error)
+            self._messages.end(error)
 
     def _forget_channel(self) -> None:
-        with self._lock:
-            self._channel = None
-            self._generation += 1
-            self._held.clear()
-            self._arrived.clear()
-
-    def _end(self, error: BatonError, *, quietly: bool = False) -> None:
-        """Nothing comes any more: those who wait are told, or get nothing where that was their own wish."""
-        with self._lock:
-            self._error = self._error or error
-            requests, self._requests = self._requests, deque()
-            self._held.clear()
-            self._arrived.clear()
-        for request in requests:
-            if quietly:
-                request.resolve([])
-            else:
-                request.fail(error)
+        self._channel = None
+        self._generation += 1
+        self._messages.clear()
 
     def _leave(self) -> None:
         """Cancel, give back, close: in this order, so that what is given back does not come here again."""
@@ -339,23 +276,6 @@ class AmqpSubscription(Subscription):
             channel.basic_cancel(self._tag, callback=give_back)
         else:
             give_back(None)
-
-
-def _earlier_deliveries(message: Message) -> int | None:
-    """How often a message that comes again was handed out before; None where its queue does not count.
-
-    Quorum queues of RabbitMQ 4.3 leave what was given back in order out of the second header, but not of the first.
-    """
-    try:
-        headers = message.headers
-    except FieldError:
-        # Another broker than ours takes what a client calls headers unseen.
-        return None
-    for name in ("x-acquired-count", "x-delivery-count"):
-        count = headers.get(name)
-        if isinstance(count, int) and not isinstance(count, bool) and count > 0:
-            return int(count)
-    return None
 
 
 def lost_with(error: Closed) -> LeaseLost:

@@ -12,7 +12,7 @@ from pika.adapters.utils.connection_workflow import AMQPConnectorStackTimeout, A
 from pika.channel import Channel
 
 from batonmq.engines.amqp.wire import CONTENT, FRAME, FRAME_END, WireProperties
-from batonmq.engines.values import Message
+from batonmq.engines.messages import Message
 from batonmq.errors import (
     AccessRefused,
     BatonError,

@@ -13,7 +13,8 @@ from batonmq.engines.embedded.operations import Queues
 from batonmq.engines.embedded.pull_consumer import PullConsumer, Request
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import Engine, How, Subscription
-from batonmq.engines.values import Capabilities, Fate, Incoming, Message, QueueOptions
+from batonmq.engines.messages import Message
+from batonmq.engines.values import Capabilities, Fate, Incoming, QueueOptions
 from batonmq.errors import BatonError, Closed, LeaseLost
 from batonmq.message import QueuedMessage
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from batonmq.broker import REFUSED, Operations, Permission, Queue, User
 from batonmq.broker.queues.browsing import Browser
 from batonmq.engines.death_headers import without_death_headers
-from batonmq.engines.values import Fate, Message, QueueOptions
+from batonmq.engines.messages import Message
+from batonmq.engines.values import Fate, QueueOptions
 from batonmq.errors import BatonError, ResourceError, StoreError
 from batonmq.message import DURABLE, Message as QueueMessage
 

@@ -12,7 +12,8 @@ from batonmq.broker import Consumer, Queue
 from batonmq.broker.queues.reclaiming import hand_on, reclaim
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import How
-from batonmq.engines.values import Incoming, Message
+from batonmq.engines.messages import Message
+from batonmq.engines.values import Incoming
 from batonmq.errors import LeaseLost, NotFound
 from batonmq.message import DURABLE
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from batonmq.engines.futures import Future
+from batonmq.engines.messages import Message
 from batonmq.engines.shared import answers, commands, wire
 from batonmq.engines.shared.numbered import Numbered
-from batonmq.engines.values import Message
 from batonmq.errors import BatonError
 
 __all__ = ["AnyCall", "Call", "Caller", "WhenLost", "as_count", "as_messages", "as_nothing"]

@@ -11,6 +11,7 @@ from batonmq.engines.embedded.capabilities import CAPABILITIES
 from batonmq.engines.embedded.ownership import InUse
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription
+from batonmq.engines.messages import Message
 from batonmq.engines.shared import commands, wire
 from batonmq.engines.shared.calling import Calls
 from batonmq.engines.shared.calls import Call, WhenLost, as_count, as_messages, as_nothing
@@ -19,7 +20,7 @@ from batonmq.engines.shared.opening import Reached, reach
 from batonmq.engines.shared.registry import own_file
 from batonmq.engines.shared.socket_path import HAS_SOCKETS
 from batonmq.engines.shared.subscription import SharedSubscription
-from batonmq.engines.values import Fate, Incoming, Message, QueueOptions
+from batonmq.engines.values import Fate, Incoming, QueueOptions
 from batonmq.errors import UnsupportedFeature
 
 __all__ = ["SharedEngine", "open_file"]

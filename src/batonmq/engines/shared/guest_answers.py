@@ -9,9 +9,9 @@ from typing import Any, TypeAlias, TypeVar
 
 from batonmq.engines.embedded.core import CommitFuture
 from batonmq.engines.futures import Future, resolved
+from batonmq.engines.messages import Message
 from batonmq.engines.shared import answers, wire
 from batonmq.engines.shared.numbered import Numbered
-from batonmq.engines.values import Message
 from batonmq.errors import BatonError
 
 __all__ = ["GuestAnswers", "say_done", "say_found"]

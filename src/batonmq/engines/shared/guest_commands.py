@@ -9,12 +9,13 @@ from typing import Any
 from batonmq.engines.embedded.core import Core
 from batonmq.engines.embedded.engine import EmbeddedSubscription
 from batonmq.engines.futures import Future, resolved
+from batonmq.engines.messages import Message
 from batonmq.engines.shared import answers, commands, wire
 from batonmq.engines.shared.guest_answers import GuestAnswers, say_done, say_found
 from batonmq.engines.shared.guest_engine import GuestEngine
 from batonmq.engines.shared.numbered import Numbered
 from batonmq.engines.shared.settled_notices import SettledNotices
-from batonmq.engines.values import Incoming, Message
+from batonmq.engines.values import Incoming
 from batonmq.errors import LeaseLost, NotFound
 
 __all__ = ["GuestCommands"]

@@ -9,9 +9,10 @@ from typing import BinaryIO
 import msgspec
 
 from batonmq import errors
+from batonmq.engines.messages import Message
 from batonmq.engines.shared import answers, commands
 from batonmq.engines.shared.numbered import Numbered, WireMessage
-from batonmq.engines.values import Incoming, Message
+from batonmq.engines.values import Incoming
 from batonmq.errors import BatonError, EngineError
 from batonmq.properties import Properties
 

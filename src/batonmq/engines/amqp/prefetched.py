@@ -1,0 +1,142 @@
+"""Messages that a channel has delivered: those that nobody has asked for yet, those that are held, and who waits."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from math import inf
+from typing import TypeAlias
+
+from batonmq.engines.futures import Future
+from batonmq.engines.values import Incoming
+from batonmq.errors import BatonError
+
+__all__ = ["Handle", "Prefetched", "Request"]
+
+Handle: TypeAlias = tuple[int, int]
+"""A delivery: which of the subscription's channels it came on, one after the other, and its tag there."""
+
+
+class Request(Future[list[Incoming]]):
+    """Somebody waits for up to so many messages."""
+
+    __slots__ = ("most",)
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+
+class Prefetched:
+    """Any thread may call; the lock is held for a few instructions."""
+
+    __slots__ = ("_arrived", "_error", "_held", "_lease", "_lock", "_requests")
+
+    def __init__(self, lease: float | None) -> None:
+        """``lease`` is for how many seconds the broker leaves a message here; None: without end."""
+        self._lease = lease
+        self._lock = threading.Lock()
+        self._arrived: deque[Incoming] = deque()
+        # With the monotonic time until which the broker leaves it here.
+        self._held: dict[object, float] = {}
+        self._requests: deque[Request] = deque()
+        self._error: BatonError | None = None
+
+    # ------------------------------------------------------------------ who waits
+
+    def ask(self, most: int) -> Request:
+        """Wait for up to so many messages. It fails when there are none any more."""
+        request = Request(most)
+        with self._lock:
+            error = self._error
+            if error is None:
+                self._requests.append(request)
+        if error is not None:
+            request.fail(error)
+        return request
+
+    def withdraw(self, future: Future[list[Incoming]]) -> None:
+        """Whoever waited does not any more, and gets an empty list, unless he has got something just now."""
+        with self._lock:
+            waits = future in self._requests
+            if waits:
+                self._requests.remove(future)  # type: ignore[arg-type]
+        if waits:
+            future.resolve([])
+
+    def next(self) -> tuple[Request, list[Incoming]] | None:
+        """Who has waited longest, and what he is to get; None: nobody waits, or nothing has arrived."""
+        with self._lock:
+            if not self._arrived or not self._requests:
+                return None
+            request = self._requests.popleft()
+            return request, [self._arrived.popleft() for _ in range(min(request.most, len(self._arrived)))]
+
+    # ------------------------------------------------------------------ what is held
+
+    def add(self, incoming: Incoming) -> None:
+        """A message has arrived."""
+        with self._lock:
+            self._held[incoming.handle] = self._from_now()
+            self._arrived.append(incoming)
+
+    def take(self, handle: Handle) -> float:
+        """It is settled; returns until when it could be held, 0: it was not held."""
+        with self._lock:
+            return self._held.pop(handle, 0.0)
+
+    def holds(self, handle: Handle) -> bool:
+        """Is it held, and may it be?"""
+        with self._lock:
+            return self._held.get(handle, 0.0) >= time.monotonic()
+
+    def prolong(self, handle: Handle, until: float) -> None:
+        """It may be held until then, in monotonic seconds, if it still is."""
+        with self._lock:
+            if self._lease is not None and handle in self._held:
+                self._held[handle] = until
+
+    def prolong_all(self, arrived: list[Incoming]) -> list[Handle]:
+        """Each of these may be held for a whole lease from now on; returns those that still are held."""
+        until = self._from_now()
+        with self._lock:
+            handles = [one.handle for one in arrived if isinstance(one.handle, tuple) and one.handle in self._held]
+            self._held.update(dict.fromkeys(handles, until))
+        return handles
+
+    def drop_late(self) -> tuple[list[Handle], list[Incoming]]:
+        """Drop what nobody has asked for in time; returns that, and what is still waiting to be asked for."""
+        now = time.monotonic()
+        with self._lock:
+            late = [
+                one.handle
+                for one in self._arrived
+                if isinstance(one.handle, tuple) and self._held.get(one.handle, 0.0) < now
+            ]
+            for handle in late:
+                self._held.pop(handle, None)
+            self._arrived = deque(one for one in self._arrived if one.handle not in late)
+            return late, list(self._arrived)
+
+    def clear(self) -> None:
+        """What is here went back with its channel."""
+        with self._lock:
+            self._held.clear()
+            self._arrived.clear()
+
+    def end(self, error: BatonError, *, quietly: bool = False) -> None:
+        """Nothing comes any more: those who wait are told, or get nothing where that was their own wish."""
+        with self._lock:
+            self._error = self._error or error
+            requests, self._requests = self._requests, deque()
+            self._held.clear()
+            self._arrived.clear()
+        for request in requests:
+            if quietly:
+                request.resolve([])
+            else:
+                request.fail(error)
+
+    def _from_now(self) -> float:
+        return inf if self._lease is None else time.monotonic() + self._lease

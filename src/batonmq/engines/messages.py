@@ -1,0 +1,253 @@
+"""A message: a body of bytes, and what is said about it."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TypeVar, overload
+
+import msgspec
+
+from batonmq.engines.checks import TEXT_MAX, check_flag, check_number, check_seconds, check_text, check_unicode
+from batonmq.engines.models import from_model, into_model
+from batonmq.fields import FieldError, FieldValue
+from batonmq.properties import Properties
+
+__all__ = ["HeaderValue", "Message", "encode_json", "encode_msgpack"]
+
+T = TypeVar("T")
+
+HeaderValue = FieldValue
+"""What a header may hold: text, numbers, booleans, bytes, None, and lists and mappings of these."""
+
+# Milliseconds for which the broker keeps a message back.
+DELAY = "x-delay"
+# The header that holds a message's group in BatonMQ, and the one of ActiveMQ's and Artemis' clients.
+GROUP, GROUP_OF_JMS = "x-group", "JMSXGroupID"
+TEXTS = ("id", "content_type", "correlation_id", "reply_to", "type")
+NO_TEXTS = (None,) * len(TEXTS)
+
+# What most messages have, and nothing else: durable, or not.
+DURABLE_PLAIN = Properties.make(delivery_mode=2)
+TRANSIENT_PLAIN = Properties.make(delivery_mode=1)
+
+
+class Message:
+    """A body of bytes and what is said about it. Immutable.
+
+    What is absent is None. Times are seconds; ``created_at`` has whole seconds, as the wire has.
+    """
+
+    __slots__ = ("body", "delay", "properties")
+
+    body: bytes
+    properties: Properties
+    """Everything but the body as AMQP 0-9-1 writes it (section 4.2.6.1), which is what is stored and sent."""
+    delay: float
+    """Seconds after which a message that is sent becomes ready; 0 for one that was received."""
+
+    def __init__(
+        self,
+        body: bytes,
+        *,
+        id: str | None = None,  # noqa: A002  (the noun of every specification)
+        headers: Mapping[str, HeaderValue] | None = None,
+        content_type: str | None = None,
+        correlation_id: str | None = None,
+        reply_to: str | None = None,
+        type: str | None = None,  # noqa: A002
+        priority: int = 0,
+        ttl: float | None = None,
+        delay: float = 0.0,
+        group: str | None = None,
+        created_at: datetime | None = None,
+        durable: bool = True,
+    ) -> None:
+        """Raises TypeError for a value of another type than is said, ValueError for one out of its range.
+
+        ``priority`` is 0 to 255, higher first, in queues declared with ``max_priority``. ``ttl`` is in seconds: a
+        message that nobody took by then expires. Messages of one ``group`` are in one receiver's hands at a time, in
+        their order; it is carried as the header ``x-group``. Texts have at most 255 bytes each in UTF-8.
+        """
+        if not isinstance(body, bytes):
+            raise TypeError(f"a body is bytes, not {body.__class__.__name__}: encode text, or use send_json")
+        self.body = body
+        self.delay = check_seconds("delay", delay)
+        check_flag("durable", durable)
+        if headers is not None and not isinstance(headers, Mapping):
+            raise TypeError(f"headers is a mapping of str to values, not {headers.__class__.__name__}")
+        if headers:
+            check_unicode("headers", headers)
+        if group is not None:
+            if not check_text("group", group):
+                raise ValueError(f"a group's name has 1 to {TEXT_MAX} bytes in UTF-8")
+            headers = {**(headers or {}), GROUP: group}
+        texts = (id, content_type, correlation_id, reply_to, type)
+        if texts == NO_TEXTS and not headers and created_at is None and ttl is None and not priority:
+            self.properties = DURABLE_PLAIN if durable else TRANSIENT_PLAIN
+            return
+        for name, text in zip(TEXTS, texts, strict=True):
+            if text is not None:
+                check_text(name, text)
+        check_number("priority", priority, 0, 255)
+        if created_at is not None and not isinstance(created_at, datetime):
+            raise TypeError(f"created_at is a datetime, not {created_at.__class__.__name__}")
+        try:
+            self.properties = Properties.make(
+                content_type=content_type,
+                headers=headers or None,
+                delivery_mode=2 if durable else 1,
+                priority=priority or None,
+                correlation_id=correlation_id,
+                reply_to=reply_to,
+                expiration=None if ttl is None else str(round(check_seconds("ttl", ttl) * 1000)),
+                message_id=id,
+                timestamp=created_at,
+                type=type,
+            )
+        except FieldError as error:
+            raise ValueError(str(error)) from None
+
+    @classmethod
+    def received(cls, body: bytes, properties: Properties, delay: float = 0.0) -> Message:
+        """A message as an engine has read it; with a delay, in seconds, where it is to be sent on."""
+        message = cls.__new__(cls)
+        message.body = body
+        message.properties = properties
+        message.delay = delay
+        return message
+
+    @property
+    def delayed(self) -> Properties:
+        """The properties with the delay as a header, by the name that BatonMQ's broker gives it."""
+        if not self.delay:
+            return self.properties
+        return self.properties.replace(headers={**self.headers, DELAY: round(self.delay * 1000)})
+
+    @property
+    def id(self) -> str | None:
+        """The application's identifier."""
+        return self.properties.message_id
+
+    @property
+    def headers(self) -> dict[str, HeaderValue]:
+        """The application's headers; decoded anew at each access."""
+        return self.properties.headers or {}
+
+    @property
+    def group(self) -> str | None:
+        """The group that it belongs to, as its sender named it: here, or in a client of JMS."""
+        properties = self.properties
+        if not (properties.mentions(b"x-group") or properties.mentions(b"JMSXGroupID")):
+            return None
+        headers = self.headers
+        for name in (GROUP, GROUP_OF_JMS):
+            value = headers.get(name)
+            if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+                return str(value)
+        return None
+
+    @property
+    def content_type(self) -> str | None:
+        """The media type of the body."""
+        return self.properties.content_type
+
+    @property
+    def correlation_id(self) -> str | None:
+        """Ties a reply to its request."""
+        return self.properties.correlation_id
+
+    @property
+    def reply_to(self) -> str | None:
+        """The queue where a reply is wanted."""
+        return self.properties.reply_to
+
+    @property
+    def type(self) -> str | None:
+        """The application's name for the kind of message."""
+        return self.properties.type
+
+    @property
+    def priority(self) -> int:
+        """0 to 255, higher first."""
+        return self.properties.priority
+
+    @property
+    def ttl(self) -> float | None:
+        """Seconds to live that it was sent with."""
+        expiration = self.properties.expiration
+        return (
+            int(expiration) / 1000 if expiration is not None and expiration.isascii() and expiration.isdigit() else None
+        )
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When the application says that it was made, in UTC; None beyond what Python can say, the years 1 to 9999.
+
+        ``properties.timestamp`` is the number as it was sent.
+        """
+        timestamp = self.properties.timestamp
+        try:
+            return None if timestamp is None else datetime.fromtimestamp(timestamp, UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
+
+    @property
+    def durable(self) -> bool:
+        """Does it survive a restart, in a durable queue?"""
+        return self.properties.persistent
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8. Raises UnicodeDecodeError."""
+        return self.body.decode()
+
+    @overload
+    def json(self) -> object: ...
+    @overload
+    def json(self, into: builtins.type[T]) -> T: ...
+    def json(self, into: builtins.type[T] | None = None) -> T | object:
+        """The body read as JSON; made into a type and checked: a dataclass, a Struct, ``dict[str, int]`` ...
+
+        A model of pydantic checks as pydantic does. Raises msgspec.DecodeError, msgspec.ValidationError, all a
+        ValueError.
+        """
+        if into is None:
+            plain: object = msgspec.json.decode(self.body)
+            return plain
+        return msgspec.json.decode(self.body, type=into, dec_hook=into_model)
+
+    @overload
+    def msgpack(self) -> object: ...
+    @overload
+    def msgpack(self, into: builtins.type[T]) -> T: ...
+    def msgpack(self, into: builtins.type[T] | None = None) -> T | object:
+        """The body read as MessagePack, as ``json`` does."""
+        if into is None:
+            plain: object = msgspec.msgpack.decode(self.body)
+            return plain
+        return msgspec.msgpack.decode(self.body, type=into, dec_hook=into_model)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Message):
+            return NotImplemented
+        return (self.body, self.properties, self.delay) == (other.body, other.properties, other.delay)
+
+    def __hash__(self) -> int:
+        return hash((self.body, self.properties))
+
+    def __repr__(self) -> str:
+        body = repr(self.body) if len(self.body) <= 40 else f"{self.body[:32]!r}... {len(self.body)} bytes"
+        identity = f" {self.id!r}" if self.id is not None else ""
+        return f"<Message{identity} {body}>"
+
+
+def encode_json(value: object) -> bytes:
+    """A value as JSON. Raises TypeError for what JSON cannot say."""
+    return msgspec.json.encode(value, enc_hook=from_model)
+
+
+def encode_msgpack(value: object) -> bytes:
+    """A value as MessagePack. Raises TypeError for what it cannot say."""
+    return msgspec.msgpack.encode(value, enc_hook=from_model)

@@ -12,7 +12,7 @@ from batonmq.errors import NotFound, PreconditionFailed
 from batonmq.fields import FieldValue
 from batonmq.message import Message
 from batonmq.properties import EMPTY
-from batonmq.store.interface import Definition
+from batonmq.store.records import Definition
 
 
 @pytest.fixture(params=["memory", "sqlite"])

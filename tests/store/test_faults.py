@@ -13,7 +13,7 @@ from batonmq.errors import StoreError
 from batonmq.message import DURABLE, Message, QueuedMessage
 from batonmq.properties import Properties
 from batonmq.store import SqliteStore, Store
-from batonmq.store.interface import POSITION_BITS
+from batonmq.store.records import POSITION_BITS
 
 LANE = 1
 FIRST = LANE << POSITION_BITS

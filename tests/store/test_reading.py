@@ -12,7 +12,7 @@ from tests.store.conftest import commit
 from batonmq.message import DURABLE, SPILLED, Message, QueuedMessage
 from batonmq.properties import EMPTY, Properties
 from batonmq.store import SqliteStore
-from batonmq.store.interface import POSITION_BITS, StoredMessage, StoredRun
+from batonmq.store.records import POSITION_BITS, StoredMessage, StoredRun
 
 FIRST = 1 << POSITION_BITS
 LAST = FIRST + 10_000

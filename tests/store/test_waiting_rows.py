@@ -14,7 +14,7 @@ from batonmq.errors import StoreError
 from batonmq.message import DELAYED, DURABLE, READY, Message, QueuedMessage
 from batonmq.properties import Properties
 from batonmq.store import SqliteStore
-from batonmq.store.interface import DELAY_LANE, POSITION_BITS
+from batonmq.store.records import DELAY_LANE, POSITION_BITS
 
 LANE, WAITING = 1, 2
 FIRST, WAITS_FROM = LANE << POSITION_BITS, WAITING << POSITION_BITS

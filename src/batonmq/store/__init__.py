@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from batonmq.store.interface import Definition, LaneRecord, Snapshot, Store
+from batonmq.store.interface import Store
 from batonmq.store.memory import MemoryStore
+from batonmq.store.records import Definition, LaneRecord, Snapshot
 from batonmq.store.sqlite import SqliteStore
 
 __all__ = ["Definition", "LaneRecord", "MemoryStore", "Snapshot", "SqliteStore", "Store"]

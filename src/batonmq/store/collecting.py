@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from batonmq.fields import encode_table
 from batonmq.message import HELD, READY
 from batonmq.store.batch import Batch
-from batonmq.store.interface import POSITION_BITS, POSITION_MASK, Definition, Store
+from batonmq.store.interface import Store
+from batonmq.store.records import POSITION_BITS, POSITION_MASK, Definition
 from batonmq.store.texts import to_file
 
 if TYPE_CHECKING:

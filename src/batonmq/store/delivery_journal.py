@@ -16,7 +16,7 @@ import secrets
 import struct
 from collections.abc import Mapping
 
-from batonmq.store.interface import LANES_MAX, POSITION_MASK
+from batonmq.store.records import LANES_MAX, POSITION_MASK
 
 __all__ = ["DeliveryJournal", "marks_of"]
 

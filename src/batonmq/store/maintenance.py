@@ -10,7 +10,7 @@ from __future__ import annotations
 import apsw
 
 from batonmq.store.batch import DELETE_ORPHAN
-from batonmq.store.interface import POSITION_MASK
+from batonmq.store.records import POSITION_MASK
 from batonmq.store.schema import rows
 
 __all__ = ["SLICE", "Maintenance", "delete_trash"]

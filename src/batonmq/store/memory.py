@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.store.interface import Definition, Snapshot, Store, StoredMessage, StoredRun
+from batonmq.store.interface import Store
+from batonmq.store.records import Definition, Snapshot, StoredMessage, StoredRun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,8 +8,8 @@ from typing import Any
 import apsw
 
 from batonmq.store.failures import unreadable
-from batonmq.store.interface import POSITION_BITS, POSITION_MASK, StoredRun
 from batonmq.store.reading import read_returned, select_run
+from batonmq.store.records import POSITION_BITS, POSITION_MASK, StoredRun
 from batonmq.store.schema import connect_reader, rows
 
 __all__ = ["Queries"]

@@ -9,14 +9,7 @@ from batonmq.errors import BatonError, StoreCorrupt
 from batonmq.fields import decode_table
 from batonmq.message import DeadLetter, Message
 from batonmq.properties import EMPTY, Properties
-from batonmq.store.interface import (
-    POSITION_BITS,
-    POSITION_MASK,
-    Definition,
-    LaneRecord,
-    StoredMessage,
-    StoredRun,
-)
+from batonmq.store.records import POSITION_BITS, POSITION_MASK, Definition, LaneRecord, StoredMessage, StoredRun
 from batonmq.store.schema import rows
 from batonmq.store.texts import from_file
 

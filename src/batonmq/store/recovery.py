@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import apsw
 
 from batonmq.store.batch import MARK
-from batonmq.store.interface import POSITION_BITS, POSITION_MASK
 from batonmq.store.maintenance import SLICE, delete_trash
+from batonmq.store.records import POSITION_BITS, POSITION_MASK
 from batonmq.store.schema import note_opening, rows
 from batonmq.store.write_ahead_log import CHECKPOINT_PAGES, CHECKPOINT_PAGES_MOST, WriteAheadLog
 

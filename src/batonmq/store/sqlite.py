@@ -19,11 +19,11 @@ from batonmq.store.claim import Claim
 from batonmq.store.collecting import Collecting
 from batonmq.store.delivery_journal import DeliveryJournal, marks_of
 from batonmq.store.failures import unwritable
-from batonmq.store.interface import POSITION_BITS, Snapshot, StoredMessage, StoredRun
 from batonmq.store.leftovers import has_log, set_aside
 from batonmq.store.maintenance import Maintenance
 from batonmq.store.queries import Queries
 from batonmq.store.reading import DELAYED, EXPIRED, IN_ORDER, check_numbers, read_definitions, read_lanes
+from batonmq.store.records import POSITION_BITS, Snapshot, StoredMessage, StoredRun
 from batonmq.store.recovery import Recovery
 from batonmq.store.reserve import LAST_SIZE, Reserve
 from batonmq.store.schema import connect, is_marked_open, note_closing, read_opening, read_served

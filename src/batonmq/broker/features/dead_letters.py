@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from batonmq.fields import FieldValue
     from batonmq.message import Message, QueuedMessage
     from batonmq.properties import Properties
-    from batonmq.store.interface import StoredMessage
+    from batonmq.store.records import StoredMessage
 
 Death = dict[str, "FieldValue"]
 # The header that says why a consumer rejected the message, where it has said so.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.features.publish_headers import key_of
 from batonmq.broker.model.scheduler import WORK
-from batonmq.store.interface import POSITION_BITS
+from batonmq.store.records import POSITION_BITS
 
 if TYPE_CHECKING:
     from batonmq.broker.lanes.state import QueueState

@@ -24,14 +24,14 @@ from batonmq.broker.features.schedules import SCHEDULE_MARK
 from batonmq.broker.model.memory import OVERHEAD
 from batonmq.broker.model.scheduler import WORK
 from batonmq.message import DELAYED, DURABLE, IN_MEMORY, SPILLED, QueuedMessage
-from batonmq.store.interface import DELAY_LANE, POSITION_BITS
+from batonmq.store.records import DELAY_LANE, POSITION_BITS
 
 if TYPE_CHECKING:
     from batonmq.broker.features.schedules import Schedule
     from batonmq.broker.lanes.state import QueueState
     from batonmq.broker.model.timetable import Timer
     from batonmq.message import Message
-    from batonmq.store.interface import LaneRecord, StoredMessage
+    from batonmq.store.records import LaneRecord, StoredMessage
 
 # Memory holds so many of the next due messages of a queue, and half of that after it was cleaned up.
 HEAP_MESSAGES = 2_048

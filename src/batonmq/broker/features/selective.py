@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from batonmq.broker.lanes.state import QueueState
     from batonmq.broker.model.consumer import Consumer
     from batonmq.message import Message
-    from batonmq.store.interface import StoredMessage
+    from batonmq.store.records import StoredMessage
 
 log = logging.getLogger("batonmq.broker")
 

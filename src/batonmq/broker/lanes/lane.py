@@ -17,13 +17,14 @@ from batonmq.broker.lanes.window import NO_MESSAGE, Window
 from batonmq.broker.model.consumer import Source
 from batonmq.broker.model.memory import OVERHEAD, Memory
 from batonmq.message import DURABLE, GONE, HELD, IN_MEMORY, SPILLED, QueuedMessage
-from batonmq.store.interface import StoredMessage
+from batonmq.store.records import StoredMessage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batonmq.message import Message
-    from batonmq.store.interface import LaneRecord, Store, StoredRun
+    from batonmq.store.interface import Store
+    from batonmq.store.records import LaneRecord, StoredRun
 
 log = logging.getLogger("batonmq.broker")
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from batonmq.broker.model.settings import Settings
     from batonmq.fields import FieldValue
     from batonmq.message import Message
-    from batonmq.store.interface import LaneRecord, Store
+    from batonmq.store.interface import Store
+    from batonmq.store.records import LaneRecord
 
 
 class QueueState(LaneOwner):

@@ -14,7 +14,7 @@ from operator import attrgetter
 from batonmq.broker.model.memory import OVERHEAD, Memory
 from batonmq.message import GONE, READY, Message, QueuedMessage, Settlement
 from batonmq.properties import EMPTY
-from batonmq.store.interface import POSITION_BITS, POSITION_MASK
+from batonmq.store.records import POSITION_BITS, POSITION_MASK
 
 # Stands in the window where a message was taken out of the middle.
 NO_MESSAGE = Message("", "", EMPTY, b"")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from batonmq.broker.queues.queue import Queue
     from batonmq.fields import FieldValue
     from batonmq.message import QueuedMessage
-    from batonmq.store.interface import StoredMessage
+    from batonmq.store.records import StoredMessage
 
 # What dead-lettering adds to the headers; a message that is replayed begins anew.
 DEATH_HEADERS = frozenset(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from batonmq.broker.model.consumer import Selector
     from batonmq.broker.queues.queue import Queue
     from batonmq.message import Message, QueuedMessage
-    from batonmq.store.interface import StoredMessage
+    from batonmq.store.records import StoredMessage
 
 # One step looks at so many messages, or bytes of the store: 2 to 5 ms.
 STEP_MESSAGES = 500

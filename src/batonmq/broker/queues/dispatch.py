@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from batonmq.broker.features.expiry import NOW_OR_NEVER
 from batonmq.broker.features.revoked import take_back
 from batonmq.message import DURABLE, HELD, hold_all
-from batonmq.store.interface import POSITION_MASK
+from batonmq.store.records import POSITION_MASK
 
 if TYPE_CHECKING:
     from batonmq.broker.lanes.lane import Lane

@@ -14,7 +14,7 @@ from batonmq.broker.features.groups import is_grouped
 from batonmq.broker.features.selective import Selection
 from batonmq.broker.lanes.state import QueueState
 from batonmq.message import SPILLED, QueuedMessage
-from batonmq.store.interface import DELAY_LANE
+from batonmq.store.records import DELAY_LANE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from batonmq.broker.model.settings import Settings
     from batonmq.fields import FieldValue
     from batonmq.message import Message
-    from batonmq.store.interface import LaneRecord, StoredMessage
+    from batonmq.store.records import LaneRecord, StoredMessage
 
 
 class FeaturedQueue(QueueState):

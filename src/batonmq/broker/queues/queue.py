@@ -19,7 +19,7 @@ from batonmq.broker.queues.featured import FeaturedQueue
 from batonmq.broker.queues.refilling import can_refill, refill, wants_refill
 from batonmq.broker.queues.requeue import requeue, return_to
 from batonmq.message import DELAYED, DURABLE, HELD, IN_MEMORY, READY, QueuedMessage
-from batonmq.store.interface import POSITION_MASK
+from batonmq.store.records import POSITION_MASK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from batonmq.broker.model.settings import Settings
     from batonmq.fields import FieldValue
     from batonmq.message import Message
-    from batonmq.store.interface import LaneRecord
+    from batonmq.store.records import LaneRecord
 
 __all__ = ["KEPT", "REFUSED", "STORED", "Queue"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.features.retry import DELIVERY_LIMIT, is_past_limit
 from batonmq.broker.model.memory import OVERHEAD
-from batonmq.store.interface import StoredRun
+from batonmq.store.records import StoredRun
 
 if TYPE_CHECKING:
     from batonmq.broker.lanes.lane import Lane

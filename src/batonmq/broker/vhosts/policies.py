@@ -16,7 +16,7 @@ from batonmq.broker.model.settings import ARGUMENTS, NEEDS, Settings, read_setti
 from batonmq.broker.patterns.expressions import Pattern, PatternError, compile_pattern
 from batonmq.broker.routing.exchanges import Exchange
 from batonmq.errors import NotFound, PreconditionFailed
-from batonmq.store.interface import Definition
+from batonmq.store.records import Definition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

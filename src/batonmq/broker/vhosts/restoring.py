@@ -12,7 +12,8 @@ from batonmq.errors import BatonError, StoreCorrupt, StoreError
 
 if TYPE_CHECKING:
     from batonmq.broker.vhosts.vhost import VirtualHost
-    from batonmq.store.interface import Definition, LaneRecord, Store
+    from batonmq.store.interface import Store
+    from batonmq.store.records import Definition, LaneRecord
 
 log = logging.getLogger("batonmq.broker")
 

@@ -10,7 +10,7 @@ from batonmq.broker.queues.queue import KEPT, REFUSED, STORED, Queue
 from batonmq.broker.routing.direct_replies import ReplyDesk
 from batonmq.broker.routing.exchanges import EXCHANGE_TYPES, Binding, DefaultExchange, Exchange
 from batonmq.broker.vhosts.policies import Policies
-from batonmq.store.interface import Definition
+from batonmq.store.records import Definition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batonmq.fields import FieldValue
     from batonmq.message import Message
     from batonmq.properties import Properties
-    from batonmq.store.interface import LaneRecord
+    from batonmq.store.records import LaneRecord
 
 BindingKey = tuple[Exchange, str, str]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -30,6 +31,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "differs_from(broker, why): where the named broker does otherwise, and rightly may"
     )
+
+
+def pytest_collection_finish() -> None:
+    """The tests themselves, a million objects and more, are not what the collector of circles need look at."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

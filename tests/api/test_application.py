@@ -12,7 +12,7 @@ import pytest
 import batonmq
 from batonmq import aio
 
-SOON = 20.0
+SOON = 30.0
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ import pytest
 import batonmq
 from batonmq import aio
 
-SOON = 10.0
+SOON = 30.0
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 import batonmq
 from batonmq import aio
 
-SOON = 20.0
+SOON = 30.0
 # The shortest that there is.
 LEASE = 1.0
 

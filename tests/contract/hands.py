@@ -7,7 +7,7 @@ import pytest
 import batonmq
 
 # Long enough for a broker on a busy machine; nothing waits for it when all is well.
-SOON = 10.0
+SOON = 30.0
 
 
 def bodies(deliveries: list[batonmq.Delivery]) -> list[bytes]:

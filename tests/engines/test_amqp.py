@@ -13,7 +13,7 @@ from batonmq.engines.amqp import link
 from tests.engines.proxy import Proxy
 from tests.support.wire import Address
 
-SOON = 10.0
+SOON = 30.0
 
 
 @pytest.fixture

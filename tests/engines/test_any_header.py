@@ -18,7 +18,7 @@ from batonmq.engines.messages import HeaderValue
 from batonmq.properties import Properties
 from tests.support.wire import Address
 
-SOON = 10.0
+SOON = 30.0
 S64 = st.integers(-(2**63), 2**63 - 1)
 
 leaves: st.SearchStrategy[HeaderValue] = st.one_of(

@@ -19,7 +19,7 @@ from batonmq.errors import StoreError
 from batonmq.store import SqliteStore
 from batonmq.testing import RunningServer
 
-SOON = 10.0
+SOON = 30.0
 
 
 class FailingStore(SqliteStore):

@@ -7,7 +7,7 @@ from queue import Empty, SimpleQueue
 import stomp
 from stomp.utils import Frame
 
-WAIT = 10.0
+WAIT = 30.0
 
 
 class Heard(stomp.ConnectionListener):  # type: ignore[misc]

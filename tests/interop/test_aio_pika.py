@@ -58,7 +58,7 @@ def test_a_message_comes_back_as_it_was(amqp: Address, queue: str) -> None:
             expiration=60,
         )
         await channel.default_exchange.publish(sent, queue)
-        message = await declared.get(timeout=5)
+        message = await declared.get(timeout=20)
         await message.ack()
         assert (message.body, message.headers, message.priority, message.message_id) == (
             b"body", {"n": 1, "t": {"deep": ["x", None]}}, 3, "m",
@@ -72,7 +72,7 @@ def test_an_error_in_processing_gives_the_message_back(amqp: Address, queue: str
     async def body(_: AbstractRobustConnection, channel: AbstractRobustChannel) -> None:
         declared = await channel.declare_queue(queue)
         await channel.default_exchange.publish(aio_pika.Message(b"x"), queue)
-        message = await declared.get(timeout=5)
+        message = await declared.get(timeout=20)
         with pytest.raises(ZeroDivisionError):
             async with message.process(requeue=True):
                 raise ZeroDivisionError
@@ -130,7 +130,7 @@ def test_a_transaction_commits(amqp: Address, queue: str) -> None:
             for number in range(3):
                 await channel.default_exchange.publish(aio_pika.Message(b"%d" % number), queue)
             assert (await declared.declare()).message_count == 0
-        assert [(await declared.get(timeout=5, no_ack=True)).body for _ in range(3)] == [b"0", b"1", b"2"]
+        assert [(await declared.get(timeout=20, no_ack=True)).body for _ in range(3)] == [b"0", b"1", b"2"]
 
     run(amqp, body)
 
@@ -155,7 +155,7 @@ def test_exchanges_route_by_topic(amqp: Address, queue: str) -> None:
         await declared.bind(exchange, "a.*")
         for key in ("a.b", "b.a"):
             await exchange.publish(aio_pika.Message(key.encode()), key)
-        assert (await declared.get(timeout=5, no_ack=True)).body == b"a.b"
+        assert (await declared.get(timeout=20, no_ack=True)).body == b"a.b"
         assert await declared.get(fail=False) is None
 
     run(amqp, body)

@@ -92,18 +92,18 @@ def worker(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 @pytest.mark.usefixtures("worker")
 def test_results_come_back(app: ModuleType) -> None:
     results = [app.add.delay(number, 1) for number in range(50)]
-    assert [result.get(timeout=20) for result in results] == list(range(1, 51))
+    assert [result.get(timeout=40) for result in results] == list(range(1, 51))
 
 
 @pytest.mark.usefixtures("worker")
 def test_an_exception_comes_back(app: ModuleType) -> None:
     with pytest.raises(ValueError, match="on purpose"):
-        app.fail.delay().get(timeout=20)
+        app.fail.delay().get(timeout=40)
 
 
 @pytest.mark.usefixtures("worker")
 def test_a_task_is_tried_again(app: ModuleType) -> None:
-    assert app.third_time_lucky.delay().get(timeout=20) == 2
+    assert app.third_time_lucky.delay().get(timeout=40) == 2
 
 
 @pytest.mark.usefixtures("worker")
@@ -114,19 +114,19 @@ def test_a_task_waits_for_its_time(app: ModuleType, by: str) -> None:
         result = app.add.apply_async((1, 2), countdown=1)
     else:
         result = app.add.apply_async((1, 2), eta=datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=1))
-    assert result.get(timeout=20) == 3
+    assert result.get(timeout=40) == 3
     assert time.monotonic() - began > 0.9
 
 
 @pytest.mark.usefixtures("worker")
 @differs_from("rabbitmq 4.", why="it has no prefetch that reaches a running consumer, and Celery stalls")
 def test_tasks_that_wait_for_their_time_hold_up_nobody(app: ModuleType) -> None:
-    waiting = [app.add.apply_async((number, 1), countdown=4) for number in range(12)]
+    waiting = [app.add.apply_async((number, 1), countdown=6) for number in range(12)]
     began = time.monotonic()
-    assert app.add.delay(1, 2).get(timeout=20) == 3
-    assert time.monotonic() - began < 3.5
+    assert app.add.delay(1, 2).get(timeout=40) == 3
+    assert time.monotonic() - began < 5.5
     assert not any(result.ready() for result in waiting)
-    assert [result.get(timeout=20) for result in waiting] == list(range(1, 13))
+    assert [result.get(timeout=40) for result in waiting] == list(range(1, 13))
 
 
 @pytest.mark.usefixtures("worker")
@@ -142,10 +142,10 @@ def test_urgent_tasks_go_first(app: ModuleType, tmp_path: Path) -> None:
     until(lambda: ready_messages(app) == 3)
     first.touch()
     for result in results:
-        result.get(timeout=20)
+        result.get(timeout=40)
     last.touch()
     for result in held:
-        result.get(timeout=20)
+        result.get(timeout=40)
     assert notes.read_text().split() == ["high", "middle", "low"]
 
 
@@ -155,24 +155,24 @@ def ready_messages(app: ModuleType) -> int:
 
 
 def test_a_worker_answers_a_ping(app: ModuleType, worker: Worker) -> None:
-    assert app.app.control.ping([worker.name], timeout=5, limit=1) == [{worker.name: {"ok": "pong"}}]
+    assert app.app.control.ping([worker.name], timeout=20, limit=1) == [{worker.name: {"ok": "pong"}}]
 
 
 def test_a_worker_tells_what_it_does(app: ModuleType, worker: Worker, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     result = app.wait_for.delay(str(gate))
-    inspect = app.app.control.inspect([worker.name], timeout=5, limit=1)
+    inspect = app.app.control.inspect([worker.name], timeout=20, limit=1)
     until(lambda: any(task["id"] == result.id for task in (inspect.active() or {}).get(worker.name, [])))
     gate.touch()
-    assert result.get(timeout=20) == "done"
+    assert result.get(timeout=40) == "done"
 
 
 @pytest.mark.usefixtures("worker")
 def test_a_revoked_task_does_not_run(app: ModuleType, worker: Worker, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     revoked = app.note.apply_async((str(notes), "revoked"), countdown=1)
-    app.app.control.revoke(revoked.id, destination=[worker.name], reply=True, timeout=5, limit=1)
-    app.note.apply_async((str(notes), "kept"), countdown=1.2).get(timeout=20)
+    app.app.control.revoke(revoked.id, destination=[worker.name], reply=True, timeout=20, limit=1)
+    app.note.apply_async((str(notes), "kept"), countdown=1.2).get(timeout=40)
     assert notes.read_text() == "kept\n"
 
 

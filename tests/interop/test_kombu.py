@@ -24,7 +24,7 @@ def connection(amqp: Address) -> Iterator[Connection]:
 
 def drain(connection: Connection, received: list[object], count: int) -> None:
     while len(received) < count:
-        connection.drain_events(timeout=5)
+        connection.drain_events(timeout=20)
 
 
 def test_a_simple_queue_puts_and_gets(connection: Connection, queue: str) -> None:
@@ -32,7 +32,7 @@ def test_a_simple_queue_puts_and_gets(connection: Connection, queue: str) -> Non
     for number in range(5):
         simple.put({"number": number, "text": "schön"})
     for number in range(5):
-        message = simple.get(timeout=5)
+        message = simple.get(timeout=20)
         assert message.payload == {"number": number, "text": "schön"}
         message.ack()
     with pytest.raises(simple.Empty):
@@ -59,7 +59,7 @@ def test_a_consumer_gets_what_a_producer_sends(connection: Connection, queue: st
 def test_a_large_compressed_message_comes_back(connection: Connection, queue: str) -> None:
     simple = connection.SimpleQueue(queue)
     simple.put("x" * 1_000_000, compression="zlib")
-    message = simple.get(timeout=5)
+    message = simple.get(timeout=20)
     assert message.payload == "x" * 1_000_000
     message.ack()
     simple.close()
@@ -95,9 +95,9 @@ def test_a_message_of_a_closed_connection_comes_back(amqp: Address, connection: 
     simple = connection.SimpleQueue(queue)
     simple.put("x")
     with Connection(amqp.url + "/") as other:
-        taken = other.SimpleQueue(queue).get(timeout=5)
+        taken = other.SimpleQueue(queue).get(timeout=20)
         assert taken.payload == "x"
-    message = simple.get(timeout=5)
+    message = simple.get(timeout=20)
     assert message.delivery_info["redelivered"]
     message.ack()
     simple.close()
@@ -118,7 +118,7 @@ def test_a_pidbox_node_answers_a_call(amqp: Address, connection: Connection, nam
         control = mailbox(caller)
         ticket = "ticket"
         control._publish("add", {"a": 2, "b": 3}, reply_ticket=ticket)
-        connection.drain_events(timeout=5)
+        connection.drain_events(timeout=20)
         replies: list[object] = []
         reply_queue = control.get_reply_queue()
         with caller.Consumer(reply_queue, callbacks=[lambda body, _: replies.append(body)], no_ack=True):

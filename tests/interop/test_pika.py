@@ -116,7 +116,7 @@ def test_the_consume_generator_gives_back_what_it_did_not_hand_out(channel: Bloc
     channel.queue_declare(queue)
     for number in range(10):
         channel.basic_publish("", queue, b"%d" % number)
-    for method, _, body in channel.consume(queue, inactivity_timeout=5):
+    for method, _, body in channel.consume(queue, inactivity_timeout=20):
         channel.basic_ack(method.delivery_tag)
         if body == b"4":
             break
@@ -179,7 +179,7 @@ def test_rpc_over_direct_reply_to(amqp: Address, connection: BlockingConnection,
     server.queue_declare(queue)
 
     def serve() -> None:
-        for method, properties, body in server.consume(queue, inactivity_timeout=5):
+        for method, properties, body in server.consume(queue, inactivity_timeout=20):
             server.basic_publish("", properties.reply_to, b"re: " + body)
             server.basic_ack(method.delivery_tag)
             break

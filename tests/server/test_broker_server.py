@@ -62,7 +62,7 @@ def open_connection(
 ) -> pika.BlockingConnection:
     return pika.BlockingConnection(
         pika.ConnectionParameters(
-            "127.0.0.1", port, "/", pika.PlainCredentials(user, password), socket_timeout=10, stack_timeout=10
+            "127.0.0.1", port, "/", pika.PlainCredentials(user, password), socket_timeout=30, stack_timeout=30
         )
     )
 
@@ -283,11 +283,11 @@ async def answers(port: int, *frames: bytes) -> bytes:
 
 
 def through_websocket(url: str, *frames: bytes) -> bytes:
-    with connect(url, open_timeout=20, proxy=None) as client:
+    with connect(url, open_timeout=30, proxy=None) as client:
         answer = b""
         for frame in frames:
             client.send(frame)
-            answer = client.recv(timeout=20, decode=False)
+            answer = client.recv(timeout=30, decode=False)
         return answer
 
 

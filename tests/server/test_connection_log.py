@@ -71,7 +71,7 @@ def stomp(logged: Logged) -> Iterator[Callable[..., socket.socket]]:
     opened: list[socket.socket] = []
 
     def stomp(passcode: str = "guest", client: str = "") -> socket.socket:
-        connection = socket.create_connection(("127.0.0.1", logged.broker.address.port), timeout=10)
+        connection = socket.create_connection(("127.0.0.1", logged.broker.address.port), timeout=30)
         opened.append(connection)
         extra = f"client-id:{client}\n" if client else ""
         frame = f"CONNECT\naccept-version:1.2\nhost:/\nlogin:guest\npasscode:{passcode}\n{extra}\n\0"
@@ -176,7 +176,7 @@ def test_a_page_that_is_left_closes_its_websocket_and_that_is_in_order(logged: L
     url = f"ws://127.0.0.1:{logged.broker.ports['ws']}/ws"
     with connect(url, subprotocols=[Subprotocol("v12.stomp")]) as page:
         page.send("CONNECT\naccept-version:1.2\nhost:/\nlogin:guest\npasscode:guest\n\n\0")
-        page.recv(timeout=10)
+        page.recv(timeout=30)
     logged.line(rf"INFO    {PEER} closed by the client {ENDED}")
     assert "WARNING" not in logged.text
 

@@ -21,7 +21,7 @@ PERSISTENT = spec.Basic.Properties(delivery_mode=2)
 FULL = re.compile("^[^/]*the store cannot write: the disk is full$")
 TELL_ME: FieldTable = {"connection.blocked": True, "publisher_confirms": True, "basic.nack": True}
 DO_NOT: FieldTable = {"connection.blocked": False}
-SOON = 10.0
+SOON = 30.0
 
 
 @pytest.fixture

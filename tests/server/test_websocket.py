@@ -39,7 +39,7 @@ def serve(run: Run, tmp_path: Path) -> Callable[..., None]:
     def serve(client: Client, *names: str) -> None:
         def in_thread(port: int) -> None:
             with connect(
-                f"ws://127.0.0.1:{port}/ws", subprotocols=subprotocols(*names) or None, open_timeout=20, proxy=None
+                f"ws://127.0.0.1:{port}/ws", subprotocols=subprotocols(*names) or None, open_timeout=30, proxy=None
             ) as connection:
                 client(connection)
 
@@ -59,7 +59,7 @@ Serve = Callable[..., None]
 def closed_with(client: ClientConnection) -> Close | None:
     """How the server has closed."""
     with pytest.raises(ConnectionClosed) as caught:
-        client.recv(timeout=20)
+        client.recv(timeout=30)
     return caught.value.rcvd
 
 
@@ -79,7 +79,7 @@ def test_the_best_subprotocol_that_both_know_is_taken(serve: Serve, asked: tuple
     def client(connection: ClientConnection) -> None:
         assert connection.subprotocol == expected
         connection.send("hello")
-        assert connection.recv(timeout=20) == "hello"
+        assert connection.recv(timeout=30) == "hello"
 
     serve(client, *asked)
 
@@ -95,10 +95,10 @@ def test_what_is_said_is_of_the_kind_that_the_client_used_last(serve: Serve) -> 
         messages: list[str | bytes] = ["text", b"bytes", b"\xff\xfe", "\N{SNOWMAN}"]
         for message in messages:
             connection.send(message)
-            assert connection.recv(timeout=20) == message
+            assert connection.recv(timeout=30) == message
         # What the session says is no text, though the client speaks in text.
         connection.send("login guest guest")
-        assert connection.recv(timeout=20) == "welcome"
+        assert connection.recv(timeout=30) == "welcome"
 
     serve(client)
 
@@ -110,13 +110,13 @@ def test_a_message_may_come_in_fragments_with_characters_cut_in_two(serve: Serve
         connection.send([b"one ", b"two ", b"", b"three"])
         said = b""
         while len(said) < 13:
-            said += connection.recv(timeout=20, decode=False)
+            said += connection.recv(timeout=30, decode=False)
         assert said == b"one two three"
         connection.send([snowman[:1], snowman[1:] + b"!"], text=True)
         # The first fragment alone is no text; it comes back as what it is.
         said = b""
         while len(said) < 4:
-            said += connection.recv(timeout=20, decode=False)
+            said += connection.recv(timeout=30, decode=False)
         assert said == snowman + b"!"
 
     serve(client)
@@ -132,7 +132,7 @@ def test_pings_are_answered(serve: Serve) -> None:
 def test_a_session_that_ends_closes_the_websocket_after_its_last_words(serve: Serve) -> None:
     def client(connection: ClientConnection) -> None:
         connection.send("finish")
-        assert connection.recv(timeout=20) == "goodbye"
+        assert connection.recv(timeout=30) == "goodbye"
         assert closed_with(connection) == Close(1000, "")
 
     serve(client)
@@ -151,7 +151,7 @@ def test_a_message_may_be_as_large_as_is_configured_once_the_session_has_answere
         connection.send(b"x" * FIRST_MESSAGE_SIZE)
         answer = 0
         while answer < FIRST_MESSAGE_SIZE:
-            answer += len(connection.recv(timeout=20))
+            answer += len(connection.recv(timeout=30))
         connection.send("send 0 " + "x" * (SETTINGS.max_message_size - 7))
         connection.send("send 0 " + "x" * (SETTINGS.max_message_size - 6))
         closed = closed_with(connection)
@@ -191,7 +191,7 @@ def test_clients_are_told_that_the_broker_stops(run: Run, tmp_path: Path) -> Non
 
     def wait_for_the_end(port: int) -> tuple[str | bytes, Close | None]:
         with connect(f"ws://127.0.0.1:{port}/ws", proxy=None) as connection:
-            return connection.recv(timeout=20), closed_with(connection)
+            return connection.recv(timeout=30), closed_with(connection)
 
     run(main())
 
@@ -233,7 +233,7 @@ async def connected(port: int) -> AsyncIterator[ClientConnection]:
     with contextlib.ExitStack() as opened:
         url = f"ws://127.0.0.1:{port}/ws"
         yield await asyncio.to_thread(
-            lambda: opened.enter_context(connect(url, open_timeout=20, proxy=None, max_size=None, max_queue=1))
+            lambda: opened.enter_context(connect(url, open_timeout=30, proxy=None, max_size=None, max_queue=1))
         )
         await asyncio.to_thread(opened.close)
 

@@ -31,7 +31,7 @@ from tests.support.codec import (
     encode_table,
 )
 
-WAIT = 8.0
+WAIT = 30.0
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 CAPABILITIES: FieldTable = {
     "authentication_failure_close": True,

@@ -23,7 +23,7 @@ from batonmq.engines.shared.roll import Roll
 from batonmq.engines.values import QueueOptions
 from tests.engines.shared.conftest import Connect
 
-SOON = 20.0
+SOON = 30.0
 
 
 class Owner:

@@ -25,7 +25,7 @@ from batonmq.engines.values import QueueOptions
 from batonmq.errors import EngineError
 from tests.engines.shared.conftest import Connect
 
-SOON = 20.0
+SOON = 30.0
 
 
 def test_the_socket_is_this_users_alone_and_goes_with_the_owner(path: str, owner: EmbeddedEngine) -> None:

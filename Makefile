@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --require-hashes
 ARGS ?=
+# More processes than cores would wait for each other; more than four have nothing left to share.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 # Where input is made up by hypothesis.
 FUZZED = $(shell grep -rlE '^from hypothesis(\.stateful import| import .*given)' tests)
 
@@ -19,8 +21,10 @@ help: ## this list
 serve: $(VENV)/.locked-run ## start the broker: AMQP on 127.0.0.1:5672, data in ./data (ARGS="--port 5673" adds flags)
 	@exec $(BIN)/batonmq serve --data ./data $(ARGS)
 
+# Hundreds of processes read the sources: only the first compiles them.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.locked-test ## run the whole suite (ARGS="-k queue" chooses)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: $(VENV)/.locked-test ## ruff, mypy --strict, import rules
 	@$(BIN)/ruff check .

@@ -6,7 +6,7 @@ import contextlib
 import gc
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -37,6 +37,23 @@ def pytest_collection_finish() -> None:
     """The tests themselves, a million objects and more, are not what the collector of circles need look at."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, dict[str, object], dict[str, object]]:
+    """What a test logged need not be UTF-8; what one process of the tests tells another must be."""
+    report = yield
+    return {key: _encodable(value) for key, value in report.items()}
+
+
+def _encodable(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, list | tuple):
+        return type(value)(map(_encodable, value))
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(found) for key, found in value.items()}
+    return value
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,9 @@ import json
 
 import click
 
+from batonmq.cli.asking import ask, ask_list
 from batonmq.cli.names import say
 from batonmq.cli.options import Failure, url_option
-from batonmq.cli.queues import ask
 from batonmq.cli.tables import table
 
 __all__ = ["policies"]
@@ -39,9 +39,7 @@ def list_policies(
     url: str | None,  # noqa: ARG001 - noted by its callback
 ) -> None:
     """List the policies of the virtual host that the URL names."""
-    found = ask(context, "policies.list").get("policies")
-    if not isinstance(found, list):
-        raise Failure("the broker's answer cannot be read")
+    found = ask_list(context, "policies.list", "policies")
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return

@@ -7,15 +7,14 @@ import sys
 
 import click
 
-from batonmq.cli.client import connect, request, require_queue
+from batonmq.cli.asking import ask, ask_list
+from batonmq.cli.client import connect, require_queue
 from batonmq.cli.names import OWN_QUEUE, QUEUE, say, shown
 from batonmq.cli.options import Failure, chosen_url, url_option
 from batonmq.cli.tables import counted, table
 
 __all__ = ["purge", "queues"]
 
-# Moving a million messages takes some 20 s on a small machine; whoever waits can be patient.
-PATIENCE = 3600.0
 SHOWN_CHARACTERS = 200
 
 number_option = click.option(
@@ -27,13 +26,6 @@ where_option = click.option(
     metavar="SELECTOR",
     help='Only messages of which this is true, a condition over headers as in SQL: "customer = 17".',
 )
-
-
-def ask(context: click.Context, operation: str, **arguments: object) -> dict[str, object]:
-    """Ask the broker that the URL names, and wait for as long as it takes."""
-    given = {name: value for name, value in arguments.items() if value is not None}
-    with connect(chosen_url(context)) as channel:
-        return request(channel, operation, patience=PATIENCE, **given)
 
 
 @click.group(invoke_without_command=True)
@@ -75,9 +67,7 @@ def list_queues(
 
 
 def _list(context: click.Context, as_json: bool) -> None:
-    found = ask(context, "queues.list").get("queues")
-    if not isinstance(found, list):
-        raise Failure("the broker's answer cannot be read")
+    found = ask_list(context, "queues.list", "queues")
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -131,9 +121,7 @@ def peek(
       batonmq queues peek orders
       batonmq queues peek orders -n 100 --json
     """
-    found = ask(context, "queues.peek", queue=queue, count=number, where=where).get("messages")
-    if not isinstance(found, list):
-        raise Failure("the broker's answer cannot be read")
+    found = ask_list(context, "queues.peek", "messages", queue=queue, count=number, where=where)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return

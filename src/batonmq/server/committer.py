@@ -16,6 +16,7 @@ from queue import SimpleQueue
 
 from batonmq.errors import StoreError
 from batonmq.server.interface import Broker, Store
+from batonmq.store.committing import commit_staged
 
 __all__ = ["RETRY_SECONDS", "Committer"]
 
@@ -62,15 +63,7 @@ class Committer:
     def _run(self) -> None:
         """The thread: one commit for each request, until it is told False."""
         while self._requests.get():
-            error: StoreError | None = None
-            try:
-                self._store.commit()
-            except StoreError as failure:
-                error = failure
-            except Exception as failure:
-                # A fault of ours. Nothing is confirmed that may not be on the disk.
-                logger.exception("a commit failed in an unexpected way")
-                error = StoreError(f"internal error: {failure}", "a fault of the broker's own; see its log")
+            error = commit_staged(self._store)
             try:
                 self._loop.call_soon_threadsafe(self._done, error)
             except RuntimeError:

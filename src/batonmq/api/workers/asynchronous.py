@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from batonmq.api.asynchronous.delivery import Delivery
 from batonmq.api.asynchronous.receiver import Receiver
+from batonmq.api.workers.failed_attempt import FailedAttempt, told_of_loss
 from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, check_handler, log
-from batonmq.api.workers.report import after_giving_up, after_limit, attempt, named, reason_of
+from batonmq.api.workers.report import named
 from batonmq.errors import AlreadySettled, BatonError, LeaseLost, UnsupportedFeature
 
 __all__ = ["Handler", "QueueWorker", "run_worker", "stop_on_signals"]
@@ -104,7 +105,7 @@ class QueueWorker:
                 raise
             return await self._failed(delivery, error)
         if not delivery.settled:
-            with self._told_of_loss(delivery):
+            with told_of_loss(delivery.message, self._receiver.queue):
                 await delivery.accept()
         return None
 
@@ -113,27 +114,18 @@ class QueueWorker:
 
         Tells what is to be tried again in these hands.
         """
-        message, count, options = named(delivery.message, self._receiver.queue), delivery.delivery_count, self._options
-        cause = "the last attempt did not come to an end" if error is None else reason_of(error)
-        which = attempt(min(count, options.attempts or count), options.attempts)
+        failed = FailedAttempt(delivery.message, self._receiver.queue, delivery.delivery_count, self._options, error)
         if delivery.settled:
-            log.error("%s: its handler failed after it had settled it: %s", message, cause, exc_info=error)
+            failed.log_settled()
             return None
         again: Delivery | None = None
-        with self._told_of_loss(delivery):
-            fate = await self._receiver.fate()
-            limited = after_limit(fate, count)
-            if options.gives_up(count):
-                log.error("%s failed at %s, %s: %s", message, which, after_giving_up(fate), cause, exc_info=error)
-                await self._give_up(delivery, cause, delivery.reject)
-            elif limited is not None:
-                log.error("%s failed at %s, %s: %s", message, which, limited, cause, exc_info=error)
-                # Released, it would go the same way, and nobody could see why.
-                await self._give_up(delivery, cause, delivery.release)
+        with told_of_loss(delivery.message, self._receiver.queue):
+            step = failed.judge(await self._receiver.fate())
+            if step == "try again":
+                again = await self._release_later(delivery, failed.pause)
             else:
-                pause = options.pause(count)
-                log.warning("%s failed at %s, again in %g s: %s", message, which, pause, cause, exc_info=error)
-                again = await self._release_later(delivery, pause)
+                or_else = delivery.reject if step == "reject" else delivery.release
+                await self._give_up(delivery, failed.cause, or_else)
         return again
 
     async def _give_up(self, delivery: Delivery, reason: str, or_else: Callable[[], Awaitable[None]]) -> None:
@@ -141,14 +133,6 @@ class QueueWorker:
             await delivery.reject(reason=reason)
         except UnsupportedFeature:
             await or_else()
-
-    @contextlib.contextmanager
-    def _told_of_loss(self, delivery: Delivery) -> Iterator[None]:
-        try:
-            yield
-        except LeaseLost:
-            message = named(delivery.message, self._receiver.queue)
-            log.warning("%s was lost while it was worked on: it comes again", message)
 
     async def _release_later(self, delivery: Delivery, seconds: float) -> Delivery | None:
         """Give it back for later; or keep it so long, where the engine cannot, and on where it would not count it."""

@@ -23,9 +23,10 @@ from batonmq.engines.amqp.requests import Requester
 from batonmq.engines.amqp.translate import properties_from
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import How, Subscription
+from batonmq.engines.leases import lost, lost_with
 from batonmq.engines.messages import Message
 from batonmq.engines.values import Incoming
-from batonmq.errors import BatonError, Closed, ConnectionLost, LeaseLost, NotFound
+from batonmq.errors import BatonError, Closed, ConnectionLost, NotFound
 
 __all__ = ["AmqpSubscription"]
 
@@ -79,7 +80,7 @@ class AmqpSubscription(Subscription):
             except Closed as error:
                 raise lost_with(error) from None
         if is_late:
-            raise LeaseLost("the message is no longer in this receiver's hands")
+            raise lost()
 
     def _require_link(self) -> None:
         """Raises LeaseLost."""
@@ -106,15 +107,14 @@ class AmqpSubscription(Subscription):
         assert isinstance(handle, tuple)
         self._require_link()
         until = time.monotonic() + seconds
-        lost = LeaseLost("the message is no longer in this receiver's hands")
         if not self._messages.holds(handle):
-            raise lost
+            raise lost()
         future: Future[None] = Future()
 
         def ask() -> None:
             channel = self._current(handle)
             if channel is None:
-                future.fail(lost)
+                future.fail(lost())
                 return
             asked = Message(renewal(channel, handle[1], seconds), durable=False)
             answer = self._requester.request("", asked, EXCHANGE)
@@ -123,7 +123,7 @@ class AmqpSubscription(Subscription):
         def answered(answer: Future[Message]) -> None:
             if answer.failed or was_refused(answer.result()):
                 # Also when the connection was lost: the message went back with it.
-                future.fail(lost)
+                future.fail(lost())
                 return
             self._messages.prolong(handle, until)
             future.resolve(None)
@@ -276,8 +276,3 @@ class AmqpSubscription(Subscription):
             channel.basic_cancel(self._tag, callback=give_back)
         else:
             give_back(None)
-
-
-def lost_with(error: Closed) -> LeaseLost:
-    """What was held over a connection that is closed."""
-    return LeaseLost(f"the message is no longer in these hands: {error}")

@@ -23,6 +23,7 @@ from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.futures import Future
 from batonmq.errors import BatonError, Closed, StoreError
 from batonmq.store import Store
+from batonmq.store.committing import commit_staged
 
 __all__ = ["Core"]
 
@@ -178,7 +179,7 @@ class Core:
         self._lock.release()
         error: StoreError | None = StoreError("the commit was interrupted")
         try:
-            error = self._commit_staged()
+            error = commit_staged(self.store)
         finally:
             self._lock.acquire()
             self._is_committing = False
@@ -189,16 +190,6 @@ class Core:
             self._end_turn()
             if error is not None or self.store.error is not None:
                 self._lazy_at = time.monotonic() + RETRY_SECONDS
-
-    def _commit_staged(self) -> StoreError | None:
-        try:
-            self.store.commit()
-        except StoreError as error:
-            return error
-        except Exception as error:  # a fault of ours: nothing is confirmed that may not be on the disk
-            log.exception("a commit failed in an unexpected way")
-            return StoreError(f"internal error: {error}")
-        return None
 
     def _answer(self, batch: int, error: StoreError | None) -> None:
         waiting, self._waiting = self._waiting, []

@@ -13,9 +13,10 @@ from batonmq.engines.embedded.operations import Queues
 from batonmq.engines.embedded.pull_consumer import PullConsumer, Request
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import Engine, How, Subscription
+from batonmq.engines.leases import lost_by_transaction, lost_with
 from batonmq.engines.messages import Message
 from batonmq.engines.values import Capabilities, Fate, Incoming, QueueOptions
-from batonmq.errors import BatonError, Closed, LeaseLost
+from batonmq.errors import BatonError, Closed
 from batonmq.message import QueuedMessage
 
 __all__ = ["EmbeddedEngine", "EmbeddedSubscription"]
@@ -48,13 +49,13 @@ class EmbeddedSubscription(Subscription):
         try:
             self._run(self.consumer.settle, incoming.handle, how, reason, delay)
         except Closed as error:
-            raise LeaseLost(f"the message is no longer in these hands: {error}") from None
+            raise lost_with(error) from None
 
     def renew(self, incoming: Incoming, seconds: float) -> Future[None]:
         try:
             self._run(self.consumer.renew, incoming.handle, seconds)
         except Closed as error:
-            raise LeaseLost(f"the message is no longer in these hands: {error}") from None
+            raise lost_with(error) from None
         return resolved(None)
 
     def close(self) -> Future[None]:
@@ -179,7 +180,7 @@ class EmbeddedEngine(Engine):
         def transact() -> Future[None]:
             for consumer, incoming in held:
                 if not consumer.holds(incoming.handle):
-                    raise LeaseLost("a message of the transaction is no longer in these hands; nothing was sent")
+                    raise lost_by_transaction()
             self._queues.send_all(sends)
             taken = [
                 (consumer, incoming.handle, consumer.settle_for_now(incoming.handle)) for consumer, incoming in held

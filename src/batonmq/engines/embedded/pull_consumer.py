@@ -12,9 +12,10 @@ from batonmq.broker import Consumer, Queue
 from batonmq.broker.queues.reclaiming import hand_on, reclaim
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import How
+from batonmq.engines.leases import lost
 from batonmq.engines.messages import Message
 from batonmq.engines.values import Incoming
-from batonmq.errors import LeaseLost, NotFound
+from batonmq.errors import NotFound
 from batonmq.message import DURABLE
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class PullConsumer(Consumer):
         """A held message is about to be settled. Raises LeaseLost when it is not here any more."""
         queued = self._held.pop(tag, None)  # type: ignore[call-overload]
         if queued is None:
-            raise LeaseLost("the message is no longer in this receiver's hands")
+            raise lost()
         if self.queue.selection is not None:
             # Its group may be what another waits for; who asks for nothing himself does not make the queue look.
             self.queue.touch()
@@ -193,7 +194,7 @@ class PullConsumer(Consumer):
         """It may be held for so much longer. Raises LeaseLost."""
         queued = self._held.get(tag)  # type: ignore[call-overload]
         if queued is None or not self.queue.renew(queued, seconds):
-            raise LeaseLost("the message is no longer in this receiver's hands")
+            raise lost()
 
     def accept(self, tag: object) -> None:
         """Settle as done. Raises LeaseLost."""

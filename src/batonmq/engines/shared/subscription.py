@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import How, Subscription
+from batonmq.engines.leases import lost, lost_by_transaction, lost_with
 from batonmq.engines.shared import answers, commands, wire
 from batonmq.engines.shared.calls import Call, WhenLost, as_nothing
 from batonmq.engines.values import Incoming
-from batonmq.errors import BatonError, Closed, LeaseLost
+from batonmq.errors import BatonError, Closed
 
 if TYPE_CHECKING:
     from batonmq.engines.shared.calling import Calls
@@ -159,10 +160,10 @@ class SharedSubscription(Subscription):
         try:
             self._calls.require_open()
         except Closed as error:
-            raise LeaseLost(f"the message is no longer in these hands: {error}") from None
+            raise lost_with(error) from None
         hold = self._held.get(incoming.handle)  # type: ignore[call-overload]
         if hold is None:
-            raise LeaseLost("the message is no longer in this receiver's hands")
+            raise lost()
         return hold  # type: ignore[no-any-return]
 
     def renew(self, incoming: Incoming, seconds: float) -> Future[None]:
@@ -216,7 +217,7 @@ class SharedSubscription(Subscription):
         """Its name for the owner. Under the lock. Raises LeaseLost."""
         tag = incoming.handle
         if tag not in self._held:
-            raise LeaseLost("a message of the transaction is no longer in these hands; nothing was sent")
+            raise lost_by_transaction()
         assert isinstance(tag, int)
         return self.number, tag
 

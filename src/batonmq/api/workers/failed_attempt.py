@@ -1,0 +1,74 @@
+"""An attempt to handle a message that failed: what becomes of the message, and what the log says of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Literal
+
+from batonmq.api.workers.policy import WorkerOptions, log
+from batonmq.api.workers.report import after_giving_up, after_limit, attempt, named, reason_of
+from batonmq.engines.messages import Message
+from batonmq.engines.values import Fate
+from batonmq.errors import LeaseLost
+
+__all__ = ["FailedAttempt", "told_of_loss"]
+
+
+class FailedAttempt:
+    """One handler's failure with one message."""
+
+    __slots__ = ("_count", "_error", "_message", "_options", "_which", "cause", "pause")
+
+    def __init__(
+        self, message: Message, queue: str, count: int, options: WorkerOptions, error: BaseException | None
+    ) -> None:
+        """`count` deliveries, this one included. Without an error the last attempt has ended with its process."""
+        self._message = named(message, queue)
+        self._count = count
+        self._options = options
+        self._error = error
+        self._which = attempt(min(count, options.attempts or count), options.attempts)
+        self.cause = "the last attempt did not come to an end" if error is None else reason_of(error)
+        """Why it failed, in one line."""
+        self.pause = 0.0
+        """Seconds until the next attempt, where there is one."""
+
+    def log_settled(self) -> None:
+        """The handler had settled the message before it failed."""
+        log.error("%s: its handler failed after it had settled it: %s", self._message, self.cause, exc_info=self._error)
+
+    def judge(self, fate: Fate | None) -> Literal["reject", "reject or release", "try again"]:
+        """What is to be done with the message, which is also said in the log.
+
+        "reject or release": its queue would give it up if it came back once more, and nobody could see why.
+        """
+        limited = after_limit(fate, self._count)
+        if self._options.gives_up(self._count):
+            self._log_end(after_giving_up(fate))
+            return "reject"
+        if limited is not None:
+            self._log_end(limited)
+            return "reject or release"
+        self.pause = self._options.pause(self._count)
+        log.warning(
+            "%s failed at %s, again in %g s: %s",
+            self._message,
+            self._which,
+            self.pause,
+            self.cause,
+            exc_info=self._error,
+        )
+        return "try again"
+
+    def _log_end(self, what: str) -> None:
+        log.error("%s failed at %s, %s: %s", self._message, self._which, what, self.cause, exc_info=self._error)
+
+
+@contextlib.contextmanager
+def told_of_loss(message: Message, queue: str) -> Iterator[None]:
+    """Say in the log when the message is lost while the block settles it."""
+    try:
+        yield
+    except LeaseLost:
+        log.warning("%s was lost while it was worked on: it comes again", named(message, queue))

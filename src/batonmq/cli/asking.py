@@ -1,0 +1,30 @@
+"""Questions to a broker about itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from batonmq.cli.client import connect, request
+from batonmq.cli.options import Failure, chosen_url
+
+__all__ = ["ask", "ask_list"]
+
+# Moving a million messages takes some 20 s on a small machine; whoever waits can be patient.
+PATIENCE = 3600.0
+
+
+def ask(context: click.Context, operation: str, **arguments: object) -> dict[str, object]:
+    """Ask the broker that the URL names, and wait for as long as it takes. Raises Failure when it says no."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    with connect(chosen_url(context)) as channel:
+        return request(channel, operation, patience=PATIENCE, **given)
+
+
+def ask_list(context: click.Context, operation: str, key: str, **arguments: object) -> list[dict[str, Any]]:
+    """The same, for the list that the answer has under a key. Raises Failure, also when there is none."""
+    found = ask(context, operation, **arguments).get(key)
+    if not isinstance(found, list):
+        raise Failure("the broker's answer cannot be read")
+    return found

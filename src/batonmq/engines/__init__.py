@@ -1,3 +1,3 @@
-"""Where queues live: inside this process, or in a broker elsewhere. Each engine does what ``asynchronous.py`` says."""
+"""Where queues live: inside this process, or in a broker elsewhere. Each engine implements ``interface.py``."""
 
 from __future__ import annotations

@@ -43,7 +43,10 @@ def _answering(owed: Future[Any], callback: Callable[[], None]) -> Callable[[], 
 
 
 class Future(Generic[T]):
-    """Resolved once, from any thread."""
+    """An outcome that may be there later. Resolved once, from any thread.
+
+    Not asyncio's or concurrent's: threads and event loops can wait for the same one, and it costs less.
+    """
 
     __slots__ = ("_callbacks", "_error", "_value", "done")
 

@@ -1,4 +1,4 @@
-"""What every engine does: the one interface between the API and wherever queues live.
+"""The one interface between the API and wherever queues live.
 
 Nothing here waits. What takes time returns a future, which a thread waits for or an event loop is told about, so that
 one implementation serves both faces of the API. All methods may be called from any thread; those that say so may block

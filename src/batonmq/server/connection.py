@@ -206,7 +206,7 @@ class Connection(asyncio.BufferedProtocol):
         self.wake()
 
     def authenticate(self, user: str, password: str, callback: Callable[[LogInAnswer], None]) -> None:
-        """See Host."""
+        """Check a password; the callback gets the answer unless the client is gone by then."""
         self._log_in = callback
         self._attempt = self._context.log_ins.authenticate(
             user, password, self.peer, self._answered, is_loopback=self.is_loopback

@@ -123,21 +123,21 @@ class WebSocketSession:
 
     @property
     def is_held(self) -> bool:
-        """See Session."""
+        """Does the output of the session within wait for the store?"""
         return self._made is not None and not self._is_gone and self._made.is_held
 
     @property
     def has_backlog(self) -> bool:
-        """See Session."""
+        """Does a request to the session within wait?"""
         return self._made is not None and not self._is_gone and self._made.has_backlog
 
     def go_on(self) -> None:
-        """See Session."""
+        """Have the session within do more of what waits."""
         if self._made is not None and not self._is_gone:
             self._made.go_on()
 
     def is_ahead(self) -> bool:
-        """See Session."""
+        """Does the client publish faster than consumers can take?"""
         return self._made is not None and not self._is_gone and self._made.is_ahead()
 
     def receive(self, data: bytes) -> None:
@@ -186,18 +186,18 @@ class WebSocketSession:
             self._host.wake()
 
     def writable(self, is_writable: bool, /) -> None:
-        """See Session."""
+        """False while the client does not read what it is sent."""
         self._is_writable = is_writable
         if self._made is not None and not self._is_gone:
             self._made.writable(is_writable)
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
-        """See Session."""
+        """Rights have changed: the session within goes by what `find` tells."""
         if self._made is not None and not self._is_gone:
             self._made.users_changed(find)
 
     def shutdown(self, reason: str) -> None:
-        """See Session: what the session within has to say goes out before the WebSocket is closed."""
+        """The broker stops: what the session within has to say goes out before the WebSocket is closed."""
         self._is_stopping = True
         if self._made is None:
             self._refuse(Refusal(http.HTTPStatus.SERVICE_UNAVAILABLE, "the broker stops"))
@@ -205,7 +205,7 @@ class WebSocketSession:
             self._made.shutdown(reason)
 
     def connection_lost(self, *, in_order: bool = False) -> None:
-        """See Session. A page that is left closes its WebSocket, and that is all that it says."""
+        """The socket is gone. A page that is left closes its WebSocket and says no more: that is in order."""
         if self._made is not None and not self._is_gone:
             self._is_gone = True
             self._made.connection_lost(in_order=in_order or self._protocol.close_rcvd is not None)

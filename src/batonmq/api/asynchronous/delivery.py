@@ -1,4 +1,4 @@
-"""A message in these hands, to be settled once."""
+"""A message that a receiver holds, to be settled once."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["Delivery"]
 
 
 class Delivery:
-    """Settle it with ``accept``, ``release`` or ``reject``, or use it as a context manager.
+    """A message that a receiver holds. Settle it once, with ``accept``, ``release`` or ``reject``.
 
-    The context manager accepts when its block ends, and releases when an exception leaves it. What is not settled
-    comes back to the queue when the receiver is closed, or when the receiver's lease is over. A delivery may be settled
-    from another thread than the one that received it.
+    As a context manager it accepts when its block ends, and releases when an exception leaves the block. A message that
+    is not settled goes back to the queue when the receiver is closed, or when its lease is over. A delivery may be
+    settled from another thread than the one that received it.
     """
 
     __slots__ = (
@@ -35,11 +35,16 @@ class Delivery:
     )
 
     message: Message
+    """The body, and what its sender said about it."""
     delivery_count: int
-    """How often the message was handed out, this time included (see ``capabilities.delivery_count``)."""
+    """How often the message was handed out, this time included.
+
+    Exact where ``capabilities.delivery_count`` is True; elsewhere 2 may stand for 2 or more.
+    """
     redelivered: bool
     """Was it handed out before?"""
     settled: bool
+    """Was it accepted, released or rejected here?"""
 
     def __init__(
         self, engine: Engine, subscription: Subscription, incoming: Incoming, lease: float | None = None
@@ -59,21 +64,24 @@ class Delivery:
         return self.message.body
 
     async def accept(self) -> None:
-        """Done with it: it leaves the queue.
+        """The message is done: it leaves the queue.
 
-        Returns at once: an embedded engine writes it down within 10 ms, and takes it to the disk with what is sent
-        next, so that after a crash in between the message comes once more. ``transaction`` waits for the disk. Raises
-        AlreadySettled, LeaseLost.
+        This returns at once. An embedded engine writes it down within 10 ms, and syncs the disk with the next message
+        that is sent: after a crash in between the message comes once more. ``transaction`` waits for the disk.
+
+        Raises AlreadySettled, and LeaseLost when the message is not held here any more.
         """
         self._settle()
         self._subscription.settle(self._incoming, "accept")
 
     async def release(self, *, delay: float | None = None) -> None:
-        """Back to its place in the queue, marked as redelivered, for whoever asks next; after ``delay`` seconds.
+        """Give the message back: it returns to its place in the queue, marked as redelivered, for whoever asks next.
 
-        None: at once, or after the delay that the queue itself has. A queue that was declared with ``max_deliveries``
-        counts it. Raises AlreadySettled, LeaseLost, UnsupportedFeature for a delay that the engine cannot keep, and
-        ValueError for one that is out of range.
+        ``delay``: seconds until it does, 0 or more; None: at once, or after the retry delay that the queue has. In a
+        queue that was declared with ``max_deliveries`` this counts as one delivery.
+
+        Raises AlreadySettled, LeaseLost when the message is not held here any more, and UnsupportedFeature for a delay
+        that the engine cannot keep.
         """
         if delay is not None:
             check_seconds("delay", delay)
@@ -82,9 +90,12 @@ class Delivery:
         self._subscription.settle(self._incoming, "release", delay=delay)
 
     async def reject(self, *, reason: str = "") -> None:
-        """Never again: to the dead letters of the queue with the header ``x-reject-reason``, or away.
+        """Give the message up: it goes to the dead letters of the queue, or is dropped if there are none.
 
-        Raises AlreadySettled, LeaseLost, and UnsupportedFeature for a reason that the engine cannot pass on.
+        ``reason``: a text that the dead letter carries as the header ``x-reject-reason``; empty: no header.
+
+        Raises AlreadySettled, LeaseLost when the message is not held here any more, and UnsupportedFeature for a reason
+        that the engine cannot pass on.
         """
         if check_text("reason", reason, None):
             require_feature(self._engine.capabilities, self._engine.capabilities.reject_reason, "reject with a reason")
@@ -92,10 +103,10 @@ class Delivery:
         self._subscription.settle(self._incoming, "reject", reason)
 
     async def renew(self, seconds: float | None = None) -> None:
-        """Keep it for so many seconds from now on; None: for as long as the receiver's lease.
+        """Hold the message for so many seconds from now on; None: for the length of the receiver's lease.
 
-        Raises LeaseLost when it is not in these hands any more, AlreadySettled, UnsupportedFeature, and ValueError when
-        there is no lease to go by.
+        Raises LeaseLost when the message is not held here any more, AlreadySettled, UnsupportedFeature, and ValueError
+        when neither names a time.
         """
         can = self._engine.capabilities
         require_feature(can, can.lease, "renew")

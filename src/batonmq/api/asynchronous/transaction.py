@@ -15,7 +15,11 @@ __all__ = ["Transaction"]
 
 
 class Transaction:
-    """A context manager: nothing happens before its block ends, and nothing at all when an exception leaves it."""
+    """A context manager: nothing happens before its block ends, and nothing at all when an exception leaves the block.
+
+    The end of the block raises AlreadySettled, LeaseLost when a message is not held any more, NotFound, ResourceError
+    when a queue is full, and StoreError. Then nothing was sent, and the deliveries are still held.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -23,14 +27,14 @@ class Transaction:
         self._accepts: list[Delivery] = []
 
     def send(self, queue: str, body: bytes | Message, **options: Unpack[SendOptions]) -> None:
-        """Send when the block ends."""
+        """Send this when the block ends. The arguments and errors are those of ``Connection.send``."""
         check_queue(queue)
         message = as_message(body, options)
         require(self._engine.capabilities, message)
         self._sends.append((queue, message))
 
     def accept(self, delivery: Delivery) -> None:
-        """Accept when the block ends."""
+        """Accept this delivery when the block ends."""
         self._accepts.append(delivery)
 
     async def __aenter__(self) -> Self:

@@ -68,8 +68,8 @@ class Opening:
 
 
 def connect_async(url: str | os.PathLike[str]) -> Opening:
-    """What ``connect`` does, for asyncio: ``async with connect(url) as mq`` or ``mq = await connect(url)``.
+    """Connect to queues, wherever they live: ``async with connect(url) as mq``, or ``mq = await connect(url)``.
 
-    Raises as ``batonmq.connect`` does: ValueError at once, the others when it is awaited.
+    The URLs, and the errors, are those of ``batonmq.connect``: ValueError comes at once, the others when it is awaited.
     """
     return Opening(url)

@@ -1,5 +1,5 @@
 # Generated from api/connections/asynchronous.py by scripts/unasync.py: change that file instead.
-"""What ``connect`` returns."""
+"""A connection to queues, as ``connect`` returns it."""
 
 from __future__ import annotations
 
@@ -28,19 +28,27 @@ MOVE_SLICE = 1_000
 
 
 class Connection:
-    """Queues, wherever the URL says that they live. Use it as a context manager, or close it."""
+    """Queues, wherever the URL says that they live. Use it as a context manager, or close it.
+
+    All methods raise TypeError for an argument of the wrong type and ValueError for one out of its range, Closed once
+    the connection is closed, and ConnectionLost when the engine is out of reach. Several threads, or tasks, may use one
+    connection.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     @property
     def capabilities(self) -> Capabilities:
-        """What this engine can do. What it cannot raises UnsupportedFeature before anything is sent."""
+        """The features of this engine. Asking for any other raises UnsupportedFeature before anything is sent."""
         return self._engine.capabilities
 
     @property
     def native(self) -> object:
-        """The library below, for what only it can do."""
+        """The library below, for features that only it has: the broker when it is embedded, or pika's connection.
+
+        Raises UnsupportedFeature while another process has the file.
+        """
         return self._engine.native
 
     # ------------------------------------------------------------------ queues
@@ -60,16 +68,21 @@ class Connection:
         expires: float | None = None,
         single_consumer: bool = False,
     ) -> None:
-        """Make a queue; one that is there with the same options stays as it is.
+        """Make a queue. If it exists with the same options it stays as it is.
 
-        ``durable``: it outlives a restart. ``max_deliveries``: how often a message is handed out at most before it goes
-        to ``dead_letter``, a queue that is declared along with this one; so does what was rejected, has expired or was
-        pushed out. ``ttl``: seconds after which a message expires. ``max_length``, ``max_bytes``: how much may be
-        ready; beyond, the oldest gives way, or with ``overflow="refuse"`` sending raises ResourceError.
-        ``max_priority``: 1 to 255 for a queue that heeds priorities. ``expires``: seconds without use after which the
-        queue is deleted. ``single_consumer``: one receiver is served at a time.
+        ``durable``: the queue, and the durable messages in it, survive a restart.
+        ``max_deliveries``: how often a message is handed out, 1 or more, before it is given up; None: no limit.
+        ``dead_letter``: the queue that takes messages that were given up, rejected, pushed out or have expired. It is
+        declared as well. None: such messages are dropped.
+        ``ttl``: seconds after which a message expires, 0 or more; None: never.
+        ``max_length``, ``max_bytes``: how many messages, and bytes of bodies, may be ready; None: no limit.
+        ``overflow``: what gives way when the queue is full: ``"drop-oldest"`` the message that has waited longest,
+        ``"refuse"`` the new one, whose sender gets ResourceError.
+        ``max_priority``: the highest priority that counts, 1 to 255; 0: first in, first out.
+        ``expires``: seconds without use after which the queue is deleted; None: never.
+        ``single_consumer``: one receiver is served at a time, the next one when it closes.
 
-        Raises PreconditionFailed when the queue exists with other options, TypeError, ValueError, UnsupportedFeature.
+        Raises PreconditionFailed when the queue exists with other options, and UnsupportedFeature.
         """
         check_queue(queue)
         options = QueueOptions(
@@ -96,18 +109,27 @@ class Connection:
             raise PreconditionFailed(otherwise_declared(queue, str(error))) from None
 
     def delete(self, queue: str) -> None:
-        """Delete a queue with everything in it; one that is not there is deleted already."""
+        """Delete a queue and all messages in it. If there is no such queue nothing happens.
+
+        Raises ResourceLocked when the queue belongs to another connection alone, and AccessRefused.
+        """
         check_queue(queue)
         self._engine.delete(queue).get()
 
     def count(self, queue: str) -> int:
-        """How many messages are ready: not in anybody's hands. Raises NotFound."""
+        """How many messages are ready: neither delayed nor held by a receiver.
+
+        Raises NotFound, and UnsupportedFeature.
+        """
         check_queue(queue)
         require_feature(self.capabilities, self.capabilities.count, "count")
         return self._engine.count(queue).get()
 
     def peek(self, queue: str, max: int = 1) -> list[Message]:  # noqa: A002
-        """The first ready messages, which stay where they are. Raises NotFound, UnsupportedFeature."""
+        """The first ready messages, ``max`` at most (1 or more). They stay where they are, for receivers to take.
+
+        Raises NotFound, UnsupportedFeature, and StoreError when the file cannot be read.
+        """
         check_queue(queue)
         check_number("max", max, 1)
         require_feature(self.capabilities, self.capabilities.peek, "peek")
@@ -115,16 +137,23 @@ class Connection:
         return future.get()
 
     def purge(self, queue: str) -> int:
-        """Drop everything that is ready; tells how many messages that were. Raises NotFound."""
+        """Drop all ready messages; returns how many there were. Delayed messages and those that are held stay.
+
+        Raises NotFound.
+        """
         check_queue(queue)
         future = self._engine.purge(queue)
         return future.get()
 
     def replay(self, source: str, target: str, max: int | None = None) -> int:  # noqa: A002
-        """Send what is ready in one queue, up to ``max``, to another, the oldest first; tells how many messages went.
+        """Move ready messages from one queue to another, the oldest first; returns how many were moved.
 
-        For dead letters that should be tried again: they start anew, without a record of their death. Raises
-        NotFound, ResourceError; see ``capabilities.atomic_replay``.
+        For dead letters that are to be tried again: they begin anew, without the headers that record their death.
+        ``max``: how many are moved at most, 0 or more; None: as many as are ready now. A crash leaves each message in
+        one of the two queues, or in both where ``capabilities.atomic_replay`` is False.
+
+        Raises NotFound, ValueError when both are the same queue, and ResourceError when ``target`` is full: the
+        messages that were moved before stay there.
         """
         check_queue(source, "source")
         check_queue(target, "target")
@@ -147,8 +176,13 @@ class Connection:
     def send(self, queue: str, body: bytes | Message, **options: Unpack[SendOptions]) -> None:
         """Send a message, and return when it is safe: a durable one in a durable queue is on the disk.
 
+        ``body``: bytes, or a ``Message``, which has the options in it already. The options are those of ``Message``:
+        ``id``, ``headers``, ``content_type``, ``correlation_id``, ``reply_to``, ``type``, ``priority``, ``ttl``,
+        ``delay``, ``group``, ``created_at`` and ``durable``.
+
         Raises NotFound when there is no such queue, ResourceError when it is full and refuses, StoreError when the disk
-        cannot take it, UnsupportedFeature, ConnectionLost when it cannot be known whether it arrived.
+        cannot take the message, UnsupportedFeature for an option that the engine would lose, and ConnectionLost when it
+        cannot be known whether the message arrived.
         """
         self._send(queue, [as_message(body, options)])
 
@@ -179,21 +213,23 @@ class Connection:
     def receiver(
         self, queue: str, *, prefetch: int = DEFAULT_PREFETCH, wait: float | None = None, lease: float | None = None
     ) -> Receiver:
-        """Take messages from a queue.
+        """Take messages from a queue: iterate over the receiver, or call its ``receive``.
 
-        ``prefetch`` bounds how many it holds unsettled. Iteration ends when no message came for ``wait`` seconds;
-        None: it goes on for ever. With a ``lease``, in seconds from 0.1 on, what is neither settled nor renewed
-        (``delivery.renew``) in that time goes back to its place, for others; None: it is held until it is settled, or
-        the connection is gone.
+        ``prefetch``: how many messages it may hold unsettled, 1 or more.
+        ``wait``: seconds without a message after which iteration ends, 0 or more; None: it never ends.
+        ``lease``: seconds for which a message is held, 0.1 or more. One that is neither settled nor renewed
+        (``delivery.renew``) by then goes back to its place in the queue. None: a message is held until it is settled,
+        or until the connection is gone.
 
-        Raises ValueError, UnsupportedFeature.
+        Raises UnsupportedFeature for a lease that the engine cannot keep. It subscribes later: NotFound comes then.
         """
         return Receiver(self._engine, queue, prefetch, wait, lease)
 
     def transaction(self) -> Transaction:
-        """Send and accept several messages at once, all or nothing, on the disk when the block ends.
+        """Send and accept several messages at once: all or nothing, and on the disk when the block ends.
 
-        Raises UnsupportedFeature.
+        Raises UnsupportedFeature. The end of the block raises AlreadySettled, LeaseLost, NotFound, ResourceError and
+        StoreError: then nothing was sent, and the deliveries are still held.
         """
         require_feature(self.capabilities, self.capabilities.transactions, "transactions")
         return Transaction(self._engine)
@@ -213,17 +249,20 @@ class Connection:
     ) -> None:
         """Call a handler for each message of a queue, until SIGTERM, SIGINT or ``stop``.
 
-        The message is accepted when the handler returns. When it raises, that is logged, and the message comes again
-        after ``backoff`` seconds, doubled with each delivery up to ``backoff_max``; until then it waits in its queue,
-        or, where the engine cannot do that (``capabilities.release_delay``), in these hands. After ``attempts``
-        deliveries it is rejected, to the dead letters. ``concurrency`` messages are worked on at once. With a
-        ``lease``, in seconds from 1 on, a message is renewed while its handler is at work; when this process has not
-        done so for as long, whatever the reason, it goes to others.
+        The message is accepted when the handler returns. When the handler raises, the error is logged and the message
+        comes again later. Until then it waits in its queue or, where the engine cannot do that
+        (``capabilities.release_delay``), in this process.
 
-        When it is told to stop it takes no more messages, and gives handlers ``drain`` seconds; what they hold then
-        goes back to the queue. Signals are heeded in the main thread only.
+        ``concurrency``: how many messages are handled at a time, 1 or more.
+        ``attempts``: the deliveries after which a message is rejected, to the dead letters, 1 or more; None: as many as
+        the queue allows.
+        ``backoff``, ``backoff_max``: seconds until the second attempt, doubled with each further one up to the maximum.
+        ``lease``: seconds, 1 or more. A message is renewed while its handler works on it; if this process does not get
+        to do so for that long, the message goes to others. None: no lease.
+        ``drain``: seconds that handlers have to finish after the signal. Then what they hold goes back to the queue.
+        ``stop``: ends the work when it is set, as a signal does. Signals are heeded in the main thread only.
 
-        Raises NotFound, ConnectionLost: what ends receiving ends the worker.
+        Raises NotFound and ConnectionLost: whatever ends receiving ends the worker.
         """
         options = WorkerOptions(
             concurrency=concurrency,
@@ -248,7 +287,9 @@ class Connection:
     ) -> Message:
         """Send a message and return the reply, which comes straight here, through no queue.
 
-        Raises TimeoutError when none came within ``timeout`` seconds (None: wait for ever), NotFound.
+        ``timeout``: seconds to wait for it, 0 or more; None: for ever. The options are those of ``send``.
+
+        Raises TimeoutError when no reply came in time, and as ``send`` does.
         """
         check_queue(queue)
         if timeout is not None:
@@ -266,7 +307,8 @@ class Connection:
     def reply(self, request: Delivery | Message, body: bytes | Message, **options: Unpack[SendOptions]) -> None:
         """Answer a message that was sent with ``request`` or with ``reply_to``; carries its correlation id.
 
-        Does nothing when nobody waits any more. Raises ValueError when the message asks for no reply.
+        Nothing happens when nobody waits for it any more. The options are those of ``send``. Raises ValueError when the
+        message asks for no reply.
         """
         asked = request if isinstance(request, Message) else request.message
         if asked.reply_to is None:
@@ -280,7 +322,10 @@ class Connection:
     # ------------------------------------------------------------------ the end
 
     def close(self) -> None:
-        """Close all receivers, which gives back what they hold, and let go. A second call does nothing."""
+        """Close all receivers, which gives back the messages that they hold, and disconnect.
+
+        A second call does nothing. Raises StoreError when what was done last could not be written.
+        """
         self._engine.close()
 
     def __enter__(self) -> Self:

@@ -17,9 +17,10 @@ __all__ = ["Receiver"]
 
 
 class Receiver:
-    """Iterate over it, or call ``receive``. Close it, or use it as a context manager: what it holds goes back then.
+    """Takes messages from one queue: iterate over it, or call ``receive``.
 
-    It subscribes when the context is entered, or when it is first asked for a message.
+    Close it, or use it as a context manager: then the messages that it holds go back to the queue. It subscribes when
+    the context is entered, or when it is first asked for a message.
     """
 
     def __init__(
@@ -41,10 +42,11 @@ class Receiver:
         self._is_closed = False
 
     def receive(self, max: int = 1, wait: float | None = None) -> list[Delivery]:  # noqa: A002
-        """Up to ``max`` messages, as soon as there is one; never more unsettled ones than ``prefetch``.
+        """Messages, as soon as there is one: ``max`` at most (1 or more), and never more unsettled than ``prefetch``.
 
-        An empty list when none came within ``wait`` seconds; None waits for ever, 0 only looks. Raises Closed,
-        ConnectionLost, NotFound when there is no such queue or it was deleted.
+        ``wait``: seconds after which an empty list is returned; 0: only look, None: wait for ever.
+
+        Raises NotFound when there is no such queue or it was deleted, AccessRefused, ConnectionLost, and Closed.
         """
         check_number("max", max, 1)
         if wait is not None:
@@ -75,7 +77,7 @@ class Receiver:
         return self._subscription
 
     def close(self) -> None:
-        """Give back what is unsettled. A second call does nothing."""
+        """Give back the messages that are unsettled. A second call does nothing."""
         self._is_closed = True
         subscription, self._subscription = self._subscription, None
         if subscription is not None:

@@ -1,4 +1,4 @@
-"""What a worker does with a message whose handler has failed, and when it stops."""
+"""How a worker goes on with a message whose handler has failed, and when it stops."""
 
 from __future__ import annotations
 

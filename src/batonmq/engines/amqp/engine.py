@@ -36,7 +36,7 @@ COUNTING = frozenset({"BatonMQ", "RabbitMQ", "LavinMQ"})
 
 
 class AmqpEngine(Engine):
-    """See the module. ``native`` is pika's connection, to be used through ``add_callback_threadsafe`` only."""
+    """Queues of a broker. ``native`` is pika's connection, to be used through ``add_callback_threadsafe`` only."""
 
     def __init__(self, url: str) -> None:
         """Raises ConnectionLost, AccessRefused, ValueError."""

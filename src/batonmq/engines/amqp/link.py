@@ -49,7 +49,7 @@ class Linked(Protocol):
 
 
 class Link:
-    """See the module."""
+    """One connection to a broker, kept open. Any thread may call ``call``, ``open`` and ``close``."""
 
     def __init__(self, url: str) -> None:
         """Raises ValueError for a URL that cannot be read."""

@@ -67,7 +67,7 @@ class CommitFuture(Future[T]):
 
 
 class Core:
-    """See the module."""
+    """One broker, one lock, one keeper thread. Any thread may call."""
 
     def __init__(self, store: Store, clock: Clock | None = None, *, serves: bool = True) -> None:
         """Not ``serves``: the broker does nothing by itself until it is told to. Raises StoreError, StoreCorrupt."""

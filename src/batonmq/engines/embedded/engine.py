@@ -96,7 +96,7 @@ class ReplyFuture(Future[Message]):
 
 
 class EmbeddedEngine(Engine):
-    """See the module. ``on_close`` is called once."""
+    """Queues of a broker in this process. ``on_close`` is called once, when the engine is closed."""
 
     def __init__(self, core: Core, capabilities: Capabilities, on_close: Callable[[], None]) -> None:
         self.core = core

@@ -1,4 +1,4 @@
-"""What an embedded engine does with the broker's model. Everything here runs in one turn, under the core's lock."""
+"""The operations of an embedded engine on the broker's model. Each runs in one turn, under the core's lock."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Request(Future[list[Incoming]]):
 
 
 class PullConsumer(Consumer):
-    """See the module. Everything here runs under the core's lock."""
+    """Takes messages from one queue on demand. Everything here runs under the core's lock."""
 
     __slots__ = (
         "_arrived",

@@ -30,7 +30,10 @@ ALL = (1 << 63) - 1
 
 
 class Claims:
-    """See the module. Any thread may call; ``lock`` is never held while the core's is waited for."""
+    """What the guests of the former owner may claim, and when this one begins to serve.
+
+    Any thread may call; its lock is never held while the core's is waited for.
+    """
 
     def __init__(self, core: Core, roll: Roll, expected: dict[int, int]) -> None:
         """The broker does not serve yet. Raises StoreError."""

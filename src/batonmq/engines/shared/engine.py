@@ -60,7 +60,7 @@ class ReplyFuture(Future[Message]):
 
 
 class SharedEngine(Engine):
-    """See the module."""
+    """Every operation is asked of the owner of the file, and of the next one if the first goes."""
 
     def __init__(self, path: str, reached: Reached) -> None:
         self.capabilities = CAPABILITIES

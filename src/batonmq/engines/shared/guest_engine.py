@@ -1,4 +1,4 @@
-"""What another process does with the owner's queues, as an engine of its own."""
+"""The engine that serves one other process, over the owner's core."""
 
 from __future__ import annotations
 

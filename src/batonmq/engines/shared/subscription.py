@@ -62,7 +62,7 @@ class Wait:
 
 
 class SharedSubscription(Subscription):
-    """See the module. The lock of the calls guards it."""
+    """A subscription that outlives the change of an owner. The lock of the calls guards it."""
 
     __slots__ = (
         "_calls",

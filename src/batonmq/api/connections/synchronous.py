@@ -253,7 +253,7 @@ class Connection:
         comes again later. Until then it waits in its queue or, where the engine cannot do that
         (``capabilities.release_delay``), in this process.
 
-        ``concurrency``: how many messages are handled at a time, 1 or more.
+        ``concurrency``: how many messages are handled at a time, 1 to 65,535.
         ``attempts``: the deliveries after which a message is rejected, to the dead letters, 1 or more; None: as many as
         the queue allows.
         ``backoff``, ``backoff_max``: seconds until the second attempt, doubled with each further one up to the maximum.

@@ -57,7 +57,7 @@ class Channel:
         # An error that waits until the publishes before it are confirmed: its code, text and method.
         self._failure: tuple[ProtocolFailure, int, int] | None = None
         credit = ChannelCredit(link.turn_end)
-        transaction = Transaction(connection.transactions)
+        transaction = Transaction(connection.transaction_quota)
         self.deliveries = Deliveries(number, link.output, link.counts, connection.terms.frame_max)
         self.settling = Settling(self.deliveries, credit, transaction, link.counts)
         self.topology = Topology(link.broker, connection.operations)

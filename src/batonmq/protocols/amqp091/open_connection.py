@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class OpenConnection:
     """The client, the terms, and what it may do in its virtual host (``operations``, with its user)."""
 
-    __slots__ = ("client", "link", "operations", "routes", "terms", "transactions")
+    __slots__ = ("client", "link", "operations", "routes", "terms", "transaction_quota")
 
     def __init__(
         self, link: Link[Event], client: Client, terms: Terms, operations: Operations, settings: AmqpSettings
@@ -28,5 +28,5 @@ class OpenConnection:
         self.terms = terms
         self.operations = operations
         self.routes = Routes(operations)
-        self.transactions = Quota(settings.max_transaction_size)
+        self.transaction_quota = Quota(settings.max_transaction_size)
         """What the transactions of all channels together may hold."""

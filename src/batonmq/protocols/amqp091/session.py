@@ -8,28 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.broker import Operations
-from batonmq.broker.model.access import BUSY, TOO_MANY_LOG_INS
 from batonmq.errors import BrokerError, StoreError
-from batonmq.protocols.amqp091 import methods
-from batonmq.protocols.amqp091.blocking import Blocking
 from batonmq.protocols.amqp091.channels import Channels
-from batonmq.protocols.amqp091.constants import ACK, CONNECTION, CONTENT, ERROR, METHOD, PUBLISH
-from batonmq.protocols.amqp091.encoder import HEARTBEAT_FRAME, method_frame
-from batonmq.protocols.amqp091.failures import ProtocolFailure, as_failure, reply_text
-from batonmq.protocols.amqp091.handshake import Handshake, WrongHeader
-from batonmq.protocols.amqp091.open_connection import OpenConnection
+from batonmq.protocols.amqp091.connection import Connection
+from batonmq.protocols.amqp091.constants import ACK, CONTENT, ERROR, METHOD, PUBLISH
+from batonmq.protocols.amqp091.failures import ProtocolFailure, as_failure
 from batonmq.protocols.amqp091.parser import FrameParser
 from batonmq.protocols.amqp091.settings import AmqpSettings
-from batonmq.protocols.amqp091.states import AUTHENTICATING, AWAIT_HEADER, AWAIT_OPEN, CLOSED, CLOSING, OPEN, OPENING
+from batonmq.protocols.amqp091.states import CLOSED, CLOSING, OPEN, OPENING
 from batonmq.protocols.sessions.link import Link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batonmq.broker import Broker, User
-    from batonmq.broker.model.access import LogInAnswer
-    from batonmq.broker.vhosts.vhost import VirtualHost
+    from batonmq.protocols.amqp091 import methods
     from batonmq.protocols.amqp091.parser import Event
     from batonmq.protocols.sessions.failures import ClientFailure
     from batonmq.protocols.sessions.host import Host
@@ -41,16 +34,11 @@ class AmqpSession:
     """One connection. ``states`` has the states that it goes through, and what is expected in each."""
 
     def __init__(self, broker: Broker, host: Host, settings: AmqpSettings | None = None) -> None:
-        self._settings = settings or AmqpSettings()
+        settings = settings or AmqpSettings()
         self._link: Link[Event] = Link(broker, host, self)
-        self._parser = FrameParser(max_body=self._settings.max_message_size)
-        self._state = OPENING
-        self._handshake = Handshake(self._settings, self._link.output)
-        # From connection.open on; and who is told then that the store takes no messages.
-        self._open: OpenConnection | None = None
-        self._blocking: Blocking | None = None
+        self._parser = FrameParser(max_body=settings.max_message_size)
         self._channels = Channels()
-        self._closing_since = 0.0
+        self._connection = Connection(self._link, settings, self._parser, self._channels)
         self.output = self._link.output.chunks
         self.counts = self._link.counts
 
@@ -103,52 +91,23 @@ class AmqpSession:
             channel.offer()
 
     def tick(self, now: float) -> None:
-        """Heartbeats both ways (§4.2.7), and an end to what does not move."""
-        link = self._link
-        beats = link.heartbeats
-        beats.tick(now, is_suspended=self.suspended)
-        if self._state == OPENING:
-            if beats.age(now) >= self._settings.handshake_timeout and not self.finished:
-                link.log.closed("the handshake was not finished in time")
-                self._finish()
-        elif self._state == CLOSING:
-            if now - self._closing_since >= self._settings.handshake_timeout:
-                self._finish()
-        elif beats.silence(now):
-            link.log.closed(f"missed heartbeats, timeout: {self._handshake.terms.heartbeat}s")
-            self._release()
-            self._finish()
-        elif beats.is_due(now):
-            link.output.send(HEARTBEAT_FRAME)
+        """Some time has passed."""
+        self._connection.tick(now)
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
-        """Rights have changed: the user keeps his consumers, and is refused what he may not do any more."""
-        known = self._handshake.user
-        if known is None or self._state > OPEN:
-            return
-        user = find(known.name)
-        if user is None:
-            self._close(320, f"user '{known.name}' is deleted")
-            return
-        self._handshake.change_user(user)
-        if self._open is not None:
-            self._open.operations.change_user(user)
+        """Rights have changed; ``find`` tells them."""
+        self._connection.users_changed(find)
 
     def shutdown(self, reason: str) -> None:
         """The broker stops."""
-        if self._state == OPENING:
-            self._finish()
-        else:
-            self._close(320, reason)
+        self._connection.shutdown(reason)
 
     def connection_lost(self, *, in_order: bool = False) -> None:
         """The socket is gone; ``in_order``: what carried it was closed as it should."""
         self._link.log.lost(in_order=in_order)
         try:
-            if self._state < CLOSING:
-                self._release()
+            self._connection.lost()
         finally:
-            self._state = CLOSED
             self._link.lost()
 
     # ------------------------------------------------------------------ what the store has done
@@ -171,15 +130,8 @@ class AmqpSession:
     def receive(self, data: bytes) -> None:
         """Bytes from the client, in any pieces."""
         self._link.heartbeats.heard()
-        if self._handshake.state == AWAIT_HEADER and self._state == OPENING:
-            try:
-                data = self._handshake.receive_header(data)
-            except WrongHeader as wrong:
-                self._link.log.closed(str(wrong))
-                self._finish()
-            if not data:
-                return
-        if self._state != CLOSED:
+        data = self._connection.receive_header(data)
+        if data and self._connection.state != CLOSED:
             self._link.intake.take(self, self._parser.feed(data))
 
     def take(self, events: list[Event], at: int) -> int:
@@ -228,166 +180,31 @@ class AmqpSession:
 
     def broken(self, event: Event) -> None:
         """A fault of the broker's own ends the connection."""
-        self._close(541, "a fault of the broker's own; see its log")
+        self._connection.close(541, "a fault of the broker's own; see its log")
 
     def _fail(self, number: int, failure: ProtocolFailure, class_id: int, method_id: int, *, is_hard: bool) -> None:
         channel = self._channels.find(number)
         if is_hard or channel is None:
-            self._close(failure.code, failure.detail, class_id, method_id)
+            self._connection.close(failure.code, failure.detail, class_id, method_id)
         else:
             channel.fail(failure, class_id, method_id)
 
     def _unexpected(self) -> None:
         """A publish or an acknowledgement on a channel that is not open."""
-        if self._state == OPEN:
+        if self._connection.state == OPEN:
             raise ProtocolFailure(504, "expected 'channel.open'")
-        if self._state == OPENING:
+        if self._connection.state == OPENING:
             raise ProtocolFailure(503, "unexpected method before connection.open")
 
     def _receive_method(self, number: int, method: methods.Method) -> None:
-        if self._state >= CLOSING:
+        connection = self._connection
+        if number == 0 or connection.state >= CLOSING:
             # After our close only its answer counts, or a close that crossed ours (§1.4.2.9).
-            if isinstance(method, methods.ConnectionCloseOk):
-                self._finish()
-            elif isinstance(method, methods.ConnectionClose):
-                self._say(methods.ConnectionCloseOk())
-        elif number == 0:
-            self._receive_connection_method(method)
-        elif self._open is None:
+            connection.receive(method, self.go_on)
+        elif connection.opened is None:
             raise ProtocolFailure(503, "unexpected method before connection.open")
         else:
-            self._channels.handle(number, method, self._open)
-
-    def _say(self, method: methods.Method) -> None:
-        self._link.output.send(method_frame(0, method))
-
-    # ------------------------------------------------------------------ channel 0
-
-    def _receive_connection_method(self, method: methods.Method) -> None:
-        """Raises ProtocolFailure, NotAllowed."""
-        if isinstance(method, methods.ConnectionClose):
-            self._say(methods.ConnectionCloseOk())
-            self._link.log.left(f"{method.reply_code} {method.reply_text}")
-            self._release()
-            self._finish()
-        elif self._state == OPENING:
-            self._go_on_opening(method)
-        elif isinstance(method, methods.ConnectionUpdateSecret):
-            # Passwords do not run out, so that there is nothing to renew; clients that try are told yes.
-            self._say(methods.ConnectionUpdateSecretOk())
-        elif method.INDEX >> 16 != CONNECTION:
-            raise ProtocolFailure(504, "unexpected method in connection state running")
-        else:
-            raise _out_of_turn(method)
-
-    def _go_on_opening(self, method: methods.Method) -> None:
-        handshake = self._handshake
-        if not handshake.expects(method):
-            if handshake.state < AWAIT_OPEN:
-                # Whoever speaks out of turn before the log-in is told nothing.
-                self._link.log.closed(f"{type(method).__name__} out of turn")
-                self._finish()
-                return
-            raise _out_of_turn(method)
-        if isinstance(method, methods.ConnectionStartOk):
-            log_in = handshake.start_ok(method)
-            self._link.intake.suspend()
-            self._link.host.authenticate(log_in.user, log_in.password, self._authenticated)
-        elif isinstance(method, methods.ConnectionTuneOk):
-            terms = handshake.tune_ok(method)
-            self._link.heartbeats.agree(silence_max=2 * terms.heartbeat, interval=terms.heartbeat / 2)
-            self._parser.tune(terms.frame_max)
-        elif isinstance(method, methods.ConnectionOpen):
-            user, vhost = handshake.open(method, self._link.broker.vhosts)
-            self._opened(user, vhost)
-
-    def _authenticated(self, answer: LogInAnswer) -> None:
-        """The password has been checked."""
-        handshake = self._handshake
-        if self._state != OPENING or handshake.state != AUTHENTICATING:
-            return
-        self._link.intake.resume()
-        if answer is BUSY:
-            # No word of the password: it was not looked at.
-            self._close(320, TOO_MANY_LOG_INS)
-        elif answer is None:
-            self._refuse_log_in()
-        else:
-            handshake.authenticated(answer)
-            self.go_on()
-
-    def _refuse_log_in(self) -> None:
-        log_in = self._handshake.log_in
-        if log_in is None or not log_in.client.wants_close_on_refusal:
-            self._link.log.closed("the log-in was refused")
-            self._finish()
-            return
-        detail = log_in.refusal()
-        self._link.log.closed(detail)
-        self._say_close(403, reply_text(403, detail), 0, 0)
-        self.go_on()
-
-    def _opened(self, user: User, vhost: VirtualHost) -> None:
-        link = self._link
-        handshake = self._handshake
-        assert handshake.log_in is not None
-        client = handshake.log_in.client
-        operations = Operations(vhost, user, link, deliveries=self._channels, barrier=link.barrier)
-        self._open = OpenConnection(link, client, handshake.terms, operations, self._settings)
-        self._state = OPEN
-        link.log.logged_in(user.name, vhost.name, "AMQP 0-9-1", client.product, client.name)
-        self._say(methods.ConnectionOpenOk())
-        if client.wants_blocked:
-            self._blocking = Blocking(link.output)
-            link.broker.observers[self._blocking] = None
-            if link.broker.store.error is not None:
-                self._blocking.store_failing(link.broker.store.error)
-
-    # ------------------------------------------------------------------ the end
-
-    def _close(self, code: int, detail: str, class_id: int = 0, method_id: int = 0) -> None:
-        """connection.close from our side (§1.4.2.9); all that was held goes back."""
-        if self._state >= CLOSING:
-            return
-        for channel in self._channels:
-            channel.send_confirms()
-        self._release()
-        text = reply_text(code, detail)
-        if code == 320:
-            self._link.log.ended(text)
-        else:
-            self._link.log.closed(text)
-        self._say_close(code, text, class_id, method_id)
-        if self._handshake.user is None or self._parser.dead:
-            # Nobody can be expected to answer, or to be understood.
-            self._finish()
-
-    def _say_close(self, code: int, text: str, class_id: int, method_id: int) -> None:
-        """Say it, and wait for close-ok."""
-        self._state = CLOSING
-        self._closing_since = self._link.broker.clock.monotonic()
-        self._say(
-            methods.ConnectionClose(reply_code=code, reply_text=text, class_id=class_id, method_id=method_id),
-        )
-
-    def _finish(self) -> None:
-        """Nothing more is said: what was sent is written, and the socket closed."""
-        self._state = CLOSED
-        self._link.intake.close()
-        self._link.output.finish()
-
-    def _release(self) -> None:
-        """Give back everything that the connection holds."""
-        if self._blocking is not None:
-            self._link.broker.observers.pop(self._blocking, None)
-        self._channels.release()
-        self._link.turn_end.clear()
-        if self._open is not None:
-            self._open.operations.release_owned()
-
-
-def _out_of_turn(method: methods.Method) -> ProtocolFailure:
-    return ProtocolFailure(503, f"unexpected method in this state: {type(method).__name__}")
+            self._channels.handle(number, method, connection.opened)
 
 
 def _indices(event: Event) -> tuple[int, int]:

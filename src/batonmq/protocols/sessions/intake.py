@@ -82,13 +82,14 @@ class Intake(Generic[_Event]):
     def take(self, requests: Requests[_Event], events: list[_Event]) -> None:
         """These have come: do what can be done of them now."""
         if self._events or self.suspended:
-            self._events += events
-        else:
+            self.put_off(events)
+        elif not self._is_closed:
             self._work(requests, events)
 
     def put_off(self, events: list[_Event]) -> None:
         """These have come, to be done with `go_on`."""
-        self._events += events
+        if not self._is_closed:
+            self._events += events
 
     def go_on(self, requests: Requests[_Event]) -> None:
         """Do more of what waits, and read on, unless the session is suspended."""

@@ -1,0 +1,249 @@
+"""The connection itself, which is channel 0: how it is opened, kept alive and closed (AMQP 0-9-1 §1.4)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from batonmq.broker import Operations
+from batonmq.broker.model.access import BUSY, TOO_MANY_LOG_INS
+from batonmq.protocols.amqp091 import methods
+from batonmq.protocols.amqp091.blocking import Blocking
+from batonmq.protocols.amqp091.constants import CONNECTION
+from batonmq.protocols.amqp091.encoder import HEARTBEAT_FRAME, method_frame
+from batonmq.protocols.amqp091.failures import ProtocolFailure, reply_text
+from batonmq.protocols.amqp091.handshake import Handshake, WrongHeader
+from batonmq.protocols.amqp091.open_connection import OpenConnection
+from batonmq.protocols.amqp091.states import AUTHENTICATING, AWAIT_HEADER, AWAIT_OPEN, CLOSED, CLOSING, OPEN, OPENING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batonmq.broker import User
+    from batonmq.broker.model.access import LogInAnswer
+    from batonmq.broker.vhosts.vhost import VirtualHost
+    from batonmq.protocols.amqp091.channels import Channels
+    from batonmq.protocols.amqp091.parser import Event, FrameParser
+    from batonmq.protocols.amqp091.settings import AmqpSettings
+    from batonmq.protocols.sessions.link import Link
+
+
+class Connection:
+    """``states`` has what it goes through, and what is expected in each state."""
+
+    __slots__ = (
+        "_blocking",
+        "_channels",
+        "_closing_since",
+        "_handshake",
+        "_link",
+        "_parser",
+        "_settings",
+        "opened",
+        "state",
+    )
+
+    def __init__(self, link: Link[Event], settings: AmqpSettings, parser: FrameParser, channels: Channels) -> None:
+        self._link = link
+        self._settings = settings
+        self._parser = parser
+        self._channels = channels
+        self._handshake = Handshake(settings, link.output)
+        # Who is told that the store takes no messages.
+        self._blocking: Blocking | None = None
+        self._closing_since = 0.0
+        self.state = OPENING
+        self.opened: OpenConnection | None = None
+        """From connection.open on."""
+
+    # ------------------------------------------------------------------ opening
+
+    def receive_header(self, data: bytes) -> bytes:
+        """Bytes from the client; returns those that are not the protocol header's. A wrong one ends the connection."""
+        if self.state == OPENING and self._handshake.state == AWAIT_HEADER:
+            try:
+                return self._handshake.receive_header(data)
+            except WrongHeader as wrong:
+                self._link.log.closed(str(wrong))
+                self.finish()
+        return data
+
+    def receive(self, method: methods.Method, go_on: Callable[[], None]) -> None:
+        """A method on channel 0; ``go_on`` is called when a log-in that it asks for is done.
+
+        Raises ProtocolFailure, NotAllowed.
+        """
+        if isinstance(method, methods.ConnectionClose):
+            self._say(methods.ConnectionCloseOk())
+            if self.state < CLOSING:
+                self._link.log.left(f"{method.reply_code} {method.reply_text}")
+                self.release()
+                self.finish()
+        elif self.state >= CLOSING:
+            if isinstance(method, methods.ConnectionCloseOk):
+                self.finish()
+        elif self.state == OPENING:
+            self._go_on_opening(method, go_on)
+        elif isinstance(method, methods.ConnectionUpdateSecret):
+            # Passwords do not run out, so that there is nothing to renew; clients that try are told yes.
+            self._say(methods.ConnectionUpdateSecretOk())
+        elif method.INDEX >> 16 != CONNECTION:
+            raise ProtocolFailure(504, "unexpected method in connection state running")
+        else:
+            raise _out_of_turn(method)
+
+    def _go_on_opening(self, method: methods.Method, go_on: Callable[[], None]) -> None:
+        handshake = self._handshake
+        if not handshake.expects(method):
+            if handshake.state < AWAIT_OPEN:
+                # Whoever speaks out of turn before the log-in is told nothing.
+                self._link.log.closed(f"{type(method).__name__} out of turn")
+                self.finish()
+                return
+            raise _out_of_turn(method)
+        if isinstance(method, methods.ConnectionStartOk):
+            log_in = handshake.start_ok(method)
+            self._link.intake.suspend()
+            self._link.host.authenticate(log_in.user, log_in.password, partial(self._authenticated, go_on))
+        elif isinstance(method, methods.ConnectionTuneOk):
+            terms = handshake.tune_ok(method)
+            self._link.heartbeats.agree(silence_max=2 * terms.heartbeat, interval=terms.heartbeat / 2)
+            self._parser.tune(terms.frame_max)
+        elif isinstance(method, methods.ConnectionOpen):
+            self._open(*handshake.open(method, self._link.broker.vhosts))
+
+    def _authenticated(self, go_on: Callable[[], None], answer: LogInAnswer) -> None:
+        """The password has been checked."""
+        if self.state != OPENING or self._handshake.state != AUTHENTICATING:
+            return
+        self._link.intake.resume()
+        if answer is BUSY:
+            # No word of the password: it was not looked at.
+            self.close(320, TOO_MANY_LOG_INS)
+        elif answer is None:
+            self._refuse_log_in()
+        else:
+            self._handshake.authenticated(answer)
+        go_on()
+
+    def _refuse_log_in(self) -> None:
+        log_in = self._handshake.log_in
+        if log_in is not None and log_in.client.wants_close_on_refusal:
+            detail = log_in.refusal()
+            self._link.log.closed(detail)
+            self._start_closing(403, reply_text(403, detail))
+        else:
+            self._link.log.closed("the log-in was refused")
+            self.finish()
+
+    def _open(self, user: User, vhost: VirtualHost) -> None:
+        link = self._link
+        handshake = self._handshake
+        assert handshake.log_in is not None
+        client = handshake.log_in.client
+        operations = Operations(vhost, user, link, deliveries=self._channels, barrier=link.barrier)
+        self.opened = OpenConnection(link, client, handshake.terms, operations, self._settings)
+        self.state = OPEN
+        link.log.logged_in(user.name, vhost.name, "AMQP 0-9-1", client.product, client.name)
+        self._say(methods.ConnectionOpenOk())
+        if client.wants_blocked:
+            self._blocking = Blocking(link.output)
+            link.broker.observers[self._blocking] = None
+            if link.broker.store.error is not None:
+                self._blocking.store_failing(link.broker.store.error)
+
+    # ------------------------------------------------------------------ while it is there
+
+    def tick(self, now: float) -> None:
+        """Heartbeats both ways (§4.2.7), and an end to what does not move."""
+        link = self._link
+        beats = link.heartbeats
+        beats.tick(now, is_suspended=link.intake.suspended)
+        if self.state == OPENING:
+            if beats.age(now) >= self._settings.handshake_timeout:
+                link.log.closed("the handshake was not finished in time")
+                self.finish()
+        elif self.state == CLOSING:
+            if now - self._closing_since >= self._settings.handshake_timeout:
+                self.finish()
+        elif self.state == OPEN:
+            if beats.silence(now):
+                link.log.closed(f"missed heartbeats, timeout: {self._handshake.terms.heartbeat}s")
+                self.release()
+                self.finish()
+            elif beats.is_due(now):
+                link.output.send(HEARTBEAT_FRAME)
+
+    def users_changed(self, find: Callable[[str], User | None]) -> None:
+        """Rights have changed: the user keeps his consumers, and is refused what he may not do any more."""
+        known = self._handshake.user
+        if known is None or self.state >= CLOSING:
+            return
+        user = find(known.name)
+        if user is None:
+            self.close(320, f"user '{known.name}' is deleted")
+            return
+        self._handshake.change_user(user)
+        if self.opened is not None:
+            self.opened.operations.change_user(user)
+
+    # ------------------------------------------------------------------ the end
+
+    def shutdown(self, reason: str) -> None:
+        """The broker stops."""
+        if self.state == OPENING:
+            self.finish()
+        else:
+            self.close(320, reason)
+
+    def close(self, code: int, detail: str, class_id: int = 0, method_id: int = 0) -> None:
+        """connection.close from our side (§1.4.2.9), because of that method; all that was held goes back."""
+        if self.state >= CLOSING:
+            return
+        for channel in self._channels:
+            channel.send_confirms()
+        self.release()
+        text = reply_text(code, detail)
+        if code == 320:
+            self._link.log.ended(text)
+        else:
+            self._link.log.closed(text)
+        self._start_closing(code, text, class_id, method_id)
+        if self._handshake.user is None or self._parser.dead:
+            # Nobody can be expected to answer, or to be understood.
+            self.finish()
+
+    def _start_closing(self, code: int, text: str, class_id: int = 0, method_id: int = 0) -> None:
+        self.state = CLOSING
+        self._closing_since = self._link.broker.clock.monotonic()
+        self._say(methods.ConnectionClose(reply_code=code, reply_text=text, class_id=class_id, method_id=method_id))
+
+    def finish(self) -> None:
+        """Nothing more is said: what was sent is written, and the socket closed."""
+        self.state = CLOSED
+        self._link.intake.close()
+        self._link.output.finish()
+
+    def lost(self) -> None:
+        """The socket is gone."""
+        try:
+            if self.state < CLOSING:
+                self.release()
+        finally:
+            self.state = CLOSED
+
+    def release(self) -> None:
+        """Give back everything that the connection holds."""
+        if self._blocking is not None:
+            self._link.broker.observers.pop(self._blocking, None)
+        self._channels.release()
+        self._link.turn_end.clear()
+        if self.opened is not None:
+            self.opened.operations.release_owned()
+
+    def _say(self, method: methods.Method) -> None:
+        self._link.output.send(method_frame(0, method))
+
+
+def _out_of_turn(method: methods.Method) -> ProtocolFailure:
+    return ProtocolFailure(503, f"unexpected method in this state: {type(method).__name__}")

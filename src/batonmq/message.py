@@ -104,6 +104,10 @@ class Settlement(ABC):
         """The message is done with."""
 
     @abstractmethod
+    def accept_all(self, held: list[QueuedMessage]) -> None:
+        """The same for several, for half of what it takes one by one. All of them are of this queue."""
+
+    @abstractmethod
     def release(self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True) -> None:
         """Back to their old places, marked as redelivered; the list is in the order in which they were handed out.
 
@@ -158,14 +162,12 @@ class QueuedMessage:
 
     __slots__ = ("expires_at", "holder", "message", "return_count", "row", "settlement", "state", "stored")
 
-    def __init__(
-        self, message: Message, settlement: Settlement, row: int, stored: int = IN_MEMORY, state: int = READY
-    ) -> None:
+    def __init__(self, message: Message, settlement: Settlement, row: int, stored: int = IN_MEMORY) -> None:
         self.message = message
         self.settlement = settlement
         self.row = row
         # READY, HELD, GONE or DELAYED.
-        self.state = state
+        self.state = READY
         # IN_MEMORY, DURABLE or SPILLED.
         self.stored = stored
         # How often it came back from a consumer: 0 before the first hand-over has failed.
@@ -257,6 +259,12 @@ def hold_all(batch: list[QueuedMessage], holder: Holder) -> None:
     for queued in batch:
         queued.state = HELD
         queued.holder = holder
+
+
+def settle_all(batch: list[QueuedMessage]) -> None:
+    """``settle`` for all that a holder is done with at once."""
+    for queued in batch:
+        queued.state = GONE
 
 
 # What each verb may find a message as, and what it then is.

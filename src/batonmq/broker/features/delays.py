@@ -23,7 +23,7 @@ from batonmq.broker.features.publish_headers import schedule_in
 from batonmq.broker.features.schedules import SCHEDULE_MARK
 from batonmq.broker.model.memory import OVERHEAD
 from batonmq.broker.model.scheduler import WORK
-from batonmq.message import DELAYED, DURABLE, IN_MEMORY, SPILLED, QueuedMessage
+from batonmq.message import DURABLE, IN_MEMORY, SPILLED, QueuedMessage
 from batonmq.store.records import DELAY_LANE, POSITION_BITS
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ class Delays:
         """Keep a new message until that time (ms of the epoch); tells whether that needs the disk."""
         queue = self.queue
         is_stored = queue.kept and message.properties.persistent
-        queued = QueuedMessage(message, queue, self._take_row(), DURABLE if is_stored else IN_MEMORY, DELAYED)
+        queued = QueuedMessage(message, queue, 0, DURABLE if is_stored else IN_MEMORY)
+        queued.wait(self._take_row())
         if is_stored:
             queue.store.insert_delayed(queued, due, 0)
         self._keep(due, queued, 0)
@@ -271,7 +272,8 @@ class Delays:
         # Without a place to return to they are repeats.
         if stored.return_count and stored.place and self.queue.settings.counts_deliveries:
             message = counted(message, stored.return_count)
-        queued = QueuedMessage(message, self.queue, stored.row, stored.stored, DELAYED)
+        queued = QueuedMessage(message, self.queue, stored.row, stored.stored)
+        queued.wait(stored.row)
         queued.count_as(stored.return_count)
         queued.expire_at(stored.expires_at)
         return queued

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.message import HELD, QueuedMessage, Settlement
+from batonmq.message import QueuedMessage, Settlement
 
 if TYPE_CHECKING:
     from batonmq.broker.lanes.state import QueueState
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 def take_back(queued: QueuedMessage, queue: QueueState) -> QueuedMessage:
     """The message as another object: whoever has held it keeps the old one, which means nothing any more."""
-    heir = QueuedMessage(queued.message, queue, queued.row, state=HELD).as_it_was(queued)
+    heir = QueuedMessage(queued.message, queue, queued.row).as_it_was(queued)
+    heir.hold(None)
     if heir.stored and queue.store.is_pending(queued):
         queue.store.insert(heir)
     queued.leave()
@@ -34,6 +35,9 @@ class Revoked(Settlement):
 
     def accept(self, queued: QueuedMessage) -> None:
         """It is somebody else's, or done with, by now."""
+
+    def accept_all(self, held: list[QueuedMessage]) -> None:
+        """They are somebody else's, or done with, by now."""
 
     def release(self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True) -> None:
         """It is back already."""

@@ -341,7 +341,8 @@ class Lane(Window):
         if row not in self.held:
             log.error("%r: row %d of the store cannot be read and is left out: %s", self.queue, row, fault)
             self.paged = max(self.paged - 1, 0)
-            self.held[row] = QueuedMessage(NO_MESSAGE, self.queue, row, state=HELD)
+            self.held[row] = gap = QueuedMessage(NO_MESSAGE, self.queue, row)
+            gap.hold(None)
 
     def nothing_is_paged(self) -> None:
         """Whatever the count says, the store has no more of it."""

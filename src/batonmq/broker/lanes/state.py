@@ -223,7 +223,7 @@ class QueueState(LaneOwner):
 
     @abstractmethod
     def discard(self, queued: QueuedMessage, reason: str) -> None:
-        """A message that is in no lane (any more) leaves for a reason: 'expired', 'maxlen', 'delivery_limit' ..."""
+        """A message that is in no lane (any more) is gone for a reason: 'expired', 'maxlen', 'delivery_limit' ..."""
 
     @abstractmethod
     def postpone(self, message: Message, due: int) -> None:

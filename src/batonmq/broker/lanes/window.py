@@ -118,7 +118,8 @@ class Window:
     def cut_out(self, queued: QueuedMessage, settlement: Settlement) -> None:
         """A ready message is taken out of the middle, and may come back."""
         self.bytes -= queued.message.size + OVERHEAD
-        gap = QueuedMessage(NO_MESSAGE, settlement, queued.row, state=GONE)
+        gap = QueuedMessage(NO_MESSAGE, settlement, queued.row)
+        gap.leave()
         self.ready[bisect_left(self.ready, queued.row, key=row_of)] = gap
         self.gone += 1
         while self.ready and self.ready[0].state == GONE:

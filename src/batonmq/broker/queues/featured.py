@@ -13,7 +13,7 @@ from batonmq.broker.features.flow_control import FlowControl
 from batonmq.broker.features.groups import is_grouped
 from batonmq.broker.features.selective import Selection
 from batonmq.broker.lanes.state import QueueState
-from batonmq.message import SPILLED, QueuedMessage
+from batonmq.message import GONE, SPILLED, QueuedMessage
 from batonmq.store.records import DELAY_LANE
 
 if TYPE_CHECKING:
@@ -203,7 +203,8 @@ class FeaturedQueue(QueueState):
                 self.store.delete(queued)
 
     def discard(self, queued: QueuedMessage, reason: str) -> None:
-        queued.leave()
+        if queued.state != GONE:
+            queued.leave()
         is_dead_letter = dead_letter(self, self.router, queued, reason)
         self.counters.left(reason, is_dead_letter=is_dead_letter)
         if queued.stored:

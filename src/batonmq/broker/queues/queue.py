@@ -18,7 +18,7 @@ from batonmq.broker.queues.enqueue import KEPT, REFUSED, STORED, copy_in, enter,
 from batonmq.broker.queues.featured import FeaturedQueue
 from batonmq.broker.queues.refilling import can_refill, refill, wants_refill
 from batonmq.broker.queues.requeue import requeue, return_to
-from batonmq.message import DELAYED, DURABLE, HELD, IN_MEMORY, READY, QueuedMessage
+from batonmq.message import DELAYED, DURABLE, HELD, IN_MEMORY, READY, settle_all
 from batonmq.store.records import POSITION_MASK
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from batonmq.broker.model.scheduler import Scheduler
     from batonmq.broker.model.settings import Settings
     from batonmq.fields import FieldValue
-    from batonmq.message import Message
+    from batonmq.message import Message, QueuedMessage
     from batonmq.store.records import LaneRecord
 
 __all__ = ["KEPT", "REFUSED", "STORED", "Queue"]
@@ -234,6 +234,20 @@ class Queue(FeaturedQueue):
                 # One message at a time: a commit of one page less.
                 for lane in self.lanes:
                     self.store.drop_mark(lane.lane_id)
+
+    def accept_all(self, held: list[QueuedMessage]) -> None:
+        self.unsettled -= len(held)
+        settle_all(held)
+        if self.deleted:
+            return
+        is_any_stored = False
+        for queued in held:
+            if queued.stored:
+                is_any_stored = True
+                self.store.delete(queued)
+        if is_any_stored and not self.unsettled:
+            for lane in self.lanes:
+                self.store.drop_mark(lane.lane_id)
 
     def release(self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True) -> None:
         self.counters.gave_back(len(held))

@@ -34,6 +34,9 @@ class Nobody(Settlement):
     def accept(self, queued: QueuedMessage) -> None:
         """It is gone already."""
 
+    def accept_all(self, held: list[QueuedMessage]) -> None:
+        """They are gone already."""
+
     def release(self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True) -> None:
         """There is no place to which it could come back."""
 

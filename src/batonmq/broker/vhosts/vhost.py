@@ -6,6 +6,7 @@ import json
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from batonmq.broker.model.counters import Counters
 from batonmq.broker.queues.queue import KEPT, REFUSED, STORED, Queue
 from batonmq.broker.routing.direct_replies import ReplyDesk
 from batonmq.broker.routing.exchanges import EXCHANGE_TYPES, Binding, DefaultExchange, Exchange
@@ -45,6 +46,7 @@ class VirtualHost:
         # Rises with every change of what is bound to what: a remembered route is good while this stands.
         self.version = 0
         self.queues: dict[str, Queue] = {}
+        self._of_deleted = Counters()
         self.exchanges: dict[str, Exchange] = {}
         self.policies = Policies(self)
         self.replies = ReplyDesk()
@@ -162,7 +164,17 @@ class VirtualHost:
         self.policies.forget(queue)
         if queue.kept:
             self.store.forget("queue", self.name, queue.name)
-        return queue.delete()
+        count = queue.delete()
+        self._of_deleted.add(queue.counts())
+        return count
+
+    def counts(self) -> Counters:
+        """What has become of the messages of all its queues, also of those that are gone, since it was brought up."""
+        counters = Counters()
+        counters.add(self._of_deleted)
+        for queue in self.queues.values():
+            counters.add(queue.counts())
+        return counters
 
     # ------------------------------------------------------------------ bindings
 

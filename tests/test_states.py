@@ -1,0 +1,83 @@
+"""The table of states in message.py: each verb finds a message as the table says, whatever is done with a queue."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from batonmq import message as module
+from batonmq.message import DELAYED, GONE, HELD, READY, TRANSITIONS, QueuedMessage
+from tests.model.test_broker import BrokerMachine, StoredBrokerMachine
+
+NAMES = {READY: "READY", HELD: "HELD", GONE: "GONE", DELAYED: "DELAYED"}
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, int]]:
+    """Each verb with what it found; one that the table does not know fails on the spot."""
+    seen: Counter[tuple[str, int]] = Counter()
+
+    def look(verb: str, queued: QueuedMessage) -> None:
+        expected, _ = TRANSITIONS[verb]
+        assert queued.state in expected, f"{verb} finds a message that is {NAMES[queued.state]}"
+        seen[verb, queued.state] += 1
+
+    def looking(verb: str, do: Callable[..., None]) -> Callable[..., None]:
+        def looked(queued: QueuedMessage, *args: object) -> None:
+            look(verb, queued)
+            do(queued, *args)
+            assert queued.state == TRANSITIONS[verb][1]
+
+        return looked
+
+    def looking_at_all(verb: str) -> Callable[..., None]:
+        def looked(batch: list[QueuedMessage], *args: object) -> None:
+            for queued in batch:
+                getattr(queued, verb)(*args)
+
+        return looked
+
+    for verb in TRANSITIONS:
+        monkeypatch.setattr(QueuedMessage, verb, looking(verb, getattr(QueuedMessage, verb)))
+    monkeypatch.setattr("batonmq.broker.queues.dispatch.hold_all", looking_at_all("hold"))
+    monkeypatch.setattr("batonmq.broker.queues.queue.settle_all", looking_at_all("settle"))
+    return seen
+
+
+@pytest.mark.parametrize("machine", [BrokerMachine, StoredBrokerMachine])
+@pytest.mark.timeout(600)
+def test_whatever_is_done_with_a_queue_keeps_to_the_table(
+    machine: type[BrokerMachine], seen: Counter[tuple[str, int]]
+) -> None:
+    run_state_machine_as_test(machine, settings=settings(max_examples=10, stateful_step_count=40))
+    assert {verb for verb, _ in seen} >= {"hold", "settle", "leave", "come_back", "wait", "fall_due"}
+
+
+def test_the_table_has_each_verb_that_changes_a_state() -> None:
+    verbs = set()
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        if isinstance(node, ast.FunctionDef) and any(
+            isinstance(part, ast.Assign) and ast.unparse(part.targets[0]).endswith(".state") for part in ast.walk(node)
+        ):
+            verbs.add(node.name)
+    # Those of whole batches do what their verb does.
+    assert verbs - {"__init__"} == TRANSITIONS.keys() | {"hold_all", "settle_all"}
+
+
+def test_what_a_batch_does_is_what_its_verb_does() -> None:
+    def made() -> QueuedMessage:
+        return QueuedMessage(None, None, 0)  # type: ignore[arg-type]
+
+    one, many = made(), [made(), made()]
+    one.hold(None)
+    module.hold_all(many, None)  # type: ignore[arg-type]
+    assert {(queued.state, queued.holder) for queued in many} == {(one.state, one.holder)}
+    one.settle()
+    module.settle_all(many)
+    assert {queued.state for queued in many} == {one.state}

@@ -12,16 +12,9 @@ from batonmq.fields import FieldValue, LongLong, LongString, Timestamp
 from batonmq.properties import EMPTY, Properties
 from batonmq.protocols.stomp.dialects import ACTIVEMQ, ARTEMIS, DIALECTS, RABBITMQ, SPEC, Dialect
 from batonmq.protocols.stomp.failures import StompFailure
-from batonmq.protocols.stomp.headers import (
-    FRAME_HEADERS,
-    SPECIAL,
-    TEXTS,
-    WISHES,
-    flag,
-    integer,
-    properties_of,
-    shown_headers,
-)
+from batonmq.protocols.stomp.headers import FRAME_HEADERS, TEXTS, WISHES, flag, integer
+from batonmq.protocols.stomp.message_headers import shown_headers
+from batonmq.protocols.stomp.properties import SPECIAL, properties_of
 
 each_dialect = pytest.mark.parametrize("dialect", list(DIALECTS.values()), ids=list(DIALECTS))
 each_text = pytest.mark.parametrize(("name", "attribute"), list(TEXTS.items()))

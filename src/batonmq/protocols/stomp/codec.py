@@ -60,6 +60,10 @@ class Head:
         self.is_sized = is_sized
         self.prepared: object = None
 
+    def keep(self, prepared: object) -> None:
+        """This is what somebody made of the headers."""
+        self.prepared = prepared
+
     def __repr__(self) -> str:
         return f"<{self.command} {self.headers!r}>"
 
@@ -121,11 +125,12 @@ def decode(data: bytes, version: str | None) -> str:
         raise FrameError(f"a header is not UTF-8: {error.reason} at octet {error.start}") from None
 
 
-def parse_head(block: bytes, version: str | None, max_headers: int) -> Head:
+def parse_head(block: bytes, version: str | None, max_headers: int, *, is_sized: bool = False) -> Head:
     """A frame's lines up to the blank one, without the last line end.
 
     ``version`` is None before it was agreed on. Line ends are LF, or CR LF where the command's is, and anywhere in what
-    is or may turn out to be 1.2. Raises FrameError.
+    is or may turn out to be 1.2. ``is_sized``: the frame has a content-length that is not in the block. Raises
+    FrameError.
     """
     if b"\0" in block:
         raise FrameError("a NUL octet stands in the headers: the blank line before the body is missing")
@@ -155,7 +160,7 @@ def parse_head(block: bytes, version: str | None, max_headers: int) -> Head:
             headers[name] = value
     if version is None and _is_oldest(command, headers):
         headers = _trimmed(headers)
-    return Head(command, headers)
+    return Head(command, headers, is_sized=is_sized or "content-length" in headers)
 
 
 def _is_oldest(command: str, headers: dict[str, str]) -> bool:

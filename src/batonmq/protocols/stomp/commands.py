@@ -1,92 +1,134 @@
-"""Which frame asks for what, and what becomes of its receipt. SEND has a way of its own (``sending``)."""
+"""What a connection is put together of when it has logged in, and which frame asks which part for what."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from batonmq.protocols.stomp.acknowledging import Acknowledging
+from batonmq.protocols.stomp.consuming import Consuming
+from batonmq.protocols.stomp.declaring import Declaring
+from batonmq.protocols.stomp.delivery_ids import DeliveryIds
 from batonmq.protocols.stomp.failures import StompFailure, missing
-from batonmq.protocols.stomp.messages import receipt_frame
+from batonmq.protocols.stomp.preparing import Preparing
+from batonmq.protocols.stomp.publishing import Publishing
+from batonmq.protocols.stomp.receipts import Receipts
+from batonmq.protocols.stomp.sending import Sending
+from batonmq.protocols.stomp.settling import Settling
+from batonmq.protocols.stomp.subscribing import Subscribing
+from batonmq.protocols.stomp.subscriptions import Subscriptions
+from batonmq.protocols.stomp.transactions import Transactions
+from batonmq.protocols.stomp.unsubscribing import Unsubscribing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from batonmq.broker import Operations
+    from batonmq.protocols.sessions.link import Link
     from batonmq.protocols.stomp.codec import Head
-    from batonmq.protocols.stomp.session import StompSession
+    from batonmq.protocols.stomp.errors import Errors
+    from batonmq.protocols.stomp.parser import Event
+    from batonmq.protocols.stomp.terms import Terms
 
-__all__ = ["CONNECTS", "HANDLERS", "handle"]
+__all__ = ["CONNECTS", "Commands"]
 
 CONNECTS: Final = frozenset({"CONNECT", "STOMP"})
 
 
-def handle(session: StompSession, head: Head, receipt: str | None) -> None:
-    """Do what a frame asks for. Raises StompFailure, BrokerError, StoreError."""
-    handler = HANDLERS.get(head.command)
-    if handler is None:
-        raise StompFailure("Bad command", f'Could not interpret command "{head.command[:64]}"')
-    handler(session, head, receipt)
+class Commands:
+    """The parts of an open connection, each made of those that it needs; none knows this object, or the session."""
+
+    __slots__ = (
+        "_acknowledging",
+        "_subscribing",
+        "_unsubscribing",
+        "operations",
+        "receipts",
+        "sending",
+        "subscriptions",
+        "transactions",
+    )
+
+    def __init__(self, link: Link[Event], terms: Terms, operations: Operations, errors: Errors) -> None:
+        ids = DeliveryIds(terms.session)
+        declaring = Declaring(terms, operations)
+        self.operations = operations
+        self.receipts = receipts = Receipts(link, terms.version)
+        self.subscriptions = subscriptions = Subscriptions(terms.dialect, errors, link.counts)
+        settling = Settling(subscriptions, link.counts)
+        consuming = Consuming(link, terms, operations, ids, subscriptions)
+        publishing = Publishing(link, terms, operations, declaring, subscriptions)
+        preparing = Preparing(terms, operations, declaring, consuming, publishing)
+        self.transactions = transactions = Transactions(
+            link, terms, errors, receipts, publishing, subscriptions, settling
+        )
+        self.sending = Sending(link, terms, receipts, preparing, publishing, transactions)
+        self._subscribing = Subscribing(
+            link, terms, errors, operations, ids, receipts, declaring, subscriptions, consuming
+        )
+        self._unsubscribing = Unsubscribing(terms, operations, subscriptions)
+        self._acknowledging = Acknowledging(terms, ids, subscriptions, settling, transactions)
+
+    @property
+    def are_owed(self) -> bool:
+        """Is there anything that the client waits for until the store has it?"""
+        return self.receipts.are_owed or self.transactions.are_committing
+
+    def release(self) -> None:
+        """Give back everything that the connection holds."""
+        self.transactions.abort_all()
+        self.subscriptions.release()
+        self.operations.release_owned()
+
+    # ------------------------------------------------------------------ frames
+
+    def handle(self, head: Head, receipt: str | None) -> None:
+        """Do what a frame asks for that is no SEND, and answer it. Raises StompFailure, BrokerError, StoreError."""
+        handler = self._HANDLERS.get(head.command)
+        if handler is None:
+            raise StompFailure("Bad command", f'Could not interpret command "{head.command[:64]}"')
+        handler(self, head, receipt)
+
+    def _connect(self, head: Head, _receipt: str | None) -> None:
+        raise StompFailure("Illegal command", f"'{head.command}' on a connection that is logged in", fatal=True)
+
+    def _subscribe(self, head: Head, receipt: str | None) -> None:
+        self._subscribing.subscribe(head.headers, receipt)
+
+    def _unsubscribe(self, head: Head, receipt: str | None) -> None:
+        self._unsubscribing.unsubscribe(head.headers)
+        self.receipts.answer_stored(receipt)
+
+    def _ack(self, head: Head, receipt: str | None) -> None:
+        if not self._acknowledging.settle(head, receipt):
+            self.receipts.answer_stored(receipt)
+
+    def _begin(self, head: Head, receipt: str | None) -> None:
+        self.transactions.begin(_transaction_of(head))
+        self.receipts.answer(receipt)
+
+    def _commit(self, head: Head, receipt: str | None) -> None:
+        self.transactions.commit(_transaction_of(head), receipt)
+
+    def _abort(self, head: Head, receipt: str | None) -> None:
+        self.transactions.abort(_transaction_of(head))
+        self.receipts.answer(receipt)
+
+    _HANDLERS: ClassVar[dict[str, Callable[[Commands, Head, str | None], None]]] = {
+        "CONNECT": _connect,
+        "STOMP": _connect,
+        "SUBSCRIBE": _subscribe,
+        "UNSUBSCRIBE": _unsubscribe,
+        "ACK": _ack,
+        "NACK": _ack,
+        "BEGIN": _begin,
+        "COMMIT": _commit,
+        "ABORT": _abort,
+    }
 
 
-def _connect(_session: StompSession, head: Head, _receipt: str | None) -> None:
-    raise StompFailure("Illegal command", f"'{head.command}' on a connection that is logged in", fatal=True)
-
-
-def _subscribe(session: StompSession, head: Head, receipt: str | None) -> None:
-    session.subscribing.subscribe(head.headers, receipt)
-
-
-def _unsubscribe(session: StompSession, head: Head, receipt: str | None) -> None:
-    session.subscribing.unsubscribe(head.headers)
-    session.receipts.answer_stored(receipt)
-
-
-def _ack(session: StompSession, head: Head, receipt: str | None) -> None:
-    if not session.acknowledging.settle(head, receipt):
-        session.receipts.answer_stored(receipt)
-
-
-def _begin(session: StompSession, head: Head, receipt: str | None) -> None:
-    session.transactions.begin(transaction_of(head))
-    session.receipts.answer(receipt)
-
-
-def _commit(session: StompSession, head: Head, receipt: str | None) -> None:
-    session.transactions.commit(transaction_of(head), receipt)
-
-
-def _abort(session: StompSession, head: Head, receipt: str | None) -> None:
-    session.transactions.abort(transaction_of(head))
-    session.receipts.answer(receipt)
-
-
-def _disconnect(session: StompSession, _head: Head, receipt: str | None) -> None:
-    session.journal.left()
-    # What follows is not looked at (STOMP 1.2 "DISCONNECT"); what was promised before is kept first.
-    if receipt is None:
-        session.end()
-        return
-    if session.broker.store.has_work():
-        # What was acknowledged is on its way to the disk too.
-        session.receipts.answer_after([])
-    session.end(receipt_frame(receipt, session.version), receipt)
-
-
-def transaction_of(head: Head) -> str:
+def _transaction_of(head: Head) -> str:
     """The transaction that a frame names. Raises StompFailure."""
     name = head.headers.get("transaction")
     if name is None:
         raise missing(head.command, "transaction")
     return name
-
-
-HANDLERS: Final[dict[str, Callable[[StompSession, Head, str | None], None]]] = {
-    "CONNECT": _connect,
-    "STOMP": _connect,
-    "SUBSCRIBE": _subscribe,
-    "UNSUBSCRIBE": _unsubscribe,
-    "ACK": _ack,
-    "NACK": _ack,
-    "BEGIN": _begin,
-    "COMMIT": _commit,
-    "ABORT": _abort,
-    "DISCONNECT": _disconnect,
-}

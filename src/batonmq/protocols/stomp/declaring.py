@@ -27,9 +27,9 @@ from batonmq.protocols.stomp.headers import flag, integer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batonmq.broker import Queue
+    from batonmq.broker import Operations, Queue
     from batonmq.fields import FieldValue
-    from batonmq.protocols.stomp.session import StompSession
+    from batonmq.protocols.stomp.terms import Terms
 
 __all__ = ["Declaring", "arguments_of", "durable_name"]
 
@@ -95,12 +95,15 @@ def durable_name(destination: Destination, headers: Mapping[str, str], client_id
 
 
 class Declaring:
-    """Declares for one session, and knows its temporary queues."""
+    """Declares for one connection, and knows its temporary queues."""
 
-    __slots__ = ("_session", "_temporary")
+    __slots__ = ("_client_id", "_dialect", "_operations", "_temporary", "_vhost")
 
-    def __init__(self, session: StompSession) -> None:
-        self._session = session
+    def __init__(self, terms: Terms, operations: Operations) -> None:
+        self._dialect = terms.dialect
+        self._client_id = terms.client_id
+        self._operations = operations
+        self._vhost = operations.vhost
         # Their names, by the client's own.
         self._temporary: dict[str, str] = {}
 
@@ -116,14 +119,14 @@ class Declaring:
             return self._subscription_queue(destination, headers)
         name = destination.routing_key
         if destination.kind == TEMPORARY:
-            if not self._session.dialect.temp_queues_are_destinations:
+            if not self._dialect.temp_queues_are_destinations:
                 raise no_destination(destination.text, "SUBSCRIBE")
-            name = self.temporary_queue(destination, replies=False)
-        return self._session.operations.find_queue(name), ""
+            name = self.temporary_queue(name)
+        return self._operations.find_queue(name), ""
 
     def resolved(self, destination: Destination) -> Destination:
         """What a name means that may be of a queue or of a topic."""
-        vhost = self._session.vhost
+        vhost = self._vhost
         if not destination.may_be_topic or destination.routing_key in vhost.queues:
             return destination
         if not any(True for _ in vhost.exchanges[TOPIC_EXCHANGE].match(destination.routing_key, {})):
@@ -138,7 +141,7 @@ class Declaring:
         Only what the headers say is compared: who says nothing about a queue takes it as it is. ``address`` is the
         topic of which it gets a copy.
         """
-        operations = self._session.operations
+        operations = self._operations
         arguments = {key: value for key, value in arguments_of(headers).items() if key not in ignored}
         try:
             queue = operations.find_queue(name)
@@ -159,7 +162,7 @@ class Declaring:
             self._belongs(queue, address)
             return queue
         self._belongs(queue, address)
-        described = f"queue '{name}' in vhost '{self._session.vhost.name}'"
+        described = f"queue '{name}' in vhost '{self._vhost.name}'"
         for header, current in (
             ("durable", queue.durable),
             ("exclusive", queue.exclusive),
@@ -178,7 +181,7 @@ class Declaring:
 
     def _defaults(self, name: str, arguments: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
         """The dead letters of a new queue, if it names none of its own."""
-        dialect = self._session.dialect
+        dialect = self._dialect
         if not dialect.dead_letters or (name and name in (dialect.dead_letters, dialect.expired_letters)):
             return {}
         if "x-dead-letter-exchange" in arguments:
@@ -192,19 +195,18 @@ class Declaring:
 
     def _belongs(self, queue: Queue, address: str = "") -> None:
         """Make what a queue of this dialect counts on, where it is not there: its dead letters, its topic."""
-        session = self._session
-        dialect = session.dialect
+        dialect = self._dialect
         if dialect.dead_letters and queue.arguments.items() >= self._defaults(queue.name, {}).items():
             self._make_dead_letters()
         topic = virtual_topic(queue.name) if dialect.has_virtual_topics else address
         if topic and topic != queue.name:
-            exchange = session.vhost.exchanges[TOPIC_EXCHANGE]
-            if session.vhost.find_binding(exchange, queue, topic, {}) is None:
-                session.operations.bind_queue(queue.name, TOPIC_EXCHANGE, topic, {})
+            exchange = self._vhost.exchanges[TOPIC_EXCHANGE]
+            if self._vhost.find_binding(exchange, queue, topic, {}) is None:
+                self._operations.bind_queue(queue.name, TOPIC_EXCHANGE, topic, {})
 
     def _make_dead_letters(self) -> None:
         """They are the broker's, whatever this user may do."""
-        dialect, vhost = self._session.dialect, self._session.vhost
+        dialect, vhost = self._dialect, self._vhost
         names = [name for name in (dialect.dead_letters, dialect.expired_letters) if name]
         if all(name in vhost.queues for name in names) and (len(names) == 1 or BY_REASON in vhost.exchanges):
             return
@@ -229,10 +231,10 @@ class Declaring:
     # ------------------------------------------------------------------ queues of subscriptions and connections
 
     def _subscription_queue(self, destination: Destination, headers: Mapping[str, str]) -> tuple[Queue, str]:
-        operations = self._session.operations
+        operations = self._operations
         # Nothing is to be left behind when the exchange is not there.
         operations.find_exchange(destination.exchange)
-        durable = durable_name(destination, headers, self._session.client_id)
+        durable = durable_name(destination, headers, self._client_id)
         name = durable or headers.get("x-queue-name") or SUBSCRIPTION_PREFIX + token_urlsafe(16)
         arguments = arguments_of(headers)
         arguments.pop("x-consumer-timeout", None)
@@ -249,17 +251,9 @@ class Declaring:
         operations.bind_queue(queue.name, destination.exchange, destination.routing_key, {})
         return queue, durable
 
-    def temporary_queue(self, destination: Destination, *, replies: bool = True) -> str:
-        """The name of the client's temporary queue, made when it is first named.
-
-        ``replies``: it stands in a reply-to, so that what comes to it is delivered if the dialect has it so.
-        """
-        session = self._session
-        own_name = destination.routing_key
+    def temporary_queue(self, own_name: str) -> str:
+        """The name of the temporary queue that the client calls so, made when it is first named. Raises BrokerError."""
         name = self._temporary.get(own_name)
-        if name is None or name not in session.vhost.queues:
-            queue = session.operations.declare_queue("", exclusive=True)
-            name = self._temporary[own_name] = queue.name
-        if replies and session.dialect.subscribes_to_replies:
-            session.subscribing.subscribe_to_replies(destination, session.vhost.queues[name])
+        if name is None or name not in self._vhost.queues:
+            name = self._temporary[own_name] = self._operations.declare_queue("", exclusive=True).name
         return name

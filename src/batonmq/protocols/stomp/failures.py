@@ -12,6 +12,7 @@ from batonmq.errors import (
     ResourceLocked,
     Unsupported,
 )
+from batonmq.protocols.sessions.failures import ClientFailure
 
 __all__ = ["StompFailure", "as_failure", "missing"]
 
@@ -27,7 +28,7 @@ _NAMES: dict[type[BrokerError], str] = {
 }
 
 
-class StompFailure(Exception):
+class StompFailure(ClientFailure):
     """The client broke the protocol, or asked for what it cannot have."""
 
     def __init__(

@@ -3,75 +3,77 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from batonmq.errors import BrokerError
 from batonmq.protocols.stomp.composites import matches
 from batonmq.protocols.stomp.destinations import QUEUE, Destination, shown_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from batonmq.broker import Queue
-    from batonmq.protocols.stomp.session import StompSession
-    from batonmq.protocols.stomp.subscriptions import Subscription
+    from batonmq.broker.vhosts.vhost import VirtualHost
+    from batonmq.protocols.stomp.consuming import Consuming
+    from batonmq.protocols.stomp.dialects import Dialect
+    from batonmq.protocols.stomp.subscribe_request import SubscribeRequest
+    from batonmq.protocols.stomp.subscription import Subscription
 
 __all__ = ["Group"]
 
-Consume: TypeAlias = "Callable[[Destination, str, str], Subscription]"
-"""Subscribes to the queue of a name; with its name once more if it belongs to a durable subscription."""
-
 
 class Group:
-    """See the module. Each of its subscriptions has the prefetch that was asked for."""
+    """The subscriptions that one SUBSCRIBE made. Each of them has the prefetch that was asked for."""
 
-    __slots__ = ("_consume", "_patterns", "destination", "id", "members", "session")
+    __slots__ = ("_consuming", "_dialect", "_members", "_patterns", "_request", "_vhost", "destination", "id")
 
-    def __init__(
-        self, session: StompSession, text: str, shown_id: str | None, patterns: list[Destination], consume: Consume
-    ) -> None:
-        """``text`` is the destination as the client wrote it; ``patterns`` are the parts of it that have wildcards."""
-        self.session = session
-        self.destination = Destination(text, QUEUE, "", text)
-        self.id = shown_id
-        self.members: list[Subscription] = []
-        self._patterns = patterns
-        self._consume = consume
+    def __init__(self, consuming: Consuming, vhost: VirtualHost, dialect: Dialect, request: SubscribeRequest) -> None:
+        self.destination = Destination(request.text, QUEUE, "", request.text)
+        self.id = request.id
+        self._consuming = consuming
+        self._vhost = vhost
+        self._dialect = dialect
+        self._request = request
+        self._patterns = [each.routing_key for each in request.destinations if each.is_pattern]
+        self._members: list[Subscription] = []
 
     def start(self, found: list[tuple[Destination, Queue, str]]) -> None:
-        """Subscribe to these, to all queues that match, and to each that is made later. Raises BrokerError."""
+        """Subscribe to these, to all queues that match, and to each that is made later. Raises BrokerError.
+
+        ``found``: of each a destination, its queue, and its name again if it belongs to a durable subscription.
+        """
         for destination, queue, durable in found:
             self._add(destination, queue.name, durable)
         if self._patterns:
-            vhost = self.session.vhost
-            for queue in list(vhost.queues.values()):
+            for queue in list(self._vhost.queues.values()):
                 self._look_at(queue)
-            vhost.on_queue[self] = self._look_at
+            self._vhost.on_queue[self] = self._look_at
 
     def _add(self, destination: Destination, name: str, durable: str) -> None:
-        if all(member.queue.name != name for member in self.members):
-            member = self._consume(destination, name, durable)
-            member.group = self
-            self.members.append(member)
+        if all(member.queue.name != name for member in self._members):
+            self._members.append(self._consuming.consume(self._request, destination, name, durable, group=self))
 
     def _look_at(self, queue: Queue) -> None:
         """Does a pattern mean this queue? What another has for himself, or this user may not read, is left out."""
         name = queue.name
         if queue.owner is not None or name.startswith("amq."):
             return
-        if any(matches(pattern.routing_key, name) for pattern in self._patterns):
+        if any(matches(pattern, name) for pattern in self._patterns):
             with suppress(BrokerError):
-                self._add(Destination(shown_address("", name, self.session.dialect), QUEUE, "", name), name, "")
+                self._add(Destination(shown_address("", name, self._dialect), QUEUE, "", name), name, "")
+
+    def remove(self, member: Subscription) -> None:
+        """The broker ended it."""
+        if member in self._members:
+            self._members.remove(member)
 
     def offer(self) -> None:
         """There may be room again."""
-        for member in list(self.members):
+        for member in list(self._members):
             member.offer()
 
     def stop(self) -> list[Subscription]:
         """No more deliveries, and no more queues. Tells what it had, and keeps none of it."""
-        self.session.vhost.on_queue.pop(self, None)
-        members, self.members = self.members, []
+        self._vhost.on_queue.pop(self, None)
+        members, self._members = self._members, []
         for member in members:
             member.stop()
         return members

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batonmq.protocols.stomp.codec import V12, escape, header_lines, octets
+from batonmq.protocols.stomp.codec import V12, encode_frame, escape, header_lines, octets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["message_template", "receipt_frame"]
+__all__ = ["error_frame", "message_template", "receipt_frame"]
 
 _BODY: Final = b"content-length:%d\n\n%b\0\n"
 # Takes the length as well, and shows nothing of it.
@@ -37,3 +37,13 @@ def message_template(
 def receipt_frame(receipt: str, version: str) -> bytes:
     """RECEIPT."""
     return b"RECEIPT\nreceipt-id:%b\n\n\0\n" % octets(escape(receipt, version), version)
+
+
+def error_frame(
+    message: str, text: str, headers: Iterable[tuple[str, str]], receipt: str | None, version: str
+) -> bytes:
+    """ERROR: a message of few words, a text that says more, further headers, the receipt that it answers if any."""
+    shown = [("message", message), ("content-type", "text/plain"), ("version", "1.0,1.1,1.2"), *headers]
+    if receipt is not None:
+        shown.append(("receipt-id", receipt))
+    return encode_frame("ERROR", shown, octets(text, version), version)

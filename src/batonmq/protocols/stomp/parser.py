@@ -34,7 +34,7 @@ NUL: Final = 2
 
 
 class FrameParser:
-    """See the module. One for each connection."""
+    """Finds frames in what one connection brings."""
 
     __slots__ = (
         "_heads",
@@ -208,8 +208,8 @@ class FrameParser:
         heads = self._heads if length is None else self._sized_heads
         known = heads.get(block)
         if known is None:
-            known = self._new_head(heads, block, (length is not None) + (receipt is not None))
-            known.is_sized = length is not None or "content-length" in known.headers
+            cut = (length is not None) + (receipt is not None)
+            known = self._new_head(heads, block, cut, is_sized=length is not None)
         text = None if receipt is None else self._text(receipt, block)
         size = None if length is None else length.decode(errors="replace")
         if self.version == V10:
@@ -220,12 +220,12 @@ class FrameParser:
                 text = known.headers.get("receipt")
         return known, self._length(size), text
 
-    def _new_head(self, heads: dict[bytes, Head], block: bytes, cut: int) -> Head:
+    def _new_head(self, heads: dict[bytes, Head], block: bytes, cut: int, *, is_sized: bool) -> Head:
         """The head of a SEND from whose headers so many were cut. Raises FrameError."""
         count = block.count(b"\n") + cut
         if count > self.max_headers:
             raise FrameError(f"more than {self.max_headers} headers")
-        head = parse_head(block, self.version, self.max_headers)
+        head = parse_head(block, self.version, self.max_headers, is_sized=is_sized)
         # What is kept has room for both that are cut.
         if len(block) <= CACHED_OCTETS and count + 2 <= self.max_headers:
             if len(heads) >= CACHED_HEADS:

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
+from batonmq.protocols.sessions.unconfirmed import Unconfirmed
 from batonmq.protocols.stomp.failures import StompFailure
 from batonmq.protocols.stomp.messages import receipt_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from batonmq.errors import StoreError
-    from batonmq.protocols.stomp.session import StompSession
+    from batonmq.protocols.sessions.link import Link
+    from batonmq.protocols.stomp.parser import Event
 
 __all__ = ["Receipts"]
 
 
 class Receipts:
-    """What a session's client waits for."""
+    """What one client waits for."""
 
-    __slots__ = ("_session", "_stored_batch", "_waiting")
+    __slots__ = ("_link", "_stored_batch", "_version", "_waiting")
 
-    def __init__(self, session: StompSession) -> None:
-        self._session = session
-        # The batch of the store that each waits for, and the receipt; the eldest first.
-        self._waiting: deque[tuple[int, str]] = deque()
-        # The last batch that a message of this client is in, receipt or not; 0: none.
+    def __init__(self, link: Link[Event], version: str) -> None:
+        self._link = link
+        self._version = version
+        # Receipts, and how many messages are confirmed by them.
+        self._waiting: Unconfirmed[tuple[Sequence[str], int]] = Unconfirmed()
+        # The last batch of the store that a message of this client is in, receipt or not; 0: none.
         self._stored_batch = 0
 
     @property
@@ -32,51 +36,55 @@ class Receipts:
         """Does anything of this client's wait for the store?"""
         return self._stored_batch > 0
 
-    def answer(self, receipt: str | None) -> None:
-        """It is done."""
-        if receipt is not None:
-            self._session.send(receipt_frame(receipt, self._session.version))
+    def answer(self, *receipts: str | None, messages: int = 0) -> None:
+        """It is done; None asked for no receipt. ``messages``: so many are confirmed by it."""
+        self._say([(receipts, messages)])
 
     def answer_stored(self, receipt: str | None) -> None:
-        """It is done, and what it changed is on its way to the disk."""
+        """It is done, and what it changed may be on its way to the disk, for which the receipt waits."""
         if receipt is None:
             return
-        if self._session.broker.store.has_work():
+        if self._link.broker.store.has_work():
             self.answer_after([receipt])
         else:
             self.answer(receipt)
 
-    def answer_after(self, receipts: list[str]) -> None:
-        """When what was collected so far is on the disk."""
-        session = self._session
-        batch = self._stored_batch = session.broker.store.batch
-        self._waiting += [(batch, receipt) for receipt in receipts]
-        session.gate.await_commit()
+    def answer_after(self, receipts: Sequence[str], *, messages: int = 0) -> None:
+        """Answer when all that was collected so far is on the disk. ``messages``: so many are confirmed by it."""
+        batch = self._stored_batch = self._link.broker.store.batch
+        if receipts:
+            self._waiting.add(batch, (receipts, messages))
+        self._link.barrier.await_commit()
 
     def batch_committed(self, batch: int) -> None:
         """Everything up to this batch is on the disk."""
-        session = self._session
-        waiting = self._waiting
-        version = session.version
-        if waiting and waiting[0][0] <= batch:
-            frames = []
-            while waiting and waiting[0][0] <= batch:
-                frames.append(receipt_frame(waiting.popleft()[1], version))
-            session.send(b"".join(frames))
+        if self._waiting:
+            self._say(self._waiting.take(batch))
         self._look_further(batch)
 
-    def batch_failed(self, batch: int, error: StoreError) -> None:
-        """Nothing of what waits for these batches is kept: the client has to send it again."""
-        lost = [receipt for needed, receipt in self._waiting if needed <= batch]
+    def batch_failed(self, batch: int, error: StoreError) -> tuple[StompFailure, str | None] | None:
+        """What waits for these batches is not kept: the client has to send it again.
+
+        Tells the failure and the receipt that it answers, if any; None: nothing of this client's was lost.
+        """
+        lost = self._waiting.take(batch)
         had_messages = self._stored_batch > 0
-        self._waiting = deque(entry for entry in self._waiting if entry[0] > batch)
         self._look_further(batch)
-        if had_messages:
-            failure = StompFailure("Store failure", f"it could not be kept: {error.reason}", fatal=True)
-            self._session.fail(failure, lost[0] if lost else None)
+        if not had_messages:
+            return None
+        self._link.counts.add_refused(sum(messages for _, messages in lost))
+        failure = StompFailure("Store failure", f"it could not be kept: {error.reason}", fatal=True)
+        return failure, lost[0][0][0] if lost else None
 
     def _look_further(self, batch: int) -> None:
         if self._stored_batch > batch:
-            self._session.gate.await_commit()
+            self._link.barrier.await_commit()
         else:
             self._stored_batch = 0
+
+    def _say(self, done: Sequence[tuple[Sequence[str | None], int]]) -> None:
+        version = self._version
+        frames = [receipt_frame(each, version) for receipts, _ in done for each in receipts if each is not None]
+        if frames:
+            self._link.output.send(b"".join(frames))
+            self._link.counts.add_confirmed(sum(messages for _, messages in done))

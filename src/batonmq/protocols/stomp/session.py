@@ -1,49 +1,39 @@
-"""The server's side of one STOMP connection: log-in, frames one after the other, receipts, heart-beats, the end.
+"""The server's side of one STOMP connection: log-in, frames one after the other, heart-beats, the end.
 
     AWAIT_CONNECT -> AUTHENTICATING -> OPEN -> ENDING -> CLOSED
 
-Bytes become frames in ``FrameParser``; ``commands`` says who does what they ask for. What is sent is collected in
-``output`` until the server takes it at the end of its turn.
+Bytes become frames in ``FrameParser``; ``Commands`` has who does what they ask for. What is said is collected in the
+output until the server takes it at the end of its turn.
 """
 
 from __future__ import annotations
 
-import logging
 import secrets
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
+from batonmq.broker import Operations
 from batonmq.errors import BrokerError, StoreError
-from batonmq.protocols.sessions.backlog import OUTPUT_MAX, QUICK, Backlog
-from batonmq.protocols.sessions.commit_gate import CommitGate
-from batonmq.protocols.sessions.connection_log import ConnectionLog
-from batonmq.protocols.sessions.counts import MessageCounts
-from batonmq.protocols.stomp.acknowledging import Acknowledging
-from batonmq.protocols.stomp.codec import V10, Head, encode_frame, octets
-from batonmq.protocols.stomp.commands import CONNECTS, handle
-from batonmq.protocols.stomp.connecting import Connecting
-from batonmq.protocols.stomp.declaring import Declaring
+from batonmq.protocols.sessions.link import Link
+from batonmq.protocols.stomp.codec import V10, Head, encode_frame
+from batonmq.protocols.stomp.commands import CONNECTS, Commands
+from batonmq.protocols.stomp.connecting import LogIn, agreed_version
+from batonmq.protocols.stomp.errors import Errors
 from batonmq.protocols.stomp.failures import StompFailure, as_failure
+from batonmq.protocols.stomp.messages import error_frame, receipt_frame
 from batonmq.protocols.stomp.parser import ERROR, FrameParser
-from batonmq.protocols.stomp.receipts import Receipts
-from batonmq.protocols.stomp.sending import Sending
 from batonmq.protocols.stomp.settings import StompSettings
-from batonmq.protocols.stomp.subscribing import Subscribing
-from batonmq.protocols.stomp.transactions import Transactions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from batonmq.broker import Broker, Operations, Share, User
+    from batonmq.broker import Broker, User
     from batonmq.broker.model.access import LogInAnswer
-    from batonmq.broker.vhosts.vhost import VirtualHost
+    from batonmq.protocols.sessions.failures import ClientFailure
+    from batonmq.protocols.sessions.host import Host
     from batonmq.protocols.stomp.parser import Event
 
-__all__ = ["Host", "StompSession"]
+__all__ = ["StompSession"]
 
-log = logging.getLogger("batonmq.stomp")
-
-# Deliveries stop while so many bytes wait to be written to the client.
-UNSENT_MAX: Final = 512 << 10
 QUICK_FRAMES: Final = frozenset({"SEND", "ACK", "NACK"})
 
 AWAIT_CONNECT: Final = 0
@@ -54,380 +44,321 @@ ENDING: Final = 3
 CLOSED: Final = 4
 
 
-# What a session is put together of; each knows the session.
-PARTS: Final = (
-    "acknowledging",
-    "connecting",
-    "declaring",
-    "operations",
-    "receipts",
-    "sending",
-    "subscribing",
-    "transactions",
-)
-
-
-class Host(Protocol):
-    """The server, as one session sees it."""
-
-    @property
-    def peer(self) -> str: ...
-    @property
-    def is_loopback(self) -> bool: ...
-    def wake(self) -> None: ...
-    def resume(self) -> None: ...
-    def authenticate(self, user: str, password: str, callback: Callable[[LogInAnswer], None]) -> None: ...
-
-
 class StompSession:
-    """See the module. ``output``, ``finished`` and ``suspended`` are the server's to read."""
+    """One connection. ``output``, ``finished`` and ``suspended`` are the server's to read."""
 
     def __init__(self, broker: Broker, host: Host, settings: StompSettings | None = None) -> None:
-        self.broker = broker
-        self.host = host
-        self.settings = settings or StompSettings()
-        self.dialect = self.settings.dialect
-        self.output: list[bytes] = []
-        self.counts = MessageCounts()
-        self.finished = False
-        self.suspended = False
-        self.state = AWAIT_CONNECT
-        # Begins the ids of what is delivered on this connection; without the dots that follow in them.
-        self.id = secrets.token_urlsafe(9)
-        self.version = V10
-        self.client_id = ""
-        self.user: User
-        self.vhost: VirtualHost
-        self.operations: Operations
-        # Numbers deliveries, over all subscriptions.
-        self.last_tag = 0
-        # Bytes that were said since the output was last taken; 0 as the most there may be: the socket takes no more.
-        self.unsent = 0
-        self.unsent_max = UNSENT_MAX
-        # Seconds; 0: none are sent, none expected.
-        self.beat_out = self.beat_in = 0.0
+        self._settings = settings = settings or StompSettings()
+        self._link: Link[Event] = Link(broker, host, self)
+        self._errors = Errors(self)
+        self._parser = FrameParser(
+            max_headers=settings.max_headers, max_head=settings.max_head, max_body=settings.max_body
+        )
+        self._state = AWAIT_CONNECT
+        self._version = V10
+        # Octets that came before the log-in.
+        self._received = 0
+        # From CONNECTED on.
+        self._commands: Commands | None = None
         # What is said last; and the receipt of a DISCONNECT, which an ERROR instead of it names.
         self._last_words = b""
         self._last_receipt: str | None = None
         self._has_failed = False
-        self.gate = CommitGate(broker, self)
-        self.connecting = Connecting(self)
-        self.declaring = Declaring(self)
-        self.sending = Sending(self)
-        self.receipts = Receipts(self)
-        self.subscribing = Subscribing(self)
-        self.acknowledging = Acknowledging(self)
-        self.transactions = Transactions(self)
-        settings = self.settings
-        self._parser = FrameParser(
-            max_headers=settings.max_headers, max_head=settings.max_head, max_body=settings.max_body
-        )
-        self.backlog: Backlog[Event] = Backlog(broker.turn_time)
-        self._numbers = 0
-        self._received = 0
-        self.journal = ConnectionLog(host.peer, broker.clock)
-        self._started = broker.clock.monotonic()
-        self._heard = self._said = self._started
-        self._has_heard = False
+        self.id = secrets.token_urlsafe(9)
+        """Begins the ids of what is delivered on this connection; without the dots that follow in them."""
+        self.output = self._link.output.chunks
+        self.counts = self._link.counts
 
-    # ------------------------------------------------------------------ bytes in
-
-    def receive(self, data: bytes) -> None:
-        """Bytes from the client, in any pieces."""
-        self._has_heard = True
-        if self.state >= ENDING:
-            return
-        if self.state < OPEN:
-            self._received += len(data)
-            if self._received > self.settings.max_before_login:
-                most = self.settings.max_before_login
-                self.fail(StompFailure("Frame too large", f"more than {most} octets before the log-in"), None)
-                return
-        self.backlog.take(self, self._parser.feed(data))
+    # ------------------------------------------------------------------ what the server asks
 
     @property
-    def is_open(self) -> bool:
-        """Is it logged in, and not at its end?"""
-        return self.state == OPEN
+    def finished(self) -> bool:
+        """Is nothing more to be said?"""
+        return self._link.output.finished
 
     @property
-    def is_authenticating(self) -> bool:
-        """Is the password being checked?"""
-        return self.state == AUTHENTICATING
-
-    def opened(self) -> None:
-        """The log-in is done and the version agreed on: take what followed the CONNECT."""
-        self.state = OPEN
-        # The check of the password took what time it took.
-        self._heard = self._said = self.broker.clock.monotonic()
-        self._parser.resume(self.version)
-        self.backlog.put_off(self._parser.feed(b""))
-
-    def process(self, events: list[Event], share: Share) -> int:
-        """Do what these ask for. See ``Working``."""
-        at = 0
-        end = len(events)
-        quick = QUICK
-        while at < end:
-            head, receipt, body = events[at]
-            try:
-                if head.command == "SEND" and self.state == OPEN:
-                    at = self.sending.take(events, at)
-                elif head.command == ERROR:
-                    raise StompFailure("Bad frame", body.decode(), fatal=True)
-                else:
-                    self._obey(head, receipt)
-            except StompFailure as failure:
-                self.fail(failure, _receipt_of(events[at]))
-            except BrokerError as error:
-                self.fail(as_failure(error), _receipt_of(events[at]))
-            except StoreError as error:
-                self.fail(StompFailure("Store failure", error.reason, fatal=True), _receipt_of(events[at]))
-            except Exception:
-                log.exception("%s: a fault of the broker's own ended the connection", self.host.peer)
-                detail = "a fault of the broker's own; see its log"
-                self.fail(StompFailure("Internal error", detail, fatal=True), _receipt_of(events[at]))
-            at += 1
-            if self.state >= ENDING:
-                # What follows is not looked at.
-                return end
-            if self.suspended or self.unsent >= OUTPUT_MAX:
-                break
-            quick -= 1
-            if not quick or head.command not in QUICK_FRAMES:
-                if share.is_used():
-                    break
-                quick = QUICK
-        if self.state == OPEN and self.broker.store.has_work():
-            self.host.wake()
-        return at
-
-    def _obey(self, head: Head, receipt: str | None) -> None:
-        """A frame that is no plain SEND. Raises StompFailure, BrokerError, StoreError."""
-        if self.state != OPEN:
-            if head.command not in CONNECTS:
-                raise StompFailure("Illegal command", "You must log in using CONNECT first", bare=True)
-            self.state = AUTHENTICATING
-            self.connecting.connect(head)
-            return
-        if self.broker.is_touched:
-            self.broker.dispatch_touched()
-        handle(self, head, receipt)
-
-    def is_ahead(self) -> bool:
-        """See ``Pace``: judged by the queue of the last SEND."""
-        route, self.sending.last_route = self.sending.last_route, None
-        return route is not None and route.queue is not None and route.queue.flow_control.is_behind()
-
-    def new_number(self) -> int:
-        """For a subscription, in the ids of its deliveries."""
-        self._numbers += 1
-        return self._numbers
-
-    # ------------------------------------------------------------------ bytes out
-
-    def send(self, data: bytes) -> None:
-        """Send bytes at the end of the turn."""
-        if not self.output:
-            self.host.wake()
-        self.output.append(data)
-        self.unsent += len(data)
-
-    def send_frame(self, command: str, headers: list[tuple[str, str]], body: bytes = b"") -> None:
-        """Send a frame at the end of the turn."""
-        self.send(encode_frame(command, headers, body, self.version))
-
-    def turn_ended(self) -> None:
-        """The output is about to be taken."""
-        if self.output:
-            self._said = 0.0
-        if self.unsent:
-            was_full = self.unsent >= self.unsent_max
-            self.unsent = 0
-            if was_full:
-                self.subscribing.offer()
-                if self.unsent:
-                    # A browser has filled it again; there is to be another turn after this one.
-                    self.host.wake()
-
-    def writable(self, is_writable: bool) -> None:
-        """Does the client read what is sent to it? Deliveries wait while it does not."""
-        self.unsent_max = UNSENT_MAX if is_writable else 0
-        if is_writable:
-            self.subscribing.offer()
-        else:
-            self.subscribing.withdraw()
-
-    # ------------------------------------------------------------------ the store
+    def suspended(self) -> bool:
+        """Does it wait for the store, or for a log-in?"""
+        return self._link.intake.suspended
 
     @property
     def is_held(self) -> bool:
         """Does the output wait until the store has noted what is being delivered in it?"""
-        return self.gate.is_held
-
-    @property
-    def is_over(self) -> bool:
-        """Is there nobody left to talk to, and nothing that a failure of the store would have to undo?"""
-        return self.state == CLOSED and not self.transactions.are_committing
-
-    def wake(self) -> None:
-        """See ``Gated``."""
-        self.host.wake()
+        return self._link.barrier.is_held
 
     @property
     def has_backlog(self) -> bool:
         """Is there anything that the client has asked for, and that waits?"""
-        return bool(self.backlog)
-
-    def batch_committed(self, batch: int) -> None:
-        """See ``Gated``."""
-        self.receipts.batch_committed(batch)
-
-    def batch_failed(self, batch: int, error: StoreError) -> None:
-        """See ``Gated``."""
-        self.receipts.batch_failed(batch, error)
+        return bool(self._link.intake)
 
     def go_on(self) -> None:
-        """Take up what waited while the session was suspended."""
-        if self.suspended:
+        """Take up what waits."""
+        self._link.intake.go_on(self)
+
+    def is_ahead(self) -> bool:
+        """Does the client publish faster than consumers that are at work take it?"""
+        return self._link.intake.is_ahead()
+
+    def turn_ended(self) -> None:
+        """The output is about to be taken."""
+        if self._link.turn_ended() and self._commands is not None:
+            self._commands.subscriptions.offer()
+            if self._link.output.unsent:
+                # A browser has filled it again; there is to be another turn after this one.
+                self._link.output.wake()
+
+    def writable(self, is_writable: bool) -> None:
+        """Does the client read what is sent to it? Deliveries wait while it does not."""
+        self._link.output.writable(is_writable)
+        if self._commands is None:
             return
-        # What waits has been heard: the client is not read from meanwhile.
-        self._has_heard = True
-        self.backlog.go_on(self)
-        if not self.suspended:
-            self.host.resume()
+        if is_writable:
+            self._commands.subscriptions.offer()
+        else:
+            self._commands.subscriptions.withdraw()
+
+    def tick(self, now: float) -> None:
+        """Heart-beats both ways (STOMP 1.2 "Heart-beating"), and an end to what does not move."""
+        link = self._link
+        beats = link.heartbeats
+        beats.tick(now, is_suspended=self.suspended)
+        if self._state < OPEN:
+            if beats.age(now) >= self._settings.handshake_timeout:
+                link.log.closed("no CONNECT in time")
+                self._end()
+        elif self._state == OPEN:
+            silence = beats.silence(now)
+            if silence:
+                detail = f"nothing was heard for {silence:.1f} s, twice the heart-beats that were agreed on"
+                self.fail(StompFailure("Heart-beat missed", detail, fatal=True))
+            elif beats.is_due(now):
+                link.output.send(b"\n")
+
+    def users_changed(self, find: Callable[[str], User | None]) -> None:
+        """Rights have changed: the user keeps his subscriptions, and is refused what he may not do any more."""
+        if self._state != OPEN or self._commands is None:
+            return
+        operations = self._commands.operations
+        user = find(operations.user.name)
+        if user is None:
+            detail = f"user '{operations.user.name}' is deleted"
+            self.fail(StompFailure("Connection closed", detail, fatal=True, expected=True))
+        else:
+            operations.change_user(user)
+
+    def shutdown(self, reason: str) -> None:
+        """The broker stops."""
+        if self._state == OPEN:
+            self.fail(StompFailure("Server shutting down", reason, fatal=True, expected=True))
+        elif self._state < OPEN:
+            self._end()
+
+    def connection_lost(self, *, in_order: bool = False) -> None:
+        """The socket is gone; ``in_order``: what carried it was closed as it should."""
+        self._link.log.lost(in_order=in_order)
+        try:
+            if self._state == OPEN:
+                self._release()
+        finally:
+            self._state = CLOSED
+            self._link.lost()
+
+    # ------------------------------------------------------------------ what the store has done
+
+    def batch_committed(self, batch: int) -> None:
+        """All batches up to this number are durable."""
+        if self._commands is not None:
+            self._commands.receipts.batch_committed(batch)
+
+    def batch_failed(self, batch: int, error: StoreError) -> None:
+        """Those up to this number that were not committed before are not kept."""
+        if self._commands is not None:
+            lost = self._commands.receipts.batch_failed(batch, error)
+            if lost is not None:
+                self.fail(*lost)
+
+    def come_apart(self) -> None:
+        """The connection is gone: no part knows the session any more."""
+        self._errors.part()
+
+    # ------------------------------------------------------------------ what comes in
+
+    def receive(self, data: bytes) -> None:
+        """Bytes from the client, in any pieces."""
+        self._link.heartbeats.heard()
+        if self._state >= ENDING:
+            return
+        if self._state < OPEN:
+            self._received += len(data)
+            most = self._settings.max_before_login
+            if self._received > most:
+                self.fail(StompFailure("Frame too large", f"more than {most} octets before the log-in"))
+                return
+        self._link.intake.take(self, self._parser.feed(data))
+
+    def take(self, events: list[Event], at: int) -> int:
+        """Do what a frame asks for, or a run of SENDs; tells where the next frame is. Raises as ``Requests`` has it."""
+        head, receipt, body = events[at]
+        commands = self._commands
+        if commands is not None and head.command == "SEND":
+            return commands.sending.take(events, at)
+        if head.command == ERROR:
+            # What the parser could make nothing of.
+            raise StompFailure("Bad frame", body.decode(), fatal=True)
+        if commands is None:
+            self._connect(head)
+            return at + 1
+        broker = self._link.broker
+        if broker.is_touched:
+            broker.dispatch_touched()
+        if head.command == "DISCONNECT":
+            self._disconnect(commands, receipt)
+        else:
+            commands.handle(head, receipt)
+        return at + 1
+
+    def is_quick(self, event: Event) -> bool:
+        """Is it mostly done in some microseconds?"""
+        return event[0].command in QUICK_FRAMES
+
+    def refuse(self, event: Event, error: ClientFailure | BrokerError | StoreError) -> None:
+        """What is wrong with a frame is answered by an ERROR."""
+        if isinstance(error, StompFailure):
+            failure = error
+        elif isinstance(error, StoreError):
+            failure = StompFailure("Store failure", error.reason, fatal=True)
+        else:
+            assert isinstance(error, BrokerError)
+            failure = as_failure(error)
+        self.fail(failure, event[1])
+
+    def broken(self, event: Event) -> None:
+        """A fault of the broker's own ends the connection."""
+        self.fail(StompFailure("Internal error", "a fault of the broker's own; see its log", fatal=True), event[1])
+
+    # ------------------------------------------------------------------ the log-in
+
+    def _connect(self, head: Head) -> None:
+        """Raises StompFailure."""
+        if head.command not in CONNECTS:
+            raise StompFailure("Illegal command", "You must log in using CONNECT first", bare=True)
+        self._state = AUTHENTICATING
+        self._version = agreed_version(head.headers)
+        log_in = LogIn(head.headers, self._version, self._settings)
+        self._link.intake.suspend()
+        self._authenticate(log_in)
+
+    def _authenticate(self, log_in: LogIn) -> None:
+        host = self._link.host
+        host.authenticate(log_in.user, log_in.passcode, lambda answer: self._authenticated(log_in, answer))
+
+    def _authenticated(self, log_in: LogIn, answer: LogInAnswer) -> None:
+        """The password has been checked."""
+        if self._state != AUTHENTICATING:
+            return
+        if answer is None and log_in.unescape_passcode():
+            self._authenticate(log_in)
+            return
+        self._link.intake.resume()
+        try:
+            self._open(log_in, answer)
+        except StompFailure as failure:
+            self.fail(failure)
+        self.go_on()
+
+    def _open(self, log_in: LogIn, answer: LogInAnswer) -> None:
+        """Raises StompFailure."""
+        link = self._link
+        user, vhost = log_in.open(answer, link.broker.vhosts)
+        terms = log_in.terms(self.id)
+        operations = Operations(vhost, user, link, barrier=link.barrier)
+        self._commands = Commands(link, terms, operations, self._errors)
+        self._state = OPEN
+        # Twice the interval: what is under way counts for the client.
+        beat = log_in.beat_out
+        link.heartbeats.agree(silence_max=2 * log_in.beat_in, interval=max(beat / 2, beat - 0.5))
+        # The check of the password took what time it took.
+        link.heartbeats.begin(link.broker.clock.monotonic())
+        self._parse_on(self._version)
+        link.output.send(encode_frame("CONNECTED", log_in.answer(self.id)))
+        link.log.logged_in(user.name, vhost.name, f"STOMP {self._version}", name=terms.client_id)
+
+    def _parse_on(self, version: str | None) -> None:
+        """What followed the CONNECT waits to be done."""
+        self._parser.resume(version)
+        self._link.intake.put_off(self._parser.feed(b""))
 
     # ------------------------------------------------------------------ errors and the end
 
-    def fail(self, failure: StompFailure, receipt: str | None, headers: list[tuple[str, str]] | None = None) -> None:
+    def fail(self, failure: StompFailure, receipt: str | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
         """An ERROR; the connection ends with it where it must, or where the dialect has it so."""
-        if self.state == CLOSED or self._has_failed:
+        if self._state == CLOSED or self._has_failed:
             return
         if receipt is None:
             receipt = self._last_receipt
-        shown = [("message", failure.message), ("content-type", "text/plain"), ("version", "1.0,1.1,1.2")]
-        shown += headers or []
-        if receipt is not None:
-            shown.append(("receipt-id", receipt))
-        frame = encode_frame("ERROR", shown, octets(failure.body, self.version), self.version)
+        frame = error_frame(failure.message, failure.body, headers, receipt, self._version)
+        text = f"{failure.message}: {failure.detail}"
         if not failure.fatal and self._goes_on():
-            self.journal.failed(f"{failure.message}: {failure.detail}")
-            self.send(frame)
+            self._link.log.failed(text)
+            self._link.output.send(frame)
             return
         if failure.expected:
-            self.journal.ended(f"{failure.message}: {failure.detail}")
+            self._link.log.ended(text)
         else:
-            self.journal.closed(f"{failure.message}: {failure.detail}")
+            self._link.log.closed(text)
         self._has_failed = True
-        if self.state == ENDING:
+        if self._state == ENDING:
             # What its receipt would have promised does not hold.
             self._last_words = frame
         else:
-            self.end(frame)
+            self._end(frame)
 
     def _goes_on(self) -> bool:
         """Does an ERROR leave the connection as it is? Before the log-in: back to where a CONNECT is waited for."""
-        if self.state == OPEN:
-            return not self.dialect.closes_on_error
-        if self.state > OPEN or not self.dialect.connects_again:
+        dialect = self._settings.dialect
+        if self._state == OPEN:
+            return not dialect.closes_on_error
+        if self._state > OPEN or not dialect.connects_again:
             return False
-        if self.state == AUTHENTICATING:
-            self.state = AWAIT_CONNECT
-            self._parser.resume(None)
-            self.backlog.put_off(self._parser.feed(b""))
+        if self._state == AUTHENTICATING:
+            self._state = AWAIT_CONNECT
+            self._parse_on(None)
         return True
 
-    def end(self, frame: bytes = b"", receipt: str | None = None) -> None:
+    def _disconnect(self, commands: Commands, receipt: str | None) -> None:
+        self._link.log.left()
+        # What follows is not looked at (STOMP 1.2 "DISCONNECT"); what was promised before is kept first.
+        if receipt is None:
+            self._end()
+            return
+        if self._link.broker.store.has_work():
+            # What was acknowledged is on its way to the disk too.
+            commands.receipts.answer_after([])
+        self._end(receipt_frame(receipt, self._version), receipt)
+
+    def _end(self, frame: bytes = b"", receipt: str | None = None) -> None:
         """Say what is owed when the store has it, then this, and close. ``receipt`` is the one in the frame."""
-        was_open = self.state == OPEN
-        self.state = ENDING
+        was_open = self._state == OPEN
+        self._state = ENDING
         self._last_words, self._last_receipt = frame, receipt
-        self.backlog.clear()
+        self._link.intake.close()
         if was_open:
             self._release()
-        if was_open and (self.receipts.are_owed or self.transactions.are_committing):
-            self.gate.wait_for_commit(self._finish, lambda _: self._finish())
+        if was_open and self._commands is not None and self._commands.are_owed:
+            self._link.barrier.wait_for_commit(self._finish, lambda _: self._finish())
         else:
             self._finish()
 
     def _finish(self) -> None:
-        if self.state == CLOSED:
+        if self._state == CLOSED:
             return
         if self._last_words:
-            self.send(self._last_words)
-        self.state = CLOSED
-        self.finished = True
-        self.suspended = False
-        self.host.wake()
-
-    def users_changed(self, find: Callable[[str], User | None]) -> None:
-        """Rights have changed: the user keeps his subscriptions, and is refused what he may not do any more."""
-        if self.state != OPEN:
-            return
-        user = find(self.user.name)
-        if user is None:
-            detail = f"user '{self.user.name}' is deleted"
-            self.fail(StompFailure("Connection closed", detail, fatal=True, expected=True), None)
-        else:
-            self.user = user
-            self.operations.change_user(user)
-
-    def shutdown(self, reason: str) -> None:
-        """The broker stops."""
-        if self.state == OPEN:
-            self.fail(StompFailure("Server shutting down", reason, fatal=True, expected=True), None)
-        elif self.state < OPEN:
-            self.end()
+            self._link.output.send(self._last_words)
+        self._state = CLOSED
+        self._link.intake.resume()
+        self._link.output.finish()
 
     def _release(self) -> None:
         """Give back everything that the connection holds."""
-        self.transactions.abort_all()
-        self.subscribing.release()
-        self.operations.release_owned()
-
-    def connection_lost(self, *, in_order: bool = False) -> None:
-        """The socket is gone; ``in_order``: what carried it was closed as it should."""
-        if in_order:
-            self.journal.left()
-        else:
-            self.journal.lost()
-        try:
-            if self.state == OPEN:
-                self._release()
-        finally:
-            self.state = CLOSED
-            self.finished = True
-            self.backlog.clear()
-            self.gate.leave()
-
-    def come_apart(self) -> None:
-        """See ``Gated``."""
-        for part in PARTS:
-            vars(self).pop(part, None)
-
-    def tick(self, now: float) -> None:
-        """Heart-beats both ways (STOMP 1.2 "Heart-beating"), and an end to what does not move."""
-        if self._has_heard or self.suspended:
-            # While it is suspended nobody reads what it sends.
-            self._has_heard = False
-            self._heard = now
-        if self._said == 0.0:
-            self._said = now
-        if self.state < OPEN:
-            if now - self._started >= self.settings.handshake_timeout:
-                self.journal.closed("no CONNECT in time")
-                self.end()
-            return
-        if self.state != OPEN:
-            return
-        # Twice the interval: what is under way counts for the client.
-        if self.beat_in and now - self._heard > 2 * self.beat_in:
-            detail = f"nothing was heard for {now - self._heard:.1f} s, twice the heart-beats that were agreed on"
-            self.fail(StompFailure("Heart-beat missed", detail, fatal=True), None)
-        elif self.beat_out and now - self._said >= max(self.beat_out / 2, self.beat_out - 0.5):
-            self._said = now
-            self.send(b"\n")
-
-
-def _receipt_of(event: Event) -> str | None:
-    return event[1]
+        if self._commands is not None:
+            self._commands.release()

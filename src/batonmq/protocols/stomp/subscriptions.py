@@ -1,259 +1,171 @@
-"""Subscriptions: consumers of a queue whose deliveries leave as MESSAGE frames, under prefetch."""
+"""What a connection is subscribed to."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
-from batonmq.broker import Consumer
-from batonmq.broker.features.expiry import NOW_OR_NEVER
-from batonmq.protocols.stomp.codec import V12
-from batonmq.protocols.stomp.destinations import BY_REASON, QUEUE, TOPIC_EXCHANGE, Destination, shown_address
-from batonmq.protocols.stomp.headers import is_text, shown_headers
-from batonmq.protocols.stomp.messages import message_template
+from batonmq.protocols.sessions.settling import requeue
+from batonmq.protocols.stomp.browsing import Browsing
+from batonmq.protocols.stomp.failures import StompFailure
+from batonmq.protocols.stomp.subscription import Subscription, Taken
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from batonmq.broker.routing.exchanges.base import Target
+    from batonmq.message import QueuedMessage
+    from batonmq.protocols.sessions.counts import MessageCounts
+    from batonmq.protocols.stomp.destinations import Destination
+    from batonmq.protocols.stomp.dialects import Dialect
+    from batonmq.protocols.stomp.errors import Errors
 
-    from batonmq.broker import Queue
-    from batonmq.broker.selectors.parser import MessageSelector
-    from batonmq.fields import FieldValue
-    from batonmq.message import Message, QueuedMessage
-    from batonmq.protocols.stomp.groups import Group
-    from batonmq.protocols.stomp.session import StompSession
-
-__all__ = ["AUTO", "CLIENT", "INDIVIDUAL", "MODES", "UNLIMITED", "Subscription", "Taken"]
-
-Taken: TypeAlias = "list[tuple[Subscription, int, QueuedMessage]]"
-"""Deliveries that are being settled: of which subscription, their numbers, the messages."""
-
-AUTO: Final = 0
-CLIENT: Final = 1
-INDIVIDUAL: Final = 2
-MODES: Final = {"auto": AUTO, "client": CLIENT, "client-individual": INDIVIDUAL}
-
-# What no limit amounts to.
-UNLIMITED: Final = 1 << 60
-# Templates that a subscription keeps: messages of so many kinds in turn cost no more than those of one.
-TEMPLATES: Final = 64
-# What a MESSAGE has beside its body, for the limit of what waits to be written.
-FRAME_OCTETS: Final = 128
+__all__ = ["Subscriptions"]
 
 
-class Subscription(Consumer):
-    """One SUBSCRIBE."""
+class Entry(Protocol):
+    """What one SUBSCRIBE has come to: a subscription, several, or a browser."""
 
-    __slots__ = (
-        "_exchange",
-        "_is_text",
-        "_prefix",
-        "_properties",
-        "_routing_key",
-        "_template",
-        "_templates",
-        "credit",
-        "destination",
-        "durable_queue",
-        "group",
-        "has_ack",
-        "id",
-        "is_implicit",
-        "is_over",
-        "mode",
-        "number",
-        "session",
-        "unsettled",
-        "window",
-    )
-
-    def __init__(
-        self,
-        session: StompSession,
-        queue: Queue,
-        key: str,
-        *,
-        shown_id: str | None,
-        destination: Destination,
-        mode: int,
-        prefetch: int,
-        window: int,
-        priority: int,
-        arguments: Mapping[str, FieldValue],
-        selector: MessageSelector | None,
-    ) -> None:
-        """``key`` tells it from the connection's others. ``prefetch`` and ``window`` (octets): 0 is no limit."""
-        super().__init__(queue, key, no_ack=mode == AUTO, priority=priority, arguments=arguments)
-        # What the broker hands over is what this selects; messages that it leaves are for others.
-        self.selector = selector
-        self.session = session
-        self.id = shown_id
-        self.destination = destination
-        self.mode = mode
-        # Made by a reply-to: nobody subscribed, and nobody can unsubscribe.
-        self.is_implicit = False
-        # Of several that one SUBSCRIBE made.
-        self.group: Group | None = None
-        # Ended, while something that it delivered may still be settled.
-        self.is_over = False
-        # Deleted with an UNSUBSCRIBE that says so.
-        self.durable_queue = ""
-        # How many more messages, and octets, it takes before it must settle some.
-        self.credit = prefetch or UNLIMITED
-        self.window = window or UNLIMITED
-        self.number = session.new_number()
-        # What was delivered and not settled, by the number in its ids; the eldest first.
-        self.unsettled: dict[int, QueuedMessage] = {}
-        self.has_ack = mode != AUTO and session.version == V12
-        self._prefix = f"{session.id}.{self.number}."
-        self._templates: dict[tuple[bytes, str, str], tuple[bytes, bool]] = {}
-        self._template = b""
-        self._is_text = False
-        self._properties: object = None
-        self._exchange = self._routing_key = ""
-
-    # ------------------------------------------------------------------ deliveries
-
-    def deliver(self, queued: QueuedMessage) -> bool:
-        self.deliver_all([queued])
-        return self.has_room()
-
-    def deliver_all(self, batch: list[QueuedMessage]) -> None:
-        """See ``Consumer``. CPython 3.11, 16 octets in 1.2 with acknowledgements: 0.55 us a message."""
-        session = self.session
-        output = session.output
-        if not output:
-            session.host.wake()
-        tag = session.last_tag
-        has_ack = self.has_ack
-        unsettled = None if self.no_ack else self.unsettled
-        size = 0
-        for queued in batch:
-            message = queued.message
-            tag += 1
-            # Messages of one publisher share their properties and strings: identity tells that nothing changed.
-            if (
-                message.properties is not self._properties
-                or message.routing_key is not self._routing_key
-                or message.exchange is not self._exchange
-            ):
-                self._choose_template(message)
-            template = self._template
-            length = message.size
-            body = message.payload
-            if length != len(body):
-                body = message.body
-            # A NUL would end the text.
-            is_text = self._is_text and b"\0" not in body
-            if queued.return_count or queued.expires_at or is_text is not self._is_text:
-                template = self._special_template(queued, is_text=is_text)
-            if has_ack:
-                output.append(template % (tag, tag, length, body))
-            else:
-                output.append(template % (tag, length, body))
-            size += length
-            if unsettled is not None:
-                unsettled[tag] = queued
-        session.last_tag = tag
-        session.unsent += size + FRAME_OCTETS * len(batch)
-        if unsettled is not None:
-            self.credit -= len(batch)
-            self.window -= size
-
-    def _choose_template(self, message: Message) -> None:
-        key = (message.properties.raw, message.exchange, message.routing_key)
-        known = self._templates.get(key)
-        if known is None:
-            dialect = self.session.dialect
-            headers = self._frame_headers(message)
-            if dialect.shows_redelivered:
-                headers.append(("redelivered", "false"))
-            if dialect.shows_defaults:
-                headers.append(("expires", "0"))
-            text = self.session.version in dialect.tells_text and is_text(message.properties)
-            known = self._made(headers + shown_headers(message.properties, dialect), is_text=text), text
-            if len(self._templates) >= TEMPLATES:
-                self._templates.clear()
-            self._templates[key] = known
-        self._template, self._is_text = known
-        self._properties, self._exchange, self._routing_key = message.properties, message.exchange, message.routing_key
-
-    def _special_template(self, queued: QueuedMessage, *, is_text: bool) -> bytes:
-        """For a message that came back, or expires, or is called text and is none."""
-        dialect = self.session.dialect
-        message = queued.message
-        headers = self._frame_headers(message)
-        if queued.return_count:
-            headers.append(("redelivered", "true"))
-            # How often it was handed out, this time included (JMS 2.0 §3.5.11).
-            headers.append(("JMSXDeliveryCount", str(queued.return_count + 1)))
-        elif dialect.shows_redelivered:
-            headers.append(("redelivered", "false"))
-        # A time to live of 0 is no moment.
-        expires = queued.expires_at if queued.expires_at > NOW_OR_NEVER else 0
-        if dialect.shows_expires and (expires or dialect.shows_defaults):
-            headers.append(("expires", str(expires)))
-        return self._made(headers + shown_headers(message.properties, dialect), is_text=is_text)
-
-    def _frame_headers(self, message: Message) -> list[tuple[str, str]]:
-        destination = self.destination
-        dialect = self.session.dialect
-        if dialect.names_queues_as_asked and (
-            (message.exchange == "" and message.routing_key == self.queue.name) or message.exchange == BY_REASON
-        ):
-            shown = destination.text
-        elif dialect.has_bare_names and message.exchange in ("", TOPIC_EXCHANGE) and destination.text[:1] != "/":
-            shown = message.routing_key
-        else:
-            shown = shown_address(message.exchange, message.routing_key, dialect)
-        headers = [("destination", shown)]
-        if dialect.has_virtual_topics and destination.kind == QUEUE and shown != destination.text:
-            # It came to this queue by a topic.
-            headers = [("destination", destination.text), ("original-destination", shown)]
-        if self.id is not None:
-            headers.insert(0, ("subscription", self.id))
-        return headers
-
-    def _made(self, headers: list[tuple[str, str]], *, is_text: bool) -> bytes:
-        return message_template(self._prefix, headers, self.session.version, has_ack=self.has_ack, is_text=is_text)
-
-    # ------------------------------------------------------------------ room
-
-    def room(self) -> int:
-        if not self.has_room():
-            return 0
-        if self.no_ack:
-            return UNLIMITED
-        # Octets are known only one by one.
-        return self.credit if self.window >= UNLIMITED >> 1 else 1
-
-    def has_room(self) -> bool:
-        session = self.session
-        if session.unsent >= session.unsent_max:
-            return False
-        return self.no_ack or (self.credit > 0 and self.window > 0)
-
-    def hold(self, batch: int) -> None:
-        self.session.gate.hold(batch)
-
-    def give_credit(self, count: int, size: int) -> None:
-        """So many deliveries, of so many octets, are settled."""
-        self.credit += count
-        self.window += size
+    @property
+    def destination(self) -> Destination:
+        """What it names."""
 
     def offer(self) -> None:
         """There may be room again."""
-        if not self.waiting and self.has_room():
-            self.queue.offer(self)
 
-    def stop(self) -> None:
-        """No more deliveries; what is held stays in its hands."""
-        if self.is_over:
+    def stop(self) -> list[Subscription]:
+        """No more deliveries. Tells of which subscriptions some may be unsettled."""
+
+
+class Subscriptions:
+    """Those of one connection, by the client's names for them, and by the numbers in the ids of their deliveries."""
+
+    __slots__ = ("_by_key", "_by_number", "_counts", "_dialect", "_errors", "are_over", "deaf")
+
+    def __init__(self, dialect: Dialect, errors: Errors, counts: MessageCounts) -> None:
+        self._dialect = dialect
+        self._errors = errors
+        self._counts = counts
+        self._by_key: dict[str, Entry] = {}
+        # Those that anything delivered may still be acknowledged of, unsubscribed ones among them.
+        self._by_number: dict[int, Subscription | Browsing] = {}
+        self.are_over = False
+        """Has the connection ended?"""
+        self.deaf: set[Target] = set()
+        """Queues of subscriptions that want nothing of what this connection sends."""
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+    # ------------------------------------------------------------------ which there are
+
+    def find(self, key: str) -> Entry | None:
+        """The one of this name; None: there is none."""
+        return self._by_key.get(key)
+
+    def add(self, key: str, entry: Entry) -> None:
+        """The client has subscribed."""
+        self._by_key[key] = entry
+
+    def remove(self, key: str) -> Entry | None:
+        """The client has unsubscribed: forget this name. Tells whose it was; None: nobody's."""
+        return self._by_key.pop(key, None)
+
+    def remove_by_destination(self, text: str) -> Entry | None:
+        """Forget the first that was made with this destination, whatever its name. Tells which; None: none."""
+        for key, entry in self._by_key.items():
+            if entry.destination.text == text:
+                return self._by_key.pop(key)
+        return None
+
+    def numbered(self, number: int) -> Subscription | Browsing | None:
+        """The one with this number in the ids of its deliveries; None: it is long over, or never was."""
+        return self._by_number.get(number)
+
+    def held(self) -> list[Subscription]:
+        """All of which something may be unacknowledged."""
+        return [each for each in self._by_number.values() if isinstance(each, Subscription)]
+
+    def begin(self, entry: Subscription | Browsing) -> None:
+        """Deliveries come with its number from now on."""
+        self._by_number[entry.number] = entry
+
+    def make_deaf(self, queue: Target) -> None:
+        """Nothing that this connection sends is to come to this queue."""
+        self.deaf.add(queue)
+
+    # ------------------------------------------------------------------ their end
+
+    def end(self, entry: Entry) -> None:
+        """No more deliveries."""
+        for subscription in entry.stop():
+            self.deaf.discard(subscription.queue)
+            if not self._dialect.keeps_unacknowledged:
+                self._requeue(subscription.take_all())
+            self.settled(subscription)
+        if isinstance(entry, Browsing):
+            del self._by_number[entry.number]
+
+    def cancelled(self, subscription: Subscription) -> None:
+        """The broker ended it: its queue is gone."""
+        self.settled(subscription)
+        self.deaf.discard(subscription.queue)
+        if subscription.group is not None:
+            # The others go on.
+            subscription.group.remove(subscription)
             return
-        # Acknowledgements of what it was given must not put it back in line.
-        self.credit = -UNLIMITED
-        self.is_over = True
-        self.queue.unsubscribe(self)
+        self._by_key.pop(subscription.tag, None)
+        if subscription.is_implicit:
+            return
+        headers = [("subscription", subscription.id)] if subscription.id is not None else []
+        named = named_by(subscription.id, subscription.destination.text)
+        detail = f'The server has canceled a subscription.\nNo more messages will be delivered for "{named}".'
+        self._errors.tell(StompFailure("Server cancelled subscription", detail), headers=headers)
 
-    def cancelled(self) -> None:
-        self.credit = -UNLIMITED
-        self.is_over = True
-        self.session.subscribing.cancelled(self)
+    def release(self) -> None:
+        """The connection ends: all that was delivered and not settled goes back, to each queue in one go."""
+        self.are_over = True
+        held: list[QueuedMessage] = []
+        for entry in list(self._by_key.values()):
+            entry.stop()
+        for subscription in self.held():
+            held += subscription.take_all()
+        self._by_key.clear()
+        self._by_number.clear()
+        self._requeue(held)
+
+    # ------------------------------------------------------------------ what they hold
+
+    def settled(self, subscription: Subscription) -> None:
+        """Something of it was settled: one that is over is forgotten with its last message."""
+        if not subscription.unsettled and subscription.is_over:
+            self._by_number.pop(subscription.number, None)
+
+    def put_back(self, taken: Taken) -> None:
+        """What a transaction had taken is unsettled again; of a subscription that is over it may go to its queue."""
+        for subscription in {entry[0]: None for entry in taken}:
+            back = {tag: queued for each, tag, queued in taken if each is subscription}
+            if not subscription.is_over or self._dialect.keeps_unacknowledged:
+                subscription.put_back(back)
+                self._by_number[subscription.number] = subscription
+            else:
+                self._requeue(list(back.values()))
+
+    def _requeue(self, held: list[QueuedMessage]) -> None:
+        if held:
+            requeue(held, failed=True)
+            self._counts.add_requeued(len(held))
+
+    # ------------------------------------------------------------------ room
+
+    def offer(self) -> None:
+        """There may be room again."""
+        for entry in list(self._by_key.values()):
+            entry.offer()
+
+    def withdraw(self) -> None:
+        """There is no room: the client does not read."""
+        for subscription in self.held():
+            subscription.withdraw()
+
+
+def named_by(shown_id: str | None, destination: str) -> str:
+    """How errors name a subscription."""
+    return f"destination='{destination}'" if shown_id is None else f"id='{shown_id}'"

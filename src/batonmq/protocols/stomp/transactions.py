@@ -8,15 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batonmq.protocols.sessions.quota import Quota
+from batonmq.protocols.sessions.settling import requeue, unsettle
 from batonmq.protocols.stomp.dialects import RELEASE
 from batonmq.protocols.stomp.failures import StompFailure
-from batonmq.protocols.stomp.subscribing import release
 
 if TYPE_CHECKING:
     from batonmq.message import Message
-    from batonmq.protocols.stomp.sending import PreparedSend
-    from batonmq.protocols.stomp.session import StompSession
-    from batonmq.protocols.stomp.subscriptions import Taken
+    from batonmq.protocols.sessions.link import Link
+    from batonmq.protocols.stomp.errors import Errors
+    from batonmq.protocols.stomp.parser import Event
+    from batonmq.protocols.stomp.prepared_send import PreparedSend
+    from batonmq.protocols.stomp.publishing import Publishing
+    from batonmq.protocols.stomp.receipts import Receipts
+    from batonmq.protocols.stomp.settling import Settling
+    from batonmq.protocols.stomp.subscription import Taken
+    from batonmq.protocols.stomp.subscriptions import Subscriptions
+    from batonmq.protocols.stomp.terms import Terms
 
 __all__ = ["Transactions"]
 
@@ -24,26 +32,71 @@ __all__ = ["Transactions"]
 class Transaction:
     """What was asked for since its BEGIN."""
 
-    __slots__ = ("frames", "receipts", "sends", "settled", "size")
+    __slots__ = ("_frames", "_frames_max", "confirmed", "receipts", "sends", "settled", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, frames_max: int) -> None:
+        self._frames = 0
+        self._frames_max = frames_max
         self.sends: list[tuple[PreparedSend, Message]] = []
         self.settled: list[tuple[str, Taken]] = []
         self.receipts: list[str] = []
-        self.frames = 0
-        # Octets of the bodies.
+        """Those of its frames, to be answered after the COMMIT."""
+        self.confirmed = 0
+        """How many of the messages such a receipt confirms."""
         self.size = 0
+        """Octets of the bodies."""
+
+    def count(self, receipt: str | None) -> None:
+        """One more frame, whose receipt is to wait for the COMMIT; None: it has none that does. Raises StompFailure."""
+        if self._frames >= self._frames_max:
+            raise StompFailure("Transaction too large", f"it may have {self._frames_max} frames")
+        self._frames += 1
+        if receipt is not None:
+            self.receipts.append(receipt)
+
+    def send(self, sends: list[tuple[PreparedSend, Message]], size: int, *, is_confirmed: bool) -> None:
+        """To be sent, of so many octets together."""
+        self.sends += sends
+        self.size += size
+        if is_confirmed:
+            self.confirmed += len(sends)
 
 
 class Transactions:
-    """Those of one session, by the client's names for them."""
+    """Those of one connection, by the client's names for them."""
 
-    __slots__ = ("_committing", "_open", "_session", "_size")
+    __slots__ = (
+        "_committing",
+        "_dialect",
+        "_errors",
+        "_link",
+        "_open",
+        "_publishing",
+        "_quota",
+        "_receipts",
+        "_settling",
+        "_subscriptions",
+    )
 
-    def __init__(self, session: StompSession) -> None:
-        self._session = session
+    def __init__(
+        self,
+        link: Link[Event],
+        terms: Terms,
+        errors: Errors,
+        receipts: Receipts,
+        publishing: Publishing,
+        subscriptions: Subscriptions,
+        settling: Settling,
+    ) -> None:
+        self._link = link
+        self._dialect = terms.dialect
+        self._errors = errors
+        self._receipts = receipts
+        self._publishing = publishing
+        self._subscriptions = subscriptions
+        self._settling = settling
         self._open: dict[str, Transaction] = {}
-        self._size = 0
+        self._quota = Quota(terms.settings.max_transaction_size)
         # COMMITs that wait for the store.
         self._committing = 0
 
@@ -54,14 +107,14 @@ class Transactions:
 
     def begin(self, name: str) -> None:
         """BEGIN. Raises StompFailure."""
-        dialect = self._session.dialect
         if name in self._open:
-            if not dialect.begins_anew:
+            if not self._dialect.begins_anew:
                 raise StompFailure("Bad transaction", f"transaction '{name}' has begun already")
             self.abort(name)
-        if len(self._open) >= dialect.transactions_max:
-            raise StompFailure("Transaction limit exceeded", f"a connection may have {dialect.transactions_max} open")
-        self._open[name] = Transaction()
+        most = self._dialect.transactions_max
+        if len(self._open) >= most:
+            raise StompFailure("Transaction limit exceeded", f"a connection may have {most} open")
+        self._open[name] = Transaction(self._dialect.transaction_frames_max)
 
     def find(self, name: str) -> Transaction:
         """An open transaction. Raises StompFailure."""
@@ -70,19 +123,19 @@ class Transactions:
             raise StompFailure("Bad transaction", f'Invalid transaction identifier: "{name}"')
         return transaction
 
-    def send(self, sends: list[tuple[PreparedSend, Message]], receipt: str | None) -> None:
+    def send(self, name: str, sends: list[tuple[PreparedSend, Message]], receipt: str | None) -> None:
         """To be sent at the COMMIT, what one frame asked for. Raises StompFailure."""
-        name = sends[0][0].transaction
-        assert name is not None
         transaction = self.find(name)
         size = sum(message.size for _, message in sends)
-        if self._size + size > self._session.settings.max_transaction_size:
-            most = self._session.settings.max_transaction_size
+        if not self._quota.take(size):
+            most = self._quota.limit
             raise StompFailure("Transaction too large", f"a connection's transactions may hold {most} octets")
-        self._count(transaction, receipt)
-        transaction.sends += sends
-        transaction.size += size
-        self._size += size
+        try:
+            self._count(transaction, receipt)
+        except StompFailure:
+            self._quota.give_back(size)
+            raise
+        transaction.send(sends, size, is_confirmed=receipt is not None and self._dialect.confirms_transactions_late)
 
     def settle(self, name: str, outcome: str, taken: Taken, receipt: str | None) -> None:
         """To be settled at the COMMIT. Raises StompFailure."""
@@ -90,77 +143,68 @@ class Transactions:
         try:
             self._count(transaction, receipt)
         except StompFailure:
-            self._session.subscribing.put_back(taken)
+            self._subscriptions.put_back(taken)
             raise
         transaction.settled.append((outcome, taken))
 
     def _count(self, transaction: Transaction, receipt: str | None) -> None:
-        dialect = self._session.dialect
-        if transaction.frames >= dialect.transaction_frames_max:
-            raise StompFailure("Transaction too large", f"it may have {dialect.transaction_frames_max} frames")
-        transaction.frames += 1
-        if receipt is not None:
-            if dialect.confirms_transactions_late:
-                transaction.receipts.append(receipt)
-            else:
-                self._session.receipts.answer(receipt)
+        if self._dialect.confirms_transactions_late:
+            transaction.count(receipt)
+        else:
+            transaction.count(None)
+            self._receipts.answer(receipt)
 
     # ------------------------------------------------------------------ its end
 
     def commit(self, name: str, receipt: str | None) -> None:
         """COMMIT. Raises StompFailure, BrokerError when something cannot be done, before any of it is done."""
-        session = self._session
         transaction = self.find(name)
-        session.sending.check(transaction.sends)
+        self._publishing.check(transaction.sends)
         self._forget(name)
-        receipts = [*transaction.receipts] if receipt is None else [*transaction.receipts, receipt]
+        receipts, confirmed = transaction.receipts, transaction.confirmed
+        if receipt is not None:
+            receipts, confirmed = [*receipts, receipt], len(transaction.sends)
         for prepared, message in transaction.sends:
-            session.sending.put(prepared, message)
+            self._publishing.put(prepared, message)
         for outcome, taken in transaction.settled:
-            session.acknowledging.apply(outcome, taken)
+            self._settling.settle(outcome, taken)
 
-        if not session.broker.store.has_work():
-            for each in receipts:
-                session.receipts.answer(each)
+        if not self._link.broker.store.has_work():
+            self._receipts.answer(*receipts, messages=confirmed)
             return
 
         def done() -> None:
             self._committing -= 1
-            if not session.finished:
-                for each in receipts:
-                    session.receipts.answer(each)
+            self._receipts.answer(*receipts, messages=confirmed)
 
         def failed(detail: str) -> None:
             self._committing -= 1
             self._undo(transaction)
+            self._link.counts.add_refused(confirmed)
             failure = StompFailure("Store failure", f"transaction '{name}' could not be kept: {detail}", fatal=True)
-            session.fail(failure, receipt)
+            self._errors.tell(failure, receipt)
 
         self._committing += 1
-        session.gate.wait_for_commit(done, failed)
+        self._link.barrier.wait_for_commit(done, failed)
 
     def _undo(self, transaction: Transaction) -> None:
         """The store kept nothing of it: what it settled is unsettled again. What it sent is gone."""
         for outcome, taken in transaction.settled:
             # What was given back is in its queue.
             if outcome != RELEASE:
-                for _, _, queued in taken:
-                    queued.settlement.unsettle(queued)
-                self._put_back(taken)
-
-    def _put_back(self, taken: Taken) -> None:
-        """To the subscriptions that held it; to the queues, if the client is gone meanwhile."""
-        if self._session.is_open:
-            self._session.subscribing.put_back(taken)
-        else:
-            release([queued for _, _, queued in taken])
+                held = [queued for _, _, queued in taken]
+                unsettle(held)
+                if self._subscriptions.are_over:
+                    requeue(held, failed=True)
+                else:
+                    self._subscriptions.put_back(taken)
 
     def abort(self, name: str) -> None:
         """ABORT: what was settled is unsettled again, and is not delivered anew. Raises StompFailure."""
         transaction = self.find(name)
         self._forget(name)
         for _, taken in transaction.settled:
-            self._session.subscribing.put_back(taken)
+            self._subscriptions.put_back(taken)
 
     def abort_all(self) -> None:
         """The connection ends."""
@@ -168,4 +212,4 @@ class Transactions:
             self.abort(name)
 
     def _forget(self, name: str) -> None:
-        self._size -= self._open.pop(name).size
+        self._quota.give_back(self._open.pop(name).size)

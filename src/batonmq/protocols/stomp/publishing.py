@@ -1,0 +1,147 @@
+"""From a SEND that has been understood to the queues of its message, which are made where they are missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from batonmq.broker.features.length_limit import first_full
+from batonmq.broker.model.settings import ARGUMENTS
+from batonmq.errors import NotFound, ResourceError
+from batonmq.message import Message
+from batonmq.protocols.stomp.destinations import EXISTING, QUEUE, TEMPORARY, Destination, parse_destination
+from batonmq.protocols.stomp.failures import StompFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batonmq.broker import Operations, Route
+    from batonmq.broker.routing.exchanges.base import Target
+    from batonmq.protocols.sessions.link import Link
+    from batonmq.protocols.stomp.declaring import Declaring
+    from batonmq.protocols.stomp.parser import Event
+    from batonmq.protocols.stomp.prepared_send import PreparedSend
+    from batonmq.protocols.stomp.subscriptions import Subscriptions
+    from batonmq.protocols.stomp.terms import Terms
+
+__all__ = ["EXPIRATION_MAX", "Publishing"]
+
+# Headers that say more about where a message goes than its destination does.
+ADDRESSING: Final = frozenset(
+    {"auto-delete", "destination-type", "durable", "exclusive", "subscription-type", *ARGUMENTS}
+)
+# Destinations whose routes are kept.
+KNOWN_MAX: Final = 256
+
+# Milliseconds; a time to live ends at 100 years.
+EXPIRATION_MAX: Final = 100 * 365 * 24 * 3600 * 1000
+
+
+class Publishing:
+    """Puts the messages of one connection into their queues."""
+
+    __slots__ = ("_declaring", "_dialect", "_known", "_link", "_operations", "_subscriptions", "_vhost")
+
+    def __init__(
+        self,
+        link: Link[Event],
+        terms: Terms,
+        operations: Operations,
+        declaring: Declaring,
+        subscriptions: Subscriptions,
+    ) -> None:
+        self._link = link
+        self._dialect = terms.dialect
+        self._operations = operations
+        self._vhost = operations.vhost
+        self._declaring = declaring
+        self._subscriptions = subscriptions
+        # By the header's text: what the destinations are, and where they lead.
+        self._known: dict[str, tuple[Destination, Route]] = {}
+
+    # ------------------------------------------------------------------ where it goes
+
+    def look_up(self, text: str, headers: Mapping[str, str]) -> tuple[Destination, Route | None]:
+        """What a destination means, and where it leads if that is known. Raises StompFailure."""
+        known = self._known.get(text)
+        if known is not None and known[1].version == self._vhost.version and _add_nothing(headers):
+            return known
+        return parse_destination(text, self._dialect, headers), None
+
+    def is_plain(self, prepared: PreparedSend) -> bool:
+        """Is it known to go to one queue that asks for nothing, and to ask for nothing itself?"""
+        route = prepared.route
+        return (
+            prepared.is_plain
+            and route is not None
+            and route.queue is not None
+            and not route.queue.featured
+            and route.version == self._vhost.version
+            and not self._subscriptions.deaf
+        )
+
+    def route(self, prepared: PreparedSend) -> Route:
+        """Where it goes, declaring what has to be there. Raises BrokerError."""
+        route = prepared.route
+        if route is not None and route.version == self._vhost.version:
+            return route
+        destination = self._declaring.resolved(prepared.destination)
+        if destination.kind == QUEUE:
+            name, address = destination.routing_key, destination.address
+            self._declaring.shared_queue(name, prepared.headers, address=address)
+        elif destination.kind in (EXISTING, TEMPORARY) and destination.routing_key not in self._vhost.queues:
+            raise NotFound(f"no queue '{destination.routing_key}' in vhost '{self._vhost.name}'")
+        # A route stays good while nothing is bound, unbound, declared or deleted in the virtual host.
+        route = self._operations.resolve(destination.exchange, prepared.routing_key)
+        prepared.lead(destination.exchange, route)
+        if destination.kind != TEMPORARY and _add_nothing(prepared.headers):
+            if len(self._known) >= KNOWN_MAX:
+                self._known.clear()
+            self._known[destination.text] = prepared.destination, route
+        return route
+
+    def _targets(self, prepared: PreparedSend, message: Message) -> list[Target]:
+        """The queues that it goes to, all of which can keep it. Raises BrokerError."""
+        route = self.route(prepared)
+        self._link.intake.published(route)
+        targets = route.targets
+        if not route.by_key:
+            headers = message.properties.headers or {}
+            targets = self._vhost.route(route.exchange, [message.routing_key], headers, message.properties)
+        deaf = self._subscriptions.deaf
+        if deaf:
+            targets = [target for target in targets if target not in deaf]
+        error = self._link.broker.store.error
+        if error is not None and message.properties.persistent and any(target.durable for target in targets):
+            raise ResourceError(f"the message cannot be kept: {error.reason}")
+        return targets
+
+    # ------------------------------------------------------------------ the message
+
+    def now(self) -> int:
+        """The time in milliseconds of the epoch."""
+        return int(self._link.broker.clock.time() * 1000)
+
+    def message(self, prepared: PreparedSend, body: bytes) -> Message:
+        """The message of a frame, sent now."""
+        properties = prepared.properties_at(self.now() if self._dialect.shows_time else 0)
+        if prepared.expires:
+            left = min(max(prepared.expires - self.now(), 0), EXPIRATION_MAX)
+            properties = properties.replace(expiration=str(left))
+        return Message(prepared.exchange, prepared.routing_key, properties, body)
+
+    def put(self, prepared: PreparedSend, message: Message) -> int:
+        """Into the queues; tells KEPT, STORED or REFUSED. Raises BrokerError."""
+        outcome = self._vhost.publish(message, self._targets(prepared, message))
+        self._link.counts.add_published(1)
+        return outcome
+
+    def check(self, sends: list[tuple[PreparedSend, Message]]) -> None:
+        """Can all of it be sent? Raises StompFailure, BrokerError."""
+        full = first_full([(self._targets(prepared, message), message) for prepared, message in sends], self.now())
+        if full is not None:
+            raise StompFailure("Message refused", f"queue '{full.name}' is too full for it")
+
+
+def _add_nothing(headers: Mapping[str, str]) -> bool:
+    """Do the headers leave it to the destination alone to say where a message goes?"""
+    return headers.keys().isdisjoint(ADDRESSING)

@@ -1,0 +1,46 @@
+"""Deliveries that are being settled, and what becomes of them: accepted, released to their queue, rejected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.protocols.sessions.settling import accept, reject, requeue
+from batonmq.protocols.stomp.dialects import ACCEPT, REJECT
+
+if TYPE_CHECKING:
+    from batonmq.protocols.sessions.counts import MessageCounts
+    from batonmq.protocols.stomp.subscription import Subscription, Taken
+    from batonmq.protocols.stomp.subscriptions import Subscriptions
+
+__all__ = ["Settling"]
+
+
+class Settling:
+    """Settles what ACK and NACK took, at once or at the COMMIT."""
+
+    __slots__ = ("_counts", "_subscriptions")
+
+    def __init__(self, subscriptions: Subscriptions, counts: MessageCounts) -> None:
+        self._subscriptions = subscriptions
+        self._counts = counts
+
+    def settle(self, outcome: str, taken: Taken) -> None:
+        """Let the outcome, of ``dialects``, come about; and the subscriptions have more."""
+        held = [queued for _, _, queued in taken]
+        if outcome == ACCEPT:
+            accept(held)
+            self._counts.add_accepted(len(held))
+        elif outcome == REJECT:
+            reject(held)
+            self._counts.add_rejected(len(held))
+        subscriptions: dict[Subscription, None] = {}
+        for subscription, _, queued in taken:
+            subscription.give_credit(1, queued.message.size)
+            subscriptions[subscription] = None
+        for subscription in subscriptions:
+            self._subscriptions.settled(subscription)
+            subscription.offer()
+        if outcome not in (ACCEPT, REJECT):
+            # Room first: the release makes the queues hand out again, to these as to any other.
+            requeue(held, failed=False)
+            self._counts.add_requeued(len(held))

@@ -1,0 +1,255 @@
+"""A subscription: a consumer of one queue whose deliveries leave as MESSAGE frames, under prefetch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from batonmq.broker import Consumer
+from batonmq.protocols.stomp.codec import V12
+from batonmq.protocols.stomp.subscribe_request import AUTO, SubscribeRequest
+from batonmq.protocols.stomp.templates import Templates
+
+if TYPE_CHECKING:
+    from batonmq.broker import Queue
+    from batonmq.message import QueuedMessage
+    from batonmq.protocols.sessions.link import Link
+    from batonmq.protocols.stomp.delivery_ids import DeliveryIds
+    from batonmq.protocols.stomp.destinations import Destination
+    from batonmq.protocols.stomp.parser import Event
+    from batonmq.protocols.stomp.terms import Terms
+
+__all__ = ["UNLIMITED", "Subscription", "Taken"]
+
+Taken: TypeAlias = "list[tuple[Subscription, int, QueuedMessage]]"
+"""Deliveries that are being settled: of which subscription, their numbers, the messages."""
+
+# What no limit amounts to.
+UNLIMITED: Final = 1 << 60
+# What a MESSAGE has beside its body, for the limit of what waits to be written.
+FRAME_OCTETS: Final = 128
+
+
+class Owner(Protocol):
+    """Whose subscription it is."""
+
+    def cancelled(self, subscription: Subscription) -> None:
+        """The broker ended it: its queue is gone."""
+
+
+class Group(Protocol):
+    """All subscriptions that one SUBSCRIBE made."""
+
+    def remove(self, member: Subscription) -> None:
+        """It is over; the others go on."""
+
+
+class Subscription(Consumer):
+    """The consumer of one queue; a SUBSCRIBE makes one, or several of a ``group``."""
+
+    __slots__ = (
+        "_counts",
+        "_credit",
+        "_has_ack",
+        "_ids",
+        "_link",
+        "_output",
+        "_owner",
+        "_templates",
+        "_window",
+        "destination",
+        "durable_queue",
+        "group",
+        "id",
+        "is_implicit",
+        "is_over",
+        "mode",
+        "number",
+        "unsettled",
+    )
+
+    def __init__(
+        self,
+        queue: Queue,
+        request: SubscribeRequest,
+        destination: Destination,
+        *,
+        link: Link[Event],
+        terms: Terms,
+        ids: DeliveryIds,
+        owner: Owner,
+        durable_queue: str = "",
+        group: Group | None = None,
+        is_implicit: bool = False,
+    ) -> None:
+        """``destination`` is the one among those of the request that ``queue`` stands for."""
+        mode = request.mode
+        super().__init__(
+            queue, request.key, no_ack=mode == AUTO, priority=request.priority, arguments=request.arguments
+        )
+        # What the broker hands over is what this selects; messages that it leaves are for others.
+        self.selector = request.selector
+        self.id = request.id
+        self.destination = destination
+        self.mode = mode
+        self.durable_queue = durable_queue
+        """The queue's name, if an UNSUBSCRIBE may delete it."""
+        self.group = group
+        """What it is a part of; None: its SUBSCRIBE made it alone."""
+        self.is_implicit = is_implicit
+        """Was it made by a reply-to? Then nobody subscribed, and nobody can unsubscribe."""
+        self.is_over = False
+        """Has it ended? Something that it delivered may still be settled."""
+        self.number = ids.new_subscription()
+        """Which is in the ids of its deliveries."""
+        self.unsettled: dict[int, QueuedMessage] = {}
+        """What was delivered and not settled, by the number in its id; the eldest first."""
+        self._has_ack = mode != AUTO and terms.version == V12
+        # How many more messages, and octets, it takes before it must settle some.
+        self._credit = request.prefetch or UNLIMITED
+        self._window = request.window or UNLIMITED
+        self._owner = owner
+        self._ids = ids
+        self._link = link
+        self._output = link.output
+        self._counts = link.counts
+        self._templates = Templates(
+            terms,
+            ids.prefix(self.number),
+            shown_id=self.id,
+            destination=destination,
+            queue=queue.name,
+            has_ack=self._has_ack,
+        )
+
+    # ------------------------------------------------------------------ deliveries
+
+    def deliver(self, queued: QueuedMessage) -> bool:
+        """Take a message; tell whether there is room for another."""
+        self.deliver_all([queued])
+        return self.has_room()
+
+    def deliver_all(self, batch: list[QueuedMessage]) -> None:
+        """Take several messages. CPython 3.11, 16 octets in 1.2 with acknowledgements: 0.55 us each."""
+        output = self._output
+        chunks = output.begin()
+        count = len(batch)
+        tag = self._ids.reserve(count)
+        has_ack = self._has_ack
+        unsettled = None if self.no_ack else self.unsettled
+        templates = self._templates
+        size = redelivered = 0
+        for queued in batch:
+            message = queued.message
+            tag += 1
+            if (
+                message.properties is not templates.properties
+                or message.routing_key is not templates.routing_key
+                or message.exchange is not templates.exchange
+            ):
+                templates.choose(message)
+            template = templates.current
+            length = message.size
+            body = message.payload
+            if length != len(body):
+                body = message.body
+            # A NUL would end the text.
+            is_text = templates.is_text and b"\0" not in body
+            if queued.return_count or queued.expires_at or is_text is not templates.is_text:
+                template = templates.special(message, queued.return_count, queued.expires_at, is_text=is_text)
+                if queued.return_count:
+                    redelivered += 1
+            if has_ack:
+                chunks.append(template % (tag, tag, length, body))
+            else:
+                chunks.append(template % (tag, length, body))
+            size += length
+            if unsettled is not None:
+                unsettled[tag] = queued
+        output.count(size + FRAME_OCTETS * count)
+        self._counts.add_delivered(count, redelivered)
+        if unsettled is not None:
+            self._credit -= count
+            self._window -= size
+
+    def hold(self, batch: int) -> None:
+        """What was just delivered leaves when that batch of the store is committed, not before."""
+        self._link.barrier.hold(batch)
+
+    # ------------------------------------------------------------------ what is unsettled
+
+    def take(self, tag: int) -> QueuedMessage:
+        """The message delivered by this number, which is being settled."""
+        return self.unsettled.pop(tag)
+
+    def take_up_to(self, tag: int) -> Taken:
+        """All deliveries up to this number that are unsettled; they are being settled."""
+        unsettled = self.unsettled
+        tags = []
+        # Numbers go up, over all subscriptions.
+        for number in unsettled:
+            if number > tag:
+                break
+            tags.append(number)
+        return [(self, number, unsettled.pop(number)) for number in tags]
+
+    def take_all(self) -> list[QueuedMessage]:
+        """All that is unsettled, the eldest first; it is no longer this subscription's."""
+        held = list(self.unsettled.values())
+        self.unsettled.clear()
+        return held
+
+    def put_back(self, taken: dict[int, QueuedMessage]) -> None:
+        """These, by their numbers, were not settled after all."""
+        self.unsettled = dict(sorted({**taken, **self.unsettled}.items()))
+
+    # ------------------------------------------------------------------ room
+
+    def room(self) -> int:
+        """How many messages it would take now."""
+        if not self.has_room():
+            return 0
+        if self.no_ack:
+            return UNLIMITED
+        # Octets are known only one by one.
+        return self._credit if self._window >= UNLIMITED >> 1 else 1
+
+    def has_room(self) -> bool:
+        """Would it take a message now?"""
+        output = self._output
+        if output.unsent >= output.limit:
+            return False
+        return self.no_ack or (self._credit > 0 and self._window > 0)
+
+    def give_credit(self, count: int, size: int) -> None:
+        """So many deliveries, of so many octets, are settled."""
+        self._credit += count
+        self._window += size
+
+    def offer(self) -> None:
+        """There may be room again."""
+        if not self.waiting and self.has_room():
+            self.queue.offer(self)
+
+    def withdraw(self) -> None:
+        """There is no room for now: the client does not read."""
+        if self.waiting:
+            self.queue.withdraw(self)
+
+    # ------------------------------------------------------------------ its end
+
+    def stop(self) -> list[Subscription]:
+        """No more deliveries; what is unsettled stays so. Tells of which: itself."""
+        if not self.is_over:
+            self._end()
+            self.queue.unsubscribe(self)
+        return [self]
+
+    def cancelled(self) -> None:
+        """The queue is gone: there are no more deliveries, and the client is told."""
+        self._end()
+        self._owner.cancelled(self)
+
+    def _end(self) -> None:
+        # Acknowledgements of what it was given must not put it back in line.
+        self._credit = -UNLIMITED
+        self.is_over = True

@@ -39,7 +39,8 @@ MADE_OF = (
     "batonmq.server.websocket",
     "websockets.server",
 )
-SETTINGS = ("StompSettings", "Dialect", "WebSocketSettings", "Connections")
+# What all connections share, one for each channel number among it.
+SETTINGS = ("StompSettings", "Dialect", "WebSocketSettings", "Connections", "ChannelFrames")
 CONNECT = b"CONNECT\naccept-version:1.2\nhost:/\nlogin:guest\npasscode:guest\n\n\0"
 
 

@@ -187,7 +187,7 @@ class Driven:
         store = self.broker.store
         assert isinstance(store, SqliteStore)
         store._queries.close()
-        store._close_file()
+        store._file.close_file()
         store._journal.abandon()
         store._claim.release()
         self._start()

@@ -6,27 +6,22 @@ committer's thread during one. A batch is one transaction.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 from typing import TYPE_CHECKING
 
 import apsw
 
-from batonmq.errors import StoreCorrupt, StoreError
+from batonmq.errors import StoreError
 from batonmq.store.batch import Batch
 from batonmq.store.claim import Claim
 from batonmq.store.collecting import Collecting
-from batonmq.store.delivery_journal import DeliveryJournal, marks_of
+from batonmq.store.database import Database
+from batonmq.store.delivery_journal import DeliveryJournal
 from batonmq.store.failures import unwritable
-from batonmq.store.leftovers import has_log, set_aside
 from batonmq.store.maintenance import Maintenance
 from batonmq.store.queries import Queries
-from batonmq.store.reading import DELAYED, EXPIRED, IN_ORDER, check_numbers, read_definitions, read_lanes
+from batonmq.store.reading import DELAYED, EXPIRED, IN_ORDER
 from batonmq.store.records import POSITION_BITS, Snapshot, StoredMessage, StoredRun
-from batonmq.store.recovery import Recovery
-from batonmq.store.reserve import LAST_SIZE, Reserve
-from batonmq.store.schema import connect, is_marked_open, note_closing, read_opening, read_served
 from batonmq.store.shortage import Shortage
 from batonmq.store.transaction import Transaction
 from batonmq.store.write_ahead_log import WriteAheadLog
@@ -59,6 +54,8 @@ class SqliteStore(Collecting):
         self._serves = serves
         self.pages = True
         self.path = path
+        self._file = Database(path)
+        # Its parts, once it is open.
         self._db: apsw.Connection
         self._log: WriteAheadLog
         self._maintenance: Maintenance
@@ -66,131 +63,37 @@ class SqliteStore(Collecting):
         self._queries: Queries
         self._journal: DeliveryJournal
         self._claim: Claim
-        self._reserve: Reserve
         self._shortage: Shortage
         # Was the file, or its log, not there any more when that was looked at?
         self._is_lost = False
-        # Does the file say that it is open, and that its log belongs to it?
-        self._is_marked = True
 
     # ------------------------------------------------------------------ opening and closing
 
     def open(self) -> Snapshot:
-        self._reserve = Reserve(os.path.abspath(self.path))  # noqa: PTH100
-        set_aside(self.path)
-        try:
-            return self._open()
-        except StoreError as error:
-            no_room = isinstance(error.__cause__, (apsw.FullError, apsw.IOError, apsw.CantOpenError))
-            if not no_room or not self._reserve.remove():
-                self._tell_what_is_needed(error)
-                raise
-        try:
-            snapshot = self._open()
-        except StoreError as error:
-            self._tell_what_is_needed(error)
-            raise
-        if not self._reserve.make():
-            self._reserve.make_last()
-            self._shortage.begin("the disk is full")
-            self.error = self._error_of_shortage()
-            log.error("%s; publishes of persistent messages are refused until it can", self.error)
-        return snapshot
-
-    def _tell_what_is_needed(self, error: StoreError) -> None:
-        """Where there is no room, raise an error that says how much a start needs."""
-        cause = error.__cause__
-        if isinstance(cause, apsw.FullError) or (isinstance(cause, apsw.Error) and not self._reserve.has_room()):
-            needed = LAST_SIZE >> 20
-            raise StoreError(f"{error}; a start has to note something: make at least {needed} MiB of room") from error
-
-    def _open(self) -> Snapshot:
-        had_log = has_log(self.path)
-        self._is_marked = True
-        self._db = connect(self.path)
-        try:
-            self._claim = Claim(self.path)
-        except BaseException:
-            self._close_file()
-            raise
-        try:
-            snapshot = self._take_up(had_log=had_log)
-        except BaseException:
-            self._close_file()
-            self._claim.release()
-            raise
-        self._reserve.make()
+        file = self._file
+        snapshot = file.open()
+        self._db = file.db
+        self._log, self._maintenance = file.log, file.maintenance
+        self._transaction, self._queries = file.transaction, file.queries
+        self._journal, self._claim, self._shortage = file.journal, file.claim, file.shortage
+        self.opening, self.served = file.journal.number, file.served
+        self._next_shared = file.next_shared
         used = {lane.lane_id for lane in snapshot.lanes} | self._maintenance.dropped
         self._last_lane = max(used, default=0)
         self._free_lanes = [lane for lane in range(1, self._last_lane) if lane not in used]
-        return snapshot
-
-    def _take_up(self, *, had_log: bool) -> Snapshot:
-        self._log = WriteAheadLog(self._db)
-        self._maintenance = Maintenance(self._db)
-        self._transaction = Transaction(self._db)
-        self._shortage = Shortage(self._reserve, self._log, self._maintenance)
-        try:
-            # First, since what cannot be read must be left as it is.
-            check_numbers(self._db)
-            definitions = read_definitions(self._db)
-            if not had_log and is_marked_open(self._db):
-                log.error(
-                    "%s was not closed in order, and its log (-wal) is gone: confirmed messages may be missing",
-                    self.path,
-                )
-            self._journal = DeliveryJournal(self._claim.path)
-            self.opening = self._journal.number
-            self.served = read_served(self._db)
-            Recovery(self._db, self._log).run(marks_of(self.path, read_opening(self._db)), self.opening)
-            self._maintenance.begin()
-            if self._serves:
-                self.note_serving()
-            self._journal.begin()
-            snapshot = Snapshot(definitions, read_lanes(self._db))
-            self._next_shared = int(self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM body").get)
-            self._queries = Queries(self._db, self.path)
-            self._claim.watch()
-        except apsw.CorruptError as error:
-            raise StoreCorrupt(f"{self.path} is damaged: {error}") from error
-        except apsw.Error as error:
-            raise StoreError(f"cannot use {self.path}: {error}") from error
-        except StoreCorrupt as error:
-            raise StoreCorrupt(f"{self.path} is damaged: {error}") from error
+        if self._serves:
+            self.note_serving()
+        self.error = self._error_of_shortage()
+        if self.error is not None:
+            log.error("%s; publishes of persistent messages are refused until it can", self.error)
         return snapshot
 
     def close(self, waiting: Mapping[int, tuple[int, int]] | None) -> None:
         try:
-            is_kept = self._commit_rest()
-            if waiting is not None and is_kept:
-                # Without these the next opening counts.
-                with contextlib.suppress(apsw.FullError), self._db:
-                    self._db.executemany(
-                        "UPDATE lane SET waiting = ?, waiting_bytes = ? WHERE id = ?",
-                        [(count, size, lane_id) for lane_id, (count, size) in waiting.items()],
-                    )
-            if is_kept:
-                with contextlib.suppress(apsw.Error):
-                    note_closing(self._db)
-                    self._is_marked = False
-                self._journal.end()
-                if not self._shortage.is_on:
-                    self._reserve.remove()
+            if self._commit_rest():
+                self._file.note_end(waiting)
         finally:
-            self._journal.abandon()
-            if self._claim.lost() is not None:
-                self._leave_names()
-            # The last to close is the one that clears the log away.
-            self._queries.close()
-            self._close_file()
-            self._claim.release()
-
-    def _close_file(self) -> None:
-        """On a full disk the log cannot be copied, and stays; so it does where the file says that it has one."""
-        with contextlib.suppress(apsw.FullError):
-            if self._is_marked:
-                self._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-            self._db.close()
+            self._file.close()
 
     def _commit_rest(self) -> bool:
         """Commit all that was collected; tells whether that worked. A disk that is full is tried once more."""
@@ -214,15 +117,6 @@ class SqliteStore(Collecting):
     def look(self) -> bool:
         self._is_lost = self._claim.lost() is not None
         return self._is_lost
-
-    def _leave_names(self) -> None:
-        """What has the names of the files now is somebody else's: closing is not to delete it.
-
-        Where only the log has lost its name, what it holds is copied into the file, so that it is found again.
-        """
-        with contextlib.suppress(apsw.Error):
-            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            self._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
 
     # ------------------------------------------------------------------ beside the batches
 
@@ -334,7 +228,7 @@ class SqliteStore(Collecting):
         except apsw.Error as error:
             transaction.roll_back()
             if lost is not None:
-                self._leave_names()
+                self._file.leave_names()
             if isinstance(error, apsw.FullError):
                 self._shortage.begin(str(error))
             if isinstance(error, apsw.IOError):
@@ -344,7 +238,7 @@ class SqliteStore(Collecting):
             self._shortage.ease()
         elif pages := self._log.checkpoint_if_due(is_wanted=self._maintenance.wants_checkpoint):
             self._maintenance.checkpointed()
-            self._reserve.grow(pages * PAGE_SIZE)
+            self._file.reserve.grow(pages * PAGE_SIZE)
 
     def has_room_again(self) -> bool:
         return not (self._shortage.is_on if self.busy else self._shortage.look())

@@ -1,0 +1,197 @@
+"""A store's file as it is opened and closed, with everything that belongs to it: locks, log, journal, reserve."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from typing import TYPE_CHECKING
+
+import apsw
+
+from batonmq.errors import StoreCorrupt, StoreError
+from batonmq.store.claim import Claim
+from batonmq.store.delivery_journal import DeliveryJournal, marks_of
+from batonmq.store.leftovers import has_log, set_aside
+from batonmq.store.maintenance import Maintenance
+from batonmq.store.queries import Queries
+from batonmq.store.reading import check_numbers, read_definitions, read_lanes
+from batonmq.store.records import Snapshot
+from batonmq.store.recovery import Recovery
+from batonmq.store.reserve import LAST_SIZE, Reserve
+from batonmq.store.schema import connect, is_marked_open, note_closing, read_opening, read_served
+from batonmq.store.shortage import Shortage
+from batonmq.store.transaction import Transaction
+from batonmq.store.write_ahead_log import WriteAheadLog
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Database"]
+
+log = logging.getLogger("batonmq.store")
+
+
+class Database:
+    """The parts of one open file. There are none before ``open``."""
+
+    __slots__ = (
+        "_is_marked",
+        "_path",
+        "claim",
+        "db",
+        "journal",
+        "log",
+        "maintenance",
+        "next_shared",
+        "queries",
+        "reserve",
+        "served",
+        "shortage",
+        "transaction",
+    )
+
+    db: apsw.Connection
+    """Writes, and reads what was written."""
+    log: WriteAheadLog
+    maintenance: Maintenance
+    transaction: Transaction
+    queries: Queries
+    journal: DeliveryJournal
+    claim: Claim
+    reserve: Reserve
+    shortage: Shortage
+    served: int
+    """The number of the last opening in which anything was done; 0: there was none."""
+    next_shared: int
+    """The first number that no shared body has."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        # Does the file say that it is open, and that its log belongs to it?
+        self._is_marked = True
+
+    # ------------------------------------------------------------------ opening
+
+    def open(self) -> Snapshot:
+        """Open the file, make it if there is none, and mend what a crash left. Raises StoreError, StoreCorrupt."""
+        self.reserve = Reserve(os.path.abspath(self._path))  # noqa: PTH100
+        set_aside(self._path)
+        try:
+            return self._open()
+        except StoreError as error:
+            no_room = isinstance(error.__cause__, (apsw.FullError, apsw.IOError, apsw.CantOpenError))
+            if not no_room or not self.reserve.remove():
+                self._tell_what_is_needed(error)
+                raise
+        try:
+            snapshot = self._open()
+        except StoreError as error:
+            self._tell_what_is_needed(error)
+            raise
+        if not self.reserve.make():
+            self.reserve.make_last()
+            self.shortage.begin("the disk is full")
+        return snapshot
+
+    def _tell_what_is_needed(self, error: StoreError) -> None:
+        """Where there is no room, raise an error that says how much a start needs."""
+        cause = error.__cause__
+        if isinstance(cause, apsw.FullError) or (isinstance(cause, apsw.Error) and not self.reserve.has_room()):
+            needed = LAST_SIZE >> 20
+            raise StoreError(f"{error}; a start has to note something: make at least {needed} MiB of room") from error
+
+    def _open(self) -> Snapshot:
+        had_log = has_log(self._path)
+        self._is_marked = True
+        self.db = connect(self._path)
+        try:
+            self.claim = Claim(self._path)
+        except BaseException:
+            self.close_file()
+            raise
+        try:
+            snapshot = self._take_up(had_log=had_log)
+        except BaseException:
+            self.close_file()
+            self.claim.release()
+            raise
+        self.reserve.make()
+        return snapshot
+
+    def _take_up(self, *, had_log: bool) -> Snapshot:
+        db, path = self.db, self._path
+        self.log = WriteAheadLog(db)
+        self.maintenance = Maintenance(db)
+        self.transaction = Transaction(db)
+        self.shortage = Shortage(self.reserve, self.log, self.maintenance)
+        try:
+            # First, since what cannot be read must be left as it is.
+            check_numbers(db)
+            definitions = read_definitions(db)
+            if not had_log and is_marked_open(db):
+                log.error(
+                    "%s was not closed in order, and its log (-wal) is gone: confirmed messages may be missing", path
+                )
+            self.journal = DeliveryJournal(self.claim.path)
+            self.served = read_served(db)
+            Recovery(db, self.log).run(marks_of(path, read_opening(db)), self.journal.number)
+            self.maintenance.begin()
+            self.journal.begin()
+            self.queries = Queries(db, path)
+            snapshot = Snapshot(definitions, read_lanes(db))
+            self.next_shared = int(db.execute("SELECT coalesce(max(id), 0) + 1 FROM body").get)
+            self.claim.watch()
+        except apsw.CorruptError as error:
+            raise StoreCorrupt(f"{path} is damaged: {error}") from error
+        except apsw.Error as error:
+            raise StoreError(f"cannot use {path}: {error}") from error
+        except StoreCorrupt as error:
+            raise StoreCorrupt(f"{path} is damaged: {error}") from error
+        return snapshot
+
+    # ------------------------------------------------------------------ closing
+
+    def note_end(self, waiting: Mapping[int, tuple[int, int]] | None) -> None:
+        """Everything is committed: the next opening need not mend anything.
+
+        ``waiting``: how many messages and bytes each lane has; where it is not known the next opening counts.
+        """
+        if waiting is not None:
+            with contextlib.suppress(apsw.FullError), self.db:
+                self.db.executemany(
+                    "UPDATE lane SET waiting = ?, waiting_bytes = ? WHERE id = ?",
+                    [(count, size, lane_id) for lane_id, (count, size) in waiting.items()],
+                )
+        with contextlib.suppress(apsw.Error):
+            note_closing(self.db)
+            self._is_marked = False
+        self.journal.end()
+        if not self.shortage.is_on:
+            self.reserve.remove()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.journal.abandon()
+        if self.claim.lost() is not None:
+            self.leave_names()
+        # The last to close is the one that clears the log away.
+        self.queries.close()
+        self.close_file()
+        self.claim.release()
+
+    def close_file(self) -> None:
+        """On a full disk the log cannot be copied, and stays; so it does where the file says that it has one."""
+        with contextlib.suppress(apsw.FullError):
+            if self._is_marked:
+                self.db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            self.db.close()
+
+    def leave_names(self) -> None:
+        """What has the names of the files now is somebody else's: closing is not to delete it.
+
+        Where only the log has lost its name, what it holds is copied into the file, so that it is found again.
+        """
+        with contextlib.suppress(apsw.Error):
+            self.db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            self.db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)

@@ -13,10 +13,10 @@ __all__ = ["Target", "check_octets", "parse_url"]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An engine and its place: a path, a name in memory, or a URL."""
+    """An engine and the location of its queues: a path, a name in memory, or a URL."""
 
     engine: Literal["file", "memory", "amqp"]
-    place: str
+    location: str
 
 
 def parse_url(url: str | os.PathLike[str]) -> Target:

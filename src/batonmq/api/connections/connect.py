@@ -36,10 +36,10 @@ def open_engine(target: Target) -> Engine:
         # Its library is read only by those who need it.
         from batonmq.engines.amqp.engine import AmqpEngine
 
-        return AmqpEngine(target.place)
+        return AmqpEngine(target.location)
     if target.engine == "memory":
-        return open_memory(target.place)
-    return open_file(target.place)
+        return open_memory(target.location)
+    return open_file(target.location)
 
 
 class Opening:

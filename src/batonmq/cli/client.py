@@ -15,8 +15,9 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 from batonmq.cli.options import Failure, without_password
-from batonmq.engines.amqp.translate import NOBODY, amqp_parameters, unreachable
-from batonmq.engines.amqp.wire import WireConnection
+from batonmq.engines.amqp.content_headers import WireConnection
+from batonmq.engines.amqp.failures import NOBODY, unreachable
+from batonmq.engines.amqp.parameters import amqp_parameters
 from batonmq.engines.urls import check_octets
 
 __all__ = ["connect", "request", "require_queue"]

@@ -11,7 +11,7 @@ import click
 
 from batonmq.cli.loading import load_object
 from batonmq.cli.options import DEFAULT_URL, Failure, chosen_url, note_url, without_password
-from batonmq.engines.amqp.translate import amqp_parameters
+from batonmq.engines.amqp.parameters import amqp_parameters
 from batonmq.engines.urls import parse_url
 from batonmq.errors import BatonError
 

@@ -31,7 +31,7 @@ else:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
-            raise Locked("") from None
+            raise Locked from None
         except OSError:
             # A file system where directories cannot be locked: there is the lock file.
             pass
@@ -46,7 +46,7 @@ def exclusive_lock(path: Path, *, wait: bool) -> Iterator[None]:
     """
     lock = FileLock(str(path), wait=wait)
     try:
-        lock.say(f"{os.getpid()}\n")
+        lock.say()
         yield
     finally:
         lock.release()

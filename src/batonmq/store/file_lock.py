@@ -1,4 +1,10 @@
-"""A lock file: the system takes the lock back when the process ends, however it ends."""
+"""A lock file: the system takes the lock back when the process ends, however it ends.
+
+It says who holds the lock, for others to read:
+
+    4711                     the process
+    orders.db-socket         a note of its own, or no such line
+"""
 
 from __future__ import annotations
 
@@ -27,17 +33,17 @@ else:
 
 
 class Locked(Exception):
-    """Another process holds the lock; ``note`` is what it has written about itself."""
+    """Another process holds the lock."""
 
-    def __init__(self, note: str) -> None:
-        super().__init__(note)
-        self.note = note
-
-    @property
-    def process(self) -> str:
-        """The number of the process that holds it, if it has written that; otherwise nothing."""
-        first = self.note.partition("\n")[0].strip()
-        return first if first.isdigit() else ""
+    def __init__(self, said: str = "") -> None:
+        """``said`` is what the file holds."""
+        super().__init__(said)
+        process, _, note = said.partition("\n")
+        self.process = process.strip() if process.strip().isdigit() else ""
+        """The number of that process, "" if it has not written it."""
+        # A note without its end is being written.
+        self.note = note[:-1] if note.endswith("\n") else ""
+        """What it says about itself, "" for nothing."""
 
 
 class FileLock:
@@ -53,9 +59,9 @@ class FileLock:
                 _lock(self._handle, wait=wait)
             except (BlockingIOError, PermissionError):
                 os.lseek(self._handle, 0, os.SEEK_SET)
-                note = os.fsdecode(os.read(self._handle, NOTE_MAX))
+                said = os.fsdecode(os.read(self._handle, NOTE_MAX))
                 self.release()
-                raise Locked(note) from None
+                raise Locked(said) from None
             except BaseException:
                 self.release()
                 raise
@@ -70,9 +76,9 @@ class FileLock:
         except FileNotFoundError:
             return False
 
-    def say(self, note: str) -> None:
-        """Write for others to read."""
-        text = os.fsencode(note)
+    def say(self, note: str = "") -> None:
+        """Write which process this is, and a note, for others to read."""
+        text = os.fsencode(f"{os.getpid()}\n{note}\n" if note else f"{os.getpid()}\n")
         # A full disk keeps nobody from emptying a queue: others cannot read who it is, that is all.
         with contextlib.suppress(OSError):
             os.lseek(self._handle, 0, os.SEEK_SET)

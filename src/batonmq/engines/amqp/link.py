@@ -17,8 +17,9 @@ from typing import Any, Protocol
 import pika
 from pika.adapters.select_connection import IOLoop
 
-from batonmq.engines.amqp.translate import amqp_parameters, error_of, unreachable
-from batonmq.engines.amqp.wire import WireConnection
+from batonmq.engines.amqp.content_headers import WireConnection
+from batonmq.engines.amqp.failures import error_of, unreachable
+from batonmq.engines.amqp.parameters import amqp_parameters
 from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.futures import Future
 from batonmq.errors import BatonError, Closed, ConnectionLost

@@ -9,9 +9,9 @@ from pika import spec
 from pika.channel import Channel
 from pika.spec import BasicProperties
 
+from batonmq.engines.amqp.content_headers import properties_from
 from batonmq.engines.amqp.link import Link
 from batonmq.engines.amqp.publisher import Publisher
-from batonmq.engines.amqp.translate import properties_from
 from batonmq.engines.death_headers import without_death_headers
 from batonmq.engines.futures import Future
 from batonmq.engines.messages import Message

@@ -9,8 +9,8 @@ from pika import spec
 from pika.channel import Channel
 from pika.frame import Method
 
+from batonmq.engines.amqp.content_headers import properties_to, too_large
 from batonmq.engines.amqp.link import Link
-from batonmq.engines.amqp.translate import properties_to, too_large
 from batonmq.engines.futures import Future
 from batonmq.engines.messages import Message
 from batonmq.errors import BatonError, NotFound, ResourceError

@@ -8,9 +8,8 @@ from pika import spec
 from pika.channel import Channel
 from pika.spec import BasicProperties
 
+from batonmq.engines.amqp.content_headers import WireProperties, properties_from, too_large
 from batonmq.engines.amqp.link import Link
-from batonmq.engines.amqp.translate import properties_from, too_large
-from batonmq.engines.amqp.wire import WireProperties
 from batonmq.engines.futures import Future
 from batonmq.engines.messages import Message
 from batonmq.errors import BatonError, NotFound

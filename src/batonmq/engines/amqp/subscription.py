@@ -15,12 +15,12 @@ from pika import spec
 from pika.channel import Channel
 from pika.spec import BasicProperties
 
+from batonmq.engines.amqp.content_headers import properties_from
 from batonmq.engines.amqp.delivery_counts import earlier_deliveries
 from batonmq.engines.amqp.link import Link
 from batonmq.engines.amqp.management_requests import EXCHANGE, renewal, request_renewal, request_settlement, was_refused
 from batonmq.engines.amqp.prefetched import Handle, Prefetched
 from batonmq.engines.amqp.requests import Requester
-from batonmq.engines.amqp.translate import properties_from
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import How, Subscription
 from batonmq.engines.leases import lost, lost_with

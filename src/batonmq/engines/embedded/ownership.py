@@ -1,9 +1,7 @@
 """One process has the file: a lock that the system takes back when that process ends, however it ends.
 
-The lock file says who has it, and how he can be reached:
-
-    4711                     the process
-    orders.db-socket         where it serves others; nothing: it does not (a broker, or a process without such sockets)
+The note in the lock file says where that process serves others. No note: it does not, being a broker, or a process
+without such sockets.
 """
 
 from __future__ import annotations
@@ -52,7 +50,7 @@ class Ownership:
 
     def say(self, note: str) -> None:
         """Note for others how this process can be reached."""
-        self._lock.say(f"{os.getpid()}\n{note}\n" if note else f"{os.getpid()}\n")
+        self._lock.say(note)
 
     def release(self) -> None:
         """Let others have it."""
@@ -72,8 +70,6 @@ def _take(path: str) -> FileLock:
         return FileLock(_lock_name(path))
     except Locked as locked:
         who = f" ({locked.process})" if locked.process else ""
-        note = locked.note.partition("\n")[2]
-        # A note without its end is being written.
-        raise InUse(f"{path} is in use by another process{who}", note[:-1] if note.endswith("\n") else "") from None
+        raise InUse(f"{path} is in use by another process{who}", locked.note) from None
     except OSError as error:
         raise StoreError(f"cannot use {path}: {error.strerror}") from error

@@ -7,19 +7,24 @@ A time beyond the year 9999 ends its connection.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 
 import pika
 from pika import spec
+from pika.channel import Channel
 from pika.frame import Header
 
+from batonmq.engines.messages import Message
 from batonmq.properties import EMPTY, Properties
 
-__all__ = ["CONTENT", "FRAME", "FRAME_END", "WireConnection", "WireProperties"]
+__all__ = ["WireConnection", "WireProperties", "properties_from", "properties_to", "too_large"]
 
 # A frame's type, channel and size (AMQP 0-9-1, 4.2.3), and a content header's class, weight and body size (4.2.6.1).
 FRAME = struct.Struct(">BHL")
 CONTENT = struct.Struct(">HHQ")
 FRAME_END = bytes([spec.FRAME_END])
+# What a frame's size can say, where the broker sets no limit.
+FRAME_UNLIMITED = 2**32 - 1
 
 
 class WireProperties(pika.BasicProperties):  # type: ignore[misc]  # pika's types count for nothing here
@@ -57,3 +62,28 @@ def _content_header(data: bytes) -> tuple[int, Header] | None:
     _, _, body_size = CONTENT.unpack_from(data, FRAME.size)
     properties = Properties.decode(data[FRAME.size + CONTENT.size : end])
     return end + 1, Header(channel, body_size, WireProperties(properties))
+
+
+def properties_to(message: Message) -> WireProperties:
+    """A message's properties for pika to send."""
+    ours = message.delayed
+    if ours.user_id is not None:
+        # A moved message has another sender now, and a broker refuses any name but the connection's own.
+        ours = ours.replace(user_id=None)
+    return WireProperties(ours)
+
+
+def properties_from(theirs: pika.BasicProperties) -> Properties:
+    """Properties as they came through pika."""
+    assert isinstance(theirs, WireProperties)
+    return theirs.properties
+
+
+def too_large(channel: Channel, wired: Iterable[WireProperties]) -> ValueError | None:
+    """What to say of properties that fit no frame of this connection, before the broker ends it for them.
+
+    A content header is one frame (AMQP 0-9-1, 4.2.6.1): type, channel, size, class, weight, body size, and an end.
+    """
+    room = (channel.connection.params.frame_max or FRAME_UNLIMITED) - FRAME.size - CONTENT.size - len(FRAME_END)
+    size = max((len(one.properties.raw) for one in wired), default=0)
+    return None if size <= room else ValueError(f"the headers take {size} bytes, and the broker takes at most {room}")

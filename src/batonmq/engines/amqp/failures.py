@@ -1,18 +1,14 @@
-"""Between pika's values and ours: messages, and what went wrong."""
+"""What went wrong with a connection or a channel of pika's, as the API tells it."""
 
 from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterable
 
 import pika
 from pika import exceptions
 from pika.adapters.utils.connection_workflow import AMQPConnectorStackTimeout, AMQPConnectorTransportSetupError
-from pika.channel import Channel
 
-from batonmq.engines.amqp.wire import CONTENT, FRAME, FRAME_END, WireProperties
-from batonmq.engines.messages import Message
 from batonmq.errors import (
     AccessRefused,
     BatonError,
@@ -25,9 +21,8 @@ from batonmq.errors import (
     ResourceLocked,
     Unsupported,
 )
-from batonmq.properties import Properties
 
-__all__ = ["amqp_parameters", "error_of", "properties_from", "properties_to", "too_large", "unreachable"]
+__all__ = ["NOBODY", "error_of", "unreachable"]
 
 # AMQP 0-9-1 section 1.2, constants of class soft-error and hard-error.
 BY_CODE: dict[int, type[BrokerError]] = {
@@ -39,10 +34,6 @@ BY_CODE: dict[int, type[BrokerError]] = {
     530: NotAllowed,
     540: Unsupported,
 }
-
-
-# What a frame's size can say, where the broker sets no limit.
-FRAME_UNLIMITED = 2**32 - 1
 
 
 def error_of(error: BaseException) -> BatonError:
@@ -57,17 +48,6 @@ def error_of(error: BaseException) -> BatonError:
             return kind(text.partition(" - ")[2] or text)
         return ConnectionLost(f"the broker closed the connection: {text}")
     return ConnectionLost(f"the connection was lost: {str(error) or type(error).__name__}")
-
-
-def amqp_parameters(url: str) -> pika.URLParameters:
-    """Where to connect, and how. Raises ValueError for a URL that cannot be read."""
-    try:
-        url.encode()
-        return pika.URLParameters(url)
-    except UnicodeEncodeError:
-        raise ValueError("it is not UTF-8") from None
-    except (TypeError, KeyError) as error:
-        raise ValueError(str(error)) from None
 
 
 def unreachable(error: BaseException, parameters: pika.URLParameters) -> BatonError:
@@ -130,28 +110,3 @@ def _causes(error: BaseException) -> list[BaseException]:
         found.append(one)
         waiting += [*getattr(one, "exceptions", ()), getattr(one, "exception", None), *one.args, one.__cause__]
     return found
-
-
-def properties_to(message: Message) -> WireProperties:
-    """A message's properties for pika to send."""
-    ours = message.delayed
-    if ours.user_id is not None:
-        # A moved message has another sender now, and a broker refuses any name but the connection's own.
-        ours = ours.replace(user_id=None)
-    return WireProperties(ours)
-
-
-def properties_from(theirs: pika.BasicProperties) -> Properties:
-    """Properties as they came through pika."""
-    assert isinstance(theirs, WireProperties)
-    return theirs.properties
-
-
-def too_large(channel: Channel, wired: Iterable[WireProperties]) -> ValueError | None:
-    """What to say of properties that fit no frame of this connection, before the broker ends it for them.
-
-    A content header is one frame (AMQP 0-9-1, 4.2.6.1): type, channel, size, class, weight, body size, and an end.
-    """
-    room = (channel.connection.params.frame_max or FRAME_UNLIMITED) - FRAME.size - CONTENT.size - len(FRAME_END)
-    size = max((len(one.properties.raw) for one in wired), default=0)
-    return None if size <= room else ValueError(f"the headers take {size} bytes, and the broker takes at most {room}")

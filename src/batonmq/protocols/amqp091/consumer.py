@@ -54,7 +54,7 @@ class Outlet:
 class AmqpConsumer(Consumer):
     """One basic.consume."""
 
-    __slots__ = ("_on_cancel", "_outlet", "_prefetch", "_prefix", "credit")
+    __slots__ = ("_on_cancel", "_outlet", "_prefetch", "_prefix", "_shows_count", "credit")
 
     def __init__(
         self,
@@ -68,14 +68,21 @@ class AmqpConsumer(Consumer):
         exclusive: bool = False,
         priority: int = 0,
         arguments: Mapping[str, FieldValue] | None = None,
+        shows_count: bool = False,
     ) -> None:
-        """``prefetch`` of 0 is no limit; ``on_cancel`` is called when the queue is gone, or takes the consumer away."""
+        """``prefetch`` of 0 is no limit; ``on_cancel`` is called when the queue is gone, or takes the consumer away.
+
+        With ``shows_count`` each message that came back says how often, those of queues too that tell nobody else.
+        Clients written for RabbitMQ take a header that they did not send for a change of their message: its classic
+        queues add none.
+        """
         super().__init__(queue, tag, no_ack=no_ack, exclusive=exclusive, priority=priority, arguments=arguments)
         self._outlet = outlet
         self._on_cancel = on_cancel
         self._prefix = deliver_prefix(outlet.number, tag)
+        self._shows_count = shows_count
         self._prefetch = self.credit = prefetch or UNLIMITED
-        # How many more messages it takes before it must settle some.
+        """``credit``: how many more messages it takes before it must settle some."""
 
     def deliver(self, queued: QueuedMessage) -> bool:
         self.deliver_all([queued])
@@ -83,14 +90,13 @@ class AmqpConsumer(Consumer):
 
     def deliver_all(self, batch: list[QueuedMessage]) -> None:
         outlet = self._outlet
-        outlet.deliveries.send(self._prefix, batch, self.shown(batch), no_ack=self.no_ack)
+        shown = batch
+        if self._shows_count:
+            shown = [_with_count(queued) if queued.return_count else queued for queued in batch]
+        outlet.deliveries.send(self._prefix, batch, shown, no_ack=self.no_ack)
         count = 0 if self.no_ack else len(batch)
         self.credit -= count
         outlet.credit.take(self, count)
-
-    def shown(self, batch: list[QueuedMessage]) -> list[QueuedMessage]:
-        """The messages as their client sees them."""
-        return batch
 
     def room(self) -> int:
         if not self.has_room():
@@ -145,19 +151,6 @@ class AmqpConsumer(Consumer):
     def cancelled(self) -> None:
         self.stop()
         self._on_cancel(self)
-
-
-class CountingConsumer(AmqpConsumer):
-    """One that wants to know how often a message came back, of queues too that tell nobody else.
-
-    Clients written for RabbitMQ take a header that they did not send for a change of their message: its classic
-    queues add none.
-    """
-
-    __slots__ = ()
-
-    def shown(self, batch: list[QueuedMessage]) -> list[QueuedMessage]:
-        return [_with_count(queued) if queued.return_count else queued for queued in batch]
 
 
 def _with_count(queued: QueuedMessage) -> QueuedMessage:

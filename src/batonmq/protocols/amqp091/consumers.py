@@ -9,7 +9,7 @@ from batonmq.broker.model.settings import read_priority
 from batonmq.broker.routing.direct_replies import REPLY_TO
 from batonmq.errors import PreconditionFailed
 from batonmq.protocols.amqp091 import methods
-from batonmq.protocols.amqp091.consumer import AmqpConsumer, CountingConsumer, Outlet, ReplyConsumer
+from batonmq.protocols.amqp091.consumer import AmqpConsumer, Outlet, ReplyConsumer
 from batonmq.protocols.amqp091.encoder import content_frames, method_frame
 from batonmq.protocols.amqp091.failures import ProtocolFailure
 
@@ -96,8 +96,7 @@ class Consumers:
             raise PreconditionFailed(f"{fault} queue '{name}' in vhost '{vhost.name}'")
         queue = operations.require_readable(name)
         priority = read_priority(m.arguments, f"queue '{name}' in vhost '{vhost.name}'")
-        kind = CountingConsumer if m.arguments.get("x-delivery-count") is True else AmqpConsumer
-        consumer = kind(
+        consumer = AmqpConsumer(
             self._outlet,
             queue,
             tag,
@@ -107,6 +106,7 @@ class Consumers:
             exclusive=m.exclusive,
             priority=priority,
             arguments=m.arguments,
+            shows_count=m.arguments.get("x-delivery-count") is True,
         )
         operations.subscribe(queue, consumer)
         self._by_tag[tag] = consumer

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 ROOT = Path(__file__).parents[2]
 
 
-def until(check: Callable[[], object], seconds: float = 15) -> None:
+def until(check: Callable[[], object], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < deadline, "did not happen in time"
@@ -51,25 +51,26 @@ class Worker:
     def kill(self) -> None:
         """The worker and its pool, without a word to anybody."""
         os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(15)
+        self.process.wait(30)
 
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(15)
+                self.process.wait(30)
             except subprocess.TimeoutExpired:
                 self.kill()
 
 
-@pytest.fixture(scope="module")
+# The application is imported once, and keeps its names: so does whoever comes back to these tests later.
+@pytest.fixture(scope="session")
 def environment(amqp: Address) -> Iterator[dict[str, str]]:
     name = f"t-celery-{uuid.uuid4().hex[:8]}"
     yield {**os.environ, "BATONMQ_TEST_CELERY": name, "BATONMQ_TEST_BROKER": amqp.url + "/"}
     sweep(amqp, {("queue", name), ("exchange", name)})
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def app(environment: dict[str, str]) -> Iterator[ModuleType]:
     """The application in this process, as a web server has it."""
     with pytest.MonkeyPatch.context() as patch:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -265,16 +266,16 @@ with batonmq.connect(sys.argv[1]) as mq:
 """
 
 
-def test_a_folder_for_sockets_that_others_can_write_to_is_not_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    folder = tmp_path / f"batonmq-{os.getuid()}"
-    folder.mkdir(mode=0o700)
-    assert socket_path.choose_socket_path("/" + "x" * 200)[0].startswith(f"{folder}/")
-    folder.chmod(0o777)
-    with pytest.raises(OSError, match="not a folder of this user alone"):
-        socket_path.choose_socket_path("/" + "x" * 200)
+def test_a_folder_for_sockets_that_others_can_write_to_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Short enough for a socket's path, as those of pytest need not be.
+    with TemporaryDirectory() as short:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", short)
+        folder = Path(short) / f"batonmq-{os.getuid()}"
+        folder.mkdir(mode=0o700)
+        assert socket_path.choose_socket_path("/" + "x" * 200)[0].startswith(f"{folder}/")
+        folder.chmod(0o777)
+        with pytest.raises(OSError, match="not a folder of this user alone"):
+            socket_path.choose_socket_path("/" + "x" * 200)
 
 
 def test_a_lock_file_that_is_replaced_meanwhile_is_locked_anew(path: str, monkeypatch: pytest.MonkeyPatch) -> None:

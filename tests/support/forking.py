@@ -13,6 +13,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
@@ -25,19 +26,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TextIO
 
-# What the command reads in its own time.
-READ_AHEAD = (
-    "batonmq.api.applications.worker",
-    "batonmq.cli",
-    "batonmq.engines.amqp.engine",
-    "batonmq.engines.shared.registry",
-    "batonmq.server.config_file",
-    "batonmq.server.logs",
-    "batonmq.server.passwords",
-    "batonmq.server.run",
-    "batonmq.server.users",
-    "pika",
-)
+import batonmq
+
 # For a busy machine.
 START = 60.0
 
@@ -230,8 +220,10 @@ def _become(request: _Request) -> None:
 
 
 def _main() -> None:
-    for name in READ_AHEAD:
-        importlib.import_module(name)
+    # Whatever the command reads in its own time, by whichever name it has.
+    for module in pkgutil.walk_packages(batonmq.__path__, "batonmq."):
+        if not module.name.endswith(".__main__"):
+            importlib.import_module(module.name)
     # What is never looked at again stays in memory that all share.
     gc.collect()
     gc.freeze()

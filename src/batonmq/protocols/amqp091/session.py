@@ -13,82 +13,43 @@ from batonmq.protocols.amqp091.channels import Channels
 from batonmq.protocols.amqp091.connection import Connection
 from batonmq.protocols.amqp091.constants import ACK, CONTENT, ERROR, METHOD, PUBLISH
 from batonmq.protocols.amqp091.failures import ProtocolFailure, as_failure
-from batonmq.protocols.amqp091.parser import FrameParser
+from batonmq.protocols.amqp091.parser import Event, FrameParser
 from batonmq.protocols.amqp091.settings import AmqpSettings
 from batonmq.protocols.amqp091.states import CLOSED, CLOSING, OPEN, OPENING
-from batonmq.protocols.sessions.link import Link
+from batonmq.protocols.sessions.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batonmq.broker import Broker, User
     from batonmq.protocols.amqp091 import methods
-    from batonmq.protocols.amqp091.parser import Event
     from batonmq.protocols.sessions.failures import ClientFailure
     from batonmq.protocols.sessions.host import Host
 
 __all__ = ["AmqpSession"]
 
 
-class AmqpSession:
+class AmqpSession(Session[Event]):
     """One connection. ``states`` has the states that it goes through, and what is expected in each."""
 
     def __init__(self, broker: Broker, host: Host, settings: AmqpSettings | None = None) -> None:
+        super().__init__(broker, host)
         settings = settings or AmqpSettings()
-        self._link: Link[Event] = Link(broker, host, self)
         self._parser = FrameParser(max_body=settings.max_message_size)
         self._channels = Channels()
         self._connection = Connection(self._link, settings, self._parser, self._channels)
-        self.output = self._link.output.chunks
-        self.counts = self._link.counts
 
-    # ------------------------------------------------------------------ what the server asks
+    # ------------------------------------------------------------------ what the server tells
 
-    @property
-    def finished(self) -> bool:
-        """Is nothing more to be said?"""
-        return self._link.output.finished
-
-    @property
-    def suspended(self) -> bool:
-        """Does it wait for the store, or for a log-in?"""
-        return self._link.intake.suspended
-
-    @property
-    def is_held(self) -> bool:
-        """Does the output wait until the store has noted what is being delivered in it?"""
-        return self._link.barrier.is_held
-
-    @property
-    def has_backlog(self) -> bool:
-        """Is there anything that the client has asked for, and that waits?"""
-        return bool(self._link.intake)
-
-    def go_on(self) -> None:
-        """Take up what waits."""
-        self._link.intake.go_on(self)
-
-    def is_ahead(self) -> bool:
-        """Does the client publish faster than consumers that are at work take it?"""
-        return self._link.intake.is_ahead()
-
-    def turn_ended(self) -> None:
-        """The output is about to be taken."""
-        if self._link.turn_ended():
-            self._offer()
-
-    def writable(self, is_writable: bool) -> None:
-        """Does the client read what is sent to it? Deliveries wait while it does not."""
-        self._link.output.writable(is_writable)
-        if is_writable:
-            self._offer()
-        else:
-            for channel in self._channels:
-                channel.withdraw()
-
-    def _offer(self) -> None:
+    def offer(self) -> None:
+        """There is room for deliveries again."""
         for channel in self._channels:
             channel.offer()
+
+    def withdraw(self) -> None:
+        """There is no room for deliveries: the client does not read."""
+        for channel in self._channels:
+            channel.withdraw()
 
     def tick(self, now: float) -> None:
         """Some time has passed."""
@@ -102,13 +63,9 @@ class AmqpSession:
         """The broker stops."""
         self._connection.shutdown(reason)
 
-    def connection_lost(self, *, in_order: bool = False) -> None:
-        """The socket is gone; ``in_order``: what carried it was closed as it should."""
-        self._link.log.lost(in_order=in_order)
-        try:
-            self._connection.lost()
-        finally:
-            self._link.lost()
+    def lost(self) -> None:
+        """The socket is gone: give back what the client held."""
+        self._connection.lost()
 
     # ------------------------------------------------------------------ what the store has done
 
@@ -121,9 +78,6 @@ class AmqpSession:
         """Those up to this number that were not committed before are not kept."""
         for channel in self._channels:
             channel.batch_failed(batch, error)
-
-    def come_apart(self) -> None:
-        """None of the parts knows the session."""
 
     # ------------------------------------------------------------------ what comes in
 

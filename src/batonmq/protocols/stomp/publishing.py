@@ -39,7 +39,18 @@ EXPIRATION_MAX: Final = 100 * 365 * 24 * 3600 * 1000
 class Publishing:
     """Puts the messages of one connection into their queues."""
 
-    __slots__ = ("_declaring", "_dialect", "_known", "_link", "_operations", "_subscriptions", "_vhost")
+    __slots__ = (
+        "_clock",
+        "_counts",
+        "_declaring",
+        "_dialect",
+        "_intake",
+        "_known",
+        "_operations",
+        "_store",
+        "_subscriptions",
+        "_vhost",
+    )
 
     def __init__(
         self,
@@ -49,7 +60,10 @@ class Publishing:
         declaring: Declaring,
         subscriptions: Subscriptions,
     ) -> None:
-        self._link = link
+        self._store = link.broker.store
+        self._clock = link.broker.clock
+        self._intake = link.intake
+        self._counts = link.counts
         self._dialect = terms.dialect
         self._operations = operations
         self._vhost = operations.vhost
@@ -102,7 +116,7 @@ class Publishing:
     def _targets(self, prepared: PreparedSend, message: Message) -> list[Target]:
         """The queues that it goes to, all of which can keep it. Raises BrokerError."""
         route = self.route(prepared)
-        self._link.intake.published(route)
+        self._intake.published(route)
         targets = route.targets
         if not route.by_key:
             headers = message.properties.headers or {}
@@ -110,7 +124,7 @@ class Publishing:
         deaf = self._subscriptions.deaf
         if deaf:
             targets = [target for target in targets if target not in deaf]
-        error = self._link.broker.store.error
+        error = self._store.error
         if error is not None and message.properties.persistent and any(target.durable for target in targets):
             raise ResourceError(f"the message cannot be kept: {error.reason}")
         return targets
@@ -119,7 +133,7 @@ class Publishing:
 
     def now(self) -> int:
         """The time in milliseconds of the epoch."""
-        return int(self._link.broker.clock.time() * 1000)
+        return int(self._clock.time() * 1000)
 
     def message(self, prepared: PreparedSend, body: bytes) -> Message:
         """The message of a frame, sent now."""
@@ -132,7 +146,7 @@ class Publishing:
     def put(self, prepared: PreparedSend, message: Message) -> int:
         """Into the queues; tells KEPT, STORED or REFUSED. Raises BrokerError."""
         outcome = self._vhost.publish(message, self._targets(prepared, message))
-        self._link.counts.add_published(1)
+        self._counts.add_published(1)
         return outcome
 
     def check(self, sends: list[tuple[PreparedSend, Message]]) -> None:

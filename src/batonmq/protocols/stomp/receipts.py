@@ -21,10 +21,13 @@ __all__ = ["Receipts"]
 class Receipts:
     """What one client waits for."""
 
-    __slots__ = ("_link", "_stored_batch", "_version", "_waiting")
+    __slots__ = ("_barrier", "_counts", "_output", "_store", "_stored_batch", "_version", "_waiting")
 
     def __init__(self, link: Link[Event], version: str) -> None:
-        self._link = link
+        self._output = link.output
+        self._barrier = link.barrier
+        self._counts = link.counts
+        self._store = link.broker.store
         self._version = version
         # Receipts, and how many messages are confirmed by them.
         self._waiting: Unconfirmed[tuple[Sequence[str], int]] = Unconfirmed()
@@ -44,17 +47,22 @@ class Receipts:
         """It is done, and what it changed may be on its way to the disk, for which the receipt waits."""
         if receipt is None:
             return
-        if self._link.broker.store.has_work():
+        if self._store.has_work():
             self.answer_after([receipt])
         else:
             self.answer(receipt)
 
     def answer_after(self, receipts: Sequence[str], *, messages: int = 0) -> None:
         """Answer when all that was collected so far is on the disk. ``messages``: so many are confirmed by it."""
-        batch = self._stored_batch = self._link.broker.store.batch
+        batch = self._stored_batch = self._store.batch
         if receipts:
             self._waiting.add(batch, (receipts, messages))
-        self._link.barrier.await_commit()
+        self._barrier.await_commit()
+
+    def wait_for_all(self) -> None:
+        """Owe the client all that was collected so far, even where it has no receipt for it."""
+        if self._store.has_work():
+            self.answer_after([])
 
     def batch_committed(self, batch: int) -> None:
         """Everything up to this batch is on the disk."""
@@ -72,13 +80,13 @@ class Receipts:
         self._look_further(batch)
         if not had_messages:
             return None
-        self._link.counts.add_refused(sum(messages for _, messages in lost))
+        self._counts.add_refused(sum(messages for _, messages in lost))
         failure = StompFailure("Store failure", f"it could not be kept: {error.reason}", fatal=True)
         return failure, lost[0][0][0] if lost else None
 
     def _look_further(self, batch: int) -> None:
         if self._stored_batch > batch:
-            self._link.barrier.await_commit()
+            self._barrier.await_commit()
         else:
             self._stored_batch = 0
 
@@ -86,5 +94,5 @@ class Receipts:
         version = self._version
         frames = [receipt_frame(each, version) for receipts, _ in done for each in receipts if each is not None]
         if frames:
-            self._link.output.send(b"".join(frames))
-            self._link.counts.add_confirmed(sum(messages for _, messages in done))
+            self._output.send(b"".join(frames))
+            self._counts.add_confirmed(sum(messages for _, messages in done))

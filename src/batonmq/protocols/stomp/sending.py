@@ -27,7 +27,16 @@ __all__ = ["Sending"]
 class Sending:
     """Does what SEND frames ask for."""
 
-    __slots__ = ("_link", "_preparing", "_publishing", "_receipts", "_shows_time", "_transactions")
+    __slots__ = (
+        "_barrier",
+        "_counts",
+        "_intake",
+        "_preparing",
+        "_publishing",
+        "_receipts",
+        "_shows_time",
+        "_transactions",
+    )
 
     def __init__(
         self,
@@ -38,7 +47,9 @@ class Sending:
         publishing: Publishing,
         transactions: Transactions,
     ) -> None:
-        self._link = link
+        self._barrier = link.barrier
+        self._intake = link.intake
+        self._counts = link.counts
         self._shows_time = terms.dialect.shows_time
         self._receipts = receipts
         self._preparing = preparing
@@ -79,9 +90,9 @@ class Sending:
                     break
                 prepared = next_prepared
                 properties = prepared.properties_at(now)
-        self._link.intake.published(route)
+        self._intake.published(route)
         outcome = route.queue.publish_all(messages)
-        self._link.counts.add_published(len(messages))
+        self._counts.add_published(len(messages))
         self._answer(outcome, receipts)
         return at
 
@@ -98,7 +109,7 @@ class Sending:
     def _send(self, prepared: PreparedSend, receipt: str | None, body: bytes) -> None:
         """One message, to one or several destinations."""
         publishing = self._publishing
-        before = self._link.barrier.changes
+        before = self._barrier.changes
         every = (prepared, *prepared.others)
         # A queue that is not there yet is an error now, or made now.
         routes = [publishing.route(each) for each in every]
@@ -114,10 +125,10 @@ class Sending:
         outcomes = [publishing.put(each, message) for each, message in sends]
         outcome = REFUSED if REFUSED in outcomes else max(outcomes)
         if outcome == REFUSED:
-            self._link.counts.add_refused(1)
+            self._counts.add_refused(1)
             raise StompFailure("Message refused", f"'{prepared.destination.text}' is full and takes no more")
         receipts = [receipt] if receipt is not None else []
-        if outcome == KEPT and self._link.barrier.changes != before and receipts:
+        if outcome == KEPT and self._barrier.changes != before and receipts:
             # The queue that was made for it is on its way to the disk.
             outcome = STORED
         self._answer(outcome, receipts)

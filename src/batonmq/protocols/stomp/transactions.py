@@ -66,15 +66,17 @@ class Transactions:
     """Those of one connection, by the client's names for them."""
 
     __slots__ = (
+        "_barrier",
         "_committing",
+        "_counts",
         "_dialect",
         "_errors",
-        "_link",
         "_open",
         "_publishing",
         "_quota",
         "_receipts",
         "_settling",
+        "_store",
         "_subscriptions",
     )
 
@@ -88,7 +90,9 @@ class Transactions:
         subscriptions: Subscriptions,
         settling: Settling,
     ) -> None:
-        self._link = link
+        self._store = link.broker.store
+        self._barrier = link.barrier
+        self._counts = link.counts
         self._dialect = terms.dialect
         self._errors = errors
         self._receipts = receipts
@@ -169,7 +173,7 @@ class Transactions:
         for outcome, taken in transaction.settled:
             self._settling.settle(outcome, taken)
 
-        if not self._link.broker.store.has_work():
+        if not self._store.has_work():
             self._receipts.answer(*receipts, messages=confirmed)
             return
 
@@ -180,12 +184,12 @@ class Transactions:
         def failed(detail: str) -> None:
             self._committing -= 1
             self._undo(transaction)
-            self._link.counts.add_refused(confirmed)
+            self._counts.add_refused(confirmed)
             failure = StompFailure("Store failure", f"transaction '{name}' could not be kept: {detail}", fatal=True)
             self._errors.tell(failure, receipt)
 
         self._committing += 1
-        self._link.barrier.wait_for_commit(done, failed)
+        self._barrier.wait_for_commit(done, failed)
 
     def _undo(self, transaction: Transaction) -> None:
         """The store kept nothing of it: what it settled is unsettled again. What it sent is gone."""

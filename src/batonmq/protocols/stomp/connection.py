@@ -1,0 +1,270 @@
+"""One STOMP connection from CONNECT to its end: the log-in, heart-beats, errors, and what is owed before it closes.
+
+AWAIT_CONNECT -> AUTHENTICATING -> OPEN -> ENDING -> CLOSED
+"""
+
+from __future__ import annotations
+
+import secrets
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from batonmq.broker import Operations
+from batonmq.protocols.stomp.codec import V10, Head, encode_frame
+from batonmq.protocols.stomp.commands import CONNECTS, Commands
+from batonmq.protocols.stomp.connecting import LogIn, agreed_version
+from batonmq.protocols.stomp.errors import Errors
+from batonmq.protocols.stomp.failures import StompFailure
+from batonmq.protocols.stomp.messages import error_frame, receipt_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from batonmq.broker import User
+    from batonmq.broker.model.access import LogInAnswer
+    from batonmq.protocols.sessions.link import Link
+    from batonmq.protocols.stomp.parser import Event, FrameParser
+    from batonmq.protocols.stomp.settings import StompSettings
+
+__all__ = ["ENDING", "OPEN", "Connection"]
+
+AWAIT_CONNECT: Final = 0
+AUTHENTICATING: Final = 1
+OPEN: Final = 2
+ENDING: Final = 3
+"""Nothing that comes counts any more; what is promised waits for the store, then the end is said."""
+CLOSED: Final = 4
+
+
+class Connection:
+    """What becomes of one connection."""
+
+    __slots__ = (
+        "_errors",
+        "_has_failed",
+        "_last_receipt",
+        "_last_words",
+        "_link",
+        "_parser",
+        "_received",
+        "_session",
+        "_settings",
+        "_version",
+        "commands",
+        "state",
+    )
+
+    def __init__(self, link: Link[Event], settings: StompSettings, parser: FrameParser) -> None:
+        self._link = link
+        self._settings = settings
+        self._parser = parser
+        self._errors = Errors(self)
+        self.state = AWAIT_CONNECT
+        self.commands: Commands | None = None
+        """What frames ask for is done there; None before the log-in."""
+        # Begins the ids of what is delivered on this connection; without the dots that follow in them.
+        self._session = secrets.token_urlsafe(9)
+        self._version = V10
+        # Octets that came before the log-in.
+        self._received = 0
+        # What is said last; and the receipt of a DISCONNECT, which an ERROR instead of it names.
+        self._last_words = b""
+        self._last_receipt: str | None = None
+        self._has_failed = False
+
+    # ------------------------------------------------------------------ frames
+
+    def count_before_log_in(self, octets: int) -> None:
+        """So many came before the client has logged in, which may send a certain number of them at most."""
+        self._received += octets
+        most = self._settings.max_before_login
+        if self._received > most:
+            self.fail(StompFailure("Frame too large", f"more than {most} octets before the log-in"))
+
+    def handle(self, commands: Commands, head: Head, receipt: str | None) -> None:
+        """Do what a frame asks for that is no SEND. Raises StompFailure, BrokerError, StoreError."""
+        broker = self._link.broker
+        if broker.is_touched:
+            broker.dispatch_touched()
+        if head.command == "DISCONNECT":
+            self._disconnect(commands, receipt)
+        else:
+            commands.handle(head, receipt)
+
+    # ------------------------------------------------------------------ the log-in
+
+    def connect(self, head: Head, go_on: Callable[[], None]) -> None:
+        """The first frame; ``go_on`` is called when the log-in is done. Raises StompFailure."""
+        if head.command not in CONNECTS:
+            raise StompFailure("Illegal command", "You must log in using CONNECT first", bare=True)
+        self.state = AUTHENTICATING
+        self._version = agreed_version(head.headers)
+        log_in = LogIn(head.headers, self._version, self._settings)
+        self._link.intake.suspend()
+        self._authenticate(log_in, go_on)
+
+    def _authenticate(self, log_in: LogIn, go_on: Callable[[], None]) -> None:
+        authenticated = partial(self._authenticated, log_in, go_on)
+        self._link.host.authenticate(log_in.user, log_in.passcode, authenticated)
+
+    def _authenticated(self, log_in: LogIn, go_on: Callable[[], None], answer: LogInAnswer) -> None:
+        """The password has been checked."""
+        if self.state != AUTHENTICATING:
+            return
+        if answer is None and log_in.unescape_passcode():
+            self._authenticate(log_in, go_on)
+            return
+        self._link.intake.resume()
+        try:
+            self._open(log_in, answer)
+        except StompFailure as failure:
+            self.fail(failure)
+        go_on()
+
+    def _open(self, log_in: LogIn, answer: LogInAnswer) -> None:
+        """Raises StompFailure."""
+        link = self._link
+        user, vhost = log_in.open(answer, link.broker.vhosts)
+        terms = log_in.terms(self._session)
+        operations = Operations(vhost, user, link, barrier=link.barrier)
+        self.commands = Commands(link, terms, operations, self._errors)
+        self.state = OPEN
+        # Twice the interval: what is under way counts for the client.
+        beat = log_in.beat_out
+        link.heartbeats.agree(silence_max=2 * log_in.beat_in, interval=max(beat / 2, beat - 0.5))
+        # The check of the password took what time it took.
+        link.heartbeats.begin(link.broker.clock.monotonic())
+        self._parse_on(self._version)
+        link.output.send(encode_frame("CONNECTED", log_in.answer(self._session)))
+        link.log.logged_in(user.name, vhost.name, f"STOMP {self._version}", name=terms.client_id)
+
+    def _parse_on(self, version: str | None) -> None:
+        """What followed the CONNECT waits to be done."""
+        self._parser.resume(version)
+        self._link.intake.put_off(self._parser.feed(b""))
+
+    # ------------------------------------------------------------------ what the server tells
+
+    def tick(self, now: float) -> None:
+        """Heart-beats both ways (STOMP 1.2 "Heart-beating"), and an end to what does not move."""
+        link = self._link
+        beats = link.heartbeats
+        beats.tick(now, is_suspended=link.intake.suspended)
+        if self.state < OPEN:
+            if beats.age(now) >= self._settings.handshake_timeout:
+                link.log.closed("no CONNECT in time")
+                self._end()
+        elif self.state == OPEN:
+            silence = beats.silence(now)
+            if silence:
+                detail = f"nothing was heard for {silence:.1f} s, twice the heart-beats that were agreed on"
+                self.fail(StompFailure("Heart-beat missed", detail, fatal=True))
+            elif beats.is_due(now):
+                link.output.send(b"\n")
+
+    def users_changed(self, find: Callable[[str], User | None]) -> None:
+        """Rights have changed: the user keeps his subscriptions, and is refused what he may not do any more."""
+        if self.state != OPEN or self.commands is None:
+            return
+        operations = self.commands.operations
+        user = find(operations.user.name)
+        if user is None:
+            detail = f"user '{operations.user.name}' is deleted"
+            self.fail(StompFailure("Connection closed", detail, fatal=True, expected=True))
+        else:
+            operations.change_user(user)
+
+    def shutdown(self, reason: str) -> None:
+        """The broker stops."""
+        if self.state == OPEN:
+            self.fail(StompFailure("Server shutting down", reason, fatal=True, expected=True))
+        elif self.state < OPEN:
+            self._end()
+
+    def lost(self) -> None:
+        """The socket is gone: give back what the client held."""
+        was_open = self.state == OPEN
+        self.state = CLOSED
+        if was_open:
+            self._release()
+
+    def come_apart(self) -> None:
+        """Nothing is waited for any more."""
+        self._errors.part()
+
+    # ------------------------------------------------------------------ errors and the end
+
+    def fail(self, failure: StompFailure, receipt: str | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
+        """An ERROR; the connection ends with it where it must, or where the dialect has it so.
+
+        ``receipt`` is that of the frame that asked for it; ``headers`` are what the ERROR has beside its own.
+        """
+        if self.state == CLOSED or self._has_failed:
+            return
+        if receipt is None:
+            receipt = self._last_receipt
+        frame = error_frame(failure.message, failure.body, headers, receipt, self._version)
+        text = f"{failure.message}: {failure.detail}"
+        if not failure.fatal and self._goes_on():
+            self._link.log.failed(text)
+            self._link.output.send(frame)
+            return
+        if failure.expected:
+            self._link.log.ended(text)
+        else:
+            self._link.log.closed(text)
+        self._has_failed = True
+        if self.state == ENDING:
+            # What its receipt would have promised does not hold.
+            self._last_words = frame
+        else:
+            self._end(frame)
+
+    def _goes_on(self) -> bool:
+        """Does an ERROR leave the connection as it is? Before the log-in: back to where a CONNECT is waited for."""
+        dialect = self._settings.dialect
+        if self.state == OPEN:
+            return not dialect.closes_on_error
+        if self.state > OPEN or not dialect.connects_again:
+            return False
+        if self.state == AUTHENTICATING:
+            self.state = AWAIT_CONNECT
+            self._parse_on(None)
+        return True
+
+    def _disconnect(self, commands: Commands, receipt: str | None) -> None:
+        self._link.log.left()
+        # What follows is not looked at (STOMP 1.2 "DISCONNECT"); what was promised before is kept first.
+        if receipt is None:
+            self._end()
+            return
+        # What was acknowledged may be on its way to the disk too.
+        commands.receipts.wait_for_all()
+        self._end(receipt_frame(receipt, self._version), receipt)
+
+    def _end(self, frame: bytes = b"", receipt: str | None = None) -> None:
+        """Say what is owed when the store has it, then this, and close. ``receipt`` is the one in the frame."""
+        was_open = self.state == OPEN
+        self.state = ENDING
+        self._last_words, self._last_receipt = frame, receipt
+        self._link.intake.close()
+        if was_open:
+            self._release()
+        if was_open and self.commands is not None and self.commands.are_owed:
+            self._link.barrier.wait_for_commit(self._finish, lambda _: self._finish())
+        else:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self.state == CLOSED:
+            return
+        if self._last_words:
+            self._link.output.send(self._last_words)
+        self.state = CLOSED
+        self._link.intake.resume()
+        self._link.output.finish()
+
+    def _release(self) -> None:
+        """Give back everything that the connection holds."""
+        if self.commands is not None:
+            self.commands.release()

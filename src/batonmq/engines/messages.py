@@ -34,9 +34,9 @@ TRANSIENT_PLAIN = Properties.make(delivery_mode=1)
 
 
 class Message:
-    """A body of bytes and what is said about it. Immutable.
+    """A body of bytes, and what its sender says about it. Immutable.
 
-    What is absent is None. Times are seconds; ``created_at`` has whole seconds, as the wire has.
+    What the sender did not say is None. Times are in seconds; ``created_at`` has whole seconds, as the protocol has.
     """
 
     __slots__ = ("body", "delay", "properties")
@@ -64,11 +64,23 @@ class Message:
         created_at: datetime | None = None,
         durable: bool = True,
     ) -> None:
-        """Raises TypeError for a value of another type than is said, ValueError for one out of its range.
+        """Make a message to be sent. All texts have at most 255 bytes in UTF-8.
 
-        ``priority`` is 0 to 255, higher first, in queues declared with ``max_priority``. ``ttl`` is in seconds: a
-        message that nobody took by then expires. Messages of one ``group`` are in one receiver's hands at a time, in
-        their order; it is carried as the header ``x-group``. Texts have at most 255 bytes each in UTF-8.
+        ``id``: the application's identifier.
+        ``headers``: the application's headers: text, numbers, booleans, bytes, None, and lists and mappings of these.
+        ``content_type``: the media type of the body.
+        ``correlation_id``: ties a reply to its request.
+        ``reply_to``: the queue where a reply is wanted; ``request`` sets it by itself.
+        ``type``: the application's name for the kind of message.
+        ``priority``: 0 to 255, higher first, in queues declared with ``max_priority``.
+        ``ttl``: seconds after which the message expires if nobody took it, 0 or more; None: never.
+        ``delay``: seconds after which the message becomes ready, 0 or more.
+        ``group``: messages of one group are held by one receiver at a time, in their order. It is carried as the header
+        ``x-group``.
+        ``created_at``: when the application made it.
+        ``durable``: does it survive a restart, in a durable queue?
+
+        Raises TypeError for a value of another type than this, and ValueError for one out of its range.
         """
         if not isinstance(body, bytes):
             raise TypeError(f"a body is bytes, not {body.__class__.__name__}: encode text, or use send_json")
@@ -120,7 +132,7 @@ class Message:
 
     @property
     def delayed(self) -> Properties:
-        """The properties with the delay as a header, by the name that BatonMQ's broker gives it."""
+        """The properties, with the delay as the header ``x-delay``, in milliseconds, that BatonMQ's broker heeds."""
         if not self.delay:
             return self.properties
         return self.properties.replace(headers={**self.headers, DELAY: round(self.delay * 1000)})
@@ -208,10 +220,13 @@ class Message:
     @overload
     def json(self, into: builtins.type[T]) -> T: ...
     def json(self, into: builtins.type[T] | None = None) -> T | object:
-        """The body read as JSON; made into a type and checked: a dataclass, a Struct, ``dict[str, int]`` ...
+        """The body read as JSON.
 
-        A model of pydantic checks as pydantic does. Raises msgspec.DecodeError, msgspec.ValidationError, all a
-        ValueError.
+        ``into``: a type to make of it, which checks it: a dataclass, a Struct of msgspec, a model of pydantic,
+        ``dict[str, int]`` and the like. None: plain dicts, lists, texts and numbers.
+
+        Raises ValueError: msgspec.DecodeError for what is no JSON, and msgspec.ValidationError for a body that does not
+        fit the type, or a type that no body can be made into.
         """
         if into is None:
             plain: object = msgspec.json.decode(self.body)
@@ -223,7 +238,7 @@ class Message:
     @overload
     def msgpack(self, into: builtins.type[T]) -> T: ...
     def msgpack(self, into: builtins.type[T] | None = None) -> T | object:
-        """The body read as MessagePack, as ``json`` does."""
+        """The body read as MessagePack. The argument and the errors are those of ``json``."""
         if into is None:
             plain: object = msgspec.msgpack.decode(self.body)
             return plain

@@ -28,14 +28,16 @@ Preparation = TypeVar("Preparation", bound=Callable[[sync_connections.Connection
 
 
 class Worker:
-    """Handlers, each of a queue. ``batonmq run module:name`` sets them to work, or ``run``, as ``Connection.run`` does.
-
-    ``url`` is where the queues live unless ``run`` or the command line say otherwise (see ``batonmq.connect``);
-    ``drain`` how many seconds handlers may go on when the worker is told to stop.
-    """
+    """Handlers, each for one queue. ``batonmq run module:name`` sets them to work, or ``run`` does."""
 
     def __init__(self, url: str | os.PathLike[str] | None = None, *, drain: float = DRAIN_SECONDS) -> None:
-        """Raises ValueError for a URL that names no engine, or a negative ``drain``."""
+        """Make a worker without handlers.
+
+        ``url``: where the queues live, as for ``batonmq.connect``; ``run`` and the command line may name another one.
+        ``drain``: seconds that handlers have to finish when the worker is told to stop, 0 or more.
+
+        Raises ValueError for a URL that names no engine, and for a ``drain`` that is out of range.
+        """
         if url is not None:
             parse_url(url)
         WorkerOptions(drain=drain)
@@ -58,10 +60,16 @@ class Worker:
     ) -> Callable[[AnyHandler], AnyHandler]:
         """A decorator: this function is called with each delivery of a queue.
 
-        A plain function is called in a thread of ``concurrency`` threads; an ``async def`` runs as one of so many
-        tasks, and gets a delivery of ``batonmq.aio``. What the options mean is told at ``Connection.run``.
+        A plain function is called in one of ``concurrency`` threads. An ``async def`` runs as one of as many tasks, and
+        gets a delivery of ``batonmq.aio``.
 
-        Raises ValueError for options out of their range, and for a queue that has a handler.
+        ``concurrency``: how many messages are handled at a time, 1 to 65,535.
+        ``attempts``: the deliveries after which a message is rejected, 1 or more; None: as many as the queue allows.
+        ``backoff``, ``backoff_max``: seconds until the second attempt, doubled with each further one up to the maximum.
+        ``lease``: seconds, 1 or more, after which a message goes to others when this process stops renewing it; None:
+        no lease.
+
+        Raises ValueError for options out of their range, and for a queue that has a handler already.
         """
         options = WorkerOptions(
             concurrency=concurrency,

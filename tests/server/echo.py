@@ -22,7 +22,8 @@ from batonmq.server.log_ins import LogIns
 from batonmq.server.recognise import ServedProtocol
 from batonmq.server.socket_server import SocketServer
 from batonmq.server.users import UserFile, guest_account
-from batonmq.server.websocket import WebSocketSession, WebSocketSettings
+from batonmq.server.websocket import WebSocketSession
+from batonmq.server.websocket_settings import WebSocketSettings
 
 
 class EchoStore:

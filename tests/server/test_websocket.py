@@ -20,7 +20,8 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from batonmq.broker.model.access import User
-from batonmq.server.websocket import FIRST_MESSAGE_SIZE, WebSocketSession, WebSocketSettings
+from batonmq.server.websocket import FIRST_MESSAGE_SIZE, WebSocketSession
+from batonmq.server.websocket_settings import WebSocketSettings
 
 Run = Callable[[Coroutine[object, object, None]], None]
 Client = Callable[[ClientConnection], None]

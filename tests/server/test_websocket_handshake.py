@@ -12,8 +12,8 @@ from tests.server.echo import closed, config, echo_server, until
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 
-from batonmq.server.websocket import WebSocketSettings
 from batonmq.server.websocket_handshake import LONGEST_REQUEST, Refusal, check_origin
+from batonmq.server.websocket_settings import WebSocketSettings
 
 Run = Callable[[Coroutine[object, object, None]], None]
 

@@ -11,7 +11,8 @@ from batonmq.protocols.stomp import DIALECTS, StompSession, StompSettings
 from batonmq.server.config import AmqpConfig, StompConfig, WebSocketConfig
 from batonmq.server.interface import Host, Session
 from batonmq.server.recognise import ServedProtocol, begins_stomp
-from batonmq.server.websocket import WebSocketSession, WebSocketSettings
+from batonmq.server.websocket import WebSocketSession
+from batonmq.server.websocket_settings import WebSocketSettings
 
 __all__ = ["amqp_protocol", "stomp_protocol", "websocket_protocol"]
 

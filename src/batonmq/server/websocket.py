@@ -13,7 +13,6 @@ import codecs
 import http
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
@@ -32,8 +31,9 @@ from batonmq.server.websocket_handshake import (
     find_end,
     select_subprotocol,
 )
+from batonmq.server.websocket_settings import WebSocketSettings
 
-__all__ = ["WebSocketSession", "WebSocketSettings"]
+__all__ = ["WebSocketSession"]
 
 logger = logging.getLogger(__name__)
 
@@ -46,23 +46,6 @@ _silent.setLevel(logging.CRITICAL + 1)
 FIRST_MESSAGE_SIZE = 64 * 1024
 
 _PAYLOAD = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
-
-
-@dataclass(frozen=True, slots=True)
-class WebSocketSettings:
-    """What an operator may set for one listener."""
-
-    path: str = "/ws"
-    subprotocols: tuple[str, ...] = ("v12.stomp", "v11.stomp", "v10.stomp")
-    """The best first."""
-    origins: tuple[str, ...] = ()
-    """Web pages of other machines that may connect, as `https://shop.example.org`; `*` for all."""
-    max_message_size: int = 16 * 1024 * 1024
-    """Bytes of the largest message of a client, its fragments together."""
-    ping_interval: float = 30.0
-    """Seconds of silence until a client is asked for a sign of life, and again until it is taken for dead; 0: never."""
-    handshake_timeout: float = 10.0
-    """Seconds for the HTTP request."""
 
 
 class WebSocketSession:

@@ -46,6 +46,11 @@ class Attempt:
     callback: Callback
     check: Check | None = None
 
+    def join(self, check: Check) -> None:
+        """Wait for the outcome of this check."""
+        self.check = check
+        check.attempts[self] = None
+
 
 @dataclass(eq=False, slots=True)
 class Check:
@@ -96,10 +101,10 @@ class LogIns:
         key = (address, self._authenticator.digest(user, password))
         check = self._checks.get(key)
         if check is not None:
-            attempt.check = check
-            check.attempts[attempt] = None
+            attempt.join(check)
             return attempt
-        check = attempt.check = self._checks[key] = Check(key, {attempt: None})
+        check = self._checks[key] = Check(key)
+        attempt.join(check)
         # Names that nobody has are one name; "" is the name of nobody either.
         pushed_out = self._line.join(check, address, user if self._authenticator.find(user) else "")
         if pushed_out is not None:

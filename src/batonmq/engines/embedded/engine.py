@@ -93,6 +93,11 @@ class ReplyFuture(Future[Message]):
     __slots__ = ("token",)
 
     token: str
+    """Where the reply comes in."""
+
+    def listen_at(self, token: str) -> None:
+        """The reply comes in here."""
+        self.token = token
 
 
 class EmbeddedEngine(Engine):
@@ -203,7 +208,7 @@ class EmbeddedEngine(Engine):
         def request() -> None:
             target = self._queues.find(queue)
             replies = self._queues.vhost.replies
-            future.token = replies.open(ReplyConsumer(target, future))
+            future.listen_at(replies.open(ReplyConsumer(target, future)))
             asking = message.properties.replace(
                 reply_to=future.token,
                 correlation_id=message.correlation_id or secrets.token_hex(8),

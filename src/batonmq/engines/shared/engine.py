@@ -54,9 +54,13 @@ def open_file(path: str, clock: Clock | None = None) -> Engine:
 class ReplyFuture(Future[Message]):
     """Resolved with a reply."""
 
-    __slots__ = ("call",)
+    __slots__ = ("call", "found")
 
-    call: Call[list[Message]]
+    def __init__(self, command: commands.Request) -> None:
+        super().__init__()
+        self.found: Future[list[Message]] = Future()
+        """What the owner answers: one message, the reply."""
+        self.call = Call(command, self.found, as_messages, "fail")
 
 
 class SharedEngine(Engine):
@@ -150,9 +154,8 @@ class SharedEngine(Engine):
         return future
 
     def request(self, queue: str, message: Message) -> Future[Message]:
-        future = ReplyFuture()
-        found: Future[list[Message]] = Future()
-        future.call = Call(commands.Request(0, queue, wire.message_to(message)), found, as_messages, "fail")
+        future = ReplyFuture(commands.Request(0, queue, wire.message_to(message)))
+        found = future.found
 
         def then() -> None:
             if found.error is None:

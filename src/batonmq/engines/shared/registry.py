@@ -27,8 +27,9 @@ class Entry:
         self.core = Core(store, clock, serves=ownership is None)
         self.ownership = ownership
         self.host: Host | None = None
-        self.connections = 0
+        self._connections = 0
         self.is_inherited = False
+        """Is it the parent's, in a forked child?"""
         if ownership is not None:
             try:
                 self.host = Host(self.core, key)
@@ -36,6 +37,19 @@ class Entry:
                 self.core.close()
                 raise
             ownership.say(self.host.note)
+
+    def join(self) -> None:
+        """There is one more connection."""
+        self._connections += 1
+
+    def leave(self) -> bool:
+        """There is one less; True: it was the last one, and this is to be closed."""
+        self._connections -= 1
+        return not self._connections and not self.is_inherited
+
+    def inherit(self) -> None:
+        """This process was forked from the one that has it."""
+        self.is_inherited = True
 
     def wait(self) -> None:
         """Return when it serves."""
@@ -68,7 +82,7 @@ class Registry:
         """The child has nothing open yet."""
         self.guard = threading.Lock()
         for entry in self.entries.values():
-            entry.is_inherited = True
+            entry.inherit()
             self.inherited[entry.key] = entry
         self.entries = {}
 
@@ -133,12 +147,11 @@ def open_memory(name: str, clock: Clock | None = None) -> EmbeddedEngine:
 
 
 def _connect(entry: Entry) -> EmbeddedEngine:
-    entry.connections += 1
+    entry.join()
 
     def leave() -> None:
         with _registry.guard:
-            entry.connections -= 1
-            if entry.connections or entry.is_inherited:
+            if not entry.leave():
                 return
             if _registry.entries.get(entry.key) is entry:
                 del _registry.entries[entry.key]

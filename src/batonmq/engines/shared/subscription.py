@@ -40,6 +40,10 @@ class Wait:
         self.is_withdrawn = False
         self._subscription = subscription
 
+    def withdraw(self) -> None:
+        """The owner is told that nobody waits any more."""
+        self.is_withdrawn = True
+
     @property
     def when_lost(self) -> WhenLost:
         """Who has withdrawn gets nothing of the next owner either."""
@@ -140,7 +144,7 @@ class SharedSubscription(Subscription):
             if wait is None:
                 return
             if self._calls.is_open:
-                wait.is_withdrawn = True
+                wait.withdraw()
                 self._calls.tell(commands.Withdraw(0, wait.command.number))
                 return
             # No owner knows of it.

@@ -10,7 +10,10 @@ from tests.support.driven import Driven, HandClock
 from tests.support.timed import Timed
 
 from batonmq.broker.lanes.consumers import Line
+from batonmq.broker.queues.enqueue import KEPT
 from batonmq.broker.vhosts.policies import read_policy
+from batonmq.message import Message
+from batonmq.properties import Properties
 
 MANY = 10_000
 
@@ -168,3 +171,17 @@ def test_a_start_reads_nothing_that_nobody_wants_and_keeps_within_its_budget(tmp
     # Each window may have a message or two whatever is left.
     assert memory.used == used <= 2 * memory.limit
     assert driven.bodies("q7") == [f"{index}" for index in range(1, 30)]
+
+
+def test_what_is_published_to_a_queue_that_is_gone_is_nowhere(tmp_path: Path) -> None:
+    driven = Timed(tmp_path / "store")
+    queue = driven.queue(durable=True)
+    driven.settle()
+    driven.operations.delete_queue("q")
+    for headers in (None, {"x-delay": 1_000}):
+        message = Message("", "q", Properties.make(delivery_mode=2, headers=headers), b"late")
+        assert queue.publish(message) == KEPT
+    assert queue.featured
+    driven.wait(2)
+    driven.crash()
+    assert driven.queue(durable=True).ready_count == 0

@@ -53,6 +53,8 @@ class LaneOwner(Source):
 class Lane(Window):
     """A run of messages in their order. Its fields are for all to read, and its own to write."""
 
+    # What a compiler may let go of.
+    __deletable__ = ("queue",)
     __slots__ = (
         "_held_max",
         "changed_in",
@@ -373,14 +375,13 @@ class Lane(Window):
         self.horizon = self.next_row - 1
         return count
 
-    def remains(self) -> Lane:
-        """Of a queue that is deleted: as empty, and of no queue."""
-        remains = Lane(self.queue, self.store, self.lane_id, self.priority)
-        del remains.queue
-        return remains
-
     def end(self, memory: Memory) -> None:
-        """The queue is deleted: nothing is held in it, and the budget has its share back."""
+        """The queue is deleted: nothing is held in it, the budget has its share back, and it knows no queue.
+
+        Whoever still holds a message knows the queue, and that its lane: the other way round it would be a cycle, which
+        stays for long where the collector looks at old objects seldom.
+        """
         self.clear()
         self.held.clear()
         self.account(memory, can_shrink=False)
+        del self.queue

@@ -37,6 +37,9 @@ def publish_featured(queue: FeaturedQueue, message: Message) -> int:
     Tells REFUSED, KEPT or STORED. Raises PreconditionFailed for headers that mean nothing, which a protocol has refused
     before.
     """
+    if queue.deleted:
+        # Whoever found it before it went finds nobody now: as if it had not been there.
+        return KEPT
     due = 0
     key: bytes | None = None
     properties = message.properties

@@ -155,7 +155,11 @@ class FeaturedQueue(QueueState):
         elif self.selection is not None and not self.selection.is_grouped:
             self.selection = None
         self.featured = (
-            self.settings.shapes_the_queue or self.paused or self.selection is not None or consumers.special > 0
+            self.settings.shapes_the_queue
+            or self.paused
+            or self.deleted
+            or self.selection is not None
+            or consumers.special > 0
         )
 
     def look_for_group(self, message: Message) -> None:

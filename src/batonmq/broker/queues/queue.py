@@ -358,11 +358,10 @@ class Queue(FeaturedQueue):
         for lane in self.lanes:
             lane.end(self.scheduler.memory)
             self.give_up_lane(lane.lane_id)
-        # Whoever still holds a message of it knows the queue, and that its lanes; the other way round it would be a
-        # cycle, which stays for long where the collector looks at old objects seldom.
+        # Its features know it; see ``Lane.end`` for why it is not to know them any more.
         self.delays = self.keys = self.ack_timeouts = self.selection = None
         self.lanes = []
-        self.lane = self.lane.remains()
+        self.look_at_features()
         consumers, self.consumers = self.consumers, Consumers()
         self.takers.clear()
         for consumer in consumers:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batonmq.broker.features.dead_letters import is_death_header
+
 if TYPE_CHECKING:
     from batonmq.fields import FieldValue
     from batonmq.properties import Properties
 
 __all__ = ["without_death_headers"]
 
-TRACES = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count", "x-reject-reason")
 # What was asked for once, and would hold the message back, or drop it as a duplicate, if it were asked for again.
 REQUESTS = ("x-delay", "x-deliver-at", "AMQ_SCHEDULED_", "x-deduplication-header")
 
@@ -20,9 +21,9 @@ def without_death_headers(properties: Properties) -> Properties:
     in a circle.
     """
     headers = properties.headers
-    if headers is None or not any(name.startswith((*TRACES, *REQUESTS)) for name in headers):
+    if headers is None:
         return properties
     kept: dict[str, FieldValue] = {
-        name: value for name, value in headers.items() if not name.startswith((*TRACES, *REQUESTS))
+        name: value for name, value in headers.items() if not is_death_header(name) and not name.startswith(REQUESTS)
     }
-    return properties.replace(headers=kept or None)
+    return properties if len(kept) == len(headers) else properties.replace(headers=kept or None)

@@ -35,6 +35,9 @@ Death = dict[str, "FieldValue"]
 REASON = "x-reject-reason"
 # The header that says how often the message came back.
 COUNT = "x-delivery-count"
+# All that dead-lettering adds to the headers, here or on RabbitMQ: these, and what begins with those.
+DEATH_HEADERS = frozenset({"x-death", REASON, COUNT, "x-acquired-count"})
+DEATH_MARKS = ("x-first-death-", "x-last-death-")
 # Headers by which a message would wait once more.
 WAITED = TIMES - {DELIVER_AT}
 COUNT_MAX = 2**63 - 1
@@ -63,6 +66,11 @@ class Router(Protocol):
     def publish(self, message: Message, targets: list[Target]) -> int:
         """Put a routed message into its queues."""
         ...
+
+
+def is_death_header(name: str) -> bool:
+    """Does a header of this name tell of a message's deaths, or of how often it came back?"""
+    return name in DEATH_HEADERS or name.startswith(DEATH_MARKS)
 
 
 def with_reason(message: Message, reason: str) -> Message:

@@ -9,7 +9,8 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from batonmq.broker.lanes.consumers import Consumers, Line
-from batonmq.broker.lanes.lane import Lane, LaneOwner
+from batonmq.broker.lanes.lane import Lane
+from batonmq.broker.lanes.owner import LaneOwner
 from batonmq.broker.model.counters import Counters
 from batonmq.broker.model.faults import Strikes
 from batonmq.broker.model.settings import QUORUM, quorum_lane

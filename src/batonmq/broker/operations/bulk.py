@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from batonmq.broker.features.dead_letters import COUNT, REASON, deaths_of, uncounted
+from batonmq.broker.features.dead_letters import deaths_of, is_death_header, uncounted
 from batonmq.broker.queues.browsing import STEP_SECONDS, Walk
 from batonmq.broker.queues.enqueue import move_in
 from batonmq.broker.queues.requeue import put_back
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
     from batonmq.fields import FieldValue
     from batonmq.message import QueuedMessage
     from batonmq.store.records import StoredMessage
-
-# What dead-lettering adds to the headers; a message that is replayed begins anew.
-DEATH_HEADERS = frozenset(
-    {"x-death", COUNT, REASON}
-    | {f"x-{which}-death-{part}" for which in ("first", "last") for part in ("queue", "reason", "exchange")}
-)
 
 
 class Sweep(ABC):
@@ -215,7 +209,8 @@ def alive(message: Message, headers: dict[str, FieldValue]) -> Message:
     if not message.is_dead_letter:
         return message
     (death,) = deaths_of(message, headers)[:1] or ({},)
-    own = {name: value for name, value in headers.items() if name not in DEATH_HEADERS}
+    # A message that is replayed begins anew.
+    own = {name: value for name, value in headers.items() if not is_death_header(name)}
     exchange, keys = death.get("exchange"), death.get("routing-keys")
     key = keys[0] if isinstance(keys, list) and keys else None
     return Message(

@@ -14,42 +14,25 @@ back (``again``), and the first of each group that was in somebody else's hands 
 from __future__ import annotations
 
 import heapq
-import logging
-from bisect import bisect_right
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from batonmq.broker.features.expiry import NOW_OR_NEVER
 from batonmq.broker.features.groups import Groups, group_of
 from batonmq.broker.features.retry import is_given_up
+from batonmq.broker.features.searching import Search
 from batonmq.broker.model.scheduler import CALL
-from batonmq.errors import StoreError
-from batonmq.message import DURABLE, GONE, QueuedMessage
+from batonmq.message import DURABLE, QueuedMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from batonmq.broker.lanes.lane import Lane
     from batonmq.broker.lanes.state import QueueState
     from batonmq.broker.model.consumer import Consumer
-    from batonmq.message import Message
     from batonmq.store.records import StoredMessage
 
-log = logging.getLogger("batonmq.broker")
-
-# Messages that a queue looks at in one go, so that a long search does not hold up the loop: a selector takes some 5 us.
-LOOKS = 1_000
-# And for how long, since one over a long header may take tenths of a second.
-LOOK_MAX = 0.01
-# What one go reads from the store, at most.
-SLICE_MESSAGES = 500
-SLICE_BYTES = 1 << 20
 # Beyond this a consumer looks again at everything, instead of at single messages that came back.
 AGAIN_MAX = 1_000
 # How often a queue looks whether a group has been settled by somebody who is no consumer of it.
 LOOK_SECONDS = 0.05
-
-row_of = attrgetter("row")
 
 
 class Seat:
@@ -66,49 +49,19 @@ class Seat:
 class Selection:
     """The choosy hand-over of one queue. None among consumers stands for those who fetch one by one."""
 
-    __slots__ = (
-        "_cut_at",
-        "_groups",
-        "_is_broken",
-        "_is_cut",
-        "_is_looking",
-        "_looks",
-        "_seats",
-        "_slice",
-        "_slice_after",
-        "_slice_is_last",
-        "_slice_lane",
-        "_until",
-        "is_fetching",
-        "is_grouped",
-        "queue",
-        "unfinished",
-    )
+    __slots__ = ("_groups", "_is_looking", "_search", "_seats", "is_fetching", "is_grouped", "queue")
 
     def __init__(self, queue: QueueState, *, is_grouped: bool = False) -> None:
         self.queue = queue
         # Has the queue met a message of a group? Then it stays choosy.
         self.is_grouped = is_grouped
         self._groups = Groups()
+        self._search = Search(queue)
         self._seats: dict[Lane, dict[Consumer | None, Seat]] = {}
-        # Is there more to be looked at than one go took?
-        self.unfinished = False
-        self._looks = 0
-        self._until = 0.0
-        # Did the search that ended last end early?
-        self._is_cut = False
-        self._cut_at = 0
-        # Did the store fail to read?
-        self._is_broken = False
         # Will the queue look by itself whether a group has become free?
         self._is_looking = False
         # Did a fetch end before it had seen everything?
         self.is_fetching = False
-        # What this go has read from the store, for all consumers that have come that far.
-        self._slice: list[StoredMessage] = []
-        self._slice_lane: Lane | None = None
-        self._slice_after = 0
-        self._slice_is_last = False
 
     # ------------------------------------------------------------------ hand-over
 
@@ -118,7 +71,7 @@ class Selection:
 
     def begin(self) -> None:
         """A hand-over begins: ``next`` until it says None, then ``end``."""
-        self._begin()
+        self._search.begin()
 
     def next(self) -> tuple[Consumer, QueuedMessage] | None:
         """Who is to be given which message next, now held; None: nobody with room may have any."""
@@ -136,9 +89,9 @@ class Selection:
 
     def _go_on(self) -> None:
         queue = self.queue
-        if self._is_broken:
+        if self._search.is_broken:
             queue.scheduler.timetable.after(1.0, queue.touch)
-        elif self.unfinished:
+        elif self._search.is_unfinished:
             queue.scheduler.soon(CALL, queue.touch)
         elif not self._is_looking and self.is_grouped and self._groups.held_by_others(queue.consumers):
             self._is_looking = True
@@ -167,23 +120,16 @@ class Selection:
             # A fetch begins at the head: nobody who fetches keeps a place.
             for seats in self._seats.values():
                 seats.pop(None, None)
-        self._begin()
+        self._search.begin()
         queued = self._take(None)
         self._end()
-        self.is_fetching = queued is None and self.unfinished
+        self.is_fetching = queued is None and self._search.is_unfinished
         if self.is_fetching:
             self._go_on()
         return queued
 
-    def _begin(self) -> None:
-        self._looks = LOOKS
-        self._until = self.queue.scheduler.clock.monotonic() + LOOK_MAX
-        self.unfinished = self._is_broken = False
-        self._slice_lane = None
-
     def _end(self) -> None:
-        self._slice_lane = None
-        self._slice = []
+        self._search.end()
         for lane in self._seats:
             lane.forget_settled()
 
@@ -236,11 +182,11 @@ class Selection:
         """Of the messages that came back."""
         while seat.again:
             row = seat.again[0]
-            entry = next(self._entries(lane, row - 1, row), None)
-            if entry is None and self._is_cut:
+            entry = next(self._search.entries(lane, row - 1, row), None)
+            if entry is None and self._search.is_cut:
                 return None
             heapq.heappop(seat.again)
-            if entry is not None and self._is_wanted(entry.message, consumer):
+            if entry is not None and self._search.is_wanted(entry.message, consumer):
                 return entry
         return None
 
@@ -252,7 +198,7 @@ class Selection:
             entry = self._first_of(group, first, lane, seat, consumer)
             if entry is not None:
                 return entry
-            if self.unfinished:
+            if self._search.is_unfinished:
                 return None
         return None
 
@@ -261,22 +207,22 @@ class Selection:
     ) -> QueuedMessage | StoredMessage | None:
         """The first of a group from a row to the cursor."""
         header = self.queue.settings.group_header
-        for entry in self._entries(lane, first - 1, seat.cursor):
-            if group_of(entry.message, header) == group and self._is_wanted(entry.message, consumer):
+        for entry in self._search.entries(lane, first - 1, seat.cursor):
+            if group_of(entry.message, header) == group and self._search.is_wanted(entry.message, consumer):
                 # What follows it is still behind.
                 seat.behind[group] = entry.row
                 return entry
             seat.behind[group] = entry.row + 1
-        if not self._is_cut:
+        if not self._search.is_cut:
             del seat.behind[group]
         else:
-            seat.behind[group] = max(seat.behind[group], self._cut_at + 1)
+            seat.behind[group] = max(seat.behind[group], self._search.cut_at + 1)
         return None
 
     def _find_ahead(self, lane: Lane, seat: Seat, consumer: Consumer | None) -> QueuedMessage | StoredMessage | None:
         """From the cursor on."""
         header = self.queue.settings.group_header
-        for entry in self._entries(lane, seat.cursor, lane.last_row):
+        for entry in self._search.entries(lane, seat.cursor, lane.last_row):
             group = group_of(entry.message, header) if self.is_grouped else None
             seat.cursor = entry.row
             if group is not None and (group in seat.behind or not self._groups.may_take(group, consumer)):
@@ -287,95 +233,17 @@ class Selection:
                     if earlier is not None:
                         return earlier
                 continue
-            if self._is_wanted(entry.message, consumer):
+            if self._search.is_wanted(entry.message, consumer):
                 return entry
-        seat.cursor = max(seat.cursor, self._cut_at if self._is_cut else lane.next_row - 1)
+        seat.cursor = max(seat.cursor, self._search.cut_at if self._search.is_cut else lane.next_row - 1)
         return None
-
-    def _is_wanted(self, message: Message, consumer: Consumer | None) -> bool:
-        if consumer is None or consumer.selector is None:
-            return True
-        is_wanted = consumer.selector.matches(message)
-        if self.queue.scheduler.clock.monotonic() > self._until:
-            self._looks = 0
-        return is_wanted
-
-    def _entries(self, lane: Lane, after: int, last: int) -> Iterator[QueuedMessage | StoredMessage]:
-        """What is ready after a row and not after another, in order: in the window, then in the store.
-
-        Ends early, and says so, when this go has looked at enough or the store cannot be read now. The lane may only be
-        changed when no more is asked for.
-        """
-        last = min(last, lane.next_row - 1)
-        ready = lane.ready
-        index = bisect_right(ready, after, key=row_of)
-        while index < len(ready):
-            queued = ready[index]
-            index += 1
-            if queued.row > last:
-                self._is_cut = False
-                return
-            if self._looks <= 0:
-                self._cut(queued.row - 1)
-                return
-            self._looks -= 1
-            if queued.state != GONE:
-                yield queued
-        after = max(after, lane.horizon)
-        while lane.paged and after < last:
-            found = self._read(lane, after)
-            if found is None:
-                self._cut(after)
-                return
-            if not found:
-                break
-            for stored in found:
-                after = stored.row
-                if after > last:
-                    break
-                if self._looks <= 0:
-                    self._cut(after - 1)
-                    return
-                self._looks -= 1
-                if stored.row not in lane.held:
-                    yield stored
-        self._is_cut = False
-
-    def _cut(self, row: int) -> None:
-        """A search ends early; everything up to this row was looked at."""
-        self._is_cut = self.unfinished = True
-        self._cut_at = row
-
-    def _read(self, lane: Lane, after: int) -> list[StoredMessage] | None:
-        """The next messages of the store; None when it cannot be read in this go, [] when there are no more."""
-        if self._slice_lane is lane and self._slice_after <= after:
-            if not self._slice:
-                return []
-            if after < self._slice[-1].row:
-                return self._slice[bisect_right(self._slice, after, key=row_of) :]
-            if self._slice_is_last:
-                return []
-        store = self.queue.store
-        if self._slice_lane is not None or store.busy:
-            return None
-        try:
-            found = store.read(after, lane.last_row, SLICE_MESSAGES, SLICE_BYTES)
-        except StoreError as error:
-            log.error("%s; queue %r looks again in a second", error, self.queue.name)
-            self._is_broken = True
-            return None
-        self._slice, self._slice_lane, self._slice_after = found, lane, after
-        size = sum(stored.message.size for stored in found)
-        self._slice_is_last = len(found) < SLICE_MESSAGES and size < SLICE_BYTES
-        return found
 
     # ------------------------------------------------------------------ what changes
 
     def came_back(self, queued: QueuedMessage, lane: Lane) -> None:
         """A message is ready again at its old place: those whose cursors have passed look at it once more."""
         group = group_of(queued.message, self.queue.settings.group_header) if self.is_grouped else None
-        # It is not what was read any more.
-        self._slice_lane = None
+        self._search.came_back()
         for seat in self._seats.get(lane, {}).values():
             if queued.row > seat.cursor:
                 continue

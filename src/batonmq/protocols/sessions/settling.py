@@ -7,15 +7,18 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from batonmq.message import QueuedMessage, Settlement
 
 _settlement_of = attrgetter("settlement")
 
 
-def accept(held: Iterable[QueuedMessage]) -> None:
+def accept(held: Sequence[QueuedMessage]) -> None:
     """They are done with. 0.1 us each."""
+    if len(held) == 1:
+        held[0].settlement.accept(held[0])
+        return
     for settlement, run in groupby(held, _settlement_of):
         settlement.accept_all(list(run))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.protocols.stomp.browsing import Browsing
-from batonmq.protocols.stomp.codec import V10, V12
+from batonmq.protocols.stomp.codec import V10, V11, V12
 from batonmq.protocols.stomp.dialects import ACCEPT, REJECT, RELEASE
 from batonmq.protocols.stomp.failures import StompFailure
 from batonmq.protocols.stomp.subscribe_request import CLIENT
@@ -25,7 +25,7 @@ __all__ = ["Acknowledging"]
 class Acknowledging:
     """Takes from the subscriptions what a frame settles, and hands it on: to be settled, or to its transaction."""
 
-    __slots__ = ("_ids", "_settling", "_subscriptions", "_terms", "_transactions")
+    __slots__ = ("_ids", "_name", "_needs_subscription", "_settling", "_subscriptions", "_terms", "_transactions")
 
     def __init__(
         self,
@@ -36,6 +36,8 @@ class Acknowledging:
         transactions: Transactions,
     ) -> None:
         self._terms = terms
+        self._name = "id" if terms.version == V12 else "message-id"
+        self._needs_subscription = terms.version == V11 and terms.dialect.ack_needs_subscription
         self._ids = ids
         self._subscriptions = subscriptions
         self._settling = settling
@@ -68,13 +70,14 @@ class Acknowledging:
 
     def _take(self, head: Head, *, cumulative: bool) -> Taken:
         """The deliveries that the frame means, no longer unsettled. Raises StompFailure."""
-        name = "id" if self._terms.version == V12 else "message-id"
+        name = self._name
         shown = head.headers.get(name)
         if shown is None:
             raise _missing(head.command, name)
         number, tag = self._ids.read(shown)
         subscription = self._subscriptions.numbered(number)
-        self._require_subscription(head, shown, subscription)
+        if self._needs_subscription:
+            _require_subscription(head, shown, subscription)
         if isinstance(subscription, Browsing):
             return []
         if subscription is None or tag not in subscription.unsettled:
@@ -90,16 +93,6 @@ class Acknowledging:
         taken = [entry for each in which for entry in each.take_up_to(tag)]
         taken.sort(key=lambda entry: entry[1])
         return taken
-
-    def _require_subscription(self, head: Head, shown: str, subscription: Subscription | Browsing | None) -> None:
-        """In 1.1 the frame names the subscription as well. Raises StompFailure."""
-        if self._terms.version in (V10, V12) or not self._terms.dialect.ack_needs_subscription:
-            return
-        named = head.headers.get("subscription")
-        if named is None:
-            raise _missing(head.command, "subscription")
-        if subscription is not None and subscription.id not in (named, None):
-            raise StompFailure("Message not found", f"'{shown}' was not delivered to subscription '{named}'")
 
     def _unknown(
         self, command: str, name: str, shown: str, subscription: Subscription | None, tag: int
@@ -117,6 +110,15 @@ class Acknowledging:
             return StompFailure("Message not found", f"{detail}: there is nothing to acknowledge")
         detail = f"unknown delivery '{shown[:128]}': settled already, or never made"
         return StompFailure("Message not found", detail)
+
+
+def _require_subscription(head: Head, shown: str, subscription: Subscription | Browsing | None) -> None:
+    """In 1.1 the frame names the subscription as well. Raises StompFailure."""
+    named = head.headers.get("subscription")
+    if named is None:
+        raise _missing(head.command, "subscription")
+    if subscription is not None and subscription.id not in (named, None):
+        raise StompFailure("Message not found", f"'{shown}' was not delivered to subscription '{named}'")
 
 
 def _missing(command: str, header: str) -> StompFailure:

@@ -39,6 +39,7 @@ class Commands:
 
     __slots__ = (
         "_acknowledging",
+        "_broker",
         "_subscribing",
         "_unsubscribing",
         "operations",
@@ -51,6 +52,7 @@ class Commands:
     def __init__(self, link: Link[Event], terms: Terms, operations: Operations, errors: Errors) -> None:
         ids = DeliveryIds(terms.session)
         declaring = Declaring(terms, operations)
+        self._broker = link.broker
         self.operations = operations
         self.receipts = receipts = Receipts(link, terms.version)
         self.subscriptions = subscriptions = Subscriptions(terms.dialect, errors, link.counts)
@@ -83,6 +85,8 @@ class Commands:
 
     def handle(self, head: Head, receipt: str | None) -> None:
         """Do what a frame asks for that is no SEND, and answer it. Raises StompFailure, BrokerError, StoreError."""
+        if self._broker.is_touched:
+            self._broker.dispatch_touched()
         handler = self._HANDLERS.get(head.command)
         if handler is None:
             raise StompFailure("Bad command", f'Could not interpret command "{head.command[:64]}"')

@@ -81,16 +81,6 @@ class Connection:
         if self._received > most:
             self.fail(StompFailure("Frame too large", f"more than {most} octets before the log-in"))
 
-    def handle(self, commands: Commands, head: Head, receipt: str | None) -> None:
-        """Do what a frame asks for that is no SEND. Raises StompFailure, BrokerError, StoreError."""
-        broker = self._link.broker
-        if broker.is_touched:
-            broker.dispatch_touched()
-        if head.command == "DISCONNECT":
-            self._disconnect(commands, receipt)
-        else:
-            commands.handle(head, receipt)
-
     # ------------------------------------------------------------------ the log-in
 
     def connect(self, head: Head, go_on: Callable[[], None]) -> None:
@@ -232,14 +222,16 @@ class Connection:
             self._parse_on(None)
         return True
 
-    def _disconnect(self, commands: Commands, receipt: str | None) -> None:
+    def disconnect(self, receipt: str | None) -> None:
+        """DISCONNECT, on an open connection."""
         self._link.log.left()
         # What follows is not looked at (STOMP 1.2 "DISCONNECT"); what was promised before is kept first.
         if receipt is None:
             self._end()
             return
         # What was acknowledged may be on its way to the disk too.
-        commands.receipts.wait_for_all()
+        if self.commands is not None:
+            self.commands.receipts.wait_for_all()
         self._end(receipt_frame(receipt, self._version), receipt)
 
     def _end(self, frame: bytes = b"", receipt: str | None = None) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 __all__ = ["DeliveryIds"]
+
+_ID: Final = re.compile(r"([^.]+)\.([0-9]{1,19})\.([0-9]{1,19})")
 
 
 class DeliveryIds:
@@ -33,9 +38,7 @@ class DeliveryIds:
 
     def read(self, shown: str) -> tuple[int, int]:
         """The numbers of subscription and delivery in an id; zeros when this connection never gave it."""
-        parts = shown.split(".")
-        if len(parts) != 3 or parts[0] != self.session:
+        match = _ID.fullmatch(shown)
+        if match is None or match[1] != self.session:
             return 0, 0
-        if not all(part.isascii() and part.isdigit() and len(part) < 20 for part in parts[1:]):
-            return 0, 0
-        return int(parts[1]), int(parts[2])
+        return int(match[2]), int(match[3])

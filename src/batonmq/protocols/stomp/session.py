@@ -56,8 +56,10 @@ class StompSession(Session[Event]):
             raise StompFailure("Bad frame", body.decode(), fatal=True)
         if commands is None:
             self._connection.connect(head, self.go_on)
+        elif head.command == "DISCONNECT":
+            self._connection.disconnect(receipt)
         else:
-            self._connection.handle(commands, head, receipt)
+            commands.handle(head, receipt)
         return at + 1
 
     def is_quick(self, event: Event) -> bool:

@@ -33,10 +33,14 @@ class Settling:
         elif outcome == REJECT:
             reject(held)
             self._counts.add_rejected(len(held))
-        subscriptions: dict[Subscription, None] = {}
+        last: Subscription | None = None
+        subscriptions: list[Subscription] = []
         for subscription, _, queued in taken:
             subscription.give_credit(1, queued.message.size)
-            subscriptions[subscription] = None
+            if subscription is not last:
+                last = subscription
+                if subscription not in subscriptions:
+                    subscriptions.append(subscription)
         for subscription in subscriptions:
             self._subscriptions.settled(subscription)
             subscription.offer()

@@ -135,7 +135,7 @@ class Subscriptions:
 
     def settled(self, subscription: Subscription) -> None:
         """Something of it was settled: one that is over is forgotten with its last message."""
-        if not subscription.unsettled and subscription.is_over:
+        if subscription.is_over and not subscription.unsettled:
             self._by_number.pop(subscription.number, None)
 
     def put_back(self, taken: Taken) -> None:

@@ -5,7 +5,7 @@
                                   Host -- Guest <--socket-- SharedEngine :process B
                                        -- Guest <--socket-- SharedEngine :process C
 
-What goes over the socket is the interface of an engine, word by word (``wire``): each guest is an EmbeddedEngine of its
+What goes over the socket is the interface of an engine, word by word (``commands``, ``answers``): each guest is an EmbeddedEngine of its
 own over the owner's core, so that everything works there that works in the owner. It is no protocol for others: both
 ends are this library, of one version of ``wire``, run by one user.
 

@@ -9,23 +9,14 @@ from math import inf
 from typing import TypeAlias
 
 from batonmq.engines.futures import Future
+from batonmq.engines.receives import Receive
 from batonmq.engines.values import Incoming
 from batonmq.errors import BatonError
 
-__all__ = ["Handle", "Prefetched", "Request"]
+__all__ = ["Handle", "Prefetched"]
 
 Handle: TypeAlias = tuple[int, int]
 """A delivery: which of the subscription's channels it came on, one after the other, and its tag there."""
-
-
-class Request(Future[list[Incoming]]):
-    """Somebody waits for up to so many messages."""
-
-    __slots__ = ("most",)
-
-    def __init__(self, most: int) -> None:
-        super().__init__()
-        self.most = most
 
 
 class Prefetched:
@@ -40,14 +31,14 @@ class Prefetched:
         self._arrived: deque[Incoming] = deque()
         # With the monotonic time until which the broker leaves it here.
         self._held: dict[object, float] = {}
-        self._requests: deque[Request] = deque()
+        self._requests: deque[Receive] = deque()
         self._error: BatonError | None = None
 
     # ------------------------------------------------------------------ who waits
 
-    def ask(self, most: int) -> Request:
+    def ask(self, most: int) -> Receive:
         """Wait for up to so many messages. It fails when there are none any more."""
-        request = Request(most)
+        request = Receive(most)
         with self._lock:
             error = self._error
             if error is None:
@@ -65,7 +56,7 @@ class Prefetched:
         if waits:
             future.resolve([])
 
-    def next(self) -> tuple[Request, list[Incoming]] | None:
+    def next(self) -> tuple[Receive, list[Incoming]] | None:
         """Who has waited longest, and what he is to get; None: nobody waits, or nothing has arrived."""
         with self._lock:
             if not self._arrived or not self._requests:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from batonmq.broker import Consumer, Queue
 from batonmq.engines.embedded.core import Core
 from batonmq.engines.embedded.operations import Queues
-from batonmq.engines.embedded.pull_consumer import PullConsumer, Request
+from batonmq.engines.embedded.pull_consumer import NotedReceive, PullConsumer
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import Engine, How, Subscription
 from batonmq.engines.leases import lost_by_transaction, lost_with
@@ -36,12 +36,12 @@ class EmbeddedSubscription(Subscription):
         self._run = engine.core.run
 
     def receive(self, most: int) -> Future[list[Incoming]]:
-        request = Request(most)
+        request = NotedReceive(most)
         self._run(self.consumer.ask, request)
         return request
 
     def withdraw(self, future: Future[list[Incoming]]) -> None:
-        assert isinstance(future, Request)
+        assert isinstance(future, NotedReceive)
         if not future.done:
             self._run(self.consumer.withdraw, future)
 

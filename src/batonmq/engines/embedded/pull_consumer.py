@@ -14,6 +14,7 @@ from batonmq.engines.futures import Future
 from batonmq.engines.interface import How
 from batonmq.engines.leases import lost
 from batonmq.engines.messages import Message
+from batonmq.engines.receives import Receive
 from batonmq.engines.values import Incoming
 from batonmq.errors import NotFound
 from batonmq.message import DURABLE
@@ -24,21 +25,20 @@ if TYPE_CHECKING:
     from batonmq.engines.embedded.core import Core
     from batonmq.message import QueuedMessage
 
-__all__ = ["PullConsumer", "Request"]
+__all__ = ["NotedReceive", "PullConsumer"]
 
 
-class Request(Future[list[Incoming]]):
-    """Somebody waits for up to so many messages.
+class NotedReceive(Receive):
+    """A call of ``receive`` that ends when it is noted in the store that the messages were handed out.
 
-    He may see them when it is noted in the store that they were handed out: so that after the end of the process, in
-    whatever way, they come back as redelivered. Whoever waits sees to that commit, which waits for no disk.
+    So they come back as redelivered after the end of the process, however it ends. Whoever waits sees to that commit,
+    which waits for no disk.
     """
 
-    __slots__ = ("commit", "most")
+    __slots__ = ("commit",)
 
     def __init__(self, most: int) -> None:
-        super().__init__()
-        self.most = most
+        super().__init__(most)
         self.commit: Future[None] | None = None
 
     def get(self) -> list[Incoming]:
@@ -81,7 +81,7 @@ class PullConsumer(Consumer):
         super().__init__(queue, tag, arguments=asked)
         self._core = core
         self._prefetch = prefetch
-        self._requests: deque[Request] = deque()
+        self._requests: deque[NotedReceive] = deque()
         # How many messages are asked for and have not come.
         self._demand = 0
         # By number: a message that was late, and comes again, must not be settled under its old one.
@@ -137,7 +137,7 @@ class PullConsumer(Consumer):
 
     # ------------------------------------------------------------------ what the engine asks
 
-    def ask(self, request: Request) -> None:
+    def ask(self, request: NotedReceive) -> None:
         """Have the request resolved with what comes. Raises NotFound when the queue is gone."""
         if self.is_cancelled:
             raise NotFound(f"queue '{self.queue.name}' was deleted")
@@ -146,7 +146,7 @@ class PullConsumer(Consumer):
         if self.has_room():
             self.queue.offer(self)
 
-    def withdraw(self, request: Request) -> None:
+    def withdraw(self, request: NotedReceive) -> None:
         """Nobody waits any more: an empty list, unless it has been answered."""
         if not request.done and request in self._requests:
             self._requests.remove(request)

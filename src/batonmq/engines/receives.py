@@ -1,0 +1,18 @@
+"""A call of ``receive`` that is not answered yet."""
+
+from __future__ import annotations
+
+from batonmq.engines.futures import Future
+from batonmq.engines.values import Incoming
+
+__all__ = ["Receive"]
+
+
+class Receive(Future[list[Incoming]]):
+    """Somebody waits for up to so many messages."""
+
+    __slots__ = ("most",)
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most

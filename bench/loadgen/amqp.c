@@ -1,0 +1,168 @@
+#include "amqp.h"
+
+#include <string.h>
+
+#include "run.h"
+
+#define CONNECTION_START METHOD(10, 10)
+#define CONNECTION_START_OK METHOD(10, 11)
+#define CONNECTION_TUNE METHOD(10, 30)
+#define CONNECTION_TUNE_OK METHOD(10, 31)
+#define CONNECTION_OPEN METHOD(10, 40)
+#define CONNECTION_OPEN_OK METHOD(10, 41)
+#define CONNECTION_CLOSE METHOD(10, 50)
+#define CHANNEL_OPEN METHOD(20, 10)
+#define CHANNEL_OPEN_OK METHOD(20, 11)
+#define CHANNEL_CLOSE METHOD(20, 40)
+#define QUEUE_DECLARE METHOD(50, 10)
+#define QUEUE_DECLARE_OK METHOD(50, 11)
+#define BASIC_NACK METHOD(60, 120)
+
+enum { FRAME_HEARTBEAT = 8, FRAME_END = 0xCE, HEAD = 7, PASSIVE = 1, DURABLE = 2, LONGEST_NAME = 255 };
+
+static uint32_t get_short(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 8 | at[1];
+}
+
+uint32_t get_long(const uint8_t *at)
+{
+    return get_short(at) << 16 | get_short(at + 2);
+}
+
+uint64_t get_longlong(const uint8_t *at)
+{
+    return (uint64_t)get_long(at) << 32 | get_long(at + 4);
+}
+
+uint8_t *put_octet(uint8_t *at, unsigned value)
+{
+    *at = (uint8_t)value;
+    return at + 1;
+}
+
+uint8_t *put_short(uint8_t *at, unsigned value)
+{
+    return put_octet(put_octet(at, value >> 8), value);
+}
+
+uint8_t *put_long(uint8_t *at, uint32_t value)
+{
+    return put_short(put_short(at, value >> 16), value);
+}
+
+uint8_t *put_longlong(uint8_t *at, uint64_t value)
+{
+    return put_long(put_long(at, (uint32_t)(value >> 32)), (uint32_t)value);
+}
+
+uint8_t *put_shortstr(uint8_t *at, const char *text)
+{
+    size_t length = strlen(text);
+    if (length > LONGEST_NAME)
+        fail("a name has at most %d bytes", LONGEST_NAME);
+    at = put_octet(at, (unsigned)length);
+    memcpy(at, text, length);
+    return at + length;
+}
+
+uint8_t *begin_frame(uint8_t *at, int type, unsigned channel)
+{
+    return put_long(put_short(put_octet(at, (unsigned)type), channel), 0);
+}
+
+uint8_t *begin_method(uint8_t *at, unsigned channel, uint32_t method)
+{
+    return put_long(begin_frame(at, FRAME_METHOD, channel), method);
+}
+
+uint8_t *end_frame(uint8_t *frame, uint8_t *at)
+{
+    put_long(frame + 3, (uint32_t)(at - frame - HEAD));
+    return put_octet(at, FRAME_END);
+}
+
+static void check(const uint8_t *payload)
+{
+    uint32_t method = get_long(payload);
+    if (method == CONNECTION_CLOSE || method == CHANNEL_CLOSE)
+        fail("the broker closed the %s: %u %.*s", method == CHANNEL_CLOSE ? "channel" : "connection",
+             get_short(payload + 4), (int)payload[6], (const char *)payload + 7);
+    if (method == BASIC_NACK)
+        fail("the broker refused a message");
+}
+
+struct frame read_frame(struct stream *stream)
+{
+    for (;;) {
+        size_t unread = stream->end - stream->start;
+        const uint8_t *head = stream->bytes + stream->start;
+        if (unread < HEAD || unread < get_long(head + 3) + (size_t)HEAD + 1) {
+            stream_receive(stream);
+            continue;
+        }
+        struct frame frame = {.type = head[0], .size = get_long(head + 3), .payload = head + HEAD};
+        if (frame.payload[frame.size] != FRAME_END)
+            fail("a frame does not end where it should");
+        stream->start += HEAD + frame.size + 1;
+        if (frame.type == FRAME_METHOD)
+            check(frame.payload);
+        if (frame.type != FRAME_HEARTBEAT)
+            return frame;
+    }
+}
+
+const uint8_t *expect(struct stream *stream, uint32_t method)
+{
+    struct frame frame = read_frame(stream);
+    if (frame.type != FRAME_METHOD || get_long(frame.payload) != method)
+        fail("expected method %u.%u", method >> 16, method & 0xFFFF);
+    return frame.payload + 4;
+}
+
+static void declare(struct stream *stream, const char *queue, unsigned flags)
+{
+    uint8_t bytes[LONGEST_NAME + 64];
+    uint8_t *at = put_short(begin_method(bytes, 1, QUEUE_DECLARE), 0);
+    at = put_long(put_octet(put_shortstr(at, queue), flags), 0); /* no arguments */
+    stream_send(stream, bytes, (size_t)(end_frame(bytes, at) - bytes));
+    expect(stream, QUEUE_DECLARE_OK);
+}
+
+void open_channel(struct stream *stream, long port, const char *queue)
+{
+    static const uint8_t greeting[] = {'A', 'M', 'Q', 'P', 0, 0, 9, 1};
+    static const char login[] = "\0guest\0guest";
+    uint8_t bytes[256];
+
+    stream_open(stream, port);
+    stream_send(stream, greeting, sizeof greeting);
+    expect(stream, CONNECTION_START);
+
+    uint8_t *at = put_long(begin_method(bytes, 0, CONNECTION_START_OK), 0); /* no client properties */
+    at = put_long(put_shortstr(at, "PLAIN"), sizeof login - 1);
+    memcpy(at, login, sizeof login - 1);
+    at = put_shortstr(at + sizeof login - 1, "en_US");
+    stream_send(stream, bytes, (size_t)(end_frame(bytes, at) - bytes));
+
+    /* The broker's limits of channels and frames, and no heartbeats: nothing here sends them. */
+    const uint8_t *tune = expect(stream, CONNECTION_TUNE);
+    at = put_short(begin_method(bytes, 0, CONNECTION_TUNE_OK), get_short(tune));
+    at = put_short(put_long(at, get_long(tune + 2)), 0);
+    at = end_frame(bytes, at);
+    uint8_t *open = at;
+    at = put_shortstr(begin_method(open, 0, CONNECTION_OPEN), "/");
+    at = end_frame(open, put_octet(put_shortstr(at, ""), 0));
+    stream_send(stream, bytes, (size_t)(at - bytes));
+    expect(stream, CONNECTION_OPEN_OK);
+
+    at = put_shortstr(begin_method(bytes, 1, CHANNEL_OPEN), "");
+    stream_send(stream, bytes, (size_t)(end_frame(bytes, at) - bytes));
+    expect(stream, CHANNEL_OPEN_OK);
+    declare(stream, queue, DURABLE);
+}
+
+void round_trip(struct stream *stream, const char *queue)
+{
+    declare(stream, queue, PASSIVE);
+}

@@ -1,0 +1,59 @@
+/* As much of AMQP 0-9-1 as a load needs: frames, the integers and strings in them, and the way to an open channel. */
+
+#ifndef AMQP_H
+#define AMQP_H
+
+#include <stdint.h>
+
+#include "stream.h"
+
+/* A method's class and its number, as they lie side by side at the start of its frame. */
+#define METHOD(class_id, method_id) ((uint32_t)(class_id) << 16 | (uint32_t)(method_id))
+
+enum { FRAME_METHOD = 1, FRAME_HEADER = 2, FRAME_BODY = 3 };
+
+#define BASIC_QOS METHOD(60, 10)
+#define BASIC_QOS_OK METHOD(60, 11)
+#define BASIC_CONSUME METHOD(60, 20)
+#define BASIC_CONSUME_OK METHOD(60, 21)
+#define BASIC_PUBLISH METHOD(60, 40)
+#define BASIC_DELIVER METHOD(60, 60)
+#define BASIC_ACK METHOD(60, 80)
+#define CONFIRM_SELECT METHOD(85, 10)
+#define CONFIRM_SELECT_OK METHOD(85, 11)
+
+struct frame {
+    int type;
+    uint32_t size;
+    const uint8_t *payload; /* valid until the next frame is read */
+};
+
+uint32_t get_long(const uint8_t *at);
+uint64_t get_longlong(const uint8_t *at);
+
+/* Each writes at `at` and returns where the next goes. */
+uint8_t *put_octet(uint8_t *at, unsigned value);
+uint8_t *put_short(uint8_t *at, unsigned value);
+uint8_t *put_long(uint8_t *at, uint32_t value);
+uint8_t *put_longlong(uint8_t *at, uint64_t value);
+uint8_t *put_shortstr(uint8_t *at, const char *text);
+
+/* A frame is begun, its payload is written, then it is ended: the length is not known before. */
+uint8_t *begin_frame(uint8_t *at, int type, unsigned channel);
+uint8_t *begin_method(uint8_t *at, unsigned channel, uint32_t method);
+uint8_t *end_frame(uint8_t *frame, uint8_t *at);
+
+/* The next frame that is no heartbeat. Where the broker closes the channel or the connection, or refuses a message,
+   the program ends with its reason. */
+struct frame read_frame(struct stream *stream);
+
+/* The arguments of this method, which must be the next. */
+const uint8_t *expect(struct stream *stream, uint32_t method);
+
+/* A connection as guest to the virtual host /, with channel 1 open and the durable queue declared. */
+void open_channel(struct stream *stream, long port, const char *queue);
+
+/* Declare the queue passively and wait for the answer: by then the broker has read all that was sent before. */
+void round_trip(struct stream *stream, const char *queue);
+
+#endif

@@ -97,6 +97,10 @@ def start(
     stderr: int | None = None,
 ) -> Forked:
     """``python -m batonmq ARGUMENTS``. A stream is the number of a file, ``subprocess.PIPE``, or the one here."""
+    if sys.platform == "win32":  # which has no fork
+        command = [sys.executable, "-m", "batonmq", *arguments]
+        env = {**os.environ, **(environment or {})}
+        return subprocess.Popen(command, cwd=cwd, env=env, stdin=stdin, stdout=stdout, stderr=stderr, encoding="utf-8")
     ours: list[TextIO | None] = []
     theirs: list[int] = []
     with contextlib.ExitStack() as opened:

@@ -46,18 +46,24 @@ class Forked:
         self.pid = int(line)
 
     def poll(self) -> int | None:
-        if self.returncode is None and select.select([self._said], [], [], 0)[0]:
+        if self.returncode is None and self._is_said(0):
             self._ended()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Raises subprocess.TimeoutExpired."""
         if self.returncode is None:
-            if not select.select([self._said], [], [], timeout)[0]:
+            if not self._is_said(timeout):
                 raise subprocess.TimeoutExpired("batonmq", timeout or 0.0)
             self._ended()
         assert self.returncode is not None
         return self.returncode
+
+    def _is_said(self, timeout: float | None) -> bool:
+        # Not `select`: the tests may have more than a thousand files open.
+        said = select.poll()
+        said.register(self._said, select.POLLIN)
+        return bool(said.poll(None if timeout is None else timeout * 1000))
 
     def _ended(self) -> None:
         status = self._said.readline()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Coroutine
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,14 +26,14 @@ def shown(counts: MessageCounts) -> Counts:
     return {name: getattr(counts, name) for name in MessageCounts.__slots__ if getattr(counts, name)}
 
 
-def counted(run: Run, tmp_path: Path, client: Callable[[int], None], expected: Counts) -> None:
-    """A client of AMQP 0-9-1 does what it does, and its connection has counted that."""
+def counted(run: Run, tmp_path: Path, client: Callable[[int], None], expected: Counts, scheme: str = "amqp") -> None:
+    """A client does what it does on the port of its protocol, and its connection has counted that."""
 
     async def main() -> None:
         config = Config(
             server=ServerConfig(data=str(tmp_path)),
             listener=(ListenerConfig(port=0),),
-            stomp=StompConfig(port="off"),
+            stomp=StompConfig(port=0),
             websocket=WebSocketConfig(port="off"),
         )
         async with Server(config) as server:
@@ -46,7 +48,8 @@ def counted(run: Run, tmp_path: Path, client: Callable[[int], None], expected: C
                         seen.append(session.counts)
                 return bool(seen)
 
-            done = asyncio.ensure_future(asyncio.to_thread(client, server.ports[0]))
+            port = next(address.port for address in server.addresses if address.scheme == scheme)
+            done = asyncio.ensure_future(asyncio.to_thread(client, port))
             await until(look)
             await done
             await until(lambda: not len(connections))
@@ -138,3 +141,54 @@ def test_a_transaction(run: Run, tmp_path: Path) -> None:
         wire.close()
 
     counted(run, tmp_path, client, {"published": 1, "delivered": 1, "accepted": 1})
+
+
+def test_stomp(run: Run, tmp_path: Path) -> None:
+    def client(port: int) -> None:
+        with closing(socket.create_connection(("127.0.0.1", port), timeout=30)) as opened:
+            stream = opened.makefile("rwb")
+
+            def say(command: str, body: bytes = b"", **headers: str) -> None:
+                lines = "".join(f"{name.replace('_', '-')}:{value}\n" for name, value in headers.items())
+                stream.write(f"{command}\n{lines}\n".encode() + body + b"\0")
+                stream.flush()
+
+            def read() -> tuple[str, dict[str, str]]:
+                frame = b""
+                while not frame.endswith(b"\0"):
+                    frame += stream.read(1)
+                head, *lines = frame.split(b"\n\n")[0].decode().strip().split("\n")
+                return head, dict(line.split(":", 1) for line in lines)
+
+            def expect(command: str) -> dict[str, str]:
+                head, headers = read()
+                assert head == command
+                return headers
+
+            say("CONNECT", accept_version="1.2", host="/", login="guest", passcode="guest")
+            expect("CONNECTED")
+            say("SUBSCRIBE", id="1", destination="/queue/q", ack="client-individual", receipt="there")
+            expect("RECEIPT")
+            say("SEND", b"a", destination="/queue/q")
+            say("SEND", b"b", destination="/queue/q", persistent="true")
+            say("ACK", id=expect("MESSAGE")["ack"])
+            say("NACK", id=expect("MESSAGE")["ack"], requeue="true")
+            again = expect("MESSAGE")
+            assert again["redelivered"] == "true"
+            say("NACK", id=again["ack"], requeue="false")
+            say("SEND", b"c", destination="/queue/q", receipt="safe")
+            # It is given back when the connection ends.
+            assert {read()[0], read()[0]} == {"MESSAGE", "RECEIPT"}
+            say("DISCONNECT", receipt="bye")
+            expect("RECEIPT")
+
+    expected = {
+        "published": 3,
+        "confirmed": 1,
+        "delivered": 4,
+        "redelivered": 1,
+        "accepted": 1,
+        "requeued": 2,
+        "rejected": 1,
+    }
+    counted(run, tmp_path, client, expected, "stomp")

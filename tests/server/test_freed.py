@@ -448,9 +448,9 @@ def test_what_is_counted_is_there_while_a_connection_is(run: Run, tmp_path: Path
                 return found
 
             found = await asyncio.to_thread(look, *server.ports)
-            for kind in ("Connection", "AmqpSession", "Channel", "Handshake", "CommitBarrier", "Operations", "Intake"):
+            for kind in ("Connection", "AmqpRequests", "Channel", "Handshake", "CommitBarrier", "Operations", "Intake"):
                 assert found[kind], found
-            for kind in ("StompSession", "Subscription", "Sending", "WebSocketSession", "ServerProtocol"):
+            for kind in ("StompRequests", "Subscription", "Sending", "WebSocketSession", "ServerProtocol"):
                 assert found[kind], found
 
     run(main())

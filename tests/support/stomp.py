@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from batonmq.broker import User
-from batonmq.protocols.stomp import DIALECTS, StompSession, StompSettings
+from batonmq.protocols.stomp import DIALECTS, StompSettings, stomp_session
 from batonmq.protocols.stomp.codec import V10, encode_frame
 from batonmq.protocols.stomp.parser import ERROR, FrameParser
 from tests.support.driven import EVERYTHING, Driven
@@ -78,7 +78,7 @@ class Client:
     ) -> None:
         self.driven = driven
         self.host = Host(users)
-        self.session = StompSession(driven.broker, self.host, settings)
+        self.session = stomp_session(driven.broker, self.host, settings)
         self.version = V10
         self.raw = b""
         # The socket takes nothing.

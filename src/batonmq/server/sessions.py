@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from batonmq.broker import Broker
-from batonmq.protocols.amqp091.session import AmqpSession
+from batonmq.protocols.amqp091.session import amqp_session
 from batonmq.protocols.amqp091.settings import AmqpSettings
-from batonmq.protocols.stomp import DIALECTS, StompSession, StompSettings
+from batonmq.protocols.stomp import DIALECTS, StompSettings, stomp_session
 from batonmq.server.config import AmqpConfig, StompConfig, WebSocketConfig
 from batonmq.server.interface import Host, Session
 from batonmq.server.recognise import ServedProtocol, begins_stomp
@@ -30,7 +30,7 @@ def amqp_protocol(broker: Broker, configured: AmqpConfig) -> ServedProtocol:
         max_transaction_size=configured.max_transaction_size,
         handshake_timeout=configured.handshake_timeout,
     )
-    return ServedProtocol("AMQP 0-9-1", lambda _: True, lambda host: AmqpSession(broker, host, settings))
+    return ServedProtocol("AMQP 0-9-1", lambda _: True, lambda host: amqp_session(broker, host, settings))
 
 
 def stomp_protocol(broker: Broker, configured: StompConfig, dialect: str) -> ServedProtocol:
@@ -49,7 +49,7 @@ def stomp_protocol(broker: Broker, configured: StompConfig, dialect: str) -> Ser
         max_transaction_size=configured.max_transaction_size,
         handshake_timeout=configured.handshake_timeout,
     )
-    return ServedProtocol("STOMP", begins_stomp, lambda host: StompSession(broker, host, settings))
+    return ServedProtocol("STOMP", begins_stomp, lambda host: stomp_session(broker, host, settings))
 
 
 def websocket_protocol(configured: WebSocketConfig, make_session: Callable[[Host], Session]) -> ServedProtocol:

@@ -9,8 +9,10 @@ from pamqp import commands as spec
 from pamqp.base import Frame as Method
 
 from batonmq.protocols.amqp091 import transaction
-from batonmq.protocols.amqp091.session import AmqpSession
+from batonmq.protocols.amqp091.parser import Event
+from batonmq.protocols.amqp091.session import amqp_session
 from batonmq.protocols.amqp091.settings import AmqpSettings
+from batonmq.protocols.sessions.session import Session
 from batonmq.store import sqlite
 from tests.support.codec import BODY, HEADER, METHOD, encode_frame, encode_header, encode_method
 from tests.support.driven import EVERYTHING
@@ -37,9 +39,9 @@ def timed(tmp_path: Path) -> Timed:
     return Timed(tmp_path / "store.db")
 
 
-def selected(timed: Timed, settings: AmqpSettings) -> AmqpSession:
+def selected(timed: Timed, settings: AmqpSettings) -> Session[Event]:
     """Its channels 1 and 2 are transactional."""
-    session = AmqpSession(timed.broker, Host({"guest": ("guest", EVERYTHING)}), settings)
+    session = amqp_session(timed.broker, Host({"guest": ("guest", EVERYTHING)}), settings)
     session.receive(PROTOCOL_HEADER)
     session.receive(method(0, spec.Connection.StartOk(mechanism="PLAIN", response="\0guest\0guest")))
     session.receive(method(0, spec.Connection.TuneOk(10, 131_072, 0)) + method(0, spec.Connection.Open("/")))
@@ -49,7 +51,7 @@ def selected(timed: Timed, settings: AmqpSettings) -> AmqpSession:
 
 
 @pytest.fixture
-def session(timed: Timed) -> AmqpSession:
+def session(timed: Timed) -> Session[Event]:
     """It waits for the store with a tx.commit: a message `a` to the queue `q`, and the ack of `m` from there."""
     timed.queue("q")
     timed.publish("m")
@@ -64,7 +66,7 @@ def session(timed: Timed) -> AmqpSession:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_the_client_is_gone_when_the_store_answers(timed: Timed, session: AmqpSession, fails: bool) -> None:
+def test_the_client_is_gone_when_the_store_answers(timed: Timed, session: Session[Event], fails: bool) -> None:
     session.connection_lost()
     if fails:
         timed.fail()
@@ -76,7 +78,7 @@ def test_the_client_is_gone_when_the_store_answers(timed: Timed, session: AmqpSe
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_the_broker_is_told_to_stop_meanwhile(timed: Timed, session: AmqpSession, fails: bool) -> None:
+def test_the_broker_is_told_to_stop_meanwhile(timed: Timed, session: Session[Event], fails: bool) -> None:
     session.shutdown("for repairs")
     if fails:
         timed.fail()
@@ -88,7 +90,7 @@ def test_the_broker_is_told_to_stop_meanwhile(timed: Timed, session: AmqpSession
     assert timed.bodies() == (["m"] if fails else ["a"])
 
 
-def test_the_client_is_told_and_has_its_messages_back(timed: Timed, session: AmqpSession) -> None:
+def test_the_client_is_told_and_has_its_messages_back(timed: Timed, session: Session[Event]) -> None:
     session.output.clear()
     timed.fail()
     session.turn_ended()
@@ -97,7 +99,7 @@ def test_the_client_is_told_and_has_its_messages_back(timed: Timed, session: Amq
     assert timed.bodies() == ["m"]
 
 
-def said(session: AmqpSession) -> bytes:
+def said(session: Session[Event]) -> bytes:
     """What there was to say since the last time."""
     session.turn_ended()
     found = b"".join(session.output)

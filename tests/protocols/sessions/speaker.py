@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from batonmq.broker import User
 from batonmq.errors import BrokerError, NotFound, StoreError
 from batonmq.protocols.sessions.failures import ClientFailure
 from batonmq.protocols.sessions.link import Link
+from batonmq.protocols.sessions.session import Session
 from tests.support.driven import Driven
 from tests.support.stomp import Host
 
@@ -15,24 +19,26 @@ class Speaker:
     def __init__(self, driven: Driven) -> None:
         self.driven = driven
         self.host = Host({})
-        self.link: Link[str] = Link(driven.broker, self.host, self)
+        self.link: Link[str] = Link(driven.broker, self.host)
+        self.session: Session[str] = Session(self.link, self, self, self)
         self.committed: list[int] = []
         self.failed: list[str] = []
+        self.room: list[bool] = []
         self.is_apart = False
 
     def say(self, *words: str) -> None:
         """The client says these, in one read."""
-        self.link.intake.take(self, list(words))
+        self.session.receive(" ".join(words).encode())
 
     def said(self) -> list[str]:
         """What the server takes at the end of its turn."""
-        self.link.turn_ended()
+        self.session.turn_ended()
         chunks = [chunk.decode() for chunk in self.link.output.chunks]
         self.link.output.chunks.clear()
         return chunks
 
-    def go_on(self) -> None:
-        self.link.intake.go_on(self)
+    def parse(self, data: bytes) -> list[str]:
+        return data.decode().split()
 
     def take(self, events: list[str], at: int) -> int:
         word = events[at]
@@ -76,6 +82,25 @@ class Speaker:
 
     def batch_failed(self, batch: int, error: StoreError) -> None:
         self.failed.append(error.reason)
+
+    def offer(self) -> None:
+        self.room.append(True)
+
+    def withdraw(self) -> None:
+        self.room.append(False)
+
+    def tick(self, now: float) -> None:
+        """Words have no heartbeats."""
+
+    def users_changed(self, find: Callable[[str], User | None]) -> None:
+        """Everybody may say words."""
+
+    def shutdown(self, reason: str) -> None:
+        self.link.output.send(reason.encode())
+        self.link.output.finish()
+
+    def lost(self) -> None:
+        """Nothing is held."""
 
     def come_apart(self) -> None:
         self.is_apart = True

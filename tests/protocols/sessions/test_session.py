@@ -45,7 +45,7 @@ def test_a_fault_of_the_brokers_own_ends_the_connection_and_is_logged(
 def test_what_comes_after_the_end_does_not_count(speaker: Speaker) -> None:
     speaker.say("a", "bye", "b")
     speaker.say("c")
-    speaker.go_on()
+    speaker.session.go_on()
     assert speaker.said() == ["a*1"]
 
 
@@ -70,7 +70,7 @@ def test_who_waits_for_a_disk_that_fails_is_told(timed: Timed, speaker: Speaker)
 
 def test_a_client_that_has_gone_is_not_told_but_what_it_did_may_be_undone(timed: Timed, speaker: Speaker) -> None:
     speaker.say("declare")
-    speaker.link.lost()
+    speaker.session.connection_lost()
     assert not speaker.is_apart
     timed.fail()
     assert speaker.said() == []
@@ -106,7 +106,7 @@ def test_requests_wait_while_the_output_is_full(speaker: Speaker) -> None:
     speaker.say("a", "b")
     assert speaker.link.intake
     assert speaker.said() == ["a*1"]
-    speaker.go_on()
+    speaker.session.go_on()
     assert speaker.said() == ["b*1"]
     assert not speaker.link.intake
 
@@ -117,11 +117,26 @@ def test_a_slow_request_is_the_last_of_a_share_that_is_used_up(
     monkeypatch.setattr(turn_time, "SHARE_SECONDS", 0.0)
     speaker.say("slow", "a", "b")
     assert speaker.said() == ["slow*1"]
-    speaker.go_on()
+    speaker.session.go_on()
     assert speaker.said() == ["a*1", "b*1"]
 
 
 def test_a_session_that_nothing_waits_for_parts_at_once(speaker: Speaker) -> None:
-    speaker.link.lost()
+    speaker.session.connection_lost()
     assert speaker.is_apart
     assert speaker.link.output.finished
+
+
+def test_consumers_are_told_of_room(speaker: Speaker) -> None:
+    speaker.session.writable(False)
+    speaker.session.writable(True)
+    assert speaker.room == [False, True]
+    speaker.link.output.fill()
+    speaker.session.turn_ended()
+    assert speaker.room == [False, True, True]
+
+
+def test_a_broker_that_stops_says_so(speaker: Speaker) -> None:
+    speaker.session.shutdown("for repairs")
+    assert speaker.said() == ["for repairs"]
+    assert speaker.session.finished

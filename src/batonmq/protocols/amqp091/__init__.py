@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batonmq.protocols.amqp091.session import AmqpSession
+from batonmq.protocols.amqp091.session import amqp_session
 from batonmq.protocols.amqp091.settings import AmqpSettings
 
-__all__ = ["AmqpSession", "AmqpSettings"]
+__all__ = ["AmqpSettings", "amqp_session"]

@@ -13,6 +13,7 @@ from batonmq.protocols.amqp091.failures import ProtocolFailure
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from batonmq.errors import StoreError
     from batonmq.message import QueuedMessage
     from batonmq.protocols.amqp091.open_connection import OpenConnection
 
@@ -63,6 +64,28 @@ class Channels:
             )
         self._by_number[number] = Channel(number, connection)
         connection.link.output.send(method_frame(number, methods.ChannelOpenOk()))
+
+    # ------------------------------------------------------------------ what all are told
+
+    def offer(self) -> None:
+        """There is room for deliveries again."""
+        for channel in self:
+            channel.offer()
+
+    def withdraw(self) -> None:
+        """There is no room for deliveries: the client does not read."""
+        for channel in self:
+            channel.withdraw()
+
+    def batch_committed(self, batch: int) -> None:
+        """All batches of the store up to this number are durable."""
+        for channel in self:
+            channel.batch_committed(batch)
+
+    def batch_failed(self, batch: int, error: StoreError) -> None:
+        """Those up to this number that were not committed before are not kept."""
+        for channel in self:
+            channel.batch_failed(batch, error)
 
     def release(self) -> None:
         """The connection ends: give back everything that its channels hold."""

@@ -232,6 +232,9 @@ class Connection:
         finally:
             self.state = CLOSED
 
+    def come_apart(self) -> None:
+        """None of its parts knows it."""
+
     def release(self) -> None:
         """Give back everything that the connection holds."""
         if self._blocking is not None:

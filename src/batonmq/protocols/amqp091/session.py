@@ -1,4 +1,4 @@
-"""The server's side of one AMQP 0-9-1 connection: what comes in, who does it, and how it ends.
+"""The server's side of one AMQP 0-9-1 connection: what comes in, and who does it.
 
 Bytes become events in ``FrameParser``; here they become requests to a channel or, on channel 0, to the connection. What
 is said is collected in the output until the server takes it at the end of its turn.
@@ -16,77 +16,44 @@ from batonmq.protocols.amqp091.failures import ProtocolFailure, as_failure
 from batonmq.protocols.amqp091.parser import Event, FrameParser
 from batonmq.protocols.amqp091.settings import AmqpSettings
 from batonmq.protocols.amqp091.states import CLOSED, CLOSING, OPEN, OPENING
+from batonmq.protocols.sessions.link import Link
 from batonmq.protocols.sessions.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from batonmq.broker import Broker, User
+    from batonmq.broker import Broker
     from batonmq.protocols.amqp091 import methods
     from batonmq.protocols.sessions.failures import ClientFailure
     from batonmq.protocols.sessions.host import Host
+    from batonmq.protocols.sessions.intake import Intake
 
-__all__ = ["AmqpSession"]
+__all__ = ["AmqpRequests", "amqp_session"]
 
 
-class AmqpSession(Session[Event]):
-    """One connection. ``states`` has the states that it goes through, and what is expected in each."""
+def amqp_session(broker: Broker, host: Host, settings: AmqpSettings | None = None) -> Session[Event]:
+    """The server's side of a connection that has just been made."""
+    settings = settings or AmqpSettings()
+    link: Link[Event] = Link(broker, host)
+    parser = FrameParser(max_body=settings.max_message_size)
+    channels = Channels()
+    connection = Connection(link, settings, parser, channels)
+    return Session(link, AmqpRequests(link.intake, parser, connection, channels), connection, channels)
 
-    def __init__(self, broker: Broker, host: Host, settings: AmqpSettings | None = None) -> None:
-        super().__init__(broker, host)
-        settings = settings or AmqpSettings()
-        self._parser = FrameParser(max_body=settings.max_message_size)
-        self._channels = Channels()
-        self._connection = Connection(self._link, settings, self._parser, self._channels)
 
-    # ------------------------------------------------------------------ what the server tells
+class AmqpRequests:
+    """What the client sends on one connection; ``states`` has what is expected when."""
 
-    def offer(self) -> None:
-        """There is room for deliveries again."""
-        for channel in self._channels:
-            channel.offer()
+    __slots__ = ("_channels", "_connection", "_intake", "_parser")
 
-    def withdraw(self) -> None:
-        """There is no room for deliveries: the client does not read."""
-        for channel in self._channels:
-            channel.withdraw()
+    def __init__(self, intake: Intake[Event], parser: FrameParser, connection: Connection, channels: Channels) -> None:
+        self._intake = intake
+        self._parser = parser
+        self._connection = connection
+        self._channels = channels
 
-    def tick(self, now: float) -> None:
-        """Some time has passed."""
-        self._connection.tick(now)
-
-    def users_changed(self, find: Callable[[str], User | None]) -> None:
-        """Rights have changed; ``find`` tells them."""
-        self._connection.users_changed(find)
-
-    def shutdown(self, reason: str) -> None:
-        """The broker stops."""
-        self._connection.shutdown(reason)
-
-    def lost(self) -> None:
-        """The socket is gone: give back what the client held."""
-        self._connection.lost()
-
-    # ------------------------------------------------------------------ what the store has done
-
-    def batch_committed(self, batch: int) -> None:
-        """All batches up to this number are durable."""
-        for channel in self._channels:
-            channel.batch_committed(batch)
-
-    def batch_failed(self, batch: int, error: StoreError) -> None:
-        """Those up to this number that were not committed before are not kept."""
-        for channel in self._channels:
-            channel.batch_failed(batch, error)
-
-    # ------------------------------------------------------------------ what comes in
-
-    def receive(self, data: bytes) -> None:
-        """Bytes from the client, in any pieces."""
-        self._link.heartbeats.heard()
+    def parse(self, data: bytes) -> list[Event]:
+        """Bytes from the client, in any pieces: what they complete."""
         data = self._connection.receive_header(data)
-        if data and self._connection.state != CLOSED:
-            self._link.intake.take(self, self._parser.feed(data))
+        return self._parser.feed(data) if data and self._connection.state != CLOSED else []
 
     def take(self, events: list[Event], at: int) -> int:
         """Do what an event asks for, or a run of them; tells where the next is. Raises as ``Requests`` has it."""
@@ -98,7 +65,7 @@ class AmqpSession(Session[Event]):
             elif channel.is_open:
                 return channel.publisher.take(events, at)
             return at + 1
-        self._link.intake.published(None)
+        self._intake.published(None)
         if event[0] == ACK:
             channel = self._channels.find(event[1])
             if channel is None:
@@ -154,11 +121,14 @@ class AmqpSession(Session[Event]):
         connection = self._connection
         if number == 0 or connection.state >= CLOSING:
             # After our close only its answer counts, or a close that crossed ours (§1.4.2.9).
-            connection.receive(method, self.go_on)
+            connection.receive(method, self._go_on)
         elif connection.opened is None:
             raise ProtocolFailure(503, "unexpected method before connection.open")
         else:
             self._channels.handle(number, method, connection.opened)
+
+    def _go_on(self) -> None:
+        self._intake.go_on(self)
 
 
 def _indices(event: Event) -> tuple[int, int]:

@@ -73,11 +73,11 @@ class CommitBarrier:
         "_reads",
     )
 
-    def __init__(self, broker: Broker, output: Output, intake: Suspended, listener: Listener) -> None:
+    def __init__(self, broker: Broker, output: Output, intake: Suspended) -> None:
         self._broker = broker
         self._output = output
         self._intake = intake
-        self._listener = listener
+        self._listener: Listener = Nobody()
         # The connection is gone; and how many wait for the store to be read on.
         self._is_leaving = False
         self._reads = 0
@@ -86,6 +86,10 @@ class CommitBarrier:
         self._awaits_commit = False
         # What is done when the batch of that number is committed, and when it is not kept.
         self._after_commit: list[tuple[int, Callable[[], None], Callable[[str], None]]] = []
+
+    def listen(self, listener: Listener) -> None:
+        """The session is there: it is told of commits until it `leave`s."""
+        self._listener = listener
 
     @property
     def is_held(self) -> bool:

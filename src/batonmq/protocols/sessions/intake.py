@@ -32,7 +32,10 @@ _Event = TypeVar("_Event")
 
 
 class Requests(Protocol[_Event]):
-    """A protocol's session, as its intake sees it: what does what the client asks for."""
+    """What a protocol makes of what its client sends: requests, and what is done of them."""
+
+    def parse(self, data: bytes) -> list[_Event]:
+        """Bytes from the client, in any pieces: what they complete."""
 
     def take(self, events: list[_Event], at: int) -> int:
         """Do what the event at that place asks for, or a run of events from there on; tells where the next one is.

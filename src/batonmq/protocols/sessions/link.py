@@ -14,29 +14,27 @@ from batonmq.protocols.sessions.turn_end import TurnEnd
 
 if TYPE_CHECKING:
     from batonmq.broker import Broker
-    from batonmq.protocols.sessions.commit_barrier import Listener
     from batonmq.protocols.sessions.host import Host
 
 _Event = TypeVar("_Event")
 
 
 class Link(Generic[_Event]):
-    """The parts that the session of any protocol has, made for each other; the session hands them on to its own.
+    """The parts that the session of any protocol has, made for each other; whoever makes the session hands them on.
 
-    ``listener`` is the session, which is told of commits. None of the parts knows it but the barrier, which lets go of
-    it in `lost`.
+    None of them knows the session but the barrier, which lets go of it in `lost`.
     """
 
     __slots__ = ("barrier", "broker", "counts", "heartbeats", "host", "intake", "log", "output", "turn_end")
 
-    def __init__(self, broker: Broker, host: Host, listener: Listener) -> None:
+    def __init__(self, broker: Broker, host: Host) -> None:
         self.broker = broker
         self.host = host
         self.log = ConnectionLog(host.peer, broker.clock)
         self.output = Output(host)
         self.heartbeats = Heartbeats(broker.clock)
         self.intake: Intake[_Event] = Intake(broker, host, self.output, self.heartbeats, self.log)
-        self.barrier = CommitBarrier(broker, self.output, self.intake, listener)
+        self.barrier = CommitBarrier(broker, self.output, self.intake)
         self.turn_end = TurnEnd(host)
         self.counts = MessageCounts()
 

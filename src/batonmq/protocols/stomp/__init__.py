@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batonmq.protocols.stomp.dialects import DIALECTS, Dialect
-from batonmq.protocols.stomp.session import StompSession
+from batonmq.protocols.stomp.session import stomp_session
 from batonmq.protocols.stomp.settings import StompSettings
 
-__all__ = ["DIALECTS", "Dialect", "StompSession", "StompSettings"]
+__all__ = ["DIALECTS", "Dialect", "StompSettings", "stomp_session"]

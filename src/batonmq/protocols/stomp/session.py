@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from batonmq.errors import BrokerError, StoreError
+from batonmq.protocols.sessions.link import Link
 from batonmq.protocols.sessions.session import Session
 from batonmq.protocols.stomp.connection import ENDING, OPEN, Connection
 from batonmq.protocols.stomp.failures import StompFailure, as_failure
@@ -12,38 +13,41 @@ from batonmq.protocols.stomp.parser import ERROR, Event, FrameParser
 from batonmq.protocols.stomp.settings import StompSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from batonmq.broker import Broker, User
+    from batonmq.broker import Broker
     from batonmq.protocols.sessions.failures import ClientFailure
     from batonmq.protocols.sessions.host import Host
+    from batonmq.protocols.sessions.intake import Intake
 
-__all__ = ["StompSession"]
+__all__ = ["StompRequests", "stomp_session"]
 
 QUICK_FRAMES: Final = frozenset({"SEND", "ACK", "NACK"})
 
 
-class StompSession(Session[Event]):
-    """The server's side of one connection."""
+def stomp_session(broker: Broker, host: Host, settings: StompSettings | None = None) -> Session[Event]:
+    """The server's side of a connection that has just been made."""
+    settings = settings or StompSettings()
+    link: Link[Event] = Link(broker, host)
+    parser = FrameParser(max_headers=settings.max_headers, max_head=settings.max_head, max_body=settings.max_body)
+    connection = Connection(link, settings, parser)
+    return Session(link, StompRequests(link.intake, parser, connection), connection, StompTraffic(connection))
 
-    def __init__(self, broker: Broker, host: Host, settings: StompSettings | None = None) -> None:
-        super().__init__(broker, host)
-        settings = settings or StompSettings()
-        self._parser = FrameParser(
-            max_headers=settings.max_headers, max_head=settings.max_head, max_body=settings.max_body
-        )
-        self._connection = Connection(self._link, settings, self._parser)
 
-    # ------------------------------------------------------------------ what comes in
+class StompRequests:
+    """What the client sends on one connection."""
 
-    def receive(self, data: bytes) -> None:
-        """Bytes from the client, in any pieces."""
-        self._link.heartbeats.heard()
+    __slots__ = ("_connection", "_intake", "_parser")
+
+    def __init__(self, intake: Intake[Event], parser: FrameParser, connection: Connection) -> None:
+        self._intake = intake
+        self._parser = parser
+        self._connection = connection
+
+    def parse(self, data: bytes) -> list[Event]:
+        """Bytes from the client, in any pieces: what they complete."""
         connection = self._connection
         if connection.state < OPEN:
             connection.count_before_log_in(len(data))
-        if connection.state < ENDING:
-            self._link.intake.take(self, self._parser.feed(data))
+        return self._parser.feed(data) if connection.state < ENDING else []
 
     def take(self, events: list[Event], at: int) -> int:
         """Do what a frame asks for, or a run of SENDs; tells where the next frame is. Raises as ``Requests`` has it."""
@@ -55,7 +59,7 @@ class StompSession(Session[Event]):
             # What the parser could make nothing of.
             raise StompFailure("Bad frame", body.decode(), fatal=True)
         if commands is None:
-            self._connection.connect(head, self.go_on)
+            self._connection.connect(head, self._go_on)
         elif head.command == "DISCONNECT":
             self._connection.disconnect(receipt)
         else:
@@ -82,7 +86,27 @@ class StompSession(Session[Event]):
         detail = "a fault of the broker's own; see its log"
         self._connection.fail(StompFailure("Internal error", detail, fatal=True), event[1])
 
-    # ------------------------------------------------------------------ what the store has done
+    def _go_on(self) -> None:
+        self._intake.go_on(self)
+
+
+class StompTraffic:
+    """The commands of one connection, which it has from its log-in on."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def offer(self) -> None:
+        """There is room for deliveries again."""
+        if self._connection.commands is not None:
+            self._connection.commands.subscriptions.offer()
+
+    def withdraw(self) -> None:
+        """There is no room for deliveries: the client does not read."""
+        if self._connection.commands is not None:
+            self._connection.commands.subscriptions.withdraw()
 
     def batch_committed(self, batch: int) -> None:
         """All batches up to this number are durable."""
@@ -97,35 +121,3 @@ class StompSession(Session[Event]):
             lost = commands.receipts.batch_failed(batch, error)
             if lost is not None:
                 self._connection.fail(*lost)
-
-    # ------------------------------------------------------------------ what the server tells
-
-    def offer(self) -> None:
-        """There is room for deliveries again."""
-        if self._connection.commands is not None:
-            self._connection.commands.subscriptions.offer()
-
-    def withdraw(self) -> None:
-        """There is no room for deliveries: the client does not read."""
-        if self._connection.commands is not None:
-            self._connection.commands.subscriptions.withdraw()
-
-    def tick(self, now: float) -> None:
-        """Some time has passed; it is ``now`` by the monotonic clock."""
-        self._connection.tick(now)
-
-    def users_changed(self, find: Callable[[str], User | None]) -> None:
-        """Rights have changed; ``find`` tells them."""
-        self._connection.users_changed(find)
-
-    def shutdown(self, reason: str) -> None:
-        """The broker stops."""
-        self._connection.shutdown(reason)
-
-    def lost(self) -> None:
-        """The socket is gone: give back what the client held."""
-        self._connection.lost()
-
-    def come_apart(self) -> None:
-        """The connection is gone: nobody is to be told anything any more."""
-        self._connection.come_apart()

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import importlib
 import logging
-import os
 import signal
 import sys
 import tempfile
@@ -58,7 +57,6 @@ def _run(options: argparse.Namespace) -> int:
             raise BenchError(f"{options.json} cannot be written: {error.strerror}") from None
     with tempfile.TemporaryDirectory(prefix="bench-", dir=base, ignore_cleanup_errors=True) as name:
         settings = Settings(
-            loadgen=(ROOT / options.loadgen).resolve(),
             folder=Path(name),
             programs=Path(name) / "programs",
             rounds=options.rounds or (1 if options.quick else 5),
@@ -88,12 +86,6 @@ def _parser() -> argparse.ArgumentParser:
         type=_positive,
         default=2_000_000,
         help="waiting in the sections memory and delays (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--loadgen",
-        metavar="DIR",
-        default=os.environ.get("LOADGEN") or "../shared/bench",
-        help="the sources of the load generators, relative to the repository (default: $LOADGEN or ../shared/bench)",
     )
     parser.add_argument(
         "--folder",

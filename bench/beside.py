@@ -73,7 +73,7 @@ SCENARIOS: Sequence[Scenario] = (
 
 def run(settings: Settings) -> Section:
     """Measure; RabbitMQ takes part where it is installed."""
-    program = load.build(settings.loadgen, settings.programs)
+    program = load.build(settings.programs)
     section = Section("One producer, one consumer, a durable queue", Baton.name, Rabbit.name)
     brokers = [Baton(settings.folder / "batonmq"), Rabbit(settings.folder / "rabbitmq")]
     compare(section, brokers, SCENARIOS, program, settings)

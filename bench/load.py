@@ -1,4 +1,4 @@
-"""The load generator: found, built, run, and read."""
+"""The load generators: built from `bench/loadgen`, run, and read."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from bench.failures import BenchError
 
 __all__ = ["Load", "build", "parse", "run"]
 
+SOURCES = Path(__file__).parent / "loadgen"
+# The files of each program.
+PROGRAMS = {"amqpload": ("amqpload", "amqp", "stream", "run"), "stompload": ("stompload", "stream", "run")}
 # Longer than the slowest measurement by far; a broker that hangs must not hang the bench.
 LIMIT = 1800.0
 NUMBER = re.compile(r"(?<!\S)(pub/s|sub/s|p50|p95|p99|max)=(\S+)")
@@ -36,23 +39,19 @@ class Load:
         return rate
 
 
-def build(sources: Path, into: Path, name: str = "amqpload") -> Path:
-    """Compile `sources/name.c`; BenchError in one line where it, or a C compiler, is missing."""
-    source = sources / f"{name}.c"
-    if not source.is_file():
-        raise BenchError(
-            f"the load generator is missing: no {name}.c in {sources}; --loadgen or LOADGEN names its folder"
-        )
+def build(into: Path, name: str = "amqpload", *flags: str) -> Path:
+    """Compile a generator; BenchError in one line where a C compiler is missing."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
-        raise BenchError(f"a C compiler is missing: cc builds the load generator {name}.c (Debian: apt install gcc)")
+        raise BenchError(f"a C compiler is missing: cc builds the load generator {name} (Debian: apt install gcc)")
     into.mkdir(parents=True, exist_ok=True)
     program = into / name
-    command = [compiler, "-O2", "-pthread", "-w", "-o", str(program), str(source)]
+    sources = [str(SOURCES / f"{part}.c") for part in PROGRAMS[name]]
+    command = [compiler, "-std=c11", "-O2", "-pthread", *flags, "-o", str(program), *sources]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         problem = next((line for line in done.stderr.splitlines() if "error" in line), "no reason given")
-        raise BenchError(f"{Path(compiler).name} cannot build {name}.c: {problem}")
+        raise BenchError(f"{Path(compiler).name} cannot build {name}: {problem}")
     return program
 
 

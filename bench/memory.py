@@ -36,7 +36,7 @@ NOISE = 0.1
 
 def run(settings: Settings) -> Section:
     """Fill a queue, look at the memory, empty it; the same with few messages, for comparison."""
-    program = load.build(settings.loadgen, settings.programs)
+    program = load.build(settings.programs)
     messages = min(settings.messages, QUICK_MESSAGES) if settings.quick else settings.messages
     waiting = Figure("resident memory at most, waiting", "MB", LIMIT)
     consumed = Figure("resident memory at most, consumed", "MB", LIMIT)

@@ -15,8 +15,6 @@ ROOT = Path(__file__).resolve().parent.parent
 class Settings:
     """Where things are, and how much is measured."""
 
-    loadgen: Path
-    """The folder of the load generators' sources."""
     folder: Path
     """Where brokers keep their data meanwhile: on a disk."""
     programs: Path

@@ -48,7 +48,7 @@ SCENARIOS: Sequence[Scenario] = (
 
 def run(settings: Settings) -> Section:
     """Measure; the peers take part where they are installed."""
-    program = load.build(settings.loadgen, settings.programs, "stompload")
+    program = load.build(settings.programs, "stompload")
     section = Section("STOMP: one producer, one consumer, a queue", Baton.name, Rabbit.name, others=ActiveMQ.name)
     brokers = [
         Baton(settings.folder / "stomp-batonmq", stomp=True),

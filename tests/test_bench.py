@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -76,31 +77,66 @@ def test_a_json_file_that_cannot_be_written_is_told_before_measuring(
 
 
 @needs_proc
-def test_a_missing_load_generator_is_one_line_and_status_2(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("section", "program"), [("broker", "amqpload"), ("stomp", "stompload")])
+def test_a_missing_compiler_is_one_line_and_status_2(
+    section: str, program: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _mounted("ext4", monkeypatch, tmp_path)
-    assert main(["--only", "broker", "--folder", str(tmp_path), "--loadgen", str(tmp_path / "nowhere")]) == 2
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["--only", section, "--folder", str(tmp_path)]) == 2
     error = capsys.readouterr().err.strip()
-    assert "no amqpload.c in" in error
+    assert f"a C compiler is missing: cc builds the load generator {program}" in error
     assert "\n" not in error
     assert [path.name for path in tmp_path.iterdir()] == ["mounts"]
 
 
+# The load generators
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of both, built with every warning as an error."""
+    if shutil.which("cc") is None and shutil.which("gcc") is None:
+        pytest.skip("needs a C compiler")
+    folder = tmp_path_factory.mktemp("programs")
+    for name in load.PROGRAMS:
+        load.build(folder, name, "-Wall", "-Wextra", "-Werror")
+    return folder
+
+
+def test_every_source_belongs_to_a_program() -> None:
+    parts = {part for program in load.PROGRAMS.values() for part in program}
+    assert {path.stem for path in load.SOURCES.glob("*.c")} == parts
+
+
 @needs_proc
-def test_the_section_stomp_names_its_own_load_generator(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_messages_go_through_a_broker(programs: Path, tmp_path: Path) -> None:
+    with brokers.Baton(tmp_path, stomp=True) as broker:
+        amqp: dict[str, str | int] = {"port": broker.port, "queue": "q", "count": 150, "persistent": 1}
+        for size, window in ((0, 0), (16, 1), (200_000, 40)):
+            found = load.run(programs / "amqpload", size=size, confirm=window, lat=int(size > 0), **amqp)
+            assert found.published
+            assert found.consumed
+            assert (found.p50 is None) == (size == 0)
+        assert load.run(programs / "amqpload", mode="pub", **amqp).consumed is None
+        # The 150 that wait are consumed in two parts; what was delivered beyond the first goes back.
+        for count in (110, 40):
+            assert load.run(programs / "amqpload", mode="sub", **{**amqp, "count": count}).published is None
+        stomp: dict[str, str | int] = {"port": broker.stomp_port, "dest": "/queue/s", "count": 150}
+        for size, window in ((0, 0), (16, 1), (200_000, 40)):
+            found = load.run(programs / "stompload", size=size, receipt=window, **stomp)
+            assert found.published
+            assert found.consumed
+
+
+@pytest.mark.parametrize(("option", "complaint"), [("speed=1", "no such option"), ("count=x", "not a number")])
+@pytest.mark.parametrize("name", load.PROGRAMS)
+def test_an_option_that_a_generator_does_not_have_is_refused(
+    programs: Path, name: str, option: str, complaint: str
 ) -> None:
-    _mounted("ext4", monkeypatch, tmp_path)
-    assert main(["--only", "stomp", "--folder", str(tmp_path), "--loadgen", str(tmp_path / "nowhere")]) == 2
-    assert "no stompload.c in" in capsys.readouterr().err
-
-
-def test_a_missing_compiler_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "amqpload.c").write_text("int main(void) { return 0; }\n")
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BenchError, match="a C compiler is missing"):
-        load.build(tmp_path, tmp_path / "programs")
+    key, _, value = option.partition("=")
+    with pytest.raises(BenchError, match=f"{name}: {option}: {complaint}"):
+        load.run(programs / name, **{key: value})
 
 
 def test_a_generator_that_fails_tells_why(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ class _Broken(_Sleeper):
 @needs_proc
 def test_peers_that_take_no_part_say_why(tmp_path: Path) -> None:
     section = Section("title", "Sleeper", "Absent", others="Broken")
-    settings = Settings(tmp_path, tmp_path, tmp_path, rounds=1)
+    settings = Settings(tmp_path, tmp_path, rounds=1)
     compare(section, [_Sleeper(tmp_path), _Absent(tmp_path), _Broken(tmp_path / "b")], [], tmp_path, settings)
     assert section.notes[:2] == [
         "Absent takes no part: it is not installed",

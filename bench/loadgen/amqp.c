@@ -18,7 +18,7 @@
 #define QUEUE_DECLARE_OK METHOD(50, 11)
 #define BASIC_NACK METHOD(60, 120)
 
-enum { FRAME_HEARTBEAT = 8, FRAME_END = 0xCE, HEAD = 7, PASSIVE = 1, DURABLE = 2, LONGEST_NAME = 255 };
+enum { FRAME_HEARTBEAT = 8, FRAME_END = 0xCE, PASSIVE = 1, DURABLE = 2, LONGEST_NAME = 255 };
 
 static uint32_t get_short(const uint8_t *at)
 {
@@ -78,7 +78,7 @@ uint8_t *begin_method(uint8_t *at, unsigned channel, uint32_t method)
 
 uint8_t *end_frame(uint8_t *frame, uint8_t *at)
 {
-    put_long(frame + 3, (uint32_t)(at - frame - HEAD));
+    put_long(frame + 3, (uint32_t)(at - frame - FRAME_HEAD));
     return put_octet(at, FRAME_END);
 }
 
@@ -97,14 +97,14 @@ struct frame read_frame(struct stream *stream)
     for (;;) {
         size_t unread = stream->end - stream->start;
         const uint8_t *head = stream->bytes + stream->start;
-        if (unread < HEAD || unread < get_long(head + 3) + (size_t)HEAD + 1) {
+        if (unread < FRAME_HEAD || unread < get_long(head + 3) + (size_t)FRAME_HEAD + 1) {
             stream_receive(stream);
             continue;
         }
-        struct frame frame = {.type = head[0], .size = get_long(head + 3), .payload = head + HEAD};
+        struct frame frame = {.type = head[0], .size = get_long(head + 3), .payload = head + FRAME_HEAD};
         if (frame.payload[frame.size] != FRAME_END)
             fail("a frame does not end where it should");
-        stream->start += HEAD + frame.size + 1;
+        stream->start += FRAME_HEAD + frame.size + 1;
         if (frame.type == FRAME_METHOD)
             check(frame.payload);
         if (frame.type != FRAME_HEARTBEAT)
@@ -126,10 +126,9 @@ static void declare(struct stream *stream, const char *queue, unsigned flags)
     uint8_t *at = put_short(begin_method(bytes, 1, QUEUE_DECLARE), 0);
     at = put_long(put_octet(put_shortstr(at, queue), flags), 0); /* no arguments */
     stream_send(stream, bytes, (size_t)(end_frame(bytes, at) - bytes));
-    expect(stream, QUEUE_DECLARE_OK);
 }
 
-void open_channel(struct stream *stream, long port, const char *queue)
+uint32_t open_channel(struct stream *stream, long port, const char *queue)
 {
     static const uint8_t greeting[] = {'A', 'M', 'Q', 'P', 0, 0, 9, 1};
     static const char login[] = "\0guest\0guest";
@@ -148,7 +147,8 @@ void open_channel(struct stream *stream, long port, const char *queue)
     /* The broker's limits of channels and frames, and no heartbeats: nothing here sends them. */
     const uint8_t *tune = expect(stream, CONNECTION_TUNE);
     at = put_short(begin_method(bytes, 0, CONNECTION_TUNE_OK), get_short(tune));
-    at = put_short(put_long(at, get_long(tune + 2)), 0);
+    uint32_t frame_max = get_long(tune + 2);
+    at = put_short(put_long(at, frame_max), 0);
     at = end_frame(bytes, at);
     uint8_t *open = at;
     at = put_shortstr(begin_method(open, 0, CONNECTION_OPEN), "/");
@@ -160,9 +160,15 @@ void open_channel(struct stream *stream, long port, const char *queue)
     stream_send(stream, bytes, (size_t)(end_frame(bytes, at) - bytes));
     expect(stream, CHANNEL_OPEN_OK);
     declare(stream, queue, DURABLE);
+    expect(stream, QUEUE_DECLARE_OK);
+    return frame_max > 0 ? frame_max - FRAME_HEAD - 1 : UINT32_MAX; /* 0: no limit */
 }
 
 void round_trip(struct stream *stream, const char *queue)
 {
     declare(stream, queue, PASSIVE);
+    struct frame frame;
+    do
+        frame = read_frame(stream);
+    while (frame.type != FRAME_METHOD || get_long(frame.payload) != QUEUE_DECLARE_OK);
 }

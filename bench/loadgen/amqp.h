@@ -10,7 +10,7 @@
 /* A method's class and its number, as they lie side by side at the start of its frame. */
 #define METHOD(class_id, method_id) ((uint32_t)(class_id) << 16 | (uint32_t)(method_id))
 
-enum { FRAME_METHOD = 1, FRAME_HEADER = 2, FRAME_BODY = 3 };
+enum { FRAME_METHOD = 1, FRAME_HEADER = 2, FRAME_BODY = 3, FRAME_HEAD = 7 };
 
 #define BASIC_QOS METHOD(60, 10)
 #define BASIC_QOS_OK METHOD(60, 11)
@@ -50,10 +50,12 @@ struct frame read_frame(struct stream *stream);
 /* The arguments of this method, which must be the next. */
 const uint8_t *expect(struct stream *stream, uint32_t method);
 
-/* A connection as guest to the virtual host /, with channel 1 open and the durable queue declared. */
-void open_channel(struct stream *stream, long port, const char *queue);
+/* A connection as guest to the virtual host /, with channel 1 open and the durable queue declared. Returns how many
+   bytes of payload a frame may have. */
+uint32_t open_channel(struct stream *stream, long port, const char *queue);
 
-/* Declare the queue passively and wait for the answer: by then the broker has read all that was sent before. */
+/* Declare the queue passively and wait for the answer: by then the broker has read all that was sent before.
+   Deliveries on the way are passed over. */
 void round_trip(struct stream *stream, const char *queue);
 
 #endif

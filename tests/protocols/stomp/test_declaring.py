@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from batonmq.broker import Queue
+from batonmq.broker.model.settings import ARGUMENTS, Argument
 from batonmq.fields import FieldValue, LongLong
 from tests.support.driven import Driven
 from tests.support.stomp import Client, bodies, refused, settings
@@ -134,6 +137,21 @@ def test_a_consumer_may_hold_messages_as_long_as_it_says(client: Client, driven:
     (consumer,) = queues(driven)["q"].consumers
     assert consumer.timeout == 60_000
     assert queues(driven)["q"].arguments == {}
+
+
+@pytest.mark.parametrize("argument", ARGUMENTS.values(), ids=ARGUMENTS)
+def test_a_text_is_read_as_what_the_argument_takes(argument: Argument) -> None:
+    samples: dict[type, FieldValue] = {int: LongLong(1), float: 1.5, str: "text", bool: True}
+    own = samples.pop(argument.kind)
+    if argument.kind is float:
+        # It takes whole numbers, too.
+        del samples[int]
+    for other in samples.values():
+        with pytest.raises((ValueError, TypeError)):
+            argument.check(other)
+    with suppress(ValueError):
+        # A text may still be none of those that there are.
+        assert argument.check(own) == own
 
 
 def test_an_argument_may_be_a_broken_number(client: Client, driven: Driven) -> None:

@@ -211,6 +211,8 @@ class Argument:
     """May a policy say it, without "x-"?"""
     lower_counts: bool = False
     """Where a policy says it too, does the lower value count, and not the queue's own?"""
+    kind: type[int | float | str | bool] = int
+    """What a text is read as that stands for it, in protocols whose headers are all text."""
 
 
 CLASSIC, QUORUM, STREAM = "classic", "quorum", "stream"
@@ -220,8 +222,10 @@ def _limit(check: Callable[[FieldValue], int | float | str | bool], setting: str
     return Argument(check, setting, in_policies=True, lower_counts=True)
 
 
-def _option(check: Callable[[FieldValue], int | float | str | bool], setting: str) -> Argument:
-    return Argument(check, setting, in_policies=True)
+def _option(
+    check: Callable[[FieldValue], int | float | str | bool], setting: str, kind: type[int | float | str | bool] = int
+) -> Argument:
+    return Argument(check, setting, in_policies=True, kind=kind)
 
 
 ARGUMENTS: dict[str, Argument] = {
@@ -229,41 +233,45 @@ ARGUMENTS: dict[str, Argument] = {
     "x-expires": _limit(_lifetime, "expires"),
     "x-max-length": _limit(_not_negative, "max_length"),
     "x-max-length-bytes": _limit(_not_negative, "max_bytes"),
-    "x-overflow": _option(_one_of((DROP_HEAD, REJECT_PUBLISH, REJECT_PUBLISH_DLX), "invalid_overflow"), "overflow"),
-    "x-dead-letter-exchange": _option(_string, "dead_letter_exchange"),
-    "x-dead-letter-routing-key": _option(_key, "dead_letter_routing_key"),
+    "x-overflow": _option(
+        _one_of((DROP_HEAD, REJECT_PUBLISH, REJECT_PUBLISH_DLX), "invalid_overflow"), "overflow", kind=str
+    ),
+    "x-dead-letter-exchange": _option(_string, "dead_letter_exchange", kind=str),
+    "x-dead-letter-routing-key": _option(_key, "dead_letter_routing_key", kind=str),
     "x-dead-letter-strategy": _option(
-        _one_of(("at-most-once", AT_LEAST_ONCE), "invalid_dlx_strategy"), "dead_letter_strategy"
+        _one_of(("at-most-once", AT_LEAST_ONCE), "invalid_dlx_strategy"), "dead_letter_strategy", kind=str
     ),
     "x-max-priority": Argument(_priority, "max_priority", CLASSIC),
-    "x-single-active-consumer": Argument(_flag, "single_active"),
+    "x-single-active-consumer": Argument(_flag, "single_active", kind=bool),
     "x-delivery-limit": _limit(_integer, "delivery_limit"),
-    "x-group-header": Argument(_string, "group_header"),
+    "x-group-header": Argument(_string, "group_header", kind=str),
     "x-retry-delay": _option(_time, "retry_delay"),
-    "x-retry-backoff": _option(_multiplier, "retry_backoff"),
+    "x-retry-backoff": _option(_multiplier, "retry_backoff", kind=float),
     "x-retry-max-delay": _option(_time, "retry_max_delay"),
     # RabbitMQ's own retry delay.
     "x-delayed-retry-type": _option(
-        _one_of((DISABLED, FAILED, RETURNED, ALL), "\"unsupported delayed retry type '{}'\""), "delayed_retry_type"
+        _one_of((DISABLED, FAILED, RETURNED, ALL), "\"unsupported delayed retry type '{}'\""),
+        "delayed_retry_type",
+        kind=str,
     ),
     "x-delayed-retry-min": _option(_time, "delayed_retry_min"),
     "x-delayed-retry-max": _option(_time, "delayed_retry_max"),
     "x-deduplication-window": Argument(_lifetime, "deduplication_window"),
     "x-deduplication-size": Argument(_count, "deduplication_size"),
     "x-consumer-timeout": _limit(_lifetime, "consumer_timeout"),
-    "x-queue-type": Argument(_one_of((CLASSIC, QUORUM), "\"unsupported queue type '{}'\""), "queue_type"),
+    "x-queue-type": Argument(_one_of((CLASSIC, QUORUM), "\"unsupported queue type '{}'\""), "queue_type", kind=str),
     # Of files, replicas and memory: checked, and without effect.
-    "x-queue-mode": Argument(_one_of(("default", "lazy"), "\"unsupported queue mode '{}'\""), "", CLASSIC),
+    "x-queue-mode": Argument(_one_of(("default", "lazy"), "\"unsupported queue mode '{}'\""), "", CLASSIC, kind=str),
     "x-queue-version": Argument(_queue_version, "", CLASSIC),
-    "x-queue-master-locator": Argument(_string, "", CLASSIC),
-    "x-queue-leader-locator": Argument(_one_of(LOCATORS, "invalid_queue_locator_arg")),
+    "x-queue-master-locator": Argument(_string, "", CLASSIC, kind=str),
+    "x-queue-leader-locator": Argument(_one_of(LOCATORS, "invalid_queue_locator_arg"), kind=str),
     "x-quorum-initial-group-size": Argument(_count, "", QUORUM),
     "x-quorum-target-group-size": Argument(_count),
     "x-max-in-memory-length": Argument(_not_negative, "", QUORUM),
     "x-max-in-memory-bytes": Argument(_not_negative, "", QUORUM),
     "x-consumer-disconnected-timeout": Argument(_not_negative, "", QUORUM),
     # Of streams, which there are none of.
-    "x-max-age": Argument(_string, "", STREAM),
+    "x-max-age": Argument(_string, "", STREAM, kind=str),
     "x-stream-max-segment-size-bytes": Argument(_not_negative, "", STREAM),
     "x-stream-filter-size-bytes": Argument(_not_negative, "", STREAM),
     "x-initial-cluster-size": Argument(_count, "", STREAM),

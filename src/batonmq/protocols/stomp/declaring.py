@@ -33,25 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Declaring", "arguments_of", "durable_name"]
 
-# Arguments of a queue that are no integers; the others of the broker's ARGUMENTS are.
-_TEXTS: Final = frozenset(
-    {
-        "x-dead-letter-exchange",
-        "x-dead-letter-routing-key",
-        "x-dead-letter-strategy",
-        "x-delayed-retry-type",
-        "x-group-header",
-        "x-max-age",
-        "x-overflow",
-        "x-queue-leader-locator",
-        "x-queue-master-locator",
-        "x-queue-mode",
-        "x-queue-type",
-    }
-)
-_FLAGS: Final = frozenset({"x-single-active-consumer"})
-_NUMBERS: Final = frozenset({"x-retry-backoff"})
-
 # How the queues of subscriptions to topics and exchanges are named, in RabbitMQ as well: rights are given for it.
 SUBSCRIPTION_PREFIX: Final = "stomp-subscription-"
 # Names of a durable subscription to a topic: Artemis' two and ActiveMQ's.
@@ -62,13 +43,14 @@ def arguments_of(headers: Mapping[str, str]) -> dict[str, FieldValue]:
     """The arguments of a queue among a frame's headers. Raises StompFailure."""
     found: dict[str, FieldValue] = {}
     for name, value in headers.items():
-        if not name.startswith("x-") or name not in ARGUMENTS:
+        argument = ARGUMENTS.get(name)
+        if argument is None:
             continue
-        if name in _TEXTS:
+        if argument.kind is str:
             found[name] = value
-        elif name in _FLAGS:
+        elif argument.kind is bool:
             found[name] = flag(value)
-        elif name in _NUMBERS:
+        elif argument.kind is float:
             try:
                 found[name] = float(value)
             except ValueError:

@@ -47,18 +47,18 @@ class FrameError(Exception):
 class Head:
     """A command and its headers, the first of each name (STOMP 1.2 "Repeated Header Entries").
 
-    One object stands for all frames of a publisher that repeats itself: ``prepared`` is for whoever handles them, to
-    keep there what it made of the headers.
+    One object stands for all frames of a publisher that repeats itself.
     """
 
     __slots__ = ("command", "headers", "is_sized", "prepared")
 
     def __init__(self, command: str, headers: dict[str, str], *, is_sized: bool = False) -> None:
-        """``is_sized``: did the frames say how long their bodies are? That header may be left out of ``headers``."""
         self.command = command
         self.headers = headers
         self.is_sized = is_sized
+        """Do the frames say how long their bodies are? That header may be left out of ``headers``."""
         self.prepared: object = None
+        """What whoever handles the frames made of the headers; None: nothing yet."""
 
     def keep(self, prepared: object) -> None:
         """This is what somebody made of the headers."""
@@ -182,7 +182,11 @@ def _trimmed(headers: dict[str, str]) -> dict[str, str]:
 def encode_frame(
     command: str, headers: Iterable[tuple[str, str]], body: bytes = b"", version: str | None = V12
 ) -> bytes:
-    """A whole frame. With a body it gets its content-length, unless ``headers`` have one. See ``header_lines``."""
+    """A whole frame. With a body it gets its content-length, unless ``headers`` have one.
+
+    Names that the version cannot say are left out. CONNECT, CONNECTED and STOMP are never escaped. ``version`` None is
+    as good as 1.0.
+    """
     spoken = V10 if version is None or command in UNESCAPED else version
     lines = header_lines(headers, spoken)
     if body and not any(line.startswith("content-length:") for line in lines):

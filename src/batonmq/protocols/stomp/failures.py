@@ -34,16 +34,18 @@ class StompFailure(ClientFailure):
     def __init__(
         self, message: str, detail: str, *, fatal: bool = False, bare: bool = False, expected: bool = False
     ) -> None:
-        """``fatal``: the connection ends, whatever the dialect. ``bare``: no line end follows the detail.
-        ``expected``: nobody has done wrong.
-
-        Clients of RabbitMQ compare bodies, and some of those have a line end and some have none.
+        """``bare``: no line end follows the detail. Clients of RabbitMQ compare bodies, and some of those have a line
+        end and some have none.
         """
         super().__init__(detail)
         self.message = message
+        """A few words: the header message."""
         self.detail = detail
+        """A sentence or two."""
         self.fatal = fatal
+        """Does the connection end, whatever the dialect?"""
         self.expected = expected
+        """Has nobody done wrong?"""
         self.body = detail if bare else f"{detail}\n"
 
 

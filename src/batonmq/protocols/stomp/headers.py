@@ -26,6 +26,7 @@ __all__ = [
 FRAME_HEADERS: Final = frozenset(
     {"ack", "content-length", "destination", "message-id", "receipt", "redelivered", "subscription", "transaction"}
 )
+# Headers that are properties of AMQP, and the names of those.
 TEXTS: Final[dict[str, str]] = {
     "content-type": "content_type",
     "content-encoding": "content_encoding",
@@ -52,7 +53,10 @@ WISHES: Final[dict[str, str]] = {
 
 
 def integer(name: str, text: str) -> int:
-    """A header's number. Raises StompFailure."""
+    """The number in a header: up to 19 digits, or 18 and a minus sign; blanks around it are allowed.
+
+    Raises StompFailure, which names the header.
+    """
     digits = text.strip()
     if len(digits) > 19 or not digits.isascii() or not digits.removeprefix("-").isdigit():
         raise StompFailure("Invalid header", f"header '{name}' must be a number and is '{text[:64]}'")
@@ -60,11 +64,14 @@ def integer(name: str, text: str) -> int:
 
 
 def flag(text: str | None) -> bool:
-    """A header that switches something on; RabbitMQ's clients write Python's words too."""
+    """Does a header switch something on? None, a header that is not there, does not.
+
+    RabbitMQ's clients write Python's words too.
+    """
     return text in ("true", "True", "TRUE")
 
 
 def has_time(headers: Mapping[str, str]) -> bool:
-    """Does the client say when it sent the message?"""
+    """Does the client say when it sent the message, as a number of up to 18 digits?"""
     text = headers.get("timestamp", "")
     return text.isascii() and text.isdigit() and len(text) <= 18

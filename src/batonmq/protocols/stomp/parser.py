@@ -54,15 +54,16 @@ class FrameParser:
     )
 
     def __init__(self, *, max_headers: int, max_head: int, max_body: int) -> None:
-        """Octets of command and headers together, and of a body, that are taken; and how many headers."""
+        """How many headers a frame may have, and how many octets command and headers together, and a body."""
         self.max_headers = max_headers
         self.max_head = max_head
         self.max_body = max_body
-        # What is spoken; None until it is agreed on.
         self.version: str | None = None
-        # Nothing more is parsed until ``resume``: what follows a CONNECT depends on the answer to it.
+        """The version that is spoken; None until it is agreed on."""
         self.paused = False
+        """Is nothing more parsed until ``resume``? What follows a CONNECT depends on the answer to it."""
         self.dead = False
+        """Has it come upon bytes that are no frame? Nothing is understood after them."""
         self._pending = bytearray()
         self._wait = HEAD
         self._need = 0

@@ -13,30 +13,32 @@ class StompSettings:
     """For one listener."""
 
     dialect: Dialect = SPEC
-    # Shown in CONNECTED as server:PRODUCT/VERSION.
     product: str = "BatonMQ"
+    """Shown in CONNECTED as ``server:PRODUCT/VERSION``; empty: that header is left out."""
     version: str = __version__
-    # Where clients come to that name no virtual host, or none that counts.
     default_vhost: str = "/"
-    # Who is logged in that sends no login; None: nobody.
+    """Where clients come to that name no virtual host, or none that counts."""
     default_login: str | None = None
+    """Who is logged in that sends no login; None: nobody."""
     default_passcode: str = ""
-    # Does a message without the header persistent survive a restart? None: as the dialect has it.
     is_persistent: bool | None = None
-    # Milliseconds: heart-beats are not agreed on more often than that.
+    """Does a message without the header persistent survive a restart? None: as the dialect has it."""
     heart_beat_min: int = 1_000
-    # How many headers a frame may have, their octets together with the command, and those of a body.
+    """Milliseconds: heart-beats are not agreed on more often than that."""
     max_headers: int = 1_000
+    """How many headers a frame may have."""
     max_head: int = 256 << 10
+    """Octets that command and headers of a frame may have together."""
     max_body: int = 100 << 20
-    # Octets that a client may have sent before it is logged in.
+    """Octets that a body may have."""
     max_before_login: int = 64 << 10
-    # Octets of the bodies that one connection's open transactions may hold.
+    """Octets that a client may have sent before it is logged in."""
     max_transaction_size: int = 128 << 20
-    # How many subscriptions a connection may have.
+    """Octets of the bodies that one connection's open transactions may hold."""
     max_subscriptions: int = 10_000
-    # Seconds from the connection to the log-in.
+    """How many subscriptions a connection may have."""
     handshake_timeout: float = 10.0
+    """Seconds from the connection to the log-in."""
 
     @property
     def persistent(self) -> bool:

@@ -50,7 +50,10 @@ class StompRequests:
         return self._parser.feed(data) if connection.state < ENDING else []
 
     def take(self, events: list[Event], at: int) -> int:
-        """Do what a frame asks for, or a run of SENDs; tells where the next frame is. Raises as ``Requests`` has it."""
+        """Do what the frame at that place asks for, or a run of SENDs from there on; tells where the next frame is.
+
+        Raises StompFailure, BrokerError, StoreError: then the frame at that place was refused, and none was done.
+        """
         head, receipt, body = events[at]
         commands = self._connection.commands
         if head.command == "SEND" and commands is not None:
@@ -91,7 +94,7 @@ class StompRequests:
 
 
 class StompTraffic:
-    """The commands of one connection, which it has from its log-in on."""
+    """What one connection has of subscriptions and receipts, which it has from its log-in on."""
 
     __slots__ = ("_connection",)
 

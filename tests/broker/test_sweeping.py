@@ -174,7 +174,7 @@ def bury(driven: Driven, count: int, *, home: str = "work") -> None:
     """Messages that were rejected in a queue and lie in the queue `dead`."""
     taker = driven.consume(home, prefetch=count)
     for number in range(count):
-        headers = {"own": "kept", "x-deduplication-header": str(number)}
+        headers = {"own": "survives_restart", "x-deduplication-header": str(number)}
         message = Message("", home, Properties.make(delivery_mode=2, headers=headers), b"m%d" % number)
         driven.operations.vhost.publish(message, driven.operations.resolve("", home).targets)
     driven.settle()
@@ -204,7 +204,7 @@ def test_dead_letters_go_back_to_where_they_came_from_as_they_were(driven: Drive
     driven.settle()
     assert taker.seen == [f"m{number}" for number in range(700)]
     message = taker.held[0].message
-    assert message.properties.headers == {"own": "kept", "x-deduplication-header": "0"}
+    assert message.properties.headers == {"own": "survives_restart", "x-deduplication-header": "0"}
     assert (message.exchange, message.routing_key, taker.held[0].return_count) == ("", "work", 0)
 
 

@@ -93,7 +93,7 @@ def test_one_that_comes_back_keeps_its_place(store: SqliteStore, queue: object, 
     message.row, message.return_count, message.expires_at = WAITS_FROM + 1, 2, 99
     store.move(message, FIRST + 3, 50, FIRST + 3)
     (stored,) = store.read_delayed(WAITING, (0, 0), 9, 1 << 20)
-    assert (stored.due, stored.place, stored.return_count, stored.expires_at) == (50, FIRST + 3, 2, 99)
+    assert (stored.due, stored.return_row, stored.return_count, stored.expires_at) == (50, FIRST + 3, 2, 99)
 
 
 def test_what_moved_and_is_settled_in_one_batch_is_gone(store: SqliteStore, queue: object) -> None:
@@ -160,16 +160,16 @@ def test_a_dropped_lane_takes_what_waits_along(store: SqliteStore, queue: object
 
 
 def test_keys_are_kept_with_their_batch(store: SqliteStore, tmp_path: Path) -> None:
-    store.note_seen(FIRST + 1, b"a", 5)
-    store.note_seen(FIRST + 2, b"b", 6)
+    store.insert_dedup_key(FIRST + 1, b"a", 5)
+    store.insert_dedup_key(FIRST + 2, b"b", 6)
     commit(store)
-    store.note_seen(FIRST + 3, b"c", 7)
+    store.insert_dedup_key(FIRST + 3, b"c", 7)
     fail(store)
     commit(store)
-    store.forget_seen(FIRST + 1, FIRST + 1)
+    store.delete_dedup_keys(FIRST + 1, FIRST + 1)
     commit(store)
-    assert store.read_seen(LANE) == [(FIRST + 2, b"b", 6)]
-    assert store.read_seen(WAITING) == []
+    assert store.read_dedup_keys(LANE) == [(FIRST + 2, b"b", 6)]
+    assert store.read_dedup_keys(WAITING) == []
 
 
 def test_a_place_to_return_to_is_given_to_nobody_else(tmp_path: Path, queue: object) -> None:

@@ -22,8 +22,8 @@ INSERT_FULL = (
     " due, place, dead) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
 MOVE = "UPDATE message SET id = ?, due = ?, place = ?, expires = ?, deliveries = ?, returned = ? WHERE id = ?"
-INSERT_SEEN = "INSERT OR REPLACE INTO seen VALUES(?,?,?)"
-DELETE_SEEN = "DELETE FROM seen WHERE id BETWEEN ? AND ?"
+INSERT_DEDUP_KEY = "INSERT OR REPLACE INTO seen VALUES(?,?,?)"
+DELETE_DEDUP_KEYS = "DELETE FROM seen WHERE id BETWEEN ? AND ?"
 INSERT_BODY = "INSERT OR IGNORE INTO body VALUES(?,?)"
 UPDATE = "UPDATE message SET deliveries = ?, returned = ?, expires = ? WHERE id = ?"
 DELETE = "DELETE FROM message WHERE id BETWEEN ? AND ?"
@@ -37,18 +37,18 @@ class Batch:
     """Everything that is written together."""
 
     __slots__ = (
+        "dedup_keys",
         "delayed",
+        "deleted_dedup_keys",
         "deletes",
+        "dependents",
         "done",
         "dropped_lanes",
-        "forgotten",
         "inserts",
         "known",
         "marks",
         "moves",
         "orphans",
-        "owed",
-        "seen",
         "statements",
         "updates",
     )
@@ -57,7 +57,7 @@ class Batch:
         # By row, so that what is settled before it was written need not be written.
         self.inserts: dict[int, QueuedMessage] = {}
         # Messages that stand for others which go with this batch, and those others.
-        self.owed: dict[Message, QueuedMessage] = {}
+        self.dependents: dict[Message, QueuedMessage] = {}
         # Of those that wait for their time, by row: when that is, and the row to which they then return (0: the tail).
         self.delayed: dict[int, tuple[QueuedMessage, int, int]] = {}
         # New row, due, place, expires, deliveries, returned, old row; written in this order.
@@ -73,8 +73,8 @@ class Batch:
         self.statements: list[tuple[str, tuple[str | bytes | int, ...]]] = []
         self.dropped_lanes: list[int] = []
         # Keys of messages that are not to come twice: id, key, when; and the ids, from one to another, that are over.
-        self.seen: list[tuple[int, bytes, int]] = []
-        self.forgotten: list[tuple[int, int]] = []
+        self.dedup_keys: list[tuple[int, bytes, int]] = []
+        self.deleted_dedup_keys: list[tuple[int, int]] = []
         # What other processes asked for and is done with this batch: who, the command's number, the outcome; and up to
         # which number each knows the outcomes.
         self.done: list[tuple[int, int, int]] = []
@@ -90,8 +90,8 @@ class Batch:
             or self.dropped_lanes
             or self.delayed
             or self.moves
-            or self.seen
-            or self.forgotten
+            or self.dedup_keys
+            or self.deleted_dedup_keys
             or self.done
             or self.known
         )
@@ -102,14 +102,14 @@ class Batch:
         return bool(self.inserts or self.statements or self.delayed)
 
     def lost(self) -> list[QueuedMessage]:
-        """What is gone if the batch fails: all that it writes for the first time, but for what is owed."""
+        """What is gone if the batch fails: all that it writes for the first time, but for dependents."""
         new = [*self.inserts.values(), *(queued for queued, _, _ in self.delayed.values())]
-        return [queued for queued in new if queued.message not in self.owed] if self.owed else new
+        return [queued for queued in new if queued.message not in self.dependents] if self.dependents else new
 
     def absorb(self, later: Batch) -> None:
         """Take in what came after."""
         self.inserts.update(later.inserts)
-        self.owed.update(later.owed)
+        self.dependents.update(later.dependents)
         self.delayed.update(later.delayed)
         for move in later.moves:
             self.updates.pop(move[-1], None)
@@ -120,8 +120,8 @@ class Batch:
         self.orphans += later.orphans
         self.statements += later.statements
         self.dropped_lanes += later.dropped_lanes
-        self.seen += later.seen
-        self.forgotten += later.forgotten
+        self.dedup_keys += later.dedup_keys
+        self.deleted_dedup_keys += later.deleted_dedup_keys
         self.done += later.done
         self.known.update(later.known)
 
@@ -138,17 +138,17 @@ class Batch:
     def _without_inserts(self) -> Batch:
         """What must be tried again after a failure: all but the messages, which were refused to their publishers.
 
-        What is owed has no publisher who was told, and what it stands for goes with it: it stays.
+        A dependent has no publisher who was told, and what it stands for goes with it: it stays.
         """
         rest = Batch()
         rest.absorb(self)
-        rest.inserts = {row: queued for row, queued in self.inserts.items() if queued.message in self.owed}
-        rest.delayed = {row: entry for row, entry in self.delayed.items() if entry[0].message in self.owed}
+        rest.inserts = {row: queued for row, queued in self.inserts.items() if queued.message in self.dependents}
+        rest.delayed = {row: entry for row, entry in self.delayed.items() if entry[0].message in self.dependents}
         refused = self.inserts.keys() - rest.inserts.keys()
         rest.deletes = [row for row in self.deletes if row not in self.inserts]
         rest.updates = {row: update for row, update in self.updates.items() if row not in refused}
         # What was never written cannot be moved: that does no harm. Keys went with their messages.
-        rest.seen = []
+        rest.dedup_keys = []
         # Whoever asked was told that it failed.
         rest.done = []
         return rest
@@ -161,10 +161,10 @@ class Batch:
             self._write_inserts(db)
         if self.moves:
             _write_rows(db, MOVE, self.moves)
-        if self.seen:
-            db.executemany(INSERT_SEEN, self.seen)
-        if self.forgotten:
-            db.executemany(DELETE_SEEN, self.forgotten)
+        if self.dedup_keys:
+            db.executemany(INSERT_DEDUP_KEY, self.dedup_keys)
+        if self.deleted_dedup_keys:
+            db.executemany(DELETE_DEDUP_KEYS, self.deleted_dedup_keys)
         if self.done:
             db.executemany(INSERT_DONE, self.done)
         if self.known:
@@ -200,10 +200,10 @@ class Batch:
             if message.shared_id:
                 bodies[message.shared_id] = message.body
             full.append(_all_of(row, queued, 0, 0))
-        for row, (queued, due, place) in self.delayed.items():
+        for row, (queued, due, return_row) in self.delayed.items():
             if queued.message.shared_id:
                 bodies[queued.message.shared_id] = queued.message.body
-            full.append(_all_of(row, queued, due, place))
+            full.append(_all_of(row, queued, due, return_row))
         if plain:
             _write_rows(db, INSERT_PLAIN, plain)
         if full:
@@ -222,7 +222,7 @@ def _write_rows(db: apsw.Connection, sql: str, rows: Sequence[tuple[int | str | 
         db.executemany(sql.replace(verb, f"{verb} OR REPLACE", 1), rows)
 
 
-def _all_of(row: int, queued: QueuedMessage, due: int, place: int) -> tuple[int | str | bytes | None, ...]:
+def _all_of(row: int, queued: QueuedMessage, due: int, return_row: int) -> tuple[int | str | bytes | None, ...]:
     message = queued.message
     return (
         row,
@@ -236,7 +236,7 @@ def _all_of(row: int, queued: QueuedMessage, due: int, place: int) -> tuple[int 
         queued.stored,
         message.shared_id,
         due,
-        place,
+        return_row,
         int(message.is_dead_letter),
     )
 

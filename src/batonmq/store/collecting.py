@@ -92,17 +92,17 @@ class Collecting(Store):
         if queued.row in self._deletes:
             self._deletes.remove(queued.row)
 
-    def owe(self, copy: Message, origin: QueuedMessage) -> None:
-        self._collected.owed[copy] = origin
+    def insert_dependent(self, copy: Message, origin: QueuedMessage) -> None:
+        self._collected.dependents[copy] = origin
 
-    def disown(self, origin: QueuedMessage) -> list[QueuedMessage]:
+    def drop_dependents(self, origin: QueuedMessage) -> list[QueuedMessage]:
         collected = self._collected
-        copies = {copy for copy, original in collected.owed.items() if original is origin}
+        copies = {copy for copy, original in collected.dependents.items() if original is origin}
         found = [queued for queued in self._inserts.values() if queued.message in copies]
         for queued in found:
             del self._inserts[queued.row]
         for copy in copies:
-            del collected.owed[copy]
+            del collected.dependents[copy]
         return found
 
     def update(self, queued: QueuedMessage) -> None:
@@ -113,28 +113,30 @@ class Collecting(Store):
         # Written as if it had come back already; settling deletes the row, and coming back writes the same again.
         self._collected.updates[queued.row] = (queued.return_count + 1, 1, queued.expires_at)
 
-    def insert_delayed(self, queued: QueuedMessage, due: int, place: int) -> None:
-        self._collected.delayed[queued.row] = (queued, due, place)
+    def insert_delayed(self, queued: QueuedMessage, due: int, return_row: int) -> None:
+        self._collected.delayed[queued.row] = (queued, due, return_row)
         self.pending_bytes += queued.message.size + 128
 
-    def move(self, queued: QueuedMessage, from_row: int, due: int = 0, place: int = 0) -> None:
+    def move(self, queued: QueuedMessage, from_row: int, due: int = 0, return_row: int = 0) -> None:
         collected = self._collected
         collected.updates.pop(from_row, None)
         if self._inserts.pop(from_row, None) is not None or collected.delayed.pop(from_row, None) is not None:
             # Not written yet: it is written where it belongs now.
             if due:
-                collected.delayed[queued.row] = (queued, due, place)
+                collected.delayed[queued.row] = (queued, due, return_row)
             else:
                 self._inserts[queued.row] = queued
             return
         returned = 1 if queued.return_count and queued.state != HELD else 0
-        collected.moves.append((queued.row, due, place, queued.expires_at, queued.return_count, returned, from_row))
+        collected.moves.append(
+            (queued.row, due, return_row, queued.expires_at, queued.return_count, returned, from_row)
+        )
 
-    def note_seen(self, number: int, key: bytes, at: int) -> None:
-        self._collected.seen.append((number, key, at))
+    def insert_dedup_key(self, number: int, key: bytes, at: int) -> None:
+        self._collected.dedup_keys.append((number, key, at))
 
-    def forget_seen(self, first: int, last: int) -> None:
-        self._collected.forgotten.append((first, last))
+    def delete_dedup_keys(self, first: int, last: int) -> None:
+        self._collected.deleted_dedup_keys.append((first, last))
 
     def note_done(self, guest: int, number: int, outcome: int) -> None:
         self._collected.done.append((guest, number, outcome))

@@ -118,15 +118,15 @@ class Store(ABC):
         """Forget a deletion that failed, instead of trying it again."""
 
     @abstractmethod
-    def owe(self, copy: Message, origin: QueuedMessage) -> None:
+    def insert_dependent(self, copy: Message, origin: QueuedMessage) -> None:
         """The copy, which was just put into queues, stands for a message that goes with the same batch: a dead letter.
 
         If the batch fails, no publisher can be told that his message is not kept, so the copy is tried again with it.
         """
 
     @abstractmethod
-    def disown(self, origin: QueuedMessage) -> list[QueuedMessage]:
-        """The message stays after all: forget the copies that the batches that failed owe for it, and tell which."""
+    def drop_dependents(self, origin: QueuedMessage) -> list[QueuedMessage]:
+        """The message stays after all: forget its dependents in batches that failed, and return them."""
 
     @abstractmethod
     def update(self, queued: QueuedMessage) -> None:
@@ -168,11 +168,11 @@ class Store(ABC):
         """Note the same so that it outlives the process from now on; False: only the next commit does that."""
 
     @abstractmethod
-    def insert_delayed(self, queued: QueuedMessage, due: int, place: int) -> None:
-        """Keep a message that waits until ``due`` (ms of the epoch), to stand then at ``place``; 0 is the tail."""
+    def insert_delayed(self, queued: QueuedMessage, due: int, return_row: int) -> None:
+        """Keep a message that waits until ``due`` (ms of the epoch), to stand in ``return_row`` then; 0 is the tail."""
 
     @abstractmethod
-    def move(self, queued: QueuedMessage, from_row: int, due: int = 0, place: int = 0) -> None:
+    def move(self, queued: QueuedMessage, from_row: int, due: int = 0, return_row: int = 0) -> None:
         """A kept message has another row from now on: it begins to wait, or (``due`` 0) has become ready."""
 
     @abstractmethod
@@ -183,18 +183,18 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def note_seen(self, number: int, key: bytes, at: int) -> None:
+    def insert_dedup_key(self, number: int, key: bytes, at: int) -> None:
         """Keep the key of a message that is not to come twice, with when it came (ms of the epoch).
 
         ``number`` is built as a row is. The key is refused, and kept, together with what is inserted beside it.
         """
 
     @abstractmethod
-    def forget_seen(self, first: int, last: int) -> None:
+    def delete_dedup_keys(self, first: int, last: int) -> None:
         """Forget the keys of these numbers."""
 
     @abstractmethod
-    def read_seen(self, lane_id: int) -> list[tuple[int, bytes, int]]:
+    def read_dedup_keys(self, lane_id: int) -> list[tuple[int, bytes, int]]:
         """A lane's keys in the order of their numbers: number, key, when. For the start. Raises StoreError."""
 
     @abstractmethod

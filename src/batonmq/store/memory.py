@@ -52,10 +52,10 @@ class MemoryStore(Store):
     def undelete(self, queued: QueuedMessage) -> None:
         """No deletion fails here."""
 
-    def owe(self, copy: Message, origin: QueuedMessage) -> None:
+    def insert_dependent(self, copy: Message, origin: QueuedMessage) -> None:
         """No batch fails here."""
 
-    def disown(self, origin: QueuedMessage) -> list[QueuedMessage]:
+    def drop_dependents(self, origin: QueuedMessage) -> list[QueuedMessage]:
         return []
 
     def update(self, queued: QueuedMessage) -> None:
@@ -85,22 +85,22 @@ class MemoryStore(Store):
     def note_handed(self, lane_id: int, position: int) -> bool:
         return True  # nothing outlives the process
 
-    def insert_delayed(self, queued: QueuedMessage, due: int, place: int) -> None:
+    def insert_delayed(self, queued: QueuedMessage, due: int, return_row: int) -> None:
         self._work = True
 
-    def move(self, queued: QueuedMessage, from_row: int, due: int = 0, place: int = 0) -> None:
+    def move(self, queued: QueuedMessage, from_row: int, due: int = 0, return_row: int = 0) -> None:
         self._work = True
 
     def read_delayed(self, lane_id: int, after: tuple[int, int], most: int, most_bytes: int) -> list[StoredMessage]:
         return []
 
-    def note_seen(self, number: int, key: bytes, at: int) -> None:
+    def insert_dedup_key(self, number: int, key: bytes, at: int) -> None:
         self._work = True
 
-    def forget_seen(self, first: int, last: int) -> None:
+    def delete_dedup_keys(self, first: int, last: int) -> None:
         self._work = True
 
-    def read_seen(self, lane_id: int) -> list[tuple[int, bytes, int]]:
+    def read_dedup_keys(self, lane_id: int) -> list[tuple[int, bytes, int]]:
         return []
 
     def share(self, message: Message) -> None:

@@ -104,14 +104,14 @@ def select_run(
 def _unusual(
     row: int, exchange: str, routing_key: str, properties: Properties, body: bytes, values: str
 ) -> StoredMessage:
-    expires, deliveries, stored, shared, due, place, dead = map(int, values.split())
+    expires, deliveries, stored, shared, due, return_row, dead = map(int, values.split())
     if not 0 <= deliveries <= COUNT_MAX:
         # It is counted on, and what SQLite has no number for would hold up every batch.
         raise ValueError(f"its count is {deliveries}")
     message = (DeadLetter if dead else Message)(exchange, routing_key, properties, body)
     if shared:
         message.share_as(shared)
-    return StoredMessage(row, message, expires, deliveries, stored, due, place)
+    return StoredMessage(row, message, expires, deliveries, stored, due, return_row)
 
 
 def check_numbers(db: apsw.Connection) -> None:
@@ -156,8 +156,8 @@ def read_lanes(db: apsw.Connection) -> list[LaneRecord]:
                 size += rows(db, COUNT_SHARED, span)[0][0]
         last = rows(db, "SELECT max(id) FROM message WHERE id BETWEEN ? AND ?", span)[0][0]
         # Places to which a message is yet to return, and those that the mark covers, are not to be taken by others.
-        place = rows(db, "SELECT max(place) FROM message WHERE place > 0 AND place BETWEEN ? AND ?", span)
-        last = max(last or 0, place[0][0] or 0, first | handed)
+        return_row = rows(db, "SELECT max(place) FROM message WHERE place > 0 AND place BETWEEN ? AND ?", span)
+        last = max(last or 0, return_row[0][0] or 0, first | handed)
         lanes.append(LaneRecord(lane_id, from_file(vhost), from_file(queue), priority, waiting, size, last))
     db.execute("UPDATE lane SET waiting = NULL WHERE waiting IS NOT NULL")
     return lanes

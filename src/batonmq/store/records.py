@@ -76,7 +76,7 @@ class StoredMessage:
     return_count: int = 0
     stored: int = DURABLE
     due: int = 0
-    place: int = 0
+    return_row: int = 0
 
 
 @dataclass(slots=True)

@@ -136,7 +136,7 @@ class SqliteStore(Collecting):
 
     # ------------------------------------------------------------------ reading
 
-    def read_seen(self, lane_id: int) -> list[tuple[int, bytes, int]]:
+    def read_dedup_keys(self, lane_id: int) -> list[tuple[int, bytes, int]]:
         return self._queries.keys(lane_id)
 
     def read_done(self) -> list[tuple[int, int, int]]:

@@ -115,7 +115,7 @@ def dead_letter_message(
     copy = DeadLetter(name, message.routing_key, properties, message.body)
     if not _bring(queue, router, copy, headers, deaths, origin):
         if origin is not None:
-            queue.store.owe(copy, origin)
+            queue.store.insert_dependent(copy, origin)
         queue.postpone(copy, queue.scheduler.now() + WAIT_MIN)
     return True
 
@@ -170,7 +170,7 @@ def _bring(
         return False
     copy = DeadLetter(name, keys[0], message.properties, message.body)
     if origin is not None:
-        queue.store.owe(copy, origin)
+        queue.store.insert_dependent(copy, origin)
     for target in wanted:
         target.expect(copy)
     router.publish(copy, wanted)

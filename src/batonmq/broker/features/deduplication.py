@@ -80,7 +80,7 @@ class Deduplication:
         self._next = number + 1
         self._keys[key] = (number, now)
         if is_stored:
-            self.queue.store.note_seen(number, key, now)
+            self.queue.store.insert_dedup_key(number, key, now)
             self._turn_page()
             self._fresh[key] = None
         self._prune(PRUNE_ON_PUBLISH)
@@ -116,8 +116,8 @@ class Deduplication:
         self._forget(number, number)
 
     def _forget(self, first: int, last: int) -> None:
-        if self.queue.kept:
-            self.queue.store.forget_seen(first, last)
+        if self.queue.survives_restart:
+            self.queue.store.delete_dedup_keys(first, last)
 
     # ------------------------------------------------------------------ pruning
 

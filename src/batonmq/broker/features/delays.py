@@ -71,7 +71,7 @@ class Delays:
         store = queue.store
         if record is None:
             self.lane_id = store.allocate_lane()
-            if queue.kept:
+            if queue.survives_restart:
                 store.add_lane(self.lane_id, queue.vhost_name, queue.name, DELAY_LANE)
         else:
             self.lane_id = record.lane_id
@@ -100,7 +100,7 @@ class Delays:
     def add(self, message: Message, due: int) -> bool:
         """Keep a new message until that time (ms of the epoch); tells whether that needs the disk."""
         queue = self.queue
-        is_stored = queue.kept and message.properties.persistent
+        is_stored = queue.survives_restart and message.properties.persistent
         queued = QueuedMessage(message, queue, 0, DURABLE if is_stored else IN_MEMORY)
         queued.wait(self._take_row())
         if is_stored:
@@ -257,7 +257,7 @@ class Delays:
             self.lane_id, self._horizon, READ_MESSAGES, min(READ_BYTES, self._most_bytes())
         )
         for stored in found:
-            self._push(stored.due, self._revive(stored), stored.place)
+            self._push(stored.due, self._revive(stored), stored.return_row)
         if found:
             self._horizon = (found[-1].due, found[-1].row)
             self._on_disk -= len(found)
@@ -270,7 +270,7 @@ class Delays:
     def _revive(self, stored: StoredMessage) -> QueuedMessage:
         message = stored.message
         # Without a place to return to they are repeats.
-        if stored.return_count and stored.place and self.queue.settings.counts_deliveries:
+        if stored.return_count and stored.return_row and self.queue.settings.counts_deliveries:
             message = counted(message, stored.return_count)
         queued = QueuedMessage(message, self.queue, stored.row, stored.stored)
         queued.wait(stored.row)

@@ -43,7 +43,6 @@ class QueueState(LaneOwner):
         "fault",
         "featured",
         "had_consumer",
-        "kept",
         "lane",
         "lanes",
         "last_used",
@@ -56,6 +55,7 @@ class QueueState(LaneOwner):
         "spilled",
         "store",
         "strikes",
+        "survives_restart",
         "takers",
         "touched",
         "unsettled",
@@ -69,7 +69,7 @@ class QueueState(LaneOwner):
         scheduler: Scheduler,
         *,
         durable: bool,
-        kept: bool,
+        survives_restart: bool,
         auto_delete: bool,
         owner: object | None,
         arguments: Mapping[str, FieldValue],
@@ -81,7 +81,7 @@ class QueueState(LaneOwner):
         self.store: Store = scheduler.store
         self.durable = durable
         # Does it, with its persistent messages, outlive a restart?
-        self.kept = kept
+        self.survives_restart = survives_restart
         self.auto_delete = auto_delete
         # The connection that an exclusive queue belongs to.
         self.owner = owner
@@ -123,7 +123,7 @@ class QueueState(LaneOwner):
         lane = Lane(self, self.store, lane_id, priority)
         if record is not None:
             lane.restore(record)
-        elif self.kept:
+        elif self.survives_restart:
             self.store.add_lane(lane_id, self.vhost_name, self.name, priority)
         self.lanes.append(lane)
         self.lanes.sort(key=lambda lane: -lane.priority)
@@ -156,7 +156,7 @@ class QueueState(LaneOwner):
 
     def give_up_lane(self, lane_id: int) -> None:
         """A lane of the queue is empty for good: another queue may have its number, once no row stands under it."""
-        if self.kept or self.spilled:
+        if self.survives_restart or self.spilled:
             self.store.drop_lane(lane_id)
         else:
             self.store.release_lane(lane_id)

@@ -47,7 +47,7 @@ def dispatch_plain(queue: FeaturedQueue) -> None:
             consumer.hold(queue.store.batch)
         if consumer.waiting:
             takers.served(consumer)
-    if lane.handed > before and queue.kept:
+    if lane.handed > before and queue.survives_restart:
         queue.store.mark_handed(lane.lane_id, lane.handed & POSITION_MASK)
 
 
@@ -60,14 +60,14 @@ def must_wait(queue: FeaturedQueue, queued: QueuedMessage) -> bool:
     store = queue.store
     if store.error is not None:
         # Nobody waits for a disk that takes nothing; a note may be possible all the same.
-        if queue.kept and queued.stored == DURABLE and not queued.return_count:
+        if queue.survives_restart and queued.stored == DURABLE and not queued.return_count:
             lane = queue.lane_at(queued.row)
             if lane is not None:
                 store.note_handed(lane.lane_id, lane.handed & POSITION_MASK)
         return False
     if queue.moved_in > store.committed:
         return True
-    return queue.kept and queued.stored == DURABLE and not store.is_pending(queued)
+    return queue.survives_restart and queued.stored == DURABLE and not store.is_pending(queued)
 
 
 def must_hold(queue: FeaturedQueue, queued: QueuedMessage, *, no_ack: bool) -> bool:
@@ -85,9 +85,9 @@ def must_hold(queue: FeaturedQueue, queued: QueuedMessage, *, no_ack: bool) -> b
 
 def _must_any_wait(queue: FeaturedQueue, batch: list[QueuedMessage]) -> bool:
     """The first that is durable tells: those behind it came later, and are written no earlier."""
-    if queue.kept or queue.moved_in > queue.store.committed:
+    if queue.survives_restart or queue.moved_in > queue.store.committed:
         for queued in batch:
-            if queued.stored == DURABLE or not queue.kept:
+            if queued.stored == DURABLE or not queue.survives_restart:
                 return must_wait(queue, queued)
     return False
 

@@ -53,7 +53,7 @@ def publish_featured(queue: FeaturedQueue, message: Message) -> int:
                 return STORED if queue.deduplication().is_uncommitted(key) else KEPT
     if queue.settings.limits_length and not due and _is_refused(queue, message):
         return REFUSED
-    is_stored = queue.kept and properties.persistent
+    is_stored = queue.survives_restart and properties.persistent
     if key is not None:
         queue.deduplication().note(key, is_stored=is_stored)
     if due:
@@ -71,7 +71,7 @@ def move_in(queue: FeaturedQueue, message: Message) -> bool:
     if queue.deleted or not has_room_for(queue, 1, message.size):
         return False
     queue.expect(message)
-    place(queue, message, DURABLE if queue.kept and message.properties.persistent else IN_MEMORY)
+    place(queue, message, DURABLE if queue.survives_restart and message.properties.persistent else IN_MEMORY)
     return True
 
 
@@ -89,7 +89,7 @@ def copy_in(queue: FeaturedQueue, origin: QueuedMessage) -> None:
         return
     is_stored = origin.stored == DURABLE
     if is_stored:
-        queue.store.owe(copy, origin)
+        queue.store.insert_dependent(copy, origin)
     place(queue, copy, DURABLE if is_stored else IN_MEMORY)
 
 

@@ -41,7 +41,7 @@ class FeaturedQueue(QueueState):
         router: Router,
         *,
         durable: bool,
-        kept: bool,
+        survives_restart: bool,
         auto_delete: bool,
         owner: object | None,
         arguments: Mapping[str, FieldValue],
@@ -54,7 +54,7 @@ class FeaturedQueue(QueueState):
             vhost_name,
             scheduler,
             durable=durable,
-            kept=kept,
+            survives_restart=survives_restart,
             auto_delete=auto_delete,
             owner=owner,
             arguments=arguments,
@@ -76,7 +76,7 @@ class FeaturedQueue(QueueState):
                 self.add_lane(record.priority, record)
         self.lane = self.lane_of(0)
         self.look_at_features()
-        if lanes is not None and (known := self.store.read_seen(self.lane.lane_id)):
+        if lanes is not None and (known := self.store.read_dedup_keys(self.lane.lane_id)):
             self.keys = Deduplication(self, known)
         self.expiry.look_at_paged()
         self.touch()

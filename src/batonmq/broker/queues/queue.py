@@ -55,7 +55,7 @@ class Queue(FeaturedQueue):
         remove: Callable[[Queue], object],
         *,
         durable: bool,
-        kept: bool,
+        survives_restart: bool,
         auto_delete: bool,
         owner: object | None,
         arguments: Mapping[str, FieldValue],
@@ -72,7 +72,7 @@ class Queue(FeaturedQueue):
             scheduler,
             router,
             durable=durable,
-            kept=kept,
+            survives_restart=survives_restart,
             auto_delete=auto_delete,
             owner=owner,
             arguments=arguments,
@@ -120,7 +120,7 @@ class Queue(FeaturedQueue):
             return publish_featured(self, message)
         if not self.touched:
             self.touch()
-        if self.kept and message.properties.persistent:
+        if self.survives_restart and message.properties.persistent:
             self.lane.enqueue(message, DURABLE)
             return STORED
         self.lane.enqueue(message, IN_MEMORY)
@@ -134,7 +134,7 @@ class Queue(FeaturedQueue):
         """
         if not self.touched:
             self.touch()
-        return STORED if self.lane.enqueue_all(messages, survive=self.kept) else KEPT
+        return STORED if self.lane.enqueue_all(messages, survive=self.survives_restart) else KEPT
 
     def has_room_for(self, size: int, count: int = 1) -> bool:
         """Would it take so many messages, of so many octets together, and refuse none? Consumers are served first."""
@@ -271,7 +271,7 @@ class Queue(FeaturedQueue):
             lane = self.lane_at(queued.row)
             if lane is not None:
                 self.store.mark_handed(lane.lane_id, lane.handed & POSITION_MASK)
-            for copy in self.store.disown(queued):
+            for copy in self.store.drop_dependents(queued):
                 copy.settlement.lost(copy)
 
     def renew(self, queued: QueuedMessage, seconds: float) -> bool:
@@ -283,7 +283,7 @@ class Queue(FeaturedQueue):
         """Drop what is ready, leave what is held; tells how many messages went."""
         self.scheduler.dispatch()
         count = sum(lane.clear() for lane in self.lanes)
-        if count and self.kept:
+        if count and self.survives_restart:
             self.store.changed()
         self.counters.lost_all(count)
         self.touch()

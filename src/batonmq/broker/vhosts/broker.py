@@ -171,7 +171,7 @@ class Broker:
         waiting: dict[int, tuple[int, int]] = {}
         for vhost in self.vhosts.values():
             for queue in vhost.queues.values():
-                if queue.kept and not queue.spilled:
+                if queue.survives_restart and not queue.spilled:
                     for part in (*queue.lanes, *((queue.delays,) if queue.delays is not None else ())):
                         waiting[part.lane_id] = part.survivors()
         self.store.close(waiting)

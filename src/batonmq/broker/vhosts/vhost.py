@@ -124,7 +124,7 @@ class VirtualHost:
         described = f"queue '{name}' in vhost '{self.name}'"
         settings = self.policies.settings(name, arguments, described, lenient=lanes is not None)
         # An exclusive queue goes with its connection: nothing of it is ever needed after a restart.
-        kept = durable and owner is None
+        survives_restart = durable and owner is None
         queue = Queue(
             name,
             self.name,
@@ -132,7 +132,7 @@ class VirtualHost:
             self,
             self.remove_queue,
             durable=durable,
-            kept=kept,
+            survives_restart=survives_restart,
             auto_delete=auto_delete,
             owner=owner,
             arguments=arguments,
@@ -150,7 +150,7 @@ class VirtualHost:
 
     def keep_queue(self, queue: Queue) -> None:
         """Write what a queue was declared with, and whether it is paused, to the store, if it outlives a restart."""
-        if queue.kept:
+        if queue.survives_restart:
             value = {"auto_delete": queue.auto_delete, "paused": queue.paused}
             self.store.define(Definition("queue", self.name, queue.name, value, queue.arguments))
 
@@ -162,7 +162,7 @@ class VirtualHost:
         self.version += 1
         self._drop_bindings_to(queue)
         self.policies.forget(queue)
-        if queue.kept:
+        if queue.survives_restart:
             self.store.forget("queue", self.name, queue.name)
         count = queue.delete()
         self._of_deleted.add(queue.counts())
@@ -294,7 +294,8 @@ def _key_of(source: Exchange, routing_key: str, arguments: Mapping[str, FieldVal
 
 def _is_kept(binding: Binding) -> bool:
     destination = binding.destination
-    return binding.source.durable and (destination.kept if isinstance(destination, Queue) else destination.durable)
+    survives = destination.survives_restart if isinstance(destination, Queue) else destination.durable
+    return binding.source.durable and survives
 
 
 def _binding_name(binding: Binding) -> str:

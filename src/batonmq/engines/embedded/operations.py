@@ -63,7 +63,7 @@ class Queues:
         """All of them, or none. Raises NotFound, ResourceError."""
         queue = self.find(name)
         store = queue.store
-        if store.error is not None and queue.kept and not store.has_room_again():
+        if store.error is not None and queue.survives_restart and not store.has_room_again():
             # Together with settlements, which are kept, it would be refused by the disk.
             raise StoreError(store.error.reason)
         if queue.settings.limits_length:
@@ -120,7 +120,7 @@ class Queues:
                 raise ResourceError(f"queue '{target}' is full")
             if queued.stored == DURABLE:
                 # Should the batch fail, the copy is tried again with the removal: it is in one of the two places.
-                queue.store.owe(copy, queued)
+                queue.store.insert_dependent(copy, queued)
             queue.accept(queued)
             moved += 1
         return moved

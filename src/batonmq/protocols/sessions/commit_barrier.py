@@ -59,7 +59,7 @@ class Nobody:
 
 
 class CommitBarrier:
-    """One for each session; a ``CommitWaiter`` of the broker."""
+    """Holds up one session, and tells it what the store has done; a ``CommitWaiter`` of the broker."""
 
     __slots__ = (
         "_after_commit",

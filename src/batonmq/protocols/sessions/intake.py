@@ -54,7 +54,7 @@ class Requests(Protocol[_Event]):
 
 
 class Intake(Generic[_Event]):
-    """One for each session."""
+    """Takes in what one client asks for: does it at once, or keeps it for later."""
 
     # Not the session, which has this: a session that has ended is to be free without a search for circles.
     __slots__ = ("_broker", "_events", "_heartbeats", "_host", "_is_closed", "_log", "_output", "_route", "suspended")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from batonmq.broker import Operations
@@ -68,11 +67,8 @@ class Connection:
                 self.finish()
         return data
 
-    def receive(self, method: methods.Method, go_on: Callable[[], None]) -> None:
-        """A method on channel 0; ``go_on`` is called when a log-in that it asks for is done.
-
-        Raises ProtocolFailure, NotAllowed.
-        """
+    def receive(self, method: methods.Method) -> None:
+        """A method on channel 0. Raises ProtocolFailure, NotAllowed."""
         if isinstance(method, methods.ConnectionClose):
             self._say(methods.ConnectionCloseOk())
             if self.state < CLOSING:
@@ -83,7 +79,7 @@ class Connection:
             if isinstance(method, methods.ConnectionCloseOk):
                 self.finish()
         elif self.state == OPENING:
-            self._go_on_opening(method, go_on)
+            self._go_on_opening(method)
         elif isinstance(method, methods.ConnectionUpdateSecret):
             # Passwords do not run out, so that there is nothing to renew; clients that try are told yes.
             self._say(methods.ConnectionUpdateSecretOk())
@@ -92,7 +88,7 @@ class Connection:
         else:
             raise _out_of_turn(method)
 
-    def _go_on_opening(self, method: methods.Method, go_on: Callable[[], None]) -> None:
+    def _go_on_opening(self, method: methods.Method) -> None:
         handshake = self._handshake
         if not handshake.expects(method):
             if handshake.state < AWAIT_OPEN:
@@ -104,7 +100,7 @@ class Connection:
         if isinstance(method, methods.ConnectionStartOk):
             log_in = handshake.start_ok(method)
             self._link.intake.suspend()
-            self._link.host.authenticate(log_in.user, log_in.password, partial(self._authenticated, go_on))
+            self._link.host.authenticate(log_in.user, log_in.password, self._authenticated)
         elif isinstance(method, methods.ConnectionTuneOk):
             terms = handshake.tune_ok(method)
             self._link.heartbeats.agree(silence_max=2 * terms.heartbeat, interval=terms.heartbeat / 2)
@@ -112,7 +108,7 @@ class Connection:
         elif isinstance(method, methods.ConnectionOpen):
             self._open(*handshake.open(method, self._link.broker.vhosts))
 
-    def _authenticated(self, go_on: Callable[[], None], answer: LogInAnswer) -> None:
+    def _authenticated(self, answer: LogInAnswer) -> None:
         """The password has been checked."""
         if self.state != OPENING or self._handshake.state != AUTHENTICATING:
             return
@@ -124,7 +120,7 @@ class Connection:
             self._refuse_log_in()
         else:
             self._handshake.authenticated(answer)
-        go_on()
+        self._link.intake.go_on()
 
     def _refuse_log_in(self) -> None:
         log_in = self._handshake.log_in

@@ -121,14 +121,11 @@ class AmqpRequests:
         connection = self._connection
         if number == 0 or connection.state >= CLOSING:
             # After our close only its answer counts, or a close that crossed ours (§1.4.2.9).
-            connection.receive(method, self._go_on)
+            connection.receive(method)
         elif connection.opened is None:
             raise ProtocolFailure(503, "unexpected method before connection.open")
         else:
             self._channels.handle(number, method, connection.opened)
-
-    def _go_on(self) -> None:
-        self._intake.go_on(self)
 
 
 def _indices(event: Event) -> tuple[int, int]:

@@ -22,12 +22,12 @@ class Suspended(Protocol):
     def resume(self) -> None:
         """Something may be taken in again."""
 
+    def go_on(self) -> None:
+        """Take up what waited meanwhile."""
+
 
 class Listener(Protocol):
     """A protocol's session, as its barrier sees it."""
-
-    def go_on(self) -> None:
-        """Take up what waited while the session was suspended."""
 
     def batch_committed(self, batch: int) -> None:
         """All batches up to this number are durable."""
@@ -44,9 +44,6 @@ class Listener(Protocol):
 
 class Nobody:
     """In the place of a session that has ended, for what may still be said of it."""
-
-    def go_on(self) -> None:
-        """Nothing waits."""
 
     def batch_committed(self, batch: int) -> None:
         """Nobody is told."""
@@ -149,7 +146,7 @@ class CommitBarrier:
             self._intake.resume()
             if not self._output.finished:
                 again()
-            self._listener.go_on()
+            self._intake.go_on()
         finally:
             self._part()
 
@@ -213,4 +210,4 @@ class CommitBarrier:
             self.await_commit()
         elif waiting:
             self._intake.resume()
-            self._listener.go_on()
+            self._intake.go_on()

@@ -56,8 +56,7 @@ class Requests(Protocol[_Event]):
 class Intake(Generic[_Event]):
     """Takes in what one client asks for: does it at once, or keeps it for later."""
 
-    # Not the session, which has this: a session that has ended is to be free without a search for circles.
-    __slots__ = ("_broker", "_events", "_heartbeats", "_host", "_is_closed", "_log", "_output", "_route", "suspended")
+    __slots__ = ("_broker", "_events", "_heartbeats", "_host", "_log", "_output", "_requests", "_route", "suspended")
 
     def __init__(self, broker: Broker, host: Host, output: Output, heartbeats: Heartbeats, log: ConnectionLog) -> None:
         self._broker = broker
@@ -66,13 +65,18 @@ class Intake(Generic[_Event]):
         self._heartbeats = heartbeats
         self._log = log
         self._events: list[_Event] = []
-        self._is_closed = False
+        # None before `serve`, and after `close`: what has ended is to be free without a search for circles.
+        self._requests: Requests[_Event] | None = None
         self._route: Route | None = None
         self.suspended = False
         """Nothing is done now, and nothing more is to be read."""
 
     def __bool__(self) -> bool:
         return bool(self._events)
+
+    def serve(self, requests: Requests[_Event]) -> None:
+        """What comes from now on is done there."""
+        self._requests = requests
 
     def suspend(self) -> None:
         """Do nothing of what comes until `resume`."""
@@ -82,33 +86,38 @@ class Intake(Generic[_Event]):
         """What waits may be done again: by `go_on`."""
         self.suspended = False
 
-    def take(self, requests: Requests[_Event], events: list[_Event]) -> None:
-        """These have come: do what can be done of them now."""
+    def receive(self, data: bytes) -> None:
+        """Bytes from the client, in any pieces: do what can be done of them now."""
+        self._heartbeats.heard()
+        requests = self._requests
+        if requests is None:
+            return
+        events = requests.parse(data)
         if self._events or self.suspended:
             self.put_off(events)
-        elif not self._is_closed:
+        elif events:
             self._work(requests, events)
 
     def put_off(self, events: list[_Event]) -> None:
         """These have come, to be done with `go_on`."""
-        if not self._is_closed:
+        if self._requests is not None:
             self._events += events
 
-    def go_on(self, requests: Requests[_Event]) -> None:
+    def go_on(self) -> None:
         """Do more of what waits, and read on, unless the session is suspended."""
         if self.suspended:
             return
         # What waits has been heard: the client is not read from meanwhile.
         self._heartbeats.heard()
-        if self._events:
+        if self._events and self._requests is not None:
             events, self._events = self._events, []
-            self._work(requests, events)
+            self._work(self._requests, events)
         if not self.suspended:
             self._host.resume()
 
     def close(self) -> None:
         """Nothing that has come counts any more, and nothing that comes."""
-        self._is_closed = True
+        self._requests = None
         self._events = []
 
     def _work(self, requests: Requests[_Event], events: list[_Event]) -> None:
@@ -118,7 +127,7 @@ class Intake(Generic[_Event]):
             done = self._take(requests, events, share)
         finally:
             turn_time.spend(share)
-        if done < len(events) and not self._is_closed:
+        if done < len(events) and self._requests is not None:
             # Before what has come meanwhile.
             self._events = events[done:] + self._events
         if self._broker.store.has_work():
@@ -141,7 +150,7 @@ class Intake(Generic[_Event]):
                 self._log.broken(fault)
                 requests.broken(event)
                 at += 1
-            if self.suspended or output.unsent >= OUTPUT_MAX or self._is_closed:
+            if self.suspended or output.unsent >= OUTPUT_MAX or self._requests is None:
                 break
             quick -= 1
             if not quick or not requests.is_quick(event):

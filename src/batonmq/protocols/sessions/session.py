@@ -53,20 +53,20 @@ class Traffic(Protocol):
 class Session(Generic[_Event]):
     """What the server talks to, put together of the parts of a link and those that a protocol brings."""
 
-    __slots__ = ("_connection", "_link", "_requests", "_traffic", "counts", "output")
+    __slots__ = ("_connection", "_link", "_traffic", "counts", "output")
 
     def __init__(
         self, link: Link[_Event], requests: Requests[_Event], connection: Connection, traffic: Traffic
     ) -> None:
         """The link is of this session from now on, and of no other."""
         self._link = link
-        self._requests = requests
         self._connection = connection
         self._traffic = traffic
         self.output = link.output.chunks
         """What is to be sent. The server sends it joined, and clears the list."""
         self.counts = link.counts
         """How many messages went over the connection."""
+        link.intake.serve(requests)
         link.barrier.listen(self)
 
     # ------------------------------------------------------------------ what the server asks
@@ -99,14 +99,11 @@ class Session(Generic[_Event]):
 
     def receive(self, data: bytes) -> None:
         """Bytes from the client, in any pieces."""
-        self._link.heartbeats.heard()
-        events = self._requests.parse(data)
-        if events:
-            self._link.intake.take(self._requests, events)
+        self._link.intake.receive(data)
 
     def go_on(self) -> None:
         """Take up what waits, if the session is not suspended."""
-        self._link.intake.go_on(self._requests)
+        self._link.intake.go_on()
 
     def turn_ended(self) -> None:
         """The output is about to be taken."""

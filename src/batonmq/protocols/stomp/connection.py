@@ -83,33 +83,33 @@ class Connection:
 
     # ------------------------------------------------------------------ the log-in
 
-    def connect(self, head: Head, go_on: Callable[[], None]) -> None:
-        """The first frame; ``go_on`` is called when the log-in is done. Raises StompFailure."""
+    def connect(self, head: Head) -> None:
+        """The first frame. Raises StompFailure."""
         if head.command not in CONNECTS:
             raise StompFailure("Illegal command", "You must log in using CONNECT first", bare=True)
         self.state = AUTHENTICATING
         self._version = agreed_version(head.headers)
         log_in = LogIn(head.headers, self._version, self._settings)
         self._link.intake.suspend()
-        self._authenticate(log_in, go_on)
+        self._authenticate(log_in)
 
-    def _authenticate(self, log_in: LogIn, go_on: Callable[[], None]) -> None:
-        authenticated = partial(self._authenticated, log_in, go_on)
+    def _authenticate(self, log_in: LogIn) -> None:
+        authenticated = partial(self._authenticated, log_in)
         self._link.host.authenticate(log_in.user, log_in.passcode, authenticated)
 
-    def _authenticated(self, log_in: LogIn, go_on: Callable[[], None], answer: LogInAnswer) -> None:
+    def _authenticated(self, log_in: LogIn, answer: LogInAnswer) -> None:
         """The password has been checked."""
         if self.state != AUTHENTICATING:
             return
         if answer is None and log_in.unescape_passcode():
-            self._authenticate(log_in, go_on)
+            self._authenticate(log_in)
             return
         self._link.intake.resume()
         try:
             self._open(log_in, answer)
         except StompFailure as failure:
             self.fail(failure)
-        go_on()
+        self._link.intake.go_on()
 
     def _open(self, log_in: LogIn, answer: LogInAnswer) -> None:
         """Raises StompFailure."""

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from batonmq.broker import Broker
     from batonmq.protocols.sessions.failures import ClientFailure
     from batonmq.protocols.sessions.host import Host
-    from batonmq.protocols.sessions.intake import Intake
 
 __all__ = ["StompRequests", "stomp_session"]
 
@@ -29,16 +28,15 @@ def stomp_session(broker: Broker, host: Host, settings: StompSettings | None = N
     link: Link[Event] = Link(broker, host)
     parser = FrameParser(max_headers=settings.max_headers, max_head=settings.max_head, max_body=settings.max_body)
     connection = Connection(link, settings, parser)
-    return Session(link, StompRequests(link.intake, parser, connection), connection, StompTraffic(connection))
+    return Session(link, StompRequests(parser, connection), connection, StompTraffic(connection))
 
 
 class StompRequests:
     """What the client sends on one connection."""
 
-    __slots__ = ("_connection", "_intake", "_parser")
+    __slots__ = ("_connection", "_parser")
 
-    def __init__(self, intake: Intake[Event], parser: FrameParser, connection: Connection) -> None:
-        self._intake = intake
+    def __init__(self, parser: FrameParser, connection: Connection) -> None:
         self._parser = parser
         self._connection = connection
 
@@ -62,7 +60,7 @@ class StompRequests:
             # What the parser could make nothing of.
             raise StompFailure("Bad frame", body.decode(), fatal=True)
         if commands is None:
-            self._connection.connect(head, self._go_on)
+            self._connection.connect(head)
         elif head.command == "DISCONNECT":
             self._connection.disconnect(receipt)
         else:
@@ -88,9 +86,6 @@ class StompRequests:
         """A fault of the broker's own ends the connection."""
         detail = "a fault of the broker's own; see its log"
         self._connection.fail(StompFailure("Internal error", detail, fatal=True), event[1])
-
-    def _go_on(self) -> None:
-        self._intake.go_on(self)
 
 
 class StompTraffic:

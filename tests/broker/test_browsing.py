@@ -85,7 +85,7 @@ def test_priorities_come_in_the_order_of_their_hand_over(driven: Driven) -> None
 
     for priority in (1, 5, 0, 3):
         message = Message("", "q", Properties.make(priority=priority), f"m{priority}".encode())
-        driven.operations.vhost.publish(message, driven.operations.resolve("", "q").targets)
+        driven.operations.vhost.router.publish(message, driven.operations.resolve("", "q").targets)
     driven.settle()
     assert read(driven, driven.operations.browse("q")) == ["m5", "m3", "m1", "m0"]
 

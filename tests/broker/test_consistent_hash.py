@@ -35,7 +35,7 @@ def where(driven: Driven, key: str, properties: Properties | None = None) -> str
     """The one queue that a message goes to."""
     vhost = driven.operations.vhost
     headers = (properties.headers if properties is not None else None) or {}
-    (target,) = vhost.route(vhost.exchanges["hash"], [key], headers, properties)
+    (target,) = vhost.router.route(vhost.router.exchanges["hash"], [key], headers, properties)
     return target.name
 
 
@@ -92,7 +92,7 @@ def test_a_weight_of_zero_gets_nothing(driven: Driven) -> None:
 def test_without_bindings_there_is_no_route(driven: Driven) -> None:
     declare(driven)
     vhost = driven.operations.vhost
-    assert vhost.route(vhost.exchanges["hash"], ["key"], {}) == []
+    assert vhost.router.route(vhost.router.exchanges["hash"], ["key"], {}) == []
 
 
 def test_a_header_can_be_hashed_instead(driven: Driven) -> None:
@@ -122,7 +122,7 @@ def test_a_route_by_key_is_remembered_until_bindings_change(driven: Driven) -> N
     assert route.by_key
     assert route.queue is driven.operations.find_queue("a")
     add(driven, "b")
-    assert route.version != driven.operations.vhost.version
+    assert route.version != driven.operations.vhost.router.version
     declared = Driven()
     declare(declared, {"hash-header": "customer"}, a="1")
     assert not declared.operations.resolve("hash", "key").by_key
@@ -132,7 +132,7 @@ def test_each_message_goes_to_one_queue(driven: Driven) -> None:
     declare(driven, a="1", b="1")
     for key in KEYS[:500]:
         route = driven.operations.resolve("hash", key)
-        driven.operations.vhost.publish(Message("hash", key, Properties.make(), b""), route.targets)
+        driven.operations.vhost.router.publish(Message("hash", key, Properties.make(), b""), route.targets)
     counts = [driven.operations.find_queue(queue).ready_count for queue in "ab"]
     assert sum(counts) == 500
     assert min(counts) > 150
@@ -157,4 +157,4 @@ def test_a_weight_that_is_no_number_is_refused(driven: Driven, weight: str) -> N
 def test_arguments_that_mean_nothing_are_refused(driven: Driven, arguments: dict[str, FieldValue]) -> None:
     with pytest.raises(PreconditionFailed):
         declare(driven, arguments)
-    assert "hash" not in driven.operations.vhost.exchanges
+    assert "hash" not in driven.operations.vhost.router.exchanges

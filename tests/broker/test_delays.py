@@ -330,21 +330,21 @@ def test_the_delayed_exchange_routes_as_its_type(driven: Timed, kind: str) -> No
     operations.bind_queue("q", "x", "key", {"h": 1} if kind == "headers" else {})
     headers: dict[str, FieldValue] = {"x-delay": 1_000, "h": 1}
     message = driven.message("later", headers)
-    exchange = operations.vhost.exchanges["x"]
-    targets = operations.vhost.route(exchange, ["key"], headers)
+    exchange = operations.vhost.router.exchanges["x"]
+    targets = operations.vhost.router.route(exchange, ["key"], headers)
     assert targets == [queue]
-    operations.vhost.publish(message, targets)
+    operations.vhost.router.publish(message, targets)
     assert (queue.ready_count, queue.delayed_count) == (0, 1)
     assert operations.resolve("x", "key").by_key == (kind != "headers")
     operations.unbind_queue("q", "x", "key", {"h": 1} if kind == "headers" else {})
-    assert operations.vhost.route(exchange, ["key"], headers) == []
+    assert operations.vhost.router.route(exchange, ["key"], headers) == []
 
 
 @pytest.mark.parametrize("arguments", [{}, {"x-delayed-type": "nonsense"}, {"x-delayed-type": "x-delayed-message"}])
 def test_a_delayed_exchange_must_know_how_to_route(driven: Timed, arguments: dict[str, FieldValue]) -> None:
     with pytest.raises(PreconditionFailed, match="x-delayed-type"):
         driven.operations.declare_exchange("x", "x-delayed-message", arguments=arguments)
-    assert "x" not in driven.operations.vhost.exchanges
+    assert "x" not in driven.operations.vhost.router.exchanges
 
 
 def test_a_delayed_exchange_is_declared_again_with_the_same_type(driven: Timed) -> None:
@@ -365,7 +365,7 @@ def test_a_delayed_exchange_that_routes_by_weight_checks_it_and_hashes_propertie
         driven.operations.bind_queue("a", "x", "heavy", {})
     vhost = driven.operations.vhost
     reached = {
-        vhost.route(vhost.exchanges["x"], [""], {}, Properties.make(message_id=str(number)))[0].name
+        vhost.router.route(vhost.router.exchanges["x"], [""], {}, Properties.make(message_id=str(number)))[0].name
         for number in range(50)
     }
     assert reached == {"a", "b"}

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from hypothesis import given, strategies as st
 
-from batonmq.broker.routing.exchanges.base import Binding
+from batonmq.broker.routing.exchanges.base import Binding, ExchangeOptions
 from batonmq.broker.routing.exchanges.headers import WAYS, HeadersExchange, _matches
 from batonmq.fields import FieldValue
 
@@ -19,7 +19,7 @@ TABLES = st.dictionaries(st.sampled_from(["a", "b", "x-c"]), VALUES)
 class Place:
     """Where a binding leads."""
 
-    durable = False
+    survives_restart = False
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -29,7 +29,7 @@ class Place:
 def test_the_index_finds_what_a_comparison_finds(
     wanted: list[tuple[dict[str, FieldValue], str]], headers: dict[str, FieldValue], data: st.DataObject
 ) -> None:
-    exchange = HeadersExchange("h")
+    exchange = HeadersExchange(ExchangeOptions("h"))
     bindings = [
         Binding(exchange, Place(str(number)), "", {**arguments, "x-match": way})
         for number, (arguments, way) in enumerate(wanted)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from tests.support.driven import Driven
 
-from batonmq.broker import Operations, Permission, User
-from batonmq.broker.management.target import MANAGEMENT
+from batonmq.broker import ManagedOperations, Permission, User
+from batonmq.broker.operations.checks import MANAGEMENT
+from batonmq.errors import AccessRefused
 from batonmq.message import Message
 from batonmq.properties import Properties
 
@@ -21,10 +22,12 @@ def driven(request: pytest.FixtureRequest, tmp_path: Path) -> Driven:
     return driven
 
 
-def send(driven: Driven, body: bytes, operations: Operations | None = None) -> None:
+def send(driven: Driven, body: bytes, operations: ManagedOperations | None = None) -> None:
     properties = Properties.make(reply_to="answers", correlation_id="7")
     operations = operations or driven.operations
-    operations.vhost.publish(Message(MANAGEMENT, "", properties, body), operations.resolve(MANAGEMENT, "").targets)
+    operations.vhost.router.publish(
+        Message(MANAGEMENT, "", properties, body), operations.resolve(MANAGEMENT, "").targets
+    )
 
 
 def answer(driven: Driven) -> dict[str, object]:
@@ -37,15 +40,17 @@ def answer(driven: Driven) -> dict[str, object]:
     return found
 
 
-def ask(driven: Driven, operation: str, operations: Operations | None = None, /, **fields: object) -> dict[str, object]:
+def ask(
+    driven: Driven, operation: str, operations: ManagedOperations | None = None, /, **fields: object
+) -> dict[str, object]:
     send(driven, json.dumps({"operation": operation, **fields}).encode(), operations)
     driven.settle()
     return answer(driven)
 
 
-def limited(driven: Driven, **permission: str) -> Operations:
+def limited(driven: Driven, **permission: str) -> ManagedOperations:
     user = User("limited", frozenset(), {"/": Permission(**permission)})
-    return Operations(driven.operations.vhost, user, object())
+    return ManagedOperations(driven.operations.vhost, user, object())
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"operation": 7}', b'{"operation": "queues.burn"}', b"\xff"])
@@ -101,7 +106,7 @@ def test_a_peek_shows_the_first_messages_and_takes_none(driven: Driven) -> None:
     for number in range(700):
         driven.publish(f"m{number}", {"n": number, "raw": b"\xff"}, size=1024)
     message = Message("", "q", Properties.make(message_id="id", priority=3), b"\xff")
-    driven.operations.vhost.publish(message, driven.operations.resolve("", "q").targets)
+    driven.operations.vhost.router.publish(message, driven.operations.resolve("", "q").targets)
     driven.settle()
     found = ask(driven, "queues.peek", queue="q", count=701)["messages"]
     assert isinstance(found, list)
@@ -194,7 +199,7 @@ def test_messages_are_moved_replayed_and_purged(driven: Driven) -> None:
 def test_policies_need_a_tag(driven: Driven) -> None:
     assert ask(driven, "policies.list", limited(driven))["ok"] is False
     maker = User("maker", frozenset({"policymaker"}), {"/": Permission()})
-    operations = Operations(driven.operations.vhost, maker, object())
+    operations = ManagedOperations(driven.operations.vhost, maker, object())
     assert ask(driven, "policies.list", operations) == {"ok": True, "policies": []}
 
 
@@ -248,3 +253,13 @@ def test_a_policy_has_no_routing_key_that_could_not_be_delivered(driven: Driven)
     definition = {"dead-letter-exchange": "", "dead-letter-routing-key": "k" * 256}
     refused = ask(driven, "policies.set", name="p", pattern="", definition=definition)
     assert "at most 255 octets" in str(refused["error"])
+
+
+def test_nobody_can_make_an_exchange_of_its_name(driven: Driven) -> None:
+    with pytest.raises(AccessRefused, match=r"exchange name 'batonmq\.management' is reserved"):
+        driven.operations.declare_exchange(MANAGEMENT, "fanout")
+    with pytest.raises(AccessRefused, match="deletion of system exchange"):
+        driven.operations.delete_exchange(MANAGEMENT)
+    # A queue of that name is in nobody's way.
+    driven.queue(MANAGEMENT)
+    assert ask(driven, "queues.list")["ok"]

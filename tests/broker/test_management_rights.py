@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from tests.support.driven import Driven
 
-from batonmq.broker import Operations, Permission, User
-from batonmq.broker.management.target import MANAGEMENT, OPERATIONS
+from batonmq.broker import ManagedOperations, Permission, User
+from batonmq.broker.management.target import OPERATIONS
+from batonmq.broker.operations.checks import MANAGEMENT
 from batonmq.errors import AccessRefused
 from batonmq.message import Message
 from batonmq.properties import Properties
@@ -36,17 +37,17 @@ def driven() -> Driven:
     return driven
 
 
-def holding(driven: Driven, rights: set[tuple[str, str]], *tags: str) -> Operations:
+def holding(driven: Driven, rights: set[tuple[str, str]], *tags: str) -> ManagedOperations:
     """A connection whose user has these rights to these names, and no others."""
     patterns = {
         right: "^(" + "|".join(re.escape(name) for held, name in rights if held == right) + ")$"
         for right in ("configure", "write", "read")
     }
     user = User("ann", frozenset(tags), {"/": Permission(**patterns)})
-    return Operations(driven.operations.vhost, user, object())
+    return ManagedOperations(driven.operations.vhost, user, object())
 
 
-def ask(driven: Driven, operations: Operations, operation: str, reply_to: str = "answers") -> dict[str, object]:
+def ask(driven: Driven, operations: ManagedOperations, operation: str, reply_to: str = "answers") -> dict[str, object]:
     properties = Properties.make(reply_to=reply_to)
     body = json.dumps({"operation": operation, **FIELDS, **POLICY}).encode()
     for target in operations.resolve(MANAGEMENT, "").targets:

@@ -10,7 +10,7 @@ from tests.support.driven import Driven, HandClock
 from tests.support.timed import Timed
 
 from batonmq.broker.lanes.consumers import Line
-from batonmq.broker.queues.enqueue import KEPT
+from batonmq.broker.model.outcomes import KEPT
 from batonmq.broker.vhosts.policies import read_policy
 from batonmq.message import Message
 from batonmq.properties import Properties

@@ -139,7 +139,7 @@ def test_an_alternate_exchange_by_policy_catches_what_has_no_route(driven: Drive
 
     def publish() -> None:
         route = operations.resolve("main", "nowhere")
-        operations.vhost.publish(Message("main", "nowhere", EMPTY, b"m"), route.targets)
+        operations.vhost.router.publish(Message("main", "nowhere", EMPTY, b"m"), route.targets)
 
     publish()
     put(driven, "p", "^main$", apply_to="exchanges", alternate_exchange="caught")

@@ -514,7 +514,7 @@ def test_a_full_queue_drops_its_head(driven: Timed) -> None:
 def test_each_queue_repeats_for_itself(driven: Timed) -> None:
     first, second = driven.queue("q"), driven.queue("p")
     message = driven.message("m" * 20_000, SERIES)
-    driven.operations.vhost.publish(message, [first, second])
+    driven.operations.vhost.router.publish(message, [first, second])
     driven.wait(5.1)
     driven.operations.delete_queue("p")
     for _ in range(4):

@@ -176,7 +176,7 @@ def bury(driven: Driven, count: int, *, home: str = "work") -> None:
     for number in range(count):
         headers = {"own": "survives_restart", "x-deduplication-header": str(number)}
         message = Message("", home, Properties.make(delivery_mode=2, headers=headers), b"m%d" % number)
-        driven.operations.vhost.publish(message, driven.operations.resolve("", home).targets)
+        driven.operations.vhost.router.publish(message, driven.operations.resolve("", home).targets)
     driven.settle()
     for queued in taker.held:
         taker.queue.reject(queued)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 from tests.support.driven import Driven
 
-from batonmq.broker.routing.exchanges.base import Binding
+from batonmq.broker.routing.exchanges.base import Binding, ExchangeOptions
 from batonmq.broker.routing.exchanges.topic import TopicExchange
 
 WORDS = st.lists(st.sampled_from(["#", "*", "a", "b", ""]), max_size=6).map(".".join)
@@ -20,7 +20,7 @@ KEYS = st.lists(st.sampled_from(["a", "b", "", "*", "#"]), max_size=6).map(".".j
 class Place:
     """Where a binding leads."""
 
-    durable = False
+    survives_restart = False
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -45,7 +45,7 @@ def words(text: str) -> list[str]:
 
 @given(st.lists(WORDS, max_size=8, unique=True), st.data())
 def test_patterns_match_as_word_by_word(patterns: list[str], data: st.DataObject) -> None:
-    exchange = TopicExchange("t")
+    exchange = TopicExchange(ExchangeOptions("t"))
     bindings = [Binding(exchange, Place(pattern), pattern, {}) for pattern in patterns]
     for binding in bindings:
         exchange.bind(binding)
@@ -59,7 +59,7 @@ def test_patterns_match_as_word_by_word(patterns: list[str], data: st.DataObject
 
 @pytest.mark.parametrize("same", [("#", "#.#"), ("*.#", "#.*"), ("a.#.*.b", "a.*.#.b"), ("#.*.*.#", "*.#.*")])
 def test_patterns_that_mean_the_same_are_two_bindings(same: tuple[str, str]) -> None:
-    exchange = TopicExchange("t")
+    exchange = TopicExchange(ExchangeOptions("t"))
     bindings = [Binding(exchange, Place(pattern), pattern, {}) for pattern in same]
     for binding in bindings:
         exchange.bind(binding)
@@ -70,7 +70,7 @@ def test_patterns_that_mean_the_same_are_two_bindings(same: tuple[str, str]) -> 
 
 def test_many_long_patterns_of_wildcards_take_no_time() -> None:
     """4,000 patterns of 100 words, half of them ``#``: minutes, if every way of matching is tried."""
-    exchange = TopicExchange("t")
+    exchange = TopicExchange(ExchangeOptions("t"))
     chosen = random.Random(1)
     patterns = {".".join(chosen.choice(["#", "a", "*", "#"]) for _ in range(100)) for _ in range(4_000)}
     for pattern in patterns:
@@ -82,7 +82,7 @@ def test_many_long_patterns_of_wildcards_take_no_time() -> None:
 
 
 def test_unbinding_all_leaves_nothing() -> None:
-    exchange = TopicExchange("t")
+    exchange = TopicExchange(ExchangeOptions("t"))
     patterns = [".".join(pattern) for size in range(5) for pattern in itertools.product("a*#", repeat=size)]
     bindings = [Binding(exchange, Place(pattern), pattern, {}) for pattern in patterns]
     for binding in bindings:
@@ -99,7 +99,7 @@ def test_many_keys_are_no_more_work_where_keys_do_not_count(kind: str) -> None:
     driven.operations.declare_exchange("x", kind)
     driven.queue()
     driven.operations.bind_queue("q", "x", "", {})
-    exchange = driven.operations.vhost.exchanges["x"]
+    exchange = driven.operations.vhost.router.exchanges["x"]
     asked: list[str] = []
     match = exchange.match_message if kind == "headers" else exchange.match
 
@@ -108,5 +108,5 @@ def test_many_keys_are_no_more_work_where_keys_do_not_count(kind: str) -> None:
         return match(*given)  # type: ignore[arg-type]
 
     setattr(exchange, "match_message" if kind == "headers" else "match", counted)
-    assert len(driven.operations.vhost.route(exchange, ["a"] * 1_000, {})) == 1
+    assert len(driven.operations.vhost.router.route(exchange, ["a"] * 1_000, {})) == 1
     assert len(asked) == 1

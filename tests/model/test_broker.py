@@ -22,9 +22,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from batonmq.broker import Consumer, Queue as BrokerQueue
+from batonmq.broker import REFUSED, Consumer, Queue as BrokerQueue
 from batonmq.broker.operations.bulk import Sweep
-from batonmq.broker.queues.queue import REFUSED
 from batonmq.broker.selectors.parser import parse_selector
 from batonmq.fields import FieldValue
 from batonmq.message import Message, QueuedMessage
@@ -285,7 +284,7 @@ class BrokerMachine(RuleBasedStateMachine):
         route = self.driven.operations.resolve("", name)
         message = Message("", name, properties, entry.body.encode().ljust(size, b"."))
         taken = self.reference.publish(name, entry, delay)
-        outcome = self.driven.operations.vhost.publish(message, route.targets)
+        outcome = self.driven.operations.vhost.router.publish(message, route.targets)
         assert (outcome != REFUSED) == taken, f"{name} took {entry.body}, or refused it"
 
     @precondition(_has_queues)

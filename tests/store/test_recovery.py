@@ -84,7 +84,7 @@ def test_purged_and_transient_messages_among_others_are_gone_at_once(tmp_path: P
         persistent = number % 2 == 0
         properties = Properties.make(delivery_mode=2 if persistent else 1)
         message = Message("x", "", properties, f"{number}".encode().ljust(6_000, b"."))
-        vhost.publish(message, driven.operations.resolve("x", "").targets)
+        vhost.router.publish(message, driven.operations.resolve("x", "").targets)
     driven.settle()
     shared = rows(path, "body")
     driven.operations.purge_queue("a")

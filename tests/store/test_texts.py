@@ -57,14 +57,14 @@ def test_durable_queues_exchanges_and_bindings_of_such_names_survive(driven: Dri
     driven.settle()
     driven.crash()
     exchange = driven.operations.find_exchange(name)
-    assert driven.operations.vhost.route(exchange, [name], {}) == [driven.operations.find_queue(name)]
+    assert driven.operations.vhost.router.route(exchange, [name], {}) == [driven.operations.find_queue(name)]
     assert driven.bodies(name) == ["m"]
     driven.operations.delete_queue(name)
     driven.operations.delete_exchange(name)
     driven.settle()
     driven.crash()
     assert name not in driven.operations.vhost.queues
-    assert name not in driven.operations.vhost.exchanges
+    assert name not in driven.operations.vhost.router.exchanges
 
 
 def test_a_batch_that_cannot_be_written_is_refused_and_the_next_one_is_kept(

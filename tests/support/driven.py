@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from batonmq.broker import Broker, Consumer, Operations, Permission, Queue, User
+from batonmq.broker import Broker, Consumer, ManagedOperations, Permission, Queue, User
 from batonmq.clock import Clock
 from batonmq.errors import StoreError
 from batonmq.fields import FieldValue
@@ -93,7 +93,7 @@ class Driven:
     def _start(self) -> None:
         store: Store = MemoryStore() if self.path is None else SqliteStore(str(self.path))
         self.broker = Broker(store, self.clock, memory_limit=self.memory_limit)
-        self.operations = Operations(self.broker.vhosts["/"], EVERYTHING, self)
+        self.operations = ManagedOperations(self.broker.vhosts["/"], EVERYTHING, self)
         self._works = False
         self._is_committed = False
         self.broker.attach(self._work)
@@ -120,7 +120,7 @@ class Driven:
         properties = Properties.make(delivery_mode=2 if persistent else 1, headers=headers or None, priority=priority)
         route = self.operations.resolve("", queue)
         message = Message("", queue, properties, body.encode().ljust(size, b"."))
-        return self.operations.vhost.publish(message, route.targets)
+        return self.operations.vhost.router.publish(message, route.targets)
 
     def taker(
         self, queue: str = "q", prefetch: int = 1, tag: str = "", *, no_ack: bool = False, priority: int = 0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from batonmq.broker.management.operations import ManagedOperations
 from batonmq.broker.model.access import Permission, User
 from batonmq.broker.model.consumer import Consumer
+from batonmq.broker.model.outcomes import KEPT, REFUSED, STORED
 from batonmq.broker.model.turn_time import Share, TurnTime
 from batonmq.broker.operations.operations import Operations, Route
-from batonmq.broker.queues.queue import KEPT, REFUSED, STORED, Queue
+from batonmq.broker.queues.queue import Queue
 from batonmq.broker.vhosts.broker import Broker
 
 __all__ = [
@@ -15,6 +17,7 @@ __all__ = [
     "STORED",
     "Broker",
     "Consumer",
+    "ManagedOperations",
     "Operations",
     "Permission",
     "Queue",

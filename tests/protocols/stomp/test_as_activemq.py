@@ -368,7 +368,9 @@ def test_a_text_of_another_protocol_that_has_a_nul_keeps_its_length(driven: Driv
     script.play("a 1.2 activemq\n a> SUBSCRIBE id:1 destination:/queue/q")
     properties = Properties.make(headers={"x-opt-jms-msg-type": 5})
     for body in (b"a\0b", b"ab"):
-        driven.operations.vhost.publish(Message("", "q", properties, body), driven.operations.resolve("", "q").targets)
+        driven.operations.vhost.router.publish(
+            Message("", "q", properties, body), driven.operations.resolve("", "q").targets
+        )
     found = script.clients["a"].read()
     assert [frame.get("content-length") for frame in found] == ["3", None]
     assert bodies(found) == ["a\0b", "ab"]

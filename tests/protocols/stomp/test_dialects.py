@@ -439,7 +439,7 @@ def test_a_message_of_amqp_is_shown_with_its_priority_in_every_dialect(driven: D
     for name in NAMES:
         client = connected(driven, name)
         client.subscribe(QUEUE)
-        driven.operations.vhost.publish(message_of(priority=7), route.targets)
+        driven.operations.vhost.router.publish(message_of(priority=7), route.targets)
         assert only(client.read(), "MESSAGE")["priority"] == "7"
         client.lose()
 

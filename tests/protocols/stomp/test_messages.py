@@ -42,7 +42,7 @@ def publish(driven: Driven, properties: Properties, body: bytes = b"m") -> None:
     """As an AMQP client does, to `q`."""
     driven.queue("q")
     route = driven.operations.resolve("", "q")
-    driven.operations.vhost.publish(Message("", "q", properties, body), route.targets)
+    driven.operations.vhost.router.publish(Message("", "q", properties, body), route.targets)
     driven.settle()
 
 

@@ -13,7 +13,7 @@ crash the message is in one of the two places, never in none.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from batonmq.broker.features.publish_headers import DELIVER_AT, TIMES
 from batonmq.fields import LongLong, Timestamp
@@ -23,11 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batonmq.broker.lanes.state import QueueState
-    from batonmq.broker.routing.exchanges import Exchange
-    from batonmq.broker.routing.exchanges.base import Target
+    from batonmq.broker.routing.router import Router
     from batonmq.fields import FieldValue
     from batonmq.message import Message, QueuedMessage
-    from batonmq.properties import Properties
     from batonmq.store.records import StoredMessage
 
 Death = dict[str, "FieldValue"]
@@ -44,28 +42,6 @@ COUNT_MAX = 2**63 - 1
 # How long a dead letter that nobody takes waits before it is tried again: as long as it is dead, within these bounds
 # (milliseconds).
 WAIT_MIN, WAIT_MAX = 1_000, 30_000
-
-
-class Router(Protocol):
-    """Where dead letters go."""
-
-    def exchange(self, name: str) -> Exchange | None:
-        """The exchange of that name, if there is one."""
-        ...
-
-    def route(
-        self,
-        exchange: Exchange,
-        routing_keys: list[str],
-        headers: Mapping[str, FieldValue],
-        properties: Properties | None = None,
-    ) -> list[Target]:
-        """The queues that a message reaches, each once."""
-        ...
-
-    def publish(self, message: Message, targets: list[Target]) -> int:
-        """Put a routed message into its queues."""
-        ...
 
 
 def is_death_header(name: str) -> bool:

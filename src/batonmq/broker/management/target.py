@@ -14,7 +14,8 @@ from batonmq.broker.management.deliveries import DELIVERY_OPERATIONS
 from batonmq.broker.management.policies import POLICY_OPERATIONS
 from batonmq.broker.management.queues import QUEUE_OPERATIONS
 from batonmq.broker.management.request import Answer, Request
-from batonmq.broker.queues.enqueue import KEPT
+from batonmq.broker.model.outcomes import KEPT
+from batonmq.broker.operations.checks import MANAGEMENT
 from batonmq.errors import BrokerError, PreconditionFailed, StoreError, Unsupported
 from batonmq.fields import FieldError, encode_name
 from batonmq.message import Message
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from batonmq.broker.model.scheduler import Scheduler
     from batonmq.broker.operations.operations import Operations
 
-MANAGEMENT = "batonmq.management"
 # Bytes of a request: what is read takes its time, in which nobody is served.
 REQUEST_MAX = 1 << 20
 
@@ -36,11 +36,11 @@ OPERATIONS = {**QUEUE_OPERATIONS, **POLICY_OPERATIONS, **DELIVERY_OPERATIONS}
 class ManagementTarget:
     """Takes the requests of one connection."""
 
-    __slots__ = ("durable", "name", "operations")
+    __slots__ = ("durable", "name", "operations", "survives_restart")
 
     def __init__(self, operations: Operations) -> None:
         self.name = MANAGEMENT
-        self.durable = False
+        self.durable = self.survives_restart = False
         self.operations = operations
 
     def expect(self, message: Message) -> None:
@@ -115,10 +115,10 @@ class _Reply:
 
     def _send(self, answer: Answer) -> None:
         if self._reply_to:
-            vhost = self._operations.vhost
+            router = self._operations.vhost.router
             properties = Properties.make(content_type="application/json", correlation_id=self._correlation_id)
             message = Message("", self._reply_to, properties, json.dumps(answer).encode())
-            vhost.publish(message, vhost.route(vhost.default, [self._reply_to], {}))
+            router.publish(message, router.route(router.default, [self._reply_to], {}))
 
 
 class _WhenKept:

@@ -83,6 +83,10 @@ class Consumer(Holder):
         # Is it in its queue's line of consumers that have room? Kept by the queue.
         self.waiting = False
 
+    def limit_time(self, milliseconds: int | None) -> None:
+        """How long it may hold a message, if it says otherwise than its queue (None: as its queue says)."""
+        self.timeout = milliseconds
+
     def stand(self, waiting: bool) -> None:
         """It stands in its queue's line from now on, or no longer. For that line alone."""
         self.waiting = waiting

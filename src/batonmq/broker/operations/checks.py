@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from batonmq.message import QueuedMessage
 
 
+# Requests about the broker are published to it; it is no exchange, and nobody may make one of that name.
+MANAGEMENT = "batonmq.management"
+
+
 class Deliveries(Protocol):
     """What a connection holds unsettled, by channel and delivery tag."""
 
@@ -71,7 +75,7 @@ class Checks:
         return queue
 
     def _exchange(self, name: str) -> Exchange:
-        exchange = self.vhost.exchanges.get(name)
+        exchange = self.vhost.router.exchange(name)
         if exchange is None:
             raise NotFound(f"no {self._described('exchange', name)}")
         return exchange

@@ -6,8 +6,9 @@ import secrets
 from typing import TYPE_CHECKING
 
 from batonmq.broker.model.settings import ARGUMENTS, check_new, require_equivalent
-from batonmq.broker.operations.checks import Checks, clean, locked
-from batonmq.broker.routing.exchanges import EXCHANGE_TYPES, Exchange
+from batonmq.broker.operations.checks import MANAGEMENT, Checks, clean, locked
+from batonmq.broker.routing.exchanges import ALTERNATE_EXCHANGE, EXCHANGE_TYPES, Exchange, ExchangeOptions
+from batonmq.broker.routing.exchanges.delayed import TYPE_ARGUMENT
 from batonmq.errors import AccessRefused, PreconditionFailed
 from batonmq.fields import NAME_MAX, type_name
 
@@ -46,23 +47,22 @@ class Declarations(Checks):
         if kind not in EXCHANGE_TYPES:
             raise PreconditionFailed(f"unknown exchange type '{kind}'")
         self._require("configure", "exchange", name)
-        existing = self.vhost.exchanges.get(name)
+        existing = self.vhost.router.exchange(name)
         if existing is not None:
             _require_same_exchange(existing, self.vhost.name, kind, durable, auto_delete, internal, arguments)
             return existing
         _may_be_new("exchange", name)
-        alternate = arguments.get("alternate-exchange")
-        if "alternate-exchange" in arguments:
+        alternate = arguments.get(ALTERNATE_EXCHANGE)
+        if ALTERNATE_EXCHANGE in arguments:
             if not isinstance(alternate, str):
                 raise PreconditionFailed(
-                    f"invalid type '{type_name(alternate)}' for arg 'alternate-exchange'"
+                    f"invalid type '{type_name(alternate)}' for arg '{ALTERNATE_EXCHANGE}'"
                     f" in {self._described('exchange', name)}"
                 )
             self._require("read", "exchange", name)
             self._require("write", "exchange", str(alternate))
-        return self.vhost.add_exchange(
-            name, kind, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments
-        )
+        options = ExchangeOptions(name, durable, auto_delete, internal, arguments)
+        return self.vhost.add_exchange(kind, options)
 
     def find_exchange(self, name: str) -> Exchange:
         """The exchange of that name. Raises NotFound, and AccessRefused for the default exchange or without a right."""
@@ -73,15 +73,15 @@ class Declarations(Checks):
     def delete_exchange(self, name: str, *, if_unused: bool = False) -> None:
         """exchange.delete; one that does not exist is deleted already. Raises AccessRefused, PreconditionFailed."""
         self._not_default(name)
-        if name.startswith("amq."):
+        if name.startswith("amq.") or name == MANAGEMENT:
             raise AccessRefused(f"deletion of system {self._described('exchange', name)} not allowed")
         self._require("configure", "exchange", name)
-        exchange = self.vhost.exchanges.get(name)
+        exchange = self.vhost.router.exchange(name)
         if exchange is None:
             return
         if if_unused and exchange.bindings:
             raise PreconditionFailed(f"{self._described('exchange', name)} in use")
-        self.vhost.remove_exchange(exchange)
+        self.vhost.router.remove_exchange(exchange)
 
     # ------------------------------------------------------------------ queues
 
@@ -196,7 +196,7 @@ class Declarations(Checks):
         """queue.bind. Raises NotFound, AccessRefused, ResourceLocked, PreconditionFailed."""
         self._require_binding("queue", queue, exchange)
         destination = self.find_queue(queue)
-        self.vhost.add_binding(self._exchange(exchange), destination, routing_key, arguments)
+        self.vhost.router.bind(self._exchange(exchange), destination, routing_key, arguments)
 
     def unbind_queue(self, queue: str, exchange: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
         """queue.unbind; what is not bound is unbound already. Raises AccessRefused, ResourceLocked."""
@@ -211,13 +211,13 @@ class Declarations(Checks):
         self._not_default(name)
         self._require_binding("exchange", name, source)
         destination = self._exchange(name)
-        self.vhost.add_binding(self._exchange(source), destination, routing_key, arguments)
+        self.vhost.router.bind(self._exchange(source), destination, routing_key, arguments)
 
     def unbind_exchange(self, name: str, source: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
         """exchange.unbind. Raises AccessRefused."""
         self._not_default(name)
         self._require_binding("exchange", name, source)
-        self._unbind(self.vhost.exchanges.get(name), source, routing_key, arguments)
+        self._unbind(self.vhost.router.exchange(name), source, routing_key, arguments)
 
     def _require_binding(self, kind: str, name: str, source: str) -> None:
         self._not_default(source)
@@ -231,12 +231,12 @@ class Declarations(Checks):
         routing_key: str,
         arguments: Mapping[str, FieldValue],
     ) -> None:
-        exchange = self.vhost.exchanges.get(source)
+        exchange = self.vhost.router.exchange(source)
         if exchange is None or destination is None:
             return
-        binding = self.vhost.find_binding(exchange, destination, routing_key, arguments)
+        binding = self.vhost.router.find_binding(exchange, destination, routing_key, arguments)
         if binding is not None:
-            self.vhost.remove_binding(binding)
+            self.vhost.router.unbind(binding)
 
 
 def _with_defaults(arguments: Mapping[str, FieldValue], defaults: Mapping[str, FieldValue]) -> Mapping[str, FieldValue]:
@@ -247,6 +247,8 @@ def _with_defaults(arguments: Mapping[str, FieldValue], defaults: Mapping[str, F
 def _may_be_new(kind: str, name: str) -> None:
     if name.startswith("amq."):
         raise AccessRefused(f"{kind} name '{name}' contains reserved prefix 'amq.*'")
+    if name == MANAGEMENT and kind == "exchange":
+        raise AccessRefused(f"{kind} name '{name}' is reserved for requests about the broker")
     # Protocols that have no short strings could say longer ones.
     if len(name) > NAME_MAX // 4 and len(name.encode(errors="surrogateescape")) > NAME_MAX:
         raise PreconditionFailed(f"{kind} name '{name[:64]}...' has more than {NAME_MAX} octets")
@@ -283,4 +285,4 @@ def _require_same_exchange(
             ("internal", internal, exchange.internal),
         ),
     )
-    require_equivalent(exchange.arguments, arguments, described, ("alternate-exchange", "x-delayed-type"))
+    require_equivalent(exchange.arguments, arguments, described, (ALTERNATE_EXCHANGE, TYPE_ARGUMENT))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.broker.management.target import MANAGEMENT, ManagementTarget
 from batonmq.broker.model.settings import check_consumer, read_timeout
 from batonmq.broker.operations.bulk import Move, Purge, Replay
 from batonmq.broker.operations.declarations import Declarations
@@ -50,7 +49,7 @@ class Route:
 
 
 class Operations(Declarations):
-    """See the module. ``owner`` stands for the connection: exclusive queues belong to it."""
+    """What one client connection may do, and does. ``owner`` stands for it: exclusive queues belong to it."""
 
     __slots__ = ()
 
@@ -59,31 +58,13 @@ class Operations(Declarations):
     def resolve(self, exchange_name: str, routing_key: str) -> Route:
         """Where messages for an exchange and a key go. Raises NotFound, AccessRefused."""
         self._require("write", "exchange", exchange_name)
-        if exchange_name == MANAGEMENT:
-            return Route(-1, self.vhost.default, [ManagementTarget(self)], by_key=True)
         exchange = self._exchange(exchange_name)
         if exchange.internal:
             raise AccessRefused(f"cannot publish to internal {self._described('exchange', exchange_name)}")
         # While the store cannot write, each message is looked at: only persistent ones are refused.
-        by_key = self._goes_by_key(exchange) and self.vhost.store.error is None
-        targets = self.vhost.route(exchange, [routing_key], NO_HEADERS) if by_key else []
-        return Route(self.vhost.version, exchange, targets, by_key=by_key)
-
-    def _goes_by_key(self, exchange: Exchange) -> bool:
-        """Does no exchange that the message may pass look at headers?"""
-        seen: set[str] = set()
-        ahead = [exchange]
-        while ahead:
-            current = ahead.pop()
-            if not current.by_key:
-                return False
-            seen.add(current.name)
-            # Of ten thousand bindings these are few.
-            following = list(current.onward)
-            if current.alternate is not None and current.alternate in self.vhost.exchanges:
-                following.append(self.vhost.exchanges[current.alternate])
-            ahead += [other for other in following if other.name not in seen]
-        return True
+        by_key = self.vhost.router.goes_by_key(exchange) and self.vhost.store.error is None
+        targets = self.vhost.router.route(exchange, [routing_key], NO_HEADERS) if by_key else []
+        return Route(self.vhost.router.version, exchange, targets, by_key=by_key)
 
     def require_readable(self, name: str) -> Queue:
         """The queue, if this client may take messages from it. Raises NotFound, AccessRefused, ResourceLocked."""
@@ -106,7 +87,7 @@ class Operations(Declarations):
             raise AccessRefused(f"{self._described('queue', queue.name)} in exclusive use")
         described = self._described("queue", queue.name)
         check_consumer(consumer.arguments, queue.arguments, described)
-        consumer.timeout = read_timeout(consumer.arguments, described)
+        consumer.limit_time(read_timeout(consumer.arguments, described))
         queue.subscribe(consumer)
 
     # ------------------------------------------------------------------ queues as a whole
@@ -127,7 +108,7 @@ class Operations(Declarations):
         queue = self.find_queue(name)
         if queue.paused != paused:
             queue.pause(paused)
-            self.vhost.keep_queue(queue)
+            self.vhost.define_queue(queue)
 
     def move_messages(
         self,

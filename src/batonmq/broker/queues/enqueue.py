@@ -14,6 +14,7 @@ from batonmq.broker.features.dead_letters import dead_letter_message
 from batonmq.broker.features.length_limit import has_room_for, make_room, refuses
 from batonmq.broker.features.publish_headers import MARK, due_of, key_of, without_times
 from batonmq.broker.features.schedules import SCHEDULE_MARK
+from batonmq.broker.model.outcomes import KEPT, REFUSED, STORED
 from batonmq.broker.model.settings import REJECT_PUBLISH_DLX
 from batonmq.message import DURABLE, IN_MEMORY, READY
 
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
     from batonmq.broker.lanes.lane import Lane
     from batonmq.broker.queues.featured import FeaturedQueue
     from batonmq.message import Message, QueuedMessage
-
-# What became of a published message.
-REFUSED = -1
-"""The queue is full and refuses: its producer gets a negative acknowledgement."""
-KEPT = 0
-"""It is in the queue, and needs no disk."""
-STORED = 1
-"""It is in the queue, and safe once the batch that is being collected is committed."""
 
 
 def publish_featured(queue: FeaturedQueue, message: Message) -> int:

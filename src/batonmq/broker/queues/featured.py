@@ -19,10 +19,10 @@ from batonmq.store.records import DELAY_LANE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from batonmq.broker.features.dead_letters import Router
     from batonmq.broker.model.consumer import Consumer
     from batonmq.broker.model.scheduler import Scheduler
     from batonmq.broker.model.settings import Settings
+    from batonmq.broker.routing.router import Router
     from batonmq.fields import FieldValue
     from batonmq.message import Message
     from batonmq.store.records import LaneRecord, StoredMessage

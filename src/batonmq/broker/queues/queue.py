@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from batonmq.broker.features.dead_letters import with_reason
 from batonmq.broker.features.length_limit import has_room_for
 from batonmq.broker.lanes.consumers import Consumers
+from batonmq.broker.model.outcomes import KEPT, STORED
 from batonmq.broker.model.scheduler import NOT_NOW, READ, WORK
 from batonmq.broker.queues.dispatch import dispatch_featured, dispatch_plain, must_hold, take
-from batonmq.broker.queues.enqueue import KEPT, REFUSED, STORED, copy_in, enter, publish_featured
+from batonmq.broker.queues.enqueue import copy_in, enter, publish_featured
 from batonmq.broker.queues.featured import FeaturedQueue
 from batonmq.broker.queues.refilling import can_refill, refill, wants_refill
 from batonmq.broker.queues.requeue import requeue, return_to
@@ -24,17 +25,15 @@ from batonmq.store.records import POSITION_MASK
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from batonmq.broker.features.dead_letters import Router
     from batonmq.broker.lanes.lane import Lane
     from batonmq.broker.model.consumer import Consumer
     from batonmq.broker.model.counters import Counters
     from batonmq.broker.model.scheduler import Scheduler
     from batonmq.broker.model.settings import Settings
+    from batonmq.broker.routing.router import Router
     from batonmq.fields import FieldValue
     from batonmq.message import Message, QueuedMessage
     from batonmq.store.records import LaneRecord
-
-__all__ = ["KEPT", "REFUSED", "STORED", "Queue"]
 
 
 class Queue(FeaturedQueue):

@@ -9,9 +9,12 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+from batonmq.broker.model.outcomes import KEPT
 from batonmq.message import QueuedMessage, Settlement
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batonmq.broker.model.consumer import Consumer
     from batonmq.message import Message
 
@@ -63,11 +66,11 @@ NOBODY = Nobody()
 class ReplyTarget:
     """One waiting consumer."""
 
-    __slots__ = ("consumer", "durable", "name")
+    __slots__ = ("consumer", "durable", "name", "survives_restart")
 
     def __init__(self, name: str, consumer: Consumer) -> None:
         self.name = name
-        self.durable = False
+        self.durable = self.survives_restart = False
         self.consumer = consumer
 
     def has_room_for(self, size: int, count: int = 1) -> bool:
@@ -78,7 +81,7 @@ class ReplyTarget:
         """Deliver at once; there is no queue in which it could wait."""
         # Nobody settles a message that is never queued.
         self.consumer.deliver(QueuedMessage(message, NOBODY, 0))
-        return 0
+        return KEPT
 
     def expect(self, message: Message) -> None:
         """Nothing of it is kept."""
@@ -87,20 +90,24 @@ class ReplyTarget:
 class ReplyDesk:
     """The waiting consumers of a virtual host, by token."""
 
-    __slots__ = ("_targets",)
+    __slots__ = ("_changed", "_targets")
 
-    def __init__(self) -> None:
+    def __init__(self, changed: Callable[[], None]) -> None:
+        """``changed`` is told when an address comes or goes: routes that led there are not good any more."""
+        self._changed = changed
         self._targets: dict[str, ReplyTarget] = {}
 
     def open(self, consumer: Consumer) -> str:
         """Give a consumer a token that cannot be guessed."""
         name = PREFIX + secrets.token_urlsafe(24)
         self._targets[name] = ReplyTarget(name, consumer)
+        self._changed()
         return name
 
     def close(self, name: str) -> None:
         """The consumer is gone; later answers are dropped."""
-        self._targets.pop(name, None)
+        if self._targets.pop(name, None) is not None:
+            self._changed()
 
     def has(self, name: str) -> bool:
         """Is it the pseudo-queue itself, or an address under which somebody waits?"""

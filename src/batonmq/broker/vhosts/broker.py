@@ -79,7 +79,7 @@ class Broker:
     def _routes_changed(self) -> None:
         """Have every publish looked at anew: whether the store takes messages is part of where they may go."""
         for vhost in self.vhosts.values():
-            vhost.changed()
+            vhost.router.changed()
 
     # ------------------------------------------------------------------ the turn
 

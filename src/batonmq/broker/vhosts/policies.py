@@ -14,15 +14,16 @@ from batonmq.broker.features.idle import IdleTimer
 from batonmq.broker.features.length_limit import drop_what_is_too_much
 from batonmq.broker.model.settings import ARGUMENTS, NEEDS, Settings, read_settings
 from batonmq.broker.patterns.expressions import Pattern, PatternError, compile_pattern
-from batonmq.broker.routing.exchanges import Exchange
+from batonmq.broker.routing.exchanges import ALTERNATE_EXCHANGE, Exchange
 from batonmq.errors import NotFound, PreconditionFailed
 from batonmq.store.records import Definition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from batonmq.broker.model.scheduler import Scheduler
     from batonmq.broker.queues.queue import Queue
-    from batonmq.broker.vhosts.vhost import VirtualHost
+    from batonmq.broker.routing.router import Router
     from batonmq.fields import FieldValue
 
 log = logging.getLogger("batonmq.broker")
@@ -31,7 +32,6 @@ QUEUES, EXCHANGES, ALL = "queues", "exchanges", "all"
 
 # What a policy may say of a queue: arguments of queue.declare without "x-".
 OF_QUEUES = frozenset(name.removeprefix("x-") for name, argument in ARGUMENTS.items() if argument.in_policies)
-ALTERNATE = "alternate-exchange"
 # How long a change is applied in one turn, and the pause in which the others have theirs.
 APPLY_SECONDS = 0.02
 PAUSE_SECONDS = 0.001
@@ -82,12 +82,12 @@ def read_policy(
 
 
 def _check(name: str, key: str, value: FieldValue) -> None:
-    if key == ALTERNATE:
+    if key == ALTERNATE_EXCHANGE:
         if not isinstance(value, str):
             raise PreconditionFailed(f"policy '{name}': {key} is to be the name of an exchange")
         return
     if key not in OF_QUEUES:
-        known = ", ".join(sorted(OF_QUEUES | {ALTERNATE}))
+        known = ", ".join(sorted(OF_QUEUES | {ALTERNATE_EXCHANGE}))
         why = " cannot be changed while a queue lives" if f"x-{key}" in ARGUMENTS else " is not known"
         raise PreconditionFailed(f"policy '{name}': {key}{why}; a policy may say: {known}")
     try:
@@ -99,10 +99,14 @@ def _check(name: str, key: str, value: FieldValue) -> None:
 class Policies:
     """Those of one virtual host."""
 
-    __slots__ = ("_by_name", "_idle", "_vhost", "_waiting")
+    __slots__ = ("_by_name", "_idle", "_queues", "_router", "_scheduler", "_vhost", "_waiting")
 
-    def __init__(self, vhost: VirtualHost) -> None:
+    def __init__(self, vhost: str, scheduler: Scheduler, router: Router, queues: Mapping[str, Queue]) -> None:
+        """``queues``: those of the virtual host, by name, as they come and go."""
         self._vhost = vhost
+        self._scheduler = scheduler
+        self._router = router
+        self._queues = queues
         self._by_name: dict[str, Policy] = {}
         self._idle: dict[Queue, IdleTimer] = {}
         # What a change is still to be applied to.
@@ -137,16 +141,16 @@ class Policies:
                 "priority": policy.priority,
                 "definition": dict(policy.definition),
             }
-            self._vhost.store.define(Definition("policy", self._vhost.name, policy.name, value))
+            self._scheduler.store.define(Definition("policy", self._vhost, policy.name, value))
         self._apply()
 
     def clear(self, name: str) -> None:
         """Remove a policy, and what it did. Raises NotFound, and PreconditionFailed for one of the configuration."""
         if name not in self._by_name:
-            raise NotFound(f"no policy '{name}' in vhost '{self._vhost.name}'")
+            raise NotFound(f"no policy '{name}' in vhost '{self._vhost}'")
         self._not_fixed(name)
         del self._by_name[name]
-        self._vhost.store.forget("policy", self._vhost.name, name)
+        self._scheduler.store.forget("policy", self._vhost, name)
         self._apply()
 
     def restore(self, definition: Definition) -> None:
@@ -161,7 +165,7 @@ class Policies:
         try:
             compiled = compile_pattern(pattern)
         except PatternError as error:
-            log.error("policy %r in vhost %r applies to nothing: %s", definition.name, self._vhost.name, error)
+            log.error("policy %r in vhost %r applies to nothing: %s", definition.name, self._vhost, error)
         self._by_name[definition.name] = Policy(
             definition.name, pattern, str(value["apply-to"]), priority, content, compiled=compiled
         )
@@ -174,14 +178,14 @@ class Policies:
     def _apply(self) -> None:
         """To what is there; what still waits for an earlier change comes first."""
         is_under_way = bool(self._waiting)
-        self._waiting.update(dict.fromkeys(self._vhost.queues.values()))
-        self._waiting.update(dict.fromkeys(self._vhost.exchanges.values()))
+        self._waiting.update(dict.fromkeys(self._queues.values()))
+        self._waiting.update(dict.fromkeys(self._router.exchanges.values()))
         if not is_under_way:
             self._apply_some()
 
     def _apply_some(self) -> None:
         """For as long as a turn may take: a change for ten thousand queues takes half a second."""
-        scheduler = self._vhost.scheduler
+        scheduler = self._scheduler
         until = scheduler.clock.monotonic() + APPLY_SECONDS
         try:
             while self._waiting and scheduler.clock.monotonic() <= until:
@@ -192,7 +196,7 @@ class Policies:
                 elif not target.deleted:
                     scheduler.faults.attempt(self.apply_to_queue, target)
         finally:
-            self._vhost.changed()
+            self._router.changed()
             if self._waiting:
                 scheduler.timetable.after(PAUSE_SECONDS, self._apply_some)
 
@@ -218,12 +222,12 @@ class Policies:
         for needs, (needed, _) in NEEDS.items():
             if needed not in combined:
                 combined.pop(needs, None)
-        combined.pop(f"x-{ALTERNATE}", None)
+        combined.pop(f"x-{ALTERNATE_EXCHANGE}", None)
         return read_settings(combined, described, lenient=lenient)
 
     def apply_to_queue(self, queue: Queue) -> None:
         """Have a queue do what its arguments and its policy say now."""
-        described = f"queue '{queue.name}' in vhost '{self._vhost.name}'"
+        described = f"queue '{queue.name}' in vhost '{self._vhost}'"
         settings = self.settings(queue.name, queue.arguments, described, lenient=True)
         if settings != queue.settings:
             queue.configure(settings)
@@ -247,8 +251,8 @@ class Policies:
     def apply_to_exchange(self, exchange: Exchange) -> None:
         """The same of an exchange."""
         policy = self._find(EXCHANGES, exchange.name) if exchange.name else None
-        alternate = policy.definition.get(ALTERNATE) if policy is not None else None
-        exchange.policy_alternate = str(alternate) if isinstance(alternate, str) else None
+        alternate = policy.definition.get(ALTERNATE_EXCHANGE) if policy is not None else None
+        exchange.follow_policy(str(alternate) if isinstance(alternate, str) else None)
 
 
 def _lower(mine: FieldValue, other: FieldValue) -> FieldValue:

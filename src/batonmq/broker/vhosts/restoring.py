@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from batonmq.broker.features.length_limit import drop_what_is_too_much
+from batonmq.broker.routing.exchanges import ExchangeOptions
 from batonmq.errors import BatonError, StoreCorrupt, StoreError
 
 if TYPE_CHECKING:
@@ -69,12 +70,14 @@ def _restore_policy(vhost: VirtualHost, definition: Definition, _: Lanes) -> Non
 
 def _restore_exchange(vhost: VirtualHost, definition: Definition, _: Lanes) -> None:
     vhost.add_exchange(
-        definition.name,
         str(definition.value["type"]),
-        durable=True,
-        auto_delete=bool(definition.value["auto_delete"]),
-        internal=bool(definition.value["internal"]),
-        arguments=definition.arguments,
+        ExchangeOptions(
+            definition.name,
+            durable=True,
+            auto_delete=bool(definition.value["auto_delete"]),
+            internal=bool(definition.value["internal"]),
+            arguments=definition.arguments,
+        ),
         keep=False,
     )
 
@@ -94,13 +97,13 @@ def _restore_queue(vhost: VirtualHost, definition: Definition, lanes: Lanes) -> 
 
 def _restore_binding(vhost: VirtualHost, definition: Definition, _: Lanes) -> None:
     source_name, kind, name, routing_key, _ = json.loads(definition.name)
-    source = vhost.exchanges.get(source_name)
-    destination = (vhost.exchanges if kind == "exchange" else vhost.queues).get(name)
+    source = vhost.router.exchanges.get(source_name)
+    destination = (vhost.router.exchanges if kind == "exchange" else vhost.queues).get(name)
     if source is None or destination is None:
         log.error("a binding from %r to %s %r names what is not there; it is dropped", source_name, kind, name)
-        vhost.scheduler.store.forget("binding", definition.vhost, definition.name)
+        vhost.store.forget("binding", definition.vhost, definition.name)
         return
-    vhost.add_binding(source, destination, routing_key, definition.arguments, keep=False)
+    vhost.router.bind(source, destination, routing_key, definition.arguments, keep=False)
 
 
 # In this order: each needs what is before it.

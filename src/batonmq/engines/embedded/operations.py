@@ -127,6 +127,6 @@ class Queues:
 
     def route(self, name: str, message: Message) -> bool:
         """Publish to whatever has that name, a queue or somebody who waits for a reply; False when nothing has it."""
-        targets = self.vhost.route(self.vhost.default, [name], {})
-        self.vhost.publish(QueueMessage("", name, message.properties, message.body), targets)
+        targets = self.vhost.router.route(self.vhost.router.default, [name], {})
+        self.vhost.router.publish(QueueMessage("", name, message.properties, message.body), targets)
         return bool(targets)

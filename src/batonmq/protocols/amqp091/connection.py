@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.broker import Operations
+from batonmq.broker import ManagedOperations
 from batonmq.broker.model.access import BUSY, TOO_MANY_LOG_INS
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.blocking import Blocking
@@ -137,7 +137,7 @@ class Connection:
         handshake = self._handshake
         assert handshake.log_in is not None
         client = handshake.log_in.client
-        operations = Operations(vhost, user, link, deliveries=self._channels, barrier=link.barrier)
+        operations = ManagedOperations(vhost, user, link, deliveries=self._channels, barrier=link.barrier)
         self.opened = OpenConnection(link, client, handshake.terms, operations, self._settings)
         self.state = OPEN
         link.log.logged_in(user.name, vhost.name, "AMQP 0-9-1", client.product, client.name)

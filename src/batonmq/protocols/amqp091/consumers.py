@@ -116,9 +116,8 @@ class Consumers:
             raise PreconditionFailed("reply consumer cannot acknowledge")
         if self.replies is not None:
             raise PreconditionFailed("reply consumer already set")
-        vhost = self._connection.operations.vhost
-        self._by_tag[tag] = self.replies = ReplyConsumer(self._outlet, vhost.replies, tag, self._cancelled)
-        vhost.changed()
+        desk = self._connection.operations.vhost.replies
+        self._by_tag[tag] = self.replies = ReplyConsumer(self._outlet, desk, tag, self._cancelled)
 
     def cancel(self, m: methods.BasicCancel) -> methods.Method | None:
         """basic.cancel; what is not there is cancelled, too."""
@@ -187,7 +186,6 @@ class Consumers:
         consumer.stop()
         if consumer is self.replies:
             self.replies = None
-            self._connection.operations.vhost.changed()
         else:
             consumer.queue.unsubscribe(consumer)
 

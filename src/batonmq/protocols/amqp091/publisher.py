@@ -97,7 +97,7 @@ class Publisher:
     def _find_route(self, method: BasicPublish) -> Route:
         connection = self._connection
         route = self._route
-        if route is None or method is not self._method or route.version != connection.operations.vhost.version:
+        if route is None or method is not self._method or route.version != connection.operations.vhost.router.version:
             self._route = None
             self._route = route = connection.routes.find(method.exchange, method.routing_key)
             self._method = method
@@ -126,7 +126,7 @@ class Publisher:
         if route.by_key and len(keys) == 1:
             targets = route.targets
         else:
-            targets = self._connection.operations.vhost.route(route.exchange, keys, headers, properties)
+            targets = self._connection.operations.vhost.router.route(route.exchange, keys, headers, properties)
         if self._transaction.is_selected:
             refuse_requests(targets)
             self._transaction.publish(message, targets, mandatory=method.mandatory)
@@ -144,7 +144,7 @@ class Publisher:
             if mandatory:
                 self._give_back(message)
             return KEPT
-        return self._connection.operations.vhost.publish(message, targets)
+        return self._connection.operations.vhost.router.publish(message, targets)
 
     def put_all(self, published: list[Publish]) -> None:
         """What a transaction has held."""

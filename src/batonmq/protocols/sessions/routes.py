@@ -24,7 +24,7 @@ class Routes:
         """The route for an exchange and a key. Raises NotFound, AccessRefused."""
         address = (exchange, routing_key)
         route = self._known.get(address)
-        if route is None or route.version != self._operations.vhost.version:
+        if route is None or route.version != self._operations.vhost.router.version:
             route = self._operations.resolve(exchange, routing_key)
             if len(self._known) >= ROUTES_MAX:
                 self._known.clear()

@@ -9,7 +9,7 @@ import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from batonmq.broker import Operations
+from batonmq.broker import ManagedOperations
 from batonmq.protocols.stomp.codec import V10, Head, encode_frame
 from batonmq.protocols.stomp.commands import CONNECTS, Commands
 from batonmq.protocols.stomp.connecting import LogIn, agreed_version
@@ -116,7 +116,7 @@ class Connection:
         link = self._link
         user, vhost = log_in.open(answer, link.broker.vhosts)
         terms = log_in.terms(self._session)
-        operations = Operations(vhost, user, link, barrier=link.barrier)
+        operations = ManagedOperations(vhost, user, link, barrier=link.barrier)
         self.commands = Commands(link, terms, operations, self._errors)
         self.state = OPEN
         # Twice the interval: what is under way counts for the client.

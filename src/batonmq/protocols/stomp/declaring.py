@@ -9,6 +9,7 @@ from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.model.settings import ARGUMENTS, require_equivalent
+from batonmq.broker.routing.exchanges import ExchangeOptions
 from batonmq.errors import NotFound, PreconditionFailed
 from batonmq.fields import LongLong
 from batonmq.protocols.stomp.composites import virtual_topic
@@ -111,7 +112,7 @@ class Declaring:
         vhost = self._vhost
         if not destination.may_be_topic or destination.routing_key in vhost.queues:
             return destination
-        if not any(True for _ in vhost.exchanges[TOPIC_EXCHANGE].match(destination.routing_key, {})):
+        if not any(True for _ in vhost.router.exchanges[TOPIC_EXCHANGE].match(destination.routing_key, {})):
             return destination
         return replace(destination, kind=EXCHANGE, exchange=TOPIC_EXCHANGE)
 
@@ -182,33 +183,31 @@ class Declaring:
             self._make_dead_letters()
         topic = virtual_topic(queue.name) if dialect.has_virtual_topics else address
         if topic and topic != queue.name:
-            exchange = self._vhost.exchanges[TOPIC_EXCHANGE]
-            if self._vhost.find_binding(exchange, queue, topic, {}) is None:
+            exchange = self._vhost.router.exchanges[TOPIC_EXCHANGE]
+            if self._vhost.router.find_binding(exchange, queue, topic, {}) is None:
                 self._operations.bind_queue(queue.name, TOPIC_EXCHANGE, topic, {})
 
     def _make_dead_letters(self) -> None:
         """They are the broker's, whatever this user may do."""
         dialect, vhost = self._dialect, self._vhost
         names = [name for name in (dialect.dead_letters, dialect.expired_letters) if name]
-        if all(name in vhost.queues for name in names) and (len(names) == 1 or BY_REASON in vhost.exchanges):
+        if all(name in vhost.queues for name in names) and (len(names) == 1 or BY_REASON in vhost.router.exchanges):
             return
         for name in names:
             if name not in vhost.queues:
                 vhost.add_queue(name, durable=True, auto_delete=False, owner=None, arguments={})
         if len(names) == 1:
             return
-        exchange = vhost.exchanges.get(BY_REASON)
+        exchange = vhost.router.exchange(BY_REASON)
         if exchange is None:
-            exchange = vhost.add_exchange(
-                BY_REASON, "headers", durable=True, auto_delete=False, internal=True, arguments={}
-            )
+            exchange = vhost.add_exchange("headers", ExchangeOptions(BY_REASON, durable=True, internal=True))
         for reason, name in (
             ("expired", dialect.expired_letters),
             ("rejected", dialect.dead_letters),
             ("delivery_limit", dialect.dead_letters),
         ):
             wanted: dict[str, FieldValue] = {"x-match": "all-with-x", "x-last-death-reason": reason}
-            vhost.add_binding(exchange, vhost.queues[name], "", wanted)
+            vhost.router.bind(exchange, vhost.queues[name], "", wanted)
 
     # ------------------------------------------------------------------ queues of subscriptions and connections
 

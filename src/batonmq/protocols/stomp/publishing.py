@@ -77,7 +77,7 @@ class Publishing:
     def look_up(self, text: str, headers: Mapping[str, str]) -> tuple[Destination, Route | None]:
         """What a destination means, and where it leads if that is known. Raises StompFailure."""
         known = self._known.get(text)
-        if known is not None and known[1].version == self._vhost.version and _add_nothing(headers):
+        if known is not None and known[1].version == self._vhost.router.version and _add_nothing(headers):
             return known
         return parse_destination(text, self._dialect, headers), None
 
@@ -89,14 +89,14 @@ class Publishing:
             and route is not None
             and route.queue is not None
             and not route.queue.featured
-            and route.version == self._vhost.version
+            and route.version == self._vhost.router.version
             and not self._subscriptions.deaf
         )
 
     def route(self, prepared: PreparedSend) -> Route:
         """Where it goes, declaring what has to be there. Raises BrokerError."""
         route = prepared.route
-        if route is not None and route.version == self._vhost.version:
+        if route is not None and route.version == self._vhost.router.version:
             return route
         destination = self._declaring.resolved(prepared.destination)
         if destination.kind == QUEUE:
@@ -120,7 +120,7 @@ class Publishing:
         targets = route.targets
         if not route.by_key:
             headers = message.properties.headers or {}
-            targets = self._vhost.route(route.exchange, [message.routing_key], headers, message.properties)
+            targets = self._vhost.router.route(route.exchange, [message.routing_key], headers, message.properties)
         deaf = self._subscriptions.deaf
         if deaf:
             targets = [target for target in targets if target not in deaf]
@@ -145,7 +145,7 @@ class Publishing:
 
     def put(self, prepared: PreparedSend, message: Message) -> int:
         """Into the queues; tells KEPT, STORED or REFUSED. Raises BrokerError."""
-        outcome = self._vhost.publish(message, self._targets(prepared, message))
+        outcome = self._vhost.router.publish(message, self._targets(prepared, message))
         self._counts.add_published(1)
         return outcome
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from batonmq.broker.routing.exchanges.base import Binding, Destination, Exchange
+from batonmq.broker.routing.exchanges.base import (
+    ALTERNATE_EXCHANGE,
+    Binding,
+    Destination,
+    Exchange,
+    ExchangeOptions,
+    ExchangeType,
+    Target,
+)
 from batonmq.broker.routing.exchanges.consistent_hash import ConsistentHashExchange
 from batonmq.broker.routing.exchanges.delayed import DelayedExchange
 from batonmq.broker.routing.exchanges.direct import DefaultExchange, DirectExchange
@@ -10,13 +18,28 @@ from batonmq.broker.routing.exchanges.fanout import FanoutExchange
 from batonmq.broker.routing.exchanges.headers import HeadersExchange
 from batonmq.broker.routing.exchanges.topic import TopicExchange
 
-EXCHANGE_TYPES: dict[str, type[Exchange]] = {
-    "direct": DirectExchange,
-    "fanout": FanoutExchange,
-    "topic": TopicExchange,
-    "headers": HeadersExchange,
-    "x-consistent-hash": ConsistentHashExchange,
-    "x-delayed-message": DelayedExchange,
+# The types that route by themselves.
+ROUTING_TYPES: dict[str, ExchangeType] = {
+    exchange.kind: exchange
+    for exchange in (DirectExchange, FanoutExchange, TopicExchange, HeadersExchange, ConsistentHashExchange)
 }
 
-__all__ = ["EXCHANGE_TYPES", "Binding", "DefaultExchange", "Destination", "Exchange"]
+
+def _delayed(options: ExchangeOptions) -> Exchange:
+    return DelayedExchange(options, ROUTING_TYPES)
+
+
+# All that can be declared.
+EXCHANGE_TYPES: dict[str, ExchangeType] = {**ROUTING_TYPES, DelayedExchange.kind: _delayed}
+
+__all__ = [
+    "ALTERNATE_EXCHANGE",
+    "EXCHANGE_TYPES",
+    "Binding",
+    "DefaultExchange",
+    "Destination",
+    "Exchange",
+    "ExchangeOptions",
+    "ExchangeType",
+    "Target",
+]

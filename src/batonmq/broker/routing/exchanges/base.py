@@ -1,10 +1,11 @@
-"""What all exchanges have in common."""
+"""What all exchanges have in common, and what they know of where messages end up."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -14,14 +15,24 @@ if TYPE_CHECKING:
     from batonmq.properties import Properties
 
 
-class Target(Protocol):
-    """Where a routed message ends up: a queue, or whoever waits for a direct reply."""
+ALTERNATE_EXCHANGE = "alternate-exchange"
+
+
+class Destination(Protocol):
+    """What can be bound to an exchange: a queue or another exchange."""
 
     name: str
+    survives_restart: bool
+    """Does it come back after a restart, and what binds it with it?"""
+
+
+class Target(Destination, Protocol):
+    """Where a routed message ends up: a queue, or whoever waits for a direct reply."""
+
     durable: bool
 
     def publish(self, message: Message) -> int:
-        """Take the message; see ``Queue.publish``."""
+        """Take the message; tells REFUSED, KEPT or STORED."""
         ...
 
     def expect(self, message: Message) -> None:
@@ -33,11 +44,18 @@ class Target(Protocol):
         ...
 
 
-class Destination(Protocol):
-    """What can be bound to an exchange: a queue or another exchange."""
+@dataclass(frozen=True, slots=True)
+class ExchangeOptions:
+    """What an exchange is declared with. Only its type says what else its arguments mean."""
 
     name: str
-    durable: bool
+    durable: bool = False
+    """Does it come back after a restart?"""
+    auto_delete: bool = False
+    """Does it go with the last binding from it?"""
+    internal: bool = False
+    """Is it for other exchanges alone, and not for clients to publish to?"""
+    arguments: Mapping[str, FieldValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,32 +77,24 @@ class Exchange(ABC):
     # Does the key count at all? If not, a message with many (CC, BCC) is matched once.
     uses_key: bool = True
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        durable: bool = False,
-        auto_delete: bool = False,
-        internal: bool = False,
-        arguments: Mapping[str, FieldValue] | None = None,
-    ) -> None:
-        self.name = name
-        self.durable = durable
-        self.auto_delete = auto_delete
-        self.internal = internal
-        self.arguments: Mapping[str, FieldValue] = arguments or {}
+    def __init__(self, options: ExchangeOptions) -> None:
+        self.name = options.name
+        self.durable = self.survives_restart = options.durable
+        self.auto_delete = options.auto_delete
+        self.internal = options.internal
+        self.arguments = options.arguments
         # In their order; a dictionary, since one of ten thousand is to go as quickly as the only one.
         self.bindings: dict[Binding, None] = {}
         # The exchanges among the destinations, with how many of the bindings lead there.
         self.onward: dict[Exchange, int] = {}
-        # What a policy says of the alternate exchange.
-        self.policy_alternate: str | None = None
+        own = self.arguments.get(ALTERNATE_EXCHANGE)
+        self._own_alternate = str(own) if isinstance(own, str) else None
+        # The name of the exchange that gets what this one cannot route.
+        self.alternate = self._own_alternate
 
-    @property
-    def alternate(self) -> str | None:
-        """The exchange that gets what this one cannot route."""
-        name = self.arguments.get("alternate-exchange")
-        return str(name) if isinstance(name, str) else self.policy_alternate
+    def follow_policy(self, alternate: str | None) -> None:
+        """A policy names an alternate exchange, or (None) does not any more; what was declared counts before it."""
+        self.alternate = alternate if self._own_alternate is None else self._own_alternate
 
     @property
     def is_system(self) -> bool:
@@ -131,3 +141,7 @@ class Exchange(ABC):
 
     def __repr__(self) -> str:
         return f"<Exchange {self.name!r} ({self.kind})>"
+
+
+# Makes an exchange; raises PreconditionFailed for arguments that mean nothing to its type.
+ExchangeType: TypeAlias = Callable[[ExchangeOptions], Exchange]

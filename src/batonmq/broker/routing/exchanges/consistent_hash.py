@@ -15,7 +15,7 @@ import math
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from batonmq.broker.routing.exchanges.base import Binding, Destination, Exchange
+from batonmq.broker.routing.exchanges.base import Binding, Destination, Exchange, ExchangeOptions
 from batonmq.errors import PreconditionFailed
 
 if TYPE_CHECKING:
@@ -32,27 +32,20 @@ _MASK = (1 << 64) - 1
 
 
 class ConsistentHashExchange(Exchange):
-    """See the module. Raises PreconditionFailed for arguments that mean nothing."""
+    """To one destination, the same for the same key, shared out by the weights that binding keys say."""
 
     kind = "x-consistent-hash"
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        durable: bool = False,
-        auto_delete: bool = False,
-        internal: bool = False,
-        arguments: Mapping[str, FieldValue] | None = None,
-    ) -> None:
-        super().__init__(name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments)
+    def __init__(self, options: ExchangeOptions) -> None:
+        """Raises PreconditionFailed for arguments that mean nothing."""
+        super().__init__(options)
         header, hashed = self.arguments.get(HEADER), self.arguments.get(PROPERTY)
         if header is not None and hashed is not None:
-            raise PreconditionFailed(f"exchange '{name}': {HEADER} and {PROPERTY} exclude each other")
+            raise PreconditionFailed(f"exchange '{self.name}': {HEADER} and {PROPERTY} exclude each other")
         if header is not None and not isinstance(header, str):
-            raise PreconditionFailed(f"exchange '{name}': {HEADER} is to be the name of a header")
+            raise PreconditionFailed(f"exchange '{self.name}': {HEADER} is to be the name of a header")
         if hashed is not None and hashed not in PROPERTIES:
-            raise PreconditionFailed(f"exchange '{name}': {PROPERTY} is one of {', '.join(PROPERTIES)}")
+            raise PreconditionFailed(f"exchange '{self.name}': {PROPERTY} is one of {', '.join(PROPERTIES)}")
         self._header = str(header) if isinstance(header, str) else None
         self._property = str(hashed) if isinstance(hashed, str) else None
         self.by_key = self.uses_key = header is None and hashed is None

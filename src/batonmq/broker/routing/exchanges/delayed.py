@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.broker.routing.exchanges.base import Binding, Destination, Exchange
+from batonmq.broker.routing.exchanges.base import Binding, Destination, Exchange, ExchangeOptions, ExchangeType
 from batonmq.errors import PreconditionFailed
 
 if TYPE_CHECKING:
@@ -21,28 +21,19 @@ TYPE_ARGUMENT = "x-delayed-type"
 
 
 class DelayedExchange(Exchange):
-    """See the module. Raises PreconditionFailed when the argument names no type to route by."""
+    """As an exchange of the type that its argument ``x-delayed-type`` names."""
 
     kind = "x-delayed-message"
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        durable: bool = False,
-        auto_delete: bool = False,
-        internal: bool = False,
-        arguments: Mapping[str, FieldValue] | None = None,
-    ) -> None:
-        from batonmq.broker.routing.exchanges import EXCHANGE_TYPES  # which this type is one of
-
-        super().__init__(name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments)
+    def __init__(self, options: ExchangeOptions, types: Mapping[str, ExchangeType]) -> None:
+        """``types``: what it can route as. Raises PreconditionFailed when its argument names none of these."""
+        super().__init__(options)
         routes_as = self.arguments.get(TYPE_ARGUMENT)
-        if not isinstance(routes_as, str) or routes_as == self.kind or routes_as not in EXCHANGE_TYPES:
+        if not isinstance(routes_as, str) or routes_as not in types:
             raise PreconditionFailed(
-                f"invalid argument '{TYPE_ARGUMENT}' for exchange '{name}': it must name an existing exchange type"
+                f"invalid argument '{TYPE_ARGUMENT}' for exchange '{self.name}': it must name an existing exchange type"
             )
-        self._inner = EXCHANGE_TYPES[routes_as](name, arguments=arguments)
+        self._inner = types[routes_as](options)
         self.by_key, self.uses_key = self._inner.by_key, self._inner.uses_key
 
     def check_arguments(self, arguments: Mapping[str, FieldValue]) -> None:

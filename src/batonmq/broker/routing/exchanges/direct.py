@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.broker.routing.exchanges.base import Binding, Destination, Exchange
+from batonmq.broker.routing.exchanges.base import Binding, Destination, Exchange, ExchangeOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -13,20 +13,12 @@ if TYPE_CHECKING:
 
 
 class DirectExchange(Exchange):
-    """See the module."""
+    """To every destination whose binding key is the routing key (AMQP 0-9-1 §3.1.3.1)."""
 
     kind = "direct"
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        durable: bool = False,
-        auto_delete: bool = False,
-        internal: bool = False,
-        arguments: Mapping[str, FieldValue] | None = None,
-    ) -> None:
-        super().__init__(name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments)
+    def __init__(self, options: ExchangeOptions) -> None:
+        super().__init__(options)
         self._by_key: dict[str, dict[Binding, Destination]] = {}
 
     def _added(self, binding: Binding) -> None:
@@ -48,9 +40,10 @@ class DefaultExchange(Exchange):
 
     kind = "direct"
 
-    def __init__(self, find_queue: Callable[[str], Destination | None]) -> None:
-        super().__init__("", durable=True)
-        self._find_queue = find_queue
+    def __init__(self, find: Callable[[str], Destination | None]) -> None:
+        """``find`` gives the queue of a name, or whoever else is reached under it."""
+        super().__init__(ExchangeOptions("", durable=True))
+        self._find = find
 
     def _added(self, binding: Binding) -> None:
         raise AssertionError("nothing is bound to the default exchange")
@@ -59,5 +52,5 @@ class DefaultExchange(Exchange):
         raise AssertionError("nothing is bound to the default exchange")
 
     def match(self, routing_key: str, headers: Mapping[str, FieldValue]) -> Iterable[Destination]:
-        queue = self._find_queue(routing_key)
+        queue = self._find(routing_key)
         return (queue,) if queue is not None else ()

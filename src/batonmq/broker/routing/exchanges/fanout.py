@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class FanoutExchange(Exchange):
-    """See the module."""
+    """To every destination that is bound, whatever the key (AMQP 0-9-1 §3.1.3.2)."""
 
     kind = "fanout"
     uses_key = False

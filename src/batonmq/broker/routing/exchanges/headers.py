@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from batonmq.broker.routing.exchanges.base import Binding, Destination, Exchange
+from batonmq.broker.routing.exchanges.base import Binding, Destination, Exchange, ExchangeOptions
 from batonmq.errors import PreconditionFailed
 from batonmq.fields import type_name
 
@@ -30,22 +30,14 @@ WAYS = ("all", "any", "all-with-x", "any-with-x")
 
 
 class HeadersExchange(Exchange):
-    """See the module."""
+    """To every destination whose binding's arguments the headers match (AMQP 0-9-1 §3.1.3.4)."""
 
     kind = "headers"
     by_key = False
     uses_key = False
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        durable: bool = False,
-        auto_delete: bool = False,
-        internal: bool = False,
-        arguments: Mapping[str, FieldValue] | None = None,
-    ) -> None:
-        super().__init__(name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments)
+    def __init__(self, options: ExchangeOptions) -> None:
+        super().__init__(options)
         self._by_header: dict[Key, dict[Binding, None]] = {}
 
     def check_arguments(self, arguments: Mapping[str, FieldValue]) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from batonmq.broker.routing.exchanges.base import Binding, Destination, Exchange
+from batonmq.broker.routing.exchanges.base import Binding, Destination, Exchange, ExchangeOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,20 +70,12 @@ class _Node:
 
 
 class TopicExchange(Exchange):
-    """See the module."""
+    """To every destination whose pattern the routing key matches, word by word (AMQP 0-9-1 §3.1.3.3)."""
 
     kind = "topic"
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        durable: bool = False,
-        auto_delete: bool = False,
-        internal: bool = False,
-        arguments: Mapping[str, FieldValue] | None = None,
-    ) -> None:
-        super().__init__(name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments)
+    def __init__(self, options: ExchangeOptions) -> None:
+        super().__init__(options)
         self._root = _Node(())
 
     def _added(self, binding: Binding) -> None:

@@ -1,0 +1,23 @@
+"""What a client may ask of its virtual host, requests about the broker among it."""
+
+from __future__ import annotations
+
+from batonmq.broker.management.target import ManagementTarget
+from batonmq.broker.operations.checks import MANAGEMENT
+from batonmq.broker.operations.operations import Operations, Route
+
+# No change in the virtual host makes it another: it is asked for each time.
+NEVER_KEPT = -1
+
+
+class ManagedOperations(Operations):
+    """``Operations`` for clients of a protocol, whose messages to the exchange ``batonmq.management`` are requests."""
+
+    __slots__ = ()
+
+    def resolve(self, exchange_name: str, routing_key: str) -> Route:
+        """Where messages for an exchange and a key go. Raises NotFound, AccessRefused."""
+        if exchange_name != MANAGEMENT:
+            return super().resolve(exchange_name, routing_key)
+        self._require("write", "exchange", exchange_name)
+        return Route(NEVER_KEPT, self.vhost.router.default, [ManagementTarget(self)], by_key=True)

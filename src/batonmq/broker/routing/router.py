@@ -1,0 +1,189 @@
+"""The router of a virtual host: its exchanges, what is bound to what, and the way of a message to its targets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.broker.model.outcomes import KEPT, REFUSED, STORED
+from batonmq.broker.routing.bindings import Bindings
+from batonmq.broker.routing.exchanges import EXCHANGE_TYPES, Binding, DefaultExchange, Exchange, ExchangeOptions
+from batonmq.store.records import Definition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from batonmq.broker.routing.exchanges import Destination, Target
+    from batonmq.fields import FieldValue
+    from batonmq.message import Message
+    from batonmq.properties import Properties
+    from batonmq.store.interface import Store
+
+# Every virtual host has these (AMQP 0-9-1 §3.1.3, and RabbitMQ's amq.rabbitmq.trace).
+PREDECLARED = (
+    ("amq.direct", "direct", False),
+    ("amq.fanout", "fanout", False),
+    ("amq.topic", "topic", False),
+    ("amq.headers", "headers", False),
+    ("amq.match", "headers", False),
+    ("amq.rabbitmq.trace", "topic", True),
+)
+
+
+class Router:
+    """Knows exchanges and targets, and nothing of queues. Changes are not checked: ``Operations`` does that."""
+
+    __slots__ = ("_bindings", "_store", "_vhost", "default", "exchanges", "version")
+
+    def __init__(self, vhost: str, store: Store, find: Callable[[str], Target | None]) -> None:
+        """``find`` gives the target that the default exchange reaches by its name, if there is one."""
+        self._vhost = vhost
+        self._store = store
+        self._bindings = Bindings(vhost, store)
+        # A route that somebody remembers is good as long as this stands.
+        self.version = 0
+        self.default = DefaultExchange(find)
+        self.exchanges: dict[str, Exchange] = {"": self.default}
+        for name, kind, internal in PREDECLARED:
+            self.exchanges[name] = EXCHANGE_TYPES[kind](ExchangeOptions(name, durable=True, internal=internal))
+
+    def changed(self) -> None:
+        """What is bound to what, or may be done, has changed: remembered routes are not good any more."""
+        self.version += 1
+
+    # ------------------------------------------------------------------ exchanges
+
+    def exchange(self, name: str) -> Exchange | None:
+        """The exchange of that name, if there is one."""
+        return self.exchanges.get(name)
+
+    def add_exchange(self, kind: str, options: ExchangeOptions, *, keep: bool = True) -> Exchange:
+        """Make an exchange of one of EXCHANGE_TYPES; ``keep`` writes a durable one to the store.
+
+        Raises PreconditionFailed for arguments that mean nothing to its type.
+        """
+        exchange = EXCHANGE_TYPES[kind](options)
+        self.exchanges[options.name] = exchange
+        self.changed()
+        if options.durable and keep:
+            value = {"type": kind, "auto_delete": options.auto_delete, "internal": options.internal}
+            self._store.define(Definition("exchange", self._vhost, options.name, value, options.arguments))
+        return exchange
+
+    def remove_exchange(self, exchange: Exchange) -> None:
+        """Delete an exchange with all bindings from it and to it."""
+        if self.exchanges.get(exchange.name) is not exchange:
+            return
+        del self.exchanges[exchange.name]
+        self.changed()
+        for binding in list(exchange.bindings):
+            self.unbind(binding)
+        self.unbind_all(exchange)
+        if exchange.durable:
+            self._store.forget("exchange", self._vhost, exchange.name)
+
+    # ------------------------------------------------------------------ bindings
+
+    def bind(
+        self,
+        source: Exchange,
+        destination: Destination,
+        routing_key: str,
+        arguments: Mapping[str, FieldValue],
+        *,
+        keep: bool = True,
+    ) -> None:
+        """Bind; a binding that exists stays as it is. ``keep`` writes it to the store, if both ends survive a restart.
+
+        Raises PreconditionFailed for a key or arguments that mean nothing to the source.
+        """
+        source.check_arguments(arguments)
+        source.check_key(routing_key)
+        if self.find_binding(source, destination, routing_key, arguments) is None:
+            self._bindings.add(Binding(source, destination, routing_key, arguments), keep=keep)
+            self.changed()
+
+    def find_binding(
+        self, source: Exchange, destination: Destination, routing_key: str, arguments: Mapping[str, FieldValue]
+    ) -> Binding | None:
+        """The binding with this key and these arguments, if there is one."""
+        return self._bindings.find(source, destination, routing_key, arguments)
+
+    def unbind(self, binding: Binding) -> None:
+        """Remove a binding. An auto-delete exchange goes with the last one from it, and may take others along."""
+        if self._bindings.remove(binding):
+            self.changed()
+            source = binding.source
+            if source.auto_delete and not source.bindings:
+                self.remove_exchange(source)
+
+    def unbind_all(self, destination: Destination) -> None:
+        """A destination is gone: remove all bindings to it."""
+        for binding in self._bindings.to(destination):
+            self.unbind(binding)
+
+    # ------------------------------------------------------------------ the way of a message
+
+    def goes_by_key(self, exchange: Exchange) -> bool:
+        """Does no exchange that a message may pass from this one on look at more than the key?"""
+        seen: set[str] = set()
+        ahead = [exchange]
+        while ahead:
+            current = ahead.pop()
+            if not current.by_key:
+                return False
+            seen.add(current.name)
+            # Of ten thousand bindings these are few.
+            following = list(current.onward)
+            if current.alternate is not None and current.alternate in self.exchanges:
+                following.append(self.exchanges[current.alternate])
+            ahead += [other for other in following if other.name not in seen]
+        return True
+
+    def route(
+        self,
+        exchange: Exchange,
+        routing_keys: list[str],
+        headers: Mapping[str, FieldValue],
+        properties: Properties | None = None,
+    ) -> list[Target]:
+        """The targets that a message reaches, each once, over bound and alternate exchanges.
+
+        ``properties`` are only looked at by exchanges that are not ``by_key``.
+        """
+        targets: dict[Target, None] = {}
+        seen = {exchange.name}
+        ahead = [exchange]
+        while ahead:
+            current = ahead.pop()
+            found = False
+            for key in routing_keys if current.uses_key else routing_keys[:1]:
+                matching = (
+                    current.match(key, headers) if current.by_key else current.match_message(key, headers, properties)
+                )
+                for destination in matching:
+                    found = True
+                    if isinstance(destination, Exchange):
+                        if destination.name not in seen:
+                            seen.add(destination.name)
+                            ahead.append(destination)
+                    else:
+                        targets[destination] = None  # type: ignore[index]
+            alternate = None if found or current.alternate is None else self.exchanges.get(current.alternate)
+            if alternate is not None and alternate.name not in seen:
+                seen.add(alternate.name)
+                ahead.append(alternate)
+        return list(targets)
+
+    def publish(self, message: Message, targets: list[Target]) -> int:
+        """Give a routed message to its targets: REFUSED when any of them refused, STORED when any needs the disk."""
+        outcome = KEPT
+        refused = False
+        if len(targets) > 1:
+            self._store.share(message)
+        for target in targets:
+            result = target.publish(message)
+            if result == STORED:
+                outcome = STORED
+            elif result == REFUSED:
+                refused = True
+        return REFUSED if refused else outcome

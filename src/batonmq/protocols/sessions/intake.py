@@ -150,7 +150,7 @@ class Intake(Generic[_Event]):
                 self._log.broken(fault)
                 requests.broken(event)
                 at += 1
-            if self.suspended or output.unsent >= OUTPUT_MAX or self._requests is None:
+            if at >= end or self.suspended or output.unsent >= OUTPUT_MAX or self._requests is None:
                 break
             quick -= 1
             if not quick or not requests.is_quick(event):

@@ -93,7 +93,8 @@ class Sending:
         self._intake.published(route)
         outcome = route.queue.publish_all(messages)
         self._counts.add_published(len(messages))
-        self._answer(outcome, receipts)
+        if receipts or outcome == STORED:
+            self._answer(outcome, receipts)
         return at
 
     def _next_prepared(self, head: Head) -> PreparedSend | None:

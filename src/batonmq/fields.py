@@ -42,7 +42,6 @@ __all__ = [
     "MAX_DEPTH",
     "NAME_MAX",
     "FieldError",
-    "FieldTable",
     "FieldValue",
     "Float32",
     "LongInteger",
@@ -135,7 +134,6 @@ class LongString(bytes):
 FieldValue: TypeAlias = Union[  # noqa: UP007
     bool, int, float, str, bytes, Decimal, datetime, list["FieldValue"], dict[str, "FieldValue"], None
 ]
-FieldTable: TypeAlias = dict[str, FieldValue]
 
 _S8 = struct.Struct(">b")
 _S16 = struct.Struct(">h")

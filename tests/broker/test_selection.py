@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.support.driven import Driven, Taker
 
 from batonmq.message import Message
-
-Make = Callable[[], Driven]
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -148,11 +148,11 @@ class Selection:
                     continue
                 if is_given_up(queue, queued):
                     continue
-                self._hand_over(lane, queued, consumer)
+                self._hand_over(queued, consumer)
                 return queued
         return None
 
-    def _hand_over(self, lane: Lane, queued: QueuedMessage, consumer: Consumer | None) -> None:
+    def _hand_over(self, queued: QueuedMessage, consumer: Consumer | None) -> None:
         queue = self.queue
         queued.hold(consumer)
         queue.handed_out(1, 1 if queued.return_count else 0)

@@ -42,7 +42,6 @@ class QueueState(LaneOwner):
         "exclusive",
         "fault",
         "featured",
-        "had_consumer",
         "lane",
         "lanes",
         "last_used",
@@ -90,7 +89,6 @@ class QueueState(LaneOwner):
         self.settings = settings
         self.deleted = False
         self.consumers = Consumers()
-        self.had_consumer = False
         # Consumers with room, the next to be served first.
         self.takers = Line()
         # Is the queue in the scheduler's list of what must be looked at when the turn ends?

@@ -65,16 +65,6 @@ class Window:
         """How many messages have taken a place at the tail since the lane was made, or brought back."""
         return self.next_row - self._begins_at
 
-    @property
-    def at_hand(self) -> int:
-        """How many messages are ready, and in memory."""
-        return len(self.ready) - self.gone
-
-    @property
-    def handed_position(self) -> int:
-        """The last position that was handed out, as the store notes it."""
-        return self.handed & POSITION_MASK
-
     # ------------------------------------------------------------------ out
 
     def take_batch(self, most: int) -> list[QueuedMessage]:

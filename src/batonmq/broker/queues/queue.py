@@ -312,7 +312,6 @@ class Queue(FeaturedQueue):
         self.look_at_features()
         if self.selection is not None:
             self.selection.consumers_changed()
-        self.had_consumer = True
         self.used()
         self._begin(consumer)
 

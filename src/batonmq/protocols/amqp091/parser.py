@@ -51,9 +51,7 @@ from batonmq.protocols.amqp091.methods import (
     decode_method,
 )
 
-__all__ = ["Event", "FrameParser", "PublishMethod", "parse_header"]
-
-PublishMethod: TypeAlias = BasicPublish
+__all__ = ["Event", "FrameParser", "parse_header"]
 
 MethodEvent: TypeAlias = tuple[Literal[1], int, Method]
 PublishEvent: TypeAlias = tuple[Literal[2], int, BasicPublish, Properties, bytes, int, int, ChannelFrames | None]

@@ -96,11 +96,6 @@ class Exchange(ABC):
         """A policy names an alternate exchange, or (None) does not any more; what was declared counts before it."""
         self.alternate = alternate if self._own_alternate is None else self._own_alternate
 
-    @property
-    def is_system(self) -> bool:
-        """One of those that every virtual host has."""
-        return self.name == "" or self.name.startswith("amq.")
-
     def check_arguments(self, arguments: Mapping[str, FieldValue]) -> None:  # noqa: B027 (most types take any)
         """Refuse a binding's arguments that mean nothing here. Raises PreconditionFailed."""
 

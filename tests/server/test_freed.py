@@ -31,6 +31,7 @@ Run = Callable[[Coroutine[object, object, None]], None]
 
 # What connections are made of; the client of the tests has none of it.
 MADE_OF = (
+    "batonmq.broker.management.operations",
     "batonmq.broker.operations.operations",
     "batonmq.protocols.amqp091.",
     "batonmq.protocols.sessions.",
@@ -448,7 +449,15 @@ def test_what_is_counted_is_there_while_a_connection_is(run: Run, tmp_path: Path
                 return found
 
             found = await asyncio.to_thread(look, *server.ports)
-            for kind in ("Connection", "AmqpRequests", "Channel", "Handshake", "CommitBarrier", "Operations", "Intake"):
+            for kind in (
+                "Connection",
+                "AmqpRequests",
+                "Channel",
+                "Handshake",
+                "CommitBarrier",
+                "ManagedOperations",
+                "Intake",
+            ):
                 assert found[kind], found
             for kind in ("StompRequests", "Subscription", "Sending", "WebSocketSession", "ServerProtocol"):
                 assert found[kind], found

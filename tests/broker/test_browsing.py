@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from tests.support.driven import Driven
 
 from batonmq.broker.queues.browsing import Browser
 from batonmq.message import Message
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def driven(request: pytest.FixtureRequest, tmp_path: Path) -> Driven:
-    return Driven(tmp_path / "store.db" if request.param == "sqlite" else None)
 
 
 def fill(driven: Driven, count: int, *, first: int = 0, size: int = 1024) -> list[str]:

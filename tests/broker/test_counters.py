@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
-import pytest
 from tests.support.driven import Driven
 
 from batonmq.broker.model.counters import Counters
 from batonmq.message import Message
 from batonmq.properties import Properties
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def driven(request: pytest.FixtureRequest, tmp_path: Path) -> Driven:
-    return Driven(tmp_path / "store" if request.param == "sqlite" else None)
 
 
 def counted(driven: Driven, name: str = "q") -> dict[str, int]:

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from tests.support.driven import Driven
 from tests.support.timed import Timed
 
 from batonmq.broker import REFUSED
 from batonmq.fields import FieldValue
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def driven(request: pytest.FixtureRequest, tmp_path: Path) -> Timed:
-    return Timed(tmp_path / "store" if request.param == "sqlite" else None)
 
 
 def declare(driven: Driven, **arguments: FieldValue) -> None:

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from tests.support.timed import Holder, Timed
 
 from batonmq.errors import PreconditionFailed
 from batonmq.fields import FieldValue
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def driven(request: pytest.FixtureRequest, tmp_path: Path) -> Timed:
-    return Timed(tmp_path / "store" if request.param == "sqlite" else None)
-
-
-@pytest.fixture
-def stored(tmp_path: Path) -> Timed:
-    return Timed(tmp_path / "store")
 
 
 def test_a_late_message_goes_to_another_consumer(driven: Timed) -> None:

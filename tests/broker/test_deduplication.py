@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from tests.support.timed import Holder, Timed
@@ -14,16 +13,6 @@ from batonmq.errors import PreconditionFailed
 from batonmq.fields import FieldValue, LongLong, UnsignedByte
 
 KEY = "x-deduplication-header"
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def driven(request: pytest.FixtureRequest, tmp_path: Path) -> Timed:
-    return Timed(tmp_path / "store" if request.param == "sqlite" else None)
-
-
-@pytest.fixture
-def stored(tmp_path: Path) -> Timed:
-    return Timed(tmp_path / "store")
 
 
 def rows(driven: Timed) -> int:

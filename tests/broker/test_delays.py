@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from pathlib import Path
 
 import pytest
 from tests.support.timed import Timed
@@ -16,16 +15,6 @@ from batonmq.message import DURABLE
 from batonmq.properties import Properties
 
 CENTURY = 100 * 365 * 24 * 3600 * 1000
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def driven(request: pytest.FixtureRequest, tmp_path: Path) -> Timed:
-    return Timed(tmp_path / "store" if request.param == "sqlite" else None)
-
-
-@pytest.fixture
-def stored(tmp_path: Path) -> Timed:
-    return Timed(tmp_path / "store")
 
 
 def now(driven: Timed) -> int:

@@ -9,11 +9,6 @@ import pytest
 from tests.support.driven import Driven, Taker
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def driven(request: pytest.FixtureRequest, tmp_path: Path) -> Driven:
-    return Driven(tmp_path / "store.db" if request.param == "sqlite" else None)
-
-
 def fill(driven: Driven, groups: str, count: int, *, size: int = 0, header: str = "x-group") -> list[str]:
     """Messages of these groups in turn, named by group and number."""
     names = [f"{groups[number % len(groups)]}{number}" for number in range(count)]

@@ -15,11 +15,6 @@ from batonmq.properties import EMPTY
 from batonmq.store.records import Definition
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def driven(request: pytest.FixtureRequest, tmp_path: Path) -> Driven:
-    return Driven(tmp_path / "store.db" if request.param == "sqlite" else None)
-
-
 def put(
     driven: Driven, name: str, pattern: str = ".", *, apply_to: str = "all", priority: int = 0, **definition: FieldValue
 ) -> None:

@@ -14,16 +14,6 @@ from batonmq.errors import PreconditionFailed
 from batonmq.fields import FieldValue
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def driven(request: pytest.FixtureRequest, tmp_path: Path) -> Timed:
-    return Timed(tmp_path / "store" if request.param == "sqlite" else None)
-
-
-@pytest.fixture
-def stored(tmp_path: Path) -> Timed:
-    return Timed(tmp_path / "store")
-
-
 @pytest.mark.parametrize(
     ("backoff", "most", "expected"),
     [

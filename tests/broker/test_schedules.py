@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 from tests.support.timed import Timed
@@ -22,16 +21,6 @@ CRON = "AMQ_SCHEDULED_CRON"
 # After 5 s, and three times more, 10 s apart.
 SERIES: dict[str, FieldValue] = {DELAY: 5_000, PERIOD: 10_000, REPEAT: 3}
 EVERY_MINUTE: dict[str, FieldValue] = {CRON: "* * * * *"}
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def driven(request: pytest.FixtureRequest, tmp_path: Path) -> Timed:
-    return Timed(tmp_path / "store" if request.param == "sqlite" else None)
-
-
-@pytest.fixture
-def stored(tmp_path: Path) -> Timed:
-    return Timed(tmp_path / "store")
 
 
 def until(driven: Timed, second: int = 0) -> float:

@@ -13,11 +13,6 @@ from batonmq.message import Message
 from batonmq.properties import Properties
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def driven(request: pytest.FixtureRequest, tmp_path: Path) -> Driven:
-    return Driven(tmp_path / "store.db" if request.param == "sqlite" else None)
-
-
 def fill(driven: Driven, count: int, *, queue: str = "q", size: int = 1024, persistent: bool = True) -> list[str]:
     names = [f"m{number}" for number in range(count)]
     for name in names:

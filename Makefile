@@ -11,6 +11,8 @@ ARGS ?=
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 # Where input is made up by hypothesis.
 FUZZED = $(shell grep -rlE '^from hypothesis(\.stateful import| import .*given)' tests)
+# What the coverage of broker/ is measured with: its own tests, but for those that would take as long again.
+COVERING = tests/broker $(addprefix --ignore=,$(filter tests/broker/%,$(FUZZED)))
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test check format bench soak fuzz lock clean
@@ -26,12 +28,14 @@ test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.locked-test ## run the whole suite (ARGS="-k queue" chooses)
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-check: $(VENV)/.locked-test ## ruff, mypy --strict, import rules
+check: $(VENV)/.locked-test ## ruff, mypy --strict, import rules, coverage of broker/
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python scripts/unasync.py --check
 	@$(BIN)/python -m pytest -q tests/test_imports.py
+	@$(BIN)/python -m coverage run -m pytest -q $(COVERING)
+	@$(BIN)/python -m coverage report --format=total
 
 format: $(VENV)/.locked-test ## put sources and imports in the project's format
 	@$(BIN)/ruff check --fix .

@@ -151,3 +151,9 @@ def ch(wire: Wire) -> Channel:
 def other(connect: Connect) -> Channel:
     """A channel of a second connection."""
     return connect().channel()
+
+
+@pytest.fixture
+def quiet_worker(caplog: pytest.LogCaptureFixture) -> None:
+    """Handlers that fail are what many tests are about: a worker logs nothing of it."""
+    caplog.set_level("CRITICAL", "batonmq.worker")

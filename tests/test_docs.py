@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import os
 import re
 import shlex
 import shutil
@@ -27,6 +26,7 @@ from batonmq.protocols.amqp091.failures import HARD
 from batonmq.server import config
 from batonmq.server.config_file import parse_config
 from batonmq.testing import RunningServer
+from tests.support.commands import run
 from tests.support.markdown import ROOT, Block, anchors, blocks, links, pages, prose, spans
 
 DOCS = ROOT / "docs"
@@ -107,18 +107,10 @@ def test_a_block_that_is_marked_so_runs_and_prints_what_is_said(block: Block, tm
             port = running.enter_context(RunningServer(tmp_path / "broker")).port
             text = ADDRESS.sub(rf"\g<1>{port}", text)
         program.write_text(text, encoding="utf-8")
-        done = run(*HOW_TO_RUN[block.language](program), folder=tmp_path)
+        done = run(*HOW_TO_RUN[block.language](program), folder=tmp_path, NODE_PATH=str(NODE))
     said = re.fullmatch(r"run(?:: prints (.*))?", block.mark)
     assert said is not None, f"expected `run` or `run: prints ...`, got {block.mark!r}"
     assert done == f"{said[1]}\n" if said[1] else done == ""
-
-
-def run(*command: str, folder: Path) -> str:
-    """What a command prints; it must succeed."""
-    environment = {**os.environ, "NODE_PATH": str(NODE)}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=50, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def as_python(program: Path) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.broker import Broker
+from tests.support.commands import run
 from tests.support.markdown import ROOT, Block, blocks
 
 README = ROOT / "README.md"
@@ -35,14 +35,9 @@ def snippet(words: str) -> Block:
     return found
 
 
-def run(*command: str, folder: Path, broker: Broker | None = None) -> str:
-    """What a command prints; it must succeed."""
-    environment = dict(os.environ)
-    if broker is not None:
-        environment["BATONMQ_URL"] = f"amqp://guest:guest@127.0.0.1:{broker.address.port}/"
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=50, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def url(broker: Broker) -> dict[str, str]:
+    """The variable that tells the command where this broker is."""
+    return {"BATONMQ_URL": f"amqp://guest:guest@127.0.0.1:{broker.address.port}/"}
 
 
 def elsewhere(text: str, broker: Broker) -> str:
@@ -72,7 +67,7 @@ def test_the_stomp_example_sends(tmp_path: Path, broker: Broker) -> None:
     assert port in program
     program = program.replace(port, f'"127.0.0.1", {broker.ports["stomp"]}')
     assert run(sys.executable, "-c", program, folder=tmp_path) == ""
-    received = run(sys.executable, "-m", "batonmq", "receive", "orders", "-n", "1", folder=tmp_path, broker=broker)
+    received = run(sys.executable, "-m", "batonmq", "receive", "orders", "-n", "1", folder=tmp_path, **url(broker))
     assert received == "order 18\n"
 
 
@@ -122,4 +117,4 @@ def shell(command: str, folder: Path, broker: Broker) -> str:
     if arguments == ["serve"]:
         # The broker of these tests was started so, with another port and folder.
         return ""
-    return run(sys.executable, "-m", "batonmq", *arguments, folder=folder, broker=broker)
+    return run(sys.executable, "-m", "batonmq", *arguments, folder=folder, **url(broker))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from queue import SimpleQueue
 
@@ -12,12 +11,9 @@ import pytest
 import batonmq
 from batonmq import aio
 
+pytestmark = pytest.mark.usefixtures("quiet_worker")
+
 SOON = 30.0
-
-
-@pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL + 1, "batonmq.worker")
 
 
 def test_functions_are_called_in_threads_and_coroutines_as_tasks() -> None:

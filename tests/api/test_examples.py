@@ -8,8 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ import pytest
 import batonmq
 from batonmq.testing import RunningServer
 from tests.support.markdown import blocks
+from tests.support.waiting import until
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
@@ -68,13 +68,6 @@ def program(folder: Path, server: RunningServer, *words: str) -> str:
     )
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
-
-
-def until(check: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 40
-    while not check():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import subprocess
 import sys
@@ -17,6 +16,8 @@ import pytest
 import batonmq
 from batonmq import aio
 
+pytestmark = pytest.mark.usefixtures("quiet_worker")
+
 SOON = 30.0
 
 
@@ -25,11 +26,6 @@ def mq() -> Iterator[batonmq.Connection]:
     with batonmq.connect("memory:") as mq:
         mq.declare("work", dead_letter="dead")
         yield mq
-
-
-@pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL + 1, "batonmq.worker")
 
 
 def test_each_message_is_handled_and_accepted(mq: batonmq.Connection) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import subprocess
@@ -17,14 +16,11 @@ import pytest
 import batonmq
 from batonmq import aio
 
+pytestmark = pytest.mark.usefixtures("quiet_worker")
+
 SOON = 30.0
 # The shortest that there is.
 LEASE = 1.0
-
-
-@pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL + 1, "batonmq.worker")
 
 
 def test_a_handler_may_take_longer_than_the_lease(baton: batonmq.Connection) -> None:

@@ -16,10 +16,7 @@ from batonmq import aio
 from tests.contract.hands import SOON, take
 from tests.contract.places import Place
 
-
-@pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("CRITICAL", "batonmq.worker")
+pytestmark = pytest.mark.usefixtures("quiet_worker")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -17,18 +17,12 @@ import pytest
 
 from tests.conftest import sweep
 from tests.support.marks import differs_from
+from tests.support.waiting import until
 from tests.support.wire import Address
 
 pytestmark = pytest.mark.filterwarnings("default")
 
 ROOT = Path(__file__).parents[2]
-
-
-def until(check: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.02)
 
 
 class Worker:
@@ -45,7 +39,7 @@ class Worker:
             )
 
     def await_ready(self) -> None:
-        until(lambda: b"ready." in self.log.read_bytes() or self.process.poll() is not None, 30)
+        until(lambda: b"ready." in self.log.read_bytes() or self.process.poll() is not None)
         assert self.process.poll() is None, self.log.read_text()
 
     def kill(self) -> None:
@@ -190,6 +184,6 @@ def test_what_a_killed_worker_held_goes_to_another(
     until(lambda: ready_messages(app) == 1)
     heir = Worker(tmp_path, environment)
     try:
-        until(lambda: notes.read_text() == "ran\nran\n", 30)
+        until(lambda: notes.read_text() == "ran\nran\n")
     finally:
         heir.kill()

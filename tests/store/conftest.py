@@ -1,9 +1,28 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.support.driven import Driven
 
 from batonmq.store import SqliteStore
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a store's file is to be."""
+    return tmp_path / "store.db"
+
+
+@pytest.fixture
+def driven(path: Path) -> Driven:
+    """Three messages in `q`, on the disk."""
+    driven = Driven(path)
+    driven.queue()
+    for body in "abc":
+        driven.publish(body)
+    driven.settle()
+    return driven
 
 
 @pytest.fixture

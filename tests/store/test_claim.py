@@ -16,11 +16,6 @@ from batonmq.store import SqliteStore
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.db"
-
-
-@pytest.fixture
 def driven(path: Path) -> Driven:
     driven = Driven(path)
     driven.queue()

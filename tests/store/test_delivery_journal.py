@@ -14,24 +14,8 @@ from batonmq.store import SqliteStore
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.db"
-
-
-@pytest.fixture
 def notes(path: Path) -> Path:
     return path.with_name("store.db-hands")
-
-
-@pytest.fixture
-def driven(path: Path) -> Driven:
-    """Three messages in `q`, on the disk."""
-    driven = Driven(path)
-    driven.queue()
-    for body in "abc":
-        driven.publish(body)
-    driven.settle()
-    return driven
 
 
 def hand_out(driven: Driven, count: int, queue: str = "q") -> list[str]:

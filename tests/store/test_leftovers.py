@@ -13,21 +13,6 @@ import batonmq
 from batonmq.errors import StoreError
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.db"
-
-
-@pytest.fixture
-def driven(path: Path) -> Driven:
-    driven = Driven(path)
-    driven.queue()
-    for body in "abc":
-        driven.publish(body)
-    driven.settle()
-    return driven
-
-
 def said_of(folder: Path, caplog: pytest.LogCaptureFixture) -> str:
     caplog.clear()
     Driven(folder / "store.db").broker.close()

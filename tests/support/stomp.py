@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from batonmq.broker import User
+from batonmq.broker import Queue, User
 from batonmq.protocols.stomp import DIALECTS, StompSettings, stomp_session
 from batonmq.protocols.stomp.codec import V10, encode_frame
 from batonmq.protocols.stomp.parser import ERROR, FrameParser
@@ -217,6 +217,26 @@ class Client:
 def settings(dialect: str = "spec", **changes: object) -> StompSettings:
     """Settings of a listener with a dialect of that name, some fields of which are changed."""
     return StompSettings(dialect=replace(DIALECTS[dialect], **changes))  # type: ignore[arg-type]
+
+
+def connected(driven: Driven, version: str = "1.2", dialect: str = "spec") -> Client:
+    """A client of that version."""
+    client = Client(driven, settings(dialect))
+    client.connect(version)
+    return client
+
+
+def queues(driven: Driven) -> dict[str, Queue]:
+    """Those of the virtual host."""
+    return driven.broker.vhosts["/"].queues
+
+
+def publish(driven: Driven, *found: str, queue: str = "q") -> None:
+    """Messages to a queue that is declared if it is not there."""
+    if queue not in queues(driven):
+        driven.queue(queue)
+    for body in found:
+        driven.publish(body, queue=queue)
 
 
 def only(frames: list[Frame], command: str) -> Frame:

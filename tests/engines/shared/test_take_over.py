@@ -34,6 +34,7 @@ from batonmq.engines.shared.numbered import Numbered
 from batonmq.engines.shared.opening import Reached
 from batonmq.engines.shared.roll import lives
 from batonmq.engines.values import Incoming, QueueOptions
+from tests.support.waiting import until
 
 T = TypeVar("T")
 
@@ -45,13 +46,6 @@ CHANGES = (("killed", "this process"), ("killed", "another"), ("in order", "this
 def result(future: Future[T]) -> T:
     assert future.wait(SOON), "it waits for ever"
     return future.result()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + SOON
-    while not condition():
-        assert time.monotonic() < end, "it does not come about"
-        time.sleep(0.002)
 
 
 class Nursery:

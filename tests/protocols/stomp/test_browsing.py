@@ -4,31 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from batonmq.broker import Queue
 from tests.support.driven import Driven
-from tests.support.stomp import Client, bodies, refused, settings
+from tests.support.stomp import Client, bodies, connected, publish, refused
 
 QUEUE = "/queue/q"
-
-
-def connected(driven: Driven, version: str = "1.2", dialect: str = "spec") -> Client:
-    """A client of that version."""
-    client = Client(driven, settings(dialect))
-    client.connect(version)
-    return client
-
-
-def queues(driven: Driven) -> dict[str, Queue]:
-    """Those of the virtual host."""
-    return driven.broker.vhosts["/"].queues
-
-
-def publish(driven: Driven, *found: str, queue: str = "q") -> None:
-    """Messages to a queue that is declared if it is not there."""
-    if queue not in queues(driven):
-        driven.queue(queue)
-    for body in found:
-        driven.publish(body, queue=queue)
 
 
 def browse(client: Client, destination: str = QUEUE, ident: str = "b", **headers: str) -> list[str]:

@@ -7,33 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from batonmq.broker import Permission, Queue, User
+from batonmq.broker import Permission, User
 from tests.support.driven import Driven
-from tests.support.stomp import Client, bodies, only, refused, settings
+from tests.support.stomp import Client, bodies, connected, only, publish, queues, refused, settings
 from tests.support.timed import Timed
 
 QUEUE = "/queue/q"
 VERSIONS = ["1.0", "1.1", "1.2"]
-
-
-def connected(driven: Driven, version: str = "1.2", dialect: str = "spec") -> Client:
-    """A client of that version."""
-    client = Client(driven, settings(dialect))
-    client.connect(version)
-    return client
-
-
-def queues(driven: Driven) -> dict[str, Queue]:
-    """Those of the virtual host."""
-    return driven.broker.vhosts["/"].queues
-
-
-def publish(driven: Driven, *found: str, queue: str = "q") -> None:
-    """Messages to a queue that is declared if it is not there."""
-    if queue not in queues(driven):
-        driven.queue(queue)
-    for body in found:
-        driven.publish(body, queue=queue)
 
 
 # ------------------------------------------------------------------ SUBSCRIBE

@@ -29,7 +29,7 @@ ACCEPT = 0
 
 
 class Pattern:
-    """See the module. Made by ``compile_pattern``."""
+    """A regular expression that is searched in names in bounded time. Made by ``compile_pattern``."""
 
     __slots__ = ("_automaton", "_places", "source")
 

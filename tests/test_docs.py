@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 import batonmq
-from batonmq.broker.model.settings import ARGUMENTS, STREAM_CONSUMERS
+from batonmq.broker.model.arguments import ARGUMENTS, STREAM_CONSUMERS
 from batonmq.broker.routing.exchanges import EXCHANGE_TYPES
 from batonmq.cli import main
 from batonmq.protocols.amqp091.constants import REPLY_NAMES

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from batonmq.broker.model.settings import ARGUMENTS, Argument
+from batonmq.broker.model.arguments import ARGUMENTS, Argument
 from batonmq.fields import FieldValue, LongLong
 from tests.support.driven import Driven
 from tests.support.stomp import Client, bodies, connected, publish, queues, refused

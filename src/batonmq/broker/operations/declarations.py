@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from batonmq.broker.model.settings import ARGUMENTS, check_new, require_equivalent
+from batonmq.broker.model.arguments import ARGUMENTS
+from batonmq.broker.model.declared import check_new, require_equivalent
 from batonmq.broker.operations.checks import MANAGEMENT, Checks, clean, locked
 from batonmq.broker.routing.exchanges import ALTERNATE_EXCHANGE, EXCHANGE_TYPES, Exchange, ExchangeOptions
 from batonmq.broker.routing.exchanges.delayed import TYPE_ARGUMENT

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.broker.model.settings import check_consumer, read_timeout
+from batonmq.broker.model.declared import check_consumer, read_timeout
 from batonmq.broker.operations.bulk import Move, Purge, Replay
 from batonmq.broker.operations.declarations import Declarations
 from batonmq.broker.queues.browsing import Browser

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.features.idle import IdleTimer
 from batonmq.broker.features.length_limit import drop_what_is_too_much
-from batonmq.broker.model.settings import ARGUMENTS, NEEDS, Settings, read_settings
+from batonmq.broker.model.arguments import ARGUMENTS
+from batonmq.broker.model.declared import DEPENDENT, read_settings
 from batonmq.broker.patterns.expressions import Pattern, PatternError, compile_pattern
 from batonmq.broker.routing.exchanges import ALTERNATE_EXCHANGE, Exchange
 from batonmq.errors import NotFound, PreconditionFailed
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batonmq.broker.model.scheduler import Scheduler
+    from batonmq.broker.model.settings import Settings
     from batonmq.broker.queues.queue import Queue
     from batonmq.broker.routing.router import Router
     from batonmq.fields import FieldValue
@@ -219,9 +221,9 @@ class Policies:
                 combined[argument] = value
             elif ARGUMENTS[argument].lower_counts:
                 combined[argument] = _lower(mine, value)
-        for needs, (needed, _) in NEEDS.items():
-            if needed not in combined:
-                combined.pop(needs, None)
+        for dependent, row in DEPENDENT.items():
+            if row.needs not in combined:
+                combined.pop(dependent, None)
         combined.pop(f"x-{ALTERNATE_EXCHANGE}", None)
         return read_settings(combined, described, lenient=lenient)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from batonmq.broker.model.settings import read_priority
+from batonmq.broker.model.declared import read_priority
 from batonmq.broker.routing.direct_replies import REPLY_TO
 from batonmq.errors import PreconditionFailed
 from batonmq.protocols.amqp091 import methods

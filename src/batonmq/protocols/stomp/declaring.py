@@ -8,7 +8,8 @@ from hashlib import blake2b
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Final
 
-from batonmq.broker.model.settings import ARGUMENTS, require_equivalent
+from batonmq.broker.model.arguments import ARGUMENTS
+from batonmq.broker.model.declared import require_equivalent
 from batonmq.broker.routing.exchanges import ExchangeOptions
 from batonmq.errors import NotFound, PreconditionFailed
 from batonmq.fields import LongLong

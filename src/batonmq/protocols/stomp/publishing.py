@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.features.length_limit import first_full
-from batonmq.broker.model.settings import ARGUMENTS
+from batonmq.broker.model.arguments import ARGUMENTS
 from batonmq.errors import NotFound, ResourceError
 from batonmq.message import Message
 from batonmq.protocols.stomp.destinations import EXISTING, QUEUE, TEMPORARY, Destination, parse_destination

@@ -1,4 +1,17 @@
-"""The file: its tables, how it is opened, and what is mended after a crash."""
+"""The file: its tables, how it is opened, and what is mended after a crash.
+
+definition    durable exchanges, queues, bindings and policies
+lane          a queue's lanes: one, or one for each priority, with the marks up to which messages were handed out, and
+              up to which a crash brought them back
+message       a row for each message in each queue. Its number is the lane in 18 bits and the place in 45: the messages
+              of a queue lie together, in order
+body          large bodies that several queues share
+seen          keys of messages that were taken, for de-duplication
+trash         ranges of rows that are gone and not deleted yet: a purge of millions holds up nobody
+done          what other processes asked for and is done, until they know
+probe         numbers about the file: the openings, whether it was closed in order, and one that is written when the
+              disk has failed, to see whether it takes writes again
+"""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 import batonmq
-from batonmq.broker.model.arguments import ARGUMENTS, STREAM_CONSUMERS
+from batonmq.broker.model.arguments import ARGUMENTS, IN_POLICIES, STREAM_CONSUMERS
 from batonmq.broker.routing.exchanges import EXCHANGE_TYPES
 from batonmq.cli import main
 from batonmq.protocols.amqp091.constants import REPLY_NAMES
@@ -272,6 +272,14 @@ def test_the_page_of_amqp_has_every_argument_of_a_queue_and_every_type_of_exchan
         # Types of exchanges that RabbitMQ has and we have not.
         *("x-local-random", "x-modulus-hash", "x-random", "x-recent-history", "x-jms-topic"),
     }
+
+
+def test_the_page_of_policies_has_every_argument_that_a_policy_may_set() -> None:
+    text = (DOCS / "policies.md").read_text(encoding="utf-8")
+    (row,) = re.findall(r"^\| queues \|(.*)\|$", text, re.MULTILINE)
+    assert set(spans(row)) == {name.removeprefix("x-") for name in IN_POLICIES}
+    (lower,) = re.findall(r"in RabbitMQ: of (.*?) the lower value counts", text, re.DOTALL)
+    assert set(spans(lower)) == {name.removeprefix("x-") for name, of in ARGUMENTS.items() if of.lower_counts}
 
 
 def test_the_page_of_amqp_has_every_error() -> None:

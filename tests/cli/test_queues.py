@@ -9,6 +9,8 @@ from collections.abc import Callable
 import pika
 from tests.cli.conftest import Served
 
+from batonmq.broker.model.arguments import IN_POLICIES
+
 Batonmq = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -96,6 +98,11 @@ def test_a_queue_that_is_not_there_is_one_line(served: Served, batonmq: Batonmq)
     for command in (["peek", "no"], ["pause", "no"], ["resume", "no"], ["replay", "no"], ["move", "no", "no"]):
         failed = batonmq("--url", served.url, "queues", *command)
         assert (failed.returncode, failed.stderr) == (1, "batonmq: no queue 'no' in vhost '/'\n")
+
+
+def test_the_help_of_policies_has_every_setting(batonmq: Batonmq) -> None:
+    words = set(batonmq("policies", "set", "--help").stdout.replace(",", " ").split())
+    assert {name.removeprefix("x-") for name in IN_POLICIES} | {"alternate-exchange"} <= words
 
 
 def test_policies_are_set_listed_and_cleared(served: Served, batonmq: Batonmq) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 
 import click
 
@@ -14,6 +15,22 @@ from batonmq.cli.tables import table
 __all__ = ["policies"]
 
 EXAMPLE = '{"max-length": 10000}'
+
+
+class SetCommand(click.Command):
+    """A command whose help ends with the settings that a DEFINITION may have."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # Loading the broker takes longer than all other work of a command: only who reads this waits for it.
+        from batonmq.broker.model.arguments import IN_POLICIES
+        from batonmq.broker.routing.exchanges import ALTERNATE_EXCHANGE
+
+        settings = {"queues": [name.removeprefix("x-") for name in IN_POLICIES], "exchanges": [ALTERNATE_EXCHANGE]}
+        for kind, names in settings.items():
+            with formatter.section(f"Settings for {kind}"):
+                indent = " " * formatter.current_indent
+                lines = textwrap.wrap(", ".join(names), formatter.width - len(indent), break_on_hyphens=False)
+                formatter.write("".join(f"{indent}{line}\n" for line in lines))
 
 
 @click.group()
@@ -59,7 +76,7 @@ def list_policies(
     click.echo(table(("POLICY", "PATTERN", "APPLY-TO", "PRIORITY", "DEFINITION"), rows, right=(3,)))
 
 
-@policies.command("set")
+@policies.command("set", cls=SetCommand)
 @click.argument("name")
 @click.argument("pattern")
 @click.argument("definition")
@@ -79,10 +96,6 @@ def set_policy(
     url: str | None,  # noqa: ARG001
 ) -> None:
     """Add or replace the policy NAME: DEFINITION, in JSON, for what PATTERN is found in the name of.
-
-    For queues: message-ttl, expires, max-length, max-length-bytes, overflow, dead-letter-exchange,
-    dead-letter-routing-key, delivery-limit, consumer-timeout, retry-delay, retry-backoff, retry-max-delay; for
-    exchanges: alternate-exchange.
 
     \b
     Example:

@@ -135,5 +135,8 @@ ARGUMENTS: dict[str, Argument] = {
     "x-initial-cluster-size": Argument(values.count, "", STREAM),
 }
 
+# Those that a policy may set.
+IN_POLICIES = {name: argument for name, argument in ARGUMENTS.items() if argument.in_policies}
+
 # Arguments of consumers that only a stream accepts.
 STREAM_CONSUMERS = ("x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered")

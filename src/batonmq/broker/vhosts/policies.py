@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.features.idle import IdleTimer
 from batonmq.broker.features.length_limit import drop_what_is_too_much
-from batonmq.broker.model.arguments import ARGUMENTS
+from batonmq.broker.model.arguments import ARGUMENTS, IN_POLICIES
 from batonmq.broker.model.declared import DEPENDENT, read_settings
 from batonmq.broker.patterns.expressions import Pattern, PatternError, compile_pattern
 from batonmq.broker.routing.exchanges import ALTERNATE_EXCHANGE, Exchange
@@ -33,7 +33,7 @@ log = logging.getLogger("batonmq.broker")
 QUEUES, EXCHANGES, ALL = "queues", "exchanges", "all"
 
 # What a policy may say of a queue: arguments of queue.declare without "x-".
-OF_QUEUES = frozenset(name.removeprefix("x-") for name, argument in ARGUMENTS.items() if argument.in_policies)
+OF_QUEUES = frozenset(name.removeprefix("x-") for name in IN_POLICIES)
 # How long a change is applied in one turn, and the pause in which the others have theirs.
 APPLY_SECONDS = 0.02
 PAUSE_SECONDS = 0.001

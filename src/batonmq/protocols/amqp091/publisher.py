@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from batonmq.broker import KEPT, REFUSED
 from batonmq.broker.features.publish_headers import asks, check_headers
 from batonmq.broker.management.target import refuse_requests
+from batonmq.broker.model.settings import TIME_MAX
 from batonmq.broker.routing.direct_replies import REPLY_TO
 from batonmq.errors import ResourceError
 from batonmq.fields import type_name
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp091.parser import Event
     from batonmq.protocols.amqp091.transaction import Publish, Transaction
 
-# A time to live ends at 100 years.
-EXPIRATION_MAX = 100 * 365 * 24 * 3600 * 1000
 # Routing keys in the headers CC and BCC together: each is looked up in all exchanges that the message passes.
 COPIES_MAX = 1_000
 
@@ -206,4 +205,4 @@ def _expiration_fault(expiration: str) -> str:
     number = int(expiration)
     if number < 0:
         return f"{{value_negative,{number}}}"
-    return f"{{value_too_large,{number}}}" if number > EXPIRATION_MAX else ""
+    return f"{{value_too_large,{number}}}" if number > TIME_MAX else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker.features.publish_headers import asks, check_headers
+from batonmq.broker.model.settings import TIME_MAX
 from batonmq.errors import PreconditionFailed
 from batonmq.protocols.stomp.composites import parts_of
 from batonmq.protocols.stomp.destinations import TEMPORARY, Destination, no_destination, parse_destination
@@ -12,7 +13,7 @@ from batonmq.protocols.stomp.failures import StompFailure, missing
 from batonmq.protocols.stomp.headers import has_time, integer
 from batonmq.protocols.stomp.prepared_send import PreparedSend
 from batonmq.protocols.stomp.properties import properties_of
-from batonmq.protocols.stomp.publishing import EXPIRATION_MAX, Publishing
+from batonmq.protocols.stomp.publishing import Publishing
 
 if TYPE_CHECKING:
     from batonmq.broker import Operations
@@ -104,7 +105,7 @@ class Preparing:
         if user is not None and user != login.name and "impersonator" not in login.tags:
             raise PreconditionFailed(f"user_id property set to '{user}' but authenticated user was '{login.name}'")
         expiration = properties.expiration
-        if expiration is not None and int(expiration) > EXPIRATION_MAX:
+        if expiration is not None and int(expiration) > TIME_MAX:
             raise PreconditionFailed(f"invalid expiration '{expiration}': more than 100 years")
         if asks(properties):
             check_headers(properties.headers or {}, self._publishing.now())

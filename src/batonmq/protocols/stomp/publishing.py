@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.features.length_limit import first_full
 from batonmq.broker.model.arguments import ARGUMENTS
+from batonmq.broker.model.settings import TIME_MAX
 from batonmq.errors import NotFound, ResourceError
 from batonmq.message import Message
 from batonmq.protocols.stomp.destinations import EXISTING, QUEUE, TEMPORARY, Destination, parse_destination
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from batonmq.protocols.stomp.subscriptions import Subscriptions
     from batonmq.protocols.stomp.terms import Terms
 
-__all__ = ["EXPIRATION_MAX", "Publishing"]
+__all__ = ["Publishing"]
 
 # Headers that say more about where a message goes than its destination does.
 ADDRESSING: Final = frozenset(
@@ -31,9 +32,6 @@ ADDRESSING: Final = frozenset(
 )
 # Destinations whose routes are kept.
 KNOWN_MAX: Final = 256
-
-# Milliseconds; a time to live ends at 100 years.
-EXPIRATION_MAX: Final = 100 * 365 * 24 * 3600 * 1000
 
 
 class Publishing:
@@ -139,7 +137,7 @@ class Publishing:
         """The message of a frame, sent now."""
         properties = prepared.properties_at(self.now() if self._dialect.shows_time else 0)
         if prepared.expires:
-            left = min(max(prepared.expires - self.now(), 0), EXPIRATION_MAX)
+            left = min(max(prepared.expires - self.now(), 0), TIME_MAX)
             properties = properties.replace(expiration=str(left))
         return Message(prepared.exchange, prepared.routing_key, properties, body)
 

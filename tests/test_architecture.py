@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md names what there is: every file, class, function and table in it exists, in the file beside it."""
+"""ARCHITECTURE.md and docs/extending.md name what there is: each file, and each name in the file beside it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.markdown import ROOT, prose, spans
+from tests.support.markdown import ROOT, Block, blocks, prose, spans
 
 PAGE = ROOT / "ARCHITECTURE.md"
+EXTENDING = ROOT / "docs" / "extending.md"
 PACKAGE = ROOT / "src" / "batonmq"
 
 _NAME = re.compile(r"\w+(\.\w+)?")
 
 
-def paragraphs() -> list[str]:
+def paragraphs(page: Path) -> list[str]:
     """Paragraphs, entries of lists and rows of tables: what names a file says within which what it names is."""
-    found = re.split(r"\n\s*\n|\n(?=\s*(?:\d+\.|-) )|\n(?=\|)", prose(PAGE))
+    found = re.split(r"\n\s*\n|\n(?=\s*(?:\d+\.|-) )|\n(?=\|)", prose(page))
     heading = ""
     whole = []
     for part in found:
@@ -43,15 +44,18 @@ def file_of(span: str) -> Path | None:
 
 @cache
 def defined_in(path: Path) -> frozenset[str]:
-    """Classes, functions, methods as Class.method and by themselves, and tables of a schema."""
+    """Classes, functions, constants, members as Class.member, methods also by themselves, and tables of a schema."""
     names: set[str] = set()
-    sources = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    sources = sorted(path.rglob("*.py")) if path.is_dir() else [path] if path.suffix == ".py" else []
     for source in sources:
         text = source.read_text(encoding="utf-8")
         names.update(re.findall(r"CREATE TABLE (\w+)", text))
-        for node in ast.walk(ast.parse(text)):
+        tree = ast.parse(text)
+        names.update(_assigned(tree))
+        for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 names.add(node.name)
+                names.update(f"{node.name}.{field}" for field in _assigned(node))
                 methods = [part for part in node.body if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)]
                 names.update(f"{node.name}.{method.name}" for method in methods)
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -59,7 +63,14 @@ def defined_in(path: Path) -> frozenset[str]:
     return frozenset(names)
 
 
-@pytest.mark.parametrize("paragraph", paragraphs(), ids=lambda text: text[:40])
+def _assigned(scope: ast.Module | ast.ClassDef) -> set[str]:
+    """The constants of a module, the fields of a class."""
+    targets: list[ast.expr] = [part.target for part in scope.body if isinstance(part, ast.AnnAssign)]
+    targets += [target for part in scope.body if isinstance(part, ast.Assign) for target in part.targets]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+@pytest.mark.parametrize("paragraph", [*paragraphs(PAGE), *paragraphs(EXTENDING)], ids=lambda text: text[:40])
 def test_what_is_named_is_there(paragraph: str) -> None:
     files = {span: file for span in spans(paragraph) if (file := file_of(span)) is not None}
     for span, file in files.items():
@@ -80,3 +91,13 @@ def test_every_package_is_in_its_table() -> None:
 
 def test_it_is_one_page() -> None:
     assert len(PAGE.read_text(encoding="utf-8").splitlines()) < 150
+
+
+@pytest.mark.parametrize("block", blocks(EXTENDING), ids=str)
+def test_an_example_stands_in_a_file_that_its_section_names(block: Block) -> None:
+    before = EXTENDING.read_text(encoding="utf-8").split(block.text)[0]
+    section = before[before.rindex("\n## ") :]
+    files = [file for span in spans(section) if (file := file_of(span)) is not None and file.suffix == ".py"]
+    lines = {line.strip() for file in files for line in file.read_text(encoding="utf-8").splitlines()}
+    for line in block.text.splitlines():
+        assert line.strip() in lines, f"{line.strip()} is in none of {', '.join(map(str, files))}"

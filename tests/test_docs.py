@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -19,6 +20,7 @@ import pytest
 
 import batonmq
 from batonmq.broker.model.arguments import ARGUMENTS, IN_POLICIES, STREAM_CONSUMERS
+from batonmq.broker.model.counters import Counters
 from batonmq.broker.routing.exchanges import EXCHANGE_TYPES
 from batonmq.cli import main
 from batonmq.protocols.amqp091.constants import REPLY_NAMES
@@ -280,6 +282,12 @@ def test_the_page_of_policies_has_every_argument_that_a_policy_may_set() -> None
     assert set(spans(row)) == {name.removeprefix("x-") for name in IN_POLICIES}
     (lower,) = re.findall(r"in RabbitMQ: of (.*?) the lower value counts", text, re.DOTALL)
     assert set(spans(lower)) == {name.removeprefix("x-") for name, of in ARGUMENTS.items() if of.lower_counts}
+
+
+def test_the_page_of_queue_operations_has_every_counter() -> None:
+    text = (DOCS / "queue-operations.md").read_text(encoding="utf-8")
+    table = text.partition("| counter | messages |")[2]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == {field.name for field in fields(Counters)}
 
 
 def test_the_page_of_amqp_has_every_error() -> None:

@@ -24,7 +24,7 @@ class Permission:
 
 
 class Busy(enum.Enum):
-    """What a log-in is answered that was not looked at: there are too many at once."""
+    """The answer to a log-in that was not checked because too many came at once."""
 
     BUSY = "busy"
 
@@ -35,18 +35,18 @@ TOO_MANY_LOG_INS: Final = "too many log-ins at once, try again later"
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody who has logged in. ``permissions`` go by virtual host; no entry: no access to it."""
+    """A user who has logged in. ``permissions`` are by virtual host; one without an entry is closed to the user."""
 
     name: str
     tags: frozenset[str] = frozenset()
     permissions: Mapping[str, Permission] = field(default_factory=dict)
 
     def may_open(self, vhost: str) -> bool:
-        """May the user connect to that virtual host?"""
+        """Whether the user may connect to that virtual host."""
         return vhost in self.permissions
 
     def may(self, vhost: str, operation: str, name: str) -> bool:
-        """Has the user the right 'configure', 'write' or 'read' to what has this name?"""
+        """Whether the user may 'configure', 'write' or 'read' the queue or exchange of this name."""
         permission = self.permissions.get(vhost)
         return permission is not None and _permits(getattr(permission, operation), name or "amq.default")
 
@@ -60,14 +60,14 @@ class User:
 
 
 LogInAnswer = User | Busy | None
-"""Who it is; or that it was not looked at; None: the password is wrong."""
+"""The user; BUSY if the log-in was not checked; None if the name or the password is wrong."""
 
 
 class Authenticator(Protocol):
     """Checks a log-in."""
 
     def check(self, user: str, password: str, *, is_loopback: bool) -> User | None:
-        """The user, if the password is right and the user may come from there; may take time on purpose."""
+        """Return the user, or None if the password is wrong or the user may not log in from there. Slow on purpose."""
         ...
 
 

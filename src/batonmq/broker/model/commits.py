@@ -1,4 +1,4 @@
-"""Who waits for what is collected to be on the disk."""
+"""Waiting for the store to commit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class CommitWaiter(Protocol):
-    """Somebody who waits until a batch is on the disk."""
+    """Waits until a batch of the store is on the disk."""
 
     def batch_committed(self, batch: int) -> None:
         """All batches up to this number are durable."""
@@ -23,7 +23,7 @@ class CommitWaiter(Protocol):
 
 
 class Commits:
-    """Each waiter is told once, of the next commit; one that needs a later one waits again."""
+    """Those who wait for the next commit. Each is told once; to wait for a later one it asks again."""
 
     __slots__ = ("_faults", "_store", "_waiters")
 

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class Selector(Protocol):
-    """What a consumer wants of a queue."""
+    """A condition that messages must meet for a consumer to get them."""
 
     def matches(self, message: Message) -> bool:
-        """Does it want this message?"""
+        """Whether the message meets the condition."""
         ...
 
 
 class Source(Scheduled):
-    """What a consumer takes messages from: a queue."""
+    """A queue, as its consumers see it."""
 
     __slots__ = ()
 
@@ -43,7 +43,7 @@ class Source(Scheduled):
     @property
     @abstractmethod
     def ready_count(self) -> int:
-        """Messages that wait for a consumer."""
+        """The number of messages that wait for a consumer."""
 
 
 class Consumer(Holder):
@@ -93,11 +93,11 @@ class Consumer(Holder):
 
     @abstractmethod
     def deliver(self, queued: QueuedMessage) -> bool:
-        """Take a message; tell whether there is room for another."""
+        """Take a message; returns whether there is room for another."""
 
     @abstractmethod
     def has_room(self) -> bool:
-        """Would it take a message now?"""
+        """Whether it would take a message now."""
 
     def room(self) -> int:
         """How many messages it would take now; a protocol with a quick ``deliver_all`` says more than one."""

@@ -1,4 +1,4 @@
-"""What has become of the messages of a queue, or of all queues of a virtual host, since it was made or brought back."""
+"""Counters of the messages of a queue, or of all queues of a virtual host, since they were made or restored."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ class Counters:
     """Messages that were purged, or gone with their queue."""
 
     def handed_out(self, count: int, redelivered: int) -> None:
-        """So many messages go to a consumer, or are fetched."""
+        """Count messages handed to a consumer or fetched; ``redelivered`` of them had come back before."""
         self.delivered += count
         self.redelivered += redelivered
 
     def gave_back(self, count: int) -> None:
-        """So many messages were given back by their holders, or taken back."""
+        """Count messages given back by their holders, or taken back."""
         self.returned += count
 
     def left(self, reason: str, *, is_dead_letter: bool = False) -> None:
-        """A message leaves: 'rejected', 'expired', 'maxlen', 'delivery_limit'."""
+        """Count a message that leaves as 'rejected', 'expired', 'maxlen' or 'delivery_limit'."""
         if reason == "rejected":
             self.rejected += 1
         elif reason == "expired":
@@ -60,15 +60,15 @@ class Counters:
         self.dead_lettered += is_dead_letter
 
     def refuse(self) -> None:
-        """A full queue did not take a message."""
+        """Count a message that a full queue refused."""
         self.refused += 1
 
     def lost_all(self, count: int, *, enqueued: int = 0) -> None:
-        """So many messages are purged; ``enqueued``: of lanes that are no more."""
+        """Count purged messages; ``enqueued`` is the total of lanes that are deleted with them."""
         self.purged += count
         self.enqueued += enqueued
 
     def add(self, other: Counters) -> None:
-        """Count all of the other's as well."""
+        """Add the other's counters to these."""
         for field in fields(self):
             setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))

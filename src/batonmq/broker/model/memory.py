@@ -11,7 +11,7 @@ WINDOW_LEAST = 2 << 10
 
 
 class Memory:
-    """Bytes of all windows together. Looked at once a turn and queue, not at every message."""
+    """The bytes in the windows of all lanes together; looked at once for each queue and turn, not for each message."""
 
     __slots__ = ("limit", "used", "window")
 
@@ -22,7 +22,7 @@ class Memory:
         self.window = limit // 2
 
     def use(self, size: int) -> None:
-        """So many bytes more are in use, or fewer if it is negative."""
+        """Count ``size`` more bytes as used; fewer if it is negative."""
         self.used += size
 
     def least(self, own: int) -> int:

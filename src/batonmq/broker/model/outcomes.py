@@ -1,10 +1,10 @@
-"""What became of a message that was published to a queue, or to several."""
+"""The outcomes of publishing a message to a queue, or to several."""
 
 from __future__ import annotations
 
-# A queue is full and refuses what comes; nothing was kept there.
+# The queue is full and refused the message.
 REFUSED = -1
-# Taken, and nothing of it goes to the store: there is nothing to wait for.
+# Accepted, in memory only: there is no commit to wait for.
 KEPT = 0
-# Taken, and durable with the commit of the batch that the store collects.
+# Accepted, and durable once the store has committed its current batch.
 STORED = 1

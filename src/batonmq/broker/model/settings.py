@@ -22,7 +22,11 @@ TIME_MAX = 100 * 365 * 24 * 3600 * 1000
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A queue's features. Times are in milliseconds; None means: not asked for."""
+    """The features that a queue was asked for.
+
+    Times are whole milliseconds from 0 to 100 years; None means that the feature was not asked for. ``read_settings``
+    makes one of checked arguments.
+    """
 
     ttl: int | None = None
     expires: int | None = None
@@ -36,17 +40,17 @@ class Settings:
     max_priority: int = 0
     single_active: bool = False
     delivery_limit: int | None = None
-    # The header that holds a message's group, where it is not the usual one.
+    # The header that names a message's group, instead of x-group and JMSXGroupID.
     group_header: str | None = None
-    # What is given back waits so long, times the backoff for each time that it came back before, and this at most.
+    # A returned message waits for the delay, times the backoff for each earlier return, and the maximum at most.
     retry_delay: int | None = None
     retry_backoff: float = 1
     retry_max_delay: int | None = None
-    # RabbitMQ's: what failed, was returned, or both, waits for the least delay times its returns, and the most at most.
+    # RabbitMQ's retry delay: messages that failed, were returned, or both wait for the minimum times their returns.
     delayed_retry_type: str = DISABLED
     delayed_retry_min: int = 0
     delayed_retry_max: int | None = None
-    # Of messages with one key within so much time, and among so many keys, only the first is taken.
+    # Only the first message with a key is accepted, within this time and among this many keys.
     deduplication_window: int | None = None
     deduplication_size: int | None = None
     # How long a consumer may hold a message.
@@ -54,12 +58,12 @@ class Settings:
 
     @property
     def limits_length(self) -> bool:
-        """Is there a limit to how much may wait?"""
+        """Whether there is a limit to the number or the bytes of ready messages."""
         return self.max_length is not None or self.max_bytes is not None
 
     @property
     def shapes_the_queue(self) -> bool:
-        """Must a message take the path of features?"""
+        """Whether every message must be checked against these settings, so that the plain path is closed to it."""
         return (
             self.ttl is not None
             or self.limits_length
@@ -70,7 +74,10 @@ class Settings:
 
     @property
     def dead_letters_at_least_once(self) -> bool:
-        """Does a dead letter stay until somebody takes it? Only for a queue that refuses when it is full: RabbitMQ."""
+        """Whether a dead letter stays here until a queue accepts it.
+
+        As in RabbitMQ, only in a queue that refuses messages when it is full.
+        """
         return (
             self.dead_letter_strategy == AT_LEAST_ONCE
             and self.dead_letter_exchange is not None
@@ -79,7 +86,7 @@ class Settings:
 
     @property
     def counts_deliveries(self) -> bool:
-        """Does a message that came back say how often?"""
+        """Whether a returned message carries the number of its returns."""
         return (
             self.delivery_limit is not None
             or self.retry_delay is not None
@@ -88,7 +95,7 @@ class Settings:
 
     @property
     def deduplicates(self) -> bool:
-        """Is a message with a known key dropped?"""
+        """Whether a message with a known key is dropped."""
         return self.deduplication_window is not None or self.deduplication_size is not None
 
 
@@ -97,6 +104,9 @@ QUORUM_PRIORITY_MAX, QUORUM_PRIORITY_DEFAULT = 31, 4
 
 
 def quorum_lane(priority: int) -> int:
-    """The lane of a quorum queue for a priority: 0 is that of messages without one, and -1 is taken."""
+    """The number of a quorum queue's lane for a priority of 0 to 255.
+
+    Lane 0 is for messages without a priority. There is no lane -1: that number stands for something else.
+    """
     level = min(priority, QUORUM_PRIORITY_MAX) - QUORUM_PRIORITY_DEFAULT
     return level if level >= 0 else level - 1

@@ -1,4 +1,4 @@
-"""What a pattern is made of: the nodes of its tree, classes of characters, and places."""
+"""The nodes of a pattern's tree, classes of characters, and places."""
 
 from __future__ import annotations
 

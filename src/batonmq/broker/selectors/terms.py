@@ -1,4 +1,4 @@
-"""What a selector is made of: nodes that yield a value for a message. None is "unknown", or an absent header."""
+"""The nodes of a selector, each of which yields a value for a message. None is "unknown", or an absent header."""
 
 from __future__ import annotations
 

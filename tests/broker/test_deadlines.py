@@ -22,6 +22,18 @@ def test_a_late_message_goes_to_another_consumer(driven: Timed) -> None:
     assert queue.unsettled == 1
 
 
+def test_what_got_less_time_is_taken_back_once(driven: Timed) -> None:
+    queue = driven.queue(x_consumer_timeout=10_000)
+    driven.publish("a")
+    slow = Holder(driven)
+    queue.renew(slow.held[0], 5.0)
+    # Both times are over when somebody looks.
+    driven.wait(11)
+    assert slow.taken_back == ["a"]
+    assert (queue.ready_count, queue.unsettled, queue.counts().returned) == (1, 0, 1)
+    assert driven.bodies() == ["a"]
+
+
 @pytest.mark.parametrize("how", ["accept", "release", "reject"])
 def test_settling_it_late_has_no_effect(driven: Timed, how: str) -> None:
     driven.queue("dead")

@@ -81,8 +81,10 @@ class AckTimeouts:
             entry = heapq.heappop(heap)
             done += 1
             if self._counts(entry):
-                self._renewed.pop(entry[2].row, None)
                 late.append(entry[2])
+        # Not before: while it stands there, the entry of the time that it had first does not count, due as it may be.
+        for queued in late:
+            self._renewed.pop(queued.row, None)
         # In the order of the queue, as for any release.
         late.sort(key=lambda queued: queued.row)
         if late:

@@ -12,6 +12,7 @@ from tests.support.timed import Timed
 
 from batonmq.broker.features.delays import HEAP_MESSAGES
 from batonmq.fields import FieldValue
+from batonmq.message import Message
 
 
 @pytest.fixture
@@ -162,5 +163,30 @@ def test_a_queue_that_is_deleted_leaves_nothing_to_the_collector(driven: Timed) 
             del queue
             driven.wait(2)
             assert gone() is None
+    finally:
+        gc.enable()
+
+
+class Everything:
+    def matches(self, message: Message) -> bool:
+        return True
+
+
+def test_a_queue_that_is_deleted_under_a_choosy_consumer_leaves_nothing_either(driven: Timed) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        queue = driven.queue("q")
+        taker = driven.taker()
+        taker.selector = Everything()
+        driven.operations.subscribe(queue, taker)
+        driven.publish("a")
+        driven.settle()
+        driven.operations.delete_queue("q")
+        driven.settle()
+        taker.held.clear()
+        gone = weakref.ref(queue)
+        del queue, taker
+        assert gone() is None
     finally:
         gc.enable()

@@ -359,9 +359,10 @@ class Queue(FeaturedQueue):
         # Its features know it; see ``Lane.end`` for why it is not to know them any more.
         self.delays = self.keys = self.ack_timeouts = self.selection = None
         self.lanes = []
-        self.look_at_features()
         consumers, self.consumers = self.consumers, Consumers()
         self.takers.clear()
+        # By those who are left, which is nobody: nothing is made that knows the queue.
+        self.look_at_features()
         for consumer in consumers:
             consumer.cancelled()
         return count

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.driven import Driven
+from tests.support.timed import Timed
 
 from batonmq.broker.operations.bulk import Sweep
 from batonmq.errors import AccessRefused, NotFound, PreconditionFailed, StoreError
@@ -119,6 +120,22 @@ def test_when_the_store_cannot_write_the_messages_stay(tmp_path: Path) -> None:
     assert (source.ready_count, target.ready_count) == (200, 0)
     driven.crash()
     assert take_all(driven, "q") == names
+
+
+def test_when_the_store_cannot_write_and_the_queue_is_gone_the_move_ends(tmp_path: Path) -> None:
+    driven = Timed(tmp_path / "store.db")
+    driven.queue()
+    target = driven.queue("to")
+    fill(driven, 3)
+    done: list[Sweep] = []
+    driven.operations.move_messages("q", "to", done.append)
+    driven.operations.delete_queue("q")
+    driven.fail()
+    assert [(sweep.count, sweep.error is not None) for sweep in done] == [(0, True)]
+    driven.settle()
+    driven.crash()
+    assert "q" not in driven.operations.vhost.queues
+    assert driven.operations.find_queue("to").ready_count == target.ready_count
 
 
 def test_a_full_queue_ends_a_move_and_keeps_the_rest(driven: Driven) -> None:

@@ -123,7 +123,8 @@ class Sweep(ABC):
         if batch < self._batch:
             self.queue.scheduler.commits.wait(self)
             return
-        for queued in reversed(self._taken):
+        # Unless the queue is gone meanwhile, and its messages with it.
+        for queued in () if self.queue.deleted else reversed(self._taken):
             if queued.stored:
                 self.queue.store.undelete(queued)
             queued.stay()

@@ -43,7 +43,7 @@ def optional_port(value: str) -> int | Literal["off"]:
     "--websocket-port",
     type=optional_port,
     metavar="PORT",
-    help="The same for STOMP through WebSocket; off for none. Default: 15674",
+    help="The same for STOMP over WebSocket; off for none. Default: 15674",
 )
 @click.option("--log-level", type=click.Choice(LEVELS), help="How much to log to stderr. Default: info")
 def serve(

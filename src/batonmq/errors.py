@@ -1,8 +1,8 @@
-"""The one tree of exceptions.
+"""All exceptions that BatonMQ raises on purpose, in one tree with the root ``BatonError``.
 
-``BatonError`` is its root. ``BrokerError`` and what comes below it are the peer's fault: an operation that the
-point-to-point model refuses. Their text is what the client reads (RabbitMQ's wording, which clients match on); each
-protocol says them in its own way. ``StoreError`` is the disk's fault.
+``BrokerError`` and its subclasses are the client's fault: the broker refuses an operation. Their text is for the client
+(RabbitMQ's wording, which clients match on); each protocol reports them in its own way. ``StoreError`` is the disk's
+fault. ``EngineError`` and its subclasses are raised only by the Python API.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ class BatonError(Exception):
 
 
 class BrokerError(BatonError):
-    """An operation was refused. ``str(error)`` is a text for the client."""
+    """The broker refused an operation. ``str(error)`` is the text for the client."""
 
 
 class NotFound(BrokerError):
-    """A queue, an exchange or a binding that was named does not exist (AMQP 0-9-1 reply code 404)."""
+    """The queue, exchange or binding does not exist (AMQP 0-9-1 reply code 404)."""
 
 
 class AccessRefused(BrokerError):
@@ -25,29 +25,29 @@ class AccessRefused(BrokerError):
 
 
 class ResourceLocked(BrokerError):
-    """The queue belongs exclusively to another connection (405)."""
+    """The queue is exclusive to another connection (405)."""
 
 
 class PreconditionFailed(BrokerError):
-    """An argument is invalid, or differs from what exists (406)."""
+    """An argument is invalid, or the queue or exchange exists with other arguments (406)."""
 
 
 class ResourceError(BrokerError):
-    """A limit is reached, or the store cannot write now (506)."""
+    """A limit is reached (a full queue, for example), or the store cannot write now (506)."""
 
 
 class NotAllowed(BrokerError):
-    """The connection broke a rule that ends it (530)."""
+    """The client broke a rule, and its connection is closed (530)."""
 
 
 class Unsupported(BrokerError):
-    """A part of the specification that is not offered (540)."""
+    """The broker does not implement this part of the specification (540)."""
 
 
 class StoreError(BatonError):
     """The store could not read or write: the disk is full, read-only or failing.
 
-    ``str(error)`` names the file, for whoever runs the store; ``reason`` does not, and is what peers are told.
+    ``str(error)`` names the file, for the operator. ``reason`` does not; it is the text for clients.
     """
 
     def __init__(self, message: str, reason: str = "") -> None:
@@ -56,28 +56,31 @@ class StoreError(BatonError):
 
 
 class StoreCorrupt(StoreError):
-    """The store's file is not ours, or damaged: it is not opened."""
+    """The file is damaged, or is not a store of BatonMQ. It was not opened."""
 
 
 class EngineError(BatonError):
-    """What a program that uses ``batonmq.connect`` may meet, beside what a broker refuses."""
+    """An error of the Python API itself, as opposed to a refusal by the broker."""
 
 
 class UnsupportedFeature(EngineError):
-    """The engine cannot do this; nothing was sent. ``Connection.capabilities`` tells beforehand."""
+    """The engine does not have this feature; nothing was sent. ``Connection.capabilities`` lists its features."""
 
 
 class AlreadySettled(EngineError):
-    """The delivery was accepted, released or rejected before."""
+    """The delivery was already accepted, released or rejected."""
 
 
 class LeaseLost(EngineError):
-    """The delivery is no longer in these hands (its receiver was closed, its connection was lost): it comes again."""
+    """The message is no longer held here: its lease ended, its receiver was closed, or the connection was lost.
+
+    It will be delivered again.
+    """
 
 
 class ConnectionLost(EngineError):
-    """The engine is out of reach, or was lost before it could answer: what was asked for may have been done or not."""
+    """The engine cannot be reached, or was lost before it answered: the operation may or may not have been done."""
 
 
 class Closed(EngineError):
-    """The connection or the receiver was closed before."""
+    """The connection or the receiver is closed."""

@@ -1,4 +1,4 @@
-"""What may be said about a message that is sent."""
+"""The options of sending, and checks that the engine has them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEASE_MIN = 0.1
 
 
 class SendOptions(TypedDict, total=False):
-    """All of it may be left out. Times in seconds; texts have at most 255 bytes each in UTF-8."""
+    """The options of ``send``; all are optional. Times are in seconds; each text has at most 255 bytes in UTF-8."""
 
     id: str | None
     """The application's identifier."""
@@ -30,25 +30,25 @@ class SendOptions(TypedDict, total=False):
     correlation_id: str | None
     """Ties a reply to its request."""
     reply_to: str | None
-    """The queue where a reply is wanted; ``request`` sets it by itself."""
+    """The queue for the reply; ``request`` sets it by itself."""
     type: str | None
     """The application's name for the kind of message."""
     priority: int
     """0 to 255, higher first, in queues declared with ``max_priority``."""
     ttl: float | None
-    """A message that nobody took by then expires."""
+    """Seconds after which the message expires, 0 or more; None: never."""
     delay: float
-    """The message becomes ready so much later."""
+    """Seconds before the message becomes ready, 0 or more."""
     group: str | None
-    """Messages of one group are in one receiver's hands at a time, in their order."""
+    """Messages of one group are held by one receiver at a time, in order."""
     created_at: datetime | None
-    """Carried along; whole seconds."""
+    """When the application made the message; carried along in whole seconds."""
     durable: bool
-    """True unless told otherwise: it survives a restart, in a durable queue."""
+    """Does the message survive a restart, in a durable queue? Default: True."""
 
 
 def as_message(body: bytes | Message, options: SendOptions) -> Message:
-    """A message as it is, or one made of a body. Raises TypeError when both are said."""
+    """Return a Message as it is, or make one of a body. Raises TypeError for a Message with options."""
     if isinstance(body, Message):
         if options:
             raise TypeError("what is said about a Message is said when it is made, not when it is sent")
@@ -63,7 +63,7 @@ def require_feature(can: Capabilities, possible: bool, feature: str) -> None:
 
 
 def require(can: Capabilities, message: Message) -> None:
-    """Raises UnsupportedFeature for what the engine would lose on the way."""
+    """Raises UnsupportedFeature for an option of the message that the engine does not have."""
     if message.properties.plain and not message.delay:
         return
     require_feature(can, can.delay or not message.delay, "delay")

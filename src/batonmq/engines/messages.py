@@ -1,4 +1,4 @@
-"""A message: a body of bytes, and what is said about it."""
+"""A message as a program sends and receives it: a body of bytes with properties."""
 
 from __future__ import annotations
 
@@ -34,18 +34,19 @@ TRANSIENT_PLAIN = Properties.make(delivery_mode=1)
 
 
 class Message:
-    """A body of bytes, and what its sender says about it. Immutable.
+    """A body of bytes with properties. Immutable.
 
-    What the sender did not say is None. Times are in seconds; ``created_at`` has whole seconds, as the protocol has.
+    A property that the sender did not set is None. Times are in seconds; ``created_at`` is in whole seconds, as in the
+    protocol.
     """
 
     __slots__ = ("body", "delay", "properties")
 
     body: bytes
     properties: Properties
-    """Everything but the body as AMQP 0-9-1 writes it (section 4.2.6.1), which is what is stored and sent."""
+    """Everything but the body, in the form of AMQP 0-9-1 (section 4.2.6.1), as it is stored and sent."""
     delay: float
-    """Seconds after which a message that is sent becomes ready; 0 for one that was received."""
+    """Seconds before a message that is sent becomes ready; 0 in a received message."""
 
     def __init__(
         self,
@@ -64,23 +65,23 @@ class Message:
         created_at: datetime | None = None,
         durable: bool = True,
     ) -> None:
-        """Make a message to be sent. All texts have at most 255 bytes in UTF-8.
+        """Make a message to send. Each text has at most 255 bytes in UTF-8.
 
         ``id``: the application's identifier.
         ``headers``: the application's headers: text, numbers, booleans, bytes, None, and lists and mappings of these.
         ``content_type``: the media type of the body.
         ``correlation_id``: ties a reply to its request.
-        ``reply_to``: the queue where a reply is wanted; ``request`` sets it by itself.
+        ``reply_to``: the queue for the reply; ``request`` sets it by itself.
         ``type``: the application's name for the kind of message.
         ``priority``: 0 to 255, higher first, in queues declared with ``max_priority``.
-        ``ttl``: seconds after which the message expires if nobody took it, 0 or more; None: never.
-        ``delay``: seconds after which the message becomes ready, 0 or more.
-        ``group``: messages of one group are held by one receiver at a time, in their order. It is carried as the header
-        ``x-group``.
-        ``created_at``: when the application made it.
-        ``durable``: does it survive a restart, in a durable queue?
+        ``ttl``: seconds after which the message expires unless a receiver takes it, 0 or more; None: never.
+        ``delay``: seconds before the message becomes ready, 0 or more.
+        ``group``: messages of one group are held by one receiver at a time, in order. 1 to 255 bytes; carried in the
+        header ``x-group``.
+        ``created_at``: when the application made the message; without a time zone it is taken as UTC.
+        ``durable``: the message survives a restart, in a durable queue.
 
-        Raises TypeError for a value of another type than this, and ValueError for one out of its range.
+        Raises TypeError for a value of the wrong type, and ValueError for one out of its range.
         """
         if not isinstance(body, bytes):
             raise TypeError(f"a body is bytes, not {body.__class__.__name__}: encode text, or use send_json")
@@ -149,7 +150,7 @@ class Message:
 
     @property
     def group(self) -> str | None:
-        """The group that it belongs to, as its sender named it: here, or in a client of JMS."""
+        """The message's group, from the header ``x-group`` or, set by JMS clients, ``JMSXGroupID``; None: no group."""
         properties = self.properties
         if not (properties.mentions(b"x-group") or properties.mentions(b"JMSXGroupID")):
             return None
@@ -172,7 +173,7 @@ class Message:
 
     @property
     def reply_to(self) -> str | None:
-        """The queue where a reply is wanted."""
+        """The queue for the reply."""
         return self.properties.reply_to
 
     @property
@@ -187,7 +188,7 @@ class Message:
 
     @property
     def ttl(self) -> float | None:
-        """Seconds to live that it was sent with."""
+        """The time to live that the message was sent with, in seconds; None: no limit."""
         expiration = self.properties.expiration
         return (
             int(expiration) / 1000 if expiration is not None and expiration.isascii() and expiration.isdigit() else None
@@ -195,7 +196,7 @@ class Message:
 
     @property
     def created_at(self) -> datetime | None:
-        """When the application says that it was made, in UTC; None beyond what Python can say, the years 1 to 9999.
+        """When the application made the message, in UTC; None also for a time outside the years 1 to 9999.
 
         ``properties.timestamp`` is the number as it was sent.
         """
@@ -207,12 +208,12 @@ class Message:
 
     @property
     def durable(self) -> bool:
-        """Does it survive a restart, in a durable queue?"""
+        """True if the message survives a restart, in a durable queue."""
         return self.properties.persistent
 
     @property
     def text(self) -> str:
-        """The body as UTF-8. Raises UnicodeDecodeError."""
+        """The body decoded as UTF-8. Raises UnicodeDecodeError."""
         return self.body.decode()
 
     @overload
@@ -220,13 +221,13 @@ class Message:
     @overload
     def json(self, into: builtins.type[T]) -> T: ...
     def json(self, into: builtins.type[T] | None = None) -> T | object:
-        """The body read as JSON.
+        """Decode the body as JSON.
 
-        ``into``: a type to make of it, which checks it: a dataclass, a Struct of msgspec, a model of pydantic,
-        ``dict[str, int]`` and the like. None: plain dicts, lists, texts and numbers.
+        ``into``: the type to return, which validates the body: a dataclass, a msgspec Struct, a pydantic model,
+        ``dict[str, int]`` and the like. None: plain dicts, lists, strings and numbers.
 
-        Raises ValueError: msgspec.DecodeError for what is no JSON, and msgspec.ValidationError for a body that does not
-        fit the type, or a type that no body can be made into.
+        Raises ValueError: msgspec.DecodeError for a body that is not JSON, and msgspec.ValidationError for a body that
+        does not fit the type, or a type that cannot be made from JSON.
         """
         if into is None:
             plain: object = msgspec.json.decode(self.body)
@@ -238,7 +239,7 @@ class Message:
     @overload
     def msgpack(self, into: builtins.type[T]) -> T: ...
     def msgpack(self, into: builtins.type[T] | None = None) -> T | object:
-        """The body read as MessagePack. The argument and the errors are those of ``json``."""
+        """Decode the body as MessagePack. The argument and the errors are those of ``json``."""
         if into is None:
             plain: object = msgspec.msgpack.decode(self.body)
             return plain

@@ -111,10 +111,10 @@ class QueueOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What an engine can do beyond declaring, sending, receiving and settling."""
+    """The features of an engine beyond declaring, sending, receiving and settling. True: the engine has the feature."""
 
     engine: str
-    """Which engine this is: 'embedded', 'amqp'."""
+    """The name of the engine: 'embedded' or 'amqp'."""
     durable: bool
     """Does anything survive a restart?"""
     delay: bool = False
@@ -130,16 +130,16 @@ class Capabilities:
     lease: bool = False
     """``receiver(lease=)``, ``delivery.renew()``."""
     delivery_count: bool = False
-    """Is ``delivery_count`` exact for every queue? Where it is not, 2 may stand for 2 or more."""
+    """Is ``delivery_count`` exact for every queue? If not, 2 may mean 2 or more."""
     max_deliveries: bool = False
     """``declare(max_deliveries=)``."""
     reject_reason: bool = False
     """``reject(reason=)``."""
     transactions: bool = False
-    """``transaction()``: all or nothing, on the disk when it returns."""
+    """``transaction()``: all or nothing, on disk when its block ends."""
     peek: bool = False
     """``peek()``."""
     count: bool = False
     """``count()``."""
     atomic_replay: bool = False
-    """Does ``replay`` move each message in one commit? Where it does not, a crash may leave it in both places."""
+    """Does ``replay`` move each message in one commit? If not, a crash may leave a message in both queues."""

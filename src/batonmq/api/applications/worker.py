@@ -28,13 +28,13 @@ Preparation = TypeVar("Preparation", bound=Callable[[sync_connections.Connection
 
 
 class Worker:
-    """Handlers, each for one queue. ``batonmq run module:name`` sets them to work, or ``run`` does."""
+    """A set of handlers, each for one queue. Start it with ``batonmq run module:name``, or call ``run``."""
 
     def __init__(self, url: str | os.PathLike[str] | None = None, *, drain: float = DRAIN_SECONDS) -> None:
-        """Make a worker without handlers.
+        """Create a worker without handlers.
 
-        ``url``: where the queues live, as for ``batonmq.connect``; ``run`` and the command line may name another one.
-        ``drain``: seconds that handlers have to finish when the worker is told to stop, 0 or more.
+        ``url``: where the queues are, as for ``batonmq.connect``; ``run`` and the command line may override it.
+        ``drain``: seconds that handlers have to finish when the worker is stopped, 0 or more.
 
         Raises ValueError for a URL that names no engine, and for a ``drain`` that is out of range.
         """
@@ -58,18 +58,20 @@ class Worker:
         backoff_max: float = 60.0,
         lease: float | None = None,
     ) -> Callable[[AnyHandler], AnyHandler]:
-        """A decorator: this function is called with each delivery of a queue.
+        """A decorator that has the function called with each delivery of a queue.
 
-        A plain function is called in one of ``concurrency`` threads. An ``async def`` runs as one of as many tasks, and
-        gets a delivery of ``batonmq.aio``.
+        A plain function is called in one of ``concurrency`` threads. An ``async def`` runs in one of ``concurrency``
+        tasks, and gets a delivery of ``batonmq.aio``.
 
         ``concurrency``: how many messages are handled at a time, 1 to 65,535.
-        ``attempts``: the deliveries after which a message is rejected, 1 or more; None: as many as the queue allows.
-        ``backoff``, ``backoff_max``: seconds until the second attempt, doubled with each further one up to the maximum.
-        ``lease``: seconds, 1 or more, after which a message goes to others when this process stops renewing it; None:
-        no lease.
+        ``attempts``: how many deliveries, 1 or more, before a message that keeps failing is rejected; None: as many as
+        the queue allows.
+        ``backoff``, ``backoff_max``: seconds before the second attempt, 0 or more, and the most that it grows to: it
+        doubles with each further attempt.
+        ``lease``: seconds, 1 or more, after which another receiver gets the message if this process stops renewing it;
+        None: no lease.
 
-        Raises ValueError for options out of their range, and for a queue that has a handler already.
+        Raises ValueError for an option out of its range, and for a queue that already has a handler.
         """
         options = WorkerOptions(
             concurrency=concurrency,
@@ -92,7 +94,7 @@ class Worker:
         return register
 
     def on_start(self, function: Preparation) -> Preparation:
-        """A decorator: this function is called with the connection before any handler, to declare queues."""
+        """A decorator that has the function called with the connection before any handler, to declare queues."""
         self._preparations.append(function)
         return function
 
@@ -103,12 +105,12 @@ class Worker:
 
     @property
     def connection(self) -> sync_connections.Connection:
-        """For handlers that send. Raises Closed while the worker does not run."""
+        """The connection, for handlers that send. Raises Closed unless the worker is running."""
         return self._open_connections()[0]
 
     @property
     def aio(self) -> async_connections.Connection:
-        """The same connection for handlers that are ``async def``. Raises Closed while the worker does not run."""
+        """The same connection, for ``async def`` handlers. Raises Closed unless the worker is running."""
         return self._open_connections()[1]
 
     def _open_connections(self) -> tuple[sync_connections.Connection, async_connections.Connection]:
@@ -124,15 +126,17 @@ class Worker:
         drain: float | None = None,
         stop: threading.Event | None = None,
     ) -> None:
-        """Work until SIGTERM, SIGINT or ``stop``; signals are heeded in the main thread only.
+        """Handle messages until SIGTERM, SIGINT or ``stop``. Signals work in the main thread only.
 
-        When it is told to stop it takes no more messages, and gives handlers ``drain`` seconds; what they hold then, or
-        at a second signal, goes back to the queues. ``url``, ``concurrency`` and ``drain`` count more than what the
-        worker and its handlers say.
+        When stopped, the worker takes no more messages and gives its handlers ``drain`` seconds to finish. Messages
+        still held then, or at a second signal, go back to their queues.
 
-        Raises ValueError without a URL or without handlers, RuntimeError when it runs already, as ``batonmq.connect``
-        does when queues are out of reach, and NotFound, ConnectionLost: what ends receiving from one queue ends the
-        worker, after the others have been told to stop.
+        ``url``, ``concurrency``, ``drain``: override those of the worker and its handlers; None: do not.
+        ``stop``: an event that, when set, ends the work as a signal does.
+
+        Raises ValueError without a URL or without handlers, RuntimeError when the worker is already running, the errors
+        of ``batonmq.connect``, and NotFound or ConnectionLost: an error that ends receiving from one queue ends the
+        worker, after the other queues have been told to stop.
         """
         where = self.url if url is None else url
         if where is None:

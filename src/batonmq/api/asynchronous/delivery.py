@@ -18,9 +18,9 @@ __all__ = ["Delivery"]
 class Delivery:
     """A message that a receiver holds. Settle it once, with ``accept``, ``release`` or ``reject``.
 
-    As a context manager it accepts when its block ends, and releases when an exception leaves the block. A message that
-    is not settled goes back to the queue when the receiver is closed, or when its lease is over. A delivery may be
-    settled from another thread than the one that received it.
+    Used as a context manager, it is accepted when the block ends and released when the block raises. An unsettled
+    message goes back to the queue when the receiver is closed or the lease ends. Any thread may settle a delivery, not
+    only the one that received it.
     """
 
     __slots__ = (
@@ -35,16 +35,16 @@ class Delivery:
     )
 
     message: Message
-    """The body, and what its sender said about it."""
+    """The body and its properties."""
     delivery_count: int
-    """How often the message was handed out, this time included.
+    """How often the message was delivered, including this time; 1 or more.
 
-    Exact where ``capabilities.delivery_count`` is True; elsewhere 2 may stand for 2 or more.
+    Exact if ``capabilities.delivery_count`` is True; otherwise 2 may mean 2 or more.
     """
     redelivered: bool
-    """Was it handed out before?"""
+    """True if the message was delivered before."""
     settled: bool
-    """Was it accepted, released or rejected here?"""
+    """True once it was accepted, released or rejected here."""
 
     def __init__(
         self, engine: Engine, subscription: Subscription, incoming: Incoming, lease: float | None = None
@@ -60,28 +60,29 @@ class Delivery:
 
     @property
     def body(self) -> bytes:
-        """The message's body."""
+        """The body of the message."""
         return self.message.body
 
     async def accept(self) -> None:
-        """The message is done: it leaves the queue.
+        """Remove the message from the queue: it has been processed.
 
-        This returns at once. An embedded engine writes it down within 10 ms, and syncs the disk with the next message
-        that is sent: after a crash in between the message comes once more. ``transaction`` waits for the disk.
+        This returns at once. An embedded engine writes the change within 10 ms, and syncs the disk with the next
+        message that is sent; after a crash in between, the message is delivered again. ``transaction`` waits for the
+        disk.
 
-        Raises AlreadySettled, and LeaseLost when the message is not held here any more.
+        Raises AlreadySettled, and LeaseLost when the message is no longer held here.
         """
         self._settle()
         self._subscription.settle(self._incoming, "accept")
 
     async def release(self, *, delay: float | None = None) -> None:
-        """Give the message back: it returns to its place in the queue, marked as redelivered, for whoever asks next.
+        """Return the message to its place in the queue, marked as redelivered, for any receiver.
 
-        ``delay``: seconds until it does, 0 or more; None: at once, or after the retry delay that the queue has. In a
-        queue that was declared with ``max_deliveries`` this counts as one delivery.
+        ``delay``: seconds before it returns, 0 or more; None: at once, or after the queue's retry delay. In a queue
+        declared with ``max_deliveries``, this counts as one delivery.
 
-        Raises AlreadySettled, LeaseLost when the message is not held here any more, and UnsupportedFeature for a delay
-        that the engine cannot keep.
+        Raises AlreadySettled, LeaseLost when the message is no longer held here, and UnsupportedFeature for a delay if
+        the engine has none.
         """
         if delay is not None:
             check_seconds("delay", delay)
@@ -90,12 +91,12 @@ class Delivery:
         self._subscription.settle(self._incoming, "release", delay=delay)
 
     async def reject(self, *, reason: str = "") -> None:
-        """Give the message up: it goes to the dead letters of the queue, or is dropped if there are none.
+        """Send the message to the queue's dead letters, or drop it if there are none.
 
-        ``reason``: a text that the dead letter carries as the header ``x-reject-reason``; empty: no header.
+        ``reason``: text that the dead letter carries in the header ``x-reject-reason``; empty: no header.
 
-        Raises AlreadySettled, LeaseLost when the message is not held here any more, and UnsupportedFeature for a reason
-        that the engine cannot pass on.
+        Raises AlreadySettled, LeaseLost when the message is no longer held here, and UnsupportedFeature for a reason if
+        the engine cannot pass it on.
         """
         if check_text("reason", reason, None):
             require_feature(self._engine.capabilities, self._engine.capabilities.reject_reason, "reject with a reason")
@@ -103,10 +104,12 @@ class Delivery:
         self._subscription.settle(self._incoming, "reject", reason)
 
     async def renew(self, seconds: float | None = None) -> None:
-        """Hold the message for so many seconds from now on; None: for the length of the receiver's lease.
+        """Extend the lease: the message is held for that long from now.
 
-        Raises LeaseLost when the message is not held here any more, AlreadySettled, UnsupportedFeature, and ValueError
-        when neither names a time.
+        ``seconds``: 0 or more; None: the length of the receiver's lease.
+
+        Raises LeaseLost when the message is no longer held here, AlreadySettled, UnsupportedFeature if the engine has
+        no leases, and ValueError when ``seconds`` is None and the receiver has no lease.
         """
         can = self._engine.capabilities
         require_feature(can, can.lease, "renew")

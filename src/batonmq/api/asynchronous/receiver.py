@@ -17,10 +17,10 @@ __all__ = ["Receiver"]
 
 
 class Receiver:
-    """Takes messages from one queue: iterate over it, or call ``receive``.
+    """Receives messages from one queue: iterate over it, or call ``receive``.
 
-    Close it, or use it as a context manager: then the messages that it holds go back to the queue. It subscribes when
-    the context is entered, or when it is first asked for a message.
+    Close it, or use it as a context manager: the messages that it holds then go back to the queue. It subscribes when
+    the context is entered, or when a message is first asked for.
     """
 
     def __init__(
@@ -42,11 +42,13 @@ class Receiver:
         self._is_closed = False
 
     async def receive(self, max: int = 1, wait: float | None = None) -> list[Delivery]:  # noqa: A002
-        """Messages, as soon as there is one: ``max`` at most (1 or more), and never more unsettled than ``prefetch``.
+        """Return messages as soon as there is at least one.
 
-        ``wait``: seconds after which an empty list is returned; 0: only look, None: wait for ever.
+        ``max``: the most messages to return, 1 or more. The receiver never holds more unsettled messages than
+        ``prefetch``.
+        ``wait``: seconds after which an empty list is returned; 0: do not wait; None: wait for ever.
 
-        Raises NotFound when there is no such queue or it was deleted, AccessRefused, ConnectionLost, and Closed.
+        Raises NotFound when the queue does not exist or was deleted, AccessRefused, ConnectionLost, and Closed.
         """
         check_number("max", max, 1)
         if wait is not None:
@@ -77,7 +79,7 @@ class Receiver:
         return self._subscription
 
     async def close(self) -> None:
-        """Give back the messages that are unsettled. A second call does nothing."""
+        """Return the unsettled messages to the queue and unsubscribe. A second call does nothing."""
         self._is_closed = True
         subscription, self._subscription = self._subscription, None
         if subscription is not None:

@@ -17,21 +17,23 @@ __all__ = ["Opening", "connect", "connect_async"]
 
 
 def connect(url: str | os.PathLike[str]) -> synchronous.Connection:
-    """Connect to queues, wherever they live.
+    """Connect to the queues at a URL.
 
-    ``"orders.db"``, ``"file:///var/lib/shop/orders.db"``: in that file, inside this process or the one of this machine
-    that has opened it first; made if it is not there.
-    ``"memory:"``: in memory, gone with the connection; ``"memory:name"`` is shared by all that connect to it in this
-    process. ``"amqp://user:password@host:5672/vhost"``, ``"amqps://..."``: in a broker that speaks AMQP 0-9-1.
+    ``"orders.db"``, ``"file:///var/lib/shop/orders.db"``: queues in that file, which is created if it does not exist.
+    They run in the first process of this machine to open the file; later ones share it.
+    ``"memory:"``: queues in memory, gone with the connection. ``"memory:name"`` is shared by all connections to that
+    name in this process.
+    ``"amqp://user:password@host:5672/vhost"``, ``"amqps://..."``: queues in a broker that speaks AMQP 0-9-1.
 
-    Raises ValueError for a URL that names no engine, StoreError when a file cannot be used (StoreCorrupt when it is
-    none of ours), ConnectionLost when a broker cannot be reached, AccessRefused when it refuses the log-in.
+    Raises ValueError for a URL that names no engine, StoreError when the file cannot be used (StoreCorrupt when it is
+    damaged or not BatonMQ's), ConnectionLost when the broker cannot be reached, and AccessRefused when it refuses the
+    login.
     """
     return synchronous.Connection(open_engine(parse_url(url)))
 
 
 def open_engine(target: Target) -> Engine:
-    """The engine of a URL. Raises as ``connect`` does."""
+    """Open the engine of a URL. Raises the same errors as ``connect``."""
     if target.engine == "amqp":
         # Its library is read only by those who need it.
         from batonmq.engines.amqp.engine import AmqpEngine
@@ -68,8 +70,8 @@ class Opening:
 
 
 def connect_async(url: str | os.PathLike[str]) -> Opening:
-    """Connect to queues, wherever they live: ``async with connect(url) as mq``, or ``mq = await connect(url)``.
+    """Connect to the queues at a URL: ``async with connect(url) as mq``, or ``mq = await connect(url)``.
 
-    The URLs, and the errors, are those of ``batonmq.connect``: ValueError comes at once, the others when it is awaited.
+    URLs and errors are those of ``batonmq.connect``. ValueError is raised at once, the others when awaited.
     """
     return Opening(url)

@@ -1,5 +1,5 @@
 # Generated from api/connections/asynchronous.py by scripts/unasync.py: change that file instead.
-"""A connection to queues, as ``connect`` returns it."""
+"""The connection that ``connect`` returns."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ MOVE_SLICE = 1_000
 
 
 class Connection:
-    """Queues, wherever the URL says that they live. Use it as a context manager, or close it.
+    """A connection to the queues at a URL. Use it as a context manager, or call ``close``.
 
-    All methods raise TypeError for an argument of the wrong type and ValueError for one out of its range, Closed once
-    the connection is closed, and ConnectionLost when the engine is out of reach. Several threads, or tasks, may use one
-    connection.
+    All methods raise TypeError for an argument of the wrong type, ValueError for one out of its range, Closed once the
+    connection is closed, and ConnectionLost when the engine cannot be reached. Several threads, or tasks, may share one
+    connection. All times are in seconds.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -40,14 +40,14 @@ class Connection:
 
     @property
     def capabilities(self) -> Capabilities:
-        """The features of this engine. Asking for any other raises UnsupportedFeature before anything is sent."""
+        """The features of this engine. Using any other raises UnsupportedFeature before anything is sent."""
         return self._engine.capabilities
 
     @property
     def native(self) -> object:
-        """The library below, for features that only it has: the broker when it is embedded, or pika's connection.
+        """The underlying object, for features that only it has: the embedded broker, or pika's connection.
 
-        Raises UnsupportedFeature while another process has the file.
+        Raises UnsupportedFeature while another process owns the file.
         """
         return self._engine.native
 
@@ -68,21 +68,23 @@ class Connection:
         expires: float | None = None,
         single_consumer: bool = False,
     ) -> None:
-        """Make a queue. If it exists with the same options it stays as it is.
+        """Create a queue. If it exists with the same options, nothing changes.
 
         ``durable``: the queue, and the durable messages in it, survive a restart.
-        ``max_deliveries``: how often a message is handed out, 1 or more, before it is given up; None: no limit.
-        ``dead_letter``: the queue that takes messages that were given up, rejected, pushed out or have expired. It is
-        declared as well. None: such messages are dropped.
+        ``max_deliveries``: how often a message may be delivered, 1 or more, before it becomes a dead letter; None: no
+        limit.
+        ``dead_letter``: the queue that receives messages that were rejected, dropped because the queue was full,
+        delivered too often, or have expired. It is created too. None: such messages are discarded.
         ``ttl``: seconds after which a message expires, 0 or more; None: never.
-        ``max_length``, ``max_bytes``: how many messages, and bytes of bodies, may be ready; None: no limit.
-        ``overflow``: what gives way when the queue is full: ``"drop-oldest"`` the message that has waited longest,
-        ``"refuse"`` the new one, whose sender gets ResourceError.
-        ``max_priority``: the highest priority that counts, 1 to 255; 0: first in, first out.
-        ``expires``: seconds without use after which the queue is deleted; None: never.
-        ``single_consumer``: one receiver is served at a time, the next one when it closes.
+        ``max_length``, ``max_bytes``: how many messages, and bytes of bodies, may be ready, 0 or more; None: no limit.
+        ``overflow``: what happens when the queue is full. ``"drop-oldest"`` drops the message that has waited longest;
+        ``"refuse"`` refuses the new one, and its sender gets ResourceError.
+        ``max_priority``: the highest priority, 1 to 255; 0: the queue ignores priorities.
+        ``expires``: seconds without use after which the queue is deleted, 0 or more; None: never.
+        ``single_consumer``: only one receiver gets messages at a time; when it closes, the next one takes over.
 
-        Raises PreconditionFailed when the queue exists with other options, and UnsupportedFeature.
+        Raises PreconditionFailed when the queue exists with other options, and UnsupportedFeature for an option that
+        the engine does not have.
         """
         check_queue(queue)
         options = QueueOptions(
@@ -109,26 +111,26 @@ class Connection:
             raise PreconditionFailed(otherwise_declared(queue, str(error))) from None
 
     def delete(self, queue: str) -> None:
-        """Delete a queue and all messages in it. If there is no such queue nothing happens.
+        """Delete a queue and all messages in it. If the queue does not exist, nothing happens.
 
-        Raises ResourceLocked when the queue belongs to another connection alone, and AccessRefused.
+        Raises ResourceLocked when the queue is exclusive to another connection, and AccessRefused.
         """
         check_queue(queue)
         self._engine.delete(queue).get()
 
     def count(self, queue: str) -> int:
-        """How many messages are ready: neither delayed nor held by a receiver.
+        """Return the number of ready messages: those neither delayed nor held by a receiver.
 
-        Raises NotFound, and UnsupportedFeature.
+        Raises NotFound when the queue does not exist, and UnsupportedFeature.
         """
         check_queue(queue)
         require_feature(self.capabilities, self.capabilities.count, "count")
         return self._engine.count(queue).get()
 
     def peek(self, queue: str, max: int = 1) -> list[Message]:  # noqa: A002
-        """The first ready messages, ``max`` at most (1 or more). They stay where they are, for receivers to take.
+        """Return the first ready messages, at most ``max`` (1 or more). They stay in the queue.
 
-        Raises NotFound, UnsupportedFeature, and StoreError when the file cannot be read.
+        Raises NotFound when the queue does not exist, UnsupportedFeature, and StoreError when the file cannot be read.
         """
         check_queue(queue)
         check_number("max", max, 1)
@@ -137,23 +139,23 @@ class Connection:
         return future.get()
 
     def purge(self, queue: str) -> int:
-        """Drop all ready messages; returns how many there were. Delayed messages and those that are held stay.
+        """Drop all ready messages and return their number. Delayed messages, and those held by receivers, stay.
 
-        Raises NotFound.
+        Raises NotFound when the queue does not exist.
         """
         check_queue(queue)
         future = self._engine.purge(queue)
         return future.get()
 
     def replay(self, source: str, target: str, max: int | None = None) -> int:  # noqa: A002
-        """Move ready messages from one queue to another, the oldest first; returns how many were moved.
+        """Move ready messages from one queue to another, oldest first, and return how many were moved.
 
-        For dead letters that are to be tried again: they begin anew, without the headers that record their death.
-        ``max``: how many are moved at most, 0 or more; None: as many as are ready now. A crash leaves each message in
-        one of the two queues, or in both where ``capabilities.atomic_replay`` is False.
+        Use it to retry dead letters: each starts over, without the headers that record its death.
+        ``max``: the most messages to move, 0 or more; None: as many as are ready now. After a crash, each message is in
+        one of the two queues; if ``capabilities.atomic_replay`` is False, it may be in both.
 
-        Raises NotFound, ValueError when both are the same queue, and ResourceError when ``target`` is full: the
-        messages that were moved before stay there.
+        Raises NotFound when either queue does not exist, ValueError when both are the same queue, and ResourceError
+        when ``target`` is full: the messages moved so far stay there.
         """
         check_queue(source, "source")
         check_queue(target, "target")
@@ -174,31 +176,39 @@ class Connection:
     # ------------------------------------------------------------------ sending
 
     def send(self, queue: str, body: bytes | Message, **options: Unpack[SendOptions]) -> None:
-        """Send a message, and return when it is safe: a durable one in a durable queue is on the disk.
+        """Send a message, and return once it is safe: a durable message in a durable queue is then on disk.
 
-        ``body``: bytes, or a ``Message``, which has the options in it already. The options are those of ``Message``:
+        ``body``: bytes, or a ``Message``, which already contains the options. The options are those of ``Message``:
         ``id``, ``headers``, ``content_type``, ``correlation_id``, ``reply_to``, ``type``, ``priority``, ``ttl``,
         ``delay``, ``group``, ``created_at`` and ``durable``.
 
-        Raises NotFound when there is no such queue, ResourceError when it is full and refuses, StoreError when the disk
-        cannot take the message, UnsupportedFeature for an option that the engine would lose, and ConnectionLost when it
-        cannot be known whether the message arrived.
+        Raises NotFound when the queue does not exist, ResourceError when it is full and refuses messages, StoreError
+        when the disk cannot take the message, UnsupportedFeature for an option that the engine does not have, and
+        ConnectionLost when the message may or may not have arrived.
         """
         self._send(queue, [as_message(body, options)])
 
     def send_many(self, queue: str, messages: Iterable[bytes | Message]) -> None:
-        """Send messages in one commit, and return when all are safe. Raises as ``send`` does."""
+        """Send several messages in one commit, and return once all are safe. Raises the same errors as ``send``."""
         batch = [one if isinstance(one, Message) else Message(one) for one in messages]
         if batch:
             self._send(queue, batch)
 
     def send_json(self, queue: str, value: object, **options: Unpack[SendOptions]) -> None:
-        """Send a value as JSON: ``delivery.message.json()`` reads it. Raises TypeError, and as ``send`` does."""
+        """Send a value as JSON; ``delivery.message.json()`` decodes it.
+
+        The options are those of ``send``. Raises TypeError for a value that JSON cannot represent, and the errors of
+        ``send``.
+        """
         options.setdefault("content_type", "application/json")
         self._send(queue, [Message(encode_json(value), **options)])
 
     def send_msgpack(self, queue: str, value: object, **options: Unpack[SendOptions]) -> None:
-        """Send a value as MessagePack: ``delivery.message.msgpack()`` reads it. Raises as ``send_json`` does."""
+        """Send a value as MessagePack; ``delivery.message.msgpack()`` decodes it.
+
+        The options are those of ``send``. Raises TypeError for a value that MessagePack cannot represent, and the
+        errors of ``send``.
+        """
         options.setdefault("content_type", "application/msgpack")
         self._send(queue, [Message(encode_msgpack(value), **options)])
 
@@ -213,23 +223,24 @@ class Connection:
     def receiver(
         self, queue: str, *, prefetch: int = DEFAULT_PREFETCH, wait: float | None = None, lease: float | None = None
     ) -> Receiver:
-        """Take messages from a queue: iterate over the receiver, or call its ``receive``.
+        """Return a receiver for a queue: iterate over it, or call its ``receive``.
 
-        ``prefetch``: how many messages it may hold unsettled, 1 or more.
+        ``prefetch``: how many unsettled messages it may hold, 1 or more.
         ``wait``: seconds without a message after which iteration ends, 0 or more; None: it never ends.
-        ``lease``: seconds for which a message is held, 0.1 or more. One that is neither settled nor renewed
-        (``delivery.renew``) by then goes back to its place in the queue. None: a message is held until it is settled,
-        or until the connection is gone.
+        ``lease``: seconds for which a message is held, 0.1 or more. A message that is neither settled nor renewed
+        (``delivery.renew``) in that time goes back to its place in the queue. None: a message is held until it is
+        settled, or until the connection is lost.
 
-        Raises UnsupportedFeature for a lease that the engine cannot keep. It subscribes later: NotFound comes then.
+        Raises UnsupportedFeature for a lease if the engine has none. The receiver subscribes later, when its context is
+        entered or a message is first asked for; only then does a queue that does not exist raise NotFound.
         """
         return Receiver(self._engine, queue, prefetch, wait, lease)
 
     def transaction(self) -> Transaction:
-        """Send and accept several messages at once: all or nothing, and on the disk when the block ends.
+        """Send and accept several messages at once: all or nothing, and on disk when the block ends.
 
-        Raises UnsupportedFeature. The end of the block raises AlreadySettled, LeaseLost, NotFound, ResourceError and
-        StoreError: then nothing was sent, and the deliveries are still held.
+        Raises UnsupportedFeature if the engine has no transactions. The end of the block may raise AlreadySettled,
+        LeaseLost, NotFound, ResourceError or StoreError: then nothing was sent, and the deliveries are still held.
         """
         require_feature(self.capabilities, self.capabilities.transactions, "transactions")
         return Transaction(self._engine)
@@ -249,20 +260,23 @@ class Connection:
     ) -> None:
         """Call a handler for each message of a queue, until SIGTERM, SIGINT or ``stop``.
 
-        The message is accepted when the handler returns. When the handler raises, the error is logged and the message
-        comes again later. Until then it waits in its queue or, where the engine cannot do that
-        (``capabilities.release_delay``), in this process.
+        The message is accepted when the handler returns. If the handler raises, the error is logged and the message is
+        delivered again later. Until then it waits in its queue, or in this process if
+        ``capabilities.release_delay`` is False.
 
         ``concurrency``: how many messages are handled at a time, 1 to 65,535.
-        ``attempts``: the deliveries after which a message is rejected, to the dead letters, 1 or more; None: as many as
-        the queue allows.
-        ``backoff``, ``backoff_max``: seconds until the second attempt, doubled with each further one up to the maximum.
-        ``lease``: seconds, 1 or more. A message is renewed while its handler works on it; if this process does not get
-        to do so for that long, the message goes to others. None: no lease.
-        ``drain``: seconds that handlers have to finish after the signal. Then what they hold goes back to the queue.
-        ``stop``: ends the work when it is set, as a signal does. Signals are heeded in the main thread only.
+        ``attempts``: how many deliveries, 1 or more, before a message that keeps failing is rejected to the dead
+        letters; None: as many as the queue allows.
+        ``backoff``, ``backoff_max``: seconds before the second attempt, 0 or more, and the most that it grows to: it
+        doubles with each further attempt.
+        ``lease``: seconds, 1 or more. The lease is renewed while the handler works; if this process fails to renew it
+        for that long, another receiver gets the message. None: no lease.
+        ``drain``: seconds, 0 or more, that handlers have to finish after a signal. Messages still held then go back to
+        the queue.
+        ``stop``: an event that, when set, ends the work as a signal does. Signals work in the main thread only.
 
-        Raises NotFound and ConnectionLost: whatever ends receiving ends the worker.
+        Raises NotFound when the queue does not exist or is deleted, and ConnectionLost: an error that ends receiving
+        ends the worker.
         """
         options = WorkerOptions(
             concurrency=concurrency,
@@ -285,11 +299,11 @@ class Connection:
         timeout: float | None = 30.0,
         **options: Unpack[SendOptions],
     ) -> Message:
-        """Send a message and return the reply, which comes straight here, through no queue.
+        """Send a message and return the reply, which comes straight to this connection, without a queue.
 
-        ``timeout``: seconds to wait for it, 0 or more; None: for ever. The options are those of ``send``.
+        ``timeout``: seconds to wait for the reply, 0 or more; None: for ever. The options are those of ``send``.
 
-        Raises TimeoutError when no reply came in time, and as ``send`` does.
+        Raises TimeoutError when no reply arrives in time, and the errors of ``send``.
         """
         check_queue(queue)
         if timeout is not None:
@@ -305,10 +319,11 @@ class Connection:
         return future.result()
 
     def reply(self, request: Delivery | Message, body: bytes | Message, **options: Unpack[SendOptions]) -> None:
-        """Answer a message that was sent with ``request`` or with ``reply_to``; carries its correlation id.
+        """Answer a message that was sent with ``request`` or with ``reply_to``. The reply carries its correlation id.
 
-        Nothing happens when nobody waits for it any more. The options are those of ``send``. Raises ValueError when the
-        message asks for no reply.
+        If nobody waits for the reply any more, nothing happens. The options are those of ``send``.
+
+        Raises ValueError when the message has no ``reply_to``.
         """
         asked = request if isinstance(request, Message) else request.message
         if asked.reply_to is None:
@@ -322,9 +337,9 @@ class Connection:
     # ------------------------------------------------------------------ the end
 
     def close(self) -> None:
-        """Close all receivers, which gives back the messages that they hold, and disconnect.
+        """Close all receivers and disconnect. Messages that receivers hold go back to their queues.
 
-        A second call does nothing. Raises StoreError when what was done last could not be written.
+        A second call does nothing. Raises StoreError when the last changes could not be written.
         """
         self._engine.close()
 

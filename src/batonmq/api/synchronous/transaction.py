@@ -16,10 +16,11 @@ __all__ = ["Transaction"]
 
 
 class Transaction:
-    """A context manager: nothing happens before its block ends, and nothing at all when an exception leaves the block.
+    """A context manager. Everything happens when its block ends, or nothing at all if the block raises.
 
-    The end of the block raises AlreadySettled, LeaseLost when a message is not held any more, NotFound, ResourceError
-    when a queue is full, and StoreError. Then nothing was sent, and the deliveries are still held.
+    The end of the block raises AlreadySettled, LeaseLost when a message is no longer held, NotFound when a queue does
+    not exist, ResourceError when a queue is full, and StoreError. Then nothing was sent, and the deliveries are still
+    held.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -28,14 +29,14 @@ class Transaction:
         self._accepts: list[Delivery] = []
 
     def send(self, queue: str, body: bytes | Message, **options: Unpack[SendOptions]) -> None:
-        """Send this when the block ends. The arguments and errors are those of ``Connection.send``."""
+        """Send a message when the block ends. The arguments and errors are those of ``Connection.send``."""
         check_queue(queue)
         message = as_message(body, options)
         require(self._engine.capabilities, message)
         self._sends.append((queue, message))
 
     def accept(self, delivery: Delivery) -> None:
-        """Accept this delivery when the block ends."""
+        """Accept the delivery when the block ends."""
         self._accepts.append(delivery)
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""How a worker goes on with a message whose handler has failed, and when it stops."""
+"""The options of a worker: concurrency, attempts, backoff, lease, and time to finish."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ DRAIN_SECONDS = 25.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerOptions:
-    """Times in seconds."""
+    """The options of a worker. Times are in seconds. Raises TypeError, or ValueError for a value out of its range."""
 
     concurrency: int = 1
-    """How many messages are worked on at once."""
+    """How many messages are handled at a time: 1 to CONCURRENCY_MAX."""
     attempts: int | None = None
-    """After so many deliveries a message whose handler fails is rejected, to the dead letters; None: never."""
+    """How many deliveries before a failing message is rejected to the dead letters, 1 or more; None: no limit."""
     backoff: float = 1.0
-    """How long a failed message waits before it comes again; doubled with each delivery."""
+    """How long a failed message waits before it is delivered again, 0 or more; doubled with each delivery."""
     backoff_max: float = 60.0
-    """The longest of these pauses."""
+    """The longest such wait, 0 or more."""
     lease: float | None = None
-    """Messages are taken for so long, and renewed while their handlers are at work; None: for as long as it takes."""
+    """The lease of a message, WORKER_LEASE_MIN or more, renewed while its handler works; None: no lease."""
     drain: float = DRAIN_SECONDS
-    """How long handlers may go on when the worker is told to stop; what they hold then is released."""
+    """How long handlers may go on when the worker is stopped, 0 or more; messages still held then are released."""
 
     def __post_init__(self) -> None:
         check_number("concurrency", self.concurrency, 1, CONCURRENCY_MAX)

@@ -224,3 +224,20 @@ def test_a_limit_that_is_set_later_holds_for_consumers_that_are_there(ch: Channe
     ch.qos(0, globally=True)
     ch.messages(3)
     ch.ack(held.tag)
+
+
+def test_a_consumer_of_replies_is_no_part_of_the_line(ch: Channel, name: str) -> None:
+    ch.queue(name, exclusive=True)
+    ch.qos(1, globally=True)
+    ch.consume("amq.rabbitmq.reply-to", no_ack=True)
+    ch.consume(name)
+    # More than waits to be written at once: when it has gone, all consumers of the channel may have room again.
+    large = b"x" * 600_000
+    for body in (large, b"second", b"third"):
+        ch.publish(name, body)
+    ch.barrier()
+    for body in (large, b"second", b"third"):
+        held = ch.message()
+        assert held.body == body
+        ch.barrier()
+        ch.ack(held.tag)

@@ -187,6 +187,9 @@ class ReplyConsumer(AmqpConsumer):
     def offer(self) -> None:
         """Replies do not wait."""
 
+    def passed_over(self) -> None:
+        """Nor does it for them: there is no queue that could be asked when the channel has room again."""
+
     def stop(self) -> None:
         """No reply comes to it any more."""
         super().stop()

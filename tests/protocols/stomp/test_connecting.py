@@ -167,6 +167,15 @@ def test_c6_what_an_unknown_client_may_send_is_limited(driven: Driven) -> None:
     assert client.has_ended()
 
 
+def test_c6_more_than_that_is_not_looked_at_where_the_connection_goes_on(driven: Driven) -> None:
+    client = Client(driven, replace(settings("rabbitmq"), max_before_login=1_000))
+    refused(client.feed(b"SEND\ncontent-length:9000\n\n" + 1_000 * b"x"), "Frame too large")
+    assert not client.has_ended()
+    for _ in range(20):
+        refused(client.feed(1_000 * b"x"), "Frame too large")
+    refused([client.login()], "Frame too large")
+
+
 def test_c6_who_says_nothing_is_let_go(client: Client) -> None:
     ends = []
     for seconds in (9.75, 0.25):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from batonmq.protocols.stomp.parser import Event, FrameParser
     from batonmq.protocols.stomp.settings import StompSettings
 
-__all__ = ["ENDING", "OPEN", "Connection"]
+__all__ = ["Connection"]
 
 AWAIT_CONNECT: Final = 0
 AUTHENTICATING: Final = 1
@@ -74,12 +74,15 @@ class Connection:
 
     # ------------------------------------------------------------------ frames
 
-    def count_before_log_in(self, octets: int) -> None:
-        """So many came before the client has logged in, which may send a certain number of them at most."""
-        self._received += octets
-        most = self._settings.max_before_login
-        if self._received > most:
-            self.fail(StompFailure("Frame too large", f"more than {most} octets before the log-in"))
+    def may_send(self, octets: int) -> bool:
+        """Is so much to be looked at? Before the log-in there is a most; a client that sends more is told."""
+        if self.state < OPEN:
+            self._received += octets
+            most = self._settings.max_before_login
+            if self._received > most:
+                self.fail(StompFailure("Frame too large", f"more than {most} octets before the log-in"))
+                return False
+        return self.state < ENDING
 
     # ------------------------------------------------------------------ the log-in
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from batonmq.errors import BrokerError, StoreError
 from batonmq.protocols.sessions.link import Link
 from batonmq.protocols.sessions.session import Session
-from batonmq.protocols.stomp.connection import ENDING, OPEN, Connection
+from batonmq.protocols.stomp.connection import Connection
 from batonmq.protocols.stomp.failures import StompFailure, as_failure
 from batonmq.protocols.stomp.parser import ERROR, Event, FrameParser
 from batonmq.protocols.stomp.settings import StompSettings
@@ -42,10 +42,7 @@ class StompRequests:
 
     def parse(self, data: bytes) -> list[Event]:
         """Bytes from the client, in any pieces: what they complete."""
-        connection = self._connection
-        if connection.state < OPEN:
-            connection.count_before_log_in(len(data))
-        return self._parser.feed(data) if connection.state < ENDING else []
+        return self._parser.feed(data) if self._connection.may_send(len(data)) else []
 
     def take(self, events: list[Event], at: int) -> int:
         """Do what the frame at that place asks for, or a run of SENDs from there on; tells where the next frame is.

@@ -60,14 +60,14 @@ __all__ = [
 ]
 
 NAME_MAX = 255
-"""Octets of a short string, which is what names and keys are (AMQP 0-9-1 section 4.2.5.3)."""
+"""The most octets of a short string, the type of names and keys (AMQP 0-9-1 section 4.2.5.3)."""
 
 MAX_DEPTH = 64
-"""How deep tables and arrays may be nested in one another."""
+"""How deep tables and arrays may be nested."""
 
 
 class FieldError(ValueError):
-    """A field table, a property or a field breaks its format, or a value cannot be put into it."""
+    """A field table, a property or a field is malformed, or cannot hold a value."""
 
 
 class SignedByte(int):
@@ -165,9 +165,10 @@ _FIXED: dict[int, tuple[struct.Struct, type[int | float]]] = {
 
 
 def decode_table(data: bytes, offset: int, end: int) -> tuple[dict[str, FieldValue], int]:
-    """Decode the table whose four octets of length stand at ``offset``; it must end at or before ``end``.
+    """Decode the table whose length (four octets) is at ``offset``; the table must end at or before ``end``.
 
-    Returns the table and the offset behind it. Of a key that occurs twice the last value stays. Raises FieldError.
+    Returns the table and the offset after it. If a key occurs twice, the last value wins. Raises FieldError for a
+    malformed table.
     """
     try:
         return _table(data, offset, end, 0)
@@ -264,9 +265,9 @@ def _value(data: bytes, offset: int, end: int, depth: int) -> tuple[FieldValue, 
 
 
 def encode_table(table: Mapping[str, FieldValue]) -> bytes:
-    """Encode a table, its four octets of length first.
+    """Encode a table, with its length (four octets) first.
 
-    A plain int becomes type I, or l where it needs more than 32 bits; a datetime becomes T, taken as UTC where it names
+    A plain int becomes type I, or l if it needs more than 32 bits. A datetime becomes T, and is taken as UTC if it has
     no time zone. Raises FieldError for a key above 255 octets, a number out of range, a value of another type, and more
     than MAX_DEPTH levels.
     """
@@ -274,10 +275,10 @@ def encode_table(table: Mapping[str, FieldValue]) -> bytes:
 
 
 def encode_name(value: str) -> bytes:
-    """UTF-8; names that came as other bytes, and were decoded with surrogateescape, are those bytes again.
+    """Encode a name as UTF-8. A name decoded from other bytes with surrogateescape becomes those bytes again.
 
-    RabbitMQ takes names as plain bytes, so short strings that are not UTF-8 must come back as they went. A name may
-    become the value of a header too, as in x-death. Raises FieldError.
+    RabbitMQ takes names as plain bytes, so short strings that are not UTF-8 must come back unchanged. A name may also
+    become the value of a header, as in x-death. Raises FieldError for text that is not Unicode.
     """
     try:
         return value.encode(errors="surrogateescape")

@@ -1,4 +1,4 @@
-"""The one value that travels through every layer: a message, and its place in a queue."""
+"""The value that travels through every layer: a message, and its place in a queue."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ HELD = 1
 GONE = 2
 """Settled, expired or purged; what still refers to it skips it."""
 DELAYED = 3
-"""Waiting for its time, and not ready before."""
+"""Waiting until it is due; not ready before."""
 
 
 class Message:
-    """What a producer published: where to, its properties and its body.
+    """A published message: its address, its properties and its body.
 
-    The body is ``payload[start:start + size]``. A protocol may leave the bytes around it as they came, so that they
-    can go out again untouched: ``framing`` is then an object of that protocol's, which alone knows what it means. None
-    says that the payload is the bare body; to every other protocol the two are the same.
+    The body is ``payload[start:start + size]``, in bytes. A protocol may keep the frame around the body as it came, so
+    that it can go out again untouched: ``framing`` is then an object that only this protocol understands. None means
+    that the payload is the bare body. To every other protocol the two are the same.
     """
 
     __slots__ = ("exchange", "framing", "payload", "properties", "routing_key", "shared_id", "size", "start")
 
     is_dead_letter: ClassVar[bool] = False
-    """Is the record of deaths in its headers the broker's own? Whatever else is there, a client has written."""
+    """True if the broker itself wrote the death headers. In any other message a client wrote them."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Message:
         self.shared_id = 0
 
     def share_as(self, shared_id: int) -> None:
-        """Several queues of the store share its body, under that number."""
+        """Note that several queues of the store share the body, under that number."""
         self.shared_id = shared_id
 
     @property
@@ -80,7 +80,7 @@ class Message:
 
 
 class DeadLetter(Message):
-    """A message that the broker has dead-lettered: the headers x-death and the like are its own record."""
+    """A message that the broker has dead-lettered: its death headers (x-death and the like) are the broker's own."""
 
     __slots__ = ()
 
@@ -88,10 +88,10 @@ class DeadLetter(Message):
 
 
 class Settlement(ABC):
-    """Who settles a queued message: the queue that has handed it out, or nobody any more.
+    """The party through which a queued message is settled: usually the queue that delivered it.
 
-    Whoever holds a message settles it through ``queued.settlement``, with exactly one of ``accept``, ``release`` and
-    ``reject``, and knows no more of where it came from.
+    The holder of a message settles it through ``queued.settlement``, with exactly one of ``accept``, ``release`` and
+    ``reject``. It need not know more about where the message came from.
     """
 
     __slots__ = ()
@@ -101,43 +101,44 @@ class Settlement(ABC):
 
     @abstractmethod
     def accept(self, queued: QueuedMessage) -> None:
-        """The message is done with."""
+        """The message was processed: it leaves the queue."""
 
     @abstractmethod
     def accept_all(self, held: list[QueuedMessage]) -> None:
-        """The same for several, for half of what it takes one by one. All of them are of this queue."""
+        """Accept several messages of this queue, for half of what it costs one by one."""
 
     @abstractmethod
     def release(self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True) -> None:
-        """Back to their old places, marked as redelivered; the list is in the order in which they were handed out.
+        """Return messages of this queue to their old places, marked as redelivered.
 
-        All of them are of this queue. ``delay``: milliseconds until they are ready again; None: as the queue's settings
-        say. ``failed``: False where they were merely returned, which makes a difference to delayed retries.
+        ``held``: the messages, in the order of their delivery.
+        ``delay``: milliseconds until they are ready again, 0 or more; None: as the queue's settings say.
+        ``failed``: False if they were merely returned, which matters for delayed retries.
         """
 
     @abstractmethod
     def reject(self, queued: QueuedMessage, reason: str = "") -> None:
-        """Nobody wants the message: to the dead letters, with the reason in a header, or away."""
+        """Dead-letter the message, with the reason in a header, or drop it if the queue has no dead letters."""
 
     @abstractmethod
     def unsettle(self, queued: QueuedMessage) -> None:
-        """The store could not keep the settlement of an accepted message: it is held again."""
+        """The store could not keep the settlement of an accepted message: the message is held again."""
 
     @abstractmethod
     def renew(self, queued: QueuedMessage, seconds: float) -> bool:
-        """Give a held message so many seconds from now on, if it has a deadline; False: it is not held any more."""
+        """Move the deadline of a held message, if it has one, to that many seconds from now; False: it is not held."""
 
     @abstractmethod
     def lost(self, queued: QueuedMessage) -> None:
-        """The store could not keep the message, and its producer is told so: it leaves the queue."""
+        """The store could not keep the message, and its producer is told so: the message leaves the queue."""
 
     @abstractmethod
     def touch(self) -> None:
-        """Have the queue look whether it can hand out anything."""
+        """Ask the queue to check whether it can dispatch anything."""
 
 
 class Holder(ABC):
-    """Who holds messages that are not settled: a consumer."""
+    """The holder of unsettled messages: a consumer."""
 
     __slots__ = ()
 
@@ -147,10 +148,10 @@ class Holder(ABC):
 
 
 class QueuedMessage:
-    """A message in one queue: its place there and what happened to it.
+    """A message in one queue: its place there, its state and its history.
 
     ``row`` is its place and its key in the store: the lane's number in the high bits, the position in the low ones.
-    Its state is changed by the verbs below and by nothing else:
+    Only the verbs below change its state:
 
         READY --hold--> HELD --settle--> GONE
           ^              | |
@@ -180,7 +181,7 @@ class QueuedMessage:
     # ------------------------------------------------------------------ verbs: what changes its state
 
     def hold(self, holder: Holder | None) -> None:
-        """It is handed out: to a consumer, or to somebody who fetched it (None)."""
+        """It is delivered to a consumer, or to a client that fetched it (None)."""
         self.state = HELD
         self.holder = holder
 
@@ -189,62 +190,62 @@ class QueuedMessage:
         self.state = GONE
 
     def leave(self) -> None:
-        """It expires, is purged or dropped, or this object is no longer what the message is."""
+        """It expires, is purged or dropped, or another object stands for the message from now on."""
         self.state = GONE
 
     def come_back(self) -> None:
-        """Its holder gave it back, which counts."""
+        """Its holder returned it, which counts."""
         self.state = READY
         self.holder = None
         self.return_count += 1
 
     def hand_on(self) -> None:
-        """It comes back without being counted here: whoever has the store next counts it, or its holder claims it."""
+        """It comes back uncounted: the next owner of the store counts it, or its holder claims it there."""
         self.state = READY
         self.holder = None
 
     def wait(self, row: int) -> None:
-        """Until it is due it stands at that row."""
+        """It waits at that row until it is due."""
         self.state = DELAYED
         self.row = row
 
     def fall_due(self, row: int) -> None:
-        """It is ready, at that row."""
+        """It is due, and ready at that row."""
         self.state = READY
         self.row = row
 
     def hold_again(self) -> None:
-        """The store could not keep its settlement."""
+        """The store could not keep its settlement: it is held again."""
         self.state = HELD
 
     def stay(self) -> None:
-        """The store could not keep its leaving."""
+        """The store could not keep its removal: it is ready again."""
         self.state = READY
 
     # ------------------------------------------------------------------ what else becomes of it
 
     def carry(self, message: Message) -> None:
-        """It has another message from now on: the same body, with a header more or less."""
+        """Replace its message by one with the same body and other headers."""
         self.message = message
 
     def expire_at(self, milliseconds: int) -> None:
-        """Its time ends then (milliseconds of the epoch)."""
+        """Set when it expires, in milliseconds since the epoch; 0: never."""
         self.expires_at = milliseconds
 
     def kept_as(self, stored: int) -> None:
-        """It is in the store from now on, as DURABLE or SPILLED, or is not any more."""
+        """Set how it is stored: DURABLE, SPILLED or IN_MEMORY."""
         self.stored = stored
 
     def count_as(self, return_count: int) -> None:
-        """It has come back so often."""
+        """Set how often it has come back from a consumer."""
         self.return_count = return_count
 
     def settled_by(self, settlement: Settlement) -> None:
-        """Whoever holds this object settles it there from now on."""
+        """Set the settlement through which the holder of this object settles it."""
         self.settlement = settlement
 
     def as_it_was(self, other: QueuedMessage) -> QueuedMessage:
-        """All that happened to the other has happened to this one."""
+        """Take over the history of another object for the same message, and return self."""
         self.stored = other.stored
         self.return_count = other.return_count
         self.expires_at = other.expires_at

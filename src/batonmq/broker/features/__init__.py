@@ -1,3 +1,3 @@
-"""What a queue can do beyond keeping messages in order, one feature a file."""
+"""The features of a queue beyond keeping messages in order, one per file."""
 
 from __future__ import annotations

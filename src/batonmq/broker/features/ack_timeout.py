@@ -1,4 +1,4 @@
-"""The ack deadline: what a consumer has held for too long is taken back, that one message and nothing else.
+"""The ack timeout: a message that a consumer has held for too long is taken back. Nothing else is affected.
 
 Deadlines stand in one heap for a queue, which has one timer. Settling is not announced here, which keeps it as quick
 as it is for everybody: an entry whose message is settled is skipped when its time comes, or cleaned up earlier.

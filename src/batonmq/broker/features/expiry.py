@@ -1,7 +1,7 @@
-"""Time to live: messages leave wherever they stand in the queue when their time is over.
+"""Time to live: a message whose time is over leaves the queue, wherever it stands.
 
-What is in memory stands in a heap by its time; what is paged out is found by an index of the store. The queue has at
-most one timer.
+Messages in memory are in a heap by expiry time; paged ones are found by an index of the store. A queue has at most one
+timer.
 """
 
 from __future__ import annotations

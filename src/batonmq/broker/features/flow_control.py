@@ -23,7 +23,7 @@ PATIENCE = 1.0
 
 
 class FlowControl:
-    """Tells whether a queue's consumers are behind but on their way."""
+    """Tells whether the consumers of a queue are behind but keep taking messages."""
 
     __slots__ = ("_at_work", "_handed", "_look_at", "_queue")
 

@@ -1,4 +1,4 @@
-"""Message groups: messages with one group id are in one consumer's hands at a time, in their order.
+"""Message groups: the messages of a group are held by one consumer at a time, in order.
 
 A consumer owns a group while it holds unsettled messages of it. Settling is not announced here, which keeps it as
 quick as it is for everybody: whether what was handed out is still held is looked up when somebody else wants the group.

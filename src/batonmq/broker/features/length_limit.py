@@ -1,6 +1,6 @@
 """Length limits: what a full queue does with the next message (x-max-length, x-max-length-bytes, x-overflow).
 
-What waits for its time does not count among what is in the queue: it is taken by a full queue too.
+A delayed message does not count as being in the queue: even a full queue accepts it.
 """
 
 from __future__ import annotations

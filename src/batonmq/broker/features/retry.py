@@ -1,4 +1,4 @@
-"""What consumers give back: to its old place, at once or after a delay, or past the limit to the dead letters.
+"""Retries: a returned message goes to its old place, at once or after a delay, or past the limit to the dead letters.
 
 Every return counts, whoever makes it: basic.nack and basic.reject with requeue, basic.recover, a consumer that is lost,
 an ack deadline that has passed. The delay grows with the count, which is in the store and survives a restart:

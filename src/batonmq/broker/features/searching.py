@@ -1,6 +1,6 @@
-"""Going along a lane in search of messages, in the window and in the store, some at a time.
+"""Searching a lane for messages, in the window and in the store, some at a time.
 
-A long search does not hold up the loop: it ends early, says so, and goes on another time.
+A long search does not block the loop: it stops early, reports that, and continues later.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who takes from a queue, and in which order: thousands of consumers come, go and wait at the price of one."""
+"""The consumers of a queue and the order in which they are served. Thousands cost no more per operation than one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Consumers:
-    """Those of a queue, the longest there first, and what they ask for beyond the next message."""
+    """The consumers of a queue, oldest first, and what they ask for beyond the next message."""
 
     __slots__ = ("_all", "choosy", "exclusive", "special")
 
@@ -38,17 +38,17 @@ class Consumers:
 
     @property
     def first(self) -> Consumer | None:
-        """The longest there; None without any."""
+        """The oldest consumer; None: there is none."""
         return next(iter(self._all), None)
 
     def add(self, consumer: Consumer) -> None:
-        """It has subscribed."""
+        """Add a consumer that has subscribed."""
         special = bool(consumer.priority) or consumer.timeout is not None
         self._all[consumer] = counted = (consumer.selector is not None, special, consumer.exclusive)
         self._count(counted, 1)
 
     def remove(self, consumer: Consumer) -> None:
-        """It is gone."""
+        """Remove a consumer."""
         self._count(self._all.pop(consumer), -1)
 
     def _count(self, counted: tuple[bool, bool, bool], by: int) -> None:
@@ -89,13 +89,13 @@ class Line:
         return [*above, 0, *self._priorities[len(above) :]]
 
     def head(self) -> Consumer | None:
-        """Who is next; None when nobody waits."""
+        """The next consumer to serve; None: nobody waits."""
         if self._others and (not self._plain or self._priorities[0] > 0):
             return next(iter(self._others[self._priorities[0]]))
         return next(iter(self._plain), None)
 
     def join(self, consumer: Consumer) -> None:
-        """To the end of those of its priority."""
+        """Put a consumer behind the others of its priority."""
         consumer.stand(True)
         priority = consumer.priority
         if not priority:
@@ -107,7 +107,7 @@ class Line:
         self._others[priority][consumer] = None
 
     def leave(self, consumer: Consumer) -> None:
-        """It waits no more."""
+        """Remove a consumer that no longer waits."""
         consumer.stand(False)
         priority = consumer.priority
         waiting = self._of(priority)
@@ -117,11 +117,11 @@ class Line:
             self._priorities.remove(priority)
 
     def served(self, consumer: Consumer) -> None:
-        """It has been given a message: the others of its priority come first now."""
+        """Put a consumer that was given a message behind the others of its priority."""
         self._of(consumer.priority).move_to_end(consumer)
 
     def clear(self) -> None:
-        """Nobody waits."""
+        """Remove all consumers."""
         for consumer in self:
             consumer.stand(False)
         self._plain.clear()

@@ -1,3 +1,3 @@
-"""Questions and orders about the broker, sent as messages."""
+"""Management requests, sent as messages."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Requests about what the connection that asks holds: what AMQP 0-9-1 has no words for.
+"""Requests about the deliveries that a connection holds, for operations that AMQP 0-9-1 lacks.
 
-More time for a delivery, giving it back for later, rejecting it with a reason.
+They renew a delivery, release it with a delay, or reject it with a reason.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _delivery(request: Request) -> tuple[int, int]:
 
 
 def _taken(request: Request) -> QueuedMessage:
-    """What is to be settled. Raises NotFound, also when its deadline has passed."""
+    """The delivery to settle. Raises NotFound, also when its deadline has passed."""
     channel, tag = _delivery(request)
     held = request.operations.deliveries
     queued = held.take_delivery(channel, tag) if held is not None else None

@@ -1,4 +1,4 @@
-"""What a client may ask of its virtual host, requests about the broker among it."""
+"""The operations of a client, management requests included."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ NEVER_KEPT = -1
 
 
 class ManagedOperations(Operations):
-    """``Operations`` for clients of a protocol, whose messages to the exchange ``batonmq.management`` are requests."""
+    """``Operations`` in which a message to the exchange ``batonmq.management`` is a management request."""
 
     __slots__ = ()
 
     def resolve(self, exchange_name: str, routing_key: str) -> Route:
-        """Where messages for an exchange and a key go. Raises NotFound, AccessRefused."""
+        """The route of messages for an exchange and a routing key. Raises NotFound, AccessRefused."""
         if exchange_name != MANAGEMENT:
             return super().resolve(exchange_name, routing_key)
         self._require("write", "exchange", exchange_name)

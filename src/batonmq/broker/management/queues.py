@@ -48,7 +48,7 @@ def _list(request: Request) -> Answer:
 
 
 def describe(queue: Queue, policies: Policies) -> Answer:
-    """A queue as listings show it."""
+    """The entry of a queue in listings."""
     policy = policies.of_queue(queue)
     return {
         "name": queue.name,
@@ -130,7 +130,7 @@ def _shown(browsed: Browsed) -> Answer:
 
 
 def readable(value: object) -> object:
-    """A value of a field table as JSON can say it."""
+    """A value of a field table in a form that JSON can represent."""
     if isinstance(value, dict):
         return {str(name): readable(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -142,7 +142,7 @@ def readable(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, float) and not isfinite(value):
-        # JSON has no such numbers.
+        # JSON cannot represent such numbers.
         return str(value)
     if isinstance(value, Decimal):
         return str(value)
@@ -167,7 +167,7 @@ def _resume(request: Request) -> Answer:
 def _delete(request: Request) -> Answer:
     name = request.text("queue")
     queue = request.operations.vhost.queues.get(name)
-    # What is in consumers' hands, or waits for its time, goes as well.
+    # Held and delayed messages go as well.
     beside = 0 if queue is None else queue.unsettled + queue.delayed_count
     return {"count": request.operations.delete_queue(name, must_exist=True) + beside}
 

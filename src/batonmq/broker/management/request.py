@@ -19,7 +19,7 @@ Answer = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Somebody's request, with his rights, and the way back to him for answers that take time."""
+    """A request, with the rights of its sender and a way to answer later."""
 
     operations: Operations
     fields: Mapping[str, object]
@@ -27,7 +27,7 @@ class Request:
     refuse: Callable[[str], None]
 
     def wait_for_read(self, again: Callable[[], None]) -> None:
-        """Go on when the store has been read on. What else the client asks for waits: one long answer at a time."""
+        """Call ``again`` once the store has been read further. Meanwhile the client's other requests wait."""
         barrier = self.operations.barrier
         if barrier is None:
             self.operations.vhost.scheduler.call(again)
@@ -35,21 +35,21 @@ class Request:
             barrier.wait_for_read(again)
 
     def text(self, name: str) -> str:
-        """A text that must be there. Raises PreconditionFailed."""
+        """A required text. Raises PreconditionFailed if it is missing or not a text."""
         value = self.optional_text(name)
         if value is None:
             raise PreconditionFailed(f'the request needs "{name}": a text')
         return value
 
     def optional_text(self, name: str) -> str | None:
-        """A text, or None. Raises PreconditionFailed."""
+        """An optional text; None: absent. Raises PreconditionFailed if it is not a text."""
         value = self.fields.get(name)
         if value is not None and not isinstance(value, str):
             raise PreconditionFailed(f'"{name}" is to be a text')
         return value
 
     def number(self, name: str, least: int = 0, most: int = 2**63 - 1) -> int | None:
-        """A whole number, or None. Raises PreconditionFailed."""
+        """An optional integer from ``least`` to ``most``; None: absent. Raises PreconditionFailed for anything else."""
         value = self.fields.get(name)
         if value is None:
             return None
@@ -58,7 +58,7 @@ class Request:
         return value
 
     def selector(self) -> MessageSelector | None:
-        """The selector that "where" says, or None; names may have hyphens in them, as those of headers do.
+        """The selector in the field "where"; None: absent. Names may contain hyphens, as header names do.
 
         Raises SelectorError, PreconditionFailed.
         """
@@ -66,7 +66,7 @@ class Request:
         return parse_selector(text, hyphenated=True) if text is not None else None
 
     def table(self, name: str) -> dict[str, object]:
-        """A table that must be there. Raises PreconditionFailed."""
+        """A required table. Raises PreconditionFailed if it is missing or not a table."""
         value = self.fields.get(name)
         if not isinstance(value, dict):
             raise PreconditionFailed(f'the request needs "{name}": a table')

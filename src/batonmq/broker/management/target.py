@@ -1,8 +1,8 @@
-"""Questions and orders about the broker, sent as messages.
+"""Management requests, sent as messages.
 
-A request is published to the exchange ``batonmq.management`` as JSON with an operation and a reply-to; the answer is
-published to the default exchange with the reply-to as the key, when what it tells of is on the disk. It works through
-every protocol, with the rights of the user who asks: what he may not read is not shown.
+A request is published to the exchange ``batonmq.management`` as JSON with an operation and a reply-to. The answer is
+published to the default exchange with the reply-to as the routing key, once the change is on disk. This works through
+every protocol, with the rights of the user who asks: queues that the user may not read are not shown.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ OPERATIONS = {**QUEUE_OPERATIONS, **POLICY_OPERATIONS, **DELIVERY_OPERATIONS}
 
 
 class ManagementTarget:
-    """Takes the requests of one connection."""
+    """Receives the requests of one connection."""
 
     __slots__ = ("durable", "name", "operations", "survives_restart")
 
@@ -44,14 +44,14 @@ class ManagementTarget:
         self.operations = operations
 
     def expect(self, message: Message) -> None:
-        """A request is kept nowhere."""
+        """Does nothing: a request is not kept."""
 
     def has_room_for(self, size: int, count: int = 1) -> bool:
         """Always."""
         return True
 
     def publish(self, message: Message) -> int:
-        """Do what a request asks; one without a reply-to is done all the same. Raises AccessRefused."""
+        """Carry out a request, with or without a reply-to. Raises AccessRefused."""
         if message.properties.reply_to:
             self.operations.require_answerable(message.properties.reply_to)
         store = self.operations.vhost.store
@@ -91,13 +91,13 @@ class ManagementTarget:
 
 
 def refuse_requests(targets: Sequence[object]) -> None:
-    """For transactions: a request is no message that could be kept until the commit. Raises Unsupported."""
+    """Raises Unsupported if a target is one for requests: a request cannot wait for the commit of a transaction."""
     if any(isinstance(target, ManagementTarget) for target in targets):
         raise Unsupported(f"a request to '{MANAGEMENT}' cannot be part of a transaction")
 
 
 class _Reply:
-    """The way back to whoever asked."""
+    """Sends the answer to the sender of a request."""
 
     __slots__ = ("_correlation_id", "_operations", "_reply_to")
 
@@ -110,7 +110,7 @@ class _Reply:
         self._send({"ok": True, **answer})
 
     def refuse(self, error: str) -> None:
-        """Tell why not."""
+        """Answer with an error."""
         self._send({"ok": False, "error": error})
 
     def _send(self, answer: Answer) -> None:
@@ -122,7 +122,7 @@ class _Reply:
 
 
 class _WhenKept:
-    """Answers when what was changed is on the disk."""
+    """Answers once the change is on disk."""
 
     __slots__ = ("_answer", "_batch", "_reply", "_scheduler")
 

@@ -1,7 +1,7 @@
-"""Moving, replaying and purging by selection: a walk along a queue that takes messages out, a slice a commit.
+"""Moving, replaying and purging by selection: a walk along a queue that takes messages out, one slice per commit.
 
-A message that goes from one queue to another is inserted there and deleted here in one transaction of the store: after
-a crash it is in one of the two places, never in both or in none.
+A message that moves to another queue is inserted there and deleted here in one transaction of the store. After a crash
+it is in one of the two queues, never in both or in neither.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 
 class Sweep(ABC):
-    """Takes what is wanted out of a queue. ``start`` it; ``done`` is called once, when all of it is durable."""
+    """Takes the selected messages out of a queue. Call ``start``; ``done`` is called once, when all is durable."""
 
     def __init__(
         self, queue: Queue, most: int | None, selector: Selector | None, done: Callable[[Sweep], None]
     ) -> None:
-        """``most``: not more messages than that."""
+        """``most``: the largest number of messages to take; None: no limit."""
         self.queue = queue
         self.count = 0
-        # Messages that were wanted and could not go anywhere.
+        # Messages that were selected but could not go anywhere.
         self.skipped = 0
         # Why it ended early.
         self.error: str | None = None
@@ -50,10 +50,10 @@ class Sweep(ABC):
 
     @abstractmethod
     def take_over(self, message: Message) -> bool | None:
-        """Bring the message elsewhere. False: leave it where it is; None: there is no room, stop."""
+        """Put the message into its new place. False: it stays where it is; None: there is no room, the sweep stops."""
 
     def start(self) -> None:
-        """Begin. It goes on by itself, a slice a turn."""
+        """Begin. The sweep continues by itself, one slice per turn."""
         self._step()
 
     def _step(self) -> None:
@@ -110,7 +110,7 @@ class Sweep(ABC):
         self._done(self)
 
     def batch_committed(self, batch: int) -> None:
-        """See ``CommitWaiter``."""
+        """The messages taken so far have left the queue for good."""
         if batch < self._batch:
             self.queue.scheduler.commits.wait(self)
             return
@@ -119,7 +119,7 @@ class Sweep(ABC):
         self._go_on()
 
     def batch_failed(self, batch: int, error: StoreError) -> None:
-        """What was inserted elsewhere is not kept, so it stays here."""
+        """Nothing that was inserted elsewhere was kept, so the messages stay in this queue."""
         if batch < self._batch:
             self.queue.scheduler.commits.wait(self)
             return
@@ -135,14 +135,14 @@ class Sweep(ABC):
 
 
 class Purge(Sweep):
-    """Drops what is selected."""
+    """Drops the selected messages."""
 
     def take_over(self, message: Message) -> bool | None:
         return True
 
 
 class Move(Sweep):
-    """Brings messages to the tail of another queue as they are."""
+    """Moves messages, unchanged, to the tail of another queue."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class Move(Sweep):
 
 
 class Replay(Sweep):
-    """Brings dead letters back to where they came from, or to one queue, without the traces of their deaths."""
+    """Moves dead letters back to the queues that they came from, or to one queue, without their death headers."""
 
     def __init__(
         self,
@@ -170,7 +170,7 @@ class Replay(Sweep):
         most: int | None,
         done: Callable[[Sweep], None],
     ) -> None:
-        """``find`` gives a queue that may be written to, or raises BrokerError."""
+        """``find`` returns a queue that the user may write to, or raises BrokerError."""
         super().__init__(queue, most, None, done)
         self._find = find
         self._target = target
@@ -196,7 +196,8 @@ class Replay(Sweep):
 def origins(message: Message, headers: dict[str, FieldValue]) -> list[str]:
     """The queues that a dead letter was in: the one where it died last, and the one where it died first.
 
-    None of what a client has written: a replay would bring messages wherever it says, with the rights of who replays.
+    Headers that a client has written do not count: they could send messages anywhere, with the rights of the user who
+    replays.
     """
     if not message.is_dead_letter:
         return []
@@ -206,7 +207,7 @@ def origins(message: Message, headers: dict[str, FieldValue]) -> list[str]:
 
 
 def alive(message: Message, headers: dict[str, FieldValue]) -> Message:
-    """A dead letter as it was before: its own headers, and the address that it was published to."""
+    """The message as it was before it died: its own headers, and the address that it was published to."""
     if not message.is_dead_letter:
         return message
     (death,) = deaths_of(message, headers)[:1] or ({},)

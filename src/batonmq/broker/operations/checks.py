@@ -1,4 +1,4 @@
-"""What every operation of a client is checked against: names, permissions, and whose a queue is."""
+"""The checks of every client operation: names, permissions, and the owners of exclusive queues."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ MANAGEMENT = "batonmq.management"
 
 
 class Deliveries(Protocol):
-    """What a connection holds unsettled, by channel and delivery tag."""
+    """The unsettled deliveries of a connection, by channel and delivery tag."""
 
     def find_delivery(self, channel: int, tag: int) -> QueuedMessage | None:
-        """It stays unsettled."""
+        """The delivery, which stays unsettled; None: there is none with this tag."""
 
     def take_delivery(self, channel: int, tag: int) -> QueuedMessage | None:
-        """It is about to be settled, and makes room for another."""
+        """The delivery, which is about to be settled and makes room for another; None: there is none with this tag."""
 
 
 class ReadBarrier(Protocol):
-    """Holds a connection up."""
+    """Suspends a connection while it waits for the store."""
 
     def wait_for_read(self, again: Callable[[], None]) -> None:
-        """Until the store has been read on."""
+        """Suspend the connection, and call ``again`` once the store has been read further."""
 
 
 class Checks:
@@ -63,11 +63,11 @@ class Checks:
         self.barrier = barrier
 
     def change_user(self, user: User) -> None:
-        """From now on this user's rights count: another state of the same one."""
+        """Apply the new rights of the connection's user from now on."""
         self.user = user
 
     def find_queue(self, name: str) -> Queue:
-        """The queue of that name, which may be used by this connection. Raises NotFound, ResourceLocked."""
+        """The queue of that name. Raises NotFound, and ResourceLocked if it is exclusive to another connection."""
         queue = self.vhost.queues.get(clean(name))
         if queue is None:
             raise NotFound(f"no {self._described('queue', name)}")
@@ -115,5 +115,5 @@ def locked(queue: Queue, vhost: str) -> ResourceLocked:
 
 
 def clean(name: str) -> str:
-    """Line ends in names are dropped, as RabbitMQ does: they make log lines and listings lie."""
+    """The name without line ends, which RabbitMQ drops too: they would forge lines in logs and listings."""
     return name.replace("\r", "").replace("\n", "") if "\n" in name or "\r" in name else name

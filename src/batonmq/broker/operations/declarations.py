@@ -1,4 +1,4 @@
-"""What a client may declare, bind and delete in its virtual host: checked, then done."""
+"""Declaring, binding and deleting in a virtual host, on behalf of a client: checked, then done."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Declarations(Checks):
         internal: bool = False,
         arguments: Mapping[str, FieldValue] | None = None,
     ) -> Exchange:
-        """exchange.declare. Raises AccessRefused, PreconditionFailed."""
+        """exchange.declare. Raises AccessRefused, and PreconditionFailed if it exists with other options."""
         arguments = arguments or {}
         name = clean(name)
         self._not_default(name)
@@ -72,7 +72,7 @@ class Declarations(Checks):
         return self._exchange(clean(name))
 
     def delete_exchange(self, name: str, *, if_unused: bool = False) -> None:
-        """exchange.delete; one that does not exist is deleted already. Raises AccessRefused, PreconditionFailed."""
+        """exchange.delete; a missing exchange is no error. Raises AccessRefused, and PreconditionFailed if in use."""
         self._not_default(name)
         if name.startswith("amq.") or name == MANAGEMENT:
             raise AccessRefused(f"deletion of system {self._described('exchange', name)} not allowed")
@@ -96,7 +96,7 @@ class Declarations(Checks):
         arguments: Mapping[str, FieldValue] | None = None,
         defaults: Mapping[str, FieldValue] | None = None,
     ) -> Queue:
-        """queue.declare; "" has a name made. Raises AccessRefused, PreconditionFailed, ResourceLocked, StoreError.
+        """queue.declare; "": generate a name. Raises AccessRefused, PreconditionFailed, ResourceLocked, StoreError.
 
         ``defaults`` are arguments that a protocol adds for a new queue. The user did not ask for them: no permission is
         needed, and whoever declares the queue without them, in any protocol, declares the same one.
@@ -157,19 +157,19 @@ class Declarations(Checks):
         require_equivalent(queue.arguments, arguments, described, names)
 
     def purge_queue(self, name: str) -> int:
-        """queue.purge; tells how many messages went. Raises NotFound, AccessRefused, ResourceLocked."""
+        """queue.purge; returns how many messages were dropped. Raises NotFound, AccessRefused, ResourceLocked."""
         self._require("read", "queue", name)
         return self.find_queue(name).purge()
 
     def look_up_queue(self, name: str) -> Queue:
-        """queue.declare (passive): is it there? Raises NotFound, AccessRefused, ResourceLocked."""
+        """queue.declare (passive): return the queue if it exists. Raises NotFound, AccessRefused, ResourceLocked."""
         self._require_sight("queue", name)
         return self.find_queue(name)
 
     def delete_queue(
         self, name: str, *, if_unused: bool = False, if_empty: bool = False, must_exist: bool = False
     ) -> int:
-        """queue.delete; one that does not exist is deleted already. Tells how many messages were ready.
+        """queue.delete; a missing queue is no error. Returns how many messages were ready.
 
         Raises AccessRefused, PreconditionFailed, ResourceLocked, and NotFound if it ``must_exist``.
         """
@@ -186,7 +186,7 @@ class Declarations(Checks):
         return self.vhost.remove_queue(queue)
 
     def release_owned(self) -> None:
-        """The connection is gone: its exclusive queues go."""
+        """Delete the exclusive queues of the connection, which is gone."""
         for queue in list(self.owned.values()):
             self.vhost.remove_queue(queue)
         self.owned.clear()
@@ -200,7 +200,7 @@ class Declarations(Checks):
         self.vhost.router.bind(self._exchange(exchange), destination, routing_key, arguments)
 
     def unbind_queue(self, queue: str, exchange: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
-        """queue.unbind; what is not bound is unbound already. Raises AccessRefused, ResourceLocked."""
+        """queue.unbind; removing a binding that does not exist is no error. Raises AccessRefused, ResourceLocked."""
         self._require_binding("queue", queue, exchange)
         destination = self.vhost.queues.get(queue)
         if destination is not None:

@@ -1,6 +1,6 @@
-"""What a client may ask of its virtual host: checked against rules and permissions, then done.
+"""The operations of a client on its virtual host: checked against rules and permissions, then done.
 
-One object for each client connection, whatever its protocol. Errors are of the tree in ``errors.py``, with the texts
+Each client connection has one such object, whatever its protocol. The errors are those of ``errors.py``, with the texts
 that RabbitMQ's clients know.
 """
 
@@ -33,7 +33,7 @@ NO_HEADERS: dict[str, FieldValue] = {}
 
 
 class Route:
-    """Where messages for an exchange and a key go, as long as the virtual host's version stands."""
+    """The targets of an exchange and a routing key, valid as long as the version of the virtual host is the same."""
 
     __slots__ = ("by_key", "exchange", "queue", "targets", "version")
 
@@ -49,14 +49,14 @@ class Route:
 
 
 class Operations(Declarations):
-    """What one client connection may do, and does. ``owner`` stands for it: exclusive queues belong to it."""
+    """The operations of one client connection. ``owner`` identifies it: exclusive queues belong to it."""
 
     __slots__ = ()
 
     # ------------------------------------------------------------------ messages
 
     def resolve(self, exchange_name: str, routing_key: str) -> Route:
-        """Where messages for an exchange and a key go. Raises NotFound, AccessRefused."""
+        """The route of messages for an exchange and a routing key. Raises NotFound, AccessRefused."""
         self._require("write", "exchange", exchange_name)
         exchange = self._exchange(exchange_name)
         if exchange.internal:
@@ -72,16 +72,20 @@ class Operations(Declarations):
         return self.find_queue(name)
 
     def require_answerable(self, reply_to: str) -> None:
-        """May this client have an answer sent to that address? Raises AccessRefused.
+        """Check that this client may have an answer sent to that address. Raises AccessRefused.
 
-        An address of direct replies goes back to whoever made it known; any other is a queue, to which an answer is
-        published as the client itself would.
+        A direct reply-to address leads back to the client that gave it out. Any other address is a queue, to which the
+        client must have the right to publish.
         """
         if not is_volatile(reply_to):
             self._require("write", "exchange", "")
 
     def subscribe(self, queue: Queue, consumer: Consumer) -> None:
-        """basic.consume. Raises AccessRefused when somebody has, or wants, the queue for himself."""
+        """basic.consume.
+
+        Raises AccessRefused when another consumer is exclusive, or this one cannot be, and PreconditionFailed for
+        invalid arguments.
+        """
         alone = not queue.consumers and not queue.settings.single_active
         if (consumer.exclusive and not alone) or queue.consumers.exclusive:
             raise AccessRefused(f"{self._described('queue', queue.name)} in exclusive use")
@@ -93,14 +97,14 @@ class Operations(Declarations):
     # ------------------------------------------------------------------ queues as a whole
 
     def browse(self, name: str, selector: Selector | None = None) -> Browser:
-        """A cursor over everything that is ready in a queue; it takes nothing.
+        """A cursor over the ready messages of a queue; it takes none of them.
 
         Raises NotFound, AccessRefused, ResourceLocked.
         """
         return Browser(self.require_readable(name), selector)
 
     def pause_queue(self, name: str, *, paused: bool) -> None:
-        """Hand nothing out from now on (publishes go in), or go on. Survives a restart.
+        """Stop deliveries (publishes are still accepted), or resume them. The state survives a restart.
 
         Raises NotFound, AccessRefused, ResourceLocked.
         """
@@ -119,7 +123,7 @@ class Operations(Declarations):
         most: int | None = None,
         selector: Selector | None = None,
     ) -> None:
-        """Bring ready messages to the tail of another queue; ``done`` is called when all of it is durable.
+        """Move ready messages to the tail of another queue; ``done`` is called when all of that is durable.
 
         Raises NotFound, AccessRefused, ResourceLocked, PreconditionFailed.
         """
@@ -131,7 +135,7 @@ class Operations(Declarations):
     def replay_queue(
         self, name: str, done: Callable[[Sweep], None], *, to: str | None = None, most: int | None = None
     ) -> None:
-        """Bring dead letters back to the queues that they came from, or all ``to`` one.
+        """Move dead letters back to the queues that they came from, or all to the queue ``to``.
 
         Raises NotFound, AccessRefused, ResourceLocked, PreconditionFailed.
         """
@@ -142,7 +146,7 @@ class Operations(Declarations):
         Replay(queue, self._writable, target, most, done).start()
 
     def purge_messages(self, name: str, selector: Selector, done: Callable[[Sweep], None]) -> None:
-        """Drop the ready messages that are selected. Raises NotFound, AccessRefused, ResourceLocked."""
+        """Drop the ready messages that match the selector. Raises NotFound, AccessRefused, ResourceLocked."""
         Purge(self.require_readable(name), None, selector, done).start()
 
     def _writable(self, name: str) -> Queue:
@@ -152,12 +156,12 @@ class Operations(Declarations):
     # ------------------------------------------------------------------ policies
 
     def policies(self) -> list[Policy]:
-        """Those of the virtual host. Raises AccessRefused without the tag policymaker or administrator."""
+        """The policies of the virtual host. Raises AccessRefused without the tag policymaker or administrator."""
         self._require_policymaker()
         return self.vhost.policies.all()
 
     def set_policy(self, policy: Policy) -> None:
-        """Add or replace a policy; it applies at once. Raises AccessRefused, PreconditionFailed."""
+        """Add or replace a policy, which takes effect at once. Raises AccessRefused, PreconditionFailed."""
         self._require_policymaker()
         self.vhost.policies.set(policy)
 

@@ -1,3 +1,3 @@
-"""Queues: one door in, one door out."""
+"""Queues: every message enters through one place and leaves through one place."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Looking at what is ready in a queue, in memory and in the store, without taking it.
+"""Looking at the ready messages of a queue, in memory and in the store, without taking them.
 
 A ``Walk`` goes along a queue in slices; what came after it began is left out, so that it ends. A ``Browser`` is a walk
 for a client; moving and purging by selection (``sweeping``) take out of the queue what a walk shows them.
@@ -42,7 +42,7 @@ class Walk:
 
     @property
     def finished(self) -> bool:
-        """Has everything been seen?"""
+        """Has every message been seen?"""
         return not self._ahead or self._queue.deleted
 
     def step(self) -> list[tuple[Lane, QueuedMessage | StoredMessage]] | None:
@@ -77,9 +77,9 @@ class Browsed(NamedTuple):
 
     message: Message
     return_count: int
-    """How often it came back from a consumer."""
+    """How often the message came back from a consumer."""
     expires_at: int
-    """Milliseconds of the epoch; 0: never."""
+    """When the message expires, in milliseconds since the epoch; 0: never."""
 
 
 class Browser:
@@ -95,7 +95,7 @@ class Browser:
 
     @property
     def finished(self) -> bool:
-        """Has everything been handed out that was ready when it began?"""
+        """Has it returned every message that was ready when it began?"""
         return self._walk.finished and not self._found
 
     def read(self, most: int) -> list[Browsed]:

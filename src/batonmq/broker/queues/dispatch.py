@@ -1,4 +1,4 @@
-"""The one door out of a queue: messages go to consumers with room, or to somebody who fetches one."""
+"""The only way out of a queue: messages go to consumers with room, or to a client that fetches one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def dispatch_plain(queue: FeaturedQueue) -> None:
-    """Hand out what is at hand of a queue's one lane, where nothing counts but who has room."""
+    """Dispatch from a queue with one lane, in which all that matters is which consumer has room."""
     lane = queue.lane
     takers = queue.takers
     before = lane.handed
@@ -103,7 +103,7 @@ def _is_noted(queue: FeaturedQueue, lane: Lane) -> bool:
 
 
 def dispatch_featured(queue: FeaturedQueue) -> None:
-    """The same where more counts than who has room."""
+    """Dispatch from a queue in which more matters than which consumer has room."""
     if queue.paused:
         return
     selection = queue.selection

@@ -1,4 +1,4 @@
-"""The one door into a queue: whatever takes a new place in it comes this way.
+"""The only way into a queue: every message that takes a new place in it comes this way.
 
     published, dead-lettered, moved, a repeated copy ..... ``place``
     fallen due ........................................... ``enter``

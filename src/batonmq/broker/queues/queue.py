@@ -1,7 +1,7 @@
-"""A queue: messages come in, each is handed to one consumer, and comes back or is settled.
+"""A queue: messages come in, each is dispatched to one consumer, and is then settled or comes back.
 
-The plain path (publish, dispatch, accept) is what every message pays for; what a queue was declared with beyond that
-(`Settings`: expiry, length limits, priorities, a single active consumer) takes the second path, beside it.
+The plain path (publish, dispatch, accept) is the cost of every message. Queues whose settings ask for more (expiry,
+length limits, priorities, a single active consumer) take a second path beside it.
 """
 
 from __future__ import annotations
@@ -81,13 +81,13 @@ class Queue(FeaturedQueue):
         self._remove = remove
 
     def configure(self, settings: Settings) -> None:
-        """Take on other settings while the queue lives."""
+        """Change the settings of the existing queue."""
         self.settings = settings
         self.look_at_features()
         self.touch()
 
     def pause(self, paused: bool) -> None:
-        """Hand nothing out from now on, or go on."""
+        """Stop dispatching, or resume it."""
         self.paused = paused
         if self.fault and not paused:
             self.fault = ""
@@ -105,7 +105,7 @@ class Queue(FeaturedQueue):
         self.pause(True)
 
     def counts(self) -> Counters:
-        """What has become of its messages since it was made, or brought back."""
+        """The counters of its messages since the queue was created, or restored."""
         counters = self.counters
         settled = counters.delivered - self.unsettled - counters.returned - counters.rejected
         enqueued = sum(lane.enqueued for lane in self.lanes)
@@ -114,7 +114,7 @@ class Queue(FeaturedQueue):
     # ------------------------------------------------------------------ in
 
     def publish(self, message: Message) -> int:
-        """Put a message at the tail; tells REFUSED, KEPT or STORED."""
+        """Put a message at the tail; returns REFUSED, KEPT or STORED."""
         if self.featured or not message.properties.plain:
             return publish_featured(self, message)
         if not self.touched:
@@ -136,7 +136,7 @@ class Queue(FeaturedQueue):
         return STORED if self.lane.enqueue_all(messages, survive=self.survives_restart) else KEPT
 
     def has_room_for(self, size: int, count: int = 1) -> bool:
-        """Would it take so many messages, of so many octets together, and refuse none? Consumers are served first."""
+        """Would it take ``count`` messages of ``size`` octets in total and refuse none? Consumers are served first."""
         if has_room_for(self, count, size):
             return True
         if self.takers:
@@ -155,7 +155,7 @@ class Queue(FeaturedQueue):
     # ------------------------------------------------------------------ out
 
     def dispatch(self) -> None:
-        """Hand what is ready to consumers with room, one message each in turn."""
+        """Dispatch ready messages to the consumers with room, one message each in turn."""
         self.touched = False
         if self.takers:
             if self.featured or self.expiry.watching or len(self.lanes) > 1:
@@ -187,7 +187,7 @@ class Queue(FeaturedQueue):
         return done
 
     def must_hold(self, queued: QueuedMessage, *, no_ack: bool) -> bool:
-        """Must a commit tell that this message was taken before its client may see it? Ask before it is settled."""
+        """Must a commit record that this message was taken before its client may see it? Ask before it is settled."""
         return must_hold(self, queued, no_ack=no_ack)
 
     def take(self) -> QueuedMessage | None:
@@ -215,7 +215,7 @@ class Queue(FeaturedQueue):
 
     @property
     def is_reading(self) -> bool:
-        """Are there messages that are only in the store, and none at hand?"""
+        """Are there ready messages in the store, but none in memory?"""
         if self.paused:
             return False
         if self.selection is not None:
@@ -279,7 +279,7 @@ class Queue(FeaturedQueue):
         return self.ack_timeouts.renew(queued, seconds)
 
     def purge(self) -> int:
-        """Drop what is ready, leave what is held; tells how many messages went."""
+        """Drop the ready messages, not the held ones; returns how many were dropped."""
         self.scheduler.dispatch()
         count = sum(lane.clear() for lane in self.lanes)
         if count and self.survives_restart:
@@ -338,13 +338,13 @@ class Queue(FeaturedQueue):
             self._begin(active)
 
     def remove(self) -> None:
-        """Have its virtual host delete it."""
+        """Ask its virtual host to delete it."""
         self._remove(self)
 
     # ------------------------------------------------------------------ the end
 
     def delete(self) -> int:
-        """Drop all messages and cancel the consumers; tells how many messages were ready."""
+        """Drop all messages and cancel the consumers; returns how many messages were ready."""
         self.scheduler.dispatch()
         count = self.ready_count
         self.deleted = True
@@ -356,7 +356,7 @@ class Queue(FeaturedQueue):
         for lane in self.lanes:
             lane.end(self.scheduler.memory)
             self.give_up_lane(lane.lane_id)
-        # Its features know it; see ``Lane.end`` for why it is not to know them any more.
+        # The features refer to the queue: drop them, as a cycle would keep a deleted queue in memory for long.
         self.delays = self.keys = self.ack_timeouts = self.selection = None
         self.lanes = []
         consumers, self.consumers = self.consumers, Consumers()

@@ -1,4 +1,4 @@
-"""A lane reads on from the store, before its window is empty."""
+"""Reading more of a lane from the store before its window is empty."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is given back goes to its old place: at once, after a delay, or past the limit to the dead letters."""
+"""Requeueing: a returned message goes to its old place, at once or after a delay, or to the dead letters."""
 
 from __future__ import annotations
 

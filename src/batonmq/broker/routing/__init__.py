@@ -1,3 +1,3 @@
-"""The way of a message to its queues: exchanges, bindings, direct replies."""
+"""Routing messages to their queues: exchanges, bindings, direct replies."""
 
 from __future__ import annotations

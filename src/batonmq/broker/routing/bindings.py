@@ -1,4 +1,4 @@
-"""The bindings of a virtual host, found by where they lead, and written to the store."""
+"""The bindings of a virtual host, indexed by destination and written to the store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BindingKey: TypeAlias = tuple[Exchange, str, str]
 
 
 class Bindings:
-    """Every binding of one virtual host. The exchanges have those that lead away from them as well, to match by."""
+    """All bindings of one virtual host. Each exchange also keeps its own outgoing bindings, to match messages."""
 
     __slots__ = ("_store", "_to", "_vhost")
 
@@ -33,16 +33,16 @@ class Bindings:
     def find(
         self, source: Exchange, destination: Destination, routing_key: str, arguments: Mapping[str, FieldValue]
     ) -> Binding | None:
-        """The binding with this key and these arguments, if there is one."""
+        """The binding with this key and these arguments; None: there is none."""
         bindings = self._to.get(destination)
         return bindings.get(_key_of(source, routing_key, arguments)) if bindings is not None else None
 
     def to(self, destination: Destination) -> list[Binding]:
-        """All that lead to that destination."""
+        """All bindings to that destination."""
         return list(self._to.get(destination, {}).values())
 
     def add(self, binding: Binding, *, keep: bool) -> None:
-        """Bind; ``keep`` writes it to the store, if both its ends survive a restart."""
+        """Add a binding; ``keep`` writes it to the store if both its ends are durable."""
         source = binding.source
         source.bind(binding)
         key = _key_of(source, binding.routing_key, binding.arguments)
@@ -51,7 +51,7 @@ class Bindings:
             self._store.define(Definition("binding", self._vhost, _name_of(binding), {}, binding.arguments))
 
     def remove(self, binding: Binding) -> bool:
-        """Unbind; tells whether it was bound."""
+        """Remove a binding; returns whether it was there."""
         source = binding.source
         if binding not in source.bindings:
             return False

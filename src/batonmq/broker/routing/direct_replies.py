@@ -1,7 +1,7 @@
-"""Direct reply-to: answers go straight to the consumer that waits for them, through no queue.
+"""Direct reply-to: replies go straight to the consumer that waits for them, without a queue.
 
-A client that consumes from the pseudo-queue ``amq.rabbitmq.reply-to`` gets a token; its requests carry that token as
-their reply-to, and what is published to the default exchange with the token as the key is delivered to it at once.
+A client that consumes from the pseudo-queue ``amq.rabbitmq.reply-to`` gets a token, and its requests carry the token as
+their reply-to. A message published to the default exchange with the token as routing key is delivered to it at once.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ PREFIX = REPLY_TO + "."
 
 
 def is_volatile(name: str) -> bool:
-    """Does the name stand for a way of replies, and never for a queue that could be made?"""
+    """Is the name reserved for direct replies, so that no queue can have it?"""
     return name.startswith(REPLY_TO)
 
 
 class Nobody(Settlement):
-    """Settles what is in no queue: replies are handed out and gone."""
+    """The settlement of direct replies, which are in no queue: they are gone once delivered."""
 
     __slots__ = ()
 
@@ -41,7 +41,7 @@ class Nobody(Settlement):
         """They are gone already."""
 
     def release(self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True) -> None:
-        """There is no place to which it could come back."""
+        """Does nothing: there is no queue to return to."""
 
     def reject(self, queued: QueuedMessage, reason: str = "") -> None:
         """It is gone already."""
@@ -64,7 +64,7 @@ NOBODY = Nobody()
 
 
 class ReplyTarget:
-    """One waiting consumer."""
+    """A consumer that waits for direct replies."""
 
     __slots__ = ("consumer", "durable", "name", "survives_restart")
 
@@ -78,7 +78,7 @@ class ReplyTarget:
         return True
 
     def publish(self, message: Message) -> int:
-        """Deliver at once; there is no queue in which it could wait."""
+        """Deliver the message at once; there is no queue in which it could wait."""
         # Nobody settles a message that is never queued.
         self.consumer.deliver(QueuedMessage(message, NOBODY, 0))
         return KEPT
@@ -93,7 +93,7 @@ class ReplyDesk:
     __slots__ = ("_changed", "_targets")
 
     def __init__(self, changed: Callable[[], None]) -> None:
-        """``changed`` is told when an address comes or goes: routes that led there are not good any more."""
+        """``changed`` is called when an address comes or goes: cached routes to it are then invalid."""
         self._changed = changed
         self._targets: dict[str, ReplyTarget] = {}
 
@@ -105,14 +105,14 @@ class ReplyDesk:
         return name
 
     def close(self, name: str) -> None:
-        """The consumer is gone; later answers are dropped."""
+        """Remove the address of a consumer that is gone; later replies are dropped."""
         if self._targets.pop(name, None) is not None:
             self._changed()
 
     def has(self, name: str) -> bool:
-        """Is it the pseudo-queue itself, or an address under which somebody waits?"""
+        """Is it the pseudo-queue itself, or the address of a waiting consumer?"""
         return name == REPLY_TO or name in self._targets
 
     def find(self, name: str) -> ReplyTarget | None:
-        """Who waits under that name."""
+        """The consumer that waits at that address; None: nobody does."""
         return self._targets.get(name)

@@ -1,4 +1,4 @@
-"""The router of a virtual host: its exchanges, what is bound to what, and the way of a message to its targets."""
+"""The router of a virtual host: its exchanges, its bindings, and how a message finds its targets."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ PREDECLARED = (
 
 
 class Router:
-    """Knows exchanges and targets, and nothing of queues. Changes are not checked: ``Operations`` does that."""
+    """Routes messages from exchanges to targets. It does not check changes: ``Operations`` does that."""
 
     __slots__ = ("_bindings", "_store", "_vhost", "default", "exchanges", "version")
 
     def __init__(self, vhost: str, store: Store, find: Callable[[str], Target | None]) -> None:
-        """``find`` gives the target that the default exchange reaches by its name, if there is one."""
+        """``find`` returns the target that the default exchange reaches by a name; None: there is none."""
         self._vhost = vhost
         self._store = store
         self._bindings = Bindings(vhost, store)
-        # A route that somebody remembers is good as long as this stands.
+        # Cached routes are valid as long as this number is the same.
         self.version = 0
         self.default = DefaultExchange(find)
         self.exchanges: dict[str, Exchange] = {"": self.default}
@@ -47,19 +47,19 @@ class Router:
             self.exchanges[name] = EXCHANGE_TYPES[kind](ExchangeOptions(name, durable=True, internal=internal))
 
     def changed(self) -> None:
-        """What is bound to what, or may be done, has changed: remembered routes are not good any more."""
+        """Bindings or rights have changed: cached routes are invalid."""
         self.version += 1
 
     # ------------------------------------------------------------------ exchanges
 
     def exchange(self, name: str) -> Exchange | None:
-        """The exchange of that name, if there is one."""
+        """The exchange of that name; None: there is none."""
         return self.exchanges.get(name)
 
     def add_exchange(self, kind: str, options: ExchangeOptions, *, keep: bool = True) -> Exchange:
-        """Make an exchange of one of EXCHANGE_TYPES; ``keep`` writes a durable one to the store.
+        """Create an exchange of one of EXCHANGE_TYPES; ``keep`` writes a durable one to the store.
 
-        Raises PreconditionFailed for arguments that mean nothing to its type.
+        Raises PreconditionFailed for arguments that are invalid for its type.
         """
         exchange = EXCHANGE_TYPES[kind](options)
         self.exchanges[options.name] = exchange
@@ -70,7 +70,7 @@ class Router:
         return exchange
 
     def remove_exchange(self, exchange: Exchange) -> None:
-        """Delete an exchange with all bindings from it and to it."""
+        """Delete an exchange and all bindings from it and to it."""
         if self.exchanges.get(exchange.name) is not exchange:
             return
         del self.exchanges[exchange.name]
@@ -92,9 +92,9 @@ class Router:
         *,
         keep: bool = True,
     ) -> None:
-        """Bind; a binding that exists stays as it is. ``keep`` writes it to the store, if both ends survive a restart.
+        """Add a binding, unless it exists. ``keep`` writes it to the store if both its ends are durable.
 
-        Raises PreconditionFailed for a key or arguments that mean nothing to the source.
+        Raises PreconditionFailed for a key or arguments that are invalid for the source.
         """
         source.check_arguments(arguments)
         source.check_key(routing_key)
@@ -105,11 +105,11 @@ class Router:
     def find_binding(
         self, source: Exchange, destination: Destination, routing_key: str, arguments: Mapping[str, FieldValue]
     ) -> Binding | None:
-        """The binding with this key and these arguments, if there is one."""
+        """The binding with this key and these arguments; None: there is none."""
         return self._bindings.find(source, destination, routing_key, arguments)
 
     def unbind(self, binding: Binding) -> None:
-        """Remove a binding. An auto-delete exchange goes with the last one from it, and may take others along."""
+        """Remove a binding. An auto-delete exchange is deleted with the last binding from it, and so on."""
         if self._bindings.remove(binding):
             self.changed()
             source = binding.source
@@ -117,14 +117,14 @@ class Router:
                 self.remove_exchange(source)
 
     def unbind_all(self, destination: Destination) -> None:
-        """A destination is gone: remove all bindings to it."""
+        """Remove all bindings to a destination that is gone."""
         for binding in self._bindings.to(destination):
             self.unbind(binding)
 
     # ------------------------------------------------------------------ the way of a message
 
     def goes_by_key(self, exchange: Exchange) -> bool:
-        """Does no exchange that a message may pass from this one on look at more than the key?"""
+        """Is the key all that matters to this exchange and to every exchange that it leads to?"""
         seen: set[str] = set()
         ahead = [exchange]
         while ahead:
@@ -146,9 +146,9 @@ class Router:
         headers: Mapping[str, FieldValue],
         properties: Properties | None = None,
     ) -> list[Target]:
-        """The targets that a message reaches, each once, over bound and alternate exchanges.
+        """The targets that a message reaches, each once, through bound and alternate exchanges.
 
-        ``properties`` are only looked at by exchanges that are not ``by_key``.
+        Only exchanges that are not ``by_key`` look at ``properties``.
         """
         targets: dict[Target, None] = {}
         seen = {exchange.name}
@@ -175,7 +175,7 @@ class Router:
         return list(targets)
 
     def publish(self, message: Message, targets: list[Target]) -> int:
-        """Give a routed message to its targets: REFUSED when any of them refused, STORED when any needs the disk."""
+        """Give a routed message to its targets. Returns REFUSED if any target refused, STORED if any needs the disk."""
         outcome = KEPT
         refused = False
         if len(targets) > 1:

@@ -1,3 +1,3 @@
-"""Virtual hosts over one store, and the broker that has them."""
+"""The broker and its virtual hosts, over one store."""
 
 from __future__ import annotations

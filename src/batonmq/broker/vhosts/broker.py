@@ -30,7 +30,7 @@ MEMORY_LIMIT = 128 << 20
 
 
 class StoreObserver(Protocol):
-    """Somebody who tells his client whether publishing makes sense now."""
+    """A session that tells its client whether the store takes messages."""
 
     def store_failing(self, error: StoreError) -> None:
         """The store cannot write: persistent messages are refused."""
@@ -66,14 +66,14 @@ class Broker:
     # ------------------------------------------------------------------ virtual hosts
 
     def add_vhost(self, name: str) -> VirtualHost:
-        """The virtual host of that name, made if it is not there."""
+        """The virtual host of that name, created if it does not exist."""
         vhost = self.vhosts.get(name)
         if vhost is None:
             vhost = self.vhosts[name] = VirtualHost(self.scheduler, name)
         return vhost
 
     def rights_changed(self) -> None:
-        """Users may do more or less than before: what sessions know of routes is not good any more."""
+        """The rights of users have changed: the routes that sessions have cached are invalid."""
         self._routes_changed()
 
     def _routes_changed(self) -> None:
@@ -85,15 +85,15 @@ class Broker:
 
     @property
     def is_touched(self) -> bool:
-        """Is there anything to hand over?"""
+        """Is there anything to dispatch?"""
         return self.scheduler.is_touched
 
     def dispatch_touched(self) -> None:
-        """Hand over what can be handed over now."""
+        """Dispatch whatever can be dispatched now."""
         self.scheduler.dispatch()
 
     def end_turn(self) -> None:
-        """Called by the host once a turn of its loop."""
+        """End a turn. The host calls this once per turn of its loop."""
         self.turn_time.begin()
         if self.scheduler.is_serving:
             self.scheduler.run()
@@ -102,7 +102,7 @@ class Broker:
 
     @property
     def wants_turn(self) -> bool:
-        """Is something left to do that another turn would do? For hosts that do not wait to be called."""
+        """Is there work left for another turn? For hosts that do not wait to be called."""
         return self.scheduler.wants_turn
 
     def on_work(self) -> None:
@@ -111,21 +111,21 @@ class Broker:
 
     @property
     def is_serving(self) -> bool:
-        """Are messages handed out, and do they fall due? Not where another process does it."""
+        """True if messages are dispatched and fall due here; False if another process does that."""
         return self.scheduler.is_serving
 
     def serve(self, is_serving: bool = True) -> None:
-        """Hand out messages and let them fall due from now on, or no longer."""
+        """Start, or stop, dispatching messages and letting them fall due."""
         self.scheduler.serve(is_serving)
 
     # ------------------------------------------------------------------ the store
 
     def await_commit(self, waiter: CommitWaiter, *, sync: bool = True) -> None:
-        """Have the waiter told of the next commit; without ``sync`` it need only survive the end of the process."""
+        """Tell the waiter of the next commit. Without ``sync``, the commit need only survive the end of the process."""
         self.scheduler.commits.wait(waiter, sync=sync)
 
     def when_read(self, callback: Callable[[], None]) -> None:
-        """Call back when the store has been read on."""
+        """Call back once the store has been read further."""
         self.scheduler.call(callback)
 
     def commit_done(self, error: StoreError | None) -> None:
@@ -162,11 +162,11 @@ class Broker:
         return self.scheduler.next_due()
 
     def run_timers(self) -> None:
-        """Do what is due."""
+        """Run the timers that are due."""
         self.scheduler.run_timers()
 
     def close(self) -> None:
-        """Commit what is left, note what waits where, close the store. Sessions must be gone by now."""
+        """Commit what is left, record what waits where, and close the store. All sessions must be closed before."""
         self.scheduler.dispatch()
         waiting: dict[int, tuple[int, int]] = {}
         for vhost in self.vhosts.values():

@@ -1,7 +1,7 @@
-"""Policies: settings for all queues or exchanges whose names match, changed while they live.
+"""Policies: settings for all queues or exchanges whose names match; they can change while those exist.
 
-The policy of the highest priority counts, and only that one. What a queue was declared with stands beside it: of
-lengths, times and counts the lower one counts, of everything else the queue's own, as in RabbitMQ.
+Only the matching policy with the highest priority applies. It is combined with the queue's own arguments as in
+RabbitMQ: of lengths, times and counts the lower one applies, of everything else the queue's own.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = logging.getLogger("batonmq.broker")
 
 QUEUES, EXCHANGES, ALL = "queues", "exchanges", "all"
 
-# What a policy may say of a queue: arguments of queue.declare without "x-".
+# The settings of a queue that a policy may contain: arguments of queue.declare without "x-".
 OF_QUEUES = frozenset(name.removeprefix("x-") for name in IN_POLICIES)
 # How long a change is applied in one turn, and the pause in which the others have theirs.
 APPLY_SECONDS = 0.02
@@ -41,7 +41,7 @@ PAUSE_SECONDS = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Made by ``read_policy``, which checks it."""
+    """A policy, created and checked by ``read_policy``."""
 
     name: str
     pattern: str
@@ -54,7 +54,7 @@ class Policy:
     compiled: Pattern | None = field(default=None, compare=False, repr=False)
 
     def matches(self, kind: str, name: str) -> bool:
-        """Is it for this one of 'queues' or 'exchanges'?"""
+        """Does it apply to this name? ``kind``: 'queues' or 'exchanges'."""
         return self.apply_to in (kind, ALL) and self.compiled is not None and self.compiled.found_in(name)
 
 
@@ -99,12 +99,12 @@ def _check(name: str, key: str, value: FieldValue) -> None:
 
 
 class Policies:
-    """Those of one virtual host."""
+    """The policies of one virtual host."""
 
     __slots__ = ("_by_name", "_idle", "_queues", "_router", "_scheduler", "_vhost", "_waiting")
 
     def __init__(self, vhost: str, scheduler: Scheduler, router: Router, queues: Mapping[str, Queue]) -> None:
-        """``queues``: those of the virtual host, by name, as they come and go."""
+        """``queues``: the queues of the virtual host by name; a live mapping."""
         self._vhost = vhost
         self._scheduler = scheduler
         self._router = router
@@ -115,11 +115,11 @@ class Policies:
         self._waiting: dict[Queue | Exchange, None] = {}
 
     def all(self) -> list[Policy]:
-        """In the order of their names."""
+        """All policies, in the order of their names."""
         return [self._by_name[name] for name in sorted(self._by_name)]
 
     def of_queue(self, queue: Queue) -> Policy | None:
-        """The one that counts for a queue."""
+        """The policy that applies to a queue; None: there is none."""
         return self._find(QUEUES, queue.name)
 
     def _find(self, kind: str, name: str) -> Policy | None:
@@ -129,9 +129,9 @@ class Policies:
     # ------------------------------------------------------------------ changes
 
     def set(self, policy: Policy, *, keep: bool = True) -> None:
-        """Add or replace a policy, and apply it: at once, but to thousands of queues by and by.
+        """Add or replace a policy and apply it: at once, but to thousands of queues in slices.
 
-        Raises PreconditionFailed for one of the configuration file.
+        Raises PreconditionFailed for a policy of the configuration file.
         """
         if not policy.fixed:
             self._not_fixed(policy.name)
@@ -147,7 +147,7 @@ class Policies:
         self._apply()
 
     def clear(self, name: str) -> None:
-        """Remove a policy, and what it did. Raises NotFound, and PreconditionFailed for one of the configuration."""
+        """Remove a policy and its effects. Raises NotFound, and PreconditionFailed for one of the config file."""
         if name not in self._by_name:
             raise NotFound(f"no policy '{name}' in vhost '{self._vhost}'")
         self._not_fixed(name)
@@ -156,7 +156,7 @@ class Policies:
         self._apply()
 
     def restore(self, definition: Definition) -> None:
-        """One that the store kept."""
+        """Restore a policy from the store."""
         value = definition.value
         content = value["definition"]
         assert isinstance(content, dict)
@@ -205,9 +205,9 @@ class Policies:
     # ------------------------------------------------------------------ what they do
 
     def settings(self, name: str, arguments: Mapping[str, FieldValue], described: str, *, lenient: bool) -> Settings:
-        """What a queue's own arguments and its policy come to. Raises PreconditionFailed for the arguments.
+        """The settings from a queue's arguments and its policy. Raises PreconditionFailed for invalid arguments.
 
-        ``lenient``: they were accepted before.
+        ``lenient``: the arguments were accepted before, so they do not raise.
         """
         own = read_settings(arguments, described, lenient=lenient)
         policy = self._find(QUEUES, name)
@@ -228,7 +228,7 @@ class Policies:
         return read_settings(combined, described, lenient=lenient)
 
     def apply_to_queue(self, queue: Queue) -> None:
-        """Have a queue do what its arguments and its policy say now."""
+        """Apply the current arguments and policy to a queue."""
         described = f"queue '{queue.name}' in vhost '{self._vhost}'"
         settings = self.settings(queue.name, queue.arguments, described, lenient=True)
         if settings != queue.settings:
@@ -237,7 +237,7 @@ class Policies:
             self.watch_idle(queue)
 
     def watch_idle(self, queue: Queue) -> None:
-        """Begin to count the time that the queue may be left alone, if there is such a time."""
+        """Start the timer for x-expires, if the queue has that setting."""
         timer = self._idle.pop(queue, None)
         if timer is not None:
             timer.stop()
@@ -245,13 +245,13 @@ class Policies:
             self._idle[queue] = IdleTimer(queue, queue.remove)
 
     def forget(self, queue: Queue) -> None:
-        """The queue is gone."""
+        """Forget a queue that is gone."""
         timer = self._idle.pop(queue, None)
         if timer is not None:
             timer.stop()
 
     def apply_to_exchange(self, exchange: Exchange) -> None:
-        """The same of an exchange."""
+        """Apply the current arguments and policy to an exchange."""
         policy = self._find(EXCHANGES, exchange.name) if exchange.name else None
         alternate = policy.definition.get(ALTERNATE_EXCHANGE) if policy is not None else None
         exchange.follow_policy(str(alternate) if isinstance(alternate, str) else None)

@@ -1,4 +1,4 @@
-"""A broker comes up again: its virtual hosts, exchanges, queues, bindings and policies, from the store."""
+"""Restoring a broker from its store: virtual hosts, exchanges, queues, bindings and policies."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Lanes: TypeAlias = "dict[tuple[str, str], list[LaneRecord]]"
 
 
 def restore(add_vhost: AddVhost, store: Store) -> None:
-    """Open the store and make all that it defines again; messages are read as they are wanted. Raises StoreError."""
+    """Open the store and restore all its definitions; messages are read as they are needed. Raises StoreError."""
     snapshot = store.open()
     add_vhost("/")
     lanes: Lanes = {}

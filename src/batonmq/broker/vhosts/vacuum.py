@@ -1,4 +1,4 @@
-"""Giving back the space of a file that has become mostly empty: in quiet times, for it would slow consumers down.
+"""Shrinking a file that has become mostly empty. This is done in quiet times, as it would slow consumers down.
 
 Moving the last pages of a file to its front while a long backlog was consumed cost a quarter of the rate.
 """
@@ -16,7 +16,7 @@ PAUSE = 0.02
 
 
 class Vacuum:
-    """Told of every batch; asks the store to shrink by a step when a while has passed without one."""
+    """Asks the store to shrink by one step whenever some time has passed without a batch."""
 
     __slots__ = ("_batch", "_is_armed", "_scheduler")
 
@@ -26,7 +26,7 @@ class Vacuum:
         self._is_armed = False
 
     def committed(self) -> None:
-        """A batch is on the disk."""
+        """Take note that a batch is on disk."""
         if self._scheduler.store.is_sparse and not self._is_armed:
             is_ours = self._scheduler.store.batch == self._batch + 1
             self._arm(PAUSE if is_ours else QUIET)

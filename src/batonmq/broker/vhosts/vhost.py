@@ -1,4 +1,4 @@
-"""A virtual host: its queues, the router that leads to them, policies, and who waits for direct replies."""
+"""A virtual host: its queues, its router, its policies, and the consumers that wait for direct replies."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class VirtualHost:
-    """Queues, exchanges and names of their own; made by ``Broker.add_vhost``.
+    """A namespace with its own queues and exchanges, created by ``Broker.add_vhost``.
 
-    Changes here are not checked: ``Operations`` does that for clients.
+    Changes are not checked here: ``Operations`` does that for clients.
     """
 
     def __init__(self, scheduler: Scheduler, name: str) -> None:
@@ -42,9 +42,9 @@ class VirtualHost:
         return self.queues.get(name) or self.replies.find(name)
 
     def add_exchange(self, kind: str, options: ExchangeOptions, *, keep: bool = True) -> Exchange:
-        """Make an exchange of one of EXCHANGE_TYPES; ``keep`` writes a durable one to the store.
+        """Create an exchange of one of EXCHANGE_TYPES; ``keep`` writes a durable one to the store.
 
-        Raises PreconditionFailed for arguments that mean nothing to its type.
+        Raises PreconditionFailed for arguments that are invalid for its type.
         """
         exchange = self.router.add_exchange(kind, options, keep=keep)
         self.policies.apply_to_exchange(exchange)
@@ -60,7 +60,7 @@ class VirtualHost:
         arguments: Mapping[str, FieldValue],
         lanes: Iterable[LaneRecord] | None = None,
     ) -> Queue:
-        """Make a queue, or bring one back with the lanes of the store. ``owner``: the connection of an exclusive one.
+        """Create a queue, or restore one with the store's lanes. ``owner``: the connection of an exclusive queue.
 
         Raises PreconditionFailed, StoreError.
         """
@@ -91,13 +91,13 @@ class VirtualHost:
         return queue
 
     def define_queue(self, queue: Queue) -> None:
-        """Write what a queue was declared with, and whether it is paused, to the store, if it survives a restart."""
+        """Write a durable queue's definition, and whether it is paused, to the store."""
         if queue.survives_restart:
             value = {"auto_delete": queue.auto_delete, "paused": queue.paused}
             self.store.define(Definition("queue", self.name, queue.name, value, queue.arguments))
 
     def remove_queue(self, queue: Queue) -> int:
-        """Delete a queue; tells how many messages were ready in it."""
+        """Delete a queue; returns how many messages were ready in it."""
         if self.queues.get(queue.name) is not queue:
             return 0
         del self.queues[queue.name]
@@ -111,7 +111,7 @@ class VirtualHost:
         return count
 
     def counts(self) -> Counters:
-        """What has become of the messages of all its queues, also of those that are gone, since it was brought up."""
+        """The counters of all its queues, deleted ones included, since the broker started."""
         counters = Counters()
         counters.add(self._of_deleted)
         for queue in self.queues.values():

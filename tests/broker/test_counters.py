@@ -98,3 +98,45 @@ def test_a_virtual_host_counts_all_queues_it_ever_had(driven: Driven) -> None:
     driven.publish("n", queue="other")
     driven.operations.delete_queue("q")
     assert asdict(driven.operations.vhost.counts()) == asdict(Counters(enqueued=2, purged=1))
+
+
+class Everything:
+    def matches(self, message: Message) -> bool:
+        return True
+
+
+def test_a_purge_by_selection_counts_as_any_other(driven: Driven) -> None:
+    driven.queue()
+    for number in range(3):
+        driven.publish(str(number))
+    driven.operations.purge_messages("q", Everything(), lambda _: None)
+    driven.settle()
+    assert counted(driven) == {"enqueued": 3, "purged": 3}
+
+
+def test_what_is_refused_and_goes_to_the_dead_letters_counts_as_both(driven: Driven) -> None:
+    driven.queue("dead")
+    driven.queue(
+        x_max_length=1,
+        x_overflow="reject-publish-dlx",
+        x_dead_letter_exchange="",
+        x_dead_letter_routing_key="dead",
+    )
+    driven.publish("1")
+    driven.publish("2")
+    assert counted(driven) == {"enqueued": 1, "refused": 1, "dead_lettered": 1}
+
+
+def test_what_comes_back_after_a_purge_is_no_other_message(driven: Driven) -> None:
+    queue = driven.queue(x_retry_delay=1_000)
+    for number in range(300):
+        driven.publish(str(number), size=1_000)
+    driven.settle()
+    queued = queue.get()
+    assert queued is not None
+    queue.release([queued])
+    driven.settle()
+    assert queue.purge() == 299
+    driven.wait(2)
+    assert queue.ready_count == 1
+    assert counted(driven)["enqueued"] == 300

@@ -22,7 +22,7 @@ class Counters:
     accepted: int = 0
     """Messages that are done with: accepted, or handed out to somebody who need not accept."""
     returned: int = 0
-    """Messages that were given back, or taken back, and stayed in the queue."""
+    """Messages that were given back or taken back, wherever they went then."""
     rejected: int = 0
     """Messages that a consumer rejected."""
     expired: int = 0
@@ -59,9 +59,14 @@ class Counters:
             self.given_up += 1
         self.dead_lettered += is_dead_letter
 
-    def refuse(self) -> None:
-        """Count a message that a full queue refused."""
+    def refuse(self, *, is_dead_letter: bool) -> None:
+        """Count a message that a full queue refused; it may have become a dead letter instead."""
         self.refused += 1
+        self.dead_lettered += is_dead_letter
+
+    def enter_again(self) -> None:
+        """Do not count the place that a message takes which was counted when it came first."""
+        self.enqueued -= 1
 
     def lost_all(self, count: int, *, enqueued: int = 0) -> None:
         """Count purged messages; ``enqueued`` is the total of lanes that are deleted with them."""

@@ -52,6 +52,9 @@ class Sweep(ABC):
     def take_over(self, message: Message) -> bool | None:
         """Put the message into its new place. False: it stays where it is; None: there is no room, the sweep stops."""
 
+    def taken(self, count: int) -> None:  # noqa: B027 (for whoever counts them)
+        """Be told that so many more are out of the queue for good."""
+
     def start(self) -> None:
         """Begin. The sweep continues by itself, one slice per turn."""
         self._step()
@@ -115,6 +118,7 @@ class Sweep(ABC):
             self.queue.scheduler.commits.wait(self)
             return
         self.count += len(self._taken)
+        self.taken(len(self._taken))
         self._taken.clear()
         self._go_on()
 
@@ -139,6 +143,9 @@ class Purge(Sweep):
 
     def take_over(self, message: Message) -> bool | None:
         return True
+
+    def taken(self, count: int) -> None:
+        self.queue.has_purged(count)
 
 
 class Move(Sweep):

@@ -90,9 +90,8 @@ def _is_refused(queue: FeaturedQueue, message: Message) -> bool:
     """Is it refused by a full queue? Then it may go to the dead letters."""
     if not refuses(queue, message):
         return False
-    queue.has_refused()
-    if queue.settings.overflow == REJECT_PUBLISH_DLX:
-        dead_letter_message(queue, queue.router, message, "maxlen")
+    dies = queue.settings.overflow == REJECT_PUBLISH_DLX
+    queue.has_refused(is_dead_letter=dies and dead_letter_message(queue, queue.router, message, "maxlen"))
     return True
 
 
@@ -107,6 +106,8 @@ def enter(queue: FeaturedQueue, queued: QueuedMessage, lane: Lane, *, is_new: bo
     queued.fall_due(lane.next_place())
     if is_new:
         queued.expire_at(queue.expiry.time_of(queued.message))
+    else:
+        queue.has_entered_again()
     if queued.stored:
         queue.store.move(queued, waited_at)
     lane.append(queued)

@@ -194,9 +194,13 @@ class FeaturedQueue(QueueState):
 
     # ------------------------------------------------------------------ what is counted, and leaves
 
-    def has_refused(self) -> None:
-        """A full queue did not take a message."""
-        self.counters.refuse()
+    def has_refused(self, *, is_dead_letter: bool) -> None:
+        """A full queue did not take a message, which may have gone to the dead letters."""
+        self.counters.refuse(is_dead_letter=is_dead_letter)
+
+    def has_entered_again(self) -> None:
+        """A message that was in the queue before takes another place."""
+        self.counters.enter_again()
 
     def passed_on(self, batch: list[QueuedMessage], redelivered: int) -> None:
         """A batch goes to somebody who need not accept it."""

@@ -284,9 +284,13 @@ class Queue(FeaturedQueue):
         count = sum(lane.clear() for lane in self.lanes)
         if count and self.survives_restart:
             self.store.changed()
-        self.counters.lost_all(count)
+        self.has_purged(count)
         self.touch()
         return count
+
+    def has_purged(self, count: int) -> None:
+        """Count messages that were purged."""
+        self.counters.lost_all(count)
 
     def lost(self, queued: QueuedMessage) -> None:
         lane = self.lane_at(queued.row)

@@ -123,11 +123,11 @@ class Delivery:
 
     @property
     def is_counted(self) -> bool:
-        """For a worker: does the queue count how often it hands the message out?"""
+        """For a worker: True if the queue counts how often it delivers the message."""
         return self._incoming.is_counted
 
     def once_more(self) -> Self | None:
-        """For a worker: its next attempt while it stays in these hands, where the queue counts none; else None."""
+        """For a worker: the next attempt at a message that stays held here; None if the queue counts deliveries."""
         if self.is_counted:
             return None
         self._settle()

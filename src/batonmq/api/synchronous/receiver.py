@@ -20,7 +20,8 @@ class Receiver:
     """Receives messages from one queue: iterate over it, or call ``receive``.
 
     Close it, or use it as a context manager: the messages that it holds then go back to the queue. It subscribes when
-    the context is entered, or when a message is first asked for.
+    the context is entered, or when a message is first asked for. ``Connection.receiver`` creates it, and explains
+    ``queue``, ``prefetch``, ``wait`` and ``lease``.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Receiver:
         return [Delivery(engine, subscription, one, self.lease) for one in arrived]
 
     def fate(self) -> Fate | None:
-        """For a worker: what becomes of what is given up; None: it is not known here."""
+        """For a worker: where messages that are not accepted go; None: unknown to this engine."""
         try:
             return self._engine.fate(self.queue)
         except BatonError:

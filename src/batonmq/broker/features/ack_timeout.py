@@ -40,7 +40,7 @@ class AckTimeouts:
         self._armed_for = 0.0
 
     def watch(self, queued: QueuedMessage, milliseconds: int) -> None:
-        """A message was handed out and must be settled in so much time."""
+        """Watch a delivered message, which must be settled within that time."""
         self._push(queued, milliseconds / 1000)
 
     def _push(self, queued: QueuedMessage, seconds: float) -> int:
@@ -58,7 +58,7 @@ class AckTimeouts:
         return number
 
     def renew(self, queued: QueuedMessage, seconds: float) -> bool:
-        """Give a delivery so much time from now on; False when it is not held any more."""
+        """Set the deadline of a delivery to that many seconds from now; False: it is no longer held."""
         if queued.state != HELD:
             return False
         self._renewed[queued.row] = (self._push(queued, seconds), queued.return_count)
@@ -72,7 +72,7 @@ class AckTimeouts:
         return renewed is None or renewed[1] != deliveries or renewed[0] == number
 
     def work(self, most: int) -> int:
-        """Take back at most so many late messages; tells how many were looked at."""
+        """Take back late messages, looking at no more than ``most``; returns how many were looked at."""
         heap = self._heap
         now = self.queue.scheduler.clock.monotonic()
         done = 0

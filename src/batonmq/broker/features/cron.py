@@ -28,7 +28,7 @@ TEXT_MAX = 255
 
 
 class CronError(ValueError):
-    """No cron expression, or one that no time matches."""
+    """The text is not a cron expression, or no time matches it."""
 
 
 class Cron:
@@ -58,7 +58,7 @@ class Cron:
             raise CronError("no day that matches")
 
     def after(self, moment: int) -> int:
-        """The first time after a moment, both in milliseconds of the epoch; 0: none."""
+        """The first matching time after ``moment``, both in milliseconds since the epoch; 0: there is none."""
         seconds = moment // 1000
         wall = datetime.fromtimestamp(seconds)
         found = self._next(wall)
@@ -120,7 +120,7 @@ class Cron:
 
 @lru_cache(maxsize=64)
 def parse_cron(text: str) -> Cron:
-    """The expression; those used last are remembered. Raises CronError."""
+    """Parse an expression; recent ones are cached. Raises CronError."""
     return Cron(text)
 
 

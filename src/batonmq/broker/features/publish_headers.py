@@ -44,12 +44,12 @@ TIMES = frozenset({DELAY, DELIVER_AT, SCHEDULED_DELAY, PERIOD, REPEAT, CRON})
 
 
 def asks(properties: Properties) -> bool:
-    """May a publisher ask for something here? False is certain."""
+    """May the headers ask for something? False is certain."""
     return properties.mentions_either(MARK, SCHEDULE_MARK)
 
 
 def check_headers(headers: Mapping[str, FieldValue], now: int) -> None:
-    """Refuse what could not be done, before the message goes anywhere. Raises PreconditionFailed."""
+    """Refuse invalid headers before the message goes anywhere. Raises PreconditionFailed."""
     due_of(headers, now)
     key_of(headers)
 
@@ -87,7 +87,7 @@ def due_of(headers: Mapping[str, FieldValue], now: int) -> int:
 
 
 def schedule_of(headers: Mapping[str, FieldValue]) -> Schedule | None:
-    """How a message repeats itself; None: it does not. Raises PreconditionFailed."""
+    """The schedule of a repeated message; None: it is not repeated. Raises PreconditionFailed."""
     return read_schedule(headers, _delay(headers) or 0)
 
 
@@ -101,7 +101,7 @@ def schedule_in(message: Message) -> Schedule | None:
 
 
 def without_times(headers: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
-    """The headers of a message that has waited for its time, and is not to wait again."""
+    """The headers of a delayed message without those that would delay it again."""
     return {name: value for name, value in headers.items() if name not in TIMES}
 
 

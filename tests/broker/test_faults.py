@@ -71,6 +71,18 @@ def test_others_of_the_turn_are_served_and_nothing_is_lost(driven: Timed, argume
     assert driven.bodies("first") == []
 
 
+@pytest.mark.parametrize("overflow", ["drop-head", "reject-publish"])
+def test_whoever_publishes_does_not_meet_a_fault_of_a_full_queue(driven: Timed, overflow: str) -> None:
+    queue = driven.queue("first", x_max_length=1, x_overflow=overflow)
+    driven.publish("a", queue="first")
+    broken(driven, "first")
+    driven.publish("b", queue="first")
+    driven.publish("c", queue="first")
+    assert queue.has_room_for(1) == (overflow == "drop-head" or not queue.ready_count)
+    driven.settle()
+    assert queue.ready_count + queue.unsettled >= 2
+
+
 def test_a_queue_that_fails_again_and_again_is_set_aside_and_the_fault_logged_once(
     driven: Timed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -67,7 +67,8 @@ def refuses(queue: QueueState, message: Message) -> bool:
     if queue.settings.overflow == DROP_HEAD:
         return False
     if queue.takers:
-        queue.dispatch()
+        # A fault in that is the queue's, not the publisher's.
+        queue.scheduler.faults.attempt(queue.dispatch)
     return not has_room_for(queue, 1, message.size)
 
 
@@ -76,7 +77,8 @@ def make_room(queue: QueueState) -> None:
     if queue.settings.overflow != DROP_HEAD or not _is_over(queue):
         return
     if queue.takers:
-        queue.dispatch()
+        # A fault in that is the queue's, not the publisher's.
+        queue.scheduler.faults.attempt(queue.dispatch)
     while _is_over(queue) and _drop_head(queue):
         pass
 

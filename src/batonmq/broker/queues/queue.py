@@ -140,7 +140,7 @@ class Queue(FeaturedQueue):
         if has_room_for(self, count, size):
             return True
         if self.takers:
-            self.dispatch()
+            self.scheduler.faults.attempt(self.dispatch)
         return has_room_for(self, count, size)
 
     def enter(self, queued: QueuedMessage, lane: Lane, *, is_new: bool) -> None:

@@ -155,7 +155,9 @@ class Selection:
     def _hand_over(self, queued: QueuedMessage, consumer: Consumer | None) -> None:
         queue = self.queue
         queued.hold(consumer)
-        queue.handed_out(1, 1 if queued.return_count else 0)
+        queue.handed_out(1)
+        if queued.return_count:
+            queue.redelivered(1)
         if consumer is not None and consumer.no_ack:
             return
         if queued.stored == DURABLE:

@@ -38,6 +38,7 @@ class QueueState(LaneOwner):
         "consumers",
         "counters",
         "deleted",
+        "delivered",
         "durable",
         "exclusive",
         "fault",
@@ -109,6 +110,8 @@ class QueueState(LaneOwner):
         # Does what its messages or its consumers ask for take the second path?
         self.featured = False
         self.counters = Counters()
+        # Counted here, as every batch that is handed out is.
+        self.delivered = 0
         # By priority, the highest first; ``lane``, of priority 0, is for messages without one.
         self.lanes: list[Lane] = []
         self.lane: Lane
@@ -186,10 +189,14 @@ class QueueState(LaneOwner):
         if message.properties.persistent:
             self.moved_in = self.store.batch
 
-    def handed_out(self, count: int, redelivered: int = 0) -> None:
+    def handed_out(self, count: int) -> None:
         """So many messages are in somebody's hands, to be settled."""
         self.unsettled += count
-        self.counters.handed_out(count, redelivered)
+        self.delivered += count
+
+    def redelivered(self, count: int) -> None:
+        """Of what was handed out, so many had come back before."""
+        self.counters.redeliver(count)
 
     def given_back(self) -> None:
         """One of them is not any more."""

@@ -25,32 +25,33 @@ class CommitWaiter(Protocol):
 class Commits:
     """Those who wait for the next commit. Each is told once; to wait for a later one it asks again."""
 
-    __slots__ = ("_faults", "_store", "_waiters")
+    __slots__ = ("_faults", "_store", "waiters")
 
     def __init__(self, store: Store, faults: Faults) -> None:
         self._store = store
         self._faults = faults
-        self._waiters: dict[CommitWaiter, None] = {}
+        self.waiters: dict[CommitWaiter, None] = {}
+        """Who is to be told, in the order in which they came."""
 
     def wait(self, waiter: CommitWaiter, *, sync: bool = True) -> None:
         """Have the waiter told of the next commit; without ``sync`` it need only survive the end of the process."""
-        self._waiters[waiter] = None
+        self.waiters[waiter] = None
         if sync:
             self._store.must_reach_disk()
 
     def committed(self, batch: int) -> None:
         """All batches up to this number are durable."""
-        waiters, self._waiters = self._waiters, {}
+        waiters, self.waiters = self.waiters, {}
         for waiter in waiters:
             self._faults.attempt(waiter.batch_committed, batch)
 
     def failed(self, batch: int, error: StoreError) -> None:
         """The batches up to this number that were not committed before are not kept."""
-        waiters, self._waiters = self._waiters, {}
+        waiters, self.waiters = self.waiters, {}
         for waiter in waiters:
             self._faults.attempt(waiter.batch_failed, batch, error)
 
     def look(self) -> None:
         """Tell those who wait for a batch that has nothing left in it: all of it was settled before it was written."""
-        if self._waiters and not self._store.has_work():
+        if self.waiters and not self._store.has_work():
             self.committed(self._store.batch)

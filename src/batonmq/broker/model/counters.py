@@ -38,10 +38,9 @@ class Counters:
     purged: int = 0
     """Messages that were purged, or gone with their queue."""
 
-    def handed_out(self, count: int, redelivered: int) -> None:
-        """Count messages handed to a consumer or fetched; ``redelivered`` of them had come back before."""
-        self.delivered += count
-        self.redelivered += redelivered
+    def redeliver(self, count: int) -> None:
+        """Count messages that were handed out and had come back before."""
+        self.redelivered += count
 
     def gave_back(self, count: int) -> None:
         """Count messages given back by their holders, or taken back."""

@@ -148,13 +148,15 @@ class Scheduler:
 
     def run(self) -> None:
         """Do what a turn has brought."""
-        self.dispatch()
+        if self._touched:
+            self.dispatch()
+        reads, expiries, calls, _ = self._jobs
         if not self.store.busy:
-            if self.has_reads:
+            if reads or expiries or calls:
                 self.read_on()
             if self._jobs[WORK] and self.store.error is None:
                 self._work()
-        elif self._jobs[READ]:
+        elif reads:
             # What is committed can be read while the store commits.
             self._run_timed(READ)
             self.dispatch()

@@ -28,27 +28,35 @@ def dispatch_plain(queue: FeaturedQueue) -> None:
             continue
         # Among several each gets one message in turn; one alone gets what it has room for.
         batch = lane.take_batch(room if len(takers) == 1 else 1)
-        returned = [queued for queued in batch if queued.return_count]
-        waits = _must_any_wait(queue, batch)
+        waits = (queue.survives_restart or queue.moved_in > queue.store.committed) and _must_any_wait(queue, batch)
+        has_come_back = hold_all(batch, consumer)
         if consumer.no_ack:
-            queue.passed_on(batch, len(returned))
+            queue.passed_on(batch)
         else:
-            queue.handed_out(len(batch), len(returned))
-            hold_all(batch, consumer)
-            for queued in returned:
-                if queued.stored == DURABLE:
-                    queue.store.update(queued)
+            queue.handed_out(len(batch))
+        if has_come_back:
+            _note_returned(queue, batch, consumer)
         try:
             consumer.deliver_all(batch)
         except BaseException:
             _recall(queue, consumer, batch)
             raise
-        if waits and (returned or not _is_noted(queue, lane)):
+        if waits and (has_come_back or not _is_noted(queue, lane)):
             consumer.hold(queue.store.batch)
         if consumer.waiting:
             takers.served(consumer)
     if lane.handed > before and queue.survives_restart:
         queue.store.mark_handed(lane.lane_id, lane.handed & POSITION_MASK)
+
+
+def _note_returned(queue: FeaturedQueue, batch: list[QueuedMessage], consumer: Consumer) -> None:
+    """Of these some had come back before: that they are in somebody's hands again is to show after a crash."""
+    returned = [queued for queued in batch if queued.return_count]
+    queue.redelivered(len(returned))
+    if not consumer.no_ack:
+        for queued in returned:
+            if queued.stored == DURABLE:
+                queue.store.update(queued)
 
 
 def must_wait(queue: FeaturedQueue, queued: QueuedMessage) -> bool:
@@ -85,10 +93,9 @@ def must_hold(queue: FeaturedQueue, queued: QueuedMessage, *, no_ack: bool) -> b
 
 def _must_any_wait(queue: FeaturedQueue, batch: list[QueuedMessage]) -> bool:
     """The first that is durable tells: those behind it came later, and are written no earlier."""
-    if queue.survives_restart or queue.moved_in > queue.store.committed:
-        for queued in batch:
-            if queued.stored == DURABLE or not queue.survives_restart:
-                return must_wait(queue, queued)
+    for queued in batch:
+        if queued.stored == DURABLE or not queue.survives_restart:
+            return must_wait(queue, queued)
     return False
 
 
@@ -176,7 +183,9 @@ def take(queue: FeaturedQueue, holder: Consumer | None) -> QueuedMessage | None:
                 queue.expiry.drop(queued)
                 continue
             queued.hold(holder)
-            queue.handed_out(1, 1 if queued.return_count else 0)
+            queue.handed_out(1)
+            if queued.return_count:
+                queue.redelivered(1)
             if queued.stored == DURABLE:
                 if queued.return_count:
                     queue.store.update(queued)

@@ -202,9 +202,9 @@ class FeaturedQueue(QueueState):
         """A message that was in the queue before takes another place."""
         self.counters.enter_again()
 
-    def passed_on(self, batch: list[QueuedMessage], redelivered: int) -> None:
+    def passed_on(self, batch: list[QueuedMessage]) -> None:
         """A batch goes to somebody who need not accept it."""
-        self.counters.handed_out(len(batch), redelivered)
+        self.delivered += len(batch)
         for queued in batch:
             queued.settle()
             if queued.stored:

@@ -107,9 +107,9 @@ class Queue(FeaturedQueue):
     def counts(self) -> Counters:
         """The counters of its messages since the queue was created, or restored."""
         counters = self.counters
-        settled = counters.delivered - self.unsettled - counters.returned - counters.rejected
+        settled = self.delivered - self.unsettled - counters.returned - counters.rejected
         enqueued = sum(lane.enqueued for lane in self.lanes)
-        return replace(counters, enqueued=counters.enqueued + enqueued, accepted=settled)
+        return replace(counters, enqueued=counters.enqueued + enqueued, delivered=self.delivered, accepted=settled)
 
     # ------------------------------------------------------------------ in
 
@@ -167,7 +167,8 @@ class Queue(FeaturedQueue):
         # Memory holds no more of it than it may, and no less than it can.
         memory = self.scheduler.memory
         for lane in self.lanes:
-            lane.keep_to(memory)
+            if lane.bytes != lane.counted:
+                lane.keep_to(memory)
             if lane.paged and wants_refill(self, lane):
                 self.scheduler.soon(READ, self._read_on, is_possible=can_refill(lane))
 

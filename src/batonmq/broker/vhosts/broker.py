@@ -97,7 +97,7 @@ class Broker:
         self.turn_time.begin()
         if self.scheduler.is_serving:
             self.scheduler.run()
-            if not self.store.busy:
+            if self.scheduler.commits.waiters and not self.store.busy:
                 self.scheduler.commits.look()
 
     @property

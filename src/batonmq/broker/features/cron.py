@@ -129,7 +129,7 @@ def _at(day: date, minute: int) -> datetime:
 
 
 def _numbers(text: str, field: str, low: int, high: int, names: tuple[str, ...] = ()) -> set[int]:
-    """What a field stands for."""
+    """The numbers that a field of the expression allows."""
     found: set[int] = set()
     for part in text.split(","):
         span, has_step, step = part.partition("/")

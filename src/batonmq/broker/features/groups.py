@@ -58,7 +58,7 @@ def is_grouped(message: Message, header: str | None) -> bool:
 
 
 class _Group:
-    """What is held of a group, and by whom; None stands for those who fetch one by one."""
+    """The messages of a group that are held, and their holder; None stands for all who fetch messages one by one."""
 
     __slots__ = ("held", "owner")
 

@@ -1,3 +1,3 @@
-"""What the whole broker stands on: settings, users, consumers, time, memory, and who does what when."""
+"""The foundation of the broker: settings, users, consumers, time, memory and scheduling."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is to happen later, in one heap for the whole broker: the host keeps one timer for it."""
+"""The timers of the whole broker, in one heap, so that the host needs a single timer."""
 
 from __future__ import annotations
 

@@ -124,10 +124,10 @@ PLACES: dict[str, Callable[[str, int], bool]] = {
 
 
 def anything(_: str) -> bool:
-    """What "." matches where line ends are like any other."""
+    """Matches any character: "." with the flag s."""
     return True
 
 
 def no_line_end(found: str) -> bool:
-    """What "." matches else."""
+    """Matches any character but a line end: "." without the flag s."""
     return found != "\n"

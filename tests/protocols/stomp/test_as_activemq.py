@@ -10,7 +10,8 @@ from batonmq.broker import Permission, User
 from batonmq.errors import PreconditionFailed
 from batonmq.message import Message
 from batonmq.properties import Properties
-from batonmq.protocols.stomp.composites import matches, parts_of, virtual_topic, with_options
+from batonmq.protocols.sessions.topics import virtual_topic
+from batonmq.protocols.stomp.composites import matches, parts_of, with_options
 from tests.support.driven import Driven
 from tests.support.stomp import Client, bodies, settings
 from tests.support.stomp_script import Script, play

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
+from batonmq.protocols.sessions.topics import TOPIC_EXCHANGE
 from batonmq.protocols.stomp.destinations import (
     EXCHANGE,
     EXISTING,
     QUEUE,
     REPLY,
     TEMPORARY,
-    TOPIC_EXCHANGE,
     Destination,
     parse_destination,
     quoted,

@@ -8,6 +8,7 @@ import pytest
 
 from batonmq.message import Message
 from batonmq.properties import Properties
+from batonmq.protocols.sessions.customs import NO_CUSTOMS, Customs
 from batonmq.protocols.stomp import DIALECTS, Dialect
 from tests.support.driven import Driven
 from tests.support.stomp import Client, Frame, bodies, only, settings
@@ -30,10 +31,12 @@ TABLE: dict[str, tuple[object, object, object, object]] = {
     "names_queues_as_asked": (True, False, True, True),
     "has_bare_names": (False, False, False, True),
     "has_composites": (False, False, True, False),
-    "has_virtual_topics": (False, False, True, False),
-    "dead_letters": ("", "", "ActiveMQ.DLQ", "DLQ"),
-    "expired_letters": ("", "", "", "ExpiryQueue"),
-    "deliveries_max": (0, 0, 0, 10),
+    "customs": (
+        NO_CUSTOMS,
+        NO_CUSTOMS,
+        Customs(has_virtual_topics=True, dead_letters="ActiveMQ.DLQ"),
+        Customs(dead_letters="DLQ", expired_letters="ExpiryQueue", deliveries_max=10),
+    ),
     "is_persistent": (False, False, False, False),
     "forbids_message_id": (False, True, False, False),
     "reply_to_is_bare": (True, False, True, True),

@@ -9,14 +9,13 @@ Consumer.NAME.VirtualTopic.x
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["is_pattern", "matches", "parts_of", "virtual_topic", "with_options"]
+__all__ = ["matches", "parts_of", "with_options"]
 
 # Options of a consumer, and the headers of SUBSCRIBE that say the same. Others mean nothing here.
 OPTIONS: Final = {
@@ -26,8 +25,6 @@ OPTIONS: Final = {
     "consumer.priority": "activemq.priority",
     "consumer.selector": "selector",
 }
-
-_VIRTUAL = re.compile(r"Consumer\.[^.*>]+\.(VirtualTopic\..+)", re.DOTALL)
 
 
 def parts_of(text: str) -> list[str]:
@@ -49,12 +46,6 @@ def with_options(text: str, headers: Mapping[str, str]) -> Mapping[str, str]:
     return {**found, **headers}
 
 
-def is_pattern(name: str) -> bool:
-    """Has the name of a queue wildcards, so that it means others?"""
-    words = name.split(".")
-    return ("*" in words or ">" in words) and virtual_topic(name) is None
-
-
 def matches(pattern: str, name: str) -> bool:
     """Does a name match a pattern: ``*`` is one word, ``>`` all that follow, if any?"""
     words = name.split(".")
@@ -65,11 +56,3 @@ def matches(pattern: str, name: str) -> bool:
         if at >= len(words) or word not in ("*", words[at]):
             return False
     return len(words) == len(wanted)
-
-
-def virtual_topic(queue: str) -> str | None:
-    """The topic of which a queue of this name gets a copy, as the key of a binding; None: it is any queue."""
-    match = _VIRTUAL.fullmatch(queue)
-    if match is None:
-        return None
-    return ".".join("#" if word == ">" else word for word in match[1].split("."))

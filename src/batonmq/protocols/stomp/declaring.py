@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.model.arguments import ARGUMENTS
 from batonmq.broker.model.declared import require_equivalent
-from batonmq.broker.routing.exchanges import ExchangeOptions
 from batonmq.errors import NotFound, PreconditionFailed
 from batonmq.fields import LongLong
-from batonmq.protocols.stomp.composites import virtual_topic
+from batonmq.protocols.sessions.customs import CustomaryQueues
+from batonmq.protocols.sessions.topics import TOPIC_EXCHANGE, has_subscribers
 from batonmq.protocols.stomp.destinations import (
-    BY_REASON,
     EXCHANGE,
     QUEUE,
     TEMPORARY,
-    TOPIC_EXCHANGE,
     Destination,
     no_destination,
 )
@@ -81,11 +79,12 @@ def durable_name(destination: Destination, headers: Mapping[str, str], client_id
 class Declaring:
     """Declares for one connection, and knows its temporary queues."""
 
-    __slots__ = ("_client_id", "_dialect", "_operations", "_temporary", "_vhost")
+    __slots__ = ("_client_id", "_customary", "_dialect", "_operations", "_temporary", "_vhost")
 
     def __init__(self, terms: Terms, operations: Operations) -> None:
         self._dialect = terms.dialect
         self._client_id = terms.client_id
+        self._customary = CustomaryQueues(terms.dialect.customs, operations)
         self._operations = operations
         self._vhost = operations.vhost
         # Their names, by the client's own.
@@ -113,7 +112,7 @@ class Declaring:
         vhost = self._vhost
         if not destination.may_be_topic or destination.routing_key in vhost.queues:
             return destination
-        if not any(True for _ in vhost.router.exchanges[TOPIC_EXCHANGE].match(destination.routing_key, {})):
+        if not has_subscribers(vhost, destination.routing_key):
             return destination
         return replace(destination, kind=EXCHANGE, exchange=TOPIC_EXCHANGE)
 
@@ -141,11 +140,11 @@ class Declaring:
                 exclusive=flag(headers.get("exclusive", str(not durable))),
                 auto_delete=flag(headers.get("auto-delete", str(not durable))),
                 arguments=arguments,
-                defaults=self._defaults(name, arguments),
+                defaults=self._customary.defaults(name, arguments),
             )
-            self._belongs(queue, address)
+            self._customary.complete(queue, address)
             return queue
-        self._belongs(queue, address)
+        self._customary.complete(queue, address)
         described = f"queue '{name}' in vhost '{self._vhost.name}'"
         for header, current in (
             ("durable", queue.durable),
@@ -160,55 +159,6 @@ class Declaring:
         require_equivalent(queue.arguments, arguments, described, tuple(arguments))
         queue.used()
         return queue
-
-    # ------------------------------------------------------------------ what a dialect adds
-
-    def _defaults(self, name: str, arguments: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
-        """The dead letters of a new queue, if it names none of its own."""
-        dialect = self._dialect
-        if not dialect.dead_letters or (name and name in (dialect.dead_letters, dialect.expired_letters)):
-            return {}
-        if "x-dead-letter-exchange" in arguments:
-            return {}
-        found: dict[str, FieldValue] = {"x-dead-letter-exchange": BY_REASON}
-        if not dialect.expired_letters:
-            found = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": dialect.dead_letters}
-        if dialect.deliveries_max:
-            found["x-delivery-limit"] = LongLong(dialect.deliveries_max - 1)
-        return found
-
-    def _belongs(self, queue: Queue, address: str = "") -> None:
-        """Make what a queue of this dialect counts on, where it is not there: its dead letters, its topic."""
-        dialect = self._dialect
-        if dialect.dead_letters and queue.arguments.items() >= self._defaults(queue.name, {}).items():
-            self._make_dead_letters()
-        topic = virtual_topic(queue.name) if dialect.has_virtual_topics else address
-        if topic and topic != queue.name:
-            exchange = self._vhost.router.exchanges[TOPIC_EXCHANGE]
-            if self._vhost.router.find_binding(exchange, queue, topic, {}) is None:
-                self._operations.bind_queue(queue.name, TOPIC_EXCHANGE, topic, {})
-
-    def _make_dead_letters(self) -> None:
-        """They are the broker's, whatever this user may do."""
-        dialect, vhost = self._dialect, self._vhost
-        names = [name for name in (dialect.dead_letters, dialect.expired_letters) if name]
-        if all(name in vhost.queues for name in names) and (len(names) == 1 or BY_REASON in vhost.router.exchanges):
-            return
-        for name in names:
-            if name not in vhost.queues:
-                vhost.add_queue(name, durable=True, auto_delete=False, owner=None, arguments={})
-        if len(names) == 1:
-            return
-        exchange = vhost.router.exchange(BY_REASON)
-        if exchange is None:
-            exchange = vhost.add_exchange("headers", ExchangeOptions(BY_REASON, durable=True, internal=True))
-        for reason, name in (
-            ("expired", dialect.expired_letters),
-            ("rejected", dialect.dead_letters),
-            ("delivery_limit", dialect.dead_letters),
-        ):
-            wanted: dict[str, FieldValue] = {"x-match": "all-with-x", "x-last-death-reason": reason}
-            vhost.router.bind(exchange, vhost.queues[name], "", wanted)
 
     # ------------------------------------------------------------------ queues of subscriptions and connections
 
@@ -227,9 +177,9 @@ class Declaring:
             exclusive=flag(headers.get("exclusive", own)),
             auto_delete=flag(headers.get("auto-delete", own)),
             arguments=arguments,
-            defaults=self._defaults(name, arguments),
+            defaults=self._customary.defaults(name, arguments),
         )
-        self._belongs(queue)
+        self._customary.complete(queue)
         operations.bind_queue(queue.name, destination.exchange, destination.routing_key, {})
         return queue, durable
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batonmq.fields import NAME_MAX
-from batonmq.protocols.stomp.composites import is_pattern
+from batonmq.protocols.sessions.topics import TOPIC_EXCHANGE, is_pattern, topic_key
 from batonmq.protocols.stomp.failures import StompFailure
 
 if TYPE_CHECKING:
@@ -28,13 +28,11 @@ if TYPE_CHECKING:
     from batonmq.protocols.stomp.dialects import Dialect
 
 __all__ = [
-    "BY_REASON",
     "EXCHANGE",
     "EXISTING",
     "QUEUE",
     "REPLY",
     "TEMPORARY",
-    "TOPIC_EXCHANGE",
     "Destination",
     "no_destination",
     "parse_destination",
@@ -47,10 +45,6 @@ EXISTING: Final = "existing queue"
 REPLY: Final = "reply queue"
 TEMPORARY: Final = "temporary queue"
 EXCHANGE: Final = "exchange"
-
-TOPIC_EXCHANGE: Final = "amq.topic"
-# Parts the dead letters of the dialect artemis by why they are.
-BY_REASON: Final = "stomp.dead-letters"
 
 _REPLY_PREFIXES: Final = ("/reply-queue/", "/remote-temp-queue/")
 # As RabbitMQ lists them where it knows none of that name.
@@ -126,9 +120,7 @@ def _queue(text: str, name: str, prefix: str, dialect: Dialect) -> Destination:
 
 
 def _topic(text: str, key: str, dialect: Dialect) -> Destination:
-    if dialect.has_wildcards and ">" in key:
-        key = ".".join(["#" if word == ">" else word for word in key.split(".")])
-    return Destination(text, EXCHANGE, TOPIC_EXCHANGE, key)
+    return Destination(text, EXCHANGE, TOPIC_EXCHANGE, topic_key(key) if dialect.has_wildcards else key)
 
 
 def _with_prefix(text: str, dialect: Dialect) -> Destination:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from batonmq.protocols.sessions.customs import NO_CUSTOMS, OF_ACTIVEMQ, OF_ARTEMIS, Customs
 from batonmq.protocols.stomp.codec import V10, V11, V12
 
 __all__ = ["ACCEPT", "ACTIVEMQ", "ARTEMIS", "DIALECTS", "RABBITMQ", "REJECT", "RELEASE", "SPEC", "Dialect"]
@@ -60,14 +61,8 @@ class Dialect:
     """Is a name without a prefix a queue or a topic, by what there is of it, and ``ADDRESS::QUEUE`` that queue?"""
     has_composites: bool = False
     """Does ``/queue/a,/queue/b`` mean both, and what stands behind ``?`` options? Then queues have wildcards, too."""
-    has_virtual_topics: bool = False
-    """Does the queue ``Consumer.NAME.VirtualTopic.x`` get what is sent to the topic ``VirtualTopic.x``?"""
-    dead_letters: str = ""
-    """The queue of the dead letters of queues that are made here and have no others; "": there are none."""
-    expired_letters: str = ""
-    """The queue of those among them that expired; "": the same."""
-    deliveries_max: int = 0
-    """How often a message of such a queue is delivered until it is a dead letter; 0: no limit."""
+    customs: Customs = NO_CUSTOMS
+    """What is done unasked for queues that are made here."""
 
     # Messages.
     is_persistent: bool = False
@@ -159,8 +154,7 @@ ACTIVEMQ: Final = Dialect(
     subscribes_to_replies=False,
     has_wildcards=True,
     has_composites=True,
-    has_virtual_topics=True,
-    dead_letters="ActiveMQ.DLQ",
+    customs=OF_ACTIVEMQ,
     shows_defaults=True,
     shows_expiration=False,
     shows_origin=True,
@@ -184,9 +178,7 @@ ARTEMIS: Final = Dialect(
     subscribes_to_replies=False,
     has_wildcards=True,
     has_bare_names=True,
-    dead_letters="DLQ",
-    expired_letters="ExpiryQueue",
-    deliveries_max=10,
+    customs=OF_ARTEMIS,
     shows_defaults=True,
     shows_expiration=False,
     shows_origin=True,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.features.expiry import NOW_OR_NEVER
-from batonmq.protocols.stomp.destinations import BY_REASON, QUEUE, TOPIC_EXCHANGE, Destination, shown_address
+from batonmq.protocols.sessions.customs import BY_REASON
+from batonmq.protocols.sessions.topics import TOPIC_EXCHANGE
+from batonmq.protocols.stomp.destinations import QUEUE, Destination, shown_address
 from batonmq.protocols.stomp.message_headers import shown_headers
 from batonmq.protocols.stomp.messages import message_template
 from batonmq.protocols.stomp.properties import is_text
@@ -106,7 +108,7 @@ class Templates:
         else:
             shown = shown_address(message.exchange, message.routing_key, dialect)
         headers = [("destination", shown)]
-        if dialect.has_virtual_topics and destination.kind == QUEUE and shown != destination.text:
+        if dialect.customs.has_virtual_topics and destination.kind == QUEUE and shown != destination.text:
             # It came to this queue by a topic.
             headers = [("destination", destination.text), ("original-destination", shown)]
         if self._id is not None:

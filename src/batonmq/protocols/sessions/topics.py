@@ -1,0 +1,40 @@
+"""Topics, which protocols have that know them by name: keys of the exchange amq.topic."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from batonmq.broker.vhosts.vhost import VirtualHost
+
+__all__ = ["TOPIC_EXCHANGE", "has_subscribers", "is_pattern", "topic_key", "virtual_topic"]
+
+TOPIC_EXCHANGE: Final = "amq.topic"
+
+_VIRTUAL = re.compile(r"Consumer\.[^.*>]+\.(VirtualTopic\..+)", re.DOTALL)
+
+
+def topic_key(name: str) -> str:
+    """ActiveMQ's name of a topic, in which ``>`` is a wildcard, as a key of the exchange, where that is ``#``."""
+    return ".".join(["#" if word == ">" else word for word in name.split(".")]) if ">" in name else name
+
+
+def virtual_topic(queue: str) -> str | None:
+    """The topic of which a queue of this name gets a copy in ActiveMQ, as the key of a binding; None: it is any queue.
+
+    ``Consumer.NAME.VirtualTopic.x`` is the queue of one NAME of those that share the topic ``VirtualTopic.x``.
+    """
+    match = _VIRTUAL.fullmatch(queue)
+    return None if match is None else topic_key(match[1])
+
+
+def is_pattern(name: str) -> bool:
+    """Has the name of a queue ActiveMQ's wildcards, so that it means others?"""
+    words = name.split(".")
+    return ("*" in words or ">" in words) and virtual_topic(name) is None
+
+
+def has_subscribers(vhost: VirtualHost, name: str) -> bool:
+    """Would anybody get what is sent to the topic of this name?"""
+    return any(True for _ in vhost.router.exchanges[TOPIC_EXCHANGE].match(name, {}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
     from batonmq.properties import Properties
@@ -27,15 +27,47 @@ DELAYED = 3
 """Waiting until it is due; not ready before."""
 
 
+class Framing:
+    """What a protocol has around the body in a message's payload.
+
+    A framing with a code belongs to the message wherever it goes in the broker: the store and copies with other
+    properties keep the payload whole. One without (0) lasts no longer than the message is in memory unchanged.
+    """
+
+    __slots__ = ("code",)
+
+    def __init__(self, code: int = 0) -> None:
+        self.code = code
+
+
+FRAMING_MAX = 7
+"""The largest code that the store has room for."""
+
+_framings: dict[int, Framing] = {}
+
+
+def framing_of(code: int) -> Framing:
+    """The framing with that code, 1 to FRAMING_MAX: the same object each time. A code is never used for another one."""
+    found = _framings.get(code)
+    if found is None:
+        if not 0 < code <= FRAMING_MAX:
+            raise ValueError(f"there is no framing {code}")
+        found = _framings[code] = Framing(code)
+    return found
+
+
 class Message:
     """A published message: its address, its properties and its body.
 
-    The body is ``payload[start:start + size]``, in bytes. A protocol may keep the frame around the body as it came, so
+    The body is ``payload[start:start + size]``, in bytes. A protocol may keep what was around the body as it came, so
     that it can go out again untouched: ``framing`` is then an object that only this protocol understands. None means
     that the payload is the bare body. To every other protocol the two are the same.
+
+    ``weight`` is what it counts for in length limits, in the memory budget and in the store, in bytes: the whole
+    payload of a framing that is kept, else the body.
     """
 
-    __slots__ = ("exchange", "framing", "payload", "properties", "routing_key", "shared_id", "size", "start")
+    __slots__ = ("exchange", "framing", "payload", "properties", "routing_key", "shared_id", "size", "start", "weight")
 
     is_dead_letter: ClassVar[bool] = False
     """True if the broker itself wrote the death headers. In any other message a client wrote them."""
@@ -48,15 +80,18 @@ class Message:
         payload: bytes,
         start: int = 0,
         size: int = -1,
-        framing: object = None,
+        framing: Framing | None = None,
+        weight: int = 0,
     ) -> None:
+        """``size`` -1: up to the end; ``weight`` 0: as the size. A framing with a code has the payload's length."""
         self.exchange = exchange
         self.routing_key = routing_key
         self.properties = properties
         self.payload = payload
         self.start = start
-        self.size = size if size >= 0 else len(payload)
+        self.size = size = size if size >= 0 else len(payload)
         self.framing = framing
+        self.weight = weight or size
         # Set by the store where several queues share one large body.
         self.shared_id = 0
 
@@ -71,9 +106,31 @@ class Message:
             return self.payload
         return self.payload[self.start : self.start + self.size]
 
+    @property
+    def kept(self) -> bytes:
+        """What the store keeps: the payload in a framing that has a code, else the body."""
+        return self.payload if self.framing is not None and self.framing.code else self.body
+
+    @classmethod
+    def copy_of(cls, original: Message, exchange: str, routing_key: str, properties: Properties) -> Self:
+        """The same body, in its framing if that is one to keep, with another address and properties."""
+        framing = original.framing
+        if framing is None or not framing.code:
+            return cls(exchange, routing_key, properties, original.body)
+        return cls(
+            exchange,
+            routing_key,
+            properties,
+            original.payload,
+            original.start,
+            original.size,
+            framing,
+            original.weight,
+        )
+
     def with_properties(self, properties: Properties) -> Message:
         """The same body and address with other properties."""
-        return type(self)(self.exchange, self.routing_key, properties, self.body)
+        return self.copy_of(self, self.exchange, self.routing_key, properties)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} to {self.exchange!r}/{self.routing_key!r}, {self.size} bytes>"

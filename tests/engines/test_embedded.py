@@ -13,10 +13,13 @@ from batonmq.broker import Broker
 from batonmq.engines.embedded.capabilities import CAPABILITIES
 from batonmq.engines.embedded.core import Core
 from batonmq.engines.embedded.engine import EmbeddedEngine
+from batonmq.engines.embedded.operations import Queues
 from batonmq.engines.messages import Message
 from batonmq.engines.values import QueueOptions
 from batonmq.errors import StoreError
-from batonmq.store import SqliteStore
+from batonmq.message import Message as QueueMessage, framing_of
+from batonmq.properties import EMPTY
+from batonmq.store import MemoryStore, SqliteStore
 from batonmq.testing import RunningServer
 
 SOON = 30.0
@@ -216,3 +219,16 @@ def test_a_peek_shows_nothing_that_somebody_holds(tmp_path: Path) -> None:
             held = [one.receive(1, wait=SOON)[0].message.id, other.receive(1, wait=SOON)[0].message.id]
             assert held == ["a0", "b"]
             assert [message.id for message in mq.peek("q", max=100)] == [f"a{number}" for number in range(1, 70)]
+
+
+def test_a_message_keeps_its_form_when_it_moves() -> None:
+    queues = Queues(Broker(MemoryStore()), object())
+    queues.declare("q", QueueOptions())
+    queues.declare("to", QueueOptions())
+    published = QueueMessage("", "q", EMPTY, b"[body]", 1, 4, framing_of(7), 6)
+    queues.find("q").publish(published)
+    assert queues.move("q", "to", 10) == 1
+    queued = queues.find("to").get()
+    assert queued is not None
+    moved = queued.message
+    assert (moved.payload, moved.body, moved.framing, moved.weight) == (b"[body]", b"body", framing_of(7), 6)

@@ -141,7 +141,7 @@ def test_a_file_of_a_newer_version(path: Path) -> None:
     db = apsw.Connection(str(path))
     db.pragma("user_version", 7)
     db.close()
-    assert refusal(path) == "PATH was written by a newer BatonMQ (format 7, this one knows 4)"
+    assert refusal(path) == "PATH was written by a newer BatonMQ (format 7, this one knows 5)"
 
 
 def test_a_file_that_was_cut(path: Path) -> None:
@@ -337,7 +337,8 @@ def test_a_file_of_the_first_version(tmp_path: Path) -> None:
     driven.settle()
     driven.broker.store.close(None)
     db = apsw.Connection(str(path))
-    db.execute("ALTER TABLE message DROP COLUMN dead")
+    for column in ("dead", "framing", "start", "size"):
+        db.execute(f"ALTER TABLE message DROP COLUMN {column}")
     db.execute("ALTER TABLE lane DROP COLUMN returned")
     db.execute("DROP TABLE done")
     db.pragma("user_version", 1)
@@ -347,3 +348,17 @@ def test_a_file_of_the_first_version(tmp_path: Path) -> None:
     driven.settle()
     found = {q.message.body.decode(): q.message.is_dead_letter for taker in takers for q in taker.held}
     assert found == {"waiting": False, "rejected": True}
+
+
+def test_a_file_of_the_fourth_version(path: Path) -> None:
+    """It had no columns for what is around a body: there was nothing."""
+    db = apsw.Connection(str(path))
+    for column in ("framing", "start", "size"):
+        db.execute(f"ALTER TABLE message DROP COLUMN {column}")
+    db.pragma("user_version", 4)
+    db.close()
+    driven = Driven(path)
+    taker = driven.consume(prefetch=100)
+    driven.settle()
+    assert taker.seen == [str(number) for number in range(100)]
+    assert {queued.message.framing for queued in taker.held} == {None}

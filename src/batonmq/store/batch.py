@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 log = logging.getLogger("batonmq.store")
 
 INSERT_PLAIN = "INSERT INTO message(id, exchange, routing_key, properties, body) VALUES(?,?,?,?,?)"
+INSERT_FRAMED = (
+    "INSERT INTO message(id, exchange, routing_key, properties, body, framing, start, size) VALUES(?,?,?,?,?,?,?,?)"
+)
 INSERT_FULL = (
     "INSERT INTO message(id, exchange, routing_key, properties, body, expires, deliveries, returned, stored, shared,"
-    " due, place, dead) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    " due, place, dead, framing, start, size) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
 MOVE = "UPDATE message SET id = ?, due = ?, place = ?, expires = ?, deliveries = ?, returned = ? WHERE id = ?"
 INSERT_DEDUP_KEY = "INSERT OR REPLACE INTO seen VALUES(?,?,?)"
@@ -180,6 +183,7 @@ class Batch:
 
     def _write_inserts(self, db: apsw.Connection) -> None:
         plain: list[tuple[int, str | bytes, str | bytes, bytes, bytes]] = []
+        framed: list[tuple[int, str | bytes, str | bytes, bytes, bytes, int, int, int]] = []
         full: list[tuple[int | str | bytes | None, ...]] = []
         bodies: dict[int, bytes] = {}
         for row, queued in self.inserts.items():
@@ -187,25 +191,26 @@ class Batch:
             if queued.stored == DURABLE and not (
                 queued.expires_at or queued.return_count or message.shared_id or message.is_dead_letter
             ):
-                plain.append(
-                    (
-                        row,
-                        to_file(message.exchange),
-                        to_file(message.routing_key),
-                        message.properties.raw,
-                        message.body,
-                    ),
-                )
+                exchange, routing_key = to_file(message.exchange), to_file(message.routing_key)
+                raw = message.properties.raw
+                framing = message.framing
+                if framing is None or not framing.code:
+                    plain.append((row, exchange, routing_key, raw, message.body))
+                else:
+                    payload, start, size = message.payload, message.start, message.size
+                    framed.append((row, exchange, routing_key, raw, payload, framing.code, start, size))
                 continue
             if message.shared_id:
-                bodies[message.shared_id] = message.body
+                bodies[message.shared_id] = message.kept
             full.append(_all_of(row, queued, 0, 0))
         for row, (queued, due, return_row) in self.delayed.items():
             if queued.message.shared_id:
-                bodies[queued.message.shared_id] = queued.message.body
+                bodies[queued.message.shared_id] = queued.message.kept
             full.append(_all_of(row, queued, due, return_row))
         if plain:
             _write_rows(db, INSERT_PLAIN, plain)
+        if framed:
+            _write_rows(db, INSERT_FRAMED, framed)
         if full:
             _write_rows(db, INSERT_FULL, full)
         if bodies:
@@ -224,12 +229,14 @@ def _write_rows(db: apsw.Connection, sql: str, rows: Sequence[tuple[int | str | 
 
 def _all_of(row: int, queued: QueuedMessage, due: int, return_row: int) -> tuple[int | str | bytes | None, ...]:
     message = queued.message
+    framing = message.framing
+    code = framing.code if framing is not None else 0
     return (
         row,
         to_file(message.exchange),
         to_file(message.routing_key),
         message.properties.raw,
-        None if message.shared_id else message.body,
+        None if message.shared_id else message.kept,
         queued.expires_at,
         queued.return_count,
         1 if queued.return_count and queued.state != HELD else 0,
@@ -238,6 +245,9 @@ def _all_of(row: int, queued: QueuedMessage, due: int, return_row: int) -> tuple
         due,
         return_row,
         int(message.is_dead_letter),
+        code,
+        message.start if code else 0,
+        message.size if code else 0,
     )
 
 

@@ -76,7 +76,7 @@ class Collecting(Store):
 
     def insert(self, queued: QueuedMessage) -> None:
         self._inserts[queued.row] = queued
-        self.pending_bytes += queued.message.size + 128
+        self.pending_bytes += queued.message.weight + 128
 
     def delete(self, queued: QueuedMessage) -> None:
         # What was not staged yet need not be written at all.
@@ -115,7 +115,7 @@ class Collecting(Store):
 
     def insert_delayed(self, queued: QueuedMessage, due: int, return_row: int) -> None:
         self._collected.delayed[queued.row] = (queued, due, return_row)
-        self.pending_bytes += queued.message.size + 128
+        self.pending_bytes += queued.message.weight + 128
 
     def move(self, queued: QueuedMessage, from_row: int, due: int = 0, return_row: int = 0) -> None:
         collected = self._collected
@@ -155,6 +155,6 @@ class Collecting(Store):
         self._collected.marks.pop(lane_id, None)
 
     def share(self, message: Message) -> None:
-        if not message.shared_id and message.size >= SHARED_BODY_MIN:
+        if not message.shared_id and message.weight >= SHARED_BODY_MIN:
             message.share_as(self._next_shared)
             self._next_shared += 1

@@ -4,7 +4,8 @@ definition    durable exchanges, queues, bindings and policies
 lane          a queue's lanes: one, or one for each priority, with the marks up to which messages were handed out, and
               up to which a crash brought them back
 message       a row for each message in each queue. Its number is the lane in 18 bits and the place in 45: the messages
-              of a queue lie together, in order
+              of a queue lie together, in order. Where it has a framing, its body is a message in the form of another
+              protocol, and what that protocol calls the body begins at ``start`` and has ``size`` bytes
 body          large bodies that several queues share
 seen          keys of messages that were taken, for de-duplication
 trash         ranges of rows that are gone and not deleted yet: a purge of millions holds up nobody
@@ -27,7 +28,7 @@ from batonmq.store.leftovers import has_log
 log = logging.getLogger("batonmq.store")
 
 APPLICATION_ID = 0x4241544E  # "BATN"
-VERSION = 4
+VERSION = 5
 
 TABLES = """
 CREATE TABLE definition(
@@ -40,7 +41,8 @@ CREATE TABLE message(
     id INTEGER PRIMARY KEY, exchange TEXT NOT NULL, routing_key TEXT NOT NULL, properties BLOB NOT NULL, body BLOB,
     expires INTEGER NOT NULL DEFAULT 0, deliveries INTEGER NOT NULL DEFAULT 0, returned INTEGER NOT NULL DEFAULT 0,
     stored INTEGER NOT NULL DEFAULT 1, shared INTEGER NOT NULL DEFAULT 0,
-    due INTEGER NOT NULL DEFAULT 0, place INTEGER NOT NULL DEFAULT 0, dead INTEGER NOT NULL DEFAULT 0);
+    due INTEGER NOT NULL DEFAULT 0, place INTEGER NOT NULL DEFAULT 0, dead INTEGER NOT NULL DEFAULT 0,
+    framing INTEGER NOT NULL DEFAULT 0, start INTEGER NOT NULL DEFAULT 0, size INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX message_expires ON message(id >> 45, expires) WHERE expires > 0;
 CREATE INDEX message_spilled ON message(id) WHERE stored = 2;
 CREATE INDEX message_shared ON message(shared) WHERE shared > 0;
@@ -69,6 +71,11 @@ CREATE TABLE IF NOT EXISTS done(
     PRIMARY KEY(guest, number)) WITHOUT ROWID;
 """,
     3: "ALTER TABLE lane ADD COLUMN returned INTEGER NOT NULL DEFAULT 0;",
+    4: """
+ALTER TABLE message ADD COLUMN framing INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE message ADD COLUMN start INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE message ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+""",
 }
 
 

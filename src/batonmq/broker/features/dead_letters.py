@@ -88,7 +88,7 @@ def dead_letter_message(
             headers[f"x-first-death-{part}"] = deaths[0][part]
         headers[f"x-last-death-{part}"] = deaths[0][part]
     properties = original.replace(headers=headers, expiration=None)
-    copy = DeadLetter(name, message.routing_key, properties, message.body)
+    copy = DeadLetter.copy_of(message, name, message.routing_key, properties)
     if not _bring(queue, router, copy, headers, deaths, origin):
         if origin is not None:
             queue.store.insert_dependent(copy, origin)
@@ -141,10 +141,10 @@ def _bring(
     # for ever by themselves.
     wanted = [target for target in targets if deaths[0]["reason"] == "rejected" or not _is_cycle(target.name, deaths)]
     if settings.dead_letters_at_least_once and not (
-        targets and all(target.has_room_for(message.size) for target in wanted)
+        targets and all(target.has_room_for(message.weight) for target in wanted)
     ):
         return False
-    copy = DeadLetter(name, keys[0], message.properties, message.body)
+    copy = DeadLetter.copy_of(message, name, keys[0], message.properties)
     if origin is not None:
         queue.store.insert_dependent(copy, origin)
     for target in wanted:

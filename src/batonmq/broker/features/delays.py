@@ -75,7 +75,7 @@ class Delays:
                 store.add_lane(self.lane_id, queue.vhost_name, queue.name, DELAY_LANE)
         else:
             self.lane_id = record.lane_id
-        # How many messages wait, and the bytes of their bodies, wherever they are.
+        # How many messages wait, and what they weigh in bytes, wherever they are.
         self.count = record.waiting if record is not None else 0
         self.size = record.waiting_bytes if record is not None else 0
         first_row = self.lane_id << POSITION_BITS
@@ -123,7 +123,7 @@ class Delays:
 
     def _keep(self, due: int, queued: QueuedMessage, place: int) -> None:
         self.count += 1
-        self.size += queued.message.size
+        self.size += queued.message.weight
         if self._on_disk and (due, queued.row) > self._horizon:
             self._leave(due, queued, place)
             return
@@ -140,7 +140,7 @@ class Delays:
     def _push(self, due: int, queued: QueuedMessage, place: int) -> None:
         heapq.heappush(self._heap, (due, queued.row))
         self._waiting[queued.row] = (due, queued, place)
-        self._account(queued.message.size + OVERHEAD)
+        self._account(queued.message.weight + OVERHEAD)
 
     def _account(self, size: int) -> None:
         self._bytes += size
@@ -151,7 +151,7 @@ class Delays:
         heap = sorted((entry[0], row) for row, entry in self._waiting.items())
         keep = size = 0
         while keep < len(heap) and keep < HEAP_MESSAGES // 2 and (keep == 0 or size < most // 2):
-            size += self._waiting[heap[keep][1]][1].message.size + OVERHEAD
+            size += self._waiting[heap[keep][1]][1].message.weight + OVERHEAD
             keep += 1
         for _, row in heap[keep:]:
             self._leave(*self._waiting.pop(row))
@@ -193,7 +193,7 @@ class Delays:
         """What waits in memory under that row waits no more."""
         entry = self._waiting.pop(row, None)
         if entry is not None:
-            self._account(-entry[1].message.size - OVERHEAD)
+            self._account(-entry[1].message.weight - OVERHEAD)
         return entry
 
     def _wants_refill(self) -> bool:
@@ -210,7 +210,7 @@ class Delays:
     def _release(self, queued: QueuedMessage, place: int, due: int) -> None:
         queue = self.queue
         self.count -= 1
-        self.size -= queued.message.size
+        self.size -= queued.message.weight
         if not place and queued.message.properties.mentions(SCHEDULE_MARK):
             schedule = schedule_in(queued.message)
             if schedule is not None:
@@ -265,7 +265,7 @@ class Delays:
             # The count after a failure is an estimate; what the store has is not.
             self._on_disk = 0
             self.count = len(self._waiting)
-            self.size = sum(queued.message.size for _, queued, _ in self._waiting.values())
+            self.size = sum(queued.message.weight for _, queued, _ in self._waiting.values())
 
     def _revive(self, stored: StoredMessage) -> QueuedMessage:
         message = stored.message
@@ -281,9 +281,9 @@ class Delays:
     # ------------------------------------------------------------------ the rest
 
     def survivors(self) -> tuple[int, int]:
-        """How many messages outlive a restart, and the bytes of their bodies, if no transient one went to the store."""
+        """How many messages outlive a restart, and what they weigh in bytes, if no transient one went to the store."""
         transient = [queued for _, queued, _ in self._waiting.values() if queued.stored != DURABLE]
-        return self.count - len(transient), self.size - sum(queued.message.size for queued in transient)
+        return self.count - len(transient), self.size - sum(queued.message.weight for queued in transient)
 
     def lost(self, queued: QueuedMessage) -> None:
         """The store could not keep this message, and its producer will be told so."""
@@ -291,7 +291,7 @@ class Delays:
         if self._take_out(queued.row) is None:
             self._on_disk -= 1
         self.count -= 1
-        self.size -= queued.message.size
+        self.size -= queued.message.weight
 
     def stop(self) -> None:
         """The queue is gone."""

@@ -55,7 +55,7 @@ def first_full(routed: Iterable[tuple[Iterable[Target], Message]], now: int) -> 
             continue
         for target in targets:
             count, size = filled.get(target, (0, 0))
-            filled[target] = (count + 1, size + message.size)
+            filled[target] = (count + 1, size + message.weight)
     for target, (count, size) in filled.items():
         if not target.has_room_for(size, count):
             return target
@@ -69,7 +69,7 @@ def refuses(queue: QueueState, message: Message) -> bool:
     if queue.takers:
         # A fault in that is the queue's, not the publisher's.
         queue.scheduler.faults.attempt(queue.dispatch)
-    return not has_room_for(queue, 1, message.size)
+    return not has_room_for(queue, 1, message.weight)
 
 
 def make_room(queue: QueueState) -> None:

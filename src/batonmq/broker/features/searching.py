@@ -158,6 +158,6 @@ class Search:
             self.is_broken = True
             return None
         self._slice, self._slice_lane, self._slice_after = found, lane, after
-        size = sum(stored.message.size for stored in found)
+        size = sum(stored.message.weight for stored in found)
         self._slice_is_last = len(found) < SLICE_MESSAGES and size < SLICE_BYTES
         return found

@@ -38,12 +38,12 @@ class Lane(PagedWindow):
         self.cleared_to = 0
 
     def survivors(self) -> tuple[int, int]:
-        """How many ready messages outlive a restart, and the bytes of their bodies, if no transient one was paged."""
+        """How many ready messages outlive a restart, and what they weigh in bytes, if no transient one was paged."""
         count = size = 0
         for queued in self.ready:
             if queued.state != GONE and queued.stored == DURABLE:
                 count += 1
-                size += queued.message.size
+                size += queued.message.weight
         return count + self.paged, size + self.paged_bytes
 
     def restore(self, record: LaneRecord) -> None:
@@ -68,7 +68,7 @@ class Lane(PagedWindow):
         else:
             self.ready.append(queued)
             self.horizon = row
-            self.bytes += message.size + OVERHEAD
+            self.bytes += message.weight + OVERHEAD
         return queued
 
     def enqueue_all(self, messages: list[Message], *, survive: bool) -> bool:
@@ -96,7 +96,7 @@ class Lane(PagedWindow):
                 queued = QueuedMessage(message, queue, row)
             append(queued)
             row += 1
-            size += message.size
+            size += message.weight
         self.next_row = row
         self.horizon = row - 1
         self.bytes += size + OVERHEAD * len(messages)
@@ -115,7 +115,7 @@ class Lane(PagedWindow):
         else:
             self.ready.append(queued)
             self.horizon = queued.row
-            self.bytes += queued.message.size + OVERHEAD
+            self.bytes += queued.message.weight + OVERHEAD
 
     # ------------------------------------------------------------------ in, at an old place
 

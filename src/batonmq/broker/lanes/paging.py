@@ -62,14 +62,14 @@ class PagedWindow(Window):
 
     @property
     def waiting_bytes(self) -> int:
-        """Bytes of the bodies of these."""
+        """What these weigh, in bytes."""
         return self.bytes - OVERHEAD * (len(self.ready) - self.gone) + self.paged_bytes
 
     # ------------------------------------------------------------------ to the store, and back
 
     def _page_out(self, queued: QueuedMessage) -> None:
         self.paged += 1
-        self.paged_bytes += queued.message.size
+        self.paged_bytes += queued.message.weight
         # This object is no longer the message's: a read makes another.
         queued.leave()
         if queued.stored == IN_MEMORY:
@@ -85,7 +85,7 @@ class PagedWindow(Window):
     def unpage(self, queued: QueuedMessage | StoredMessage) -> None:
         """A message that is only in the store leaves it."""
         self.paged -= 1
-        self.paged_bytes -= queued.message.size
+        self.paged_bytes -= queued.message.weight
         self.changed_in = self.store.batch
 
     def recount(self) -> None:
@@ -111,7 +111,7 @@ class PagedWindow(Window):
             if queued.state == GONE:
                 self.gone -= 1
                 continue
-            self.bytes -= queued.message.size + OVERHEAD
+            self.bytes -= queued.message.weight + OVERHEAD
             self._page_out(queued)
         horizon = max(ready[-1].row, self.handed) if ready else self.handed
         if horizon < self.horizon:
@@ -134,7 +134,7 @@ class PagedWindow(Window):
                 if held and row in held:
                     self.horizon = row
                     continue
-                cost = message.size + OVERHEAD
+                cost = message.weight + OVERHEAD
                 if size + cost > share and (read or self.ready):
                     # Beyond the window it would only be left to the store again.
                     is_whole = False

@@ -169,7 +169,7 @@ class QueueState(LaneOwner):
 
     @property
     def ready_bytes(self) -> int:
-        """Bytes of the bodies of what waits for a consumer."""
+        """What waits for a consumer weighs so many bytes."""
         return sum(lane.waiting_bytes for lane in self.lanes)
 
     # ------------------------------------------------------------------ small changes
@@ -250,7 +250,7 @@ class QueueState(LaneOwner):
     @property
     @abstractmethod
     def delayed_bytes(self) -> int:
-        """Bytes of the bodies of these."""
+        """What these weigh, in bytes."""
 
     @abstractmethod
     def withdraw(self, consumer: Consumer) -> None:

@@ -77,7 +77,7 @@ class Window:
             if queued.state == GONE:
                 self.gone -= 1
                 continue
-            size += queued.message.size + OVERHEAD
+            size += queued.message.weight + OVERHEAD
             batch.append(queued)
         self.bytes -= size
         if batch and batch[-1].row > self.handed:
@@ -92,7 +92,7 @@ class Window:
             if queued.state == GONE:
                 self.gone -= 1
                 continue
-            self.bytes -= queued.message.size + OVERHEAD
+            self.bytes -= queued.message.weight + OVERHEAD
             if queued.row > self.handed:
                 self.handed = queued.row
             return queued
@@ -101,13 +101,13 @@ class Window:
     def take_out(self, queued: QueuedMessage) -> None:
         """A ready message leaves from the middle: a mark now, skipped later."""
         queued.leave()
-        self.bytes -= queued.message.size + OVERHEAD
+        self.bytes -= queued.message.weight + OVERHEAD
         self.gone += 1
         self._close_gaps()
 
     def cut_out(self, queued: QueuedMessage, settlement: Settlement) -> None:
         """A ready message is taken out of the middle, and may come back."""
-        self.bytes -= queued.message.size + OVERHEAD
+        self.bytes -= queued.message.weight + OVERHEAD
         gap = QueuedMessage(NO_MESSAGE, settlement, queued.row)
         gap.leave()
         self.ready[bisect_left(self.ready, queued.row, key=row_of)] = gap
@@ -129,7 +129,7 @@ class Window:
         """To its old place, which is at or before the horizon, or just behind it."""
         ready = self.ready
         row = queued.row
-        self.bytes += queued.message.size + OVERHEAD
+        self.bytes += queued.message.weight + OVERHEAD
         if not ready or ready[0].row > row:
             ready.appendleft(queued)
         elif ready[-1].row < row:

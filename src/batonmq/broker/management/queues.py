@@ -97,7 +97,7 @@ class _Peek:
             return
         for message in browsed:
             self._found.append(_shown(message))
-            self._size += message.message.size
+            self._size += message.message.weight
         self._left -= len(browsed)
         if self._left and self._size < PEEK_BYTES and not self._browser.finished:
             self._request.wait_for_read(self.go_on)

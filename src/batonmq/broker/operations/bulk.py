@@ -222,9 +222,9 @@ def alive(message: Message, headers: dict[str, FieldValue]) -> Message:
     own = {name: value for name, value in headers.items() if not is_death_header(name)}
     exchange, keys = death.get("exchange"), death.get("routing-keys")
     key = keys[0] if isinstance(keys, list) and keys else None
-    return Message(
+    return Message.copy_of(
+        message,
         str(exchange) if isinstance(exchange, str) else message.exchange,
         str(key) if isinstance(key, str) else message.routing_key,
         message.properties.replace(headers=own or None),
-        message.body,
     )

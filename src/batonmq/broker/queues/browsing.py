@@ -126,5 +126,5 @@ class Browser:
         size = 0
         while found and len(shown) < most and size < STEP_BYTES:
             shown.append(found.popleft())
-            size += shown[-1].message.size
+            size += shown[-1].message.weight
         return shown

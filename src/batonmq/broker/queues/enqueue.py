@@ -61,7 +61,7 @@ def move_in(queue: FeaturedQueue, message: Message) -> bool:
 
     False: the queue is full, and is one that refuses, or is gone.
     """
-    if queue.deleted or not has_room_for(queue, 1, message.size):
+    if queue.deleted or not has_room_for(queue, 1, message.weight):
         return False
     queue.expect(message)
     place(queue, message, DURABLE if queue.survives_restart and message.properties.persistent else IN_MEMORY)

@@ -112,8 +112,8 @@ class Queues:
             queued = queue.get()
             if queued is None:
                 break
-            body, properties = queued.message.body, without_death_headers(queued.message.properties)
-            copy = QueueMessage("", target, properties, body)
+            properties = without_death_headers(queued.message.properties)
+            copy = QueueMessage.copy_of(queued.message, "", target, properties)
             into.expect(copy)
             if into.publish(copy) == REFUSED:
                 queue.release([queued])

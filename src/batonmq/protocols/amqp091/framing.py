@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from batonmq.message import Framing
 
-class ChannelFrames:
+
+class ChannelFrames(Framing):
     """A message's payload is its content header and one body frame, on the channel of that number.
 
     So it can go out again on a channel of the same number as it is, and with four octets changed on any other.
@@ -12,6 +14,7 @@ class ChannelFrames:
     __slots__ = ("channel",)
 
     def __init__(self, channel: int) -> None:
+        super().__init__()
         self.channel = channel
 
 

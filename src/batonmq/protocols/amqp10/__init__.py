@@ -1,0 +1,9 @@
+"""AMQP 1.0 (OASIS, ISO/IEC 19464), the server's side; ``codec`` is that of either.
+
+codec/ ......... bytes and values: types, performatives, frames, sections of a message
+messages/ ...... a message of the broker, and what it is on the wire
+connection ..... SASL, open and close; ``session`` puts all together for the server
+windows, links . a session's flow control and its links
+"""
+
+from __future__ import annotations

@@ -1,0 +1,113 @@
+"""What brokers do differently where AMQP 1.0 leaves it open, above all in addresses: a listener speaks one of these.
+
+``spec`` takes the addresses of all of them, where they do not collide. docs/amqp-1-0.md has the same table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from batonmq.protocols.sessions.customs import NO_CUSTOMS, OF_ACTIVEMQ, OF_ARTEMIS, Customs
+
+__all__ = ["ACTIVEMQ", "ARTEMIS", "DIALECTS", "RABBITMQ", "SPEC", "Dialect"]
+
+# RabbitMQ's clients put this before the name of a virtual host, in the hostname of open.
+VHOST_PREFIX: Final = "vhost:"
+
+# What RabbitMQ's clients look for: another product, or an older version, they refuse.
+OF_RABBITMQ: Final = ("RabbitMQ", "4.2.0")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """The answers of one kind of broker. The defaults are those of ``spec``."""
+
+    name: str
+
+    # Opening.
+    product: str = ""
+    """The product of our open; "": our own, but RabbitMQ for its clients, which refuse any other."""
+    version: str = ""
+    """Its version; "": our own."""
+    queue_prefix: str = ""
+    """What Qpid JMS shall put before the names of queues; "": nothing."""
+    topic_prefix: str = "topic://"
+    """The same for topics: without a capability only that tells one, in the address of a message (anonterm-v1.0)."""
+
+    # Addresses.
+    has_rabbitmq_addresses: bool = True
+    """Are ``/queues/q``, ``/exchanges/e/k`` and the older ``/queue/q`` and so on addresses? Else names with slashes."""
+    has_schemes: bool = True
+    """Are ``queue://``, ``topic://``, ``temp-queue://`` and ``temp-topic://`` prefixes?"""
+    has_escaped_names: bool = False
+    """Are bare names %-escaped?"""
+    has_qualified_names: bool = True
+    """Is ``ADDRESS::QUEUE`` that queue, which gets a copy of what is sent to the topic ADDRESS?"""
+    has_undecided_names: bool = False
+    """Is a bare name that no capability tells about a topic, if that has subscribers and there is no such queue?"""
+    has_composites: bool = False
+    """Would ``a,b`` be two queues and ``a.*`` all that match? They are refused then."""
+    subscribes_to_exchanges: bool = True
+    """Can a source be ``/exchanges/e/k``?"""
+
+    # Nodes.
+    has_capabilities: bool = True
+    """Does a terminus tell with ``queue``, ``topic`` and so on what its address is of?"""
+    customs: Customs = NO_CUSTOMS
+    """What is done unasked for queues that are made here."""
+    temporary_queue: str = "/queues/"
+    """What comes before the name of a temporary queue in its address."""
+    temporary_topic: str = "topic://"
+    """The same of a temporary topic; "-": there are none."""
+    rejects_bad_to: bool = False
+    """Is a message for a malformed address, or none, refused with precondition-failed, as in RabbitMQ?"""
+
+    def identity(self, hostname: str | None) -> tuple[str, str]:
+        """Product and version for a client that asked for this hostname; ("", ""): our own."""
+        if not self.product and self.has_rabbitmq_addresses and (hostname or "").startswith(VHOST_PREFIX):
+            return OF_RABBITMQ
+        return self.product, self.version
+
+
+SPEC: Final = Dialect("spec")
+
+RABBITMQ: Final = Dialect(
+    "rabbitmq",
+    product=OF_RABBITMQ[0],
+    version=OF_RABBITMQ[1],
+    topic_prefix="",
+    has_schemes=False,
+    has_escaped_names=True,
+    has_qualified_names=False,
+    subscribes_to_exchanges=False,
+    has_capabilities=False,
+    temporary_topic="-",
+    rejects_bad_to=True,
+)
+
+ACTIVEMQ: Final = Dialect(
+    "activemq",
+    product="ActiveMQ",
+    version="6.1.0",
+    queue_prefix="queue://",
+    has_rabbitmq_addresses=False,
+    has_qualified_names=False,
+    has_composites=True,
+    customs=OF_ACTIVEMQ,
+    temporary_queue="temp-queue://",
+    temporary_topic="temp-topic://",
+)
+
+ARTEMIS: Final = Dialect(
+    "artemis",
+    product="apache-activemq-artemis",
+    version="2.40.0",
+    has_rabbitmq_addresses=False,
+    has_undecided_names=True,
+    customs=OF_ARTEMIS,
+    temporary_queue="",
+    temporary_topic="",
+)
+
+DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in (SPEC, RABBITMQ, ACTIVEMQ, ARTEMIS)}

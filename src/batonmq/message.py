@@ -6,6 +6,9 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batonmq.fields import FieldValue
     from batonmq.properties import Properties
 
 # How a queued message is kept in the store.
@@ -25,6 +28,9 @@ GONE = 2
 """Settled, expired or purged; what still refers to it skips it."""
 DELAYED = 3
 """Waiting until it is due; not ready before."""
+
+# In ``QueuedMessage.returns`` those returns that do not count begin here; those that do take the bits below.
+UNCOUNTED = 1 << 48
 
 
 class Framing:
@@ -130,7 +136,9 @@ class Message:
 
     def with_properties(self, properties: Properties) -> Message:
         """The same body and address with other properties."""
-        return self.copy_of(self, self.exchange, self.routing_key, properties)
+        copy = self.copy_of(self, self.exchange, self.routing_key, properties)
+        copy.share_as(self.shared_id)
+        return copy
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} to {self.exchange!r}/{self.routing_key!r}, {self.size} bytes>"
@@ -165,17 +173,41 @@ class Settlement(ABC):
         """Accept several messages of this queue, for half of what it costs one by one."""
 
     @abstractmethod
-    def release(self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True) -> None:
+    def release(
+        self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True, counted: bool = True
+    ) -> None:
         """Return messages of this queue to their old places, marked as redelivered.
 
         ``held``: the messages, in the order of their delivery.
         ``delay``: milliseconds until they are ready again, 0 or more; None: as the queue's settings say.
         ``failed``: False if they were merely returned, which matters for delayed retries.
+        ``counted``: False if this is no delivery that failed: the return count, and with it the delivery limit, stays.
         """
 
     @abstractmethod
-    def reject(self, queued: QueuedMessage, reason: str = "") -> None:
-        """Dead-letter the message, with the reason in a header, or drop it if the queue has no dead letters."""
+    def reject(self, queued: QueuedMessage, reason: str = "", condition: str = "") -> None:
+        """Dead-letter the message, or drop it if the queue has no dead letters.
+
+        ``reason``: what the consumer says for people to read; ``condition``: the name of the error, for programs. Both
+        become headers of the dead letter.
+        """
+
+    @abstractmethod
+    def modify(
+        self,
+        held: list[QueuedMessage],
+        headers: Mapping[str, FieldValue] | None = None,
+        *,
+        failed: bool = False,
+        elsewhere: bool = False,
+    ) -> None:
+        """Return messages of this queue changed, or for others only (AMQP 1.0 §3.4.5).
+
+        ``headers``: they replace those of the same names in each message, and stay with it.
+        ``failed``: this was an attempt that failed, which counts.
+        ``elsewhere``: none of them comes to its holder again while that subscribes; in a queue with dead letters they
+        are rejected. Raises PreconditionFailed when a message would have too many headers, before anything is done.
+        """
 
     @abstractmethod
     def unsettle(self, queued: QueuedMessage) -> None:
@@ -208,17 +240,20 @@ class QueuedMessage:
     """A message in one queue: its place there, its state and its history.
 
     ``row`` is its place and its key in the store: the lane's number in the high bits, the position in the low ones.
+    ``returns`` is how it came back from consumers: 0 never, else in the low bits how often it did so counted, and above
+    these (``UNCOUNTED``) how often it did so uncounted. It is another number after each return.
     Only the verbs below change its state:
 
         READY --hold--> HELD --settle--> GONE
           ^              | |
           +---come_back--+ +--wait--> DELAYED --fall_due--> READY
+          +-be_released--+
 
     Out of each of them a message may be ``settle``d, or ``leave`` (it expires, is purged, or is left to the store
     alone); ``hold_again`` and ``stay`` take that back where the store could not keep it. ``TRANSITIONS`` has all of it.
     """
 
-    __slots__ = ("expires_at", "holder", "message", "return_count", "row", "settlement", "state", "stored")
+    __slots__ = ("expires_at", "holder", "message", "returns", "row", "settlement", "state", "stored")
 
     def __init__(self, message: Message, settlement: Settlement, row: int, stored: int = IN_MEMORY) -> None:
         self.message = message
@@ -228,8 +263,7 @@ class QueuedMessage:
         self.state = READY
         # IN_MEMORY, DURABLE or SPILLED.
         self.stored = stored
-        # How often it came back from a consumer: 0 before the first hand-over has failed.
-        self.return_count = 0
+        self.returns = 0
         # Milliseconds of the epoch; 0: never.
         self.expires_at = 0
         # The consumer that holds it; None also when it was fetched one by one.
@@ -254,7 +288,13 @@ class QueuedMessage:
         """Its holder returned it, which counts."""
         self.state = READY
         self.holder = None
-        self.return_count += 1
+        self.returns += 1
+
+    def be_released(self) -> None:
+        """Its holder returned it without having tried it, which does not count."""
+        self.state = READY
+        self.holder = None
+        self.returns += UNCOUNTED
 
     def hand_on(self) -> None:
         """It comes back uncounted: the next owner of the store counts it, or its holder claims it there."""
@@ -293,9 +333,14 @@ class QueuedMessage:
         """Set how it is stored: DURABLE, SPILLED or IN_MEMORY."""
         self.stored = stored
 
-    def count_as(self, return_count: int) -> None:
-        """Set how often it has come back from a consumer."""
-        self.return_count = return_count
+    @property
+    def return_count(self) -> int:
+        """How often it came back from a consumer, and that counted: 0 before the first hand-over has failed."""
+        return self.returns & (UNCOUNTED - 1)
+
+    def count_as(self, returns: int) -> None:
+        """Set how often it has come back from a consumer, uncounted returns as ``returns`` has them."""
+        self.returns = returns
 
     def settled_by(self, settlement: Settlement) -> None:
         """Set the settlement through which the holder of this object settles it."""
@@ -304,7 +349,7 @@ class QueuedMessage:
     def as_it_was(self, other: QueuedMessage) -> QueuedMessage:
         """Take over the history of another object for the same message, and return self."""
         self.stored = other.stored
-        self.return_count = other.return_count
+        self.returns = other.returns
         self.expires_at = other.expires_at
         return self
 
@@ -318,7 +363,7 @@ def hold_all(batch: list[QueuedMessage], holder: Holder) -> bool:
     for queued in batch:
         queued.state = HELD
         queued.holder = holder
-        if queued.return_count:
+        if queued.returns:
             has_come_back = True
     return has_come_back
 
@@ -335,6 +380,7 @@ TRANSITIONS: dict[str, tuple[frozenset[int], int]] = {
     "settle": (frozenset({READY, HELD, DELAYED}), GONE),
     "leave": (frozenset({READY, HELD, DELAYED}), GONE),
     "come_back": (frozenset({HELD}), READY),
+    "be_released": (frozenset({HELD}), READY),
     "hand_on": (frozenset({HELD}), READY),
     "wait": (frozenset({READY, HELD, DELAYED}), DELAYED),
     "fall_due": (frozenset({DELAYED}), READY),

@@ -42,8 +42,11 @@ class Entry:
     ttl: int = 0
     rank: int = 0
     state: State = "ready"
-    # How often it came back.
+    # How often it came back and that counted; and did any consumer have it?
     returns: int = 0
+    is_known: bool = False
+    # Consumers that it cannot be delivered to.
+    refused: frozenset[object] = frozenset()
     expires_at: int = 0
     due: int = 0
     # Does it wait to come back to its old rank, and not for its first time?
@@ -79,8 +82,8 @@ class Queue:
         return (-self.lane(one), one.rank) < (-self.lane(other), other.rank)
 
 
-# Body and returns of what is ready, by queue.
-Seen = dict[str, list[tuple[str, int]]]
+# Body, returns, whether any consumer had it, and colour of what is ready, by queue.
+Seen = dict[str, list[tuple[str, int, bool, str]]]
 
 
 class Reference:
@@ -152,13 +155,15 @@ class Reference:
         wanted = [
             entry
             for entry in queue.those("ready")
-            if (not selector or entry.colour == selector) and self._is_free(queue, entry, taker)
+            if (not selector or entry.colour == selector)
+            and taker not in entry.refused
+            and self._is_free(queue, entry, taker)
         ]
-        first = [entry for entry in wanted if not (hasty and entry.returns)]
+        first = [entry for entry in wanted if not (hasty and entry.is_known)]
         return [
             entry
             for entry in wanted
-            if (hasty and entry.returns) or not any(queue.comes_before(other, entry) for other in first)
+            if (hasty and entry.is_known) or not any(queue.comes_before(other, entry) for other in first)
         ]
 
     @staticmethod
@@ -182,14 +187,25 @@ class Reference:
         """Nobody wants it."""
         self._die(self.queues[name], entry, "rejected")
 
-    def release(self, name: str, entry: Entry, delay: int = 0) -> None:
+    def modify(self, name: str, entry: Entry, colour: str, *, failed: bool, elsewhere: bool) -> None:
+        """It comes back in another colour; if it cannot be delivered to its holder, to others or the dead letters."""
+        entry.colour = colour or entry.colour
+        if elsewhere and self.queues[name].plan.dead_letters is not None:
+            self.reject(name, entry)
+            return
+        if elsewhere and entry.holder is not None:
+            entry.refused |= {entry.holder}
+        self.release(name, entry, counted=failed)
+
+    def release(self, name: str, entry: Entry, delay: int = 0, *, counted: bool = True) -> None:
         """It comes back, after the delay or the queue's own."""
         queue = self.queues[name]
-        entry.returns += 1
+        entry.returns += counted
+        entry.is_known = True
         entry.holder = None
         if queue.plan.delivery_limit is not None and entry.returns > queue.plan.delivery_limit:
             self._die(queue, entry, "delivery_limit")
-        elif delay or queue.plan.retry_delay:
+        elif delay or (queue.plan.retry_delay and counted):
             entry.state = "delayed"
             entry.comes_back = True
             entry.due = self.now + (delay or queue.plan.retry_delay)
@@ -209,7 +225,17 @@ class Reference:
         deaths.insert(0, (queue.name, reason))
         if target not in self.queues or self._goes_round(target, deaths):
             return
-        copy = replace(entry, returns=0, ttl=0, key="", holder=None, comes_back=False, deaths=deaths)
+        copy = replace(
+            entry,
+            returns=0,
+            is_known=False,
+            refused=frozenset(),
+            ttl=0,
+            key="",
+            holder=None,
+            comes_back=False,
+            deaths=deaths,
+        )
         self.publish(target, copy)
 
     @staticmethod
@@ -254,7 +280,7 @@ class Reference:
         moved = queue.those("ready")[:most]
         for entry in moved:
             queue.entries.remove(entry)
-            copy = replace(entry, returns=0, deaths=[] if anew else entry.deaths)
+            copy = replace(entry, returns=0, is_known=False, refused=frozenset(), deaths=[] if anew else entry.deaths)
             self.queues[target].entries.append(copy)
             self._enter(self.queues[target], copy)
         return len(moved)
@@ -272,6 +298,7 @@ class Reference:
         for queue in list(self.queues.values()):
             for entry in [entry for entry in queue.entries if entry.state == "held"]:
                 entry.returns += 1
+                entry.is_known = True
                 entry.holder = None
                 limit = queue.plan.delivery_limit
                 if limit is not None and entry.returns > limit:
@@ -295,11 +322,15 @@ class Reference:
         """Could this be what is seen? ``doubtful`` may have been handed out, of which there may be a note."""
         for name, queue in self.queues.items():
             ready = {entry.body: entry for entry in queue.those("ready")}
-            found = dict(seen[name])
+            found = {body: (returns, is_known, colour) for body, returns, is_known, colour in seen[name]}
             if ready.keys() != found.keys() or waiting[name] != len(queue.those("delayed")):
                 return False
-            for body, returns in found.items():
-                if returns != ready[body].returns + ((name, body) in doubtful and returns > ready[body].returns):
+            for body, (returns, is_known, colour) in found.items():
+                entry = ready[body]
+                is_noted = (name, body) in doubtful and returns == entry.returns + 1 and is_known
+                if colour != entry.colour:
                     return False
-                ready[body].returns = returns
+                if not is_noted and (returns, is_known) != (entry.returns, entry.is_known):
+                    return False
+                entry.returns, entry.is_known = returns, is_known
         return self.queues.keys() == seen.keys()

@@ -68,6 +68,8 @@ class Taker(Consumer):
             self.selector = parse_selector(f"colour = '{colour}'")
         self.held: list[tuple[QueuedMessage, Entry]] = []
         self.is_over = False
+        # How often it was told that there was nothing more for it.
+        self.drains = 0
 
     def deliver(self, queued: QueuedMessage) -> bool:
         entry = self.machine.delivered(self.name, self, self.colour, queued)
@@ -82,6 +84,10 @@ class Taker(Consumer):
 
     def cancelled(self) -> None:
         self.is_over = True
+
+    def drained(self) -> None:
+        self.drains += 1
+        assert not self.machine.waits_in_vain(self)
 
 
 class BrokerMachine(RuleBasedStateMachine):
@@ -120,6 +126,8 @@ class BrokerMachine(RuleBasedStateMachine):
                 self._make_room()
         assert entry is not None, f"{body} came from {name}, and not one of {[entry.body for entry in first]}"
         assert queued.return_count == entry.returns, f"{body} came as returned {queued.return_count} times"
+        assert (queued.returns > 0) == entry.is_known, f"{body} came as new, or not"
+        assert (queued.message.properties.headers or {}).get("colour", "") == entry.colour
         self.reference.hand_out(entry, taker)
         return entry
 
@@ -312,7 +320,19 @@ class BrokerMachine(RuleBasedStateMachine):
             self.fetched.append((name, queued, self.delivered(name, None, "", queued)))
         self.settle()
 
-    @rule(data=st.data(), how=st.sampled_from(("accept", "accept", "release", "reject")))
+    @precondition(_has_takers)
+    @rule(data=st.data())
+    def drain(self, data: st.DataObject) -> None:
+        taker = data.draw(st.sampled_from(self.takers))
+        before = taker.drains
+        taker.queue.drain(taker)
+        self.settle()
+        assert taker.drains == before + 1
+
+    @rule(
+        data=st.data(),
+        how=st.sampled_from(("accept", "accept", "release", "reject", "put back", "modify", "elsewhere")),
+    )
     def settle_one(self, data: st.DataObject, how: str) -> None:
         busy = [taker for taker in self.takers if taker.held]
         if busy:
@@ -337,9 +357,19 @@ class BrokerMachine(RuleBasedStateMachine):
         elif how == "reject":
             self.reference.reject(name, entry)
             queue.reject(queued)
-        else:
+        elif how == "put back":
+            self.reference.release(name, entry, counted=False)
+            queue.release([queued], failed=False, counted=False)
+        elif how == "release":
             self.reference.release(name, entry)
             queue.release([queued])
+        else:
+            # It is noted on the message by whom it was given back last.
+            colour = {"": "blue", "blue": "red", "red": ""}[entry.colour]
+            headers: dict[str, FieldValue] = {"colour": colour} if colour else {}
+            failed, elsewhere = how != "modify", how == "elsewhere"
+            self.reference.modify(name, entry, colour, failed=failed, elsewhere=elsewhere)
+            queue.modify([queued], headers, failed=failed, elsewhere=elsewhere)
 
     @precondition(_has_takers)
     @rule(data=st.data(), index=st.integers(0, 9))
@@ -394,7 +424,11 @@ class BrokerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.is_stored and not any(taker.no_ack for taker in self.takers))
     @rule(
         data=st.data(),
-        steps=st.lists(st.sampled_from(("publish", "accept", "reject", "release", "turn")), min_size=1, max_size=8),
+        steps=st.lists(
+            st.sampled_from(("publish", "accept", "reject", "release", "put back", "modify", "turn")),
+            min_size=1,
+            max_size=8,
+        ),
     )
     def crash_in_the_middle(self, data: st.DataObject, steps: list[str]) -> None:
         """The process is killed before all is committed: there is what was at some moment before, whole."""
@@ -451,19 +485,22 @@ class BrokerMachine(RuleBasedStateMachine):
         for name, queue in self.reference.queues.items():
             seen = self._browse(name)
             ready = queue.those("ready")
-            assert sorted(seen) == sorted((entry.body, entry.returns) for entry in ready), name
+            assert sorted(seen) == sorted((e.body, e.returns, e.is_known, e.colour) for e in ready), name
             place = {entry.body: (-queue.lane(entry), entry.rank) for entry in ready}
-            places = [place[body] for body, _ in seen]
+            places = [place[body] for body, *_ in seen]
             assert places == sorted(places), name
 
-    def _browse(self, name: str) -> list[tuple[str, int]]:
+    def _browse(self, name: str) -> list[tuple[str, int, bool, str]]:
         browser = self.driven.operations.browse(name)
-        seen: list[tuple[str, int]] = []
+        seen: list[tuple[str, int, bool, str]] = []
         for _ in range(1_000):
             if browser.finished:
                 return seen
             found = browser.read(50)
-            seen += [(browsed.message.body.decode().rstrip("."), browsed.return_count) for browsed in found]
+            for browsed in found:
+                body = browsed.message.body.decode().rstrip(".")
+                colour = (browsed.message.properties.headers or {}).get("colour", "")
+                seen.append((body, browsed.return_count, browsed.returns > 0, str(colour)))
             if not found:
                 self.driven.settle()
         raise AssertionError(f"browsing {name} finds no end")
@@ -471,10 +508,14 @@ class BrokerMachine(RuleBasedStateMachine):
     @invariant()
     def nobody_waits_in_vain(self) -> None:
         for taker in self.takers:
-            if not taker.has_room() or (taker.queue.settings.single_active and taker.queue.active is not taker):
-                continue
-            first = self.reference.first_for(taker.name, taker.colour, taker)
+            first = self.waits_in_vain(taker)
             assert not first, f"{[entry.body for entry in first]} of {taker.name} wait, and a consumer has room"
+
+    def waits_in_vain(self, taker: Taker) -> list[Entry]:
+        """What is there for one that has room."""
+        if not taker.has_room() or (taker.queue.settings.single_active and taker.queue.active is not taker):
+            return []
+        return self.reference.first_for(taker.name, taker.colour, taker)
 
 
 class StoredBrokerMachine(BrokerMachine):

@@ -78,7 +78,7 @@ def test_each_comes_back_with_whatever_else_is_unusual(path: Path, queue: object
             if shares:
                 store.share(each)
             sent.append(each)
-            insert(store, queue, len(sent), each, stored=stored, return_count=count, expires_at=expires_at)
+            insert(store, queue, len(sent), each, stored=stored, returns=count, expires_at=expires_at)
     assert any(message.shared_id for message in sent)
     commit(store)
     if is_opened_again:
@@ -143,7 +143,7 @@ def test_a_row_whose_framing_means_nothing_is_left_out(
     store = opened(path)
     store.add_lane(1, "/", "q", 0)
     for row in (1, 2):
-        insert(store, queue, row, framed(b"h", b"body"), return_count=int(is_unusual))
+        insert(store, queue, row, framed(b"h", b"body"), returns=int(is_unusual))
     commit(store)
     store.close(None)
     db = apsw.Connection(str(path))

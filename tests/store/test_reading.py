@@ -50,7 +50,7 @@ def test_each_row_comes_back_with_all_that_is_unusual_about_it(
     for row, values in enumerate(product((DURABLE, SPILLED), (0, 1, 2, 3), (0, 1, 1_700_000_000_000)), 1):
         stored, deliveries, expires_at = values
         message = Message("", "q", PERSISTENT, b"%d" % row)
-        insert(store, queue, row, message, stored=stored, return_count=deliveries, expires_at=expires_at)
+        insert(store, queue, row, message, stored=stored, returns=deliveries, expires_at=expires_at)
         expected.append((FIRST + row, message.body, stored, deliveries, expires_at))
     if committed:
         commit(store)

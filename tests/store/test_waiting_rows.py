@@ -90,7 +90,7 @@ def test_one_that_comes_back_keeps_its_place(store: SqliteStore, queue: object, 
     store.insert(message)
     if written:
         commit(store)
-    message.row, message.return_count, message.expires_at = WAITS_FROM + 1, 2, 99
+    message.row, message.returns, message.expires_at = WAITS_FROM + 1, 2, 99
     store.move(message, FIRST + 3, 50, FIRST + 3)
     (stored,) = store.read_delayed(WAITING, (0, 0), 9, 1 << 20)
     assert (stored.due, stored.return_row, stored.return_count, stored.expires_at) == (50, FIRST + 3, 2, 99)
@@ -137,10 +137,10 @@ def test_an_update_from_before_a_move_is_not_made_after_it(store: SqliteStore, q
     message = queued(queue, FIRST + 1)
     store.insert(message)
     commit(store)
-    message.return_count = 1
+    message.returns = 1
     store.update(message)
     store.stage()
-    message.row, message.return_count = WAITS_FROM + 1, 2
+    message.row, message.returns = WAITS_FROM + 1, 2
     store.move(message, FIRST + 1, 20, FIRST + 1)
     message.row = FIRST + 1
     store.move(message, WAITS_FROM + 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import apsw
 
@@ -29,11 +29,16 @@ INSERT_DEDUP_KEY = "INSERT OR REPLACE INTO seen VALUES(?,?,?)"
 DELETE_DEDUP_KEYS = "DELETE FROM seen WHERE id BETWEEN ? AND ?"
 INSERT_BODY = "INSERT OR IGNORE INTO body VALUES(?,?)"
 UPDATE = "UPDATE message SET deliveries = ?, returned = ?, expires = ? WHERE id = ?"
+REWRITE = "UPDATE message SET properties = ? WHERE id = ?"
 DELETE = "DELETE FROM message WHERE id BETWEEN ? AND ?"
 DELETE_ORPHAN = "DELETE FROM body WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM message WHERE shared = ?1)"
 INSERT_DONE = "INSERT OR REPLACE INTO done VALUES(?,?,?)"
 DELETE_DONE = "DELETE FROM done WHERE guest = ? AND number <= ?"
 MARK = "UPDATE lane SET handed = max(handed, ?) WHERE id = ?"
+
+
+# New row, due, place, expires, deliveries, returned, old row.
+Move: TypeAlias = tuple[int, int, int, int, int, int, int]
 
 
 class Batch:
@@ -52,6 +57,7 @@ class Batch:
         "marks",
         "moves",
         "orphans",
+        "rewritten",
         "statements",
         "updates",
     )
@@ -63,11 +69,13 @@ class Batch:
         self.dependents: dict[Message, QueuedMessage] = {}
         # Of those that wait for their time, by row: when that is, and the row to which they then return (0: the tail).
         self.delayed: dict[int, tuple[QueuedMessage, int, int]] = {}
-        # New row, due, place, expires, deliveries, returned, old row; written in this order.
-        self.moves: list[tuple[int, int, int, int, int, int, int]] = []
+        # Written in this order.
+        self.moves: list[Move] = []
         self.deletes: list[int] = []
         # Row: deliveries, returned, expires.
         self.updates: dict[int, tuple[int, int, int]] = {}
+        # Of rows that are there, the properties that they have from now on.
+        self.rewritten: dict[int, bytes] = {}
         # Lane: the last position that was handed to a consumer.
         self.marks: dict[int, int] = {}
         # Shared bodies that may have lost their last message.
@@ -89,6 +97,7 @@ class Batch:
             or self.deletes
             or self.marks
             or self.updates
+            or self.rewritten
             or self.statements
             or self.dropped_lanes
             or self.delayed
@@ -109,16 +118,23 @@ class Batch:
         new = [*self.inserts.values(), *(queued for queued, _, _ in self.delayed.values())]
         return [queued for queued in new if queued.message not in self.dependents] if self.dependents else new
 
+    def move(self, move: Move) -> None:
+        """A row has another number, and counts with it; properties that it was given before go along."""
+        self.updates.pop(move[-1], None)
+        if (raw := self.rewritten.pop(move[-1], None)) is not None:
+            self.rewritten[move[0]] = raw
+        self.moves.append(move)
+
     def absorb(self, later: Batch) -> None:
         """Take in what came after."""
         self.inserts.update(later.inserts)
         self.dependents.update(later.dependents)
         self.delayed.update(later.delayed)
         for move in later.moves:
-            self.updates.pop(move[-1], None)
-        self.moves += later.moves
+            self.move(move)
         self.deletes += later.deletes
         self.updates.update(later.updates)
+        self.rewritten.update(later.rewritten)
         self.marks.update(later.marks)
         self.orphans += later.orphans
         self.statements += later.statements
@@ -150,6 +166,7 @@ class Batch:
         refused = self.inserts.keys() - rest.inserts.keys()
         rest.deletes = [row for row in self.deletes if row not in self.inserts]
         rest.updates = {row: update for row, update in self.updates.items() if row not in refused}
+        rest.rewritten = {row: raw for row, raw in self.rewritten.items() if row not in refused}
         # What was never written cannot be moved: that does no harm. Keys went with their messages.
         rest.dedup_keys = []
         # Whoever asked was told that it failed.
@@ -176,6 +193,8 @@ class Batch:
             db.executemany(DELETE, spans(self.deletes))
         if self.updates:
             db.executemany(UPDATE, [(*update, row) for row, update in self.updates.items()])
+        if self.rewritten:
+            db.executemany(REWRITE, [(raw, row) for row, raw in self.rewritten.items()])
         if self.marks:
             db.executemany(MARK, [(position, lane_id) for lane_id, position in self.marks.items()])
         if self.orphans:
@@ -189,7 +208,7 @@ class Batch:
         for row, queued in self.inserts.items():
             message = queued.message
             if queued.stored == DURABLE and not (
-                queued.expires_at or queued.return_count or message.shared_id or message.is_dead_letter
+                queued.expires_at or queued.returns or message.shared_id or message.is_dead_letter
             ):
                 exchange, routing_key = to_file(message.exchange), to_file(message.routing_key)
                 raw = message.properties.raw
@@ -239,7 +258,7 @@ def _all_of(row: int, queued: QueuedMessage, due: int, return_row: int) -> tuple
         None if message.shared_id else message.kept,
         queued.expires_at,
         queued.return_count,
-        1 if queued.return_count and queued.state != HELD else 0,
+        1 if queued.returns and queued.state != HELD else 0,
         queued.stored,
         message.shared_id,
         due,

@@ -109,6 +109,11 @@ class Collecting(Store):
         if queued.row not in self._inserts:
             self._collected.updates[queued.row] = (queued.return_count, queued.state == READY, queued.expires_at)
 
+    def rewrite(self, queued: QueuedMessage) -> None:
+        # What is not written yet is written as it is by then.
+        if queued.row not in self._inserts and queued.row not in self._collected.delayed:
+            self._collected.rewritten[queued.row] = queued.message.properties.raw
+
     def hold(self, queued: QueuedMessage) -> None:
         # Written as if it had come back already; settling deletes the row, and coming back writes the same again.
         self._collected.updates[queued.row] = (queued.return_count + 1, 1, queued.expires_at)
@@ -119,7 +124,6 @@ class Collecting(Store):
 
     def move(self, queued: QueuedMessage, from_row: int, due: int = 0, return_row: int = 0) -> None:
         collected = self._collected
-        collected.updates.pop(from_row, None)
         if self._inserts.pop(from_row, None) is not None or collected.delayed.pop(from_row, None) is not None:
             # Not written yet: it is written where it belongs now.
             if due:
@@ -127,10 +131,8 @@ class Collecting(Store):
             else:
                 self._inserts[queued.row] = queued
             return
-        returned = 1 if queued.return_count and queued.state != HELD else 0
-        collected.moves.append(
-            (queued.row, due, return_row, queued.expires_at, queued.return_count, returned, from_row)
-        )
+        returned = 1 if queued.returns and queued.state != HELD else 0
+        collected.move((queued.row, due, return_row, queued.expires_at, queued.return_count, returned, from_row))
 
     def insert_dedup_key(self, number: int, key: bytes, at: int) -> None:
         self._collected.dedup_keys.append((number, key, at))

@@ -133,6 +133,10 @@ class Store(ABC):
         """A message came back, was handed out again, or changed otherwise: keep its count and its state."""
 
     @abstractmethod
+    def rewrite(self, queued: QueuedMessage) -> None:
+        """A kept message has other properties: keep them with what else becomes of it in this batch."""
+
+    @abstractmethod
     def hold(self, queued: QueuedMessage) -> None:
         """A message was handed out past others that wait before it, where no mark can say so.
 

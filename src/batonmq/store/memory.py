@@ -61,6 +61,9 @@ class MemoryStore(Store):
     def update(self, queued: QueuedMessage) -> None:
         self._work = True
 
+    def rewrite(self, queued: QueuedMessage) -> None:
+        self._work = True
+
     def hold(self, queued: QueuedMessage) -> None:
         self._work = True
 

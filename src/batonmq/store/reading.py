@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.errors import BatonError, StoreCorrupt
 from batonmq.fields import decode_table
-from batonmq.message import DeadLetter, Framing, Message, framing_of
+from batonmq.message import UNCOUNTED, DeadLetter, Framing, Message, framing_of
 from batonmq.properties import EMPTY, Properties
 from batonmq.store.records import POSITION_BITS, POSITION_MASK, Definition, LaneRecord, StoredMessage, StoredRun
 from batonmq.store.schema import rows
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 # What is not as it is with most messages comes as one text, and NULL with most: each column costs 0.05 us. Up to the
 # first value a crash has brought back what was not given back before, counted once more than its row says. A message of
-# which nothing but the framing is unusual has that as one number, as a text takes 1 us more: there may be millions.
+# which nothing but the framing is unusual has that as one number, as a text takes 1 us more: there may be millions. One
+# that was given back and never counted is told by a count beyond all others (``UNCOUNTED`` of message.py).
 SELECT = (
     "SELECT id, exchange, routing_key, properties,"
     " CASE WHEN shared > 0 THEN (SELECT body FROM body WHERE body.id = message.shared) ELSE message.body END,"
-    " CASE WHEN expires | deliveries | (stored <> 1) | shared | due | place | dead | (id <= ?1 AND NOT returned)"
-    " THEN format('%d %d %d %d %d %d %d %d %d %d', expires, deliveries + (id <= ?1 AND NOT returned),"
+    " CASE WHEN expires | deliveries | (stored <> 1) | shared | due | place | dead | returned | (id <= ?1)"
+    " THEN format('%d %d %d %d %d %d %d %d %d %d', expires,"
+    " deliveries + (id <= ?1 AND NOT returned) + ((returned AND NOT deliveries) << 48),"
     " stored, shared, due, place, dead, framing, start, size)"
     " WHEN framing THEN (framing << 60) | (start << 30) | size END FROM message "
 )
@@ -36,8 +38,8 @@ DELAYED = "WHERE id >> 45 = ? AND due > 0 AND due >= ? AND (due > ? OR id > ?) O
 EXPIRED = "WHERE id >> 45 = ? AND expires > 0 AND expires <= ? AND id > ? ORDER BY expires LIMIT ?"
 
 OUT_OF_BODY = "its framing has its body where it has none"
-# How often a message can have been delivered.
-COUNT_MAX = 1 << 48
+# How often a message can have been delivered; and what stands for one that came back, and was never counted.
+COUNT_MAX = UNCOUNTED
 
 # Rows of small tables that a start goes by, and that are not what was written.
 UNSOUND = {
@@ -122,10 +124,10 @@ def select_run(
 def _unusual(
     row: int, exchange: str, routing_key: str, properties: Properties, body: bytes, values: str
 ) -> StoredMessage:
-    expires, deliveries, stored, shared, due, return_row, dead, code, start, size = map(int, values.split())
-    if not 0 <= deliveries <= COUNT_MAX:
+    expires, returns, stored, shared, due, return_row, dead, code, start, size = map(int, values.split())
+    if not 0 <= returns <= COUNT_MAX:
         # It is counted on, and what SQLite has no number for would hold up every batch.
-        raise ValueError(f"its count is {deliveries}")
+        raise ValueError(f"its count is {returns}")
     kind = DeadLetter if dead else Message
     if code:
         if not (0 <= start <= start + size <= len(body)):
@@ -135,7 +137,7 @@ def _unusual(
         message = kind(exchange, routing_key, properties, body)
     if shared:
         message.share_as(shared)
-    return StoredMessage(row, message, expires, deliveries, stored, due, return_row)
+    return StoredMessage(row, message, expires, returns, stored, due, return_row)
 
 
 def check_numbers(db: apsw.Connection) -> None:

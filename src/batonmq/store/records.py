@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batonmq.message import DURABLE
+from batonmq.message import DURABLE, UNCOUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,10 +73,16 @@ class StoredMessage:
     row: int
     message: Message
     expires_at: int = 0
-    return_count: int = 0
+    returns: int = 0
+    """As a ``QueuedMessage`` has it; however often it came back uncounted, that is one time."""
     stored: int = DURABLE
     due: int = 0
     return_row: int = 0
+
+    @property
+    def return_count(self) -> int:
+        """How often it came back from a consumer, and that counted."""
+        return self.returns & (UNCOUNTED - 1)
 
 
 @dataclass(slots=True)

@@ -53,7 +53,7 @@ class AckTimeouts:
             self._compact_at = 2 * len(heap) + 1024
         deadline = self.queue.scheduler.clock.monotonic() + seconds
         self._number = number = self._number + 1
-        heapq.heappush(heap, (deadline, number, queued, queued.return_count))
+        heapq.heappush(heap, (deadline, number, queued, queued.returns))
         self._arm(deadline)
         return number
 
@@ -61,15 +61,15 @@ class AckTimeouts:
         """Set the deadline of a delivery to that many seconds from now; False: it is no longer held."""
         if queued.state != HELD:
             return False
-        self._renewed[queued.row] = (self._push(queued, seconds), queued.return_count)
+        self._renewed[queued.row] = (self._push(queued, seconds), queued.returns)
         return True
 
     def _counts(self, entry: Entry) -> bool:
-        _, number, queued, deliveries = entry
-        if queued.state != HELD or queued.return_count != deliveries:
+        _, number, queued, returns = entry
+        if queued.state != HELD or queued.returns != returns:
             return False
         renewed = self._renewed.get(queued.row)
-        return renewed is None or renewed[1] != deliveries or renewed[0] == number
+        return renewed is None or renewed[1] != returns or renewed[0] == number
 
     def work(self, most: int) -> int:
         """Take back late messages, looking at no more than ``most``; returns how many were looked at."""

@@ -29,12 +29,13 @@ if TYPE_CHECKING:
     from batonmq.store.records import StoredMessage
 
 Death = dict[str, "FieldValue"]
-# The header that says why a consumer rejected the message, where it has said so.
+# The headers that say why a consumer rejected the message, where it has said so: for people, and for programs.
 REASON = "x-reject-reason"
+CONDITION = "x-reject-condition"
 # The header that says how often the message came back.
 COUNT = "x-delivery-count"
 # All that dead-lettering adds to the headers, here or on RabbitMQ: these, and what begins with those.
-DEATH_HEADERS = frozenset({"x-death", REASON, COUNT, "x-acquired-count"})
+DEATH_HEADERS = frozenset({"x-death", REASON, CONDITION, COUNT, "x-acquired-count"})
 DEATH_MARKS = ("x-first-death-", "x-last-death-")
 # Headers by which a message would wait once more.
 WAITED = TIMES - {DELIVER_AT}
@@ -49,10 +50,17 @@ def is_death_header(name: str) -> bool:
     return name in DEATH_HEADERS or name.startswith(DEATH_MARKS)
 
 
-def with_reason(message: Message, reason: str) -> Message:
-    """The message with the reason that its consumer gave."""
-    headers = {**(message.properties.headers or {}), REASON: reason}
-    return message.with_properties(message.properties.replace(headers=headers))
+def with_reason(message: Message, reason: str, condition: str = "") -> Message:
+    """The message with the reason that its consumer gave, in place of what an earlier one had said."""
+    headers = {**(message.properties.headers or {}), REASON: reason, CONDITION: condition}
+    given = {name: value for name, value in headers.items() if value or name not in (REASON, CONDITION)}
+    return message.with_properties(message.properties.replace(headers=given))
+
+
+def has_dead_letters(queue: QueueState, router: Router) -> bool:
+    """Does what dies in this queue go to an exchange?"""
+    name = queue.settings.dead_letter_exchange
+    return name is not None and (router.exchange(name) is not None or queue.settings.dead_letters_at_least_once)
 
 
 def dead_letter(queue: QueueState, router: Router, queued: QueuedMessage, reason: str) -> bool:
@@ -71,9 +79,8 @@ def dead_letter_message(
 
     The copy of one that is, ``origin``, is owed: it may not be lost where a batch fails, since nobody would be told.
     """
-    settings = queue.settings
-    name = settings.dead_letter_exchange
-    if name is None or (router.exchange(name) is None and not settings.dead_letters_at_least_once):
+    name = queue.settings.dead_letter_exchange
+    if name is None or not has_dead_letters(queue, router):
         return False
     original = message.properties
     # It has waited already.

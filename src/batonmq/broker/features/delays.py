@@ -274,7 +274,7 @@ class Delays:
             message = counted(message, stored.return_count)
         queued = QueuedMessage(message, self.queue, stored.row, stored.stored)
         queued.wait(stored.row)
-        queued.count_as(stored.return_count)
+        queued.count_as(stored.returns)
         queued.expire_at(stored.expires_at)
         return queued
 

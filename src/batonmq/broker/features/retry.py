@@ -1,13 +1,15 @@
 """Retries: a returned message goes to its old place, at once or after a delay, or past the limit to the dead letters.
 
 Every return counts, whoever makes it: basic.nack and basic.reject with requeue, basic.recover, a consumer that is lost,
-an ack deadline that has passed. The delay grows with the count, which is in the store and survives a restart:
+an ack deadline that has passed; all but AMQP 1.0's `released`, and `modified` that does not say that it has failed. The
+delay grows with the count, which is in the store and survives a restart:
 
     retry-delay * backoff ^ (count - 1), at most retry-max-delay
 
-unless whoever gives it back says how long. RabbitMQ's own is delayed-retry-min * count, at most delayed-retry-max, and
-goes by whether the message has failed (basic.reject, a consumer that is lost or too slow) or was merely returned
-(basic.nack), which there does not count, so that its delay does not grow.
+unless whoever gives it back says how long, or says that this is no attempt that counts. RabbitMQ's own is
+delayed-retry-min * count, at most delayed-retry-max, and goes by whether the message has failed (basic.reject, a
+consumer that is lost or too slow) or was merely returned (basic.nack), which there does not count, so that its delay
+does not grow.
 """
 
 from __future__ import annotations
@@ -26,12 +28,12 @@ if TYPE_CHECKING:
 DELIVERY_LIMIT = "delivery_limit"
 
 
-def retry_delay(settings: Settings, count: int, *, failed: bool = True) -> int:
+def retry_delay(settings: Settings, count: int, *, failed: bool = True, counted: bool = True) -> int:
     """How long a message waits that has come back so many times, in milliseconds."""
     if settings.retry_delay is None and settings.delayed_retry_type in (ALL, FAILED if failed else RETURNED):
         least, most = settings.delayed_retry_min, settings.delayed_retry_max
         return min(least * (count if failed else 1), least if most is None else most)
-    if not settings.retry_delay:
+    if not settings.retry_delay or not counted:
         return 0
     most = TIME_MAX if settings.retry_max_delay is None else settings.retry_max_delay
     try:

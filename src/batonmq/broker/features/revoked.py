@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 from batonmq.message import QueuedMessage, Settlement
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batonmq.broker.lanes.state import QueueState
+    from batonmq.fields import FieldValue
 
 
 def take_back(queued: QueuedMessage, queue: QueueState) -> QueuedMessage:
@@ -39,11 +42,23 @@ class Revoked(Settlement):
     def accept_all(self, held: list[QueuedMessage]) -> None:
         """They are somebody else's, or done with, by now."""
 
-    def release(self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True) -> None:
+    def release(
+        self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True, counted: bool = True
+    ) -> None:
         """It is back already."""
 
-    def reject(self, queued: QueuedMessage, reason: str = "") -> None:
+    def reject(self, queued: QueuedMessage, reason: str = "", condition: str = "") -> None:
         """Whoever has it now may reject it."""
+
+    def modify(
+        self,
+        held: list[QueuedMessage],
+        headers: Mapping[str, FieldValue] | None = None,
+        *,
+        failed: bool = False,
+        elsewhere: bool = False,
+    ) -> None:
+        """It is back already, as it was."""
 
     def unsettle(self, queued: QueuedMessage) -> None:
         """Nothing was settled."""

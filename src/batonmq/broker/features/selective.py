@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.features.expiry import NOW_OR_NEVER
 from batonmq.broker.features.groups import Groups, group_of
+from batonmq.broker.features.refusals import Refusals
 from batonmq.broker.features.retry import is_given_up
 from batonmq.broker.features.searching import Search
 from batonmq.broker.model.scheduler import CALL
@@ -49,13 +50,14 @@ class Seat:
 class Selection:
     """The choosy hand-over of one queue. None among consumers stands for those who fetch one by one."""
 
-    __slots__ = ("_groups", "_is_looking", "_search", "_seats", "is_fetching", "is_grouped", "queue")
+    __slots__ = ("_groups", "_is_looking", "_refusals", "_search", "_seats", "is_fetching", "is_grouped", "queue")
 
     def __init__(self, queue: QueueState, *, is_grouped: bool = False) -> None:
         self.queue = queue
         # Has the queue met a message of a group? Then it stays choosy.
         self.is_grouped = is_grouped
         self._groups = Groups()
+        self._refusals = Refusals()
         self._search = Search(queue)
         self._seats: dict[Lane, dict[Consumer | None, Seat]] = {}
         # Will the queue look by itself whether a group has become free?
@@ -68,6 +70,24 @@ class Selection:
     def group(self) -> None:
         """A message of a group has come: the queue stays choosy from now on."""
         self.is_grouped = True
+
+    def refuse(self, row: int, consumer: Consumer) -> None:
+        """The consumer is not to have the message of that row again, while it is there."""
+        self._refusals.note(row, consumer, self._may_be_waiting)
+
+    def _may_be_waiting(self, row: int) -> bool:
+        lane = self.queue.lane_at(row)
+        return lane is not None and (row > lane.horizon or lane.at(row) is not None)
+
+    @property
+    def is_needed(self) -> bool:
+        """Is it, even if no consumer has a selector?"""
+        return self.is_grouped or bool(self._refusals)
+
+    @property
+    def has_seen_all(self) -> bool:
+        """Did the last hand-over look at all that is ready?"""
+        return not (self._search.is_unfinished or self._search.is_broken)
 
     def begin(self) -> None:
         """A hand-over begins: ``next`` until it says None, then ``end``."""
@@ -156,10 +176,12 @@ class Selection:
         queue = self.queue
         queued.hold(consumer)
         queue.handed_out(1)
-        if queued.return_count:
+        if queued.returns:
             queue.redelivered(1)
         if consumer is not None and consumer.no_ack:
             return
+        if self._refusals:
+            self._refusals.handed_out(queued)
         if queued.stored == DURABLE:
             queue.store.hold(queued)
         self.reclaimed(queued, consumer)
@@ -180,6 +202,12 @@ class Selection:
             or self._find_ahead(lane, seat, consumer)
         )
 
+    def _is_for(self, entry: QueuedMessage | StoredMessage, consumer: Consumer | None) -> bool:
+        """May this consumer have it, as far as itself is concerned?"""
+        if self._refusals and self._refusals.is_refused(entry.row, consumer):
+            return False
+        return self._search.is_wanted(entry.message, consumer)
+
     def _find_again(self, lane: Lane, seat: Seat, consumer: Consumer | None) -> QueuedMessage | StoredMessage | None:
         """Of the messages that came back."""
         while seat.again:
@@ -188,7 +216,7 @@ class Selection:
             if entry is None and self._search.is_cut:
                 return None
             heapq.heappop(seat.again)
-            if entry is not None and self._search.is_wanted(entry.message, consumer):
+            if entry is not None and self._is_for(entry, consumer):
                 return entry
         return None
 
@@ -210,7 +238,7 @@ class Selection:
         """The first of a group from a row to the cursor."""
         header = self.queue.settings.group_header
         for entry in self._search.entries(lane, first - 1, seat.cursor):
-            if group_of(entry.message, header) == group and self._search.is_wanted(entry.message, consumer):
+            if group_of(entry.message, header) == group and self._is_for(entry, consumer):
                 # What follows it is still behind.
                 seat.behind[group] = entry.row
                 return entry
@@ -235,7 +263,7 @@ class Selection:
                     if earlier is not None:
                         return earlier
                 continue
-            if self._search.is_wanted(entry.message, consumer):
+            if self._is_for(entry, consumer):
                 return entry
         seat.cursor = max(seat.cursor, self._search.cut_at if self._search.is_cut else lane.next_row - 1)
         return None
@@ -246,6 +274,7 @@ class Selection:
         """A message is ready again at its old place: those whose cursors have passed look at it once more."""
         group = group_of(queued.message, self.queue.settings.group_header) if self.is_grouped else None
         self._search.came_back()
+        self._refusals.came_back(queued.row)
         for seat in self._seats.get(lane, {}).values():
             if queued.row > seat.cursor:
                 continue
@@ -263,5 +292,7 @@ class Selection:
         if gone is not None:
             for seats in self._seats.values():
                 seats.pop(gone, None)
+            if self._refusals:
+                self._refusals.forget(gone)
         self._groups.rebalance()
         self.queue.touch()

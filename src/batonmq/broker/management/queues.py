@@ -111,7 +111,7 @@ def _shown(browsed: Browsed) -> Answer:
     shown: Answer = {
         "exchange": message.exchange,
         "routing_key": message.routing_key,
-        "redelivered": browsed.return_count > 0,
+        "redelivered": browsed.returns > 0,
         "deliveries": browsed.return_count,
         "expires_at": browsed.expires_at or None,
         "properties": {

@@ -40,6 +40,17 @@ class Source(Scheduled):
     def unsubscribe(self, consumer: Consumer) -> None:
         """Remove a consumer; what it holds stays with it. An auto-delete queue goes with its last one."""
 
+    @abstractmethod
+    def drain(self, consumer: Consumer) -> None:
+        """Tell the consumer, with ``drained``, when there is nothing for it now, or it is used up: once, and soon.
+
+        In the same turn, unless more waits in the store and is being read, or it has no room for what there is.
+        """
+
+    @abstractmethod
+    def stop_draining(self, consumer: Consumer) -> None:
+        """The consumer need not be told any more."""
+
     @property
     @abstractmethod
     def ready_count(self) -> int:
@@ -110,6 +121,16 @@ class Consumer(Holder):
         """Take several messages, not more than ``room`` said."""
         for queued in batch:
             self.deliver(queued)
+
+    def is_used_up(self) -> bool:
+        """Would it take nothing even if nothing held it up? One whose room comes back by itself is not.
+
+        For the queue that it drains: what has credit and waits for a socket is given more when that has room.
+        """
+        return not self.has_room()
+
+    def drained(self) -> None:
+        """What it asked of its queue with ``drain``: it was given all that there is for it now, or is used up."""
 
     def hold(self, batch: int) -> None:
         """What was just delivered is to reach the client when that batch of the store is committed, not before.

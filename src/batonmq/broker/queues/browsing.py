@@ -77,7 +77,9 @@ class Browsed(NamedTuple):
 
     message: Message
     return_count: int
-    """How often the message came back from a consumer."""
+    """How often the message came back from a consumer, and that counted."""
+    returns: int
+    """0: no consumer ever had the message."""
     expires_at: int
     """When the message expires, in milliseconds since the epoch; 0: never."""
 
@@ -118,7 +120,7 @@ class Browser:
                 if entry.expires_at and entry.expires_at <= now:
                     continue
                 if self._selector is None or self._selector.matches(entry.message):
-                    found.append(Browsed(entry.message, entry.return_count, entry.expires_at))
+                    found.append(Browsed(entry.message, entry.return_count, entry.returns, entry.expires_at))
                 if self._selector is not None and clock.monotonic() > until:
                     self._walk.back_to(lane, entry.row)
                     break

@@ -21,6 +21,7 @@ def dispatch_plain(queue: FeaturedQueue) -> None:
     lane = queue.lane
     takers = queue.takers
     before = lane.handed
+    has_any_come_back = False
     while lane.ready and (consumer := takers.head()) is not None:
         room = consumer.room()
         if not room:
@@ -35,6 +36,7 @@ def dispatch_plain(queue: FeaturedQueue) -> None:
         else:
             queue.handed_out(len(batch))
         if has_come_back:
+            has_any_come_back = True
             _note_returned(queue, batch, consumer)
         try:
             consumer.deliver_all(batch)
@@ -45,13 +47,14 @@ def dispatch_plain(queue: FeaturedQueue) -> None:
             consumer.hold(queue.store.batch)
         if consumer.waiting:
             takers.served(consumer)
-    if lane.handed > before and queue.survives_restart:
+    # The mark of what came back may have been dropped with the last of the others.
+    if (lane.handed > before or has_any_come_back) and queue.survives_restart:
         queue.store.mark_handed(lane.lane_id, lane.handed & POSITION_MASK)
 
 
 def _note_returned(queue: FeaturedQueue, batch: list[QueuedMessage], consumer: Consumer) -> None:
     """Of these some had come back before: that they are in somebody's hands again is to show after a crash."""
-    returned = [queued for queued in batch if queued.return_count]
+    returned = [queued for queued in batch if queued.returns]
     queue.redelivered(len(returned))
     if not consumer.no_ack:
         for queued in returned:
@@ -68,7 +71,7 @@ def must_wait(queue: FeaturedQueue, queued: QueuedMessage) -> bool:
     store = queue.store
     if store.error is not None:
         # Nobody waits for a disk that takes nothing; a note may be possible all the same.
-        if queue.survives_restart and queued.stored == DURABLE and not queued.return_count:
+        if queue.survives_restart and queued.stored == DURABLE and not queued.returns:
             lane = queue.lane_at(queued.row)
             if lane is not None:
                 store.note_handed(lane.lane_id, lane.handed & POSITION_MASK)
@@ -85,7 +88,7 @@ def must_hold(queue: FeaturedQueue, queued: QueuedMessage, *, no_ack: bool) -> b
     """
     if not must_wait(queue, queued):
         return False
-    if not no_ack or queue.selection is not None or queued.return_count:
+    if not no_ack or queue.selection is not None or queued.returns:
         return True
     lane = queue.lane_at(queued.row)
     return lane is None or not _is_noted(queue, lane)
@@ -184,10 +187,10 @@ def take(queue: FeaturedQueue, holder: Consumer | None) -> QueuedMessage | None:
                 continue
             queued.hold(holder)
             queue.handed_out(1)
-            if queued.return_count:
+            if queued.returns:
                 queue.redelivered(1)
             if queued.stored == DURABLE:
-                if queued.return_count:
+                if queued.returns:
                     queue.store.update(queued)
                 queue.store.mark_handed(lane.lane_id, lane.handed & POSITION_MASK)
             return queued

@@ -13,13 +13,13 @@ from batonmq.broker.features.flow_control import FlowControl
 from batonmq.broker.features.groups import is_grouped
 from batonmq.broker.features.selective import Selection
 from batonmq.broker.lanes.state import QueueState
+from batonmq.broker.model.consumer import Consumer
 from batonmq.message import GONE, SPILLED, QueuedMessage
 from batonmq.store.records import DELAY_LANE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from batonmq.broker.model.consumer import Consumer
     from batonmq.broker.model.scheduler import Scheduler
     from batonmq.broker.model.settings import Settings
     from batonmq.broker.routing.router import Router
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class FeaturedQueue(QueueState):
     """What a queue's settings, its messages and its consumers ask for beyond first in, first out."""
 
-    __slots__ = ("ack_timeouts", "delays", "expiry", "flow_control", "keys", "router", "selection")
+    __slots__ = ("ack_timeouts", "delays", "draining", "expiry", "flow_control", "keys", "router", "selection")
 
     def __init__(
         self,
@@ -63,6 +63,8 @@ class FeaturedQueue(QueueState):
         self.router = router
         # How messages are handed out where not every consumer takes what comes next.
         self.selection: Selection | None = None
+        # Consumers that are to be told when there is nothing more for them.
+        self.draining: dict[Consumer, None] = {}
         self.expiry = Expiry(self)
         self.flow_control = FlowControl(self)
         # What waits for its time, what is known to have come before, what must be settled in time: if there is any.
@@ -139,7 +141,7 @@ class FeaturedQueue(QueueState):
         if stored.return_count and self.settings.counts_deliveries:
             message = counted(message, stored.return_count)
         queued = QueuedMessage(message, self, stored.row, stored.stored)
-        queued.count_as(stored.return_count)
+        queued.count_as(stored.returns)
         queued.expire_at(stored.expires_at)
         if not message.properties.plain:
             self.look_for_group(message)
@@ -152,7 +154,7 @@ class FeaturedQueue(QueueState):
         consumers = self.consumers
         if consumers.choosy:
             self.selection = self.selection or Selection(self)
-        elif self.selection is not None and not self.selection.is_grouped:
+        elif self.selection is not None and not self.selection.is_needed:
             self.selection = None
         self.featured = (
             self.settings.shapes_the_queue
@@ -174,6 +176,16 @@ class FeaturedQueue(QueueState):
                 selection.group()
             self.featured = True
 
+    def refuse(self, held: list[QueuedMessage]) -> None:
+        """The consumers that hold these are not to have them again."""
+        for queued in held:
+            # Whoever fetches messages one by one is nobody in particular.
+            if isinstance(queued.holder, Consumer) and queued.holder in self.consumers:
+                if self.selection is None:
+                    self.selection = Selection(self)
+                    self.featured = True
+                self.selection.refuse(queued.row, queued.holder)
+
     # ------------------------------------------------------------------ consumers with room
 
     def offer(self, consumer: Consumer) -> None:
@@ -186,6 +198,16 @@ class FeaturedQueue(QueueState):
     def withdraw(self, consumer: Consumer) -> None:
         if consumer.waiting:
             self.takers.leave(consumer)
+
+    def drain(self, consumer: Consumer) -> None:
+        self.draining[consumer] = None
+        if consumer.has_room():
+            self.offer(consumer)
+        if not self.touched:
+            self.touch()
+
+    def stop_draining(self, consumer: Consumer) -> None:
+        self.draining.pop(consumer, None)
 
     @property
     def active(self) -> Consumer | None:

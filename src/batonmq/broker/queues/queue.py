@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batonmq.broker.features.dead_letters import with_reason
+from batonmq.broker.features.annotations import annotated
+from batonmq.broker.features.dead_letters import has_dead_letters, uncounted, with_reason
 from batonmq.broker.features.length_limit import has_room_for
 from batonmq.broker.lanes.consumers import Consumers
 from batonmq.broker.model.outcomes import KEPT, STORED
 from batonmq.broker.model.scheduler import NOT_NOW, READ, WORK
 from batonmq.broker.queues.dispatch import dispatch_featured, dispatch_plain, must_hold, take
+from batonmq.broker.queues.draining import end_drains
 from batonmq.broker.queues.enqueue import copy_in, enter, publish_featured
 from batonmq.broker.queues.featured import FeaturedQueue
 from batonmq.broker.queues.refilling import can_refill, refill, wants_refill
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
     from batonmq.fields import FieldValue
     from batonmq.message import Message, QueuedMessage
     from batonmq.store.records import LaneRecord
+
+
+# Why a message became a dead letter of which its consumer said that it cannot be delivered there.
+UNDELIVERABLE = "undeliverable here"
 
 
 class Queue(FeaturedQueue):
@@ -166,6 +172,8 @@ class Queue(FeaturedQueue):
             self.expiry.expire()
         # Memory holds no more of it than it may, and no less than it can.
         memory = self.scheduler.memory
+        if self.draining:
+            end_drains(self)
         for lane in self.lanes:
             if lane.bytes != lane.counted:
                 lane.keep_to(memory)
@@ -185,6 +193,9 @@ class Queue(FeaturedQueue):
                 self.touch()
             elif lane.paged:
                 done = NOT_NOW
+            elif self.draining:
+                # Whoever waits for the end learns here that this was it.
+                self.touch()
         return done
 
     def must_hold(self, queued: QueuedMessage, *, no_ack: bool) -> bool:
@@ -249,19 +260,50 @@ class Queue(FeaturedQueue):
             for lane in self.lanes:
                 self.store.drop_mark(lane.lane_id)
 
-    def release(self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True) -> None:
+    def release(
+        self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True, counted: bool = True
+    ) -> None:
         self.counters.gave_back(len(held))
-        requeue(self, held, delay, failed=failed)
+        requeue(self, held, delay, failed=failed, is_counted=counted)
 
-    def reject(self, queued: QueuedMessage, reason: str = "") -> None:
+    def reject(self, queued: QueuedMessage, reason: str = "", condition: str = "") -> None:
         self.unsettled -= 1
         if self.deleted:
             queued.settle()
             self.counters.left("rejected")
             return
-        if reason:
-            queued.carry(with_reason(queued.message, reason))
+        if reason or condition:
+            queued.carry(with_reason(queued.message, reason or condition, condition))
         self.discard(queued, "rejected")
+
+    def modify(
+        self,
+        held: list[QueuedMessage],
+        headers: Mapping[str, FieldValue] | None = None,
+        *,
+        failed: bool = False,
+        elsewhere: bool = False,
+    ) -> None:
+        if headers:
+            changed = [annotated(uncounted(self, queued), headers) for queued in held]
+            for queued, message in zip(held, changed, strict=True):
+                self._change(queued, message)
+        if elsewhere and has_dead_letters(self, self.router):
+            for queued in held:
+                self.reject(queued, UNDELIVERABLE)
+            return
+        if elsewhere and not self.deleted:
+            self.refuse(held)
+        self.release(held, failed=failed, counted=failed)
+
+    def _change(self, queued: QueuedMessage, message: Message) -> None:
+        """A held message has other headers from now on."""
+        queued.carry(message)
+        if self.deleted:
+            return
+        if queued.stored:
+            self.store.rewrite(queued)
+        self.look_for_group(message)
 
     def unsettle(self, queued: QueuedMessage) -> None:
         self.unsettled += 1
@@ -331,6 +373,7 @@ class Queue(FeaturedQueue):
         if consumer not in self.consumers:
             return
         self.withdraw(consumer)
+        self.stop_draining(consumer)
         self.consumers.remove(consumer)
         self.used()
         self.look_at_features()
@@ -366,6 +409,7 @@ class Queue(FeaturedQueue):
         self.lanes = []
         consumers, self.consumers = self.consumers, Consumers()
         self.takers.clear()
+        self.draining.clear()
         # By those who are left, which is nobody: nothing is made that knows the queue.
         self.look_at_features()
         for consumer in consumers:

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from batonmq.message import QueuedMessage
 
 
-def requeue(queue: FeaturedQueue, held: list[QueuedMessage], wanted: int | None, *, failed: bool) -> None:
+def requeue(
+    queue: FeaturedQueue, held: list[QueuedMessage], wanted: int | None, *, failed: bool, is_counted: bool
+) -> None:
     """Give messages back that were handed out, in that order; ``wanted``: after so many ms, whatever the settings."""
-    back = [queued for queued in held if _returns_now(queue, queued, wanted, failed=failed)]
+    back = [queued for queued in held if _returns_now(queue, queued, wanted, failed, is_counted)]
     # From the last to the first, each is put before the head.
     for queued in reversed(back):
         if queued.stored == DURABLE:
@@ -38,19 +40,26 @@ def put_back(queue: FeaturedQueue, queued: QueuedMessage) -> None:
     _is_back(queue, queued, lane)
 
 
-def _returns_now(queue: FeaturedQueue, queued: QueuedMessage, wanted: int | None, *, failed: bool) -> bool:
+def _returns_now(
+    queue: FeaturedQueue, queued: QueuedMessage, wanted: int | None, failed: bool, is_counted: bool
+) -> bool:
     """One that was given back: False if it is to wait first, or goes to the dead letters, in the order of hand-over."""
     settings = queue.settings
     queue.given_back()
     if queue.deleted:
         queued.settle()
         return False
-    queued.come_back()
-    if settings.counts_deliveries:
+    if is_counted:
+        queued.come_back()
+    else:
+        queued.be_released()
+    if settings.counts_deliveries and queued.return_count:
         queued.carry(counted(queued.message, queued.return_count))
     if is_given_up(queue, queued):
         return False
-    delay = retry_delay(settings, queued.return_count, failed=failed) if wanted is None else wanted
+    delay = wanted
+    if delay is None:
+        delay = retry_delay(settings, queued.return_count, failed=failed, counted=is_counted)
     if delay:
         queue.delaying().postpone(queued, queue.scheduler.now() + delay)
         return False

@@ -13,9 +13,10 @@ from batonmq.broker.model.outcomes import KEPT
 from batonmq.message import QueuedMessage, Settlement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from batonmq.broker.model.consumer import Consumer
+    from batonmq.fields import FieldValue
     from batonmq.message import Message
 
 REPLY_TO = "amq.rabbitmq.reply-to"
@@ -40,11 +41,23 @@ class Nobody(Settlement):
     def accept_all(self, held: list[QueuedMessage]) -> None:
         """They are gone already."""
 
-    def release(self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True) -> None:
+    def release(
+        self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True, counted: bool = True
+    ) -> None:
         """Does nothing: there is no queue to return to."""
 
-    def reject(self, queued: QueuedMessage, reason: str = "") -> None:
+    def reject(self, queued: QueuedMessage, reason: str = "", condition: str = "") -> None:
         """It is gone already."""
+
+    def modify(
+        self,
+        held: list[QueuedMessage],
+        headers: Mapping[str, FieldValue] | None = None,
+        *,
+        failed: bool = False,
+        elsewhere: bool = False,
+    ) -> None:
+        """Does nothing: there is no queue to return to."""
 
     def unsettle(self, queued: QueuedMessage) -> None:
         """Nothing was settled."""

@@ -156,7 +156,7 @@ class AmqpConsumer(Consumer):
 def _with_count(queued: QueuedMessage) -> QueuedMessage:
     """As it is shown to one consumer; what is in the queue stays as its producer sent it."""
     shown = QueuedMessage(counted(queued.message, queued.return_count), queued.settlement, queued.row)
-    shown.count_as(queued.return_count)
+    shown.count_as(queued.returns)
     return shown
 
 

@@ -149,7 +149,7 @@ class Consumers:
         message = queued.message
         answer = methods.BasicGetOk(
             delivery_tag=tag,
-            redelivered=queued.return_count > 0,
+            redelivered=queued.returns > 0,
             exchange=message.exchange,
             routing_key=message.routing_key,
             message_count=queue.ready_count,

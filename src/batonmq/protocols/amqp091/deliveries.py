@@ -50,7 +50,7 @@ class Deliveries:
         unsettled = self._unsettled
         for queued in batch:
             size += queued.message.size
-            if queued.return_count:
+            if queued.returns:
                 redelivered += 1
             if not no_ack:
                 unsettled[tag] = queued
@@ -63,7 +63,7 @@ class Deliveries:
         self._last_tag = tag = self._last_tag + 1
         if not no_ack:
             self._unsettled[tag] = queued
-        self._counts.add_delivered(1, 1 if queued.return_count else 0)
+        self._counts.add_delivered(1, 1 if queued.returns else 0)
         return tag
 
     # ------------------------------------------------------------------ unsettled

@@ -157,7 +157,7 @@ def append_deliveries(
             prefix.address(message.exchange, message.routing_key)
         payload = message.payload
         size = len(payload)
-        fields = _tag_fields(delivery_tag, queued.return_count > 0)
+        fields = _tag_fields(delivery_tag, queued.returns > 0)
         if message.framing is framing and size <= frame_max:
             out += (prefix.head, fields, prefix.tail, payload)
         elif message.framing is None and 0 < size <= room and size == message.size:

@@ -99,8 +99,8 @@ class Browsing:
         message = browsed.message
         dialect, version = self._terms.dialect, self._terms.version
         headers = self._headers(message.exchange, message.routing_key)
-        if browsed.return_count or dialect.shows_redelivered:
-            headers.append(("redelivered", "true" if browsed.return_count else "false"))
+        if browsed.returns or dialect.shows_redelivered:
+            headers.append(("redelivered", "true" if browsed.returns else "false"))
         if dialect.shows_expires and (browsed.expires_at > 0 or dialect.shows_defaults):
             headers.append(("expires", str(max(browsed.expires_at, 0))))
         headers += shown_headers(message.properties, dialect)

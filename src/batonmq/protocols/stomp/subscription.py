@@ -154,9 +154,9 @@ class Subscription(Consumer):
                 body = message.body
             # A NUL would end the text.
             is_text = templates.is_text and b"\0" not in body
-            if queued.return_count or queued.expires_at or is_text is not templates.is_text:
-                template = templates.special(message, queued.return_count, queued.expires_at, is_text=is_text)
-                if queued.return_count:
+            if queued.returns or queued.expires_at or is_text is not templates.is_text:
+                template = templates.special(queued, is_text=is_text)
+                if queued.returns:
                     redelivered += 1
             if has_ack:
                 chunks.append(template % (tag, tag, length, body))

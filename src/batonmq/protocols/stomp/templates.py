@@ -13,7 +13,7 @@ from batonmq.protocols.stomp.messages import message_template
 from batonmq.protocols.stomp.properties import is_text
 
 if TYPE_CHECKING:
-    from batonmq.message import Message
+    from batonmq.message import Message, QueuedMessage
     from batonmq.protocols.stomp.terms import Terms
 
 __all__ = ["Templates"]
@@ -80,18 +80,19 @@ class Templates:
         self.current, self.is_text = known
         self.properties, self.exchange, self.routing_key = message.properties, message.exchange, message.routing_key
 
-    def special(self, message: Message, return_count: int, expires_at: int, *, is_text: bool) -> bytes:
-        """For a message that came back, or expires (milliseconds of the epoch), or is called text and is none."""
+    def special(self, queued: QueuedMessage, *, is_text: bool) -> bytes:
+        """For a message that came back, or expires, or is called text and is none."""
         dialect = self._terms.dialect
+        message = queued.message
         headers = self._frame_headers(message)
-        if return_count:
+        if queued.returns:
             headers.append(("redelivered", "true"))
             # How often it was handed out, this time included (JMS 2.0 §3.5.11).
-            headers.append(("JMSXDeliveryCount", str(return_count + 1)))
+            headers.append(("JMSXDeliveryCount", str(queued.return_count + 1)))
         elif dialect.shows_redelivered:
             headers.append(("redelivered", "false"))
         # A time to live of 0 is no moment.
-        expires = expires_at if expires_at > NOW_OR_NEVER else 0
+        expires = queued.expires_at if queued.expires_at > NOW_OR_NEVER else 0
         if dialect.shows_expires and (expires or dialect.shows_defaults):
             headers.append(("expires", str(expires)))
         return self._made(headers + shown_headers(message.properties, dialect), is_text=is_text)

@@ -1,0 +1,64 @@
+"""Messages that single consumers are not to get again, while they subscribe (AMQP 1.0 §3.4.5 "undeliverable-here")."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.message import GONE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batonmq.broker.model.consumer import Consumer
+    from batonmq.message import QueuedMessage
+
+# So many are noted before anybody looks which of them still mean something.
+NOTED_MAX = 1_024
+
+
+class Refusals:
+    """Those of one queue, by row. Bounded by what the queue holds and what its consumers have."""
+
+    __slots__ = ("_held", "_most", "_refused")
+
+    def __init__(self) -> None:
+        self._refused: dict[int, set[Consumer]] = {}
+        # Of these, what is in another consumer's hands.
+        self._held: dict[int, QueuedMessage] = {}
+        self._most = NOTED_MAX
+
+    def __bool__(self) -> bool:
+        return bool(self._refused)
+
+    def note(self, row: int, consumer: Consumer, is_there: Callable[[int], bool]) -> None:
+        """The consumer is not to have the message of that row again. ``is_there``: may that row be waiting?"""
+        if len(self._refused) >= self._most:
+            self._clean(is_there)
+        self._refused.setdefault(row, set()).add(consumer)
+
+    def is_refused(self, row: int, consumer: Consumer | None) -> bool:
+        """Is this consumer not to get the message of that row?"""
+        refused = self._refused.get(row)
+        return refused is not None and consumer in refused
+
+    def handed_out(self, queued: QueuedMessage) -> None:
+        """Somebody has it now, who may settle it."""
+        if queued.row in self._refused:
+            self._held[queued.row] = queued
+
+    def came_back(self, row: int) -> None:
+        """Nobody has it any more."""
+        self._held.pop(row, None)
+
+    def forget(self, consumer: Consumer) -> None:
+        """The consumer is gone."""
+        for refused in self._refused.values():
+            refused.discard(consumer)
+        self._refused = {row: refused for row, refused in self._refused.items() if refused}
+        self._held = {row: queued for row, queued in self._held.items() if row in self._refused}
+
+    def _clean(self, is_there: Callable[[int], bool]) -> None:
+        """Forget what has been settled, or has left the queue in another way."""
+        held = self._held = {row: queued for row, queued in self._held.items() if queued.state != GONE}
+        self._refused = {row: refused for row, refused in self._refused.items() if row in held or is_there(row)}
+        self._most = 2 * len(self._refused) + NOTED_MAX

@@ -1,0 +1,33 @@
+"""Consumers that want to know when they have been given all that there is for them now (AMQP 1.0 §2.6.7 "drain")."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batonmq.broker.model.consumer import Consumer
+    from batonmq.broker.queues.featured import FeaturedQueue
+
+
+def end_drains(queue: FeaturedQueue) -> None:
+    """What could be handed out was: tell those who wait for nothing more. The others are looked at again.
+
+    Each is told once, whatever that leads to.
+    """
+    for consumer in list(queue.draining):
+        if consumer in queue.draining and _is_drained(queue, consumer):
+            queue.stop_draining(consumer)
+            consumer.drained()
+
+
+def _is_drained(queue: FeaturedQueue, consumer: Consumer) -> bool:
+    if consumer.is_used_up():
+        return True
+    if queue.paused or (queue.settings.single_active and queue.active is not consumer):
+        return True
+    if not consumer.waiting or not consumer.has_room():
+        # What holds it up passes; then it is offered to the queue again, and has more.
+        return False
+    if queue.selection is not None:
+        return queue.selection.has_seen_all
+    return not any(lane.paged or len(lane.ready) > lane.gone for lane in queue.lanes)

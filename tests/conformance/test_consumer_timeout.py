@@ -1,4 +1,4 @@
-"""The ack deadline through AMQP 0-9-1: x-consumer-timeout of a queue or of a consumer."""
+"""The ack timeout through AMQP 0-9-1: x-consumer-timeout of a queue or of a consumer."""
 
 from __future__ import annotations
 

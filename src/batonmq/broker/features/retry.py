@@ -1,7 +1,7 @@
 """Retries: a returned message goes to its old place, at once or after a delay, or past the limit to the dead letters.
 
 Every return counts, whoever makes it: basic.nack and basic.reject with requeue, basic.recover, a consumer that is lost,
-an ack deadline that has passed; all but AMQP 1.0's `released`, and `modified` that does not say that it has failed. The
+an ack timeout that has passed; all but AMQP 1.0's `released`, and `modified` that does not say that it has failed. The
 delay grows with the count, which is in the store and survives a restart:
 
     retry-delay * backoff ^ (count - 1), at most retry-max-delay

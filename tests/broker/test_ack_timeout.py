@@ -1,4 +1,4 @@
-"""The ack deadline: what is held for too long is taken back, that message alone."""
+"""The ack timeout: what is held for too long is taken back, that message alone."""
 
 from __future__ import annotations
 

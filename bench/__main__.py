@@ -25,6 +25,7 @@ SECTIONS = {
     "delays": "bench.delays",
     "embedded": "bench.embedded",
     "stomp": "bench.stomp",
+    "amqp10": "bench.amqp10",
 }
 INTERRUPTED = 130
 

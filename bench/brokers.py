@@ -26,6 +26,7 @@ START = 90.0
 STOP = 60.0
 # The script behind Debian's wrapper, which would change to the user rabbitmq: this one runs as whoever calls.
 DEBIAN = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+WRAPPERS = frozenset({"/usr/sbin/rabbitmq-server", "/sbin/rabbitmq-server"})
 MOUNTS = Path("/proc/mounts")
 IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 
@@ -34,6 +35,7 @@ class Broker(ABC):
     """A broker that this program starts and ends; a context manager."""
 
     name: str
+    user = password = "guest"
 
     def __init__(self, folder: Path, *, stomp: bool = False) -> None:
         self.folder = folder
@@ -63,6 +65,10 @@ class Broker(ABC):
     def destination(self, queue: str) -> str:
         """What STOMP calls a durable queue of this name, which is there then, or is made by the first frame."""
         return f"/queue/{queue}"
+
+    def address(self, queue: str) -> str:
+        """What AMQP 1.0 calls a durable queue of this name, which is there then, or is made by the first attach."""
+        return queue
 
     def start(self, within: float = START) -> None:
         """Start it and wait until it answers, so many seconds; BenchError with what it said when it does not."""
@@ -172,7 +178,7 @@ class Rabbit(Broker):
         found = shutil.which("rabbitmq-server")
         if found is None or shutil.which("epmd") is None:
             return None
-        return DEBIAN if DEBIAN.exists() else Path(found)
+        return DEBIAN if found in WRAPPERS and DEBIAN.exists() else Path(found)
 
     @classmethod
     def missing(cls) -> str | None:
@@ -212,9 +218,13 @@ class Rabbit(Broker):
 
     def destination(self, queue: str) -> str:
         # To /queue/NAME, "persistent:false" on a SEND would declare a queue that is exclusive, and is refused.
+        self.declare(queue)
+        return f"/amq/queue/{queue}"
+
+    def declare(self, queue: str) -> None:
+        """Declare a durable queue."""
         with contextlib.closing(self._connect()) as connection:
             connection.channel().queue_declare(queue, durable=True)
-        return f"/amq/queue/{queue}"
 
     def _connect(self) -> pika.BlockingConnection:
         parameters = pika.URLParameters(self.url)

@@ -14,7 +14,11 @@ __all__ = ["Load", "build", "parse", "run"]
 
 SOURCES = Path(__file__).parent / "loadgen"
 # The files of each program.
-PROGRAMS = {"amqpload": ("amqpload", "amqp", "stream", "run"), "stompload": ("stompload", "stream", "run")}
+PROGRAMS = {
+    "amqpload": ("amqpload", "amqp", "octets", "latency", "stream", "run"),
+    "amqp10load": ("amqp10load", "amqp10", "octets", "latency", "stream", "run"),
+    "stompload": ("stompload", "stream", "run"),
+}
 # Longer than the slowest measurement by far; a broker that hangs must not hang the bench.
 LIMIT = 1800.0
 NUMBER = re.compile(r"(?<!\S)(pub/s|sub/s|p50|p95|p99|max)=(\S+)")

@@ -1,10 +1,11 @@
-/* As much of AMQP 0-9-1 as a load needs: frames, the integers and strings in them, and the way to an open channel. */
+/* As much of AMQP 0-9-1 as a load needs: frames, the strings in them, and the way to an open channel. */
 
 #ifndef AMQP_H
 #define AMQP_H
 
 #include <stdint.h>
 
+#include "octets.h"
 #include "stream.h"
 
 /* A method's class and its number, as they lie side by side at the start of its frame. */
@@ -28,14 +29,7 @@ struct frame {
     const uint8_t *payload; /* valid until the next frame is read */
 };
 
-uint32_t get_long(const uint8_t *at);
-uint64_t get_longlong(const uint8_t *at);
-
-/* Each writes at `at` and returns where the next goes. */
-uint8_t *put_octet(uint8_t *at, unsigned value);
-uint8_t *put_short(uint8_t *at, unsigned value);
-uint8_t *put_long(uint8_t *at, uint32_t value);
-uint8_t *put_longlong(uint8_t *at, uint64_t value);
+/* Write at `at`, and return where the next goes. */
 uint8_t *put_shortstr(uint8_t *at, const char *text);
 
 /* A frame is begun, its payload is written, then it is ended: the length is not known before. */

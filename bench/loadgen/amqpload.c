@@ -10,10 +10,10 @@
 
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "amqp.h"
+#include "latency.h"
 #include "run.h"
 
 enum {
@@ -26,9 +26,6 @@ enum {
 
 static long port = 5672, count = 100000, size = 16, persistent = 0, window = 0, latency = 0;
 static const char *queue = "load", *mode = "both";
-
-static double *latencies;
-static long measured = 0;
 
 /* Publishes that were confirmed. A broker may confirm them out of order, one by one and many at once. */
 struct confirms {
@@ -144,9 +141,7 @@ static uint64_t take_message(struct stream *stream)
         if (frame.type != FRAME_BODY || frame.size > missing)
             fail("expected a body");
         if (first && latency && frame.size >= sizeof(double)) {
-            double sent;
-            memcpy(&sent, frame.payload, sizeof sent);
-            latencies[measured++] = seconds() - sent;
+            latency_take(frame.payload);
         }
         missing -= frame.size;
     }
@@ -178,18 +173,6 @@ static void consume(struct span *span)
     span->ended = seconds();
 }
 
-static int by_size(const void *left, const void *right)
-{
-    double a = *(const double *)left, b = *(const double *)right;
-    return (a > b) - (a < b);
-}
-
-static double milliseconds(double part)
-{
-    long index = (long)((double)measured * part);
-    return latencies[index < measured ? index : measured - 1] * 1e3;
-}
-
 int main(int argc, char **argv)
 {
     const struct option options[] = {
@@ -198,16 +181,10 @@ int main(int argc, char **argv)
         {NULL, NULL, NULL},
     };
     read_options(argc, argv, options);
-    if (latency && size < (long)sizeof(double))
-        fail("lat=1 needs a size of at least %zu", sizeof(double));
     if (latency)
-        latencies = allocate((size_t)count * sizeof *latencies);
+        latency_measure(count, size);
     run(mode, count, produce, consume);
-    if (measured > 0) {
-        qsort(latencies, (size_t)measured, sizeof *latencies, by_size);
-        printf(" lat_ms p50=%.3f p95=%.3f p99=%.3f max=%.3f", milliseconds(0.5), milliseconds(0.95), milliseconds(0.99),
-               milliseconds(1.0));
-    }
+    latency_print();
     printf("\n");
     return 0;
 }

@@ -65,7 +65,7 @@ class Channel:
         self._confirms = Confirms(number, link.broker, link.barrier, link.output, link.turn_end, link.counts)
         self.publisher = Publisher(number, connection, self._confirms, transaction, self.consumers)
         self.transactions = Transactions(
-            link.broker, transaction, self._confirms, self.publisher, self.settling, self.deliveries
+            link.broker, link.barrier, transaction, self._confirms, self.publisher, self.settling, self.deliveries
         )
 
     def handle(self, method: methods.Method) -> None:
@@ -87,7 +87,6 @@ class Channel:
 
     def _not_kept(self, method: methods.Method) -> Callable[[str], None]:
         def tell(detail: str) -> None:
-            self.transactions.failed()
             if self._is_released:
                 # Nobody is left to settle them.
                 self.settling.release_all()
@@ -120,16 +119,10 @@ class Channel:
 
     def commit(self, m: methods.TxCommit) -> methods.Method | None:
         """tx.commit."""
-        link = self._connection.link
-        self.transactions.commit()
-        if link.broker.store.has_work():
-            link.barrier.wait_for_commit(self._committed, self._not_kept(m))
-        else:
-            self._committed()
+        self.transactions.commit(self._committed, self._not_kept(m))
         return None
 
     def _committed(self) -> None:
-        self.transactions.committed()
         self._send(methods.TxCommitOk())
 
     # ------------------------------------------------------------------ room

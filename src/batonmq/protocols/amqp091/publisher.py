@@ -128,7 +128,8 @@ class Publisher:
             targets = self._connection.operations.vhost.router.route(route.exchange, keys, headers, properties)
         if self._transaction.is_selected:
             refuse_requests(targets)
-            self._transaction.publish(message, targets, mandatory=method.mandatory)
+            held = [(message, targets, method.mandatory)]
+            self._transaction.publish(held, message.size, max(len(targets), 1))
             return KEPT
         return self._put(message, targets, mandatory=method.mandatory)
 

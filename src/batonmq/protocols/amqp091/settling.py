@@ -49,7 +49,7 @@ class Settling:
         if multiple or self._transaction.is_selected:
             taken = self._deliveries.take(tag, multiple=multiple)
             if self._transaction.is_selected:
-                self._transaction.settle(ACCEPT, taken)
+                self._transaction.settle((ACCEPT, taken), 0)
             else:
                 self._accept([queued for _, queued in taken])
             return at + 1
@@ -91,7 +91,7 @@ class Settling:
 
     def _settle(self, outcome: str, taken: Taken) -> None:
         if self._transaction.is_selected:
-            self._transaction.settle(outcome, taken)
+            self._transaction.settle((outcome, taken), 0)
         else:
             self.apply(outcome, taken)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batonmq.errors import PreconditionFailed
+from batonmq.protocols.sessions import transactions
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     Taken: TypeAlias = list[tuple[int, QueuedMessage]]
     """Deliveries with their tags, in order."""
+    Settled: TypeAlias = tuple[str, Taken]
+    """Deliveries, and what is done with them."""
     Publish: TypeAlias = tuple[Message, list[Target], bool]
     """Where it goes to, and whether it comes back when that is nowhere."""
 
@@ -29,54 +31,16 @@ RELEASE: Final = "release"
 RETURN: Final = "return"
 
 
-class Transaction:
-    """That of one channel, which has one from tx.select on."""
+class Transaction(transactions.Transaction["Publish", "Settled"]):
+    """That of one channel, which has one from tx.select on: with each commit it begins anew."""
 
-    __slots__ = ("_count", "_published", "_quota", "_settled", "_size", "is_selected")
+    __slots__ = ("is_selected",)
 
     def __init__(self, quota: Quota) -> None:
-        """``quota`` is what all transactions of the connection may hold."""
-        self._quota = quota
-        self._published: list[Publish] = []
-        self._settled: list[tuple[str, Taken]] = []
-        # Messages by queue, and octets, that are held.
-        self._count = 0
-        self._size = 0
+        super().__init__(quota, PUBLISHES_MAX)
         self.is_selected = False
         """Is the channel transactional? It stays so."""
 
     def select(self) -> None:
         """tx.select."""
         self.is_selected = True
-
-    def publish(self, message: Message, targets: list[Target], *, mandatory: bool) -> None:
-        """To be published at the commit. Raises PreconditionFailed: it is too much."""
-        self._count += max(len(targets), 1)
-        if self._count > PUBLISHES_MAX:
-            raise PreconditionFailed(f"a transaction holds at most {PUBLISHES_MAX} messages: commit before that")
-        if not self._quota.take(message.size):
-            most = self._quota.limit
-            raise PreconditionFailed(f"the transactions of a connection hold at most {most} bytes: commit before that")
-        self._size += message.size
-        self._published.append((message, targets, mandatory))
-
-    def settle(self, outcome: str, taken: Taken) -> None:
-        """To be settled at the commit: ACCEPT, REJECT, RELEASE or RETURN."""
-        if taken:
-            self._settled.append((outcome, taken))
-
-    @property
-    def published(self) -> list[Publish]:
-        """The messages that wait for the commit; a queue that has gone since is not among their targets."""
-        return [
-            (message, [target for target in targets if not getattr(target, "deleted", False)], mandatory)
-            for message, targets, mandatory in self._published
-        ]
-
-    def take(self) -> list[tuple[str, Taken]]:
-        """What was to be settled; nothing waits any more."""
-        self._published = []
-        self._quota.give_back(self._size)
-        self._count = self._size = 0
-        settled, self._settled = self._settled, []
-        return settled

@@ -111,7 +111,7 @@ class Publishing:
             self._known[destination.text] = prepared.destination, route
         return route
 
-    def _targets(self, prepared: PreparedSend, message: Message) -> list[Target]:
+    def targets(self, prepared: PreparedSend, message: Message) -> list[Target]:
         """The queues that it goes to, all of which can keep it. Raises BrokerError."""
         route = self.route(prepared)
         self._intake.published(route)
@@ -143,15 +143,20 @@ class Publishing:
 
     def put(self, prepared: PreparedSend, message: Message) -> int:
         """Into the queues; tells KEPT, STORED or REFUSED. Raises BrokerError."""
-        outcome = self._vhost.router.publish(message, self._targets(prepared, message))
+        outcome = self._vhost.router.publish(message, self.targets(prepared, message))
         self._counts.add_published(1)
         return outcome
 
     def check(self, sends: list[tuple[PreparedSend, Message]]) -> None:
         """Can all of it be sent? Raises StompFailure, BrokerError."""
-        full = first_full([(self._targets(prepared, message), message) for prepared, message in sends], self.now())
+        full = first_full([(self.targets(prepared, message), message) for prepared, message in sends], self.now())
         if full is not None:
-            raise StompFailure("Message refused", f"queue '{full.name}' is too full for it")
+            raise too_full(full.name)
+
+
+def too_full(name: str) -> StompFailure:
+    """The queue of that name refuses what was sent to it."""
+    return StompFailure("Message refused", f"queue '{name}' is too full for it")
 
 
 def _add_nothing(headers: Mapping[str, str]) -> bool:

@@ -1,21 +1,23 @@
-"""BEGIN, COMMIT, ABORT: sends and settlements that happen together or not at all (STOMP 1.2 "BEGIN").
-
-They are held until the COMMIT, which applies them in one turn: the store writes all of it in one transaction, over any
-number of queues.
-"""
+"""BEGIN, COMMIT, ABORT: sends and settlements that happen together or not at all (STOMP 1.2 "BEGIN")."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batonmq.errors import PreconditionFailed
 from batonmq.protocols.sessions.quota import Quota
 from batonmq.protocols.sessions.settling import requeue, unsettle
+from batonmq.protocols.sessions.transactions import Commits, TransactedWork, Transaction
 from batonmq.protocols.stomp.dialects import RELEASE
 from batonmq.protocols.stomp.failures import StompFailure
+from batonmq.protocols.stomp.publishing import too_full
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from batonmq.message import Message
     from batonmq.protocols.sessions.link import Link
+    from batonmq.protocols.sessions.transactions import Routed
     from batonmq.protocols.stomp.errors import Errors
     from batonmq.protocols.stomp.parser import Event
     from batonmq.protocols.stomp.prepared_send import PreparedSend
@@ -26,48 +28,35 @@ if TYPE_CHECKING:
     from batonmq.protocols.stomp.subscriptions import Subscriptions
     from batonmq.protocols.stomp.terms import Terms
 
+    Send: TypeAlias = tuple[PreparedSend, Message]
+    Settled: TypeAlias = tuple[str, Taken]
+
 __all__ = ["Transactions"]
 
 
-class Transaction:
+class StompTransaction(Transaction["Send", "Settled"]):
     """What was asked for since its BEGIN."""
 
-    __slots__ = ("_frames", "_frames_max", "confirmed", "receipts", "sends", "settled", "size")
+    __slots__ = ("confirmed", "receipts")
 
-    def __init__(self, frames_max: int) -> None:
-        self._frames = 0
-        self._frames_max = frames_max
-        self.sends: list[tuple[PreparedSend, Message]] = []
-        self.settled: list[tuple[str, Taken]] = []
+    def __init__(self, quota: Quota, frames_max: int) -> None:
+        super().__init__(quota, frames_max, "frames")
         self.receipts: list[str] = []
         """Those of its frames, to be answered after the COMMIT."""
         self.confirmed = 0
         """How many of the messages such a receipt confirms."""
-        self.size = 0
-        """Octets of the bodies."""
 
-    def count(self, receipt: str | None) -> None:
-        """One more frame, whose receipt is to wait for the COMMIT; None: it has none that does. Raises StompFailure."""
-        if self._frames >= self._frames_max:
-            raise StompFailure("Transaction too large", f"it may have {self._frames_max} frames")
-        self._frames += 1
-        if receipt is not None:
-            self.receipts.append(receipt)
-
-    def send(self, sends: list[tuple[PreparedSend, Message]], size: int, *, is_confirmed: bool) -> None:
-        """To be sent, of so many octets together."""
-        self.sends += sends
-        self.size += size
-        if is_confirmed:
-            self.confirmed += len(sends)
+    def answer(self, receipt: str, messages: int) -> None:
+        """A receipt that is to wait for the COMMIT, and confirms so many messages."""
+        self.receipts.append(receipt)
+        self.confirmed += messages
 
 
-class Transactions:
+class Transactions(TransactedWork["Send", "Settled"]):
     """Those of one connection, by the client's names for them."""
 
     __slots__ = (
-        "_barrier",
-        "_committing",
+        "_commits",
         "_counts",
         "_dialect",
         "_errors",
@@ -76,7 +65,6 @@ class Transactions:
         "_quota",
         "_receipts",
         "_settling",
-        "_store",
         "_subscriptions",
     )
 
@@ -90,8 +78,7 @@ class Transactions:
         subscriptions: Subscriptions,
         settling: Settling,
     ) -> None:
-        self._store = link.broker.store
-        self._barrier = link.barrier
+        self._commits = Commits(link.broker, link.barrier)
         self._counts = link.counts
         self._dialect = terms.dialect
         self._errors = errors
@@ -99,15 +86,13 @@ class Transactions:
         self._publishing = publishing
         self._subscriptions = subscriptions
         self._settling = settling
-        self._open: dict[str, Transaction] = {}
+        self._open: dict[str, StompTransaction] = {}
         self._quota = Quota(terms.settings.max_transaction_size)
-        # COMMITs that wait for the store.
-        self._committing = 0
 
     @property
     def are_committing(self) -> bool:
         """Is there a COMMIT that the store may still fail?"""
-        return self._committing > 0
+        return self._commits.are_pending
 
     def begin(self, name: str) -> None:
         """BEGIN. Raises StompFailure."""
@@ -118,96 +103,65 @@ class Transactions:
         most = self._dialect.transactions_max
         if len(self._open) >= most:
             raise StompFailure("Transaction limit exceeded", f"a connection may have {most} open")
-        self._open[name] = Transaction(self._dialect.transaction_frames_max)
+        self._open[name] = StompTransaction(self._quota, self._dialect.transaction_frames_max)
 
-    def find(self, name: str) -> Transaction:
+    def find(self, name: str) -> StompTransaction:
         """An open transaction. Raises StompFailure."""
         transaction = self._open.get(name)
         if transaction is None:
             raise StompFailure("Bad transaction", f'Invalid transaction identifier: "{name}"')
         return transaction
 
-    def send(self, name: str, sends: list[tuple[PreparedSend, Message]], receipt: str | None) -> None:
+    def send(self, name: str, sends: list[Send], receipt: str | None) -> None:
         """To be sent at the COMMIT, what one frame asked for. Raises StompFailure."""
         transaction = self.find(name)
-        size = sum(message.size for _, message in sends)
-        if not self._quota.take(size):
-            most = self._quota.limit
-            raise StompFailure("Transaction too large", f"a connection's transactions may hold {most} octets")
         try:
-            self._count(transaction, receipt)
-        except StompFailure:
-            self._quota.give_back(size)
-            raise
-        transaction.send(sends, size, is_confirmed=receipt is not None and self._dialect.confirms_transactions_late)
+            transaction.publish(sends, sum(message.size for _, message in sends))
+        except PreconditionFailed as error:
+            raise _too_large(error) from None
+        self._answer(transaction, receipt, len(sends))
 
     def settle(self, name: str, outcome: str, taken: Taken, receipt: str | None) -> None:
         """To be settled at the COMMIT. Raises StompFailure."""
         transaction = self.find(name)
         try:
-            self._count(transaction, receipt)
-        except StompFailure:
+            transaction.settle((outcome, taken))
+        except PreconditionFailed as error:
             self._subscriptions.put_back(taken)
-            raise
-        transaction.settled.append((outcome, taken))
+            raise _too_large(error) from None
+        self._answer(transaction, receipt, 0)
 
-    def _count(self, transaction: Transaction, receipt: str | None) -> None:
-        if self._dialect.confirms_transactions_late:
-            transaction.count(receipt)
-        else:
-            transaction.count(None)
+    def _answer(self, transaction: StompTransaction, receipt: str | None, messages: int) -> None:
+        if not self._dialect.confirms_transactions_late:
             self._receipts.answer(receipt)
+        elif receipt is not None:
+            transaction.answer(receipt, messages)
 
     # ------------------------------------------------------------------ its end
 
     def commit(self, name: str, receipt: str | None) -> None:
         """COMMIT. Raises StompFailure, BrokerError when something cannot be done, before any of it is done."""
         transaction = self.find(name)
-        self._publishing.check(transaction.sends)
-        self._forget(name)
         receipts, confirmed = transaction.receipts, transaction.confirmed
         if receipt is not None:
-            receipts, confirmed = [*receipts, receipt], len(transaction.sends)
-        for prepared, message in transaction.sends:
-            self._publishing.put(prepared, message)
-        for outcome, taken in transaction.settled:
-            self._settling.settle(outcome, taken)
-
-        if not self._store.has_work():
-            self._receipts.answer(*receipts, messages=confirmed)
-            return
+            receipts, confirmed = [*receipts, receipt], len(transaction.published)
 
         def done() -> None:
-            self._committing -= 1
             self._receipts.answer(*receipts, messages=confirmed)
 
         def failed(detail: str) -> None:
-            self._committing -= 1
-            self._undo(transaction)
             self._counts.add_refused(confirmed)
             failure = StompFailure("Store failure", f"transaction '{name}' could not be kept: {detail}", fatal=True)
             self._errors.tell(failure, receipt)
 
-        self._committing += 1
-        self._barrier.wait_for_commit(done, failed)
-
-    def _undo(self, transaction: Transaction) -> None:
-        """The store kept nothing of it: what it settled is unsettled again. What it sent is gone."""
-        for outcome, taken in transaction.settled:
-            # What was given back is in its queue.
-            if outcome != RELEASE:
-                held = [queued for _, _, queued in taken]
-                unsettle(held)
-                if self._subscriptions.are_over:
-                    requeue(held, failed=True)
-                else:
-                    self._subscriptions.put_back(taken)
+        self._commits.commit(transaction, self, done, failed)
+        del self._open[name]
 
     def abort(self, name: str) -> None:
         """ABORT: what was settled is unsettled again, and is not delivered anew. Raises StompFailure."""
-        transaction = self.find(name)
-        self._forget(name)
-        for _, taken in transaction.settled:
+        _, settled = self.find(name).take()
+        del self._open[name]
+        for _, taken in settled:
             self._subscriptions.put_back(taken)
 
     def abort_all(self) -> None:
@@ -215,5 +169,32 @@ class Transactions:
         for name in list(self._open):
             self.abort(name)
 
-    def _forget(self, name: str) -> None:
-        self._quota.give_back(self._open.pop(name).size)
+    # ------------------------------------------------------------------ what a COMMIT does
+
+    def routed(self, published: list[Send]) -> Routed:
+        return [(self._publishing.targets(prepared, message), message) for prepared, message in published]
+
+    def publish_held(self, published: list[Send]) -> None:
+        for prepared, message in published:
+            self._publishing.put(prepared, message)
+
+    def settle_held(self, settled: Settled) -> None:
+        self._settling.settle(*settled)
+
+    def unsettle_held(self, settled: Settled) -> None:
+        outcome, taken = settled
+        # What was given back is in its queue.
+        if outcome != RELEASE:
+            held = [queued for _, _, queued in taken]
+            unsettle(held)
+            if self._subscriptions.are_over:
+                requeue(held, failed=True)
+            else:
+                self._subscriptions.put_back(taken)
+
+    def too_full(self, name: str) -> StompFailure:
+        return too_full(name)
+
+
+def _too_large(error: PreconditionFailed) -> StompFailure:
+    return StompFailure("Transaction too large", str(error))

@@ -1,0 +1,163 @@
+"""Transactions: publishes and settlements that happen together or not at all.
+
+Whatever a client asks for in one is held until the commit, which applies it in one turn: the store writes all of it in
+one transaction, over any number of queues. A commit is checked before anything is done, so that it is done whole or
+refused; what the store cannot keep is undone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import partial
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from batonmq.broker.features.length_limit import first_full
+from batonmq.errors import PreconditionFailed, ResourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from batonmq.broker import Broker
+    from batonmq.broker.routing.exchanges.base import Target
+    from batonmq.errors import BrokerError
+    from batonmq.message import Message
+    from batonmq.protocols.sessions.commit_barrier import CommitBarrier
+    from batonmq.protocols.sessions.failures import ClientFailure
+    from batonmq.protocols.sessions.quota import Quota
+
+    Routed = Sequence[tuple[Sequence[Target], Message]]
+    """Messages, each with the queues that it goes to."""
+
+P = TypeVar("P")
+S = TypeVar("S")
+
+
+class Transaction(Generic[P, S]):
+    """What was asked for since it began, in order: publishes, and settlements. Nothing of it is done yet."""
+
+    __slots__ = ("_count", "_most", "_quota", "_size", "_unit", "published", "settled")
+
+    def __init__(self, quota: Quota, most: int, unit: str = "messages") -> None:
+        """``quota`` is what all transactions of a connection may hold; ``most``: so many ``unit`` in this one."""
+        self._quota = quota
+        self._most = most
+        self._unit = unit
+        self._count = 0
+        self._size = 0
+        self.published: list[P] = []
+        self.settled: list[S] = []
+
+    def publish(self, what: Sequence[P], size: int, count: int = 1) -> None:
+        """To be published at the commit, of so many octets. Raises PreconditionFailed: it is too much."""
+        self._check(count)
+        if not self._quota.take(size):
+            most = self._quota.limit
+            raise PreconditionFailed(f"the transactions of a connection hold at most {most} bytes: commit before that")
+        self._count += count
+        self._size += size
+        self.published += what
+
+    def settle(self, what: S, count: int = 1) -> None:
+        """To be settled at the commit. Raises PreconditionFailed: it is too much."""
+        self._check(count)
+        self._count += count
+        self.settled.append(what)
+
+    def _check(self, count: int) -> None:
+        if self._count + count > self._most:
+            raise PreconditionFailed(f"a transaction holds at most {self._most} {self._unit}: commit before that")
+
+    def take(self) -> tuple[list[P], list[S]]:
+        """All that it held; nothing waits any more."""
+        published, self.published = self.published, []
+        settled, self.settled = self.settled, []
+        self._quota.give_back(self._size)
+        self._count = self._size = 0
+        return published, settled
+
+
+class TransactedWork(ABC, Generic[P, S]):
+    """What a protocol does with what its transactions have held."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def routed(self, published: list[P]) -> Routed:
+        """Where the messages go to now. Raises ClientFailure, BrokerError when one cannot be published any more."""
+
+    @abstractmethod
+    def publish_held(self, published: list[P]) -> None:
+        """Put the messages into their queues, all of which have room."""
+
+    @abstractmethod
+    def settle_held(self, settled: S) -> None:
+        """Let the outcome come about."""
+
+    @abstractmethod
+    def unsettle_held(self, settled: S) -> None:
+        """The store has kept nothing of it: what was accepted or rejected is held again. What was given back is not."""
+
+    def too_full(self, name: str) -> ClientFailure | BrokerError:
+        """What is raised where the queue of that name has no room for what it should get."""
+        return PreconditionFailed(f"the transaction cannot be kept: queue '{name}' is full")
+
+
+class Commits:
+    """The commits of one connection."""
+
+    __slots__ = ("_barrier", "_broker", "_pending")
+
+    def __init__(self, broker: Broker, barrier: CommitBarrier) -> None:
+        self._broker = broker
+        self._barrier = barrier
+        self._pending = 0
+
+    @property
+    def are_pending(self) -> bool:
+        """Is there one that the store may still fail?"""
+        return self._pending > 0
+
+    def commit(
+        self,
+        transaction: Transaction[P, S],
+        work: TransactedWork[P, S],
+        done: Callable[[], None],
+        failed: Callable[[str], None],
+    ) -> None:
+        """Do all of a transaction, which is empty then; the session waits for the store.
+
+        ``done`` is called when the store has it, if there is anybody left to tell; ``failed``, with the reason, when it
+        could not be kept and everything is as it was before. Raises ClientFailure, BrokerError when something cannot be
+        done, before anything is: the transaction holds what it held.
+        """
+        self._check(work, work.routed(transaction.published))
+        published, settled = transaction.take()
+        work.publish_held(published)
+        for each in settled:
+            work.settle_held(each)
+        if not self._broker.store.has_work():
+            done()
+            return
+        self._pending += 1
+        undo = partial(self._undo, work, settled, failed)
+        self._barrier.wait_for_commit(partial(self._done, done), undo)
+
+    def _check(self, work: TransactedWork[P, S], routed: Routed) -> None:
+        error = self._broker.store.error
+        if error is not None and any(
+            message.properties.persistent and any(target.durable for target in targets) for targets, message in routed
+        ):
+            raise ResourceError(f"the transaction cannot be kept: {error.reason}")
+        full = first_full(routed, int(self._broker.clock.time() * 1000))
+        if full is not None:
+            raise work.too_full(full.name)
+
+    def _done(self, done: Callable[[], None]) -> None:
+        self._pending -= 1
+        done()
+
+    def _undo(self, work: TransactedWork[P, S], settled: list[S], failed: Callable[[str], None], reason: str) -> None:
+        self._pending -= 1
+        for each in settled:
+            work.unsettle_held(each)
+        failed(reason)

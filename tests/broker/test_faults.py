@@ -160,7 +160,7 @@ class Waiter:
     def __init__(self, driven: Timed, *, fails: bool) -> None:
         self.fails = fails
         self.told: list[int] = []
-        driven.broker.await_commit(self)
+        driven.broker.commits.wait(self)
 
     def batch_committed(self, batch: int) -> None:
         self.told.append(batch)

@@ -14,9 +14,10 @@ from batonmq.broker.model.turn_time import TurnTime
 from batonmq.clock import Clock
 from batonmq.errors import StoreError
 from batonmq.protocols.sessions.counts import MessageCounts
+from batonmq.protocols.sessions.standing import FINISHED, SUSPENDED
 from batonmq.server.authenticator import Authenticator
 from batonmq.server.config import AmqpConfig, Config, LimitsConfig, ListenerConfig
-from batonmq.server.interface import Host
+from batonmq.server.interface import Host, Timetable
 from batonmq.server.listeners import Endpoint
 from batonmq.server.log_ins import LogIns
 from batonmq.server.recognise import ServedProtocol
@@ -64,6 +65,7 @@ class EchoBroker:
         self.store = store
         self._host: Callable[[], None] = lambda: None
         self.turn_time = TurnTime(Clock())
+        self.timetable: Timetable = self
         self.turns = 0
         self.errors: list[StoreError | None] = []
         self.due: float | None = None
@@ -141,13 +143,8 @@ class EchoSession:
         else:
             self.output.append(data)
 
-    @property
-    def is_held(self) -> bool:
-        return False
-
-    @property
-    def has_backlog(self) -> bool:
-        return False
+    def standing(self) -> int:
+        return (FINISHED if self.finished else 0) | (SUSPENDED if self.suspended else 0)
 
     def is_ahead(self) -> bool:
         return self.pieces in self.ahead_at

@@ -20,6 +20,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from batonmq.broker.model.access import User
+from batonmq.protocols.sessions.standing import FINISHED, SUSPENDED
 from batonmq.server.websocket import FIRST_MESSAGE_SIZE, WebSocketSession
 from batonmq.server.websocket_settings import WebSocketSettings
 
@@ -290,7 +291,7 @@ class Pair:
     def exchange(self) -> list[Frame]:
         """What each has to say goes to the other; the frames that the client has then."""
         for data in self.client.data_to_send():
-            if data and not self.server.finished:
+            if data and not self.server.standing() & FINISHED:
                 self.server.receive(data)
         self.server.turn_ended()
         said = b"".join(self.server.output)
@@ -301,8 +302,9 @@ class Pair:
 
     def is_over(self) -> bool:
         """Is the connection to be closed? What the client held is given back then, not when the socket is gone."""
-        assert self.server.finished == self.echo.is_lost
-        return self.server.finished
+        is_finished = bool(self.server.standing() & FINISHED)
+        assert is_finished == self.echo.is_lost
+        return is_finished
 
     def closed_with(self) -> int | None:
         return None if self.client.close_rcvd is None else self.client.close_rcvd.code
@@ -404,7 +406,7 @@ def test_who_is_not_read_from_or_does_not_read_is_not_taken_for_dead() -> None:
     pair.server.writable(True)
     pair.client.send_text(b"suspend")
     pair.exchange()
-    assert pair.server.suspended
+    assert pair.server.standing() & SUSPENDED
     for now in range(100, 200, 10):
         pair.server.tick(float(now))
     assert pair.exchange() == []

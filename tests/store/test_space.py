@@ -34,7 +34,7 @@ def test_a_drained_file_shrinks_once_it_is_quiet(tmp_path: Path) -> None:
         driven.wait(vacuum.QUIET)
     kept = maintenance.FREE_PAGES_KEPT * 8_192
     assert path.stat().st_size < kept + 4 * MEBIBYTE
-    assert driven.broker.next_due() is None
+    assert driven.broker.timetable.next_due() is None
 
 
 def test_a_busy_file_is_left_alone(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from batonmq.broker import Queue, User
+from batonmq.protocols.sessions.standing import HELD
 from batonmq.protocols.stomp import DIALECTS, StompSettings, stomp_session
 from batonmq.protocols.stomp.codec import V10, encode_frame
 from batonmq.protocols.stomp.parser import ERROR, FrameParser
@@ -159,7 +160,7 @@ class Client:
         while host.is_woken and not self.is_stuck:
             # As the server does: whoever wakes it meanwhile has another turn.
             host.is_woken = False
-            if session.is_held:
+            if session.standing() & HELD:
                 break
             session.turn_ended()
             data = b"".join(session.output)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar, cast
 
 from batonmq.broker.model.access import LogInAnswer, User
+from batonmq.protocols.sessions import standing as standings
+from batonmq.protocols.sessions.standing import FINISHED, HELD
 from batonmq.server.addresses import address
 from batonmq.server.connection_context import ConnectionContext
 from batonmq.server.connections import Connections
@@ -22,6 +24,9 @@ __all__ = ["Connection"]
 logger = logging.getLogger(__name__)
 
 _Argument = TypeVar("_Argument")
+
+# A session that stands so takes nothing in.
+BUSY = standings.BACKLOG | standings.SUSPENDED | FINISHED
 
 # How long a publisher waits for consumers to catch up, in seconds, before the next 64 KiB are read from it.
 #
@@ -123,7 +128,7 @@ class Connection(asyncio.BufferedProtocol):
             session = self._begin(data)
             if session is None:
                 return
-        elif session.finished:
+        elif session.standing() & FINISHED:
             return
         if self._unread or (nbytes > SMALL_READ and self._context.turn_time.left <= 0):
             self._unread += data
@@ -146,9 +151,10 @@ class Connection(asyncio.BufferedProtocol):
         # With what parsing took.
         turn_time.spend_since(began, left)
         self.wake()
-        if session.suspended:
+        standing = session.standing()
+        if standing & standings.SUSPENDED:
             self._holds.hold(SUSPENDED)
-        if session.has_backlog:
+        if standing & standings.BACKLOG:
             self._holds.hold(BACKLOG)
         if context.store_room.is_full():
             self._holds.hold(STORE_FULL)
@@ -218,24 +224,29 @@ class Connection(asyncio.BufferedProtocol):
         """Send the session's output in one write; close the socket when the session is finished."""
         self._is_woken = False
         session = self._session
-        if session is None or self._is_ended or session.is_held:
+        if session is None or self._is_ended:
             return
-        if self._holds.reasons & UNREAD and not session.finished:
+        standing = session.standing()
+        if standing & HELD:
+            return
+        holds = self._holds
+        if holds.reasons & UNREAD and not standing & FINISHED:
             # It stays in the session, which sees by that how much there is.
             return
         session.turn_ended()
         if session.output:
             self._outgoing.send(session.output)
-        if session.finished:
+        standing = session.standing()
+        if standing & FINISHED:
             self._is_ended = True
             self._outgoing.close(self._context.loop)
-        elif session.has_backlog or self._unread:
-            self._holds.hold(BACKLOG)
-            if not self._is_in_line and not self._holds.reasons & UNREAD and not session.suspended:
+        elif standing & standings.BACKLOG or self._unread:
+            holds.hold(BACKLOG)
+            if not self._is_in_line and not holds.reasons & UNREAD and not standing & standings.SUSPENDED:
                 self._is_in_line = True
                 self._context.line.join(self)
-        else:
-            self._holds.release(BACKLOG)
+        elif holds.reasons & BACKLOG:
+            holds.release(BACKLOG)
 
     def go_on(self) -> None:
         """It is its turn: do more of what was left for later."""
@@ -245,7 +256,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         share = self._context.turn_time.share()
         session.go_on()
-        while self._unread and not (session.has_backlog or session.suspended or session.finished or self._is_ended):
+        while self._unread and not (session.standing() & BUSY or self._is_ended):
             piece, self._unread = self._unread[:PIECE], self._unread[PIECE:]
             self._take(session, piece)
             if share.is_used():
@@ -262,7 +273,9 @@ class Connection(asyncio.BufferedProtocol):
                 logger.warning("%s: closed: the client said nothing", self.peer)
                 self.abort()
             return
-        if self._attempt_to("looking at the time", session.tick, now) and (session.output or session.finished):
+        if self._attempt_to("looking at the time", session.tick, now) and (
+            session.output or session.standing() & FINISHED
+        ):
             self.wake()
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:

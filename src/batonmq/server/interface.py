@@ -14,7 +14,7 @@ from batonmq.errors import StoreError
 from batonmq.protocols.sessions.counts import MessageCounts
 from batonmq.protocols.sessions.host import Host
 
-__all__ = ["Broker", "Host", "Session", "Store"]
+__all__ = ["Broker", "Host", "Session", "Store", "Timetable"]
 
 
 class Session(Protocol):
@@ -27,24 +27,8 @@ class Session(Protocol):
     def counts(self) -> MessageCounts:
         """How many messages went over the connection."""
 
-    @property
-    def finished(self) -> bool:
-        """Is nothing more to be said? Then the server sends the output that is left and closes the socket."""
-
-    @property
-    def suspended(self) -> bool:
-        """Does the session wait for the store? The server reads nothing from this client until it is False."""
-
-    @property
-    def is_held(self) -> bool:
-        """Does the output wait for the store? The session asks to be woken when it may go."""
-
-    @property
-    def has_backlog(self) -> bool:
-        """Does something that the client asked for wait: for another turn, or for its output to be taken?
-
-        Then the server reads nothing from this client, and calls `go_on` in the next turn in which there is room.
-        """
+    def standing(self) -> int:
+        """How it stands: the numbers of `batonmq.protocols.sessions.standing`, added up."""
 
     def go_on(self) -> None:
         """Do more of what waits, if the session is not suspended."""
@@ -105,6 +89,13 @@ class Store(Protocol):
         """Make the staged batch durable. May block; raises StoreError."""
 
 
+class Timetable(Protocol):
+    """The timers of a broker, as its host sees them."""
+
+    def next_due(self) -> float | None:
+        """When the next timer is due, in monotonic seconds; None: there is none."""
+
+
 class Broker(Protocol):
     """The part of a broker that its host process drives."""
 
@@ -120,8 +111,9 @@ class Broker(Protocol):
     def end_turn(self) -> None:
         """Hand over what is ready."""
 
-    def next_due(self) -> float | None:
-        """When the next timer is due, in monotonic seconds; None: there is none."""
+    @property
+    def timetable(self) -> Timetable:
+        """When `run_timers` is to be called next."""
 
     def run_timers(self) -> None:
         """Do what is due."""

@@ -27,6 +27,7 @@ class Timers:
         self, broker: Broker, loop: asyncio.AbstractEventLoop, clock: Clock, on_tick: Callable[[float], None]
     ) -> None:
         self._broker = broker
+        self._timetable = broker.timetable
         self._loop = loop
         self._clock = clock
         self._on_tick = on_tick
@@ -48,7 +49,7 @@ class Timers:
 
     def look(self) -> None:
         """Called once a turn: set the timer anew if the broker's next due moment has moved."""
-        due = self._broker.next_due()
+        due = self._timetable.next_due()
         if due == self._due:
             return
         self._due = due

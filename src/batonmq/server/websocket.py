@@ -22,6 +22,7 @@ from websockets.typing import Subprotocol
 
 from batonmq.broker.model.access import User
 from batonmq.protocols.sessions.counts import MessageCounts
+from batonmq.protocols.sessions.standing import FINISHED, SUSPENDED
 from batonmq.server.interface import Host, Session
 from batonmq.server.signs_of_life import SignsOfLife
 from batonmq.server.websocket_handshake import (
@@ -55,6 +56,7 @@ class WebSocketSession:
         "_decoder",
         "_head",
         "_host",
+        "_is_finished",
         "_is_gone",
         "_is_leaving",
         "_is_stopping",
@@ -65,9 +67,7 @@ class WebSocketSession:
         "_make_session",
         "_protocol",
         "_settings",
-        "finished",
         "output",
-        "suspended",
     )
 
     def __init__(self, host: Host, settings: WebSocketSettings, make_session: Callable[[Host], Session]) -> None:
@@ -94,8 +94,7 @@ class WebSocketSession:
         self._is_writable = True
         self._life = SignsOfLife(settings.ping_interval)
         self.output: list[bytes] = []
-        self.finished = False
-        self.suspended = False
+        self._is_finished = False
 
     # From the connection: batonmq.server.interface.Session
 
@@ -104,15 +103,12 @@ class WebSocketSession:
         """Those of the session within."""
         return self._made.counts if self._made is not None else MessageCounts()
 
-    @property
-    def is_held(self) -> bool:
-        """Does the output of the session within wait for the store?"""
-        return self._made is not None and not self._is_gone and self._made.is_held
-
-    @property
-    def has_backlog(self) -> bool:
-        """Does a request to the session within wait?"""
-        return self._made is not None and not self._is_gone and self._made.has_backlog
+    def standing(self) -> int:
+        """As the session within, which may have ended before what carries it."""
+        standing = FINISHED if self._is_finished else 0
+        if self._made is not None and not self._is_gone:
+            standing |= self._made.standing() & ~FINISHED
+        return standing
 
     def go_on(self) -> None:
         """Have the session within do more of what waits."""
@@ -132,10 +128,9 @@ class WebSocketSession:
             return
         self._life.heard()
         payload = self._receive_frames(data)
-        if payload and not made.finished:
+        if payload and not made.standing() & FINISHED:
             # All at once: a session that begins to wait for the store keeps what it was given.
             made.receive(payload)
-        self.suspended = made.suspended
 
     def turn_ended(self) -> None:
         """Put what is to be said into frames."""
@@ -143,29 +138,28 @@ class WebSocketSession:
         if made is None or self._is_gone:
             return
         made.turn_ended()
-        self.suspended = made.suspended
         self._send_output(made)
         for data in self._protocol.data_to_send():
             if data:
                 self.output.append(data)
             else:  # the library's sign for: close our side
                 self._is_leaving = True
-        if self._is_leaving and not made.suspended:
-            self.finished = True
+        if self._is_leaving and not made.standing() & SUSPENDED:
+            self._is_finished = True
             self.connection_lost()
 
     def tick(self, now: float) -> None:
         """The handshake's end, signs of life, and the session's own timers."""
         made = self._made
-        if self.finished or self._is_gone:
+        if self._is_finished or self._is_gone:
             return
         if made is None:
             if self._life.silence(now) > self._settings.handshake_timeout:
                 self._refuse(Refusal(http.HTTPStatus.REQUEST_TIMEOUT, "the request did not come to an end in time"))
             return
         made.tick(now)
-        self._look_for_life(now)
-        if made.output or made.finished or self._protocol.writes:
+        self._look_for_life(now, made)
+        if made.output or made.standing() & FINISHED or self._protocol.writes:
             self._host.wake()
 
     def writable(self, is_writable: bool, /) -> None:
@@ -225,7 +219,7 @@ class WebSocketSession:
             # Section 4.4: who speaks another version is told ours.
             response.headers["Sec-WebSocket-Version"] = "13"
             self.output.append(response.serialize())
-            self.finished = True
+            self._is_finished = True
             return
         protocol.send_response(response)
         self._made = self._make_session(self._host)
@@ -235,7 +229,7 @@ class WebSocketSession:
         logger.info("%s: refused: %s", self._host.peer, refusal)
         self._head = None
         self.output.append(self._protocol.reject(refusal.status, f"{refusal}\n").serialize())
-        self.finished = True
+        self._is_finished = True
 
     # Frames (RFC 6455, section 5)
 
@@ -279,16 +273,16 @@ class WebSocketSession:
                     protocol.send_binary(piece)
             if made.output:
                 protocol.max_message_size = self._settings.max_message_size
-            if made.finished:
+            if made.standing() & FINISHED:
                 # Section 7.1.1: the server closes the TCP connection first. What the client answers is not waited for.
                 protocol.send_close(CloseCode.GOING_AWAY if self._is_stopping else CloseCode.NORMAL_CLOSURE)
                 self._is_leaving = True
         made.output.clear()
 
-    def _look_for_life(self, now: float) -> None:
+    def _look_for_life(self, now: float, made: Session) -> None:
         step = self._life.look(
             now,
-            can_be_heard=not self.suspended and self._is_writable,
+            can_be_heard=not made.standing() & SUSPENDED and self._is_writable,
             can_be_asked=self._protocol.state is OPEN,
         )
         if step == "ask":

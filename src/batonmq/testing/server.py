@@ -86,7 +86,7 @@ class RunningServer:
 
     async def _run_due(self) -> None:
         broker = self._server.broker
-        while (due := broker.next_due()) is not None and due <= self.clock.monotonic():
+        while (due := broker.timetable.next_due()) is not None and due <= self.clock.monotonic():
             broker.run_timers()
             broker.end_turn()
         broker.on_work()

@@ -90,7 +90,7 @@ def test_output_is_held_until_its_batch_is_committed(timed: Timed, speaker: Spea
     timed.queue("q")
     batch = timed.broker.store.batch
     barrier.hold(batch)
-    assert barrier.is_held
+    assert barrier.held_for
     # Another delivery that joins in would put them off by a commit: it is the last.
     assert speaker.link.output.unsent == 0
     barrier.hold(batch + 1)
@@ -98,17 +98,17 @@ def test_output_is_held_until_its_batch_is_committed(timed: Timed, speaker: Spea
     timed.settle()
     timed.queue("r")
     timed.settle()
-    assert not barrier.is_held
+    assert not barrier.held_for
 
 
 def test_requests_wait_while_the_output_is_full(speaker: Speaker) -> None:
     speaker.link.output.count(OUTPUT_MAX)
     speaker.say("a", "b")
-    assert speaker.link.intake
+    assert speaker.link.intake.waiting
     assert speaker.said() == ["a*1"]
     speaker.session.go_on()
     assert speaker.said() == ["b*1"]
-    assert not speaker.link.intake
+    assert not speaker.link.intake.waiting
 
 
 def test_a_slow_request_is_the_last_of_a_share_that_is_used_up(

@@ -212,10 +212,6 @@ class Scheduler:
 
     # ------------------------------------------------------------------ timers
 
-    def next_due(self) -> float | None:
-        """The monotonic time at which ``run_timers`` is to be called; None: not before something happens."""
-        return self.timetable.next_due()
-
     def run_timers(self) -> None:
         """Do what is due."""
         for callback in self.timetable.due():

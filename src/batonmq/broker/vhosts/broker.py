@@ -52,6 +52,10 @@ class Broker:
         self.store = store
         self.clock = clock or Clock()
         self.scheduler = Scheduler(store, self.clock, memory_limit)
+        self.commits = self.scheduler.commits
+        """Sessions wait here for the store to commit."""
+        self.timetable = self.scheduler.timetable
+        """Tells the host when ``run_timers`` is to be called."""
         self.turn_time = TurnTime(self.clock)
         self.vhosts: dict[str, VirtualHost] = {}
         # Sessions that want to know when the store stops and starts taking writes.
@@ -60,7 +64,7 @@ class Broker:
         restore(self.add_vhost, store)
 
     def attach(self, host: Callable[[], None], on_timer: Callable[[], None] | None = None) -> None:
-        """``host`` is called when a turn is to end soon, ``on_timer`` when ``next_due`` has changed."""
+        """``host`` is called when a turn is to end soon, ``on_timer`` when the next timer is another."""
         self.scheduler.attach(host, on_timer)
 
     # ------------------------------------------------------------------ virtual hosts
@@ -97,8 +101,8 @@ class Broker:
         self.turn_time.begin()
         if self.scheduler.is_serving:
             self.scheduler.run()
-            if self.scheduler.commits.waiters and not self.store.busy:
-                self.scheduler.commits.look()
+            if self.commits.waiters and not self.store.busy:
+                self.commits.look()
 
     @property
     def wants_turn(self) -> bool:
@@ -119,10 +123,6 @@ class Broker:
         self.scheduler.serve(is_serving)
 
     # ------------------------------------------------------------------ the store
-
-    def await_commit(self, waiter: CommitWaiter, *, sync: bool = True) -> None:
-        """Tell the waiter of the next commit. Without ``sync``, the commit need only survive the end of the process."""
-        self.scheduler.commits.wait(waiter, sync=sync)
 
     def when_read(self, callback: Callable[[], None]) -> None:
         """Call back once the store has been read further."""
@@ -156,10 +156,6 @@ class Broker:
         scheduler.commits.look()
 
     # ------------------------------------------------------------------ timers and the end
-
-    def next_due(self) -> float | None:
-        """The monotonic time at which ``run_timers`` should be called; None: not before something happens."""
-        return self.scheduler.next_due()
 
     def run_timers(self) -> None:
         """Run the timers that are due."""

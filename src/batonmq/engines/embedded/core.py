@@ -211,12 +211,12 @@ class Core:
         self.run(self._run_due)
 
     def _run_due(self) -> None:
-        while (due := self.broker.next_due()) is not None and due <= self.clock.monotonic():
+        while (due := self.broker.timetable.next_due()) is not None and due <= self.clock.monotonic():
             self.broker.run_timers()
             self.broker.end_turn()
 
     def _next_due(self) -> float | None:
-        return self.broker.next_due() if self.broker.is_serving else None
+        return self.broker.timetable.next_due() if self.broker.is_serving else None
 
     def _keep(self) -> None:
         with self._lock:

@@ -26,24 +26,28 @@ class Suspended(Protocol):
         """Take up what waited meanwhile."""
 
 
-class Listener(Protocol):
-    """A protocol's session, as its barrier sees it."""
+class Told(Protocol):
+    """What a protocol has of publishers and consumers, as the barrier sees it."""
 
     def batch_committed(self, batch: int) -> None:
         """All batches up to this number are durable."""
 
     def batch_failed(self, batch: int, error: StoreError) -> None:
-        """Those up to this number that were not committed before are not kept."""
+        """The batches up to this number that were not committed before are not kept."""
+
+
+class Ending(Protocol):
+    """The connection of a protocol, as the barrier sees it."""
 
     def come_apart(self) -> None:
-        """The connection is gone and nothing is waited for: let go of all parts that know this session.
+        """The connection is gone and nothing is waited for: let go of all parts that know each other.
 
-        So that it is free at once: a broker has its collector of circles look at what is old very seldom.
+        They are free at once then: a broker has its collector of circles look at old objects very seldom.
         """
 
 
 class Nobody:
-    """In the place of a session that has ended, for what may still be said of it."""
+    """Stands in for a session that has not begun, or has ended."""
 
     def batch_committed(self, batch: int) -> None:
         """Nobody is told."""
@@ -52,7 +56,7 @@ class Nobody:
         """Nobody is told."""
 
     def come_apart(self) -> None:
-        """There is nothing to it."""
+        """There is nothing to let go of."""
 
 
 class CommitBarrier:
@@ -62,50 +66,50 @@ class CommitBarrier:
         "_after_commit",
         "_awaits_commit",
         "_broker",
-        "_held_for",
+        "_commits",
+        "_connection",
         "_intake",
         "_is_leaving",
-        "_listener",
         "_output",
         "_reads",
+        "_traffic",
+        "held_for",
     )
 
     def __init__(self, broker: Broker, output: Output, intake: Suspended) -> None:
         self._broker = broker
+        self._commits = broker.commits
         self._output = output
         self._intake = intake
-        self._listener: Listener = Nobody()
+        self._traffic: Told = Nobody()
+        self._connection: Ending = Nobody()
         # The connection is gone; and how many wait for the store to be read on.
         self._is_leaving = False
         self._reads = 0
-        # The batch that must be committed before any output goes; 0: none.
-        self._held_for = 0
+        self.held_for = 0
+        """The batch of the store that must be committed before any output goes; 0: none."""
         self._awaits_commit = False
         # What is done when the batch of that number is committed, and when it is not kept.
         self._after_commit: list[tuple[int, Callable[[], None], Callable[[str], None]]] = []
 
-    def listen(self, listener: Listener) -> None:
-        """The session is there: it is told of commits until it `leave`s."""
-        self._listener = listener
-
-    @property
-    def is_held(self) -> bool:
-        """Does the output wait until the store has noted what is being delivered in it?"""
-        return self._held_for > 0
+    def listen(self, traffic: Told, connection: Ending) -> None:
+        """Tell these of commits, and of the end, until `leave`."""
+        self._traffic = traffic
+        self._connection = connection
 
     def hold(self, batch: int) -> None:
         """Let no output go before that batch is committed."""
-        if 0 < self._held_for < batch:
+        if 0 < self.held_for < batch:
             # Each delivery that joins in would put off all of them by a commit: no more of them until these are gone.
             self._output.fill()
-        self._held_for = batch
-        self._broker.await_commit(self, sync=False)
+        self.held_for = batch
+        self._commits.wait(self, sync=False)
 
     def await_commit(self) -> None:
         """Have the session told of the next commit."""
         if not self._awaits_commit:
             self._awaits_commit = True
-            self._broker.await_commit(self)
+            self._commits.wait(self)
 
     def wait_for_commit(self, done: Callable[[], None], failed: Callable[[str], None]) -> None:
         """Suspend the session until what was collected so far is on the disk, or cannot be kept.
@@ -116,11 +120,11 @@ class CommitBarrier:
         self._after_commit.append((self._broker.store.batch, done, failed))
         self._intake.suspend()
         self._awaits_commit = True
-        self._broker.await_commit(self)
+        self._commits.wait(self)
         self._output.wake()
 
     def wait_for_change(self, before: int, done: Callable[[], None], failed: Callable[[str], None]) -> None:
-        """The same, if anything that must outlive the broker was changed; otherwise it is done now.
+        """Wait for a commit if anything that must outlive the broker was changed; otherwise it is done now.
 
         ``before`` is what `changes` was before the change.
         """
@@ -156,13 +160,14 @@ class CommitBarrier:
         self._part()
 
     def _part(self) -> None:
-        if self._is_leaving and not (self._awaits_commit or self._held_for or self._after_commit or self._reads):
-            listener, self._listener = self._listener, Nobody()
-            listener.come_apart()
+        if self._is_leaving and not (self._awaits_commit or self.held_for or self._after_commit or self._reads):
+            connection, self._connection = self._connection, Nobody()
+            self._traffic = Nobody()
+            connection.come_apart()
 
     def broken(self) -> None:
         """A fault of ours struck while the session was told something: its client gets no false picture, but an end."""
-        self._held_for = 0
+        self.held_for = 0
         self._intake.resume()
         self._output.finish()
         self._part()
@@ -174,7 +179,7 @@ class CommitBarrier:
         self._awaits_commit = False
         try:
             self._let_go(batch)
-            self._listener.batch_committed(batch)
+            self._traffic.batch_committed(batch)
             self._run_after_commit(batch, None)
         finally:
             self._part()
@@ -185,16 +190,16 @@ class CommitBarrier:
         try:
             # A store that fails does not keep consumers from being served.
             self._let_go(batch)
-            self._listener.batch_failed(batch, error)
+            self._traffic.batch_failed(batch, error)
             self._run_after_commit(batch, error)
         finally:
             self._part()
 
     def _let_go(self, batch: int) -> None:
-        if self._held_for > batch:
-            self._broker.await_commit(self, sync=False)
-        elif self._held_for:
-            self._held_for = 0
+        if self.held_for > batch:
+            self._commits.wait(self, sync=False)
+        elif self.held_for:
+            self.held_for = 0
             self._output.wake()
 
     def _run_after_commit(self, batch: int, error: StoreError | None) -> None:

@@ -56,7 +56,7 @@ class Requests(Protocol[_Event]):
 class Intake(Generic[_Event]):
     """Takes in what one client asks for: does it at once, or keeps it for later."""
 
-    __slots__ = ("_broker", "_events", "_heartbeats", "_host", "_log", "_output", "_requests", "_route", "suspended")
+    __slots__ = ("_broker", "_heartbeats", "_host", "_log", "_output", "_requests", "_route", "suspended", "waiting")
 
     def __init__(self, broker: Broker, host: Host, output: Output, heartbeats: Heartbeats, log: ConnectionLog) -> None:
         self._broker = broker
@@ -64,15 +64,13 @@ class Intake(Generic[_Event]):
         self._output = output
         self._heartbeats = heartbeats
         self._log = log
-        self._events: list[_Event] = []
+        self.waiting: list[_Event] = []
+        """What the client has asked for and is not done yet."""
         # None before `serve`, and after `close`: what has ended is to be free without a search for circles.
         self._requests: Requests[_Event] | None = None
         self._route: Route | None = None
         self.suspended = False
         """Nothing is done now, and nothing more is to be read."""
-
-    def __bool__(self) -> bool:
-        return bool(self._events)
 
     def serve(self, requests: Requests[_Event]) -> None:
         """What comes from now on is done there."""
@@ -93,7 +91,7 @@ class Intake(Generic[_Event]):
         if requests is None:
             return
         events = requests.parse(data)
-        if self._events or self.suspended:
+        if self.waiting or self.suspended:
             self.put_off(events)
         elif events:
             self._work(requests, events)
@@ -101,7 +99,7 @@ class Intake(Generic[_Event]):
     def put_off(self, events: list[_Event]) -> None:
         """These have come, to be done with `go_on`."""
         if self._requests is not None:
-            self._events += events
+            self.waiting += events
 
     def go_on(self) -> None:
         """Do more of what waits, and read on, unless the session is suspended."""
@@ -109,8 +107,8 @@ class Intake(Generic[_Event]):
             return
         # What waits has been heard: the client is not read from meanwhile.
         self._heartbeats.heard()
-        if self._events and self._requests is not None:
-            events, self._events = self._events, []
+        if self.waiting and self._requests is not None:
+            events, self.waiting = self.waiting, []
             self._work(self._requests, events)
         if not self.suspended:
             self._host.resume()
@@ -118,7 +116,7 @@ class Intake(Generic[_Event]):
     def close(self) -> None:
         """Nothing that has come counts any more, and nothing that comes."""
         self._requests = None
-        self._events = []
+        self.waiting = []
 
     def _work(self, requests: Requests[_Event], events: list[_Event]) -> None:
         turn_time = self._broker.turn_time
@@ -129,9 +127,7 @@ class Intake(Generic[_Event]):
             turn_time.spend(share)
         if done < len(events) and self._requests is not None:
             # Before what has come meanwhile.
-            self._events = events[done:] + self._events
-        if self._broker.store.has_work():
-            self._host.wake()
+            self.waiting = events[done:] + self.waiting
 
     def _take(self, requests: Requests[_Event], events: list[_Event], share: Share) -> int:
         """Tells how many were done."""

@@ -22,7 +22,7 @@ _Event = TypeVar("_Event")
 class Link(Generic[_Event]):
     """The parts that the session of any protocol has, made for each other; whoever makes the session hands them on.
 
-    None of them knows the session but the barrier, which lets go of it in `lost`.
+    None of them knows the session. The barrier knows what the protocol has made, and lets go of it in `lost`.
     """
 
     __slots__ = ("barrier", "broker", "counts", "heartbeats", "host", "intake", "log", "output", "turn_end")
@@ -37,14 +37,6 @@ class Link(Generic[_Event]):
         self.barrier = CommitBarrier(broker, self.output, self.intake)
         self.turn_end = TurnEnd(host)
         self.counts = MessageCounts()
-
-    def turn_ended(self) -> bool:
-        """The server is about to take the output. True: there is room for deliveries again."""
-        self.turn_end.run()
-        has_room = self.output.take(is_suspended=self.intake.suspended)
-        if self.output.chunks:
-            self.heartbeats.said()
-        return has_room
 
     def lost(self) -> None:
         """The socket is gone, and what the client held was given back."""

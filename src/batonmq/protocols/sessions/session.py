@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from batonmq.protocols.sessions.standing import BACKLOG, FINISHED, HELD, SUSPENDED
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -53,7 +55,7 @@ class Traffic(Protocol):
 class Session(Generic[_Event]):
     """What the server talks to, put together of the parts of a link and those that a protocol brings."""
 
-    __slots__ = ("_connection", "_link", "_traffic", "counts", "output")
+    __slots__ = ("_connection", "_link", "_traffic", "counts", "go_on", "is_ahead", "output", "receive")
 
     def __init__(
         self, link: Link[_Event], requests: Requests[_Event], connection: Connection, traffic: Traffic
@@ -66,8 +68,14 @@ class Session(Generic[_Event]):
         """What is to be sent. The server sends it joined, and clears the list."""
         self.counts = link.counts
         """How many messages went over the connection."""
+        self.receive = link.intake.receive
+        """Take in bytes from the client, in any pieces."""
+        self.go_on = link.intake.go_on
+        """Take up what waits, if the session is not suspended."""
+        self.is_ahead = link.intake.is_ahead
+        """Does the client publish faster than consumers that are at work take it?"""
         link.intake.serve(requests)
-        link.barrier.listen(self)
+        link.barrier.listen(traffic, connection)
 
     # ------------------------------------------------------------------ what the server asks
 
@@ -81,37 +89,33 @@ class Session(Generic[_Event]):
         """Does it wait for the store, or for a log-in? Then nothing is read from the client."""
         return self._link.intake.suspended
 
-    @property
-    def is_held(self) -> bool:
-        """Does the output wait until the store has noted what is being delivered in it?"""
-        return self._link.barrier.is_held
-
-    @property
-    def has_backlog(self) -> bool:
-        """Is there anything that the client has asked for, and that waits?"""
-        return bool(self._link.intake)
-
-    def is_ahead(self) -> bool:
-        """Does the client publish faster than consumers that are at work take it?"""
-        return self._link.intake.is_ahead()
+    def standing(self) -> int:
+        """How it stands: FINISHED, SUSPENDED, BACKLOG and HELD, added up."""
+        link = self._link
+        standing = FINISHED if link.output.finished else 0
+        if link.intake.suspended:
+            standing |= SUSPENDED
+        if link.intake.waiting:
+            standing |= BACKLOG
+        if link.barrier.held_for:
+            standing |= HELD
+        return standing
 
     # ------------------------------------------------------------------ what the server tells
 
-    def receive(self, data: bytes) -> None:
-        """Bytes from the client, in any pieces."""
-        self._link.intake.receive(data)
-
-    def go_on(self) -> None:
-        """Take up what waits, if the session is not suspended."""
-        self._link.intake.go_on()
-
     def turn_ended(self) -> None:
         """The output is about to be taken."""
-        if self._link.turn_ended():
+        link = self._link
+        link.turn_end.run()
+        output = link.output
+        has_room = output.take(is_suspended=link.intake.suspended)
+        if output.chunks:
+            link.heartbeats.said()
+        if has_room:
             self._traffic.offer()
-            if self._link.output.unsent:
+            if output.unsent:
                 # What is said at once, by a browser, may have filled it again: there is to be another turn.
-                self._link.output.wake()
+                output.wake()
 
     def writable(self, is_writable: bool) -> None:
         """Does the client read what is sent to it? Deliveries wait while it does not."""
@@ -140,17 +144,3 @@ class Session(Generic[_Event]):
             self._connection.lost()
         finally:
             self._link.lost()
-
-    # ------------------------------------------------------------------ what the barrier tells
-
-    def batch_committed(self, batch: int) -> None:
-        """All batches of the store up to this number are durable."""
-        self._traffic.batch_committed(batch)
-
-    def batch_failed(self, batch: int, error: StoreError) -> None:
-        """Those up to this number that were not committed before are not kept."""
-        self._traffic.batch_failed(batch, error)
-
-    def come_apart(self) -> None:
-        """The connection is gone and nothing is waited for."""
-        self._connection.come_apart()

@@ -1,0 +1,124 @@
+"""From performatives to bytes, for either role: frames (part 2 §2.3), and many transfers of one link at once."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from batonmq.protocols.amqp10.codec.composites import encode_composite
+from batonmq.protocols.amqp10.codec.constants import FRAME_AMQP, FRAME_HEAD, FRAME_SASL
+from batonmq.protocols.amqp10.codec.performatives import Transfer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batonmq.protocols.amqp10.codec.performatives import Performative, SaslPerformative
+
+__all__ = ["HEARTBEAT", "TransferPrefix", "append_transfers", "frame", "sasl_frame", "transfer_prefix"]
+
+_frame_head = struct.Struct(">IBBH").pack
+# Data offset, type, channel.
+_frame_tail = struct.Struct(">BBH").pack
+
+
+def frame(channel: int, performative: Performative, payload: bytes = b"") -> bytes:
+    """A frame of a connection. Raises EncodeError."""
+    body = encode_composite(performative)
+    return b"%b%b%b" % (_frame_head(FRAME_HEAD + len(body) + len(payload), 2, FRAME_AMQP, channel), body, payload)
+
+
+def sasl_frame(performative: SaslPerformative) -> bytes:
+    """A frame of a log-in. Raises EncodeError."""
+    body = encode_composite(performative)
+    return _frame_head(FRAME_HEAD + len(body), 2, FRAME_SASL, 0) + body
+
+
+HEARTBEAT: Final = _frame_head(FRAME_HEAD, 2, FRAME_AMQP, 0)
+"""The empty frame, which only keeps a connection alive."""
+
+# The delivery-tag of a delivery is its delivery-id, in four octets.
+_TAG: Final = b"\xa0\x04"
+# The constructor of an id of four octets.
+_ID: Final = b"\x70"
+
+
+class TransferPrefix:
+    """What the transfers of one link have in common: all but delivery-id, delivery-tag, payload, and ``more``.
+
+    Each number has its longest encoding, so that all of them have their fields at the same places.
+    """
+
+    __slots__ = ("continued", "first", "last", "overhead", "pack", "settled", "start", "tail", "tail_more")
+
+    def __init__(self, channel: int, handle: int, *, settled: bool, message_format: int = 0) -> None:
+        self.settled = settled
+        tail = Transfer(handle=handle, message_format=message_format, settled=settled)
+        # What encode_composite() makes of the fields is cut at the nulls of id and tag.
+        more = Transfer(handle=handle, message_format=message_format, settled=settled, more=True)
+        head, self.tail = _around(tail)
+        more_head, self.tail_more = _around(more)
+        frame_tail = _frame_tail(2, FRAME_AMQP, channel)
+        self.start = frame_tail + head
+        self.first = frame_tail + more_head
+        self.continued = frame_tail + encode_composite(Transfer(handle=handle, settled=settled or None, more=True))
+        self.last = frame_tail + encode_composite(Transfer(handle=handle, settled=settled or None, more=False))
+        self.pack = struct.Struct(f">I{len(self.start)}sI2sI{len(self.tail)}s").pack
+        self.overhead = 4 + len(self.first) + 4 + len(_TAG) + 4 + len(self.tail_more)
+
+
+def _around(transfer: Transfer) -> tuple[bytes, bytes]:
+    """The bytes before the number of the delivery-id, and those behind the delivery-tag."""
+    encoded = encode_composite(transfer)
+    # Descriptor and list, then the handle: what remains begins with the two nulls.
+    at = 6 + {0x43: 1, 0x52: 2, 0x70: 5}[encoded[6]]
+    fields = encoded[6:at]
+    tail = encoded[at + 2 :]
+    size = 1 + len(fields) + 5 + len(_TAG) + 4 + len(tail)
+    head = b"%b%c%c%b%b" % (encoded[:4], size, encoded[5], fields, _ID)
+    return head, tail
+
+
+def transfer_prefix(channel: int, handle: int, *, settled: bool, message_format: int = 0) -> TransferPrefix:
+    """For append_transfers(): one for each link, or two if only some of its deliveries are sent settled."""
+    return TransferPrefix(channel, handle, settled=settled, message_format=message_format)
+
+
+def append_transfers(
+    out: list[bytes], prefix: TransferPrefix, delivery_id: int, payloads: Sequence[bytes], max_frame_size: int
+) -> int:
+    """Append the transfers of these messages to ``out``, with delivery-ids from ``delivery_id`` on; tell how many.
+
+    Each is one item of ``out``. A message that is larger than a frame of ``max_frame_size`` octets (512 at least) is
+    sent in several, of which all but the last say that there is more. A delivery's tag is its id, in four octets.
+    """
+    pack = prefix.pack
+    start = prefix.start
+    tail = prefix.tail
+    overhead = 4 + len(start) + 10 + len(tail)
+    room = max_frame_size - overhead
+    before = len(out)
+    for payload in payloads:
+        size = len(payload)
+        if size <= room:
+            out.append(pack(overhead + size, start, delivery_id, _TAG, delivery_id, tail) + payload)
+        else:
+            _append_split(out, prefix, delivery_id, payload, max_frame_size)
+        delivery_id = delivery_id + 1 & 0xFFFF_FFFF
+    return len(out) - before
+
+
+def _append_split(
+    out: list[bytes], prefix: TransferPrefix, delivery_id: int, payload: bytes, max_frame_size: int
+) -> None:
+    """A message in several frames, each as large as may be."""
+    number = delivery_id.to_bytes(4, "big")
+    at = max_frame_size - prefix.overhead
+    size = max_frame_size.to_bytes(4, "big")
+    out.append(b"%b%b%b%b%b%b%b" % (size, prefix.first, number, _TAG, number, prefix.tail_more, payload[:at]))
+    end = len(payload)
+    room = max_frame_size - 4 - len(prefix.continued)
+    while end - at > room:
+        out.append(b"%b%b%b" % (size, prefix.continued, payload[at : at + room]))
+        at += room
+    rest = payload[at:]
+    out.append(b"%b%b%b" % ((4 + len(prefix.last) + len(rest)).to_bytes(4, "big"), prefix.last, rest))

@@ -1,0 +1,77 @@
+"""Queues that addresses name: found, or made where the address says so, as ActiveMQ's names do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.broker.model.declared import require_equivalent
+from batonmq.errors import NotFound
+from batonmq.protocols.amqp10.addresses import QUEUE
+from batonmq.protocols.sessions.customs import CustomaryQueues
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batonmq.broker import Operations, Queue
+    from batonmq.fields import FieldValue
+    from batonmq.protocols.amqp10.addresses import Address
+    from batonmq.protocols.amqp10.terms import Terms
+
+__all__ = ["NamedQueues"]
+
+
+class NamedQueues:
+    """For one connection."""
+
+    __slots__ = ("_customary", "_operations")
+
+    def __init__(self, terms: Terms, operations: Operations) -> None:
+        self._customary = CustomaryQueues(terms.dialect.customs, operations)
+        self._operations = operations
+
+    def to_read(self, address: Address, arguments: Mapping[str, FieldValue]) -> Queue:
+        """The queue that a client receives from. Raises BrokerError."""
+        name = _name(address)
+        if address.kind == QUEUE and name not in self._operations.vhost.queues:
+            self._make(address, arguments)
+            return self._operations.require_readable(name)
+        queue = self._operations.require_readable(name)
+        self._check(queue, address, arguments)
+        return queue
+
+    def to_write(self, address: Address, arguments: Mapping[str, FieldValue]) -> str:
+        """The name of the queue that a client sends to, also of another's that is exclusive. Raises BrokerError."""
+        operations = self._operations
+        name = _name(address)
+        # Whoever lacks the right does not learn what there is.
+        operations.resolve("", name)
+        queue = operations.vhost.queues.get(name)
+        if queue is not None:
+            self._check(queue, address, arguments)
+            return name
+        if address.kind == QUEUE:
+            return self._make(address, arguments).name
+        if operations.vhost.replies.find(name) is None:
+            raise NotFound(f"no queue '{name}' in vhost '{operations.vhost.name}'")
+        return name
+
+    def _make(self, address: Address, arguments: Mapping[str, FieldValue]) -> Queue:
+        name = _name(address)
+        queue = self._operations.declare_queue(
+            name, durable=True, arguments=arguments, defaults=self._customary.defaults(name, arguments)
+        )
+        self._customary.complete(queue, address.topic)
+        return queue
+
+    def _check(self, queue: Queue, address: Address, arguments: Mapping[str, FieldValue]) -> None:
+        """Compare what the client says of a queue with what it is; what it does not say is not."""
+        if arguments:
+            described = f"queue '{queue.name}' in vhost '{self._operations.vhost.name}'"
+            require_equivalent(queue.arguments, arguments, described, tuple(arguments))
+        if address.kind == QUEUE:
+            self._customary.complete(queue, address.topic)
+            queue.used()
+
+
+def _name(address: Address) -> str:
+    return address.routing_key or ""

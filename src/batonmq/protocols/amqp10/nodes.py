@@ -1,0 +1,181 @@
+"""Nodes: from the termini of links to queues and exchanges, which are found, or made (part 3 §3.5)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from batonmq.errors import AccessRefused, ResourceLocked
+from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.addresses import TOPIC, AddressError, parse_address
+from batonmq.protocols.amqp10.codec.performatives import Target
+from batonmq.protocols.amqp10.dynamic_nodes import DynamicNodes, no_queue
+from batonmq.protocols.amqp10.failures import LinkFailure
+from batonmq.protocols.amqp10.lifetimes import lifetimes_of
+from batonmq.protocols.amqp10.named_queues import NamedQueues
+from batonmq.protocols.amqp10.opened import OpenedSource, OpenedTarget
+from batonmq.protocols.amqp10.resolving import Resolving
+from batonmq.protocols.amqp10.sources import Sources
+from batonmq.protocols.amqp10.subscriptions import Subscriptions
+from batonmq.protocols.amqp10.termini import answered_target, arguments_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batonmq.broker import Operations
+    from batonmq.fields import FieldValue
+    from batonmq.protocols.amqp10.addresses import Address
+    from batonmq.protocols.amqp10.codec.performatives import Attach
+    from batonmq.protocols.amqp10.terms import Terms
+
+__all__ = ["Nodes", "OpenedSource", "OpenedTarget"]
+
+# Capabilities of a target that are in force where they are asked for.
+_OF_TARGETS: Final = frozenset({"queue", "topic", "temporary-queue", "temporary-topic"})
+# A publisher names the same few addresses again and again.
+KNOWN_MAX: Final = 1024
+
+_Opened = TypeVar("_Opened", OpenedSource, OpenedTarget)
+
+
+class Nodes:
+    """Those that the links of one connection have."""
+
+    __slots__ = (
+        "_dialect",
+        "_dynamic",
+        "_known",
+        "_named",
+        "_opened",
+        "_operations",
+        "_resolving",
+        "_sources",
+        "_subscriptions",
+    )
+
+    def __init__(self, terms: Terms, operations: Operations) -> None:
+        self._dialect = terms.dialect
+        self._operations = operations
+        self._resolving = Resolving(terms.dialect, operations.vhost)
+        self._named = NamedQueues(terms, operations)
+        self._dynamic = DynamicNodes(terms, operations)
+        self._subscriptions = Subscriptions(terms, operations)
+        self._sources = Sources(terms, operations, self._resolving, self._named, self._dynamic, self._subscriptions)
+        self._opened: dict[OpenedSource | OpenedTarget, None] = {}
+        # What messages over anonymous links are addressed to.
+        self._known: dict[str, Address] = {}
+
+    # ------------------------------------------------------------------ opening
+
+    def open_target(self, attach: Attach) -> OpenedTarget:
+        """Where the messages of a client's sender go. Raises LinkFailure, BrokerError, StoreError."""
+        target = attach.target
+        if not isinstance(target, Target):
+            text = "a link over which the client sends needs a target"
+            raise LinkFailure(conditions.INVALID_FIELD, text, {"invalid-field": "target"})
+        return self._note(self._target(target, attach))
+
+    def _target(self, target: Target, attach: Attach) -> OpenedTarget:
+        if target.dynamic:
+            return self._dynamic.target(target)
+        if target.address is None:
+            return OpenedTarget(answered_target(target), is_anonymous=True)
+        address = self._resolving.resolved(target.address, target.capabilities or ())
+        exchange, routing_key = self._destination(address, arguments_in(attach.properties))
+        is_node = exchange == "" and lifetimes_of(self._operations.vhost).has(routing_key or "")
+        return OpenedTarget(
+            answered_target(target, capabilities=tuple(n for n in target.capabilities or () if n in _OF_TARGETS)),
+            exchange,
+            routing_key,
+            accepts_unroutable=address.kind == TOPIC,
+            node=routing_key or "" if is_node else "",
+        )
+
+    def _destination(self, address: Address, arguments: Mapping[str, FieldValue]) -> tuple[str, str | None]:
+        """Exchange and key; what is to be there is there now. Raises BrokerError."""
+        if address.exchange == "":
+            return "", self._named.to_write(address, arguments)
+        self._operations.resolve(address.exchange, address.routing_key or "")
+        return address.exchange, address.routing_key
+
+    def open_source(self, attach: Attach) -> OpenedSource:
+        """Where the messages for a client's receiver come from. Raises LinkFailure, BrokerError, StoreError."""
+        opened = self._sources.open(attach)
+        # Direct replies have no queue.
+        return opened if opened.is_reply else self._note(opened)
+
+    def management_source(self, attach: Attach) -> OpenedSource:
+        """The source of answers to requests, which are in no queue."""
+        assert attach.source is not None
+        return OpenedSource(no_queue(), attach.source, properties=attach.properties)
+
+    def _note(self, opened: _Opened) -> _Opened:
+        if opened.node:
+            lifetimes_of(self._operations.vhost).attached(opened.node)
+        self._opened[opened] = None
+        return opened
+
+    # ------------------------------------------------------------------ messages that tell where they go
+
+    def address_of(self, to: str | None) -> tuple[str, str]:
+        """Exchange and key of a message over an anonymous link, by its property to.
+
+        What is refused raises what a link to the same address would get (anonterm-v1.0 §2.2): LinkFailure, BrokerError.
+        """
+        if to is None:
+            raise self._bad_to("the link has no address, and the message no property to", conditions.NOT_FOUND)
+        address = self._known.get(to)
+        if address is None:
+            address = self._understood(to)
+        if address.may_be_topic:
+            address = self._resolving.decided(address)
+        name = address.routing_key or ""
+        if address.exchange == "" and name not in self._operations.vhost.queues:
+            return "", self._named.to_write(address, {})
+        return address.exchange, name
+
+    def is_topic(self, to: str | None) -> bool:
+        """Is a message that nobody wants accepted all the same, for what it is addressed to? Asked after that."""
+        address = self._known.get(to or "")
+        return address is not None and self._resolving.decided(address).kind == TOPIC
+
+    def _understood(self, to: str) -> Address:
+        try:
+            address = parse_address(to, self._dialect)
+        except AddressError as error:
+            raise self._bad_to(str(error), conditions.INVALID_FIELD) from None
+        if address.routing_key is None:
+            raise self._bad_to(f"'{to[:64]}' has no routing key", conditions.INVALID_FIELD)
+        if len(self._known) >= KNOWN_MAX:
+            self._known.clear()
+        self._known[to] = address
+        return address
+
+    def _bad_to(self, text: str, condition: str) -> LinkFailure:
+        return LinkFailure(conditions.PRECONDITION_FAILED if self._dialect.rejects_bad_to else condition, text)
+
+    # ------------------------------------------------------------------ the end
+
+    def close(self, opened: OpenedSource | OpenedTarget, *, closed: bool) -> None:
+        """A link is detached; ``closed``: its client has closed it, and with it what it stands for."""
+        if opened not in self._opened:
+            return
+        del self._opened[opened]
+        vhost = self._operations.vhost
+        if isinstance(opened, OpenedSource):
+            if opened.subscription and closed:
+                # Whoever has no right to delete it leaves it as it is.
+                with suppress(AccessRefused, ResourceLocked):
+                    self._subscriptions.end(opened.subscription)
+            if opened.ends_with_link:
+                vhost.remove_queue(opened.queue)
+                self._operations.owned.pop(opened.queue.name, None)
+        if opened.node:
+            lifetimes_of(vhost).detached(vhost, opened.node, is_creator=opened.is_creator)
+            if opened.node not in vhost.queues:
+                self._operations.owned.pop(opened.node, None)
+
+    def release(self) -> None:
+        """The connection ends, and with it all of its links."""
+        for opened in list(self._opened):
+            self.close(opened, closed=False)

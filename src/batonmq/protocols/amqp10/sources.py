@@ -1,0 +1,187 @@
+"""Sources of links over which clients receive: queues, subscriptions, and what is shown of a queue (part 3 §3.5.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, cast
+
+from batonmq.errors import NotFound
+from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.addresses import EXCHANGE, TOPIC, Address
+from batonmq.protocols.amqp10.codec.performatives import Source
+from batonmq.protocols.amqp10.codec.values import Described, Symbol
+from batonmq.protocols.amqp10.failures import LinkFailure
+from batonmq.protocols.amqp10.filters import Filters, read_filters
+from batonmq.protocols.amqp10.lifetimes import lifetimes_of
+from batonmq.protocols.amqp10.opened import OpenedSource
+from batonmq.protocols.amqp10.subscriptions import ADDRESS, GLOBAL, SELECTOR, SHARED, Subscriptions
+from batonmq.protocols.amqp10.termini import COPY, DURABLE, NEVER, answered_source, arguments_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batonmq.broker import Operations
+    from batonmq.protocols.amqp10.codec.composites import Fields
+    from batonmq.protocols.amqp10.codec.performatives import Attach
+    from batonmq.protocols.amqp10.dynamic_nodes import DynamicNodes
+    from batonmq.protocols.amqp10.named_queues import NamedQueues
+    from batonmq.protocols.amqp10.resolving import Resolving
+    from batonmq.protocols.amqp10.terms import Terms
+
+__all__ = ["Sources"]
+
+# Capabilities of a source that are in force where they are asked for.
+_IN_FORCE: Final = frozenset({"queue", "topic", "temporary-queue", "temporary-topic"})
+_OF_SUBSCRIPTIONS: Final = _IN_FORCE | {SHARED, GLOBAL}
+# Properties of a link by which it asks to be served before others: RabbitMQ's, and Artemis' and Qpid's.
+_PRIORITIES: Final = ("rabbitmq:priority", "priority")
+_EXCLUSIVE: Final = "exclusive"
+# The name under which the selector of a subscription is shown to whoever asks for that.
+_SELECTOR_NAME: Final = Symbol("jms-selector")
+_SELECTOR_CODE: Final = Symbol("apache.org:selector-filter:string")
+
+_INT_MAX: Final = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    """What the properties of a link say of its consumer."""
+
+    priority: int
+    exclusive: bool
+
+
+class Sources:
+    """Opens them for one connection."""
+
+    __slots__ = ("_dialect", "_dynamic", "_named", "_operations", "_resolving", "_subscriptions")
+
+    def __init__(
+        self,
+        terms: Terms,
+        operations: Operations,
+        resolving: Resolving,
+        named: NamedQueues,
+        dynamic: DynamicNodes,
+        subscriptions: Subscriptions,
+    ) -> None:
+        self._dialect = terms.dialect
+        self._operations = operations
+        self._resolving = resolving
+        self._named = named
+        self._dynamic = dynamic
+        self._subscriptions = subscriptions
+
+    def open(self, attach: Attach) -> OpenedSource:
+        """Raises LinkFailure, BrokerError, StoreError."""
+        source = attach.source
+        if source is None:
+            return self._found(attach)
+        wishes = _wishes(attach.properties)
+        if source.dynamic:
+            topic = self._dynamic.topic(source)
+            if topic is not None:
+                return self._subscribe(topic, source, attach, wishes, address=topic.text)
+            opened = self._dynamic.source(source, attach.snd_settle_mode)
+            filters = read_filters(source.filter, is_topic=False)
+            return _with(opened, filters, wishes)
+        if source.address is None:
+            text = "a link over which the client receives needs a source with an address"
+            raise LinkFailure(conditions.INVALID_FIELD, text, {"invalid-field": "address"})
+        address = self._resolving.resolved(source.address, source.capabilities or ())
+        if address.kind not in (EXCHANGE, TOPIC):
+            return self._consume(address, source, attach, wishes)
+        if not self._dialect.subscribes_to_exchanges and address.text.startswith("/exchanges/"):
+            text = f"'{address.text[:64]}' is no source: messages are received from queues"
+            raise LinkFailure(conditions.INVALID_FIELD, text, {"invalid-field": "address"})
+        return self._subscribe(address, source, attach, wishes)
+
+    # ------------------------------------------------------------------ queues
+
+    def _consume(self, address: Address, source: Source, attach: Attach, wishes: _Wishes) -> OpenedSource:
+        filters = read_filters(source.filter, is_topic=False)
+        queue = self._named.to_read(address, arguments_in(attach.properties))
+        is_browsing = source.distribution_mode == COPY
+        opened = OpenedSource(
+            queue,
+            answered_source(source, capabilities=_in_force(source, _IN_FORCE), is_browsing=is_browsing),
+            is_browsing=is_browsing,
+            default_outcome=source.default_outcome,
+            node=queue.name if lifetimes_of(self._operations.vhost).has(queue.name) else "",
+        )
+        return _with(opened, filters, wishes)
+
+    # ------------------------------------------------------------------ subscriptions
+
+    def _subscribe(
+        self, to: Address, source: Source, attach: Attach, wishes: _Wishes, *, address: str | None = None
+    ) -> OpenedSource:
+        """``address`` is that of a dynamic node."""
+        filters = read_filters(source.filter, is_topic=True)
+        capabilities = _in_force(source, _OF_SUBSCRIPTIONS)
+        arguments = arguments_in(attach.properties)
+        queue, has_name = self._subscriptions.open(to, source, attach.name, filters, capabilities, arguments)
+        self._operations.require_readable(queue.name)
+        is_node = has_name and lifetimes_of(self._operations.vhost).has(queue.name)
+        opened = OpenedSource(
+            queue,
+            answered_source(source, address=address, capabilities=capabilities),
+            default_outcome=source.default_outcome,
+            node=queue.name if is_node else "",
+            subscription=queue.name if has_name and not is_node else "",
+            ends_with_link=not has_name,
+        )
+        return _with(opened, filters, wishes)
+
+    def _found(self, attach: Attach) -> OpenedSource:
+        """A link without a source looks for a durable subscription of its name, to end it or to go on with it.
+
+        Qpid JMS does so to unsubscribe.
+        """
+        asked = tuple(name for name in attach.desired_capabilities or () if name in (SHARED, GLOBAL))
+        queue = self._subscriptions.find(attach.name, asked)
+        if queue is None:
+            raise NotFound(f"there is no subscription '{attach.name}' of this container")
+        self._operations.require_readable(queue.name)
+        selector = queue.arguments.get(SELECTOR)
+        source = Source(
+            address=str(queue.arguments.get(ADDRESS, queue.name)),
+            durable=DURABLE,
+            expiry_policy=Symbol(NEVER),
+            distribution_mode=Symbol(COPY),
+            filter={_SELECTOR_NAME: Described(_SELECTOR_CODE, selector)} if isinstance(selector, str) else None,
+        )
+        filters = read_filters(source.filter, is_topic=True)
+        opened = OpenedSource(queue, answered_source(source, capabilities=("topic", *asked)), subscription=queue.name)
+        return _with(opened, filters, _wishes(attach.properties))
+
+
+def _in_force(source: Source, known: frozenset[str]) -> tuple[str, ...]:
+    return tuple(name for name in source.capabilities or () if name in known)
+
+
+def _with(opened: OpenedSource, filters: Filters, wishes: _Wishes) -> OpenedSource:
+    return replace(
+        opened,
+        source=replace(opened.source, filter=dict(filters.in_force) or None),
+        selector=filters.selector,
+        is_deaf=filters.is_deaf,
+        priority=wishes.priority,
+        exclusive=wishes.exclusive,
+    )
+
+
+def _wishes(properties: Fields | None) -> _Wishes:
+    """Raises LinkFailure."""
+    known = cast("Mapping[object, object]", properties or {})
+    priority = next((known[name] for name in _PRIORITIES if name in known), 0)
+    exclusive = known.get(_EXCLUSIVE, False)
+    if not isinstance(priority, int) or isinstance(priority, bool) or not -_INT_MAX <= priority < _INT_MAX:
+        raise _invalid("the priority of a link is a whole number of 32 bits")
+    if not isinstance(exclusive, bool):
+        raise _invalid("whether a link is exclusive is a truth value")
+    return _Wishes(int(priority), exclusive)
+
+
+def _invalid(text: str) -> LinkFailure:
+    return LinkFailure(conditions.INVALID_FIELD, text, {"invalid-field": "properties"})

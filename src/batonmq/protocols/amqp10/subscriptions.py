@@ -1,0 +1,156 @@
+"""Subscriptions: the queues that get a copy of what is sent to a topic, or to an exchange.
+
+Mostly one belongs to its link and goes with it. A durable one has a name, of the client's container-id and the link's
+name, and stays until its client closes the link for good; a shared one is of all links that name it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from batonmq.errors import BrokerError, PreconditionFailed, ResourceLocked
+from batonmq.fields import LongLong
+from batonmq.protocols.amqp10.lifetimes import lifetimes_of
+from batonmq.protocols.amqp10.termini import ON_NO_LINKS, is_durable, seconds_of
+from batonmq.protocols.sessions.customs import CustomaryQueues
+from batonmq.protocols.sessions.topics import TOPIC_EXCHANGE
+
+if TYPE_CHECKING:
+    from batonmq.broker import Operations, Queue
+    from batonmq.fields import FieldValue
+    from batonmq.protocols.amqp10.addresses import Address
+    from batonmq.protocols.amqp10.codec.performatives import Source
+    from batonmq.protocols.amqp10.filters import Filters
+    from batonmq.protocols.amqp10.terms import Terms
+
+__all__ = ["GLOBAL", "SHARED", "Subscriptions"]
+
+# Capabilities of a source (Qpid JMS, Artemis): several links have one subscription, of whichever container they are.
+SHARED: Final = "shared"
+GLOBAL: Final = "global"
+# What follows in the name of a link tells it from others of one subscription.
+DELIMITER: Final = "|"
+
+# Arguments of a subscription's queue, by which it is known again.
+ADDRESS: Final = "x-subscription-address"
+SELECTOR: Final = "x-subscription-selector"
+
+
+class Subscriptions:
+    """Made and found for one connection."""
+
+    __slots__ = ("_container_id", "_customary", "_operations")
+
+    def __init__(self, terms: Terms, operations: Operations) -> None:
+        self._container_id = terms.container_id
+        self._customary = CustomaryQueues(terms.dialect.customs, operations)
+        self._operations = operations
+
+    def name(self, link: str, capabilities: tuple[str, ...], *, is_volatile: bool) -> str:
+        """The queue of a subscription that outlives a link of this name, or has several."""
+        is_global = GLOBAL in capabilities
+        if SHARED in capabilities:
+            link = link.partition(DELIMITER)[0]
+        name = link if is_global else f"{self._container_id}.{link}"
+        if SHARED in capabilities:
+            name += ":shared-volatile" if is_volatile else ""
+            name += ":global" if is_global else ""
+        return name
+
+    def open(
+        self,
+        address: Address,
+        source: Source,
+        link: str,
+        filters: Filters,
+        capabilities: tuple[str, ...],
+        arguments: dict[str, FieldValue],
+    ) -> tuple[Queue, bool]:
+        """The queue for a source, made or found; and does it stay when the link ends? Raises BrokerError."""
+        if address.exchange != TOPIC_EXCHANGE:
+            # Nothing is to be left behind when the exchange is not there.
+            self._operations.find_exchange(address.exchange)
+        is_lasting, seconds = is_durable(source), seconds_of(source)
+        if is_lasting or seconds or SHARED in capabilities:
+            name = self.name(link, capabilities, is_volatile=not is_lasting)
+            if seconds and not is_lasting:
+                arguments = {**arguments, "x-expires": LongLong(seconds * 1000)}
+            queue = self._named(name, address, filters, arguments, is_lasting=is_lasting)
+            lifetimes = lifetimes_of(self._operations.vhost)
+            if not is_lasting and not seconds and not lifetimes.has(name):
+                lifetimes.add(name, ON_NO_LINKS, has_creator=False)
+            return queue, True
+        queue = self._operations.declare_queue("", exclusive=True, auto_delete=True, arguments=arguments)
+        self._bind(queue, address)
+        return queue, False
+
+    def find(self, link: str, capabilities: tuple[str, ...]) -> Queue | None:
+        """The durable subscription that a link without a source asks for; None: there is none of that name.
+
+        Raises ResourceLocked.
+        """
+        for found in (capabilities, (*capabilities, SHARED)):
+            name = self.name(link, found, is_volatile=False)
+            if name in self._operations.vhost.queues:
+                return self._operations.find_queue(name)
+        return None
+
+    def end(self, name: str) -> None:
+        """Its client has closed the link for good: it goes, unless others have it. Raises BrokerError."""
+        queue = self._operations.vhost.queues.get(name)
+        if queue is not None and not queue.consumers:
+            self._operations.delete_queue(name)
+
+    # ------------------------------------------------------------------ those with a name
+
+    def _named(
+        self, name: str, address: Address, filters: Filters, arguments: dict[str, FieldValue], *, is_lasting: bool
+    ) -> Queue:
+        operations = self._operations
+        text = filters.selector.text if filters.selector is not None else ""
+        existing = operations.vhost.queues.get(name)
+        if existing is not None:
+            queue = operations.find_queue(name)
+            if self._is_of(queue, address, text):
+                queue.used()
+                return queue
+            self._give_way(queue)
+        marks: dict[str, FieldValue] = {ADDRESS: address.text}
+        if text:
+            marks[SELECTOR] = text
+        queue = operations.declare_queue(
+            name,
+            durable=is_lasting,
+            arguments={**arguments, **marks},
+            defaults=self._customary.defaults(name, arguments),
+        )
+        self._customary.complete(queue)
+        self._bind(queue, address)
+        return queue
+
+    def _is_of(self, queue: Queue, address: Address, selector: str) -> bool:
+        """Is it the queue of this very subscription? Others by its name are of an earlier one."""
+        router = self._operations.vhost.router
+        exchange = router.exchange(address.exchange)
+        key = address.routing_key or ""
+        if exchange is None or router.find_binding(exchange, queue, key, {}) is None:
+            return False
+        return queue.arguments.get(SELECTOR, "") == selector
+
+    def _give_way(self, queue: Queue) -> None:
+        """To subscribe to something else under the same name ends the earlier subscription (JMS 2.0 §8.3.3)."""
+        described = f"subscription '{queue.name}' in vhost '{self._operations.vhost.name}'"
+        if ADDRESS not in queue.arguments:
+            raise PreconditionFailed(f"queue '{queue.name}' is not the one of this subscription")
+        if queue.consumers:
+            raise ResourceLocked(f"{described} is to another address, or has another selector, and is in use")
+        self._operations.delete_queue(queue.name)
+
+    def _bind(self, queue: Queue, address: Address) -> None:
+        """Bind a queue that was just made, and leave nothing behind if that is refused."""
+        try:
+            self._operations.bind_queue(queue.name, address.exchange, address.routing_key or "", {})
+        except BrokerError:
+            self._operations.vhost.remove_queue(queue)
+            self._operations.owned.pop(queue.name, None)
+            raise

@@ -1,0 +1,39 @@
+"""What an operator may set for AMQP 1.0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from batonmq import __version__
+from batonmq.protocols.amqp10.dialects import SPEC, Dialect
+
+
+@dataclass(frozen=True, slots=True)
+class Amqp10Settings:
+    """Said in the performative open, and enforced."""
+
+    dialect: Dialect = SPEC
+    product: str = "BatonMQ"
+    version: str = __version__
+    container_id: str = "batonmq"
+    """How the broker calls itself to its clients."""
+    default_vhost: str = "/"
+    """Where clients go whose hostname is not ``vhost:NAME``."""
+    anonymous_login: str | None = None
+    """The user who is meant by the SASL mechanism ANONYMOUS, or without SASL; None: nobody may come that way."""
+    anonymous_passcode: str = ""
+    """The password of ``anonymous_login``."""
+    idle_time_out: float = 60.0
+    """Seconds after which a silent client is given up; 0: never. It is told half of that."""
+    channel_max: int = 2047
+    """How many sessions a connection may have at once."""
+    max_frame_size: int = 131_072
+    """Bytes of the largest frame, 512 or more."""
+    handle_max: int = 2047
+    """How many links a session may have at once."""
+    max_message_size: int = 128 << 20
+    """Bytes of the largest message, all its sections together."""
+    max_transaction_size: int = 128 << 20
+    """Bytes of the messages that a connection's open transactions may hold."""
+    handshake_timeout: float = 10.0
+    """Seconds from the first byte to open."""

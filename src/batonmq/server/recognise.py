@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from batonmq.server.interface import Host, Session
 
-__all__ = ["LONGEST_HEAD", "ServedProtocol", "begins_stomp", "recognise"]
+__all__ = ["LONGEST_HEAD", "ServedProtocol", "begins_amqp10", "begins_stomp", "recognise"]
 
 # No protocol needs more bytes than AMQP's header, or STOMP's CONNECT with an end of line, to be told from the others.
 LONGEST_HEAD = 8
 
 END_OF_LINE = (b"\n", b"\r")
+
+AMQP = b"AMQP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,19 @@ def recognise(protocols: Sequence[ServedProtocol], head: bytes) -> ServedProtoco
         if matches is None and len(head) < LONGEST_HEAD:
             return None
     return protocols[-1]
+
+
+def begins_amqp10(head: bytes) -> bool | None:
+    """Are these the first bytes of a client of AMQP 1.0, or of a later one? None: more are needed to tell.
+
+    Behind the four letters stand the id of a protocol and its major version (AMQP 1.0, part 2 §2.2). 0-9-1 has 0 for
+    both, and the versions before it had 1 as the id.
+    """
+    if not head.startswith(AMQP):
+        return None if AMQP.startswith(head) else False
+    if len(head) < 6:
+        return None if len(head) == 4 or head[4] == 0 else head[4] > 1
+    return head[4] > 1 or (head[4] == 0 and head[5] > 0)
 
 
 def begins_stomp(head: bytes) -> bool | None:

@@ -123,7 +123,7 @@ def test_it_goes_when_it_has_neither_links_nor_messages(driven: Driven, linked: 
     assert emptied(driven, opened.node) == ["n"]
     driven.wait(5)
     assert linked.queues == {}
-    assert driven.broker.next_due() is None
+    assert driven.operations.vhost.scheduler.timetable.next_due() is None
 
 
 def test_an_unknown_policy_is_refused(linked: Linked) -> None:

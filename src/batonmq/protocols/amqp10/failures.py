@@ -85,7 +85,7 @@ def text_of(error: BrokerError | StoreError) -> str:
     return error.reason if isinstance(error, StoreError) else str(error)
 
 
-def as_link_failure(error: Failure | BrokerError | StoreError) -> Failure:
+def as_failure(error: Failure | BrokerError | StoreError) -> Failure:
     """What ends a link for an error of any kind."""
     return error if isinstance(error, Failure) else LinkFailure(condition_of(error), text_of(error))
 

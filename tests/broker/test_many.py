@@ -145,10 +145,10 @@ def test_the_line_goes_by_priority_and_then_by_who_has_waited_longest() -> None:
     order = []
     while (head := line.head()) is not None:
         order.append(head.tag)
-        assert len(line) == 7 - len(order)
+        assert line.count == 7 - len(order)
         line.leave(head)
     assert order == ["e", "b", "f", "a", "c", "d"]
-    assert not line
+    assert not line.count
 
 
 def test_a_start_reads_nothing_that_nobody_wants_and_keeps_within_its_budget(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ class EchoBroker:
         self.timers_run = 0
         self.on_commit: list[Callable[[], None]] = []
 
-    def attach(self, host: Callable[[], None]) -> None:
+    def attach(self, host: Callable[[], None], on_timer: Callable[[], None]) -> None:
         self._host = host
 
     def on_work(self) -> None:

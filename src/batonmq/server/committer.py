@@ -53,9 +53,6 @@ class Committer:
         """Begin a commit if there is something to commit and none is under way."""
         if self._is_committing or self._retry is not None or not self._store.has_work():
             return
-        self._begin()
-
-    def _begin(self) -> None:
         self._is_committing = True
         self._store.stage()
         self._requests.put(True)

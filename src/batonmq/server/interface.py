@@ -102,8 +102,8 @@ class Broker(Protocol):
     turn_time: TurnTime
     """What clients may take of a turn; it begins anew with `end_turn`."""
 
-    def attach(self, host: Callable[[], None]) -> None:
-        """Have `host` called when `end_turn` should be called soon."""
+    def attach(self, host: Callable[[], None], on_timer: Callable[[], None]) -> None:
+        """Have `host` called when `end_turn` should be called soon, `on_timer` when another timer is due first."""
 
     def on_work(self) -> None:
         """Have it called now."""

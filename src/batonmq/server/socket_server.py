@@ -48,8 +48,8 @@ class SocketServer:
         self._listeners: list[asyncio.Server] = []
         self._loop = loop
         self._log_ins = log_ins
-        self._turns = Turns(broker, loop, self._after_turn)
         self._committer = Committer(store, broker, loop, self._committed)
+        self._turns = Turns(broker, loop, self._committer.kick)
         self._store_room = StoreRoom(store, config.limits.store_pending)
         self._context = ConnectionContext(
             turns=self._turns,
@@ -75,7 +75,7 @@ class SocketServer:
         except BaseException:
             self._close_listeners()
             raise
-        self._broker.attach(self._turns.request)
+        self._broker.attach(self._turns.request, self._timers.look)
         self._committer.start()
         self._timers.start()
         self._turns.request()
@@ -125,10 +125,6 @@ class SocketServer:
         if self._store.look():
             # Said by a commit that fails, however idle the broker is.
             self._turns.request()
-
-    def _after_turn(self) -> None:
-        self._committer.kick()
-        self._timers.look()
 
     def _committed(self) -> None:
         # What the commit has set free is said now, not after another pass of the loop.

@@ -31,26 +31,29 @@ class Timers:
         self._loop = loop
         self._clock = clock
         self._on_tick = on_tick
+        self._is_running = False
         self._due: float | None = None
         self._due_handle: asyncio.TimerHandle | None = None
         self._tick_handle: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Start ticking."""
+        self._is_running = True
         self._tick_handle = self._loop.call_later(TICK_SECONDS, self._tick)
         self.look()
 
     def stop(self) -> None:
         """Let no timer fire any more."""
+        self._is_running = False
         for handle in (self._due_handle, self._tick_handle):
             if handle is not None:
                 handle.cancel()
         self._due_handle = self._tick_handle = None
 
     def look(self) -> None:
-        """Called once a turn: set the timer anew if the broker's next due moment has moved."""
+        """The broker's next due moment has moved: set the timer anew."""
         due = self._timetable.next_due()
-        if due == self._due:
+        if due == self._due or not self._is_running:
             return
         self._due = due
         if self._due_handle is not None:

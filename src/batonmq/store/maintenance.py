@@ -7,11 +7,16 @@ thread deletes a slice of it with each batch that follows.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import apsw
 
 from batonmq.store.batch import DELETE_ORPHAN
 from batonmq.store.records import POSITION_MASK
 from batonmq.store.schema import rows
+
+if TYPE_CHECKING:
+    from batonmq.store.transaction import Transaction
 
 __all__ = ["SLICE", "Maintenance", "delete_trash"]
 
@@ -73,8 +78,8 @@ class Maintenance:
 
     # ------------------------------------------------------------------ in the committer's thread
 
-    def work(self, *, is_idle: bool) -> None:
-        """Delete a slice of the trash, inside the batch's transaction; vacuum if that was asked for and it is idle."""
+    def work(self, transaction: Transaction) -> None:
+        """Delete a slice of the trash, inside the batch's transaction; vacuum if that was asked for and it is empty."""
         if not self.has_work:
             self.is_sparse = self._is_mostly_free()
             return
@@ -82,7 +87,7 @@ class Maintenance:
         trash = rows(db, "SELECT low, high FROM trash ORDER BY low LIMIT 1")
         if not trash:
             self.has_work = False
-            if self._wants_vacuum and is_idle:
+            if self._wants_vacuum and transaction.is_empty:
                 db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
                 self._has_vacuumed = True
             self._wants_vacuum = False

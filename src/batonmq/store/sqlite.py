@@ -83,8 +83,8 @@ class SqliteStore(Collecting):
         self._free_lanes = [lane for lane in range(1, self._last_lane) if lane not in used]
         if self._serves:
             self.note_serving()
-        self.error = self._error_of_shortage()
-        if self.error is not None:
+        if self._shortage.is_on:
+            self.error = unwritable(self.path, self._shortage.error())
             log.error("%s; publishes of persistent messages are refused until it can", self.error)
         return snapshot
 
@@ -181,7 +181,11 @@ class SqliteStore(Collecting):
 
     def _has_unwritten(self) -> bool:
         return bool(
-            self._inserts or self._deletes or self._collected or self._transaction.is_open or self._maintenance.has_work
+            self._inserts
+            or self._deletes
+            or self._collected
+            or self._transaction.staged is not None
+            or self._maintenance.has_work
         )
 
     def shrink(self) -> None:
@@ -219,7 +223,7 @@ class SqliteStore(Collecting):
             if self.error is not None:
                 # Nothing but a real write tells whether the disk takes writes again.
                 self._db.execute(PROBE)
-            self._maintenance.work(is_idle=transaction.is_empty)
+            self._maintenance.work(transaction)
             # Nothing is confirmed that nobody will find again.
             lost = self._claim.lost()
             if lost is not None:
@@ -243,13 +247,13 @@ class SqliteStore(Collecting):
     def has_room_again(self) -> bool:
         return not (self._shortage.is_on if self.busy else self._shortage.look())
 
-    def _error_of_shortage(self) -> StoreError | None:
-        return unwritable(self.path, self._shortage.error()) if self._shortage.is_on else None
-
     def finish(self, error: StoreError | None) -> list[QueuedMessage]:
         staged = self._transaction.end()
         self.busy = False
-        self.error = error or self._error_of_shortage()
+        if error is None and self._shortage.is_on:
+            self.error = unwritable(self.path, self._shortage.error())
+        else:
+            self.error = error
         if error is None:
             self.committed = self.batch - 1
             self.is_sparse = self._maintenance.is_sparse

@@ -17,11 +17,12 @@ log = logging.getLogger("batonmq.store")
 class Transaction:
     """One after the other on a connection: written on the loop, committed in a thread."""
 
-    __slots__ = ("_db", "_failure", "_staged", "_syncs", "_unwritten")
+    __slots__ = ("_db", "_failure", "_syncs", "_unwritten", "staged")
 
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
-        self._staged: Batch | None = None
+        self.staged: Batch | None = None
+        """What was written into it, or is to be; None: it is not open."""
         # Why it has failed before its commit.
         self._failure: apsw.Error | None = None
         # A batch that the commit has yet to write.
@@ -29,19 +30,14 @@ class Transaction:
         self._syncs = True
 
     @property
-    def is_open(self) -> bool:
-        """Was anything written into it, or is to be?"""
-        return self._staged is not None
-
-    @property
     def holds_messages(self) -> bool:
         """Would a message be lost with it?"""
-        return self._staged is not None and bool(self._staged.lost())
+        return self.staged is not None and bool(self.staged.lost())
 
     @property
     def is_empty(self) -> bool:
         """Does it hold nothing that a broker asked for?"""
-        return not self._staged
+        return not self.staged
 
     def check(self) -> None:
         """Raises apsw.Error when it has failed already."""
@@ -55,15 +51,15 @@ class Transaction:
         size, which would hold up the loop; and not for what there mostly is, which would fight with it for the
         interpreter.
         """
-        if self._staged is None:
-            self._staged = batch
+        if self.staged is None:
+            self.staged = batch
         else:
-            self._staged.absorb(batch)
+            self.staged.absorb(batch)
         try:
             if syncs and not self._syncs and self._db.in_transaction and self._failure is None:
                 # Whether a commit syncs cannot be changed within its transaction: all of it is written once more.
                 self._db.execute("ROLLBACK")
-                batch = self._staged
+                batch = self.staged
             self._begin(syncs=syncs)
             if in_thread:
                 self._unwritten = batch
@@ -92,11 +88,11 @@ class Transaction:
 
     def begin_anew(self, wal: WriteAheadLog) -> None:
         """Write all of it once more, on a log that stands on nothing that a failing disk has dropped."""
-        assert self._staged is not None
+        assert self.staged is not None
         self._db.execute("ROLLBACK")
         wal.renew()
         self._begin(syncs=True)
-        self._staged.write(self._db)
+        self.staged.write(self._db)
 
     def commit(self) -> None:
         """Raises apsw.Error."""
@@ -109,7 +105,7 @@ class Transaction:
 
     def end(self) -> Batch:
         """It was committed or rolled back; returns what was in it."""
-        staged, self._staged = self._staged, None
+        staged, self.staged = self.staged, None
         assert staged is not None
         self._failure = self._unwritten = None
         return staged

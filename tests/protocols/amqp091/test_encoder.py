@@ -12,6 +12,7 @@ from batonmq.properties import EMPTY, Properties
 from batonmq.protocols.amqp091.constants import PUBLISH
 from batonmq.protocols.amqp091.encoder import (
     HEARTBEAT_FRAME,
+    ack_frame,
     append_deliveries,
     content_frames,
     deliver_prefix,
@@ -19,7 +20,7 @@ from batonmq.protocols.amqp091.encoder import (
     method_frame,
 )
 from batonmq.protocols.amqp091.framing import frames_on
-from batonmq.protocols.amqp091.methods import BasicDeliver, BasicPublish, ChannelOpenOk
+from batonmq.protocols.amqp091.methods import BasicAck, BasicDeliver, BasicPublish, ChannelOpenOk
 from batonmq.protocols.amqp091.parser import FrameParser
 
 PROPERTIES = Properties.make(content_type="text/plain", delivery_mode=2, headers={"k": "v"})
@@ -45,6 +46,13 @@ def published(data: bytes, channel: int = 1, properties: Properties = PROPERTIES
     message = Message(event[2].exchange, event[2].routing_key, *event[3:])
     assert message.framing is frames_on(channel)
     return message
+
+
+@pytest.mark.parametrize("multiple", [False, True])
+@pytest.mark.parametrize(("channel", "tag"), [(1, 1), (65_535, 2**64 - 1)])
+def test_a_confirm_is_a_method_frame(channel: int, tag: int, multiple: bool) -> None:
+    ack = BasicAck(delivery_tag=tag, multiple=multiple)
+    assert ack_frame(channel, tag, multiple=multiple) == method_frame(channel, ack)
 
 
 def test_a_method_frame() -> None:

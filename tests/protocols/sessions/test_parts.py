@@ -126,14 +126,15 @@ def test_where_none_are_agreed_on_none_are_due_or_missed() -> None:
 def test_what_waits_comes_back_in_order_up_to_the_batch() -> None:
     waiting: Unconfirmed[str] = Unconfirmed()
     assert not waiting
-    assert waiting.last_batch == 0
     for batch, what in ((1, "a"), (1, "b"), (2, "c"), (4, "d")):
         waiting.add(batch, what)
     waiting.replace_last("e")
-    assert waiting.last_batch == 4
+    waiting.add_cumulative(4, "f")
+    waiting.add_cumulative(5, "g")
     assert waiting.take(2) == ["a", "b", "c"]
     assert waiting.take(3) == []
-    assert waiting.take(4) == ["e"]
+    assert waiting.take(4) == ["f"]
+    assert waiting.take(5) == ["g"]
     assert not waiting
 
 

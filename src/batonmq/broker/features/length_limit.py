@@ -66,7 +66,7 @@ def refuses(queue: QueueState, message: Message) -> bool:
     """Is the queue one that refuses when it is full, and full? Consumers with room are served first."""
     if queue.settings.overflow == DROP_HEAD:
         return False
-    if queue.takers:
+    if queue.takers.count:
         # A fault in that is the queue's, not the publisher's.
         queue.scheduler.faults.attempt(queue.dispatch)
     return not has_room_for(queue, 1, message.weight)
@@ -76,7 +76,7 @@ def make_room(queue: QueueState) -> None:
     """Drop from the head what is too much. What consumers hold does not count; those with room are served first."""
     if queue.settings.overflow != DROP_HEAD or not _is_over(queue):
         return
-    if queue.takers:
+    if queue.takers.count:
         # A fault in that is the queue's, not the publisher's.
         queue.scheduler.faults.attempt(queue.dispatch)
     while _is_over(queue) and _drop_head(queue):

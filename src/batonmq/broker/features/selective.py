@@ -104,7 +104,7 @@ class Selection:
     def end(self) -> None:
         """The hand-over is over; what it had no time for is done later."""
         self._end()
-        if self.queue.takers:
+        if self.queue.takers.count:
             self._go_on()
 
     def _go_on(self) -> None:

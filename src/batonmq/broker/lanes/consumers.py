@@ -61,20 +61,15 @@ class Consumers:
 class Line:
     """Consumers with room: those of the highest priority first, and of these the one that has waited longest."""
 
-    __slots__ = ("_others", "_plain", "_priorities")
+    __slots__ = ("_others", "_plain", "_priorities", "count")
 
     def __init__(self) -> None:
         # Those of priority 0, which is what nearly all have; the others by priority, the highest first.
         self._plain: OrderedDict[Consumer, None] = OrderedDict()
         self._others: dict[int, OrderedDict[Consumer, None]] = {}
         self._priorities: list[int] = []
-
-    def __len__(self) -> int:
-        count = len(self._plain)
-        return count + sum(map(len, self._others.values())) if self._others else count
-
-    def __bool__(self) -> bool:
-        return bool(self._plain or self._others)
+        self.count = 0
+        """How many are waiting."""
 
     def __iter__(self) -> Iterator[Consumer]:
         if not self._others:
@@ -97,6 +92,7 @@ class Line:
     def join(self, consumer: Consumer) -> None:
         """Put a consumer behind the others of its priority."""
         consumer.stand(True)
+        self.count += 1
         priority = consumer.priority
         if not priority:
             self._plain[consumer] = None
@@ -112,18 +108,24 @@ class Line:
         priority = consumer.priority
         waiting = self._of(priority)
         del waiting[consumer]
+        self.count -= 1
         if priority and not waiting:
             del self._others[priority]
             self._priorities.remove(priority)
 
     def served(self, consumer: Consumer) -> None:
         """Put a consumer that was given a message behind the others of its priority."""
-        self._of(consumer.priority).move_to_end(consumer)
+        priority = consumer.priority
+        if not priority:
+            self._plain.move_to_end(consumer)
+        else:
+            self._others[priority].move_to_end(consumer)
 
     def clear(self) -> None:
         """Remove all consumers."""
         for consumer in self:
             consumer.stand(False)
+        self.count = 0
         self._plain.clear()
         self._others.clear()
         self._priorities.clear()

@@ -28,7 +28,7 @@ def dispatch_plain(queue: FeaturedQueue) -> None:
             queue.pass_over(consumer)
             continue
         # Among several each gets one message in turn; one alone gets what it has room for.
-        batch = lane.take_batch(room if len(takers) == 1 else 1)
+        batch = lane.take_batch(room if takers.count == 1 else 1)
         waits = (queue.survives_restart or queue.moved_in > queue.store.committed) and _must_any_wait(queue, batch)
         has_come_back = hold_all(batch, consumer)
         if consumer.no_ack:
@@ -119,7 +119,7 @@ def dispatch_featured(queue: FeaturedQueue) -> None:
     selection = queue.selection
     if selection is not None:
         selection.begin()
-        while queue.takers and (found := selection.next()) is not None:
+        while queue.takers.count and (found := selection.next()) is not None:
             _deliver(queue, *found)
         selection.end()
         return

@@ -145,7 +145,7 @@ class Queue(FeaturedQueue):
         """Would it take ``count`` messages of ``size`` octets in total and refuse none? Consumers are served first."""
         if has_room_for(self, count, size):
             return True
-        if self.takers:
+        if self.takers.count:
             self.scheduler.faults.attempt(self.dispatch)
         return has_room_for(self, count, size)
 
@@ -163,7 +163,7 @@ class Queue(FeaturedQueue):
     def dispatch(self) -> None:
         """Dispatch ready messages to the consumers with room, one message each in turn."""
         self.touched = False
-        if self.takers:
+        if self.takers.count:
             if self.featured or self.expiry.watching or len(self.lanes) > 1:
                 dispatch_featured(self)
             elif self.lane.ready:

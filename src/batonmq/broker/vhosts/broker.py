@@ -143,7 +143,8 @@ class Broker:
                 for observer in list(self.observers):
                     scheduler.faults.attempt(observer.store_recovered)
             scheduler.commits.committed(batch)
-            self._vacuum.committed()
+            if self.store.is_sparse:
+                self._vacuum.committed()
         else:
             if not was_failing:
                 log.error("%s; publishes of persistent messages are refused until it can", error)

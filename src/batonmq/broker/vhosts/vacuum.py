@@ -26,8 +26,8 @@ class Vacuum:
         self._is_armed = False
 
     def committed(self) -> None:
-        """Take note that a batch is on disk."""
-        if self._scheduler.store.is_sparse and not self._is_armed:
+        """Take note that a batch is on disk, and that the store is sparse."""
+        if not self._is_armed:
             is_ours = self._scheduler.store.batch == self._batch + 1
             self._arm(PAUSE if is_ours else QUIET)
 

@@ -79,7 +79,7 @@ class Channels:
 
     def batch_committed(self, batch: int) -> None:
         """All batches of the store up to this number are durable."""
-        for channel in self:
+        for channel in list(self._by_number.values()):
             channel.batch_committed(batch)
 
     def batch_failed(self, batch: int, error: StoreError) -> None:

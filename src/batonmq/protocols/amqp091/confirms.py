@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker import REFUSED, STORED
 from batonmq.protocols.amqp091 import methods
-from batonmq.protocols.amqp091.encoder import method_frame
+from batonmq.protocols.amqp091.encoder import ack_frame, method_frame
 from batonmq.protocols.sessions.unconfirmed import Unconfirmed
 
 if TYPE_CHECKING:
@@ -80,11 +80,7 @@ class Confirms:
         self._published = number = self._published + count
         unconfirmed = self.unconfirmed
         if outcome == STORED:
-            batch = self._broker.store.batch
-            if unconfirmed.last_batch == batch:
-                unconfirmed.replace_last(number)
-            else:
-                unconfirmed.add(batch, number)
+            unconfirmed.add_cumulative(self._broker.store.batch, number)
             return
         if outcome == REFUSED:
             self._nack(number, number)
@@ -104,7 +100,7 @@ class Confirms:
         # Straight into the output: the turn that is ending takes it along.
         chunks = self._output.chunks
         for first, last in self._not_refused(up_to) if self._refused else ((self._confirmed + 1, up_to),):
-            chunks.append(method_frame(self._number, methods.BasicAck(delivery_tag=last, multiple=last > first)))
+            chunks.append(ack_frame(self._number, last, multiple=last > first))
             self._counts.add_confirmed(last - first + 1)
         self._confirmed = up_to
 

@@ -59,7 +59,7 @@ class Connection:
 
     def receive_header(self, data: bytes) -> bytes:
         """Bytes from the client; returns those that are not the protocol header's. A wrong one ends the connection."""
-        if self.state == OPENING and self._handshake.state == AWAIT_HEADER:
+        if self._handshake.state == AWAIT_HEADER:
             try:
                 return self._handshake.receive_header(data)
             except WrongHeader as wrong:

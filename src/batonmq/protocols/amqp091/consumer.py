@@ -99,12 +99,15 @@ class AmqpConsumer(Consumer):
         outlet.credit.take(self, count)
 
     def room(self) -> int:
-        if not self.has_room():
-            return 0
-        shared = self._outlet.credit
+        outlet = self._outlet
+        output = outlet.output
+        shared = outlet.credit
         if shared.called:
-            return 1
-        return UNLIMITED if self.no_ack else min(self.credit, shared.left)
+            return 1 if self.has_room() else 0
+        if output.unsent >= output.limit or shared.left <= 0:
+            return 0
+        # A credit below 0 is no room either.
+        return UNLIMITED if self.no_ack else max(0, min(self.credit, shared.left))
 
     def has_room(self) -> bool:
         outlet = self._outlet

@@ -52,8 +52,10 @@ class AmqpRequests:
 
     def parse(self, data: bytes) -> list[Event]:
         """Bytes from the client, in any pieces: what they complete."""
-        data = self._connection.receive_header(data)
-        return self._parser.feed(data) if data and self._connection.state != CLOSED else []
+        connection = self._connection
+        if connection.state == OPENING:
+            data = connection.receive_header(data)
+        return self._parser.feed(data) if data and connection.state != CLOSED else []
 
     def take(self, events: list[Event], at: int) -> int:
         """Do what an event asks for, or a run of them; tells where the next is. Raises as ``Requests`` has it."""

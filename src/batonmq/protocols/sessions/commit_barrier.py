@@ -160,6 +160,7 @@ class CommitBarrier:
         self._part()
 
     def _part(self) -> None:
+        """Once the connection is gone: let go of the session if nothing is left to wait for."""
         if self._is_leaving and not (self._awaits_commit or self.held_for or self._after_commit or self._reads):
             connection, self._connection = self._connection, Nobody()
             self._traffic = Nobody()
@@ -178,27 +179,33 @@ class CommitBarrier:
         """All batches up to this number are durable."""
         self._awaits_commit = False
         try:
-            self._let_go(batch)
+            if self.held_for:
+                self._let_go(batch)
             self._traffic.batch_committed(batch)
-            self._run_after_commit(batch, None)
+            if self._after_commit:
+                self._run_after_commit(batch, None)
         finally:
-            self._part()
+            if self._is_leaving:
+                self._part()
 
     def batch_failed(self, batch: int, error: StoreError) -> None:
         """Those up to this number that were not committed before are not kept."""
         self._awaits_commit = False
         try:
             # A store that fails does not keep consumers from being served.
-            self._let_go(batch)
+            if self.held_for:
+                self._let_go(batch)
             self._traffic.batch_failed(batch, error)
-            self._run_after_commit(batch, error)
+            if self._after_commit:
+                self._run_after_commit(batch, error)
         finally:
-            self._part()
+            if self._is_leaving:
+                self._part()
 
     def _let_go(self, batch: int) -> None:
         if self.held_for > batch:
             self._commits.wait(self, sync=False)
-        elif self.held_for:
+        else:
             self.held_for = 0
             self._output.wake()
 
@@ -213,6 +220,6 @@ class CommitBarrier:
                 done()
         if self._after_commit:
             self.await_commit()
-        elif waiting:
+        else:
             self._intake.resume()
             self._intake.go_on()

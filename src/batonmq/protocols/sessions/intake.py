@@ -56,10 +56,20 @@ class Requests(Protocol[_Event]):
 class Intake(Generic[_Event]):
     """Takes in what one client asks for: does it at once, or keeps it for later."""
 
-    __slots__ = ("_broker", "_heartbeats", "_host", "_log", "_output", "_requests", "_route", "suspended", "waiting")
+    __slots__ = (
+        "_heartbeats",
+        "_host",
+        "_log",
+        "_output",
+        "_requests",
+        "_route",
+        "_turn_time",
+        "suspended",
+        "waiting",
+    )
 
     def __init__(self, broker: Broker, host: Host, output: Output, heartbeats: Heartbeats, log: ConnectionLog) -> None:
-        self._broker = broker
+        self._turn_time = broker.turn_time
         self._host = host
         self._output = output
         self._heartbeats = heartbeats
@@ -85,7 +95,10 @@ class Intake(Generic[_Event]):
         self.suspended = False
 
     def receive(self, data: bytes) -> None:
-        """Bytes from the client, in any pieces: do what can be done of them now."""
+        """Bytes from the client, in any pieces: do what can be done of them now.
+
+        Whoever has read them takes the time of it from that of the turn, with what parsing took.
+        """
         self._heartbeats.heard()
         requests = self._requests
         if requests is None:
@@ -94,7 +107,7 @@ class Intake(Generic[_Event]):
         if self.waiting or self.suspended:
             self.put_off(events)
         elif events:
-            self._work(requests, events)
+            self._work(requests, events, self._turn_time.share())
 
     def put_off(self, events: list[_Event]) -> None:
         """These have come, to be done with `go_on`."""
@@ -109,7 +122,11 @@ class Intake(Generic[_Event]):
         self._heartbeats.heard()
         if self.waiting and self._requests is not None:
             events, self.waiting = self.waiting, []
-            self._work(self._requests, events)
+            share = self._turn_time.share()
+            try:
+                self._work(self._requests, events, share)
+            finally:
+                self._turn_time.spend(share)
         if not self.suspended:
             self._host.resume()
 
@@ -118,19 +135,8 @@ class Intake(Generic[_Event]):
         self._requests = None
         self.waiting = []
 
-    def _work(self, requests: Requests[_Event], events: list[_Event]) -> None:
-        turn_time = self._broker.turn_time
-        share = turn_time.share()
-        try:
-            done = self._take(requests, events, share)
-        finally:
-            turn_time.spend(share)
-        if done < len(events) and self._requests is not None:
-            # Before what has come meanwhile.
-            self.waiting = events[done:] + self.waiting
-
-    def _take(self, requests: Requests[_Event], events: list[_Event], share: Share) -> int:
-        """Tells how many were done."""
+    def _work(self, requests: Requests[_Event], events: list[_Event], share: Share) -> None:
+        """Do of these what the share allows, and keep the rest."""
         output = self._output
         quick = QUICK
         at = 0
@@ -153,7 +159,9 @@ class Intake(Generic[_Event]):
                 if share.is_used():
                     break
                 quick = QUICK
-        return at
+        if at < end and self._requests is not None:
+            # Before what has come meanwhile.
+            self.waiting = events[at:] + self.waiting
 
     # ------------------------------------------------------------------ flow control
 

@@ -19,14 +19,17 @@ class Unconfirmed(Generic[T]):
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    @property
-    def last_batch(self) -> int:
-        """The batch that the newest waits for; 0: nothing waits."""
-        return self._waiting[-1][0] if self._waiting else 0
-
     def add(self, batch: int, what: T) -> None:
         """This waits for that batch, which is no earlier than those of the others."""
         self._waiting.append((batch, what))
+
+    def add_cumulative(self, batch: int, what: T) -> None:
+        """This waits for that batch, and stands for all that wait for the same one."""
+        waiting = self._waiting
+        if waiting and waiting[-1][0] == batch:
+            waiting[-1] = (batch, what)
+        else:
+            waiting.append((batch, what))
 
     def replace_last(self, what: T) -> None:
         """This waits in the place of the newest."""

@@ -50,6 +50,17 @@ def test_two_subscriptions_get_a_copy_each(linked: Linked) -> None:
     assert linked.queues == {}
 
 
+def test_nothing_piles_up_that_a_selector_leaves(linked: Linked) -> None:
+    volatile = linked.source("topic://t", filter=selector("a = '1'"))
+    durable = linked.subscription("t", filter=selector("a = '2'"))
+    assert volatile.source.filter == selector("a = '1'")
+    # The queue does it.
+    assert volatile.selector is None
+    for value in "123":
+        linked.publish("m", "amq.topic", "t", a=value)
+    assert volatile.queue.ready_count == durable.queue.ready_count == 1
+
+
 # ------------------------------------------------------------------ durable ones
 
 
@@ -152,7 +163,6 @@ def test_a_link_without_a_source_finds_a_subscription(linked: Linked) -> None:
     assert found.source.address == "t"
     assert (found.source.durable, found.source.expiry_policy) == (2, "never")
     assert found.source.filter == selector("a = 1")
-    assert found.selector is not None
     linked.close(found)
     assert linked.queues == {}
     with pytest.raises(NotFound):

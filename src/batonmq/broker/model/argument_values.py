@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from batonmq.broker.model.settings import TIME_MAX
+from batonmq.broker.selectors.parser import SelectorError, parse_selector
 from batonmq.fields import NAME_MAX, encode_name, type_name
 
 if TYPE_CHECKING:
@@ -91,6 +92,16 @@ def string(value: FieldValue) -> str:
     if not isinstance(value, str):
         raise _unacceptable(value)
     return str(value)
+
+
+def selector(value: FieldValue) -> str:
+    """A selector, whose text is kept."""
+    text = string(value)
+    try:
+        parse_selector(text)
+    except SelectorError as error:
+        raise ValueError(f'"{error}"') from None
+    return text
 
 
 def routing_key(value: FieldValue) -> str:

@@ -92,6 +92,7 @@ ARGUMENTS: dict[str, Argument] = {
     "x-single-active-consumer": Argument(values.flag, "single_active", kind=bool),
     "x-delivery-limit": _limit(values.integer, "delivery_limit"),
     "x-group-header": Argument(values.string, "group_header", kind=str),
+    "x-selector": Argument(values.selector, "selector", kind=str),
     "x-retry-delay": _option(values.duration, "retry_delay"),
     "x-retry-backoff": _option(
         values.multiplier,

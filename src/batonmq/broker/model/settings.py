@@ -42,6 +42,8 @@ class Settings:
     delivery_limit: int | None = None
     # The header that names a message's group, instead of x-group and JMSXGroupID.
     group_header: str | None = None
+    # Messages for which this is not true are not taken in.
+    selector: str | None = None
     # A returned message waits for the delay, times the backoff for each earlier return, and the maximum at most.
     retry_delay: int | None = None
     retry_backoff: float = 1
@@ -70,6 +72,7 @@ class Settings:
             or self.max_priority > 0
             or self.single_active
             or self.consumer_timeout is not None
+            or self.selector is not None
         )
 
     @property

@@ -8,6 +8,7 @@ The plain path (``Queue.publish``) asks for nothing of this, and goes to the lan
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from batonmq.broker.features.dead_letters import dead_letter_message
@@ -16,6 +17,7 @@ from batonmq.broker.features.publish_headers import MARK, due_of, key_of, withou
 from batonmq.broker.features.schedules import SCHEDULE_MARK
 from batonmq.broker.model.outcomes import KEPT, REFUSED, STORED
 from batonmq.broker.model.settings import REJECT_PUBLISH_DLX
+from batonmq.broker.selectors.parser import MessageSelector, parse_selector
 from batonmq.message import DURABLE, IN_MEMORY, READY
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ def publish_featured(queue: FeaturedQueue, message: Message) -> int:
     """
     if queue.deleted:
         # Whoever found it before it went finds nobody now: as if it had not been there.
+        return KEPT
+    selector = queue.settings.selector
+    if selector is not None and not _compiled(selector).matches(message):
         return KEPT
     due = 0
     key: bytes | None = None
@@ -84,6 +89,11 @@ def copy_in(queue: FeaturedQueue, origin: QueuedMessage) -> None:
     if is_stored:
         queue.store.insert_dependent(copy, origin)
     place(queue, copy, DURABLE if is_stored else IN_MEMORY)
+
+
+@lru_cache(maxsize=1024)
+def _compiled(selector: str) -> MessageSelector:
+    return parse_selector(selector)
 
 
 def _is_refused(queue: FeaturedQueue, message: Message) -> bool:

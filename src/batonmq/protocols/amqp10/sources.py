@@ -131,7 +131,8 @@ class Sources:
             subscription=queue.name if has_name and not is_node else "",
             ends_with_link=not has_name,
         )
-        return _with(opened, filters, wishes)
+        # Its queue takes in nothing else.
+        return _with(opened, replace(filters, selector=None), wishes)
 
     def _found(self, attach: Attach) -> OpenedSource:
         """A link without a source looks for a durable subscription of its name, to end it or to go on with it.
@@ -149,11 +150,10 @@ class Sources:
             durable=DURABLE,
             expiry_policy=Symbol(NEVER),
             distribution_mode=Symbol(COPY),
-            filter={_SELECTOR_NAME: Described(_SELECTOR_CODE, selector)} if isinstance(selector, str) else None,
         )
-        filters = read_filters(source.filter, is_topic=True)
+        in_force = {_SELECTOR_NAME: Described(_SELECTOR_CODE, selector)} if isinstance(selector, str) else {}
         opened = OpenedSource(queue, answered_source(source, capabilities=("topic", *asked)), subscription=queue.name)
-        return _with(opened, filters, _wishes(attach.properties))
+        return _with(opened, Filters(in_force=in_force), _wishes(attach.properties))
 
 
 def _in_force(source: Source, known: frozenset[str]) -> tuple[str, ...]:

@@ -31,9 +31,10 @@ GLOBAL: Final = "global"
 # What follows in the name of a link tells it from others of one subscription.
 DELIMITER: Final = "|"
 
-# Arguments of a subscription's queue, by which it is known again.
+# An argument of a subscription's queue, by which it is known again.
 ADDRESS: Final = "x-subscription-address"
-SELECTOR: Final = "x-subscription-selector"
+# Another, so that nothing piles up that nobody wants.
+SELECTOR: Final = "x-selector"
 
 
 class Subscriptions:
@@ -71,11 +72,13 @@ class Subscriptions:
             # Nothing is to be left behind when the exchange is not there.
             self._operations.find_exchange(address.exchange)
         is_lasting, seconds = is_durable(source), seconds_of(source)
+        if filters.selector is not None:
+            arguments = {**arguments, SELECTOR: filters.selector.text}
         if is_lasting or seconds or SHARED in capabilities:
             name = self.name(link, capabilities, is_volatile=not is_lasting)
             if seconds and not is_lasting:
                 arguments = {**arguments, "x-expires": LongLong(seconds * 1000)}
-            queue = self._named(name, address, filters, arguments, is_lasting=is_lasting)
+            queue = self._named(name, address, arguments, is_lasting=is_lasting)
             lifetimes = lifetimes_of(self._operations.vhost)
             if not is_lasting and not seconds and not lifetimes.has(name):
                 lifetimes.add(name, ON_NO_LINKS, has_creator=False)
@@ -103,39 +106,33 @@ class Subscriptions:
 
     # ------------------------------------------------------------------ those with a name
 
-    def _named(
-        self, name: str, address: Address, filters: Filters, arguments: dict[str, FieldValue], *, is_lasting: bool
-    ) -> Queue:
+    def _named(self, name: str, address: Address, arguments: dict[str, FieldValue], *, is_lasting: bool) -> Queue:
         operations = self._operations
-        text = filters.selector.text if filters.selector is not None else ""
         existing = operations.vhost.queues.get(name)
         if existing is not None:
             queue = operations.find_queue(name)
-            if self._is_of(queue, address, text):
+            if self._is_of(queue, address, arguments.get(SELECTOR)):
                 queue.used()
                 return queue
             self._give_way(queue)
-        marks: dict[str, FieldValue] = {ADDRESS: address.text}
-        if text:
-            marks[SELECTOR] = text
         queue = operations.declare_queue(
             name,
             durable=is_lasting,
-            arguments={**arguments, **marks},
+            arguments={**arguments, ADDRESS: address.text},
             defaults=self._customary.defaults(name, arguments),
         )
         self._customary.complete(queue)
         self._bind(queue, address)
         return queue
 
-    def _is_of(self, queue: Queue, address: Address, selector: str) -> bool:
+    def _is_of(self, queue: Queue, address: Address, selector: FieldValue) -> bool:
         """Is it the queue of this very subscription? Others by its name are of an earlier one."""
         router = self._operations.vhost.router
         exchange = router.exchange(address.exchange)
         key = address.routing_key or ""
         if exchange is None or router.find_binding(exchange, queue, key, {}) is None:
             return False
-        return queue.arguments.get(SELECTOR, "") == selector
+        return queue.arguments.get(SELECTOR) == selector
 
     def _give_way(self, queue: Queue) -> None:
         """To subscribe to something else under the same name ends the earlier subscription (JMS 2.0 §8.3.3)."""

@@ -32,18 +32,21 @@ from batonmq.protocols.amqp10.codec.performatives import (
     Attach,
     Begin,
     Close,
+    DeliveryState,
     Disposition,
     End,
+    Error,
     Flow,
     Open,
     Rejected,
+    Released,
     SaslInit,
     SaslMechanisms,
     SaslOutcome,
     TransactionalState,
     Transfer,
 )
-from batonmq.protocols.amqp10.codec.values import Symbol, encode
+from batonmq.protocols.amqp10.codec.values import Symbol, UInt, decode, encode
 
 OPEN = frame(0, Open(container_id="c"))
 
@@ -283,6 +286,87 @@ def test_memory_for_shapes_is_bounded() -> None:
         assert event[2].state == state
     assert len(parser._transfers._shapes) <= 256
     assert len(parser._transfers._templates) <= 256
+
+
+def test_transfers_of_links_in_turn() -> None:
+    """On several channels, with handles of each size, and tags of different lengths."""
+    parser = opened()
+    expected = []
+    data = b""
+    for number in range(60):
+        handle = (0, 1, 255, 256, 70_000)[number % 5]
+        shape = Transfer(handle=handle, message_format=0, settled=number % 3 == 0)
+        tag = b"t" * (number % 4)
+        channel = number % 2
+        expected.append((TRANSFER, channel, shape, 250 + number, tag, bytes(number % 7)))
+        whole = Transfer(
+            handle=handle, delivery_id=250 + number, delivery_tag=tag, message_format=0, settled=number % 3 == 0
+        )
+        data += frame(channel, whole, bytes(number % 7))
+    assert parser.feed(data) == expected
+    assert parser.feed(data) == expected
+
+
+# ---------------------------------------------------------------------- dispositions
+
+
+@pytest.mark.parametrize("first", [b"\x43", b"\x52\x07", b"\x70\x00\x00\x00\x07", b"\x70\x00\x00\x01\x2c"])
+@pytest.mark.parametrize(
+    "last", [None, b"\x40", b"\x43", b"\x52\x09", b"\x70\x00\x00\x00\x09", b"\x70\x00\x00\x01\x2d"]
+)
+@pytest.mark.parametrize("tail", [[], [b"\x41"], [b"\x42", Accepted().encoded()], [b"\x56\x01", b"\x40", b"\x41"]])
+@pytest.mark.parametrize("role", [b"\x41", b"\x42", b"\x56\x01"])
+def test_every_way_to_write_a_disposition(first: bytes, last: bytes | None, tail: list[bytes], role: bytes) -> None:
+    if last is None and tail:
+        tail = []
+    fields = [role, first, *([last] if last is not None else []), *tail]
+    found = []
+    for head in (b"\x00\x53\x15\xc0", b"\x00\x53\x15\xd0", b"\x00\xa3\x15amqp:disposition:list\xc0"):
+        body = b"".join(fields)
+        is_long = head.endswith(b"\xd0")
+        counts = struct.pack(">II" if is_long else ">BB", len(body) + (4 if is_long else 1), len(fields))
+        data = raw(head + counts + body, channel=3)
+        parser = opened()
+        events = parser.feed(data) + parser.feed(data + data) + parser.feed(data)
+        assert len(events) == 4
+        assert all(event == events[0] for event in events)
+        found.append(events[0])
+    assert all(event == found[0] for event in found)
+    kind, channel, disposition, payload = found[0]  # type: ignore[misc]
+    assert (kind, channel, payload) == (FRAME, 3, b"")
+    assert isinstance(disposition, Disposition)
+    assert disposition.role == (role != b"\x42")
+    assert disposition.first == decode(first)[0]
+    assert disposition.last == (None if last is None else decode(last)[0])
+
+
+def test_dispositions_of_different_kinds_in_turn() -> None:
+    said = []
+    for number in range(80):
+        states: list[DeliveryState | None] = [Accepted(), Released(), None, Rejected(error=Error(condition="a"))]
+        said.append(
+            Disposition(
+                role=number % 2 == 0,
+                first=UInt(230 + number),
+                last=UInt(230 + number + number % 60) if number % 3 else None,
+                settled=True if number % 5 else None,
+                state=states[number % 4],
+            )
+        )
+    data = b"".join(frame(number % 2, one) for number, one in enumerate(said))
+    parser = opened()
+    expected = [(FRAME, number % 2, one, b"") for number, one in enumerate(said)]
+    assert parser.feed(data) == expected
+    assert parser.feed(data) == expected
+
+
+def test_limits_that_come_later_hold_for_what_is_like_something_before() -> None:
+    disposition = frame(9, Disposition(role=True, first=1, settled=True, state=Accepted()))
+    for data in (transfers(1, channel=9), disposition):
+        parser = opened()
+        parser.feed(data * 3)
+        parser.limit(512, 8)
+        assert parser.feed(data)[0][0] == ERROR
 
 
 # ---------------------------------------------------------------------- in any pieces

@@ -2,7 +2,7 @@
 
 values ........ the type system (part 1): ``kinds`` are its types in Python, ``decoding`` and ``encoding`` its bytes
 performatives . all composite types of the transport, messaging, transactions and security, by ``composites``
-frames ........ bytes in, events out; ``transfers`` reads what comes most
+frames ........ bytes in, events out; ``transfers`` and ``dispositions`` read what comes most
 encoder ....... frames out; many transfers of a link at once
 sections ...... where the sections of a message are
 """

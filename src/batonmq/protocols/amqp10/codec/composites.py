@@ -15,7 +15,7 @@ from typing import ClassVar, Final, TypeAlias, TypeVar, dataclass_transform
 from batonmq.protocols.amqp10.codec import kinds
 from batonmq.protocols.amqp10.codec.constants import TAG_MAX
 from batonmq.protocols.amqp10.codec.decoding import decode
-from batonmq.protocols.amqp10.codec.encoding import encode, encode_as, encode_list
+from batonmq.protocols.amqp10.codec.encoding import encode, encode_list, encoder_of
 from batonmq.protocols.amqp10.codec.kinds import Array, DecodeError, Described, Encodable, EncodeError, InvalidField
 
 # The types of fields. The codec goes by these names, mypy by what they stand for.
@@ -79,7 +79,7 @@ _Check: TypeAlias = Callable[[object], object]
 class Field:
     """One field of a composite type, with how it is checked and encoded."""
 
-    __slots__ = ("check", "encode", "kind", "mandatory", "name")
+    __slots__ = ("check", "encode", "exact", "kind", "mandatory", "name")
 
     def __init__(self, name: str, kind: str, *, mandatory: bool) -> None:
         """``kind`` is one of the types above, or an archetype or a composite type of its own."""
@@ -88,6 +88,8 @@ class Field:
         self.mandatory = mandatory
         known = _TYPES.get(kind)
         self.check, self.encode = known if known is not None else _composite_field(kind)
+        # Values of just this type need no check; of a type that nothing has, all do.
+        self.exact: type = _EXACT.get(kind, Field)
 
 
 C = TypeVar("C", bound=Composite)
@@ -127,6 +129,8 @@ def encode_composite(value: Composite) -> bytes:
     """
     parts = []
     used = 0
+    if not value.LAYOUT:
+        return value.PREFIX + b"\x45"
     for part in value.LAYOUT:
         held = getattr(value, part.name)
         if held is None:
@@ -162,18 +166,32 @@ def as_composite(value: Described) -> Composite:
     if len(values) > len(layout):
         raise DecodeError(f"{cls.NAME} has {len(values)} fields, and should have at most {len(layout)}")
     made = cls.__new__(cls)
-    for part, held in zip(layout, [*values, *[None] * (len(layout) - len(values))], strict=True):
-        if held is not None:
-            try:
-                held = part.check(held)
-            except InvalidField as error:
-                raise InvalidField(f"{cls.NAME}: {_spelled(part.name)} {error}") from None
-            except DecodeError as error:
-                raise DecodeError(f"{cls.NAME}: {_spelled(part.name)} {error}") from None
-        if held is None and part.mandatory:
-            raise InvalidField(f"{cls.NAME} lacks its field {_spelled(part.name)}")
+    missing = len(layout) - len(values)
+    for part, held in zip(layout, [*values, *[None] * missing] if missing else values, strict=True):
+        if held is None:
+            if part.mandatory:
+                raise _missing(cls, part)
+        elif type(held) is not part.exact:
+            held = _checked(cls, part, held)
         setattr(made, part.name, held)
     return made
+
+
+def _checked(cls: type[Composite], part: Field, held: object) -> object:
+    """The value of a field whose type alone does not tell that it is right. Raises DecodeError."""
+    try:
+        checked = part.check(held)
+    except InvalidField as error:
+        raise InvalidField(f"{cls.NAME}: {_spelled(part.name)} {error}") from None
+    except DecodeError as error:
+        raise DecodeError(f"{cls.NAME}: {_spelled(part.name)} {error}") from None
+    if checked is None and part.mandatory:
+        raise _missing(cls, part)
+    return checked
+
+
+def _missing(cls: type[Composite], part: Field) -> InvalidField:
+    return InvalidField(f"{cls.NAME} lacks its field {_spelled(part.name)}")
 
 
 def type_of(descriptor: object) -> type[Composite] | None:
@@ -193,8 +211,9 @@ def _spelled(name: str) -> str:
 _Coder: TypeAlias = Callable[[object], bytes]
 
 
-def _plain(kind: type, shown: str, most: int | None = None) -> tuple[_Check, _Coder]:
+def _plain(kind: type, most: int | None = None) -> tuple[_Check, _Coder]:
     """A field of one of the primitive types; ``most`` is the highest number that it may be."""
+    shown = {bool: "boolean", str: "string", bytes: "binary"}.get(kind, kind.__name__.lower())
 
     def check(value: object) -> object:
         if type(value) is not kind:
@@ -203,10 +222,7 @@ def _plain(kind: type, shown: str, most: int | None = None) -> tuple[_Check, _Co
             raise InvalidField(f"is {value}, and may be at most {most}")
         return value
 
-    def encode_plain(value: object) -> bytes:
-        return encode_as(kind, value)
-
-    return check, encode_plain
+    return check, encoder_of(kind)
 
 
 def _check_tag(value: object) -> object:
@@ -280,28 +296,32 @@ def _check_id(value: object) -> object:
 
 
 def _encode_id(value: object) -> bytes:
-    return encode_as(kinds.ULong, value) if isinstance(value, int) else encode(value)
+    return encode(kinds.ULong(value)) if isinstance(value, int) else encode(value)
 
 
 def _same(value: object) -> object:
     return value
 
 
+_EXACT: Final[dict[str, type]] = {
+    "Boolean": bool,
+    "Ubyte": kinds.UByte,
+    "Ushort": kinds.UShort,
+    "Uint": kinds.UInt,
+    "Ulong": kinds.ULong,
+    "Timestamp": kinds.Timestamp,
+    "String": str,
+    "Symbol": kinds.Symbol,
+    "Binary": bytes,
+}
+
 _TYPES: Final[dict[str, tuple[_Check, _Coder]]] = {
-    "Boolean": _plain(bool, "boolean"),
-    "Ubyte": _plain(kinds.UByte, "ubyte"),
-    "Ushort": _plain(kinds.UShort, "ushort"),
-    "Uint": _plain(kinds.UInt, "uint"),
-    "Ulong": _plain(kinds.ULong, "ulong"),
-    "Timestamp": _plain(kinds.Timestamp, "timestamp"),
-    "String": _plain(str, "string"),
-    "Symbol": _plain(kinds.Symbol, "symbol"),
-    "Binary": _plain(bytes, "binary"),
-    "SenderSettleMode": _plain(kinds.UByte, "ubyte", 2),
-    "ReceiverSettleMode": _plain(kinds.UByte, "ubyte", 1),
-    "SaslCode": _plain(kinds.UByte, "ubyte", 4),
-    "Durability": _plain(kinds.UInt, "uint", 2),
-    "DeliveryTag": (_check_tag, lambda value: encode_as(bytes, _check_tag(value))),
+    **{name: _plain(kind) for name, kind in _EXACT.items()},
+    "SenderSettleMode": _plain(kinds.UByte, 2),
+    "ReceiverSettleMode": _plain(kinds.UByte, 1),
+    "SaslCode": _plain(kinds.UByte, 4),
+    "Durability": _plain(kinds.UInt, 2),
+    "DeliveryTag": (_check_tag, lambda value: encode(_check_tag(value))),
     "Symbols": (_check_symbols, _encode_symbols),
     "Fields": (_check_fields, _encode_fields),
     "Annotations": (_check_annotations, encode_annotations),

@@ -135,13 +135,6 @@ _WIDTHS: Final = (-9, -9, -9, -9, 0, 1, 2, 4, 8, 16, _SIZE8, _SIZE32, _SIZE8, _S
 def _value(data: bytes, at: int, end: int, depth: int, bounds: _Bounds) -> tuple[object, int]:
     """The value whose constructor stands at ``at``, as a `_Reader` has it."""
     code = data[at]
-    # What is most common first: text, both lengths of names, small numbers.
-    if code == 0xA1 or code == 0xA3:
-        start = at + 2
-        stop = start + data[at + 1]
-        if stop > end:
-            raise DecodeError("a text is longer than what holds it")
-        return (_text(data[start:stop]) if code == 0xA1 else _symbol(data[start:stop])), stop
     if not code:
         return _described(data, at + 1, end, depth, bounds)
     reader = _READERS.get(code)
@@ -157,11 +150,25 @@ def _text(raw: bytes) -> str:
         raise DecodeError("a string is not UTF-8") from None
 
 
+# Peers have a few dozen symbols, and say them again and again.
+_SYMBOLS: Final[dict[bytes, Symbol]] = {}
+_SYMBOLS_MAX: Final = 1024
+_SYMBOL_MAX: Final = 64
+
+
 def _symbol(raw: bytes) -> Symbol:
+    known = _SYMBOLS.get(raw)
+    if known is not None:
+        return known
     try:
-        return Symbol(raw, "ascii")
+        symbol = Symbol(raw, "ascii")
     except UnicodeDecodeError:
         raise DecodeError("a symbol is not ASCII") from None
+    if len(raw) <= _SYMBOL_MAX:
+        if len(_SYMBOLS) >= _SYMBOLS_MAX:
+            _SYMBOLS.clear()
+        _SYMBOLS[raw] = symbol
+    return symbol
 
 
 def _deeper(depth: int) -> int:
@@ -288,8 +295,19 @@ def _elements(data: bytes, at: int, stop: int, count: int, depth: int, bounds: _
         raise DecodeError("a list or a map has more elements than octets")
     values: list[object] = []
     add = values.append
+    readers = _READERS
     for _ in range(count):
-        value, at = _value(data, at, stop, depth, bounds)
+        code = data[at]
+        if code == 0xA1:
+            # What there is most of.
+            start = at + 2
+            at = start + data[at + 1]
+            if at > stop:
+                raise DecodeError("a string is longer than what holds it")
+            add(_text(data[start:at]))
+            continue
+        reader = readers.get(code)
+        value, at = reader(data, at + 1, stop, depth, bounds) if reader else _value(data, at, stop, depth, bounds)
         add(value)
     if at != stop:
         raise DecodeError("the size of a list or a map is not that of its elements")

@@ -392,6 +392,11 @@ _ENCODERS: Final[dict[type, _Encoder]] = {
 }
 
 
-def encode_as(kind: type, value: object) -> bytes:
-    """A value as one of that type of ours or of Python's, whatever integer or text it is. Raises EncodeError."""
-    return _ENCODERS[kind](value, 0)
+def encoder_of(kind: type) -> Callable[[object], bytes]:
+    """Encodes values as that type of ours or of Python's, whatever integers or text they are; raises EncodeError."""
+    encoder = _ENCODERS[kind]
+
+    def encode_one(value: object) -> bytes:
+        return encoder(value, 0)
+
+    return encode_one

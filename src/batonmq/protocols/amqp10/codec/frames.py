@@ -23,8 +23,9 @@ from batonmq.protocols.amqp10.codec.constants import (
     SASL_HEADER,
     TRANSFER,
 )
+from batonmq.protocols.amqp10.codec.dispositions import MARK as DISPOSITION_MARK, DispositionReader, FrameEvent
 from batonmq.protocols.amqp10.codec.kinds import DecodeError
-from batonmq.protocols.amqp10.codec.performatives import Performative, SaslPerformative, Transfer
+from batonmq.protocols.amqp10.codec.performatives import Disposition, Performative, SaslPerformative, Transfer
 from batonmq.protocols.amqp10.codec.transfers import TransferEvent, TransferReader
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Event", "FrameParser"]
 
 HeaderEvent: TypeAlias = tuple[Literal[1], bytes]
-FrameEvent: TypeAlias = tuple[Literal[2], int, Performative, bytes]
 SaslEvent: TypeAlias = tuple[Literal[3], SaslPerformative]
 HeartbeatEvent: TypeAlias = tuple[Literal[4]]
 ErrorEvent: TypeAlias = tuple[Literal[6], str, str]
@@ -45,6 +45,9 @@ _frame_head = struct.Struct(">IBBH").unpack_from
 
 # The size of a frame that is no frame but a protocol header.
 _HEADER_MARK: Final = int.from_bytes(AMQP_HEADER[:4], "big")
+# Octets below which a piece of a frame is put together with others.
+SMALL_PIECE: Final = 4096
+
 _HEARTBEAT: Final[HeartbeatEvent] = (HEARTBEAT,)
 
 
@@ -64,21 +67,35 @@ class FrameParser:
     most so much is kept of a frame that is not whole, and of its performative no more than a small multiple.
     """
 
-    __slots__ = ("_channel_max", "_held", "_limit", "_needed", "_started", "_transfers", "dead")
+    __slots__ = (
+        "_channel_max",
+        "_dispositions",
+        "_held",
+        "_held_size",
+        "_limit",
+        "_needed",
+        "_started",
+        "_transfers",
+        "dead",
+    )
 
     def __init__(self, max_frame_size: int = FRAME_MIN) -> None:
         self.dead = False
         """Nothing more is parsed: the peer broke the protocol, or speaks another."""
         self._started = False
         self._transfers = TransferReader()
-        # The beginning of a frame, and how many bytes are needed before it is worth looking again.
-        self._held = bytearray()
+        self._dispositions = DispositionReader()
+        # The beginning of a frame, in pieces, and how many bytes are needed before it is worth looking again.
+        self._held: list[bytes | bytearray] = []
+        self._held_size = 0
         self._needed = 0
         self.limit(max_frame_size)
 
     def limit(self, max_frame_size: int, channel_max: int = CHANNEL_MAX) -> None:
         """Take frames of so many octets, and channels up to that number, from now on."""
         self._limit = min(max_frame_size, FRAME_LIMIT)
+        self._transfers.forget()
+        self._dispositions.forget()
         self._channel_max = channel_max
 
     def feed(self, data: bytes) -> list[Event]:
@@ -86,10 +103,10 @@ class FrameParser:
         if self.dead:
             return []
         if self._held:
-            self._held += data
-            if len(self._held) < self._needed:
+            self._hold_more(data)
+            if self._held_size < self._needed:
                 return []
-            data = bytes(self._held)
+            data = b"".join(self._held)
             self._held.clear()
         events: list[Event] = []
         try:
@@ -104,10 +121,22 @@ class FrameParser:
 
     def _hold(self, rest: bytes) -> None:
         """Keep the beginning of a frame until the rest of it comes."""
-        self._held += rest
+        self._held.append(rest)
+        self._held_size = len(rest)
         self._needed = FRAME_HEAD
         if len(rest) >= FRAME_HEAD:
             self._needed = int.from_bytes(rest[:4], "big")
+
+    def _hold_more(self, piece: bytes) -> None:
+        """Small pieces are put together as they come, or each would take many times its size."""
+        self._held_size += len(piece)
+        last = self._held[-1]
+        if len(piece) >= SMALL_PIECE:
+            self._held.append(piece)
+        elif isinstance(last, bytearray):
+            last += piece
+        else:
+            self._held.append(bytearray(piece))
 
     def _parse(self, data: bytes, events: list[Event]) -> int:
         """Parse all whole frames; return where the rest begins. Raises _Fault, DecodeError."""
@@ -139,11 +168,11 @@ class FrameParser:
                 if channel > self._channel_max:
                     text = f"channel {channel} is above the highest, {self._channel_max}"
                     raise _Fault(conditions.FRAMING_ERROR, text)
-                if start == stop:
-                    events.append(_HEARTBEAT)
-                else:
-                    event = transfers.read(data, at, stop, channel) if offset == 2 else None
-                    events.append(event or self._read(data[start:stop], channel))
+                if data.startswith(DISPOSITION_MARK, start) and offset == 2:
+                    at = self._take_dispositions(data, at, stop, channel, events)
+                    continue
+                event = transfers.read(data, at, stop, channel) if offset == 2 else None
+                events.append(event or self._read(data[start:stop], channel))
             elif kind == FRAME_SASL:
                 events.append(_read_sasl(data[start:stop]))
             else:
@@ -151,14 +180,27 @@ class FrameParser:
             at = stop
         return at
 
+    def _take_dispositions(self, data: bytes, at: int, stop: int, channel: int, events: list[Event]) -> int:
+        """A frame that begins as a disposition, and those that follow it and are like it; where they end."""
+        after = self._dispositions.run(data, at, len(data), events.append)
+        if after > at:
+            return after
+        event = self._read(data[at + FRAME_HEAD : stop], channel)
+        events.append(event)
+        if event[0] == FRAME and isinstance(event[2], Disposition):
+            self._dispositions.note(data, at, stop, channel, event[2])
+        return stop
+
     def _take_header(self, data: bytes, at: int, events: list[Event]) -> int:
         header = data[at : at + FRAME_HEAD]
         events.append((HEADER, header))
         self.dead = header not in (AMQP_HEADER, SASL_HEADER)
         return at + FRAME_HEAD
 
-    def _read(self, body: bytes, channel: int) -> FrameEvent | TransferEvent:
+    def _read(self, body: bytes, channel: int) -> FrameEvent | TransferEvent | HeartbeatEvent:
         """The body of a frame of the connection. Raises DecodeError."""
+        if not body:
+            return _HEARTBEAT
         value, at = decode_composite(body)
         if isinstance(value, Transfer):
             shape = self._transfers.shape_of(value)

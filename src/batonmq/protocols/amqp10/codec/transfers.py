@@ -25,6 +25,8 @@ TransferEvent: TypeAlias = tuple[Literal[5], int, Transfer, int | None, bytes | 
 # Shapes and templates that are kept, and the octets of the longest fields behind the delivery-tag that are.
 CACHED: Final = 256
 CACHED_OCTETS: Final = 64
+# Where the octets end that tell the templates apart: a list of up to 255 octets, a handle up to 255.
+KEY_STOP: Final = 16
 
 _u32 = struct.Struct(">I").unpack_from
 _u32_u32 = struct.Struct(">II").unpack_from
@@ -45,7 +47,8 @@ class TransferReader:
     def __init__(self) -> None:
         # By the fields around id and tag as they are encoded.
         self._shapes: dict[bytes, Transfer] = {}
-        self._templates: dict[tuple[bytes, bytes, bytes], _Template] = {}
+        # By the first octets of a frame behind its size: channel, size of the list, and mostly the handle.
+        self._templates: dict[bytes, _Template] = {}
         self._template: _Template | None = None
 
     def run(self, data: bytes, at: int, end: int, most: int, emit: Callable[[TransferEvent], None]) -> int:
@@ -54,18 +57,22 @@ class TransferReader:
         ``most`` is the largest size of a frame.
         """
         template = self._template
-        if template is None:
-            return at
-        layout, start, head, middle, tail, channel, shape = template
-        unpack = layout.unpack_from
-        last = end - start
-        while at <= last:
-            size, before, delivery_id, between, tag, behind = unpack(data, at)
-            stop = at + size
-            if before != head or behind != tail or between != middle or stop > end or not start <= size <= most:
+        while template is not None:
+            layout, start, head, middle, tail, channel, shape = template
+            unpack = layout.unpack_from
+            last = end - start
+            while at <= last:
+                size, before, delivery_id, between, tag, behind = unpack(data, at)
+                stop = at + size
+                if before != head or behind != tail or between != middle or stop > end or not start <= size <= most:
+                    break
+                emit((TRANSFER, channel, shape, delivery_id, tag, data[at + start : stop]))
+                at = stop
+            # Is it one of another link?
+            other = self._templates.get(data[at + 4 : at + KEY_STOP])
+            if other is None or other is template:
                 break
-            emit((TRANSFER, channel, shape, delivery_id, tag, data[at + start : stop]))
-            at = stop
+            self._template = template = other
         return at
 
     def read(self, data: bytes, at: int, stop: int, channel: int) -> TransferEvent | None:
@@ -86,11 +93,24 @@ class TransferReader:
             shape = self.shape_of(transfer)
             if len(behind) <= CACHED_OCTETS:
                 self._keep(key, shape)
-        tag = data[start:tag_stop] if start else None
-        if tag is not None and tag_at - id_at > 1:
+        if not start:
+            return TRANSFER, channel, shape, delivery_id, None, data[list_stop:stop]
+        tag = data[start:tag_stop]
+        if tag_at - id_at > 1 and len(behind) <= CACHED_OCTETS:
+            # More like this are expected; ids that take no octets do not come twice.
             head = data[at + 4 : id_at + 1]
-            self._expect(head, tag_at - id_at - 1, data[tag_at:start], len(tag), behind, channel, shape)
+            number = "I" if tag_at - id_at == 5 else "B"
+            layout = struct.Struct(f">I{len(head)}s{number}{start - tag_at}s{len(tag)}s{len(behind)}s")
+            template = (layout, list_stop - at, head, data[tag_at:start], behind, channel, shape)
+            if len(self._templates) >= CACHED:
+                self._templates.clear()
+            self._templates[data[at + 4 : at + KEY_STOP]] = self._template = template
         return TRANSFER, channel, shape, delivery_id, tag, data[list_stop:stop]
+
+    def forget(self) -> None:
+        """What was like others may not be taken any more."""
+        self._template = None
+        self._templates.clear()
 
     def shape_of(self, transfer: Transfer) -> Transfer:
         """What a transfer that was decoded has besides id and tag: the object that like ones had."""
@@ -107,21 +127,6 @@ class TransferReader:
         if len(self._shapes) >= CACHED:
             self._shapes.clear()
         self._shapes[key] = shape
-
-    def _expect(
-        self, head: bytes, id_size: int, middle: bytes, tag_size: int, tail: bytes, channel: int, shape: Transfer
-    ) -> None:
-        """Look for more like this: its template is the one that the next frame is compared with."""
-        key = (head, middle, tail)
-        template = self._templates.get(key)
-        if template is None or template[-1] is not shape:
-            layout = struct.Struct(f">I{len(head)}s{'I' if id_size == 4 else 'B'}{len(middle)}s{tag_size}s{len(tail)}s")
-            template = (layout, layout.size, head, middle, tail, channel, shape)
-            if len(tail) <= CACHED_OCTETS:
-                if len(self._templates) >= CACHED:
-                    self._templates.clear()
-                self._templates[key] = template
-        self._template = template
 
 
 def _places(data: bytes, at: int, stop: int) -> tuple[int, int, int, int | None, int, int, int, int] | None:

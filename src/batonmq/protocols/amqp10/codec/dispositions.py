@@ -1,0 +1,112 @@
+"""Reads dispositions (part 2 §2.7.6), which may come for every delivery.
+
+They differ in their range of delivery-ids, and little else. So the parser unpacks a frame at the places where one
+before had its ids, and compares what is around them.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from batonmq.protocols.amqp10.codec.constants import FRAME
+from batonmq.protocols.amqp10.codec.performatives import Disposition, Performative
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FrameEvent: TypeAlias = tuple[Literal[2], int, Performative, bytes]
+
+# Templates that are kept, and the octets of the longest fields behind the range that are.
+CACHED: Final = 64
+CACHED_OCTETS: Final = 64
+
+MARK: Final = b"\x00\x53\x15\xc0"
+"""What the body of a disposition begins with if it may be like another."""
+
+# Where in a frame the constructor of first is, whose number follows: behind descriptor, list and role.
+_FIRST_AT: Final = 15
+# The formats of the numbers behind their constructors: uint, smalluint.
+_NUMBERS: Final = {0x70: "I", 0x52: "B"}
+
+_Template: TypeAlias = tuple[struct.Struct, int, bytes, bytes, bytes, int, Disposition]
+"""How a frame is unpacked; its size; what is before first, between first and last, and behind; the channel; a
+disposition like it. Without last, what is between is empty, and the number of last has no octets."""
+
+
+class DispositionReader:
+    """Reads the dispositions of one connection that are like others before."""
+
+    __slots__ = ("_template", "_templates")
+
+    def __init__(self) -> None:
+        # By what a frame begins with, up to the constructor of first.
+        self._templates: dict[bytes, _Template] = {}
+        self._template: _Template | None = None
+
+    def run(self, data: bytes, at: int, end: int, emit: Callable[[FrameEvent], None]) -> int:
+        """Emit an event for each whole frame from ``at`` on that is like one before; tell where they end."""
+        template = self._template
+        while template is not None:
+            layout, size, head, between, tail, channel, known = template
+            unpack = layout.unpack_from
+            latest = end - size
+            settled, state, batchable, role = known.settled, known.state, known.batchable, known.role
+            while at <= latest:
+                before, first, middle, *last, behind = unpack(data, at)
+                if before != head or behind != tail or middle != between:
+                    break
+                emit(
+                    (
+                        FRAME,
+                        channel,
+                        Disposition(
+                            role=role,
+                            first=first,
+                            last=last[0] if last else None,
+                            settled=settled,
+                            state=state,
+                            batchable=batchable,
+                        ),
+                        b"",
+                    )
+                )
+                at += size
+            other = self._templates.get(data[at : at + _FIRST_AT + 1])
+            if other is None or other is template:
+                break
+            self._template = template = other
+        return at
+
+    def forget(self) -> None:
+        """What was like others may not be taken any more."""
+        self._template = None
+        self._templates.clear()
+
+    def note(self, data: bytes, at: int, stop: int, channel: int, disposition: Disposition) -> None:
+        """A frame that begins with ``MARK``, and has no extended header, was decoded: the next like it need not be."""
+        first_at = at + _FIRST_AT
+        if stop <= first_at or at + 13 + data[at + 12] != stop or data[at + 14] not in b"\x41\x42":
+            return
+        number = _NUMBERS.get(data[first_at])
+        if number is None:
+            return
+        head = data[at : first_at + 1]
+        behind = first_at + 1 + struct.calcsize(number)
+        between = b""
+        layout = f">{len(head)}s{number}"
+        if disposition.last is None:
+            tail = data[behind:stop]
+            layout += f"0s{len(tail)}s"
+        else:
+            second = _NUMBERS.get(data[behind])
+            if second is None:
+                return
+            between = data[behind : behind + 1]
+            tail = data[behind + 1 + struct.calcsize(second) : stop]
+            layout += f"1s{second}{len(tail)}s"
+        if len(tail) <= CACHED_OCTETS:
+            if len(self._templates) >= CACHED:
+                self._templates.clear()
+            self._template = (struct.Struct(layout), stop - at, head, between, tail, channel, disposition)
+            self._templates[head] = self._template

@@ -163,7 +163,7 @@ def test_what_a_consumer_notes_stays_with_the_message(driven: Timed) -> None:
     queue = driven.queue()
     driven.publish("m", {"x-opt-a": 1, "b": "kept"})
     queued = fetch(driven)
-    queue.modify([queued], {"x-opt-a": 2, "x-opt-c": "new"})
+    assert queue.modify([queued], {"x-opt-a": 2, "x-opt-c": "new"})
     queued = fetch(driven)
     assert (headers_of(queued), queued.return_count) == ({"x-opt-a": 2, "b": "kept", "x-opt-c": "new"}, 0)
     queue.modify([queued], failed=True)
@@ -352,7 +352,7 @@ def test_with_dead_letters_it_dies(driven: Timed) -> None:
     driven.queue("dead")
     queue = driven.queue(x_dead_letter_exchange="", x_dead_letter_routing_key="dead")
     driven.publish("m")
-    queue.modify([fetch(driven)], {"x-opt-a": 1}, elsewhere=True)
+    assert not queue.modify([fetch(driven)], {"x-opt-a": 1}, elsewhere=True)
     driven.settle()
     dead = headers_of(fetch(driven, "dead"))
     assert (dead["x-reject-reason"], dead["x-last-death-reason"], dead["x-opt-a"]) == (

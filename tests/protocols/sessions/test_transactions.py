@@ -68,6 +68,8 @@ def test_it_holds_so_much_and_no_more() -> None:
     assert (other.published, other.settled) == ([], [])
     other.settle("e", 3)
     first.publish(["f"], 4)
+    with pytest.raises(PreconditionFailed, match="hold at most 10 bytes"):
+        first.settle("g", 0, 1)
 
 
 @pytest.mark.parametrize("to", ["full", "gone"])

@@ -57,8 +57,9 @@ class Revoked(Settlement):
         *,
         failed: bool = False,
         elsewhere: bool = False,
-    ) -> None:
+    ) -> bool:
         """It is back already, as it was."""
+        return True
 
     def unsettle(self, queued: QueuedMessage) -> None:
         """Nothing was settled."""

@@ -283,7 +283,7 @@ class Queue(FeaturedQueue):
         *,
         failed: bool = False,
         elsewhere: bool = False,
-    ) -> None:
+    ) -> bool:
         if headers:
             changed = [annotated(uncounted(self, queued), headers) for queued in held]
             for queued, message in zip(held, changed, strict=True):
@@ -291,10 +291,11 @@ class Queue(FeaturedQueue):
         if elsewhere and has_dead_letters(self, self.router):
             for queued in held:
                 self.reject(queued, UNDELIVERABLE)
-            return
+            return False
         if elsewhere and not self.deleted:
             self.refuse(held)
         self.release(held, failed=failed, counted=failed)
+        return True
 
     def _change(self, queued: QueuedMessage, message: Message) -> None:
         """A held message has other headers from now on."""

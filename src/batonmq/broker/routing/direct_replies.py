@@ -56,8 +56,9 @@ class Nobody(Settlement):
         *,
         failed: bool = False,
         elsewhere: bool = False,
-    ) -> None:
+    ) -> bool:
         """Does nothing: there is no queue to return to."""
+        return False
 
     def unsettle(self, queued: QueuedMessage) -> None:
         """Nothing was settled."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from batonmq.protocols.sessions import transactions
+from batonmq.protocols.sessions.transactions import PUBLISHES_MAX
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     """Deliveries, and what is done with them."""
     Publish: TypeAlias = tuple[Message, list[Target], bool]
     """Where it goes to, and whether it comes back when that is nowhere."""
-
-# Messages that a transaction may put into queues, each counted for every queue: what the commit does in one turn, in
-# which nobody else is served. 50,000 take about 0.1 s.
-PUBLISHES_MAX: Final = 50_000
 
 # What is done with deliveries. RELEASE and RETURN give them back, RELEASE says that they have failed.
 ACCEPT: Final = "accept"

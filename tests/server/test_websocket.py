@@ -265,12 +265,14 @@ class Loopback:
 class Pair:
     """A client's protocol and the server's session, joined by hand."""
 
-    def __init__(self, settings: WebSocketSettings = SETTINGS) -> None:
+    def __init__(self, settings: WebSocketSettings = SETTINGS, *names: str) -> None:
+        """``names`` are the subprotocols that the client offers; that of `octets` carries no text."""
         self.host = Loopback()
         self.broker = EchoBroker(EchoStore())
         self.made: list[EchoSession] = []
-        self.server = WebSocketSession(self.host, settings, self._make)
-        self.client = ClientProtocol(parse_uri("ws://127.0.0.1/ws"))
+        self.binary: list[EchoSession] = []
+        self.server = WebSocketSession(self.host, settings, self._make, {"octets": self._make_binary})
+        self.client = ClientProtocol(parse_uri("ws://127.0.0.1/ws"), subprotocols=subprotocols(*names) or None)
         self.client.send_request(self.client.connect())
         self.exchange()
         assert self.client.state is State.OPEN
@@ -278,6 +280,10 @@ class Pair:
     def _make(self, host: object) -> EchoSession:
         self.made.append(EchoSession(self.host, self.broker))
         return self.made[-1]
+
+    def _make_binary(self, host: object) -> EchoSession:
+        self.binary.append(self._make(host))
+        return self.binary[-1]
 
     @property
     def echo(self) -> EchoSession:
@@ -339,6 +345,28 @@ def test_a_breach_of_the_protocol_closes_with_its_code(raw: bytes, code: int) ->
     pair = Pair()
     pair.send_raw(raw)
     assert pair.closed_with() == code
+    assert pair.is_over()
+
+
+def test_another_subprotocol_is_another_session() -> None:
+    pair = Pair(SETTINGS, "octets")
+    assert pair.client.subprotocol == "octets"
+    assert pair.binary == pair.made
+    assert Pair(SETTINGS, "v12.stomp").binary == []
+    assert Pair(SETTINGS).binary == []
+
+
+def test_what_is_carried_as_octets_is_never_text() -> None:
+    pair = Pair(SETTINGS, "octets")
+    pair.echo.output.append(b"ascii")
+    (frame,) = pair.exchange()
+    assert (frame.opcode, bytes(frame.data)) == (Opcode.BINARY, b"ascii")
+    pair.client.send_binary(b"ascii")
+    (frame,) = pair.exchange()
+    assert (frame.opcode, bytes(frame.data)) == (Opcode.BINARY, b"ascii")
+    pair.client.send_text(b"ascii")
+    pair.exchange()
+    assert pair.closed_with() == 1003
     assert pair.is_over()
 
 

@@ -3,8 +3,9 @@
     bytes -> HTTP request -> 101 -> frames -> payload -> the session within
     bytes <- frames       <- its output, each piece of it one message
 
-What comes is a stream: a message may hold a part of what the session within takes for a frame, or several. What goes
-out is of the kind that the client used last, text or binary; what is no UTF-8 goes out as binary.
+The subprotocol tells which session it is. What comes is a stream: a message may hold a part of what the session within
+takes for a frame, or several. What goes out is of the kind that the client used last, text or binary; what is no UTF-8
+goes out as binary.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import codecs
 import http
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
@@ -53,6 +54,7 @@ class WebSocketSession:
     """The server's side of one WebSocket, around the session that `make_session` gives as soon as it is open."""
 
     __slots__ = (
+        "_binary",
         "_decoder",
         "_head",
         "_host",
@@ -70,8 +72,16 @@ class WebSocketSession:
         "output",
     )
 
-    def __init__(self, host: Host, settings: WebSocketSettings, make_session: Callable[[Host], Session]) -> None:
+    def __init__(
+        self,
+        host: Host,
+        settings: WebSocketSettings,
+        make_session: Callable[[Host], Session],
+        binary: Mapping[str, Callable[[Host], Session]] | None = None,
+    ) -> None:
+        """``binary``: what makes sessions for other subprotocols than those of ``settings``, which carry no text."""
         self._host = host
+        self._binary = binary or {}
         self._settings = settings
         self._make_session = make_session
         self._made: Session | None = None
@@ -79,7 +89,7 @@ class WebSocketSession:
         self._head: bytes | None = b""
         # Extensions are declined: a compressed message may be a thousand times what its frames are.
         self._protocol = ServerProtocol(
-            subprotocols=[Subprotocol(name) for name in settings.subprotocols],
+            subprotocols=[Subprotocol(name) for name in (*settings.subprotocols, *self._binary)],
             select_subprotocol=select_subprotocol,
             max_size=min(FIRST_MESSAGE_SIZE, settings.max_message_size),
             logger=_silent,
@@ -222,7 +232,8 @@ class WebSocketSession:
             self._is_finished = True
             return
         protocol.send_response(response)
-        self._made = self._make_session(self._host)
+        self._is_text = protocol.subprotocol not in self._binary
+        self._made = self._binary.get(str(protocol.subprotocol), self._make_session)(self._host)
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer a request that opens nothing, and end."""
@@ -239,6 +250,10 @@ class WebSocketSession:
         pieces: list[bytes] = []
         for frame in protocol.events_received():
             if isinstance(frame, Frame) and frame.opcode in _PAYLOAD:
+                if frame.opcode is Opcode.TEXT and protocol.subprotocol in self._binary:
+                    # AMQP over WebSocket, section 2.3.1.
+                    protocol.fail(CloseCode.UNSUPPORTED_DATA, "what is no text is sent as binary")
+                    break
                 if not self._take(frame):
                     # Section 8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte
                     # stream is not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_."

@@ -13,7 +13,7 @@ class WebSocketSettings:
 
     path: str = "/ws"
     subprotocols: tuple[str, ...] = ("v12.stomp", "v11.stomp", "v10.stomp")
-    """The best first."""
+    """Of the protocol that a client gets which names none, the best first."""
     origins: tuple[str, ...] = ()
     """Web pages of other machines that may connect, as `https://shop.example.org`; `*` for all."""
     max_message_size: int = 16 * 1024 * 1024

@@ -38,12 +38,16 @@ class Framing:
 
     A framing with a code belongs to the message wherever it goes in the broker: the store and copies with other
     properties keep the payload whole. One without (0) lasts no longer than the message is in memory unchanged.
+
+    ``edited`` is the framing of a copy with other properties, which are then no longer those that the payload tells.
     """
 
-    __slots__ = ("code",)
+    __slots__ = ("code", "edited")
 
-    def __init__(self, code: int = 0) -> None:
+    def __init__(self, code: int = 0, edited: Framing | None = None) -> None:
+        """``edited`` None: it is its own."""
         self.code = code
+        self.edited: Framing = edited if edited is not None else self
 
 
 FRAMING_MAX = 7
@@ -53,12 +57,15 @@ _framings: dict[int, Framing] = {}
 
 
 def framing_of(code: int) -> Framing:
-    """The framing with that code, 1 to FRAMING_MAX: the same object each time. A code is never used for another one."""
+    """The framing with that code, 1 to FRAMING_MAX: the same object each time. A code is never used for another one.
+
+    An odd code is the edited framing of the even one before it.
+    """
     found = _framings.get(code)
     if found is None:
         if not 0 < code <= FRAMING_MAX:
             raise ValueError(f"there is no framing {code}")
-        found = _framings[code] = Framing(code)
+        found = _framings[code] = Framing(code, framing_of(code + 1) if code % 2 == 0 else None)
     return found
 
 
@@ -123,6 +130,8 @@ class Message:
         framing = original.framing
         if framing is None or not framing.code:
             return cls(exchange, routing_key, properties, original.body)
+        if properties is not original.properties:
+            framing = framing.edited
         return cls(
             exchange,
             routing_key,

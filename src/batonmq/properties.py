@@ -65,11 +65,14 @@ _cache: dict[bytes, Properties] = {}
 
 
 class PropertyValues(TypedDict, total=False):
-    """The properties by name. None, or left out, means absent. Texts have at most 255 bytes each in UTF-8."""
+    """The properties by name. None, or left out, means absent. Texts have at most 255 bytes each in UTF-8.
+
+    Headers that are bytes are a table that was encoded before.
+    """
 
     content_type: str | None
     content_encoding: str | None
-    headers: Mapping[str, FieldValue] | None
+    headers: Mapping[str, FieldValue] | bytes | None
     delivery_mode: int | None
     priority: int | None
     correlation_id: str | None
@@ -345,6 +348,10 @@ def _skip_rest(raw: bytes, flags: int, at: int) -> int:
     return at
 
 
+def _encode_headers(value: Mapping[str, FieldValue] | bytes) -> bytes:
+    return value if isinstance(value, bytes) else encode_table(value)
+
+
 def _encode_octet(value: int) -> bytes:
     if not 0 <= value <= 255:
         raise FieldError(f"{value!r} is out of the range 0 to 255")
@@ -369,7 +376,7 @@ def _encode_timestamp(value: int | datetime) -> bytes:
 
 _FLAGS: Final = dict(NAMES)
 _ENCODERS: Final[dict[str, Callable[..., bytes]]] = {
-    "headers": encode_table,
+    "headers": _encode_headers,
     "delivery_mode": _encode_octet,
     "priority": _encode_octet,
     "timestamp": _encode_timestamp,

@@ -58,6 +58,13 @@ def test_a_framing_is_one_object_for_its_code() -> None:
     assert Framing().code == 0
 
 
+def test_an_odd_code_is_the_edited_framing_of_the_one_before() -> None:
+    assert framing_of(2).edited is framing_of(3)
+    assert framing_of(3).edited is framing_of(3)
+    framing = Framing()
+    assert framing.edited is framing
+
+
 @pytest.mark.parametrize("code", [0, -1, FRAMING_MAX + 1])
 def test_there_is_no_framing_with_a_code_out_of_range(code: int) -> None:
     with pytest.raises(ValueError, match="there is no framing"):

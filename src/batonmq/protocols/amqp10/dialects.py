@@ -51,6 +51,12 @@ class Dialect:
     subscribes_to_exchanges: bool = True
     """Can a source be ``/exchanges/e/k``?"""
 
+    # Messages.
+    is_durable_unsaid: bool = False
+    """Is a message durable that does not say whether it is? The specification's default is that it is not."""
+    encodes_values: bool = False
+    """Do other protocols get a string or a binary that is the value of a message as a section, and not as it is?"""
+
     # Nodes.
     has_capabilities: bool = True
     """Does a terminus tell with ``queue``, ``topic`` and so on what its address is of?"""
@@ -81,6 +87,8 @@ RABBITMQ: Final = Dialect(
     has_escaped_names=True,
     has_qualified_names=False,
     subscribes_to_exchanges=False,
+    is_durable_unsaid=True,
+    encodes_values=True,
     has_capabilities=False,
     temporary_topic="-",
     rejects_bad_to=True,

@@ -157,6 +157,11 @@ class Sections:
             self.footer_at = value_at
             self.body_stop = at
 
+    @property
+    def body_value_at(self) -> int:
+        """Where the value of the body's first section is, behind its descriptor, if there is a body."""
+        return self._pieces[0]
+
     # ------------------------------------------------------------------ what is in them
 
     def header(self) -> Header | None:

@@ -1,0 +1,242 @@
+"""What comes before a message's body, as properties of AMQP 0-9-1: what RabbitMQ 4 makes of it, and what it drops.
+
+========================  ==========================================================================================
+AMQP 1.0                  0-9-1
+========================  ==========================================================================================
+durable, priority, ttl    delivery-mode 2 if true, priority, expiration
+message-id                message-id; a uuid as urn:uuid: and its digits, a ulong as its digits; the header
+                          x-message-id for a binary one, and one above 255 octets
+correlation-id            the same: correlation-id, x-correlation-id
+user-id                   user-id, if it is text without NUL and fits; else the header x-user-id
+to                        nothing: exchange and routing key say it
+subject                   type, unless the annotation x-basic-type says another
+reply-to                  reply-to; the address of a queue becomes its name
+content-type, -encoding   the same
+absolute-expiry-time      expiration, where there is no ttl
+creation-time             timestamp, in seconds; with milliseconds also the header timestamp_in_ms
+group-id                  app-id, and the header JMSXGroupID, by which the broker groups messages
+group-sequence            the header JMSXGroupSeq
+reply-to-group-id         the header x-reply-to-group-id
+========================  ==========================================================================================
+
+A text above 255 octets becomes a header: ``x-`` and its name in AMQP 1.0. `tables` is about annotations and
+application properties.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from batonmq.fields import LongLong, UnsignedInt
+from batonmq.properties import Properties, PropertyValues
+from batonmq.protocols.amqp10.codec.sections import DATA, VALUE
+from batonmq.protocols.amqp10.messages.identifiers import fits, id_as_text, reply_as_text
+from batonmq.protocols.amqp10.messages.tables import IN_MILLISECONDS, Table, read_table
+
+if TYPE_CHECKING:
+    from batonmq.fields import FieldValue
+    from batonmq.protocols.amqp10.codec.performatives import Header, MessageProperties
+    from batonmq.protocols.amqp10.codec.sections import Sections
+
+__all__ = ["AMQP10_TYPE", "GROUP", "GROUP_SEQUENCE", "Head", "headers_of"]
+
+AMQP10_TYPE: Final = "amqp-1.0"
+"""The type of a message of 0-9-1 whose body is that of a message of AMQP 1.0, section by section."""
+GROUP: Final = "JMSXGroupID"
+GROUP_SEQUENCE: Final = "JMSXGroupSeq"
+
+PERSISTENT: Final = 2
+# The descriptors of data, sequences and values.
+_BODIES: Final = (b"\x00Su", b"\x00Sv", b"\x00Sw")
+DIGITS_MAX: Final = 19
+
+
+class Head:
+    """All that stands before a message's body, read once for all messages that have the same."""
+
+    __slots__ = (
+        "_encoded",
+        "expires_at",
+        "is_complete",
+        "may_come_again",
+        "prefix",
+        "properties",
+        "raw",
+        "short",
+        "size",
+        "skip",
+        "subject",
+        "to",
+        "wide",
+    )
+
+    def __init__(self, sections: Sections, *, is_durable: bool, encodes_values: bool) -> None:
+        """Raises DecodeError.
+
+        ``is_durable``: is a message that does not say whether it is? ``encodes_values``: do other protocols get a
+        string or a binary that is a value as a section?
+        """
+        data = sections.data
+        self.size = sections.body_at + 3
+        self.raw = data[: self.size]
+        """With the descriptor of the body, if that is one that everybody sends."""
+        self.is_complete = self.raw.endswith(_BODIES)
+        """Does all that begins like this have the same head?"""
+        self.skip = sections.kept_at
+        """Octets of header and delivery-annotations, which are not kept."""
+        self.prefix = b""
+        """What is kept instead of the message-annotations, which have a descriptor that few send."""
+        at = sections.message_annotations_at
+        if at and at != sections.kept_at + 3:
+            self.prefix = b"\x00Sr" + data[at : sections.bare_at]
+            self.skip = sections.bare_at
+        header = sections.header()
+        properties = sections.properties()
+        self.may_come_again = self.is_complete and (
+            properties is None
+            or (
+                properties.message_id is None and properties.correlation_id is None and properties.creation_time is None
+            )
+        )
+        self.to = properties.to if properties is not None else None
+        self.subject = properties.subject if properties is not None else None
+        values = _values(sections, header, properties, is_durable=is_durable)
+        self.expires_at = 0
+        """Milliseconds since the epoch, if only the properties say when it expires; else 0."""
+        if properties is not None and properties.absolute_expiry_time and "expiration" not in values:
+            self.expires_at = max(int(properties.absolute_expiry_time), 1)
+        self.properties = Properties.make(**values)
+        """Of a message whose body other protocols take as it is."""
+        self._encoded: Properties | None = None
+        # The constructors, with lengths of one octet and of four, of what is a body as it is.
+        self.short = self.wide = b""
+        if self.is_complete and not self.prefix and not self.expires_at:
+            if sections.body_kind == DATA:
+                self.short, self.wide = b"\xa0", b"\xb0"
+            elif sections.body_kind == VALUE and not encodes_values:
+                self.short, self.wide = b"\xa0\xa1", b"\xb0\xb1"
+
+    def encoded(self) -> Properties:
+        """The properties of a message whose body other protocols get section by section."""
+        if self._encoded is None:
+            self._encoded = self.properties.replace(type=AMQP10_TYPE)
+        return self._encoded
+
+
+def headers_of(sections: Sections) -> dict[str, FieldValue]:
+    """The headers that a message has for other protocols. Raises DecodeError."""
+    properties = sections.properties()
+    table = _table(sections)
+    more: dict[str, FieldValue] = {}
+    if properties is not None:
+        _read(properties, table, {}, more)
+    return {**more, **table.headers}
+
+
+def _table(sections: Sections) -> Table:
+    data = sections.data
+    annotations = properties = b""
+    if at := sections.message_annotations_at:
+        annotations = data[at : sections.bare_at]
+    if at := sections.application_properties_at:
+        properties = data[at : sections.body_at]
+    return read_table(annotations, properties)
+
+
+def _values(
+    sections: Sections, header: Header | None, properties: MessageProperties | None, *, is_durable: bool
+) -> PropertyValues:
+    table = _table(sections)
+    values: PropertyValues = {}
+    more: dict[str, FieldValue] = {}
+    _read_basics(table.basics, values)
+    if properties is not None:
+        _read(properties, table, values, more)
+    durable = header.durable if header is not None else None
+    if durable or (durable is None and is_durable and "delivery_mode" not in values):
+        values["delivery_mode"] = PERSISTENT
+    elif durable is not None:
+        values.pop("delivery_mode", None)
+    if header is not None:
+        if header.priority is not None:
+            values["priority"] = header.priority
+        if header.ttl is not None:
+            values["expiration"] = str(header.ttl)
+    if encoded := table.with_more(more):
+        values["headers"] = encoded
+    return values
+
+
+def _read_basics(basics: dict[str, object], values: PropertyValues) -> None:
+    """Annotations of which messages that came over 0-9-1 have some."""
+    for name, value in basics.items():
+        if name in ("type", "app-id", "cluster-id", "content-type", "content-encoding") and isinstance(value, str):
+            if fits(value):
+                values[name.replace("-", "_")] = str(value)  # type: ignore[literal-required]
+        elif name == "delivery-mode" and isinstance(value, int):
+            if value == PERSISTENT:
+                values["delivery_mode"] = PERSISTENT
+        elif name == "priority" and isinstance(value, int) and 0 <= value <= 255:
+            values["priority"] = int(value)
+        elif name == "expiration" and isinstance(value, str) and _is_number(value):
+            values["expiration"] = str(value)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX
+
+
+def _read(properties: MessageProperties, table: Table, values: PropertyValues, more: dict[str, FieldValue]) -> None:
+    _read_ids(properties, values, more)
+    _put("content_type", properties.content_type, values, more)
+    _put("content_encoding", properties.content_encoding, values, more)
+    if properties.reply_to is not None:
+        _put("reply_to", reply_as_text(properties.reply_to), values, more)
+    if properties.subject is not None and "type" not in values:
+        if fits(properties.subject):
+            values["type"] = properties.subject
+        else:
+            more["x-subject"] = properties.subject
+    if properties.creation_time is not None:
+        values["timestamp"] = properties.creation_time // 1000
+        if properties.creation_time % 1000 and IN_MILLISECONDS not in table.headers:
+            more[IN_MILLISECONDS] = LongLong(properties.creation_time)
+    if properties.group_id is not None:
+        if "app_id" not in values and fits(properties.group_id):
+            values["app_id"] = properties.group_id
+        more[GROUP] = properties.group_id
+        if properties.group_sequence is not None:
+            number = properties.group_sequence
+            more[GROUP_SEQUENCE] = int(number) if number < 2**31 else UnsignedInt(number)
+    if properties.reply_to_group_id is not None:
+        more["x-reply-to-group-id"] = properties.reply_to_group_id
+
+
+def _read_ids(properties: MessageProperties, values: PropertyValues, more: dict[str, FieldValue]) -> None:
+    for name, value in (("message_id", properties.message_id), ("correlation_id", properties.correlation_id)):
+        if value is None:
+            continue
+        text = id_as_text(value)
+        if text is not None:
+            values[name] = text  # type: ignore[literal-required]
+        elif isinstance(value, str | bytes):
+            more[f"x-{name.replace('_', '-')}"] = value
+    user = properties.user_id
+    if user is not None:
+        try:
+            text = user.decode()
+        except UnicodeDecodeError:
+            text = None
+        if text is None or "\0" in text or not fits(text):
+            more["x-user-id"] = user
+        else:
+            values["user_id"] = text
+
+
+def _put(name: str, value: str | None, values: PropertyValues, more: dict[str, FieldValue]) -> None:
+    if value is None:
+        return
+    if fits(value):
+        values[name] = str(value)  # type: ignore[literal-required]
+    else:
+        more[f"x-{name.replace('_', '-')}"] = str(value)

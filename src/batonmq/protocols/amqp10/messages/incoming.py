@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from batonmq.clock import Clock
 from batonmq.message import Message
 from batonmq.protocols.amqp10.codec.sections import DATA, NO_BODY, VALUE, Sections
+from batonmq.protocols.amqp10.codec.values import DecodeError
 from batonmq.protocols.amqp10.dialects import SPEC
 from batonmq.protocols.amqp10.messages.framings import AMQP10, AMQP10_SPLIT
 from batonmq.protocols.amqp10.messages.heads import Head
@@ -118,6 +119,8 @@ class MessageReader:
 
     def _find(self, data: bytes) -> Head:
         """The head of a message. Raises DecodeError."""
+        if not data:
+            raise DecodeError("the message has no sections")
         sections = Sections(data)
         at = sections.body_at + 3
         heads = self._heads

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batonmq.clock import Clock
 from batonmq.message import Message
 from batonmq.protocols.amqp10.codec.sections import DATA, NO_BODY, VALUE, Sections
 from batonmq.protocols.amqp10.codec.values import DecodeError
-from batonmq.protocols.amqp10.dialects import SPEC
 from batonmq.protocols.amqp10.messages.framings import AMQP10, AMQP10_SPLIT
 from batonmq.protocols.amqp10.messages.heads import Head
 
 if TYPE_CHECKING:
+    from batonmq.clock import Clock
     from batonmq.properties import Properties
     from batonmq.protocols.amqp10.dialects import Dialect
 
-__all__ = ["MessageReader", "address_of", "read_message", "subject_of"]
+__all__ = ["MessageReader"]
 
 # Constructors.
 _NULL: Final = 0x40
@@ -167,9 +166,3 @@ def _text_extent(sections: Sections) -> tuple[int, int] | None:
     if code in _WIDE:
         return at + 5, at + 5 + int.from_bytes(data[at + 1 : at + 5], "big")
     return None
-
-
-_default = MessageReader(Clock(), SPEC)
-read_message = _default.read
-address_of = _default.address_of
-subject_of = _default.subject_of

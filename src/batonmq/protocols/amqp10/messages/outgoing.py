@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.protocols.amqp10.codec.sections import NO_BODY, Sections
 from batonmq.protocols.amqp10.codec.values import DecodeError
-from batonmq.protocols.amqp10.dialects import SPEC
 from batonmq.protocols.amqp10.messages.edited import own_sections
 from batonmq.protocols.amqp10.messages.framings import AMQP10, OF_AMQP10
 from batonmq.protocols.amqp10.messages.headers import first_header, header_section
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from batonmq.properties import Properties
     from batonmq.protocols.amqp10.dialects import Dialect
 
-__all__ = ["MessageWriter", "message_sections"]
+__all__ = ["MessageWriter"]
 
 _ANNOTATIONS: Final = b"\x00Sr"
 
@@ -190,6 +189,3 @@ def _is_unicode(body: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-message_sections = MessageWriter(SPEC).sections

@@ -158,7 +158,7 @@ def as_composite(value: Described) -> Composite:
     """A described value that was decoded, as the composite value that its descriptor tells. Raises DecodeError."""
     cls = type_of(value.descriptor)
     if cls is None:
-        raise DecodeError(f"no composite type has the descriptor {value.descriptor!r}")
+        raise DecodeError(f"no composite type has the descriptor {repr(value.descriptor)[:64]}")
     values = value.value
     if not isinstance(values, list):
         raise DecodeError(f"{cls.NAME} is no list")

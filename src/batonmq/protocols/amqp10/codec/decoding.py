@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 from batonmq.protocols.amqp10.codec.kinds import (
     MAX_DEPTH,
     MAX_NOTHINGS,
+    MAX_ODD_KEYS,
     Array,
     Byte,
     Char,
@@ -336,6 +337,8 @@ def _map(extent: _Extent) -> _Reader:
             raise DecodeError("a map has a key without a value")
         values = _elements(data, at, stop, count, depth, bounds)
         keys = values[::2]
+        if len(keys) > MAX_ODD_KEYS and sum(map(_is_odd, keys)) > MAX_ODD_KEYS:
+            raise DecodeError(f"a map has more than {MAX_ODD_KEYS} keys that are uuids or compound")
         try:
             found = dict(zip(keys, values[1::2], strict=True))
         except TypeError:
@@ -346,6 +349,10 @@ def _map(extent: _Extent) -> _Reader:
         return found, stop
 
     return read
+
+
+def _is_odd(key: object) -> bool:
+    return isinstance(key, uuid.UUID | list | dict | Array | Described)
 
 
 def _frozen(value: object) -> object:

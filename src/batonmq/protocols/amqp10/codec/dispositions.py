@@ -29,8 +29,10 @@ CACHED_OCTETS: Final = 64
 MARK: Final = b"\x00\x53\x15\xc0"
 """What the body of a disposition begins with if it may be like another."""
 
-# Where in a frame the constructor of first is, whose number follows: behind descriptor, list and role.
-_FIRST_AT: Final = 15
+# Where in a frame descriptor and list end, and role begins, which takes an octet or two.
+_ROLE_AT: Final = 14
+# Where the octets end that tell the templates apart.
+_KEY_STOP: Final = 16
 # The formats of the numbers behind their constructors: uint, smalluint.
 _NUMBERS: Final = {0x70: "I", 0x52: "B"}
 
@@ -45,7 +47,7 @@ class DispositionReader:
     __slots__ = ("_template", "_templates")
 
     def __init__(self) -> None:
-        # By what a frame begins with, up to the constructor of first.
+        # By the first octets of a frame: size, channel, number of fields, role.
         self._templates: dict[bytes, _Template] = {}
         self._template: _Template | None = None
 
@@ -77,7 +79,7 @@ class DispositionReader:
                     )
                 )
                 at += size
-            other = self._templates.get(data[at : at + _FIRST_AT + 1])
+            other = self._templates.get(data[at : at + _KEY_STOP])
             if other is None or other is template:
                 break
             self._template = template = other
@@ -90,9 +92,9 @@ class DispositionReader:
 
     def note(self, data: bytes, at: int, stop: int, channel: int, disposition: Disposition) -> None:
         """A frame that begins with ``MARK``, and has no extended header, was decoded: the next like it need not be."""
-        first_at = at + _FIRST_AT
-        if stop <= first_at or at + 13 + data[at + 12] != stop or data[at + 14] not in b"\x41\x42":
+        if stop < at + _KEY_STOP or at + 13 + data[at + 12] != stop:
             return
+        first_at = at + _ROLE_AT + (2 if data[at + _ROLE_AT] == 0x56 else 1)
         number = _NUMBERS.get(data[first_at])
         if number is None:
             return
@@ -114,7 +116,7 @@ class DispositionReader:
             if len(self._templates) >= CACHED:
                 self._templates.clear()
             self._template = (struct.Struct(layout), stop - at, head, between, tail, channel, disposition)
-            self._templates[head] = self._template
+            self._templates[head[:_KEY_STOP]] = self._template
 
 
 # ---------------------------------------------------------------------- out

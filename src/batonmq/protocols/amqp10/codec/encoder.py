@@ -93,6 +93,10 @@ def append_transfers(
 
     Each is one item of ``out``. A message that is larger than a frame of ``max_frame_size`` octets (512 at least) is
     sent in several, of which all but the last say that there is more. A delivery's tag is its id, in four octets.
+    CPython 3.11, payloads of 16 octets: 0.23 us each.
+        python -m timeit -r 15 -s "import batonmq.protocols.amqp10.codec.encoder as e;
+        p = e.transfer_prefix(0, 0, settled=False); b = [bytes(16)] * 1000"
+        "e.append_transfers([], p, 5, b, 65536)"                                  (1000 times)
     """
     pack = prefix.pack
     start = prefix.start

@@ -208,3 +208,7 @@ MAX_DEPTH = 64
 MAX_NOTHINGS = 64
 """How many elements that take no octets (null, true, the number 0, the empty list) arrays in one value may have
 beyond as many as the value has octets. So small frames cannot ask for large memory."""
+
+MAX_ODD_KEYS = 64
+"""How many keys of one map may be uuids, lists, maps, arrays or described values. A peer can make such keys up that
+Python's dictionaries find hard to tell apart; all others it cannot, or only few of them."""

@@ -8,6 +8,11 @@ order, each of which may be absent:
     footer
 
 The body is one or more sections of data (binary), or one or more sequences (lists), or one value of any type.
+
+CPython 3.11: 1.1 us for a message of data alone, 2.4 us for one with header, properties and application properties
+beside it. To decode a header takes 3.5 us, properties 5 us.
+    python -m timeit -r 15 -s "import tests.protocols.amqp10.codec.test_sections as t;
+    d = t.HEADER + t.PROPERTIES + t.APPLICATION + t.BODY" "t.Sections(d)"
 """
 
 from __future__ import annotations

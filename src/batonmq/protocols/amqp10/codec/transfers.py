@@ -5,6 +5,11 @@ a frame at the places where the last one had them, and compares what is around t
 one, which tells where the places are; then it decodes the performative as any other. Only the last way finds faults.
 
 What is around id and tag is the *shape*: a `Transfer` without them, one and the same object for the same fields.
+
+CPython 3.11, a payload of 16 octets: 0.4 us by the first way, 1 us if two links take turns, 30 us by the last.
+    python -m timeit -r 15 -s "from tests.protocols.amqp10.codec.test_frames import opened, transfers; p = opened();
+    d = transfers(1000)" "p.feed(d)"                                              (first way, 1000 times)
+    the same with d = b''.join(transfers(1, handle=n % 2) for n in range(1000))   (two links)
 """
 
 from __future__ import annotations

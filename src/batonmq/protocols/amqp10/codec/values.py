@@ -37,6 +37,7 @@ from batonmq.protocols.amqp10.codec.encoding import encode
 from batonmq.protocols.amqp10.codec.kinds import (
     MAX_DEPTH,
     MAX_NOTHINGS,
+    MAX_ODD_KEYS,
     Array,
     Byte,
     Char,
@@ -63,6 +64,7 @@ from batonmq.protocols.amqp10.codec.kinds import (
 __all__ = [
     "MAX_DEPTH",
     "MAX_NOTHINGS",
+    "MAX_ODD_KEYS",
     "Array",
     "Byte",
     "Char",

@@ -15,6 +15,7 @@ from hypothesis import settings
 from pamqp import commands as spec
 
 from tests.support.broker import Broker, identified
+from tests.support.driven import let_go_of_all
 from tests.support.wire import WAIT, Address, Channel, Closed, Dropped, Wire
 
 FOREIGN = "BATONMQ_TEST_AMQP"
@@ -37,7 +38,7 @@ def pytest_collection_finish() -> None:
     """The tests themselves, a million objects and more, are not what the collector of circles need look at."""
     gc.collect()
     gc.freeze()
-    # It counts anew what there is, and comes by sooner: with it go the files that a test left open.
+    # It counts anew what there is, and comes by sooner.
     gc.collect()
 
 
@@ -94,6 +95,12 @@ def _differs_from(request: pytest.FixtureRequest) -> None:
     marker = request.node.get_closest_marker("differs_from")
     if marker is not None and request.getfixturevalue("amqp").announces(marker.args[0]):
         pytest.skip(f"{marker.args[0]} differs: {marker.kwargs['why']}")
+
+
+@pytest.fixture(autouse=True)
+def _no_store_stays_open() -> Iterator[None]:
+    yield
+    let_go_of_all()
 
 
 @pytest.fixture

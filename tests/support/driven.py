@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
+
+import apsw
 
 from batonmq.broker import Broker, Consumer, ManagedOperations, Permission, Queue, User
 from batonmq.clock import Clock
@@ -16,6 +19,27 @@ from batonmq.store import MemoryStore, SqliteStore, Store
 EVERYTHING = User("guest", frozenset({"administrator"}), {"/": Permission()})
 # Little enough that some dozens of messages of 1 KiB go to the store.
 LITTLE_MEMORY = 64 << 10
+
+
+# The files of this test's brokers.
+_opened: list[SqliteStore] = []
+
+
+def let_go(store: SqliteStore) -> None:
+    """Close its files as the end of the process would, with nothing more written; harmless when it is closed."""
+    # One that could not be opened has none of this.
+    if hasattr(store, "_shortage"):
+        store._queries.close()
+        with contextlib.suppress(apsw.ConnectionClosedError):
+            store._file.close_file()
+        store._journal.abandon()
+        store._claim.release()
+
+
+def let_go_of_all() -> None:
+    """A test is over: none of its brokers keeps a file open."""
+    while _opened:
+        let_go(_opened.pop())
 
 
 class HandClock(Clock):
@@ -91,7 +115,10 @@ class Driven:
         self._start()
 
     def _start(self) -> None:
-        store: Store = MemoryStore() if self.path is None else SqliteStore(str(self.path))
+        store: Store = MemoryStore()
+        if self.path is not None:
+            store = SqliteStore(str(self.path))
+            _opened.append(store)
         self.broker = Broker(store, self.clock, memory_limit=self.memory_limit)
         self.operations = ManagedOperations(self.broker.vhosts["/"], EVERYTHING, self)
         self._works = False
@@ -186,10 +213,7 @@ class Driven:
         """The process ends without a word and starts again on the same file."""
         store = self.broker.store
         assert isinstance(store, SqliteStore)
-        store._queries.close()
-        store._file.close_file()
-        store._journal.abandon()
-        store._claim.release()
+        let_go(store)
         self._start()
 
     def bodies(self, queue: str = "q") -> list[str]:

@@ -25,6 +25,7 @@ from batonmq.broker.routing.exchanges import EXCHANGE_TYPES
 from batonmq.cli import main
 from batonmq.protocols.amqp091.constants import REPLY_NAMES
 from batonmq.protocols.amqp091.failures import HARD
+from batonmq.protocols.sessions.counts import MessageCounts
 from batonmq.server import config
 from batonmq.server.config_file import parse_config
 from batonmq.testing import RunningServer
@@ -286,8 +287,12 @@ def test_the_page_of_policies_has_every_argument_that_a_policy_may_set() -> None
 
 def test_the_page_of_queue_operations_has_every_counter() -> None:
     text = (DOCS / "queue-operations.md").read_text(encoding="utf-8")
-    table = text.partition("| counter | messages |")[2]
-    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == {field.name for field in fields(Counters)}
+    of_queues, of_connections = (
+        set(re.findall(r"^\| `(\w+)` \|", table.partition("\n\n")[0], re.MULTILINE))
+        for table in text.split("| counter | messages |")[1:]
+    )
+    assert of_queues == {field.name for field in fields(Counters)}
+    assert of_connections == set(MessageCounts.__slots__)
 
 
 def test_the_page_of_amqp_has_every_error() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from batonmq import __version__
+from batonmq.cli.listings import connections, vhosts
 from batonmq.cli.options import DEFAULT_URL, url_option
 from batonmq.cli.policies import policies
 from batonmq.cli.queues import purge, queues
@@ -37,5 +38,5 @@ def main(url: str | None) -> None:
 
 main.help = (main.help or "").replace("amqp://guest:guest@127.0.0.1:5672/", DEFAULT_URL)
 
-for command in (serve, run, send, receive, queues, purge, policies, users):
+for command in (serve, run, send, receive, queues, purge, vhosts, connections, policies, users):
     main.add_command(command)

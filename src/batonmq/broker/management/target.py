@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING
 
 from batonmq.broker.management.deliveries import DELIVERY_OPERATIONS
+from batonmq.broker.management.listings import LISTING_OPERATIONS
 from batonmq.broker.management.policies import POLICY_OPERATIONS
 from batonmq.broker.management.queues import QUEUE_OPERATIONS
 from batonmq.broker.management.request import Answer, Request
@@ -26,22 +27,25 @@ if TYPE_CHECKING:
 
     from batonmq.broker.model.scheduler import Scheduler
     from batonmq.broker.operations.operations import Operations
+    from batonmq.broker.routing.router import Router
 
 # Bytes of a request: what is read takes its time, in which nobody is served.
 REQUEST_MAX = 1 << 20
 
-OPERATIONS = {**QUEUE_OPERATIONS, **POLICY_OPERATIONS, **DELIVERY_OPERATIONS}
+OPERATIONS = {**QUEUE_OPERATIONS, **POLICY_OPERATIONS, **DELIVERY_OPERATIONS, **LISTING_OPERATIONS}
 
 
 class ManagementTarget:
     """Receives the requests of one connection."""
 
-    __slots__ = ("durable", "name", "operations", "survives_restart")
+    __slots__ = ("_operations", "_router", "_scheduler", "durable", "name", "survives_restart")
 
     def __init__(self, operations: Operations) -> None:
         self.name = MANAGEMENT
         self.durable = self.survives_restart = False
-        self.operations = operations
+        self._operations = operations
+        self._router = operations.vhost.router
+        self._scheduler = operations.vhost.scheduler
 
     def expect(self, message: Message) -> None:
         """Does nothing: a request is not kept."""
@@ -53,10 +57,10 @@ class ManagementTarget:
     def publish(self, message: Message) -> int:
         """Carry out a request, with or without a reply-to. Raises AccessRefused."""
         if message.properties.reply_to:
-            self.operations.require_answerable(message.properties.reply_to)
-        store = self.operations.vhost.store
+            self._operations.require_answerable(message.properties.reply_to)
+        store = self._scheduler.store
         changes = store.changes
-        reply = _Reply(self.operations, message)
+        reply = _Reply(self._router, message)
         try:
             answer = self._do(message.body, reply)
         except BrokerError as error:
@@ -68,7 +72,7 @@ class ManagementTarget:
         if answer is None:
             return KEPT
         if store.changes != changes:
-            _WhenKept(self.operations.vhost.scheduler, reply, answer)
+            _WhenKept(self._scheduler, reply, answer)
         else:
             reply(answer)
         return KEPT
@@ -87,7 +91,7 @@ class ManagementTarget:
         except (ValueError, KeyError, TypeError, RecursionError):
             known = ", ".join(sorted(OPERATIONS))
             raise PreconditionFailed(f'a request is JSON with an "operation", one of: {known}') from None
-        return operation(Request(self.operations, fields, reply, reply.refuse))
+        return operation(Request(self._operations, fields, reply, reply.refuse))
 
 
 def refuse_requests(targets: Sequence[object]) -> None:
@@ -99,10 +103,10 @@ def refuse_requests(targets: Sequence[object]) -> None:
 class _Reply:
     """Sends the answer to the sender of a request."""
 
-    __slots__ = ("_correlation_id", "_operations", "_reply_to")
+    __slots__ = ("_correlation_id", "_reply_to", "_router")
 
-    def __init__(self, operations: Operations, request: Message) -> None:
-        self._operations = operations
+    def __init__(self, router: Router, request: Message) -> None:
+        self._router = router
         self._reply_to = request.properties.reply_to
         self._correlation_id = request.properties.correlation_id
 
@@ -115,7 +119,7 @@ class _Reply:
 
     def _send(self, answer: Answer) -> None:
         if self._reply_to:
-            router = self._operations.vhost.router
+            router = self._router
             properties = Properties.make(content_type="application/json", correlation_id=self._correlation_id)
             message = Message("", self._reply_to, properties, json.dumps(answer).encode())
             router.publish(message, router.route(router.default, [self._reply_to], {}))

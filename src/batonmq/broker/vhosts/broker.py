@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Protocol
 
+from batonmq.broker.model.clients import Clients
 from batonmq.broker.model.commits import CommitWaiter
 from batonmq.broker.model.scheduler import Scheduler
 from batonmq.broker.model.turn_time import TurnTime
+from batonmq.broker.vhosts.directory import Directory
 from batonmq.broker.vhosts.restoring import restore
 from batonmq.broker.vhosts.vacuum import Vacuum
 from batonmq.broker.vhosts.vhost import VirtualHost
@@ -58,6 +60,9 @@ class Broker:
         """Tells the host when ``run_timers`` is to be called."""
         self.turn_time = TurnTime(self.clock)
         self.vhosts: dict[str, VirtualHost] = {}
+        self.clients = Clients()
+        """Sessions say here who has logged in, for listings."""
+        self._directory = Directory(self.vhosts, self.clients)
         # Sessions that want to know when the store stops and starts taking writes.
         self.observers: dict[StoreObserver, None] = {}
         self._vacuum = Vacuum(self.scheduler)
@@ -73,7 +78,7 @@ class Broker:
         """The virtual host of that name, created if it does not exist."""
         vhost = self.vhosts.get(name)
         if vhost is None:
-            vhost = self.vhosts[name] = VirtualHost(self.scheduler, name)
+            vhost = self.vhosts[name] = VirtualHost(self.scheduler, name, self._directory)
         return vhost
 
     def rights_changed(self) -> None:

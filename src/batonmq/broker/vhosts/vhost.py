@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from batonmq.broker.model.scheduler import Scheduler
     from batonmq.broker.routing.exchanges import Exchange, ExchangeOptions, Target
+    from batonmq.broker.vhosts.directory import Directory
     from batonmq.fields import FieldValue
     from batonmq.store.records import LaneRecord
 
@@ -26,10 +27,11 @@ class VirtualHost:
     Changes are not checked here: ``Operations`` does that for clients.
     """
 
-    def __init__(self, scheduler: Scheduler, name: str) -> None:
+    def __init__(self, scheduler: Scheduler, name: str, directory: Directory) -> None:
         self.scheduler = scheduler
         self.store = scheduler.store
         self.name = name
+        self.directory = directory
         self.queues: dict[str, Queue] = {}
         self._of_deleted = Counters()
         self.router = Router(name, scheduler.store, self._find_target)

@@ -140,7 +140,7 @@ class Connection:
         operations = ManagedOperations(vhost, user, link, deliveries=self._channels, barrier=link.barrier)
         self.opened = OpenConnection(link, client, handshake.terms, operations, self._settings)
         self.state = OPEN
-        link.log.logged_in(user.name, vhost.name, "AMQP 0-9-1", client.product, client.name)
+        link.logged_in(user.name, vhost.name, "AMQP 0-9-1", client.product, client.name)
         self._say(methods.ConnectionOpenOk())
         if client.wants_blocked:
             self._blocking = Blocking(link.output)

@@ -38,6 +38,10 @@ class MessageCounts:
         self.rejected = 0
         """Settled as unwanted."""
 
+    def listed(self) -> dict[str, int]:
+        """Each counter by its name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
     def add_published(self, count: int) -> None:
         """So many more were published."""
         self.published += count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from batonmq.broker.model.clients import Client
 from batonmq.protocols.sessions.commit_barrier import CommitBarrier
 from batonmq.protocols.sessions.connection_log import ConnectionLog
 from batonmq.protocols.sessions.counts import MessageCounts
@@ -25,7 +26,7 @@ class Link(Generic[_Event]):
     None of them knows the session. The barrier knows what the protocol has made, and lets go of it in `lost`.
     """
 
-    __slots__ = ("barrier", "broker", "counts", "heartbeats", "host", "intake", "log", "output", "turn_end")
+    __slots__ = ("_client", "barrier", "broker", "counts", "heartbeats", "host", "intake", "log", "output", "turn_end")
 
     def __init__(self, broker: Broker, host: Host) -> None:
         self.broker = broker
@@ -37,9 +38,24 @@ class Link(Generic[_Event]):
         self.barrier = CommitBarrier(broker, self.output, self.intake)
         self.turn_end = TurnEnd(host)
         self.counts = MessageCounts()
+        # Under which the broker lists the connection.
+        self._client: Client | None = None
+
+    def logged_in(self, user: str, vhost: str, protocol: str, product: str = "", name: str = "") -> None:
+        """The client has logged in: the log says so, and the connection is listed.
+
+        ``product`` is the client's software and its version, ``name`` what the client calls the connection, where it
+        says so.
+        """
+        self.log.logged_in(user, vhost, protocol, product, name)
+        now = int(self.broker.clock.time() * 1000)
+        self._client = Client(self.host.peer, user, vhost, protocol, product, name, now, self.counts)
+        self.broker.clients.add(self._client)
 
     def lost(self) -> None:
         """The socket is gone, and what the client held was given back."""
+        if self._client is not None:
+            self.broker.clients.remove(self._client)
         self.output.close()
         self.turn_end.clear()
         self.intake.close()

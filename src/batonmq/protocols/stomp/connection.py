@@ -129,7 +129,7 @@ class Connection:
         link.heartbeats.begin(link.broker.clock.monotonic())
         self._parse_on(self._version)
         link.output.send(encode_frame("CONNECTED", log_in.answer(self._session)))
-        link.log.logged_in(user.name, vhost.name, f"STOMP {self._version}", name=terms.client_id)
+        link.logged_in(user.name, vhost.name, f"STOMP {self._version}", name=terms.client_id)
 
     def _parse_on(self, version: str | None) -> None:
         """What followed the CONNECT waits to be done."""

@@ -1,0 +1,32 @@
+"""What a virtual host knows of the broker around it: the other virtual hosts and the clients, for listings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batonmq.broker.model.clients import Clients
+    from batonmq.broker.model.counters import Counters
+    from batonmq.broker.queues.queue import Queue
+
+
+class Listed(Protocol):
+    """A virtual host, as listings show it."""
+
+    queues: dict[str, Queue]
+
+    def counts(self) -> Counters:
+        """The counters of all its queues, deleted ones included, since the broker started."""
+        ...
+
+
+class Directory:
+    """One for each broker."""
+
+    __slots__ = ("clients", "vhosts")
+
+    def __init__(self, vhosts: Mapping[str, Listed], clients: Clients) -> None:
+        self.vhosts = vhosts
+        self.clients = clients

@@ -1,0 +1,115 @@
+"""Virtual hosts and connections in listings: what is counted, and who sees whose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.broker.test_management import ask
+from tests.support.driven import Driven
+from tests.support.stomp import Host
+
+from batonmq.broker import ManagedOperations, Permission, User
+from batonmq.protocols.sessions.link import Link
+
+
+@pytest.fixture
+def driven(tmp_path: Path) -> Driven:
+    driven = Driven(tmp_path / "store.db")
+    driven.queue("answers", durable=False)
+    return driven
+
+
+def of_user(driven: Driven, *tags: str, name: str = "ann", vhosts: tuple[str, ...] = ("/",)) -> ManagedOperations:
+    user = User(name, frozenset(tags), {vhost: Permission() for vhost in vhosts})
+    return ManagedOperations(driven.broker.vhosts["/"], user, object())
+
+
+def log_in(driven: Driven, user: str = "ann", vhost: str = "/") -> Link[str]:
+    link: Link[str] = Link(driven.broker, Host({}))
+    link.logged_in(user, vhost, "words 1", "client 7", "first")
+    return link
+
+
+def listed(driven: Driven, what: str, operations: ManagedOperations | None = None) -> list[dict[str, object]]:
+    found = ask(driven, f"{what}.list", operations)[what]
+    assert isinstance(found, list)
+    return found
+
+
+def test_a_virtual_host_has_the_sums_of_its_queues_deleted_ones_included(driven: Driven) -> None:
+    driven.queue("a")
+    driven.queue("b")
+    for queue in ("a", "a", "b"):
+        driven.publish("x", queue=queue)
+    taker = driven.consume("a")
+    driven.settle()
+    taker.accept()
+    driven.settle()
+    driven.operations.delete_queue("b")
+    (vhost,) = listed(driven, "vhosts")
+    # `answers` has had nothing yet.
+    assert (vhost["name"], vhost["queues"], vhost["ready"], vhost["unsettled"]) == ("/", 2, 0, 1)
+    counters = vhost["counters"]
+    assert isinstance(counters, dict)
+    assert {name: number for name, number in counters.items() if number} == {
+        "enqueued": 3,
+        "delivered": 2,
+        "accepted": 1,
+        "purged": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("tags", "vhosts", "expected"),
+    [((), ("/",), ["/"]), ((), ("/", "shop"), ["/", "shop"]), (("monitoring",), ("/",), ["/", "shop"])],
+)
+def test_who_may_not_open_a_virtual_host_does_not_see_it(
+    driven: Driven, tags: tuple[str, ...], vhosts: tuple[str, ...], expected: list[str]
+) -> None:
+    driven.broker.add_vhost("shop")
+    found = listed(driven, "vhosts", of_user(driven, *tags, vhosts=vhosts))
+    assert [vhost["name"] for vhost in found] == expected
+
+
+def test_a_connection_is_listed_from_its_log_in_until_it_is_lost(driven: Driven) -> None:
+    assert listed(driven, "connections") == []
+    link = log_in(driven)
+    link.counts.add_published(3)
+    link.counts.add_delivered(2, 1)
+    (found,) = listed(driven, "connections")
+    counters = found.pop("counters")
+    assert found == {
+        "peer": link.host.peer,
+        "user": "ann",
+        "vhost": "/",
+        "protocol": "words 1",
+        "client": "client 7",
+        "name": "first",
+        "connected_at": int(driven.clock.time() * 1000),
+    }
+    assert isinstance(counters, dict)
+    assert {name: number for name, number in counters.items() if number} == {
+        "published": 3,
+        "delivered": 2,
+        "redelivered": 1,
+    }
+    assert listed(driven, "vhosts")[0]["connections"] == 1
+    link.lost()
+    link.lost()
+    assert listed(driven, "connections") == []
+
+
+def test_the_connections_of_others_are_for_those_who_watch_over_the_broker(driven: Driven) -> None:
+    log_in(driven, "ann")
+    log_in(driven, "ben")
+    assert [found["user"] for found in listed(driven, "connections", of_user(driven))] == ["ann"]
+    assert [found["user"] for found in listed(driven, "connections", of_user(driven, "policymaker"))] == ["ann"]
+    for tag in ("monitoring", "administrator"):
+        assert [found["user"] for found in listed(driven, "connections", of_user(driven, tag))] == ["ann", "ben"]
+
+
+def test_a_connection_that_goes_before_its_log_in_is_none(driven: Driven) -> None:
+    link: Link[str] = Link(driven.broker, Host({}))
+    link.lost()
+    assert listed(driven, "connections") == []

@@ -12,6 +12,7 @@ from typing import Self
 from batonmq.broker import Broker
 from batonmq.clock import Clock
 from batonmq.errors import StoreError
+from batonmq.protocols.amqp10 import Containers
 from batonmq.server.addresses import address
 from batonmq.server.authenticator import Authenticator
 from batonmq.server.config import Config, StompConfig, WebSocketConfig, configured_accounts
@@ -20,7 +21,7 @@ from batonmq.server.failures import StartError
 from batonmq.server.listeners import Address, Endpoint
 from batonmq.server.log_ins import REFUSAL_SECONDS, LogIns
 from batonmq.server.recognise import ServedProtocol
-from batonmq.server.sessions import amqp_protocol, stomp_protocol, websocket_protocol
+from batonmq.server.sessions import amqp10_protocol, amqp_protocol, stomp_protocol, websocket_protocol
 from batonmq.server.socket_server import SHUTDOWN_SECONDS, SocketServer
 from batonmq.server.users import GUEST, UserFile, guest_account
 from batonmq.store import SqliteStore
@@ -138,11 +139,13 @@ class Server:
         """Where it shall listen, and for what."""
         config = self.config
         amqp = amqp_protocol(self.broker, config.amqp)
-        endpoints = [
-            # The port of AMQP takes clients of STOMP too.
-            Endpoint("amqp", one.host, one.port, one.backlog, [self._stomp(one.dialect), amqp])
-            for one in config.listener
-        ]
+        containers = Containers()
+        endpoints = []
+        for one in config.listener:
+            # The port of AMQP takes clients of both its protocols, and of STOMP.
+            amqp10 = amqp10_protocol(self.broker, config.amqp, one.dialect, containers)
+            served = [amqp10, self._stomp(one.dialect), amqp]
+            endpoints.append(Endpoint("amqp", one.host, one.port, one.backlog, served))
         endpoints += _endpoint("stomp", config.stomp, StompConfig(), [self._stomp("")])
         carried = self._stomp(config.websocket.dialect).make_session
         websocket = websocket_protocol(config.websocket, carried)

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from batonmq.broker import Broker
 from batonmq.protocols.amqp091.session import amqp_session
 from batonmq.protocols.amqp091.settings import AmqpSettings
+from batonmq.protocols.amqp10 import DIALECTS as AMQP10_DIALECTS, Amqp10Settings, Containers, amqp10_session
 from batonmq.protocols.stomp import DIALECTS, StompSettings, stomp_session
 from batonmq.server.config import AmqpConfig, StompConfig, WebSocketConfig
 from batonmq.server.interface import Host, Session
-from batonmq.server.recognise import ServedProtocol, begins_stomp
+from batonmq.server.recognise import ServedProtocol, begins_amqp10, begins_stomp
 from batonmq.server.websocket import WebSocketSession
 from batonmq.server.websocket_settings import WebSocketSettings
 
-__all__ = ["amqp_protocol", "stomp_protocol", "websocket_protocol"]
+__all__ = ["amqp10_protocol", "amqp_protocol", "stomp_protocol", "websocket_protocol"]
 
 
 def amqp_protocol(broker: Broker, configured: AmqpConfig) -> ServedProtocol:
@@ -31,6 +32,23 @@ def amqp_protocol(broker: Broker, configured: AmqpConfig) -> ServedProtocol:
         handshake_timeout=configured.handshake_timeout,
     )
     return ServedProtocol("AMQP 0-9-1", lambda _: True, lambda host: amqp_session(broker, host, settings))
+
+
+def amqp10_protocol(broker: Broker, configured: AmqpConfig, dialect: str, containers: Containers) -> ServedProtocol:
+    """AMQP 1.0 as one listener speaks it; ``containers`` are those of all listeners."""
+    defaults = Amqp10Settings()
+    settings = Amqp10Settings(
+        dialect=AMQP10_DIALECTS[dialect or "spec"],
+        product=configured.product or defaults.product,
+        version=configured.version or defaults.version,
+        idle_time_out=configured.heartbeat,
+        channel_max=configured.channel_max,
+        max_frame_size=configured.frame_max,
+        max_message_size=configured.max_message_size,
+        max_transaction_size=configured.max_transaction_size,
+        handshake_timeout=configured.handshake_timeout,
+    )
+    return ServedProtocol("AMQP 1.0", begins_amqp10, lambda host: amqp10_session(broker, host, settings, containers))
 
 
 def stomp_protocol(broker: Broker, configured: StompConfig, dialect: str) -> ServedProtocol:

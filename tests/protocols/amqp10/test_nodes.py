@@ -244,15 +244,6 @@ def test_an_exclusive_consumer(linked: Linked) -> None:
     refused("amqp:invalid-field", linked.source, "q", link_properties={"exclusive": 1})
 
 
-def test_how_long_a_consumer_may_hold_a_message(linked: Linked) -> None:
-    name = "rabbitmq:consumer-timeout"
-    assert linked.source("q", link_properties={name: UInt(3000)}).arguments == {"x-consumer-timeout": LongLong(3000)}
-    assert linked.source("q").arguments == {}
-    assert linked.queues["q"].arguments == {}
-    for wrong in ("7", True, -1, 1.5):
-        refused("amqp:invalid-field", linked.source, "q", link_properties={name: wrong})
-
-
 def test_arguments_of_a_queue_in_the_properties_of_the_link(linked: Linked) -> None:
     properties = {"x-max-length": ULong(5), "x-single-active-consumer": True, "x-overflow": Symbol("drop-head"), "y": 1}
     expected: dict[str, FieldValue] = {

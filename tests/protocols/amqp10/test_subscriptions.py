@@ -235,17 +235,6 @@ def test_a_volatile_one_goes_with_the_last_link(driven: Driven, policy: str | No
     assert linked.queues == {}
 
 
-def test_line_ends_in_the_name_of_a_link_are_left_out(linked: Linked) -> None:
-    durable = linked.subscription("t", link="a\nb")
-    assert durable.queue.name == "me.ab"
-    assert linked.subscription("t", link="a\nb").queue is durable.queue
-    volatile = linked.source("t", "topic", "shared", link="a\nb")
-    assert linked.source("t", "topic", "shared", link="a\nb|2").queue is volatile.queue
-    linked.close(linked.look_up("a\nb"))
-    linked.lose()
-    assert linked.queues == {}
-
-
 def test_a_durable_and_a_volatile_one_of_one_name_are_two(linked: Linked) -> None:
     durable = linked.subscription("t", "shared", link="sub")
     volatile = linked.source("t", "topic", "shared", link="sub")

@@ -108,6 +108,10 @@ class Router:
         """The binding with this key and these arguments; None: there is none."""
         return self._bindings.find(source, destination, routing_key, arguments)
 
+    def bindings_between(self, source: Exchange, destination: Destination) -> list[Binding]:
+        """All bindings from an exchange to a destination."""
+        return [binding for binding in self._bindings.to(destination) if binding.source is source]
+
     def unbind(self, binding: Binding) -> None:
         """Remove a binding. An auto-delete exchange is deleted with the last binding from it, and so on."""
         if self._bindings.remove(binding):

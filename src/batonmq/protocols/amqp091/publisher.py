@@ -9,9 +9,9 @@ from batonmq.broker import KEPT, REFUSED
 from batonmq.broker.features.publish_headers import asks, check_headers
 from batonmq.broker.management.target import refuse_requests
 from batonmq.broker.model.settings import TIME_MAX
+from batonmq.broker.routing.carbon_copies import carbon_copies
 from batonmq.broker.routing.direct_replies import REPLY_TO
 from batonmq.errors import ResourceError
-from batonmq.fields import type_name
 from batonmq.message import Message
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.constants import PUBLISH
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp091.open_connection import OpenConnection
     from batonmq.protocols.amqp091.parser import Event
     from batonmq.protocols.amqp091.transaction import Publish, Transaction
-
-# Routing keys in the headers CC and BCC together: each is looked up in all exchanges that the message passes.
-COPIES_MAX = 1_000
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
@@ -116,7 +113,7 @@ class Publisher:
                 check_headers(headers, int(self._connection.link.broker.clock.time() * 1000))
             if properties.reply_to == REPLY_TO:
                 message = message.with_properties(properties.replace(reply_to=self._reply_token()))
-            copies = _carbon_copies(headers)
+            copies = carbon_copies(headers)
             if copies:
                 keys = list(dict.fromkeys([*keys, *copies]))
             if "BCC" in headers:
@@ -178,22 +175,6 @@ class Publisher:
         if replies is None:
             raise ProtocolFailure(406, "fast reply consumer does not exist")
         return replies.token
-
-
-def _carbon_copies(headers: dict[str, FieldValue]) -> list[str]:
-    """Sender-selected distribution: further routing keys in the headers CC and BCC. What is no text routes nowhere."""
-    keys: list[str] = []
-    for name in ("CC", "BCC"):
-        if name not in headers:
-            continue
-        value = headers[name]
-        if not isinstance(value, list):
-            fault = f'{{unacceptable_type_in_header,"{name}",{type_name(value)}}}'
-            raise ProtocolFailure(406, f"invalid message: {fault}")
-        keys += [str(key) for key in value if isinstance(key, str)]
-    if len(keys) > COPIES_MAX:
-        raise ProtocolFailure(406, f"invalid message: CC and BCC hold {len(keys)} keys, more than {COPIES_MAX}")
-    return keys
 
 
 def _expiration_fault(expiration: str) -> str:

@@ -7,3 +7,10 @@ windows, links . a session's flow control and its links
 """
 
 from __future__ import annotations
+
+from batonmq.protocols.amqp10.containers import Containers
+from batonmq.protocols.amqp10.dialects import DIALECTS, Dialect
+from batonmq.protocols.amqp10.session import amqp10_session
+from batonmq.protocols.amqp10.settings import Amqp10Settings
+
+__all__ = ["DIALECTS", "Amqp10Settings", "Containers", "Dialect", "amqp10_session"]

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
 from batonmq.errors import NotFound
-from batonmq.fields import LongLong
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.addresses import EXCHANGE, TOPIC, Address
 from batonmq.protocols.amqp10.codec.performatives import Source
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batonmq.broker import Operations
-    from batonmq.fields import FieldValue
     from batonmq.protocols.amqp10.codec.composites import Fields
     from batonmq.protocols.amqp10.codec.performatives import Attach
     from batonmq.protocols.amqp10.dynamic_nodes import DynamicNodes
@@ -38,8 +36,6 @@ _OF_SUBSCRIPTIONS: Final = _IN_FORCE | {SHARED, GLOBAL}
 # Properties of a link by which it asks to be served before others: RabbitMQ's, and Artemis' and Qpid's.
 _PRIORITIES: Final = ("rabbitmq:priority", "priority")
 _EXCLUSIVE: Final = "exclusive"
-# RabbitMQ 4.3: for how many milliseconds it may hold a message.
-_TIMEOUT: Final = "rabbitmq:consumer-timeout"
 # The name under which the selector of a subscription is shown to whoever asks for that.
 _SELECTOR_NAME: Final = Symbol("jms-selector")
 _SELECTOR_CODE: Final = Symbol("apache.org:selector-filter:string")
@@ -53,7 +49,6 @@ class _Wishes:
 
     priority: int
     exclusive: bool
-    arguments: Mapping[str, FieldValue]
 
 
 class Sources:
@@ -173,7 +168,6 @@ def _with(opened: OpenedSource, filters: Filters, wishes: _Wishes) -> OpenedSour
         is_deaf=filters.is_deaf,
         priority=wishes.priority,
         exclusive=wishes.exclusive,
-        arguments=wishes.arguments,
     )
 
 
@@ -186,13 +180,7 @@ def _wishes(properties: Fields | None) -> _Wishes:
         raise _invalid("the priority of a link is a whole number of 32 bits")
     if not isinstance(exclusive, bool):
         raise _invalid("whether a link is exclusive is a truth value")
-    arguments: dict[str, FieldValue] = {}
-    if _TIMEOUT in known:
-        timeout = known[_TIMEOUT]
-        if not isinstance(timeout, int) or isinstance(timeout, bool) or timeout < 0:
-            raise _invalid("the time that a consumer may hold a message is a whole number of milliseconds")
-        arguments["x-consumer-timeout"] = LongLong(timeout)
-    return _Wishes(int(priority), exclusive, arguments)
+    return _Wishes(int(priority), exclusive)
 
 
 def _invalid(text: str) -> LinkFailure:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batonmq.broker.operations.checks import clean
 from batonmq.errors import BrokerError, PreconditionFailed, ResourceLocked
 from batonmq.fields import LongLong
 from batonmq.protocols.amqp10.lifetimes import lifetimes_of
@@ -81,8 +80,8 @@ class Subscriptions:
                 arguments = {**arguments, "x-expires": LongLong(seconds * 1000)}
             queue = self._named(name, address, arguments, is_lasting=is_lasting)
             lifetimes = lifetimes_of(self._operations.vhost)
-            if not is_lasting and not seconds and not lifetimes.has(queue.name):
-                lifetimes.add(queue.name, ON_NO_LINKS, has_creator=False)
+            if not is_lasting and not seconds and not lifetimes.has(name):
+                lifetimes.add(name, ON_NO_LINKS, has_creator=False)
             return queue, True
         queue = self._operations.declare_queue("", exclusive=True, auto_delete=True, arguments=arguments)
         self._bind(queue, address)
@@ -95,7 +94,7 @@ class Subscriptions:
         """
         for found in (capabilities, (*capabilities, SHARED)):
             name = self.name(link, found, is_volatile=False)
-            if clean(name) in self._operations.vhost.queues:
+            if name in self._operations.vhost.queues:
                 return self._operations.find_queue(name)
         return None
 
@@ -109,7 +108,7 @@ class Subscriptions:
 
     def _named(self, name: str, address: Address, arguments: dict[str, FieldValue], *, is_lasting: bool) -> Queue:
         operations = self._operations
-        existing = operations.vhost.queues.get(clean(name))
+        existing = operations.vhost.queues.get(name)
         if existing is not None:
             queue = operations.find_queue(name)
             if self._is_of(queue, address, arguments.get(SELECTOR)):

@@ -29,16 +29,22 @@ def reject(held: Iterable[QueuedMessage]) -> None:
         queued.settlement.reject(queued)
 
 
-def requeue(held: Iterable[QueuedMessage], *, failed: bool) -> None:
-    """Back to their queues, each to its old place. ``failed``: they were not merely returned, which counts.
+def requeue(held: Iterable[QueuedMessage], *, failed: bool, counted: bool = True) -> None:
+    """Back to their queues, each to its old place. ``failed``: they were not merely returned.
 
-    They come in the order in which they were delivered. Give their consumers room first: the queues hand out again.
+    ``counted``: False if this is no delivery that failed. They come in the order in which they were delivered. Give
+    their consumers room first: the queues hand out again.
     """
-    by_queue: dict[Settlement, list[QueuedMessage]] = {}
+    for queue, returned in by_queue(held).items():
+        queue.release(returned, failed=failed, counted=counted)
+
+
+def by_queue(held: Iterable[QueuedMessage]) -> dict[Settlement, list[QueuedMessage]]:
+    """The same messages in the same order, by who settles them."""
+    found: dict[Settlement, list[QueuedMessage]] = {}
     for queued in held:
-        by_queue.setdefault(queued.settlement, []).append(queued)
-    for queue, returned in by_queue.items():
-        queue.release(returned, failed=failed)
+        found.setdefault(queued.settlement, []).append(queued)
+    return found
 
 
 def unsettle(settled: Iterable[QueuedMessage]) -> None:

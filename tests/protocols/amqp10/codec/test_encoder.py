@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import pytest
 from hypothesis import given, strategies as st
 
-from batonmq.protocols.amqp10.codec.constants import AMQP_HEADER, FRAME, TRANSFER
+from batonmq.protocols.amqp10.codec.constants import AMQP_HEADER, TRANSFER
 from batonmq.protocols.amqp10.codec.encoder import HEARTBEAT, append_transfers, frame, sasl_frame, transfer_prefix
 from batonmq.protocols.amqp10.codec.frames import FrameParser
-from batonmq.protocols.amqp10.codec.performatives import (
-    Accepted,
-    DeliveryState,
-    Disposition,
-    End,
-    Modified,
-    Received,
-    Released,
-    SaslOutcome,
-    Transfer,
-)
-from batonmq.protocols.amqp10.codec.values import EncodeError
+from batonmq.protocols.amqp10.codec.performatives import End, SaslOutcome, Transfer
 
 
 def test_frames() -> None:
@@ -29,36 +16,6 @@ def test_frames() -> None:
     assert frame(258, End()) == bytes.fromhex("0000000c 02 00 0102 00531745")
     assert frame(1, End(), b"x") == bytes.fromhex("0000000d 02 00 0001 00531745 78")
     assert sasl_frame(SaslOutcome(code=0)) == bytes.fromhex("00000010 02 01 0000 005344 c003015000")
-
-
-STATES: list[DeliveryState | None] = [
-    None,
-    Accepted(),
-    Released(),
-    Modified(),
-    Modified(delivery_failed=True),
-    Received(section_number=1, section_offset=2),
-]
-
-
-def test_dispositions() -> None:
-    parser = FrameParser()
-    parser.feed(AMQP_HEADER)
-    for first, last, settled, batchable, role, state in product(
-        (0, 7, 2**32 - 1), (None, 0, 2**32 - 1), (None, False, True), (None, True), (True, False), STATES
-    ):
-        said = Disposition(role=role, first=first, last=last, settled=settled, state=state, batchable=batchable)
-        assert parser.feed(frame(5, said)) == [(FRAME, 5, said, b"")]
-        # Nothing absent at the end.
-        assert not frame(5, said).endswith(b"\x40")
-
-
-def test_a_range_that_is_none_is_not_encoded() -> None:
-    for said in (Disposition(role=True, first=-1), Disposition(role=True, first=0, last=1 << 32)):
-        with pytest.raises(EncodeError, match="range"):
-            frame(0, said)
-        with pytest.raises(EncodeError):
-            frame(0, said, b"payload")
 
 
 def received(frames: list[bytes]) -> list[tuple[int, Transfer, int | None, bytes | None, bytes]]:

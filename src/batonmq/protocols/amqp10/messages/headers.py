@@ -28,12 +28,15 @@ def first_header(properties: Properties) -> bytes:
     return found
 
 
-def header_section(properties: Properties, return_count: int, left: int | None) -> bytes:
-    """Of any message. ``left``: for how many milliseconds it still lives, 0 or more; None: it does not expire."""
+def header_section(properties: Properties, return_count: int, left: int | None, *, came_back: bool = False) -> bytes:
+    """Of any message. ``left``: for how many milliseconds it still lives, 0 or more; None: it does not expire.
+
+    ``came_back``: somebody had it before, whether that counts or not.
+    """
     ttl = b"\x40" if left is None else encode(UInt(min(left, UINT_MAX)))
     fields = _durable(properties) + _priority(properties) + ttl
     if not return_count:
-        return _section(fields + _FIRST, 4)
+        return _section(fields + (_AGAIN if came_back else _FIRST), 4)
     return _section(fields + _AGAIN + encode(UInt(min(return_count, UINT_MAX))), 5)
 
 

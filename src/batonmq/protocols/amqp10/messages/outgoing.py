@@ -87,9 +87,9 @@ class MessageWriter:
             or message.is_dead_letter is not self._is_dead_letter
         ):
             self._choose(message)
-        if queued.return_count or queued.expires_at:
+        if queued.returns or queued.expires_at:
             left = max(queued.expires_at - now, 0) if queued.expires_at else None
-            header = header_section(message.properties, queued.return_count, left)
+            header = header_section(message.properties, queued.return_count, left, came_back=queued.returns > 0)
             return header + self._first(message)[len(self._header) :]
         return self._first(message)
 

@@ -1,0 +1,168 @@
+"""One session of a connection: from its begin to its end (part 2 §2.5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.channel import Channel
+from batonmq.protocols.amqp10.codec.constants import TRANSFER
+from batonmq.protocols.amqp10.codec.performatives import Attach, Detach, Disposition, End, Flow
+from batonmq.protocols.amqp10.deliveries import Deliveries
+from batonmq.protocols.amqp10.failures import ConnectionFailure, Failure, SessionFailure
+from batonmq.protocols.amqp10.links import Links
+from batonmq.protocols.amqp10.pairs import LinkPairs
+from batonmq.protocols.amqp10.publisher import Publisher
+from batonmq.protocols.amqp10.receipts import Receipts
+from batonmq.protocols.amqp10.session_parts import SessionParts
+from batonmq.protocols.amqp10.settling import Settling
+from batonmq.protocols.amqp10.windows import Windows
+
+if TYPE_CHECKING:
+    from batonmq.errors import StoreError
+    from batonmq.message import QueuedMessage
+    from batonmq.protocols.amqp10.codec.frames import Event
+    from batonmq.protocols.amqp10.codec.performatives import Begin, Performative
+    from batonmq.protocols.amqp10.link_state import SessionLink
+    from batonmq.protocols.amqp10.open_connection import OpenConnection
+
+
+class BegunSession:
+    """Made of its parts; ``detach`` is for links that end themselves."""
+
+    __slots__ = ("_channel", "_links", "_parts")
+
+    def __init__(self, number: int, begin: Begin, connection: OpenConnection) -> None:
+        """``number`` is the channel's."""
+        link = connection.link
+        handle_max = connection.terms.settings.handle_max
+        self._channel = channel = Channel(number, link.output)
+        windows = Windows(channel, begin)
+        self._links = Links(handle_max, begin.handle_max)
+        deliveries = Deliveries(channel, windows, link.counts, connection.terms.max_frame_size)
+        self._parts = SessionParts(
+            connection,
+            channel,
+            windows,
+            Receipts(channel, link.broker, link.barrier, link.turn_end, link.counts),
+            deliveries,
+            Settling(channel, deliveries, link.broker, link.barrier, link.turn_end, link.counts),
+            Publisher(connection),
+            LinkPairs(),
+            self,
+        )
+        channel.say(windows.answer(handle_max))
+
+    @property
+    def is_ending(self) -> bool:
+        """Have we ended it, and wait for the client's end?"""
+        return not self._channel.is_open
+
+    # ------------------------------------------------------------------ what the client says
+
+    def take(self, events: list[Event], at: int) -> int:
+        """Transfers, from ``at`` on: a run of like ones, or one. Tells where they end. Raises Failure, BrokerError."""
+        event = events[at]
+        if event[0] != TRANSFER:
+            return at
+        return self._links.take(events, at, event[2].handle, self._parts)
+
+    def handle(self, performative: Performative) -> None:
+        """Any other performative of a session that goes on. Raises Failure, BrokerError."""
+        if isinstance(performative, Disposition):
+            # What the client says of what it has sent changes nothing: we have said what became of it.
+            if performative.role:
+                self._parts.settling.take(performative)
+        elif isinstance(performative, Flow):
+            self._flow(performative)
+        elif isinstance(performative, Attach):
+            self._links.attach(performative, self._parts)
+        elif isinstance(performative, Detach):
+            self._links.detach(performative, self._parts)
+        else:
+            raise ConnectionFailure(conditions.NOT_ALLOWED, f"{type(performative).__name__} out of turn")
+
+    def _flow(self, flow: Flow) -> None:
+        parts = self._parts
+        had_room = parts.deliveries.room() > 0
+        parts.windows.flowed(flow)
+        parts.deliveries.go_on()
+        if flow.handle is not None:
+            self._links.flow(flow)
+        elif flow.echo:
+            parts.windows.say_flow()
+        if not had_room and parts.deliveries.room() > 0:
+            self.offer()
+
+    # ------------------------------------------------------------------ what the broker says
+
+    def offer(self) -> None:
+        """There is room for deliveries again."""
+        for link in self._links:
+            link.offer()
+
+    def withdraw(self) -> None:
+        """There is no room for deliveries: the client does not read."""
+        for link in self._links:
+            link.withdraw()
+
+    def batch_committed(self, batch: int) -> None:
+        """All batches of the store up to this number are durable."""
+        self._parts.receipts.batch_committed(batch)
+        self._parts.settling.batch_committed(batch)
+
+    def batch_failed(self, batch: int, error: StoreError) -> None:
+        """Those up to this number that were not committed before are not kept."""
+        self._parts.settling.batch_committed(batch)
+        if self._parts.receipts.batch_failed(batch, error) and not self.is_ending:
+            text = f"messages that came settled cannot be kept: {error.reason}"
+            self.fail(SessionFailure(conditions.RESOURCE_LIMIT_EXCEEDED, text))
+
+    def find_delivery(self, delivery_id: int) -> QueuedMessage | None:
+        """What is unsettled under that id."""
+        return self._parts.deliveries.find(delivery_id)
+
+    def take_delivery(self, delivery_id: int) -> QueuedMessage | None:
+        """The same, no longer unsettled here."""
+        return self._parts.settling.take_one(delivery_id)
+
+    # ------------------------------------------------------------------ the end
+
+    def detach(self, link: SessionLink, failure: Failure) -> None:
+        """Detach one of its links with an error."""
+        self._links.end(link, failure, self._parts)
+
+    def fail_link(self, handle: int, failure: Failure) -> None:
+        """What came over the link with that handle of the client's was wrong: detach it."""
+        self._parts.receipts.turn_ended()
+        connection = self._parts.connection
+        connection.link.log.failed(f"link: {failure.condition}: {failure.description}", self._channel.number)
+        self._links.fail(handle, failure, self._parts)
+
+    def fail(self, failure: Failure) -> None:
+        """End it with an error; what comes until the client's end is dropped (part 2 §2.5.4)."""
+        self.settle_up()
+        connection = self._parts.connection
+        connection.link.log.failed(f"{failure.condition}: {failure.description}", self._channel.number)
+        self.release()
+        self._channel.say(End(error=failure.error()))
+        self._channel.close()
+
+    def settle_up(self) -> None:
+        """Say now what can be said of deliveries that came."""
+        self._parts.receipts.turn_ended()
+
+    def end(self) -> None:
+        """The client's end: answer it."""
+        self.settle_up()
+        self.release()
+        self._channel.say(End())
+        self._channel.close()
+
+    def release(self) -> None:
+        """Give back everything that it holds."""
+        if not self.is_ending:
+            self._links.release(self._parts)
+            self._parts.receipts.clear()
+            self._parts.settling.clear()
+            self._parts.deliveries.clear()

@@ -1,0 +1,116 @@
+"""A link with the distribution mode copy: what is ready in a queue is shown and not taken (part 3 §3.5.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from batonmq.broker.routing.direct_replies import NOBODY
+from batonmq.errors import StoreError
+from batonmq.message import QueuedMessage
+from batonmq.protocols.amqp10.failures import no_sender, stolen
+from batonmq.protocols.amqp10.sender import Sender
+
+if TYPE_CHECKING:
+    from batonmq.broker.queues.browsing import Browsed, Browser
+    from batonmq.protocols.amqp10.codec.frames import Event
+    from batonmq.protocols.amqp10.codec.performatives import Attach, Flow
+    from batonmq.protocols.amqp10.nodes import OpenedSource
+    from batonmq.protocols.amqp10.session_parts import SessionParts
+
+# Messages that are asked for in one go.
+MOST: Final = 500
+
+
+class BrowsingLink:
+    """Shows what was ready when it was attached. Nobody holds that, so that settling it changes nothing."""
+
+    __slots__ = (
+        "_browser",
+        "_is_over",
+        "_is_reading",
+        "_opened",
+        "_parts",
+        "_sender",
+        "can_be_stolen",
+        "client_sends",
+        "name",
+    )
+
+    def __init__(
+        self, parts: SessionParts, handle: int, attach: Attach, opened: OpenedSource, browser: Browser
+    ) -> None:
+        """``handle`` is ours."""
+        self._parts = parts
+        self._opened = opened
+        self._browser = browser
+        self._sender = Sender(parts, handle, attach, opened)
+        self._is_over = False
+        self._is_reading = False
+        self.name = attach.name
+        self.client_sends = False
+        self.can_be_stolen = True
+
+    def answer(self) -> Attach:
+        """Our attach."""
+        return self._sender.answer()
+
+    def attached(self) -> None:
+        """Our attach was said. The first credit comes from the client."""
+
+    def flowed(self, flow: Flow) -> None:
+        """The client gives credit, or takes some back. Raises LinkFailure."""
+        credit = self._sender.credit
+        credit.flowed(flow)
+        self.offer()
+        if flow.echo and not credit.drain:
+            credit.say(self._opened.queue.ready_count)
+
+    def take(self, events: list[Event], at: int) -> int:
+        """The client sends over a link on which it receives. Raises SessionFailure."""
+        raise no_sender(self.name)
+
+    def detached(self, *, closed: bool) -> None:
+        """Nothing more is shown."""
+        self._is_over = True
+        self._sender.credit.stop()
+        self._parts.connection.nodes.close(self._opened, closed=closed)
+
+    def stolen(self) -> None:
+        """Its container has attached a link of this name elsewhere."""
+        self._parts.links.detach(self, stolen(self.name))
+
+    def offer(self) -> None:
+        """There may be room again."""
+        if not self._is_reading:
+            self._read_on()
+
+    def withdraw(self) -> None:
+        """There is no room: it shows on when there is."""
+
+    def _read_on(self) -> None:
+        """Show what comes next, while there is room for it."""
+        self._is_reading = False
+        sender = self._sender
+        while not self._is_over and (room := sender.room()):
+            try:
+                found = self._browser.read(min(room, MOST))
+            except StoreError:
+                # It is looked at again with the next message that can be read.
+                found = []
+            if found:
+                sender.send([_shown(browsed) for browsed in found])
+            elif self._browser.finished:
+                break
+            else:
+                self._is_reading = True
+                self._parts.connection.link.broker.when_read(self._read_on)
+                return
+        if not self._is_over and sender.credit.drain and (not sender.credit.left or self._browser.finished):
+            sender.credit.end_drain(0)
+
+
+def _shown(browsed: Browsed) -> QueuedMessage:
+    queued = QueuedMessage(browsed.message, NOBODY, 0)
+    queued.count_as(browsed.return_count)
+    queued.expire_at(browsed.expires_at)
+    return queued

@@ -1,0 +1,131 @@
+"""What is delivered on one session, and what of it is unsettled, by delivery-id (part 2 §2.6.12)."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from batonmq.protocols.amqp10.codec.encoder import append_transfers
+from batonmq.protocols.amqp10.serial import MASK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from batonmq.message import Holder, QueuedMessage
+    from batonmq.protocols.amqp10.channel import Channel
+    from batonmq.protocols.amqp10.codec.encoder import TransferPrefix
+    from batonmq.protocols.amqp10.windows import Windows
+    from batonmq.protocols.sessions.counts import MessageCounts
+
+# What a delivery has beside its message, for the limit of what waits to be written.
+FRAMING_OCTETS: Final = 64
+
+
+class Deliveries:
+    """Those of one session. Delivery-ids begin with 0, and go up by one with each delivery."""
+
+    __slots__ = (
+        "_channel",
+        "_counts",
+        "_max_frame_size",
+        "_next_id",
+        "_unsettled",
+        "_waiting",
+        "_windows",
+    )
+
+    def __init__(self, channel: Channel, windows: Windows, counts: MessageCounts, max_frame_size: int) -> None:
+        self._channel = channel
+        self._windows = windows
+        self._counts = counts
+        self._max_frame_size = max_frame_size
+        self._next_id = 0
+        self._unsettled: dict[int, QueuedMessage] = {}
+        # Frames of messages that began before the window was used up.
+        self._waiting: deque[bytes] = deque()
+
+    # ------------------------------------------------------------------ out
+
+    def room(self) -> int:
+        """How many messages the client's window leaves room for."""
+        return 0 if self._waiting else max(self._windows.remote_incoming_window, 0)
+
+    def send(
+        self, prefix: TransferPrefix, batch: list[QueuedMessage], payloads: list[bytes], *, is_settled: bool
+    ) -> None:
+        """Deliver these over one link, whose prefix it is; ``payloads`` are the same on the wire."""
+        self.send_payloads(prefix, payloads)
+        redelivered = 0
+        unsettled = self._unsettled
+        number = self._next_id - len(batch) & MASK
+        for queued in batch:
+            if queued.returns:
+                redelivered += 1
+            if not is_settled:
+                unsettled[number] = queued
+                number = number + 1 & MASK
+        self._counts.add_delivered(len(batch), redelivered)
+
+    def send_payloads(self, prefix: TransferPrefix, payloads: list[bytes]) -> None:
+        """Deliver messages as they are on the wire, of which nothing is noted."""
+        output = self._channel.output
+        room = self._windows.remote_incoming_window
+        chunks = output.begin()
+        before = len(chunks)
+        frames = append_transfers(chunks, prefix, self._next_id, payloads, self._max_frame_size)
+        self._next_id = self._next_id + len(payloads) & MASK
+        octets = FRAMING_OCTETS * frames + sum(map(len, payloads))
+        if frames > room:
+            # A chunk for each frame, so that those beyond the window can wait.
+            late = chunks[before:]
+            del chunks[before:]
+            self._waiting.extend(late)
+            frames = octets = 0
+        self._windows.sent(frames)
+        output.count(octets)
+        if self._waiting:
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Send what waits for the window."""
+        waiting = self._waiting
+        windows = self._windows
+        while waiting and windows.remote_incoming_window > 0 and self._channel.is_open:
+            windows.sent(1)
+            self._channel.output.send(waiting.popleft())
+
+    # ------------------------------------------------------------------ unsettled
+
+    def find(self, delivery_id: int) -> QueuedMessage | None:
+        """What is unsettled under that id."""
+        return self._unsettled.get(delivery_id)
+
+    def pop(self, delivery_id: int) -> QueuedMessage | None:
+        """The same, no longer unsettled."""
+        return self._unsettled.pop(delivery_id, None)
+
+    def named(self, first: int, last: int) -> list[int]:
+        """The ids of unsettled deliveries in a range, both ends included, in order of their delivery."""
+        unsettled = self._unsettled
+        count = (last - first & MASK) + 1
+        if count <= len(unsettled):
+            return [number for at in range(count) if (number := first + at & MASK) in unsettled]
+        return [number for number in unsettled if number - first & MASK < count]
+
+    def take(self, ids: Iterable[int]) -> list[QueuedMessage]:
+        """The deliveries of these ids, no longer unsettled."""
+        pop = self._unsettled.pop
+        return [queued for number in ids if (queued := pop(number, None)) is not None]
+
+    def of_link(self, holder: Holder) -> list[int]:
+        """The ids of what is unsettled on one link."""
+        return [number for number, queued in self._unsettled.items() if queued.holder is holder]
+
+    def put_back(self, back: list[tuple[int, QueuedMessage]]) -> None:
+        """These are unsettled after all, under the ids that they had."""
+        if back:
+            self._unsettled = dict(sorted([*back, *self._unsettled.items()]))
+
+    def clear(self) -> None:
+        """The session ends."""
+        self._waiting.clear()

@@ -1,0 +1,217 @@
+"""A link over which the client sends to queues and exchanges (part 2 §2.6, part 3 §3.4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.broker import KEPT
+from batonmq.errors import BrokerError, StoreError
+from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.codec.constants import TRANSFER
+from batonmq.protocols.amqp10.codec.performatives import Rejected, Released
+from batonmq.protocols.amqp10.codec.values import DecodeError
+from batonmq.protocols.amqp10.failures import LinkFailure, as_failure, stolen
+from batonmq.protocols.amqp10.inflow import Inflow
+from batonmq.protocols.amqp10.messages.incoming import MessageReader
+from batonmq.protocols.amqp10.serial import MASK
+
+if TYPE_CHECKING:
+    from batonmq.broker import Route
+    from batonmq.message import Message
+    from batonmq.protocols.amqp10.codec.frames import Event
+    from batonmq.protocols.amqp10.codec.performatives import Attach, DeliveryState, Flow
+    from batonmq.protocols.amqp10.nodes import OpenedTarget
+    from batonmq.protocols.amqp10.partial import Partial
+    from batonmq.protocols.amqp10.session_parts import SessionParts
+
+
+class IncomingLink:
+    """Its transfers become messages in queues."""
+
+    __slots__ = (
+        "_attach",
+        "_inflow",
+        "_opened",
+        "_parts",
+        "_reader",
+        "_route",
+        "can_be_stolen",
+        "client_sends",
+        "name",
+    )
+
+    def __init__(self, parts: SessionParts, handle: int, attach: Attach, opened: OpenedTarget) -> None:
+        """``handle`` is ours. Raises LinkFailure."""
+        self._parts = parts
+        self._attach = attach
+        self._opened = opened
+        self._inflow = Inflow(parts, handle, attach)
+        self._reader = MessageReader(parts.connection.link.broker.clock, parts.connection.terms.dialect)
+        # Where its messages go, if it is the same for all.
+        self._route: Route | None = None
+        self.name = attach.name
+        self.client_sends = True
+        self.can_be_stolen = True
+
+    def answer(self) -> Attach:
+        """Our attach."""
+        return self._inflow.answer(self._attach.source, self._opened.target, self._opened.properties)
+
+    def attached(self) -> None:
+        """Our attach was said: the client may send."""
+        self._inflow.grant()
+
+    def flowed(self, flow: Flow) -> None:
+        """The sender tells how many messages it has; it is answered if it wants to be."""
+        if flow.echo:
+            self._inflow.grant()
+
+    def detached(self, *, closed: bool) -> None:
+        """It ends; what has come in part is forgotten."""
+        self._inflow.drop()
+        self._parts.connection.nodes.close(self._opened, closed=closed)
+
+    def stolen(self) -> None:
+        """Its container has attached a link of this name elsewhere."""
+        self._parts.links.detach(self, stolen(self.name))
+
+    def offer(self) -> None:
+        """Nothing is delivered over it."""
+
+    def withdraw(self) -> None:
+        """Nothing is delivered over it."""
+
+    # ------------------------------------------------------------------ transfers
+
+    def take(self, events: list[Event], at: int) -> int:
+        """Transfers, from ``at`` on: a run of like ones, or one. Tells where they end.
+
+        Most of what a busy publisher sends is a run, and then routing, credit and receipts are looked at once for all
+        that one read has brought. Raises LinkFailure, SessionFailure, BrokerError.
+        """
+        event = events[at]
+        if event[0] != TRANSFER:
+            return at
+        _, channel, shape, delivery_id, _, payload = event
+        inflow = self._inflow
+        opened = self._opened
+        exchange, routing_key = opened.exchange, opened.routing_key
+        is_single = shape.more or shape.aborted or shape.state is not None or opened.is_anonymous
+        if is_single or routing_key is None or delivery_id is None or not inflow.is_between:
+            self._take_one(events, at)
+            return at + 1
+        queue = self._find_route(exchange, routing_key).queue
+        if queue is None or queue.featured or self._parts.connection.deaf:
+            self._take_one(events, at)
+            return at + 1
+        messages: list[Message] = []
+        read = self._reader.read
+        expected = delivery_id
+        end = len(events)
+        most = inflow.credit
+        limit = self._parts.connection.terms.settings.max_message_size
+        while len(messages) < most and len(payload) <= limit:
+            try:
+                message = read(payload, exchange, routing_key)
+            except DecodeError:
+                break
+            if not message.properties.plain:
+                break
+            messages.append(message)
+            expected = expected + 1 & MASK
+            at += 1
+            if at == end:
+                break
+            event = events[at]
+            if event[0] != TRANSFER or event[1] != channel or event[2] is not shape or event[3] != expected:
+                break
+            payload = event[5]
+        count = len(messages)
+        if not count:
+            # It is looked at by itself, with all that may be wrong with it.
+            self._take_one(events, at)
+            return at + 1
+        self._parts.windows.received(count)
+        outcome = queue.publish_all(messages)
+        if shape.settled:
+            self._parts.receipts.note_settled(outcome, count)
+        else:
+            self._parts.receipts.note(outcome, delivery_id, count, is_settled=inflow.is_settled_first)
+        inflow.used(count)
+        return at
+
+    def _find_route(self, exchange: str, routing_key: str) -> Route:
+        """Where messages to one address go. Raises NotFound, AccessRefused."""
+        route = self._route
+        if route is None or route.version != self._parts.connection.operations.vhost.router.version:
+            self._route = None
+            self._route = route = self._parts.publisher.route(exchange, routing_key)
+        else:
+            self._parts.connection.link.intake.published(route)
+        return route
+
+    def _take_one(self, events: list[Event], at: int) -> None:
+        event = events[at]
+        assert event[0] == TRANSFER
+        _, _, shape, delivery_id, tag, payload = event
+        delivery = self._inflow.add(shape, delivery_id, tag, payload)
+        if delivery is not None:
+            try:
+                self._receive(delivery)
+            finally:
+                self._inflow.used(1)
+
+    def _receive(self, delivery: Partial) -> None:
+        """A message that is complete. Raises LinkFailure, BrokerError."""
+        data = delivery.whole()
+        try:
+            route, to, message = self._read(data)
+        except DecodeError as error:
+            raise LinkFailure(conditions.DECODE_ERROR, f"the message cannot be read: {error}") from None
+        except (LinkFailure, BrokerError) as error:
+            # Where one message cannot go others can, if each says where it goes.
+            if not self._opened.is_anonymous or self._has_to_raise(delivery):
+                raise
+            self._refuse(Rejected(error=as_failure(error).error()), delivery)
+            return
+        try:
+            targets = self._parts.publisher.targets(route, message)
+            if delivery.state is not None:
+                raise LinkFailure(conditions.NOT_IMPLEMENTED, "there are no transactions")
+            outcome = self._parts.publisher.put(message, targets) if targets else KEPT
+        except (BrokerError, StoreError) as error:
+            if self._has_to_raise(delivery):
+                raise
+            self._refuse(Rejected(error=as_failure(error).error()), delivery)
+            return
+        if not targets:
+            self._parts.connection.link.counts.add_unroutable()
+        if delivery.is_settled:
+            self._parts.receipts.note_settled(outcome, 1)
+        elif targets or self._opened.accepts_unroutable or (to and self._parts.connection.nodes.is_topic(to)):
+            self._parts.receipts.note(outcome, delivery.delivery_id, 1, is_settled=self._inflow.is_settled_first)
+        else:
+            self._refuse(Released(), delivery)
+
+    @staticmethod
+    def _has_to_raise(delivery: Partial) -> bool:
+        """Would nobody be told otherwise, or a transaction go on without it?"""
+        return delivery.is_settled or delivery.state is not None
+
+    def _read(self, data: bytes) -> tuple[Route, str | None, Message]:
+        """Where a message goes, by its property to if that counts, and the message.
+
+        Raises LinkFailure, BrokerError, DecodeError.
+        """
+        opened = self._opened
+        to = None
+        exchange, routing_key = opened.exchange, opened.routing_key
+        if opened.is_anonymous:
+            to = self._reader.address_of(data)
+            exchange, routing_key = self._parts.connection.nodes.address_of(to)
+        elif routing_key is None:
+            routing_key = self._reader.subject_of(data) or ""
+        return self._parts.publisher.route(exchange, routing_key), to, self._reader.read(data, exchange, routing_key)
+
+    def _refuse(self, outcome: DeliveryState, delivery: Partial) -> None:
+        self._parts.receipts.refuse(outcome, delivery.delivery_id, is_settled=self._inflow.is_settled_first)

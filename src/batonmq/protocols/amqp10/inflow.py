@@ -1,0 +1,124 @@
+"""Deliveries as they come over one link: under our credit, in one transfer or several (part 2 §2.6.14)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.codec.performatives import Attach
+from batonmq.protocols.amqp10.failures import LinkFailure, SessionFailure
+from batonmq.protocols.amqp10.partial import Partial
+from batonmq.protocols.amqp10.serial import MASK
+
+if TYPE_CHECKING:
+    from batonmq.protocols.amqp10.codec.composites import Fields
+    from batonmq.protocols.amqp10.codec.performatives import AnyTarget, Source, Transfer
+    from batonmq.protocols.amqp10.session_parts import SessionParts
+
+# Messages that a client may send before it hears from us; it is told of room for more when half of that is used.
+CREDIT: Final = 1_000
+
+# The settle mode of a receiver that settles after its sender has (part 2 §2.8.3).
+SECOND: Final = 1
+
+
+class Inflow:
+    """Our end of a link over which the client sends."""
+
+    __slots__ = (
+        "_attach",
+        "_credit_max",
+        "_delivery_count",
+        "_handle",
+        "_partial",
+        "_parts",
+        "credit",
+        "is_settled_first",
+    )
+
+    def __init__(self, parts: SessionParts, handle: int, attach: Attach, credit: int = CREDIT) -> None:
+        """``handle`` is ours. Raises LinkFailure."""
+        if attach.initial_delivery_count is None:
+            text = "a sender has to tell its initial-delivery-count"
+            raise LinkFailure(conditions.INVALID_FIELD, text, {"invalid-field": "initial-delivery-count"})
+        self._parts = parts
+        self._handle = handle
+        self._attach = attach
+        self._credit_max = credit
+        self._delivery_count: int = attach.initial_delivery_count
+        self._partial: Partial | None = None
+        self.credit = 0
+        """How many more messages the client may send."""
+        self.is_settled_first = attach.rcv_settle_mode != SECOND
+        """Is our word on a delivery the last one? Otherwise the client settles it after that."""
+
+    @property
+    def is_between(self) -> bool:
+        """Is no delivery begun and not complete?"""
+        return self._partial is None
+
+    def answer(self, source: Source | None, target: AnyTarget | None, properties: Fields | None = None) -> Attach:
+        """Our attach, with the settle modes that the client asks for."""
+        attach = self._attach
+        return Attach(
+            name=attach.name,
+            handle=self._handle,
+            role=True,
+            snd_settle_mode=attach.snd_settle_mode,
+            rcv_settle_mode=attach.rcv_settle_mode,
+            source=source,
+            target=target,
+            max_message_size=self._parts.connection.terms.settings.max_message_size,
+            properties=properties,
+        )
+
+    # ------------------------------------------------------------------ transfers
+
+    def add(self, shape: Transfer, delivery_id: int | None, tag: bytes | None, payload: bytes) -> Partial | None:
+        """One transfer; returns the delivery if it is complete now. Call ``used`` when that was dealt with.
+
+        Raises LinkFailure, SessionFailure.
+        """
+        self._parts.windows.received(1)
+        partial = self._partial
+        if partial is None:
+            if delivery_id is None or tag is None:
+                text = "the first transfer of a delivery needs a delivery-id and a delivery-tag"
+                raise SessionFailure(conditions.INVALID_FIELD, text, {"invalid-field": "delivery-id"})
+            if not self.credit:
+                raise LinkFailure(conditions.TRANSFER_LIMIT_EXCEEDED, "more messages came than there was credit for")
+            partial = Partial(delivery_id, self._parts.connection.partial_quota)
+        elif delivery_id is not None and delivery_id != partial.delivery_id:
+            text = f"delivery {delivery_id} begins before {partial.delivery_id} is complete"
+            raise SessionFailure(conditions.INVALID_FIELD, text, {"invalid-field": "delivery-id"})
+        self._partial = partial
+        if shape.aborted:
+            # Neither settled nor held by anybody: as if it had not been sent (part 2 §2.7.5).
+            self.drop()
+            self.used(1)
+            return None
+        partial.add(shape, payload, self._parts.connection.terms.settings.max_message_size)
+        if shape.more:
+            return None
+        self.drop()
+        return partial
+
+    def drop(self) -> None:
+        """What has come of a delivery is not waited for any more."""
+        if self._partial is not None:
+            self._partial.release()
+            self._partial = None
+
+    # ------------------------------------------------------------------ credit
+
+    def used(self, count: int) -> None:
+        """So many deliveries were dealt with."""
+        self._delivery_count = self._delivery_count + count & MASK
+        self.credit -= count
+        if self.credit <= self._credit_max >> 1:
+            self.grant()
+
+    def grant(self) -> None:
+        """Tell the client of all the room that there is."""
+        self.credit = self._credit_max
+        self._parts.windows.say_flow(self._handle, self._delivery_count, self._credit_max)

@@ -1,0 +1,70 @@
+"""Which kind of link an attach asks for (part 2 §2.7.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from batonmq.broker.queues.browsing import Browser
+from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.browsing import BrowsingLink
+from batonmq.protocols.amqp10.codec.performatives import Coordinator
+from batonmq.protocols.amqp10.failures import LinkFailure
+from batonmq.protocols.amqp10.incoming import IncomingLink
+from batonmq.protocols.amqp10.management import Management
+from batonmq.protocols.amqp10.outgoing import OutgoingLink
+from batonmq.protocols.amqp10.pushing import PushingLink
+from batonmq.protocols.amqp10.replies import reply_link
+from batonmq.protocols.amqp10.requesting import RequestingLink
+
+if TYPE_CHECKING:
+    from batonmq.protocols.amqp10.codec.performatives import Attach
+    from batonmq.protocols.amqp10.link_state import SessionLink
+    from batonmq.protocols.amqp10.session_parts import SessionParts
+
+# The address of the broker's management, on both links of a pair.
+MANAGEMENT: Final = "/management"
+
+
+def make_link(parts: SessionParts, handle: int, attach: Attach) -> SessionLink:
+    """The link with that handle of ours. Raises LinkFailure, BrokerError, StoreError: it is refused."""
+    return _sender(parts, handle, attach) if attach.role else _receiver(parts, handle, attach)
+
+
+def _receiver(parts: SessionParts, handle: int, attach: Attach) -> SessionLink:
+    """The client sends."""
+    target = attach.target
+    if target is None:
+        text = "a link over which the client sends needs a target"
+        raise LinkFailure(conditions.INVALID_FIELD, text, {"invalid-field": "target"})
+    if isinstance(target, Coordinator):
+        raise LinkFailure(conditions.NOT_IMPLEMENTED, "there are no transactions")
+    if target.address == MANAGEMENT:
+        connection = parts.connection
+        management = Management(connection.operations, connection.link.barrier, connection.terms.settings.container_id)
+        return RequestingLink(parts, handle, attach, management)
+    return IncomingLink(parts, handle, attach, parts.connection.nodes.open_target(attach))
+
+
+def _sender(parts: SessionParts, handle: int, attach: Attach) -> SessionLink:
+    """The client receives."""
+    nodes = parts.connection.nodes
+    if attach.source is not None and attach.source.address == MANAGEMENT:
+        opened = nodes.management_source(attach)
+        pairs = parts.pairs
+
+        def ended() -> None:
+            pairs.drop(attach.name)
+
+        link = PushingLink(parts, handle, attach, opened, ended, can_be_stolen=False)
+        pairs.add(attach.name, link)
+        return link
+    opened = nodes.open_source(attach)
+    try:
+        if opened.is_reply:
+            return reply_link(parts, handle, attach, opened)
+        if opened.is_browsing:
+            return BrowsingLink(parts, handle, attach, opened, Browser(opened.queue, opened.selector))
+        return OutgoingLink(parts, handle, attach, opened)
+    except BaseException:
+        nodes.close(opened, closed=True)
+        raise

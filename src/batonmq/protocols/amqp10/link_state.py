@@ -1,0 +1,57 @@
+"""What all kinds of links have in common, as their session sees them (part 2 §2.6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from batonmq.protocols.amqp10.codec.frames import Event
+    from batonmq.protocols.amqp10.codec.performatives import Attach, Flow
+    from batonmq.protocols.amqp10.failures import Failure
+
+
+class SessionLink(Protocol):
+    """One link."""
+
+    @property
+    def name(self) -> str:
+        """The client's name for it."""
+
+    @property
+    def client_sends(self) -> bool:
+        """Does the client send over it?"""
+
+    @property
+    def can_be_stolen(self) -> bool:
+        """Is there one of its name in the client's container, whatever its connection?"""
+
+    def answer(self) -> Attach:
+        """Our attach."""
+
+    def attached(self) -> None:
+        """Our attach was said."""
+
+    def flowed(self, flow: Flow) -> None:
+        """The client's flow for the link. Raises Failure."""
+
+    def take(self, events: list[Event], at: int) -> int:
+        """Transfers of the client, from ``at`` on: some, or one. Tells where they end. Raises Failure, BrokerError."""
+
+    def detached(self, *, closed: bool) -> None:
+        """It ends: give back what it holds. ``closed``: for good, so that what belongs to it goes too."""
+
+    def stolen(self) -> None:
+        """Its container has attached a link of this name elsewhere (part 2 §2.6.1)."""
+
+    def offer(self) -> None:
+        """There is room for deliveries again."""
+
+    def withdraw(self) -> None:
+        """There is no room for deliveries: the client does not read."""
+
+
+class Detaching(Protocol):
+    """Who can end a link from our side."""
+
+    def detach(self, link: SessionLink, failure: Failure) -> None:
+        """Detach it with an error; what comes for it until the client's detach is dropped."""

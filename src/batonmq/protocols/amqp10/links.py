@@ -1,0 +1,177 @@
+"""The links of one session, by the client's handles: attached, refused, stolen and detached (part 2 §2.6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from batonmq.errors import BrokerError, StoreError
+from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.codec.performatives import Attach, Detach, Flow
+from batonmq.protocols.amqp10.failures import (
+    ConnectionFailure,
+    Failure,
+    LinkFailure,
+    SessionFailure,
+    as_failure,
+)
+from batonmq.protocols.amqp10.link_factory import make_link
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batonmq.protocols.amqp10.codec.frames import Event
+    from batonmq.protocols.amqp10.link_state import SessionLink
+    from batonmq.protocols.amqp10.session_parts import SessionParts
+
+# Without a handle-max a peer takes every handle (part 2 §2.7.2).
+HANDLE_MAX: Final = 0xFFFF_FFFF
+
+
+class Handle:
+    """A handle of the client's, from its attach to its detach, and ours for the same link."""
+
+    __slots__ = ("link", "ours")
+
+    def __init__(self, ours: int) -> None:
+        self.ours = ours
+        self.link: SessionLink | None = None
+        """None before it is answered, and after we have detached it."""
+
+    def lead_to(self, link: SessionLink | None) -> None:
+        """It is this link's from now on."""
+        self.link = link
+
+
+class Links:
+    """Attached by the client alone."""
+
+    __slots__ = ("_by_handle", "_handle_max", "_ours", "_peer_handle_max")
+
+    def __init__(self, handle_max: int, peer_handle_max: int | None) -> None:
+        """``handle_max`` is the highest handle that the client may use, ``peer_handle_max`` that we may."""
+        self._handle_max = handle_max
+        self._peer_handle_max = HANDLE_MAX if peer_handle_max is None else peer_handle_max
+        self._by_handle: dict[int, Handle] = {}
+        self._ours: set[int] = set()
+
+    def __iter__(self) -> Iterator[SessionLink]:
+        # An error may end one while all are told something.
+        return iter([handle.link for handle in self._by_handle.values() if handle.link is not None])
+
+    # ------------------------------------------------------------------ what the client says
+
+    def attach(self, attach: Attach, parts: SessionParts) -> None:
+        """Attach a link, or refuse it. Raises SessionFailure, ConnectionFailure."""
+        number = attach.handle
+        if number > self._handle_max:
+            raise ConnectionFailure(conditions.FRAMING_ERROR, f"handle {number} is above {self._handle_max}")
+        if number in self._by_handle:
+            raise SessionFailure(conditions.HANDLE_IN_USE, f"handle {number} is in use")
+        ours = next(free for free in range(len(self._ours) + 1) if free not in self._ours)
+        if ours > self._peer_handle_max:
+            raise SessionFailure(conditions.RESOURCE_LIMIT_EXCEEDED, "there is no handle left for our side of the link")
+        self._ours.add(ours)
+        handle = self._by_handle[number] = Handle(ours)
+        barrier = parts.connection.link.barrier
+        before = barrier.changes
+        try:
+            link = make_link(parts, ours, attach)
+        except (LinkFailure, BrokerError, StoreError) as error:
+            _refuse(parts, attach, ours, as_failure(error))
+            return
+        handle.lead_to(link)
+        connection = parts.connection
+        if link.can_be_stolen:
+            connection.containers.attach(connection.identity, (link.name, link.client_sends), link)
+
+        def done() -> None:
+            if handle.link is link:
+                parts.channel.say(link.answer())
+                link.attached()
+
+        def failed(reason: str) -> None:
+            if handle.link is link:
+                self._end(handle, link, parts, closed=True)
+                _refuse(parts, attach, ours, LinkFailure(conditions.RESOURCE_LIMIT_EXCEEDED, reason))
+
+        # A queue that was made for it is there before the client hears so.
+        barrier.wait_for_change(before, done, failed)
+
+    def flow(self, flow: Flow) -> None:
+        """The client's flow for one link. Raises Failure."""
+        assert flow.handle is not None
+        link = self._find(flow.handle).link
+        if link is not None:
+            link.flowed(flow)
+
+    def take(self, events: list[Event], at: int, number: int, parts: SessionParts) -> int:
+        """Transfers over the link with that handle of the client's; tells where they end."""
+        link = self._find(number).link
+        if link is None:
+            # They were sent before the client knew that the link has ended.
+            parts.windows.received(1)
+            return at + 1
+        return link.take(events, at)
+
+    def detach(self, detach: Detach, parts: SessionParts) -> None:
+        """The client's detach: it is answered, or answers ours. Raises SessionFailure."""
+        handle = self._find(detach.handle)
+        del self._by_handle[detach.handle]
+        self._ours.discard(handle.ours)
+        link = handle.link
+        if link is not None:
+            self._end(handle, link, parts, closed=bool(detach.closed))
+            parts.channel.say(Detach(handle=handle.ours, closed=detach.closed))
+
+    def _find(self, number: int) -> Handle:
+        handle = self._by_handle.get(number)
+        if handle is None:
+            raise SessionFailure(conditions.UNATTACHED_HANDLE, f"no link is attached with handle {number}")
+        return handle
+
+    # ------------------------------------------------------------------ ended from our side
+
+    def fail(self, number: int, failure: Failure, parts: SessionParts) -> None:
+        """What came over the link with that handle of the client's was wrong: detach it."""
+        handle = self._by_handle.get(number)
+        if handle is not None and handle.link is not None:
+            self.end(handle.link, failure, parts)
+
+    def end(self, link: SessionLink, failure: Failure, parts: SessionParts) -> None:
+        """Detach a link with an error; what comes for it until the client's detach is dropped."""
+        for handle in self._by_handle.values():
+            if handle.link is link:
+                self._end(handle, link, parts, closed=True)
+                # After the answer to whoever deleted its queue: clients that did it themselves wait for that first.
+                parts.channel.say_behind(Detach(handle=handle.ours, closed=True, error=failure.error()))
+                return
+
+    def _end(self, handle: Handle, link: SessionLink, parts: SessionParts, *, closed: bool) -> None:
+        handle.lead_to(None)
+        connection = parts.connection
+        connection.containers.detach(connection.identity, (link.name, link.client_sends), link)
+        link.detached(closed=closed)
+
+    def release(self, parts: SessionParts) -> None:
+        """The session ends, and all links with it; they may be attached anew."""
+        for handle in list(self._by_handle.values()):
+            if handle.link is not None:
+                self._end(handle, handle.link, parts, closed=False)
+        self._by_handle.clear()
+        self._ours.clear()
+
+
+def _refuse(parts: SessionParts, attach: Attach, ours: int, failure: Failure) -> None:
+    """An attach without the terminus that was asked for, and a detach that tells why (part 2 §2.6.3)."""
+    refusal = Attach(
+        name=attach.name,
+        handle=ours,
+        role=not attach.role,
+        snd_settle_mode=attach.snd_settle_mode,
+        rcv_settle_mode=attach.rcv_settle_mode,
+        source=None if attach.role else attach.source,
+        target=attach.target if attach.role else None,
+        initial_delivery_count=0 if attach.role else None,
+    )
+    parts.channel.say(refusal)
+    parts.channel.say(Detach(handle=ours, closed=True, error=failure.error()))

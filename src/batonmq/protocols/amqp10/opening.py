@@ -1,0 +1,86 @@
+"""The performative open: what a client's asks for, and what ours answers (part 2 §2.7.1)."""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING, Final
+
+from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.codec.performatives import Open
+from batonmq.protocols.amqp10.codec.values import Symbol
+from batonmq.protocols.amqp10.dialects import VHOST_PREFIX
+from batonmq.protocols.amqp10.failures import ConnectionFailure
+from batonmq.protocols.amqp10.terms import UNLIMITED_FRAME, Terms
+
+if TYPE_CHECKING:
+    from batonmq.protocols.amqp10.settings import Amqp10Settings
+
+# The smallest limit of a frame's size that a peer may set (part 2 §2.7.1, min-max-frame-size).
+FRAME_MIN: Final = 512
+# Milliseconds: whoever wants a sign of life more often asks for more than it is good for.
+IDLE_MIN: Final = 500
+# Of what a client would like, that which there is.
+CAPABILITIES: Final = (
+    "ANONYMOUS-RELAY",
+    "DELAYED_DELIVERY",
+    "LINK_PAIR_V1_0",
+    "SHARED-SUBS",
+    "sole-connection-for-container",
+)
+
+
+def vhost_name(wanted: Open, settings: Amqp10Settings) -> str:
+    """The virtual host that a client means."""
+    hostname = wanted.hostname or ""
+    return hostname.removeprefix(VHOST_PREFIX) if hostname.startswith(VHOST_PREFIX) else settings.default_vhost
+
+
+def agree(wanted: Open, settings: Amqp10Settings) -> Terms:
+    """What a client's open comes to. Raises ConnectionFailure for what cannot be done."""
+    size = wanted.max_frame_size if wanted.max_frame_size is not None else UNLIMITED_FRAME
+    if size < FRAME_MIN:
+        text = f"max-frame-size {size} is below {FRAME_MIN}"
+        raise ConnectionFailure(conditions.INVALID_FIELD, text, {"invalid-field": "max-frame-size"})
+    idle = wanted.idle_time_out or 0
+    if 0 < idle < IDLE_MIN:
+        text = f"idle-time-out {idle} ms is below {IDLE_MIN} ms"
+        raise ConnectionFailure(conditions.NOT_ALLOWED, text, {"invalid-field": "idle-time-out"})
+    channel_max = wanted.channel_max if wanted.channel_max is not None else 0xFFFF
+    return Terms(
+        settings=settings,
+        dialect=settings.dialect,
+        container_id=wanted.container_id,
+        channel_max=min(channel_max, settings.channel_max),
+        max_frame_size=min(size, settings.max_frame_size),
+        idle_time_out=idle / 1000,
+        desired=frozenset(str(name) for name in wanted.desired_capabilities or ()),
+    )
+
+
+def answer(settings: Amqp10Settings, hostname: str | None, *, is_refusal: bool = False) -> Open:
+    """Our open, for a client that asked for this hostname.
+
+    A refusal tells that the connection was not established, and that a close follows: Qpid's convention.
+    """
+    dialect = settings.dialect
+    product, version = dialect.identity(hostname)
+    properties: dict[object, object] = {
+        Symbol("product"): product or settings.product,
+        Symbol("version"): version or settings.version,
+        Symbol("platform"): f"Python {platform.python_version()}",
+    }
+    if is_refusal:
+        properties[Symbol("amqp:connection-establishment-failed")] = True
+    elif dialect.queue_prefix:
+        # Qpid JMS puts these before the names of its destinations, and takes them off again.
+        properties[Symbol("queue-prefix")] = dialect.queue_prefix
+        properties[Symbol("topic-prefix")] = dialect.topic_prefix
+    half = int(settings.idle_time_out * 500)
+    return Open(
+        container_id=settings.container_id,
+        max_frame_size=settings.max_frame_size,
+        channel_max=settings.channel_max,
+        idle_time_out=half or None,
+        offered_capabilities=[Symbol(name) for name in CAPABILITIES],
+        properties=properties,
+    )

@@ -1,0 +1,173 @@
+"""A link over which the client receives from a queue: a consumer under the client's credit (part 2 §2.6.7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.failures import LinkFailure, no_sender, stolen
+from batonmq.protocols.amqp10.receiver import Receiver
+from batonmq.protocols.amqp10.sender import Sender
+from batonmq.protocols.sessions import settling
+
+if TYPE_CHECKING:
+    from batonmq.message import QueuedMessage
+    from batonmq.protocols.amqp10.codec.frames import Event
+    from batonmq.protocols.amqp10.codec.performatives import Attach, Flow
+    from batonmq.protocols.amqp10.nodes import OpenedSource
+    from batonmq.protocols.amqp10.session_parts import SessionParts
+
+
+class OutgoingLink(Receiver):
+    """Consumes from a queue. The client's credit is its prefetch: it does not come back by settling."""
+
+    __slots__ = ("_credit", "_opened", "_parts", "_sender", "_too_large", "name")
+
+    def __init__(self, parts: SessionParts, handle: int, attach: Attach, opened: OpenedSource) -> None:
+        """``handle`` is ours. Raises AccessRefused, PreconditionFailed: it cannot consume from the queue."""
+        self._sender = sender = Sender(parts, handle, attach, opened)
+        super().__init__(
+            opened.queue,
+            attach.name,
+            no_ack=sender.is_settled,
+            exclusive=opened.exclusive,
+            priority=opened.priority,
+            arguments=opened.arguments,
+        )
+        self.selector = opened.selector
+        self.default_outcome = opened.default_outcome
+        self._credit = sender.credit
+        self._parts = parts
+        self._opened = opened
+        # What was delivered to it and is larger than the client takes.
+        self._too_large: list[QueuedMessage] = []
+        self.name = attach.name
+        parts.connection.operations.subscribe(opened.queue, self)
+        if opened.is_deaf:
+            parts.connection.deaf.add(opened.queue)
+
+    @property
+    def client_sends(self) -> bool:
+        """Does the client send over it?"""
+        return False
+
+    @property
+    def can_be_stolen(self) -> bool:
+        """Is there one of its name in the client's container?"""
+        return True
+
+    def answer(self) -> Attach:
+        """Our attach."""
+        return self._sender.answer()
+
+    def attached(self) -> None:
+        """Our attach was said. The first credit comes from the client."""
+
+    # ------------------------------------------------------------------ what the client says
+
+    def flowed(self, flow: Flow) -> None:
+        """The client gives credit, or takes some back. Raises LinkFailure."""
+        credit = self._credit
+        if credit.drain and not flow.drain:
+            self.queue.stop_draining(self)
+        credit.flowed(flow)
+        if credit.left:
+            self.offer()
+            if credit.drain:
+                self.queue.drain(self)
+        else:
+            self.withdraw()
+            if credit.drain:
+                credit.end_drain(self.queue.ready_count)
+                return
+        if flow.echo:
+            credit.say(self.queue.ready_count)
+
+    def take(self, events: list[Event], at: int) -> int:
+        """The client sends over a link on which it receives. Raises SessionFailure."""
+        raise no_sender(self.name)
+
+    def detached(self, *, closed: bool) -> None:
+        """It ends: it gets no more, and what it holds goes back."""
+        self._credit.stop()
+        self._return_too_large()
+        if self._opened.is_deaf:
+            self._parts.connection.deaf.drop(self._opened.queue)
+        self.queue.unsubscribe(self)
+        self._parts.settling.release_link(self)
+        self._parts.connection.nodes.close(self._opened, closed=closed)
+
+    # ------------------------------------------------------------------ what the queue asks
+
+    def has_room(self) -> bool:
+        return self._sender.has_room()
+
+    def room(self) -> int:
+        return self._sender.room()
+
+    def deliver(self, queued: QueuedMessage) -> bool:
+        self.deliver_all([queued])
+        return self._sender.has_room()
+
+    def deliver_all(self, batch: list[QueuedMessage]) -> None:
+        if self._sender.most:
+            batch = self._fitting(batch)
+        self._sender.send(batch)
+
+    def is_used_up(self) -> bool:
+        return not self._credit.left
+
+    def hold(self, batch: int) -> None:
+        self._parts.connection.link.barrier.hold(batch)
+
+    def drained(self) -> None:
+        """The queue has given all that it could: the credit that is left goes (§2.6.7)."""
+        credit = self._credit
+        if not credit.drain:
+            return
+        credit.end_drain(self.queue.ready_count)
+        self.withdraw()
+
+    def cancelled(self) -> None:
+        self._credit.stop()
+        failure = LinkFailure(conditions.RESOURCE_DELETED, f"queue '{self._opened.queue.name}' is gone")
+        self._parts.links.detach(self, failure)
+
+    # ------------------------------------------------------------------ what is larger than the client takes
+
+    def _fitting(self, batch: list[QueuedMessage]) -> list[QueuedMessage]:
+        """Of these, the ones before the first that is too large: the link ends with that one (part 2 §2.7.3)."""
+        for at, payload in enumerate(self._sender.written(batch)):
+            if len(payload) > self._sender.most:
+                self._too_large += batch[at:]
+                self._credit.stop()
+                self._parts.connection.link.turn_end.wait(self)
+                return batch[:at]
+        return batch
+
+    def turn_ended(self) -> None:
+        """It ends for a message that is too large."""
+        if self._too_large:
+            text = f"a message in queue '{self._opened.queue.name}' is larger than {self._sender.most} bytes"
+            self._parts.links.detach(self, LinkFailure(conditions.MESSAGE_SIZE_EXCEEDED, text))
+
+    def _return_too_large(self) -> None:
+        if self._too_large:
+            held, self._too_large = self._too_large, []
+            settling.requeue(held, failed=False)
+
+    # ------------------------------------------------------------------ what else happens
+
+    def stolen(self) -> None:
+        """Its container has attached a link of this name elsewhere."""
+        self._parts.links.detach(self, stolen(self.name))
+
+    def offer(self) -> None:
+        """There may be room again."""
+        if not self.waiting and self._sender.has_room():
+            self.queue.offer(self)
+
+    def withdraw(self) -> None:
+        """There is no room: the client does not read."""
+        if self.waiting:
+            self.queue.withdraw(self)

@@ -1,0 +1,70 @@
+"""Messages of a client on their way into the queues: routing and checks, whatever link they came over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.broker.features.publish_headers import asks, check_headers
+from batonmq.broker.routing.carbon_copies import carbon_copies
+from batonmq.errors import AccessRefused, ResourceError
+
+if TYPE_CHECKING:
+    from batonmq.broker import Route
+    from batonmq.broker.routing.exchanges.base import Target
+    from batonmq.fields import FieldValue
+    from batonmq.message import Message
+    from batonmq.properties import Properties
+    from batonmq.protocols.amqp10.open_connection import OpenConnection
+
+
+class Publisher:
+    """That of one connection."""
+
+    __slots__ = ("_connection", "_operations")
+
+    def __init__(self, connection: OpenConnection) -> None:
+        self._connection = connection
+        self._operations = connection.operations
+
+    def route(self, exchange: str, routing_key: str) -> Route:
+        """Where messages to this address go. Raises NotFound, AccessRefused."""
+        route = self._connection.routes.find(exchange, routing_key)
+        self._connection.link.intake.published(route)
+        return route
+
+    def targets(self, route: Route, message: Message) -> list[Target]:
+        """The queues that a message goes to, once it is known that they may have it; none: nobody wants it.
+
+        Raises AccessRefused, PreconditionFailed, ResourceError.
+        """
+        properties = message.properties
+        headers: dict[str, FieldValue] = {}
+        keys = [message.routing_key]
+        if not properties.plain:
+            headers = properties.headers or {}
+            keys = list(dict.fromkeys([*keys, *carbon_copies(headers)]))
+            self._check_user(properties)
+            if asks(properties):
+                check_headers(headers, int(self._connection.link.broker.clock.time() * 1000))
+        if route.by_key and len(keys) == 1:
+            targets = route.targets
+        else:
+            router = self._operations.vhost.router
+            targets = router.route(route.exchange, keys, headers, properties)
+        if self._connection.deaf:
+            targets = self._connection.deaf.hearing(targets)
+        error = self._connection.link.broker.store.error
+        if error is not None and properties.persistent and any(target.durable for target in targets):
+            raise ResourceError(f"the message cannot be kept: {error.reason}")
+        return targets
+
+    def put(self, message: Message, targets: list[Target]) -> int:
+        """Into the queues; tells KEPT, STORED or REFUSED."""
+        return self._operations.vhost.router.publish(message, targets)
+
+    def _check_user(self, properties: Properties) -> None:
+        """The property user-id, if any, is who has logged in (part 3 §3.2.4)."""
+        user = properties.user_id
+        known = self._operations.user
+        if user is not None and user != known.name and "impersonator" not in known.tags:
+            raise AccessRefused(f"user_id property set to '{user}' but authenticated user was '{known.name}'")

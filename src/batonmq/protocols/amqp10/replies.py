@@ -1,0 +1,56 @@
+"""A link for direct replies: they reach the client without a queue (RabbitMQ's volatile queues)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.broker import Consumer
+from batonmq.protocols.amqp10.pushing import PushingLink
+
+if TYPE_CHECKING:
+    from batonmq.broker import Queue
+    from batonmq.message import QueuedMessage
+    from batonmq.protocols.amqp10.codec.performatives import Attach
+    from batonmq.protocols.amqp10.nodes import OpenedSource
+    from batonmq.protocols.amqp10.session_parts import SessionParts
+
+
+class Replies(Consumer):
+    """Takes the replies for one link; has no queue that could wait for it."""
+
+    __slots__ = ("_link",)
+
+    def __init__(self, tag: str) -> None:
+        # Nobody looks for its queue.
+        no_queue: Queue = None  # type: ignore[assignment]
+        super().__init__(no_queue, tag, no_ack=True)
+        self._link: PushingLink | None = None
+
+    def serve(self, link: PushingLink) -> None:
+        """Replies go over this link."""
+        self._link = link
+
+    def deliver(self, queued: QueuedMessage) -> bool:
+        if self._link is not None:
+            self._link.push_message(queued)
+        return True
+
+    def has_room(self) -> bool:
+        return True
+
+    def cancelled(self) -> None:
+        """No queue can go away under it."""
+
+
+def reply_link(parts: SessionParts, handle: int, attach: Attach, opened: OpenedSource) -> PushingLink:
+    """The link, of which the source has the address to which replies are to be sent."""
+    desk = parts.connection.operations.vhost.replies
+    consumer = Replies(attach.name)
+    token = desk.open(consumer)
+
+    def ended() -> None:
+        desk.close(token)
+
+    link = PushingLink(parts, handle, attach, opened.at(token), ended, can_be_stolen=True)
+    consumer.serve(link)
+    return link

@@ -1,0 +1,135 @@
+"""The server's side of one AMQP 1.0 connection: what comes in, and who does it.
+
+Bytes become events in ``FrameParser``; here they go to the connection or to the session on their channel. What is said
+is collected in the output until the server takes it at the end of its turn.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batonmq.errors import BrokerError, StoreError
+from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.codec.constants import ERROR, FRAME, HEADER, SASL, TRANSFER
+from batonmq.protocols.amqp10.codec.frames import Event, FrameParser
+from batonmq.protocols.amqp10.codec.performatives import Attach, Close, Detach, Disposition, Flow, Open, SaslInit
+from batonmq.protocols.amqp10.connection import Connection
+from batonmq.protocols.amqp10.failures import (
+    ConnectionFailure,
+    Failure,
+    SessionFailure,
+    as_failure,
+)
+from batonmq.protocols.amqp10.sessions import Sessions
+from batonmq.protocols.amqp10.states import CLOSED, CLOSING, OPEN
+from batonmq.protocols.sessions.link import Link
+from batonmq.protocols.sessions.session import Session
+
+if TYPE_CHECKING:
+    from batonmq.broker import Broker
+    from batonmq.protocols.amqp10.codec.performatives import Performative
+    from batonmq.protocols.amqp10.containers import Containers
+    from batonmq.protocols.amqp10.settings import Amqp10Settings
+    from batonmq.protocols.sessions.failures import ClientFailure
+    from batonmq.protocols.sessions.host import Host
+
+__all__ = ["Amqp10Requests", "amqp10_session"]
+
+
+def amqp10_session(broker: Broker, host: Host, settings: Amqp10Settings, containers: Containers) -> Session[Event]:
+    """The server's side of a connection that has just been made; ``containers`` are those of all its connections."""
+    link: Link[Event] = Link(broker, host)
+    parser = FrameParser()
+    sessions = Sessions()
+    connection = Connection(link, settings, parser, sessions, containers)
+    return Session(link, Amqp10Requests(parser, connection, sessions), connection, sessions)
+
+
+class Amqp10Requests:
+    """What the client sends on one connection; ``states`` has what is expected when."""
+
+    __slots__ = ("_connection", "_parser", "_sessions")
+
+    def __init__(self, parser: FrameParser, connection: Connection, sessions: Sessions) -> None:
+        self._parser = parser
+        self._connection = connection
+        self._sessions = sessions
+
+    def parse(self, data: bytes) -> list[Event]:
+        """Bytes from the client, in any pieces: what they complete."""
+        return self._parser.feed(data) if self._connection.state != CLOSED else []
+
+    def take(self, events: list[Event], at: int) -> int:
+        """Do what an event asks for, or a run of them; tells where the next is. Raises as ``Requests`` has it."""
+        event = events[at]
+        connection = self._connection
+        if event[0] == TRANSFER:
+            if connection.state == OPEN:
+                session = self._sessions.find(event[1])
+                if session is None:
+                    raise ConnectionFailure(conditions.NOT_ALLOWED, f"there is no session on channel {event[1]}")
+                if not session.is_ending:
+                    return session.take(events, at)
+            elif connection.state < OPEN:
+                connection.out_of_turn("transfer")
+        elif event[0] == FRAME:
+            self._receive(event[1], event[2])
+        elif event[0] == HEADER:
+            connection.receive_header(event[1])
+        elif event[0] == SASL:
+            if isinstance(event[1], SaslInit):
+                connection.receive_init(event[1])
+            else:
+                connection.out_of_turn(type(event[1]).__name__)
+        elif event[0] == ERROR:
+            raise ConnectionFailure(event[1], event[2])
+        # An empty frame has done its work by coming.
+        return at + 1
+
+    def _receive(self, channel: int, performative: Performative) -> None:
+        """A performative in a frame. Raises Failure, BrokerError."""
+        connection = self._connection
+        if connection.state >= CLOSING:
+            # After our close only the client's counts (part 2 §2.4.6).
+            if isinstance(performative, Close):
+                connection.closed(performative)
+        elif isinstance(performative, Open):
+            connection.open(performative)
+        elif connection.state < OPEN:
+            raise ConnectionFailure(conditions.ILLEGAL_STATE, f"{type(performative).__name__} before open")
+        elif isinstance(performative, Close):
+            connection.closed(performative)
+        else:
+            assert connection.opened is not None
+            self._sessions.handle(channel, performative, connection.opened)
+
+    def is_quick(self, event: Event) -> bool:
+        """Is it mostly done in some microseconds?"""
+        return event[0] == TRANSFER or (event[0] == FRAME and isinstance(event[2], Disposition | Flow))
+
+    def refuse(self, event: Event, error: ClientFailure | BrokerError | StoreError) -> None:
+        """What is wrong ends a link, a session or the connection."""
+        assert isinstance(error, Failure | BrokerError | StoreError)
+        failure = as_failure(error)
+        session = self._sessions.find(event[1]) if event[0] == TRANSFER or event[0] == FRAME else None
+        if session is None or isinstance(failure, ConnectionFailure):
+            self._connection.fail(failure)
+            return
+        handle = _handle_of(event)
+        if handle is None or isinstance(failure, SessionFailure):
+            session.fail(failure)
+        else:
+            session.fail_link(handle, failure)
+
+    def broken(self, event: Event) -> None:
+        """A fault of the broker's own ends the connection."""
+        self._connection.fail(ConnectionFailure(conditions.INTERNAL_ERROR, "a fault of the broker's own; see its log"))
+
+
+def _handle_of(event: Event) -> int | None:
+    """The client's handle of the link that an event is about; None: it is about the whole session."""
+    if event[0] == TRANSFER:
+        return event[2].handle
+    if event[0] == FRAME and isinstance(event[2], Flow | Attach | Detach):
+        return event[2].handle
+    return None

@@ -1,0 +1,56 @@
+"""The parts of one session, as its links see them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batonmq.protocols.amqp10.channel import Channel
+    from batonmq.protocols.amqp10.deliveries import Deliveries
+    from batonmq.protocols.amqp10.link_state import Detaching
+    from batonmq.protocols.amqp10.open_connection import OpenConnection
+    from batonmq.protocols.amqp10.pairs import LinkPairs
+    from batonmq.protocols.amqp10.publisher import Publisher
+    from batonmq.protocols.amqp10.receipts import Receipts
+    from batonmq.protocols.amqp10.settling import Settling
+    from batonmq.protocols.amqp10.windows import Windows
+
+
+class SessionParts:
+    """Made once for each session."""
+
+    __slots__ = (
+        "channel",
+        "connection",
+        "deliveries",
+        "links",
+        "pairs",
+        "publisher",
+        "receipts",
+        "settling",
+        "windows",
+    )
+
+    def __init__(
+        self,
+        connection: OpenConnection,
+        channel: Channel,
+        windows: Windows,
+        receipts: Receipts,
+        deliveries: Deliveries,
+        settling: Settling,
+        publisher: Publisher,
+        pairs: LinkPairs,
+        links: Detaching,
+    ) -> None:
+        self.connection = connection
+        self.channel = channel
+        self.windows = windows
+        self.receipts = receipts
+        """What is said of deliveries that came."""
+        self.deliveries = deliveries
+        """What was delivered, and is unsettled."""
+        self.settling = settling
+        self.publisher = publisher
+        self.pairs = pairs
+        self.links = links

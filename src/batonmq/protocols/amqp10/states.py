@@ -1,0 +1,20 @@
+"""What a connection goes through, in this order (part 2 §2.4.6, part 5 §5.3.2); CLOSING follows any before it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+AWAIT_HEADER: Final = 0
+"""Nothing was said yet."""
+AWAIT_INIT: Final = 1
+"""SASL mechanisms were offered."""
+AUTHENTICATING: Final = 2
+"""A password is being checked."""
+AWAIT_AMQP_HEADER: Final = 3
+"""Logged in."""
+AWAIT_OPEN: Final = 4
+"""Both headers were said."""
+OPEN: Final = 5
+CLOSING: Final = 6
+"""We have sent close, and wait for the client's."""
+CLOSED: Final = 7

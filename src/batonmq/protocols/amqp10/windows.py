@@ -1,0 +1,98 @@
+"""The flow control of one session: how many frames with transfers may come, and go (part 2 §2.5.6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.codec.performatives import Begin, Flow
+from batonmq.protocols.amqp10.failures import SessionFailure
+from batonmq.protocols.amqp10.serial import MASK, distance
+
+if TYPE_CHECKING:
+    from batonmq.protocols.amqp10.channel import Channel
+
+# Frames that a client may send before it hears from us. What it sends is taken at once, and held back by not being
+# read; so this bounds nothing but the number of our flows.
+INCOMING_WINDOW: Final = 1 << 15
+# What is said of ours; nothing is sent beyond the client's window.
+OUTGOING_WINDOW: Final = 0x7FFF_FFFF
+
+
+class Windows:
+    """The state of one session, by the specification's names."""
+
+    __slots__ = (
+        "_channel",
+        "_initial_outgoing_id",
+        "incoming_window",
+        "next_incoming_id",
+        "next_outgoing_id",
+        "remote_incoming_window",
+    )
+
+    def __init__(self, channel: Channel, begin: Begin) -> None:
+        """``begin`` is the client's."""
+        self._channel = channel
+        self._initial_outgoing_id = self.next_outgoing_id = 0
+        self.next_incoming_id: int = begin.next_outgoing_id
+        self.incoming_window = INCOMING_WINDOW
+        self.remote_incoming_window: int = begin.incoming_window
+
+    def answer(self, handle_max: int) -> Begin:
+        """Our begin."""
+        return Begin(
+            remote_channel=self._channel.number,
+            next_outgoing_id=self.next_outgoing_id,
+            incoming_window=INCOMING_WINDOW,
+            outgoing_window=OUTGOING_WINDOW,
+            handle_max=handle_max,
+        )
+
+    def received(self, count: int) -> None:
+        """So many frames with transfers have come. Raises SessionFailure: they were more than there was room for."""
+        self.next_incoming_id = self.next_incoming_id + count & MASK
+        self.incoming_window -= count
+        if self.incoming_window < INCOMING_WINDOW >> 1:
+            if self.incoming_window < 0:
+                raise SessionFailure(conditions.WINDOW_VIOLATION, "more transfers came than the window allows")
+            self.say_flow()
+
+    def sent(self, count: int) -> None:
+        """So many frames with transfers were sent."""
+        self.next_outgoing_id = self.next_outgoing_id + count & MASK
+        self.remote_incoming_window -= count
+
+    def flowed(self, flow: Flow) -> None:
+        """The client tells what it has seen of ours, and what it has room for. Raises SessionFailure."""
+        first = flow.next_incoming_id if flow.next_incoming_id is not None else self._initial_outgoing_id
+        ahead = distance(first, self.next_outgoing_id)
+        if ahead < 0:
+            text = f"next-incoming-id {first} is of a transfer that was not sent"
+            raise SessionFailure(conditions.INVALID_FIELD, text, {"invalid-field": "next-incoming-id"})
+        self.remote_incoming_window = flow.incoming_window - ahead
+
+    def say_flow(
+        self,
+        handle: int | None = None,
+        delivery_count: int | None = None,
+        link_credit: int | None = None,
+        available: int | None = None,
+        *,
+        drain: bool = False,
+    ) -> None:
+        """Send a flow with the state of the session, and of a link if one is named."""
+        self.incoming_window = INCOMING_WINDOW
+        self._channel.say(
+            Flow(
+                next_incoming_id=self.next_incoming_id,
+                incoming_window=INCOMING_WINDOW,
+                next_outgoing_id=self.next_outgoing_id,
+                outgoing_window=OUTGOING_WINDOW,
+                handle=handle,
+                delivery_count=delivery_count,
+                link_credit=link_credit,
+                available=available,
+                drain=drain or None,
+            )
+        )

@@ -334,7 +334,7 @@ def test_encoding_is_bounded_too() -> None:
         Char("\ud800"),
         Symbol("é"),
         "\ud800",
-        object(),
+        pytest.param(object(), id="no value"),
         {1},
         Array(object),
         Array(UInt, ["a"]),

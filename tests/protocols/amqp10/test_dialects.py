@@ -23,6 +23,8 @@ TABLE: dict[str, tuple[object, object, object, object]] = {
     "has_undecided_names": (False, False, False, True),
     "has_composites": (False, False, True, False),
     "subscribes_to_exchanges": (True, False, True, True),
+    "is_durable_unsaid": (False, True, False, False),
+    "encodes_values": (False, True, False, False),
     "has_capabilities": (True, False, True, True),
     "customs": (NO_CUSTOMS, NO_CUSTOMS, OF_ACTIVEMQ, OF_ARTEMIS),
     "temporary_queue": ("/queues/", "/queues/", "temp-queue://", ""),

@@ -297,19 +297,30 @@ def _elements(data: bytes, at: int, stop: int, count: int, depth: int, bounds: _
     values: list[object] = []
     add = values.append
     readers = _READERS
-    for _ in range(count):
-        code = data[at]
-        if code == 0xA1:
-            # What there is most of.
-            start = at + 2
-            at = start + data[at + 1]
-            if at > stop:
-                raise DecodeError("a string is longer than what holds it")
-            add(_text(data[start:at]))
-            continue
-        reader = readers.get(code)
-        value, at = reader(data, at + 1, stop, depth, bounds) if reader else _value(data, at, stop, depth, bounds)
-        add(value)
+    try:
+        for _ in range(count):
+            code = data[at]
+            # What there is most of needs no call.
+            if code == 0xA1:
+                start = at + 2
+                at = start + data[at + 1]
+                if at > stop:
+                    raise DecodeError("a string is longer than what holds it")
+                add(data[start:at].decode())
+            elif code in _CONSTANTS:
+                add(_CONSTANTS[code])
+                at += 1
+            elif code == 0x52:
+                add(_SMALL_UINTS[data[at + 1]])
+                at += 2
+            else:
+                reader = readers.get(code)
+                value, at = (
+                    reader(data, at + 1, stop, depth, bounds) if reader else _value(data, at, stop, depth, bounds)
+                )
+                add(value)
+    except UnicodeDecodeError:
+        raise DecodeError("a string is not UTF-8") from None
     if at != stop:
         raise DecodeError("the size of a list or a map is not that of its elements")
     return values
@@ -387,17 +398,18 @@ def _array(extent: _Extent) -> _Reader:
     return read
 
 
+# Of constructors that are whole values which nobody can change.
+_CONSTANTS: Final[dict[int, object]] = {0x40: None, 0x41: True, 0x42: False, 0x43: UInt(0), 0x44: ULong(0)}
+_SMALL_UINTS: Final = tuple(map(UInt, range(256)))
+_SMALL_ULONGS: Final = tuple(map(ULong, range(256)))
+
 _ENTRIES: Final[tuple[tuple[int, type, _Reader], ...]] = (
-    (0x40, type(None), _constant(None)),
-    (0x41, bool, _constant(True)),
-    (0x42, bool, _constant(False)),
-    (0x43, UInt, _constant(UInt(0))),
-    (0x44, ULong, _constant(ULong(0))),
+    *((code, type(value), _constant(value)) for code, value in _CONSTANTS.items()),
     (0x45, list, _list0),
     (0x50, UByte, _octet(UByte)),
     (0x51, Byte, _octet(_signed(Byte))),
-    (0x52, UInt, _octet(UInt)),
-    (0x53, ULong, _octet(ULong)),
+    (0x52, UInt, _octet(_SMALL_UINTS.__getitem__)),
+    (0x53, ULong, _octet(_SMALL_ULONGS.__getitem__)),
     (0x54, Int, _octet(_signed(Int))),
     (0x55, Long, _octet(_signed(Long))),
     (0x56, bool, _octet(_boolean)),

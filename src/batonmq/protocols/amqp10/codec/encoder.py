@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.protocols.amqp10.codec.composites import encode_composite
 from batonmq.protocols.amqp10.codec.constants import FRAME_AMQP, FRAME_HEAD, FRAME_SASL
-from batonmq.protocols.amqp10.codec.performatives import Transfer
+from batonmq.protocols.amqp10.codec.dispositions import disposition_frame
+from batonmq.protocols.amqp10.codec.performatives import Disposition, Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,8 @@ _frame_tail = struct.Struct(">BBH").pack
 
 def frame(channel: int, performative: Performative, payload: bytes = b"") -> bytes:
     """A frame of a connection. Raises EncodeError."""
+    if type(performative) is Disposition and not payload:
+        return disposition_frame(channel, performative)
     body = encode_composite(performative)
     return b"%b%b%b" % (_frame_head(FRAME_HEAD + len(body) + len(payload), 2, FRAME_AMQP, channel), body, payload)
 

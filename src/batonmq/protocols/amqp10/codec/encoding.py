@@ -94,13 +94,15 @@ def _number(kind: type, code: bytes, layout: str, short: bytes = b"", nothing: b
     pack = struct.Struct(layout).pack
     is_signed = layout[1].islower()
     low, high = (-128, 127) if is_signed else (0, 255)
+    # By their octet.
+    small = [short + bytes((octet,)) for octet in range(256)]
 
     def encode_number(value: object, _depth: int) -> bytes:
         assert isinstance(value, int)
         if not value and nothing:
             return nothing
         if short and low <= value <= high:
-            return short + bytes((value & 0xFF,))
+            return small[value & 0xFF]
         try:
             return code + pack(value)
         except struct.error:
@@ -169,14 +171,6 @@ def _binary(value: object) -> bytes:
     return bytes(value)
 
 
-def _string(value: object) -> bytes:
-    assert isinstance(value, str)
-    try:
-        return value.encode()
-    except UnicodeEncodeError:
-        raise EncodeError(f"a string is not Unicode text: {value[:64]!r}") from None
-
-
 def _symbol(value: object) -> bytes:
     assert isinstance(value, str)
     try:
@@ -186,14 +180,32 @@ def _symbol(value: object) -> bytes:
 
 
 def _variable(short: bytes, long: bytes, pack: _Packer) -> _Encoder:
+    heads = [short + bytes((size,)) for size in range(256)]
+
     def encode_variable(value: object, _depth: int) -> bytes:
         raw = pack(value)
         size = len(raw)
         if size <= 255:
-            return b"%b%c%b" % (short, size, raw)
+            return heads[size] + raw
         return b"%b%b%b" % (long, _pack_size(size), raw)
 
     return encode_variable
+
+
+_STRING_HEADS: Final = tuple(b"\xa1" + bytes((size,)) for size in range(256))
+
+
+def _encode_string(value: object, _depth: int) -> bytes:
+    # As _variable() has it, with a call less: there is most of it.
+    assert isinstance(value, str)
+    try:
+        raw = value.encode()
+    except UnicodeEncodeError:
+        raise EncodeError(f"a string is not Unicode text: {value[:64]!r}") from None
+    size = len(raw)
+    if size <= 255:
+        return _STRING_HEADS[size] + raw
+    return b"%b%b%b" % (b"\xb1", _pack_size(size), raw)
 
 
 def _pack_size(size: int) -> bytes:
@@ -226,7 +238,12 @@ def _entries(value: object) -> Iterable[tuple[object, object]]:
 
 def _encode_map(value: object, depth: int) -> bytes:
     depth = _deeper(depth)
-    parts = [_encode(part, depth) for entry in _entries(value) for part in entry]
+    parts = []
+    find = _ENCODERS.get
+    for entry in _entries(value):
+        for part in entry:
+            encoder = find(type(part))
+            parts.append(encoder(part, depth) if encoder else _encode(part, depth))
     return _compound(b"\xc1", b"\xd1", parts, len(parts))
 
 
@@ -380,7 +397,7 @@ _ENCODERS: Final[dict[type, _Encoder]] = {
     bytes: _variable(b"\xa0", b"\xb0", _binary),
     bytearray: _variable(b"\xa0", b"\xb0", _binary),
     memoryview: _variable(b"\xa0", b"\xb0", _binary),
-    str: _variable(b"\xa1", b"\xb1", _string),
+    str: _encode_string,
     Symbol: _variable(b"\xa3", b"\xb3", _symbol),
     list: _encode_list,
     tuple: _encode_list,

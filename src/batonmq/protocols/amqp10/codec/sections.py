@@ -54,7 +54,7 @@ _NAMES: Final[dict[str, int]] = {
 _LISTS: Final = b"\x45\xc0\xd0"
 _MAPS: Final = b"\xc1\xd1"
 _BINARIES: Final = b"\xa0\xb0"
-# The constructors that a section's value may have; a value's any.
+# The constructors that a section's value may have; that of an amqp-value any.
 _CONSTRUCTORS: Final[dict[int, bytes]] = {
     HEADER: _LISTS,
     DELIVERY_ANNOTATIONS: _MAPS,
@@ -65,6 +65,8 @@ _CONSTRUCTORS: Final[dict[int, bytes]] = {
     SEQUENCE: _LISTS,
     FOOTER: _MAPS,
 }
+# What a body may have several of.
+_REPEATED: Final = (DATA, SEQUENCE)
 
 _u32 = struct.Struct(">I").unpack_from
 
@@ -97,70 +99,76 @@ class Sections:
         """The message that is from ``at`` to ``end``. Raises DecodeError."""
         self.data = data
         self.end = len(data) if end is None else end
-        self.header_at = 0
-        self.delivery_annotations_at = 0
-        self.message_annotations_at = 0
-        self.properties_at = 0
-        self.application_properties_at = 0
-        self.footer_at = 0
         self.body_kind = NO_BODY
         """DATA, SEQUENCE, VALUE or NO_BODY."""
         # Where the value of each section of the body is, behind its descriptor.
         self._pieces: list[int] = []
-        self.kept_at = self.bare_at = self.body_at = self.body_stop = -1
-        self._scan(at)
+        self.kept_at = self.bare_at = self.body_at = self.body_stop = self.end
+        try:
+            places = self._scan(at, self.end)
+        except (IndexError, struct.error):
+            raise DecodeError("a section ends in the middle") from None
+        self.header_at = places[0]
+        self.delivery_annotations_at = places[1]
+        self.message_annotations_at = places[2]
+        self.properties_at = places[3]
+        self.application_properties_at = places[4]
+        self.footer_at = places[8]
 
-    def _scan(self, at: int) -> None:
+    def _scan(self, at: int, end: int) -> list[int]:
+        """Where the values of the sections are, by their codes from HEADER on.
+
+        Raises DecodeError, IndexError, struct.error.
+        """
         data = self.data
-        end = self.end
+        places = [0] * 9
         last = 0
+        kept = bare = -1
         while at < end:
-            code, value_at = _descriptor(data, at, end)
-            if value_at >= end:
+            # A described value, a small ulong: what everybody sends.
+            if data.startswith(b"\x00\x53", at):
+                code = data[at + 2]
+                value_at = at + 3
+            else:
+                code, value_at = _descriptor(data, at, end)
+            constructor = data[value_at]
+            if constructor not in _CONSTRUCTORS.get(code, b""):
+                if code != VALUE:
+                    raise DecodeError(_why_not(code))
+                stop = skip(data, value_at, end)
+            elif constructor >= 0xD0 or constructor == 0xB0:
+                stop = value_at + 5 + _u32(data, value_at + 1)[0]
+            elif constructor == 0x45:
+                stop = value_at + 1
+            else:
+                stop = value_at + 2 + data[value_at + 1]
+            if stop > end:
                 raise DecodeError("a section ends in the middle")
-            if code < last or (code == last and code not in (DATA, SEQUENCE)):
+            if code <= last and (code < last or code not in _REPEATED):
                 raise DecodeError(f"the section 0x{code:x} may not stand behind the section 0x{last:x}")
-            if code in (DATA, SEQUENCE, VALUE) and self.body_kind not in (NO_BODY, code):
-                raise DecodeError("the body of a message has sections of different kinds")
-            allowed = _CONSTRUCTORS.get(code)
-            if allowed is not None and data[value_at] not in allowed:
-                raise DecodeError(f"the section 0x{code:x} has a value of a wrong type")
-            self._note(code, at, value_at)
-            at = skip(data, value_at, end)
             last = code
-        if self.kept_at < 0:
-            self.kept_at = end
-        if self.bare_at < 0:
-            self.bare_at = end
-        if self.body_at < 0:
-            self.body_at = end
-        if self.body_stop < 0:
-            self.body_stop = end
+            places[code - HEADER] = value_at
+            if code >= MESSAGE_ANNOTATIONS and kept < 0:
+                self.kept_at = kept = at
+            if code >= PROPERTIES and bare < 0:
+                self.bare_at = bare = at
+            if code >= DATA:
+                self._note_body(code, at, value_at)
+            at = stop
+        return places
 
-    def _note(self, code: int, at: int, value_at: int) -> None:
-        """A section: where its descriptor is and where its value."""
-        if code >= MESSAGE_ANNOTATIONS and self.kept_at < 0:
-            self.kept_at = at
-        if code >= PROPERTIES and self.bare_at < 0:
-            self.bare_at = at
-        if code >= DATA and self.body_at < 0:
+    def _note_body(self, code: int, at: int, value_at: int) -> None:
+        """A section of the body, or the footer."""
+        kind = self.body_kind
+        if kind == NO_BODY:
             self.body_at = at
-        if code in (DATA, SEQUENCE, VALUE):
+        if code == FOOTER:
+            self.body_stop = at
+        elif kind in (NO_BODY, code):
             self.body_kind = code
             self._pieces.append(value_at)
-        elif code == PROPERTIES:
-            self.properties_at = value_at
-        elif code == APPLICATION_PROPERTIES:
-            self.application_properties_at = value_at
-        elif code == MESSAGE_ANNOTATIONS:
-            self.message_annotations_at = value_at
-        elif code == HEADER:
-            self.header_at = value_at
-        elif code == DELIVERY_ANNOTATIONS:
-            self.delivery_annotations_at = value_at
         else:
-            self.footer_at = value_at
-            self.body_stop = at
+            raise DecodeError("the body of a message has sections of different kinds")
 
     @property
     def body_value_at(self) -> int:
@@ -221,25 +229,19 @@ class Sections:
 
 
 def _descriptor(data: bytes, at: int, end: int) -> tuple[int, int]:
-    """The code of the section whose descriptor begins at ``at``, and where its value begins."""
-    # A described value, a small ulong: what everybody sends.
-    if data.startswith(b"\x00\x53", at):
-        if at + 3 > end:
-            raise DecodeError("a section ends in the middle")
-        code: int | None = data[at + 2]
-        at += 3
-    else:
-        if data[at]:
-            raise DecodeError("a section of a message has no descriptor")
-        descriptor, at = decode(data, at + 1, end)
-        code = None
-        if isinstance(descriptor, ULong):
-            code = descriptor
-        elif isinstance(descriptor, Symbol):
-            code = _NAMES.get(descriptor)
-    if code is None or not HEADER <= code <= FOOTER:
-        raise DecodeError("a section of a message has a descriptor that none has")
-    return code, at
+    """The code of the section whose descriptor begins at ``at``, and where its value begins. Raises DecodeError."""
+    if data[at]:
+        raise DecodeError("a section of a message has no descriptor")
+    descriptor, at = decode(data, at + 1, end)
+    if isinstance(descriptor, Symbol):
+        return _NAMES.get(descriptor, 0), at
+    return (descriptor if isinstance(descriptor, ULong) else 0), at
+
+
+def _why_not(code: int) -> str:
+    if code in _CONSTRUCTORS:
+        return f"the section 0x{code:x} has a value of a wrong type"
+    return "a section of a message has a descriptor that none has"
 
 
 def decode_header(data: bytes, at: int, end: int) -> Header:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from batonmq.protocols.amqp10.codec import sections as module
 from batonmq.protocols.amqp10.codec.performatives import Header, MessageProperties
 from batonmq.protocols.amqp10.codec.sections import DATA, NO_BODY, SEQUENCE, VALUE, Sections
 from batonmq.protocols.amqp10.codec.values import DecodeError, Described, Symbol, ULong, encode
@@ -160,3 +161,12 @@ def test_what_is_in_a_section_is_looked_at_when_it_is_asked_for() -> None:
         found.header()
     with pytest.raises(DecodeError):
         found.application_properties()
+
+
+def test_headers_are_decoded_once() -> None:
+    first, second = Sections(HEADER + BODY), Sections(HEADER + section(0x75, b"other"))
+    assert first.header() is second.header()
+    for ttl in range(2_000):
+        assert Sections(encode(Header(ttl=ttl)) + BODY).header() == Header(ttl=ttl)
+    assert len(module._headers) <= module.HEADERS_MAX
+    assert Sections(section(0x70, [None] * 5)).header() == Header()

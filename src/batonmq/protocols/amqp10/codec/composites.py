@@ -88,8 +88,8 @@ class Field:
         self.mandatory = mandatory
         known = _TYPES.get(kind)
         self.check, self.encode = known if known is not None else _composite_field(kind)
-        # Values of just this type need no check; of a type that nothing has, all do.
-        self.exact: type = _EXACT.get(kind, Field)
+        # Values of just these types need no check.
+        self.exact: frozenset[type] = _UNCHECKED.get(kind, frozenset())
 
 
 C = TypeVar("C", bound=Composite)
@@ -171,7 +171,7 @@ def as_composite(value: Described) -> Composite:
         if held is None:
             if part.mandatory:
                 raise _missing(cls, part)
-        elif type(held) is not part.exact:
+        elif type(held) not in part.exact:
             held = _checked(cls, part, held)
         setattr(made, part.name, held)
     return made
@@ -290,7 +290,7 @@ def encode_annotations(value: object) -> bytes:
 
 
 def _check_id(value: object) -> object:
-    if type(value) not in (kinds.ULong, str, bytes, uuid.UUID):
+    if type(value) not in _IDS:
         raise DecodeError("is no ulong, uuid, binary or string")
     return value
 
@@ -314,6 +314,9 @@ _EXACT: Final[dict[str, type]] = {
     "Symbol": kinds.Symbol,
     "Binary": bytes,
 }
+
+_IDS: Final = frozenset({kinds.ULong, uuid.UUID, bytes, str})
+_UNCHECKED: Final = {"MessageId": _IDS, **{name: frozenset({kind}) for name, kind in _EXACT.items()}}
 
 _TYPES: Final[dict[str, tuple[_Check, _Coder]]] = {
     **{name: _plain(kind) for name, kind in _EXACT.items()},

@@ -10,7 +10,7 @@ order, each of which may be absent:
 The body is one or more sections of data (binary), or one or more sequences (lists), or one value of any type.
 
 CPython 3.11: 1.1 us for a message of data alone, 2.4 us for one with header, properties and application properties
-beside it. To decode a header takes 3.5 us, properties 5 us.
+beside it. A header like one before takes 0.8 us, properties 5 us.
     python -m timeit -r 15 -s "import tests.protocols.amqp10.codec.test_sections as t;
     d = t.HEADER + t.PROPERTIES + t.APPLICATION + t.BODY" "t.Sections(d)"
 """
@@ -21,7 +21,7 @@ import struct
 from typing import Final
 
 from batonmq.protocols.amqp10.codec.composites import as_composite
-from batonmq.protocols.amqp10.codec.decoding import decode, skip
+from batonmq.protocols.amqp10.codec.decoding import decode, decode_whole, skip
 from batonmq.protocols.amqp10.codec.kinds import DecodeError, Described, Symbol, ULong
 from batonmq.protocols.amqp10.codec.performatives import Header, MessageProperties
 
@@ -244,10 +244,24 @@ def _why_not(code: int) -> str:
     return "a section of a message has a descriptor that none has"
 
 
+# Headers are few, and said again and again: by their octets, those of up to so many.
+_headers: Final[dict[bytes, Header]] = {}
+HEADERS_MAX: Final = 256
+HEADER_OCTETS_MAX: Final = 32
+
+
 def decode_header(data: bytes, at: int, end: int) -> Header:
-    """The header whose list begins at ``at``. Raises DecodeError."""
-    made = as_composite(Described(ULong(HEADER), decode(data, at, end)[0]))
+    """The header whose list begins at ``at``; it may be shared with other messages. Raises DecodeError."""
+    raw = data[at : skip(data, at, end)]
+    known = _headers.get(raw)
+    if known is not None:
+        return known
+    made = as_composite(Described(ULong(HEADER), decode_whole(raw)))
     assert isinstance(made, Header)
+    if len(raw) <= HEADER_OCTETS_MAX:
+        if len(_headers) >= HEADERS_MAX:
+            _headers.clear()
+        _headers[raw] = made
     return made
 
 

@@ -1,7 +1,7 @@
 """The ack timeout: a message that a consumer has held for too long is taken back. Nothing else is affected.
 
-Deadlines stand in one heap for a queue, which has one timer. Settling is not announced here, which keeps it as quick
-as it is for everybody: an entry whose message is settled is skipped when its time comes, or cleaned up earlier.
+A queue has one heap of deadlines and one timer. Nobody tells it of settlements, which keeps these quick: the entry of a
+settled message is skipped when its time comes, or cleaned up earlier.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batonmq.broker.lanes.state import QueueState
     from batonmq.broker.model.timetable import Timer
 
-# The timer fires no more often than that; a message is taken back so much late at most.
+# The timer fires no more often than that, so a message is taken back so much too late at most.
 GRAIN_SECONDS = 0.01
 
 # Deadline in monotonic seconds, number, message, its delivery count when it was handed out.
@@ -34,13 +34,13 @@ class AckTimeouts:
         self._heap: list[Entry] = []
         self._number = 0
         self._compact_at = 1024
-        # By row, of what got more time: the number of the entry that counts, and the delivery count.
+        # The deliveries that got another time, by row: the number of the entry that counts, and the delivery count.
         self._renewed: dict[int, tuple[int, int]] = {}
         self._timer: Timer | None = None
         self._armed_for = 0.0
 
     def watch(self, queued: QueuedMessage, milliseconds: int) -> None:
-        """Watch a delivered message, which must be settled within that time."""
+        """Watch a delivered message that must be settled within that time."""
         self._push(queued, milliseconds / 1000)
 
     def _push(self, queued: QueuedMessage, seconds: float) -> int:
@@ -82,7 +82,7 @@ class AckTimeouts:
             done += 1
             if self._counts(entry):
                 late.append(entry[2])
-        # Not before: while it stands there, the entry of the time that it had first does not count, due as it may be.
+        # Only now: while it is noted, the entry with the earlier deadline does not count, even if that has passed.
         for queued in late:
             self._renewed.pop(queued.row, None)
         # In the order of the queue, as for any release.
@@ -97,14 +97,14 @@ class AckTimeouts:
         return done
 
     def _take_back(self, queued: QueuedMessage) -> QueuedMessage:
-        """The message as another object: whoever has held it keeps the old one, which means nothing any more."""
+        """Put the message into another object. Its consumer keeps the old one, which means nothing any more."""
         heir = take_back(queued, self.queue)
         if queued.holder is not None:
             queued.holder.late(queued)
         return heir
 
     def stop(self) -> None:
-        """The queue is gone."""
+        """Stop: the queue is deleted."""
         self._heap.clear()
         self._renewed.clear()
         if self._timer is not None:

@@ -1,4 +1,4 @@
-"""What a consumer notes on a message that it gives back: headers that stay with it, for whoever gets it next."""
+"""Annotations: headers that a consumer adds to a message as it gives it back, for the next consumer."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ PROPERTIES_MAX = 64 << 10
 
 
 def annotated(message: Message, headers: Mapping[str, FieldValue]) -> Message:
-    """The message with these headers in place of those of the same names; the record of its deaths is the broker's.
+    """The message with these headers added, or put in place of others; the record of its deaths cannot be changed.
 
-    Raises PreconditionFailed when that is too much.
+    Raises PreconditionFailed when the headers become too large.
     """
     own = {name: value for name, value in headers.items() if not is_death_header(name)}
     before = message.properties

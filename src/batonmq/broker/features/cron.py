@@ -72,12 +72,12 @@ class Cron:
                 return soon * 1000
         at = found.timestamp()
         if at <= seconds:
-            # In the second pass of an hour.
+            # The time is in the second pass of an hour.
             at = found.replace(fold=1).timestamp()
         return int(at) * 1000
 
     def _next(self, wall: datetime) -> datetime | None:
-        """The same by the clock on the wall."""
+        """The first matching time after a moment, both in local time."""
         today = wall.date()
         if self._is_day(today):
             index = bisect_right(self._times, wall.hour * 60 + wall.minute)
@@ -101,7 +101,7 @@ class Cron:
         return None
 
     def _candidates(self, first: int, last: int) -> Iterable[int]:
-        """The days of a month that may match, from one to the last."""
+        """The days of a month that match, from the given day on."""
         if self._needs_both:
             return [day for day in self._days if first <= day <= last]
         return range(first, last + 1)

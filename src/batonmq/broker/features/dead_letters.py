@@ -1,11 +1,11 @@
 """Dead-lettering: a message that was rejected, expired, pushed out or delivered too often goes to an exchange.
 
-The record of deaths is a header, where clients look for it, but what a client has written there is none: only what
-the broker has written into a ``DeadLetter`` counts, as in RabbitMQ 4. Else a message that is published again with the
+The record of deaths is a header, where clients look for it. Only what the broker has written into a ``DeadLetter``
+counts, and not what a client has written, as in RabbitMQ 4. Otherwise a message that is published again with the
 headers that it came with would be taken for one that goes round in a circle, and its record would grow each time.
 
-With the strategy at-least-once, a dead letter that would get nowhere, or to a queue that is full and refuses, is kept
-back in the queue where it died, among what waits for its time, and tried again.
+With the strategy at-least-once, a dead letter that no queue would take is kept back in the queue where it died, among
+the delayed messages, and tried again.
 
 The copy for the dead-letter queue and the removal from the old one are collected into one store transaction: after a
 crash the message is in one of the two places, never in none.
@@ -34,10 +34,10 @@ REASON = "x-reject-reason"
 CONDITION = "x-reject-condition"
 # The header that says how often the message came back.
 COUNT = "x-delivery-count"
-# All that dead-lettering adds to the headers, here or on RabbitMQ: these, and what begins with those.
+# The headers that dead-lettering adds, here or on RabbitMQ: these names, and those with one of the prefixes.
 DEATH_HEADERS = frozenset({"x-death", REASON, CONDITION, COUNT, "x-acquired-count"})
 DEATH_MARKS = ("x-first-death-", "x-last-death-")
-# Headers by which a message would wait once more.
+# Headers that would delay the message again.
 WAITED = TIMES - {DELIVER_AT}
 COUNT_MAX = 2**63 - 1
 # How long a dead letter that nobody takes waits before it is tried again: as long as it is dead, within these bounds
@@ -58,7 +58,7 @@ def with_reason(message: Message, reason: str, condition: str = "") -> Message:
 
 
 def has_dead_letters(queue: QueueState, router: Router) -> bool:
-    """Does what dies in this queue go to an exchange?"""
+    """Do the dead letters of this queue go to an exchange?"""
     name = queue.settings.dead_letter_exchange
     return name is not None and (router.exchange(name) is not None or queue.settings.dead_letters_at_least_once)
 
@@ -75,7 +75,7 @@ def dead_letter(queue: QueueState, router: Router, queued: QueuedMessage, reason
 def dead_letter_message(
     queue: QueueState, router: Router, message: Message, reason: str, origin: QueuedMessage | None = None
 ) -> bool:
-    """The same for a message that never was in the queue (x-overflow reject-publish-dlx), or is not in the store.
+    """Dead-letter a message that was never in the queue (x-overflow reject-publish-dlx), or is not in the store.
 
     The copy of one that is, ``origin``, is owed: it may not be lost where a batch fails, since nobody would be told.
     """
@@ -83,7 +83,7 @@ def dead_letter_message(
     if name is None or not has_dead_letters(queue, router):
         return False
     original = message.properties
-    # It has waited already.
+    # The message has had its delay.
     headers = {name: value for name, value in (original.headers or {}).items() if name not in WAITED}
     keys = [message.routing_key, *_keys(headers.get("CC"))]
     before = deaths_of(message, headers)
@@ -104,7 +104,7 @@ def dead_letter_message(
 
 
 def is_kept_back(queue: QueueState, message: Message) -> bool:
-    """Of a message that waits in this queue: is it a dead letter that nobody has taken yet?"""
+    """Is this delayed message a dead letter that was kept back?"""
     if not message.is_dead_letter:
         return False
     deaths = deaths_of(message, message.properties.headers or {})
@@ -112,7 +112,7 @@ def is_kept_back(queue: QueueState, message: Message) -> bool:
 
 
 def bring_again(queue: QueueState, router: Router, queued: QueuedMessage) -> int:
-    """Try anew to get rid of a dead letter that was kept back; 0: it is gone, else when to try again (ms)."""
+    """Try again to publish a dead letter that was kept back; 0: it is gone, else when to try again (ms)."""
     message = queued.message
     headers = message.properties.headers or {}
     deaths = deaths_of(message, headers)
@@ -133,11 +133,11 @@ def _bring(
     deaths: list[Death],
     origin: QueuedMessage | None,
 ) -> bool:
-    """Publish to the dead letters; False: it must stay, as it would get nowhere or somebody would refuse it."""
+    """Publish to the dead-letter exchange; False: the message must stay, as no queue would take it."""
     settings = queue.settings
     name = settings.dead_letter_exchange
     if name is None:
-        # There are no dead letters any more.
+        # The queue has no dead-letter exchange any more.
         return True
     exchange = router.exchange(name)
     keys = [message.routing_key, *_keys(headers.get("CC"))]
@@ -167,7 +167,7 @@ def counted(message: Message, deliveries: int) -> Message:
 
 
 def uncounted(queue: QueueState, queued: QueuedMessage | StoredMessage) -> Message:
-    """The message as it leaves this queue for another, where it has not come back yet: without that header."""
+    """The message without the header x-delivery-count, as it goes to another queue, where it has not come back yet."""
     message = queued.message
     if not queued.return_count or not queue.settings.counts_deliveries:
         return message

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from batonmq.broker.model.timetable import Timer
     from batonmq.message import Message, QueuedMessage
 
-# How many keys a queue remembers unless it was told otherwise.
+# How many keys a queue remembers by default.
 SIZE = 100_000
-# Keys that leave with each publish at most: twice as many as come in, so that the table shrinks when it is to.
+# At most so many keys leave with each publish: twice as many as come in, so that the table can shrink.
 PRUNE_ON_PUBLISH = 2
 LOOK_SECONDS = 60.0
 
@@ -74,7 +74,7 @@ class Deduplication:
         )
 
     def note(self, key: bytes, *, is_stored: bool) -> None:
-        """A message with a new key is taken; ``is_stored``: its key is to survive a restart as the message does."""
+        """Note the key of an accepted message; ``is_stored``: the key survives a restart, as the message does."""
         now = self._now()
         number = self._next
         self._next = number + 1
@@ -102,7 +102,7 @@ class Deduplication:
         self._fresh_batch = store.batch
 
     def lost(self, queued: QueuedMessage) -> None:
-        """The store could not keep this message: its key is free again, or its duplicate takes its place."""
+        """The store could not keep this message: free its key, or put its duplicate in its place."""
         key = key_of(queued.message.properties.headers or {})
         if key is None or key not in self._keys:
             return
@@ -126,7 +126,7 @@ class Deduplication:
         return window is not None and at <= now - window
 
     def _prune(self, most: int) -> int:
-        """Forget the oldest keys that are too old or too many; tells how many went."""
+        """Forget the oldest keys that are too old or too many; returns how many."""
         keys = self._keys
         now = self._now()
         size = self.queue.settings.deduplication_size or SIZE
@@ -144,7 +144,7 @@ class Deduplication:
         return count
 
     def work(self, most: int) -> int:
-        """Forget some of what is over; tells how many keys. The broker asks again while there is more."""
+        """Forget some of the keys whose time is over; returns how many. The broker asks again while there are more."""
         if self.queue.deleted:
             return 0
         count = self._prune(most)
@@ -169,7 +169,7 @@ class Deduplication:
         self.queue.scheduler.soon(WORK, self.work)
 
     def stop(self) -> None:
-        """The queue is gone."""
+        """Stop: the queue is deleted."""
         self._keys.clear()
         self._fresh = {}
         self._older = {}

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from batonmq.broker.model.timetable import Timer
     from batonmq.message import Message
 
-# A time to live of 0: to a consumer that waits now, or never.
+# A time to live of 0: the message goes to a consumer that waits now, or expires.
 NOW_OR_NEVER = 1
-# Messages that expire in one go, so that a million at once do not hold up the loop.
+# At most so many messages expire in one go, so that a million of them do not hold up the loop.
 SLICE = 1_000
 
 
@@ -41,7 +41,7 @@ class Expiry:
     )
 
     def __init__(self, queue: QueueState) -> None:
-        # No cycle: a queue that is deleted is not to wait for the collector.
+        # A weak reference, so that a deleted queue need not wait for the collector of cycles.
         self.queue: QueueState = proxy(queue)
         self._is_over = False
         # Time and row, each row once; and by row the object that is the message now, as a message that was left to the
@@ -71,7 +71,7 @@ class Expiry:
         return self._now() + ttl if ttl else NOW_OR_NEVER
 
     def watch(self, queued: QueuedMessage) -> None:
-        """A message with a time limit is in the window."""
+        """Watch a message with a time to live that is in the window."""
         heap = self._heap
         if len(heap) >= self._compact_at:
             self._watched = {row: known for row, known in self._watched.items() if known.state == READY}
@@ -85,22 +85,22 @@ class Expiry:
         self._arm(queued.expires_at)
 
     def watch_paged(self, expires_at: int) -> None:
-        """A message with a time limit is left to the store."""
+        """Watch a message with a time to live that was paged out."""
         if not self._paged_next or expires_at < self._paged_next:
             self._paged_next = expires_at
         self.watching = True
         self._arm(expires_at)
 
     def is_over(self, queued: QueuedMessage) -> bool:
-        """Is this message's time over?"""
+        """Is the message's time to live over?"""
         return queued.expires_at <= self._now()
 
     def drop(self, queued: QueuedMessage) -> None:
-        """A message that was taken out of its lane has expired."""
+        """Drop an expired message that was taken out of its lane."""
         self.queue.discard(queued, "expired")
 
     def expire(self) -> None:
-        """Let go of everything whose time is over."""
+        """Drop all messages in memory whose time to live is over."""
         now = self._now()
         heap = self._heap
         left = SLICE
@@ -122,12 +122,12 @@ class Expiry:
             self._arm(self._paged_next)
 
     def look_at_paged(self) -> None:
-        """Have those that are only in the store looked at, as soon as it is free."""
+        """Look for expired messages in the store as soon as it is free."""
         if any(lane.paged for lane in self.queue.lanes):
             self.queue.scheduler.soon(EXPIRE, self.expire_paged)
 
     def expire_paged(self) -> None:
-        """Let go of what is only in the store and over; called when the store is free. Raises StoreError."""
+        """Drop the expired messages that are only in the store; called when it is free. Raises StoreError."""
         if self._is_over or self.queue.fault:
             return
         for lane in list(self.queue.lanes):
@@ -149,7 +149,7 @@ class Expiry:
             self.watch_paged(following if dropped else max(following, self._now() + 1_000))
 
     def stop(self) -> None:
-        """The queue is gone."""
+        """Stop: the queue is deleted."""
         self._is_over = True
         self._heap.clear()
         self._watched.clear()

@@ -13,12 +13,12 @@ from weakref import proxy
 if TYPE_CHECKING:
     from batonmq.broker.lanes.state import QueueState
 
-# A backlog below this is no backlog.
+# Fewer messages than this are no backlog.
 BEHIND = 2_048
-# How much they must have taken since the last look, that many seconds ago or more, to count as being at work.
+# Consumers are at work if they have taken so many messages since the last look, at least so many seconds ago.
 TAKEN = 256
 LOOK_SECONDS = 0.02
-# Those that did not are given that long before they are looked at again.
+# Consumers that are not at work are looked at again after so many seconds.
 PATIENCE = 1.0
 
 
@@ -28,14 +28,14 @@ class FlowControl:
     __slots__ = ("_at_work", "_handed", "_look_at", "_queue")
 
     def __init__(self, queue: QueueState) -> None:
-        # No cycle: a queue that is deleted is not to wait for the collector.
+        # A weak reference, so that a deleted queue need not wait for the collector of cycles.
         self._queue = proxy(queue)
         self._handed = 0
         self._look_at = 0.0
         self._at_work = True
 
     def is_behind(self) -> bool:
-        """Would waiting a millisecond help?"""
+        """Would it help to read from the publisher a millisecond later?"""
         queue = self._queue
         lane = queue.lane
         if len(lane.ready) < BEHIND or not queue.consumers:

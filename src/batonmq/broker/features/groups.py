@@ -1,7 +1,7 @@
 """Message groups: the messages of a group are held by one consumer at a time, in order.
 
-A consumer owns a group while it holds unsettled messages of it. Settling is not announced here, which keeps it as
-quick as it is for everybody: whether what was handed out is still held is looked up when somebody else wants the group.
+A consumer owns a group while it holds unsettled messages of it. Nobody tells groups of settlements, which keeps these
+quick: whether delivered messages are still held is looked up when another consumer wants the group.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # The headers that hold a group id: ours, and the one of JMS (of ActiveMQ's and Artemis' clients).
 GROUP_HEADERS = ("x-group", "JMSXGroupID")
 OURS, OF_JMS = b"x-group", b"JMSXGroupID"
-# So many groups are remembered with the consumer that had them last.
+# For so many groups the last consumer is remembered.
 REMEMBERED = 4_096
 
 
@@ -48,9 +48,9 @@ def group_of(message: Message, header: str | None) -> str | None:
 
 
 def is_grouped(message: Message, header: str | None) -> bool:
-    """Has a message with headers a group?"""
+    """Does a message with headers have a group?"""
     if header is None:
-        # What every message with headers pays, so it is asked here.
+        # Every message with headers pays for this, so the check is inline.
         raw = message.properties.raw
         if OURS not in raw and OF_JMS not in raw:
             return False

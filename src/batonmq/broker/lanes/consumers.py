@@ -20,9 +20,9 @@ class Consumers:
     __slots__ = ("_all", "choosy", "exclusive", "special")
 
     def __init__(self) -> None:
-        # Each with what it was counted as.
+        # Each consumer with the counters below that it counts in.
         self._all: dict[Consumer, tuple[bool, bool, bool]] = {}
-        # How many have a selector, have a priority or a timeout of their own, want the queue for themselves.
+        # How many have a selector, how many have a priority or a timeout, and how many want the queue for themselves.
         self.choosy = 0
         self.special = 0
         self.exclusive = 0
@@ -64,7 +64,7 @@ class Line:
     __slots__ = ("_others", "_plain", "_priorities", "count")
 
     def __init__(self) -> None:
-        # Those of priority 0, which is what nearly all have; the others by priority, the highest first.
+        # Consumers of priority 0, which nearly all have; then the others by priority, the highest first.
         self._plain: OrderedDict[Consumer, None] = OrderedDict()
         self._others: dict[int, OrderedDict[Consumer, None]] = {}
         self._priorities: list[int] = []

@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from batonmq.store.interface import Store
     from batonmq.store.records import LaneRecord
 
-# Of what choosy consumers took out of the middle, what was settled is forgotten when there are this many.
+# Choosy consumers take messages out of the middle. When so many of these are noted, the settled ones are forgotten.
 HELD_MAX = 1_024
 
 
 class Lane(PagedWindow):
-    """A run of messages in their order. Its fields are for all to read, and its own to write."""
+    """A run of messages in their order. Anybody may read its fields; only the lane writes them."""
 
     __slots__ = ("_held_max", "cleared_to")
 
     def __init__(self, queue: LaneOwner, store: Store, lane_id: int, priority: int) -> None:
         super().__init__(queue, store, lane_id, priority)
         self._held_max = HELD_MAX
-        # Rows up to this one may still be swept away by the store: nothing new is to stand there.
+        # The store may still sweep away rows up to this one: no new message may stand there.
         self.cleared_to = 0
 
     def survivors(self) -> tuple[int, int]:
-        """How many ready messages outlive a restart, and what they weigh in bytes, if no transient one was paged."""
+        """The number and bytes of the ready messages that survive a restart, if no transient one was paged out."""
         count = size = 0
         for queued in self.ready:
             if queued.state != GONE and queued.stored == DURABLE:
@@ -47,7 +47,7 @@ class Lane(PagedWindow):
         return count + self.paged, size + self.paged_bytes
 
     def restore(self, record: LaneRecord) -> None:
-        """Take over what the store found: all of it is paged at first."""
+        """Take over the messages that the store found; all of them are paged at first."""
         self.paged = record.waiting
         self.paged_bytes = record.waiting_bytes
         self.next_row = self._begins_at = max(record.last_row, self.first_row) + 1
@@ -55,7 +55,7 @@ class Lane(PagedWindow):
     # ------------------------------------------------------------------ in, at the tail
 
     def enqueue(self, message: Message, stored: int, expires_at: int = 0) -> QueuedMessage:
-        """A new message, kept as ``stored`` says (IN_MEMORY or DURABLE). 0.3 us."""
+        """Put a new message at the tail, kept as ``stored`` says (IN_MEMORY or DURABLE). Takes 0.3 us."""
         row = self.next_row
         self.next_row = row + 1
         queued = QueuedMessage(message, self.queue, row, stored)
@@ -103,13 +103,13 @@ class Lane(PagedWindow):
         return is_any_stored
 
     def next_place(self) -> int:
-        """The row at the tail, for a message that comes from elsewhere in the store; ``append`` it there."""
+        """The row at the tail, for a message that is in the store already; ``append`` it there."""
         row = self.next_row
         self.next_row = row + 1
         return row
 
     def append(self, queued: QueuedMessage) -> None:
-        """At the tail: into the window, or left to the store when messages wait there already."""
+        """Put a message at the tail: into the window, or only into the store if messages are paged already."""
         if self.paged:
             self._page_out(queued)
         else:
@@ -120,7 +120,7 @@ class Lane(PagedWindow):
     # ------------------------------------------------------------------ in, at an old place
 
     def put_back(self, queued: QueuedMessage) -> None:
-        """To its old place."""
+        """Put a message back in its old place."""
         if self.held:
             self.held.pop(queued.row, None)
             if self.paged and queued.row > self.horizon:
@@ -131,7 +131,7 @@ class Lane(PagedWindow):
         self.put_in(queued)
 
     def rejoin(self, queued: QueuedMessage) -> None:
-        """To its old place after some time, which by now may lie among what is only in the store."""
+        """Put a message back in its old place after some time; that place may be among the paged messages by now."""
         self.held.pop(queued.row, None)
         if self.paged and queued.row > self.horizon:
             self._page_in_between(queued)
@@ -150,7 +150,7 @@ class Lane(PagedWindow):
         return found[0] if found else None
 
     def take(self, entry: QueuedMessage | StoredMessage) -> QueuedMessage:
-        """Take a ready message out of the middle, or out of what is only in the store, for a choosy consumer."""
+        """Take a ready message out of the middle, or out of the paged messages, for a choosy consumer."""
         if isinstance(entry, StoredMessage):
             self.unpage(entry)
             queued = self.queue.revive(entry)
@@ -161,14 +161,14 @@ class Lane(PagedWindow):
         return queued
 
     def forget_settled(self) -> None:
-        """Of what was taken out of the middle remember only what is still held, now and then."""
+        """Forget, now and then, the settled ones of the messages that were taken out of the middle."""
         if len(self.held) >= self._held_max:
             self.held = {row: queued for row, queued in self.held.items() if queued.state == HELD}
             self._held_max = 2 * len(self.held) + HELD_MAX
             self.changed_in = self.store.batch
 
     def lose(self, queued: QueuedMessage) -> None:
-        """The store could not keep a ready message of this lane."""
+        """Remove a ready message that the store could not keep."""
         if queued.row <= self.horizon:
             self.take_out(queued)
         else:
@@ -177,7 +177,7 @@ class Lane(PagedWindow):
     # ------------------------------------------------------------------ the end
 
     def clear(self) -> int:
-        """Drop everything that is ready; tell how many messages that was."""
+        """Drop all ready messages; returns how many there were."""
         count = self.waiting
         for queued in self.ready:
             if queued.state != GONE:
@@ -186,7 +186,7 @@ class Lane(PagedWindow):
                     self.store.delete(queued)
         if self.paged:
             first = self.horizon + 1
-            # What is held stays, wherever it lies.
+            # Held messages stay, wherever they lie.
             for row in sorted(row for row, queued in self.held.items() if row >= first and queued.state == HELD):
                 if row > first:
                     self.store.drop_rows(first, row - 1)

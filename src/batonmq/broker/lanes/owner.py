@@ -19,12 +19,12 @@ class LaneOwner(Source):
 
     @abstractmethod
     def paged_out(self, queued: QueuedMessage) -> None:
-        """A message is only in the store from now on: see that it expires, and that a transient one is swept away."""
+        """A message was paged out: watch its time to live, and remember transient ones for the next start."""
 
     @abstractmethod
     def paged_in(self, queued: QueuedMessage) -> None:
-        """A message that expires, or has headers, is at hand again: see that it expires, and look for its group."""
+        """A message that expires or has headers is in memory again: watch its time to live, and look at its group."""
 
     @abstractmethod
     def revive(self, stored: StoredMessage) -> QueuedMessage:
-        """What was read from the store, as it was before."""
+        """Make the message again that was read from the store."""

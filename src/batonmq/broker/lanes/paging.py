@@ -1,4 +1,4 @@
-"""What is behind a lane's window: left to the store, and read back from it.
+"""The part of a lane behind its window: messages that are only in the store, and are read back from it.
 
 Every message in the window lies at or before the horizon, every paged one after it.
 """
@@ -23,7 +23,7 @@ log = logging.getLogger("batonmq.broker")
 
 
 class PagedWindow(Window):
-    """A window, and how much more of its lane is in the store."""
+    """A window, and the count of the messages behind it that are only in the store."""
 
     # What a compiler may let go of.
     __deletable__ = ("queue",)
@@ -44,25 +44,25 @@ class PagedWindow(Window):
         self.store = store
         self.paged = 0
         self.paged_bytes = 0
-        # Is the next message in the store too large to be read while any is at hand?
+        # Is the next message in the store too large to be read while other messages are in memory?
         self.next_does_not_fit = False
-        # Has a batch failed of whose messages some were left to the store alone? Only reading on tells the count.
+        # Has a batch failed, some of whose messages were paged out? Then the count is only known after reading on.
         self.is_recounted = False
-        # What choosy consumers took out of the middle, by row: it may lie beyond the horizon, where a read of the store
-        # finds it and skips it.
+        # The messages that choosy consumers took out of the middle, by row. They may lie beyond the horizon, where a
+        # read of the store finds them and skips them.
         self.held: dict[int, QueuedMessage] = {}
-        # The last batch of the store that takes messages out of what is paged, or puts them anywhere but at its tail.
-        # Until it is committed, what is committed is not to be believed.
+        # The last batch of the store that takes messages out of the paged part, or puts some anywhere but at its tail.
+        # Until this batch is committed, what was committed before is out of date.
         self.changed_in = 0
 
     @property
     def waiting(self) -> int:
-        """How many messages are ready, wherever they are."""
+        """The number of ready messages, in memory and in the store."""
         return len(self.ready) - self.gone + self.paged
 
     @property
     def waiting_bytes(self) -> int:
-        """What these weigh, in bytes."""
+        """The size of the ready messages in bytes."""
         return self.bytes - OVERHEAD * (len(self.ready) - self.gone) + self.paged_bytes
 
     # ------------------------------------------------------------------ to the store, and back
@@ -70,7 +70,7 @@ class PagedWindow(Window):
     def _page_out(self, queued: QueuedMessage) -> None:
         self.paged += 1
         self.paged_bytes += queued.message.weight
-        # This object is no longer the message's: a read makes another.
+        # This object no longer stands for the message: reading it again makes another object.
         queued.leave()
         if queued.stored == IN_MEMORY:
             queued.kept_as(SPILLED)
@@ -83,17 +83,17 @@ class PagedWindow(Window):
         self.changed_in = self.store.batch
 
     def unpage(self, queued: QueuedMessage | StoredMessage) -> None:
-        """A message that is only in the store leaves it."""
+        """Remove a message that is only in the store from the count."""
         self.paged -= 1
         self.paged_bytes -= queued.message.weight
         self.changed_in = self.store.batch
 
     def recount(self) -> None:
-        """How many messages are in the store is not known any more, until all of them have been read."""
+        """The number of messages in the store is no longer known, until all of them have been read."""
         self.is_recounted = True
 
     def keep_to(self, memory: Memory) -> None:
-        """See that memory holds no more of it than it may."""
+        """Shrink the window if it takes more memory than it may."""
         if self.bytes != self.counted:
             most = self.account(memory, can_shrink=self.store.pages)
             if most is not None:
@@ -101,9 +101,9 @@ class PagedWindow(Window):
                 self.account(memory, can_shrink=False)
 
     def shrink(self, most: int) -> None:
-        """Leave the tail of the window to the store until at most so many bytes are left.
+        """Page out the tail of the window until at most so many bytes are left.
 
-        Only what lies after everything that was handed out: a read must not find what a consumer holds.
+        Only messages behind all delivered ones are paged out: a read must not find what a consumer holds.
         """
         ready = self.ready
         while self.bytes > most and len(ready) > 1 and ready[-1].row > self.handed:
@@ -115,12 +115,12 @@ class PagedWindow(Window):
             self._page_out(queued)
         horizon = max(ready[-1].row, self.handed) if ready else self.handed
         if horizon < self.horizon:
-            # What was taken out of the middle may lie beyond the horizon now, too.
+            # Messages that were taken out of the middle may now lie beyond the horizon.
             self.horizon = horizon
             self.changed_in = self.store.batch
 
     def fill(self, found: StoredRun, share: int, is_past_limit: Callable[[QueuedMessage], bool]) -> list[QueuedMessage]:
-        """What was read on becomes part of the window, as far as it takes no more than ``share`` bytes.
+        """Add messages that were read to the window, as long as it takes no more than ``share`` bytes.
 
         Those that are past a limit do not, and are told: they are in the lane no more. 0.7 us a message.
         """
@@ -136,7 +136,7 @@ class PagedWindow(Window):
                     continue
                 cost = message.weight + OVERHEAD
                 if size + cost > share and (read or self.ready):
-                    # Beyond the window it would only be left to the store again.
+                    # A message beyond the window would only be paged out again.
                     is_whole = False
                     break
                 if unusual and row in unusual:
@@ -155,7 +155,7 @@ class PagedWindow(Window):
                 if queued.expires_at or not message.properties.plain:
                     self.queue.paged_in(queued)
         finally:
-            # Whatever strikes on the way, what is at hand is counted as such.
+            # Whatever fails on the way, the messages in memory are counted.
             self.next_does_not_fit = not is_whole and not read
             self.bytes += size
             self.paged -= read
@@ -168,7 +168,7 @@ class PagedWindow(Window):
         return past_limit
 
     def _leave_aside(self, row: int, fault: str) -> None:
-        """No message can be made of a row: it stays in the file, for whoever mends that, and in nobody's way."""
+        """Skip a row that cannot be read as a message. It stays in the file, for whoever repairs that."""
         self.horizon = max(self.horizon, row)
         if row not in self.held:
             log.error("%r: row %d of the store cannot be read and is left out: %s", self.queue, row, fault)
@@ -177,6 +177,6 @@ class PagedWindow(Window):
             gap.hold(None)
 
     def nothing_is_paged(self) -> None:
-        """Whatever the count says, the store has no more of it."""
+        """The store has no more messages of this lane, whatever the count says."""
         self.paged = self.paged_bytes = 0
         self.is_recounted = False

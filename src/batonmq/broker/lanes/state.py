@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class QueueState(LaneOwner):
-    """One queue. Its fields are for all to read, and its own to write."""
+    """One queue. Anybody may read its fields; only the queue writes them."""
 
     __slots__ = (
         "__weakref__",
@@ -80,7 +80,7 @@ class QueueState(LaneOwner):
         self.scheduler = scheduler
         self.store: Store = scheduler.store
         self.durable = durable
-        # Does it, with its persistent messages, outlive a restart?
+        # Do the queue and its persistent messages survive a restart?
         self.survives_restart = survives_restart
         self.auto_delete = auto_delete
         # The connection that an exclusive queue belongs to.
@@ -92,22 +92,22 @@ class QueueState(LaneOwner):
         self.consumers = Consumers()
         # Consumers with room, the next to be served first.
         self.takers = Line()
-        # Is the queue in the scheduler's list of what must be looked at when the turn ends?
+        # Is the queue in the scheduler's list for the end of the turn?
         self.touched = False
         self.unsettled = 0
-        # Did a transient message ever go to the store? From the lane of what waits for its time it moves to another.
+        # Was a transient message ever written to the store? A delayed one moves to another lane there.
         self.spilled = False
-        # Monotonic seconds of the last sign of interest.
+        # When the queue was last used, in monotonic seconds.
         self.last_used = scheduler.clock.monotonic()
-        # Nothing is handed out; publishes go in.
+        # Nothing is delivered; publishes are accepted.
         self.paused = False
-        # Why it was set aside, if it was, and how often faults have struck.
+        # Why the queue was set aside, if it was, and how many faults it has had.
         self.fault = ""
         self.strikes = Strikes()
         # The last batch of the store in which something that the store has already came to the queue, from another
         # place there: until it is committed, the end of the process would undo that.
         self.moved_in = 0
-        # Does what its messages or its consumers ask for take the second path?
+        # Do its messages or consumers need the second path, that of the features?
         self.featured = False
         self.counters = Counters()
         # Counted here, as every batch that is handed out is.
@@ -131,7 +131,7 @@ class QueueState(LaneOwner):
         return lane
 
     def lane_of(self, priority: int) -> Lane:
-        """The lane of that priority, made if it is not there."""
+        """The lane of that priority; it is made if there is none yet."""
         for lane in self.lanes:
             if lane.priority == priority:
                 return lane
@@ -149,14 +149,14 @@ class QueueState(LaneOwner):
         return self.lane if priority == 0 else self.lane_of(priority)
 
     def lane_at(self, row: int) -> Lane | None:
-        """The lane in which that row lies; None where it is none of the queue, or of what waits for its time."""
+        """The lane of that row; None: the row is not in this queue, or its message is delayed."""
         for lane in self.lanes:
             if lane.first_row < row <= lane.last_row:
                 return lane
         return None
 
     def give_up_lane(self, lane_id: int) -> None:
-        """A lane of the queue is empty for good: another queue may have its number, once no row stands under it."""
+        """Give up an empty lane. Another queue may use its number as soon as the store has no row under it."""
         if self.survives_restart or self.spilled:
             self.store.drop_lane(lane_id)
         else:
@@ -164,46 +164,46 @@ class QueueState(LaneOwner):
 
     @property
     def ready_count(self) -> int:
-        """Messages that wait for a consumer."""
+        """The number of messages that are ready for a consumer."""
         return sum(lane.waiting for lane in self.lanes)
 
     @property
     def ready_bytes(self) -> int:
-        """What waits for a consumer weighs so many bytes."""
+        """The bytes of the messages that are ready for a consumer."""
         return sum(lane.waiting_bytes for lane in self.lanes)
 
     # ------------------------------------------------------------------ small changes
 
     def touch(self) -> None:
-        """Have the queue looked at when the turn ends."""
+        """Have the queue dispatch when the turn ends."""
         if not self.touched:
             self.touched = True
             self.scheduler.touched(self)
 
     def used(self) -> None:
-        """Somebody shows interest: the time to x-expires begins anew."""
+        """The queue is in use: the time of x-expires begins again."""
         self.last_used = self.scheduler.clock.monotonic()
 
     def expect(self, message: Message) -> None:
-        """The broker itself is about to put this in, for a message that is in the store."""
+        """Prepare for a message that the broker itself puts into the queue, in place of one that the store has."""
         if message.properties.persistent:
             self.moved_in = self.store.batch
 
     def handed_out(self, count: int) -> None:
-        """So many messages are in somebody's hands, to be settled."""
+        """Count messages that were delivered and have to be settled."""
         self.unsettled += count
         self.delivered += count
 
     def redelivered(self, count: int) -> None:
-        """Of what was handed out, so many had come back before."""
+        """Count delivered messages that had come back before."""
         self.counters.redeliver(count)
 
     def given_back(self) -> None:
-        """One of them is not any more."""
+        """Count one message less as unsettled."""
         self.unsettled -= 1
 
     def has_spilled(self) -> None:
-        """A transient message went to the store."""
+        """A transient message was written to the store."""
         self.spilled = True
 
     def struck(self, reason: str, now: float) -> tuple[int, bool]:
@@ -217,19 +217,19 @@ class QueueState(LaneOwner):
 
     @abstractmethod
     def enter(self, queued: QueuedMessage, lane: Lane, *, is_new: bool) -> None:
-        """A message that has waited takes a place at the tail of a lane; ``is_new``: it was not in the queue before."""
+        """Put a delayed message at the tail of a lane; ``is_new``: it was not in the queue before."""
 
     @abstractmethod
     def copy_in(self, origin: QueuedMessage) -> None:
-        """A copy of a message that waits takes a place at the tail, in one transaction with what becomes of that."""
+        """Put a copy of a delayed message at the tail, in one transaction with what happens to the message itself."""
 
     @abstractmethod
     def return_to(self, queued: QueuedMessage, lane: Lane) -> None:
-        """A message that was given back has waited long enough; it has its old row again, in that lane."""
+        """Put a message back in its old row of that lane, after its retry delay."""
 
     @abstractmethod
     def discard(self, queued: QueuedMessage, reason: str) -> None:
-        """A message that is in no lane (any more) is gone for a reason: 'expired', 'maxlen', 'delivery_limit' ..."""
+        """Remove a message that is in no lane any more, for a reason: 'expired', 'maxlen', 'delivery_limit' ..."""
 
     @abstractmethod
     def postpone(self, message: Message, due: int) -> None:
@@ -245,18 +245,18 @@ class QueueState(LaneOwner):
     @property
     @abstractmethod
     def delayed_count(self) -> int:
-        """Messages that wait for their time: published with a delay, or to be tried again later."""
+        """The number of delayed messages: published with a delay, or waiting for a retry."""
 
     @property
     @abstractmethod
     def delayed_bytes(self) -> int:
-        """What these weigh, in bytes."""
+        """The bytes of the delayed messages."""
 
     @abstractmethod
     def withdraw(self, consumer: Consumer) -> None:
-        """The consumer has no room for now."""
+        """Take a consumer out of the line: it has no room for now."""
 
     def pass_over(self, consumer: Consumer) -> None:
-        """It has no room: others are served meanwhile."""
+        """Take a consumer out of the line and tell it, so that it asks again when it has room."""
         self.withdraw(consumer)
         consumer.passed_over()

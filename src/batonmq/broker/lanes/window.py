@@ -16,18 +16,18 @@ from batonmq.message import GONE, READY, Message, QueuedMessage, Settlement
 from batonmq.properties import EMPTY
 from batonmq.store.records import POSITION_BITS, POSITION_MASK
 
-# Stands in the window where a message was taken out of the middle.
+# Marks a place in the window from which a message was taken.
 NO_MESSAGE = Message("", "", EMPTY, b"")
-# A consumer gets so many bytes in one go before it is asked again whether it has room.
+# A consumer gets at most so many bytes before it is asked again whether it has room.
 BATCH_BYTES = 256 << 10
-# So many gaps are skipped before anybody thinks of closing them.
+# So many gaps are skipped before the window is made anew without them.
 GAPS_MAX = 64
 
 row_of = attrgetter("row")
 
 
 class Window:
-    """The messages of a lane that are at hand, in their order. Its fields are for all to read, and its own to write."""
+    """The messages of a lane that are in memory, in order. Anybody may read its fields; only the window writes them."""
 
     __slots__ = (
         "_begins_at",
@@ -51,9 +51,9 @@ class Window:
         self.last_row = self.first_row | POSITION_MASK
         self.next_row = self._begins_at = self.first_row + 1
         self.ready: deque[QueuedMessage] = deque()
-        # Entries of ``ready`` that left from the middle and are only still to be skipped.
+        # The number of gaps in ``ready``.
         self.gone = 0
-        # Bytes of the window, and how many of them the broker's budget knows of.
+        # The bytes of the window, and how many of them are counted in the broker's budget.
         self.bytes = 0
         self.counted = 0
         self.horizon = self.first_row
@@ -62,13 +62,13 @@ class Window:
 
     @property
     def enqueued(self) -> int:
-        """How many messages have taken a place at the tail since the lane was made, or brought back."""
+        """How many messages were put at the tail since the lane was made or restored."""
         return self.next_row - self._begins_at
 
     # ------------------------------------------------------------------ out
 
     def take_batch(self, most: int) -> list[QueuedMessage]:
-        """Take from the head: so many messages, or what makes up a write to a socket."""
+        """Take messages from the head: so many, or fewer if they fill a write to a socket."""
         ready = self.ready
         batch: list[QueuedMessage] = []
         size = 0
@@ -99,14 +99,14 @@ class Window:
         return None
 
     def take_out(self, queued: QueuedMessage) -> None:
-        """A ready message leaves from the middle: a mark now, skipped later."""
+        """Take a ready message out of the middle and leave a gap."""
         queued.leave()
         self.bytes -= queued.message.weight + OVERHEAD
         self.gone += 1
         self._close_gaps()
 
     def cut_out(self, queued: QueuedMessage, settlement: Settlement) -> None:
-        """A ready message is taken out of the middle, and may come back."""
+        """Take a ready message out of the middle; it may come back."""
         self.bytes -= queued.message.weight + OVERHEAD
         gap = QueuedMessage(NO_MESSAGE, settlement, queued.row)
         gap.leave()
@@ -126,7 +126,7 @@ class Window:
     # ------------------------------------------------------------------ in, at an old place
 
     def put_in(self, queued: QueuedMessage) -> None:
-        """To its old place, which is at or before the horizon, or just behind it."""
+        """Put a message in its old place, which is at or before the horizon, or just behind it."""
         ready = self.ready
         row = queued.row
         self.bytes += queued.message.weight + OVERHEAD
@@ -145,7 +145,7 @@ class Window:
             self.horizon = row
 
     def at(self, row: int) -> QueuedMessage | None:
-        """The ready message of that row, if it is at hand."""
+        """The ready message of that row; None: it is not in memory."""
         place = bisect_left(self.ready, row, key=row_of)
         if place < len(self.ready):
             queued = self.ready[place]
@@ -154,7 +154,7 @@ class Window:
         return None
 
     def account(self, memory: Memory, *, can_shrink: bool) -> int | None:
-        """Tell the budget how much the window has grown or shrunk; to how many bytes it is to shrink, if it must."""
+        """Tell the budget how much the window has grown or shrunk; returns the bytes it must shrink to, if it must."""
         memory.use(self.bytes - self.counted)
         self.counted = self.bytes
         if not can_shrink:

@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from batonmq.message import Message, QueuedMessage
     from batonmq.store.records import StoredMessage
 
-# One step looks at so many messages, or bytes of the store: 2 to 5 ms.
+# One step looks at so many messages, or reads so many bytes from the store: 2 to 5 ms.
 STEP_MESSAGES = 500
 STEP_BYTES = 1 << 20
-# And selects among them for so long: over long headers that may take tenths of a second for one.
+# One step selects for so long: with long headers a single message may take tenths of a second.
 STEP_SECONDS = 0.01
 
 row_of = attrgetter("row")
 
 
 class Walk:
-    """Along everything that is ready in a queue now, in the order of its hand-over."""
+    """Goes through all messages that are ready in a queue now, in the order of their delivery."""
 
     __slots__ = ("_ahead", "_queue")
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
-        # Lane, the last row that was seen, and where to stop.
+        # Each lane with the last row that was seen and the row at which to stop.
         self._ahead = deque((lane, lane.first_row, lane.next_row - 1) for lane in queue.lanes)
 
     @property
@@ -68,7 +68,7 @@ class Walk:
         return []
 
     def back_to(self, lane: Lane, row: int) -> None:
-        """Of what the last step showed, what comes behind this row was not looked at: it comes again."""
+        """Go back to this row: the messages behind it are returned again by the next step."""
         self._ahead[0] = (lane, row, self._ahead[0][2])
 
 
@@ -79,13 +79,13 @@ class Browsed(NamedTuple):
     return_count: int
     """How often the message came back from a consumer, and that counted."""
     returns: int
-    """0: no consumer ever had the message."""
+    """How often the message was delivered and came back, counted or not; 0: no consumer has had it."""
     expires_at: int
     """When the message expires, in milliseconds since the epoch; 0: never."""
 
 
 class Browser:
-    """A cursor that takes nothing: messages may be consumed while it looks, and then it has seen them all the same."""
+    """A cursor over the ready messages of a queue. It takes none of them; others may consume them meanwhile."""
 
     __slots__ = ("_found", "_queue", "_selector", "_walk")
 

@@ -27,7 +27,7 @@ def dispatch_plain(queue: FeaturedQueue) -> None:
         if not room:
             queue.pass_over(consumer)
             continue
-        # Among several each gets one message in turn; one alone gets what it has room for.
+        # Several consumers get one message each in turn; a single one gets as many as it has room for.
         batch = lane.take_batch(room if takers.count == 1 else 1)
         waits = (queue.survives_restart or queue.moved_in > queue.store.committed) and _must_any_wait(queue, batch)
         has_come_back = hold_all(batch, consumer)
@@ -53,7 +53,7 @@ def dispatch_plain(queue: FeaturedQueue) -> None:
 
 
 def _note_returned(queue: FeaturedQueue, batch: list[QueuedMessage], consumer: Consumer) -> None:
-    """Of these some had come back before: that they are in somebody's hands again is to show after a crash."""
+    """Note in the store that messages which had come back before are held again, so that a crash shows it."""
     returned = [queued for queued in batch if queued.returns]
     queue.redelivered(len(returned))
     if not consumer.no_ack:
@@ -63,10 +63,10 @@ def _note_returned(queue: FeaturedQueue, batch: list[QueuedMessage], consumer: C
 
 
 def must_wait(queue: FeaturedQueue, queued: QueuedMessage) -> bool:
-    """Must the hand-over of this message be noted in the store before its client may see it?
+    """Must the store note the delivery of this message before its client may see it?
 
-    Not when the message itself is written with the same batch: should the process be killed before that, it was never
-    confirmed, and does not come again. One that stands for a row of the store would: as it was, where it was.
+    Not if the message itself is written with the same batch: if the process is killed before that, the message was
+    never confirmed and does not come again. A message that stands for a row of the store would come again unmarked.
     """
     store = queue.store
     if store.error is not None:
@@ -82,9 +82,9 @@ def must_wait(queue: FeaturedQueue, queued: QueuedMessage) -> bool:
 
 
 def must_hold(queue: FeaturedQueue, queued: QueuedMessage, *, no_ack: bool) -> bool:
-    """The same of one message that was just taken, before it counts as accepted with ``no_ack``.
+    """Must a message that was just taken be held until a commit? Ask before it counts as accepted with ``no_ack``.
 
-    That is no reason for a commit: a note will do, where one can tell which message it was.
+    With ``no_ack`` a note is enough, where a note can tell which message it was.
     """
     if not must_wait(queue, queued):
         return False
@@ -95,7 +95,7 @@ def must_hold(queue: FeaturedQueue, queued: QueuedMessage, *, no_ack: bool) -> b
 
 
 def _must_any_wait(queue: FeaturedQueue, batch: list[QueuedMessage]) -> bool:
-    """The first that is durable tells: those behind it came later, and are written no earlier."""
+    """Must the batch wait? The first durable message decides: those behind it are written no earlier."""
     for queued in batch:
         if queued.stored == DURABLE or not queue.survives_restart:
             return must_wait(queue, queued)
@@ -103,9 +103,10 @@ def _must_any_wait(queue: FeaturedQueue, batch: list[QueuedMessage]) -> bool:
 
 
 def _is_noted(queue: FeaturedQueue, lane: Lane) -> bool:
-    """Is it noted beside the store up to where messages were handed out, none of which had come back before?
+    """Note beside the store how far the lane was delivered, if none of these messages had come back before.
 
-    What comes again has a count, which a commit keeps; and a note of what the store may not have yet tells nothing.
+    False: there is no note. A message that comes again has a count, which only a commit keeps; and a note says nothing
+    about a message that the store may not have yet.
     """
     if queue.moved_in > queue.store.committed:
         return False
@@ -113,7 +114,7 @@ def _is_noted(queue: FeaturedQueue, lane: Lane) -> bool:
 
 
 def dispatch_featured(queue: FeaturedQueue) -> None:
-    """Dispatch from a queue in which more matters than which consumer has room."""
+    """Dispatch from a queue in which priorities, selectors, groups or other features count."""
     if queue.paused:
         return
     selection = queue.selection
@@ -131,7 +132,7 @@ def dispatch_featured(queue: FeaturedQueue) -> None:
 
 
 def _deliver(queue: FeaturedQueue, consumer: Consumer, queued: QueuedMessage) -> None:
-    """One message that was just taken goes to a consumer."""
+    """Deliver a message that was just taken to a consumer."""
     try:
         waits = must_hold(queue, queued, no_ack=consumer.no_ack)
         if consumer.no_ack:
@@ -144,24 +145,24 @@ def _deliver(queue: FeaturedQueue, consumer: Consumer, queued: QueuedMessage) ->
         raise
     if waits:
         consumer.hold(queue.store.batch)
-    # It may have been withdrawn by what the delivery led to.
+    # The delivery may have led to the consumer's withdrawal.
     if consumer.waiting:
         queue.takers.served(consumer)
 
 
 def _recall(queue: FeaturedQueue, consumer: Consumer, batch: list[QueuedMessage]) -> None:
-    """The hand-over has failed, and who knows how far it came: back, counted and marked; what was said is void.
+    """Take a batch back after a fault in its delivery. It may have been sent in part: it is counted and marked.
 
-    Others are served before the consumer is asked again.
+    Other consumers are served before this one is asked again.
     """
     queue.withdraw(consumer)
     queue.release([take_back(queued, queue) for queued in batch if queued.state == HELD])
 
 
 def _next_taker(queue: FeaturedQueue) -> Consumer | None:
-    """Who is served next: of those in line the highest priority, and of these the longest waiting; now at the head.
+    """The consumer to serve next: the one of the highest priority that has waited longest.
 
-    Whoever has lost its room since it was offered is passed over.
+    Consumers that have lost their room since they were offered are passed over.
     """
     while (consumer := queue.takers.head()) is not None:
         if consumer.has_room():
@@ -171,9 +172,9 @@ def _next_taker(queue: FeaturedQueue) -> Consumer | None:
 
 
 def take(queue: FeaturedQueue, holder: Consumer | None) -> QueuedMessage | None:
-    """The next message that is at hand, now held by a consumer, or by somebody who fetches it (None).
+    """Take the next message that is in memory; it is then held by a consumer, or by whoever fetches it (None).
 
-    One whose time is over does not count: it expires here.
+    A message whose time to live is over is not taken: it expires here.
     """
     if queue.paused:
         return None
@@ -181,7 +182,7 @@ def take(queue: FeaturedQueue, holder: Consumer | None) -> QueuedMessage | None:
         return queue.selection.fetch()
     for lane in queue.lanes:
         while (queued := lane.pop()) is not None:
-            # What may only go to a waiting consumer has found one.
+            # A message that only a waiting consumer may have has found one.
             if queued.expires_at > NOW_OR_NEVER and queue.expiry.is_over(queued):
                 queue.expiry.drop(queued)
                 continue

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def end_drains(queue: FeaturedQueue) -> None:
-    """What could be handed out was: tell those who wait for nothing more. The others are looked at again.
+    """Tell the draining consumers that there is nothing more for them now. The others are looked at again.
 
-    Each is told once, whatever that leads to.
+    Each consumer is told once, whatever that leads to.
     """
     for consumer in list(queue.draining):
         if consumer in queue.draining and _is_drained(queue, consumer):

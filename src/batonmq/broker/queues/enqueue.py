@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 
 def publish_featured(queue: FeaturedQueue, message: Message) -> int:
-    """What a producer, or an exchange, sends to a queue, where its settings or the message's headers ask for more.
+    """Publish a message to a queue whose settings, or whose message's headers, ask for a feature.
 
     Tells REFUSED, KEPT or STORED. Raises PreconditionFailed for headers that mean nothing, which a protocol has refused
     before.
     """
     if queue.deleted:
-        # Whoever found it before it went finds nobody now: as if it had not been there.
+        # The queue was deleted after the message was routed to it: as if there had been no queue.
         return KEPT
     selector = queue.settings.selector
     if selector is not None and not _compiled(selector).matches(message):
@@ -44,7 +44,7 @@ def publish_featured(queue: FeaturedQueue, message: Message) -> int:
     if properties.mentions_either(MARK, SCHEDULE_MARK):
         headers = properties.headers or {}
         due = due_of(headers, queue.scheduler.now())
-        # What was dead-lettered is sent again by the broker, and not by mistake.
+        # A dead letter is no duplicate: the broker itself sends it again.
         if queue.settings.deduplicates and not message.is_dead_letter:
             key = key_of(headers)
             if key is not None and queue.deduplication().is_known(key, message):
@@ -62,9 +62,9 @@ def publish_featured(queue: FeaturedQueue, message: Message) -> int:
 
 
 def move_in(queue: FeaturedQueue, message: Message) -> bool:
-    """A message that comes from another queue, not from a producer: no delay, and no look for a duplicate of it.
+    """Put in a message that comes from another queue: it has no delay, and is not taken for a duplicate.
 
-    False: the queue is full, and is one that refuses, or is gone.
+    False: the queue is full and refuses messages, or it is deleted.
     """
     if queue.deleted or not has_room_for(queue, 1, message.weight):
         return False
@@ -74,7 +74,7 @@ def move_in(queue: FeaturedQueue, message: Message) -> bool:
 
 
 def copy_in(queue: FeaturedQueue, origin: QueuedMessage) -> None:
-    """A copy of a message that waits, without what made it wait; refused as one that is published would be.
+    """Put in a copy of a delayed message, without its delay; a full queue may refuse it, as a published one.
 
     It goes to the store with the batch that holds what becomes of ``origin``, and is owed to that: should the batch
     fail, both are tried again.
@@ -97,7 +97,7 @@ def _compiled(selector: str) -> MessageSelector:
 
 
 def _is_refused(queue: FeaturedQueue, message: Message) -> bool:
-    """Is it refused by a full queue? Then it may go to the dead letters."""
+    """Does a full queue refuse the message? Then it may go to the dead letters."""
     if not refuses(queue, message):
         return False
     dies = queue.settings.overflow == REJECT_PUBLISH_DLX
@@ -106,12 +106,12 @@ def _is_refused(queue: FeaturedQueue, message: Message) -> bool:
 
 
 def place(queue: FeaturedQueue, message: Message, stored: int) -> None:
-    """At the tail of the lane of its priority, kept as ``stored`` says (IN_MEMORY or DURABLE)."""
+    """Put a message at the tail of the lane of its priority, kept as ``stored`` says (IN_MEMORY or DURABLE)."""
     _entered(queue, queue.lane_for(message).enqueue(message, stored, queue.expiry.time_of(message)))
 
 
 def enter(queue: FeaturedQueue, queued: QueuedMessage, lane: Lane, *, is_new: bool) -> None:
-    """A message that has waited, and which the store may have under another row, at the tail of a lane."""
+    """Put a delayed message, which the store may have under another row, at the tail of a lane."""
     waited_at = queued.row
     queued.fall_due(lane.next_place())
     if is_new:
@@ -127,7 +127,7 @@ def enter(queue: FeaturedQueue, queued: QueuedMessage, lane: Lane, *, is_new: bo
 def _entered(queue: FeaturedQueue, queued: QueuedMessage) -> None:
     if not queued.message.properties.plain:
         queue.look_for_group(queued.message)
-    # What was left to the store at once is watched as such.
+    # A message that was paged out at once is watched by the store's index.
     if queued.expires_at and queued.state == READY:
         queue.expiry.watch(queued)
     queue.touch()

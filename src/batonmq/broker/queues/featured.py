@@ -61,13 +61,13 @@ class FeaturedQueue(QueueState):
             settings=settings,
         )
         self.router = router
-        # How messages are handed out where not every consumer takes what comes next.
+        # How messages are dispatched if not every consumer takes the next one.
         self.selection: Selection | None = None
-        # Consumers that are to be told when there is nothing more for them.
+        # The consumers to tell when there is nothing more for them.
         self.draining: dict[Consumer, None] = {}
         self.expiry = Expiry(self)
         self.flow_control = FlowControl(self)
-        # What waits for its time, what is known to have come before, what must be settled in time: if there is any.
+        # Delayed messages, known deduplication keys, deliveries with an ack timeout; None: there are none.
         self.delays: Delays | None = None
         self.keys: Deduplication | None = None
         self.ack_timeouts: AckTimeouts | None = None
@@ -86,7 +86,7 @@ class FeaturedQueue(QueueState):
     # ------------------------------------------------------------------ what waits, came before, must be settled
 
     def delaying(self) -> Delays:
-        """Where messages wait for their time. Raises StoreError when the store has no lanes left."""
+        """The delayed messages. Raises StoreError when the store has no lanes left."""
         if self.delays is None:
             self.delays = Delays(self)
         return self.delays
@@ -106,13 +106,13 @@ class FeaturedQueue(QueueState):
         return bring_again(self, self.router, queued) if is_kept_back(self, queued.message) else None
 
     def deduplication(self) -> Deduplication:
-        """What is known to have come before."""
+        """The deduplication keys that are known."""
         if self.keys is None:
             self.keys = Deduplication(self, [])
         return self.keys
 
     def watch_deadline(self, queued: QueuedMessage, holder: Consumer | None = None, timeout: int | None = None) -> None:
-        """A message was handed out: does it have to be settled in time? ``timeout``: in so many ms, in any case."""
+        """Watch a delivered message if it has an ack timeout; ``timeout``: that in ms, whatever the settings say."""
         if timeout is None and holder is not None:
             timeout = holder.timeout
         if timeout is None:
@@ -150,7 +150,7 @@ class FeaturedQueue(QueueState):
     # ------------------------------------------------------------------ which way messages take
 
     def look_at_features(self) -> None:
-        """Which way do messages take: the plain one, or the one of features?"""
+        """Decide again whether messages take the plain path or that of the features."""
         consumers = self.consumers
         if consumers.choosy:
             self.selection = self.selection or Selection(self)
@@ -165,7 +165,7 @@ class FeaturedQueue(QueueState):
         )
 
     def look_for_group(self, message: Message) -> None:
-        """From the first message of a group on, groups count."""
+        """Turn on message groups with the first message that has a group."""
         selection = self.selection
         if selection is not None and selection.is_grouped:
             return
@@ -177,9 +177,9 @@ class FeaturedQueue(QueueState):
             self.featured = True
 
     def refuse(self, held: list[QueuedMessage]) -> None:
-        """The consumers that hold these are not to have them again."""
+        """Do not deliver these messages again to the consumers that hold them now."""
         for queued in held:
-            # Whoever fetches messages one by one is nobody in particular.
+            # A client that fetches messages one by one is no particular consumer.
             if isinstance(queued.holder, Consumer) and queued.holder in self.consumers:
                 if self.selection is None:
                     self.selection = Selection(self)
@@ -189,7 +189,7 @@ class FeaturedQueue(QueueState):
     # ------------------------------------------------------------------ consumers with room
 
     def offer(self, consumer: Consumer) -> None:
-        """The consumer has room (again)."""
+        """Put a consumer in line: it has room, or has room again."""
         if not consumer.waiting and not (self.settings.single_active and self.active is not consumer):
             self.takers.join(consumer)
             if not self.touched:
@@ -211,21 +211,21 @@ class FeaturedQueue(QueueState):
 
     @property
     def active(self) -> Consumer | None:
-        """With a single active consumer: the one that is served, the longest there."""
+        """The consumer that is served in a queue with a single active consumer: the oldest."""
         return self.consumers.first
 
     # ------------------------------------------------------------------ what is counted, and leaves
 
     def has_refused(self, *, is_dead_letter: bool) -> None:
-        """A full queue did not take a message, which may have gone to the dead letters."""
+        """Count a message that the full queue refused, and that may have become a dead letter instead."""
         self.counters.refuse(is_dead_letter=is_dead_letter)
 
     def has_entered_again(self) -> None:
-        """A message that was in the queue before takes another place."""
+        """Do not count a message again that was in the queue before and takes another place."""
         self.counters.enter_again()
 
     def passed_on(self, batch: list[QueuedMessage]) -> None:
-        """A batch goes to somebody who need not accept it."""
+        """Settle a batch that was delivered without acknowledgements."""
         self.delivered += len(batch)
         for queued in batch:
             queued.settle()

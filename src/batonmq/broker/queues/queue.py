@@ -106,7 +106,7 @@ class Queue(FeaturedQueue):
         self.touch()
 
     def set_aside(self, reason: str) -> None:
-        """A fault of ours has struck again and again: as if paused, until it is resumed or the broker starts anew."""
+        """Pause the queue as its work has failed again and again, until it is resumed or the broker starts again."""
         self.fault = reason
         self.pause(True)
 
@@ -132,17 +132,16 @@ class Queue(FeaturedQueue):
         return KEPT
 
     def publish_all(self, messages: list[Message]) -> int:
-        """Put messages that nothing must be looked up for at the tail; tells KEPT, or STORED if any needs the disk.
+        """Put a run of plain messages at the tail; returns KEPT, or STORED if any needs the disk.
 
-        For runs of plain messages to a queue that is not ``featured``: what ``publish`` does for each costs half of
-        what it costs one by one (0.6 us a message).
+        For a queue that is not ``featured``. A message costs 0.6 us, half of what ``publish`` costs.
         """
         if not self.touched:
             self.touch()
         return STORED if self.lane.enqueue_all(messages, survive=self.survives_restart) else KEPT
 
     def has_room_for(self, size: int, count: int = 1) -> bool:
-        """Would it take ``count`` messages of ``size`` octets in total and refuse none? Consumers are served first."""
+        """Would the queue take ``count`` messages of ``size`` octets in total? Consumers are served first."""
         if has_room_for(self, count, size):
             return True
         if self.takers.count:
@@ -170,7 +169,7 @@ class Queue(FeaturedQueue):
                 dispatch_plain(self)
         if self.expiry.watching and not self.fault:
             self.expiry.expire()
-        # Memory holds no more of it than it may, and no less than it can.
+        # Memory holds no more of the queue than it may, and no less than it can.
         memory = self.scheduler.memory
         if self.draining:
             end_drains(self)
@@ -181,7 +180,7 @@ class Queue(FeaturedQueue):
                 self.scheduler.soon(READ, self._read_on, is_possible=can_refill(lane))
 
     def _read_on(self) -> int:
-        """Fill what is short of the windows."""
+        """Read on for the windows that are short."""
         done = 0
         for lane in self.lanes:
             if not wants_refill(self, lane):
@@ -189,12 +188,12 @@ class Queue(FeaturedQueue):
             if not can_refill(lane):
                 done = NOT_NOW
             elif refill(self, lane):
-                # Its dispatch asks for more, if it is still short.
+                # The next dispatch reads on, if the window is still short.
                 self.touch()
             elif lane.paged:
                 done = NOT_NOW
             elif self.draining:
-                # Whoever waits for the end learns here that this was it.
+                # Consumers that drain learn here that there is no more.
                 self.touch()
         return done
 
@@ -242,7 +241,7 @@ class Queue(FeaturedQueue):
         if queued.stored and not self.deleted:
             self.store.delete(queued)
             if not self.unsettled:
-                # One message at a time: a commit of one page less.
+                # Without a mark the commit writes one page less.
                 for lane in self.lanes:
                     self.store.drop_mark(lane.lane_id)
 
@@ -298,7 +297,7 @@ class Queue(FeaturedQueue):
         return True
 
     def _change(self, queued: QueuedMessage, message: Message) -> None:
-        """A held message has other headers from now on."""
+        """Give a held message other headers."""
         queued.carry(message)
         if self.deleted:
             return
@@ -349,7 +348,7 @@ class Queue(FeaturedQueue):
         if self.keys is not None:
             self.keys.lost(queued)
         queued.kept_as(IN_MEMORY)
-        # What was left to the store alone and is lost shows when that is read on.
+        # The loss of a paged message shows when the store is read on.
         self.touch()
 
     # ------------------------------------------------------------------ consumers
@@ -411,7 +410,7 @@ class Queue(FeaturedQueue):
         consumers, self.consumers = self.consumers, Consumers()
         self.takers.clear()
         self.draining.clear()
-        # By those who are left, which is nobody: nothing is made that knows the queue.
+        # There are no consumers left: nothing is made that refers to the queue.
         self.look_at_features()
         for consumer in consumers:
             consumer.cancelled()

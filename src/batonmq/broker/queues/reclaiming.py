@@ -1,7 +1,7 @@
-"""Whoever has a store goes, and those who hold its messages live on: they claim them of the next one who has it.
+"""The process that has a store ends, and processes that hold its messages claim them from the next one.
 
-On the way it stands in the store as if it had come back: with this delivery counted, at its old place. So it does come
-back where nobody claims it, and a claim is good while the count has gone no further than the holder's own.
+In between, a message stands in the store as if it had come back: at its old place, with this delivery counted. So it
+does come back if nobody claims it, and a claim is good as long as the count is not above the holder's own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def hand_on(queue: FeaturedQueue, held: list[QueuedMessage]) -> None:
-    """These go to the next one that has the store; this broker hands nothing out any more."""
+    """Leave held messages to the next process that opens the store; this broker delivers nothing any more."""
     for queued in held:
         queue.given_back()
         lane = queue.lane_at(queued.row)
@@ -30,7 +30,7 @@ def hand_on(queue: FeaturedQueue, held: list[QueuedMessage]) -> None:
 
 
 def reclaim(queue: FeaturedQueue, row: int, count: int, holder: Consumer | None) -> QueuedMessage | None:
-    """The ready message of that row is in the holder's hands, for the count-th time; None: it is gone, or another's.
+    """Have the holder hold the ready message of that row, as delivery number ``count``; None: it is not to be had.
 
     Never while the store is ``busy``. Raises StoreError.
     """

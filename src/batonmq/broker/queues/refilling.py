@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # A read from the store takes about 2 us a message (`store/reading.py`): this many keep the loop below 2 ms.
 READ_MESSAGES = 1_000
 READ_BYTES = 4 << 20
-# Below so many messages at hand the next are read: reads have to wait for commits, and consumers should not.
+# With fewer messages in memory the next are read: reads have to wait for commits, and consumers should not.
 READ_AHEAD = 4_000
 
 
@@ -29,12 +29,12 @@ def wants_refill(queue: FeaturedQueue, lane: Lane) -> bool:
     if queue.fault:
         return False
     settings = queue.settings
-    # Nobody wants it: it is read when somebody does. Limits drop from the head, which must be at hand; and what a crash
+    # Without consumers nothing is read. But limits drop from the head, which must be in memory; and what a crash
     # has left past the limit of its deliveries is found by reading.
     is_limited = settings.limits_length or settings.delivery_limit is not None
     if not (queue.consumers or is_limited or lane.is_recounted):
         return False
-    # Large messages fill a window by their bytes: what is read beyond its share would only be left out again.
+    # Large messages fill a window by their bytes: those read beyond its share would only be paged out again.
     return lane.bytes * 2 < queue.scheduler.memory.share_of(lane.counted)
 
 
@@ -58,11 +58,11 @@ def refill(queue: FeaturedQueue, lane: Lane) -> bool:
             return False
         found = store.read_run(lane.horizon, lane.last_row, most, most_bytes, committed=False)
         if not found.rows and not found.unreadable:
-            # The count after an unclean end is the store's own; whatever it was, nothing more is there.
+            # After an unclean end the count is an estimate; whatever it was, nothing more is there.
             lane.nothing_is_paged()
             return False
     for queued in lane.fill(found, share, partial(is_past_limit, queue)):
         queue.discard(queued, DELIVERY_LIMIT)
-    # At once: the next one that reads on is to know of it.
+    # At once, so that the next queue that reads on knows it.
     lane.keep_to(memory)
     return True

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 def requeue(
     queue: FeaturedQueue, held: list[QueuedMessage], wanted: int | None, *, failed: bool, is_counted: bool
 ) -> None:
-    """Give messages back that were handed out, in that order; ``wanted``: after so many ms, whatever the settings."""
+    """Give delivered messages back, in the order of delivery; ``wanted``: after so many ms, whatever the settings."""
     back = [queued for queued in held if _returns_now(queue, queued, wanted, failed, is_counted)]
-    # From the last to the first, each is put before the head.
+    # Each is put before the head, from the last to the first.
     for queued in reversed(back):
         if queued.stored == DURABLE:
             queue.store.update(queued)
@@ -33,7 +33,7 @@ def requeue(
 
 
 def put_back(queue: FeaturedQueue, queued: QueuedMessage) -> None:
-    """A message is ready again, at its old place."""
+    """Make a message ready again, at its old place."""
     lane = queue.lane_at(queued.row)
     assert lane is not None
     lane.put_back(queued)
@@ -43,7 +43,7 @@ def put_back(queue: FeaturedQueue, queued: QueuedMessage) -> None:
 def _returns_now(
     queue: FeaturedQueue, queued: QueuedMessage, wanted: int | None, failed: bool, is_counted: bool
 ) -> bool:
-    """One that was given back: False if it is to wait first, or goes to the dead letters, in the order of hand-over."""
+    """Does a returned message become ready now? False: it waits for its retry, or goes to the dead letters."""
     settings = queue.settings
     queue.given_back()
     if queue.deleted:
@@ -67,7 +67,7 @@ def _returns_now(
 
 
 def return_to(queue: FeaturedQueue, queued: QueuedMessage, lane: Lane) -> None:
-    """The delay of a message that was given back is over."""
+    """Put back a message whose retry delay is over."""
     if is_given_up(queue, queued) or _is_over(queue, queued):
         return
     lane.rejoin(queued)
@@ -78,7 +78,7 @@ def return_to(queue: FeaturedQueue, queued: QueuedMessage, lane: Lane) -> None:
 
 
 def _is_over(queue: FeaturedQueue, queued: QueuedMessage) -> bool:
-    """Has it expired meanwhile? Then it goes."""
+    """Has the message expired meanwhile? Then it leaves the queue."""
     if queued.expires_at and queue.expiry.is_over(queued):
         queue.discard(queued, "expired")
         return True

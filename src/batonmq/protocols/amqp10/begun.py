@@ -11,11 +11,13 @@ from batonmq.protocols.amqp10.codec.performatives import Attach, Detach, Disposi
 from batonmq.protocols.amqp10.deliveries import Deliveries
 from batonmq.protocols.amqp10.failures import ConnectionFailure, Failure, SessionFailure
 from batonmq.protocols.amqp10.links import Links
+from batonmq.protocols.amqp10.outcomes import Outcomes
 from batonmq.protocols.amqp10.pairs import LinkPairs
 from batonmq.protocols.amqp10.publisher import Publisher
 from batonmq.protocols.amqp10.receipts import Receipts
 from batonmq.protocols.amqp10.session_parts import SessionParts
 from batonmq.protocols.amqp10.settling import Settling
+from batonmq.protocols.amqp10.transactions import Transactions
 from batonmq.protocols.amqp10.windows import Windows
 
 if TYPE_CHECKING:
@@ -40,13 +42,25 @@ class BegunSession:
         windows = Windows(channel, begin)
         self._links = Links(handle_max, begin.handle_max)
         deliveries = Deliveries(channel, windows, link.counts, connection.terms.max_frame_size)
+        outcomes = Outcomes(link.counts)
+        transactions = Transactions(
+            link.broker,
+            link.barrier,
+            connection.operations.vhost.router,
+            connection.transaction_quota,
+            channel,
+            deliveries,
+            outcomes,
+            link.counts,
+        )
         self._parts = SessionParts(
             connection,
             channel,
             windows,
             Receipts(channel, link.broker, link.barrier, link.turn_end, link.counts),
             deliveries,
-            Settling(channel, deliveries, link.broker, link.barrier, link.turn_end, link.counts),
+            transactions,
+            Settling(channel, deliveries, outcomes, transactions, link.broker, link.barrier),
             Publisher(connection),
             LinkPairs(),
             self,
@@ -163,6 +177,7 @@ class BegunSession:
         """Give back everything that it holds."""
         if not self.is_ending:
             self._links.release(self._parts)
+            self._parts.transactions.roll_back_all()
             self._parts.receipts.clear()
             self._parts.settling.clear()
             self._parts.deliveries.clear()

@@ -100,6 +100,10 @@ class Deliveries:
         """What is unsettled under that id."""
         return self._unsettled.get(delivery_id)
 
+    def find_all(self, ids: Iterable[int]) -> list[QueuedMessage]:
+        """What is unsettled under these ids."""
+        return [queued for number in ids if (queued := self._unsettled.get(number)) is not None]
+
     def pop(self, delivery_id: int) -> QueuedMessage | None:
         """The same, no longer unsettled."""
         return self._unsettled.pop(delivery_id, None)

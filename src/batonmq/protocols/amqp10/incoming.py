@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batonmq.broker import KEPT
 from batonmq.errors import BrokerError, StoreError
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.constants import TRANSFER
-from batonmq.protocols.amqp10.codec.performatives import Rejected, Released
+from batonmq.protocols.amqp10.codec.performatives import Accepted, Rejected, Released, TransactionalState
 from batonmq.protocols.amqp10.codec.values import DecodeError
 from batonmq.protocols.amqp10.failures import LinkFailure, as_failure, stolen
 from batonmq.protocols.amqp10.inflow import Inflow
@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from batonmq.broker import Route
     from batonmq.message import Message
     from batonmq.protocols.amqp10.codec.frames import Event
-    from batonmq.protocols.amqp10.codec.performatives import Attach, DeliveryState, Flow
+    from batonmq.protocols.amqp10.codec.performatives import Attach, Flow, Outcome
     from batonmq.protocols.amqp10.nodes import OpenedTarget
     from batonmq.protocols.amqp10.partial import Partial
     from batonmq.protocols.amqp10.session_parts import SessionParts
+
+
+ACCEPTED: Final = Accepted()
+RELEASED: Final = Released()
 
 
 class IncomingLink:
@@ -162,7 +166,17 @@ class IncomingLink:
                 self._inflow.used(1)
 
     def _receive(self, delivery: Partial) -> None:
-        """A message that is complete. Raises LinkFailure, BrokerError."""
+        """A message that is complete. Raises LinkFailure, BrokerError, StoreError."""
+        try:
+            self._deliver(delivery, _transaction_of(delivery))
+        except (LinkFailure, BrokerError, StoreError) as error:
+            if isinstance(delivery.state, TransactionalState):
+                # Nothing of a transaction counts if one of its messages is lost on the way.
+                self._parts.transactions.fail(delivery.state.txn_id, as_failure(error).description)
+            raise
+
+    def _deliver(self, delivery: Partial, txn_id: bytes | None) -> None:
+        """Into the queues, or into a transaction."""
         data = delivery.whole()
         try:
             route, to, message = self._read(data)
@@ -170,33 +184,34 @@ class IncomingLink:
             raise LinkFailure(conditions.DECODE_ERROR, f"the message cannot be read: {error}") from None
         except (LinkFailure, BrokerError) as error:
             # Where one message cannot go others can, if each says where it goes.
-            if not self._opened.is_anonymous or self._has_to_raise(delivery):
+            if not self._opened.is_anonymous or delivery.is_settled:
                 raise
-            self._refuse(Rejected(error=as_failure(error).error()), delivery)
+            self._refuse(Rejected(error=as_failure(error).error()), delivery, txn_id)
             return
+        outcome = KEPT
         try:
             targets = self._parts.publisher.targets(route, message)
-            if delivery.state is not None:
-                raise LinkFailure(conditions.NOT_IMPLEMENTED, "there are no transactions")
-            outcome = self._parts.publisher.put(message, targets) if targets else KEPT
+            if txn_id is not None:
+                self._parts.transactions.publish(txn_id, message, targets)
+            elif targets:
+                outcome = self._parts.publisher.put(message, targets)
         except (BrokerError, StoreError) as error:
-            if self._has_to_raise(delivery):
+            if delivery.is_settled:
                 raise
-            self._refuse(Rejected(error=as_failure(error).error()), delivery)
+            self._refuse(Rejected(error=as_failure(error).error()), delivery, txn_id)
             return
         if not targets:
             self._parts.connection.link.counts.add_unroutable()
-        if delivery.is_settled:
+        is_taken = targets or self._opened.accepts_unroutable or (to and self._parts.connection.nodes.is_topic(to))
+        if txn_id is not None:
+            if not delivery.is_settled:
+                self._tell(ACCEPTED if is_taken else RELEASED, delivery, txn_id)
+        elif delivery.is_settled:
             self._parts.receipts.note_settled(outcome, 1)
-        elif targets or self._opened.accepts_unroutable or (to and self._parts.connection.nodes.is_topic(to)):
+        elif is_taken:
             self._parts.receipts.note(outcome, delivery.delivery_id, 1, is_settled=self._inflow.is_settled_first)
         else:
-            self._refuse(Released(), delivery)
-
-    @staticmethod
-    def _has_to_raise(delivery: Partial) -> bool:
-        """Would nobody be told otherwise, or a transaction go on without it?"""
-        return delivery.is_settled or delivery.state is not None
+            self._refuse(RELEASED, delivery, None)
 
     def _read(self, data: bytes) -> tuple[Route, str | None, Message]:
         """Where a message goes, by its property to if that counts, and the message.
@@ -213,5 +228,24 @@ class IncomingLink:
             routing_key = self._reader.subject_of(data) or ""
         return self._parts.publisher.route(exchange, routing_key), to, self._reader.read(data, exchange, routing_key)
 
-    def _refuse(self, outcome: DeliveryState, delivery: Partial) -> None:
-        self._parts.receipts.refuse(outcome, delivery.delivery_id, is_settled=self._inflow.is_settled_first)
+    def _refuse(self, outcome: Outcome, delivery: Partial, txn_id: bytes | None) -> None:
+        if txn_id is not None:
+            self._tell(outcome, delivery, txn_id)
+        else:
+            is_settled = self._inflow.is_settled_first
+            self._parts.receipts.refuse(outcome, delivery.delivery_id, is_settled=is_settled)
+
+    def _tell(self, outcome: Outcome, delivery: Partial, txn_id: bytes) -> None:
+        """What it has come to, as far as the transaction goes (part 4 §4.4.1)."""
+        state = TransactionalState(txn_id=txn_id, outcome=outcome)
+        self._parts.receipts.tell(state, delivery.delivery_id, is_settled=self._inflow.is_settled_first)
+
+
+def _transaction_of(delivery: Partial) -> bytes | None:
+    """The transaction that a delivery belongs to. Raises LinkFailure."""
+    state = delivery.state
+    if state is None:
+        return None
+    if isinstance(state, TransactionalState):
+        return state.txn_id
+    raise LinkFailure(conditions.NOT_IMPLEMENTED, "a transfer resumes a delivery, which is not supported")

@@ -8,6 +8,7 @@ from batonmq.broker.queues.browsing import Browser
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.browsing import BrowsingLink
 from batonmq.protocols.amqp10.codec.performatives import Coordinator
+from batonmq.protocols.amqp10.coordinating import CoordinatorLink
 from batonmq.protocols.amqp10.failures import LinkFailure
 from batonmq.protocols.amqp10.incoming import IncomingLink
 from batonmq.protocols.amqp10.management import Management
@@ -37,7 +38,7 @@ def _receiver(parts: SessionParts, handle: int, attach: Attach) -> SessionLink:
         text = "a link over which the client sends needs a target"
         raise LinkFailure(conditions.INVALID_FIELD, text, {"invalid-field": "target"})
     if isinstance(target, Coordinator):
-        raise LinkFailure(conditions.NOT_IMPLEMENTED, "there are no transactions")
+        return CoordinatorLink(parts, handle, attach)
     if target.address == MANAGEMENT:
         connection = parts.connection
         management = Management(connection.operations, connection.link.barrier, connection.terms.settings.container_id)

@@ -36,6 +36,7 @@ class OutgoingLink(Receiver):
         )
         self.selector = opened.selector
         self.default_outcome = opened.default_outcome
+        self.is_over = False
         self._credit = sender.credit
         self._parts = parts
         self._opened = opened
@@ -89,6 +90,7 @@ class OutgoingLink(Receiver):
 
     def detached(self, *, closed: bool) -> None:
         """It ends: it gets no more, and what it holds goes back."""
+        self.is_over = True
         self._credit.stop()
         self._return_too_large()
         if self._opened.is_deaf:

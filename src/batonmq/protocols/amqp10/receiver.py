@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 class Receiver(Consumer):
     """A consumer with a default outcome (part 3 §3.5.3)."""
 
-    __slots__ = ("default_outcome",)
+    __slots__ = ("default_outcome", "is_over")
 
     default_outcome: Outcome | None
     """What becomes of a delivery that is settled without an outcome; None: the client said nothing of that."""
+    is_over: bool
+    """Has its link ended, so that nobody can say any more what becomes of its deliveries?"""

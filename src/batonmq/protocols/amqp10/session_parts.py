@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp10.publisher import Publisher
     from batonmq.protocols.amqp10.receipts import Receipts
     from batonmq.protocols.amqp10.settling import Settling
+    from batonmq.protocols.amqp10.transactions import Transactions
     from batonmq.protocols.amqp10.windows import Windows
 
 
@@ -28,6 +29,7 @@ class SessionParts:
         "publisher",
         "receipts",
         "settling",
+        "transactions",
         "windows",
     )
 
@@ -38,6 +40,7 @@ class SessionParts:
         windows: Windows,
         receipts: Receipts,
         deliveries: Deliveries,
+        transactions: Transactions,
         settling: Settling,
         publisher: Publisher,
         pairs: LinkPairs,
@@ -50,6 +53,7 @@ class SessionParts:
         """What is said of deliveries that came."""
         self.deliveries = deliveries
         """What was delivered, and is unsettled."""
+        self.transactions = transactions
         self.settling = settling
         self.publisher = publisher
         self.pairs = pairs

@@ -1,0 +1,258 @@
+"""The coordinator's resource: transfers and outcomes that count together or not at all (part 4).
+
+A transfer of a transaction is held until its discharge. A delivery that it settles is nobody's until then; when the
+transaction is rolled back, the link that it came over holds it again (§4.4.2), or, if the client has settled it and can
+say nothing more of it, it goes back to its queue as one that has failed. A link that ends leaves to the transaction
+what it has settled: that is applied if the transaction is committed.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from batonmq.broker.management.target import refuse_requests
+from batonmq.errors import BrokerError, NotFound, PreconditionFailed, ResourceError
+from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.codec.composites import encode_composite
+from batonmq.protocols.amqp10.codec.performatives import Accepted, Disposition, Released
+from batonmq.protocols.amqp10.failures import LinkFailure, text_of
+from batonmq.protocols.amqp10.receiver import Receiver
+from batonmq.protocols.amqp10.serial import MASK
+from batonmq.protocols.sessions.failures import ClientFailure
+from batonmq.protocols.sessions.settling import unsettle
+from batonmq.protocols.sessions.transactions import PUBLISHES_MAX, Commits, TransactedWork, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import TypeAlias
+
+    from batonmq.broker import Broker
+    from batonmq.broker.routing.exchanges.base import Target
+    from batonmq.broker.routing.router import Router
+    from batonmq.message import Message, QueuedMessage
+    from batonmq.protocols.amqp10.channel import Channel
+    from batonmq.protocols.amqp10.codec.performatives import Outcome
+    from batonmq.protocols.amqp10.deliveries import Deliveries
+    from batonmq.protocols.amqp10.outcomes import Outcomes
+    from batonmq.protocols.sessions.commit_barrier import CommitBarrier
+    from batonmq.protocols.sessions.counts import MessageCounts
+    from batonmq.protocols.sessions.quota import Quota
+    from batonmq.protocols.sessions.transactions import Routed
+
+    Publish: TypeAlias = tuple[Message, Sequence[Target]]
+
+# Transactions that a session may have open.
+TRANSACTIONS_MAX: Final = 256
+ID_OCTETS: Final = 16
+
+
+class Retirement:
+    """Deliveries that a transaction settles, by their ids (§4.4.2)."""
+
+    __slots__ = ("done", "is_settled", "outcome", "taken")
+
+    def __init__(self, outcome: Outcome, taken: list[tuple[int, QueuedMessage]], *, is_settled: bool) -> None:
+        self.outcome = outcome
+        self.taken = taken
+        self.is_settled = is_settled
+        """Has the client settled them, so that it cannot say anything more of them?"""
+        self.done: list[QueuedMessage] = []
+        """Those that the commit has made an end of, while the store may still fail it."""
+
+    def applied(self, done: list[QueuedMessage]) -> None:
+        """The outcome has come about."""
+        self.done = done
+
+
+class OpenTransaction(Transaction["Publish", Retirement]):
+    """What was asked for since its declare."""
+
+    __slots__ = ("fault",)
+
+    def __init__(self, quota: Quota) -> None:
+        super().__init__(quota, PUBLISHES_MAX)
+        self.fault = ""
+        """Why it can only be rolled back; "": it can be committed."""
+
+    def fail(self, reason: str) -> None:
+        """It can only be rolled back."""
+        self.fault = self.fault or reason
+
+
+class Transactions(TransactedWork["Publish", Retirement]):
+    """Those of one session, by their ids."""
+
+    __slots__ = ("_channel", "_commits", "_counts", "_deliveries", "_open", "_outcomes", "_quota", "_router")
+
+    def __init__(
+        self,
+        broker: Broker,
+        barrier: CommitBarrier,
+        router: Router,
+        quota: Quota,
+        channel: Channel,
+        deliveries: Deliveries,
+        outcomes: Outcomes,
+        counts: MessageCounts,
+    ) -> None:
+        """``quota`` is what the transactions of all sessions of the connection may hold."""
+        self._commits = Commits(broker, barrier)
+        self._router = router
+        self._quota = quota
+        self._channel = channel
+        self._deliveries = deliveries
+        self._outcomes = outcomes
+        self._counts = counts
+        self._open: dict[bytes, OpenTransaction] = {}
+
+    def declare(self) -> bytes:
+        """Begin one; returns its id. Raises LinkFailure: the session has too many."""
+        if len(self._open) >= TRANSACTIONS_MAX:
+            text = f"a session may have {TRANSACTIONS_MAX} transactions open"
+            raise LinkFailure(conditions.RESOURCE_LIMIT_EXCEEDED, text)
+        txn_id = secrets.token_bytes(ID_OCTETS)
+        self._open[txn_id] = OpenTransaction(self._quota)
+        return txn_id
+
+    def _find(self, txn_id: bytes) -> OpenTransaction:
+        transaction = self._open.get(txn_id)
+        if transaction is None:
+            raise LinkFailure(conditions.UNKNOWN_TRANSACTION, "no transaction of that id is open in this session")
+        return transaction
+
+    # ------------------------------------------------------------------ work
+
+    def publish(self, txn_id: bytes, message: Message, targets: Sequence[Target]) -> None:
+        """To be published at the discharge. Raises LinkFailure, ResourceError, Unsupported.
+
+        What no queue wants is no part of the transaction.
+        """
+        transaction = self._find(txn_id)
+        if targets:
+            refuse_requests(targets)
+            try:
+                transaction.publish([(message, targets)], message.weight, len(targets))
+            except PreconditionFailed as error:
+                raise ResourceError(str(error)) from None
+
+    def fail(self, txn_id: bytes, reason: str) -> None:
+        """A transfer of it was not taken, and the client may not know: it can only be rolled back."""
+        transaction = self._open.get(txn_id)
+        if transaction is not None:
+            transaction.fail(reason)
+
+    def settle(self, txn_id: bytes, outcome: Outcome, ids: list[int], *, is_settled: bool) -> None:
+        """These deliveries are to come to an outcome at the discharge; ``is_settled``: the client has settled them.
+
+        Raises LinkFailure, SessionFailure, BrokerError; then they are held as before.
+        """
+        transaction = self._find(txn_id)
+        taken = [(number, queued) for number in ids if (queued := self._deliveries.find(number)) is not None]
+        self._outcomes.check(outcome, [queued for _, queued in taken])
+        if taken:
+            size = 0 if isinstance(outcome, Accepted | Released) else len(encode_composite(outcome))
+            try:
+                transaction.settle(Retirement(outcome, taken, is_settled=is_settled), 0, size)
+            except PreconditionFailed as error:
+                raise ResourceError(str(error)) from None
+            self._deliveries.take(ids)
+
+    # ------------------------------------------------------------------ the end
+
+    def discharge(self, txn_id: bytes, *, fail: bool, done: Callable[[], None], failed: Callable[[str], None]) -> None:
+        """Commit it, or roll it back if it is to ``fail``; tell what came of that. Raises LinkFailure.
+
+        ``failed`` is called with the reason when it was rolled back instead of committed.
+        """
+        transaction = self._find(txn_id)
+        if fail or transaction.fault:
+            self.roll_back(txn_id)
+            if fail:
+                done()
+            else:
+                failed(transaction.fault)
+            return
+        retired = transaction.settled
+
+        def committed() -> None:
+            for each in retired:
+                self._answer(each)
+            done()
+
+        try:
+            self._commits.commit(transaction, self, committed, failed)
+        except (ClientFailure, BrokerError) as error:
+            self.roll_back(txn_id)
+            failed(text_of(error) if isinstance(error, BrokerError) else str(error))
+        else:
+            del self._open[txn_id]
+
+    def roll_back(self, txn_id: bytes) -> None:
+        """Forget what was sent, and give back what was settled; nothing happens to one that is not open."""
+        transaction = self._open.pop(txn_id, None)
+        if transaction is not None:
+            _, retired = transaction.take()
+            self._hold_again([(number, queued, each) for each in retired for number, queued in each.taken])
+
+    def roll_back_all(self) -> None:
+        """The session ends."""
+        for txn_id in list(self._open):
+            self.roll_back(txn_id)
+
+    def _hold_again(self, taken: list[tuple[int, QueuedMessage, Retirement]]) -> None:
+        """Unsettled, if there is somebody who can still say what becomes of them; otherwise back to their queues."""
+        back: list[tuple[int, QueuedMessage]] = []
+        lost: list[QueuedMessage] = []
+        for number, queued, retirement in taken:
+            holder = queued.holder
+            if retirement.is_settled or not isinstance(holder, Receiver) or holder.is_over:
+                lost.append(queued)
+            else:
+                back.append((number, queued))
+        self._deliveries.put_back(back)
+        self._outcomes.give_back(lost)
+
+    def _answer(self, retirement: Retirement) -> None:
+        """What the client has not settled itself is settled with the commit."""
+        if retirement.is_settled:
+            return
+        for first, last in _runs([number for number, _ in retirement.taken]):
+            self._channel.say(Disposition(role=False, first=first, last=last, settled=True, state=retirement.outcome))
+
+    # ------------------------------------------------------------------ what a commit does
+
+    def routed(self, published: list[Publish]) -> Routed:
+        routed = [([target for target in targets if not _is_gone(target)], message) for message, targets in published]
+        for targets, message in routed:
+            if not targets:
+                raise NotFound(f"the queue of a message to '{message.exchange}', '{message.routing_key}' is gone")
+        return routed
+
+    def publish_held(self, published: list[Publish]) -> None:
+        for message, targets in published:
+            self._router.publish(message, [target for target in targets if not _is_gone(target)])
+        self._counts.add_published(len(published))
+
+    def settle_held(self, settled: Retirement) -> None:
+        settled.applied(self._outcomes.apply(settled.outcome, [queued for _, queued in settled.taken]))
+
+    def unsettle_held(self, settled: Retirement) -> None:
+        unsettle(settled.done)
+        done = set(settled.done)
+        self._hold_again([(number, queued, settled) for number, queued in settled.taken if queued in done])
+
+
+def _is_gone(target: Target) -> bool:
+    return bool(getattr(target, "deleted", False))
+
+
+def _runs(numbers: list[int]) -> list[tuple[int, int]]:
+    """Delivery-ids as first and last of each unbroken run."""
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        if runs and runs[-1][1] + 1 & MASK == number:
+            runs[-1] = (runs[-1][0], number)
+        else:
+            runs.append((number, number))
+    return runs

@@ -1,16 +1,15 @@
-"""Messages that wait for their time: published with a delay, or given back to be tried again later.
+"""Delayed messages: published with a delay, or given back and waiting for a retry.
 
-They lie in a lane of their own, where a row is no place in the queue:
+They are in a lane of their own, where a row is no place in the queue:
 
     next due ......... horizon ......... only in the store, found by an index of due times
     (heap in memory)
 
-When its time has come a message moves to another row, in one transaction: a delayed one to the tail of the queue, one
-that came back to the place that it had. One that repeats itself stays, with its next time, and a copy of it goes, in
-one transaction too. No message has a timer: the queue has one, for the first. What falls due is released in slices, a
-few milliseconds a turn for all queues together, so that a hundred thousand messages that are due in the same second
-hold up nobody. The time is that of the clock on the wall, looked at once a minute at least: a machine that slept, or
-whose clock was set, does not drift.
+When a message is due it moves to another row, in one transaction: to the tail of the queue, or to its old place if it
+came back. A repeated message stays, with its next time, and a copy of it goes to the tail, also in one transaction.
+There is one timer for each queue, for the first message. Due messages are released in slices, a few milliseconds a turn
+for all queues together, so that a hundred thousand messages that are due in the same second hold up nobody. The wall
+clock counts, and is looked at once a minute at least, so that a machine that slept, or whose clock was set, is right.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ if TYPE_CHECKING:
     from batonmq.message import Message
     from batonmq.store.records import LaneRecord, StoredMessage
 
-# Memory holds so many of the next due messages of a queue, and half of that after it was cleaned up.
+# Memory holds at most so many of the next due messages of a queue, and half of that after it is trimmed.
 HEAP_MESSAGES = 2_048
 HEAP_BYTES = 4 << 20
-# Below this it is read on: 256 messages take about 1.5 ms.
+# With fewer messages in memory more are read: 256 messages take about 1.5 ms.
 HEAP_LOW = 128
 READ_MESSAGES = 256
 READ_BYTES = 1 << 20
-# The longest time for which the clock on the wall is not looked at.
+# The longest time between two looks at the wall clock, in seconds.
 LOOK_SECONDS = 60.0
 
 # Due, message, place to return to (0: the tail).
@@ -48,7 +47,7 @@ Entry = tuple[int, QueuedMessage, int]
 
 
 class Delays:
-    """A queue's messages that wait, the next due first."""
+    """The delayed messages of a queue, the next due first."""
 
     __slots__ = (
         "_armed_for",
@@ -66,7 +65,7 @@ class Delays:
     )
 
     def __init__(self, queue: QueueState, record: LaneRecord | None = None) -> None:
-        """``record``: what was found in the store. Raises StoreError when there are no lanes left."""
+        """``record``: what the store has of the lane. Raises StoreError when there are no lanes left."""
         self.queue = queue
         store = queue.store
         if record is None:
@@ -75,7 +74,7 @@ class Delays:
                 store.add_lane(self.lane_id, queue.vhost_name, queue.name, DELAY_LANE)
         else:
             self.lane_id = record.lane_id
-        # How many messages wait, and what they weigh in bytes, wherever they are.
+        # The number and the bytes of the delayed messages, in memory and in the store.
         self.count = record.waiting if record is not None else 0
         self.size = record.waiting_bytes if record is not None else 0
         first_row = self.lane_id << POSITION_BITS
@@ -84,7 +83,7 @@ class Delays:
         self._heap: list[tuple[int, int]] = []
         self._waiting: dict[int, Entry] = {}
         self._bytes = 0
-        # How many are only in the store; all of them are due after the horizon, a time and a row.
+        # How many are only in the store; all of them are due after the horizon, which is a time and a row.
         self._on_disk = self.count
         self._horizon = (0, 0)
         self._timer: Timer | None = None
@@ -98,7 +97,7 @@ class Delays:
     # ------------------------------------------------------------------ in
 
     def add(self, message: Message, due: int) -> bool:
-        """Keep a new message until that time (ms of the epoch); tells whether that needs the disk."""
+        """Keep a new message until that time (ms of the epoch); returns whether that needs the disk."""
         queue = self.queue
         is_stored = queue.survives_restart and message.properties.persistent
         queued = QueuedMessage(message, queue, 0, DURABLE if is_stored else IN_MEMORY)
@@ -109,7 +108,7 @@ class Delays:
         return is_stored
 
     def postpone(self, queued: QueuedMessage, due: int) -> None:
-        """A message that came back returns to its place at that time."""
+        """Keep a message that came back; it returns to its place at that time (ms of the epoch)."""
         place = queued.row
         queued.wait(self._take_row())
         if queued.stored:
@@ -147,7 +146,7 @@ class Delays:
         self.queue.scheduler.memory.use(size)
 
     def _trim(self, most: int) -> None:
-        """Leave to the store what is due last, until half of what memory may hold is left."""
+        """Page out the messages that are due last, until half of what memory may hold is left."""
         heap = sorted((entry[0], row) for row, entry in self._waiting.items())
         keep = size = 0
         while keep < len(heap) and keep < HEAP_MESSAGES // 2 and (keep == 0 or size < most // 2):
@@ -155,13 +154,13 @@ class Delays:
             keep += 1
         for _, row in heap[keep:]:
             self._leave(*self._waiting.pop(row))
-        # What is sorted is a heap. The list stays the same one: a release that led here goes on with it.
+        # A sorted list is a heap. It must stay the same list, as a release that led here goes on with it.
         self._heap[:] = heap[:keep]
         self._account(size - self._bytes)
         self._horizon = heap[keep - 1]
 
     def _leave(self, due: int, queued: QueuedMessage, place: int) -> None:
-        """To the store alone."""
+        """Page out a message."""
         self._on_disk += 1
         if queued.stored == IN_MEMORY:
             queued.kept_as(SPILLED)
@@ -171,7 +170,7 @@ class Delays:
     # ------------------------------------------------------------------ out
 
     def work(self, most: int) -> int:
-        """Release at most so many messages whose time has come; tells how many. Raises StoreError."""
+        """Release at most so many due messages; returns how many. Raises StoreError."""
         if self.queue.deleted:
             return 0
         now = self._now()
@@ -190,7 +189,7 @@ class Delays:
         return done
 
     def _take_out(self, row: int) -> Entry | None:
-        """What waits in memory under that row waits no more."""
+        """Remove the message of that row from memory."""
         entry = self._waiting.pop(row, None)
         if entry is not None:
             self._account(-entry[1].message.weight - OVERHEAD)
@@ -223,7 +222,7 @@ class Delays:
         queue.expect(queued.message)
         lane = queue.lane_at(place) if place else None
         if lane is None or place <= lane.cleared_to:
-            # Its time to live begins when it is in the queue, unless it was there before.
+            # The time to live begins when the message enters the queue, unless it was there before.
             queue.enter(queued, queue.lane_for(queued.message), is_new=not place)
             return
         waited_at = queued.row
@@ -233,15 +232,15 @@ class Delays:
         queue.return_to(queued, lane)
 
     def _repeat(self, queued: QueuedMessage, schedule: Schedule, due: int) -> None:
-        """Wait on for the next time, if there is one, and leave a copy in the queue."""
-        # Nobody was handed the message itself, so that the number of its returns can be that of its repeats.
+        """Keep a repeated message for its next time, if there is one, and put a copy into the queue."""
+        # The message itself is never delivered, so its return count can count its repeats.
         following, repeat = schedule.following(due, queued.return_count, self._now())
         queued.count_as(repeat)
         self._wait_on(queued, following)
         self.queue.copy_in(queued)
 
     def _wait_on(self, queued: QueuedMessage, due: int) -> None:
-        """What has waited waits until another time; 0: no more, it is gone."""
+        """Keep a message until another time; 0: it leaves the queue."""
         store = self.queue.store
         if due:
             if queued.stored:
@@ -262,14 +261,14 @@ class Delays:
             self._horizon = (found[-1].due, found[-1].row)
             self._on_disk -= len(found)
         if not found or self._on_disk < 0:
-            # The count after a failure is an estimate; what the store has is not.
+            # After a failure the count is an estimate: the store knows better.
             self._on_disk = 0
             self.count = len(self._waiting)
             self.size = sum(queued.message.weight for _, queued, _ in self._waiting.values())
 
     def _revive(self, stored: StoredMessage) -> QueuedMessage:
         message = stored.message
-        # Without a place to return to they are repeats.
+        # Without a place to return to, the returns are repeats.
         if stored.return_count and stored.return_row and self.queue.settings.counts_deliveries:
             message = counted(message, stored.return_count)
         queued = QueuedMessage(message, self.queue, stored.row, stored.stored)
@@ -281,12 +280,12 @@ class Delays:
     # ------------------------------------------------------------------ the rest
 
     def survivors(self) -> tuple[int, int]:
-        """How many messages outlive a restart, and what they weigh in bytes, if no transient one went to the store."""
+        """The number and bytes of the messages that survive a restart, if no transient one was written to the store."""
         transient = [queued for _, queued, _ in self._waiting.values() if queued.stored != DURABLE]
         return self.count - len(transient), self.size - sum(queued.message.weight for queued in transient)
 
     def lost(self, queued: QueuedMessage) -> None:
-        """The store could not keep this message, and its producer will be told so."""
+        """Remove a message that the store could not keep; its producer will be told."""
         queued.leave()
         if self._take_out(queued.row) is None:
             self._on_disk -= 1
@@ -294,7 +293,7 @@ class Delays:
         self.size -= queued.message.weight
 
     def stop(self) -> None:
-        """The queue is gone."""
+        """Stop: the queue is deleted."""
         self._forget()
         self.queue.give_up_lane(self.lane_id)
 

@@ -74,18 +74,18 @@ class _Group:
 
 
 class Groups:
-    """The groups of one queue of which something is, or just was, in a consumer's hands: bounded by what is held."""
+    """The groups of one queue with messages that are held, or were held just now; no more than messages are held."""
 
     __slots__ = ("_clean_at", "_groups", "_last")
 
     def __init__(self) -> None:
         self._groups: dict[str, _Group] = {}
         self._clean_at = 1_024
-        # Whoever had a group last gets more of it first, if it waits: caches of its worker are warm.
+        # The last consumer of a group gets more of it first if it waits: the caches of its worker are warm.
         self._last: OrderedDict[str, Consumer] = OrderedDict()
 
     def owner(self, name: str) -> tuple[Consumer | None, bool]:
-        """Who owns a group, and whether anybody does."""
+        """The owner of a group, and whether it has one."""
         group = self._groups.get(name)
         if group is None:
             return None, False
@@ -95,16 +95,16 @@ class Groups:
         return None, False
 
     def may_take(self, name: str, consumer: Consumer | None) -> bool:
-        """May this consumer be handed the group's next message?"""
+        """May this consumer get the group's next message?"""
         owner, is_owned = self.owner(name)
         if is_owned:
             return owner is consumer
         last = self._last.get(name)
-        # One with a selector might not want it: it must not keep others waiting.
+        # A consumer with a selector might not want the message: it must not keep others waiting.
         return last is None or last is consumer or not last.waiting or last.selector is not None
 
     def taken(self, name: str, queued: QueuedMessage, holder: Consumer | None) -> None:
-        """A message of the group was handed to its holder."""
+        """Note that a message of the group was delivered to its holder."""
         group = self._groups.get(name)
         if group is None or group.owner is not holder:
             group = self._groups[name] = _Group(holder)
@@ -119,13 +119,13 @@ class Groups:
             self._clean_at = 2 * len(self._groups) + 1_024
 
     def rebalance(self) -> None:
-        """A consumer came or went: groups of which nothing is held are anybody's."""
+        """Free the groups of which nothing is held, as a consumer subscribed or left."""
         self._last.clear()
 
     def held_by_others(self, consumers: Container[Consumer]) -> bool:
-        """Is a group in the hands of somebody who is no consumer any more, or fetches one by one?
+        """Does a client hold the group that is no consumer any more, or fetches messages one by one?
 
-        Their settling makes no consumer ask for more, so that the queue has to look for itself.
+        When it settles them no consumer asks for more, so that the queue has to look for itself.
         """
         for name in list(self._groups):
             owner, is_owned = self.owner(name)

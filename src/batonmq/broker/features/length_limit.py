@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from batonmq.broker.routing.exchanges.base import Target
     from batonmq.message import Message
 
-# A limit that is lowered drops so many messages in one go: about 2 ms.
+# When a limit is lowered, at most so many messages are dropped in one go: about 2 ms.
 DROP_SLICE = 500
-# When a store that did not give what is to be dropped is asked again.
+# After so many seconds the store is asked again for messages to drop, if it could not read them.
 RETRY_SECONDS = 1.0
 
 
 def has_room_for(queue: QueueState, count: int, size: int) -> bool:
-    """Would a queue that refuses when it is full take so many more messages, of so many octets together?
+    """Has a queue that refuses messages when it is full room for ``count`` more, of ``size`` octets in total?
 
-    Dead letters that nobody takes count, where the queue must keep them: else it would grow without end.
+    Dead letters that the queue keeps back count too: otherwise it would grow without end.
     """
     settings = queue.settings
     if settings.overflow == DROP_HEAD:
@@ -73,7 +73,7 @@ def refuses(queue: QueueState, message: Message) -> bool:
 
 
 def make_room(queue: QueueState) -> None:
-    """Drop from the head what is too much. What consumers hold does not count; those with room are served first."""
+    """Drop messages from the head until the limit is met. Held ones do not count; consumers are served first."""
     if queue.settings.overflow != DROP_HEAD or not _is_over(queue):
         return
     if queue.takers.count:
@@ -84,7 +84,7 @@ def make_room(queue: QueueState) -> None:
 
 
 def _drop_head(queue: QueueState) -> bool:
-    """What would be delivered next goes: of the highest priority, as in RabbitMQ. False: it is only in the store."""
+    """Drop the next message, that of the highest priority, as in RabbitMQ. False: it is only in the store."""
     for lane in queue.lanes:
         queued = lane.pop()
         if queued is not None:
@@ -96,9 +96,9 @@ def _drop_head(queue: QueueState) -> bool:
 
 
 def drop_what_is_too_much(queue: QueueState, *, has_read: bool = False) -> None:
-    """The limit was lowered while the queue lives, or what was held when the process ended is back: drop the head.
+    """Drop the head after the limit was lowered, or after a restart that brought held messages back.
 
-    Some at a time; it goes on by itself. ``has_read``: the store was just asked for more.
+    Some messages at a time; it goes on by itself. ``has_read``: the store was just read on.
     """
     if queue.deleted or queue.settings.overflow != DROP_HEAD:
         return
@@ -112,7 +112,7 @@ def drop_what_is_too_much(queue: QueueState, *, has_read: bool = False) -> None:
                 scheduler.timetable.after(RETRY_SECONDS, partial(drop_what_is_too_much, queue))
             break
         dropped += 1
-    # Its next turn asks the store for more.
+    # The queue's next turn reads on.
     queue.touch()
 
 

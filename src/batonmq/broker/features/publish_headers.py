@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 DELAY = "x-delay"
 DELIVER_AT = "x-deliver-at"
 DEDUPLICATION = "x-deduplication-header"
-# What all of these begin with: where neither it nor SCHEDULE_MARK occurs, nothing is asked for.
+# All of these begin so: headers with neither this nor SCHEDULE_MARK ask for nothing.
 MARK = b"x-de"
 KEY_BYTES = 16
-# What a message that has waited does not ask for again.
+# Headers that count once: they are removed when the delay is over.
 TIMES = frozenset({DELAY, DELIVER_AT, SCHEDULED_DELAY, PERIOD, REPEAT, CRON})
 
 
@@ -82,7 +82,7 @@ def due_of(headers: Mapping[str, FieldValue], now: int) -> int:
     if delay is None and at is None:
         # As in ActiveMQ, the first delivery is a period off.
         return now + schedule.period
-    # What is delivered at once is kept for its repeats.
+    # A message that is delivered at once is kept for its repeats.
     return max(due, now)
 
 
@@ -92,11 +92,11 @@ def schedule_of(headers: Mapping[str, FieldValue]) -> Schedule | None:
 
 
 def schedule_in(message: Message) -> Schedule | None:
-    """How a message that waits repeats itself; None: it comes once."""
+    """The schedule of a delayed message; None: it is delivered once."""
     try:
         return schedule_of(message.properties.headers or {})
     except PreconditionFailed:
-        # It was kept by a version that carried these headers along unread.
+        # An earlier version has stored the message, which did not read these headers.
         return None
 
 
@@ -114,7 +114,7 @@ def _delay(headers: Mapping[str, FieldValue]) -> int | None:
 
 
 def key_of(headers: Mapping[str, FieldValue]) -> bytes | None:
-    """What two messages have in common of which only one is wanted; None: it is not asked for.
+    """The deduplication key of a message; None: it has none.
 
     Texts, binaries and numbers count, each for itself: ``1`` and ``"1"`` differ, ``1`` on a byte and ``1`` on eight
     do not. Raises PreconditionFailed for other types.

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from batonmq.broker.model.consumer import Consumer
     from batonmq.message import QueuedMessage
 
-# So many are noted before anybody looks which of them still mean something.
+# So many refusals are noted before those that mean nothing any more are removed.
 NOTED_MAX = 1_024
 
 
 class Refusals:
-    """Those of one queue, by row. Bounded by what the queue holds and what its consumers have."""
+    """The refusals of one queue, by row; no more than the queue and its consumers have messages."""
 
     __slots__ = ("_held", "_most", "_refused")
 
     def __init__(self) -> None:
         self._refused: dict[int, set[Consumer]] = {}
-        # Of these, what is in another consumer's hands.
+        # The rows of these that another consumer holds.
         self._held: dict[int, QueuedMessage] = {}
         self._most = NOTED_MAX
 
@@ -31,34 +31,34 @@ class Refusals:
         return bool(self._refused)
 
     def note(self, row: int, consumer: Consumer, is_there: Callable[[int], bool]) -> None:
-        """The consumer is not to have the message of that row again. ``is_there``: may that row be waiting?"""
+        """Note that the consumer must not get the message of that row again. ``is_there``: may it be ready?"""
         if len(self._refused) >= self._most:
             self._clean(is_there)
         self._refused.setdefault(row, set()).add(consumer)
 
     def is_refused(self, row: int, consumer: Consumer | None) -> bool:
-        """Is this consumer not to get the message of that row?"""
+        """Must this consumer not get the message of that row?"""
         refused = self._refused.get(row)
         return refused is not None and consumer in refused
 
     def handed_out(self, queued: QueuedMessage) -> None:
-        """Somebody has it now, who may settle it."""
+        """Another consumer holds the message of that row, and may settle it."""
         if queued.row in self._refused:
             self._held[queued.row] = queued
 
     def came_back(self, row: int) -> None:
-        """Nobody has it any more."""
+        """The message of that row is ready again."""
         self._held.pop(row, None)
 
     def forget(self, consumer: Consumer) -> None:
-        """The consumer is gone."""
+        """Forget a consumer that has left."""
         for refused in self._refused.values():
             refused.discard(consumer)
         self._refused = {row: refused for row, refused in self._refused.items() if refused}
         self._held = {row: queued for row, queued in self._held.items() if row in self._refused}
 
     def _clean(self, is_there: Callable[[int], bool]) -> None:
-        """Forget what has been settled, or has left the queue in another way."""
+        """Forget messages that were settled or have left the queue in another way."""
         held = self._held = {row: queued for row, queued in self._held.items() if queued.state != GONE}
         self._refused = {row: refused for row, refused in self._refused.items() if row in held or is_there(row)}
         self._most = 2 * len(self._refused) + NOTED_MAX

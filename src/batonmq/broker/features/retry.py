@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from batonmq.message import QueuedMessage
 
 
-# Why a message goes to the dead letters that has come back too often.
+# The reason of a dead letter that has come back too often.
 DELIVERY_LIMIT = "delivery_limit"
 
 
 def retry_delay(settings: Settings, count: int, *, failed: bool = True, counted: bool = True) -> int:
-    """How long a message waits that has come back so many times, in milliseconds."""
+    """The delay of a message after so many returns, in milliseconds."""
     if settings.retry_delay is None and settings.delayed_retry_type in (ALL, FAILED if failed else RETURNED):
         least, most = settings.delayed_retry_min, settings.delayed_retry_max
         return min(least * (count if failed else 1), least if most is None else most)
@@ -44,17 +44,17 @@ def retry_delay(settings: Settings, count: int, *, failed: bool = True, counted:
 
 
 def is_past_limit(queue: QueueState, queued: QueuedMessage) -> bool:
-    """Has it come back too often?
+    """Has the message come back too often?
 
-    Asked of all that consumers give back, and of all that is read from the store: what the end of the process has
-    taken out of their hands is counted there.
+    Asked of all messages that consumers give back, and of all that are read from the store: the end of a process counts
+    there as a return.
     """
     limit = queue.settings.delivery_limit
     return limit is not None and queued.return_count > limit
 
 
 def is_given_up(queue: QueueState, queued: QueuedMessage) -> bool:
-    """The same of one that is in no lane; then it goes."""
+    """Has a message that is in no lane come back too often? Then it leaves the queue."""
     if not is_past_limit(queue, queued):
         return False
     queue.discard(queued, DELIVERY_LIMIT)

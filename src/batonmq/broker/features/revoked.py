@@ -1,6 +1,6 @@
-"""Taking back what a consumer holds: a delivery that can still be settled, to no effect.
+"""Taking back a delivery: its consumer can still settle it, to no effect.
 
-Nobody who settles has to ask whether his delivery is late: it is settled by somebody else from then on.
+A consumer need not ask whether its delivery is late: the message has another object from then on.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def take_back(queued: QueuedMessage, queue: QueueState) -> QueuedMessage:
-    """The message as another object: whoever has held it keeps the old one, which means nothing any more."""
+    """Put the message into another object. Its consumer keeps the old one, which means nothing any more."""
     heir = QueuedMessage(queued.message, queue, queued.row).as_it_was(queued)
     heir.hold(None)
     if heir.stored and queue.store.is_pending(queued):
@@ -28,7 +28,7 @@ def take_back(queued: QueuedMessage, queue: QueueState) -> QueuedMessage:
 
 
 class Revoked(Settlement):
-    """Takes every settlement of a delivery that was taken back, and does nothing."""
+    """Ignores every settlement of a delivery that was taken back."""
 
     __slots__ = ("_heir", "name")
 
@@ -37,18 +37,18 @@ class Revoked(Settlement):
         self.name = heir.settlement.name
 
     def accept(self, queued: QueuedMessage) -> None:
-        """It is somebody else's, or done with, by now."""
+        """Ignored: another consumer holds the message, or has settled it."""
 
     def accept_all(self, held: list[QueuedMessage]) -> None:
-        """They are somebody else's, or done with, by now."""
+        """Ignored: other consumers hold the messages, or have settled them."""
 
     def release(
         self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True, counted: bool = True
     ) -> None:
-        """It is back already."""
+        """Ignored: the message is back already."""
 
     def reject(self, queued: QueuedMessage, reason: str = "", condition: str = "") -> None:
-        """Whoever has it now may reject it."""
+        """Ignored: only the consumer that holds the message now may reject it."""
 
     def modify(
         self,
@@ -58,19 +58,19 @@ class Revoked(Settlement):
         failed: bool = False,
         elsewhere: bool = False,
     ) -> bool:
-        """It is back already, as it was."""
+        """Ignored: the message is back already, as it was."""
         return True
 
     def unsettle(self, queued: QueuedMessage) -> None:
-        """Nothing was settled."""
+        """Ignored: nothing was settled."""
 
     def renew(self, queued: QueuedMessage, seconds: float) -> bool:
-        """Too late."""
+        """False: it is too late."""
         return False
 
     def touch(self) -> None:
-        """There is nothing to hand out."""
+        """Ignored: there is nothing to dispatch."""
 
     def lost(self, queued: QueuedMessage) -> None:
-        """The store has lost it under its old name."""
+        """Ignored: the message has another object."""
         self._heir.settlement.lost(self._heir)

@@ -26,7 +26,7 @@ SCHEDULED_DELAY = "AMQ_SCHEDULED_DELAY"
 PERIOD = "AMQ_SCHEDULED_PERIOD"
 REPEAT = "AMQ_SCHEDULED_REPEAT"
 CRON = "AMQ_SCHEDULED_CRON"
-# What all of them begin with.
+# All of these headers begin so.
 SCHEDULE_MARK = b"AMQ_SCHEDULED_"
 FOR_EVER = -1
 # The type of the header in JMS: 32 bits.
@@ -61,7 +61,7 @@ class Schedule(NamedTuple):
 
 
 def read_schedule(headers: Mapping[str, FieldValue], delay: int) -> Schedule | None:
-    """What a message's headers ask for beyond its delay; None: nothing. Raises PreconditionFailed."""
+    """The schedule that a message's headers ask for; None: they ask for none. Raises PreconditionFailed."""
     period, repeat, cron = headers.get(PERIOD), headers.get(REPEAT), headers.get(CRON)
     if period is None and repeat is None and cron is None:
         return None

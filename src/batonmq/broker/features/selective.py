@@ -1,14 +1,14 @@
-"""Choosy hand-over: who may have which message is looked up message by message.
+"""Selective dispatch: each message is looked at to find a consumer that may have it.
 
-A queue hands out like this while one of its consumers has a selector, or once it has met a message of a group. Each
-consumer looks along the queue from its own cursor and takes what suits it out of the middle; what suits nobody stays
-where it is and is in nobody's way:
+A queue dispatches like this while one of its consumers has a selector, or once it has met a message of a group. Each
+consumer looks along the queue from its own cursor and takes messages that it may have out of the middle. Messages that
+no consumer may have stay where they are, in nobody's way:
 
     window (ready) ............ horizon ............ in the store only ............ next_row
          ^ cursor of A, of B                 ^ cursor of C: reads on in slices, leaves there what it does not take
 
-A cursor has seen everything before it. What it passed and may still be wanted is noted in the seat: messages that came
-back (``again``), and the first of each group that was in somebody else's hands (``behind``).
+A cursor has seen everything before it. Messages that it has passed and that its consumer may still get are noted in the
+seat: those that came back (``again``), and the first of each group that another consumer held (``behind``).
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from batonmq.broker.model.consumer import Consumer
     from batonmq.store.records import StoredMessage
 
-# Beyond this a consumer looks again at everything, instead of at single messages that came back.
+# If more messages came back, a consumer looks at the whole queue again instead of at each of these.
 AGAIN_MAX = 1_000
-# How often a queue looks whether a group has been settled by somebody who is no consumer of it.
+# How often a queue looks whether a group was settled by a client that is none of its consumers, in seconds.
 LOOK_SECONDS = 0.05
 
 
@@ -48,31 +48,31 @@ class Seat:
 
 
 class Selection:
-    """The choosy hand-over of one queue. None among consumers stands for those who fetch one by one."""
+    """The selective dispatch of one queue. None in place of a consumer: the clients that fetch one by one."""
 
     __slots__ = ("_groups", "_is_looking", "_refusals", "_search", "_seats", "is_fetching", "is_grouped", "queue")
 
     def __init__(self, queue: QueueState, *, is_grouped: bool = False) -> None:
         self.queue = queue
-        # Has the queue met a message of a group? Then it stays choosy.
+        # Has the queue met a message of a group? Then it stays selective.
         self.is_grouped = is_grouped
         self._groups = Groups()
         self._refusals = Refusals()
         self._search = Search(queue)
         self._seats: dict[Lane, dict[Consumer | None, Seat]] = {}
-        # Will the queue look by itself whether a group has become free?
+        # Is a timer set that looks whether a group has become free?
         self._is_looking = False
-        # Did a fetch end before it had seen everything?
+        # Did a fetch end before it had seen the whole queue?
         self.is_fetching = False
 
     # ------------------------------------------------------------------ hand-over
 
     def group(self) -> None:
-        """A message of a group has come: the queue stays choosy from now on."""
+        """A message of a group has come: the queue stays selective from now on."""
         self.is_grouped = True
 
     def refuse(self, row: int, consumer: Consumer) -> None:
-        """The consumer is not to have the message of that row again, while it is there."""
+        """Do not give the consumer the message of that row again as long as it subscribes."""
         self._refusals.note(row, consumer, self._may_be_waiting)
 
     def _may_be_waiting(self, row: int) -> bool:
@@ -81,20 +81,20 @@ class Selection:
 
     @property
     def is_needed(self) -> bool:
-        """Is it, even if no consumer has a selector?"""
+        """Is selective dispatch needed although no consumer has a selector?"""
         return self.is_grouped or bool(self._refusals)
 
     @property
     def has_seen_all(self) -> bool:
-        """Did the last hand-over look at all that is ready?"""
+        """Did the last dispatch look at all ready messages?"""
         return not (self._search.is_unfinished or self._search.is_broken)
 
     def begin(self) -> None:
-        """A hand-over begins: ``next`` until it says None, then ``end``."""
+        """Begin to dispatch: call ``next`` until it returns None, then ``end``."""
         self._search.begin()
 
     def next(self) -> tuple[Consumer, QueuedMessage] | None:
-        """Who is to be given which message next, now held; None: nobody with room may have any."""
+        """The next consumer and its message, now held; None: no consumer with room may have any."""
         for consumer in self._in_turn():
             queued = self._take(consumer)
             if queued is not None:
@@ -102,7 +102,7 @@ class Selection:
         return None
 
     def end(self) -> None:
-        """The hand-over is over; what it had no time for is done later."""
+        """End the dispatch; what it had no time for is done later."""
         self._end()
         if self.queue.takers.count:
             self._go_on()
@@ -122,7 +122,7 @@ class Selection:
         self.queue.touch()
 
     def _in_turn(self) -> list[Consumer]:
-        """Those with room, the next to be served first."""
+        """The consumers with room, in the order in which they are served."""
         queue = self.queue
         takers: list[Consumer] = []
         for consumer in list(queue.takers):
@@ -135,9 +135,9 @@ class Selection:
         return takers
 
     def fetch(self) -> QueuedMessage | None:
-        """One message for a client that asks for it; None when none that it may have was found."""
+        """Take one message for a client that fetches it; None: there is none that it may have."""
         if not self.is_fetching:
-            # A fetch begins at the head: nobody who fetches keeps a place.
+            # A fetch begins at the head: clients that fetch have no place in the queue.
             for seats in self._seats.values():
                 seats.pop(None, None)
         self._search.begin()
@@ -154,7 +154,7 @@ class Selection:
             lane.forget_settled()
 
     def _take(self, consumer: Consumer | None) -> QueuedMessage | None:
-        """The next message that the consumer may have, now held by it."""
+        """Take the next message that the consumer may have; it then holds it."""
         queue = self.queue
         for lane in queue.lanes:
             seats = self._seats.setdefault(lane, {})
@@ -187,7 +187,7 @@ class Selection:
         self.reclaimed(queued, consumer)
 
     def reclaimed(self, queued: QueuedMessage, consumer: Consumer | None) -> None:
-        """Its holder has it, and with it the group."""
+        """Note that the holder has the message, and with it the group."""
         queue = self.queue
         group = group_of(queued.message, queue.settings.group_header) if self.is_grouped else None
         if group is not None:
@@ -203,13 +203,13 @@ class Selection:
         )
 
     def _is_for(self, entry: QueuedMessage | StoredMessage, consumer: Consumer | None) -> bool:
-        """May this consumer have it, as far as itself is concerned?"""
+        """May this consumer have the message, by its selector and its refusals?"""
         if self._refusals and self._refusals.is_refused(entry.row, consumer):
             return False
         return self._search.is_wanted(entry.message, consumer)
 
     def _find_again(self, lane: Lane, seat: Seat, consumer: Consumer | None) -> QueuedMessage | StoredMessage | None:
-        """Of the messages that came back."""
+        """Look among the messages that came back."""
         while seat.again:
             row = seat.again[0]
             entry = next(self._search.entries(lane, row - 1, row), None)
@@ -221,7 +221,7 @@ class Selection:
         return None
 
     def _find_behind(self, lane: Lane, seat: Seat, consumer: Consumer | None) -> QueuedMessage | StoredMessage | None:
-        """Of the groups that were in other hands when the cursor passed, and are no more."""
+        """Look among the groups that others held when the cursor passed, and no longer hold."""
         for group, first in list(seat.behind.items()):
             if not self._groups.may_take(group, consumer):
                 continue
@@ -235,11 +235,11 @@ class Selection:
     def _first_of(
         self, group: str, first: int, lane: Lane, seat: Seat, consumer: Consumer | None
     ) -> QueuedMessage | StoredMessage | None:
-        """The first of a group from a row to the cursor."""
+        """The first message of a group between a row and the cursor."""
         header = self.queue.settings.group_header
         for entry in self._search.entries(lane, first - 1, seat.cursor):
             if group_of(entry.message, header) == group and self._is_for(entry, consumer):
-                # What follows it is still behind.
+                # The messages that follow it are still behind the cursor.
                 seat.behind[group] = entry.row
                 return entry
             seat.behind[group] = entry.row + 1
@@ -250,13 +250,13 @@ class Selection:
         return None
 
     def _find_ahead(self, lane: Lane, seat: Seat, consumer: Consumer | None) -> QueuedMessage | StoredMessage | None:
-        """From the cursor on."""
+        """Look from the cursor on."""
         header = self.queue.settings.group_header
         for entry in self._search.entries(lane, seat.cursor, lane.last_row):
             group = group_of(entry.message, header) if self.is_grouped else None
             seat.cursor = entry.row
             if group is not None and (group in seat.behind or not self._groups.may_take(group, consumer)):
-                # If it has become free meanwhile, those of it that were passed come first.
+                # If the group has become free meanwhile, its messages that were passed come first.
                 seat.behind.setdefault(group, entry.row)
                 if self._groups.may_take(group, consumer):
                     earlier = self._first_of(group, seat.behind[group], lane, seat, consumer)
@@ -271,7 +271,7 @@ class Selection:
     # ------------------------------------------------------------------ what changes
 
     def came_back(self, queued: QueuedMessage, lane: Lane) -> None:
-        """A message is ready again at its old place: those whose cursors have passed look at it once more."""
+        """A message is ready again at its old place: consumers whose cursors have passed it look at it again."""
         group = group_of(queued.message, self.queue.settings.group_header) if self.is_grouped else None
         self._search.came_back()
         self._refusals.came_back(queued.row)
@@ -288,7 +288,7 @@ class Selection:
                 seat.behind = {name: row for name, row in seat.behind.items() if row <= seat.cursor}
 
     def consumers_changed(self, gone: Consumer | None = None) -> None:
-        """Somebody came or went."""
+        """A consumer subscribed or left."""
         if gone is not None:
             for seats in self._seats.values():
                 seats.pop(gone, None)

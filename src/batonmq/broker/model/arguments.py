@@ -129,14 +129,14 @@ ARGUMENTS: dict[str, Argument] = {
     "x-max-in-memory-length": Argument(values.not_negative, "", QUORUM),
     "x-max-in-memory-bytes": Argument(values.not_negative, "", QUORUM),
     "x-consumer-disconnected-timeout": Argument(values.not_negative, "", QUORUM),
-    # About streams, which do not exist here.
+    # Arguments about streams, which do not exist here.
     "x-max-age": Argument(values.string, "", STREAM, kind=str),
     "x-stream-max-segment-size-bytes": Argument(values.not_negative, "", STREAM),
     "x-stream-filter-size-bytes": Argument(values.not_negative, "", STREAM),
     "x-initial-cluster-size": Argument(values.count, "", STREAM),
 }
 
-# Those that a policy may set.
+# The arguments that a policy may set.
 IN_POLICIES = {name: argument for name, argument in ARGUMENTS.items() if argument.in_policies}
 
 # Arguments of consumers that only a stream accepts.

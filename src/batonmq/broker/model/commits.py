@@ -23,7 +23,7 @@ class CommitWaiter(Protocol):
 
 
 class Commits:
-    """Those who wait for the next commit. Each is told once; to wait for a later one it asks again."""
+    """The waiters for the next commit. Each is told once; to wait for a later commit it asks again."""
 
     __slots__ = ("_faults", "_store", "waiters")
 
@@ -52,6 +52,6 @@ class Commits:
             self._faults.attempt(waiter.batch_failed, batch, error)
 
     def look(self) -> None:
-        """Tell those who wait for a batch that has nothing left in it: all of it was settled before it was written."""
+        """Tell those who wait for a batch in which nothing is left, as all of it was settled before it was written."""
         if self.waiters and not self._store.has_work():
             self.committed(self._store.batch)

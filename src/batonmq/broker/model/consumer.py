@@ -1,4 +1,4 @@
-"""A consumer as a queue sees it: somebody who takes messages while there is room."""
+"""A consumer, as a queue sees it: it takes messages while it has room."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Source(Scheduled):
 
     @abstractmethod
     def offer(self, consumer: Consumer) -> None:
-        """The consumer has room (again)."""
+        """Tell the queue that the consumer has room, or has room again."""
 
     @abstractmethod
     def withdraw(self, consumer: Consumer) -> None:
-        """The consumer has no room for now."""
+        """Tell the queue that the consumer has no room for now."""
 
     @abstractmethod
     def unsubscribe(self, consumer: Consumer) -> None:
@@ -49,7 +49,7 @@ class Source(Scheduled):
 
     @abstractmethod
     def stop_draining(self, consumer: Consumer) -> None:
-        """The consumer need not be told any more."""
+        """Stop a drain: the consumer need not be told any more."""
 
     @property
     @abstractmethod
@@ -60,10 +60,10 @@ class Source(Scheduled):
 class Consumer(Holder):
     """Made by a protocol for each subscription.
 
-    A protocol decides when there is room (its prefetch, its credit, a socket that takes more) and says so with
-    ``Queue.offer``. Room that several share may be gone when the queue comes to it, so that each hand-over asks first,
-    and passes over whoever has none. What was handed over stays the consumer's until the protocol settles it with
-    ``Queue.accept``, ``release`` or ``reject``.
+    A protocol decides when a consumer has room (by prefetch, credit, a socket that takes more) and says so with
+    ``Queue.offer``. Room that several consumers share may be gone when the queue comes to one of them. So the queue
+    asks before each delivery, and passes over consumers without room. Delivered messages stay with the consumer until
+    the protocol settles them with ``Queue.accept``, ``release`` or ``reject``.
     """
 
     # Subclasses that live on a hot path add their own slots.
@@ -81,25 +81,25 @@ class Consumer(Holder):
     ) -> None:
         self.queue = queue
         self.tag = tag
-        # What is handed over counts as accepted at once.
+        # Delivered messages count as accepted at once.
         self.no_ack = no_ack
         self.exclusive = exclusive
-        # Of several with room, those with the highest number are served first.
+        # Among consumers with room, those with the highest number are served first.
         self.priority = priority
         self.arguments = arguments or {}
-        # Set before it subscribes: messages that do not match are left to others.
+        # Set before the consumer subscribes: it gets no messages that do not match.
         self.selector: Selector | None = None
-        # How long it may hold a message, in milliseconds, if it says otherwise than its queue; read when it subscribes.
+        # The consumer's own ack timeout in milliseconds; None: that of its queue. Read when it subscribes.
         self.timeout: int | None = None
-        # Is it in its queue's line of consumers that have room? Kept by the queue.
+        # Is the consumer in its queue's line of consumers with room? Set by the queue.
         self.waiting = False
 
     def limit_time(self, milliseconds: int | None) -> None:
-        """How long it may hold a message, if it says otherwise than its queue (None: as its queue says)."""
+        """Set the consumer's own ack timeout in milliseconds; None: that of its queue."""
         self.timeout = milliseconds
 
     def stand(self, waiting: bool) -> None:
-        """It stands in its queue's line from now on, or no longer. For that line alone."""
+        """Note whether the consumer stands in its queue's line. Called by that line alone."""
         self.waiting = waiting
 
     @abstractmethod
@@ -115,7 +115,7 @@ class Consumer(Holder):
         return 1 if self.has_room() else 0
 
     def passed_over(self) -> None:
-        """It stood in its queue's line and has no room: it stands there no more, until it is offered again."""
+        """The queue took the consumer out of its line, as it has no room; it must offer itself again."""
 
     def deliver_all(self, batch: list[QueuedMessage]) -> None:
         """Take several messages, not more than ``room`` said."""
@@ -133,14 +133,14 @@ class Consumer(Holder):
         """What it asked of its queue with ``drain``: it was given all that there is for it now, or is used up."""
 
     def hold(self, batch: int) -> None:
-        """What was just delivered is to reach the client when that batch of the store is committed, not before.
+        """Hold back what was just delivered until that batch of the store is committed.
 
-        It notes that the messages, which are in the store already, are in a consumer's hands: after a crash they
-        come back marked as redelivered. A protocol that does not wait may lose that mark.
+        The batch notes that the messages, which are in the store already, were delivered: after a crash they come back
+        marked as redelivered. A protocol that does not wait may lose that mark.
         """
 
     def late(self, queued: QueuedMessage) -> None:
-        """A delivery was held past its deadline and has been taken back.
+        """A delivery was held past its ack timeout and has been taken back.
 
         What is left in the protocol's hands is settled through ``queued.settlement`` to no effect, whenever that
         happens; until then it counts against the prefetch, so that a consumer that is stuck gets no more.
@@ -148,4 +148,4 @@ class Consumer(Holder):
 
     @abstractmethod
     def cancelled(self) -> None:
-        """The queue is gone, or took the subscription away: tell the client."""
+        """The queue is deleted, or has cancelled the consumer: tell the client."""

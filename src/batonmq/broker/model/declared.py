@@ -28,9 +28,9 @@ DEPENDENT = {name: argument for name, argument in ARGUMENTS.items() if argument.
 def check_new(
     arguments: Mapping[str, FieldValue], described: str, *, durable: bool, exclusive: bool, auto_delete: bool
 ) -> None:
-    """Refuse a queue that is declared anew with what it could not do. Raises PreconditionFailed.
+    """Refuse a new queue with arguments that it could not heed. Raises PreconditionFailed.
 
-    What an earlier version has accepted, and is in the store, is not asked.
+    Queues in the store that an earlier version has accepted are not checked.
     """
     queue_type = str(_checked("x-queue-type", arguments.get("x-queue-type", CLASSIC), described))
     flags = (("non-durable", not durable), ("exclusive-owner", exclusive), ("auto-delete", auto_delete))
@@ -47,14 +47,14 @@ def check_new(
 
 
 def check_consumer(arguments: Mapping[str, FieldValue], queue_arguments: Mapping[str, FieldValue], queue: str) -> None:
-    """Refuse what a consumer cannot have of such a queue. Raises PreconditionFailed."""
+    """Refuse a consumer's arguments that such a queue cannot heed. Raises PreconditionFailed."""
     for name in STREAM_CONSUMERS:
         if name in arguments:
             raise PreconditionFailed(f"invalid arg '{name}' for {queue} of queue type {_type_of(queue_arguments)}")
 
 
 def _type_of(arguments: Mapping[str, FieldValue]) -> str:
-    """RabbitMQ's word for it."""
+    """RabbitMQ's name for the type of a queue."""
     return f"rabbit_{QUORUM if arguments.get('x-queue-type') == QUORUM else CLASSIC}_queue"
 
 

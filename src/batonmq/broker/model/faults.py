@@ -1,8 +1,8 @@
-"""Faults of ours: whatever is done for a queue, or told to a session, may fail without taking the others along.
+"""The broker's own faults: work for one queue or one session may fail without harm to the others.
 
-A queue in whose work an exception strikes loses what that turn would have brought it. It is tried again after a second;
-when that has failed some times, the queue is set aside: paused, with the reason in listings, until somebody resumes or
-deletes it, or the broker starts again. Publishes go in meanwhile. A fault is logged once, with the queue's name.
+A queue whose work raises an exception does nothing more in that turn. It tries again after a second. When that has
+failed some times, the queue is set aside: paused, with the reason in listings, until somebody resumes or deletes it, or
+the broker starts again. It still accepts messages. A fault is logged once, with the queue's name.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ log = logging.getLogger("batonmq.broker")
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# So many faults, none of them longer than that after the one before, set a queue aside.
+# So many faults, each within so many seconds of the last, set a queue aside.
 STRIKES = 3
 STRIKES_SECONDS = 60.0
 RETRY_SECONDS = 1.0
 
 
 class Strikes:
-    """How often faults have struck in one queue's work."""
+    """The faults in one queue's work."""
 
     __slots__ = ("_at", "_count", "_reason")
 
@@ -41,19 +41,19 @@ class Strikes:
         self._reason = ""
 
     def add(self, reason: str, now: float) -> tuple[int, bool]:
-        """One more: how many lately, with this one, and is it another than the last? ``now``: monotonic seconds."""
+        """Count a fault; returns how many there were lately, and if it is a new one. ``now``: monotonic seconds."""
         self._count = self._count + 1 if now - self._at <= STRIKES_SECONDS else 1
         self._at = now
         is_new, self._reason = reason != self._reason, reason
         return self._count, is_new
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Start counting again."""
         self._count, self._reason = 0, ""
 
 
 class Faults:
-    """The one place where an exception that nobody expects ends."""
+    """Where unexpected exceptions end."""
 
     __slots__ = ("_clock", "_timetable")
 
@@ -62,7 +62,7 @@ class Faults:
         self._clock = clock
 
     def attempt(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-        """Do it; None: it has failed."""
+        """Do the work; None: it has failed."""
         try:
             return work(*args, **kwargs)
         except Exception as fault:
@@ -70,7 +70,7 @@ class Faults:
             return None
 
     def insist(self, again: Callable[[], None], work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-        """The same; after a fault ``again`` is called later, unless the queue is set aside by then."""
+        """Do the work; after a fault ``again`` is called later, unless the queue is set aside by then."""
         try:
             return work(*args, **kwargs)
         except Exception as fault:
@@ -108,7 +108,7 @@ class Faults:
 
 
 def _owner_of(work: object) -> object:
-    """Whose method it is, or whom it is called with."""
+    """The object whose method the work is, or that it is called with."""
     while isinstance(work, partial):
         for argument in work.args:
             if isinstance(argument, Scheduled):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-# What a message costs in memory beside its bytes: four objects and their places in lists, measured with tracemalloc.
+# The memory of a message beside its bytes: four objects and their places in lists, measured with tracemalloc.
 OVERHEAD = 560
-# What every queue may keep in memory however little is left: some dozens of small messages; where thousands of queues
+# Every queue may keep this much in memory however little is left: dozens of small messages; where thousands of queues
 # have used up half as much as the limit again in that way, one or two.
 WINDOW_MIN = 32 << 10
 WINDOW_LEAST = 2 << 10

@@ -8,31 +8,31 @@ from batonmq.message import Settlement
 
 
 class Scheduled(Settlement):
-    """Something that is looked at when a turn ends, and set aside when looking at it fails again and again."""
+    """Something that is dispatched when a turn ends, and set aside when that fails again and again."""
 
     __slots__ = ()
 
     deleted: bool
-    """It is gone, and must not be looked at."""
+    """Is it deleted? Then it must not be dispatched."""
 
     fault: str
     """Why it was set aside; "": it was not."""
 
     @abstractmethod
     def dispatch(self) -> None:
-        """Hand out what can be handed out."""
+        """Deliver the messages that can be delivered."""
 
     @abstractmethod
     def touch(self) -> None:
-        """Have it looked at when the turn ends."""
+        """Have it dispatched when the turn ends."""
 
     @abstractmethod
     def struck(self, reason: str, now: float) -> tuple[int, bool]:
-        """A fault of ours has struck in its work: how many have lately, with this one, and is it a new one?
+        """Count a fault in its work; returns how many there were lately, and whether it is a new one.
 
         ``now``: monotonic seconds.
         """
 
     @abstractmethod
     def set_aside(self, reason: str) -> None:
-        """Hand nothing out, and do nothing, until it is resumed or the broker starts anew."""
+        """Do nothing until it is resumed or the broker starts again."""

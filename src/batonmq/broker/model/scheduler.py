@@ -1,4 +1,4 @@
-"""What happens when: the clock, what is due later, the budget of memory, and the list of work that is left to do.
+"""The scheduler: the clock, the timers, the memory budget, and the list of work that is left to do.
 
 A host (a server, an embedded engine) feeds operations in and calls ``run`` when its loop's turn ends. Queues that have
 something to hand out come first; then, while the store is free, comes what was asked for with ``soon``, by priority:
@@ -35,19 +35,18 @@ EXPIRE: Final = 1
 CALL: Final = 2
 WORK: Final = 3
 
-# Queues are read on for so long in one turn, and no further: at a start there may be thousands that want it.
+# Queues are read on for so many seconds of a turn: at a start thousands may want it.
 READ_SECONDS = 0.005
-# What a turn does of work that can be done bit by bit: so many messages that fall due take about 3 ms, with what the
-# store does for them.
+# How much of the work that is done bit by bit fits in a turn: so many due messages take 3 ms, with the store's part.
 SHARE = 256
-# When what the store refused is tried again.
+# Work that the store refused is tried again after so many seconds.
 RETRY_SECONDS = 1.0
-# What a job answers that has done nothing, and can do nothing before the next commit.
+# The answer of a job that can do nothing before the next commit.
 NOT_NOW = -1
 
 
 class Scheduler:
-    """One for each broker. Knows queues only as what is ``Scheduled``."""
+    """The scheduler of a broker. It knows queues only as ``Scheduled``."""
 
     __slots__ = (
         "_host",
@@ -71,7 +70,7 @@ class Scheduler:
         self.commits = Commits(store, self.faults)
         self.memory = Memory(memory_limit)
         self.is_serving = True
-        """False: nothing is handed out and nothing falls due, since another process did that last, or will next."""
+        """False: nothing is delivered and nothing falls due, as another process has the queues."""
         self._host: Callable[[], None] = lambda: None
         self._touched: list[Scheduled] = []
         # By priority; each job once, the one that has waited longest first.
@@ -83,11 +82,11 @@ class Scheduler:
         self.timetable.on_change(on_timer)
 
     def serve(self, is_serving: bool = True) -> None:
-        """Hand out messages and let them fall due from now on, or no longer."""
+        """Start or stop delivering messages and letting them fall due."""
         self.is_serving = is_serving
 
     def now(self) -> int:
-        """Milliseconds of the epoch."""
+        """The time in milliseconds since the epoch."""
         return int(self.clock.time() * 1000)
 
     # ------------------------------------------------------------------ asking for work
@@ -97,13 +96,13 @@ class Scheduler:
         self._host()
 
     def touched(self, queue: Scheduled) -> None:
-        """The queue is to be looked at when the turn ends. To be called once until it is."""
+        """Have the queue dispatched when the turn ends. To be called once until then."""
         if not self._touched:
             self._host()
         self._touched.append(queue)
 
     def soon(self, priority: int, job: Callable[..., object], *, is_possible: bool | None = None) -> None:
-        """Do a job when it is its turn; one that is on the list already stays where it is.
+        """Put a job on the list of work; a job that is on it already keeps its place.
 
         ``READ`` and ``EXPIRE`` call it without arguments; it may answer NOT_NOW. ``WORK`` calls it with how much it may
         do, and it answers how much it did. ``CALL`` just calls it. Where it raises StoreError it is tried again.
@@ -124,7 +123,7 @@ class Scheduler:
 
     @property
     def is_touched(self) -> bool:
-        """Is there anything to hand out?"""
+        """Is there anything to dispatch?"""
         return bool(self._touched)
 
     @property
@@ -139,7 +138,7 @@ class Scheduler:
         return bool(jobs[READ] or jobs[EXPIRE] or jobs[CALL])
 
     def dispatch(self) -> None:
-        """Hand out what can be handed out now."""
+        """Deliver the messages that can be delivered now."""
         while self._touched and self.is_serving:
             touched, self._touched = self._touched, []
             for queue in touched:
@@ -147,7 +146,7 @@ class Scheduler:
                     self.faults.attempt(queue.dispatch)
 
     def run(self) -> None:
-        """Do what a turn has brought."""
+        """Do the work of a turn."""
         if self._touched:
             self.dispatch()
         reads, expiries, calls, _ = self._jobs
@@ -157,12 +156,12 @@ class Scheduler:
             if self._jobs[WORK] and self.store.error is None:
                 self._work()
         elif reads:
-            # What is committed can be read while the store commits.
+            # Committed messages can be read while the store commits.
             self._run_timed(READ)
             self.dispatch()
 
     def read_on(self) -> None:
-        """Do what has waited for the store; only while it is free."""
+        """Do the work that has waited for the store. Only while the store is free."""
         callbacks, self._jobs[CALL] = self._jobs[CALL], {}
         self._run_timed(READ)
         self._run_timed(EXPIRE)
@@ -171,7 +170,7 @@ class Scheduler:
         self.dispatch()
 
     def _run_timed(self, priority: int) -> None:
-        """For as long as a turn may take; jobs that have had nothing come first in the next one."""
+        """Do jobs for as long as a turn may take; the jobs that are left come first in the next turn."""
         jobs, self._jobs[priority] = self._jobs[priority], {}
         end = self.clock.monotonic() + READ_SECONDS
         waiting: dict[Callable[..., object], None] = {}
@@ -213,6 +212,6 @@ class Scheduler:
     # ------------------------------------------------------------------ timers
 
     def run_timers(self) -> None:
-        """Do what is due."""
+        """Run the timers that are due."""
         for callback in self.timetable.due():
             self.faults.insist(callback, callback)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Timer:
-    """A call that is due at a time; it can be taken back."""
+    """A call that is due at a time; it can be cancelled."""
 
     __slots__ = ("callback", "due")
 
@@ -22,7 +22,7 @@ class Timer:
         self.callback: Callable[[], None] | None = callback
 
     def cancel(self) -> None:
-        """Do not call; harmless when it was called already."""
+        """Cancel the call; harmless if it was made already."""
         self.callback = None
 
 
@@ -35,7 +35,7 @@ class Timetable:
         self._clock = clock
         self._heap: list[tuple[float, int, Timer]] = []
         self._number = count()
-        # Calls that were taken back stay in the heap until their time; beyond this length it is cleaned.
+        # Cancelled calls stay in the heap until their time; above this length it is cleaned.
         self._clean_at = 1024
         self._on_change: Callable[[], None] | None = None
 
@@ -63,7 +63,7 @@ class Timetable:
         return heap[0][0] if heap else None
 
     def due(self) -> Iterator[Callable[[], None]]:
-        """What is to be called now, also what that makes due; each once."""
+        """The calls that are due now, and those that they make due; each once."""
         now = self._clock.monotonic()
         heap = self._heap
         while heap and heap[0][0] <= now:

@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 # How long a client may be served in one turn, in seconds; what one read brings of plain publishes takes 3 ms.
 SHARE_SECONDS: Final = 0.01
-# And all of them together. When that is used up, a client that comes with something new gets the least share: mostly it
-# wants no more than that, and need not stand in line behind those who want much.
+# How long all clients together may be served. When that is used up, a client with something new gets the least share:
+# mostly it wants no more than that, and need not stand in line behind clients that want much.
 TURN_SECONDS: Final = 0.02
 LEAST_SECONDS: Final = 0.0002
-# What those who stand in line get at least, of which each costs a write and a pass of the loop.
+# The least share of clients that stand in line. Each share costs a write and a pass of the loop.
 IN_LINE_SECONDS: Final = 0.0005
 
 
@@ -52,7 +52,7 @@ class TurnTime:
         """Start a client's share now: 0.2 to 10 ms, less when many clients want more."""
         seconds = SHARE_SECONDS
         if self.in_line > 1:
-            # As many as possible are served in a turn, so that nobody waits for long who stands behind the others.
+            # As many clients as possible are served in a turn, so that nobody in the line waits for long.
             seconds = min(seconds, max(IN_LINE_SECONDS, TURN_SECONDS / self.in_line))
         return Share(self._clock, min(seconds, max(LEAST_SECONDS, self.left)))
 
@@ -61,7 +61,7 @@ class TurnTime:
         self.left -= self._clock.monotonic() - share.began
 
     def spend_since(self, began: float, left: float) -> None:
-        """All that was done since ``began``, when so much was left: what was spent meanwhile is a part of it."""
+        """Take the time since ``began``, when ``left`` was left; it includes what was spent in between."""
         self.left = left - (self._clock.monotonic() - began)
 
     def line_up(self, count: int) -> None:

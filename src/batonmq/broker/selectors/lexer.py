@@ -37,7 +37,7 @@ _SPACE = re.compile(r"\s*")
 
 
 class SelectorError(BrokerError):
-    """A selector that is none; the text says where and why."""
+    """The text is not a selector; the message says where and why."""
 
 
 class Token(NamedTuple):

@@ -52,7 +52,7 @@ __all__ = ["MessageSelector", "SelectorError", "parse_selector"]
 # Octets of a selector, and how deep it may be nested: enough for what people write, too little to exhaust a stack.
 LENGTH_MAX = 16_384
 DEPTH_MAX = 64
-# Each of them may go through all of a long header.
+# Each of these may go through the whole of a long header.
 LIKES_MAX = 100
 
 # ActiveMQ's and Artemis' way to ask for the two options in the selector itself.
@@ -61,7 +61,7 @@ HYPHENATED = "hyphenated_props:"
 
 
 class MessageSelector:
-    """A selector that was understood; what a consumer's ``selector`` wants to be. Immutable."""
+    """A parsed selector, for a consumer's ``selector``. Immutable."""
 
     __slots__ = ("_node", "text")
 
@@ -70,7 +70,7 @@ class MessageSelector:
         self._node = node
 
     def matches(self, message: Message) -> bool:
-        """Is it true of the message? Costs some 2 us, as much again for headers that have to be decoded."""
+        """Is the selector true for the message? Takes some 2 us, and as much again if headers have to be decoded."""
         return self._node.value(View(message)) is True
 
     def __repr__(self) -> str:
@@ -78,7 +78,7 @@ class MessageSelector:
 
 
 def parse_selector(text: str, *, converts_strings: bool = False, hyphenated: bool = False) -> MessageSelector:
-    """Understand a selector. Raises SelectorError, which says where and what is wrong.
+    """Parse a selector. Raises SelectorError, which says what is wrong, and where.
 
     ``converts_strings``: a header of text that is compared with a number or with TRUE or FALSE counts as what it
     spells, and the other way round; for protocols whose headers are all text. ``hyphenated``: ``a-b`` is one name and
@@ -123,7 +123,7 @@ class _Parser:
         return SelectorError(f"bad selector at character {token.at + 1}: expected {expected}, found {found}")
 
     def _takes(self, *words: str) -> str:
-        """Take the next token if it is one of these symbols or keywords; "" otherwise."""
+        """Take the next token if it is one of these symbols or keywords; returns "" otherwise."""
         token = self._tokens[self._at]
         if token.kind == SYMBOL and token.text in words:
             self._at += 1

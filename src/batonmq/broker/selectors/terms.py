@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from batonmq.message import Message
     from batonmq.properties import Properties
 
-# Kinds of nodes, as the texts of errors call them. ANY is a header, whose type no one knows before it is there.
+# The kinds of nodes, as error messages call them. ANY is a header, whose type is known only in a message.
 ANY = "a header"
 BOOLEAN = "a condition"
 NUMERIC = "a number"

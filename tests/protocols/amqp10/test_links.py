@@ -28,6 +28,10 @@ from tests.protocols.amqp10.client import Client, Delivery, condition_of, messag
 from tests.support.driven import Driven
 
 
+# A header with nothing but durable.
+DURABLE = b"\x00\x53\x70\xc0\x02\x01\x41"
+
+
 @pytest.fixture
 def driven() -> Driven:
     driven = Driven()
@@ -115,14 +119,35 @@ def test_send_settled(client: Client, driven: Driven) -> None:
 def test_durable_message_is_accepted_after_the_commit(client: Client, driven: Driven) -> None:
     driven.slow_commits = True
     handle = client.sender("/queues/q")
-    durable = b"\x00\x53\x70\xc0\x02\x01\x41"
     transfer = Transfer(
         handle=UInt(handle), delivery_id=UInt(0), delivery_tag=b"0", message_format=UInt(0), settled=False
     )
-    client.session.receive(frame(0, transfer, message(b"hello", durable)))
+    client.session.receive(frame(0, transfer, message(b"hello", DURABLE)))
     client.session.turn_ended()
     assert not client.session.output or b"\x53\x15" not in b"".join(client.session.output)
     assert one(client.read(), Disposition).state is not None
+
+
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_what_comes_during_a_commit_is_accepted_after_the_next(
+    client: Client, driven: Driven, is_settled: bool
+) -> None:
+    """And a client whose transfers came settled is told if that one fails."""
+    driven.slow_commits = True
+    handle = client.sender("/queues/q")
+    for number in range(3):
+        transfer = Transfer(
+            handle=UInt(handle),
+            delivery_id=UInt(number),
+            delivery_tag=b"%d" % number,
+            message_format=UInt(0),
+            settled=is_settled,
+        )
+        client.session.receive(frame(0, transfer, message(b"hello", DURABLE)))
+        driven.turn()
+    dispositions = of(client.read(), Disposition)
+    assert [each.last or each.first for each in dispositions][-1:] == ([] if is_settled else [2])
+    assert driven.bodies() == ["hello"] * 3
 
 
 def test_several_transfers_are_one_message(client: Client, driven: Driven) -> None:

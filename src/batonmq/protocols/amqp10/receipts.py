@@ -122,6 +122,9 @@ class Receipts:
             self._ready += runs
         if self._ready:
             self._turn_end.wait(self)
+        if self._stored_batch <= batch:
+            self._stored_batch = 0
+        self._look_further()
 
     def batch_failed(self, batch: int, error: StoreError) -> bool:
         """The messages of these batches are not kept. True: some came settled, so that nobody was told."""
@@ -130,10 +133,16 @@ class Receipts:
             for first, last, count, is_settled in runs:
                 self._say(first, last, outcome, is_settled=bool(is_settled))
                 self._counts.add_refused(count)
-        if self._stored_batch and self._stored_batch <= batch:
+        is_untold = 0 < self._stored_batch <= batch
+        if is_untold:
             self._stored_batch = 0
-            return True
-        return False
+        self._look_further()
+        return is_untold
+
+    def _look_further(self) -> None:
+        """Have the session told of the next commit, too, if anything waits for it."""
+        if self._unconfirmed or self._stored_batch:
+            self._barrier.await_commit()
 
     def clear(self) -> None:
         """The session ends: nobody is told any more."""

@@ -123,6 +123,8 @@ class Settling:
         """Everything up to this batch is on the disk."""
         for disposition in self._answers.take(batch):
             self._channel.say(disposition)
+        if self._answers:
+            self._barrier.await_commit()
 
     def clear(self) -> None:
         """The session ends."""

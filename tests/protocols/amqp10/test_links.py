@@ -27,7 +27,6 @@ from batonmq.protocols.amqp10.containers import Containers
 from tests.protocols.amqp10.client import Client, Delivery, condition_of, message, of, one
 from tests.support.driven import Driven
 
-
 # A header with nothing but durable.
 DURABLE = b"\x00\x53\x70\xc0\x02\x01\x41"
 

@@ -8,12 +8,14 @@ from batonmq.broker import Permission, User
 from batonmq.protocols.amqp10.codec.constants import HEARTBEAT as HEARTBEAT_EVENT
 from batonmq.protocols.amqp10.codec.encoder import HEARTBEAT, frame, sasl_frame
 from batonmq.protocols.amqp10.codec.performatives import (
+    Attach,
     Begin,
     Close,
     Open,
     SaslInit,
     SaslMechanisms,
     SaslOutcome,
+    Target,
 )
 from batonmq.protocols.amqp10.codec.values import Symbol, UInt, UShort
 from batonmq.protocols.amqp10.containers import Containers
@@ -31,6 +33,12 @@ def driven() -> Driven:
 
 def begin() -> Begin:
     return Begin(next_outgoing_id=UInt(0), incoming_window=UInt(10), outgoing_window=UInt(10))
+
+
+def attach(size: int) -> Attach:
+    """With properties of that many characters."""
+    about = {Symbol("about"): "a" * size}
+    return Attach(name="l", handle=0, role=False, initial_delivery_count=0, target=Target(), properties=about)
 
 
 def condition(came: list[object]) -> str:
@@ -62,6 +70,21 @@ def test_all_at_once(driven: Driven) -> None:
     assert [each for each in came if isinstance(each, bytes)] == [SASL_HEADER, AMQP_HEADER]
     assert one(came, SaslOutcome).code == 0
     assert one(came, Begin).remote_channel == 0
+
+
+def test_what_comes_before_our_open_may_be_larger_than_512_octets(driven: Driven) -> None:
+    """As clients send it that tell much of themselves, and do not wait; but not as large as it pleases."""
+    about = {Symbol("copyright"): "c" * 2000}
+    opening = frame(0, Open(container_id="c", properties=about)) + frame(0, begin()) + frame(0, attach(3000))
+    client = Client(driven)
+    client.log_in()
+    came = client.feed(opening)
+    one(came, Open)
+    one(came, Begin)
+    one(came, Attach)
+    client = Client(driven)
+    client.log_in()
+    assert condition(client.say(Open(container_id="c" * 9000))) == "amqp:connection:framing-error"
 
 
 def test_all_at_once_while_the_password_is_checked(driven: Driven) -> None:

@@ -6,7 +6,7 @@ is collected in the output until the server takes it at the end of its turn.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batonmq.errors import BrokerError, StoreError
 from batonmq.protocols.amqp10 import conditions
@@ -35,11 +35,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Amqp10Requests", "amqp10_session"]
 
+# Octets of a frame that comes before our open was said. A peer may count on 512 (§2.7.1); but clients send what they
+# tell of themselves in open, and links with their filters right behind it, without waiting for what we take.
+OPENING_FRAME_MAX: Final = 8192
+
 
 def amqp10_session(broker: Broker, host: Host, settings: Amqp10Settings, containers: Containers) -> Session[Event]:
     """The server's side of a connection that has just been made; ``containers`` are those of all its connections."""
     link: Link[Event] = Link(broker, host)
-    parser = FrameParser()
+    parser = FrameParser(OPENING_FRAME_MAX)
     sessions = Sessions()
     connection = Connection(link, settings, parser, sessions, containers)
     return Session(link, Amqp10Requests(parser, connection, sessions), connection, sessions)

@@ -196,6 +196,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "[server]": config.ServerConfig,
     "[[listener]]": config.ListenerConfig,
     "[amqp]": config.AmqpConfig,
+    "[amqp10]": config.Amqp10Config,
     "[stomp]": config.StompConfig,
     "[websocket]": config.WebSocketConfig,
     "[limits]": config.LimitsConfig,

@@ -16,10 +16,12 @@ import pytest
 from pika import exceptions
 from tests.server.echo import until
 from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from batonmq.server import broker_server
 from batonmq.server.broker_server import STORE_NAME, Server
 from batonmq.server.config import (
+    Amqp10Config,
     AmqpConfig,
     Config,
     ListenerConfig,
@@ -198,6 +200,71 @@ def test_a_wrong_protocol_is_answered_with_the_right_one(run: Run, tmp_path: Pat
             await writer.wait_closed()
 
     run(main())
+
+
+SASL = b"AMQP\x03\x01\x00\x00"
+AMQP_10 = b"AMQP\x00\x01\x00\x00"
+AMQP_091 = b"AMQP\x00\x00\x09\x01"
+
+
+@pytest.mark.parametrize(
+    ("head", "answer"),
+    [
+        (AMQP_091, b"\x01\x00\x00"),
+        (SASL, SASL),
+        # Without SASL nobody may come; who asks for TLS, or a later version, is told what there is.
+        (AMQP_10, SASL),
+        (b"AMQP\x02\x01\x00\x00", SASL),
+        (b"AMQP\x00\x02\x00\x00", SASL),
+        (b"AMQP\x01\x01\x00\x0a", AMQP_091),
+        (b"CONNECT\naccept-version:1.2\nhost:/\nlogin:guest\npasscode:guest\n\n\0", b"CONNECTED"),
+    ],
+)
+def test_the_port_of_amqp_takes_all_protocols(run: Run, tmp_path: Path, head: bytes, answer: bytes) -> None:
+    async def main() -> None:
+        async with serving(tmp_path) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.ports[0])
+            async with asyncio.timeout(30):
+                for byte in head:
+                    writer.write(bytes((byte,)))
+                    await writer.drain()
+                assert await reader.readexactly(len(answer)) == answer
+            writer.close()
+
+    run(main())
+
+
+def test_what_is_set_for_amqp_1_0_counts(run: Run, tmp_path: Path) -> None:
+    configured = Amqp10Config(anonymous_login="guest", anonymous_passcode="guest", dialect="artemis")
+    listeners = (ListenerConfig(port=0), ListenerConfig(port=0, dialect="activemq"))
+    # open with the container-id "me".
+    hello = AMQP_10 + b"\x00\x00\x00\x11\x02\x00\x00\x00\x00\x53\x10\xc0\x05\x01\xa1\x02me"
+
+    async def main() -> None:
+        settings = config(tmp_path)
+        settings = msgspec.structs.replace(settings, amqp10=configured, listener=listeners)
+        settings = msgspec.structs.replace(settings, websocket=WebSocketConfig(port=0, dialect="rabbitmq"))
+        async with Server(settings) as server:
+            artemis, activemq, websocket = server.addresses
+            for port, product in ((artemis.port, b"apache-activemq-artemis"), (activemq.port, b"ActiveMQ")):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(hello)
+                async with asyncio.timeout(30):
+                    await reader.readuntil(b"\xa3\x07product\xa1" + bytes((len(product),)) + product)
+                writer.close()
+            assert b"RabbitMQ" in await asyncio.to_thread(opened_through_websocket, websocket.url, hello)
+
+    run(main())
+
+
+def opened_through_websocket(url: str, hello: bytes) -> bytes:
+    with connect(url, subprotocols=[Subprotocol("amqp")], open_timeout=30, proxy=None) as client:
+        assert client.subprotocol == "amqp"
+        client.send(hello)
+        came = b""
+        while b"version" not in came:
+            came += client.recv(timeout=30, decode=False)
+        return came
 
 
 def test_two_brokers_do_not_share_a_directory_or_a_port(run: Run, tmp_path: Path) -> None:

@@ -58,6 +58,12 @@ def test_the_example_explains_every_key_and_is_valid() -> None:
         ("[amqp]\nheartbeat='x'", "b.toml: amqp.heartbeat: expected 'int', got 'str'"),
         ("[amqp]\nframe_max=1", "b.toml: amqp.frame_max: expected 'int' >= 4096"),
         ("[[listener]]\nport=70000", "b.toml: listener[0].port: expected 'int' <= 65535"),
+        ("[amqp10]\nmax_frame_size=511", "b.toml: amqp10.max_frame_size: expected 'int' >= 512"),
+        (
+            "[amqp10]\ndialect='x'",
+            "b.toml: amqp10: dialect: expected one of spec, rabbitmq, activemq, artemis, got 'x'",
+        ),
+        ("[amqp10]\ndefault_vhost='x'", "b.toml: amqp10.default_vhost: there is no [[vhost]] 'x'"),
         ("[stomp]\nport=70000", "b.toml: stomp.port: expected 'int' <= 65535"),
         ("[stomp]\ndialect='x'", "b.toml: stomp: dialect: expected one of spec, rabbitmq, activemq, artemis, got 'x'"),
         (

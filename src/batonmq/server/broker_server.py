@@ -140,15 +140,19 @@ class Server:
         config = self.config
         amqp = amqp_protocol(self.broker, config.amqp)
         containers = Containers()
-        endpoints = []
-        for one in config.listener:
-            # The port of AMQP takes clients of both its protocols, and of STOMP.
-            amqp10 = amqp10_protocol(self.broker, config.amqp, one.dialect, containers)
-            served = [amqp10, self._stomp(one.dialect), amqp]
-            endpoints.append(Endpoint("amqp", one.host, one.port, one.backlog, served))
+
+        def amqp10(dialect: str) -> ServedProtocol:
+            return amqp10_protocol(self.broker, config.amqp10, dialect, containers)
+
+        endpoints = [
+            # The port of AMQP takes clients of all protocols.
+            Endpoint("amqp", one.host, one.port, one.backlog, [self._stomp(one.dialect), amqp10(one.dialect), amqp])
+            for one in config.listener
+        ]
         endpoints += _endpoint("stomp", config.stomp, StompConfig(), [self._stomp("")])
         carried = self._stomp(config.websocket.dialect).make_session
-        websocket = websocket_protocol(config.websocket, carried)
+        binary = {"amqp": amqp10(config.websocket.dialect).make_session}
+        websocket = websocket_protocol(config.websocket, carried, binary)
         endpoints += _endpoint("ws", config.websocket, WebSocketConfig(), [websocket], config.websocket.path)
         return endpoints
 

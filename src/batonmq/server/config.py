@@ -16,6 +16,7 @@ from batonmq.server.passwords import check_hash
 from batonmq.server.users import Account, PermissionEntry, make_user
 
 __all__ = [
+    "Amqp10Config",
     "AmqpConfig",
     "Config",
     "LimitsConfig",
@@ -55,7 +56,7 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class ListenerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """[[listener]]: where clients of AMQP and of STOMP connect."""
+    """[[listener]]: where clients of both AMQPs and of STOMP connect."""
 
     host: Name = "127.0.0.1"
     port: Port = 5672
@@ -78,6 +79,28 @@ class AmqpConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     handshake_timeout: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     product: str = ""
     version: str = ""
+
+
+class Amqp10Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[amqp10]: how clients of AMQP 1.0 are served; what is said in open and begin (part 2, sections 2.7.1, 2.7.2)."""
+
+    dialect: str = "spec"
+    default_vhost: Name = "/"
+    anonymous_login: str = ""
+    anonymous_passcode: str = ""
+    idle_time_out: Annotated[float, Meta(ge=0, le=86_400)] = 60.0
+    channel_max: Annotated[int, Meta(ge=1, le=65535)] = 2047
+    max_frame_size: Annotated[int, Meta(ge=512, le=2**30)] = 131_072
+    handle_max: Annotated[int, Meta(ge=1, le=65535)] = 2047
+    max_message_size: Positive = 128 * 1024 * 1024
+    max_transaction_size: Positive = 128 * 1024 * 1024
+    handshake_timeout: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+    container_id: Name = "batonmq"
+    product: str = ""
+    version: str = ""
+
+    def __post_init__(self) -> None:
+        _check_dialect(self.dialect)
 
 
 class StompConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -192,6 +215,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     server: ServerConfig = ServerConfig()
     listener: tuple[ListenerConfig, ...] = (ListenerConfig(),)
     amqp: AmqpConfig = AmqpConfig()
+    amqp10: Amqp10Config = Amqp10Config()
     stomp: StompConfig = StompConfig()
     websocket: WebSocketConfig = WebSocketConfig()
     limits: LimitsConfig = LimitsConfig()
@@ -202,8 +226,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.listener:
             raise ValueError("listener: expected at least one")
-        if self.stomp.default_vhost not in self.vhosts:
-            raise ValueError(f"stomp.default_vhost: there is no [[vhost]] {self.stomp.default_vhost!r}")
+        for table, name in (("amqp10", self.amqp10.default_vhost), ("stomp", self.stomp.default_vhost)):
+            if name not in self.vhosts:
+                raise ValueError(f"{table}.default_vhost: there is no [[vhost]] {name!r}")
         for policy in self.policy:
             if policy.vhost not in self.vhosts:
                 raise ValueError(f"policy {policy.name!r}: there is no [[vhost]] {policy.vhost!r}")

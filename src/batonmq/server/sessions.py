@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from batonmq.broker import Broker
 from batonmq.protocols.amqp091.session import amqp_session
 from batonmq.protocols.amqp091.settings import AmqpSettings
 from batonmq.protocols.amqp10 import DIALECTS as AMQP10_DIALECTS, Amqp10Settings, Containers, amqp10_session
 from batonmq.protocols.stomp import DIALECTS, StompSettings, stomp_session
-from batonmq.server.config import AmqpConfig, StompConfig, WebSocketConfig
+from batonmq.server.config import Amqp10Config, AmqpConfig, StompConfig, WebSocketConfig
 from batonmq.server.interface import Host, Session
 from batonmq.server.recognise import ServedProtocol, begins_amqp10, begins_stomp
 from batonmq.server.websocket import WebSocketSession
@@ -34,16 +34,23 @@ def amqp_protocol(broker: Broker, configured: AmqpConfig) -> ServedProtocol:
     return ServedProtocol("AMQP 0-9-1", lambda _: True, lambda host: amqp_session(broker, host, settings))
 
 
-def amqp10_protocol(broker: Broker, configured: AmqpConfig, dialect: str, containers: Containers) -> ServedProtocol:
-    """AMQP 1.0 as one listener speaks it; ``containers`` are those of all listeners."""
-    defaults = Amqp10Settings()
+def amqp10_protocol(broker: Broker, configured: Amqp10Config, dialect: str, containers: Containers) -> ServedProtocol:
+    """AMQP 1.0 as one listener speaks it; ``dialect`` is that of ``[amqp10]`` where it is empty.
+
+    ``containers`` are those of all listeners.
+    """
     settings = Amqp10Settings(
-        dialect=AMQP10_DIALECTS[dialect or "spec"],
-        product=configured.product or defaults.product,
-        version=configured.version or defaults.version,
-        idle_time_out=configured.heartbeat,
+        dialect=AMQP10_DIALECTS[dialect or configured.dialect],
+        product=configured.product,
+        version=configured.version,
+        container_id=configured.container_id,
+        default_vhost=configured.default_vhost,
+        anonymous_login=configured.anonymous_login or None,
+        anonymous_passcode=configured.anonymous_passcode,
+        idle_time_out=configured.idle_time_out,
         channel_max=configured.channel_max,
-        max_frame_size=configured.frame_max,
+        max_frame_size=configured.max_frame_size,
+        handle_max=configured.handle_max,
         max_message_size=configured.max_message_size,
         max_transaction_size=configured.max_transaction_size,
         handshake_timeout=configured.handshake_timeout,
@@ -70,8 +77,15 @@ def stomp_protocol(broker: Broker, configured: StompConfig, dialect: str) -> Ser
     return ServedProtocol("STOMP", begins_stomp, lambda host: stomp_session(broker, host, settings))
 
 
-def websocket_protocol(configured: WebSocketConfig, make_session: Callable[[Host], Session]) -> ServedProtocol:
-    """What carries sessions of another protocol through WebSocket."""
+def websocket_protocol(
+    configured: WebSocketConfig,
+    make_session: Callable[[Host], Session],
+    binary: Mapping[str, Callable[[Host], Session]],
+) -> ServedProtocol:
+    """What carries sessions of other protocols through WebSocket.
+
+    ``binary``: by their subprotocols those whose bytes are no text.
+    """
     settings = WebSocketSettings(
         path=configured.path,
         origins=configured.origins,
@@ -79,4 +93,6 @@ def websocket_protocol(configured: WebSocketConfig, make_session: Callable[[Host
         ping_interval=configured.ping_interval,
         handshake_timeout=configured.handshake_timeout,
     )
-    return ServedProtocol("WebSocket", lambda _: True, lambda host: WebSocketSession(host, settings, make_session))
+    return ServedProtocol(
+        "WebSocket", lambda _: True, lambda host: WebSocketSession(host, settings, make_session, binary)
+    )

@@ -187,6 +187,9 @@ def test_bad_addresses_of_messages(driven: Driven) -> None:
     refused("amqp:not-found", linked.nodes.address_of, None)
     refused("amqp:precondition-failed", rabbitmq.nodes.address_of, "/queues/%4")
     refused("amqp:precondition-failed", rabbitmq.nodes.address_of, None)
+    # It is released then, as what no queue wants.
+    assert rabbitmq.nodes.address_of("/queues/none") == ("", "none")
+    assert "none" not in driven.operations.vhost.queues
 
 
 def test_any_number_of_addresses_may_come(linked: Linked) -> None:

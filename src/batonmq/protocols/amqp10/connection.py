@@ -150,7 +150,7 @@ class Connection:
         self._link.heartbeats.agree(silence_max=settings.idle_time_out, interval=terms.idle_time_out / 2)
         self._parser.limit(settings.max_frame_size, settings.channel_max)
         self._open(wanted, terms, user, vhost, identity)
-        self._say_open(answer(settings, wanted.hostname))
+        self._say_open(answer(settings))
 
     def _open(self, wanted: Open, terms: Terms, user: User, vhost: VirtualHost, identity: Identity) -> None:
         link = self._link
@@ -232,7 +232,7 @@ class Connection:
         self.release()
         if not self._said_open:
             # An open comes before any close.
-            self._say_open(answer(self._settings, None, is_refusal=True))
+            self._say_open(answer(self._settings, is_refusal=True))
         self.state = CLOSING
         self._closing_since = self._link.broker.clock.monotonic()
         self._link.output.send(frame(0, Close(error=failure.error())))

@@ -12,12 +12,6 @@ from batonmq.protocols.sessions.customs import NO_CUSTOMS, OF_ACTIVEMQ, OF_ARTEM
 
 __all__ = ["ACTIVEMQ", "ARTEMIS", "DIALECTS", "RABBITMQ", "SPEC", "Dialect"]
 
-# RabbitMQ's clients put this before the name of a virtual host, in the hostname of open.
-VHOST_PREFIX: Final = "vhost:"
-
-# What RabbitMQ's clients look for: another product, or an older version, they refuse.
-OF_RABBITMQ: Final = ("RabbitMQ", "4.2.0")
-
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
@@ -26,10 +20,9 @@ class Dialect:
     name: str
 
     # Opening.
-    product: str = ""
-    """The product of our open; "": our own, but RabbitMQ for its clients, which refuse any other."""
-    version: str = ""
-    """Its version; "": our own."""
+    product: str = "RabbitMQ"
+    """What clients are told that this is: those of RabbitMQ refuse any other, and older ones, and no others look."""
+    version: str = "4.2.0"
     queue_prefix: str = ""
     """What Qpid JMS shall put before the names of queues; "": nothing."""
     topic_prefix: str = "topic://"
@@ -66,22 +59,15 @@ class Dialect:
     """What comes before the name of a temporary queue in its address."""
     temporary_topic: str = "topic://"
     """The same of a temporary topic; "-": there are none."""
-    rejects_bad_to: bool = False
-    """Is a message for a malformed address, or none, refused with precondition-failed, as in RabbitMQ?"""
-
-    def identity(self, hostname: str | None) -> tuple[str, str]:
-        """Product and version for a client that asked for this hostname; ("", ""): our own."""
-        if not self.product and self.has_rabbitmq_addresses and (hostname or "").startswith(VHOST_PREFIX):
-            return OF_RABBITMQ
-        return self.product, self.version
+    has_rabbitmq_to: bool = False
+    """Is a message over an anonymous link for a malformed address, or none, refused with precondition-failed, and one
+    for a queue that is not there released? Else it is rejected as a link to that address would be (anonterm-v1.0)."""
 
 
 SPEC: Final = Dialect("spec")
 
 RABBITMQ: Final = Dialect(
     "rabbitmq",
-    product=OF_RABBITMQ[0],
-    version=OF_RABBITMQ[1],
     topic_prefix="",
     has_schemes=False,
     has_escaped_names=True,
@@ -91,7 +77,7 @@ RABBITMQ: Final = Dialect(
     encodes_values=True,
     has_capabilities=False,
     temporary_topic="-",
-    rejects_bad_to=True,
+    has_rabbitmq_to=True,
 )
 
 ACTIVEMQ: Final = Dialect(

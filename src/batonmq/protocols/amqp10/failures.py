@@ -48,8 +48,13 @@ class Failure(ClientFailure):
 
     def error(self) -> Error:
         """The failure as it is sent (part 2 §2.8.14)."""
-        info = {Symbol(name): value for name, value in self.info.items()} if self.info else None
+        info = {Symbol(name): _value(name, value) for name, value in self.info.items()} if self.info else None
         return make_error(self.condition, self.description, info)
+
+
+def _value(name: str, value: object) -> object:
+    """The name of a field is a symbol: by it Qpid JMS tells one error from another."""
+    return Symbol(value) if name == "invalid-field" and isinstance(value, str) else value
 
 
 class LinkFailure(Failure):

@@ -67,5 +67,5 @@ def _sender(parts: SessionParts, handle: int, attach: Attach) -> SessionLink:
             return BrowsingLink(parts, handle, attach, opened, Browser(opened.queue, opened.selector))
         return OutgoingLink(parts, handle, attach, opened)
     except BaseException:
-        nodes.close(opened, closed=True)
+        nodes.close(opened, closed=False)
         raise

@@ -91,7 +91,7 @@ class Links:
 
         def failed(reason: str) -> None:
             if handle.link is link:
-                self._end(handle, link, parts, closed=True)
+                self._end(handle, link, parts, closed=False)
                 _refuse(parts, attach, ours, LinkFailure(conditions.RESOURCE_LIMIT_EXCEEDED, reason))
 
         # A queue that was made for it is there before the client hears so.
@@ -141,7 +141,8 @@ class Links:
         """Detach a link with an error; what comes for it until the client's detach is dropped."""
         for handle in self._by_handle.values():
             if handle.link is link:
-                self._end(handle, link, parts, closed=True)
+                # What it stands for is the client's to end.
+                self._end(handle, link, parts, closed=False)
                 # After the answer to whoever deleted its queue: clients that did it themselves wait for that first.
                 parts.channel.say_behind(Detach(handle=handle.ours, closed=True, error=failure.error()))
                 return

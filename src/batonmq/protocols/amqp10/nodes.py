@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from batonmq.errors import AccessRefused, ResourceLocked
 from batonmq.protocols.amqp10 import conditions
-from batonmq.protocols.amqp10.addresses import TOPIC, AddressError, parse_address
+from batonmq.protocols.amqp10.addresses import EXISTING, TOPIC, AddressError, parse_address
 from batonmq.protocols.amqp10.codec.performatives import Target
 from batonmq.protocols.amqp10.dynamic_nodes import DynamicNodes, no_queue
 from batonmq.protocols.amqp10.failures import LinkFailure
@@ -131,6 +131,8 @@ class Nodes:
             address = self._resolving.decided(address)
         name = address.routing_key or ""
         if address.exchange == "" and name not in self._operations.vhost.queues:
+            if self._dialect.has_rabbitmq_to and address.kind == EXISTING:
+                return "", name
             return "", self._named.to_write(address, {})
         return address.exchange, name
 
@@ -152,7 +154,7 @@ class Nodes:
         return address
 
     def _bad_to(self, text: str, condition: str) -> LinkFailure:
-        return LinkFailure(conditions.PRECONDITION_FAILED if self._dialect.rejects_bad_to else condition, text)
+        return LinkFailure(conditions.PRECONDITION_FAILED if self._dialect.has_rabbitmq_to else condition, text)
 
     # ------------------------------------------------------------------ the end
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import platform
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
+from batonmq import __version__
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.performatives import Open
 from batonmq.protocols.amqp10.codec.values import Symbol
-from batonmq.protocols.amqp10.dialects import VHOST_PREFIX
 from batonmq.protocols.amqp10.failures import ConnectionFailure
 from batonmq.protocols.amqp10.terms import UNLIMITED_FRAME, Terms
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # The smallest limit of a frame's size that a peer may set (part 2 §2.7.1, min-max-frame-size).
 FRAME_MIN: Final = 512
+# RabbitMQ's clients put this before the name of a virtual host.
+VHOST_PREFIX: Final = "vhost:"
 # Milliseconds: whoever wants a sign of life more often asks for more than it is good for.
 IDLE_MIN: Final = 500
 # Of what a client would like, that which there is.
@@ -32,7 +35,10 @@ CAPABILITIES: Final = (
 def vhost_name(wanted: Open, settings: Amqp10Settings) -> str:
     """The virtual host that a client means."""
     hostname = wanted.hostname or ""
-    return hostname.removeprefix(VHOST_PREFIX) if hostname.startswith(VHOST_PREFIX) else settings.default_vhost
+    if not hostname.startswith(VHOST_PREFIX):
+        return settings.default_vhost
+    # RabbitMQ's clients escape it as it is in a URL.
+    return unquote(hostname.removeprefix(VHOST_PREFIX))
 
 
 def agree(wanted: Open, settings: Amqp10Settings) -> Terms:
@@ -57,24 +63,25 @@ def agree(wanted: Open, settings: Amqp10Settings) -> Terms:
     )
 
 
-def answer(settings: Amqp10Settings, hostname: str | None, *, is_refusal: bool = False) -> Open:
-    """Our open, for a client that asked for this hostname.
+def answer(settings: Amqp10Settings, *, is_refusal: bool = False) -> Open:
+    """Our open.
 
     A refusal tells that the connection was not established, and that a close follows: Qpid's convention.
     """
     dialect = settings.dialect
-    product, version = dialect.identity(hostname)
     properties: dict[object, object] = {
-        Symbol("product"): product or settings.product,
-        Symbol("version"): version or settings.version,
+        Symbol("product"): settings.product or dialect.product,
+        Symbol("version"): settings.version or dialect.version,
         Symbol("platform"): f"Python {platform.python_version()}",
+        Symbol("information"): f"BatonMQ {__version__}",
     }
     if is_refusal:
         properties[Symbol("amqp:connection-establishment-failed")] = True
-    elif dialect.queue_prefix:
+    else:
         # Qpid JMS puts these before the names of its destinations, and takes them off again.
-        properties[Symbol("queue-prefix")] = dialect.queue_prefix
-        properties[Symbol("topic-prefix")] = dialect.topic_prefix
+        for name, prefix in (("queue-prefix", dialect.queue_prefix), ("topic-prefix", dialect.topic_prefix)):
+            if prefix:
+                properties[Symbol(name)] = prefix
     half = int(settings.idle_time_out * 500)
     return Open(
         container_id=settings.container_id,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from batonmq import __version__
 from batonmq.protocols.amqp10.dialects import SPEC, Dialect
 
 
@@ -13,8 +12,10 @@ class Amqp10Settings:
     """Said in the performative open, and enforced."""
 
     dialect: Dialect = SPEC
-    product: str = "BatonMQ"
-    version: str = __version__
+    product: str = ""
+    """What clients are told; empty: as the dialect has it."""
+    version: str = ""
+    """The same of the version."""
     container_id: str = "batonmq"
     """How the broker calls itself to its clients."""
     default_vhost: str = "/"

@@ -6,7 +6,7 @@ import pytest
 
 from batonmq.protocols.amqp10.codec import sections as module
 from batonmq.protocols.amqp10.codec.performatives import Header, MessageProperties
-from batonmq.protocols.amqp10.codec.sections import DATA, NO_BODY, SEQUENCE, VALUE, Sections
+from batonmq.protocols.amqp10.codec.sections import DATA, NO_BODY, SEQUENCE, VALUE, Sections, in_order
 from batonmq.protocols.amqp10.codec.values import DecodeError, Described, Symbol, ULong, encode
 
 
@@ -152,6 +152,18 @@ def test_a_message_that_is_cut_short() -> None:
             else:
                 with pytest.raises(DecodeError):
                     Sections(given, 0, size)
+
+
+def test_sections_can_be_put_in_order() -> None:
+    body = section(0x77, None)
+    assert in_order(body + FOOTER + PROPERTIES + HEADER) == HEADER + PROPERTIES + body + FOOTER
+    assert in_order(b"".join(ALL)) == b"".join(ALL)
+    pieces = [section(0x75, bytes((number,))) for number in range(3)]
+    assert in_order(b"".join(pieces)) == b"".join(pieces)
+    assert in_order(b"") == b""
+    for cut in range(1, len(PROPERTIES)):
+        with pytest.raises(DecodeError):
+            in_order(body + PROPERTIES[:cut])
 
 
 def test_what_is_in_a_section_is_looked_at_when_it_is_asked_for() -> None:

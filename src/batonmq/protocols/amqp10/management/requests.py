@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote
 
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.performatives import MessageProperties
-from batonmq.protocols.amqp10.codec.sections import VALUE, Sections
+from batonmq.protocols.amqp10.codec.sections import VALUE, Sections, in_order
 from batonmq.protocols.amqp10.codec.values import DecodeError, Described, ULong, encode
 from batonmq.protocols.amqp10.failures import LinkFailure
 
@@ -56,7 +56,8 @@ def read_request(data: bytes) -> Request:
     if len(data) > REQUEST_MAX:
         raise LinkFailure(conditions.MESSAGE_SIZE_EXCEEDED, f"a request has at most {REQUEST_MAX} bytes")
     try:
-        sections = Sections(data)
+        # RabbitMQ's client for Python puts an empty body before all else.
+        sections = Sections(in_order(data))
         properties = sections.properties()
         body = sections.body_values()[0] if sections.body_kind == VALUE else None
     except DecodeError as error:

@@ -23,7 +23,7 @@ def ask(context: click.Context, operation: str, **arguments: object) -> dict[str
 
 
 def ask_list(context: click.Context, operation: str, key: str, **arguments: object) -> list[dict[str, Any]]:
-    """The same, for the list that the answer has under a key. Raises Failure, also when there is none."""
+    """Ask the broker for a list, which the answer has under a key. Raises Failure, also when there is none."""
     found = ask(context, operation, **arguments).get(key)
     if not isinstance(found, list):
         raise Failure("the broker's answer cannot be read")

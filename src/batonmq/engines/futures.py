@@ -124,7 +124,7 @@ class Future(Generic[T]):
         return self.result()
 
     async def wait_async(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109
-        """The same as ``wait`` on an event loop."""
+        """``wait`` for an event loop."""
         if self.done:
             return True
         loop = asyncio.get_running_loop()
@@ -149,7 +149,7 @@ class Future(Generic[T]):
         return self.done
 
     async def get_async(self) -> T:
-        """The same as ``get`` on an event loop."""
+        """``get`` for an event loop."""
         if not self.done:
             await self.wait_async()
         return self.result()

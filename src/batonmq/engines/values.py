@@ -92,7 +92,7 @@ class QueueOptions:
         return Fate(self.dead_letter, self.max_deliveries)
 
     def arguments(self) -> dict[str, FieldValue]:
-        """The same as the arguments of AMQP 0-9-1's queue.declare, by RabbitMQ's names."""
+        """The options as arguments of AMQP 0-9-1's queue.declare, by RabbitMQ's names."""
         wanted: dict[str, FieldValue] = {
             # The argument counts returns: what may be delivered five times may come back four times.
             "x-delivery-limit": None if self.max_deliveries is None else self.max_deliveries - 1,

@@ -22,7 +22,7 @@ _Names = OrderedDict[str, OrderedDict[_Item, None]]
 
 
 class FairLine(Generic[_Item]):
-    """Those who wait for a check, in the order in which they are served."""
+    """The log-ins that wait for a check, in the order in which they are served."""
 
     def __init__(self) -> None:
         self._addresses: OrderedDict[str, _Names[_Item]] = OrderedDict()

@@ -47,7 +47,7 @@ class Holds:
         self.reasons |= reason
 
     def release(self, reasons: int) -> None:
-        """These reasons, added up, hold no longer."""
+        """End these reasons, which are added up."""
         if self.reasons & reasons:
             self.reasons &= ~reasons
             transport = self._transport

@@ -60,7 +60,7 @@ class Check:
     attempts: dict[Attempt, None] = field(default_factory=dict)
 
     def take(self) -> list[Attempt]:
-        """Those who wait for it, once; each knows the check, which shall not know them any more."""
+        """Take the attempts that wait for the check. They refer to it, so it must not refer to them any more."""
         taken = list(self.attempts)
         self.attempts.clear()
         return taken
@@ -137,7 +137,7 @@ class LogIns:
         while self._running < THREADS and (check := self._line.next()) is not None:
             first = next(iter(check.attempts))
             if self._authenticator.recall(first.user, first.password, is_loopback=True) is not None:
-                # The same came from elsewhere meanwhile, and was right.
+                # The same log-in came from elsewhere meanwhile, and was right.
                 self._loop.call_soon(self._answer, check, self._authenticator.stored_hash(first.user), True)
                 continue
             stored = self._authenticator.stored_hash(first.user)

@@ -110,7 +110,7 @@ class WebSocketSession:
 
     @property
     def counts(self) -> MessageCounts:
-        """Those of the session within."""
+        """The counters of the session within."""
         return self._made.counts if self._made is not None else MessageCounts()
 
     def standing(self) -> int:

@@ -22,12 +22,12 @@ __all__ = ["SLICE", "Maintenance", "delete_trash"]
 
 # Rows that one batch deletes beside its own work: about 5 ms.
 SLICE = 5_000
-# The same while the disk is full.
+# Rows that one batch deletes while the disk is full.
 SHORT_SLICE = 250
 # Free pages that are kept for the next burst; what goes beyond is given back to the file system, some at a time.
 FREE_PAGES_KEPT = 8_192
 VACUUM_PAGES = 2_048
-# The same while the disk is full, where the log may not become long.
+# Pages that are given back at a time while the disk is full, when the log must not become long.
 SHORT_VACUUM_PAGES = 128
 
 

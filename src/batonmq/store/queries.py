@@ -46,7 +46,7 @@ class Queries:
         return self._select(self._db, where, lane_id, values, most_bytes)
 
     def committed_messages(self, where: str, lane_id: int, values: tuple[int, ...], most_bytes: int) -> StoredRun:
-        """The same without what is not committed. Raises StoreError."""
+        """The messages of a lane that ``where`` finds, committed ones only. Raises StoreError."""
         return self._select(self._committed, where, lane_id, values, most_bytes)
 
     def _select(

@@ -83,7 +83,7 @@ def select_run(
     framed = start = size = 0
     framing: Framing | None = None
     for row, new_exchange, new_key, new_raw, body, unusual in cursor:
-        # The same objects for the same address and properties, as a publisher's messages have: encoders go by identity.
+        # Like messages share the objects of their address and properties, as a publisher's do: encoders go by identity.
         try:
             if new_exchange != exchange:
                 exchange = from_file(new_exchange)

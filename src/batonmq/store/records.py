@@ -97,7 +97,7 @@ class StoredRun:
     unreadable: dict[int, str] = field(default_factory=dict)
 
     def whole(self) -> list[StoredMessage]:
-        """The same for those who do not mind what it costs."""
+        """The run as a list of messages with their rows, which costs more."""
         unusual = self.unusual
         rows = zip(self.rows, self.messages, strict=True)
         return [unusual.get(row) or StoredMessage(row, message) for row, message in rows]

@@ -30,7 +30,7 @@ class Post:
     is_async: bool
 
     def with_options(self, options: WorkerOptions) -> Self:
-        """The same with other options."""
+        """This shift with other options."""
         return replace(self, options=options)
 
     def __str__(self) -> str:

@@ -110,7 +110,7 @@ class Worker:
 
     @property
     def aio(self) -> async_connections.Connection:
-        """The same connection, for ``async def`` handlers. Raises Closed unless the worker is running."""
+        """The worker's connection for ``async def`` handlers. Raises Closed unless the worker is running."""
         return self._open_connections()[1]
 
     def _open_connections(self) -> tuple[sync_connections.Connection, async_connections.Connection]:

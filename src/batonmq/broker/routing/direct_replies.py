@@ -36,10 +36,10 @@ class Nobody(Settlement):
     name = ""
 
     def accept(self, queued: QueuedMessage) -> None:
-        """It is gone already."""
+        """Ignored: replies are not settled."""
 
     def accept_all(self, held: list[QueuedMessage]) -> None:
-        """They are gone already."""
+        """Ignored: replies are not settled."""
 
     def release(
         self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True, counted: bool = True
@@ -47,7 +47,7 @@ class Nobody(Settlement):
         """Does nothing: there is no queue to return to."""
 
     def reject(self, queued: QueuedMessage, reason: str = "", condition: str = "") -> None:
-        """It is gone already."""
+        """Ignored: replies are not settled."""
 
     def modify(
         self,

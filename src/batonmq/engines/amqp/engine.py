@@ -31,7 +31,7 @@ CAPABILITIES = Capabilities(
     priority=True,
     count=True,
 )
-# Those that are known to heed x-delivery-limit.
+# The brokers that are known to heed x-delivery-limit.
 COUNTING = frozenset({"BatonMQ", "RabbitMQ", "LavinMQ"})
 
 

@@ -43,10 +43,10 @@ class Linked(Protocol):
         """There is a connection again."""
 
     def link_lost(self, error: BatonError) -> None:
-        """It is gone; it is being tried again."""
+        """The connection is lost, and is being opened again."""
 
     def link_given_up(self, error: BatonError) -> None:
-        """It does not come back."""
+        """The connection is lost for good."""
 
 
 class Link:

@@ -19,7 +19,7 @@ def renewal(channel: Channel, tag: int, seconds: float) -> bytes:
 
 
 def request_renewal(channel: Channel, tag: int, seconds: float) -> None:
-    """The same, without an answer."""
+    """Renew a delivery without an answer."""
     channel.basic_publish(EXCHANGE, "", renewal(channel, tag, seconds))
 
 

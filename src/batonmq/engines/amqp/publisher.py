@@ -60,7 +60,7 @@ class Publisher:
         return future
 
     def publish(self, queue: str, messages: Sequence[Message], future: Future[None], *, mandatory: bool = True) -> None:
-        """The same, in the connection's thread."""
+        """Publish messages, in the connection's thread; the future is told when all are confirmed."""
         channel = self._channel
         if channel is None:
             self._waiting.append((queue, messages, future, mandatory))

@@ -107,7 +107,7 @@ class Core:
                 self._end_turn()
 
     def run_reading(self, operation: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The same, at a moment when the store can be read."""
+        """Do something with the broker when the store can be read. Raises Closed, and what the operation raises."""
         with self._lock:
             while self._is_committing:
                 self._committed.wait()

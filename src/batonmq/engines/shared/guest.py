@@ -181,7 +181,7 @@ class Guest:
             if self._is_dismissed:
                 self._peer.sendall(wire.frame(answers.Bye(self._last)), wire.NO_SIGNAL)
         except OSError:
-            # It is gone, and the reader notices.
+            # The process is gone, and the reader notices.
             pass
         finally:
             self._end()

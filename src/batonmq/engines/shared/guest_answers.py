@@ -68,5 +68,5 @@ def say_done(number: int, _nothing: object) -> Numbered:
 
 
 def say_found(number: int, messages: list[Message]) -> Numbered:
-    """These messages."""
+    """The answer with messages that were found."""
     return answers.Found(number, [wire.message_to(message) for message in messages])

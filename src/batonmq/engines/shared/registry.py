@@ -101,7 +101,7 @@ def own_file(path: str, clock: Clock | None = None) -> EmbeddedEngine:
 
 
 def own_file_as_guest(path: str) -> tuple[EmbeddedEngine, socket.socket]:
-    """The same, with a socket to it such as other processes have. Raises as ``own_file`` does."""
+    """The engine that has the file, with a socket to it as other processes have. Raises as ``own_file`` does."""
     with _registry.guard:
         entry = _entry_of_file(path, None)
         assert entry.host is not None

@@ -40,7 +40,7 @@ class Roll:
             self._write()
 
     def begin(self, guests: dict[int, int]) -> None:
-        """Those who are expected stand in it as well, until they are known to be gone."""
+        """Begin the roll with the processes that are expected, until they are known to be gone."""
         self._guests = dict(guests)
         self._write()
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Channel:
-    """Made of parts that know each other only as far as they need; the channel itself knows how it ends."""
+    """A channel, made of parts that know as little as possible of each other. The channel itself handles its end."""
 
     __slots__ = (
         "_confirms",
@@ -50,7 +50,7 @@ class Channel:
         self.number = number
         self._connection = connection
         self.is_open = True
-        """Does what the client says on it count?"""
+        """Are the client's methods on the channel heeded?"""
         self.is_closing = False
         """Have we sent channel.close? Then all but close and close-ok is ignored (§1.5.2.5)."""
         self._is_released = False
@@ -79,7 +79,7 @@ class Channel:
         before = link.barrier.changes
         reply = find_handler(self)(method)
         if reply is not None:
-            # What a reply tells of is durable: it waits for the disk.
+            # A reply waits until the change that it tells of is on the disk.
             link.barrier.wait_for_change(before, partial(self._send, reply), self._not_kept(method))
 
     def _send(self, method: methods.Method) -> None:
@@ -88,7 +88,7 @@ class Channel:
     def _not_kept(self, method: methods.Method) -> Callable[[str], None]:
         def tell(detail: str) -> None:
             if self._is_released:
-                # Nobody is left to settle them.
+                # Nobody could settle these any more.
                 self.settling.release_all()
             else:
                 failure = ProtocolFailure(506, f"it could not be kept: {detail}")
@@ -110,7 +110,7 @@ class Channel:
         return self.consumers.get(m, partial(self._handle_again, m))
 
     def _handle_again(self, method: methods.Method) -> None:
-        """A method that had to wait for the store."""
+        """Handle a method that had to wait for the store."""
         if self.is_open:
             try:
                 self.handle(method)
@@ -128,11 +128,11 @@ class Channel:
     # ------------------------------------------------------------------ room
 
     def offer(self) -> None:
-        """Room may have come back for all consumers of the channel."""
+        """Offer all consumers of the channel to their queues again, if they have room."""
         self.consumers.offer()
 
     def withdraw(self) -> None:
-        """There is no room for any of them."""
+        """Take all consumers of the channel out of their queues' lines: there is no room."""
         self.consumers.withdraw()
 
     # ------------------------------------------------------------------ the store
@@ -148,7 +148,7 @@ class Channel:
             self.fail(*self._failure)
 
     def batch_failed(self, batch: int, error: StoreError) -> None:
-        """The messages of these batches are not kept: their publisher must know."""
+        """Tell the publisher that the messages of these batches are not kept."""
         if self._confirms.batch_failed(batch):
             self.fail(ProtocolFailure(506, f"messages could not be kept: {error.reason}"), 60, 40)
         if self._confirms.unconfirmed:
@@ -159,7 +159,7 @@ class Channel:
     # ------------------------------------------------------------------ the end
 
     def fail(self, failure: ProtocolFailure, class_id: int, method_id: int) -> None:
-        """An error of the client's: confirm what came before it, then close the channel with its code."""
+        """Close the channel for an error of the client's, after all publishes before it are confirmed."""
         if self.is_closing:
             return
         self.is_open = False
@@ -195,7 +195,7 @@ class Channel:
         self.settling.release_all()
 
 
-# Who does what each method asks, and answers with its reply; the handler takes the method that it stands beside.
+# The handler of each method: it does what the method asks, and answers with its reply.
 HANDLERS: dict[type[methods.Method], Callable[[Channel], Callable[[Any], methods.Method | None]]] = {
     methods.ChannelFlow: lambda channel: channel.flow,
     methods.ExchangeDeclare: lambda channel: channel.topology.declare_exchange,

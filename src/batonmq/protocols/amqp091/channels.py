@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Channels:
-    """Opened and closed by the client; a channel that we close stays until the client has agreed (§1.5.2.6)."""
+    """The open channels. A channel that the broker closes stays until the client has answered (§1.5.2.6)."""
 
     __slots__ = ("_by_number",)
 
@@ -27,7 +27,7 @@ class Channels:
         self._by_number: dict[int, Channel] = {}
 
     def __iter__(self) -> Iterator[Channel]:
-        # An error may close one while all are told something.
+        # An error may close a channel during the loop.
         return iter(list(self._by_number.values()))
 
     def find(self, number: int) -> Channel | None:
@@ -83,7 +83,7 @@ class Channels:
             channel.batch_committed(batch)
 
     def batch_failed(self, batch: int, error: StoreError) -> None:
-        """Those up to this number that were not committed before are not kept."""
+        """The batches up to this number that were not committed before are not kept."""
         for channel in self:
             channel.batch_failed(batch, error)
 
@@ -97,11 +97,11 @@ class Channels:
     # ------------------------------------------------------------------ for requests about what is held
 
     def find_delivery(self, channel: int, tag: int) -> QueuedMessage | None:
-        """What is unsettled on a channel under that delivery tag."""
+        """The unsettled delivery of that tag on a channel; None: there is none."""
         found = self._by_number.get(channel)
         return found.deliveries.find(tag) if found is not None else None
 
     def take_delivery(self, channel: int, tag: int) -> QueuedMessage | None:
-        """The same, no longer unsettled; its consumer may have another."""
+        """Take the unsettled delivery of that tag from a channel, to be settled; its consumer may have another."""
         found = self._by_number.get(channel)
         return found.settling.take_one(tag) if found is not None else None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Confirms:
-    """Numbers publishes, and says which are safe, in order and many in one, when the turn ends."""
+    """Numbers publishes, and confirms those that are safe when the turn ends, in order and many at once."""
 
     __slots__ = (
         "_barrier",
@@ -55,13 +55,13 @@ class Confirms:
         self._counts = counts
         self.is_on = False
         """Did the client ask for confirms?"""
-        # The last publishes that came, that may be confirmed, and that are.
+        # The numbers of the last publish, of the last that may be confirmed, and of the last that was.
         self._published = self._confirmable = self._confirmed = 0
-        # Publishes that got their basic.nack, and stand above what is confirmed.
+        # Publishes above the last confirmed one that got their basic.nack.
         self._refused: deque[int] = deque()
         self.unconfirmed: Unconfirmed[int] = Unconfirmed()
         """The last publish that waits for each batch of the store."""
-        # The last batch that a publish is in which asked for no confirm; 0: none.
+        # The last batch with a publish of this channel before confirm.select; 0: none.
         self._stored_batch = 0
 
     def select(self) -> None:
@@ -69,7 +69,7 @@ class Confirms:
         self.is_on = True
 
     def note(self, outcome: int, count: int) -> None:
-        """So many publishes have come to the same: KEPT, STORED or REFUSED. Remember what their confirm waits for."""
+        """Note the outcome of so many publishes: KEPT, STORED or REFUSED."""
         self._counts.add_published(count)
         if outcome == STORED:
             self._barrier.await_commit()
@@ -85,7 +85,7 @@ class Confirms:
         if outcome == REFUSED:
             self._nack(number, number)
             self._refused.append(number)
-        # Nothing to wait for but its elders.
+        # Only the confirms before it are waited for.
         if unconfirmed:
             unconfirmed.replace_last(number)
         else:
@@ -97,7 +97,7 @@ class Confirms:
         up_to = self._confirmable
         if up_to <= self._confirmed:
             return
-        # Straight into the output: the turn that is ending takes it along.
+        # Straight into the output, which is taken when this turn ends.
         chunks = self._output.chunks
         for first, last in self._not_refused(up_to) if self._refused else ((self._confirmed + 1, up_to),):
             chunks.append(ack_frame(self._number, last, multiple=last > first))
@@ -134,7 +134,7 @@ class Confirms:
         self._counts.add_refused(last - first + 1)
 
     def _not_refused(self, up_to: int) -> list[tuple[int, int]]:
-        """First and last of the runs of publishes between those that were refused: no tag is confirmed twice."""
+        """The runs of publishes between refused ones, as first and last: no tag is confirmed twice."""
         runs: list[tuple[int, int]] = []
         first = self._confirmed + 1
         refused = self._refused

@@ -48,7 +48,7 @@ class Connection:
         self._parser = parser
         self._channels = channels
         self._handshake = Handshake(settings, link.output)
-        # Who is told that the store takes no messages.
+        # Tells the client when the store takes no messages (connection.blocked).
         self._blocking: Blocking | None = None
         self._closing_since = 0.0
         self.state = OPENING
@@ -81,7 +81,7 @@ class Connection:
         elif self.state == OPENING:
             self._go_on_opening(method)
         elif isinstance(method, methods.ConnectionUpdateSecret):
-            # Passwords do not run out, so that there is nothing to renew; clients that try are told yes.
+            # Passwords do not expire, so there is nothing to renew; clients that try get their answer.
             self._say(methods.ConnectionUpdateSecretOk())
         elif method.INDEX >> 16 != CONNECTION:
             raise ProtocolFailure(504, "unexpected method in connection state running")
@@ -92,7 +92,7 @@ class Connection:
         handshake = self._handshake
         if not handshake.expects(method):
             if handshake.state < AWAIT_OPEN:
-                # Whoever speaks out of turn before the log-in is told nothing.
+                # A client that speaks out of turn before its log-in is told nothing.
                 self._link.log.closed(f"{type(method).__name__} out of turn")
                 self.finish()
                 return
@@ -114,7 +114,7 @@ class Connection:
             return
         self._link.intake.resume()
         if answer is BUSY:
-            # No word of the password: it was not looked at.
+            # The answer does not mention the password, which was not checked.
             self.close(320, TOO_MANY_LOG_INS)
         elif answer is None:
             self._refuse_log_in()
@@ -171,7 +171,7 @@ class Connection:
                 link.output.send(HEARTBEAT_FRAME)
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
-        """Rights have changed: the user keeps his consumers, and is refused what he may not do any more."""
+        """The user's rights have changed: consumers stay, and what is no longer permitted is refused."""
         known = self._handshake.user
         if known is None or self.state >= CLOSING:
             return
@@ -206,7 +206,7 @@ class Connection:
             self._link.log.closed(text)
         self._start_closing(code, text, class_id, method_id)
         if self._handshake.user is None or self._parser.dead:
-            # Nobody can be expected to answer, or to be understood.
+            # The client cannot be expected to answer.
             self.finish()
 
     def _start_closing(self, code: int, text: str, class_id: int = 0, method_id: int = 0) -> None:
@@ -215,7 +215,7 @@ class Connection:
         self._say(methods.ConnectionClose(reply_code=code, reply_text=text, class_id=class_id, method_id=method_id))
 
     def finish(self) -> None:
-        """Nothing more is said: what was sent is written, and the socket closed."""
+        """End the output: what was said is sent, and the socket closed."""
         self.state = CLOSED
         self._link.intake.close()
         self._link.output.finish()

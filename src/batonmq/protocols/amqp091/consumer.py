@@ -29,7 +29,7 @@ REPLIES_MAX = 64 << 20
 
 
 class Outlet:
-    """What all consumers of a channel deliver through."""
+    """The parts of a channel through which its consumers deliver."""
 
     __slots__ = ("barrier", "credit", "deliveries", "number", "output", "peer")
 
@@ -72,9 +72,8 @@ class AmqpConsumer(Consumer):
     ) -> None:
         """``prefetch`` of 0 is no limit; ``on_cancel`` is called when the queue is gone, or takes the consumer away.
 
-        With ``shows_count`` each message that came back says how often, those of queues too that tell nobody else.
-        Clients written for RabbitMQ take a header that they did not send for a change of their message: its classic
-        queues add none.
+        With ``shows_count`` each message that came back says how often, even in queues that do not tell this otherwise.
+        Clients written for RabbitMQ do not expect an additional header in messages of classic queues.
         """
         super().__init__(queue, tag, no_ack=no_ack, exclusive=exclusive, priority=priority, arguments=arguments)
         self._outlet = outlet
@@ -115,7 +114,7 @@ class AmqpConsumer(Consumer):
         if output.unsent >= output.limit:
             return False
         shared = outlet.credit
-        # What needs no acknowledgement is not counted, and waits for the channel's room all the same, as in RabbitMQ.
+        # Deliveries without acknowledgement do not count, and wait for the channel's room all the same, as in RabbitMQ.
         if shared.left <= 0 or (shared.called and not shared.has_room_for(self)):
             return False
         return self.no_ack or self.credit > 0
@@ -129,25 +128,25 @@ class AmqpConsumer(Consumer):
         self._outlet.barrier.hold(batch)
 
     def settled(self, count: int) -> None:
-        """So many deliveries are not held any more: it may have as many others."""
+        """So many deliveries were settled: the consumer may have as many others."""
         self.credit += count
 
     def unsettled(self, count: int) -> None:
-        """So many that were settled are held again."""
+        """So many settled deliveries are held again."""
         self.credit -= count
 
     def offer(self) -> None:
-        """There may be room again."""
+        """Offer the consumer to its queue, if it has room again."""
         if not self.waiting and self.has_room():
             self.queue.offer(self)
 
     def set_prefetch(self, prefetch: int) -> None:
-        """Another limit from now on; what it holds counts towards it."""
+        """Change the prefetch; the messages that are held count towards it."""
         before, self._prefetch = self._prefetch, prefetch or UNLIMITED
         self.credit += self._prefetch - before
 
     def stop(self) -> None:
-        """It gets no more: acknowledgements of what it was given must not put it back in line."""
+        """Stop deliveries: acknowledgements must not put the consumer back in line."""
         self.credit = -UNLIMITED
         self._outlet.credit.leave(self)
 
@@ -157,7 +156,7 @@ class AmqpConsumer(Consumer):
 
 
 def _with_count(queued: QueuedMessage) -> QueuedMessage:
-    """As it is shown to one consumer; what is in the queue stays as its producer sent it."""
+    """The message with its delivery count, for one consumer; the message in the queue stays as it is."""
     shown = QueuedMessage(counted(queued.message, queued.return_count), queued.settlement, queued.row)
     shown.count_as(queued.returns)
     return shown
@@ -169,7 +168,7 @@ class ReplyConsumer(AmqpConsumer):
     __slots__ = ("_is_dropping", "_replies", "token")
 
     def __init__(self, outlet: Outlet, replies: ReplyDesk, tag: str, on_cancel: Callable[[AmqpConsumer], None]) -> None:
-        # Nobody looks for its queue.
+        # Nothing looks for its queue.
         no_queue: Queue = None  # type: ignore[assignment]
         super().__init__(outlet, no_queue, tag, 0, on_cancel, no_ack=True)
         self._is_dropping = False
@@ -179,7 +178,7 @@ class ReplyConsumer(AmqpConsumer):
 
     def deliver(self, queued: QueuedMessage) -> bool:
         if self._outlet.output.unsent >= REPLIES_MAX:
-            # Nobody can be made to wait for somebody else's client, and there is no queue for what it does not read.
+            # The sender of a reply cannot wait for another client, and no queue keeps replies that are not read.
             if not self._is_dropping:
                 log.warning("%s: replies are dropped: the client does not read those that came", self._outlet.peer)
             self._is_dropping = True
@@ -188,12 +187,12 @@ class ReplyConsumer(AmqpConsumer):
         return super().deliver(queued)
 
     def offer(self) -> None:
-        """Replies do not wait."""
+        """Do nothing: no replies wait."""
 
     def passed_over(self) -> None:
-        """Nor does it for them: there is no queue that could be asked when the channel has room again."""
+        """Do nothing: there is no queue that could be asked when the channel has room again."""
 
     def stop(self) -> None:
-        """No reply comes to it any more."""
+        """Stop deliveries of replies."""
         super().stop()
         self._replies.close(self.token)

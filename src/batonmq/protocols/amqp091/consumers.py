@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Consumers:
-    """Those of one channel, by tag; and what is fetched without one."""
+    """The consumers of one channel, by tag, and its basic.get."""
 
     __slots__ = (
         "_by_tag",
@@ -54,10 +54,10 @@ class Consumers:
         self._topology = topology
         self._outlet = Outlet(number, link.host.peer, link.output, link.barrier, deliveries, credit)
         self._by_tag: dict[str, AmqpConsumer] = {}
-        # Of consumers that come from now on; 0: no limit.
+        # The prefetch of new consumers; 0: no limit.
         self._prefetch = 0
         self.replies: ReplyConsumer | None = None
-        """The one of direct replies."""
+        """The consumer of direct replies."""
 
     # ------------------------------------------------------------------ what the client says
 
@@ -161,7 +161,7 @@ class Consumers:
     # ------------------------------------------------------------------ what else happens
 
     def offer(self) -> None:
-        """Room may have come back for all of them."""
+        """Offer all consumers to their queues again, if they have room."""
         for consumer in self._by_tag.values():
             if consumer.waiting or self._credit.has_in_line(consumer):
                 continue
@@ -170,7 +170,7 @@ class Consumers:
                 consumer.passed_over()
 
     def withdraw(self) -> None:
-        """There is no room for any of them."""
+        """Take all consumers out of their queues' lines: there is no room."""
         for consumer in self._by_tag.values():
             if consumer.waiting:
                 consumer.queue.withdraw(consumer)
@@ -190,9 +190,9 @@ class Consumers:
             consumer.queue.unsubscribe(consumer)
 
     def _cancelled(self, consumer: AmqpConsumer) -> None:
-        """Its queue is gone, or has taken the subscription away."""
+        """Tell the client that a consumer's queue is deleted, or has cancelled the consumer."""
         self._by_tag.pop(consumer.tag, None)
         if self._connection.client.wants_cancel_notify:
             notice = methods.BasicCancel(consumer_tag=consumer.tag, no_wait=True)
-            # After the answer to whoever deleted the queue: clients that did it themselves wait for that first.
+            # After the answer to queue.delete: a client that deleted the queue itself waits for that first.
             self._connection.link.output.send_behind(method_frame(self._number, notice))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batonmq.broker.model.consumer import Source
     from batonmq.protocols.sessions.turn_end import TurnEnd
 
-# What an unlimited prefetch amounts to.
+# An unlimited prefetch as a number.
 UNLIMITED = 1 << 60
 
 
@@ -26,7 +26,7 @@ class Line:
     __slots__ = ("_by_queue", "_last", "_places")
 
     def __init__(self) -> None:
-        # Entries of those who left stay in the heaps until they are met, or become too many.
+        # Entries of consumers that left stay in the heaps until they are met, or become too many.
         self._by_queue: OrderedDict[Source, list[tuple[int, int, Consumer]]] = OrderedDict()
         self._places: dict[Consumer, int] = {}
         self._last = 0
@@ -38,7 +38,7 @@ class Line:
         return consumer in self._places
 
     def join(self, consumer: Consumer) -> None:
-        """Stand in line, unless it does already."""
+        """Put a consumer in line, unless it stands there already."""
         if consumer in self._places:
             return
         self._last = place = self._last + 1
@@ -50,11 +50,11 @@ class Line:
         heapq.heappush(heap, (-consumer.priority, place, consumer))
 
     def leave(self, consumer: Consumer) -> None:
-        """It wants nothing any more."""
+        """Take a consumer out of the line."""
         self._places.pop(consumer, None)
 
     def next(self) -> Consumer | None:
-        """Who is served next, no longer in line."""
+        """Take the consumer that is served next out of the line."""
         while self._by_queue:
             queue, heap = self._by_queue.popitem(last=False)
             while heap:
@@ -79,7 +79,7 @@ class ChannelCredit:
         self.left = UNLIMITED
         """How many more messages; below 0 after the limit was lowered."""
         self.called: dict[Consumer, None] = {}
-        """Who was called from the line in this turn: one message is kept for each."""
+        """The consumers that were called from the line in this turn: one message is reserved for each."""
 
     @property
     def is_limited(self) -> bool:
@@ -87,38 +87,38 @@ class ChannelCredit:
         return self._limit > 0
 
     def limit(self, prefetch: int, held: int) -> None:
-        """Another limit, 0 for none; ``held`` is what the consumers hold now."""
+        """Change the limit, 0 for none; ``held`` is how many messages the consumers hold now."""
         self._limit = prefetch
         self.left = (prefetch or UNLIMITED) - held
         self.call()
 
     def has_room_for(self, consumer: Consumer) -> bool:
-        """Is there room that is not kept for others?"""
+        """Is there room that is not reserved for others?"""
         called = self.called
         return self.left > (len(called) - (consumer in called) if called else 0)
 
     def take(self, consumer: Consumer, count: int) -> None:
-        """The consumer has been given so many messages that count, or some that do not."""
+        """A consumer was given so many messages that count, or some that do not."""
         self.left -= count
         if self.called:
             self.called.pop(consumer, None)
 
     def give_back(self, count: int) -> None:
-        """So many messages are not held any more."""
+        """So many messages were settled."""
         self.left += count
 
     # ------------------------------------------------------------------ the line
 
     def join(self, consumer: Consumer) -> None:
-        """The consumer would take a message, but for the limit."""
+        """Put a consumer in line that would take a message, but for the limit."""
         self._line.join(consumer)
 
     def leave(self, consumer: Consumer) -> None:
-        """The consumer wants nothing any more."""
+        """Take a consumer out of the line."""
         self._line.leave(consumer)
 
     def has_in_line(self, consumer: Consumer) -> bool:
-        """Does it wait for room?"""
+        """Does the consumer wait for room?"""
         return consumer in self._line
 
     def call(self) -> None:

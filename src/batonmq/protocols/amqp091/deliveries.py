@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from batonmq.protocols.sessions.counts import MessageCounts
     from batonmq.protocols.sessions.output import Output
 
-# What a delivery has beside its body, for the limit of what waits to be written.
+# The octets of a delivery beside its body, roughly, for the limit of the output.
 FRAMING_OCTETS: Final = 128
 
 
 class Deliveries:
-    """Those of one channel. Delivery tags begin with 1, and go up by one with each delivery."""
+    """The deliveries of one channel. Delivery tags begin with 1, and go up by one with each delivery."""
 
     __slots__ = ("_counts", "_frame_max", "_last_tag", "_number", "_output", "_settled_up_to", "_unsettled")
 
@@ -39,7 +39,7 @@ class Deliveries:
     def send(
         self, prefix: DeliverPrefix, batch: list[QueuedMessage], shown: list[QueuedMessage], *, no_ack: bool
     ) -> None:
-        """Deliver these to one consumer, whose prefix it is; ``shown`` is how it sees them, mostly the same."""
+        """Deliver a batch to the consumer of that prefix; ``shown`` is how it sees the messages, mostly as they are."""
         output = self._output
         tag = self._last_tag + 1
         append_deliveries(output.begin(), prefix, tag, self._number, shown, self._frame_max)
@@ -59,7 +59,7 @@ class Deliveries:
         self._counts.add_delivered(count, redelivered)
 
     def number(self, queued: QueuedMessage, *, no_ack: bool) -> int:
-        """The delivery tag of a message that goes out by itself (basic.get)."""
+        """Give a delivery tag to a message that is delivered by itself (basic.get)."""
         self._last_tag = tag = self._last_tag + 1
         if not no_ack:
             self._unsettled[tag] = queued
@@ -69,15 +69,15 @@ class Deliveries:
     # ------------------------------------------------------------------ unsettled
 
     def held_by_consumers(self) -> int:
-        """How many are unsettled, those fetched one by one aside."""
+        """The number of unsettled deliveries, fetched ones aside."""
         return sum(1 for queued in self._unsettled.values() if queued.holder is not None)
 
     def find(self, tag: int) -> QueuedMessage | None:
-        """What is unsettled under that tag."""
+        """The unsettled delivery of that tag; None: there is none."""
         return self._unsettled.get(tag)
 
     def pop(self, tag: int) -> QueuedMessage | None:
-        """The same, no longer unsettled."""
+        """Take the unsettled delivery of that tag, to be settled; None: there is none."""
         return self._unsettled.pop(tag, None)
 
     def take(self, tag: int, *, multiple: bool) -> list[tuple[int, QueuedMessage]]:
@@ -129,13 +129,13 @@ class Deliveries:
         return taken
 
     def take_all(self) -> list[tuple[int, QueuedMessage]]:
-        """All that is unsettled, in order."""
+        """Take all unsettled deliveries, in order."""
         taken = list(self._unsettled.items())
         self._unsettled.clear()
         return taken
 
     def put_back(self, back: list[tuple[int, QueuedMessage]]) -> None:
-        """These are unsettled after all, under the tags that they had."""
+        """Put deliveries back under their tags: they are unsettled after all."""
         if back:
             back = sorted([*back, *self._unsettled.items()], key=lambda entry: entry[0])
             self._unsettled = dict(back)

@@ -72,7 +72,7 @@ CACHED_BYTES: Final = 256
 _frame_head = struct.Struct(">BHI").unpack_from
 # The octet before a content header's frame with its type and channel, its length, class and weight, the body size.
 _header_head = struct.Struct(">IIIQ").unpack_from
-# The same of a body frame.
+# The octet before a body frame with its type and channel, and its length.
 _body_head = struct.Struct(">II").unpack_from
 _header_fields = struct.Struct(">HHQ").unpack_from
 _ack_fields = struct.Struct(">QB").unpack_from

@@ -52,7 +52,7 @@ class Publisher:
         self._confirms = confirms
         self._transaction = transaction
         self._consumers = consumers
-        # The last method and its route: the parser gives the same object for the same bytes.
+        # The last method and its route. The parser returns the same object for the same bytes.
         self._method: BasicPublish | None = None
         self._route: Route | None = None
 
@@ -131,7 +131,7 @@ class Publisher:
         return self._put(message, targets, mandatory=method.mandatory)
 
     def _put(self, message: Message, targets: list[Target], *, mandatory: bool) -> int:
-        """Into the queues, or back to the publisher if there are none and it wants to know."""
+        """Put a message into its queues, or return it if there are none and it is mandatory."""
         store = self._connection.link.broker.store
         if store.error is not None and message.properties.persistent and any(target.durable for target in targets):
             if self._confirms.is_on:
@@ -144,7 +144,7 @@ class Publisher:
         return self._connection.operations.vhost.router.publish(message, targets)
 
     def put_all(self, published: list[Publish]) -> None:
-        """What a transaction has held."""
+        """Publish the messages of a transaction."""
         for message, targets, mandatory in published:
             self._put(message, targets, mandatory=mandatory)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Settling:
-    """What becomes of the deliveries of one channel: at once, or when its transaction is committed."""
+    """Settles the deliveries of one channel: at once, or when its transaction is committed."""
 
     __slots__ = ("_counts", "_credit", "_deliveries", "_transaction")
 
@@ -80,7 +80,7 @@ class Settling:
         return methods.BasicRecoverOk()
 
     def recover_async(self, m: methods.BasicRecoverAsync) -> methods.Method | None:
-        """The same, without an answer."""
+        """basic.recover-async: basic.recover without an answer."""
         self._recover(requeue=m.requeue)
         return None
 
@@ -98,7 +98,7 @@ class Settling:
     # ------------------------------------------------------------------ what is done
 
     def apply(self, outcome: str, taken: Taken) -> None:
-        """Settle these, which are not unsettled any more."""
+        """Settle these deliveries, which were taken already."""
         held = [queued for _, queued in taken]
         if outcome == ACCEPT:
             self._accept(held)
@@ -108,7 +108,7 @@ class Settling:
             self._give_credit(held)
         else:
             self._counts.add_requeued(len(held))
-            # Room first: the release makes the queues hand out again, to this consumer as to any other.
+            # Room first: the queues deliver again at once, to this consumer as to any other.
             self._give_credit(held)
             settling.requeue(held, failed=outcome == RELEASE)
 
@@ -118,11 +118,11 @@ class Settling:
         self._give_credit(held)
 
     def release_all(self) -> None:
-        """The channel ends: all that is unsettled goes back."""
+        """Give all unsettled deliveries back, as the channel ends."""
         self.apply(RELEASE, self._deliveries.take_all())
 
     def undo(self, settled: Taken) -> None:
-        """The store could not keep that these were accepted or rejected: they are unsettled again."""
+        """Make deliveries unsettled again, as the store could not keep that they were settled."""
         settling.unsettle(queued for _, queued in settled)
         for consumer, count in _by_consumer(queued for _, queued in settled).items():
             consumer.unsettled(count)
@@ -130,21 +130,21 @@ class Settling:
         self._deliveries.put_back(settled)
 
     def take_one(self, tag: int) -> QueuedMessage | None:
-        """A delivery that somebody else settles, no longer unsettled here; None: there is none under that tag."""
+        """Take the unsettled delivery of that tag, for another part to settle; None: there is none."""
         queued = self._deliveries.pop(tag)
         if queued is not None:
             self._give_credit([queued])
         return queued
 
     def _give_credit(self, held: list[QueuedMessage]) -> None:
-        """The consumers that these were delivered to may have as many more."""
+        """Give the consumers of these deliveries room for as many others."""
         credit = self._credit
         counts = _by_consumer(held)
         for consumer, count in counts.items():
             consumer.settled(count)
             credit.give_back(count)
         if credit.is_limited:
-            # Those who have waited for room come first.
+            # Consumers that have waited for room come first.
             for consumer in counts:
                 if not consumer.waiting and consumer.credit > 0:
                     credit.join(consumer)
@@ -155,11 +155,11 @@ class Settling:
 
 
 def _by_consumer(held: Iterable[QueuedMessage]) -> dict[AmqpConsumer, int]:
-    """How many of these each consumer was given; those that were fetched one by one aside."""
+    """How many of these deliveries each consumer was given; fetched ones aside."""
     counts: dict[AmqpConsumer, int] = {}
     for queued in held:
         consumer = queued.holder
-        # Only its own consumers hold what a channel settles.
+        # All holders are consumers of this channel.
         if isinstance(consumer, AmqpConsumer):
             counts[consumer] = counts.get(consumer, 0) + 1
     return counts

@@ -29,7 +29,7 @@ RETURN: Final = "return"
 
 
 class Transaction(transactions.Transaction["Publish", "Settled"]):
-    """That of one channel, which has one from tx.select on: with each commit it begins anew."""
+    """The transaction of a channel. From tx.select on there always is one: the next begins with each commit."""
 
     __slots__ = ("is_selected",)
 

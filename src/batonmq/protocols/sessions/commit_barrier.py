@@ -1,4 +1,4 @@
-"""Between a session and the store: what it says, takes in and confirms may have to wait for a commit."""
+"""The barrier between a session and the store: input, output and confirms may have to wait for a commit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Suspended(Protocol):
-    """What is held up while the store is waited for."""
+    """The part of a session that takes nothing in while the session waits for the store."""
 
     def suspend(self) -> None:
         """Take nothing in."""
@@ -27,7 +27,7 @@ class Suspended(Protocol):
 
 
 class Told(Protocol):
-    """What a protocol has of publishers and consumers, as the barrier sees it."""
+    """A protocol's publishers and consumers, as the barrier sees them."""
 
     def batch_committed(self, batch: int) -> None:
         """All batches up to this number are durable."""
@@ -83,13 +83,13 @@ class CommitBarrier:
         self._intake = intake
         self._traffic: Told = Nobody()
         self._connection: Ending = Nobody()
-        # The connection is gone; and how many wait for the store to be read on.
+        # Is the connection gone? And how many calls wait for the store to be read on?
         self._is_leaving = False
         self._reads = 0
         self.held_for = 0
         """The batch of the store that must be committed before any output goes; 0: none."""
         self._awaits_commit = False
-        # What is done when the batch of that number is committed, and when it is not kept.
+        # For the batch of that number: what is called when it is committed, and when it is not kept.
         self._after_commit: list[tuple[int, Callable[[], None], Callable[[str], None]]] = []
 
     def listen(self, traffic: Told, connection: Ending) -> None:
@@ -100,7 +100,7 @@ class CommitBarrier:
     def hold(self, batch: int) -> None:
         """Let no output go before that batch is committed."""
         if 0 < self.held_for < batch:
-            # Each delivery that joins in would put off all of them by a commit: no more of them until these are gone.
+            # Each further delivery would delay all of them by a commit: there are no more until these are sent.
             self._output.fill()
         self.held_for = batch
         self._commits.wait(self, sync=False)
@@ -135,7 +135,7 @@ class CommitBarrier:
 
     @property
     def changes(self) -> int:
-        """Goes up with each change of what must outlive the broker, messages aside."""
+        """A number that goes up with each change of what must survive a restart. Messages do not count."""
         return self._broker.store.changes
 
     def wait_for_read(self, again: Callable[[], None]) -> None:
@@ -155,7 +155,7 @@ class CommitBarrier:
             self._part()
 
     def leave(self) -> None:
-        """The connection is gone: part with the session, as soon as there is nothing left that it waits for."""
+        """The connection is gone: let go of the session as soon as it waits for nothing any more."""
         self._is_leaving = True
         self._part()
 
@@ -167,7 +167,7 @@ class CommitBarrier:
             connection.come_apart()
 
     def broken(self) -> None:
-        """A fault of ours struck while the session was told something: its client gets no false picture, but an end."""
+        """End the connection after a fault of the broker's own, so that its client is told nothing wrong."""
         self.held_for = 0
         self._intake.resume()
         self._output.finish()
@@ -189,7 +189,7 @@ class CommitBarrier:
                 self._part()
 
     def batch_failed(self, batch: int, error: StoreError) -> None:
-        """Those up to this number that were not committed before are not kept."""
+        """The batches up to this number that were not committed before are not kept."""
         self._awaits_commit = False
         try:
             # A store that fails does not keep consumers from being served.

@@ -1,7 +1,7 @@
-"""What the log says of a client's connection: its log-in, its errors, its end, in the same words for every protocol.
+"""The log of a client's connection: its log-in, its errors and its end, in the same words for every protocol.
 
-Info is what goes as it should. Warning is what somebody may have to look at: an error that was answered, a connection
-that broke. What a client has chosen itself is shown so that it stays within its line and its quotes.
+Normal events are logged as info. Warnings are for what somebody may have to look at: an error that was answered, a
+connection that broke. Text that a client has chosen is shown so that it stays within its line and its quotes.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("batonmq.connection")
 
-# More of a text or of a name is not shown.
+# Longer texts and names are cut off.
 TEXT_MAX = 1_000
 NAME_MAX = 255
 
 
 class ConnectionLog:
-    """One connection's lines. Each ends with the one that says how it ended; what follows from that is not said."""
+    """The log lines of one connection. The last one says how it ended; nothing is logged after that."""
 
     __slots__ = ("_began", "_clock", "_is_over", "_peer", "_user")
 
@@ -32,7 +32,7 @@ class ConnectionLog:
         self._is_over = False
 
     def logged_in(self, user: str, vhost: str, protocol: str, client: str = "", name: str = "") -> None:
-        """``client`` is the product and its version, ``name`` what it calls the connection, where it says so."""
+        """Log a log-in. ``client`` is the product and its version, ``name`` the client's name for the connection."""
         self._user = user
         about = protocol
         if client:
@@ -42,28 +42,28 @@ class ConnectionLog:
         log.info("%s: user %s logged in to virtual host %s (%s)", self._peer, quoted(user), quoted(vhost), about)
 
     def failed(self, text: str, channel: int | None = None) -> None:
-        """An error was answered: the channel is closed for it, if any; the connection goes on."""
+        """Log an error that was answered, and that closed a channel, if any; the connection goes on."""
         where = f"channel {channel} closed: " if channel is not None else ""
         log.warning("%s: %s%s%s", self._peer, where, one_line(text), self._of_user(", "))
 
     def closed(self, text: str) -> None:
-        """We close the connection for an error."""
+        """Log that the broker closes the connection for an error."""
         self._end(logging.WARNING, f"closed: {one_line(text)}")
 
     def ended(self, text: str) -> None:
-        """We close it, and nobody has done wrong."""
+        """Log that the broker closes the connection without an error."""
         self._end(logging.INFO, f"closed: {one_line(text)}")
 
     def left(self, text: str = "") -> None:
-        """The client has taken its leave."""
+        """Log that the client has closed the connection."""
         self._end(logging.INFO, "closed by the client" + (f": {one_line(text)}" if text else ""))
 
     def broken(self, fault: Exception) -> None:
-        """A fault of the broker's own ends the connection."""
+        """Log a fault of the broker's own that ends the connection."""
         log.error("%s: a fault of the broker's own ended the connection", self._peer, exc_info=fault)
 
     def lost(self, *, in_order: bool = False) -> None:
-        """The socket is gone, without a word before; ``in_order``: what carried it was closed as it should be."""
+        """Log that the socket is gone without a word before; ``in_order``: what carried it was closed in order."""
         if in_order:
             self.left()
         elif self._user is None:
@@ -83,11 +83,11 @@ class ConnectionLog:
 
 
 def quoted(name: str) -> str:
-    """A name that somebody else has chosen, in quotes that it cannot end."""
+    """A name that a client has chosen, in quotes that it cannot end."""
     return repr(str(name[:NAME_MAX]))
 
 
 def one_line(text: str) -> str:
-    """A text with such names in it, on one line and without what makes a terminal or a reader see another."""
+    """A text that a client has chosen, on one line and with all unprintable characters escaped."""
     text = text[:TEXT_MAX]
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

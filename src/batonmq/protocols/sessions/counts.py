@@ -1,10 +1,10 @@
-"""How many messages went over one connection, for whoever wants to show it."""
+"""Counters of the messages that went over one connection, for listings."""
 
 from __future__ import annotations
 
 
 class MessageCounts:
-    """Messages since the connection began. They only go up, and are counted by the batch where there are batches."""
+    """Numbers of messages since the connection began; none of them ever falls. Batches are counted at once."""
 
     __slots__ = (
         "accepted",
@@ -20,57 +20,57 @@ class MessageCounts:
 
     def __init__(self) -> None:
         self.published = 0
-        """Taken from the client, whatever became of them."""
+        """Messages that came from the client, whatever became of them."""
         self.confirmed = 0
         """Of these, those that the client was told are safe: publisher confirms, receipts."""
         self.refused = 0
-        """Of these, those that it was told are not: the store, or a full queue, did not take them."""
+        """Of these, those that the client was told are not kept, by the store or by a full queue."""
         self.unroutable = 0
-        """Of these, those that came back to it as no queue wanted them."""
+        """Of these, those that were returned to the client, as no queue wanted them."""
         self.delivered = 0
-        """Handed to the client, whether it asked for them one by one or not."""
+        """Messages delivered to the client, fetched ones included."""
         self.redelivered = 0
         """Of these, those that had been delivered to somebody before."""
         self.accepted = 0
-        """Settled by the client as done with. Deliveries that need no acknowledgement are not counted."""
+        """Messages that the client accepted. Deliveries that need no acknowledgement do not count."""
         self.requeued = 0
-        """Given back to their queues, by the client or because it went."""
+        """Messages that went back to their queues, given back by the client or because it left."""
         self.rejected = 0
-        """Settled as unwanted."""
+        """Messages that the client rejected."""
 
     def listed(self) -> dict[str, int]:
         """Each counter by its name."""
         return {name: getattr(self, name) for name in self.__slots__}
 
     def add_published(self, count: int) -> None:
-        """So many more were published."""
+        """Count published messages."""
         self.published += count
 
     def add_confirmed(self, count: int) -> None:
-        """So many more were confirmed."""
+        """Count confirmed messages."""
         self.confirmed += count
 
     def add_refused(self, count: int) -> None:
-        """So many more were refused."""
+        """Count refused messages."""
         self.refused += count
 
     def add_unroutable(self) -> None:
-        """One more came back to its publisher."""
+        """Count a message that was returned to its publisher."""
         self.unroutable += 1
 
     def add_delivered(self, count: int, redelivered: int) -> None:
-        """So many more were delivered, so many of them once more."""
+        """Count delivered messages, ``redelivered`` of which had been delivered before."""
         self.delivered += count
         self.redelivered += redelivered
 
     def add_accepted(self, count: int) -> None:
-        """So many more were accepted."""
+        """Count accepted messages."""
         self.accepted += count
 
     def add_requeued(self, count: int) -> None:
-        """So many more were given back."""
+        """Count messages that were given back."""
         self.requeued += count
 
     def add_rejected(self, count: int) -> None:
-        """So many more were rejected."""
+        """Count rejected messages."""
         self.rejected += count

@@ -1,4 +1,4 @@
-"""What a kind of broker does unasked for the queues that its clients make: dead letters, virtual topics."""
+"""Customs: what a kind of broker does unasked for the queues that its clients make, such as dead letters."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 __all__ = ["BY_REASON", "NO_CUSTOMS", "OF_ACTIVEMQ", "OF_ARTEMIS", "CustomaryQueues", "Customs"]
 
-# The exchange that parts dead letters by why they are, where expired ones go elsewhere.
+# The exchange that sends expired dead letters to a queue of their own.
 BY_REASON: Final = "stomp.dead-letters"
 
 
 @dataclass(frozen=True, slots=True)
 class Customs:
-    """Those of one kind of broker."""
+    """The customs of one kind of broker."""
 
     has_virtual_topics: bool = False
     """Does the queue ``Consumer.NAME.VirtualTopic.x`` get what is sent to the topic ``VirtualTopic.x``?"""
     dead_letters: str = ""
     """The queue of the dead letters of queues that are made here and have no others; "": there are none."""
     expired_letters: str = ""
-    """The queue of those among them that expired; "": the same."""
+    """The queue of the expired dead letters; "": that of the others."""
     deliveries_max: int = 0
-    """How often a message of such a queue is delivered until it is a dead letter; 0: no limit."""
+    """How often a message of such a queue is delivered before it becomes a dead letter; 0: no limit."""
 
 
 NO_CUSTOMS: Final = Customs()
@@ -64,7 +64,7 @@ class CustomaryQueues:
         return found
 
     def complete(self, queue: Queue, topic: str = "") -> None:
-        """Make what the queue counts on, where it is not there: its dead letters, and its topic, if it has one.
+        """Make what a new queue needs and is not there: its dead-letter queues, and its binding to a topic, if any.
 
         ``topic`` is what its client says that it gets a copy of. Raises BrokerError.
         """
@@ -78,7 +78,7 @@ class CustomaryQueues:
                 self._operations.bind_queue(queue.name, TOPIC_EXCHANGE, key, {})
 
     def _make_dead_letters(self) -> None:
-        """They are the broker's, whatever this user may do."""
+        """Make the dead-letter queues, whatever the user's rights: they belong to the broker."""
         customs, vhost = self._customs, self._operations.vhost
         names = [name for name in (customs.dead_letters, customs.expired_letters) if name]
         if all(name in vhost.queues for name in names) and (len(names) == 1 or BY_REASON in vhost.router.exchanges):

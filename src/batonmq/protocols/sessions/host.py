@@ -1,4 +1,4 @@
-"""What a session may ask of whoever carries its bytes."""
+"""What a session may ask of the server that carries its bytes."""
 
 from __future__ import annotations
 

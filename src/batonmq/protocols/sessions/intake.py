@@ -1,4 +1,4 @@
-"""What a client has asked for and is not done yet, so that no client's requests fill the memory or hold up the others.
+"""The intake of a session: no client's requests fill the memory or hold up the others.
 
 A session does what comes at once, and leaves the rest for later
 
@@ -6,8 +6,8 @@ A session does what comes at once, and leaves the rest for later
     when what it has to say fills the output, until that has been taken;
     when its share of a turn is used up, until the others have had theirs.
 
-Few requests of some bytes each may bring about gigabytes of answers, or seconds of work. And many clients may ask for
-much at the same time: what all of them together get of one turn is bounded, too (``TurnTime``).
+A few short requests may lead to gigabytes of answers, or to seconds of work. And many clients may ask for much at the
+same time: what all of them together get of one turn is bounded, too (``TurnTime``).
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from batonmq.protocols.sessions.host import Host
     from batonmq.protocols.sessions.output import Output
 
-# The clock is looked at after so many requests that are mostly quick, and after each of the others.
+# The clock is looked at after so many quick requests, and after each request that is not quick.
 QUICK: Final = 8
 
 _Event = TypeVar("_Event")
 
 
 class Requests(Protocol[_Event]):
-    """What a protocol makes of what its client sends: requests, and what is done of them."""
+    """A protocol's part of the intake: it parses bytes into requests, and does them."""
 
     def parse(self, data: bytes) -> list[_Event]:
         """Bytes from the client, in any pieces: what they complete."""
@@ -44,13 +44,13 @@ class Requests(Protocol[_Event]):
         """
 
     def is_quick(self, event: _Event) -> bool:
-        """Is it of a kind that is mostly done in some microseconds?"""
+        """Is the request of a kind that mostly takes some microseconds?"""
 
     def refuse(self, event: _Event, error: ClientFailure | BrokerError | StoreError) -> None:
-        """Tell the client why not."""
+        """Tell the client that the request was refused, and why."""
 
     def broken(self, event: _Event) -> None:
-        """A fault of the broker's own struck: end the connection. The fault is in the log."""
+        """End the connection after a fault of the broker's own, which is in the log."""
 
 
 class Intake(Generic[_Event]):
@@ -76,14 +76,14 @@ class Intake(Generic[_Event]):
         self._log = log
         self.waiting: list[_Event] = []
         """What the client has asked for and is not done yet."""
-        # None before `serve`, and after `close`: what has ended is to be free without a search for circles.
+        # None before `serve`, and after `close`, so that an ended connection is no cycle of references.
         self._requests: Requests[_Event] | None = None
         self._route: Route | None = None
         self.suspended = False
-        """Nothing is done now, and nothing more is to be read."""
+        """Is nothing done now, and nothing more to be read?"""
 
     def serve(self, requests: Requests[_Event]) -> None:
-        """What comes from now on is done there."""
+        """Have requests done there from now on."""
         self._requests = requests
 
     def suspend(self) -> None:
@@ -110,7 +110,7 @@ class Intake(Generic[_Event]):
             self._work(requests, events, self._turn_time.share())
 
     def put_off(self, events: list[_Event]) -> None:
-        """These have come, to be done with `go_on`."""
+        """Keep these requests for `go_on`."""
         if self._requests is not None:
             self.waiting += events
 
@@ -118,7 +118,7 @@ class Intake(Generic[_Event]):
         """Do more of what waits, and read on, unless the session is suspended."""
         if self.suspended:
             return
-        # What waits has been heard: the client is not read from meanwhile.
+        # Requests that wait were heard: the client is not read from meanwhile.
         self._heartbeats.heard()
         if self.waiting and self._requests is not None:
             events, self.waiting = self.waiting, []
@@ -131,12 +131,12 @@ class Intake(Generic[_Event]):
             self._host.resume()
 
     def close(self) -> None:
-        """Nothing that has come counts any more, and nothing that comes."""
+        """Drop the requests that wait, and all that follow."""
         self._requests = None
         self.waiting = []
 
     def _work(self, requests: Requests[_Event], events: list[_Event], share: Share) -> None:
-        """Do of these what the share allows, and keep the rest."""
+        """Do as many of these requests as the share allows, and keep the rest."""
         output = self._output
         quick = QUICK
         at = 0
@@ -160,7 +160,7 @@ class Intake(Generic[_Event]):
                     break
                 quick = QUICK
         if at < end and self._requests is not None:
-            # Before what has come meanwhile.
+            # They go before requests that have come meanwhile.
             self.waiting = events[at:] + self.waiting
 
     # ------------------------------------------------------------------ flow control

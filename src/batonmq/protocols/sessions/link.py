@@ -1,4 +1,4 @@
-"""One client's connection, as what a session is put together of."""
+"""The parts of one client's connection that every session has."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Event = TypeVar("_Event")
 
 
 class Link(Generic[_Event]):
-    """The parts that the session of any protocol has, made for each other; whoever makes the session hands them on.
+    """The parts of one connection, put together. A protocol makes its session of these and its own.
 
     None of them knows the session. The barrier knows what the protocol has made, and lets go of it in `lost`.
     """

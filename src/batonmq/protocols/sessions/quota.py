@@ -1,10 +1,10 @@
-"""How much the open transactions of one connection may hold."""
+"""The quota of the open transactions of one connection."""
 
 from __future__ import annotations
 
 
 class Quota:
-    """Octets of message bodies, for all transactions of a connection together."""
+    """How many octets of message bodies all transactions of a connection may hold together."""
 
     __slots__ = ("_used", "limit")
 
@@ -13,12 +13,12 @@ class Quota:
         self._used = 0
 
     def take(self, octets: int) -> bool:
-        """Use so much; False: there is not as much left, and nothing was used."""
+        """Use so many octets; False: there are not as many left, and none were used."""
         if self._used + octets > self.limit:
             return False
         self._used += octets
         return True
 
     def give_back(self, octets: int) -> None:
-        """So much is not used any more."""
+        """Free so many octets."""
         self._used -= octets

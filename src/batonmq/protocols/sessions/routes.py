@@ -1,4 +1,4 @@
-"""Where messages for an address go, looked up once and kept while it stands."""
+"""The routes of a connection's messages, looked up once and kept while they are valid."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROUTES_MAX: Final = 1024
 
 
 class Routes:
-    """Those that one connection has used. A route is good until something is declared, bound or deleted."""
+    """The routes that one connection has used. A route is valid until something is declared, bound or deleted."""
 
     __slots__ = ("_known", "_operations")
 

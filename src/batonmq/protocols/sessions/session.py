@@ -18,7 +18,7 @@ _Event = TypeVar("_Event")
 
 
 class Connection(Protocol):
-    """What a protocol makes of the connection itself: the log-in, signs of life, the end."""
+    """A protocol's part of a session for the connection itself: the log-in, heartbeats, the end."""
 
     def tick(self, now: float) -> None:
         """Some time has passed; it is ``now`` by the monotonic clock. Called about four times a second."""
@@ -33,11 +33,11 @@ class Connection(Protocol):
         """The socket is gone: give back what the client held."""
 
     def come_apart(self) -> None:
-        """Nothing is waited for any more: let go of what knows the connection, so that it is free at once."""
+        """The session waits for nothing any more: drop the references to the connection, so that it is freed at once."""
 
 
 class Traffic(Protocol):
-    """What a protocol has of publishers and consumers: they are told of room, and of commits."""
+    """A protocol's part of a session for its publishers and consumers, which are told of room and of commits."""
 
     def offer(self) -> None:
         """There is room for deliveries again."""
@@ -49,23 +49,23 @@ class Traffic(Protocol):
         """All batches of the store up to this number are durable."""
 
     def batch_failed(self, batch: int, error: StoreError) -> None:
-        """Those up to this number that were not committed before are not kept."""
+        """The batches up to this number that were not committed before are not kept."""
 
 
 class Session(Generic[_Event]):
-    """What the server talks to, put together of the parts of a link and those that a protocol brings."""
+    """A session, as the server drives it: the parts of a link, and those of a protocol."""
 
     __slots__ = ("_connection", "_link", "_traffic", "counts", "go_on", "is_ahead", "output", "receive")
 
     def __init__(
         self, link: Link[_Event], requests: Requests[_Event], connection: Connection, traffic: Traffic
     ) -> None:
-        """The link is of this session from now on, and of no other."""
+        """The link belongs to this session from now on, and to no other."""
         self._link = link
         self._connection = connection
         self._traffic = traffic
         self.output = link.output.chunks
-        """What is to be sent. The server sends it joined, and clears the list."""
+        """The output. The server sends all of it, and clears the list."""
         self.counts = link.counts
         """How many messages went over the connection."""
         self.receive = link.intake.receive
@@ -114,7 +114,7 @@ class Session(Generic[_Event]):
         if has_room:
             self._traffic.offer()
             if output.unsent:
-                # What is said at once, by a browser, may have filled it again: there is to be another turn.
+                # A browser may have filled the output again at once: another turn is needed.
                 output.wake()
 
     def writable(self, is_writable: bool) -> None:

@@ -1,4 +1,4 @@
-"""What a client held is settled: done with, unwanted, given back."""
+"""Settling the messages that a client held: accepting, rejecting, giving back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _settlement_of = attrgetter("settlement")
 
 
 def accept(held: Sequence[QueuedMessage]) -> None:
-    """They are done with. 0.1 us each."""
+    """Accept the messages. 0.1 us each."""
     if len(held) == 1:
         held[0].settlement.accept(held[0])
         return
@@ -24,7 +24,7 @@ def accept(held: Sequence[QueuedMessage]) -> None:
 
 
 def reject(held: Iterable[QueuedMessage]) -> None:
-    """Nobody wants them: to the dead letters, or away."""
+    """Reject the messages: they go to the dead letters, or are dropped."""
     for queued in held:
         queued.settlement.reject(queued)
 
@@ -40,7 +40,7 @@ def requeue(held: Iterable[QueuedMessage], *, failed: bool, counted: bool = True
 
 
 def by_queue(held: Iterable[QueuedMessage]) -> dict[Settlement, list[QueuedMessage]]:
-    """The same messages in the same order, by who settles them."""
+    """The messages by their queues, each in order."""
     found: dict[Settlement, list[QueuedMessage]] = {}
     for queued in held:
         found.setdefault(queued.settlement, []).append(queued)
@@ -48,6 +48,6 @@ def by_queue(held: Iterable[QueuedMessage]) -> dict[Settlement, list[QueuedMessa
 
 
 def unsettle(settled: Iterable[QueuedMessage]) -> None:
-    """The store could not keep that they were accepted, or rejected: they are held again."""
+    """The messages are held again, as the store could not keep that they were accepted or rejected."""
     for queued in settled:
         queued.settlement.unsettle(queued)

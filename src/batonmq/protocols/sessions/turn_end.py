@@ -1,4 +1,4 @@
-"""What a session puts off until the server's turn ends, so that it is done once for all that the turn has brought."""
+"""The work that a session puts off until the server's turn ends, so that it is done once a turn."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ if TYPE_CHECKING:
 
 
 class Waiting(Protocol):
-    """Somebody who has something to do then, such as to confirm many messages in one frame."""
+    """A part with work for the end of the turn, such as to confirm many messages in one frame."""
 
     def turn_ended(self) -> None:
-        """The output is about to be taken: what is put into it now is sent."""
+        """Do the work. The output is taken after this."""
 
 
 class TurnEnd:
-    """Those of one session that wait for the end of the turn."""
+    """The parts of one session that wait for the end of the turn."""
 
     __slots__ = ("_host", "_waiting")
 
@@ -25,18 +25,18 @@ class TurnEnd:
         self._waiting: dict[Waiting, None] = {}
 
     def wait(self, waiting: Waiting) -> None:
-        """Call this one, once."""
+        """Call this part once when the turn ends."""
         if not self._waiting:
             self._host.wake()
         self._waiting[waiting] = None
 
     def run(self) -> None:
-        """The turn ends."""
+        """Call all that wait: the turn ends."""
         if self._waiting:
             waiting, self._waiting = self._waiting, {}
             for each in waiting:
                 each.turn_ended()
 
     def clear(self) -> None:
-        """Nobody waits any more."""
+        """Forget all that wait."""
         self._waiting = {}

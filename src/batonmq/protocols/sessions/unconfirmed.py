@@ -1,4 +1,4 @@
-"""What is to be confirmed when the store has it."""
+"""Confirms that wait for the store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Unconfirmed(Generic[T]):
-    """Each entry waits for a batch of the store; they come and go in order, the eldest first."""
+    """A queue of entries, each of which waits for a batch of the store."""
 
     __slots__ = ("_waiting",)
 
@@ -20,11 +20,11 @@ class Unconfirmed(Generic[T]):
         return bool(self._waiting)
 
     def add(self, batch: int, what: T) -> None:
-        """This waits for that batch, which is no earlier than those of the others."""
+        """Have an entry wait for that batch, which is no earlier than those of the others."""
         self._waiting.append((batch, what))
 
     def add_cumulative(self, batch: int, what: T) -> None:
-        """This waits for that batch, and stands for all that wait for the same one."""
+        """Have an entry wait for that batch, in place of the one that waits for the same batch, if any."""
         waiting = self._waiting
         if waiting and waiting[-1][0] == batch:
             waiting[-1] = (batch, what)
@@ -32,11 +32,11 @@ class Unconfirmed(Generic[T]):
             waiting.append((batch, what))
 
     def replace_last(self, what: T) -> None:
-        """This waits in the place of the newest."""
+        """Put an entry in the place of the newest."""
         self._waiting[-1] = (self._waiting[-1][0], what)
 
     def take(self, batch: int) -> list[T]:
-        """What waits for no more than this batch: it was committed, or failed."""
+        """Take the entries that wait for batches up to this one, which was committed, or has failed."""
         taken: list[T] = []
         waiting = self._waiting
         while waiting and waiting[0][0] <= batch:
@@ -44,5 +44,5 @@ class Unconfirmed(Generic[T]):
         return taken
 
     def clear(self) -> None:
-        """Nobody is to be told any more."""
+        """Drop all entries."""
         self._waiting.clear()

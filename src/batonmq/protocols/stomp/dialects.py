@@ -96,7 +96,7 @@ class Dialect:
     prefetch: int = 1_000
     """How many messages a client with acknowledgements holds at once, unless it says otherwise; 0: no limit."""
     window: int = 0
-    """The same in octets of their bodies, unless SUBSCRIBE says otherwise; 0: no limit."""
+    """The octets of message bodies that a subscription may hold, unless SUBSCRIBE says otherwise; 0: no limit."""
     no_local: tuple[str, ...] = ()
     """Headers of SUBSCRIBE to a topic, each of which keeps what the connection itself sends away from it."""
     keeps_unacknowledged: bool = True

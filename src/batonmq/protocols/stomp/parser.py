@@ -83,7 +83,7 @@ class FrameParser:
         """Parse on, in this version (None: none is agreed on yet); ``feed(b"")`` gives what has come meanwhile."""
         self.version = version
         self.paused = False
-        # The same bytes mean something else in another version.
+        # Another version gives the same bytes another meaning.
         self._heads.clear()
         self._sized_heads.clear()
         self._last_block = b""

@@ -71,7 +71,7 @@ class PreparedSend:
         self.route = route
 
     def also(self, others: list[PreparedSend]) -> None:
-        """The same message goes to these destinations, too."""
+        """Send the message to these destinations, too."""
         self.others = others
         self.is_plain = False
 

@@ -34,7 +34,7 @@ __all__ = ["is_text", "properties_of", "stamped"]
 
 # What the mark of text says.
 TEXT: Final = 5
-# Those that are looked at one by one.
+# The headers that are handled one by one.
 SPECIAL: Final = frozenset({"expiration", "expires", "persistent", "priority", "reply-to", "timestamp"})
 
 # Octets of a property of text.
@@ -90,7 +90,7 @@ def properties_of(
 
 
 def stamped(properties: Properties, now: int) -> Properties:
-    """The same with another time of the SEND, in milliseconds of the epoch."""
+    """The properties with another time of the SEND, in milliseconds since the epoch."""
     headers = {**(properties.headers or {}), IN_MILLISECONDS: LongLong(now)}
     return properties.replace(timestamp=now // 1000, headers=headers)
 

@@ -110,7 +110,7 @@ class StompTraffic:
             commands.receipts.batch_committed(batch)
 
     def batch_failed(self, batch: int, error: StoreError) -> None:
-        """Those up to this number that were not committed before are not kept."""
+        """The batches up to this number that were not committed before are not kept."""
         commands = self._connection.commands
         if commands is not None:
             lost = commands.receipts.batch_failed(batch, error)

@@ -199,7 +199,7 @@ class Subscription(Consumer):
         return held
 
     def put_back(self, taken: dict[int, QueuedMessage]) -> None:
-        """These, by their numbers, were not settled after all."""
+        """Put deliveries back under their numbers: they are unsettled after all."""
         self.unsettled = dict(sorted({**taken, **self.unsettled}.items()))
 
     # ------------------------------------------------------------------ room

@@ -35,7 +35,7 @@ class Entry(Protocol):
 
 
 class Subscriptions:
-    """Those of one connection, by the client's names for them, and by the numbers in the ids of their deliveries."""
+    """The subscriptions of one connection, by the client's names, and by the numbers in the ids of deliveries."""
 
     __slots__ = ("_by_key", "_by_number", "_counts", "_dialect", "_errors", "are_over", "deaf")
 
@@ -44,7 +44,7 @@ class Subscriptions:
         self._errors = errors
         self._counts = counts
         self._by_key: dict[str, Entry] = {}
-        # Those that anything delivered may still be acknowledged of, unsubscribed ones among them.
+        # The subscriptions with deliveries that may still be acknowledged, unsubscribed ones included.
         self._by_number: dict[int, Subscription | Browsing] = {}
         self.are_over = False
         """Has the connection ended?"""

@@ -42,7 +42,7 @@ class StompTransaction(Transaction["Send", "Settled"]):
     def __init__(self, quota: Quota, frames_max: int) -> None:
         super().__init__(quota, frames_max, "frames")
         self.receipts: list[str] = []
-        """Those of its frames, to be answered after the COMMIT."""
+        """The receipts of its frames, to be answered after the COMMIT."""
         self.confirmed = 0
         """How many of the messages such a receipt confirms."""
 
@@ -53,7 +53,7 @@ class StompTransaction(Transaction["Send", "Settled"]):
 
 
 class Transactions(TransactedWork["Send", "Settled"]):
-    """Those of one connection, by the client's names for them."""
+    """The transactions of one connection, by the client's names for them."""
 
     __slots__ = (
         "_commits",

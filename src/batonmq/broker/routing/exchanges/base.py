@@ -131,7 +131,7 @@ class Exchange(ABC):
     def match_message(
         self, routing_key: str, headers: Mapping[str, FieldValue], properties: Properties | None
     ) -> Iterable[Destination]:
-        """The same for types that are not ``by_key``, and may look at more than headers."""
+        """The destinations of a message, for types that are not ``by_key`` and look at more than headers."""
         return self.match(routing_key, headers)
 
     def __repr__(self) -> str:

@@ -33,7 +33,7 @@ class Connection(Protocol):
         """The socket is gone: give back what the client held."""
 
     def come_apart(self) -> None:
-        """The session waits for nothing any more: drop the references to the connection, so that it is freed at once."""
+        """The session waits for nothing any more: drop references to the connection, so that it is free at once."""
 
 
 class Traffic(Protocol):

@@ -7,7 +7,7 @@ from pamqp import body, commands as spec, frame, header
 
 from batonmq.broker.routing.direct_replies import NOBODY
 from batonmq.fields import FieldError
-from batonmq.message import Message, QueuedMessage
+from batonmq.message import Message, QueuedMessage, framing_of
 from batonmq.properties import EMPTY, Properties
 from batonmq.protocols.amqp091.constants import PUBLISH
 from batonmq.protocols.amqp091.encoder import (
@@ -102,6 +102,25 @@ def test_a_content_of_the_same_channel_goes_out_as_it_came() -> None:
     assert content_frames(1, message, 4096) is message.payload
     assert content_frames(1, message, 0) is message.payload
     assert content_frames(2, message, 4096) is not message.payload
+
+
+@pytest.mark.parametrize("size", [1, 16, 4087, 4088, 10_000])
+def test_what_another_protocol_keeps_around_a_body_stays_here(size: int) -> None:
+    payload = b"head" + bytes(size) + b"tail"
+    kept = Message("e", "k", PROPERTIES, payload, 4, size, framing_of(6), len(payload))
+    bare = Message("e", "k", PROPERTIES, bytes(size))
+    for batch in (
+        [queued(kept)] * 2,
+        [queued(bare), queued(kept)],
+        [queued(kept, 1), queued(published(b"x")), queued(kept)],
+    ):
+        bodies = [queued(Message("e", "k", PROPERTIES, one.message.body), one.returns) for one in batch]
+        for channel in (1, 2):
+            out: list[bytes] = []
+            expected: list[bytes] = []
+            append_deliveries(out, deliver_prefix(channel, "c"), 5, channel, batch, 4096)
+            append_deliveries(expected, deliver_prefix(channel, "c"), 5, channel, bodies, 4096)
+            assert b"".join(out) == b"".join(expected)
 
 
 def test_only_the_body_of_a_framed_payload_is_taken_over() -> None:

@@ -165,12 +165,20 @@ def append_deliveries(
         payload = message.payload
         size = len(payload)
         fields = _tag_fields(delivery_tag, queued.returns > 0)
-        if message.framing is framing and size <= frame_max:
+        around = message.framing
+        if around is framing and size <= frame_max:
             out += (prefix.head, fields, prefix.tail, payload)
-        elif message.framing is None and 0 < size <= room and size == message.size:
+        elif around is None and 0 < size <= room and size == message.size:
             if size != prefix.size or message.properties is not prefix.properties:
                 prefix.content(message.properties, size)
             out += (prefix.head, fields, prefix.tail, prefix.header, payload, _END)
+        elif around is not None and around.code and 0 < message.size <= room:
+            # In what another protocol has around its bodies.
+            size = message.size
+            if size != prefix.size or message.properties is not prefix.properties:
+                prefix.content(message.properties, size)
+            start = message.start
+            out += (prefix.head, fields, prefix.tail, prefix.header, payload[start : start + size], _END)
         else:
             out += (prefix.head, fields, prefix.tail, content_frames(channel, message, frame_max))
         delivery_tag += 1

@@ -9,7 +9,7 @@ import pytest
 
 from batonmq import fields
 from batonmq.fields import FieldValue
-from batonmq.message import DeadLetter, Message
+from batonmq.message import UNCOUNTED, DeadLetter, Message
 from batonmq.properties import Properties
 from batonmq.protocols.amqp091.framing import frames_on
 from batonmq.protocols.amqp10.codec.performatives import Header, MessageProperties
@@ -86,6 +86,7 @@ def test_a_message_that_came_back_and_expires(message: Message) -> None:
     assert sent(message, return_count=3, expires_at=NOW + 5_000).header == Header(
         durable=False, priority=7, ttl=5_000, first_acquirer=False, delivery_count=3
     )
+    assert sent(message, return_count=UNCOUNTED).header == Header(durable=False, priority=7, first_acquirer=False)
     assert sent(message, expires_at=NOW - 5_000).header.ttl == 0
     assert sent(message, expires_at=NOW + 2**40).header.ttl == 2**32 - 1
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from batonmq.protocols.amqp10.codec.values import UByte, UInt, encode
 
 if TYPE_CHECKING:
+    from batonmq.message import QueuedMessage
     from batonmq.properties import Properties
 
 UINT_MAX: Final = 2**32 - 1
@@ -24,20 +25,23 @@ def first_header(properties: Properties) -> bytes:
     key = (properties.persistent, properties.has_priority, properties.priority)
     found = _first.get(key)
     if found is None:
-        found = _first[key] = header_section(properties, 0, None)
+        found = _first[key] = _section(_durable(properties) + _priority(properties) + b"\x40" + _FIRST, 4)
     return found
 
 
-def header_section(properties: Properties, return_count: int, left: int | None, *, came_back: bool = False) -> bytes:
-    """Of any message. ``left``: for how many milliseconds it still lives, 0 or more; None: it does not expire.
-
-    ``came_back``: somebody had it before, whether that counts or not.
-    """
-    ttl = b"\x40" if left is None else encode(UInt(min(left, UINT_MAX)))
+def header_section(properties: Properties, queued: QueuedMessage, now: int) -> bytes:
+    """Of any message; ``now`` in milliseconds of the epoch."""
+    ttl = b"\x40"
+    if queued.expires_at:
+        ttl = encode(UInt(min(max(queued.expires_at - now, 0), UINT_MAX)))
     fields = _durable(properties) + _priority(properties) + ttl
-    if not return_count:
-        return _section(fields + (_AGAIN if came_back else _FIRST), 4)
-    return _section(fields + _AGAIN + encode(UInt(min(return_count, UINT_MAX))), 5)
+    if not queued.returns:
+        return _section(fields + _FIRST, 4)
+    # What was only released has been with somebody, and no delivery has failed (part 3 §3.4.4).
+    count = queued.return_count
+    if not count:
+        return _section(fields + _AGAIN, 4)
+    return _section(fields + _AGAIN + encode(UInt(min(count, UINT_MAX))), 5)
 
 
 def _section(fields: bytes, count: int) -> bytes:

@@ -35,7 +35,7 @@ from batonmq.protocols.amqp10.messages.tables import IN_MILLISECONDS, Table, rea
 
 if TYPE_CHECKING:
     from batonmq.fields import FieldValue
-    from batonmq.protocols.amqp10.codec.performatives import Header, MessageProperties
+    from batonmq.protocols.amqp10.codec.performatives import MessageProperties
     from batonmq.protocols.amqp10.codec.sections import Sections
 
 __all__ = ["AMQP10_TYPE", "GROUP", "GROUP_SEQUENCE", "Head", "headers_of"]
@@ -46,6 +46,10 @@ GROUP: Final = "JMSXGroupID"
 GROUP_SEQUENCE: Final = "JMSXGroupSeq"
 
 PERSISTENT: Final = 2
+# Headers with what follows them before the message-annotations: there are few.
+_CACHED_BYTES: Final = 64
+_CACHED_ENTRIES: Final = 1024
+_headers: dict[bytes, tuple[bool | None, int | None, int | None]] = {}
 # The descriptors of data, sequences and values.
 _BODIES: Final = (b"\x00Su", b"\x00Sv", b"\x00Sw")
 DIGITS_MAX: Final = 19
@@ -90,7 +94,6 @@ class Head:
         if at and at != sections.kept_at + 3:
             self.prefix = b"\x00Sr" + data[at : sections.bare_at]
             self.skip = sections.bare_at
-        header = sections.header()
         properties = sections.properties()
         self.may_come_again = self.is_complete and (
             properties is None
@@ -100,7 +103,7 @@ class Head:
         )
         self.to = properties.to if properties is not None else None
         self.subject = properties.subject if properties is not None else None
-        values = _values(sections, header, properties, is_durable=is_durable)
+        values = _values(sections, properties, is_durable=is_durable)
         self.expires_at = 0
         """Milliseconds since the epoch, if only the properties say when it expires; else 0."""
         if properties is not None and properties.absolute_expiry_time and "expiration" not in values:
@@ -143,28 +146,42 @@ def _table(sections: Sections) -> Table:
     return read_table(annotations, properties)
 
 
-def _values(
-    sections: Sections, header: Header | None, properties: MessageProperties | None, *, is_durable: bool
-) -> PropertyValues:
+def _values(sections: Sections, properties: MessageProperties | None, *, is_durable: bool) -> PropertyValues:
     table = _table(sections)
     values: PropertyValues = {}
     more: dict[str, FieldValue] = {}
     _read_basics(table.basics, values)
     if properties is not None:
         _read(properties, table, values, more)
-    durable = header.durable if header is not None else None
+    durable, priority, ttl = _header(sections)
     if durable or (durable is None and is_durable and "delivery_mode" not in values):
         values["delivery_mode"] = PERSISTENT
     elif durable is not None:
         values.pop("delivery_mode", None)
-    if header is not None:
-        if header.priority is not None:
-            values["priority"] = header.priority
-        if header.ttl is not None:
-            values["expiration"] = str(header.ttl)
+    if priority is not None:
+        values["priority"] = priority
+    if ttl is not None:
+        values["expiration"] = str(ttl)
     if encoded := table.with_more(more):
         values["headers"] = encoded
     return values
+
+
+def _header(sections: Sections) -> tuple[bool | None, int | None, int | None]:
+    """Durable, priority and ttl, as far as the header tells them. Raises DecodeError."""
+    if not sections.header_at:
+        return None, None, None
+    raw = sections.data[: sections.kept_at]
+    found = _headers.get(raw)
+    if found is None:
+        header = sections.header()
+        assert header is not None
+        found = (header.durable, header.priority, header.ttl)
+        if len(raw) <= _CACHED_BYTES:
+            if len(_headers) >= _CACHED_ENTRIES:
+                _headers.clear()
+            _headers[raw] = found
+    return found
 
 
 def _read_basics(basics: dict[str, object], values: PropertyValues) -> None:
@@ -188,8 +205,10 @@ def _is_number(text: str) -> bool:
 
 def _read(properties: MessageProperties, table: Table, values: PropertyValues, more: dict[str, FieldValue]) -> None:
     _read_ids(properties, values, more)
-    _put("content_type", properties.content_type, values, more)
-    _put("content_encoding", properties.content_encoding, values, more)
+    if properties.content_type is not None:
+        _put("content_type", properties.content_type, values, more)
+    if properties.content_encoding is not None:
+        _put("content_encoding", properties.content_encoding, values, more)
     if properties.reply_to is not None:
         _put("reply_to", reply_as_text(properties.reply_to), values, more)
     if properties.subject is not None and "type" not in values:
@@ -213,14 +232,16 @@ def _read(properties: MessageProperties, table: Table, values: PropertyValues, m
 
 
 def _read_ids(properties: MessageProperties, values: PropertyValues, more: dict[str, FieldValue]) -> None:
-    for name, value in (("message_id", properties.message_id), ("correlation_id", properties.correlation_id)):
-        if value is None:
-            continue
-        text = id_as_text(value)
-        if text is not None:
-            values[name] = text  # type: ignore[literal-required]
-        elif isinstance(value, str | bytes):
-            more[f"x-{name.replace('_', '-')}"] = value
+    if (held := properties.message_id) is not None:
+        if (text := id_as_text(held)) is not None:
+            values["message_id"] = text
+        elif isinstance(held, str | bytes):
+            more["x-message-id"] = held
+    if (held := properties.correlation_id) is not None:
+        if (text := id_as_text(held)) is not None:
+            values["correlation_id"] = text
+        elif isinstance(held, str | bytes):
+            more["x-correlation-id"] = held
     user = properties.user_id
     if user is not None:
         try:
@@ -233,9 +254,7 @@ def _read_ids(properties: MessageProperties, values: PropertyValues, more: dict[
             values["user_id"] = text
 
 
-def _put(name: str, value: str | None, values: PropertyValues, more: dict[str, FieldValue]) -> None:
-    if value is None:
-        return
+def _put(name: str, value: str, values: PropertyValues, more: dict[str, FieldValue]) -> None:
     if fits(value):
         values[name] = str(value)  # type: ignore[literal-required]
     else:

@@ -88,8 +88,7 @@ class MessageWriter:
         ):
             self._choose(message)
         if queued.returns or queued.expires_at:
-            left = max(queued.expires_at - now, 0) if queued.expires_at else None
-            header = header_section(message.properties, queued.return_count, left, came_back=queued.returns > 0)
+            header = header_section(message.properties, queued, now)
             return header + self._first(message)[len(self._header) :]
         return self._first(message)
 

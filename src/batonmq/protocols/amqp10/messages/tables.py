@@ -40,6 +40,7 @@ IN_MILLISECONDS: Final = "timestamp_in_ms"
 # Annotations that ask the broker for something, and the headers by which it knows that: a moment and a time, both in
 # milliseconds.
 WISHES: Final = {"x-opt-delivery-time": DELIVER_AT, "x-opt-delivery-delay": DELAY}
+_MILLISECONDS: Final = encode_table({IN_MILLISECONDS: LongLong(0)})[4:-8]
 # Artemis' way to say that a message is not to come twice.
 DUPLICATE: Final = "_AMQ_DUPL_ID"
 CARBON_COPIES: Final = "CC"
@@ -67,9 +68,13 @@ class Table:
     def with_more(self, more: Mapping[str, FieldValue]) -> bytes:
         """A table of 0-9-1 of these headers and others, where there are none of these names; b"": it is empty."""
         entries = self.entries
-        added = {name: value for name, value in more.items() if name not in self.headers} if more else more
-        if added:
-            entries += encode_table(added)[4:]
+        if more:
+            for name, value in more.items():
+                if name == IN_MILLISECONDS and name not in self.headers and type(value) is LongLong:
+                    # What all messages of JMS have, each its own.
+                    entries += _MILLISECONDS + value.to_bytes(8, "big", signed=True)
+                elif name not in self.headers:
+                    entries += encode_table({name: value})[4:]
         return len(entries).to_bytes(4, "big") + entries if entries else b""
 
 

@@ -13,7 +13,7 @@ from batonmq.properties import Properties
 from batonmq.protocols.amqp10.codec.performatives import Attach, Source, Target
 from batonmq.protocols.amqp10.dialects import SPEC, Dialect
 from batonmq.protocols.amqp10.failures import LinkFailure
-from batonmq.protocols.amqp10.nodes import Nodes, OpenedSource, OpenedTarget
+from batonmq.protocols.amqp10.nodes.nodes import Nodes, OpenedSource, OpenedTarget
 from batonmq.protocols.amqp10.settings import Amqp10Settings
 from batonmq.protocols.amqp10.terms import Terms
 from tests.support.driven import EVERYTHING, Driven

@@ -8,7 +8,8 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, strategies as st
 
-from batonmq.protocols.amqp10.addresses import (
+from batonmq.protocols.amqp10.dialects import ACTIVEMQ, ARTEMIS, DIALECTS, RABBITMQ, SPEC, Dialect
+from batonmq.protocols.amqp10.nodes.addresses import (
     EXCHANGE,
     EXISTING,
     QUEUE,
@@ -18,7 +19,6 @@ from batonmq.protocols.amqp10.addresses import (
     parse_address,
     shown_temporary,
 )
-from batonmq.protocols.amqp10.dialects import ACTIVEMQ, ARTEMIS, DIALECTS, RABBITMQ, SPEC, Dialect
 from batonmq.protocols.sessions.topics import TOPIC_EXCHANGE
 
 # Those that know RabbitMQ's addresses, and those that know ActiveMQ's.

@@ -9,7 +9,7 @@ import pytest
 from batonmq.errors import NotFound, PreconditionFailed, ResourceLocked
 from batonmq.protocols.amqp10.codec.values import Described, Symbol, UInt
 from batonmq.protocols.amqp10.dialects import ARTEMIS
-from batonmq.protocols.amqp10.opened import OpenedSource
+from batonmq.protocols.amqp10.nodes.opened import OpenedSource
 from tests.protocols.amqp10.linked import Idle, Linked, limited
 from tests.support.driven import Driven
 

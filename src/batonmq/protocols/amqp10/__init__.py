@@ -2,8 +2,11 @@
 
 codec/ ......... bytes and values: types, performatives, frames, sections of a message
 messages/ ...... a message of the broker, and what it is on the wire
-connection ..... SASL, open and close; ``session`` puts all together for the server
-windows, links . a session's flow control and its links
+nodes/ ......... where addresses lead
+deliveries/ .... what a session sends and takes: windows, receipts, settlement, transactions
+links/ ......... the kinds of links
+management/ .... requests over a pair of links
+session ........ puts all together for the server; ``connection`` is SASL, open and close, ``begun`` one session
 """
 
 from __future__ import annotations

@@ -5,28 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.protocols.amqp10 import conditions
-from batonmq.protocols.amqp10.channel import Channel
 from batonmq.protocols.amqp10.codec.constants import TRANSFER
 from batonmq.protocols.amqp10.codec.performatives import Attach, Detach, Disposition, End, Flow
-from batonmq.protocols.amqp10.deliveries import Deliveries
+from batonmq.protocols.amqp10.deliveries.channel import Channel
+from batonmq.protocols.amqp10.deliveries.deliveries import Deliveries
+from batonmq.protocols.amqp10.deliveries.outcomes import Outcomes
+from batonmq.protocols.amqp10.deliveries.receipts import Receipts
+from batonmq.protocols.amqp10.deliveries.settling import Settling
+from batonmq.protocols.amqp10.deliveries.transactions import Transactions
+from batonmq.protocols.amqp10.deliveries.windows import Windows
 from batonmq.protocols.amqp10.failures import ConnectionFailure, Failure, SessionFailure
-from batonmq.protocols.amqp10.links import Links
-from batonmq.protocols.amqp10.outcomes import Outcomes
-from batonmq.protocols.amqp10.pairs import LinkPairs
-from batonmq.protocols.amqp10.publisher import Publisher
-from batonmq.protocols.amqp10.receipts import Receipts
-from batonmq.protocols.amqp10.session_parts import SessionParts
-from batonmq.protocols.amqp10.settling import Settling
-from batonmq.protocols.amqp10.transactions import Transactions
-from batonmq.protocols.amqp10.windows import Windows
+from batonmq.protocols.amqp10.links.links import Links
+from batonmq.protocols.amqp10.links.pairs import LinkPairs
+from batonmq.protocols.amqp10.links.publisher import Publisher
+from batonmq.protocols.amqp10.links.session_parts import SessionParts
 
 if TYPE_CHECKING:
     from batonmq.errors import StoreError
     from batonmq.message import QueuedMessage
     from batonmq.protocols.amqp10.codec.frames import Event
     from batonmq.protocols.amqp10.codec.performatives import Begin, Performative
-    from batonmq.protocols.amqp10.link_state import SessionLink
-    from batonmq.protocols.amqp10.open_connection import OpenConnection
+    from batonmq.protocols.amqp10.links.link_state import SessionLink
+    from batonmq.protocols.amqp10.links.open_connection import OpenConnection
 
 
 class BegunSession:

@@ -11,8 +11,8 @@ from batonmq.protocols.amqp10.codec.encoder import HEARTBEAT, frame
 from batonmq.protocols.amqp10.codec.performatives import Close, Open
 from batonmq.protocols.amqp10.failures import ConnectionFailure, Failure
 from batonmq.protocols.amqp10.handshake import Handshake, OutOfTurn, WrongHeader
-from batonmq.protocols.amqp10.nodes import Nodes
-from batonmq.protocols.amqp10.open_connection import OpenConnection
+from batonmq.protocols.amqp10.links.open_connection import OpenConnection
+from batonmq.protocols.amqp10.nodes.nodes import Nodes
 from batonmq.protocols.amqp10.opening import agree, answer, vhost_name
 from batonmq.protocols.amqp10.states import AUTHENTICATING, AWAIT_OPEN, CLOSED, CLOSING, OPEN
 

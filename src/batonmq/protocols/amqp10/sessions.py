@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from batonmq.errors import StoreError
     from batonmq.message import QueuedMessage
     from batonmq.protocols.amqp10.codec.performatives import Performative
-    from batonmq.protocols.amqp10.open_connection import OpenConnection
+    from batonmq.protocols.amqp10.links.open_connection import OpenConnection
 
 
 class Sessions:

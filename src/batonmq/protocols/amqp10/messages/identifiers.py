@@ -9,9 +9,9 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from batonmq.fields import NAME_MAX
-from batonmq.protocols.amqp10.addresses import EXISTING, QUEUE, AddressError, parse_address, shown_temporary
 from batonmq.protocols.amqp10.dialects import SPEC
 from batonmq.protocols.amqp10.messages.field_values import text_or_octets
+from batonmq.protocols.amqp10.nodes.addresses import EXISTING, QUEUE, AddressError, parse_address, shown_temporary
 
 if TYPE_CHECKING:
     from batonmq.protocols.amqp10.dialects import Dialect

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.protocols.amqp10.deaf import DeafQueues
+from batonmq.protocols.amqp10.links.deaf import DeafQueues
 from batonmq.protocols.sessions.quota import Quota
 from batonmq.protocols.sessions.routes import Routes
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from batonmq.broker import Operations
     from batonmq.protocols.amqp10.codec.frames import Event
     from batonmq.protocols.amqp10.containers import Containers, Identity
-    from batonmq.protocols.amqp10.nodes import Nodes
+    from batonmq.protocols.amqp10.nodes.nodes import Nodes
     from batonmq.protocols.amqp10.terms import Terms
     from batonmq.protocols.sessions.link import Link
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.deliveries.serial import MASK, distance
 from batonmq.protocols.amqp10.failures import LinkFailure
-from batonmq.protocols.amqp10.serial import MASK, distance
 
 if TYPE_CHECKING:
     from batonmq.protocols.amqp10.codec.performatives import Flow
-    from batonmq.protocols.amqp10.windows import Windows
+    from batonmq.protocols.amqp10.deliveries.windows import Windows
 
 
 class Credit:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker import Consumer
-from batonmq.protocols.amqp10.pushing import PushingLink
+from batonmq.protocols.amqp10.links.pushing import PushingLink
 
 if TYPE_CHECKING:
     from batonmq.broker import Queue
     from batonmq.message import QueuedMessage
     from batonmq.protocols.amqp10.codec.performatives import Attach
-    from batonmq.protocols.amqp10.nodes import OpenedSource
-    from batonmq.protocols.amqp10.session_parts import SessionParts
+    from batonmq.protocols.amqp10.links.session_parts import SessionParts
+    from batonmq.protocols.amqp10.nodes.nodes import OpenedSource
 
 
 class Replies(Consumer):

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batonmq.protocols.amqp10 import conditions
-from batonmq.protocols.amqp10.addresses import TOPIC, Address, AddressError, parse_address
 from batonmq.protocols.amqp10.failures import LinkFailure
+from batonmq.protocols.amqp10.nodes.addresses import TOPIC, Address, AddressError, parse_address
 from batonmq.protocols.sessions.topics import TOPIC_EXCHANGE, has_subscribers
 
 if TYPE_CHECKING:

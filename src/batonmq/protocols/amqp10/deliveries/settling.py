@@ -13,18 +13,18 @@ from batonmq.protocols.amqp10.codec.performatives import (
     Released,
     TransactionalState,
 )
+from batonmq.protocols.amqp10.deliveries.receiver import Receiver
 from batonmq.protocols.amqp10.failures import Failure, SessionFailure
-from batonmq.protocols.amqp10.receiver import Receiver
 from batonmq.protocols.sessions.unconfirmed import Unconfirmed
 
 if TYPE_CHECKING:
     from batonmq.broker import Broker
     from batonmq.message import Holder, QueuedMessage
-    from batonmq.protocols.amqp10.channel import Channel
     from batonmq.protocols.amqp10.codec.performatives import Outcome
-    from batonmq.protocols.amqp10.deliveries import Deliveries
-    from batonmq.protocols.amqp10.outcomes import Outcomes
-    from batonmq.protocols.amqp10.transactions import Transactions
+    from batonmq.protocols.amqp10.deliveries.channel import Channel
+    from batonmq.protocols.amqp10.deliveries.deliveries import Deliveries
+    from batonmq.protocols.amqp10.deliveries.outcomes import Outcomes
+    from batonmq.protocols.amqp10.deliveries.transactions import Transactions
     from batonmq.protocols.sessions.commit_barrier import CommitBarrier
 
 RELEASED: Final = Released()

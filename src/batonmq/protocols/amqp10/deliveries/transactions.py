@@ -16,9 +16,9 @@ from batonmq.errors import BrokerError, NotFound, PreconditionFailed, ResourceEr
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.composites import encode_composite
 from batonmq.protocols.amqp10.codec.performatives import Accepted, Disposition, Released
+from batonmq.protocols.amqp10.deliveries.receiver import Receiver
+from batonmq.protocols.amqp10.deliveries.serial import MASK
 from batonmq.protocols.amqp10.failures import LinkFailure, text_of
-from batonmq.protocols.amqp10.receiver import Receiver
-from batonmq.protocols.amqp10.serial import MASK
 from batonmq.protocols.sessions.failures import ClientFailure
 from batonmq.protocols.sessions.settling import unsettle
 from batonmq.protocols.sessions.transactions import PUBLISHES_MAX, Commits, TransactedWork, Transaction
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from batonmq.broker.routing.exchanges.base import Target
     from batonmq.broker.routing.router import Router
     from batonmq.message import Message, QueuedMessage
-    from batonmq.protocols.amqp10.channel import Channel
     from batonmq.protocols.amqp10.codec.performatives import Outcome
-    from batonmq.protocols.amqp10.deliveries import Deliveries
-    from batonmq.protocols.amqp10.outcomes import Outcomes
+    from batonmq.protocols.amqp10.deliveries.channel import Channel
+    from batonmq.protocols.amqp10.deliveries.deliveries import Deliveries
+    from batonmq.protocols.amqp10.deliveries.outcomes import Outcomes
     from batonmq.protocols.sessions.commit_barrier import CommitBarrier
     from batonmq.protocols.sessions.counts import MessageCounts
     from batonmq.protocols.sessions.quota import Quota

@@ -13,7 +13,7 @@ from batonmq.broker.selectors.parser import MessageSelector, SelectorError, pars
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.values import Described, Symbol
 from batonmq.protocols.amqp10.failures import LinkFailure
-from batonmq.protocols.amqp10.sql_filters import as_selector
+from batonmq.protocols.amqp10.nodes.sql_filters import as_selector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.model.declared import require_equivalent
 from batonmq.errors import NotFound
-from batonmq.protocols.amqp10.addresses import QUEUE
+from batonmq.protocols.amqp10.nodes.addresses import QUEUE
 from batonmq.protocols.sessions.customs import CustomaryQueues
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from batonmq.broker import Operations, Queue
     from batonmq.fields import FieldValue
-    from batonmq.protocols.amqp10.addresses import Address
+    from batonmq.protocols.amqp10.nodes.addresses import Address
     from batonmq.protocols.amqp10.terms import Terms
 
 __all__ = ["NamedQueues"]

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.deliveries.receiver import Receiver
 from batonmq.protocols.amqp10.failures import LinkFailure, no_sender, stolen
-from batonmq.protocols.amqp10.receiver import Receiver
-from batonmq.protocols.amqp10.sender import Sender
+from batonmq.protocols.amqp10.links.sender import Sender
 from batonmq.protocols.sessions import settling
 
 if TYPE_CHECKING:
     from batonmq.message import QueuedMessage
     from batonmq.protocols.amqp10.codec.frames import Event
     from batonmq.protocols.amqp10.codec.performatives import Attach, Flow
-    from batonmq.protocols.amqp10.nodes import OpenedSource
-    from batonmq.protocols.amqp10.session_parts import SessionParts
+    from batonmq.protocols.amqp10.links.session_parts import SessionParts
+    from batonmq.protocols.amqp10.nodes.nodes import OpenedSource
 
 
 class OutgoingLink(Receiver):

@@ -10,19 +10,19 @@ from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.constants import TRANSFER
 from batonmq.protocols.amqp10.codec.performatives import Accepted, Rejected, Released, TransactionalState
 from batonmq.protocols.amqp10.codec.values import DecodeError
+from batonmq.protocols.amqp10.deliveries.serial import MASK
 from batonmq.protocols.amqp10.failures import LinkFailure, as_failure, stolen
-from batonmq.protocols.amqp10.inflow import Inflow
+from batonmq.protocols.amqp10.links.inflow import Inflow
 from batonmq.protocols.amqp10.messages.incoming import MessageReader
-from batonmq.protocols.amqp10.serial import MASK
 
 if TYPE_CHECKING:
     from batonmq.broker import Route
     from batonmq.message import Message
     from batonmq.protocols.amqp10.codec.frames import Event
     from batonmq.protocols.amqp10.codec.performatives import Attach, Flow, Outcome
-    from batonmq.protocols.amqp10.nodes import OpenedTarget
-    from batonmq.protocols.amqp10.partial import Partial
-    from batonmq.protocols.amqp10.session_parts import SessionParts
+    from batonmq.protocols.amqp10.links.partial import Partial
+    from batonmq.protocols.amqp10.links.session_parts import SessionParts
+    from batonmq.protocols.amqp10.nodes.nodes import OpenedTarget
 
 
 ACCEPTED: Final = Accepted()

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from batonmq.protocols.amqp10.channel import Channel
-    from batonmq.protocols.amqp10.deliveries import Deliveries
-    from batonmq.protocols.amqp10.link_state import Detaching
-    from batonmq.protocols.amqp10.open_connection import OpenConnection
-    from batonmq.protocols.amqp10.pairs import LinkPairs
-    from batonmq.protocols.amqp10.publisher import Publisher
-    from batonmq.protocols.amqp10.receipts import Receipts
-    from batonmq.protocols.amqp10.settling import Settling
-    from batonmq.protocols.amqp10.transactions import Transactions
-    from batonmq.protocols.amqp10.windows import Windows
+    from batonmq.protocols.amqp10.deliveries.channel import Channel
+    from batonmq.protocols.amqp10.deliveries.deliveries import Deliveries
+    from batonmq.protocols.amqp10.deliveries.receipts import Receipts
+    from batonmq.protocols.amqp10.deliveries.settling import Settling
+    from batonmq.protocols.amqp10.deliveries.transactions import Transactions
+    from batonmq.protocols.amqp10.deliveries.windows import Windows
+    from batonmq.protocols.amqp10.links.link_state import Detaching
+    from batonmq.protocols.amqp10.links.open_connection import OpenConnection
+    from batonmq.protocols.amqp10.links.pairs import LinkPairs
+    from batonmq.protocols.amqp10.links.publisher import Publisher
 
 
 class SessionParts:

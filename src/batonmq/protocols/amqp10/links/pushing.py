@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from batonmq.protocols.amqp10.failures import no_sender, stolen
-from batonmq.protocols.amqp10.sender import Sender
+from batonmq.protocols.amqp10.links.sender import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from batonmq.message import QueuedMessage
     from batonmq.protocols.amqp10.codec.frames import Event
     from batonmq.protocols.amqp10.codec.performatives import Attach, Flow
-    from batonmq.protocols.amqp10.nodes import OpenedSource
-    from batonmq.protocols.amqp10.session_parts import SessionParts
+    from batonmq.protocols.amqp10.links.session_parts import SessionParts
+    from batonmq.protocols.amqp10.nodes.nodes import OpenedSource
 
 # What may wait for the client's credit: nobody can be made to wait for somebody else's client, and there is no queue.
 WAITING_MAX: Final = 1_000

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.performatives import Attach
+from batonmq.protocols.amqp10.deliveries.serial import MASK
 from batonmq.protocols.amqp10.failures import LinkFailure, SessionFailure
-from batonmq.protocols.amqp10.partial import Partial
-from batonmq.protocols.amqp10.serial import MASK
+from batonmq.protocols.amqp10.links.partial import Partial
 
 if TYPE_CHECKING:
     from batonmq.protocols.amqp10.codec.composites import Fields
     from batonmq.protocols.amqp10.codec.performatives import AnyTarget, Source, Transfer
-    from batonmq.protocols.amqp10.session_parts import SessionParts
+    from batonmq.protocols.amqp10.links.session_parts import SessionParts
 
 # Messages that a client may send before it hears from us; it is told of room for more when half of that is used.
 CREDIT: Final = 1_000

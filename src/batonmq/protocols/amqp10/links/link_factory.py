@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.queues.browsing import Browser
 from batonmq.protocols.amqp10 import conditions
-from batonmq.protocols.amqp10.browsing import BrowsingLink
 from batonmq.protocols.amqp10.codec.performatives import Coordinator
-from batonmq.protocols.amqp10.coordinating import CoordinatorLink
 from batonmq.protocols.amqp10.failures import LinkFailure
-from batonmq.protocols.amqp10.incoming import IncomingLink
+from batonmq.protocols.amqp10.links.browsing import BrowsingLink
+from batonmq.protocols.amqp10.links.coordinating import CoordinatorLink
+from batonmq.protocols.amqp10.links.incoming import IncomingLink
+from batonmq.protocols.amqp10.links.outgoing import OutgoingLink
+from batonmq.protocols.amqp10.links.pushing import PushingLink
+from batonmq.protocols.amqp10.links.replies import reply_link
+from batonmq.protocols.amqp10.links.requesting import RequestingLink
 from batonmq.protocols.amqp10.management import Management
-from batonmq.protocols.amqp10.outgoing import OutgoingLink
-from batonmq.protocols.amqp10.pushing import PushingLink
-from batonmq.protocols.amqp10.replies import reply_link
-from batonmq.protocols.amqp10.requesting import RequestingLink
 
 if TYPE_CHECKING:
     from batonmq.protocols.amqp10.codec.performatives import Attach
-    from batonmq.protocols.amqp10.link_state import SessionLink
-    from batonmq.protocols.amqp10.session_parts import SessionParts
+    from batonmq.protocols.amqp10.links.link_state import SessionLink
+    from batonmq.protocols.amqp10.links.session_parts import SessionParts
 
 # The address of the broker's management, on both links of a pair.
 MANAGEMENT: Final = "/management"

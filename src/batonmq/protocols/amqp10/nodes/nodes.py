@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from batonmq.errors import AccessRefused, ResourceLocked
 from batonmq.protocols.amqp10 import conditions
-from batonmq.protocols.amqp10.addresses import EXISTING, TOPIC, AddressError, parse_address
 from batonmq.protocols.amqp10.codec.performatives import Target
-from batonmq.protocols.amqp10.dynamic_nodes import DynamicNodes, no_queue
 from batonmq.protocols.amqp10.failures import LinkFailure
-from batonmq.protocols.amqp10.lifetimes import lifetimes_of
-from batonmq.protocols.amqp10.named_queues import NamedQueues
-from batonmq.protocols.amqp10.opened import OpenedSource, OpenedTarget
-from batonmq.protocols.amqp10.resolving import Resolving
-from batonmq.protocols.amqp10.sources import Sources
-from batonmq.protocols.amqp10.subscriptions import Subscriptions
-from batonmq.protocols.amqp10.termini import answered_target, arguments_in
+from batonmq.protocols.amqp10.nodes.addresses import EXISTING, TOPIC, AddressError, parse_address
+from batonmq.protocols.amqp10.nodes.dynamic_nodes import DynamicNodes, no_queue
+from batonmq.protocols.amqp10.nodes.lifetimes import lifetimes_of
+from batonmq.protocols.amqp10.nodes.named_queues import NamedQueues
+from batonmq.protocols.amqp10.nodes.opened import OpenedSource, OpenedTarget
+from batonmq.protocols.amqp10.nodes.resolving import Resolving
+from batonmq.protocols.amqp10.nodes.sources import Sources
+from batonmq.protocols.amqp10.nodes.subscriptions import Subscriptions
+from batonmq.protocols.amqp10.nodes.termini import answered_target, arguments_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batonmq.broker import Operations
     from batonmq.fields import FieldValue
-    from batonmq.protocols.amqp10.addresses import Address
     from batonmq.protocols.amqp10.codec.performatives import Attach
+    from batonmq.protocols.amqp10.nodes.addresses import Address
     from batonmq.protocols.amqp10.terms import Terms
 
 __all__ = ["Nodes", "OpenedSource", "OpenedTarget"]

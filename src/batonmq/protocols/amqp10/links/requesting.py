@@ -8,13 +8,13 @@ from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.constants import TRANSFER
 from batonmq.protocols.amqp10.codec.performatives import Accepted
 from batonmq.protocols.amqp10.failures import LinkFailure, stolen
-from batonmq.protocols.amqp10.inflow import Inflow
+from batonmq.protocols.amqp10.links.inflow import Inflow
 
 if TYPE_CHECKING:
     from batonmq.protocols.amqp10.codec.frames import Event
     from batonmq.protocols.amqp10.codec.performatives import Attach, Flow
+    from batonmq.protocols.amqp10.links.session_parts import SessionParts
     from batonmq.protocols.amqp10.management import Management
-    from batonmq.protocols.amqp10.session_parts import SessionParts
 
 # Requests that a client may send before it hears from us.
 CREDIT: Final = 100

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from batonmq.broker import REFUSED, STORED
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.performatives import Accepted, Disposition, Rejected
+from batonmq.protocols.amqp10.deliveries.serial import MASK
 from batonmq.protocols.amqp10.failures import make_error
-from batonmq.protocols.amqp10.serial import MASK
 from batonmq.protocols.sessions.unconfirmed import Unconfirmed
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from batonmq.broker import Broker
     from batonmq.errors import StoreError
-    from batonmq.protocols.amqp10.channel import Channel
     from batonmq.protocols.amqp10.codec.performatives import DeliveryState
+    from batonmq.protocols.amqp10.deliveries.channel import Channel
     from batonmq.protocols.sessions.commit_barrier import CommitBarrier
     from batonmq.protocols.sessions.counts import MessageCounts
     from batonmq.protocols.sessions.turn_end import TurnEnd

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
-from batonmq.protocols.amqp10.termini import ON_CLOSE, ON_NO_LINKS, ON_NO_LINKS_OR_MESSAGES, ON_NO_MESSAGES
+from batonmq.protocols.amqp10.nodes.termini import ON_CLOSE, ON_NO_LINKS, ON_NO_LINKS_OR_MESSAGES, ON_NO_MESSAGES
 
 if TYPE_CHECKING:
     from batonmq.broker import Queue

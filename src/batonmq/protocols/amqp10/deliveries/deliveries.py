@@ -6,15 +6,15 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from batonmq.protocols.amqp10.codec.encoder import append_transfers
-from batonmq.protocols.amqp10.serial import MASK
+from batonmq.protocols.amqp10.deliveries.serial import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from batonmq.message import Holder, QueuedMessage
-    from batonmq.protocols.amqp10.channel import Channel
     from batonmq.protocols.amqp10.codec.encoder import TransferPrefix
-    from batonmq.protocols.amqp10.windows import Windows
+    from batonmq.protocols.amqp10.deliveries.channel import Channel
+    from batonmq.protocols.amqp10.deliveries.windows import Windows
     from batonmq.protocols.sessions.counts import MessageCounts
 
 # What a delivery has beside its message, for the limit of what waits to be written.

@@ -8,14 +8,14 @@ from batonmq.broker.routing.direct_replies import NOBODY
 from batonmq.errors import StoreError
 from batonmq.message import QueuedMessage
 from batonmq.protocols.amqp10.failures import no_sender, stolen
-from batonmq.protocols.amqp10.sender import Sender
+from batonmq.protocols.amqp10.links.sender import Sender
 
 if TYPE_CHECKING:
     from batonmq.broker.queues.browsing import Browsed, Browser
     from batonmq.protocols.amqp10.codec.frames import Event
     from batonmq.protocols.amqp10.codec.performatives import Attach, Flow
-    from batonmq.protocols.amqp10.nodes import OpenedSource
-    from batonmq.protocols.amqp10.session_parts import SessionParts
+    from batonmq.protocols.amqp10.links.session_parts import SessionParts
+    from batonmq.protocols.amqp10.nodes.nodes import OpenedSource
 
 # Messages that are asked for in one go.
 MOST: Final = 500

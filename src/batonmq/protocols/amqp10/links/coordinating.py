@@ -18,13 +18,13 @@ from batonmq.protocols.amqp10.codec.performatives import (
 from batonmq.protocols.amqp10.codec.sections import VALUE, Sections
 from batonmq.protocols.amqp10.codec.values import DecodeError, Described, Symbol
 from batonmq.protocols.amqp10.failures import LinkFailure, stolen
-from batonmq.protocols.amqp10.inflow import Inflow
+from batonmq.protocols.amqp10.links.inflow import Inflow
 
 if TYPE_CHECKING:
     from batonmq.protocols.amqp10.codec.frames import Event
     from batonmq.protocols.amqp10.codec.performatives import Attach, DeliveryState, Flow
-    from batonmq.protocols.amqp10.partial import Partial
-    from batonmq.protocols.amqp10.session_parts import SessionParts
+    from batonmq.protocols.amqp10.links.partial import Partial
+    from batonmq.protocols.amqp10.links.session_parts import SessionParts
 
 # Several transactions may be open in one session (part 4 §4.5.3).
 CAPABILITIES: Final = (Symbol("amqp:local-transactions"), Symbol("amqp:multi-txns-per-ssn"))

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.errors import BrokerError, PreconditionFailed, ResourceLocked
 from batonmq.fields import LongLong
-from batonmq.protocols.amqp10.lifetimes import lifetimes_of
-from batonmq.protocols.amqp10.termini import ON_NO_LINKS, is_durable, seconds_of
+from batonmq.protocols.amqp10.nodes.lifetimes import lifetimes_of
+from batonmq.protocols.amqp10.nodes.termini import ON_NO_LINKS, is_durable, seconds_of
 from batonmq.protocols.sessions.customs import CustomaryQueues
 from batonmq.protocols.sessions.topics import TOPIC_EXCHANGE
 
 if TYPE_CHECKING:
     from batonmq.broker import Operations, Queue
     from batonmq.fields import FieldValue
-    from batonmq.protocols.amqp10.addresses import Address
     from batonmq.protocols.amqp10.codec.performatives import Source
-    from batonmq.protocols.amqp10.filters import Filters
+    from batonmq.protocols.amqp10.nodes.addresses import Address
+    from batonmq.protocols.amqp10.nodes.filters import Filters
     from batonmq.protocols.amqp10.terms import Terms
 
 __all__ = ["GLOBAL", "SHARED", "Subscriptions"]

@@ -6,11 +6,11 @@ from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Final, cast
 
 from batonmq.protocols.amqp10 import conditions
-from batonmq.protocols.amqp10.addresses import TOPIC, Address, shown_temporary
 from batonmq.protocols.amqp10.failures import LinkFailure
-from batonmq.protocols.amqp10.lifetimes import lifetimes_of
-from batonmq.protocols.amqp10.opened import OpenedSource, OpenedTarget
-from batonmq.protocols.amqp10.termini import ON_CLOSE, answered_source, answered_target, arguments_in, lifetime_of
+from batonmq.protocols.amqp10.nodes.addresses import TOPIC, Address, shown_temporary
+from batonmq.protocols.amqp10.nodes.lifetimes import lifetimes_of
+from batonmq.protocols.amqp10.nodes.opened import OpenedSource, OpenedTarget
+from batonmq.protocols.amqp10.nodes.termini import ON_CLOSE, answered_source, answered_target, arguments_in, lifetime_of
 from batonmq.protocols.sessions.topics import TOPIC_EXCHANGE
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.protocols.amqp10.codec.encoder import transfer_prefix
 from batonmq.protocols.amqp10.codec.performatives import Attach
-from batonmq.protocols.amqp10.credit import Credit
+from batonmq.protocols.amqp10.links.credit import Credit
 from batonmq.protocols.amqp10.messages.outgoing import MessageWriter
 
 if TYPE_CHECKING:
     from batonmq.message import QueuedMessage
-    from batonmq.protocols.amqp10.nodes import OpenedSource
-    from batonmq.protocols.amqp10.session_parts import SessionParts
+    from batonmq.protocols.amqp10.links.session_parts import SessionParts
+    from batonmq.protocols.amqp10.nodes.nodes import OpenedSource
 
 # The settle mode of a sender that settles everything itself (part 2 §2.8.2).
 SETTLED: Final = 1

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from batonmq.fields import FieldValue
     from batonmq.message import Message
     from batonmq.properties import Properties
-    from batonmq.protocols.amqp10.open_connection import OpenConnection
+    from batonmq.protocols.amqp10.links.open_connection import OpenConnection
 
 
 class Publisher:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final, cast
 
 from batonmq.errors import NotFound
 from batonmq.protocols.amqp10 import conditions
-from batonmq.protocols.amqp10.addresses import EXCHANGE, TOPIC, Address
 from batonmq.protocols.amqp10.codec.performatives import Source
 from batonmq.protocols.amqp10.codec.values import Described, Symbol
 from batonmq.protocols.amqp10.failures import LinkFailure
-from batonmq.protocols.amqp10.filters import Filters, read_filters
-from batonmq.protocols.amqp10.lifetimes import lifetimes_of
-from batonmq.protocols.amqp10.opened import OpenedSource
-from batonmq.protocols.amqp10.subscriptions import ADDRESS, GLOBAL, SELECTOR, SHARED, Subscriptions
-from batonmq.protocols.amqp10.termini import COPY, DURABLE, NEVER, answered_source, arguments_in
+from batonmq.protocols.amqp10.nodes.addresses import EXCHANGE, TOPIC, Address
+from batonmq.protocols.amqp10.nodes.filters import Filters, read_filters
+from batonmq.protocols.amqp10.nodes.lifetimes import lifetimes_of
+from batonmq.protocols.amqp10.nodes.opened import OpenedSource
+from batonmq.protocols.amqp10.nodes.subscriptions import ADDRESS, GLOBAL, SELECTOR, SHARED, Subscriptions
+from batonmq.protocols.amqp10.nodes.termini import COPY, DURABLE, NEVER, answered_source, arguments_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from batonmq.broker import Operations
     from batonmq.protocols.amqp10.codec.composites import Fields
     from batonmq.protocols.amqp10.codec.performatives import Attach
-    from batonmq.protocols.amqp10.dynamic_nodes import DynamicNodes
-    from batonmq.protocols.amqp10.named_queues import NamedQueues
-    from batonmq.protocols.amqp10.resolving import Resolving
+    from batonmq.protocols.amqp10.nodes.dynamic_nodes import DynamicNodes
+    from batonmq.protocols.amqp10.nodes.named_queues import NamedQueues
+    from batonmq.protocols.amqp10.nodes.resolving import Resolving
     from batonmq.protocols.amqp10.terms import Terms
 
 __all__ = ["Sources"]

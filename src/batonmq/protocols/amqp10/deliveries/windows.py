@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.performatives import Begin, Flow
+from batonmq.protocols.amqp10.deliveries.serial import MASK, distance
 from batonmq.protocols.amqp10.failures import SessionFailure
-from batonmq.protocols.amqp10.serial import MASK, distance
 
 if TYPE_CHECKING:
-    from batonmq.protocols.amqp10.channel import Channel
+    from batonmq.protocols.amqp10.deliveries.channel import Channel
 
 # Frames that a client may send before it hears from us. What it sends is taken at once, and held back by not being
 # read; so this bounds nothing but the number of our flows.

@@ -14,14 +14,14 @@ from batonmq.protocols.amqp10.failures import (
     SessionFailure,
     as_failure,
 )
-from batonmq.protocols.amqp10.link_factory import make_link
+from batonmq.protocols.amqp10.links.link_factory import make_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batonmq.protocols.amqp10.codec.frames import Event
-    from batonmq.protocols.amqp10.link_state import SessionLink
-    from batonmq.protocols.amqp10.session_parts import SessionParts
+    from batonmq.protocols.amqp10.links.link_state import SessionLink
+    from batonmq.protocols.amqp10.links.session_parts import SessionParts
 
 # Without a handle-max a peer takes every handle (part 2 §2.7.2).
 HANDLE_MAX: Final = 0xFFFF_FFFF

@@ -1,0 +1,3 @@
+"""Links: attached, detached, and what each kind of them does."""
+
+from __future__ import annotations

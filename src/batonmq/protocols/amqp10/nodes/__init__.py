@@ -1,0 +1,3 @@
+"""Where addresses lead: queues, exchanges, subscriptions, dynamic nodes."""
+
+from __future__ import annotations

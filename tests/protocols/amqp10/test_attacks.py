@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import pytest
+from hypothesis import given, settings, strategies as st
 
 from batonmq.protocols.amqp10.codec.composites import Composite, encode_composite
-from batonmq.protocols.amqp10.codec.encoder import frame
 from batonmq.protocols.amqp10.codec.performatives import (
     Accepted,
     Attach,
@@ -42,7 +41,7 @@ SMALL = st.sampled_from([0, 0, 0, 1, 1, 2, 3]).map(UInt)
 HANDLES = st.one_of(SMALL, SMALL, NUMBERS)
 BOOLEANS = st.sampled_from([None, False, True])
 OCTETS = st.sampled_from([b"", b"a", b"tag", bytes(32)])
-VALUES = st.sampled_from(
+VALUES: st.SearchStrategy[object] = st.sampled_from(
     [None, True, UInt(3), "text", Symbol("x-sym"), b"bytes", [], {}, [UInt(1)], Described(ULong(0x77), 1)]
 )
 SYMBOLS = st.sampled_from(["x-opt-a", "x-a", "queue", "temporary-queue", "nonsense", "amqp:accepted:list", "x-death"])
@@ -205,7 +204,8 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@pytest.mark.timeout(300)
+@settings(max_examples=200, deadline=None)
 @given(
     steps=st.lists(STEPS, max_size=12),
     messages=st.integers(0, 3),

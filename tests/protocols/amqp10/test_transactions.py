@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from batonmq.protocols.amqp10 import transactions
 from batonmq.protocols.amqp10.codec.composites import Composite, encode_composite
 from batonmq.protocols.amqp10.codec.encoder import frame
 from batonmq.protocols.amqp10.codec.performatives import (
@@ -32,6 +31,7 @@ from batonmq.protocols.amqp10.codec.performatives import (
 )
 from batonmq.protocols.amqp10.codec.sections import Sections
 from batonmq.protocols.amqp10.codec.values import Symbol, UInt, ULong
+from batonmq.protocols.amqp10.deliveries import transactions
 from batonmq.protocols.amqp10.settings import Amqp10Settings
 from tests.protocols.amqp10.client import Client, Delivery, condition_of, message, of, one
 from tests.support.driven import Driven
@@ -471,6 +471,24 @@ def test_the_end_of_the_session_rolls_back(it: Transacting, how: str) -> None:
     assert (queue.unsettled, queue.ready_count) == (0, 3)
     found = [queued for _ in range(3) if (queued := queue.get()) is not None]
     assert [(queued.message.body, queued.return_count) for queued in found] == [(b"a", 1), (b"b", 1), (b"c", 1)]
+
+
+def test_links_that_end_one_after_the_other_return_what_each_has(it: Transacting) -> None:
+    for number in range(6):
+        it.driven.publish(str(number))
+    one_link, other = it.client.receiver("/queues/q", name="one"), it.client.receiver("/queues/q", name="other")
+    for handle in (one_link, other, one_link):
+        it.client.credit(handle, 2 if handle != one_link else 1, delivery_count=0)
+    queue = it.driven.operations.find_queue("q")
+    before = queue.unsettled
+    it.client.say(Detach(handle=UInt(other), closed=True))
+    assert queue.unsettled == before - 2
+    # Something comes between.
+    third = it.client.receiver("/queues/q", 3, name="third")
+    it.client.say(Detach(handle=UInt(one_link), closed=True))
+    assert queue.unsettled == 3
+    it.client.say(Detach(handle=UInt(third), closed=True))
+    assert (queue.unsettled, queue.ready_count) == (0, 6)
 
 
 # ---------------------------------------------------------------------- what is wrong

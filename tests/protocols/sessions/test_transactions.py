@@ -36,8 +36,9 @@ class Work(TransactedWork[str, QueuedMessage]):
     def settle_held(self, settled: QueuedMessage) -> None:
         settled.settlement.accept(settled)
 
-    def unsettle_held(self, settled: QueuedMessage) -> None:
-        settled.settlement.unsettle(settled)
+    def unsettle_held(self, settled: list[QueuedMessage]) -> None:
+        for queued in settled:
+            queued.settlement.unsettle(queued)
 
 
 class Barrier:
@@ -70,6 +71,17 @@ def test_it_holds_so_much_and_no_more() -> None:
     first.publish(["f"], 4)
     with pytest.raises(PreconditionFailed, match="hold at most 10 bytes"):
         first.settle("g", 0, 1)
+
+
+def test_small_messages_are_counted_for_all_together() -> None:
+    quota = Quota(100, 5)
+    first: Transaction[str, str] = Transaction(quota, 10)
+    other: Transaction[str, str] = Transaction(quota, 10)
+    first.publish(["a"], 0, 3)
+    with pytest.raises(PreconditionFailed, match="a connection hold at most 5 messages"):
+        other.publish(["b"], 0, 3)
+    first.take()
+    other.publish(["b"], 0, 5)
 
 
 @pytest.mark.parametrize("to", ["full", "gone"])

@@ -93,10 +93,8 @@ class Transactions(TransactedWork["Publish", "Settled"]):
     def settle_held(self, settled: Settled) -> None:
         self._settling.apply(*settled)
 
-    def unsettle_held(self, settled: Settled) -> None:
-        outcome, taken = settled
-        if outcome in (ACCEPT, REJECT):
-            self._settling.undo(taken)
+    def unsettle_held(self, settled: list[Settled]) -> None:
+        self._settling.undo([entry for outcome, taken in settled if outcome in (ACCEPT, REJECT) for entry in taken])
 
 
 def _there(targets: list[Target]) -> list[Target]:

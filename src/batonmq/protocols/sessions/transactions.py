@@ -64,9 +64,10 @@ class Transaction(Generic[P, S]):
     def _use(self, count: int, size: int) -> None:
         if self._count + count > self._most:
             raise PreconditionFailed(f"a transaction holds at most {self._most} {self._unit}: commit before that")
-        if not self._quota.take(size):
-            most = self._quota.limit
-            raise PreconditionFailed(f"the transactions of a connection hold at most {most} bytes: commit before that")
+        quota = self._quota
+        if not quota.take(size, count):
+            most = f"{quota.limit} bytes" if quota.has_room_for(count) else f"{quota.entries_max} {self._unit}"
+            raise PreconditionFailed(f"the transactions of a connection hold at most {most}: commit before that")
         self._count += count
         self._size += size
 
@@ -74,7 +75,7 @@ class Transaction(Generic[P, S]):
         """All that it held; nothing waits any more."""
         published, self.published = self.published, []
         settled, self.settled = self.settled, []
-        self._quota.give_back(self._size)
+        self._quota.give_back(self._size, self._count)
         self._count = self._size = 0
         return published, settled
 
@@ -97,8 +98,8 @@ class TransactedWork(ABC, Generic[P, S]):
         """Let the outcome come about."""
 
     @abstractmethod
-    def unsettle_held(self, settled: S) -> None:
-        """The store has kept nothing of it: what was accepted or rejected is held again. What was given back is not."""
+    def unsettle_held(self, settled: list[S]) -> None:
+        """The store has kept nothing: what was accepted or rejected is held again. What was given back is not."""
 
     def too_full(self, name: str) -> ClientFailure | BrokerError:
         """What is raised where the queue of that name has no room for what it should get."""
@@ -161,6 +162,5 @@ class Commits:
 
     def _undo(self, work: TransactedWork[P, S], settled: list[S], failed: Callable[[str], None], reason: str) -> None:
         self._pending -= 1
-        for each in settled:
-            work.unsettle_held(each)
+        work.unsettle_held(settled)
         failed(reason)

@@ -181,16 +181,15 @@ class Transactions(TransactedWork["Send", "Settled"]):
     def settle_held(self, settled: Settled) -> None:
         self._settling.settle(*settled)
 
-    def unsettle_held(self, settled: Settled) -> None:
-        outcome, taken = settled
+    def unsettle_held(self, settled: list[Settled]) -> None:
         # What was given back is in its queue.
-        if outcome != RELEASE:
-            held = [queued for _, _, queued in taken]
-            unsettle(held)
-            if self._subscriptions.are_over:
-                requeue(held, failed=True)
-            else:
-                self._subscriptions.put_back(taken)
+        taken = [entry for outcome, entries in settled if outcome != RELEASE for entry in entries]
+        held = [queued for _, _, queued in taken]
+        unsettle(held)
+        if self._subscriptions.are_over:
+            requeue(held, failed=True)
+        else:
+            self._subscriptions.put_back(taken)
 
     def too_full(self, name: str) -> StompFailure:
         return too_full(name)

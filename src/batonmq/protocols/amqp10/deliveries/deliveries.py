@@ -25,6 +25,7 @@ class Deliveries:
     """Those of one session. Delivery-ids begin with 0, and go up by one with each delivery."""
 
     __slots__ = (
+        "_by_link",
         "_channel",
         "_counts",
         "_max_frame_size",
@@ -41,6 +42,9 @@ class Deliveries:
         self._max_frame_size = max_frame_size
         self._next_id = 0
         self._unsettled: dict[int, QueuedMessage] = {}
+        # The ids of these by link, since several links have ended and as long as nothing else happens: links that end
+        # together are not looked for one by one.
+        self._by_link: dict[Holder | None, list[int]] | None = None
         # Frames of messages that began before the window was used up.
         self._waiting: deque[bytes] = deque()
 
@@ -56,6 +60,7 @@ class Deliveries:
         """Deliver these over one link, whose prefix it is; ``payloads`` are the same on the wire."""
         self.send_payloads(prefix, payloads)
         redelivered = 0
+        self._by_link = None
         unsettled = self._unsettled
         number = self._next_id - len(batch) & MASK
         for queued in batch:
@@ -106,6 +111,7 @@ class Deliveries:
 
     def pop(self, delivery_id: int) -> QueuedMessage | None:
         """The same, no longer unsettled."""
+        self._by_link = None
         return self._unsettled.pop(delivery_id, None)
 
     def named(self, first: int, last: int) -> list[int]:
@@ -118,16 +124,24 @@ class Deliveries:
 
     def take(self, ids: Iterable[int]) -> list[QueuedMessage]:
         """The deliveries of these ids, no longer unsettled."""
+        self._by_link = None
         pop = self._unsettled.pop
         return [queued for number in ids if (queued := pop(number, None)) is not None]
 
-    def of_link(self, holder: Holder) -> list[int]:
-        """The ids of what is unsettled on one link."""
-        return [number for number, queued in self._unsettled.items() if queued.holder is holder]
+    def take_of_link(self, link: Holder) -> list[QueuedMessage]:
+        """What is unsettled on one link, and no longer is."""
+        by_link = self._by_link
+        if by_link is None:
+            by_link = self._by_link = {}
+            for number, queued in self._unsettled.items():
+                by_link.setdefault(queued.holder, []).append(number)
+        pop = self._unsettled.pop
+        return [pop(number) for number in by_link.pop(link, ())]
 
     def put_back(self, back: list[tuple[int, QueuedMessage]]) -> None:
         """These are unsettled after all, under the ids that they had."""
         if back:
+            self._by_link = None
             self._unsettled = dict(sorted([*back, *self._unsettled.items()]))
 
     def clear(self) -> None:

@@ -91,7 +91,7 @@ class Settling:
 
     def release_link(self, link: Holder) -> None:
         """A link ends: what is unsettled on it comes to its default, or goes back, counted as one that has failed."""
-        self._settle_as(_default_of(link), self._deliveries.take(self._deliveries.of_link(link)))
+        self._settle_as(_default_of(link), self._deliveries.take_of_link(link))
 
     def _settle_as(self, outcome: Outcome | None, held: list[QueuedMessage]) -> None:
         """As the client said before it had them; what makes no sense for them, or None, is a failure to deliver."""

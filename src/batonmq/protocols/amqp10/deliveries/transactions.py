@@ -237,10 +237,13 @@ class Transactions(TransactedWork["Publish", Retirement]):
     def settle_held(self, settled: Retirement) -> None:
         settled.applied(self._outcomes.apply(settled.outcome, [queued for _, queued in settled.taken]))
 
-    def unsettle_held(self, settled: Retirement) -> None:
-        unsettle(settled.done)
-        done = set(settled.done)
-        self._hold_again([(number, queued, settled) for number, queued in settled.taken if queued in done])
+    def unsettle_held(self, settled: list[Retirement]) -> None:
+        back: list[tuple[int, QueuedMessage, Retirement]] = []
+        for each in settled:
+            unsettle(each.done)
+            done = set(each.done)
+            back += [(number, queued, each) for number, queued in each.taken if queued in done]
+        self._hold_again(back)
 
 
 def _is_gone(target: Target) -> bool:

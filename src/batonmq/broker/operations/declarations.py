@@ -196,13 +196,13 @@ class Declarations(Checks):
 
     def bind_queue(self, queue: str, exchange: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
         """queue.bind. Raises NotFound, AccessRefused, ResourceLocked, PreconditionFailed."""
-        self.require_binding("queue", queue, exchange)
+        self._require_binding("queue", queue, exchange)
         destination = self.find_queue(queue)
         self.vhost.router.bind(self._exchange(exchange), destination, routing_key, arguments)
 
     def unbind_queue(self, queue: str, exchange: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
         """queue.unbind; removing a binding that does not exist is no error. Raises AccessRefused, ResourceLocked."""
-        self.require_binding("queue", queue, exchange)
+        self._require_binding("queue", queue, exchange)
         destination = self.vhost.queues.get(queue)
         if destination is not None:
             self._not_locked(destination)
@@ -211,27 +211,28 @@ class Declarations(Checks):
     def bind_exchange(self, name: str, source: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
         """exchange.bind. Raises NotFound, AccessRefused, PreconditionFailed."""
         self._not_default(name)
-        self.require_binding("exchange", name, source)
+        self._require_binding("exchange", name, source)
         destination = self._exchange(name)
         self.vhost.router.bind(self._exchange(source), destination, routing_key, arguments)
 
     def unbind_exchange(self, name: str, source: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
         """exchange.unbind. Raises AccessRefused."""
         self._not_default(name)
-        self.require_binding("exchange", name, source)
+        self._require_binding("exchange", name, source)
         self._unbind(self.vhost.router.exchange(name), source, routing_key, arguments)
 
     def bindings_between(self, source: str, destination: str, *, to_queue: bool) -> list[Binding]:
-        """The bindings between two; none where either is not there. Raises AccessRefused."""
-        self._require_sight("queue" if to_queue else "exchange", destination)
+        """The bindings between two; none where either is not there. Raises AccessRefused for who may not bind them."""
+        if not to_queue:
+            self._not_default(destination)
+        self._require_binding("queue" if to_queue else "exchange", destination, source)
         router = self.vhost.router
         found: Queue | Exchange | None
         found = self.vhost.queues.get(destination) if to_queue else router.exchange(destination)
         exchange = router.exchange(source)
         return router.bindings_between(exchange, found) if exchange is not None and found is not None else []
 
-    def require_binding(self, kind: str, name: str, source: str) -> None:
-        """Check that this client may bind the 'queue' or 'exchange' of that name to a source. Raises AccessRefused."""
+    def _require_binding(self, kind: str, name: str, source: str) -> None:
         self._not_default(source)
         self._require("write", kind, name)
         self._require("read", "exchange", source)

@@ -8,9 +8,18 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
+from batonmq.errors import NotFound
 from batonmq.fields import encode_table
 from batonmq.protocols.amqp10.management.arguments import from_arguments, to_arguments
-from batonmq.protocols.amqp10.management.requests import Answer, BadRequest, Request, body_fields, unescaped
+from batonmq.protocols.amqp10.management.requests import (
+    Answer,
+    BadRequest,
+    Request,
+    body_fields,
+    query_fields,
+    unescaped,
+)
+from batonmq.protocols.amqp10.messages.field_values import text_or_octets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,8 +60,8 @@ class BindingRequests:
         self._operations = operations
 
     def post(self, request: Request) -> Answer:
-        """POST /bindings. Raises BadRequest, BrokerError."""
-        fields = body_fields(request, _DEFAULTS, "binding")
+        """POST /bindings. Raises BadRequest, BrokerError, but not NotFound."""
+        fields = body_fields(request, _DEFAULTS, "binding field")
         given = request.body
         assert isinstance(given, dict)
         to_queue = "destination_queue" in given
@@ -60,7 +69,11 @@ class BindingRequests:
             raise BadRequest(400, "a binding has a source, and a destination_queue or a destination_exchange")
         destination = str(fields["destination_queue"] if to_queue else fields["destination_exchange"])
         bind = self._operations.bind_queue if to_queue else self._operations.bind_exchange
-        bind(destination, str(fields["source"]), str(fields["binding_key"]), to_arguments(fields["arguments"]))
+        try:
+            bind(destination, str(fields["source"]), str(fields["binding_key"]), to_arguments(fields["arguments"]))
+        except NotFound as error:
+            # What the path names is there.
+            raise BadRequest(400, str(error)) from None
         return Answer(204)
 
     def delete(self, segment: str) -> Answer:
@@ -70,8 +83,6 @@ class BindingRequests:
             raise BadRequest(400, f"bad binding path segment '{segment[:200]}'")
         ends = _Ends(unescaped(found["source"]), found["kind"] == "q", unescaped(found["destination"]))
         operations = self._operations
-        # Without the right to it nobody learns whether there is one.
-        operations.require_binding("queue" if ends.to_queue else "exchange", ends.destination, ends.source)
         key = unescaped(found["key"])
         unbind = operations.unbind_queue if ends.to_queue else operations.unbind_exchange
         for binding in operations.bindings_between(ends.source, ends.destination, to_queue=ends.to_queue):
@@ -81,8 +92,8 @@ class BindingRequests:
         return Answer(204)
 
     def get(self, request: Request) -> Answer:
-        """GET /bindings?src=..&dstq=..&key=.., or dste. Raises BadRequest."""
-        query = request.query
+        """GET /bindings?src=..&dstq=..&key=.., or dste. Raises BadRequest, AccessRefused."""
+        query = query_fields(request.query)
         if "src" not in query or "key" not in query:
             raise BadRequest(400, "missing 'src' or 'key' in query")
         to_queue = "dste" not in query
@@ -95,9 +106,9 @@ class BindingRequests:
 
 def _shown(ends: _Ends, binding: Binding) -> dict[str, object]:
     return {
-        "source": ends.source,
-        "destination_queue" if ends.to_queue else "destination_exchange": ends.destination,
-        "binding_key": binding.routing_key,
+        "source": text_or_octets(ends.source),
+        "destination_queue" if ends.to_queue else "destination_exchange": text_or_octets(ends.destination),
+        "binding_key": text_or_octets(binding.routing_key),
         "arguments": from_arguments(binding.arguments),
         "location": _location(ends, binding),
     }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.routing.exchanges import EXCHANGE_TYPES
 from batonmq.protocols.amqp10.management.arguments import to_arguments
-from batonmq.protocols.amqp10.management.requests import Answer, BadRequest, Request, body_fields
+from batonmq.protocols.amqp10.management.requests import Answer, BadRequest, Request, body_fields, check_name
 
 if TYPE_CHECKING:
     from batonmq.broker import Operations
@@ -24,12 +24,11 @@ class ExchangeRequests:
 
     def put(self, name: str, request: Request) -> Answer:
         """PUT /exchanges/NAME. Raises BadRequest, BrokerError."""
-        fields = body_fields(request, _DEFAULTS, "exchange")
+        fields = body_fields(request, _DEFAULTS, "exchange property")
         kind = str(fields["type"])
         if kind not in EXCHANGE_TYPES:
             raise BadRequest(400, f"unknown exchange type '{kind[:64]}'")
-        if "\n" in name or "\r" in name:
-            raise BadRequest(400, f"bad name {name[:64]!r}: line feed and carriage return are not allowed")
+        check_name(name)
         self._operations.declare_exchange(
             name,
             kind,

@@ -83,38 +83,38 @@ class Management:
     def _do(self, request: Request) -> Answer:
         """Raises BadRequest, BrokerError, StoreError, FieldError."""
         match (request.method, *request.path):
-            case ("GET", "queues", name):
+            case ("GET", "", "queues", name):
                 return self._queues.get(unescaped(name))
-            case ("PUT", "queues", name):
+            case ("PUT", "", "queues", name):
                 return self._queues.put(unescaped(name), request)
-            case ("DELETE", "queues", name):
+            case ("DELETE", "", "queues", name):
                 return self._queues.delete(unescaped(name))
-            case ("DELETE", "queues", name, "messages"):
+            case ("DELETE", "", "queues", name, "messages"):
                 return self._queues.purge(unescaped(name))
-            case ("PUT", "exchanges", name):
+            case ("PUT", "", "exchanges", name):
                 return self._exchanges.put(unescaped(name), request)
-            case ("DELETE", "exchanges", name):
+            case ("DELETE", "", "exchanges", name):
                 return self._exchanges.delete(unescaped(name))
-            case ("GET", "bindings"):
+            case ("GET", "", "bindings"):
                 return self._bindings.get(request)
-            case ("POST", "bindings"):
+            case ("POST", "", "bindings"):
                 return self._bindings.post(request)
-            case ("DELETE", "bindings", segment):
+            case ("DELETE", "", "bindings", segment):
                 return self._bindings.delete(segment)
-            case ("PUT", "auth", "tokens"):
+            case ("PUT", "", "auth", "tokens"):
                 raise BadRequest(501, "users log in by password: there is no token that could be renewed")
         raise _unknown(request)
 
 
 def _unknown(request: Request) -> BadRequest:
-    shown = f"'/{'/'.join(request.path)[:200]}'"
+    shown = f"'{'/'.join(request.path)[:200]}'"
     match request.path:
         case (
-            ["queues" | "exchanges", _]
-            | ["queues", _, "messages"]
-            | ["bindings"]
-            | ["bindings", _]
-            | ["auth", "tokens"]
+            ["", "queues" | "exchanges", _]
+            | ["", "queues", _, "messages"]
+            | ["", "bindings"]
+            | ["", "bindings", _]
+            | ["", "auth", "tokens"]
         ):
             return BadRequest(405, f"{request.method[:32]} is no method of {shown}")
         case _:

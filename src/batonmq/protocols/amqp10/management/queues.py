@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batonmq.protocols.amqp10.codec.values import UInt, ULong
+from batonmq.broker.model.settings import CLASSIC
+from batonmq.errors import NotFound
+from batonmq.protocols.amqp10.codec.values import Array, UInt, ULong
 from batonmq.protocols.amqp10.management.arguments import from_arguments, to_arguments
-from batonmq.protocols.amqp10.management.requests import Answer, BadRequest, Request, body_fields
+from batonmq.protocols.amqp10.management.requests import Answer, BadRequest, Request, body_fields, check_name
+from batonmq.protocols.amqp10.messages.field_values import text_or_octets
 
 if TYPE_CHECKING:
     from batonmq.broker import Operations, Queue
 
+_TYPE: Final = "x-queue-type"
 _DEFAULTS: Final = {"durable": True, "exclusive": False, "auto_delete": False, "arguments": {}}
 
 
@@ -25,15 +29,18 @@ class QueueRequests:
         self._node = node
 
     def get(self, name: str) -> Answer:
-        """GET /queues/NAME. Raises NotFound, AccessRefused."""
-        return Answer(200, self._shown(self._operations.look_up_queue(name)))
+        """GET /queues/NAME. Raises AccessRefused, ResourceLocked."""
+        try:
+            return Answer(200, self._shown(self._operations.look_up_queue(name)))
+        except NotFound:
+            return Answer(404, f"queue '{name}' in vhost '{self._operations.vhost.name}' not found")
 
     def put(self, name: str, request: Request) -> Answer:
         """PUT /queues/NAME. Raises BadRequest, BrokerError."""
-        fields = body_fields(request, _DEFAULTS, "queue")
+        fields = body_fields(request, _DEFAULTS, "queue property")
         if not name:
             raise BadRequest(400, "declare queue with empty name not allowed")
-        _check_name(name)
+        check_name(name)
         is_new = name not in self._operations.vhost.queues
         queue = self._operations.declare_queue(
             name,
@@ -46,7 +53,7 @@ class QueueRequests:
 
     def delete(self, name: str) -> Answer:
         """DELETE /queues/NAME; one that is not there was empty. Raises AccessRefused, ResourceLocked."""
-        _check_name(name)
+        check_name(name)
         return _counted(self._operations.delete_queue(name))
 
     def purge(self, name: str) -> Answer:
@@ -54,26 +61,22 @@ class QueueRequests:
         return _counted(self._operations.purge_queue(name))
 
     def _shown(self, queue: Queue) -> dict[str, object]:
+        kind = str(queue.arguments.get(_TYPE, CLASSIC))
         return {
+            "leader": self._node,
+            "replicas": Array(str, [self._node]),
             "message_count": ULong(queue.ready_count),
             "consumer_count": UInt(len(queue.consumers)),
-            "name": queue.name,
+            "name": text_or_octets(queue.name),
             "vhost": self._operations.vhost.name,
             "durable": queue.durable,
             "auto_delete": queue.auto_delete,
             "exclusive": queue.exclusive,
-            "type": str(queue.arguments.get("x-queue-type", "classic")),
-            "arguments": from_arguments(queue.arguments),
-            "leader": self._node,
-            "replicas": [self._node],
+            "type": kind,
+            # RabbitMQ shows the type even of a queue that was declared without one.
+            "arguments": {_TYPE: kind, **from_arguments(queue.arguments)},
         }
 
 
 def _counted(count: int) -> Answer:
     return Answer(200, {"message_count": ULong(count)})
-
-
-def _check_name(name: str) -> None:
-    """They would forge lines in logs and listings. Raises BadRequest."""
-    if "\n" in name or "\r" in name:
-        raise BadRequest(400, f"bad name {name[:64]!r}: line feed and carriage return are not allowed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
+from batonmq.fields import NAME_MAX
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.performatives import MessageProperties
 from batonmq.protocols.amqp10.codec.sections import VALUE, Sections, in_order
@@ -35,12 +36,12 @@ class BadRequest(Exception):
 
 
 class Request(NamedTuple):
-    """A request. The segments of its path are as they came, %-encoded; the values of its query are not."""
+    """A request. The segments of its path and its query are as they came, %-encoded."""
 
     id: MessageId | None
     method: str
     path: list[str]
-    query: dict[str, str]
+    query: str
     body: object
 
 
@@ -52,7 +53,7 @@ class Answer(NamedTuple):
 
 
 def read_request(data: bytes) -> Request:
-    """The request in a message. Raises LinkFailure for what cannot be answered, and BadRequest."""
+    """The request in a message. Raises LinkFailure for what cannot be answered."""
     if len(data) > REQUEST_MAX:
         raise LinkFailure(conditions.MESSAGE_SIZE_EXCEEDED, f"a request has at most {REQUEST_MAX} bytes")
     try:
@@ -67,13 +68,17 @@ def read_request(data: bytes) -> Request:
     if not isinstance(properties.to, str) or not isinstance(properties.subject, str):
         raise _unanswerable("a request has its path in the property to, and its method in subject")
     path, _, query = properties.to.partition("?")
-    return Request(properties.message_id, properties.subject, path.split("/")[1:], _fields(query), body)
+    return Request(properties.message_id, properties.subject, path.split("/"), query, body)
 
 
 def write_answer(request_id: MessageId | None, answer: Answer) -> bytes:
     """The message with the answer to the request of that id."""
     properties = MessageProperties(subject=str(answer.status), correlation_id=request_id)
-    return properties.encoded() + _APPLICATION_PROPERTIES + encode(Described(ULong(0x77), answer.body))
+    body = answer.body
+    if isinstance(body, str):
+        # A text that quotes a name which is not UTF-8 is to be read all the same.
+        body = body.encode(errors="replace").decode()
+    return properties.encoded() + _APPLICATION_PROPERTIES + encode(Described(ULong(0x77), body))
 
 
 def unescaped(segment: str) -> str:
@@ -84,29 +89,40 @@ def unescaped(segment: str) -> str:
     return unquote(segment, errors="surrogateescape")
 
 
+def check_name(name: str) -> None:
+    """A name without line ends: they would forge lines in logs and listings. Raises BadRequest."""
+    if "\n" in name or "\r" in name:
+        text = f"Bad name '{name[:NAME_MAX]}': line feed and carriage return characters not allowed"
+        raise BadRequest(400, text)
+
+
 def _is_hex(digits: str) -> bool:
     return len(digits) == 2 and all(digit in "0123456789abcdefABCDEF" for digit in digits)
 
 
 def body_fields(request: Request, defaults: Mapping[str, object], what: str) -> dict[str, object]:
-    """The fields of a map in the body of a request, each of the type of its default. Raises BadRequest."""
+    """The fields of a map in the body of a request, each of the type of its default. Raises BadRequest.
+
+    ``what`` says what a field is, in errors.
+    """
     body = request.body
     if not isinstance(body, dict):
-        raise BadRequest(400, f"the body of {request.method} for a {what} is a map")
+        raise BadRequest(400, f"no map, which the body of {request.method[:32]} is, with {what} entries")
     found = dict(defaults)
     for name, value in body.items():
         default = defaults.get(name)
         if default is None or not isinstance(value, type(default)):
-            raise BadRequest(400, f"bad {what} property {str(name)[:64]!r}: {str(value)[:64]!r}")
+            raise BadRequest(400, f"bad {what} {str(name)[:64]!r}: {str(value)[:64]!r}")
         found[str(name)] = value
     return found
 
 
-def _fields(query: str) -> dict[str, str]:
+def query_fields(query: str) -> dict[str, str]:
+    """The fields of a query. Raises BadRequest."""
     try:
         return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="surrogateescape"))
     except ValueError:
-        raise _unanswerable(f"a query has at most {FIELDS_MAX} fields") from None
+        raise BadRequest(400, f"a query has at most {FIELDS_MAX} fields") from None
 
 
 def _unanswerable(text: str) -> LinkFailure:

@@ -261,8 +261,9 @@ def test_a_message_expires_at_the_time_that_it_names_where_it_has_no_time_to_liv
     assert read(build(header=Header(ttl=UInt(9)), properties=times), reader).properties.expiration == "9"
     past = MessageProperties(absolute_expiry_time=Timestamp(NOW - 5_000))
     assert read(build(properties=past), reader).properties.expiration == "0"
-    never = MessageProperties(absolute_expiry_time=Timestamp(0))
-    assert read(build(properties=never), reader).properties.expiration is None
+    for never in (0, 253_402_300_799_999, 2**63 - 1):
+        times = MessageProperties(absolute_expiry_time=Timestamp(never))
+        assert read(build(properties=times), reader).properties.expiration is None
 
 
 def test_a_group_is_one_for_the_broker() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.features.publish_headers import asks, check_headers
 from batonmq.broker.routing.carbon_copies import carbon_copies
@@ -11,10 +11,12 @@ from batonmq.errors import AccessRefused, ResourceError
 if TYPE_CHECKING:
     from batonmq.broker import Route
     from batonmq.broker.routing.exchanges.base import Target
-    from batonmq.fields import FieldValue
     from batonmq.message import Message
     from batonmq.properties import Properties
     from batonmq.protocols.amqp10.links.open_connection import OpenConnection
+
+# The header that the annotation x-cc becomes, as it stands in a table.
+COPIES: Final = b"\x02CC"
 
 
 class Publisher:
@@ -38,19 +40,18 @@ class Publisher:
         Raises AccessRefused, PreconditionFailed, ResourceError.
         """
         properties = message.properties
-        headers: dict[str, FieldValue] = {}
         keys = [message.routing_key]
         if not properties.plain:
-            headers = properties.headers or {}
-            keys = list(dict.fromkeys([*keys, *carbon_copies(headers)]))
             self._check_user(properties)
             if asks(properties):
-                check_headers(headers, int(self._connection.link.broker.clock.time() * 1000))
+                check_headers(properties.headers or {}, int(self._connection.link.broker.clock.time() * 1000))
+            if properties.mentions(COPIES):
+                keys = _keys(message)
         if route.by_key and len(keys) == 1:
             targets = route.targets
         else:
             router = self._operations.vhost.router
-            targets = router.route(route.exchange, keys, headers, properties)
+            targets = router.route(route.exchange, keys, properties.headers or {}, properties)
         if self._connection.deaf:
             targets = self._connection.deaf.hearing(targets)
         error = self._connection.link.broker.store.error
@@ -68,3 +69,13 @@ class Publisher:
         known = self._operations.user
         if user is not None and user != known.name and "impersonator" not in known.tags:
             raise AccessRefused(f"user_id property set to '{user}' but authenticated user was '{known.name}'")
+
+
+def _keys(message: Message) -> list[str]:
+    """The routing keys of a message: its own, and those of the annotation x-cc. Raises PreconditionFailed.
+
+    An application property of the same name is none of them, and is no list.
+    """
+    copies = (message.properties.headers or {}).get("CC")
+    further = carbon_copies({"CC": copies}) if isinstance(copies, list) else []
+    return list(dict.fromkeys([message.routing_key, *further]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from batonmq.broker.model.settings import TIME_MAX
 from batonmq.message import Message
 from batonmq.protocols.amqp10.codec.sections import DATA, NO_BODY, VALUE, Sections
 from batonmq.protocols.amqp10.codec.values import DecodeError
@@ -112,6 +113,9 @@ class MessageReader:
 
     def _expiring(self, properties: Properties, expires_at: int) -> Properties:
         left = max(expires_at - int(self._clock.time() * 1000), 0)
+        if left > TIME_MAX:
+            # Some clients write the last moment that they know, and mean never.
+            return properties
         return properties.replace(expiration=str(left))
 
     # ------------------------------------------------------------------ heads

@@ -71,6 +71,12 @@ def test_the_stomp_example_sends(tmp_path: Path, broker: Broker) -> None:
     assert received == "order 18\n"
 
 
+def test_the_proton_example_sends_and_receives(tmp_path: Path, broker: Broker) -> None:
+    pytest.importorskip("proton")
+    program = elsewhere(snippet("from proton import").text, broker)
+    assert run(sys.executable, "-c", program, folder=tmp_path) == "order 19\n"
+
+
 def test_the_celery_example_has_its_tasks_done(tmp_path: Path, broker: Broker) -> None:
     (tmp_path / "shop.py").write_text(elsewhere(snippet("from celery import").text, broker))
     command = shlex.split("celery -A shop worker")

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 import batonmq
 from batonmq import fields
-from batonmq.engines.messages import HeaderValue
+from batonmq.engines.messages import HeaderValue, received_message
 from batonmq.properties import Properties
 from tests.support.wire import Address
 
@@ -49,7 +49,7 @@ tables = st.dictionaries(
     max_size=5,
 )
 any_message = st.builds(
-    lambda headers, timestamp, body: batonmq.Message.received(
+    lambda headers, timestamp, body: received_message(
         body, Properties.make(headers=headers, timestamp=timestamp, delivery_mode=2)
     ),
     tables,
@@ -113,7 +113,7 @@ def test_the_command_line_takes_it(amqp: Address, name: str, command: tuple[str,
     url = f"amqp://guest:guest@127.0.0.1:{amqp.port}/"
     with batonmq.connect(url) as mq:
         mq.declare(name)
-        mq.send(name, batonmq.Message.received(b"body", Properties.make(headers=ODD, timestamp=LATE)))
+        mq.send(name, received_message(b"body", Properties.make(headers=ODD, timestamp=LATE)))
         done = subprocess.run(
             [sys.executable, "-m", "batonmq", *command, name],
             env={**os.environ, "BATONMQ_URL": url},

@@ -122,22 +122,6 @@ class Message:
         except FieldError as error:
             raise ValueError(str(error)) from None
 
-    @classmethod
-    def received(cls, body: bytes, properties: Properties, delay: float = 0.0) -> Message:
-        """A message as an engine has read it; with a delay, in seconds, where it is to be sent on."""
-        message = cls.__new__(cls)
-        message.body = body
-        message.properties = properties
-        message.delay = delay
-        return message
-
-    @property
-    def delayed(self) -> Properties:
-        """The properties, with the delay as the header ``x-delay``, in milliseconds, that BatonMQ's broker heeds."""
-        if not self.delay:
-            return self.properties
-        return self.properties.replace(headers={**self.headers, DELAY: round(self.delay * 1000)})
-
     @property
     def id(self) -> str | None:
         """The application's identifier."""
@@ -257,6 +241,23 @@ class Message:
         body = repr(self.body) if len(self.body) <= 40 else f"{self.body[:32]!r}... {len(self.body)} bytes"
         identity = f" {self.id!r}" if self.id is not None else ""
         return f"<Message{identity} {body}>"
+
+
+def received_message(body: bytes, properties: Properties, delay: float = 0.0) -> Message:
+    """A message as an engine has read it. ``delay``: in seconds, for one that is sent on."""
+    message = Message.__new__(Message)
+    message.body = body
+    message.properties = properties
+    message.delay = delay
+    return message
+
+
+def delayed_properties(message: Message) -> Properties:
+    """The properties, with the delay as the header ``x-delay``, in milliseconds, that BatonMQ's broker heeds."""
+    properties = message.properties
+    if not message.delay:
+        return properties
+    return properties.replace(headers={**(properties.headers or {}), DELAY: round(message.delay * 1000)})
 
 
 def encode_json(value: object) -> bytes:

@@ -66,7 +66,7 @@ class Receiver:
         engine = self._engine
         return [Delivery(engine, subscription, one, self.lease) for one in arrived]
 
-    async def fate(self) -> Fate | None:
+    async def _fate(self) -> Fate | None:
         """For a worker: where messages that are not accepted go; None: unknown to this engine."""
         try:
             return await asyncio.to_thread(self._engine.fate, self.queue)

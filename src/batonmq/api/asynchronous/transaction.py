@@ -53,10 +53,10 @@ class Transaction:
         settlements = []
         try:
             for delivery in self._accepts:
-                settlements.append(delivery.in_transaction())
+                settlements.append(delivery._in_transaction())
                 taken.append(delivery)
             await self._engine.transact(self._sends, settlements).get_async()
         except BaseException:
             for delivery in taken:
-                delivery.not_settled()
+                delivery._not_settled()
             raise

@@ -16,7 +16,7 @@ from batonmq.api.workers.policy import WorkerOptions
 from batonmq.api.workers.synchronous import Handler, run_worker
 from batonmq.engines.checks import check_number, check_queue, check_seconds
 from batonmq.engines.interface import Engine
-from batonmq.engines.messages import Message, encode_json, encode_msgpack
+from batonmq.engines.messages import Message, encode_json, encode_msgpack, received_message
 from batonmq.engines.values import Capabilities, Overflow, QueueOptions
 from batonmq.errors import PreconditionFailed
 
@@ -331,7 +331,7 @@ class Connection:
         message = as_message(body, options)
         if message.correlation_id is None and asked.correlation_id is not None:
             properties = message.properties.replace(correlation_id=asked.correlation_id)
-            message = Message.received(message.body, properties)
+            message = received_message(message.body, properties)
         self._engine.reply(asked, message).get()
 
     # ------------------------------------------------------------------ the end

@@ -123,13 +123,13 @@ class Delivery:
         self._subscription.renew(self._incoming, wanted).get()
 
     @property
-    def is_counted(self) -> bool:
+    def _is_counted(self) -> bool:
         """For a worker: True if the queue counts how often it delivers the message."""
         return self._incoming.is_counted
 
-    def once_more(self) -> Self | None:
+    def _once_more(self) -> Self | None:
         """For a worker: the next attempt at a message that stays held here; None if the queue counts deliveries."""
-        if self.is_counted:
+        if self._is_counted:
             return None
         self._settle()
         came = self._incoming
@@ -141,12 +141,12 @@ class Delivery:
             raise AlreadySettled(f"{self.message!r} was settled before")
         self.settled = True
 
-    def in_transaction(self) -> tuple[Subscription, Incoming]:
+    def _in_transaction(self) -> tuple[Subscription, Incoming]:
         """For ``Transaction``: what is to be accepted."""
         self._settle()
         return self._subscription, self._incoming
 
-    def not_settled(self) -> None:
+    def _not_settled(self) -> None:
         """For ``Transaction``: it failed, and the message is still in these hands."""
         self.settled = False
 

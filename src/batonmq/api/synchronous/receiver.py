@@ -66,7 +66,7 @@ class Receiver:
         engine = self._engine
         return [Delivery(engine, subscription, one, self.lease) for one in arrived]
 
-    def fate(self) -> Fate | None:
+    def _fate(self) -> Fate | None:
         """For a worker: where messages that are not accepted go; None: unknown to this engine."""
         try:
             return self._engine.fate(self.queue)

@@ -54,10 +54,10 @@ class Transaction:
         settlements = []
         try:
             for delivery in self._accepts:
-                settlements.append(delivery.in_transaction())
+                settlements.append(delivery._in_transaction())
                 taken.append(delivery)
             self._engine.transact(self._sends, settlements).get()
         except BaseException:
             for delivery in taken:
-                delivery.not_settled()
+                delivery._not_settled()
             raise

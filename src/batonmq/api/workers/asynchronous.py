@@ -120,7 +120,7 @@ class QueueWorker:
             return None
         again: Delivery | None = None
         with told_of_loss(delivery.message, self._receiver.queue):
-            step = failed.judge(await self._receiver.fate())
+            step = failed.judge(await self._receiver._fate())
             if step == "try again":
                 again = await self._release_later(delivery, failed.pause)
             else:
@@ -136,7 +136,7 @@ class QueueWorker:
 
     async def _release_later(self, delivery: Delivery, seconds: float) -> Delivery | None:
         """Give it back for later; or keep it so long, where the engine cannot, and on where it would not count it."""
-        if delivery.is_counted:
+        if delivery._is_counted:
             try:
                 await delivery.release(delay=seconds or None)
             except UnsupportedFeature:
@@ -145,7 +145,7 @@ class QueueWorker:
                 return None
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), seconds)
-        if not self._stop.is_set() and (again := delivery.once_more()) is not None:
+        if not self._stop.is_set() and (again := delivery._once_more()) is not None:
             return again
         await delivery.release()
         return None

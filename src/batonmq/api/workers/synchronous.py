@@ -127,7 +127,7 @@ class QueueWorker:
             return None
         again: Delivery | None = None
         with told_of_loss(delivery.message, self._receiver.queue):
-            step = failed.judge(self._receiver.fate())
+            step = failed.judge(self._receiver._fate())
             if step == "try again":
                 again = self._release_later(delivery, failed.pause)
             else:
@@ -143,7 +143,7 @@ class QueueWorker:
 
     def _release_later(self, delivery: Delivery, seconds: float) -> Delivery | None:
         """Give it back for later; or keep it so long, where the engine cannot, and on where it would not count it."""
-        if delivery.is_counted:
+        if delivery._is_counted:
             try:
                 delivery.release(delay=seconds or None)
             except UnsupportedFeature:
@@ -151,7 +151,7 @@ class QueueWorker:
             else:
                 return None
         self._stop.wait(seconds)
-        if not self._stop.is_set() and (again := delivery.once_more()) is not None:
+        if not self._stop.is_set() and (again := delivery._once_more()) is not None:
             return again
         delivery.release()
         return None

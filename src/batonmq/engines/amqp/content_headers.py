@@ -14,7 +14,7 @@ from pika import spec
 from pika.channel import Channel
 from pika.frame import Header
 
-from batonmq.engines.messages import Message
+from batonmq.engines.messages import Message, delayed_properties
 from batonmq.properties import EMPTY, Properties
 
 __all__ = ["WireConnection", "WireProperties", "properties_from", "properties_to", "too_large"]
@@ -66,7 +66,7 @@ def _content_header(data: bytes) -> tuple[int, Header] | None:
 
 def properties_to(message: Message) -> WireProperties:
     """A message's properties for pika to send."""
-    ours = message.delayed
+    ours = delayed_properties(message)
     if ours.user_id is not None:
         # A moved message has another sender now, and a broker refuses any name but the connection's own.
         ours = ours.replace(user_id=None)

@@ -14,7 +14,7 @@ from batonmq.engines.amqp.link import Link
 from batonmq.engines.amqp.publisher import Publisher
 from batonmq.engines.death_headers import without_death_headers
 from batonmq.engines.futures import Future
-from batonmq.engines.messages import Message
+from batonmq.engines.messages import Message, received_message
 from batonmq.errors import BatonError
 
 __all__ = ["Move"]
@@ -50,7 +50,7 @@ class Move:
         self._channel.basic_get(self._source, self._got)
 
     def _got(self, _channel: object, method: spec.Basic.GetOk, properties: BasicProperties, body: bytes) -> None:
-        self._messages.append(Message.received(body, without_death_headers(properties_from(properties))))
+        self._messages.append(received_message(body, without_death_headers(properties_from(properties))))
         self._last_tag = method.delivery_tag
         self._left -= 1
         if self._left:

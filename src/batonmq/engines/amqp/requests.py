@@ -11,7 +11,7 @@ from pika.spec import BasicProperties
 from batonmq.engines.amqp.content_headers import WireProperties, properties_from, too_large
 from batonmq.engines.amqp.link import Link
 from batonmq.engines.futures import Future
-from batonmq.engines.messages import Message
+from batonmq.engines.messages import Message, delayed_properties, received_message
 from batonmq.errors import BatonError, NotFound
 
 __all__ = ["Requester"]
@@ -62,7 +62,7 @@ class Requester:
                 self._is_opening = True
                 self._link.channel(self._opened, self._closed)
             return
-        ours = message.delayed.replace(reply_to=REPLY_TO, correlation_id=future.correlation_id)
+        ours = delayed_properties(message).replace(reply_to=REPLY_TO, correlation_id=future.correlation_id)
         wired = WireProperties(ours)
         if error := too_large(channel, [wired]):
             future.fail(error)
@@ -85,7 +85,7 @@ class Requester:
         ours = properties_from(properties)
         future = self._asked.pop(ours.correlation_id or "", None)
         if future is not None:
-            future.resolve(Message.received(body, ours))
+            future.resolve(received_message(body, ours))
 
     def _came_back(
         self, _channel: object, method: spec.Basic.Return, properties: BasicProperties, _body: object

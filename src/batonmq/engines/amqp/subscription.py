@@ -24,7 +24,7 @@ from batonmq.engines.amqp.requests import Requester
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import How, Subscription
 from batonmq.engines.leases import lost, lost_with
-from batonmq.engines.messages import Message
+from batonmq.engines.messages import Message, received_message
 from batonmq.engines.values import Incoming
 from batonmq.errors import BatonError, Closed, ConnectionLost, NotFound
 
@@ -194,7 +194,7 @@ class AmqpSubscription(Subscription):
 
     def _deliver(self, generation: int, method: spec.Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
         handle = (generation, method.delivery_tag)
-        message = Message.received(body, properties_from(properties))
+        message = received_message(body, properties_from(properties))
         redelivered = bool(method.redelivered)
         earlier = earlier_deliveries(message) if redelivered else 0
         count = 2 if earlier is None else earlier + 1

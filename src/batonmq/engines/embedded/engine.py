@@ -14,7 +14,7 @@ from batonmq.engines.embedded.pull_consumer import NotedReceive, PullConsumer
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import Engine, How, Subscription
 from batonmq.engines.leases import lost_by_transaction, lost_with
-from batonmq.engines.messages import Message
+from batonmq.engines.messages import Message, received_message
 from batonmq.engines.values import Capabilities, Fate, Incoming, QueueOptions
 from batonmq.errors import BatonError, Closed
 from batonmq.message import QueuedMessage
@@ -77,7 +77,7 @@ class ReplyConsumer(Consumer):
         self._future = future
 
     def deliver(self, queued: QueuedMessage) -> bool:
-        self._future.resolve(Message.received(queued.message.body, queued.message.properties))
+        self._future.resolve(received_message(queued.message.body, queued.message.properties))
         return False
 
     def has_room(self) -> bool:
@@ -214,7 +214,7 @@ class EmbeddedEngine(Engine):
                 correlation_id=message.correlation_id or secrets.token_hex(8),
             )
             try:
-                self._queues.send(queue, [Message.received(message.body, asking)])
+                self._queues.send(queue, [received_message(message.body, asking)])
             except BatonError:
                 replies.close(future.token)
                 raise

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from batonmq.broker import REFUSED, Operations, Permission, Queue, User
 from batonmq.broker.queues.browsing import Browser
 from batonmq.engines.death_headers import without_death_headers
-from batonmq.engines.messages import Message
+from batonmq.engines.messages import Message, delayed_properties, received_message
 from batonmq.engines.values import Fate, QueueOptions
 from batonmq.errors import BatonError, ResourceError, StoreError
 from batonmq.message import DURABLE, Message as QueueMessage
@@ -69,7 +69,7 @@ class Queues:
         if queue.settings.limits_length:
             self._require_room(queue, messages)
         for message in messages:
-            published = QueueMessage("", name, message.delayed, message.body)
+            published = QueueMessage("", name, delayed_properties(message), message.body)
             if queue.publish(published) == REFUSED:
                 raise ResourceError(f"queue '{name}' is full")
 
@@ -97,7 +97,7 @@ class Queues:
         found: list[Message] = []
         while len(found) < most and not browser.finished:
             found += [
-                Message.received(browsed.message.body, browsed.message.properties)
+                received_message(browsed.message.body, browsed.message.properties)
                 for browsed in browser.read(most - len(found))
             ]
         return found

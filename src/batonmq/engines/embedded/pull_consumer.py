@@ -13,7 +13,7 @@ from batonmq.broker.queues.reclaiming import hand_on, reclaim
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import How
 from batonmq.engines.leases import lost
-from batonmq.engines.messages import Message
+from batonmq.engines.messages import received_message
 from batonmq.engines.receives import Receive
 from batonmq.engines.values import Incoming
 from batonmq.errors import NotFound
@@ -296,4 +296,4 @@ def incoming(tag: int, queued: QueuedMessage) -> Incoming:
     """A queued message as the API shows it."""
     message = queued.message
     count = queued.return_count + 1
-    return Incoming(Message.received(message.body, message.properties), count, count > 1, tag)
+    return Incoming(received_message(message.body, message.properties), count, count > 1, tag)

@@ -9,7 +9,7 @@ from typing import BinaryIO
 import msgspec
 
 from batonmq import errors
-from batonmq.engines.messages import Message
+from batonmq.engines.messages import Message, received_message
 from batonmq.engines.shared import answers, commands
 from batonmq.engines.shared.numbered import Numbered, WireMessage
 from batonmq.engines.values import Incoming
@@ -83,7 +83,7 @@ def message_to(message: Message) -> WireMessage:
 def message_from(wired: WireMessage) -> Message:
     """And back. Raises FieldError, a ValueError, for properties that are none."""
     body, properties, delay = wired
-    return Message.received(body, Properties.decode(properties), delay)
+    return received_message(body, Properties.decode(properties), delay)
 
 
 def incoming_to(incoming: Incoming, row: int) -> tuple[WireMessage, int, bool, int, int]:

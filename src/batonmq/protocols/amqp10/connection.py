@@ -160,7 +160,7 @@ class Connection:
         self.state = OPEN
         properties = {str(key): value for key, value in (wanted.properties or {}).items()}
         client = " ".join(str(properties[key]) for key in ("product", "version") if key in properties)
-        link.log.logged_in(user.name, vhost.name, "AMQP 1.0", client, wanted.container_id)
+        link.logged_in(user.name, vhost.name, "AMQP 1.0", client, wanted.container_id)
 
     def _say_open(self, performative: Open) -> None:
         self._said_open = True

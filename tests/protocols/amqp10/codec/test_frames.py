@@ -426,6 +426,114 @@ def test_any_bytes_behind_the_header(data: bytes) -> None:
     assert in_pieces(AMQP_HEADER + data, [9, 1, 3, 11]) == events
 
 
+# Fields as somebody might write them, by how many octets they have.
+FIELDS = {
+    1: [b"\x40", b"\x41", b"\x42", b"\x43", b"\x44", b"\xff"],
+    2: [b"\x52\x01", b"\x52\x40", b"\x52\x41", b"\x56\x01", b"\x56\x00", b"\xa0\x00", b"\x40\x41"],
+    3: [b"\xa0\x01\x41", b"\xa0\x01\x52", b"\xa0\x02\x41", b"\x52\x01\x41"],
+    4: [b"\x00\x53\x24\x45", b"\x00\x53\x26\x45", b"\xa0\x02\x41\x43", b"\x41\x00\x53\x24"],
+    5: [b"\x70\x00\x00\x00\x01", b"\x70\x00\x00\x01\x00", b"\x70\x52\x41\x43\x40", b"\xb0\x00\x00\x00\x00"],
+}
+USUAL = {
+    b"\x14": [b"\x43", b"\x70\x00\x00\x01\x07", b"\xa0\x01\x41", b"\x43", b"\x42", b"\x52\x01"],
+    b"\x15": [b"\x41", b"\x70\x00\x00\x01\x07", b"\x40", b"\x41", b"\x00\x53\x24\x45"],
+}
+
+
+def framed(code: bytes, fields: list[bytes], payload: bytes = b"", channel: int = 0) -> bytes:
+    body = b"".join(fields)
+    return raw(b"\x00\x53" + code + b"\xc0" + bytes((len(body) + 1, len(fields))) + body + payload, channel=channel)
+
+
+@st.composite
+def frames_alike(draw: st.DrawFn) -> list[bytes]:
+    """Transfers or dispositions that have most of their octets in common."""
+    code = draw(st.sampled_from(list(USUAL)))
+    found = []
+    for _ in range(draw(st.integers(2, 6))):
+        fields = list(USUAL[code])
+        for _ in range(draw(st.integers(0, 2))):
+            at = draw(st.integers(0, len(fields) - 1))
+            fields[at] = draw(st.sampled_from(FIELDS[draw(st.sampled_from([len(fields[at]), 1, 2]))]))
+        if draw(st.booleans()):
+            del fields[draw(st.integers(2, len(fields))) :]
+        payload = draw(st.sampled_from([b"", b"", b"\x40", b"\x41\x41"]))
+        found.append(framed(code, fields, payload, draw(st.sampled_from([0, 0, 1]))))
+    return found
+
+
+def check_comparison(frames: list[bytes]) -> None:
+    """A parser that has seen others, and one that has seen nothing, tell the same of each."""
+    fresh = [opened().feed(each) for each in frames]
+    good = [each for each, events in zip(frames, fresh, strict=True) if events[0][0] != ERROR]
+    seen = b"".join(each + each for each in good)
+    for each, events in zip(frames, fresh, strict=True):
+        parser = opened()
+        parser.feed(seen)
+        assert parser.feed(each) == events
+        for other in good:
+            parser = opened()
+            parser.feed(other + other)
+            assert parser.feed(each) == events
+
+
+@given(frames_alike())
+def test_what_is_read_by_comparison_is_what_it_would_be_if_it_were_decoded(frames: list[bytes]) -> None:
+    check_comparison(frames)
+
+
+# What differs in one place, with as many fields and octets.
+ALIKE: list[tuple[bytes, list[bytes], list[bytes]]] = [
+    (
+        b"\x14",
+        [b"\x43", b"\x52\x07", b"\xa0\x01\x41", b"\x43", b"\x41"],
+        [b"\x43", b"\x52\x07", b"\xa0\x01\x41", b"\x43", b"\x42"],
+    ),
+    (
+        b"\x14",
+        [b"\x43", b"\x52\x07", b"\xa0\x02\x41\x42", b"\x43"],
+        [b"\x43", b"\x52\x07", b"\xa0\x01\x41", b"\x52\x43"],
+    ),
+    (b"\x14", [b"\x43", b"\x52\x07", b"\xa0\x01\x41"], [b"\x52\x43", b"\x43", b"\xa0\x01\x41"]),
+    (b"\x14", [b"\x52\x01", b"\x52\x07", b"\xa0\x01\x41"], [b"\x52\x02", b"\x52\x07", b"\xa0\x01\x41"]),
+    (
+        b"\x14",
+        [b"\x52\x01", b"\x52\x07", b"\xa0\x01\x41", b"\x43"],
+        [b"\x52\x01", b"\x52\x07", b"\x40", b"\xa0\x01\x41"],
+    ),
+    (b"\x15", [b"\x41", b"\x52\x07", b"\x40", b"\x41"], [b"\x41", b"\x52\x07", b"\x40", b"\x42"]),
+    (b"\x15", [b"\x41", b"\x52\x07", b"\x40", b"\x41"], [b"\x42", b"\x52\x07", b"\x40", b"\x41"]),
+    (b"\x15", [b"\x41", b"\x52\x07", b"\x52\x09"], [b"\x41", b"\x52\x07", b"\x40\x41"]),
+    (b"\x15", [b"\x41", b"\x52\x07", b"\x52\x09", b"\x41"], [b"\x41", b"\x52\x07", b"\x43", b"\x56\x01"]),
+    (b"\x15", [b"\x56\x01", b"\x52\x07", b"\x43"], [b"\x56\x00", b"\x52\x07", b"\x43"]),
+]
+
+
+@pytest.mark.parametrize("case", range(len(ALIKE)))
+def test_what_is_alike_and_is_not_the_same(case: int) -> None:
+    code, *both = ALIKE[case]
+    frames = [framed(code, fields, payload) for fields in both for payload in (b"", b"xyz")]
+    frames += [framed(code, both[0], channel=1)]
+    check_comparison(frames)
+
+
+def test_small_pieces_of_a_frame_take_no_more_than_it() -> None:
+    payload = bytes(range(256)) * 200
+    data = frame(0, Transfer(handle=0, delivery_id=0, delivery_tag=b"x"), payload)
+    for sizes in ([1], [5000, 1, 1, 4096, 4095], [1, 4096]):
+        parser = opened()
+        events: list[Event] = []
+        at = number = 0
+        while at < len(data):
+            size = sizes[number % len(sizes)]
+            events += parser.feed(data[at : at + size])
+            at += size
+            number += 1
+            assert len(parser._held) <= 2 + 2 * at // 4095
+        assert [event[0] for event in events] == [TRANSFER]
+        assert events[0][5] == payload  # type: ignore[misc]
+
+
 def test_a_large_frame_in_small_pieces_is_joined_once() -> None:
     payload = bytes(range(256)) * 256
     data = frame(0, Transfer(handle=0, delivery_id=0, delivery_tag=b"x"), payload)

@@ -596,5 +596,5 @@ def test_a_discharge_that_comes_settled_is_done(it: Transacting) -> None:
 def test_a_transfer_that_resumes_another(it: Transacting) -> None:
     handle = it.client.sender("/queues/q")
     state = Received(section_number=UInt(0), section_offset=ULong(0))
-    came = it.client.transfer(handle, message(b"a"), state=state)
+    came = it.client.transfer(handle, message(b"a"), state=state, resume=True)
     assert condition_of(one(came, Detach)) == "amqp:not-implemented"

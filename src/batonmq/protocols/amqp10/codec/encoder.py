@@ -87,20 +87,26 @@ def transfer_prefix(channel: int, handle: int, *, settled: bool, message_format:
 
 
 def append_transfers(
-    out: list[bytes], prefix: TransferPrefix, delivery_id: int, payloads: Sequence[bytes], max_frame_size: int
+    out: list[bytes],
+    prefix: TransferPrefix,
+    delivery_id: int,
+    payloads: Sequence[bytes],
+    max_frame_size: int,
+    lead: bytes = b"",
 ) -> int:
     """Append the transfers of these messages to ``out``, with delivery-ids from ``delivery_id`` on; tell how many.
 
     Each is one item of ``out``. A message that is larger than a frame of ``max_frame_size`` octets (512 at least) is
-    sent in several, of which all but the last say that there is more. A delivery's tag is its id, in four octets.
+    sent in several, of which all but the last say that there is more. A delivery's tag is its id, in four octets. Each
+    message is ``lead`` and its payload.
     CPython 3.11, payloads of 16 octets: 0.23 us each.
         python -m timeit -r 15 -s "import batonmq.protocols.amqp10.codec.encoder as e;
         p = e.transfer_prefix(0, 0, settled=False); b = [bytes(16)] * 1000"
         "e.append_transfers([], p, 5, b, 65536)"                                  (1000 times)
     """
-    pack = prefix.pack
     start = prefix.start
-    tail = prefix.tail
+    tail = prefix.tail + lead
+    pack = struct.Struct(f">I{len(start)}sI2sI{len(tail)}s").pack if lead else prefix.pack
     overhead = 4 + len(start) + 10 + len(tail)
     room = max_frame_size - overhead
     before = len(out)
@@ -109,7 +115,7 @@ def append_transfers(
         if size <= room:
             out.append(pack(overhead + size, start, delivery_id, _TAG, delivery_id, tail) + payload)
         else:
-            _append_split(out, prefix, delivery_id, payload, max_frame_size)
+            _append_split(out, prefix, delivery_id, lead + payload, max_frame_size)
         delivery_id = delivery_id + 1 & 0xFFFF_FFFF
     return len(out) - before
 

@@ -73,11 +73,27 @@ class TransferReader:
                     break
                 emit((TRANSFER, channel, shape, delivery_id, tag, data[at + start : stop]))
                 at = stop
+                known = data[at - size : at - size + 4]
+                if data.startswith(known, at) and data.startswith(known, at + 3 * size):
+                    at = self._run_of_one_size(data, at, end, size, emit)
             # Is it one of another link?
             other = self._templates.get(data[at + 4 : at + KEY_STOP])
             if other is None or other is template:
                 break
             self._template = template = other
+        return at
+
+    def _run_of_one_size(self, data: bytes, at: int, end: int, size: int, emit: Callable[[TransferEvent], None]) -> int:
+        """The same for frames of that size, which are unpacked with their payloads, all at once: half the time."""
+        assert self._template is not None
+        layout, start, head, middle, tail, channel, shape = self._template
+        unpack = struct.Struct(f"{layout.format}{size - start}s").iter_unpack
+        whole = memoryview(data)[at : at + (end - at) // size * size]
+        for its_size, before, delivery_id, between, tag, behind, payload in unpack(whole):
+            if its_size != size or before != head or behind != tail or between != middle:
+                break
+            emit((TRANSFER, channel, shape, delivery_id, tag, payload))
+            at += size
         return at
 
     def read(self, data: bytes, at: int, stop: int, channel: int) -> TransferEvent | None:

@@ -55,31 +55,35 @@ class Deliveries:
         return 0 if self._waiting else max(self._windows.remote_incoming_window, 0)
 
     def send(
-        self, prefix: TransferPrefix, batch: list[QueuedMessage], payloads: list[bytes], *, is_settled: bool
+        self,
+        prefix: TransferPrefix,
+        batch: list[QueuedMessage],
+        payloads: list[bytes],
+        lead: bytes = b"",
+        *,
+        is_settled: bool,
     ) -> None:
-        """Deliver these over one link, whose prefix it is; ``payloads`` are the same on the wire."""
-        self.send_payloads(prefix, payloads)
-        redelivered = 0
+        """Deliver these over one link, whose prefix it is; ``payloads`` are the same on the wire, behind ``lead``."""
+        first = self._next_id
         self._by_link = None
-        unsettled = self._unsettled
-        number = self._next_id - len(batch) & MASK
-        for queued in batch:
-            if queued.returns:
-                redelivered += 1
-            if not is_settled:
-                unsettled[number] = queued
-                number = number + 1 & MASK
-        self._counts.add_delivered(len(batch), redelivered)
+        self.send_payloads(prefix, payloads, lead)
+        count = len(batch)
+        if not is_settled:
+            if first + count <= MASK:
+                self._unsettled.update(zip(range(first, first + count), batch, strict=True))
+            else:
+                self._unsettled.update((first + at & MASK, queued) for at, queued in enumerate(batch))
+        self._counts.add_delivered(count, len([1 for queued in batch if queued.returns]))
 
-    def send_payloads(self, prefix: TransferPrefix, payloads: list[bytes]) -> None:
-        """Deliver messages as they are on the wire, of which nothing is noted."""
+    def send_payloads(self, prefix: TransferPrefix, payloads: list[bytes], lead: bytes = b"") -> None:
+        """Deliver messages as they are on the wire, of which nothing is noted: each is ``lead`` and its payload."""
         output = self._channel.output
         room = self._windows.remote_incoming_window
         chunks = output.begin()
         before = len(chunks)
-        frames = append_transfers(chunks, prefix, self._next_id, payloads, self._max_frame_size)
+        frames = append_transfers(chunks, prefix, self._next_id, payloads, self._max_frame_size, lead)
         self._next_id = self._next_id + len(payloads) & MASK
-        octets = FRAMING_OCTETS * frames + sum(map(len, payloads))
+        octets = (FRAMING_OCTETS + len(lead)) * frames + sum(map(len, payloads))
         if frames > room:
             # A chunk for each frame, so that those beyond the window can wait.
             late = chunks[before:]
@@ -121,6 +125,14 @@ class Deliveries:
         if count <= len(unsettled):
             return [number for at in range(count) if (number := first + at & MASK) in unsettled]
         return [number for number in unsettled if number - first & MASK < count]
+
+    def take_range(self, first: int, last: int) -> list[QueuedMessage]:
+        """The deliveries of the ids from first to last, no longer unsettled."""
+        if last < first or last - first >= len(self._unsettled):
+            return self.take(self.named(first, last))
+        self._by_link = None
+        pop = self._unsettled.pop
+        return [queued for number in range(first, last + 1) if (queued := pop(number, None)) is not None]
 
     def take(self, ids: Iterable[int]) -> list[QueuedMessage]:
         """The deliveries of these ids, no longer unsettled."""

@@ -20,7 +20,7 @@ from batonmq.protocols.sessions.unconfirmed import Unconfirmed
 if TYPE_CHECKING:
     from batonmq.broker import Broker
     from batonmq.message import Holder, QueuedMessage
-    from batonmq.protocols.amqp10.codec.performatives import Outcome
+    from batonmq.protocols.amqp10.codec.performatives import DeliveryState, Outcome
     from batonmq.protocols.amqp10.deliveries.channel import Channel
     from batonmq.protocols.amqp10.deliveries.deliveries import Deliveries
     from batonmq.protocols.amqp10.deliveries.outcomes import Outcomes
@@ -66,6 +66,9 @@ class Settling:
         first = disposition.first
         last = disposition.last if disposition.last is not None else first
         state = disposition.state
+        if isinstance(state, Accepted):
+            self._end(disposition, state, self._deliveries.take_range(first, last))
+            return
         ids = self._deliveries.named(first, last)
         if isinstance(state, TransactionalState):
             if state.outcome is None:
@@ -76,11 +79,15 @@ class Settling:
             if disposition.settled:
                 self._by_default(ids)
         else:
-            if not isinstance(state, Accepted):
-                self._outcomes.check(state, self._deliveries.find_all(ids))
-            self._outcomes.apply(state, self._deliveries.take(ids))
-            if not disposition.settled and ids:
-                self._answer(Disposition(role=False, first=first, last=disposition.last, settled=True, state=state))
+            self._outcomes.check(state, self._deliveries.find_all(ids))
+            self._end(disposition, state, self._deliveries.take(ids))
+
+    def _end(self, disposition: Disposition, state: DeliveryState, held: list[QueuedMessage]) -> None:
+        """These have come to that, and are not unsettled any more."""
+        self._outcomes.apply(state, held)
+        if held and not disposition.settled:
+            first, last = disposition.first, disposition.last
+            self._answer(Disposition(role=False, first=first, last=last, settled=True, state=state))
 
     def _by_default(self, ids: list[int]) -> None:
         """The client has settled these without saying what they came to: as its links' defaults say."""

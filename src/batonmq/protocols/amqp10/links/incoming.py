@@ -96,11 +96,11 @@ class IncomingLink:
         event = events[at]
         if event[0] != TRANSFER:
             return at
-        _, channel, shape, delivery_id, _, payload = event
+        _, _, shape, delivery_id, _, _ = event
         inflow = self._inflow
         opened = self._opened
         exchange, routing_key = opened.exchange, opened.routing_key
-        is_single = shape.more or shape.aborted or shape.state is not None or opened.is_anonymous
+        is_single = shape.more or shape.aborted or shape.resume or shape.state is not None or opened.is_anonymous
         if is_single or routing_key is None or delivery_id is None or not inflow.is_between:
             self._take_one(events, at)
             return at + 1
@@ -108,28 +108,8 @@ class IncomingLink:
         if queue is None or queue.featured or self._parts.connection.deaf:
             self._take_one(events, at)
             return at + 1
-        messages: list[Message] = []
-        read = self._reader.read
-        expected = delivery_id
-        end = len(events)
-        most = inflow.credit
-        limit = self._parts.connection.terms.settings.max_message_size
-        while len(messages) < most and len(payload) <= limit:
-            try:
-                message = read(payload, exchange, routing_key)
-            except DecodeError:
-                break
-            if not message.properties.plain:
-                break
-            messages.append(message)
-            expected = expected + 1 & MASK
-            at += 1
-            if at == end:
-                break
-            event = events[at]
-            if event[0] != TRANSFER or event[1] != channel or event[2] is not shape or event[3] != expected:
-                break
-            payload = event[5]
+        payloads = _run(events, at, inflow.credit, self._parts.connection.terms.settings.max_message_size)
+        messages = self._reader.read_plain(payloads, exchange, routing_key) if payloads else []
         count = len(messages)
         if not count:
             # It is looked at by itself, with all that may be wrong with it.
@@ -142,7 +122,7 @@ class IncomingLink:
         else:
             self._parts.receipts.note(outcome, delivery_id, count, is_settled=inflow.is_settled_first)
         inflow.used(count)
-        return at
+        return at + count
 
     def _find_route(self, exchange: str, routing_key: str) -> Route:
         """Where messages to one address go. Raises NotFound, AccessRefused."""
@@ -242,10 +222,26 @@ class IncomingLink:
 
 
 def _transaction_of(delivery: Partial) -> bytes | None:
-    """The transaction that a delivery belongs to. Raises LinkFailure."""
+    """The transaction that a delivery belongs to; None: it belongs to none."""
     state = delivery.state
-    if state is None:
-        return None
-    if isinstance(state, TransactionalState):
-        return state.txn_id
-    raise LinkFailure(conditions.NOT_IMPLEMENTED, "a transfer resumes a delivery, which is not supported")
+    # Any other state is what the sender makes of the delivery itself: what we make of it is not told by that.
+    return state.txn_id if isinstance(state, TransactionalState) else None
+
+
+def _run(events: list[Event], at: int, most: int, limit: int) -> list[bytes]:
+    """The payloads of a run of like transfers, ``most`` of them, each a delivery and no larger than ``limit``."""
+    first = events[at]
+    assert first[0] == TRANSFER
+    _, channel, shape, expected, _, _ = first
+    payloads: list[bytes] = []
+    for event in events[at : at + most]:
+        if event[0] != TRANSFER:
+            break
+        _, number, its_shape, its_id, tag, payload = event
+        if its_shape is not shape or its_id is None or its_id != expected:
+            break
+        if number != channel or tag is None or len(payload) > limit:
+            break
+        payloads.append(payload)
+        expected = its_id + 1 & MASK
+    return payloads

@@ -80,6 +80,9 @@ class Inflow:
         Raises LinkFailure, SessionFailure.
         """
         self._parts.windows.received(1)
+        if shape.resume:
+            # Of our side of a link nothing outlives it that could be resumed (part 2 §2.6.13).
+            raise LinkFailure(conditions.NOT_IMPLEMENTED, "a transfer resumes a delivery, which is not supported")
         partial = self._partial
         if partial is None:
             if delivery_id is None or tag is None:

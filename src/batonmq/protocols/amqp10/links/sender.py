@@ -76,7 +76,12 @@ class Sender:
     def send(self, batch: list[QueuedMessage]) -> None:
         """Deliver these, not more than there is room for."""
         self.credit.take(len(batch))
-        self._parts.deliveries.send(self._prefix, batch, self.written(batch), is_settled=self.is_settled)
+        lead = self._writer.lead(batch)
+        if lead is None:
+            lead, payloads = b"", self.written(batch)
+        else:
+            payloads = [queued.message.payload for queued in batch]
+        self._parts.deliveries.send(self._prefix, batch, payloads, lead, is_settled=self.is_settled)
 
     def written(self, batch: list[QueuedMessage]) -> list[bytes]:
         """These messages as they are on the wire."""

@@ -80,6 +80,51 @@ class MessageReader:
                 )
         return self._read_any(Sections(data), head, exchange, routing_key)
 
+    def read_plain(self, payloads: list[bytes], exchange: str, routing_key: str) -> list[Message]:
+        """Of complete messages to one address, those before the first that begins otherwise, or asks for something.
+
+        None of them, where that is the first: it is read by itself then, with all that may be wrong with it.
+        """
+        head = self._head
+        first = payloads[0]
+        if not first.startswith(head.raw):
+            try:
+                head = self._find(first)
+            except DecodeError:
+                return []
+        properties = head.properties
+        if not properties.plain:
+            return []
+        raw, at, short, wide, skip = head.raw, head.size, head.short, head.wide, head.skip
+        messages: list[Message] = []
+        # All that stands before the octets of the body in the last message, and how long that was as a whole.
+        known = b""
+        known_length = -1
+        start = size = weight = 0
+        for data in payloads:
+            if len(data) != known_length or not data.startswith(known):
+                length = len(data)
+                if length <= at + 1 or not data.startswith(raw):
+                    break
+                code = data[at]
+                if code in short:
+                    start = at + 2
+                    size = data[at + 1]
+                elif code in wide:
+                    start = at + 5
+                    size = int.from_bytes(data[at + 1 : start], "big")
+                else:
+                    break
+                if start + size != length:
+                    break
+                known = data[:start]
+                known_length = length
+                # The header is made anew when it goes out.
+                start -= skip
+                weight = length - skip
+            messages.append(Message(exchange, routing_key, properties, data[skip:], start, size, AMQP10, weight))
+        return messages
+
     def _read_any(self, sections: Sections, head: Head, exchange: str, routing_key: str) -> Message:
         data = sections.data
         properties = head.properties

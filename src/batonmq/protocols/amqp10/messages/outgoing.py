@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["MessageWriter"]
 
 _ANNOTATIONS: Final = b"\x00Sr"
+# Where the octets of a body begin at most that has nothing before it: behind a descriptor, a constructor, a length.
+_SHORTEST: Final = 8
 
 
 class MessageWriter:
@@ -91,6 +93,36 @@ class MessageWriter:
             header = header_section(message.properties, queued, now)
             return header + self._first(message)[len(self._header) :]
         return self._first(message)
+
+    def lead(self, batch: list[QueuedMessage]) -> bytes | None:
+        """What comes before the payloads of these as they are delivered, if all came over AMQP 1.0 and are alike.
+
+        None: they differ, or are not delivered for the first time, or expire; `sections` makes each by itself.
+        """
+        message = batch[0].message
+        properties, routing_key, exchange = message.properties, message.routing_key, message.exchange
+        if message.is_dead_letter:
+            return None
+        for queued in batch:
+            message = queued.message
+            if (
+                message.framing is not AMQP10
+                or message.properties is not properties
+                or message.routing_key is not routing_key
+                or message.exchange is not exchange
+                or queued.returns
+                or queued.expires_at
+                or (message.start > _SHORTEST and message.payload.startswith(_ANNOTATIONS))
+            ):
+                return None
+        if (
+            properties is not self._properties
+            or routing_key is not self._routing_key
+            or exchange is not self._exchange
+            or self._is_dead_letter
+        ):
+            self._choose(message)
+        return self._own
 
     def _choose(self, message: Message) -> None:
         """Messages with these properties, to this address, follow."""

@@ -124,6 +124,17 @@ def test_messages_go_through_a_broker(programs: Path, tmp_path: Path) -> None:
         # The 150 that wait are consumed in two parts; what was delivered beyond the first goes back.
         for count in (110, 40):
             assert load.run(programs / "amqpload", mode="sub", **{**amqp, "count": count}).published is None
+        amqp10: dict[str, str | int] = {"port": broker.port, "address": "ten", "count": 150, "persistent": 1}
+        for size, window, settled in ((0, 0, 1), (16, 1, 0), (200_000, 40, 0)):
+            options: dict[str, str | int] = {"size": size, "window": window, "settled": settled, "lat": int(size > 0)}
+            found = load.run(programs / "amqp10load", **options, **amqp10)
+            assert found.published
+            assert found.consumed
+            assert (found.p50 is None) == (size == 0)
+        assert load.run(programs / "amqp10load", mode="pub", **amqp10).consumed is None
+        for count, credit in ((110, 7), (40, 1000)):
+            options = {**amqp10, "mode": "sub", "count": count, "credit": credit}
+            assert load.run(programs / "amqp10load", **options).published is None
         stomp: dict[str, str | int] = {"port": broker.stomp_port, "dest": "/queue/s", "count": 150}
         for size, window in ((0, 0), (16, 1), (200_000, 40)):
             found = load.run(programs / "stompload", size=size, receipt=window, **stomp)

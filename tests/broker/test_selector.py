@@ -225,6 +225,17 @@ def test_jms_headers_are_the_properties_of_the_message(text: str, value: str) ->
     assert holds(value, message=PLAIN)
 
 
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [(1_700_000_000_123, 1_700_000_000_123), (1_700_000_001_000, 1_700_000_000_000), ("soon", 1_700_000_000_000)],
+)
+def test_a_header_tells_the_milliseconds_of_a_timestamp(header: FieldValue, expected: int) -> None:
+    properties = Properties.make(headers={"timestamp_in_ms": header}, timestamp=1_700_000_000)
+    assert holds(f"JMSTimestamp = {expected}", message=Message("", "q", properties, b""))
+    alone = Message("", "q", Properties.make(headers={"timestamp_in_ms": header}), b"")
+    assert holds("JMSTimestamp IS NULL", message=alone)
+
+
 def test_a_timestamp_in_milliseconds_is_taken_as_such() -> None:
     message = Message("", "q", Properties.make(timestamp=1_700_000_000_123), b"")
     assert holds("JMSTimestamp = 1700000000123", message=message)

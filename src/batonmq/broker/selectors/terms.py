@@ -35,6 +35,8 @@ DEFAULT_PRIORITY = 4
 # Timestamps below count seconds, as AMQP's do; those above milliseconds, as JMS' and STOMP's do. As seconds it is the
 # year 5138, as milliseconds 1973.
 SECONDS_BELOW = 100_000_000_000
+# RabbitMQ's header for the milliseconds.
+EXACT_TIME = "timestamp_in_ms"
 
 # Whole numbers of Java's widest type.
 LONG_MAX = 2**63
@@ -72,9 +74,13 @@ class Node:
 # ------------------------------------------------------------------ values
 
 
-def _timestamp(properties: Properties) -> int | None:
-    stamp = properties.timestamp
-    return stamp * 1000 if stamp is not None and abs(stamp) < SECONDS_BELOW else stamp
+def _timestamp(view: View) -> int | None:
+    """Milliseconds, exact where a header tells them besides the property, which has seconds."""
+    stamp = view.properties.timestamp
+    if stamp is None or abs(stamp) >= SECONDS_BELOW:
+        return stamp
+    exact = view.header(EXACT_TIME)
+    return exact if isinstance(exact, int) and exact // 1000 == stamp else stamp * 1000
 
 
 def _priority(properties: Properties) -> int:
@@ -86,7 +92,6 @@ JMS_HEADERS: dict[str, Callable[[Properties], int | str | None]] = {
     "JMSDeliveryMode": lambda properties: "PERSISTENT" if properties.persistent else "NON_PERSISTENT",
     "JMSMessageID": lambda properties: properties.message_id,
     "JMSPriority": _priority,
-    "JMSTimestamp": _timestamp,
     "JMSType": lambda properties: properties.type,
 }
 
@@ -99,6 +104,8 @@ def literal(value: float | str) -> Node:
 
 def identifier(name: str) -> Node:
     """A header of the message, or one of the JMS headers."""
+    if name == "JMSTimestamp":
+        return Node(ANY, _timestamp)
     known = JMS_HEADERS.get(name)
     if known is not None:
         return Node(ANY, lambda view: known(view.properties))

@@ -89,9 +89,9 @@ class Amqp10Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     anonymous_login: str = ""
     anonymous_passcode: str = ""
     idle_time_out: Annotated[float, Meta(ge=0, le=86_400)] = 60.0
-    channel_max: Annotated[int, Meta(ge=1, le=65535)] = 2047
+    channel_max: Annotated[int, Meta(ge=1, le=65535)] = 255
     max_frame_size: Annotated[int, Meta(ge=512, le=2**30)] = 131_072
-    handle_max: Annotated[int, Meta(ge=1, le=65535)] = 2047
+    handle_max: Annotated[int, Meta(ge=1, le=65535)] = 255
     max_message_size: Positive = 128 * 1024 * 1024
     max_transaction_size: Positive = 128 * 1024 * 1024
     handshake_timeout: Annotated[float, Meta(gt=0, le=3600)] = 10.0

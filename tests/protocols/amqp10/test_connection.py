@@ -57,7 +57,7 @@ def test_log_in(driven: Driven) -> None:
     assert client.feed(AMQP_HEADER) == [AMQP_HEADER]
     opened = one(client.say(Open(container_id="c")), Open)
     assert opened.container_id
-    assert opened.channel_max == 2047
+    assert opened.channel_max == 255
     assert opened.max_frame_size == 131_072
     assert opened.idle_time_out == 30_000
     assert "ANONYMOUS-RELAY" in (opened.offered_capabilities or ())

@@ -26,12 +26,12 @@ class Amqp10Settings:
     """The password of ``anonymous_login``."""
     idle_time_out: float = 60.0
     """Seconds after which a silent client is given up; 0: never. It is told half of that."""
-    channel_max: int = 2047
-    """How many sessions a connection may have at once."""
+    channel_max: int = 255
+    """The highest channel: a connection may have one session more at once."""
     max_frame_size: int = 131_072
     """Bytes of the largest frame, 512 or more."""
-    handle_max: int = 2047
-    """How many links a session may have at once."""
+    handle_max: int = 255
+    """The highest handle: a session may have one link more at once."""
     max_message_size: int = 128 << 20
     """Bytes of the largest message, all its sections together."""
     max_transaction_size: int = 128 << 20

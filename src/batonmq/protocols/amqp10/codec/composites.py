@@ -281,7 +281,7 @@ def _check_annotations(value: object) -> object:
     return value
 
 
-def encode_annotations(value: object) -> bytes:
+def _encode_annotations(value: object) -> bytes:
     """A map of annotations; keys of type str are encoded as symbols, those of type int as ulongs."""
     assert isinstance(value, Mapping)
     return encode(
@@ -327,7 +327,7 @@ _TYPES: Final[dict[str, tuple[_Check, _Coder]]] = {
     "DeliveryTag": (_check_tag, lambda value: encode(_check_tag(value))),
     "Symbols": (_check_symbols, _encode_symbols),
     "Fields": (_check_fields, _encode_fields),
-    "Annotations": (_check_annotations, encode_annotations),
+    "Annotations": (_check_annotations, _encode_annotations),
     "AnyMap": (_check_map, encode),
     "MessageId": (_check_id, _encode_id),
     "AnyValue": (_same, encode),

@@ -51,10 +51,9 @@ class TransferPrefix:
     Each number has its longest encoding, so that all of them have their fields at the same places.
     """
 
-    __slots__ = ("continued", "first", "last", "overhead", "pack", "settled", "start", "tail", "tail_more")
+    __slots__ = ("continued", "first", "last", "overhead", "pack", "start", "tail", "tail_more")
 
     def __init__(self, channel: int, handle: int, *, settled: bool, message_format: int = 0) -> None:
-        self.settled = settled
         tail = Transfer(handle=handle, message_format=message_format, settled=settled)
         # What encode_composite() makes of the fields is cut at the nulls of id and tag.
         more = Transfer(handle=handle, message_format=message_format, settled=settled, more=True)

@@ -449,6 +449,52 @@ def test_heads_and_bodies_of_all_kinds_may_follow_each_other() -> None:
                 assert message.properties == read(build(body=sections, **head)).properties  # type: ignore[arg-type]
 
 
+def jms(number: int, moment: int, *, ttl: int = 0, size: int = 5, **fields: object) -> bytes:
+    """A message as a producer of JMS sends it: with an id and times of its own."""
+    values: dict[str, object] = {"message_id": f"ID:{number}", "to": "q", "creation_time": Timestamp(moment), **fields}
+    if ttl:
+        values["absolute_expiry_time"] = Timestamp(moment + ttl)
+    return build(
+        header=Header(durable=True, ttl=UInt(ttl) if ttl else None),
+        annotations={"x-opt-jms-msg-type": Byte(5), "x-opt-jms-dest": Byte(0)},
+        properties=MessageProperties(**values),  # type: ignore[arg-type]
+        application={"a": "b"},
+        body=value("x" * size),
+    )
+
+
+def test_messages_that_differ_in_ids_and_times_alone() -> None:
+    moment = 1_700_000_000_990
+    reader = MessageReader(CLOCK, SPEC)
+    batch = [jms(number, moment + number) for number in range(95, 125)]
+    batch += [jms(number, moment + number, ttl=60_000) for number in range(5)]
+    batch += [jms(1, moment + 5, correlation_id=str(number)) for number in range(3)]
+    batch += [jms(1, moment + 5, correlation_id="c"), jms(2, moment + 5, correlation_id="c", size=300)]
+    batch += [jms(3, moment + 7, size=0), jms(3, -1), jms(4, -5), jms(5, -2000), jms(6, 0)]
+    batch += [jms(1, moment), build(), jms(2, moment + 1), build(body=value(Int(1))), jms(3, moment + 2)]
+    batch += [jms(4, moment + 2)[:-7] + encode(Int(7)), jms(5, moment + 3)[:-7] + encode(Int(7)), jms(6, moment + 4)]
+    batch += [jms(7, moment, message_id=name) for name in ("é9", "ID9", "é8", "ID8")]
+    for _ in range(2):
+        for came in batch:
+            found, expected = read(came, reader), read(came)
+            assert found.properties == expected.properties
+            assert (found.properties.persistent, found.properties.plain) == (
+                expected.properties.persistent,
+                expected.properties.plain,
+            )
+            assert (found.body, found.payload) == (expected.body, expected.payload)
+
+
+def test_a_time_that_an_annotation_tells_is_not_that_of_creation() -> None:
+    reader = MessageReader(CLOCK, SPEC)
+    for number in range(4):
+        came = build(
+            annotations={"x-opt-rabbitmq-received-time": Timestamp(1_700_000_000_123)},
+            properties=MessageProperties(message_id=f"{number}", creation_time=Timestamp(1_700_000_000_123 + number)),
+        )
+        assert read(came, reader).properties == read(came).properties
+
+
 def test_the_address_and_the_subject_of_a_message() -> None:
     reader = MessageReader(CLOCK, SPEC)
     came = build(properties=MessageProperties(to="/queues/q", subject="key"))

@@ -15,11 +15,13 @@ from batonmq.protocols.amqp10.codec.sections import DATA, NO_BODY, VALUE, Sectio
 from batonmq.protocols.amqp10.codec.values import DecodeError
 from batonmq.protocols.amqp10.messages.framings import AMQP10, AMQP10_SPLIT
 from batonmq.protocols.amqp10.messages.heads import Head
+from batonmq.protocols.amqp10.messages.likeness import likeness_of
 
 if TYPE_CHECKING:
     from batonmq.clock import Clock
     from batonmq.properties import Properties
     from batonmq.protocols.amqp10.dialects import Dialect
+    from batonmq.protocols.amqp10.messages.likeness import Likeness
 
 __all__ = ["MessageReader"]
 
@@ -32,6 +34,8 @@ _CACHED_BYTES: Final = 512
 _CACHED_ENTRIES: Final = 1024
 # A head that only one link remembers may be larger.
 _REMEMBERED_BYTES: Final = 4096
+# After so many heads in a row of which none was like the one before, nobody looks any more.
+_TRIES: Final = 16
 
 # A message of nothing but data, which has the shortest head.
 _PLAIN: Final = b"\x00Su\xa0\x00"
@@ -40,23 +44,44 @@ _PLAIN: Final = b"\x00Su\xa0\x00"
 class MessageReader:
     """Reads the messages of one link, most of which begin alike.
 
-    CPython 3.11: a message that begins like the last takes 0.5 us, another one @other@.
+    CPython 3.11: a message that begins like the last takes 0.6 us, one that differs in id and times 2.4 us, any other
+    40 us at most, and mostly less, as what sections become is remembered.
     """
 
-    __slots__ = ("_clock", "_encodes_values", "_head", "_heads", "_is_durable", "_is_durable_unsaid")
+    __slots__ = (
+        "_clock",
+        "_encodes_values",
+        "_head",
+        "_heads",
+        "_is_durable",
+        "_is_durable_unsaid",
+        "_likeness",
+        "_tries",
+    )
 
     def __init__(self, clock: Clock, dialect: Dialect) -> None:
         self._clock = clock
         self._is_durable_unsaid = dialect.is_durable_unsaid
         self._encodes_values = dialect.encodes_values
         self._heads = _heads.setdefault((dialect.is_durable_unsaid, dialect.encodes_values), {})
+        # What the head that is remembered may have in common with others that differ in ids and times, and how often
+        # that is yet to be looked for: not on a link whose messages differ in more.
+        self._likeness: Likeness | None = None
+        self._tries = _TRIES
         self._head = self._find(_PLAIN)
 
     def read(self, data: bytes, exchange: str, routing_key: str) -> Message:
         """A complete message, to that address. Raises DecodeError."""
         head = self._head
+        properties = head.properties
         if not data.startswith(head.raw):
-            head = self._find(data)
+            like = self._likeness.properties_of(data) if self._likeness is not None else None
+            if like is not None:
+                properties = like
+                self._tries = _TRIES
+            else:
+                head = self._find(data)
+                properties = head.properties
         at = head.size
         skip = head.skip
         length = len(data)
@@ -73,11 +98,11 @@ class MessageReader:
                 start = size = 0
             if start + size == length:
                 if not skip:
-                    return Message(exchange, routing_key, head.properties, data, start, size, AMQP10, length)
+                    return Message(exchange, routing_key, properties, data, start, size, AMQP10, length)
                 payload = data[skip:]
-                return Message(
-                    exchange, routing_key, head.properties, payload, start - skip, size, AMQP10, length - skip
-                )
+                return Message(exchange, routing_key, properties, payload, start - skip, size, AMQP10, length - skip)
+        if properties is not head.properties:
+            head = self._find(data)
         return self._read_any(Sections(data), head, exchange, routing_key)
 
     def read_plain(self, payloads: list[bytes], exchange: str, routing_key: str) -> list[Message]:
@@ -176,14 +201,19 @@ class MessageReader:
             found = heads.get(data[:at])
             if found is not None:
                 self._head = found
+                self._likeness = None
                 return found
         head = Head(sections, is_durable=self._is_durable_unsaid, encodes_values=self._encodes_values)
         if head.is_complete and head.size <= _REMEMBERED_BYTES:
             self._head = head
+            self._likeness = None
             if head.may_come_again and head.size <= _CACHED_BYTES:
                 if len(heads) >= _CACHED_ENTRIES:
                     heads.clear()
                 heads[head.raw] = head
+            elif not head.may_come_again and self._tries:
+                self._tries -= 1
+                self._likeness = likeness_of(sections, head.size, head.properties) if head.short else None
         return head
 
     def _head_of(self, data: bytes) -> Head:

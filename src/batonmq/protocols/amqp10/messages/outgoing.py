@@ -37,8 +37,8 @@ _SHORTEST: Final = 8
 class MessageWriter:
     """Writes the messages of one link, most of which have the same properties.
 
-    What such messages have in common is made once. CPython 3.11, 16 bytes: @own@ us if they came over AMQP 1.0,
-    @foreign@ us if over another protocol.
+    What such messages have in common is made once. CPython 3.11, 16 bytes: 0.5 us if they came over AMQP 1.0,
+    0.43 us if over another protocol.
     """
 
     __slots__ = (

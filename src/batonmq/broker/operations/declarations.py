@@ -186,6 +186,11 @@ class Declarations(Checks):
         self.owned.pop(name, None)
         return self.vhost.remove_queue(queue)
 
+    def take_back(self, queue: Queue) -> None:
+        """Delete a queue that this connection has made, whatever the user's rights: it was to be its own alone."""
+        self.owned.pop(queue.name, None)
+        self.vhost.remove_queue(queue)
+
     def release_owned(self) -> None:
         """Delete the exclusive queues of the connection, which is gone."""
         for queue in list(self.owned.values()):

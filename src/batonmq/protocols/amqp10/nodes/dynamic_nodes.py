@@ -5,7 +5,9 @@ from __future__ import annotations
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Final, cast
 
+from batonmq.errors import AccessRefused
 from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.codec.performatives import Source
 from batonmq.protocols.amqp10.failures import LinkFailure
 from batonmq.protocols.amqp10.nodes.addresses import TOPIC, Address, shown_temporary
 from batonmq.protocols.amqp10.nodes.lifetimes import lifetimes_of
@@ -15,7 +17,7 @@ from batonmq.protocols.sessions.topics import TOPIC_EXCHANGE
 
 if TYPE_CHECKING:
     from batonmq.broker import Operations, Queue
-    from batonmq.protocols.amqp10.codec.performatives import Source, Target
+    from batonmq.protocols.amqp10.codec.performatives import Target
     from batonmq.protocols.amqp10.terms import Terms
 
 __all__ = ["VOLATILE", "DynamicNodes", "no_queue"]
@@ -52,6 +54,8 @@ class DynamicNodes:
             topic = self._topic()
             answer = answered_target(target, address=topic.text, capabilities=capabilities)
             return OpenedTarget(answer, TOPIC_EXCHANGE, topic.routing_key, accepts_unroutable=True)
+        # Whoever may not write to queues makes none.
+        self._operations.resolve("", "")
         queue = self._queue(target)
         address = shown_temporary(queue.name, self._dialect)
         answer = answered_target(target, address=address, capabilities=capabilities)
@@ -86,6 +90,12 @@ class DynamicNodes:
         arguments = arguments_in(terminus.dynamic_node_properties)
         # What may outlive its link may be another's, too.
         queue = self._operations.declare_queue("", exclusive=policy == ON_CLOSE, arguments=arguments)
+        if isinstance(terminus, Source):
+            try:
+                self._operations.require_readable(queue.name)
+            except AccessRefused:
+                self._operations.take_back(queue)
+                raise
         lifetimes_of(self._operations.vhost).add(queue.name, policy, has_creator=True)
         return queue
 

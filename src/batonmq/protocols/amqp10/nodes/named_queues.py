@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker.model.declared import require_equivalent
-from batonmq.errors import NotFound
+from batonmq.errors import BrokerError, NotFound
 from batonmq.protocols.amqp10.nodes.addresses import QUEUE
 from batonmq.protocols.sessions.customs import CustomaryQueues
 
@@ -31,11 +31,13 @@ class NamedQueues:
 
     def to_read(self, address: Address, arguments: Mapping[str, FieldValue]) -> Queue:
         """The queue that a client receives from. Raises BrokerError."""
-        name = _name(address)
-        if address.kind == QUEUE and name not in self._operations.vhost.queues:
-            self._make(address, arguments)
-            return self._operations.require_readable(name)
-        queue = self._operations.require_readable(name)
+        try:
+            queue = self._operations.require_readable(_name(address))
+        except NotFound:
+            # There is the right to read it, so that none is left behind that its maker could not.
+            if address.kind == QUEUE:
+                return self._make(address, arguments)
+            raise
         self._check(queue, address, arguments)
         return queue
 
@@ -60,7 +62,11 @@ class NamedQueues:
         queue = self._operations.declare_queue(
             name, durable=True, arguments=arguments, defaults=self._customary.defaults(name, arguments)
         )
-        self._customary.complete(queue, address.topic)
+        try:
+            self._customary.complete(queue, address.topic)
+        except BrokerError:
+            self._operations.take_back(queue)
+            raise
         return queue
 
     def _check(self, queue: Queue, address: Address, arguments: Mapping[str, FieldValue]) -> None:

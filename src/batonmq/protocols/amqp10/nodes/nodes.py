@@ -170,8 +170,7 @@ class Nodes:
                 with suppress(AccessRefused, ResourceLocked):
                     self._subscriptions.end(opened.subscription)
             if opened.ends_with_link:
-                vhost.remove_queue(opened.queue)
-                self._operations.owned.pop(opened.queue.name, None)
+                self._operations.take_back(opened.queue)
         if opened.node:
             lifetimes_of(vhost).detached(vhost, opened.node, is_creator=opened.is_creator)
             if opened.node not in vhost.queues:

@@ -148,6 +148,5 @@ class Subscriptions:
         try:
             self._operations.bind_queue(queue.name, address.exchange, address.routing_key or "", {})
         except BrokerError:
-            self._operations.vhost.remove_queue(queue)
-            self._operations.owned.pop(queue.name, None)
+            self._operations.take_back(queue)
             raise

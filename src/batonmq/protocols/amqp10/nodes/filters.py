@@ -14,6 +14,7 @@ from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.values import Described, Symbol
 from batonmq.protocols.amqp10.failures import LinkFailure
 from batonmq.protocols.amqp10.nodes.sql_filters import as_selector
+from batonmq.protocols.amqp10.nodes.termini import descriptor_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +50,7 @@ def read_filters(wanted: Fields | None, *, is_topic: bool) -> Filters:
     is_deaf = False
     in_force: dict[Symbol, object] = {}
     for name, value in (wanted or {}).items():
-        descriptor = value.descriptor if isinstance(value, Described) else None
+        descriptor = descriptor_of(value)
         inner = value.value if isinstance(value, Described) else value
         found: MessageSelector | None = None
         if descriptor in _SELECTORS or (descriptor is None and inner is not None and name in _SELECTOR_NAMES):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, cast
 
 from batonmq.broker.model.arguments import ARGUMENTS
+from batonmq.broker.model.settings import TIME_MAX
 from batonmq.fields import LongLong
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.composites import Composite
@@ -29,6 +30,7 @@ __all__ = [
     "answered_source",
     "answered_target",
     "arguments_in",
+    "descriptor_of",
     "is_durable",
     "lifetime_of",
     "seconds_of",
@@ -76,7 +78,7 @@ def is_durable(source: Source) -> bool:
 
 def seconds_of(source: Source) -> int:
     """For how long it outlives its link, if it is not to stay for good (§3.5.6)."""
-    return 0 if is_durable(source) else source.timeout or 0
+    return 0 if is_durable(source) else min(source.timeout or 0, TIME_MAX // 1000)
 
 
 def lifetime_of(terminus: Source | Target) -> str:
@@ -85,12 +87,19 @@ def lifetime_of(terminus: Source | Target) -> str:
     policy = properties.get(LIFETIME_POLICY)
     if policy is None:
         return ON_CLOSE
-    descriptor = policy.descriptor if isinstance(policy, Described) else None
-    found = _LIFETIMES.get(policy.CODE if isinstance(policy, Composite) else descriptor)
+    found = _LIFETIMES.get(policy.CODE if isinstance(policy, Composite) else descriptor_of(policy))
     if found is None:
         text = "the lifetime policy of a dynamic node is none of the four that there are"
         raise LinkFailure(conditions.INVALID_FIELD, text, {"invalid-field": "dynamic-node-properties"})
     return found
+
+
+def descriptor_of(value: object) -> int | str | None:
+    """What a described value is, by code or symbol; "": its descriptor is of another kind; None: it has none."""
+    if not isinstance(value, Described):
+        return None
+    descriptor = value.descriptor
+    return descriptor if isinstance(descriptor, int | str) else ""
 
 
 def arguments_in(properties: Fields | None) -> dict[str, FieldValue]:
@@ -101,14 +110,14 @@ def arguments_in(properties: Fields | None) -> dict[str, FieldValue]:
             continue
         if isinstance(value, bool):
             found[str(name)] = value
-        elif isinstance(value, int):
+        elif isinstance(value, int) and -(2**63) <= value < 2**63:
             found[str(name)] = LongLong(value)
         elif isinstance(value, float):
             found[str(name)] = float(value)
         elif isinstance(value, str):
             found[str(name)] = str(value)
         else:
-            text = f"the argument '{name}' of a queue is a text, a number or a truth value"
+            text = f"the argument '{name}' of a queue is a text, a number of 64 bits or a truth value"
             raise LinkFailure(conditions.INVALID_FIELD, text, {"invalid-field": "properties"})
     return found
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from batonmq.broker import Queue, User
-from batonmq.protocols.sessions.standing import HELD
+from batonmq.protocols.sessions.standing import FINISHED, HELD
 from batonmq.protocols.stomp import DIALECTS, StompSettings, stomp_session
 from batonmq.protocols.stomp.codec import V10, encode_frame
 from batonmq.protocols.stomp.parser import ERROR, FrameParser
@@ -200,14 +200,14 @@ class Client:
         while (left := end - self.driven.clock.now) > 1e-6:
             self.driven.wait(min(left, TICK))
             self.session.tick(self.driven.clock.now)
-            if self.session.output or self.session.finished:
+            if self.session.output or self.session.standing() & FINISHED:
                 self.host.wake()
             frames += self.read()
         return frames
 
     def has_ended(self) -> bool:
         """Is the socket to be closed?"""
-        return self.session.finished
+        return bool(self.session.standing() & FINISHED)
 
     def lose(self) -> None:
         """The socket is gone."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TypedDict
 
 from batonmq.engines.messages import HeaderValue, Message
+from batonmq.engines.queue_arguments import ARGUMENTS, Argument
 from batonmq.engines.values import Capabilities
 from batonmq.errors import UnsupportedFeature
 
@@ -77,20 +78,9 @@ INEQUIVALENT = re.compile(
     r"inequivalent arg '(?P<name>[^']+)' for queue .*: received (?P<received>.*) but current is (?P<current>.*)",
     re.DOTALL,
 )
-# Its arguments, the options of ``declare`` that they come from, and how their numbers differ.
-OPTIONS: dict[str, tuple[str, Callable[[int], object]]] = {
-    "x-delivery-limit": ("max_deliveries", lambda returns: returns + 1),
-    "x-dead-letter-exchange": ("dead_letter", int),
-    "x-dead-letter-routing-key": ("dead_letter", int),
-    "x-message-ttl": ("ttl", lambda milliseconds: milliseconds / 1000),
-    "x-max-length": ("max_length", int),
-    "x-max-length-bytes": ("max_bytes", int),
-    "x-overflow": ("overflow", int),
-    "x-max-priority": ("max_priority", int),
-    "x-expires": ("expires", lambda milliseconds: milliseconds / 1000),
-    "x-single-active-consumer": ("single_consumer", int),
-    "x-queue-type": ("max_deliveries", int),
-}
+# Each argument, with the option that it stands for. Another type of queue is wanted for the sake of delivery limits.
+BY_ARGUMENT = {argument.name: argument for argument in ARGUMENTS}
+BY_ARGUMENT["x-queue-type"] = Argument("max_deliveries", "x-queue-type")
 
 
 def otherwise_declared(queue: str, said: str) -> str:
@@ -98,12 +88,14 @@ def otherwise_declared(queue: str, said: str) -> str:
     found = INEQUIVALENT.search(said)
     if found is None:
         return said
-    name, convert = OPTIONS.get(found["name"], (found["name"], int))
-    asked, there = (_value(found[which], convert) for which in ("received", "current"))
-    return f"queue '{queue}' is there, declared otherwise: {name} is {there} there, and {asked} was asked for"
+    argument = BY_ARGUMENT.get(found["name"], Argument(found["name"], found["name"]))
+    asked, there = (_value(found[which], argument.to_option) for which in ("received", "current"))
+    return (
+        f"queue '{queue}' is there, declared otherwise: {argument.option} is {there} there, and {asked} was asked for"
+    )
 
 
-def _value(said: str, convert: Callable[[int], object]) -> str:
+def _value(said: str, convert: Callable[[int], int | float]) -> str:
     """ "the value '3' of type 'signedint'" is 3."""
     quoted = re.match(r"(?:the value )?'(.*?)'(?: of type '.*')?$", said, re.DOTALL)
     text = said if quoted is None else quoted[1]

@@ -7,6 +7,7 @@ from typing import Literal
 
 from batonmq.engines.checks import check_flag, check_number, check_queue, check_seconds
 from batonmq.engines.messages import Message
+from batonmq.engines.queue_arguments import ARGUMENTS
 from batonmq.fields import FieldValue
 
 __all__ = ["Capabilities", "Fate", "Incoming", "Overflow", "QueueOptions"]
@@ -93,20 +94,13 @@ class QueueOptions:
 
     def arguments(self) -> dict[str, FieldValue]:
         """The options as arguments of AMQP 0-9-1's queue.declare, by RabbitMQ's names."""
-        wanted: dict[str, FieldValue] = {
-            # The argument counts returns: what may be delivered five times may come back four times.
-            "x-delivery-limit": None if self.max_deliveries is None else self.max_deliveries - 1,
-            "x-dead-letter-exchange": None if self.dead_letter is None else "",
-            "x-dead-letter-routing-key": self.dead_letter,
-            "x-message-ttl": None if self.ttl is None else round(self.ttl * 1000),
-            "x-max-length": self.max_length,
-            "x-max-length-bytes": self.max_bytes,
-            "x-overflow": "reject-publish" if self.overflow == "refuse" else None,
-            "x-max-priority": self.max_priority or None,
-            "x-expires": None if self.expires is None else max(1, round(self.expires * 1000)),
-            "x-single-active-consumer": True if self.single_consumer else None,
-        }
-        return {name: value for name, value in wanted.items() if value is not None}
+        found: dict[str, FieldValue] = {}
+        for argument in ARGUMENTS:
+            option = getattr(self, argument.option)
+            value = None if option is None else argument.of_option(option)
+            if value is not None:
+                found[argument.name] = value
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

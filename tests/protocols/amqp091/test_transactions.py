@@ -13,6 +13,7 @@ from batonmq.protocols.amqp091.parser import Event
 from batonmq.protocols.amqp091.session import amqp_session
 from batonmq.protocols.amqp091.settings import AmqpSettings
 from batonmq.protocols.sessions.session import Session
+from batonmq.protocols.sessions.standing import SUSPENDED
 from batonmq.store import sqlite
 from tests.support.codec import BODY, HEADER, METHOD, encode_frame, encode_header, encode_method
 from tests.support.driven import EVERYTHING
@@ -61,7 +62,7 @@ def session(timed: Timed) -> Session[Event]:
     timed.settle()
     session.turn_ended()
     session.receive(message(b"a") + method(1, spec.Basic.Ack(1)) + method(1, spec.Tx.Commit()))
-    assert session.suspended
+    assert session.standing() & SUSPENDED
     return session
 
 

@@ -20,6 +20,7 @@ from batonmq.protocols.amqp10.codec.performatives import (
 from batonmq.protocols.amqp10.codec.values import Symbol, UInt, UShort
 from batonmq.protocols.amqp10.containers import Containers
 from batonmq.protocols.amqp10.settings import Amqp10Settings
+from batonmq.protocols.sessions.standing import FINISHED, SUSPENDED
 from tests.protocols.amqp10.client import AMQP_HEADER, SASL_HEADER, Client, condition_of, of, one
 from tests.support.driven import EVERYTHING, Driven
 
@@ -127,7 +128,7 @@ def test_refused_log_in(driven: Driven, init: SaslInit) -> None:
     (outcome,) = client.feed(sasl_frame(init))
     assert isinstance(outcome, SaslOutcome)
     assert outcome.code == 1
-    assert client.session.finished
+    assert client.session.standing() & FINISHED
     assert client.feed(AMQP_HEADER + frame(0, Open(container_id="c"))) == []
 
 
@@ -153,14 +154,14 @@ def test_without_sasl(driven: Driven) -> None:
 def test_without_sasl_where_a_log_in_is_needed(driven: Driven) -> None:
     client = Client(driven)
     assert client.feed(AMQP_HEADER + frame(0, Open(container_id="c"))) == [SASL_HEADER]
-    assert client.session.finished
+    assert client.session.standing() & FINISHED
 
 
 @pytest.mark.parametrize("header", [b"AMQP\x00\x02\x00\x00", b"AMQP\x02\x01\x00\x00", b"GET / HT"])
 def test_other_headers_are_answered_with_the_right_one(driven: Driven, header: bytes) -> None:
     client = Client(driven)
     assert client.feed(header) == [SASL_HEADER]
-    assert client.session.finished
+    assert client.session.standing() & FINISHED
 
 
 @pytest.mark.parametrize(
@@ -177,8 +178,8 @@ def test_out_of_turn_before_the_log_in(driven: Driven, data: bytes) -> None:
     client = Client(driven)
     client.feed(SASL_HEADER)
     client.feed(data)
-    assert client.session.finished
-    assert not client.session.suspended
+    assert client.session.standing() & FINISHED
+    assert not client.session.standing() & SUSPENDED
 
 
 def test_virtual_host(driven: Driven) -> None:
@@ -226,16 +227,16 @@ def test_close_is_answered(driven: Driven) -> None:
     client = Client(driven)
     client.open()
     assert one(client.say(Close()), Close).error is None
-    assert client.session.finished
+    assert client.session.standing() & FINISHED
 
 
 def test_second_open(driven: Driven) -> None:
     client = Client(driven)
     client.open()
     assert condition(client.say(Open(container_id="c"))) == "amqp:illegal-state"
-    assert not client.session.finished
+    assert not client.session.standing() & FINISHED
     client.say(Close())
-    assert client.session.finished
+    assert client.session.standing() & FINISHED
 
 
 def test_after_our_close_all_else_is_dropped(driven: Driven) -> None:
@@ -255,7 +256,7 @@ def test_idle_client_is_given_up(driven: Driven) -> None:
     driven.wait(1)
     client.session.tick(driven.clock.monotonic())
     assert condition(client.read()) == "amqp:resource-limit-exceeded"
-    assert client.session.finished
+    assert client.session.standing() & FINISHED
 
 
 def test_empty_frames_keep_it_alive(driven: Driven) -> None:
@@ -265,7 +266,7 @@ def test_empty_frames_keep_it_alive(driven: Driven) -> None:
         driven.wait(5)
         assert client.feed(HEARTBEAT) == []
         client.session.tick(driven.clock.monotonic())
-    assert not client.session.finished
+    assert not client.session.standing() & FINISHED
 
 
 def test_we_keep_alive_a_client_that_wants_it(driven: Driven) -> None:
@@ -291,7 +292,7 @@ def test_slow_handshake(driven: Driven) -> None:
     client.feed(SASL_HEADER)
     driven.wait(11)
     client.session.tick(driven.clock.monotonic())
-    assert client.session.finished
+    assert client.session.standing() & FINISHED
 
 
 def test_shutdown(driven: Driven) -> None:
@@ -319,7 +320,7 @@ def test_garbage_in_a_frame(driven: Driven) -> None:
     client = Client(driven)
     client.open()
     assert condition(client.feed(b"\x00\x00\x00\x0a\x02\x00\x00\x00\xff\xff")).startswith("amqp:")
-    assert client.session.finished
+    assert client.session.standing() & FINISHED
 
 
 def test_frame_that_is_too_large(driven: Driven) -> None:

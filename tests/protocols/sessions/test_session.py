@@ -8,6 +8,7 @@ import pytest
 
 from batonmq.broker.model import turn_time
 from batonmq.protocols.sessions.output import OUTPUT_MAX
+from batonmq.protocols.sessions.standing import FINISHED
 from tests.protocols.sessions.speaker import Speaker
 from tests.support.timed import Timed
 
@@ -139,4 +140,4 @@ def test_consumers_are_told_of_room(speaker: Speaker) -> None:
 def test_a_broker_that_stops_says_so(speaker: Speaker) -> None:
     speaker.session.shutdown("for repairs")
     assert speaker.said() == ["for repairs"]
-    assert speaker.session.finished
+    assert speaker.session.standing() & FINISHED

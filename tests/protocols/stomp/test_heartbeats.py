@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from batonmq.protocols.sessions.standing import SUSPENDED
 from batonmq.protocols.stomp import StompSettings
 from tests.support.driven import Driven
 from tests.support.stomp import TICK, Client, bodies, only, refused
@@ -171,7 +172,7 @@ def test_h8_a_client_that_waits_for_the_store_is_not_taken_for_dead(stored: Driv
     client.connect(heart_beat="1000,0")
     # A queue that is made for it is on the disk first; until then nothing is read from its socket.
     client.put("SUBSCRIBE", {"destination": "/queue/new", "id": "1", "receipt": "r"})
-    assert client.session.suspended
+    assert client.session.standing() & SUSPENDED
     for _ in range(40):
         stored.clock.now += TICK
         client.session.tick(stored.clock.now)

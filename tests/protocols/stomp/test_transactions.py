@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from batonmq.protocols.sessions.standing import SUSPENDED
 from batonmq.protocols.stomp import StompSettings
 from tests.support.driven import Driven
 from tests.support.stomp import Client, bodies, only, refused, settings
@@ -342,7 +343,7 @@ def committing(timed: Timed) -> Client:
     client.send(QUEUE, "a", transaction="t", persistent="true")
     client.ack(message, transaction="t")
     client.put("COMMIT", {"transaction": "t", "receipt": "r"})
-    assert client.session.suspended
+    assert client.session.standing() & SUSPENDED
     return client
 
 

@@ -79,16 +79,6 @@ class Session(Generic[_Event]):
 
     # ------------------------------------------------------------------ what the server asks
 
-    @property
-    def finished(self) -> bool:
-        """Is nothing more to be said? Then the server sends the output that is left and closes the socket."""
-        return self._link.output.finished
-
-    @property
-    def suspended(self) -> bool:
-        """Does it wait for the store, or for a log-in? Then nothing is read from the client."""
-        return self._link.intake.suspended
-
     def standing(self) -> int:
         """How it stands: FINISHED, SUSPENDED, BACKLOG and HELD, added up."""
         link = self._link

@@ -1,0 +1,75 @@
+"""The options of ``declare`` and the arguments of AMQP 0-9-1's queue.declare that stand for them, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from batonmq.fields import FieldValue
+
+__all__ = ["ARGUMENTS", "Argument"]
+
+
+def _same(value: FieldValue) -> FieldValue:
+    return value
+
+
+def _milliseconds(seconds: FieldValue) -> FieldValue:
+    assert isinstance(seconds, int | float)
+    return round(seconds * 1000)
+
+
+def _at_least_one_millisecond(seconds: FieldValue) -> FieldValue:
+    milliseconds = _milliseconds(seconds)
+    assert isinstance(milliseconds, int)
+    return max(1, milliseconds)
+
+
+def _returns(deliveries: FieldValue) -> FieldValue:
+    """The argument counts returns: a message that may be delivered five times may come back four times."""
+    assert isinstance(deliveries, int)
+    return deliveries - 1
+
+
+def _of_overflow(overflow: FieldValue) -> FieldValue:
+    return "reject-publish" if overflow == "refuse" else None
+
+
+def _if_set(value: FieldValue) -> FieldValue:
+    return value or None
+
+
+def _seconds(milliseconds: int) -> float:
+    return milliseconds / 1000
+
+
+def _deliveries(returns: int) -> int:
+    return returns + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An argument that an option of ``declare`` becomes."""
+
+    option: str
+    """The name of the option."""
+    name: str
+    """The name of the argument, as RabbitMQ has it."""
+    of_option: Callable[[FieldValue], FieldValue] = _same
+    """The value of the argument for a value of the option that is not None; None: the argument is left out."""
+    to_option: Callable[[int], int | float] = int
+    """A number that the argument has, as the option has it."""
+
+
+ARGUMENTS = (
+    Argument("max_deliveries", "x-delivery-limit", _returns, _deliveries),
+    Argument("dead_letter", "x-dead-letter-exchange", lambda _: ""),
+    Argument("dead_letter", "x-dead-letter-routing-key"),
+    Argument("ttl", "x-message-ttl", _milliseconds, _seconds),
+    Argument("max_length", "x-max-length"),
+    Argument("max_bytes", "x-max-length-bytes"),
+    Argument("overflow", "x-overflow", _of_overflow),
+    Argument("max_priority", "x-max-priority", _if_set),
+    Argument("expires", "x-expires", _at_least_one_millisecond, _seconds),
+    Argument("single_consumer", "x-single-active-consumer", _if_set),
+)

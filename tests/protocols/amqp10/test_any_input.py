@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from hypothesis import given, strategies as st
 
 from batonmq.protocols.amqp10.settings import Amqp10Settings
+from batonmq.protocols.sessions.standing import FINISHED
 from tests.protocols.amqp10.client import AMQP_HEADER, SASL_HEADER, Client, Delivery, message, of
 from tests.support.amqp10_codec import FIELDS, SASL, Raw, Sym, composite, data, described, encode, frame, ubyte, ulong
 from tests.support.driven import Driven
@@ -252,7 +253,7 @@ def _try(stream: bytes, sizes: list[int]) -> None:
             client.session.turn_ended()
             assert sum(map(len, client.session.output)) < MOST_OUTPUT + 100 * len(stream)
             client.session.output.clear()
-            if client.session.finished:
+            if client.session.standing() & FINISHED:
                 break
             driven.clock.now += 0.01
             client.session.tick(driven.clock.now)

@@ -26,6 +26,7 @@ from batonmq.protocols.amqp10.codec.performatives import (
 from batonmq.protocols.amqp10.codec.sections import Sections
 from batonmq.protocols.amqp10.codec.values import Symbol, UByte, UInt, ULong
 from batonmq.protocols.amqp10.containers import Containers
+from batonmq.protocols.amqp10.links import open_connection
 from tests.protocols.amqp10.client import Client, Delivery, condition_of, message, of, one
 from tests.support.driven import Driven
 
@@ -432,3 +433,36 @@ def test_begin_again(client: Client) -> None:
         ),
         Begin,
     )
+
+
+# ---------------------------------------------------------------------- memory
+
+
+def test_links_of_a_connection_take_so_much_and_no_more(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_connection, "LINKS_OCTETS", 40_000)
+    client = Client(driven).start()
+    first = client.sender("/queues/q", name="first")
+    large = Attach(
+        name="large",
+        handle=UInt(7),
+        role=False,
+        source=Source(),
+        target=Target(address="/queues/q"),
+        initial_delivery_count=UInt(0),
+        properties={Symbol("x-note"): "a" * 1_600},
+    )
+    assert one(client.say(large), Attach).target is not None
+    assert condition_of(one(client.say(replaced(large, "larger", 8)), End)) == "amqp:resource-limit-exceeded"
+    # The end gives all of it back, and so does a detach.
+    client.say(End())
+    client.begin()
+    for _ in range(5):
+        assert one(client.say(large), Attach).target is not None
+        client.say(Detach(handle=UInt(7), closed=True))
+    assert first == 0
+
+
+def replaced(attach: Attach, name: str, handle: int) -> Attach:
+    """The same attach under another name and handle."""
+    fields = {part.name: getattr(attach, part.name) for part in Attach.LAYOUT}
+    return Attach(**{**fields, "name": name, "handle": UInt(handle)})

@@ -62,7 +62,7 @@ class Transacting:
     def __init__(self, driven: Driven, settings: Amqp10Settings | None = None, outcomes: tuple[str, ...] = ()) -> None:
         self.driven = driven
         self.client = Client(driven, settings).start()
-        self.handle = 900
+        self.handle = 200
         self.attach(outcomes)
 
     def attach(self, outcomes: tuple[str, ...] = (), *, channel: int = 0) -> Attach:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.errors import BrokerError, StoreError
 from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.codec.composites import encode_composite
 from batonmq.protocols.amqp10.codec.performatives import Attach, Detach, Flow
 from batonmq.protocols.amqp10.failures import (
     ConnectionFailure,
@@ -25,15 +26,19 @@ if TYPE_CHECKING:
 
 # Without a handle-max a peer takes every handle (part 2 §2.7.2).
 HANDLE_MAX: Final = 0xFFFF_FFFF
+# What a link takes beside what its attach says.
+LINK_OCTETS: Final = 4_096
 
 
 class Handle:
     """A handle of the client's, from its attach to its detach, and ours for the same link."""
 
-    __slots__ = ("link", "ours")
+    __slots__ = ("link", "ours", "size")
 
-    def __init__(self, ours: int) -> None:
+    def __init__(self, ours: int, size: int) -> None:
         self.ours = ours
+        self.size = size
+        """What it takes of the connection's quota."""
         self.link: SessionLink | None = None
         """None before it is answered, and after we have detached it."""
 
@@ -70,8 +75,13 @@ class Links:
         ours = next(free for free in range(len(self._ours) + 1) if free not in self._ours)
         if ours > self._peer_handle_max:
             raise SessionFailure(conditions.RESOURCE_LIMIT_EXCEEDED, "there is no handle left for our side of the link")
+        # A link keeps what its attach says, which may be as long as a frame, and takes more when it is decoded.
+        size = LINK_OCTETS + 16 * len(encode_composite(attach))
+        if not parts.connection.link_quota.take(size):
+            text = "the links of the connection take too much memory together"
+            raise SessionFailure(conditions.RESOURCE_LIMIT_EXCEEDED, text)
         self._ours.add(ours)
-        handle = self._by_handle[number] = Handle(ours)
+        handle = self._by_handle[number] = Handle(ours, size)
         barrier = parts.connection.link.barrier
         before = barrier.changes
         try:
@@ -118,6 +128,7 @@ class Links:
         handle = self._find(detach.handle)
         del self._by_handle[detach.handle]
         self._ours.discard(handle.ours)
+        parts.connection.link_quota.give_back(handle.size)
         link = handle.link
         if link is not None:
             self._end(handle, link, parts, closed=bool(detach.closed))
@@ -158,6 +169,7 @@ class Links:
         for handle in list(self._by_handle.values()):
             if handle.link is not None:
                 self._end(handle, handle.link, parts, closed=False)
+            parts.connection.link_quota.give_back(handle.size)
         self._by_handle.clear()
         self._ours.clear()
 

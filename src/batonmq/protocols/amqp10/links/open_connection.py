@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batonmq.protocols.amqp10.links.deaf import DeafQueues
 from batonmq.protocols.sessions.quota import Quota
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp10.terms import Terms
     from batonmq.protocols.sessions.link import Link
 
+# Of a connection's links: some 8,000, if their attaches say no more than most do.
+LINKS_OCTETS: Final = 64 << 20
 # Beyond one message of the largest size, for messages that come over several links at the same time.
 PARTIAL_SPARE = 1 << 20
 
@@ -28,6 +30,7 @@ class OpenConnection:
         "deaf",
         "identity",
         "link",
+        "link_quota",
         "nodes",
         "operations",
         "partial_quota",
@@ -55,6 +58,8 @@ class OpenConnection:
         """Under which it stands among the containers."""
         self.routes = Routes(operations)
         self.deaf = DeafQueues()
+        self.link_quota = Quota(LINKS_OCTETS)
+        """What all links together may take, with what their attaches say."""
         self.partial_quota = Quota(terms.settings.max_message_size + PARTIAL_SPARE)
         """What messages of which more is to come may take together."""
         self.transaction_quota = Quota(terms.settings.max_transaction_size)

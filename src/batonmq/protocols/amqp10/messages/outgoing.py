@@ -168,7 +168,7 @@ class MessageWriter:
 
     def _choose_size(self, message: Message, size: int) -> None:
         if self._foreign is None:
-            self._foreign = foreign_sections(message, self._dialect)
+            self._foreign = foreign_sections(message, self._dialect, self._address)
             self._has_plain_body = message.properties.type != AMQP10_TYPE and not _is_text(message)
         self._size = size
         self._before = self._header + self._foreign

@@ -84,16 +84,20 @@ def annotations_section(annotations: Annotations) -> bytes:
     return b"\x00Sr" + encode(annotations)
 
 
-def foreign_sections(message: Message, dialect: Dialect) -> bytes:
-    """Message-annotations, properties and application-properties of a message that came over another protocol."""
+def foreign_sections(message: Message, dialect: Dialect, address: bytes) -> bytes:
+    """Message-annotations, properties and application-properties of a message that came over another protocol.
+
+    ``address``: the message-annotations of one that has no others but those of its address.
+    """
     properties = message.properties
     headers = properties.headers or {}
-    annotations = address_annotations(message)
+    annotations: Annotations = {}
     values: dict[str, object] = {}
     application: dict[object, object] = {}
-    _split_headers(message, headers, values, annotations, application)
+    if headers:
+        _split_headers(message, headers, values, annotations, application)
     _read_properties(properties, headers, dialect, values, annotations)
-    sections = annotations_section(annotations)
+    sections = annotations_section({**annotations, **address_annotations(message)}) if annotations else address
     if values:
         sections += MessageProperties(**values).encoded()  # type: ignore[arg-type]
     if application:

@@ -1,0 +1,1 @@
+"""Clients of AMQP 1.0, as their users have them."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
 
 WAIT = 10.0
-HEADER = b"AMQP\x00\x01\x00\x00"
 
 
 @dataclass(frozen=True)
@@ -45,14 +43,3 @@ class Peer:
     def address(self, queue: str) -> str:
         """The node for a queue of this name."""
         return f"/queues/{queue}" if self.kind == "rabbitmq" else queue
-
-    def speaks(self) -> bool:
-        """Does it answer the protocol header of AMQP 1.0 with its own?"""
-        with socket.create_connection((self.host, self.port), WAIT) as wire:
-            wire.settimeout(WAIT)
-            wire.sendall(HEADER)
-            answer = b""
-            while len(answer) < len(HEADER) and (more := wire.recv(len(HEADER) - len(answer))):
-                answer += more
-        # One that insists on SASL says so, and is a broker of AMQP 1.0 all the same.
-        return answer[:4] == b"AMQP" and answer[5:] == HEADER[5:]

@@ -227,12 +227,12 @@ def test_a_queue_that_is_not_there_is_not_found(client: Client, name: str) -> No
 
 @pytest.mark.only("batonmq")
 @pytest.mark.parametrize("address", ["theirs-orders", "/queues/theirs-orders"])
-def test_who_has_no_rights_is_refused_and_stays_connected(peer: Peer, client: Client, address: str, queue: str) -> None:
+def test_who_has_no_rights_is_refused_and_stays_connected(peer: Peer, client: Client, address: str) -> None:
     client.sender("theirs-orders")
     with Client(peer.as_user("limited", PASSWORD)) as limited:
         for make in (limited.sender, limited.receiver):
             with pytest.raises(utils.LinkDetached) as refused:
                 make(address)
             assert refused.value.condition == "amqp:unauthorized-access"
-        limited.send("mine-orders", "x")
+        client.send("mine-orders", "x")
         assert limited.left("mine-orders") == ["x"]

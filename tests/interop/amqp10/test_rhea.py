@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 
 import pytest
 
 from tests.interop.amqp10.peer import Peer
 from tests.interop.amqp10.relay import Relay
+from tests.interop.amqp10.running import run
 from tests.interop.test_node import FOLDER, cases
 
 # What RabbitMQ has no like of, or Artemis makes where it is missing.
@@ -27,19 +27,4 @@ def test_rhea(peer: Peer, relay: Relay, node: str, case: str) -> None:
         pytest.skip("the client is not installed: run `npm ci` in tests/interop/node")
     if case in OF_OTHERS.get(peer.kind, ()):
         pytest.skip(f"{peer.kind} does otherwise")
-    with subprocess.Popen(
-        [program, "rhea.js", peer.url, case, node, str(relay.port)],
-        cwd=FOLDER,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as running:
-        assert running.stdout is not None
-        if running.stdout.readline() == "cut\n":
-            relay.cut()
-        try:
-            _, said = running.communicate(timeout=30)
-        except subprocess.TimeoutExpired:
-            running.kill()
-            raise
-    assert running.returncode == 0, said
+    run([program, "rhea.js", peer.url, case, node, str(relay.port)], relay, FOLDER)

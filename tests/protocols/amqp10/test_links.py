@@ -172,9 +172,11 @@ def test_unroutable_is_released(client: Client) -> None:
 
 def test_second_receiver_settle_mode(client: Client, driven: Driven) -> None:
     handle = client.sender("/queues/q", rcv_settle_mode=UByte(1))
-    disposition = one(client.transfer(handle, message(b"hello")), Disposition)
-    assert not disposition.settled
-    assert isinstance(disposition.state, Accepted)
+    told, settled = of(client.transfer(handle, message(b"hello")), Disposition)
+    assert not told.settled
+    assert settled.settled
+    assert isinstance(told.state, Accepted)
+    assert isinstance(settled.state, Accepted)
     client.say(Disposition(role=False, first=UInt(0), settled=True))
     assert driven.bodies() == ["hello"]
 

@@ -68,7 +68,9 @@ class Receipts:
     def note(self, outcome: int, first: int, count: int, *, is_settled: bool) -> None:
         """So many deliveries in a row have come to the same: KEPT, STORED or REFUSED. ``is_settled``: no answer is due.
 
-        ``is_settled`` False in mode second: the client settles after us, so that ours is not the last word.
+        ``is_settled`` False in mode second: the client hears the outcome first, and that it is settled next. It would
+        settle in between by part 2 §2.7.3, but some that ask for this mode never do and wait for us (Azure's pyamqp),
+        and nothing that is kept here would depend on it.
         """
         self._counts.add_published(count)
         if outcome == STORED:
@@ -150,11 +152,10 @@ class Receipts:
         self._unconfirmed.clear()
 
     def _say(self, first: int, last: int, outcome: DeliveryState, *, is_settled: bool) -> None:
-        self._channel.say(
-            Disposition(
-                role=True, first=first, last=last if last != first else None, settled=is_settled or None, state=outcome
-            )
-        )
+        end = last if last != first else None
+        if not is_settled:
+            self._channel.say(Disposition(role=True, first=first, last=end, state=outcome))
+        self._channel.say(Disposition(role=True, first=first, last=end, settled=True, state=outcome))
 
 
 def _append(runs: list[Run], first: int, count: int, *, is_settled: bool) -> None:

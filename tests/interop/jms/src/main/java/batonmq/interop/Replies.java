@@ -112,7 +112,7 @@ public final class Replies extends Cases {
     fails(JMSSecurityException.class, () -> session.createConsumer(session.createQueue("theirs-" + name)));
     fails(JMSSecurityException.class, () -> session.createProducer(session.createQueue("theirs-" + name)));
     Queue queue = session.createQueue("mine-" + name);
-    send(session, queue, "x");
+    send(session(), queue, "x");
     same(take(session.createConsumer(queue), 1), List.of("x"));
   }
 

@@ -16,6 +16,8 @@ from batonmq.protocols.amqp10.links.inflow import Inflow
 from batonmq.protocols.amqp10.messages.incoming import MessageReader
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from batonmq.broker import Route
     from batonmq.message import Message
     from batonmq.protocols.amqp10.codec.frames import Event
@@ -109,7 +111,7 @@ class IncomingLink:
             self._take_one(events, at)
             return at + 1
         payloads = _run(events, at, inflow.credit, self._parts.connection.terms.settings.max_message_size)
-        messages = self._reader.read_plain(payloads, exchange, routing_key) if payloads else []
+        messages = self._reader.read_plain(payloads, exchange, routing_key)
         count = len(messages)
         if not count:
             # It is looked at by itself, with all that may be wrong with it.
@@ -228,20 +230,19 @@ def _transaction_of(delivery: Partial) -> bytes | None:
     return state.txn_id if isinstance(state, TransactionalState) else None
 
 
-def _run(events: list[Event], at: int, most: int, limit: int) -> list[bytes]:
+def _run(events: list[Event], at: int, most: int, limit: int) -> Iterator[bytes]:
     """The payloads of a run of like transfers, ``most`` of them, each a delivery and no larger than ``limit``."""
     first = events[at]
     assert first[0] == TRANSFER
     _, channel, shape, expected, _, _ = first
-    payloads: list[bytes] = []
-    for event in events[at : at + most]:
+    for index in range(at, min(at + most, len(events))):
+        event = events[index]
         if event[0] != TRANSFER:
-            break
+            return
         _, number, its_shape, its_id, tag, payload = event
         if its_shape is not shape or its_id is None or its_id != expected:
-            break
+            return
         if number != channel or tag is None or len(payload) > limit:
-            break
-        payloads.append(payload)
+            return
+        yield payload
         expected = its_id + 1 & MASK
-    return payloads

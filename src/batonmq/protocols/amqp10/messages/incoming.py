@@ -18,6 +18,8 @@ from batonmq.protocols.amqp10.messages.heads import Head
 from batonmq.protocols.amqp10.messages.likeness import likeness_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from batonmq.clock import Clock
     from batonmq.properties import Properties
     from batonmq.protocols.amqp10.dialects import Dialect
@@ -105,49 +107,39 @@ class MessageReader:
             head = self._find(data)
         return self._read_any(Sections(data), head, exchange, routing_key)
 
-    def read_plain(self, payloads: list[bytes], exchange: str, routing_key: str) -> list[Message]:
-        """Of complete messages to one address, those before the first that begins otherwise, or asks for something.
+    def read_plain(self, payloads: Iterable[bytes], exchange: str, routing_key: str) -> list[Message]:
+        """Of complete messages to one address, those before the first that asks for something, or cannot be read.
 
         None of them, where that is the first: it is read by itself then, with all that may be wrong with it.
         """
-        head = self._head
-        first = payloads[0]
-        if not first.startswith(head.raw):
-            try:
-                head = self._find(first)
-            except DecodeError:
-                return []
-        properties = head.properties
-        if not properties.plain:
-            return []
-        raw, at, short, wide, skip = head.raw, head.size, head.short, head.wide, head.skip
         messages: list[Message] = []
         # All that stands before the octets of the body in the last message, and how long that was as a whole.
         known = b""
         known_length = -1
-        start = size = weight = 0
+        skip = start = size = weight = 0
+        properties = self._head.properties
         for data in payloads:
-            if len(data) != known_length or not data.startswith(known):
-                length = len(data)
-                if length <= at + 1 or not data.startswith(raw):
-                    break
-                code = data[at]
-                if code in short:
-                    start = at + 2
-                    size = data[at + 1]
-                elif code in wide:
-                    start = at + 5
-                    size = int.from_bytes(data[at + 1 : start], "big")
-                else:
-                    break
-                if start + size != length:
-                    break
-                known = data[:start]
-                known_length = length
-                # The header is made anew when it goes out.
-                start -= skip
-                weight = length - skip
-            messages.append(Message(exchange, routing_key, properties, data[skip:], start, size, AMQP10, weight))
+            if len(data) == known_length and data.startswith(known):
+                messages.append(Message(exchange, routing_key, properties, data[skip:], start, size, AMQP10, weight))
+                continue
+            try:
+                message = self.read(data, exchange, routing_key)
+            except DecodeError:
+                break
+            properties = message.properties
+            if not properties.plain:
+                break
+            messages.append(message)
+            head = self._head
+            start, size, weight = message.start, message.size, message.weight
+            is_like = properties is head.properties and not head.prefix and message.framing is AMQP10
+            if is_like and size and start + size == weight:
+                # The next is the same but for the octets of its body, if it is as long and begins like that.
+                skip = head.skip
+                known = data[: skip + start]
+                known_length = len(data)
+            else:
+                known_length = -1
         return messages
 
     def _read_any(self, sections: Sections, head: Head, exchange: str, routing_key: str) -> Message:

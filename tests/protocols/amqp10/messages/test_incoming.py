@@ -292,6 +292,15 @@ def test_the_name_of_an_application_property_is_a_string_and_fits() -> None:
         read(b"\x00St" + encode({ULong(1): 1}) + build())
 
 
+def test_headers_fit_a_frame_of_0_9_1() -> None:
+    large = {"largest": "x" * 40_000, "large": "y" * 30_000, "small": "z" * 20_000, "n": Int(1)}
+    came = build(application=large, annotations={"x-opt-a": "a" * 1_000})
+    message = read(came)
+    assert message.payload == came
+    assert (message.properties.headers or {}).keys() == {"large", "small", "n", "x-opt-a"}
+    assert len(message.properties.raw) < 64 << 10
+
+
 def test_annotations_are_headers_and_win() -> None:
     came = build(annotations={"x-opt-a": "b", "x-same": Int(1), "other": 2}, application={"x-same": "application"})
     assert headers_of(came) == {"x-opt-a": "b", "x-same": 1, "other": 2}

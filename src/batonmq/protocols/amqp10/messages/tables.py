@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BASIC", "HEADER", "IN_MILLISECONDS", "NO_TABLE", "Table", "read_table"]
 
+HEADERS_MAX: Final = 64 << 10
+"""Octets of the headers that other protocols see: a consumer of 0-9-1 needs them in one frame."""
 BASIC: Final = "x-basic-"
 HEADER: Final = "x-header-"
 RECEIVED: Final = "x-opt-rabbitmq-received-time"
@@ -59,8 +61,11 @@ class Table:
 
     def __init__(self, headers: dict[str, FieldValue], basics: dict[str, object]) -> None:
         """Raises FieldError for what no header can hold."""
+        entries = encode_table(headers)[4:] if headers else b""
+        if len(entries) > HEADERS_MAX:
+            entries = _without_largest(headers)
         self.headers = headers
-        self.entries = encode_table(headers)[4:] if headers else b""
+        self.entries = entries
         """The headers as they stand in a table of 0-9-1, without its length."""
         self.basics = basics
         """By the names of 0-9-1, with dashes."""
@@ -76,6 +81,18 @@ class Table:
                 elif name not in self.headers:
                     entries += encode_table({name: value})[4:]
         return len(entries).to_bytes(4, "big") + entries if entries else b""
+
+
+def _without_largest(headers: dict[str, FieldValue]) -> bytes:
+    """The entries of a table that has room for them; those that take most of it are left out."""
+    entries = {name: encode_table({name: value})[4:] for name, value in headers.items()}
+    size = sum(map(len, entries.values()))
+    for name in sorted(entries, key=lambda name: -len(entries[name])):
+        if size <= HEADERS_MAX:
+            break
+        size -= len(entries.pop(name))
+        del headers[name]
+    return b"".join(entries.values())
 
 
 NO_TABLE: Final = Table({}, {})

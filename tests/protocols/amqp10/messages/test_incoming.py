@@ -299,6 +299,10 @@ def test_headers_fit_a_frame_of_0_9_1() -> None:
     assert message.payload == came
     assert (message.properties.headers or {}).keys() == {"large", "small", "n", "x-opt-a"}
     assert len(message.properties.raw) < 64 << 10
+    long = "t" * 100_000
+    assert properties_of(group_id=long, subject=long, message_id=long, reply_to="r" * 300).headers == {
+        "x-reply-to": "r" * 300
+    }
 
 
 def test_annotations_are_headers_and_win() -> None:

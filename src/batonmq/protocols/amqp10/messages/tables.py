@@ -35,6 +35,8 @@ __all__ = ["BASIC", "HEADER", "IN_MILLISECONDS", "NO_TABLE", "Table", "read_tabl
 
 HEADERS_MAX: Final = 64 << 10
 """Octets of the headers that other protocols see: a consumer of 0-9-1 needs them in one frame."""
+MORE_MAX: Final = 4 << 10
+"""Octets of one of those that stand for properties, of which there are up to ten."""
 BASIC: Final = "x-basic-"
 HEADER: Final = "x-header-"
 RECEIVED: Final = "x-opt-rabbitmq-received-time"
@@ -79,7 +81,9 @@ class Table:
                     # What all messages of JMS have, each its own.
                     entries += _MILLISECONDS + value.to_bytes(8, "big", signed=True)
                 elif name not in self.headers:
-                    entries += encode_table({name: value})[4:]
+                    added = encode_table({name: value})[4:]
+                    if len(added) <= MORE_MAX:
+                        entries += added
         return len(entries).to_bytes(4, "big") + entries if entries else b""
 
 

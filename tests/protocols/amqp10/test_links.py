@@ -206,6 +206,9 @@ def test_full_queue_rejects(client: Client, driven: Driven) -> None:
     state = one(client.transfer(handle, message(b"2")), Disposition).state
     assert isinstance(state, Rejected)
     assert state.error is not None
+    assert state.error.condition == "amqp:resource-limit-exceeded"
+    assert state.error.description == "queue 'small' exceeded maximum length"
+    assert state.error.info == {"queue": "small", "reason": "maxlen"}
 
 
 # ---------------------------------------------------------------------- receiving

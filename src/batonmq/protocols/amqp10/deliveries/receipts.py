@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final
 from batonmq.broker import REFUSED, STORED
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.performatives import Accepted, Disposition, Rejected
+from batonmq.protocols.amqp10.codec.values import Symbol
 from batonmq.protocols.amqp10.deliveries.serial import MASK
 from batonmq.protocols.amqp10.failures import make_error
+from batonmq.protocols.amqp10.messages.field_values import text_or_octets
 from batonmq.protocols.sessions.unconfirmed import Unconfirmed
 
 if TYPE_CHECKING:
@@ -65,12 +67,14 @@ class Receipts:
         # The last batch that has a delivery in it which came settled; 0: none.
         self._stored_batch = 0
 
-    def note(self, outcome: int, first: int, count: int, *, is_settled: bool) -> None:
+    def note(self, outcome: int, first: int, count: int, *, is_settled: bool, queue: str = "") -> None:
         """So many deliveries in a row have come to the same: KEPT, STORED or REFUSED. ``is_settled``: no answer is due.
 
         ``is_settled`` False in mode second: the client hears the outcome first, and that it is settled next. It would
         settle in between by part 2 §2.7.3, but some that ask for this mode never do and wait for us (Azure's pyamqp),
         and nothing that is kept here would depend on it.
+
+        ``queue`` is the name of the only one that they are for; "": there are several.
         """
         self._counts.add_published(count)
         if outcome == STORED:
@@ -82,9 +86,8 @@ class Receipts:
                 self._unconfirmed.add(batch, self._last_runs)
             _append(self._last_runs, first, count, is_settled=is_settled)
         elif outcome == REFUSED:
-            error = make_error(conditions.RESOURCE_LIMIT_EXCEEDED, "a queue is full, or cannot keep the message")
             self._counts.add_refused(1)
-            self.tell(Rejected(error=error), first, is_settled=is_settled)
+            self.tell(_full(queue), first, is_settled=is_settled)
         else:
             _append(self._ready, first, count, is_settled=is_settled)
             self._turn_end.wait(self)
@@ -156,6 +159,15 @@ class Receipts:
         if not is_settled:
             self._channel.say(Disposition(role=True, first=first, last=end, state=outcome))
         self._channel.say(Disposition(role=True, first=first, last=end, settled=True, state=outcome))
+
+
+def _full(queue: str) -> Rejected:
+    """What RabbitMQ says of a queue that takes no more, as far as is known which it is."""
+    text = f"queue '{queue}' exceeded maximum length" if queue else "a queue exceeded its maximum length"
+    info: dict[Symbol, object] = {Symbol("reason"): "maxlen"}
+    if queue:
+        info[Symbol("queue")] = text_or_octets(queue)
+    return Rejected(error=make_error(conditions.RESOURCE_LIMIT_EXCEEDED, text, info))
 
 
 def _append(runs: list[Run], first: int, count: int, *, is_settled: bool) -> None:

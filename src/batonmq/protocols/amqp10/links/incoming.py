@@ -191,7 +191,9 @@ class IncomingLink:
         elif delivery.is_settled:
             self._parts.receipts.note_settled(outcome, 1)
         elif is_taken:
-            self._parts.receipts.note(outcome, delivery.delivery_id, 1, is_settled=self._inflow.is_settled_first)
+            queue = targets[0].name if len(targets) == 1 else ""
+            is_settled = self._inflow.is_settled_first
+            self._parts.receipts.note(outcome, delivery.delivery_id, 1, is_settled=is_settled, queue=queue)
         else:
             self._refuse(RELEASED, delivery, None)
 

@@ -198,21 +198,14 @@ class Properties:
             at += 1 + raw[at]
         return decode_table(raw, at, len(raw))[0]
 
-    def extent(self, flag: int) -> tuple[int, int] | None:
-        """Where the octets of a property are in ``raw``, with the length of a text before it; None: it is absent."""
-        segments = self._segments()
-        if flag not in segments:
-            return None
-        start = 2 + sum(len(segment) for other, segment in segments.items() if other > flag)
-        return start, start + len(segments[flag])
-
-    def like(self, raw: bytes) -> Properties:
-        """Properties that differ from these in nothing but ids and times, which have as many octets."""
+    @staticmethod
+    def of_octets(raw: bytes, persistent: bool, priority: int, plain: bool) -> Properties:
+        """Properties of which all is known already that reading flags and list would tell."""
         made = Properties.__new__(Properties)
         made.raw = raw
-        made.persistent = self.persistent
-        made.priority = self.priority
-        made.plain = self.plain
+        made.persistent = persistent
+        made.priority = priority
+        made.plain = plain
         return made
 
     def mentions(self, name: bytes) -> bool:

@@ -9,6 +9,7 @@ from batonmq.protocols.amqp10.codec.values import UByte, UInt, encode
 if TYPE_CHECKING:
     from batonmq.message import QueuedMessage
     from batonmq.properties import Properties
+    from batonmq.protocols.amqp10.codec.sections import Sections
 
 UINT_MAX: Final = 2**32 - 1
 
@@ -42,6 +43,29 @@ def header_section(properties: Properties, queued: QueuedMessage, now: int) -> b
     if not count:
         return _section(fields + _AGAIN, 4)
     return _section(fields + _AGAIN + encode(UInt(min(count, UINT_MAX))), 5)
+
+
+# Headers with what follows them before the message-annotations: there are few.
+_CACHED_BYTES: Final = 64
+_CACHED_ENTRIES: Final = 1024
+_said: dict[bytes, tuple[bool | None, int | None, int | None]] = {}
+
+
+def said_by_header(sections: Sections) -> tuple[bool | None, int | None, int | None]:
+    """Durable, priority and ttl of a message that came, as far as its header tells them. Raises DecodeError."""
+    if not sections.header_at:
+        return None, None, None
+    raw = sections.data[: sections.kept_at]
+    found = _said.get(raw)
+    if found is None:
+        header = sections.header()
+        assert header is not None
+        found = (header.durable, header.priority, header.ttl)
+        if len(raw) <= _CACHED_BYTES:
+            if len(_said) >= _CACHED_ENTRIES:
+                _said.clear()
+            _said[raw] = found
+    return found
 
 
 def _section(fields: bytes, count: int) -> bytes:

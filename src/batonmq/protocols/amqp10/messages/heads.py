@@ -30,26 +30,29 @@ from typing import TYPE_CHECKING, Final
 from batonmq.fields import LongLong, UnsignedInt
 from batonmq.properties import Properties, PropertyValues
 from batonmq.protocols.amqp10.codec.sections import DATA, VALUE
+from batonmq.protocols.amqp10.messages.headers import said_by_header
 from batonmq.protocols.amqp10.messages.identifiers import fits, id_as_text, reply_as_text
-from batonmq.protocols.amqp10.messages.tables import IN_MILLISECONDS, Table, read_table
+from batonmq.protocols.amqp10.messages.tables import (
+    GROUP,
+    GROUP_SEQUENCE,
+    IN_MILLISECONDS,
+    REPLY_TO_GROUP,
+    Table,
+    read_table,
+)
 
 if TYPE_CHECKING:
     from batonmq.fields import FieldValue
     from batonmq.protocols.amqp10.codec.performatives import MessageProperties
     from batonmq.protocols.amqp10.codec.sections import Sections
+    from batonmq.protocols.amqp10.messages.direct import DirectReader
 
-__all__ = ["AMQP10_TYPE", "GROUP", "GROUP_SEQUENCE", "Head", "headers_of"]
+__all__ = ["AMQP10_TYPE", "Head", "headers_of"]
 
 AMQP10_TYPE: Final = "amqp-1.0"
 """The type of a message of 0-9-1 whose body is that of a message of AMQP 1.0, section by section."""
-GROUP: Final = "JMSXGroupID"
-GROUP_SEQUENCE: Final = "JMSXGroupSeq"
 
 PERSISTENT: Final = 2
-# Headers with what follows them before the message-annotations: there are few.
-_CACHED_BYTES: Final = 64
-_CACHED_ENTRIES: Final = 1024
-_headers: dict[bytes, tuple[bool | None, int | None, int | None]] = {}
 # The descriptors of data, sequences and values.
 _BODIES: Final = (b"\x00Su", b"\x00Sv", b"\x00Sw")
 DIGITS_MAX: Final = 19
@@ -74,11 +77,13 @@ class Head:
         "wide",
     )
 
-    def __init__(self, sections: Sections, *, is_durable: bool, encodes_values: bool) -> None:
+    def __init__(
+        self, sections: Sections, *, is_durable: bool, encodes_values: bool, direct: DirectReader | None = None
+    ) -> None:
         """Raises DecodeError.
 
         ``is_durable``: is a message that does not say whether it is? ``encodes_values``: do other protocols get a
-        string or a binary that is a value as a section?
+        string or a binary that is a value as a section? ``direct``: who reads it, if that can be.
         """
         data = sections.data
         self.size = sections.body_at + 3
@@ -94,22 +99,26 @@ class Head:
         if at and at != sections.kept_at + 3:
             self.prefix = b"\x00Sr" + data[at : sections.bare_at]
             self.skip = sections.bare_at
-        properties = sections.properties()
-        self.may_come_again = self.is_complete and (
-            properties is None
-            or (
-                properties.message_id is None and properties.correlation_id is None and properties.creation_time is None
-            )
-        )
-        self.to = properties.to if properties is not None else None
-        self.subject = properties.subject if properties is not None else None
-        values = _values(sections, properties, is_durable=is_durable)
         self.expires_at = 0
         """Milliseconds since the epoch, if only the properties say when it expires; else 0."""
-        if properties is not None and properties.absolute_expiry_time and "expiration" not in values:
-            self.expires_at = max(int(properties.absolute_expiry_time), 1)
-        self.properties = Properties.make(**values)
+        if direct is not None and (made := direct.read(data)) is not None:
+            has_ids = direct.has_ids
+            self.to = direct.to
+            self.subject = direct.subject
+        else:
+            properties = sections.properties()
+            has_ids = properties is not None and not (
+                properties.message_id is None and properties.correlation_id is None and properties.creation_time is None
+            )
+            self.to = properties.to if properties is not None else None
+            self.subject = properties.subject if properties is not None else None
+            values = _values(sections, properties, is_durable=is_durable)
+            if properties is not None and properties.absolute_expiry_time and "expiration" not in values:
+                self.expires_at = max(int(properties.absolute_expiry_time), 1)
+            made = Properties.make(**values)
+        self.properties = made
         """Of a message whose body other protocols take as it is."""
+        self.may_come_again = self.is_complete and not has_ids
         self._encoded: Properties | None = None
         # The constructors, with lengths of one octet and of four, of what is a body as it is.
         self.short = self.wide = b""
@@ -153,7 +162,7 @@ def _values(sections: Sections, properties: MessageProperties | None, *, is_dura
     _read_basics(table.basics, values)
     if properties is not None:
         _read(properties, table, values, more)
-    durable, priority, ttl = _header(sections)
+    durable, priority, ttl = said_by_header(sections)
     if durable or (durable is None and is_durable and "delivery_mode" not in values):
         values["delivery_mode"] = PERSISTENT
     elif durable is not None:
@@ -165,23 +174,6 @@ def _values(sections: Sections, properties: MessageProperties | None, *, is_dura
     if encoded := table.with_more(more):
         values["headers"] = encoded
     return values
-
-
-def _header(sections: Sections) -> tuple[bool | None, int | None, int | None]:
-    """Durable, priority and ttl, as far as the header tells them. Raises DecodeError."""
-    if not sections.header_at:
-        return None, None, None
-    raw = sections.data[: sections.kept_at]
-    found = _headers.get(raw)
-    if found is None:
-        header = sections.header()
-        assert header is not None
-        found = (header.durable, header.priority, header.ttl)
-        if len(raw) <= _CACHED_BYTES:
-            if len(_headers) >= _CACHED_ENTRIES:
-                _headers.clear()
-            _headers[raw] = found
-    return found
 
 
 def _read_basics(basics: dict[str, object], values: PropertyValues) -> None:
@@ -228,7 +220,7 @@ def _read(properties: MessageProperties, table: Table, values: PropertyValues, m
             number = properties.group_sequence
             more[GROUP_SEQUENCE] = int(number) if number < 2**31 else UnsignedInt(number)
     if properties.reply_to_group_id is not None:
-        more["x-reply-to-group-id"] = properties.reply_to_group_id
+        more[REPLY_TO_GROUP] = properties.reply_to_group_id
 
 
 def _read_ids(properties: MessageProperties, values: PropertyValues, more: dict[str, FieldValue]) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 URN_UUID: Final = "urn:uuid:"
 # Reply addresses that name a queue; what other protocols have in their place is the queue's name.
 _QUEUES: Final = ("/queues/", "queue://", "temp-queue://")
+_QUEUE_OCTETS: Final = tuple(prefix.encode() for prefix in _QUEUES)
 
 
 def fits(text: str) -> bool:
@@ -59,6 +60,11 @@ def reply_as_text(address: str) -> str:
         if found.kind in (QUEUE, EXISTING) and found.routing_key is not None:
             return found.routing_key
     return address
+
+
+def names_queue(address: bytes) -> bool:
+    """Does `reply_as_text` make anything else of a reply-to?"""
+    return address.startswith(_QUEUE_OCTETS)
 
 
 def reply_of(text: str, dialect: Dialect) -> str:

@@ -31,7 +31,20 @@ if TYPE_CHECKING:
 
     from batonmq.fields import FieldValue
 
-__all__ = ["BASIC", "HEADER", "IN_MILLISECONDS", "NO_TABLE", "Table", "read_table"]
+__all__ = [
+    "BASIC",
+    "DUPLICATE",
+    "GROUP",
+    "GROUP_SEQUENCE",
+    "HEADER",
+    "HEADERS_MAX",
+    "IN_MILLISECONDS",
+    "MILLISECONDS",
+    "NO_TABLE",
+    "REPLY_TO_GROUP",
+    "Table",
+    "read_table",
+]
 
 HEADERS_MAX: Final = 64 << 10
 """Octets of the headers that other protocols see: a consumer of 0-9-1 needs them in one frame."""
@@ -44,10 +57,15 @@ IN_MILLISECONDS: Final = "timestamp_in_ms"
 # Annotations that ask the broker for something, and the headers by which it knows that: a moment and a time, both in
 # milliseconds.
 WISHES: Final = {"x-opt-delivery-time": DELIVER_AT, "x-opt-delivery-delay": DELAY}
-_MILLISECONDS: Final = encode_table({IN_MILLISECONDS: LongLong(0)})[4:-8]
+MILLISECONDS: Final = encode_table({IN_MILLISECONDS: LongLong(0)})[4:-8]
+"""How that begins in a table; the eight octets of the time follow."""
 # Artemis' way to say that a message is not to come twice.
 DUPLICATE: Final = "_AMQ_DUPL_ID"
 CARBON_COPIES: Final = "CC"
+# What properties of AMQP 1.0 become of which 0-9-1 has none.
+GROUP: Final = "JMSXGroupID"
+GROUP_SEQUENCE: Final = "JMSXGroupSeq"
+REPLY_TO_GROUP: Final = "x-reply-to-group-id"
 ANNOTATED_COPIES: Final = "x-cc"
 OF_BROKER: Final = frozenset({"x-exchange", "x-routing-key", DEATH_HEADER})
 
@@ -79,7 +97,7 @@ class Table:
             for name, value in more.items():
                 if name == IN_MILLISECONDS and name not in self.headers and type(value) is LongLong:
                     # What all messages of JMS have, each its own.
-                    entries += _MILLISECONDS + value.to_bytes(8, "big", signed=True)
+                    entries += MILLISECONDS + value.to_bytes(8, "big", signed=True)
                 elif name not in self.headers:
                     added = encode_table({name: value})[4:]
                     if len(added) <= MORE_MAX:

@@ -36,9 +36,16 @@ from batonmq.protocols.amqp10.codec.performatives import MessageProperties
 from batonmq.protocols.amqp10.codec.values import Byte, Symbol, Timestamp, UInt, encode
 from batonmq.protocols.amqp10.messages.deaths import DEATH_HEADER, DEATHS, deaths_of
 from batonmq.protocols.amqp10.messages.field_values import from_field, text_or_octets
-from batonmq.protocols.amqp10.messages.heads import AMQP10_TYPE, GROUP, GROUP_SEQUENCE
+from batonmq.protocols.amqp10.messages.heads import AMQP10_TYPE
 from batonmq.protocols.amqp10.messages.identifiers import id_of, reply_of
-from batonmq.protocols.amqp10.messages.tables import BASIC, CARBON_COPIES, HEADER, IN_MILLISECONDS
+from batonmq.protocols.amqp10.messages.tables import (
+    BASIC,
+    CARBON_COPIES,
+    GROUP,
+    GROUP_SEQUENCE,
+    HEADER,
+    IN_MILLISECONDS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -99,13 +99,15 @@ class BegunSession:
     def _flow(self, flow: Flow) -> None:
         parts = self._parts
         had_room = parts.deliveries.room() > 0
+        was_behind = parts.deliveries.is_behind
         parts.windows.flowed(flow)
         parts.deliveries.go_on()
         if flow.handle is not None:
             self._links.flow(flow)
         elif flow.echo:
             parts.windows.say_flow()
-        if not had_room and parts.deliveries.room() > 0:
+        has_caught_up = was_behind and not parts.deliveries.is_behind
+        if has_caught_up or (not had_room and parts.deliveries.room() > 0):
             self.offer()
 
     # ------------------------------------------------------------------ what the broker says
@@ -176,8 +178,9 @@ class BegunSession:
     def release(self) -> None:
         """Give back everything that it holds."""
         if not self.is_ending:
+            # First of all: a link that ends makes no room for the others.
+            self._parts.deliveries.clear()
             self._links.release(self._parts)
             self._parts.transactions.roll_back_all()
             self._parts.receipts.clear()
             self._parts.settling.clear()
-            self._parts.deliveries.clear()

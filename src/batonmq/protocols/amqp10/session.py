@@ -14,6 +14,7 @@ from batonmq.protocols.amqp10.codec.constants import ERROR, FRAME, HEADER, SASL,
 from batonmq.protocols.amqp10.codec.frames import Event, FrameParser
 from batonmq.protocols.amqp10.codec.performatives import Attach, Close, Detach, Disposition, Flow, Open, SaslInit
 from batonmq.protocols.amqp10.connection import Connection
+from batonmq.protocols.amqp10.deliveries.serial import MASK
 from batonmq.protocols.amqp10.failures import (
     ConnectionFailure,
     Failure,
@@ -38,6 +39,9 @@ __all__ = ["Amqp10Requests", "amqp10_session"]
 # Octets of a frame that comes before our open was said. A peer may count on 512 (§2.7.1); but clients send what they
 # tell of themselves in open, and links with their filters right behind it, without waiting for what we take.
 OPENING_FRAME_MAX: Final = 8192
+
+# Deliveries of one disposition that are settled, or looked for, in a moment.
+RANGE_QUICK: Final = 64
 
 
 def amqp10_session(broker: Broker, host: Host, settings: Amqp10Settings, containers: Containers) -> Session[Event]:
@@ -109,7 +113,14 @@ class Amqp10Requests:
 
     def is_quick(self, event: Event) -> bool:
         """Is it mostly done in some microseconds?"""
-        return event[0] == TRANSFER or (event[0] == FRAME and isinstance(event[2], Disposition | Flow))
+        if event[0] == TRANSFER:
+            return True
+        if event[0] != FRAME:
+            return False
+        asked = event[2]
+        if isinstance(asked, Disposition):
+            return asked.last is None or asked.last - asked.first & MASK < RANGE_QUICK
+        return isinstance(asked, Flow)
 
     def refuse(self, event: Event, error: ClientFailure | BrokerError | StoreError) -> None:
         """What is wrong ends a link, a session or the connection."""

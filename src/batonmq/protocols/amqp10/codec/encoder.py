@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
     from batonmq.protocols.amqp10.codec.performatives import Performative, SaslPerformative
 
-__all__ = ["HEARTBEAT", "TransferPrefix", "append_transfers", "frame", "sasl_frame", "transfer_prefix"]
+__all__ = [
+    "HEARTBEAT",
+    "PartedTransfer",
+    "TransferPrefix",
+    "append_transfers",
+    "frame",
+    "sasl_frame",
+    "transfer_prefix",
+]
 
 _frame_head = struct.Struct(">IBBH").pack
 # Data offset, type, channel.
@@ -114,23 +122,52 @@ def append_transfers(
         if size <= room:
             out.append(pack(overhead + size, start, delivery_id, _TAG, delivery_id, tail) + payload)
         else:
-            _append_split(out, prefix, delivery_id, lead + payload, max_frame_size)
+            parted = PartedTransfer(prefix, delivery_id, lead + payload, max_frame_size)
+            while not parted.is_complete:
+                out.append(parted.next_frame())
         delivery_id = delivery_id + 1 & 0xFFFF_FFFF
     return len(out) - before
 
 
-def _append_split(
-    out: list[bytes], prefix: TransferPrefix, delivery_id: int, payload: bytes, max_frame_size: int
-) -> None:
-    """A message in several frames, each as large as may be."""
-    number = delivery_id.to_bytes(4, "big")
-    at = max_frame_size - prefix.overhead
-    size = max_frame_size.to_bytes(4, "big")
-    out.append(b"%b%b%b%b%b%b%b" % (size, prefix.first, number, _TAG, number, prefix.tail_more, payload[:at]))
-    end = len(payload)
-    room = max_frame_size - 4 - len(prefix.continued)
-    while end - at > room:
-        out.append(b"%b%b%b" % (size, prefix.continued, payload[at : at + room]))
-        at += room
-    rest = payload[at:]
-    out.append(b"%b%b%b" % ((4 + len(prefix.last) + len(rest)).to_bytes(4, "big"), prefix.last, rest))
+class PartedTransfer:
+    """A message that is sent frame by frame, each as large as may be; ``payload`` is all of it."""
+
+    __slots__ = ("_at", "_delivery_id", "_max_frame_size", "_payload", "is_complete", "prefix")
+
+    def __init__(self, prefix: TransferPrefix, delivery_id: int, payload: bytes, max_frame_size: int) -> None:
+        self.prefix = prefix
+        self._delivery_id = delivery_id
+        self._payload = payload
+        self._max_frame_size = max_frame_size
+        self._at = -1
+        self.is_complete = False
+        """Was its last frame made?"""
+
+    @property
+    def is_begun(self) -> bool:
+        """Was its first frame made?"""
+        return self._at >= 0
+
+    def next_frame(self) -> bytes:
+        """The next of its frames, while it is not complete."""
+        prefix = self.prefix
+        payload = self._payload
+        most = self._max_frame_size
+        begin = self._at
+        if begin < 0:
+            number = self._delivery_id.to_bytes(4, "big")
+            room = most - prefix.overhead
+            self._at = room
+            if len(payload) <= room + len(prefix.tail_more) - len(prefix.tail):
+                self.is_complete = True
+                head = b"%b%b%b%b%b" % (prefix.start, number, _TAG, number, prefix.tail)
+                return b"%b%b%b" % ((4 + len(head) + len(payload)).to_bytes(4, "big"), head, payload)
+            size = most.to_bytes(4, "big")
+            return b"%b%b%b%b%b%b%b" % (size, prefix.first, number, _TAG, number, prefix.tail_more, payload[:room])
+        room = most - 4 - len(prefix.continued)
+        rest = len(payload) - begin
+        if rest > room:
+            self._at = begin + room
+            return b"%b%b%b" % (most.to_bytes(4, "big"), prefix.continued, payload[begin : begin + room])
+        self.is_complete = True
+        return b"%b%b%b" % ((4 + len(prefix.last) + rest).to_bytes(4, "big"), prefix.last, payload[begin:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from batonmq.protocols.amqp10.codec.encoder import append_transfers
+from batonmq.protocols.amqp10.codec.encoder import PartedTransfer, append_transfers
 from batonmq.protocols.amqp10.deliveries.serial import MASK
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class Deliveries:
         "_by_link",
         "_channel",
         "_counts",
+        "_late",
         "_max_frame_size",
         "_next_id",
         "_unsettled",
@@ -45,14 +46,25 @@ class Deliveries:
         # The ids of these by link, since several links have ended and as long as nothing else happens: links that end
         # together are not looked for one by one.
         self._by_link: dict[Holder | None, list[int]] | None = None
-        # Frames of messages that began before the window was used up.
-        self._waiting: deque[bytes] = deque()
+        # Messages that were to go when the window was used up. Only the first can have begun.
+        self._waiting: deque[PartedTransfer] = deque()
+        # How many of these have not begun, by their links.
+        self._late: dict[TransferPrefix, int] = {}
 
     # ------------------------------------------------------------------ out
 
     def room(self) -> int:
         """How many messages the client's window leaves room for."""
         return 0 if self._waiting else max(self._windows.remote_incoming_window, 0)
+
+    @property
+    def is_behind(self) -> bool:
+        """Do messages that were given to links wait for the client's window?"""
+        return bool(self._waiting)
+
+    def late(self, prefix: TransferPrefix) -> int:
+        """How many of one link's messages wait, and have not begun."""
+        return self._late.get(prefix, 0)
 
     def send(
         self,
@@ -81,27 +93,44 @@ class Deliveries:
         room = self._windows.remote_incoming_window
         chunks = output.begin()
         before = len(chunks)
-        frames = append_transfers(chunks, prefix, self._next_id, payloads, self._max_frame_size, lead)
-        self._next_id = self._next_id + len(payloads) & MASK
+        first = self._next_id
+        frames = append_transfers(chunks, prefix, first, payloads, self._max_frame_size, lead)
+        self._next_id = first + len(payloads) & MASK
         octets = (FRAMING_OCTETS + len(lead)) * frames + sum(map(len, payloads))
         if frames > room:
-            # A chunk for each frame, so that those beyond the window can wait.
-            late = chunks[before:]
             del chunks[before:]
-            self._waiting.extend(late)
-            frames = octets = 0
+            most = self._max_frame_size
+            self._waiting.extend(
+                PartedTransfer(prefix, first + at & MASK, lead + payload, most) for at, payload in enumerate(payloads)
+            )
+            self._late[prefix] = self._late.get(prefix, 0) + len(payloads)
+            self.go_on()
+            return
         self._windows.sent(frames)
         output.count(octets)
-        if self._waiting:
-            self.go_on()
 
     def go_on(self) -> None:
         """Send what waits for the window."""
         waiting = self._waiting
         windows = self._windows
         while waiting and windows.remote_incoming_window > 0 and self._channel.is_open:
+            parted = waiting[0]
+            if not parted.is_begun:
+                self._late[parted.prefix] -= 1
             windows.sent(1)
-            self._channel.output.send(waiting.popleft())
+            self._channel.output.send(parted.next_frame())
+            if parted.is_complete:
+                waiting.popleft()
+        if not waiting:
+            self._late.clear()
+
+    def drop_waiting(self, prefix: TransferPrefix) -> bool:
+        """A link ends, and no frame may follow for it. True: now there is room that there was not."""
+        was_behind = self.is_behind
+        if was_behind:
+            self._waiting = deque(parted for parted in self._waiting if parted.prefix is not prefix)
+            self._late.pop(prefix, None)
+        return was_behind and self.room() > 0
 
     # ------------------------------------------------------------------ unsettled
 
@@ -124,7 +153,12 @@ class Deliveries:
         count = (last - first & MASK) + 1
         if count <= len(unsettled):
             return [number for at in range(count) if (number := first + at & MASK) in unsettled]
-        return [number for number in unsettled if number - first & MASK < count]
+        return self._in_order(number for number in unsettled if number - first & MASK < count)
+
+    def _in_order(self, ids: Iterable[int]) -> list[int]:
+        """These ids, the one that was delivered first in front; those that were put back are the last in the table."""
+        next_id = self._next_id
+        return sorted(ids, key=lambda number: number - next_id & MASK)
 
     def take_range(self, first: int, last: int) -> list[QueuedMessage]:
         """The deliveries of the ids from first to last, no longer unsettled."""
@@ -148,14 +182,15 @@ class Deliveries:
             for number, queued in self._unsettled.items():
                 by_link.setdefault(queued.holder, []).append(number)
         pop = self._unsettled.pop
-        return [pop(number) for number in by_link.pop(link, ())]
+        return [pop(number) for number in self._in_order(by_link.pop(link, ()))]
 
     def put_back(self, back: list[tuple[int, QueuedMessage]]) -> None:
         """These are unsettled after all, under the ids that they had."""
         if back:
             self._by_link = None
-            self._unsettled = dict(sorted([*back, *self._unsettled.items()]))
+            self._unsettled.update(back)
 
     def clear(self) -> None:
-        """The session ends."""
+        """The session ends: nothing waits any more."""
         self._waiting.clear()
+        self._late.clear()

@@ -69,15 +69,17 @@ class Settling:
         if isinstance(state, Accepted):
             self._end(disposition, state, self._deliveries.take_range(first, last))
             return
+        is_undecided = state is None or isinstance(state, Received)
+        if is_undecided and not disposition.settled:
+            # What has come in part is yet to come to something.
+            return
         ids = self._deliveries.named(first, last)
         if isinstance(state, TransactionalState):
             if state.outcome is None:
                 raise SessionFailure(conditions.INVALID_FIELD, "a transactional state of a delivery needs an outcome")
             self._transactions.settle(state.txn_id, state.outcome, ids, is_settled=bool(disposition.settled))
-        elif state is None or isinstance(state, Received):
-            # What has come in part is yet to come to something.
-            if disposition.settled:
-                self._by_default(ids)
+        elif state is None or is_undecided:
+            self._by_default(ids)
         else:
             self._outcomes.check(state, self._deliveries.find_all(ids))
             self._end(disposition, state, self._deliveries.take(ids))

@@ -63,7 +63,7 @@ class BrowsingLink:
         credit.flowed(flow)
         self.offer()
         if flow.echo and not credit.drain:
-            credit.say(self._opened.queue.ready_count)
+            self._sender.say(self._opened.queue.ready_count)
 
     def take(self, events: list[Event], at: int) -> int:
         """The client sends over a link on which it receives. Raises SessionFailure."""
@@ -72,7 +72,7 @@ class BrowsingLink:
     def detached(self, *, closed: bool) -> None:
         """Nothing more is shown."""
         self._is_over = True
-        self._sender.credit.stop()
+        self._sender.stop()
         self._parts.connection.nodes.close(self._opened, closed=closed)
 
     def stolen(self) -> None:
@@ -106,7 +106,7 @@ class BrowsingLink:
                 self._parts.connection.link.broker.when_read(self._read_on)
                 return
         if not self._is_over and sender.credit.drain and (not sender.credit.left or self._browser.finished):
-            sender.credit.end_drain(0)
+            sender.end_drain(0)
 
 
 def _shown(browsed: Browsed) -> QueuedMessage:

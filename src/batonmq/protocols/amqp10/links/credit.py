@@ -55,6 +55,10 @@ class Credit:
         """The link ends."""
         self.left = 0
 
-    def say(self, available: int) -> None:
-        """Our flow for the link; ``available`` is how many messages wait."""
-        self._windows.say_flow(self._handle, self.delivery_count, self.left, min(available, MASK), drain=self.drain)
+    def say(self, available: int, late: int = 0) -> None:
+        """Our flow for the link; ``available`` is how many messages wait, ``late`` how many that went are yet to go.
+
+        A client counts the latter when they come.
+        """
+        count = self.delivery_count - late & MASK
+        self._windows.say_flow(self._handle, count, self.left + late, min(available, MASK), drain=self.drain)

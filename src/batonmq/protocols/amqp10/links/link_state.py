@@ -55,3 +55,6 @@ class Detaching(Protocol):
 
     def detach(self, link: SessionLink, failure: Failure) -> None:
         """Detach it with an error; what comes for it until the client's detach is dropped."""
+
+    def offer(self) -> None:
+        """There is room for deliveries again."""

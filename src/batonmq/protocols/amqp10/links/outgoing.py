@@ -74,15 +74,13 @@ class OutgoingLink(Receiver):
         credit.flowed(flow)
         if credit.left:
             self.offer()
-            if credit.drain:
-                self.queue.drain(self)
         else:
             self.withdraw()
             if credit.drain:
-                credit.end_drain(self.queue.ready_count)
+                self._sender.end_drain(self.queue.ready_count)
                 return
         if flow.echo:
-            credit.say(self.queue.ready_count)
+            self._sender.say(self.queue.ready_count)
 
     def take(self, events: list[Event], at: int) -> int:
         """The client sends over a link on which it receives. Raises SessionFailure."""
@@ -91,7 +89,7 @@ class OutgoingLink(Receiver):
     def detached(self, *, closed: bool) -> None:
         """It ends: it gets no more, and what it holds goes back."""
         self.is_over = True
-        self._credit.stop()
+        self._sender.stop()
         self._return_too_large()
         if self._opened.is_deaf:
             self._parts.connection.deaf.drop(self._opened.queue)
@@ -124,11 +122,10 @@ class OutgoingLink(Receiver):
 
     def drained(self) -> None:
         """The queue has given all that it could: the credit that is left goes (§2.6.7)."""
-        credit = self._credit
-        if not credit.drain:
-            return
-        credit.end_drain(self.queue.ready_count)
-        self.withdraw()
+        if self._credit.drain:
+            self._sender.end_drain(self.queue.ready_count)
+            if not self._credit.left:
+                self.withdraw()
 
     def cancelled(self) -> None:
         self._credit.stop()
@@ -168,6 +165,11 @@ class OutgoingLink(Receiver):
         """There may be room again."""
         if not self.waiting and self._sender.has_room():
             self.queue.offer(self)
+        if self._credit.drain:
+            if self._credit.left:
+                self.queue.drain(self)
+            else:
+                self._sender.end_drain(self.queue.ready_count)
 
     def withdraw(self) -> None:
         """There is no room: the client does not read."""

@@ -85,10 +85,8 @@ class PushingLink:
         credit = self._sender.credit
         credit.flowed(flow)
         self.offer()
-        if credit.drain:
-            credit.end_drain(len(self._waiting))
-        elif flow.echo:
-            credit.say(len(self._waiting))
+        if flow.echo and not credit.drain:
+            self._sender.say(len(self._waiting))
 
     def take(self, events: list[Event], at: int) -> int:
         """The client sends over a link on which it receives. Raises SessionFailure."""
@@ -96,7 +94,7 @@ class PushingLink:
 
     def detached(self, *, closed: bool) -> None:
         """It ends, and what waits is dropped."""
-        self._sender.credit.stop()
+        self._sender.stop()
         self._waiting.clear()
         self._ended()
         self._parts.connection.nodes.close(self._opened, closed=closed)
@@ -111,6 +109,8 @@ class PushingLink:
             payload = self._waiting.popleft()
             self._octets -= len(payload)
             self._sender.send_payload(payload)
+        if self._sender.credit.drain:
+            self._sender.end_drain(len(self._waiting))
 
     def withdraw(self) -> None:
         """There is no room: what comes waits."""

@@ -73,6 +73,24 @@ class Sender:
         """How many messages the client would take now."""
         return min(self.credit.left, self._parts.deliveries.room()) if self.has_room() else 0
 
+    def say(self, available: int) -> None:
+        """Our flow for the link; ``available`` is how many messages wait in its queue."""
+        self.credit.say(available, self._parts.deliveries.late(self._prefix))
+
+    def end_drain(self, available: int) -> None:
+        """There is nothing more for the credit that is left: it goes, once the client has all that came before.
+
+        Until then the link drains; it is offered room when that is so.
+        """
+        if not self._parts.deliveries.late(self._prefix):
+            self.credit.end_drain(available)
+
+    def stop(self) -> None:
+        """The link ends, and nothing follows."""
+        self.credit.stop()
+        if self._parts.deliveries.drop_waiting(self._prefix):
+            self._parts.links.offer()
+
     def send(self, batch: list[QueuedMessage]) -> None:
         """Deliver these, not more than there is room for."""
         self.credit.take(len(batch))

@@ -1,4 +1,4 @@
-"""The table of states in message.py: each verb finds a message as the table says, whatever is done with a queue."""
+"""The table of states in queued.py: each verb finds a message as the table says, whatever is done with a queue."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from batonmq import message as module
-from batonmq.message import DELAYED, GONE, HELD, READY, TRANSITIONS, QueuedMessage
+from batonmq import queued as module
+from batonmq.queued import DELAYED, GONE, HELD, READY, TRANSITIONS, QueuedMessage
 from tests.model.test_broker import BrokerMachine, StoredBrokerMachine
 
 VERBS = {"hold", "settle", "leave", "come_back", "wait", "fall_due"}

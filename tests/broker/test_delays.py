@@ -11,8 +11,8 @@ from batonmq.broker import KEPT, STORED
 from batonmq.broker.features.delays import HEAP_MESSAGES
 from batonmq.errors import PreconditionFailed
 from batonmq.fields import FieldValue, Timestamp
-from batonmq.message import DURABLE
 from batonmq.properties import Properties
+from batonmq.queued import DURABLE
 
 CENTURY = 100 * 365 * 24 * 3600 * 1000
 

@@ -9,7 +9,8 @@ from tests.support.driven import Driven, Taker
 from tests.support.timed import Timed
 
 from batonmq.broker import Queue
-from batonmq.message import Message, QueuedMessage
+from batonmq.message import Message
+from batonmq.queued import QueuedMessage
 
 
 class Link(Taker):

@@ -14,7 +14,7 @@ from batonmq.broker.model.faults import STRIKES
 from batonmq.broker.queues.queue import Queue
 from batonmq.errors import StoreError
 from batonmq.fields import FieldValue
-from batonmq.message import QueuedMessage
+from batonmq.queued import QueuedMessage
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from tests.support.driven import LITTLE_MEMORY, Driven
 
 from batonmq.broker import REFUSED
 from batonmq.fields import FieldValue
-from batonmq.message import Framing, Message, QueuedMessage, framing_of
+from batonmq.message import Framing, Message, framing_of
 from batonmq.properties import Properties
+from batonmq.queued import QueuedMessage
 
 KEPT = framing_of(6)
 HEAD, TAIL = b"head ", b" tail"

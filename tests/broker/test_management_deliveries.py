@@ -10,8 +10,9 @@ from tests.support.timed import Holder, Timed
 
 from batonmq.broker import ManagedOperations
 from batonmq.broker.operations.checks import MANAGEMENT
-from batonmq.message import Message, QueuedMessage
+from batonmq.message import Message
 from batonmq.properties import Properties
+from batonmq.queued import QueuedMessage
 
 
 class Held:

@@ -11,7 +11,8 @@ from tests.support.timed import Timed
 from batonmq.broker.features.annotations import PROPERTIES_MAX
 from batonmq.errors import PreconditionFailed
 from batonmq.fields import FieldValue
-from batonmq.message import Message, QueuedMessage
+from batonmq.message import Message
+from batonmq.queued import QueuedMessage
 from batonmq.store import SqliteStore
 
 BODY = bytes(8_000)

@@ -8,7 +8,7 @@ import pytest
 from tests.support.driven import Driven, Taker
 
 from batonmq.broker.queues.reclaiming import hand_on, reclaim
-from batonmq.message import HELD
+from batonmq.queued import HELD
 
 
 @pytest.fixture

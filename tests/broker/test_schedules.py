@@ -11,8 +11,8 @@ from batonmq.broker import KEPT, STORED
 from batonmq.broker.features.delays import HEAP_MESSAGES
 from batonmq.errors import PreconditionFailed
 from batonmq.fields import FieldValue
-from batonmq.message import DURABLE, IN_MEMORY
 from batonmq.properties import Properties
+from batonmq.queued import DURABLE, IN_MEMORY
 
 DELAY = "AMQ_SCHEDULED_DELAY"
 PERIOD = "AMQ_SCHEDULED_PERIOD"

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from tests.support.driven import Driven, Taker
 
-from batonmq.message import Message, QueuedMessage
+from batonmq.message import Message
+from batonmq.queued import QueuedMessage
 
 
 class Colour:

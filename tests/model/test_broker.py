@@ -26,8 +26,9 @@ from batonmq.broker import REFUSED, Consumer, Queue as BrokerQueue
 from batonmq.broker.operations.bulk import Sweep
 from batonmq.broker.selectors.parser import parse_selector
 from batonmq.fields import FieldValue
-from batonmq.message import Message, QueuedMessage
+from batonmq.message import Message
 from batonmq.properties import Properties
+from batonmq.queued import QueuedMessage
 from tests.model.reference import Entry, Plan, Queue, Reference
 from tests.support.timed import Timed
 

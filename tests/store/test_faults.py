@@ -10,8 +10,9 @@ from tests.support.disk import Disk
 from tests.support.driven import Driven
 
 from batonmq.errors import StoreError
-from batonmq.message import DURABLE, Message, QueuedMessage
+from batonmq.message import Message
 from batonmq.properties import Properties
+from batonmq.queued import DURABLE, QueuedMessage
 from batonmq.store import SqliteStore, Store
 from batonmq.store.records import POSITION_BITS
 

@@ -9,8 +9,9 @@ import apsw
 import pytest
 from tests.store.conftest import commit
 
-from batonmq.message import DURABLE, FRAMING_MAX, SPILLED, DeadLetter, Framing, Message, QueuedMessage, framing_of
+from batonmq.message import FRAMING_MAX, DeadLetter, Framing, Message, framing_of
 from batonmq.properties import Properties
+from batonmq.queued import DURABLE, SPILLED, QueuedMessage
 from batonmq.store import SqliteStore
 from batonmq.store.records import POSITION_BITS
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from tests.store.conftest import commit
 
-from batonmq.message import DURABLE, SPILLED, Message, QueuedMessage
+from batonmq.message import Message
 from batonmq.properties import EMPTY, Properties
+from batonmq.queued import DURABLE, SPILLED, QueuedMessage
 from batonmq.store import SqliteStore
 from batonmq.store.records import POSITION_BITS, StoredMessage, StoredRun
 

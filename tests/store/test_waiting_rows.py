@@ -11,8 +11,9 @@ import pytest
 from tests.store.conftest import commit
 
 from batonmq.errors import StoreError
-from batonmq.message import DELAYED, DURABLE, READY, Message, QueuedMessage
+from batonmq.message import Message
 from batonmq.properties import Properties
+from batonmq.queued import DELAYED, DURABLE, READY, QueuedMessage
 from batonmq.store import SqliteStore
 from batonmq.store.records import DELAY_LANE, POSITION_BITS
 

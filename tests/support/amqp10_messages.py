@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from batonmq.message import Message, QueuedMessage, Settlement
+from batonmq.message import Message
 from batonmq.protocols.amqp10.codec.performatives import Header, MessageProperties
 from batonmq.protocols.amqp10.codec.sections import Sections
 from batonmq.protocols.amqp10.codec.values import Symbol, encode
+from batonmq.queued import QueuedMessage, Settlement
 from tests.support.driven import Driven
 
 DATA, SEQUENCE, VALUE = b"\x00Su", b"\x00Sv", b"\x00Sw"

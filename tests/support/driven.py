@@ -12,8 +12,9 @@ from batonmq.broker import Broker, Consumer, ManagedOperations, Permission, Queu
 from batonmq.clock import Clock
 from batonmq.errors import StoreError
 from batonmq.fields import FieldValue
-from batonmq.message import Message, QueuedMessage
+from batonmq.message import Message
 from batonmq.properties import Properties
+from batonmq.queued import QueuedMessage
 from batonmq.store import MemoryStore, SqliteStore, Store
 
 EVERYTHING = User("guest", frozenset({"administrator"}), {"/": Permission()})

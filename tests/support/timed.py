@@ -9,8 +9,9 @@ import apsw
 from batonmq.broker import Consumer, Queue
 from batonmq.errors import StoreError
 from batonmq.fields import FieldValue
-from batonmq.message import Message, QueuedMessage
+from batonmq.message import Message
 from batonmq.properties import Properties
+from batonmq.queued import QueuedMessage
 from batonmq.store import SqliteStore
 from tests.support.driven import Driven
 

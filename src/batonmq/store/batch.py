@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import apsw
 
-from batonmq.message import DURABLE, HELD
+from batonmq.queued import DURABLE, HELD
 from batonmq.store.texts import to_file
 
 if TYPE_CHECKING:
-    from batonmq.message import Message, QueuedMessage
+    from batonmq.message import Message
+    from batonmq.queued import QueuedMessage
 
 log = logging.getLogger("batonmq.store")
 

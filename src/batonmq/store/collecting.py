@@ -9,14 +9,15 @@ import json
 from typing import TYPE_CHECKING
 
 from batonmq.fields import encode_table
-from batonmq.message import HELD, READY
+from batonmq.queued import HELD, READY
 from batonmq.store.batch import Batch
 from batonmq.store.interface import Store
 from batonmq.store.records import POSITION_BITS, POSITION_MASK, Definition
 from batonmq.store.texts import to_file
 
 if TYPE_CHECKING:
-    from batonmq.message import Message, QueuedMessage
+    from batonmq.message import Message
+    from batonmq.queued import QueuedMessage
 
 DEFINE = (
     "INSERT INTO definition VALUES(?,?,?,?,?) ON CONFLICT(kind, vhost, name)"

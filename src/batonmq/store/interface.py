@@ -22,7 +22,8 @@ from batonmq.store.records import LANES_MAX
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batonmq.message import Message, QueuedMessage
+    from batonmq.message import Message
+    from batonmq.queued import QueuedMessage
     from batonmq.store.records import Definition, Snapshot, StoredMessage, StoredRun
 
 

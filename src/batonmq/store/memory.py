@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batonmq.errors import StoreError
-    from batonmq.message import Message, QueuedMessage
+    from batonmq.message import Message
+    from batonmq.queued import QueuedMessage
 
 
 class MemoryStore(Store):

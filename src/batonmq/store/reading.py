@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from batonmq.errors import BatonError, StoreCorrupt
 from batonmq.fields import decode_table
-from batonmq.message import UNCOUNTED, DeadLetter, Framing, Message, framing_of
+from batonmq.message import DeadLetter, Framing, Message, framing_of
 from batonmq.properties import EMPTY, Properties
+from batonmq.queued import UNCOUNTED
 from batonmq.store.records import POSITION_BITS, POSITION_MASK, Definition, LaneRecord, StoredMessage, StoredRun
 from batonmq.store.schema import rows
 from batonmq.store.texts import from_file
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 # What is not as it is with most messages comes as one text, and NULL with most: each column costs 0.05 us. Up to the
 # first value a crash has brought back what was not given back before, counted once more than its row says. A message of
 # which nothing but the framing is unusual has that as one number, as a text takes 1 us more: there may be millions. One
-# that was given back and never counted is told by a count beyond all others (``UNCOUNTED`` of message.py).
+# that was given back and never counted is told by a count beyond all others (``UNCOUNTED`` of queued.py).
 SELECT = (
     "SELECT id, exchange, routing_key, properties,"
     " CASE WHEN shared > 0 THEN (SELECT body FROM body WHERE body.id = message.shared) ELSE message.body END,"

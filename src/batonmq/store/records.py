@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batonmq.message import DURABLE, UNCOUNTED
+from batonmq.queued import DURABLE, UNCOUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -29,7 +29,7 @@ from batonmq.store.write_ahead_log import WriteAheadLog
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batonmq.message import QueuedMessage
+    from batonmq.queued import QueuedMessage
 
 log = logging.getLogger("batonmq.store")
 

@@ -7,7 +7,7 @@ from pamqp import body, commands as spec, frame, header
 
 from batonmq.broker.routing.direct_replies import NOBODY
 from batonmq.fields import FieldError
-from batonmq.message import Message, QueuedMessage, framing_of
+from batonmq.message import Message, framing_of
 from batonmq.properties import EMPTY, Properties
 from batonmq.protocols.amqp091.constants import PUBLISH
 from batonmq.protocols.amqp091.encoder import (
@@ -22,6 +22,7 @@ from batonmq.protocols.amqp091.encoder import (
 from batonmq.protocols.amqp091.framing import frames_on
 from batonmq.protocols.amqp091.methods import BasicAck, BasicDeliver, BasicPublish, ChannelOpenOk
 from batonmq.protocols.amqp091.parser import FrameParser
+from batonmq.queued import QueuedMessage
 
 PROPERTIES = Properties.make(content_type="text/plain", delivery_mode=2, headers={"k": "v"})
 

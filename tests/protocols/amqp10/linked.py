@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from batonmq.broker import Consumer, ManagedOperations, Permission, Queue, User
-from batonmq.message import Message, QueuedMessage
+from batonmq.message import Message
 from batonmq.properties import Properties
 from batonmq.protocols.amqp10.codec.performatives import Attach, Source, Target
 from batonmq.protocols.amqp10.dialects import SPEC, Dialect
@@ -16,6 +16,7 @@ from batonmq.protocols.amqp10.failures import LinkFailure
 from batonmq.protocols.amqp10.nodes.nodes import Nodes, OpenedSource, OpenedTarget
 from batonmq.protocols.amqp10.settings import Amqp10Settings
 from batonmq.protocols.amqp10.terms import Terms
+from batonmq.queued import QueuedMessage
 from tests.support.driven import EVERYTHING, Driven
 
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batonmq.errors import PreconditionFailed
-from batonmq.message import Message, QueuedMessage
+from batonmq.message import Message
 from batonmq.properties import Properties
 from batonmq.protocols.sessions.quota import Quota
 from batonmq.protocols.sessions.transactions import Commits, TransactedWork, Transaction
+from batonmq.queued import QueuedMessage
 from tests.support.driven import Driven
 
 if TYPE_CHECKING:

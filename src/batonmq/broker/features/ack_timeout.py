@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.features.revoked import take_back
 from batonmq.broker.model.scheduler import WORK
-from batonmq.message import HELD, QueuedMessage
+from batonmq.queued import HELD, QueuedMessage
 
 if TYPE_CHECKING:
     from batonmq.broker.lanes.state import QueueState

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.features.publish_headers import DELIVER_AT, TIMES
 from batonmq.fields import LongLong, Timestamp
-from batonmq.message import DURABLE, DeadLetter
+from batonmq.message import DeadLetter
+from batonmq.queued import DURABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from batonmq.broker.lanes.state import QueueState
     from batonmq.broker.routing.router import Router
     from batonmq.fields import FieldValue
-    from batonmq.message import Message, QueuedMessage
+    from batonmq.message import Message
+    from batonmq.queued import QueuedMessage
     from batonmq.store.records import StoredMessage
 
 Death = dict[str, "FieldValue"]

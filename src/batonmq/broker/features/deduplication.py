@@ -18,7 +18,8 @@ from batonmq.store.records import POSITION_BITS
 if TYPE_CHECKING:
     from batonmq.broker.lanes.state import QueueState
     from batonmq.broker.model.timetable import Timer
-    from batonmq.message import Message, QueuedMessage
+    from batonmq.message import Message
+    from batonmq.queued import QueuedMessage
 
 # How many keys a queue remembers by default.
 SIZE = 100_000

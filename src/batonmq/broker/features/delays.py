@@ -22,7 +22,7 @@ from batonmq.broker.features.publish_headers import schedule_in
 from batonmq.broker.features.schedules import SCHEDULE_MARK
 from batonmq.broker.model.memory import OVERHEAD
 from batonmq.broker.model.scheduler import WORK
-from batonmq.message import DURABLE, IN_MEMORY, SPILLED, QueuedMessage
+from batonmq.queued import DURABLE, IN_MEMORY, SPILLED, QueuedMessage
 from batonmq.store.records import DELAY_LANE, POSITION_BITS
 
 if TYPE_CHECKING:

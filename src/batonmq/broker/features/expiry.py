@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from weakref import proxy
 
 from batonmq.broker.model.scheduler import EXPIRE
-from batonmq.message import READY, QueuedMessage
+from batonmq.queued import READY, QueuedMessage
 
 if TYPE_CHECKING:
     from batonmq.broker.lanes.lane import Lane

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
 
-from batonmq.message import HELD
+from batonmq.queued import HELD
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
     from batonmq.broker.model.consumer import Consumer
-    from batonmq.message import Message, QueuedMessage
+    from batonmq.message import Message
+    from batonmq.queued import QueuedMessage
 
 # The headers that hold a group id: ours, and the one of JMS (of ActiveMQ's and Artemis' clients).
 GROUP_HEADERS = ("x-group", "JMSXGroupID")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.message import GONE
+from batonmq.queued import GONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batonmq.broker.model.consumer import Consumer
-    from batonmq.message import QueuedMessage
+    from batonmq.queued import QueuedMessage
 
 # So many refusals are noted before those that mean nothing any more are removed.
 NOTED_MAX = 1_024

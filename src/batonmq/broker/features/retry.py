@@ -21,7 +21,7 @@ from batonmq.broker.model.settings import ALL, FAILED, RETURNED, TIME_MAX
 if TYPE_CHECKING:
     from batonmq.broker.lanes.state import QueueState
     from batonmq.broker.model.settings import Settings
-    from batonmq.message import QueuedMessage
+    from batonmq.queued import QueuedMessage
 
 
 # The reason of a dead letter that has come back too often.

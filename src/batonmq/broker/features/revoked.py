@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.message import QueuedMessage, Settlement
+from batonmq.queued import QueuedMessage, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from batonmq.errors import StoreError
-from batonmq.message import GONE
+from batonmq.queued import GONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from batonmq.broker.lanes.lane import Lane
     from batonmq.broker.lanes.state import QueueState
     from batonmq.broker.model.consumer import Consumer
-    from batonmq.message import Message, QueuedMessage
+    from batonmq.message import Message
+    from batonmq.queued import QueuedMessage
     from batonmq.store.records import StoredMessage
 
 log = logging.getLogger("batonmq.broker")

@@ -22,7 +22,7 @@ from batonmq.broker.features.refusals import Refusals
 from batonmq.broker.features.retry import is_given_up
 from batonmq.broker.features.searching import Search
 from batonmq.broker.model.scheduler import CALL
-from batonmq.message import DURABLE, QueuedMessage
+from batonmq.queued import DURABLE, QueuedMessage
 
 if TYPE_CHECKING:
     from batonmq.broker.lanes.lane import Lane

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.lanes.paging import PagedWindow
 from batonmq.broker.model.memory import OVERHEAD, Memory
-from batonmq.message import DURABLE, GONE, HELD, IN_MEMORY, SPILLED, QueuedMessage
+from batonmq.queued import DURABLE, GONE, HELD, IN_MEMORY, SPILLED, QueuedMessage
 from batonmq.store.records import StoredMessage
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from batonmq.broker.model.consumer import Source
 
 if TYPE_CHECKING:
-    from batonmq.message import QueuedMessage
+    from batonmq.queued import QueuedMessage
     from batonmq.store.records import StoredMessage
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.lanes.window import NO_MESSAGE, Window
 from batonmq.broker.model.memory import OVERHEAD, Memory
-from batonmq.message import DURABLE, GONE, IN_MEMORY, SPILLED, QueuedMessage
+from batonmq.queued import DURABLE, GONE, IN_MEMORY, SPILLED, QueuedMessage
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from batonmq.broker.lanes.owner import LaneOwner
 from batonmq.broker.model.counters import Counters
 from batonmq.broker.model.faults import Strikes
 from batonmq.broker.model.settings import QUORUM, quorum_lane
-from batonmq.message import QueuedMessage
+from batonmq.queued import QueuedMessage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

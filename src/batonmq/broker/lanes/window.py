@@ -12,8 +12,9 @@ from collections import deque
 from operator import attrgetter
 
 from batonmq.broker.model.memory import OVERHEAD, Memory
-from batonmq.message import GONE, READY, Message, QueuedMessage, Settlement
+from batonmq.message import Message
 from batonmq.properties import EMPTY
+from batonmq.queued import GONE, READY, QueuedMessage, Settlement
 from batonmq.store.records import POSITION_BITS, POSITION_MASK
 
 # Marks a place in the window from which a message was taken.

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.model.settings import TIME_MAX
 from batonmq.errors import NotFound, PreconditionFailed
-from batonmq.message import HELD
+from batonmq.queued import HELD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batonmq.broker.management.request import Answer, Request
-    from batonmq.message import QueuedMessage
+    from batonmq.queued import QueuedMessage
 
 
 def _renew(request: Request) -> Answer:

@@ -6,13 +6,14 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Protocol
 
 from batonmq.broker.model.scheduled import Scheduled
-from batonmq.message import Holder
+from batonmq.queued import Holder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batonmq.fields import FieldValue
-    from batonmq.message import Message, QueuedMessage
+    from batonmq.message import Message
+    from batonmq.queued import QueuedMessage
 
 
 class Selector(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from batonmq.message import Settlement
+from batonmq.queued import Settlement
 
 
 class Scheduled(Settlement):

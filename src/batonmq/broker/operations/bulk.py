@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from batonmq.broker.model.consumer import Selector
     from batonmq.broker.queues.queue import Queue
     from batonmq.fields import FieldValue
-    from batonmq.message import QueuedMessage
+    from batonmq.queued import QueuedMessage
     from batonmq.store.records import StoredMessage
 
 

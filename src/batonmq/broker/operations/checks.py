@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from batonmq.broker.queues.queue import Queue
     from batonmq.broker.routing.exchanges import Exchange
     from batonmq.broker.vhosts.vhost import VirtualHost
-    from batonmq.message import QueuedMessage
+    from batonmq.queued import QueuedMessage
 
 
 # Requests about the broker are published to it; it is no exchange, and nobody may make one of that name.

@@ -12,13 +12,14 @@ from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from batonmq.message import GONE
+from batonmq.queued import GONE
 
 if TYPE_CHECKING:
     from batonmq.broker.lanes.lane import Lane
     from batonmq.broker.model.consumer import Selector
     from batonmq.broker.queues.queue import Queue
-    from batonmq.message import Message, QueuedMessage
+    from batonmq.message import Message
+    from batonmq.queued import QueuedMessage
     from batonmq.store.records import StoredMessage
 
 # One step looks at so many messages, or reads so many bytes from the store: 2 to 5 ms.

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.features.expiry import NOW_OR_NEVER
 from batonmq.broker.features.revoked import take_back
-from batonmq.message import DURABLE, HELD, hold_all
+from batonmq.queued import DURABLE, HELD, hold_all
 from batonmq.store.records import POSITION_MASK
 
 if TYPE_CHECKING:
     from batonmq.broker.lanes.lane import Lane
     from batonmq.broker.model.consumer import Consumer
     from batonmq.broker.queues.featured import FeaturedQueue
-    from batonmq.message import QueuedMessage
+    from batonmq.queued import QueuedMessage
 
 
 def dispatch_plain(queue: FeaturedQueue) -> None:

@@ -18,12 +18,13 @@ from batonmq.broker.features.schedules import SCHEDULE_MARK
 from batonmq.broker.model.outcomes import KEPT, REFUSED, STORED
 from batonmq.broker.model.settings import REJECT_PUBLISH_DLX
 from batonmq.broker.selectors.parser import MessageSelector, parse_selector
-from batonmq.message import DURABLE, IN_MEMORY, READY
+from batonmq.queued import DURABLE, IN_MEMORY, READY
 
 if TYPE_CHECKING:
     from batonmq.broker.lanes.lane import Lane
     from batonmq.broker.queues.featured import FeaturedQueue
-    from batonmq.message import Message, QueuedMessage
+    from batonmq.message import Message
+    from batonmq.queued import QueuedMessage
 
 
 def publish_featured(queue: FeaturedQueue, message: Message) -> int:

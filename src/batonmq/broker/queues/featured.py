@@ -14,7 +14,7 @@ from batonmq.broker.features.groups import is_grouped
 from batonmq.broker.features.selective import Selection
 from batonmq.broker.lanes.state import QueueState
 from batonmq.broker.model.consumer import Consumer
-from batonmq.message import GONE, SPILLED, QueuedMessage
+from batonmq.queued import GONE, SPILLED, QueuedMessage
 from batonmq.store.records import DELAY_LANE
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from batonmq.broker.queues.enqueue import copy_in, enter, publish_featured
 from batonmq.broker.queues.featured import FeaturedQueue
 from batonmq.broker.queues.refilling import can_refill, refill, wants_refill
 from batonmq.broker.queues.requeue import requeue, return_to
-from batonmq.message import DELAYED, DURABLE, HELD, IN_MEMORY, READY, settle_all
+from batonmq.queued import DELAYED, DURABLE, HELD, IN_MEMORY, READY, settle_all
 from batonmq.store.records import POSITION_MASK
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from batonmq.broker.model.settings import Settings
     from batonmq.broker.routing.router import Router
     from batonmq.fields import FieldValue
-    from batonmq.message import Message, QueuedMessage
+    from batonmq.message import Message
+    from batonmq.queued import QueuedMessage
     from batonmq.store.records import LaneRecord
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.message import DURABLE
+from batonmq.queued import DURABLE
 
 if TYPE_CHECKING:
     from batonmq.broker.model.consumer import Consumer
     from batonmq.broker.queues.featured import FeaturedQueue
-    from batonmq.message import QueuedMessage
+    from batonmq.queued import QueuedMessage
 
 
 def hand_on(queue: FeaturedQueue, held: list[QueuedMessage]) -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from batonmq.broker.features.dead_letters import counted
 from batonmq.broker.features.length_limit import make_room
 from batonmq.broker.features.retry import is_given_up, retry_delay
-from batonmq.message import DURABLE, READY
+from batonmq.queued import DURABLE, READY
 
 if TYPE_CHECKING:
     from batonmq.broker.lanes.lane import Lane
     from batonmq.broker.queues.featured import FeaturedQueue
-    from batonmq.message import QueuedMessage
+    from batonmq.queued import QueuedMessage
 
 
 def requeue(

@@ -10,7 +10,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from batonmq.broker.model.outcomes import KEPT
-from batonmq.message import QueuedMessage, Settlement
+from batonmq.queued import QueuedMessage, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -17,7 +17,7 @@ from batonmq.engines.leases import lost_by_transaction, lost_with
 from batonmq.engines.messages import Message, received_message
 from batonmq.engines.values import Capabilities, Fate, Incoming, QueueOptions
 from batonmq.errors import BatonError, Closed
-from batonmq.message import QueuedMessage
+from batonmq.queued import QueuedMessage
 
 __all__ = ["EmbeddedEngine", "EmbeddedSubscription"]
 

@@ -10,7 +10,8 @@ from batonmq.engines.death_headers import without_death_headers
 from batonmq.engines.messages import Message, delayed_properties, received_message
 from batonmq.engines.values import Fate, QueueOptions
 from batonmq.errors import BatonError, ResourceError, StoreError
-from batonmq.message import DURABLE, Message as QueueMessage
+from batonmq.message import Message as QueueMessage
+from batonmq.queued import DURABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

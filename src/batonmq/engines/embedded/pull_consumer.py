@@ -17,13 +17,13 @@ from batonmq.engines.messages import received_message
 from batonmq.engines.receives import Receive
 from batonmq.engines.values import Incoming
 from batonmq.errors import NotFound
-from batonmq.message import DURABLE
+from batonmq.queued import DURABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batonmq.engines.embedded.core import Core
-    from batonmq.message import QueuedMessage
+    from batonmq.queued import QueuedMessage
 
 __all__ = ["NotedReceive", "PullConsumer"]
 

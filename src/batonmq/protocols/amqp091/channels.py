@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batonmq.errors import StoreError
-    from batonmq.message import QueuedMessage
     from batonmq.protocols.amqp091.open_connection import OpenConnection
+    from batonmq.queued import QueuedMessage
 
 
 class Channels:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker import Consumer
 from batonmq.broker.features.dead_letters import counted
-from batonmq.message import QueuedMessage
 from batonmq.protocols.amqp091.credit import UNLIMITED
 from batonmq.protocols.amqp091.encoder import deliver_prefix
+from batonmq.queued import QueuedMessage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

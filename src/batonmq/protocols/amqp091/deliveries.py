@@ -9,11 +9,11 @@ from batonmq.protocols.amqp091.encoder import append_deliveries
 from batonmq.protocols.amqp091.failures import ProtocolFailure
 
 if TYPE_CHECKING:
-    from batonmq.message import QueuedMessage
     from batonmq.protocols.amqp091.encoder import DeliverPrefix
     from batonmq.protocols.amqp091.parser import Event
     from batonmq.protocols.sessions.counts import MessageCounts
     from batonmq.protocols.sessions.output import Output
+    from batonmq.queued import QueuedMessage
 
 # The octets of a delivery beside its body, roughly, for the limit of the output.
 FRAMING_OCTETS: Final = 128

@@ -20,8 +20,9 @@ from batonmq.protocols.amqp091.framing import ChannelFrames, frames_on
 from batonmq.protocols.amqp091.methods import BasicDeliver, Method, encode_method, encode_shortstr
 
 if TYPE_CHECKING:
-    from batonmq.message import Message, QueuedMessage
+    from batonmq.message import Message
     from batonmq.properties import Properties
+    from batonmq.queued import QueuedMessage
 
 __all__ = [
     "HEARTBEAT_FRAME",

@@ -14,12 +14,12 @@ from batonmq.protocols.sessions import settling
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from batonmq.message import QueuedMessage
     from batonmq.protocols.amqp091.credit import ChannelCredit
     from batonmq.protocols.amqp091.deliveries import Deliveries
     from batonmq.protocols.amqp091.parser import Event
     from batonmq.protocols.amqp091.transaction import Taken, Transaction
     from batonmq.protocols.sessions.counts import MessageCounts
+    from batonmq.queued import QueuedMessage
 
 
 class Settling:

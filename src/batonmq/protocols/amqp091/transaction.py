@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from batonmq.broker.routing.exchanges.base import Target
-    from batonmq.message import Message, QueuedMessage
+    from batonmq.message import Message
     from batonmq.protocols.sessions.quota import Quota
+    from batonmq.queued import QueuedMessage
 
     Taken: TypeAlias = list[tuple[int, QueuedMessage]]
     """Deliveries with their tags, in order."""

@@ -22,11 +22,11 @@ from batonmq.protocols.amqp10.links.session_parts import SessionParts
 
 if TYPE_CHECKING:
     from batonmq.errors import StoreError
-    from batonmq.message import QueuedMessage
     from batonmq.protocols.amqp10.codec.frames import Event
     from batonmq.protocols.amqp10.codec.performatives import Begin, Performative
     from batonmq.protocols.amqp10.links.link_state import SessionLink
     from batonmq.protocols.amqp10.links.open_connection import OpenConnection
+    from batonmq.queued import QueuedMessage
 
 
 class BegunSession:

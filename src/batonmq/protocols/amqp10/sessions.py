@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batonmq.errors import StoreError
-    from batonmq.message import QueuedMessage
     from batonmq.protocols.amqp10.codec.performatives import Performative
     from batonmq.protocols.amqp10.links.open_connection import OpenConnection
+    from batonmq.queued import QueuedMessage
 
 
 class Sessions:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from batonmq.message import QueuedMessage, Settlement
+    from batonmq.queued import QueuedMessage, Settlement
 
 _settlement_of = attrgetter("settlement")
 

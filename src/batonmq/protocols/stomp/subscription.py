@@ -11,12 +11,12 @@ from batonmq.protocols.stomp.templates import Templates
 
 if TYPE_CHECKING:
     from batonmq.broker import Queue
-    from batonmq.message import QueuedMessage
     from batonmq.protocols.sessions.link import Link
     from batonmq.protocols.stomp.delivery_ids import DeliveryIds
     from batonmq.protocols.stomp.destinations import Destination
     from batonmq.protocols.stomp.parser import Event
     from batonmq.protocols.stomp.terms import Terms
+    from batonmq.queued import QueuedMessage
 
 __all__ = ["UNLIMITED", "Subscription", "Taken"]
 

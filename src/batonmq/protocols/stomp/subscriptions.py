@@ -11,11 +11,11 @@ from batonmq.protocols.stomp.subscription import Subscription, Taken
 
 if TYPE_CHECKING:
     from batonmq.broker.routing.exchanges.base import Target
-    from batonmq.message import QueuedMessage
     from batonmq.protocols.sessions.counts import MessageCounts
     from batonmq.protocols.stomp.destinations import Destination
     from batonmq.protocols.stomp.dialects import Dialect
     from batonmq.protocols.stomp.errors import Errors
+    from batonmq.queued import QueuedMessage
 
 __all__ = ["Subscriptions"]
 

@@ -13,8 +13,9 @@ from batonmq.protocols.stomp.messages import message_template
 from batonmq.protocols.stomp.properties import is_text
 
 if TYPE_CHECKING:
-    from batonmq.message import Message, QueuedMessage
+    from batonmq.message import Message
     from batonmq.protocols.stomp.terms import Terms
+    from batonmq.queued import QueuedMessage
 
 __all__ = ["Templates"]
 

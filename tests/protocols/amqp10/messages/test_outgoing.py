@@ -9,7 +9,7 @@ import pytest
 
 from batonmq import fields
 from batonmq.fields import FieldValue
-from batonmq.message import UNCOUNTED, DeadLetter, Message
+from batonmq.message import DeadLetter, Message
 from batonmq.properties import Properties
 from batonmq.protocols.amqp091.framing import frames_on
 from batonmq.protocols.amqp10.codec.performatives import Header, MessageProperties
@@ -29,6 +29,7 @@ from batonmq.protocols.amqp10.codec.values import (
 from batonmq.protocols.amqp10.dialects import ACTIVEMQ, SPEC
 from batonmq.protocols.amqp10.messages.incoming import MessageReader
 from batonmq.protocols.amqp10.messages.outgoing import MessageWriter
+from batonmq.queued import UNCOUNTED
 from tests.support.amqp10_messages import SEQUENCE, Read, build, data, queued, read, value
 from tests.support.driven import HandClock
 

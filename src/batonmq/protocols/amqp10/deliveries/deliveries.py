@@ -11,11 +11,11 @@ from batonmq.protocols.amqp10.deliveries.serial import MASK
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from batonmq.message import Holder, QueuedMessage
     from batonmq.protocols.amqp10.codec.encoder import TransferPrefix
     from batonmq.protocols.amqp10.deliveries.channel import Channel
     from batonmq.protocols.amqp10.deliveries.windows import Windows
     from batonmq.protocols.sessions.counts import MessageCounts
+    from batonmq.queued import Holder, QueuedMessage
 
 # What a delivery has beside its message, for the limit of what waits to be written.
 FRAMING_OCTETS: Final = 64

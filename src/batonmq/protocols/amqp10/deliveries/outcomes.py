@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from batonmq.fields import FieldValue
-    from batonmq.message import QueuedMessage
     from batonmq.protocols.amqp10.codec.performatives import DeliveryState
     from batonmq.protocols.sessions.counts import MessageCounts
+    from batonmq.queued import QueuedMessage
 
 # Annotations that only the broker writes.
 OF_BROKER: Final = frozenset({"x-exchange", "x-routing-key"})

@@ -19,13 +19,13 @@ from batonmq.protocols.sessions.unconfirmed import Unconfirmed
 
 if TYPE_CHECKING:
     from batonmq.broker import Broker
-    from batonmq.message import Holder, QueuedMessage
     from batonmq.protocols.amqp10.codec.performatives import DeliveryState, Outcome
     from batonmq.protocols.amqp10.deliveries.channel import Channel
     from batonmq.protocols.amqp10.deliveries.deliveries import Deliveries
     from batonmq.protocols.amqp10.deliveries.outcomes import Outcomes
     from batonmq.protocols.amqp10.deliveries.transactions import Transactions
     from batonmq.protocols.sessions.commit_barrier import CommitBarrier
+    from batonmq.queued import Holder, QueuedMessage
 
 RELEASED: Final = Released()
 

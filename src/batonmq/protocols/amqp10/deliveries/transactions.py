@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from batonmq.broker import Broker
     from batonmq.broker.routing.exchanges.base import Target
     from batonmq.broker.routing.router import Router
-    from batonmq.message import Message, QueuedMessage
+    from batonmq.message import Message
     from batonmq.protocols.amqp10.codec.performatives import Outcome
     from batonmq.protocols.amqp10.deliveries.channel import Channel
     from batonmq.protocols.amqp10.deliveries.deliveries import Deliveries
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from batonmq.protocols.sessions.counts import MessageCounts
     from batonmq.protocols.sessions.quota import Quota
     from batonmq.protocols.sessions.transactions import Routed
+    from batonmq.queued import QueuedMessage
 
     Publish: TypeAlias = tuple[Message, Sequence[Target]]
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.routing.direct_replies import NOBODY
 from batonmq.errors import StoreError
-from batonmq.message import QueuedMessage
 from batonmq.protocols.amqp10.failures import no_sender, stolen
 from batonmq.protocols.amqp10.links.sender import Sender
+from batonmq.queued import QueuedMessage
 
 if TYPE_CHECKING:
     from batonmq.broker.queues.browsing import Browsed, Browser

@@ -11,11 +11,11 @@ from batonmq.protocols.amqp10.links.sender import Sender
 from batonmq.protocols.sessions import settling
 
 if TYPE_CHECKING:
-    from batonmq.message import QueuedMessage
     from batonmq.protocols.amqp10.codec.frames import Event
     from batonmq.protocols.amqp10.codec.performatives import Attach, Flow
     from batonmq.protocols.amqp10.links.session_parts import SessionParts
     from batonmq.protocols.amqp10.nodes.nodes import OpenedSource
+    from batonmq.queued import QueuedMessage
 
 
 class OutgoingLink(Receiver):

@@ -11,11 +11,11 @@ from batonmq.protocols.amqp10.links.sender import Sender
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batonmq.message import QueuedMessage
     from batonmq.protocols.amqp10.codec.frames import Event
     from batonmq.protocols.amqp10.codec.performatives import Attach, Flow
     from batonmq.protocols.amqp10.links.session_parts import SessionParts
     from batonmq.protocols.amqp10.nodes.nodes import OpenedSource
+    from batonmq.queued import QueuedMessage
 
 # What may wait for the client's credit: nobody can be made to wait for somebody else's client, and there is no queue.
 WAITING_MAX: Final = 1_000

@@ -9,10 +9,10 @@ from batonmq.protocols.amqp10.links.pushing import PushingLink
 
 if TYPE_CHECKING:
     from batonmq.broker import Queue
-    from batonmq.message import QueuedMessage
     from batonmq.protocols.amqp10.codec.performatives import Attach
     from batonmq.protocols.amqp10.links.session_parts import SessionParts
     from batonmq.protocols.amqp10.nodes.nodes import OpenedSource
+    from batonmq.queued import QueuedMessage
 
 
 class Replies(Consumer):

@@ -10,9 +10,9 @@ from batonmq.protocols.amqp10.links.credit import Credit
 from batonmq.protocols.amqp10.messages.outgoing import MessageWriter
 
 if TYPE_CHECKING:
-    from batonmq.message import QueuedMessage
     from batonmq.protocols.amqp10.links.session_parts import SessionParts
     from batonmq.protocols.amqp10.nodes.nodes import OpenedSource
+    from batonmq.queued import QueuedMessage
 
 # The settle mode of a sender that settles everything itself (part 2 §2.8.2).
 SETTLED: Final = 1

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 from batonmq.protocols.amqp10.codec.values import UByte, UInt, encode
 
 if TYPE_CHECKING:
-    from batonmq.message import QueuedMessage
     from batonmq.properties import Properties
     from batonmq.protocols.amqp10.codec.sections import Sections
+    from batonmq.queued import QueuedMessage
 
 UINT_MAX: Final = 2**32 - 1
 

@@ -23,9 +23,10 @@ from batonmq.protocols.amqp10.messages.templates import (
 )
 
 if TYPE_CHECKING:
-    from batonmq.message import Message, QueuedMessage
+    from batonmq.message import Message
     from batonmq.properties import Properties
     from batonmq.protocols.amqp10.dialects import Dialect
+    from batonmq.queued import QueuedMessage
 
 __all__ = ["MessageWriter"]
 

@@ -54,6 +54,11 @@ def encode_list(parts: list[bytes]) -> bytes:
     return _compound(b"\xc0", b"\xd0", parts, len(parts))
 
 
+def encode_map(entries: bytes, count: int) -> bytes:
+    """A map of so many keys that are encoded already, each with its value behind it. Raises EncodeError."""
+    return _compound(b"\xc1", b"\xd1", (entries,), count * 2)
+
+
 def _encode(value: object, depth: int) -> bytes:
     kind = type(value)
     encoder = _ENCODERS.get(kind)

@@ -7,6 +7,7 @@ tables, heads ...... what comes before a message's body, as properties of 0-9-1
 direct ............. the same from octets to octets, for what most clients send: leads, property_lists, entries
 incoming ........... a message that a client sends
 templates, edited .. what comes before the body of a message that goes out, of other protocols and of this one
+foreign ............ the same for what most send, from octets to octets: header_entries
 outgoing ........... a message that goes out
 """
 

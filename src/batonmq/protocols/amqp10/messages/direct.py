@@ -3,8 +3,9 @@
 What clients send in most messages has the same octets in both: a short string is a short string. Whatever is not of
 these types is left to `heads`, which makes the same of them, and of all else.
 
-CPython 3.11: 3 us for properties with an id, an address, a content-type and a time behind annotations like those of the
-message before; 5 us with three application properties of which one differs. `heads` takes 30 and 36 us.
+CPython 3.11, whole messages on a machine with other load: 4 us for properties with an id, an address, a content-type
+and a time behind annotations like those of the message before, 7.5 us with three application properties of which one
+differs. `heads` takes 33 and 36 us.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class MessageReader:
     """Reads the messages of one link, most of which begin alike.
 
     CPython 3.11: a message that begins like the last takes 0.6 us, one with an id and a time of its own 4 us, with
-    application properties of its own 6 us; what has properties of rare types takes 40 us.
+    application properties of its own 7.5 us; what has properties of rare types takes 40 us.
     """
 
     __slots__ = (

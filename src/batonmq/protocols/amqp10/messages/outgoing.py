@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from batonmq.protocols.amqp10.codec.sections import NO_BODY, Sections
 from batonmq.protocols.amqp10.codec.values import DecodeError
 from batonmq.protocols.amqp10.messages.edited import own_sections
+from batonmq.protocols.amqp10.messages.foreign import ForeignWriter
 from batonmq.protocols.amqp10.messages.framings import AMQP10, OF_AMQP10
 from batonmq.protocols.amqp10.messages.headers import first_header, header_section
 from batonmq.protocols.amqp10.messages.heads import AMQP10_TYPE
@@ -39,7 +40,7 @@ class MessageWriter:
     """Writes the messages of one link, most of which have the same properties.
 
     What such messages have in common is made once. CPython 3.11, 16 bytes: 0.5 us if they came over AMQP 1.0,
-    0.43 us if over another protocol.
+    0.43 us if over another protocol. Of messages with ids of their own each takes 0.8 us and 5 us.
     """
 
     __slots__ = (
@@ -47,6 +48,7 @@ class MessageWriter:
         "_annotations",
         "_before",
         "_dialect",
+        "_direct",
         "_exchange",
         "_foreign",
         "_has_plain_body",
@@ -61,6 +63,7 @@ class MessageWriter:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
+        self._direct = ForeignWriter(dialect)
         # Of the last message.
         self._properties: Properties | None = None
         self._exchange: str | None = None
@@ -169,8 +172,12 @@ class MessageWriter:
 
     def _choose_size(self, message: Message, size: int) -> None:
         if self._foreign is None:
-            self._foreign = foreign_sections(message, self._dialect, self._address)
-            self._has_plain_body = message.properties.type != AMQP10_TYPE and not _is_text(message)
+            self._foreign = self._direct.sections(message.properties.raw, self._address)
+            if self._foreign is not None:
+                self._has_plain_body = not self._direct.is_text
+            else:
+                self._foreign = foreign_sections(message, self._dialect, self._address)
+                self._has_plain_body = message.properties.type != AMQP10_TYPE and not _is_text(message)
         self._size = size
         self._before = self._header + self._foreign
         if self._has_plain_body:

@@ -65,7 +65,7 @@ TEXT: Final = 5
 
 _GROUPS: Final = ("x-group", GROUP)
 # Headers that hold what a property of 0-9-1 has no room for, or no type.
-_HELD: Final = {
+HELD: Final = {
     "x-message-id": "message_id",
     "x-correlation-id": "correlation_id",
     "x-user-id": "user_id",
@@ -136,7 +136,7 @@ def _split_headers(
         elif (
             (name == GROUP and value == group)
             or (name == IN_MILLISECONDS and _is_exact(value, properties.timestamp))
-            or (name in _HELD and _hold(name, value, properties, values))
+            or (name in HELD and _hold(name, value, properties, values))
         ):
             # A property says it.
             continue
@@ -150,7 +150,7 @@ def _split_headers(
 
 def _hold(name: str, value: FieldValue, properties: Properties, values: dict[str, object]) -> bool:
     """Is a header the property that it stands for, as that is not there?"""
-    field = _HELD[name]
+    field = HELD[name]
     taken = "type" if field == "subject" else field
     if getattr(properties, taken, None) is not None:
         return False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from batonmq.protocols.amqp10.codec.performatives import Detach, Flow, Open
+from batonmq.protocols.amqp10.codec.performatives import Accepted, Detach, Flow, Open
 from batonmq.protocols.amqp10.codec.values import UInt
+from batonmq.protocols.sessions.output import UNSENT_MAX
 from tests.protocols.amqp10.client import Client, Delivery, of, one
 from tests.support.driven import Driven
 
@@ -82,3 +83,20 @@ def test_a_flow_does_not_count_what_has_not_begun() -> None:
     assert len(of(came, Delivery)) == 2
     flow = one(client.credit(handle, 10, incoming_window=UInt(0), next_incoming_id=UInt(2), echo=True), Flow)
     assert (flow.delivery_count, flow.link_credit) == (1, 9)
+
+
+def test_a_drain_ends_when_its_last_message_has_filled_the_output() -> None:
+    driven = Driven()
+    driven.queue("q")
+    for count in (1, 2, 3, 10):
+        size = UNSENT_MAX // count + 1
+        for number in range(count):
+            driven.publish(f"{number}", size=size)
+        client = Client(driven).start()
+        client.parser.limit(1 << 20, 255)
+        handle = client.receiver("/queues/q")
+        came = client.credit(handle, 20, drain=True)
+        assert len(of(came, Delivery)) >= count
+        assert one(came, Flow).link_credit == 0
+        client.settle(0, Accepted(), 20_000)
+        client.lose()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.model.commits import Commits
@@ -165,9 +166,25 @@ class Scheduler:
         callbacks, self._jobs[CALL] = self._jobs[CALL], {}
         self._run_timed(READ)
         self._run_timed(EXPIRE)
+        self._call_back(callbacks)
+        self.dispatch()
+
+    def _call_back(self, callbacks: dict[Callable[..., object], None]) -> None:
+        """Call for as long as a turn may take, one at least; those that are left come first in the next turn.
+
+        Each may be a browser that looks through a long queue for the few messages that it wants.
+        """
+        end = self.clock.monotonic() + READ_SECONDS
+        called = 0
         for callback in callbacks:
             self.faults.attempt(callback)
-        self.dispatch()
+            called += 1
+            if self.clock.monotonic() >= end:
+                break
+        waiting = dict.fromkeys(islice(callbacks, called, None))
+        if waiting:
+            self._jobs[CALL] = {**waiting, **self._jobs[CALL]}
+            self._host()
 
     def _run_timed(self, priority: int) -> None:
         """Do jobs for as long as a turn may take; the jobs that are left come first in the next turn."""

@@ -129,7 +129,7 @@ class BegunSession:
 
     def batch_failed(self, batch: int, error: StoreError) -> None:
         """Those up to this number that were not committed before are not kept."""
-        self._parts.settling.batch_committed(batch)
+        self._parts.settling.batch_failed(batch)
         if self._parts.receipts.batch_failed(batch, error) and not self.is_ending:
             text = f"messages that came settled cannot be kept: {error.reason}"
             self.fail(SessionFailure(conditions.RESOURCE_LIMIT_EXCEEDED, text))

@@ -135,6 +135,13 @@ class Settling:
         if self._answers:
             self._barrier.await_commit()
 
+    def batch_failed(self, batch: int) -> None:
+        """The store keeps no messages of the batches up to this number; outcomes it tries again with the next one."""
+        for disposition in self._answers.take(batch):
+            self._answer(disposition)
+        if self._answers:
+            self._barrier.await_commit()
+
     def clear(self) -> None:
         """The session ends."""
         self._answers.clear()

@@ -15,18 +15,23 @@ class Framing:
     properties keep the payload whole. One without (0) lasts no longer than the message is in memory unchanged.
 
     ``edited`` is the framing of a copy with other properties, which are then no longer those that the payload tells.
+    ``default_priority`` is what a message counts as whose properties have no priority.
     """
 
-    __slots__ = ("code", "edited")
+    __slots__ = ("code", "default_priority", "edited")
 
-    def __init__(self, code: int = 0, edited: Framing | None = None) -> None:
+    def __init__(self, code: int = 0, edited: Framing | None = None, default_priority: int = 0) -> None:
         """``edited`` None: it is its own."""
         self.code = code
+        self.default_priority = default_priority
         self.edited: Framing = edited if edited is not None else self
 
 
 FRAMING_MAX = 7
 """The largest code that the store has room for."""
+
+# Framings with a code are AMQP 1.0's, whose priority is 4 where a message does not tell one (part 3 section 3.2.1).
+_DEFAULT_PRIORITY = 4
 
 _framings: dict[int, Framing] = {}
 
@@ -40,7 +45,8 @@ def framing_of(code: int) -> Framing:
     if found is None:
         if not 0 < code <= FRAMING_MAX:
             raise ValueError(f"there is no framing {code}")
-        found = _framings[code] = Framing(code, framing_of(code + 1) if code % 2 == 0 else None)
+        edited = framing_of(code + 1) if code % 2 == 0 else None
+        found = _framings[code] = Framing(code, edited, _DEFAULT_PRIORITY)
     return found
 
 

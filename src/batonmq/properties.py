@@ -13,7 +13,12 @@ from typing import Final, TypedDict, Unpack
 
 from batonmq.fields import NAME_MAX, FieldError, FieldValue, decode_table, encode_name, encode_table
 
-__all__ = ["EMPTY", "Properties", "PropertyValues"]
+__all__ = ["AMQP10_TYPE", "EMPTY", "SUBJECT", "Properties", "PropertyValues"]
+
+AMQP10_TYPE: Final = "amqp-1.0"
+"""The type of a message of 0-9-1 whose body is that of a message of AMQP 1.0, section by section."""
+SUBJECT: Final = "x-subject"
+"""The header with what would be the type of a message, where the type has no room for it."""
 
 PERSISTENT: Final = 2
 """The delivery mode of a message that must survive a crash; 1 is transient."""

@@ -141,7 +141,10 @@ class QueueState(LaneOwner):
         """The lane of a message's priority."""
         settings = self.settings
         if settings.max_priority:
-            priority = min(message.properties.priority, settings.max_priority)
+            priority = message.properties.priority
+            if not priority and message.framing is not None and not message.properties.has_priority:
+                priority = message.framing.default_priority
+            priority = min(priority, settings.max_priority)
         elif settings.queue_type == QUORUM and message.properties.has_priority:
             priority = quorum_lane(message.properties.priority)
         else:

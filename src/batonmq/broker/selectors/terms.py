@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from batonmq.broker.selectors.like import Like
+from batonmq.properties import AMQP10_TYPE, SUBJECT
 
 if TYPE_CHECKING:
     from batonmq.fields import FieldValue
@@ -87,12 +88,21 @@ def _priority(properties: Properties) -> int:
     return properties.priority if properties.flags & 1 << 11 else DEFAULT_PRIORITY
 
 
+def _type(properties: Properties) -> str | None:
+    kind = properties.type
+    if kind == AMQP10_TYPE:
+        # That is what the body is; a header has what the sender said.
+        said = (properties.headers or {}).get(SUBJECT)
+        return said if isinstance(said, str) else kind
+    return kind
+
+
 JMS_HEADERS: dict[str, Callable[[Properties], int | str | None]] = {
     "JMSCorrelationID": lambda properties: properties.correlation_id,
     "JMSDeliveryMode": lambda properties: "PERSISTENT" if properties.persistent else "NON_PERSISTENT",
     "JMSMessageID": lambda properties: properties.message_id,
     "JMSPriority": _priority,
-    "JMSType": lambda properties: properties.type,
+    "JMSType": _type,
 }
 
 

@@ -7,7 +7,7 @@ import uuid
 import pytest
 from hypothesis import given, strategies as st
 
-from batonmq.properties import Properties
+from batonmq.properties import AMQP10_TYPE, Properties
 from batonmq.protocols.amqp10.codec.performatives import Header, MessageProperties
 from batonmq.protocols.amqp10.codec.sections import Sections
 from batonmq.protocols.amqp10.codec.values import (
@@ -27,7 +27,7 @@ from batonmq.protocols.amqp10.codec.values import (
 )
 from batonmq.protocols.amqp10.dialects import RABBITMQ, SPEC, Dialect
 from batonmq.protocols.amqp10.messages.direct import DirectReader
-from batonmq.protocols.amqp10.messages.heads import AMQP10_TYPE, Head
+from batonmq.protocols.amqp10.messages.heads import Head
 from batonmq.protocols.amqp10.messages.incoming import MessageReader
 from batonmq.protocols.amqp10.messages.leads import lead_of
 from tests.support.amqp10_messages import build, data, value

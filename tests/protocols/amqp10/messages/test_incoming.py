@@ -9,6 +9,7 @@ import pytest
 from batonmq import fields
 from batonmq.broker.features.groups import group_of
 from batonmq.broker.features.publish_headers import due_of, key_of
+from batonmq.broker.selectors.parser import parse_selector
 from batonmq.message import Message
 from batonmq.properties import EMPTY, Properties
 from batonmq.protocols.amqp10.codec.performatives import Header, MessageProperties
@@ -569,3 +570,14 @@ def test_values_without_a_counterpart_are_texts() -> None:
         "c": "é",
         "big": "18446744073709551615",
     }
+
+
+@pytest.mark.parametrize("body", [value(7), value({"a": 1}), SEQUENCE + encode([1])])
+def test_a_subject_is_kept_where_the_type_says_what_the_body_is(body: bytes) -> None:
+    message = read(build(properties=MessageProperties(subject="invoice"), body=body, application={"a": "b"}))
+    assert message.properties.type == "amqp-1.0"
+    assert message.properties.headers == {"x-subject": "invoice", "a": "b"}
+    assert parse_selector("JMSType = 'invoice' AND a = 'b'").matches(message)
+    basic = read(build(annotations={"x-basic-type": "bill"}, body=body))
+    assert basic.properties.type == "amqp-1.0"
+    assert basic.properties.headers == {"x-basic-type": "bill"}

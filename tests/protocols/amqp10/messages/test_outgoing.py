@@ -280,6 +280,14 @@ def test_a_message_of_amqp_1_0_sections_gives_them() -> None:
         assert sent(foreign(type="amqp-1.0", body=body)).bodies == [body]
 
 
+def test_a_message_of_sections_has_its_subject_in_a_header() -> None:
+    headers: dict[str, FieldValue] = {"x-subject": "invoice", "x-basic-type": "bill"}
+    found = sent(foreign(type="amqp-1.0", headers=headers, body=value({"k": 1})))
+    assert found.properties.subject == "invoice"
+    assert found.annotations["x-basic-type"] == "bill"
+    assert "x-subject" not in found.annotations
+
+
 def test_text_of_jms_is_a_string() -> None:
     headers: dict[str, FieldValue] = {"x-opt-jms-msg-type": fields.LongLong(5)}
     for body in ("", "é", "t" * 300):
@@ -332,7 +340,10 @@ WHOLE = build(
 )
 
 
-@pytest.mark.parametrize("bare", [WHOLE, build(), build(body=value({"k": 1})), build(body=value("text"))])
+TYPED = build(properties=MessageProperties(subject="invoice"), body=value({"k": 1}))
+
+
+@pytest.mark.parametrize("bare", [WHOLE, build(), build(body=value({"k": 1})), build(body=value("text")), TYPED])
 def test_the_bare_message_stays_byte_for_byte(bare: bytes) -> None:
     for noted in (None, {"x-opt-a": 1}, {"x-exchange": "old", "x-opt-a": 1}, {}):
         message = came(build(header=Header(durable=True), annotations=noted, body=bare))

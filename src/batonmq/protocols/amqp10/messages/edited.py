@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batonmq.properties import AMQP10_TYPE
 from batonmq.protocols.amqp10.codec.sections import Sections
 from batonmq.protocols.amqp10.codec.values import Symbol
 from batonmq.protocols.amqp10.messages.deaths import DEATH_HEADER, DEATHS, deaths_of
@@ -33,7 +34,7 @@ def own_sections(message: Message) -> bytes:
 
 
 def _merge_changes(message: Message, sections: Sections, annotations: dict[object, object]) -> None:
-    before = headers_of(sections)
+    before = headers_of(sections, is_encoded=message.properties.type == AMQP10_TYPE)
     now = message.properties.headers or {}
     for name in before.keys() - now.keys():
         annotations.pop(name, None)

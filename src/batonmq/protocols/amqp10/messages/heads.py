@@ -9,7 +9,8 @@ message-id                message-id; a uuid as urn:uuid: and its digits, a ulon
 correlation-id            the same: correlation-id, x-correlation-id
 user-id                   user-id, if it is text without NUL and fits; else the header x-user-id
 to                        nothing: exchange and routing key say it
-subject                   type, unless the annotation x-basic-type says another
+subject                   type, unless the annotation x-basic-type says another; the header x-subject, if the type says
+                          that the body is in sections
 reply-to                  reply-to; the address of a queue becomes its name
 content-type, -encoding   the same
 absolute-expiry-time      expiration, where there is no ttl
@@ -28,7 +29,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from batonmq.fields import LongLong, UnsignedInt
-from batonmq.properties import Properties, PropertyValues
+from batonmq.properties import AMQP10_TYPE, SUBJECT, Properties, PropertyValues
 from batonmq.protocols.amqp10.codec.sections import DATA, VALUE
 from batonmq.protocols.amqp10.messages.headers import said_by_header
 from batonmq.protocols.amqp10.messages.identifiers import fits, id_as_text, reply_as_text
@@ -47,10 +48,9 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp10.codec.sections import Sections
     from batonmq.protocols.amqp10.messages.direct import DirectReader
 
-__all__ = ["AMQP10_TYPE", "Head", "headers_of"]
+__all__ = ["Head", "headers_of"]
 
-AMQP10_TYPE: Final = "amqp-1.0"
-"""The type of a message of 0-9-1 whose body is that of a message of AMQP 1.0, section by section."""
+BASIC_TYPE: Final = "x-basic-type"
 
 PERSISTENT: Final = 2
 # The descriptors of data, sequences and values.
@@ -131,18 +131,38 @@ class Head:
     def encoded(self) -> Properties:
         """The properties of a message whose body other protocols get section by section."""
         if self._encoded is None:
-            self._encoded = self.properties.replace(type=AMQP10_TYPE)
+            properties = self.properties
+            more = _without_type(properties.type, self.subject)
+            self._encoded = (
+                properties.replace(type=AMQP10_TYPE, headers={**more, **(properties.headers or {})})
+                if more
+                else properties.replace(type=AMQP10_TYPE)
+            )
         return self._encoded
 
 
-def headers_of(sections: Sections) -> dict[str, FieldValue]:
-    """The headers that a message has for other protocols. Raises DecodeError."""
+def headers_of(sections: Sections, *, is_encoded: bool) -> dict[str, FieldValue]:
+    """The headers that a message has for other protocols. Raises DecodeError.
+
+    ``is_encoded``: do they get its body section by section?
+    """
     properties = sections.properties()
     table = _table(sections)
+    values: PropertyValues = {}
     more: dict[str, FieldValue] = {}
+    _read_basics(table.basics, values)
     if properties is not None:
-        _read(properties, table, {}, more)
+        _read(properties, table, values, more)
+    if is_encoded:
+        more |= _without_type(values.get("type"), properties.subject if properties is not None else None)
     return {**more, **table.headers}
+
+
+def _without_type(kind: str | None, subject: str | None) -> dict[str, FieldValue]:
+    """The header that has what would be the property type, if that did not say what the body is."""
+    if kind is None or kind == AMQP10_TYPE:
+        return {}
+    return {SUBJECT if kind == subject else BASIC_TYPE: kind}
 
 
 def _table(sections: Sections) -> Table:
@@ -207,7 +227,7 @@ def _read(properties: MessageProperties, table: Table, values: PropertyValues, m
         if fits(properties.subject):
             values["type"] = properties.subject
         else:
-            more["x-subject"] = properties.subject
+            more[SUBJECT] = properties.subject
     if properties.creation_time is not None:
         values["timestamp"] = properties.creation_time // 1000
         if properties.creation_time % 1000 and IN_MILLISECONDS not in table.headers:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from batonmq.properties import AMQP10_TYPE
 from batonmq.protocols.amqp10.codec.sections import NO_BODY, Sections
 from batonmq.protocols.amqp10.codec.values import DecodeError
 from batonmq.protocols.amqp10.messages.edited import own_sections
 from batonmq.protocols.amqp10.messages.foreign import ForeignWriter
 from batonmq.protocols.amqp10.messages.framings import AMQP10, OF_AMQP10
 from batonmq.protocols.amqp10.messages.headers import first_header, header_section
-from batonmq.protocols.amqp10.messages.heads import AMQP10_TYPE
 from batonmq.protocols.amqp10.messages.templates import (
     TEXT,
     TEXT_MARK,

@@ -31,12 +31,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batonmq.properties import Properties
+from batonmq.properties import AMQP10_TYPE, SUBJECT, Properties
 from batonmq.protocols.amqp10.codec.performatives import MessageProperties
 from batonmq.protocols.amqp10.codec.values import Byte, Symbol, Timestamp, UInt, encode
 from batonmq.protocols.amqp10.messages.deaths import DEATH_HEADER, DEATHS, deaths_of
 from batonmq.protocols.amqp10.messages.field_values import from_field, text_or_octets
-from batonmq.protocols.amqp10.messages.heads import AMQP10_TYPE
 from batonmq.protocols.amqp10.messages.identifiers import id_of, reply_of
 from batonmq.protocols.amqp10.messages.tables import (
     BASIC,
@@ -69,7 +68,7 @@ HELD: Final = {
     "x-message-id": "message_id",
     "x-correlation-id": "correlation_id",
     "x-user-id": "user_id",
-    "x-subject": "subject",
+    SUBJECT: "subject",
     "x-reply-to": "reply_to",
     "x-content-type": "content_type",
     "x-content-encoding": "content_encoding",
@@ -152,7 +151,7 @@ def _hold(name: str, value: FieldValue, properties: Properties, values: dict[str
     """Is a header the property that it stands for, as that is not there?"""
     field = HELD[name]
     taken = "type" if field == "subject" else field
-    if getattr(properties, taken, None) is not None:
+    if getattr(properties, taken, None) not in (None, AMQP10_TYPE if taken == "type" else None):
         return False
     held: object = value if isinstance(value, bytes) and name in _BINARY else None
     if isinstance(value, str) and name != "x-user-id":

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq import properties as basic
 from batonmq.fields import FieldError
+from batonmq.properties import AMQP10_TYPE
 from batonmq.protocols.amqp10.codec.encoding import encode, encode_list, encode_map
 from batonmq.protocols.amqp10.messages.header_entries import HeaderEntries
-from batonmq.protocols.amqp10.messages.heads import AMQP10_TYPE
 from batonmq.protocols.amqp10.messages.identifiers import URN_UUID, id_of, reply_of
 
 if TYPE_CHECKING:

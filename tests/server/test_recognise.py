@@ -53,6 +53,8 @@ def test_the_first_bytes_tell_the_protocol_in_one_piece_or_many(head: bytes, exp
         (b"AMQP\x02\x01\x00\x00", AMQP10),
         (b"AMQP\x00\x02\x00\x00", AMQP10),
         (b"AMQP\x00\x00\x09\x01", AMQP),
+        (b"AMQP\x00\x01\x02\x03", AMQP),
+        (b"AMQP\xff\xff\xff\xff", AMQP),
         (b"AMQP\x00\x00\x0a\x00", AMQP),
         # 0-8, 0-9 and 0-10.
         (b"AMQP\x01\x01\x08\x00", AMQP),

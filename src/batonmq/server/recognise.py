@@ -44,14 +44,16 @@ def recognise(protocols: Sequence[ServedProtocol], head: bytes) -> ServedProtoco
 def begins_amqp10(head: bytes) -> bool | None:
     """Are these the first bytes of a client of AMQP 1.0, or of a later one? None: more are needed to tell.
 
-    Behind the four letters stand the id of a protocol and its major version (AMQP 1.0, part 2 §2.2). 0-9-1 has 0 for
-    both, and the versions before it had 1 as the id.
+    Behind the four letters stand the id of a protocol (plain, TLS or SASL), and its major and minor version (part 2
+    §2.2, part 5). 0-9-1 has 0 for the first two, and the versions before it had 1 as the id. What is no version of
+    anything is answered as RabbitMQ does, by 0-9-1.
     """
     if not head.startswith(AMQP):
         return None if AMQP.startswith(head) else False
-    if len(head) < 6:
-        return None if len(head) == 4 or head[4] == 0 else head[4] > 1
-    return head[4] > 1 or (head[4] == 0 and head[5] > 0)
+    protocol, major, minor = head[4:5], head[5:6], head[6:7]
+    if protocol > b"\x03" or protocol == b"\x01" or major == b"\x00" or minor > b"\x00":
+        return False
+    return True if minor else None
 
 
 def begins_stomp(head: bytes) -> bool | None:

@@ -138,6 +138,31 @@ def test_when_the_store_cannot_write_and_the_queue_is_gone_the_move_ends(tmp_pat
     assert driven.operations.find_queue("to").ready_count == target.ready_count
 
 
+def test_what_only_memory_holds_is_not_doubled_when_the_store_cannot_write(tmp_path: Path) -> None:
+    driven = Timed(tmp_path / "store.db")
+    source, target = driven.queue(), driven.queue("to")
+    fill(driven, 2)
+    fill(driven, 3, persistent=False)
+    done: list[Sweep] = []
+    driven.operations.move_messages("q", "to", done.append)
+    driven.fail()
+    assert [(sweep.count, sweep.error is not None) for sweep in done] == [(3, True)]
+    assert (source.ready_count, target.ready_count) == (2, 3)
+
+
+def test_all_that_is_asked_for_is_taken_at_once_in_one_commit(driven: Driven) -> None:
+    source, target = driven.queue(), driven.queue("to")
+    names = fill(driven, 1_300)
+    done: list[Sweep] = []
+    committed = driven.broker.store.committed
+    sweep = driven.operations.replay("q", done.append, to="to", most=1_200)
+    assert sweep.run() == 1_200
+    assert (source.ready_count, target.ready_count, driven.broker.store.committed) == (100, 1_200, committed)
+    driven.settle()
+    assert [(each.count, each.error) for each in done] == [(1_200, None)]
+    assert take_all(driven, "to") == names[:1_200]
+
+
 def test_a_full_queue_ends_a_move_and_keeps_the_rest(driven: Driven) -> None:
     source = driven.queue()
     driven.queue("to", x_max_length=10, x_overflow="reject-publish")

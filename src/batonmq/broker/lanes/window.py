@@ -109,10 +109,13 @@ class Window:
     def cut_out(self, queued: QueuedMessage, settlement: Settlement) -> None:
         """Take a ready message out of the middle; it may come back."""
         self.bytes -= queued.message.weight + OVERHEAD
-        gap = QueuedMessage(NO_MESSAGE, settlement, queued.row)
-        gap.leave()
-        self.ready[bisect_left(self.ready, queued.row, key=row_of)] = gap
-        self.gone += 1
+        if self.ready[0] is queued:
+            self.ready.popleft()
+        else:
+            gap = QueuedMessage(NO_MESSAGE, settlement, queued.row)
+            gap.leave()
+            self.ready[bisect_left(self.ready, queued.row, key=row_of)] = gap
+            self.gone += 1
         while self.ready and self.ready[0].state == GONE:
             self.ready.popleft()
             self.gone -= 1

@@ -1,4 +1,4 @@
-"""Moving, replaying and purging by selection: a walk along a queue that takes messages out, one slice per commit.
+"""Moving, replaying and purging by selection: a walk along a queue that takes messages out, in slices or at once.
 
 A message that moves to another queue is inserted there and deleted here in one transaction of the store. After a crash
 it is in one of the two queues, never in both or in neither.
@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from batonmq.broker.features.dead_letters import deaths_of, is_death_header, uncounted
+from batonmq.broker.model.outcomes import REFUSED, STORED
 from batonmq.broker.queues.browsing import STEP_SECONDS, Walk
 from batonmq.broker.queues.enqueue import move_in
 from batonmq.broker.queues.requeue import put_back
@@ -17,7 +18,7 @@ from batonmq.errors import BrokerError, StoreError
 from batonmq.message import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from batonmq.broker.lanes.lane import Lane
     from batonmq.broker.model.consumer import Selector
@@ -26,9 +27,15 @@ if TYPE_CHECKING:
     from batonmq.queued import QueuedMessage
     from batonmq.store.records import StoredMessage
 
+# Beside the outcomes of publishing: the message cannot go anywhere, and stays where it is.
+STAYS = 2
+
 
 class Sweep(ABC):
-    """Takes the selected messages out of a queue. Call ``start``; ``done`` is called once, when all is durable."""
+    """Takes the selected messages out of a queue, and calls ``done`` once, when all is durable.
+
+    ``start`` does it beside everything else, one slice per commit; ``run`` does it at once, in one commit.
+    """
 
     def __init__(
         self, queue: Queue, most: int | None, selector: Selector | None, done: Callable[[Sweep], None]
@@ -44,13 +51,18 @@ class Sweep(ABC):
         self._selector = selector
         self._done = done
         self._walk = Walk(queue)
-        # What was taken and is not committed yet, and the batch that it is in.
-        self._taken: list[QueuedMessage] = []
+        # What was taken and is not committed yet, and the batch that it is in; and what of it a batch that fails has
+        # lost in its new place, and which comes back.
+        self._taken = 0
+        self._undone: list[QueuedMessage] = []
         self._batch = 0
 
     @abstractmethod
-    def take_over(self, message: Message) -> bool | None:
-        """Put the message into its new place. False: it stays where it is; None: there is no room, the sweep stops."""
+    def take_over(self, message: Message) -> int:
+        """Put the message into its new place: KEPT, or STORED if it is kept once the batch is committed.
+
+        STAYS: it can go nowhere, and stays where it is; REFUSED: there is no room, and the sweep stops.
+        """
 
     def taken(self, count: int) -> None:  # noqa: B027 (for whoever counts them)
         """Be told that so many more are out of the queue for good."""
@@ -59,22 +71,69 @@ class Sweep(ABC):
         """Begin. The sweep continues by itself, one slice per turn."""
         self._step()
 
+    def run(self) -> int:
+        """Take them all now, for one commit; tells how many.
+
+        For a host that has waited until the store can be read. Raises StoreError; what was taken before is gone.
+        """
+        try:
+            while not self._is_over and (entries := self._walk.step()) is not None:
+                self._take_of(entries)
+        finally:
+            # No more than this, whatever comes of the batch.
+            self._most = self._taken
+            self._wait_or_go_on()
+        return self._most
+
     def _step(self) -> None:
         try:
             entries = self._walk.step()
         except StoreError as error:
             self._end(error.reason)
             return
+        self._take_of(entries or ())
+        self._wait_or_go_on()
+
+    def _take_of(self, entries: Sequence[tuple[Lane, QueuedMessage | StoredMessage]]) -> None:
+        """Take those that are selected."""
         clock = self.queue.scheduler.clock
+        now = self.queue.scheduler.now()
         until = clock.monotonic() + STEP_SECONDS
-        for lane, entry in entries or ():
-            if self._most is not None and self.count + len(self._taken) >= self._most:
+        for lane, entry in entries:
+            if self._most is not None and self.count + self._taken >= self._most:
                 break
+            if entry.expires_at and entry.expires_at <= now:
+                # Its time is over: in another queue it would begin anew.
+                continue
             if (self._selector is None or self._selector.matches(entry.message)) and not self._take(lane, entry):
                 break
             if self._selector is not None and clock.monotonic() > until:
                 self._walk.back_to(lane, entry.row)
                 break
+
+    def _take(self, lane: Lane, entry: QueuedMessage | StoredMessage) -> bool:
+        outcome = self.take_over(uncounted(self.queue, entry))
+        if outcome == REFUSED:
+            self.error = "there is no room for more where the messages should go"
+            return False
+        if outcome == STAYS:
+            self.skipped += 1
+            return True
+        queued = lane.take(entry)
+        queued.leave()
+        if queued.stored:
+            lane.store.delete(queued)
+        self._taken += 1
+        if outcome == STORED:
+            self._undone.append(queued)
+        return True
+
+    @property
+    def _is_over(self) -> bool:
+        is_full = self._most is not None and self.count + self._taken >= self._most
+        return self.error is not None or is_full or self._walk.finished
+
+    def _wait_or_go_on(self) -> None:
         if self._taken:
             scheduler = self.queue.scheduler
             self._batch = scheduler.store.batch
@@ -84,24 +143,8 @@ class Sweep(ABC):
         else:
             self._go_on()
 
-    def _take(self, lane: Lane, entry: QueuedMessage | StoredMessage) -> bool:
-        taken_over = self.take_over(uncounted(self.queue, entry))
-        if taken_over is None:
-            self.error = "there is no room for more where the messages should go"
-            return False
-        if taken_over is False:
-            self.skipped += 1
-            return True
-        queued = lane.take(entry)
-        queued.leave()
-        if queued.stored:
-            lane.store.delete(queued)
-        self._taken.append(queued)
-        return True
-
     def _go_on(self) -> None:
-        is_full = self._most is not None and self.count >= self._most
-        if self.error is not None or is_full or self._walk.finished:
+        if self._is_over:
             self._end(self.error)
         else:
             self.queue.scheduler.call(self._step)
@@ -117,23 +160,29 @@ class Sweep(ABC):
         if batch < self._batch:
             self.queue.scheduler.commits.wait(self)
             return
-        self.count += len(self._taken)
-        self.taken(len(self._taken))
-        self._taken.clear()
+        self._have_gone(self._taken)
         self._go_on()
 
+    def _have_gone(self, count: int) -> None:
+        """Count what has left the queue for good."""
+        self.count += count
+        self._taken = 0
+        self._undone.clear()
+        self.taken(count)
+
     def batch_failed(self, batch: int, error: StoreError) -> None:
-        """Nothing that was inserted elsewhere was kept, so the messages stay in this queue."""
+        """What was to be stored elsewhere was not, so these messages stay in this queue."""
         if batch < self._batch:
             self.queue.scheduler.commits.wait(self)
             return
         # Unless the queue is gone meanwhile, and its messages with it.
-        for queued in () if self.queue.deleted else reversed(self._taken):
+        for queued in () if self.queue.deleted else reversed(self._undone):
             if queued.stored:
                 self.queue.store.undelete(queued)
             queued.stay()
             put_back(self.queue, queued)
-        self._taken.clear()
+        # What memory holds in its new place is there all the same.
+        self._have_gone(self._taken - len(self._undone))
         self.queue.touch()
         self._end(error.reason)
 
@@ -141,8 +190,8 @@ class Sweep(ABC):
 class Purge(Sweep):
     """Drops the selected messages."""
 
-    def take_over(self, message: Message) -> bool | None:
-        return True
+    def take_over(self, message: Message) -> int:
+        return STORED
 
     def taken(self, count: int) -> None:
         self.queue.has_purged(count)
@@ -162,8 +211,8 @@ class Move(Sweep):
         super().__init__(queue, most, selector, done)
         self._target = target
 
-    def take_over(self, message: Message) -> bool | None:
-        return move_in(self._target, message) or None
+    def take_over(self, message: Message) -> int:
+        return put(self._target, message)
 
 
 class Replay(Sweep):
@@ -182,12 +231,12 @@ class Replay(Sweep):
         self._find = find
         self._target = target
 
-    def take_over(self, message: Message) -> bool | None:
+    def take_over(self, message: Message) -> int:
         headers = message.properties.headers or {}
         target = self._target or self._origin(message, headers)
         if target is None or target is self.queue:
-            return False
-        return move_in(target, alive(message, headers)) or None
+            return STAYS
+        return put(target, alive(message, headers))
 
     def _origin(self, message: Message, headers: dict[str, FieldValue]) -> Queue | None:
         for name in origins(message, headers):
@@ -198,6 +247,11 @@ class Replay(Sweep):
             if queue is not self.queue:
                 return queue
         return None
+
+
+def put(target: Queue, message: Message) -> int:
+    """Put a message into another queue, if that has room when its consumers have been served; tells the outcome."""
+    return move_in(target, message) if target.has_room_for(message.weight) else REFUSED
 
 
 def origins(message: Message, headers: dict[str, FieldValue]) -> list[str]:

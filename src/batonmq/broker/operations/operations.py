@@ -139,11 +139,17 @@ class Operations(Declarations):
 
         Raises NotFound, AccessRefused, ResourceLocked, PreconditionFailed.
         """
+        self.replay(name, done, to=to, most=most).start()
+
+    def replay(
+        self, name: str, done: Callable[[Sweep], None], *, to: str | None = None, most: int | None = None
+    ) -> Sweep:
+        """What ``replay_queue`` starts, for a host that would rather ``run`` it. Raises the errors of that."""
         queue = self.require_readable(name)
         target = self._writable(to) if to is not None else None
         if queue is target:
             raise PreconditionFailed(f"{self._described('queue', name)} cannot be replayed to itself")
-        Replay(queue, self._writable, target, most, done).start()
+        return Replay(queue, self._writable, target, most, done)
 
     def purge_messages(self, name: str, selector: Selector, done: Callable[[Sweep], None]) -> None:
         """Drop the ready messages that match the selector. Raises NotFound, AccessRefused, ResourceLocked."""

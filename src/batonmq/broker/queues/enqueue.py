@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from batonmq.broker.features.dead_letters import dead_letter_message
-from batonmq.broker.features.length_limit import has_room_for, make_room, refuses
+from batonmq.broker.features.length_limit import make_room, refuses
 from batonmq.broker.features.publish_headers import MARK, due_of, key_of, without_times
 from batonmq.broker.features.schedules import SCHEDULE_MARK
 from batonmq.broker.model.outcomes import KEPT, REFUSED, STORED
@@ -62,16 +62,17 @@ def publish_featured(queue: FeaturedQueue, message: Message) -> int:
     return STORED if is_stored else KEPT
 
 
-def move_in(queue: FeaturedQueue, message: Message) -> bool:
+def move_in(queue: FeaturedQueue, message: Message) -> int:
     """Put in a message that comes from another queue: it has no delay, and is not taken for a duplicate.
 
-    False: the queue is full and refuses messages, or it is deleted.
+    Tells KEPT or STORED; REFUSED: the queue is deleted. Whether it has room is asked before.
     """
-    if queue.deleted or not has_room_for(queue, 1, message.weight):
-        return False
+    if queue.deleted:
+        return REFUSED
     queue.expect(message)
-    place(queue, message, DURABLE if queue.survives_restart and message.properties.persistent else IN_MEMORY)
-    return True
+    is_stored = queue.survives_restart and message.properties.persistent
+    # It is in the store also if it was paged out at once.
+    return STORED if place(queue, message, DURABLE if is_stored else IN_MEMORY).stored else KEPT
 
 
 def copy_in(queue: FeaturedQueue, origin: QueuedMessage) -> None:
@@ -106,9 +107,11 @@ def _is_refused(queue: FeaturedQueue, message: Message) -> bool:
     return True
 
 
-def place(queue: FeaturedQueue, message: Message, stored: int) -> None:
+def place(queue: FeaturedQueue, message: Message, stored: int) -> QueuedMessage:
     """Put a message at the tail of the lane of its priority, kept as ``stored`` says (IN_MEMORY or DURABLE)."""
-    _entered(queue, queue.lane_for(message).enqueue(message, stored, queue.expiry.time_of(message)))
+    queued = queue.lane_for(message).enqueue(message, stored, queue.expiry.time_of(message))
+    _entered(queue, queued)
+    return queued
 
 
 def enter(queue: FeaturedQueue, queued: QueuedMessage, lane: Lane, *, is_new: bool) -> None:

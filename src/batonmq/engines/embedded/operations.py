@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker import REFUSED, Operations, Permission, Queue, User
 from batonmq.broker.queues.browsing import Browser
-from batonmq.engines.death_headers import without_death_headers
 from batonmq.engines.messages import Message, delayed_properties, received_message
 from batonmq.engines.values import Fate, QueueOptions
 from batonmq.errors import BatonError, ResourceError, StoreError
 from batonmq.message import Message as QueueMessage
-from batonmq.queued import DURABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -104,26 +102,15 @@ class Queues:
         return found
 
     def move(self, source: str, target: str, most: int) -> int:
-        """Ready messages go over, the first first. Raises NotFound, ResourceError."""
-        queue, into = self.find(source), self.find(target)
-        moved = 0
-        while moved < most:
-            if not into.has_room_for(0):
-                raise ResourceError(f"queue '{target}' is full")
-            queued = queue.get()
-            if queued is None:
-                break
-            properties = without_death_headers(queued.message.properties)
-            copy = QueueMessage.copy_of(queued.message, "", target, properties)
-            into.expect(copy)
-            if into.publish(copy) == REFUSED:
-                queue.release([queued])
-                raise ResourceError(f"queue '{target}' is full")
-            if queued.stored == DURABLE:
-                # Should the batch fail, the copy is tried again with the removal: it is in one of the two places.
-                queue.store.insert_dependent(copy, queued)
-            queue.accept(queued)
-            moved += 1
+        """Ready messages go over, the first first, all in one commit; dead letters begin anew.
+
+        Call it when the store can be read. Raises NotFound, StoreError, and ResourceError when the target is full: what
+        has gone over by then stays there.
+        """
+        sweep = self.operations.replay(source, lambda _: None, to=target, most=most)
+        moved = sweep.run()
+        if sweep.error is not None:
+            raise ResourceError(f"queue '{target}' is full")
         return moved
 
     def route(self, name: str, message: Message) -> bool:

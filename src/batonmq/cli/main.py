@@ -32,7 +32,7 @@ def main(url: str | None) -> None:
       batonmq send hello "Hello, world"; batonmq receive hello
 
     The clients of RabbitMQ (pika, aio-pika, Celery, amqplib ...) connect to it unchanged, with the URL
-    amqp://guest:guest@127.0.0.1:5672/.
+    amqp://guest:guest@127.0.0.1:5672/. Clients of AMQP 1.0 and STOMP do so, too.
     """
 
 

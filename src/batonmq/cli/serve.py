@@ -35,7 +35,11 @@ def optional_port(value: str) -> int | Literal["off"]:
 @click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE", help="Read this TOML file.")
 @click.option("--data", type=NAME, metavar="DIR", help="Where messages are kept. Default: ./data")
 @click.option("--host", type=NAME, help="Which address to listen on; * for all. Default: 127.0.0.1")
-@click.option("--port", type=click.IntRange(0, 65535), help="Which port to listen on; 0 for a free one. Default: 5672")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Which port to listen on for AMQP 0-9-1, AMQP 1.0 and STOMP; 0 for a free one. Default: 5672",
+)
 @click.option(
     "--stomp-port", type=optional_port, metavar="PORT", help="The same for STOMP; off for none. Default: 61613"
 )
@@ -43,7 +47,7 @@ def optional_port(value: str) -> int | Literal["off"]:
     "--websocket-port",
     type=optional_port,
     metavar="PORT",
-    help="The same for STOMP over WebSocket; off for none. Default: 15674",
+    help="The same for STOMP and AMQP 1.0 over WebSocket; off for none. Default: 15674",
 )
 @click.option("--log-level", type=click.Choice(LEVELS), help="How much to log to stderr. Default: info")
 def serve(

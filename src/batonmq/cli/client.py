@@ -17,7 +17,8 @@ from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from batonmq.cli.options import Failure, without_password
 from batonmq.engines.amqp.content_headers import WireConnection
 from batonmq.engines.amqp.failures import NOBODY, unreachable
-from batonmq.engines.amqp.parameters import amqp_parameters
+from batonmq.engines.amqp.parameters import AmqpParameters, amqp_parameters
+from batonmq.engines.amqp.tls import UnusableTls
 from batonmq.engines.urls import check_octets
 
 __all__ = ["connect", "request", "require_queue"]
@@ -57,20 +58,22 @@ def connect(url: str, *, heartbeat: int | None = None) -> Iterator[BlockingChann
                 connection.close()
 
 
-def _parameters(url: str) -> pika.URLParameters:
+def _parameters(url: str) -> AmqpParameters:
     shown = without_password(url)
     try:
         if urlsplit(url).scheme not in ("amqp", "amqps"):
             raise Failure(f"--url: expected amqp://user:password@host:port/vhost, got {shown!r}", 2)
         check_octets(url)
         parameters = amqp_parameters(url)
+    except UnusableTls as error:
+        raise Failure(f"--url: {error}", 2) from None
     except ValueError as error:
         raise Failure(f"--url: {shown!r} cannot be read: {str(error).replace(url, shown)}", 2) from None
     parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = PATIENCE
     return parameters
 
 
-def _open(parameters: pika.URLParameters) -> pika.BlockingConnection:
+def _open(parameters: AmqpParameters) -> pika.BlockingConnection:
     try:
         # pika's own reader of headers ends the connection at some that other clients may write.
         return pika.BlockingConnection(parameters, WireConnection)

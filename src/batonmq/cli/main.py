@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from batonmq import __version__
+from batonmq.cli.certificates import certificates
 from batonmq.cli.listings import connections, vhosts
 from batonmq.cli.options import DEFAULT_URL, url_option
 from batonmq.cli.policies import policies
@@ -38,5 +39,5 @@ def main(url: str | None) -> None:
 
 main.help = (main.help or "").replace("amqp://guest:guest@127.0.0.1:5672/", DEFAULT_URL)
 
-for command in (serve, run, send, receive, queues, purge, vhosts, connections, policies, users):
+for command in (serve, run, send, receive, queues, purge, vhosts, connections, policies, users, certificates):
     main.add_command(command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import IO, Any, TypeVar
@@ -14,6 +15,9 @@ from batonmq.cli.names import shown
 __all__ = ["DEFAULT_URL", "Failure", "chosen_url", "note_url", "url_option", "without_password"]
 
 DEFAULT_URL = "amqp://guest:guest@127.0.0.1:5672/"
+
+# In the query: what a client's key is encrypted with.
+KEY_PASSWORD = re.compile(r"([?&]password=)[^&#]*")
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -55,5 +59,6 @@ def chosen_url(context: click.Context, default: str = DEFAULT_URL) -> str:
 
 def without_password(url: str) -> str:
     """As it may be printed."""
+    url = KEY_PASSWORD.sub(r"\1***", url)
     before, at, after = url.rpartition("@")
     return f"{before.rpartition(':')[0]}:***{at}{after}" if ":" in before else url

@@ -12,6 +12,7 @@ import click
 from batonmq.cli.loading import load_object
 from batonmq.cli.options import DEFAULT_URL, Failure, chosen_url, note_url, without_password
 from batonmq.engines.amqp.parameters import amqp_parameters
+from batonmq.engines.amqp.tls import UnusableTls
 from batonmq.engines.urls import parse_url
 from batonmq.errors import BatonError
 
@@ -110,6 +111,8 @@ def _check_url(url: str, shown: str) -> None:
     try:
         if parse_url(url).engine == "amqp":
             amqp_parameters(url)
+    except UnusableTls as error:
+        raise Failure(f"--url: {error}", 2) from None
     except ValueError as error:
         raise Failure(f"--url: {shown!r} cannot be read: {str(error).replace(url, shown)}", 2) from None
 

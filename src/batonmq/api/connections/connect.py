@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Generator
+from ssl import SSLContext
 from types import TracebackType
 
 from batonmq.api.connections import asynchronous, synchronous
@@ -16,29 +17,41 @@ from batonmq.engines.urls import Target, parse_url
 __all__ = ["Opening", "connect", "connect_async"]
 
 
-def connect(url: str | os.PathLike[str]) -> synchronous.Connection:
+def connect(url: str | os.PathLike[str], *, ssl_context: SSLContext | None = None) -> synchronous.Connection:
     """Connect to the queues at a URL.
 
     ``"orders.db"``, ``"file:///var/lib/shop/orders.db"``: queues in that file, which is created if it does not exist.
     They run in the first process of this machine to open the file; later ones share it.
     ``"memory:"``: queues in memory, gone with the connection. ``"memory:name"`` is shared by all connections to that
     name in this process.
-    ``"amqp://user:password@host:5672/vhost"``, ``"amqps://..."``: queues in a broker that speaks AMQP 0-9-1.
+    ``"amqp://user:password@host:5672/vhost"``: queues in a broker that speaks AMQP 0-9-1.
+    ``"amqps://user:password@host:5671/vhost?cacertfile=ca.pem"``: such a broker, over TLS. Its certificate must have
+    the host's name and be signed by a CA of ``cacertfile``, or else of the system. Also in the query: ``certfile``,
+    ``keyfile``, ``passphrase_file``, ``password``, ``verify``, ``server_name_indication`` and ``auth_mechanism``.
 
-    Raises ValueError for a URL that names no engine, StoreError when the file cannot be used (StoreCorrupt when it is
-    damaged or not BatonMQ's), ConnectionLost when the broker cannot be reached, and AccessRefused when it refuses the
-    login.
+    ``ssl_context``: used for TLS, at each connection, instead of what the query says of certificates.
+
+    Raises ValueError for a URL that names no engine or certificates that cannot be read, StoreError when the file
+    cannot be used (StoreCorrupt when it is damaged or not BatonMQ's), ConnectionLost when the broker cannot be reached
+    or its certificate cannot be trusted, and AccessRefused when it refuses the login.
     """
-    return synchronous.Connection(open_engine(parse_url(url)))
+    return synchronous.Connection(open_engine(_parsed(url, ssl_context), ssl_context))
 
 
-def open_engine(target: Target) -> Engine:
+def _parsed(url: str | os.PathLike[str], ssl_context: SSLContext | None) -> Target:
+    target = parse_url(url)
+    if ssl_context is not None and target.engine != "amqp":
+        raise ValueError("ssl_context is for amqps:// only")
+    return target
+
+
+def open_engine(target: Target, ssl_context: SSLContext | None = None) -> Engine:
     """Open the engine of a URL. Raises the same errors as ``connect``."""
     if target.engine == "amqp":
         # Its library is read only by those who need it.
         from batonmq.engines.amqp.engine import AmqpEngine
 
-        return AmqpEngine(target.location)
+        return AmqpEngine(target.location, ssl_context)
     if target.engine == "memory":
         return open_memory(target.location)
     return open_file(target.location)
@@ -47,13 +60,16 @@ def open_engine(target: Target) -> Engine:
 class Opening:
     """A connection that is being opened: ``await`` it, or enter it with ``async with``."""
 
-    def __init__(self, url: str | os.PathLike[str]) -> None:
-        self._target = parse_url(url)
+    def __init__(self, url: str | os.PathLike[str], ssl_context: SSLContext | None = None) -> None:
+        self._target = _parsed(url, ssl_context)
+        self._ssl_context = ssl_context
         self._connection: asynchronous.Connection | None = None
 
     async def _open(self) -> asynchronous.Connection:
         # Reading a large file back takes a while.
-        self._connection = asynchronous.Connection(await asyncio.to_thread(open_engine, self._target))
+        self._connection = asynchronous.Connection(
+            await asyncio.to_thread(open_engine, self._target, self._ssl_context)
+        )
         return self._connection
 
     def __await__(self) -> Generator[object, None, asynchronous.Connection]:
@@ -69,9 +85,10 @@ class Opening:
             await self._connection.close()
 
 
-def connect_async(url: str | os.PathLike[str]) -> Opening:
+def connect_async(url: str | os.PathLike[str], *, ssl_context: SSLContext | None = None) -> Opening:
     """Connect to the queues at a URL: ``async with connect(url) as mq``, or ``mq = await connect(url)``.
 
-    URLs and errors are those of ``batonmq.connect``. ValueError is raised at once, the others when awaited.
+    URLs, ``ssl_context`` and errors are those of ``batonmq.connect``. ValueError for a URL that names no engine is
+    raised at once, everything else when awaited.
     """
-    return Opening(url)
+    return Opening(url, ssl_context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -38,9 +39,9 @@ COUNTING = frozenset({"BatonMQ", "RabbitMQ", "LavinMQ"})
 class AmqpEngine(Engine):
     """Queues of a broker. ``native`` is pika's connection, to be used through ``add_callback_threadsafe`` only."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, context: ssl.SSLContext | None = None) -> None:
         """Raises ConnectionLost, AccessRefused, ValueError."""
-        self._link = Link(url)
+        self._link = Link(url, context)
         self._link.open()
         is_ours = self._link.is_ours
         self.capabilities = replace(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import socket
 import ssl
 
-import pika
 from pika import exceptions
 from pika.adapters.utils.connection_workflow import AMQPConnectorStackTimeout, AMQPConnectorTransportSetupError
 
+from batonmq.engines.amqp.parameters import AmqpParameters
+from batonmq.engines.amqp.tls_failures import closed_by_tls, tls_failure
 from batonmq.errors import (
     AccessRefused,
     BatonError,
@@ -50,16 +51,19 @@ def error_of(error: BaseException) -> BatonError:
     return ConnectionLost(f"the connection was lost: {str(error) or type(error).__name__}")
 
 
-def unreachable(error: BaseException, parameters: pika.URLParameters) -> BatonError:
+def unreachable(error: BaseException, parameters: AmqpParameters) -> BatonError:
     """Why no connection could be opened."""
     where = f"{parameters.host}:{parameters.port}"
-    user = parameters.credentials.username
+    login = parameters.login
     causes = _causes(error)
-    refused = (exceptions.ProbableAuthenticationError, exceptions.AuthenticationError)
-    if any(isinstance(cause, refused) for cause in causes):
-        return AccessRefused(f"the broker at {where} refused to log in user {user!r}: wrong name or password")
+    if any(isinstance(cause, exceptions.AuthenticationError) for cause in causes):
+        mechanism = parameters.credentials.TYPE
+        return AccessRefused(f"the broker at {where} does not offer the log-in {mechanism} that was asked for")
+    if any(isinstance(cause, exceptions.ProbableAuthenticationError) for cause in causes):
+        wrong = "it knows none" if parameters.is_external else "wrong name or password"
+        return AccessRefused(f"the broker at {where} refused to log in {login}: {wrong}")
     if any(isinstance(cause, exceptions.ProbableAccessDeniedError) for cause in causes):
-        return AccessRefused(f"user {user!r} has no access to virtual host {parameters.virtual_host!r} at {where}")
+        return AccessRefused(f"{login} has no access to virtual host {parameters.virtual_host!r} at {where}")
     closed = [cause for cause in causes if isinstance(cause, exceptions.ConnectionClosedByBroker)]
     if closed:
         return error_of(closed[0])
@@ -69,16 +73,12 @@ def unreachable(error: BaseException, parameters: pika.URLParameters) -> BatonEr
 NOBODY = "is the broker running?"
 
 
-def _why(causes: list[BaseException], parameters: pika.URLParameters) -> str:
+def _why(causes: list[BaseException], parameters: AmqpParameters) -> str:
     for cause in causes:
         if isinstance(cause, socket.gaierror):
             return f"the name {parameters.host!r} cannot be resolved: {cause.strerror}"
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"its certificate cannot be trusted: {cause.verify_message}"
         if isinstance(cause, ssl.SSLError):
-            if cause.reason in NO_TLS:
-                return "what listens there does not speak TLS, as amqps:// has it"
-            return f"TLS failed: {cause.reason or cause}"
+            return tls_failure(cause, parameters)
     for cause in causes:
         if isinstance(cause, ConnectionRefusedError):
             return NOBODY
@@ -86,17 +86,15 @@ def _why(causes: list[BaseException], parameters: pika.URLParameters) -> str:
             return f"no answer within {parameters.stack_timeout:g} s"
     for cause in causes:
         if isinstance(cause, AMQPConnectorTransportSetupError):
-            return "TLS failed: the connection was closed"
+            return closed_by_tls(parameters)
         if isinstance(cause, exceptions.IncompatibleProtocolError | exceptions.StreamLostError):
-            return "what listens there does not speak AMQP 0-9-1"
+            if parameters.ssl_options is not None:
+                return closed_by_tls(parameters)
+            return "what listens there does not speak AMQP 0-9-1 without TLS; with TLS the URL begins with amqps://"
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
     inner = causes[-1]
     return str(inner) or type(inner).__name__
-
-
-# What OpenSSL says when the peer answers in another protocol, or in none.
-NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 
 
 def _causes(error: BaseException) -> list[BaseException]:

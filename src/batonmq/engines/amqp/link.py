@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from pika.adapters.select_connection import IOLoop
 from batonmq.engines.amqp.content_headers import WireConnection
 from batonmq.engines.amqp.failures import error_of, unreachable
 from batonmq.engines.amqp.parameters import amqp_parameters
+from batonmq.engines.amqp.tls import UnusableTls
 from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.futures import Future
 from batonmq.errors import BatonError, Closed, ConnectionLost
@@ -52,10 +54,12 @@ class Linked(Protocol):
 class Link:
     """One connection to a broker, kept open. Any thread may call ``call``, ``open`` and ``close``."""
 
-    def __init__(self, url: str) -> None:
-        """Raises ValueError for a URL that cannot be read."""
+    def __init__(self, url: str, context: ssl.SSLContext | None = None) -> None:
+        """Raises ValueError for a URL that cannot be read. Every connection of this one has the same SSLContext."""
         try:
-            self.parameters = amqp_parameters(url)
+            self.parameters = amqp_parameters(url, context)
+        except UnusableTls:
+            raise
         except ValueError as error:
             raise ValueError(f"the AMQP URL cannot be read: {error}") from None
         self.parameters.socket_timeout = self.parameters.stack_timeout = PATIENCE

@@ -1,0 +1,99 @@
+"""TLS to a broker, asked for in the query of an ``amqps://`` URL with the words of RabbitMQ's clients.
+
+``cacertfile``: the CAs to trust, as PEM, instead of the system's. ``certfile``, ``keyfile``: the client's certificate
+with what leads to its CA, and its key, which may stand in ``certfile`` too. ``password``, or ``passphrase_file``: what
+the key is encrypted with. ``verify``: ``verify_peer``, the default, or ``verify_none``. ``server_name_indication``: the
+name that the broker's certificate must have, where it is not the URL's host.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+__all__ = ["TLS_NAMES", "UnusableTls", "client_context"]
+
+# What stands in the query for the context; the name and the mechanism go with any context.
+CONTEXT_NAMES = frozenset({"cacertfile", "certfile", "keyfile", "password", "passphrase_file", "verify"})
+TLS_NAMES = CONTEXT_NAMES | {"server_name_indication"}
+
+
+class UnusableTls(ValueError):
+    """A certificate, a key or a passphrase cannot be read, or they do not belong together."""
+
+
+def client_context(options: dict[str, str]) -> ssl.SSLContext:
+    """The context that the options of a URL ask for. Raises ValueError, UnusableTls."""
+    verify = options.get("verify", "verify_peer")
+    if verify not in ("verify_peer", "verify_none"):
+        raise ValueError(f"verify is verify_peer or verify_none, not {verify!r}")
+    context = _trusting(options.get("cacertfile"))
+    if verify == "verify_none":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    _show_certificate(context, options)
+    return context
+
+
+def _trusting(cacertfile: str | None) -> ssl.SSLContext:
+    if cacertfile is None:
+        return ssl.create_default_context()
+    _require_file("cacertfile", cacertfile)
+    try:
+        return ssl.create_default_context(cafile=cacertfile)
+    except ssl.SSLError:
+        raise UnusableTls(f"cacertfile {cacertfile!r} holds no certificate in PEM") from None
+
+
+def _show_certificate(context: ssl.SSLContext, options: dict[str, str]) -> None:
+    certfile, keyfile = options.get("certfile"), options.get("keyfile")
+    if certfile is None:
+        for name in ("keyfile", "password", "passphrase_file"):
+            if name in options:
+                raise ValueError(f"{name} needs a certfile beside it")
+        return
+    _require_file("certfile", certfile)
+    if keyfile is not None:
+        _require_file("keyfile", keyfile)
+    key = f"keyfile {keyfile!r}" if keyfile is not None else f"certfile {certfile!r}"
+    passphrase = _passphrase(options)
+
+    def asked() -> str:
+        # Without an answer OpenSSL would ask on the terminal.
+        if passphrase is None:
+            raise UnusableTls(f"the key in {key} is encrypted: give passphrase_file, or password")
+        return passphrase
+
+    try:
+        context.load_cert_chain(certfile, keyfile, password=asked)
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise UnusableTls(f"the key in {key} is not that of the certificate in certfile {certfile!r}") from None
+        doubt = " and key" if keyfile is None else f", or {key} no key"
+        wrong = "" if passphrase is None else ", or the passphrase is wrong"
+        raise UnusableTls(f"certfile {certfile!r} holds no certificate{doubt} in PEM{wrong}") from None
+
+
+def _passphrase(options: dict[str, str]) -> str | None:
+    file = options.get("passphrase_file")
+    if file is None:
+        return options.get("password")
+    if "password" in options:
+        raise ValueError("password and passphrase_file say the same twice: give one")
+    _require_file("passphrase_file", file)
+    try:
+        return Path(file).read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+    except UnicodeDecodeError:
+        raise UnusableTls(f"passphrase_file {file!r} is not UTF-8") from None
+
+
+def _require_file(name: str, file: str) -> None:
+    """OpenSSL does not say which of its files is missing."""
+    if not file:
+        raise ValueError(f"{name} names no file")
+    try:
+        with Path(file).open("rb"):
+            pass
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise UnusableTls(f"{name} {file!r} cannot be read: {why}") from None

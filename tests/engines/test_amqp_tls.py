@@ -212,6 +212,22 @@ def test_an_alert_is_told_in_words(alerting: int, certificates: Certificates, ot
     assert said.endswith("it does not trust its CA")
 
 
+def test_an_alert_about_versions_may_come_from_a_port_without_tls() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse() -> None:
+            with listener.accept()[0] as accepted:
+                accepted.recv(65536)
+                # RFC 8446, section 6: a fatal alert, protocol_version.
+                accepted.sendall(b"\x15\x03\x01\x00\x02\x02\x46")
+
+        thread = threading.Thread(target=refuse, daemon=True)
+        thread.start()
+        said = refusal(f"amqps://localhost:{listener.getsockname()[1]}/")
+        thread.join(SOON)
+    assert "does not speak TLS, or no version of it that this client does" in said
+
+
 def test_a_port_of_tls_without_tls_is_said_to_be_so(proxy: TlsProxy) -> None:
     said = refusal(f"amqp://guest:guest@localhost:{proxy.port}/")
     assert said.endswith("does not speak AMQP 0-9-1 without TLS; with TLS the URL begins with amqps://")

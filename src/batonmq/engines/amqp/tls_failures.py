@@ -41,7 +41,11 @@ def tls_failure(error: ssl.SSLError, parameters: AmqpParameters) -> str:
     if reason in REFUSED and parameters.client_certificate is not None:
         return f"the broker refuses the client certificate {parameters.client_certificate}: {REFUSED[reason]}"
     if reason in NO_VERSION:
-        return "no version of TLS suits both sides: the broker and this client allow different ones"
+        # A port without TLS may say so, too.
+        return (
+            "what listens there does not speak TLS, or no version of it that this client does; "
+            "without TLS the URL begins with amqp://"
+        )
     if isinstance(error, ssl.SSLEOFError):
         return closed_by_tls(parameters)
     return f"TLS failed: {error.reason or error}"

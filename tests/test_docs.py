@@ -197,6 +197,7 @@ def parse(command: click.Command, words: list[str]) -> None:
 STRUCTS: dict[str, type[msgspec.Struct]] = {
     "[server]": config.ServerConfig,
     "[[listener]]": config.ListenerConfig,
+    "[tls]": config.TlsConfig,
     "[amqp]": config.AmqpConfig,
     "[amqp10]": config.Amqp10Config,
     "[stomp]": config.StompConfig,

@@ -248,6 +248,7 @@ class Loopback:
 
     peer = "127.0.0.1:1"
     is_loopback = True
+    certificate_name = ""
 
     def __init__(self) -> None:
         self.woken = 0
@@ -259,6 +260,9 @@ class Loopback:
         pass
 
     def authenticate(self, user: str, password: str, callback: Callable[[User | None], None]) -> None:
+        raise AssertionError("nobody logs in here")
+
+    def log_in_by_certificate(self, callback: Callable[[User | None], None]) -> None:
         raise AssertionError("nobody logs in here")
 
 

@@ -45,6 +45,7 @@ class Host:
         self.users = users
         self.peer = "127.0.0.1:1"
         self.is_loopback = True
+        self.certificate_name = ""
         self.is_woken = False
         self.waits = False
         self.asked: list[Callable[[], None]] = []
@@ -61,6 +62,13 @@ class Host:
         def answer() -> None:
             callback(found if password == known else None)
 
+        self._say(answer)
+
+    def log_in_by_certificate(self, callback: Callable[[User | None], None]) -> None:
+        _, found = self.users.get(self.certificate_name, ("", None))
+        self._say(lambda: callback(found))
+
+    def _say(self, answer: Callable[[], None]) -> None:
         if self.waits:
             self.asked.append(answer)
         else:

@@ -114,7 +114,8 @@ def _ready(config: Config, server: Server) -> None:
     else:
         lines.append(f"  {'log in':9} as a user of the configuration, or of {_command()} users add")
     lines.append(f"  {'stop':9} Ctrl-C")
-    url = f"amqp://guest:guest@127.0.0.1:{server.ports[0]}/"
+    first = server.addresses[0]
+    url = f"{first.scheme}://guest:guest@127.0.0.1:{first.port}/"
     option = "" if url == DEFAULT_URL else f" --url {url}"
     lines += ["", "Next, in another terminal:", ""]
     lines += [f'  {_command()}{option} send hello "Hello, world"', f"  {_command()}{option} receive hello", ""]

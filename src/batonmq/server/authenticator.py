@@ -64,6 +64,11 @@ class Authenticator:
             return None
         return self._admit(user, is_loopback=is_loopback)
 
+    def vouched(self, user: str, *, is_loopback: bool) -> User | None:
+        """The user, whose identity was proved without a password; None: there is no such user, or not from there."""
+        self.refresh()
+        return self._admit(user, is_loopback=is_loopback) if user in self._accounts else None
+
     def stored_hash(self, user: str) -> str:
         """What `verify_password` shall check a password of this user against, whether or not the user exists."""
         account = self._accounts.get(user)

@@ -9,13 +9,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 from batonmq.broker import Broker
 from batonmq.clock import Clock
 from batonmq.errors import StoreError
 from batonmq.protocols.amqp10 import Containers
 from batonmq.server.addresses import address
 from batonmq.server.authenticator import Authenticator
-from batonmq.server.config import Config, StompConfig, WebSocketConfig, configured_accounts
+from batonmq.server.config import Config, ListenerConfig, StompConfig, WebSocketConfig, configured_accounts
 from batonmq.server.data_directory import open_data_directory
 from batonmq.server.failures import StartError
 from batonmq.server.listeners import Address, Endpoint
@@ -23,6 +25,7 @@ from batonmq.server.log_ins import REFUSAL_SECONDS, LogIns
 from batonmq.server.recognise import ServedProtocol
 from batonmq.server.sessions import amqp10_protocol, amqp_protocol, stomp_protocol, websocket_protocol
 from batonmq.server.socket_server import SHUTDOWN_SECONDS, SocketServer
+from batonmq.server.tls import Tls
 from batonmq.server.users import GUEST, UserFile, guest_account
 from batonmq.store import SqliteStore
 
@@ -31,6 +34,9 @@ __all__ = ["STORE_NAME", "Server"]
 logger = logging.getLogger(__name__)
 
 STORE_NAME = "batonmq.db"
+
+# Without TLS and with it.
+SCHEMES = {"stomp": ("stomp", "stomp+ssl"), "websocket": ("ws", "wss")}
 
 
 class Server:
@@ -44,6 +50,7 @@ class Server:
         self._refusal_seconds = refusal_seconds
         self._directory = contextlib.ExitStack()
         self._sockets: SocketServer
+        self._tls: Tls | None = None
         self.broker: Broker
 
     @property
@@ -69,8 +76,9 @@ class Server:
         """Open the data directory and listen.
 
         Raises StartError when a port is taken, the directory is in use or cannot be written, or the store in it cannot
-        be opened; ConfigError when its users cannot be read.
+        be opened; ConfigError when its users cannot be read, or what TLS needs.
         """
+        self._tls = Tls(self.config.tls) if self.config.tls.certificate else None
         with contextlib.ExitStack() as opened:
             opened.enter_context(open_data_directory(self.data))
             authenticator = self._authenticator()
@@ -87,7 +95,7 @@ class Server:
                 self.broker.add_vhost(policy.vhost).policies.set(policy.policy, keep=False)
             log_ins = LogIns(authenticator, asyncio.get_running_loop(), self._refusal_seconds, self._clock)
             self._sockets = SocketServer(
-                self.broker, self.broker.store, self._endpoints(), log_ins, self.config, self._clock
+                self.broker, self.broker.store, self._endpoints(), log_ins, self.config, self._clock, self._tls
             )
             authenticator.when_changed(lambda: self._users_changed(authenticator))
             await self._sockets.start()
@@ -98,6 +106,11 @@ class Server:
         """Stop in an orderly way: no new connections, tell clients, give them `seconds` to leave, commit, close."""
         with self._directory:
             await self._sockets.stop("broker forced connection closure with reason 'shutdown'", seconds)
+
+    def reload(self) -> None:
+        """Read again what can be changed while it runs: the certificate of TLS. The log says what came of it."""
+        if self._tls is not None:
+            self._tls.reload()
 
     def hurry(self) -> None:
         """Give clients no more time while `stop` waits for them."""
@@ -144,41 +157,65 @@ class Server:
         def amqp10(dialect: str) -> ServedProtocol:
             return amqp10_protocol(self.broker, config.amqp10, dialect, containers)
 
-        endpoints = [
+        endpoints = []
+        for one in self._amqp_listeners():
             # The port of AMQP takes clients of all protocols.
-            Endpoint("amqp", one.host, one.port, one.backlog, [self._stomp(one.dialect), amqp10(one.dialect), amqp])
-            for one in config.listener
-        ]
-        endpoints += _endpoint("stomp", config.stomp, StompConfig(), [self._stomp("")])
+            protocols = [self._stomp(one.dialect), amqp10(one.dialect), amqp]
+            scheme, tls = ("amqps", self._tls) if one.tls else ("amqp", None)
+            flag = "tls.amqps_port" if one.tls else "--port"
+            endpoints.append(Endpoint(scheme, one.host, one.port, one.backlog, protocols, tls=tls, flag=flag))
+        endpoints += self._endpoint("stomp", config.stomp, StompConfig(), [self._stomp("")])
         carried = self._stomp(config.websocket.dialect).make_session
         binary = {"amqp": amqp10(config.websocket.dialect).make_session}
         websocket = websocket_protocol(config.websocket, carried, binary)
-        endpoints += _endpoint("ws", config.websocket, WebSocketConfig(), [websocket], config.websocket.path)
+        endpoints += self._endpoint(
+            "websocket", config.websocket, WebSocketConfig(), [websocket], config.websocket.path
+        )
         return endpoints
+
+    def _amqp_listeners(self) -> list[ListenerConfig]:
+        """Those of the configuration; where a certificate is there and none has TLS, one more that has."""
+        listeners = list(self.config.listener)
+        port = self.config.tls.amqps_port
+        if self._tls is not None and port != "off" and not any(one.tls for one in listeners):
+            listeners.append(msgspec.structs.replace(listeners[0], port=port, tls=True))
+        return listeners
+
+    def _endpoint(
+        self,
+        name: str,
+        configured: StompConfig | WebSocketConfig,
+        default: StompConfig | WebSocketConfig,
+        protocols: list[ServedProtocol],
+        path: str = "",
+    ) -> list[Endpoint]:
+        """Where the configuration has it, without TLS and with it; nowhere where it is off."""
+        found = []
+        plain, secure = SCHEMES[name]
+        for scheme, port, usual, flag in (
+            (plain, configured.port, default.port, f"--{name}-port"),
+            (secure, configured.tls_port, default.tls_port, f"{name}.tls_port"),
+        ):
+            tls = self._tls if scheme == secure else None
+            if port == "off" or (scheme == secure and tls is None):
+                continue
+            found.append(
+                Endpoint(
+                    scheme,
+                    configured.host,
+                    port,
+                    configured.backlog,
+                    protocols,
+                    path=path,
+                    tls=tls,
+                    # WebSocket begins with a request of HTTP/1.1 (RFC 6455), a name of RFC 7301's registry. AMQP and
+                    # STOMP have none.
+                    alpn=("http/1.1",) if path else (),
+                    flag=flag,
+                    is_asked=configured.required or port != usual,
+                )
+            )
+        return found
 
     def _stomp(self, dialect: str) -> ServedProtocol:
         return stomp_protocol(self.broker, self.config.stomp, dialect)
-
-
-def _endpoint(
-    scheme: str,
-    configured: StompConfig | WebSocketConfig,
-    default: StompConfig | WebSocketConfig,
-    protocols: list[ServedProtocol],
-    path: str = "",
-) -> list[Endpoint]:
-    """Where the configuration has it; nowhere when it is off."""
-    if configured.port == "off":
-        return []
-    return [
-        Endpoint(
-            scheme,
-            configured.host,
-            configured.port,
-            configured.backlog,
-            protocols,
-            path=path,
-            flag="--websocket-port" if isinstance(configured, WebSocketConfig) else "--stomp-port",
-            is_asked=configured.required or configured.port != default.port,
-        )
-    ]

@@ -11,6 +11,7 @@ from batonmq.broker.vhosts.policies import Policy, read_policy
 from batonmq.errors import PreconditionFailed
 from batonmq.fields import FieldValue
 from batonmq.protocols.stomp import DIALECTS
+from batonmq.server.certificates import LOGIN_FROM
 from batonmq.server.logs import LEVELS
 from batonmq.server.passwords import check_hash
 from batonmq.server.users import Account, PermissionEntry, make_user
@@ -25,6 +26,7 @@ __all__ = [
     "PolicyConfig",
     "ServerConfig",
     "StompConfig",
+    "TlsConfig",
     "UserConfig",
     "VhostConfig",
     "WebSocketConfig",
@@ -36,6 +38,13 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 OptionalPort = Port | Literal["off"]
 Positive = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
+
+# What may stand in [tls].
+TLS_WORDS = {
+    "client_certificates": ("none", "wanted", "required"),
+    "login_from": LOGIN_FROM,
+    "min_version": ("1.2", "1.3"),
+}
 
 
 def _check_dialect(dialect: str) -> None:
@@ -62,10 +71,36 @@ class ListenerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     port: Port = 5672
     backlog: Positive = 1024
     dialect: str = ""
+    tls: bool = False
 
     def __post_init__(self) -> None:
         if self.dialect:
             _check_dialect(self.dialect)
+
+
+class TlsConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[tls]: what listeners with TLS show and ask; nobody listens with TLS where there is no certificate."""
+
+    certificate: str = ""
+    key: str = ""
+    passphrase_file: str = ""
+    ca: str = ""
+    client_certificates: str = "none"
+    login_from: str = "common_name"
+    min_version: str = "1.2"
+    amqps_port: OptionalPort = 5671
+    handshake_timeout: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+
+    def __post_init__(self) -> None:
+        for key, known in TLS_WORDS.items():
+            word: str = getattr(self, key)
+            if word not in known:
+                raise ValueError(f"{key}: expected one of {', '.join(known)}, got {word!r}")
+        for key in ("key", "passphrase_file", "ca"):
+            if getattr(self, key) and not self.certificate:
+                raise ValueError(f"{key}: without a certificate there is no TLS")
+        if self.client_certificates != "none" and not (self.certificate and self.ca):
+            raise ValueError(f"client_certificates: {self.client_certificates!r} needs a certificate and a ca")
 
 
 class AmqpConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -108,12 +143,14 @@ class StompConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
     host: Name = "127.0.0.1"
     port: OptionalPort = 61613
+    tls_port: OptionalPort = 61614
     backlog: Positive = 1024
     required: bool = False
     dialect: str = "spec"
     default_vhost: Name = "/"
     default_login: str = ""
     default_passcode: str = ""
+    certificate_login: bool = False
     persistent: bool = False
     heart_beat_min: Annotated[int, Meta(ge=100, le=3_600_000)] = 1_000
     max_headers: Annotated[int, Meta(ge=16)] = 1_000
@@ -132,6 +169,7 @@ class WebSocketConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     host: Name = "127.0.0.1"
     port: OptionalPort = 15674
+    tls_port: OptionalPort = 15673
     backlog: Positive = 1024
     required: bool = False
     path: str = "/ws"
@@ -216,6 +254,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     listener: tuple[ListenerConfig, ...] = (ListenerConfig(),)
     amqp: AmqpConfig = AmqpConfig()
     amqp10: Amqp10Config = Amqp10Config()
+    tls: TlsConfig = TlsConfig()
     stomp: StompConfig = StompConfig()
     websocket: WebSocketConfig = WebSocketConfig()
     limits: LimitsConfig = LimitsConfig()
@@ -226,6 +265,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.listener:
             raise ValueError("listener: expected at least one")
+        if not self.tls.certificate and any(one.tls for one in self.listener):
+            raise ValueError("listener.tls: true needs a tls.certificate")
         for table, name in (("amqp10", self.amqp10.default_vhost), ("stomp", self.stomp.default_vhost)):
             if name not in self.vhosts:
                 raise ValueError(f"{table}.default_vhost: there is no [[vhost]] {name!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable, Sequence
 from typing import TypeVar, cast
 
@@ -13,11 +14,13 @@ from batonmq.protocols.sessions.standing import FINISHED, HELD
 from batonmq.server.addresses import address
 from batonmq.server.connection_context import ConnectionContext
 from batonmq.server.connections import Connections
+from batonmq.server.fair_line import network
 from batonmq.server.holds import AHEAD, BACKLOG, STORE_FULL, SUSPENDED, UNREAD, Holds
 from batonmq.server.interface import Session
 from batonmq.server.log_ins import Attempt
 from batonmq.server.outgoing import Outgoing
 from batonmq.server.recognise import ServedProtocol, recognise
+from batonmq.server.tls_failures import CLIENT_SPEAKS_TLS, NO_TLS_HERE, begins_tls
 
 __all__ = ["Connection"]
 
@@ -44,6 +47,7 @@ class Connection(asyncio.BufferedProtocol):
     """One client's socket, and what its session sees of the server."""
 
     __slots__ = (
+        "_arrived",
         "_attempt",
         "_buffer",
         "_connections",
@@ -60,6 +64,7 @@ class Connection(asyncio.BufferedProtocol):
         "_session",
         "_transport",
         "_unread",
+        "certificate_name",
         "is_loopback",
         "opened_at",
         "peer",
@@ -70,14 +75,19 @@ class Connection(asyncio.BufferedProtocol):
         connections: Connections[Connection],
         context: ConnectionContext,
         protocols: Sequence[ServedProtocol],
+        *,
+        arrived: Callable[[ssl.SSLObject], str] | None = None,
     ) -> None:
         """It joins `connections` when it is open.
 
         `protocols` are those of the port, the last of which takes whatever no other does.
+
+        `arrived` is told that the TLS handshake is done, and returns who the client is by its certificate, or nothing.
         """
         self._connections = connections
         self._context = context
         self._protocols = protocols
+        self._arrived = arrived
         self._buffer = context.read_buffer()
         self._session: Session | None = None
         self._head = b""
@@ -96,6 +106,7 @@ class Connection(asyncio.BufferedProtocol):
         self._attempt: Attempt | None = None
         self.peer = "unknown"
         self.is_loopback = False
+        self.certificate_name = ""
         self.opened_at = 0.0
 
     # From the event loop
@@ -108,6 +119,9 @@ class Connection(asyncio.BufferedProtocol):
         self._outgoing.begin(transport)
         self.peer, self.is_loopback = address(transport.get_extra_info("peername"))
         self.opened_at = self._context.clock.monotonic()
+        arrived, self._arrived = self._arrived, None
+        if arrived is not None:
+            self.certificate_name = arrived(transport.get_extra_info("ssl_object"))
         if not self._connections.add(self):
             self._is_ended = True
             transport.abort()
@@ -216,6 +230,13 @@ class Connection(asyncio.BufferedProtocol):
         self._log_in = callback
         self._attempt = self._context.log_ins.authenticate(
             user, password, self.peer, self._answered, is_loopback=self.is_loopback
+        )
+
+    def log_in_by_certificate(self, callback: Callable[[LogInAnswer], None]) -> None:
+        """Let in the user whom the client's certificate names; the callback gets the answer as of a password."""
+        self._log_in = callback
+        self._attempt = self._context.log_ins.vouched(
+            self.certificate_name, self.peer, self._answered, is_loopback=self.is_loopback
         )
 
     # From the rest of the server
@@ -328,6 +349,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def _begin(self, head: bytes) -> Session | None:
         """Make the session as soon as the first bytes tell the protocol."""
+        if begins_tls(head) and self._protocols[-1].refuses_tls:
+            self._context.refusals.log(network(self.peer), f"{self.peer}: closed: {CLIENT_SPEAKS_TLS}")
+            self._is_ended = True
+            self._outgoing.send([NO_TLS_HERE])
+            self._outgoing.close(self._context.loop)
+            return None
         protocol = recognise(self._protocols, head)
         if protocol is None:
             self._head = head

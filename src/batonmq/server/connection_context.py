@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from batonmq.broker.model.turn_time import TurnTime
 from batonmq.clock import Clock
 from batonmq.server.log_ins import LogIns
+from batonmq.server.refusals import Refusals
 from batonmq.server.store_room import StoreRoom
 from batonmq.server.turn_line import TurnLine
 from batonmq.server.turns import Turns
@@ -34,6 +35,8 @@ class ConnectionContext:
     line: TurnLine
     store_room: StoreRoom
     log_ins: LogIns
+    refusals: Refusals
+    """Of clients that speak TLS where there is none, and the other way round."""
     loop: asyncio.AbstractEventLoop
     clock: Clock
     handshake_timeout: float

@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 
 from batonmq.broker.model.access import User
 
-__all__ = ["Connected", "Connections"]
+__all__ = ["Connected", "Connections", "Places"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +36,31 @@ class Connected(Protocol):
 _Connection = TypeVar("_Connection", bound=Connected)
 
 
+class Places:
+    """How many sockets of clients there may be at once, whatever state each is in."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._taken = 0
+
+    def take(self) -> bool:
+        """Take one more; False: there are too many."""
+        if self._taken >= self.limit:
+            return False
+        self._taken += 1
+        return True
+
+    def give_back(self) -> None:
+        """One is free again."""
+        self._taken -= 1
+
+
 class Connections(Generic[_Connection]):
     """The open connections of one server."""
 
-    def __init__(self, limit: int) -> None:
-        """There may be `limit` connections."""
-        self._limit = limit
+    def __init__(self, places: Places) -> None:
+        """Each takes one of `places`, as long as it is here."""
+        self._places = places
         self._open: set[_Connection] = set()
         self._is_refusing = False
         self._all_gone: asyncio.Event = asyncio.Event()
@@ -56,10 +75,10 @@ class Connections(Generic[_Connection]):
 
     def add(self, connection: _Connection) -> bool:
         """Take a new connection in; False: there are too many."""
-        if len(self._open) >= self._limit:
+        if not self._places.take():
             if not self._is_refusing:
                 self._is_refusing = True
-                logger.warning("%s: refused: there are %d connections, the limit", connection.peer, self._limit)
+                logger.warning("%s: refused: there are %d connections, the limit", connection.peer, self._places.limit)
             return False
         self._is_refusing = False
         self._open.add(connection)
@@ -68,7 +87,9 @@ class Connections(Generic[_Connection]):
 
     def remove(self, connection: _Connection) -> None:
         """Its socket is gone."""
-        self._open.discard(connection)
+        if connection in self._open:
+            self._open.remove(connection)
+            self._places.give_back()
         if not self._open:
             self._all_gone.set()
 

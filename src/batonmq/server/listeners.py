@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from batonmq.server.failures import StartError
 from batonmq.server.recognise import ServedProtocol
+from batonmq.server.tls import Tls
 
 __all__ = ["Address", "Endpoint", "listen", "raise_descriptor_limit"]
 
@@ -46,8 +47,11 @@ class Endpoint:
     protocols: Sequence[ServedProtocol]
     """The last takes whatever no other does."""
     path: str = ""
+    tls: Tls | None = None
+    alpn: tuple[str, ...] = ()
+    """With TLS: what is agreed on by RFC 7301, if anything."""
     flag: str = "--port"
-    """The flag of the command line that chooses another port."""
+    """What chooses another port: a flag of the command line, or a key of the configuration."""
     is_asked: bool = True
     """False: nobody asked for it. Where its port is taken the broker does without."""
 

@@ -83,7 +83,7 @@ class LogIns:
         self._running = 0
         self._checks: dict[tuple[str, bytes], Check] = {}
         self._line: FairLine[Check] = FairLine()
-        self._refusals = Refusals(clock or Clock())
+        self._refusals = Refusals(clock or Clock(), logger, "log-ins")
 
     def authenticate(
         self, user: str, password: str, peer: str, callback: Callback, *, is_loopback: bool
@@ -112,6 +112,16 @@ class LogIns:
             for each in pushed_out.take():
                 self._refuse(each, BUSY, ": too many log-ins wait from there, and it was told to try again")
         self._go_on()
+        return attempt
+
+    def vouched(self, user: str, peer: str, callback: Callback, *, is_loopback: bool) -> Attempt:
+        """Let in a user whom something better than a password has proved; call back as `authenticate` does."""
+        attempt = Attempt(user, "", peer, is_loopback, callback)
+        found = self._authenticator.vouched(user, is_loopback=is_loopback)
+        if found is not None:
+            self._loop.call_soon(callback, found)
+        else:
+            self._refuse(attempt, None, ", whom the certificate names" + self._guest_from_afar(attempt))
         return attempt
 
     def withdraw(self, attempt: Attempt) -> None:
@@ -167,8 +177,12 @@ class LogIns:
             if found is not None:
                 attempt.callback(found)
             else:
-                is_guest_from_afar = attempt.user == GUEST and not attempt.is_loopback
-                self._refuse(attempt, None, ": it may log in from this machine only" if is_guest_from_afar else "")
+                self._refuse(attempt, None, self._guest_from_afar(attempt))
+
+    @staticmethod
+    def _guest_from_afar(attempt: Attempt) -> str:
+        is_guest_from_afar = attempt.user == GUEST and not attempt.is_loopback
+        return ": it may log in from this machine only" if is_guest_from_afar else ""
 
     def _refuse(self, attempt: Attempt, answer: LogInAnswer, why: str) -> None:
         line = f"{attempt.peer}: log-in refused for user {quoted(attempt.user)}{why}"

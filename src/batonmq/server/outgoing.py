@@ -61,8 +61,8 @@ class Outgoing:
         if transport is None or transport.is_closing():
             return
         self._linger = loop.call_later(LINGER_SECONDS, transport.abort)
+        self._holds.release(SUSPENDED | STORE_FULL | UNREAD | BACKLOG)
         if transport.can_write_eof():
-            self._holds.release(SUSPENDED | STORE_FULL | UNREAD | BACKLOG)
             with contextlib.suppress(OSError):  # the client is gone already, which the loop is about to tell
                 transport.write_eof()
         else:

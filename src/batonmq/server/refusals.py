@@ -1,4 +1,4 @@
-"""What the log says of refused log-ins: each, until an address has had its share; then how many there were."""
+"""What the log says of clients that are refused: each, until an address has had its share; then how many there were."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from collections import OrderedDict
 from batonmq.clock import Clock
 
 __all__ = ["Refusals"]
-
-logger = logging.getLogger("batonmq.server.log_ins")
 
 # Lines for one address in so many seconds.
 MOST_LINES = 10
@@ -21,8 +19,11 @@ MOST_ADDRESSES = 1_000
 class Refusals:
     """Counts them by address."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, logger: logging.Logger, what: str) -> None:
+        """``what`` was refused, in the plural, as `log-ins`."""
         self._clock = clock
+        self._logger = logger
+        self._what = what
         # Since when, and how many: in the order of their beginning.
         self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
@@ -32,7 +33,7 @@ class Refusals:
         began, count = self._counts.get(address, (self._clock.monotonic(), 0))
         self._counts[address] = (began, count + 1)
         if count < MOST_LINES:
-            logger.warning("%s", line)
+            self._logger.warning("%s", line)
         if len(self._counts) > MOST_ADDRESSES:
             self._end()
 
@@ -45,4 +46,4 @@ class Refusals:
     def _end(self) -> None:
         address, (_, count) = self._counts.popitem(last=False)
         if count > MOST_LINES:
-            logger.warning("%s: %d more log-ins refused within %g s", address, count - MOST_LINES, SECONDS)
+            self._logger.warning("%s: %d more %s refused within %g s", address, count - MOST_LINES, self._what, SECONDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable
 
@@ -16,9 +17,13 @@ __all__ = ["run"]
 
 logger = logging.getLogger(__name__)
 
+STANDARD_INPUT = 0
+
 
 def run(config: Config, on_ready: Callable[[Server], None]) -> None:
     """Serve until SIGTERM or SIGINT (Ctrl-C), then stop in an orderly way; a second one gives clients no more time.
+
+    SIGHUP has the certificate of TLS read again, unless it says that the terminal was closed: then it stops, too.
 
     `on_ready` is called when clients can connect. Raises StartError when the broker cannot start.
     """
@@ -37,6 +42,14 @@ async def _serve(config: Config, on_ready: Callable[[Server], None]) -> None:
             server.hurry()
         stopping.set()
 
+    has_terminal = os.isatty(STANDARD_INPUT)
+
+    def hung_up() -> None:
+        if has_terminal and not os.isatty(STANDARD_INPUT):
+            signalled()
+        else:
+            server.reload()
+
     loop = asyncio.get_running_loop()
     await server.start()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -44,6 +57,8 @@ async def _serve(config: Config, on_ready: Callable[[Server], None]) -> None:
             loop.add_signal_handler(number, signalled)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(signalled))
+    if hasattr(signal, "SIGHUP"):  # not on Windows
+        loop.add_signal_handler(signal.SIGHUP, hung_up)
     try:
         on_ready(server)
         await stopping.wait()

@@ -65,6 +65,7 @@ def stomp_protocol(broker: Broker, configured: StompConfig, dialect: str) -> Ser
         default_vhost=configured.default_vhost,
         default_login=configured.default_login or None,
         default_passcode=configured.default_passcode,
+        takes_certificates=configured.certificate_login,
         is_persistent=configured.persistent or None,
         heart_beat_min=configured.heart_beat_min,
         max_headers=configured.max_headers,
@@ -94,5 +95,8 @@ def websocket_protocol(
         handshake_timeout=configured.handshake_timeout,
     )
     return ServedProtocol(
-        "WebSocket", lambda _: True, lambda host: WebSocketSession(host, settings, make_session, binary)
+        "WebSocket",
+        lambda _: True,
+        lambda host: WebSocketSession(host, settings, make_session, binary),
+        answers_tls=True,
     )

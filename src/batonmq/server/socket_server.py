@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Sequence
+from functools import partial
 
 from batonmq.clock import Clock
 from batonmq.server.committer import Committer
 from batonmq.server.config import Config
 from batonmq.server.connection import Connection
 from batonmq.server.connection_context import ConnectionContext
-from batonmq.server.connections import Connections
+from batonmq.server.connections import Connections, Places
+from batonmq.server.entrance import Arrival, Entrance
 from batonmq.server.failures import StartError
 from batonmq.server.interface import Broker, Store
 from batonmq.server.listeners import Address, Endpoint, listen, raise_descriptor_limit
 from batonmq.server.log_ins import LogIns
+from batonmq.server.refusals import Refusals
 from batonmq.server.store_room import StoreRoom
 from batonmq.server.timers import Timers
+from batonmq.server.tls import Tls
 from batonmq.server.turn_line import TurnLine
 from batonmq.server.turns import Turns
 
@@ -40,29 +45,37 @@ class SocketServer:
         log_ins: LogIns,
         config: Config,
         clock: Clock,
+        tls: Tls | None = None,
     ) -> None:
+        """``tls`` is that of the endpoints, if any: its files are looked at."""
         loop = asyncio.get_running_loop()
         self._broker = broker
         self._store = store
         self._endpoints = endpoints
-        self._listeners: list[asyncio.Server] = []
+        self._listeners: list[asyncio.Server | Entrance] = []
         self._loop = loop
         self._log_ins = log_ins
+        self._tls = tls
         self._committer = Committer(store, broker, loop, self._committed)
         self._turns = Turns(broker, loop, self._committer.kick)
         self._store_room = StoreRoom(store, config.limits.store_pending)
+        self._refusals = Refusals(clock, logger, "connections")
         self._context = ConnectionContext(
             turns=self._turns,
             turn_time=broker.turn_time,
             line=TurnLine(broker.turn_time, loop),
             store_room=self._store_room,
             log_ins=log_ins,
+            refusals=self._refusals,
             loop=loop,
             clock=clock,
             handshake_timeout=config.amqp.handshake_timeout,
         )
-        self.connections: Connections[Connection] = Connections(_connection_limit(config.limits.connections))
+        places = Places(_connection_limit(config.limits.connections))
+        self.connections: Connections[Connection] = Connections(places)
         """The clients that are here."""
+        # Those whose TLS handshake is under way.
+        self._arrivals: Connections[Arrival] = Connections(places)
         self._timers = Timers(broker, loop, clock, self._tick)
         self.addresses: list[Address] = []
         """Where it listens: every socket, in the order of the endpoints."""
@@ -90,13 +103,15 @@ class SocketServer:
             return
         for opened in sockets:
             host, port = opened.getsockname()[:2]
-            server = await self._loop.create_server(
-                lambda: Connection(self.connections, self._context, endpoint.protocols),
-                sock=opened,
-                backlog=endpoint.backlog,
-            )
-            self._listeners.append(server)
+            self._listeners.append(await self._serve(endpoint, opened))
             self.addresses.append(Address(endpoint.scheme, host, port, endpoint.path))
+
+    async def _serve(self, endpoint: Endpoint, opened: socket.socket) -> asyncio.Server | Entrance:
+        """Take in who comes to this socket, until what is returned is closed."""
+        make_connection = partial(Connection, self.connections, self._context, endpoint.protocols)
+        if endpoint.tls is not None:
+            return Entrance(opened, endpoint.tls, endpoint.alpn, self._arrivals, self._refusals, make_connection)
+        return await self._loop.create_server(make_connection, sock=opened, backlog=endpoint.backlog)
 
     def _close_listeners(self) -> None:
         for server in self._listeners:
@@ -110,8 +125,10 @@ class SocketServer:
         """
         self._close_listeners()
         try:
+            await self._arrivals.cut()
             await self.connections.shutdown(reason, seconds)
         finally:
+            await self._arrivals.cut()
             await self.connections.cut()
             self._timers.stop()
             self._log_ins.stop()
@@ -121,6 +138,9 @@ class SocketServer:
 
     def _tick(self, now: float) -> None:
         self._log_ins.look_at_users()
+        self._refusals.look()
+        if self._tls is not None:
+            self._tls.look(now)
         self.connections.tick(now)
         if self._store.look():
             # Said by a commit that fails, however idle the broker is.

@@ -47,7 +47,7 @@ class Connection:
         self._settings = settings
         self._parser = parser
         self._channels = channels
-        self._handshake = Handshake(settings, link.output)
+        self._handshake = Handshake(settings, link.output, link.host.certificate_name)
         # Tells the client when the store takes no messages (connection.blocked).
         self._blocking: Blocking | None = None
         self._closing_since = 0.0
@@ -100,7 +100,11 @@ class Connection:
         if isinstance(method, methods.ConnectionStartOk):
             log_in = handshake.start_ok(method)
             self._link.intake.suspend()
-            self._link.host.authenticate(log_in.user, log_in.password, self._authenticated)
+            host = self._link.host
+            if log_in.is_by_certificate:
+                host.log_in_by_certificate(self._authenticated)
+            else:
+                host.authenticate(log_in.user, log_in.password, self._authenticated)
         elif isinstance(method, methods.ConnectionTuneOk):
             terms = handshake.tune_ok(method)
             self._link.heartbeats.agree(silence_max=2 * terms.heartbeat, interval=terms.heartbeat / 2)

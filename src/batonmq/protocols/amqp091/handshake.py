@@ -36,6 +36,9 @@ PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 
 MECHANISMS = ("PLAIN", "AMQPLAIN")
 
+# The user is the one whom the client's certificate names (RFC 4422, appendix A).
+EXTERNAL = "EXTERNAL"
+
 # What both sides can do beyond the specification; clients look for these before they use them.
 CAPABILITIES: dict[str, FieldValue] = {
     "publisher_confirms": True,
@@ -63,6 +66,11 @@ class LogIn:
     mechanism: str
     client: Client
 
+    @property
+    def is_by_certificate(self) -> bool:
+        """Has the client's certificate proved who it is? Then there is no password."""
+        return self.mechanism == EXTERNAL
+
     def refusal(self) -> str:
         """RabbitMQ's words for a user or a password that is not right; clients show them."""
         return f"Login was refused using authentication mechanism {self.mechanism}. For details see the broker logfile."
@@ -71,10 +79,12 @@ class LogIn:
 class Handshake:
     """What the client says until the connection is open, and what that comes to: user, terms, virtual host."""
 
-    __slots__ = ("_first_bytes", "_output", "_settings", "log_in", "state", "terms", "user")
+    __slots__ = ("_certificate_name", "_first_bytes", "_output", "_settings", "log_in", "state", "terms", "user")
 
-    def __init__(self, settings: AmqpSettings, output: Output) -> None:
+    def __init__(self, settings: AmqpSettings, output: Output, certificate_name: str = "") -> None:
+        """``certificate_name`` is the user whom the client's certificate names; empty: none does."""
         self._settings = settings
+        self._certificate_name = certificate_name
         self._output = output
         self._first_bytes = b""
         self.state = AWAIT_HEADER
@@ -96,8 +106,12 @@ class Handshake:
             self._output.send(PROTOCOL_HEADER)
             raise WrongHeader(f"its first bytes, {first[:8]!r}, are no header of AMQP 0-9-1")
         self.state = AWAIT_START_OK
-        self._say(_start(self._settings))
+        self._say(_start(self._settings, self._mechanisms))
         return first[used:]
+
+    @property
+    def _mechanisms(self) -> tuple[str, ...]:
+        return (*MECHANISMS, EXTERNAL) if self._certificate_name else MECHANISMS
 
     def expects(self, method: methods.Method) -> bool:
         """Is it the turn of this method?"""
@@ -108,9 +122,13 @@ class Handshake:
 
         Raises ProtocolFailure for a mechanism that is not offered, or a response that says nobody.
         """
-        if method.mechanism not in MECHANISMS:
+        if method.mechanism not in self._mechanisms:
             raise ProtocolFailure(503, f"unknown authentication mechanism '{method.mechanism}'")
-        user, password = _credentials(method.mechanism, method.response)
+        if method.mechanism == EXTERNAL:
+            # Whom the client asks to act for is not looked at, as in RabbitMQ: it is nobody but itself.
+            user, password = self._certificate_name, ""
+        else:
+            user, password = _credentials(method.mechanism, method.response)
         self.log_in = LogIn(user, password, method.mechanism, client_of(method.client_properties))
         self.state = AUTHENTICATING
         return self.log_in
@@ -157,7 +175,7 @@ class Handshake:
         self._output.send(method_frame(0, method))
 
 
-def _start(settings: AmqpSettings) -> methods.ConnectionStart:
+def _start(settings: AmqpSettings, mechanisms: tuple[str, ...]) -> methods.ConnectionStart:
     properties: dict[str, FieldValue] = {
         "capabilities": dict(CAPABILITIES),
         "cluster_name": settings.product,
@@ -171,7 +189,7 @@ def _start(settings: AmqpSettings) -> methods.ConnectionStart:
         version_major=0,
         version_minor=9,
         server_properties=properties,
-        mechanisms=" ".join(MECHANISMS).encode(),
+        mechanisms=" ".join(mechanisms).encode(),
         locales=b"en_US",
     )
 

@@ -66,7 +66,7 @@ class Connection:
         self._parser = parser
         self._sessions = sessions
         self._containers = containers
-        self._handshake = Handshake(settings, link.output)
+        self._handshake = Handshake(settings, link.output, link.host.certificate_name)
         self._closing_since = 0.0
         self._said_open = False
         self._user: User | None = None
@@ -105,7 +105,11 @@ class Connection:
         self.state = self._handshake.state
         if credentials is not None:
             self._link.intake.suspend()
-            self._link.host.authenticate(credentials.user, credentials.password, self._authenticated)
+            host = self._link.host
+            if credentials.is_by_certificate:
+                host.log_in_by_certificate(self._authenticated)
+            else:
+                host.authenticate(credentials.user, credentials.password, self._authenticated)
 
     def _authenticated(self, result: LogInAnswer) -> None:
         """The password has been checked."""

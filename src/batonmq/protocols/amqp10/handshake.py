@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PLAIN: Final = "PLAIN"
 ANONYMOUS: Final = "ANONYMOUS"
+# The user is the one whom the client's certificate names (RFC 4422, appendix A).
+EXTERNAL: Final = "EXTERNAL"
 
 # Outcomes of SASL (§5.3.3.6).
 OK: Final = 0
@@ -46,13 +48,20 @@ class Credentials:
     password: str
     mechanism: str
 
+    @property
+    def is_by_certificate(self) -> bool:
+        """Has the client's certificate proved who it is? Then there is no password."""
+        return self.mechanism == EXTERNAL
+
 
 class Handshake:
     """What a client says before it opens the connection; ``state`` is one of ``states`` up to AWAIT_OPEN."""
 
-    __slots__ = ("_output", "_settings", "credentials", "state")
+    __slots__ = ("_certificate_name", "_output", "_settings", "credentials", "state")
 
-    def __init__(self, settings: Amqp10Settings, output: Output) -> None:
+    def __init__(self, settings: Amqp10Settings, output: Output, certificate_name: str = "") -> None:
+        """``certificate_name`` is the user whom the client's certificate names; empty: none does."""
+        self._certificate_name = certificate_name
         self._settings = settings
         self._output = output
         self.state = AWAIT_HEADER
@@ -89,6 +98,9 @@ class Handshake:
             credentials = _plain(init.initial_response)
         elif init.mechanism == ANONYMOUS and self._settings.anonymous_login is not None:
             credentials = self._anonymous()
+        elif init.mechanism == EXTERNAL and self._certificate_name:
+            # Whom the client asks to act for is not looked at, as in RabbitMQ: it is nobody but itself.
+            credentials = Credentials(self._certificate_name, "", EXTERNAL)
         if credentials is None:
             self._say_outcome(WRONG_CREDENTIALS)
             return None
@@ -127,6 +139,8 @@ class Handshake:
         mechanisms = [PLAIN]
         if self._settings.anonymous_login is not None:
             mechanisms.append(ANONYMOUS)
+        if self._certificate_name:
+            mechanisms.append(EXTERNAL)
         return [Symbol(name) for name in mechanisms]
 
     def _say_outcome(self, code: int) -> None:

@@ -32,3 +32,10 @@ class Host(Protocol):
 
         BUSY and None come about a second later.
         """
+
+    @property
+    def certificate_name(self) -> str:
+        """The user whom the client's certificate names, which was verified; empty: it has shown none that does."""
+
+    def log_in_by_certificate(self, callback: Callable[[LogInAnswer], None]) -> None:
+        """Let in the user of ``certificate_name``, without a password; the callback gets the answer as above."""

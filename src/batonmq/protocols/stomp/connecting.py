@@ -39,15 +39,27 @@ def agreed_version(headers: Mapping[str, str]) -> str:
 class LogIn:
     """One CONNECT, read and checked. Its password is checked by the caller, who tells what came of that."""
 
-    __slots__ = ("_headers", "_settings", "beat_in", "beat_out", "passcode", "user", "version")
+    __slots__ = ("_headers", "_settings", "beat_in", "beat_out", "is_by_certificate", "passcode", "user", "version")
 
-    def __init__(self, headers: Mapping[str, str], version: str, settings: StompSettings) -> None:
-        """``version`` is the one that was agreed on. Raises StompFailure."""
+    def __init__(
+        self, headers: Mapping[str, str], version: str, settings: StompSettings, certificate_name: str = ""
+    ) -> None:
+        """``version`` is the one that was agreed on, ``certificate_name`` whom the client's certificate names.
+
+        Raises StompFailure.
+        """
         self._headers = headers
         self._settings = settings
         self.version = version
         self.beat_in, self.beat_out = self._beats(headers.get("heart-beat", "0,0"))
         """Seconds between heart-beats of the client's, and of ours; 0: there are none."""
+        self.is_by_certificate = bool(
+            settings.takes_certificates and certificate_name and not headers.keys() & {"login", "passcode"}
+        )
+        """Has the client's certificate proved who it is? Then there is no password."""
+        if self.is_by_certificate:
+            self.user, self.passcode = certificate_name, ""
+            return
         user = headers.get("login", settings.default_login)
         passcode = headers.get("passcode", settings.default_passcode if "login" not in headers else None)
         if user is None or passcode is None:

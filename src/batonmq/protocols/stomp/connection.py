@@ -92,13 +92,17 @@ class Connection:
             raise StompFailure("Illegal command", "You must log in using CONNECT first", bare=True)
         self.state = AUTHENTICATING
         self._version = agreed_version(head.headers)
-        log_in = LogIn(head.headers, self._version, self._settings)
+        log_in = LogIn(head.headers, self._version, self._settings, self._link.host.certificate_name)
         self._link.intake.suspend()
         self._authenticate(log_in)
 
     def _authenticate(self, log_in: LogIn) -> None:
         authenticated = partial(self._authenticated, log_in)
-        self._link.host.authenticate(log_in.user, log_in.passcode, authenticated)
+        host = self._link.host
+        if log_in.is_by_certificate:
+            host.log_in_by_certificate(authenticated)
+        else:
+            host.authenticate(log_in.user, log_in.passcode, authenticated)
 
     def _authenticated(self, log_in: LogIn, answer: LogInAnswer) -> None:
         """The password has been checked."""

@@ -21,6 +21,8 @@ class StompSettings:
     default_login: str | None = None
     """Who is logged in that sends no login; None: nobody."""
     default_passcode: str = ""
+    takes_certificates: bool = False
+    """Is a client without login and passcode the user whom its certificate names, if it has shown one?"""
     is_persistent: bool | None = None
     """Does a message without the header persistent survive a restart? None: as the dialect has it."""
     heart_beat_min: int = 1_000

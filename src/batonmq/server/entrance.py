@@ -1,0 +1,165 @@
+"""A port with TLS: who comes has its handshake first, and then a connection like any other.
+
+It is accepted here and not by the loop's own server, which says nothing of a handshake that fails, and knows the
+certificate of its first day alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from batonmq.broker.model.access import User
+from batonmq.server.addresses import address
+from batonmq.server.certificates import certificate_name
+from batonmq.server.connections import Connections
+from batonmq.server.fair_line import network
+from batonmq.server.refusals import Refusals
+from batonmq.server.tls import Tls
+from batonmq.server.tls_failures import WENT_AWAY, handshake_failure
+
+__all__ = ["Arrival", "Arrived", "Entrance"]
+
+logger = logging.getLogger(__name__)
+
+# How long a client has to answer that the connection is closed, in seconds.
+GOODBYE_SECONDS: Final = 2.0
+
+# Too many files are open: how long until the next client is looked at, in seconds.
+PAUSE_SECONDS: Final = 1.0
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+Arrived = Callable[[ssl.SSLObject], str]
+"""Told that the handshake is done; returns who the client is by its certificate, or nothing."""
+
+
+class MakeConnection(Protocol):
+    """What makes the connection of a client."""
+
+    def __call__(self, *, arrived: Arrived) -> asyncio.BaseProtocol:
+        """``arrived`` is called when the handshake is done."""
+
+
+class Entrance:
+    """One listening socket, and those who arrive there."""
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        tls: Tls,
+        alpn: tuple[str, ...],
+        arrivals: Connections[Arrival],
+        refusals: Refusals,
+        make_connection: MakeConnection,
+    ) -> None:
+        """Let clients in until `close`, on the running loop.
+
+        ``alpn`` are the protocols that are agreed on by RFC 7301; without any, clients that ask get no answer.
+        ``arrivals`` are all clients of the server whose handshake is under way.
+        """
+        self._listening = listening
+        self._tls = tls
+        self._alpn = alpn
+        self._arrivals = arrivals
+        self._refusals = refusals
+        self._make_connection = make_connection
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._accept())
+
+    def close(self) -> None:
+        """Let nobody in any more; the socket is closed as soon as the loop has let go of it."""
+        self._task.cancel()
+
+    async def _accept(self) -> None:
+        with self._listening:
+            while True:
+                try:
+                    accepted, peername = await self._loop.sock_accept(self._listening)
+                except OSError as error:
+                    # Else the client was gone before it was looked at.
+                    if error.errno in _EXHAUSTED:
+                        logger.error("no more connections can be accepted for now: %s", error.strerror)
+                        await asyncio.sleep(PAUSE_SECONDS)
+                    continue
+                arrival = Arrival(self, accepted, address(peername)[0])
+                if self._arrivals.add(arrival):
+                    arrival.start(self._loop)
+                else:
+                    accepted.close()
+
+    async def shake_hands(self, accepted: socket.socket, arrived: Arrived) -> None:
+        """The handshake of one client, which becomes a connection. Raises OSError."""
+        config = self._tls.config
+        await self._loop.connect_accepted_socket(
+            lambda: self._make_connection(arrived=arrived),
+            accepted,
+            ssl=self._tls.context(self._alpn),
+            ssl_handshake_timeout=config.handshake_timeout,
+            ssl_shutdown_timeout=GOODBYE_SECONDS,
+        )
+
+    def name_of(self, tls: ssl.SSLObject) -> str:
+        """Who the client is by its certificate, or nothing."""
+        return certificate_name(tls, self._tls.config.login_from)
+
+    def left(self, arrival: Arrival) -> None:
+        """Its handshake is done, or came to nothing."""
+        self._arrivals.remove(arrival)
+
+    def refuse(self, arrival: Arrival, why: str) -> None:
+        """Its handshake came to nothing: say so, but of nobody who only looks whether the port is open."""
+        if why == WENT_AWAY:
+            logger.debug("%s: TLS handshake not finished: %s", arrival.peer, why)
+        else:
+            self._refusals.log(network(arrival.peer), f"{arrival.peer}: TLS handshake failed: {why}")
+
+
+class Arrival:
+    """A client whose handshake is under way."""
+
+    __slots__ = ("_accepted", "_entrance", "_task", "peer")
+
+    def __init__(self, entrance: Entrance, accepted: socket.socket, peer: str) -> None:
+        self._entrance = entrance
+        self._accepted = accepted
+        self._task: asyncio.Task[None] | None = None
+        self.peer = peer
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin the handshake."""
+        self._task = loop.create_task(self._arrive())
+
+    async def _arrive(self) -> None:
+        try:
+            await self._entrance.shake_hands(self._accepted, self._arrived)
+        except OSError as error:
+            self._entrance.refuse(self, handshake_failure(error))
+        finally:
+            self._entrance.left(self)
+
+    def _arrived(self, tls: ssl.SSLObject) -> str:
+        # Its place is the connection's now.
+        self._entrance.left(self)
+        return self._entrance.name_of(tls)
+
+    # From the list of all arrivals: batonmq.server.connections.Connected
+
+    def tick(self, now: float) -> None:
+        """The loop looks at the time that the handshake takes."""
+
+    def users_changed(self, find: Callable[[str], User | None]) -> None:
+        """It is nobody yet."""
+
+    def shutdown(self, reason: str) -> None:
+        """The broker stops: there is nothing to tell yet."""
+        self.abort()
+
+    def abort(self) -> None:
+        """Close the socket."""
+        if self._task is not None:
+            self._task.cancel()

@@ -26,7 +26,7 @@ class ServedProtocol:
     """Given the first bytes: True, False, or None while more are needed to tell."""
     make_session: Callable[[Host], Session]
     refuses_tls: bool = False
-    """Is a client that speaks TLS where there is none told so in its own terms? What counts is a port's last protocol."""
+    """Is a client that speaks TLS where there is none told so in its own terms? It counts for a port's last."""
 
 
 def recognise(protocols: Sequence[ServedProtocol], head: bytes) -> ServedProtocol | None:

@@ -31,7 +31,9 @@ def amqp_protocol(broker: Broker, configured: AmqpConfig) -> ServedProtocol:
         max_transaction_size=configured.max_transaction_size,
         handshake_timeout=configured.handshake_timeout,
     )
-    return ServedProtocol("AMQP 0-9-1", lambda _: True, lambda host: amqp_session(broker, host, settings))
+    return ServedProtocol(
+        "AMQP 0-9-1", lambda _: True, lambda host: amqp_session(broker, host, settings), refuses_tls=True
+    )
 
 
 def amqp10_protocol(broker: Broker, configured: Amqp10Config, dialect: str, containers: Containers) -> ServedProtocol:
@@ -75,7 +77,7 @@ def stomp_protocol(broker: Broker, configured: StompConfig, dialect: str) -> Ser
         max_transaction_size=configured.max_transaction_size,
         handshake_timeout=configured.handshake_timeout,
     )
-    return ServedProtocol("STOMP", begins_stomp, lambda host: stomp_session(broker, host, settings))
+    return ServedProtocol("STOMP", begins_stomp, lambda host: stomp_session(broker, host, settings), refuses_tls=True)
 
 
 def websocket_protocol(
@@ -95,8 +97,5 @@ def websocket_protocol(
         handshake_timeout=configured.handshake_timeout,
     )
     return ServedProtocol(
-        "WebSocket",
-        lambda _: True,
-        lambda host: WebSocketSession(host, settings, make_session, binary),
-        answers_tls=True,
+        "WebSocket", lambda _: True, lambda host: WebSocketSession(host, settings, make_session, binary)
     )

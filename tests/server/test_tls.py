@@ -18,7 +18,7 @@ import trustme
 from tests.interop.stomp_client import Heard
 from tests.server.echo import until
 from tests.support.certificates import Certificates
-from websockets.sync.client import connect
+from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from batonmq.server.broker_server import Server
@@ -172,21 +172,22 @@ def test_stomp_with_tls(run: Run, tmp_path: Path, made: Certificates) -> None:
 
 
 def test_websocket_with_tls_agrees_on_http(run: Run, tmp_path: Path, made: Certificates) -> None:
-    def exchange(url: str, port: int) -> None:
-        with connect(
-            url, ssl=made.context(), subprotocols=[Subprotocol("v12.stomp")], server_hostname="localhost"
-        ) as ws:
-            ws.send(CONNECT.replace(b"\n\n", b"\nlogin:guest\npasscode:guest\n\n").decode())
-            assert str(ws.recv(timeout=30)).startswith("CONNECTED")
+    def agree(port: int) -> str | None:
         context = made.context()
         context.set_alpn_protocols(["h2", "http/1.1"])
         with wrapped(port, context) as opened:
-            assert opened.selected_alpn_protocol() == "http/1.1"
+            return opened.selected_alpn_protocol()
 
     async def main() -> None:
         async with serving(tmp_path, made.config()) as server:
             (address,) = (one for one in server.addresses if one.scheme == "wss")
-            await asyncio.to_thread(exchange, address.url, address.port)
+            # Not the client of threads: two of them in one TLS connection lose what is written, one time in a hundred.
+            async with connect(
+                address.url, ssl=made.context(), subprotocols=[Subprotocol("v12.stomp")], server_hostname="localhost"
+            ) as ws:
+                await ws.send(CONNECT.replace(b"\n\n", b"\nlogin:guest\npasscode:guest\n\n").decode())
+                assert str(await asyncio.wait_for(ws.recv(), 30)).startswith("CONNECTED")
+            assert await asyncio.to_thread(agree, address.port) == "http/1.1"
 
     run(main())
 
@@ -277,11 +278,12 @@ def test_tls_where_there_is_plain_text(
     run: Run, tmp_path: Path, made: Certificates, caplog: pytest.LogCaptureFixture
 ) -> None:
     def call(port: int) -> None:
-        with pytest.raises(ssl.SSLError, match="alert protocol version"):
+        with pytest.raises(ssl.SSLError, match=r"(?i)wrong.version.number|record.layer"):
             wrapped(port, made.context())
 
     async def main() -> None:
         async with serving(tmp_path, made.config()) as server:
+            # As to every wrong header AMQP answers with its own.
             await asyncio.to_thread(call, port_of(server, "amqp"))
             assert [line for line in caplog.messages if "the client speaks TLS, which this port does not" in line]
             await until(lambda: len(server._sockets.connections) == 0)

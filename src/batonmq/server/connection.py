@@ -20,7 +20,7 @@ from batonmq.server.interface import Session
 from batonmq.server.log_ins import Attempt
 from batonmq.server.outgoing import Outgoing
 from batonmq.server.recognise import ServedProtocol, recognise
-from batonmq.server.tls_failures import CLIENT_SPEAKS_TLS, NO_TLS_HERE, begins_tls
+from batonmq.server.tls_failures import CLIENT_SPEAKS_TLS, begins_tls
 
 __all__ = ["Connection"]
 
@@ -349,10 +349,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def _begin(self, head: bytes) -> Session | None:
         """Make the session as soon as the first bytes tell the protocol."""
-        if begins_tls(head) and self._protocols[-1].refuses_tls:
+        answer = self._protocols[-1].answer_to_tls
+        if answer is not None and begins_tls(head):
             self._context.refusals.log(network(self.peer), f"{self.peer}: closed: {CLIENT_SPEAKS_TLS}")
             self._is_ended = True
-            self._outgoing.send([NO_TLS_HERE])
+            self._outgoing.send([answer])
             self._outgoing.close(self._context.loop)
             return None
         protocol = recognise(self._protocols, head)

@@ -25,8 +25,8 @@ class ServedProtocol:
     matches: Callable[[bytes], bool | None]
     """Given the first bytes: True, False, or None while more are needed to tell."""
     make_session: Callable[[Host], Session]
-    refuses_tls: bool = False
-    """Is a client that speaks TLS where there is none told so in its own terms? It counts for a port's last."""
+    answer_to_tls: bytes | None = None
+    """What a client that speaks TLS is told where this is the last protocol; None: what the session tells it."""
 
 
 def recognise(protocols: Sequence[ServedProtocol], head: bytes) -> ServedProtocol | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from batonmq.broker import Broker
+from batonmq.protocols.amqp091.handshake import PROTOCOL_HEADER
 from batonmq.protocols.amqp091.session import amqp_session
 from batonmq.protocols.amqp091.settings import AmqpSettings
 from batonmq.protocols.amqp10 import DIALECTS as AMQP10_DIALECTS, Amqp10Settings, Containers, amqp10_session
@@ -12,6 +13,7 @@ from batonmq.protocols.stomp import DIALECTS, StompSettings, stomp_session
 from batonmq.server.config import Amqp10Config, AmqpConfig, StompConfig, WebSocketConfig
 from batonmq.server.interface import Host, Session
 from batonmq.server.recognise import ServedProtocol, begins_amqp10, begins_stomp
+from batonmq.server.tls_failures import NO_TLS_HERE
 from batonmq.server.websocket import WebSocketSession
 from batonmq.server.websocket_settings import WebSocketSettings
 
@@ -32,7 +34,11 @@ def amqp_protocol(broker: Broker, configured: AmqpConfig) -> ServedProtocol:
         handshake_timeout=configured.handshake_timeout,
     )
     return ServedProtocol(
-        "AMQP 0-9-1", lambda _: True, lambda host: amqp_session(broker, host, settings), refuses_tls=True
+        "AMQP 0-9-1",
+        lambda _: True,
+        lambda host: amqp_session(broker, host, settings),
+        # As any other header that is wrong (section 4.2.2).
+        answer_to_tls=PROTOCOL_HEADER,
     )
 
 
@@ -77,7 +83,9 @@ def stomp_protocol(broker: Broker, configured: StompConfig, dialect: str) -> Ser
         max_transaction_size=configured.max_transaction_size,
         handshake_timeout=configured.handshake_timeout,
     )
-    return ServedProtocol("STOMP", begins_stomp, lambda host: stomp_session(broker, host, settings), refuses_tls=True)
+    return ServedProtocol(
+        "STOMP", begins_stomp, lambda host: stomp_session(broker, host, settings), answer_to_tls=NO_TLS_HERE
+    )
 
 
 def websocket_protocol(

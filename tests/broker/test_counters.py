@@ -32,7 +32,7 @@ def test_runs_of_messages_are_counted_as_single_ones_are(driven: Driven) -> None
     queue.publish_all([Message("", "q", Properties.make(), b"") for _ in range(7)])
     driven.consume(prefetch=10, no_ack=True)
     driven.turn()
-    assert counted(driven) == {"enqueued": 7, "delivered": 7, "accepted": 7}
+    assert counted(driven) == {"enqueued": 7, "delivered": 7, "delivered_no_ack": 7, "accepted": 7}
 
 
 def test_a_message_that_comes_back(driven: Driven) -> None:
@@ -61,6 +61,7 @@ def test_messages_that_are_not_wanted(driven: Driven) -> None:
     assert counted(driven) == {
         "enqueued": 2,
         "delivered": 2,
+        "fetched": 2,
         "returned": 1,
         "rejected": 1,
         "given_up": 1,

@@ -76,7 +76,7 @@ def test_a_connection_is_listed_from_its_log_in_until_it_is_lost(driven: Driven)
     assert listed(driven, "connections") == []
     link = log_in(driven)
     link.counts.add_published(3)
-    link.counts.add_delivered(2, 1)
+    link.counts.add_delivered(2, 1, no_ack=False)
     (found,) = listed(driven, "connections")
     counters = found.pop("counters")
     assert found == {

@@ -123,7 +123,12 @@ def test_what_is_fetched_and_what_needs_no_acknowledgement(run: Run, tmp_path: P
             channel.message()
         wire.close()
 
-    counted(run, tmp_path, client, {"published": 3, "delivered": 3, "requeued": 1})
+    counted(
+        run,
+        tmp_path,
+        client,
+        {"published": 3, "delivered": 3, "delivered_no_ack": 2, "fetched": 1, "requeued": 1},
+    )
 
 
 def test_a_transaction(run: Run, tmp_path: Path) -> None:
@@ -140,7 +145,7 @@ def test_a_transaction(run: Run, tmp_path: Path) -> None:
         channel.call(spec.Tx.Commit())
         wire.close()
 
-    counted(run, tmp_path, client, {"published": 1, "delivered": 1, "accepted": 1})
+    counted(run, tmp_path, client, {"published": 1, "delivered": 1, "fetched": 1, "accepted": 1})
 
 
 def test_stomp(run: Run, tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ class QueueState(LaneOwner):
         "moved_in",
         "name",
         "owner",
+        "passed",
         "paused",
         "scheduler",
         "settings",
@@ -110,8 +111,9 @@ class QueueState(LaneOwner):
         # Do its messages or consumers need the second path, that of the features?
         self.featured = False
         self.counters = Counters()
-        # Counted here, as every batch that is handed out is.
+        # Counted here, as every batch that is handed out is: what has to be settled, and what its consumer need not.
         self.delivered = 0
+        self.passed = 0
         # By priority, the highest first; ``lane``, of priority 0, is for messages without one.
         self.lanes: list[Lane] = []
         self.lane: Lane
@@ -196,6 +198,11 @@ class QueueState(LaneOwner):
         """Count messages that were delivered and have to be settled."""
         self.unsettled += count
         self.delivered += count
+
+    def needs_no_answer(self) -> None:
+        """A message that was handed out and is accepted by that: its consumer need not say so."""
+        self.delivered -= 1
+        self.passed += 1
 
     def redelivered(self, count: int) -> None:
         """Count delivered messages that had come back before."""

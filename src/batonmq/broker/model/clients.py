@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from batonmq.broker.model.churn import Churn
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 class Counted(Protocol):
@@ -42,10 +44,17 @@ class Client:
 class Clients:
     """The clients of one broker that are logged in, in the order of their log-ins."""
 
-    __slots__ = ("_all",)
+    __slots__ = ("_all", "_of_gone", "churn")
 
     def __init__(self) -> None:
         self._all: dict[Client, None] = {}
+        # By virtual host, what the clients that are gone have counted.
+        self._of_gone: dict[str, dict[str, int]] = {}
+        self.churn = Churn()
+        """How many connections, channels and queues have come and gone."""
+
+    def __len__(self) -> int:
+        return len(self._all)
 
     def __iter__(self) -> Iterator[Client]:
         return iter(self._all)
@@ -53,7 +62,22 @@ class Clients:
     def add(self, client: Client) -> None:
         """A client has logged in."""
         self._all[client] = None
+        self.churn.connection_opened()
 
     def remove(self, client: Client) -> None:
         """Its connection is gone."""
-        self._all.pop(client, None)
+        if client not in self._all:
+            return
+        del self._all[client]
+        self.churn.connection_closed()
+        gone = self._of_gone.setdefault(client.vhost, {})
+        for name, count in client.counts.listed().items():
+            gone[name] = gone.get(name, 0) + count
+
+    def counts_of_gone(self, vhost: str) -> Mapping[str, int]:
+        """What the clients of a virtual host that are gone have counted, each counter by its name."""
+        return self._of_gone.get(vhost, {})
+
+    def forget(self, vhost: str) -> None:
+        """A virtual host is deleted: what its clients have counted is forgotten."""
+        self._of_gone.pop(vhost, None)

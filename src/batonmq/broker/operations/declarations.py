@@ -110,6 +110,7 @@ class Declarations(Checks):
             if existing is not None:
                 self._require("configure", "queue", name)
                 self._require_same_queue(existing, durable, exclusive, auto_delete, arguments)
+                self.vhost.directory.clients.churn.queue_declared()
                 existing.used()
                 return existing
             _may_be_new("queue", name)
@@ -137,6 +138,7 @@ class Declarations(Checks):
             owner=self.owner if exclusive else None,
             arguments=_with_defaults(arguments, defaults),
         )
+        self.vhost.directory.clients.churn.queue_declared()
         if exclusive:
             self.owned[name] = queue
         return queue

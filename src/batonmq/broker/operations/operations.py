@@ -35,11 +35,13 @@ NO_HEADERS: dict[str, FieldValue] = {}
 class Route:
     """The targets of an exchange and a routing key, valid as long as the version of the virtual host is the same."""
 
-    __slots__ = ("by_key", "exchange", "queue", "targets", "version")
+    __slots__ = ("by_key", "counters", "exchange", "queue", "targets", "version")
 
     def __init__(self, version: int, exchange: Exchange, targets: list[Target], *, by_key: bool) -> None:
         self.version = version
         self.exchange = exchange
+        # Whoever publishes by this route counts there.
+        self.counters = exchange.counters
         self.targets = targets
         # The one queue, which is what most routes have.
         single = targets[0] if len(targets) == 1 and by_key else None

@@ -137,6 +137,7 @@ def _deliver(queue: FeaturedQueue, consumer: Consumer, queued: QueuedMessage) ->
         waits = must_hold(queue, queued, no_ack=consumer.no_ack)
         if consumer.no_ack:
             queue.accept(queued)
+            queue.needs_no_answer()
         else:
             queue.watch_deadline(queued, consumer)
         consumer.deliver(queued)

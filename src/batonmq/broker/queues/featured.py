@@ -226,7 +226,7 @@ class FeaturedQueue(QueueState):
 
     def passed_on(self, batch: list[QueuedMessage]) -> None:
         """Settle a batch that was delivered without acknowledgements."""
-        self.delivered += len(batch)
+        self.passed += len(batch)
         for queued in batch:
             queued.settle()
             if queued.stored:

@@ -114,9 +114,14 @@ class Queue(FeaturedQueue):
     def counts(self) -> Counters:
         """The counters of its messages since the queue was created, or restored."""
         counters = self.counters
-        settled = self.delivered - self.unsettled - counters.returned - counters.rejected
-        enqueued = sum(lane.enqueued for lane in self.lanes)
-        return replace(counters, enqueued=counters.enqueued + enqueued, delivered=self.delivered, accepted=settled)
+        delivered = self.delivered + self.passed
+        return replace(
+            counters,
+            enqueued=counters.enqueued + sum(lane.enqueued for lane in self.lanes),
+            delivered=delivered,
+            delivered_no_ack=self.passed,
+            accepted=delivered - self.unsettled - counters.returned - counters.rejected,
+        )
 
     # ------------------------------------------------------------------ in
 
@@ -210,8 +215,11 @@ class Queue(FeaturedQueue):
         """
         return take(self, None)
 
-    def get(self) -> QueuedMessage | None:
-        """One message for a client that asks for it (basic.get), read from the store at once if need be."""
+    def get(self, *, no_ack: bool = False) -> QueuedMessage | None:
+        """One message for a client that asks for it (basic.get), read from the store at once if need be.
+
+        ``no_ack``: the caller accepts it at once. None with ``is_reading``: ask again when the store has been read.
+        """
         self.used()
         self.scheduler.dispatch()
         queued = self.take()
@@ -221,8 +229,11 @@ class Queue(FeaturedQueue):
                     refill(self, lane)
             queued = self.take()
         if queued is not None:
+            self.counters.fetch(no_ack=no_ack)
             self.watch_deadline(queued)
             self.touch()
+        elif not self.is_reading:
+            self.counters.found_nothing()
         return queued
 
     @property

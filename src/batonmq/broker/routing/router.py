@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batonmq.broker.model.counters import ExchangeCounters
 from batonmq.broker.model.outcomes import KEPT, REFUSED, STORED
 from batonmq.broker.routing.bindings import Bindings
 from batonmq.broker.routing.exchanges import EXCHANGE_TYPES, Binding, DefaultExchange, Exchange, ExchangeOptions
@@ -32,7 +33,7 @@ PREDECLARED = (
 class Router:
     """Routes messages from exchanges to targets. It does not check changes: ``Operations`` does that."""
 
-    __slots__ = ("_bindings", "_store", "_vhost", "default", "exchanges", "version")
+    __slots__ = ("_bindings", "_store", "_vhost", "default", "exchanges", "of_deleted", "version")
 
     def __init__(self, vhost: str, store: Store, find: Callable[[str], Target | None]) -> None:
         """``find`` returns the target that the default exchange reaches by a name; None: there is none."""
@@ -41,6 +42,8 @@ class Router:
         self._bindings = Bindings(vhost, store)
         # Cached routes are valid as long as this number is the same.
         self.version = 0
+        self.of_deleted = ExchangeCounters()
+        """The counters of the exchanges that were deleted."""
         self.default = DefaultExchange(find)
         self.exchanges: dict[str, Exchange] = {"": self.default}
         for name, kind, internal in PREDECLARED:
@@ -55,6 +58,11 @@ class Router:
     def exchange(self, name: str) -> Exchange | None:
         """The exchange of that name; None: there is none."""
         return self.exchanges.get(name)
+
+    def counters_of(self, name: str) -> ExchangeCounters:
+        """Where messages to the exchange of that name are counted; it may have been deleted since they came."""
+        exchange = self.exchanges.get(name)
+        return exchange.counters if exchange is not None else self.of_deleted
 
     def add_exchange(self, kind: str, options: ExchangeOptions, *, keep: bool = True) -> Exchange:
         """Create an exchange of one of EXCHANGE_TYPES; ``keep`` writes a durable one to the store.
@@ -74,6 +82,7 @@ class Router:
         if self.exchanges.get(exchange.name) is not exchange:
             return
         del self.exchanges[exchange.name]
+        self.of_deleted.add(exchange.counters)
         self.changed()
         for binding in list(exchange.bindings):
             self.unbind(binding)

@@ -87,6 +87,7 @@ class VirtualHost:
         self.router.changed()
         self.policies.watch_idle(queue)
         if lanes is None:
+            self.directory.clients.churn.queue_created()
             self.define_queue(queue)
             for tell in list(self.on_queue.values()):
                 tell(queue)
@@ -108,6 +109,7 @@ class VirtualHost:
         self.policies.forget(queue)
         if queue.survives_restart:
             self.store.forget("queue", self.name, queue.name)
+        self.directory.clients.churn.queue_deleted()
         count = queue.delete()
         self._of_deleted.add(queue.counts())
         return count

@@ -13,6 +13,7 @@ from batonmq.protocols.amqp091.failures import ProtocolFailure
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from batonmq.broker.model.churn import Churn
     from batonmq.errors import StoreError
     from batonmq.protocols.amqp091.open_connection import OpenConnection
     from batonmq.queued import QueuedMessage
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 class Channels:
     """The open channels. A channel that the broker closes stays until the client has answered (§1.5.2.6)."""
 
-    __slots__ = ("_by_number",)
+    __slots__ = ("_by_number", "_churn")
 
-    def __init__(self) -> None:
+    def __init__(self, churn: Churn) -> None:
         self._by_number: dict[int, Channel] = {}
+        self._churn = churn
 
     def __iter__(self) -> Iterator[Channel]:
         # An error may close a channel during the loop.
@@ -46,11 +48,11 @@ class Channels:
         elif isinstance(method, methods.ChannelClose):
             if not channel.is_closing:
                 channel.release()
-            del self._by_number[number]
+            self._remove(number)
             connection.link.output.send(method_frame(number, methods.ChannelCloseOk()))
         elif isinstance(method, methods.ChannelCloseOk):
             if channel.is_closing:
-                del self._by_number[number]
+                self._remove(number)
         elif channel.is_open:
             channel.handle(method)
 
@@ -63,7 +65,12 @@ class Channels:
                 f"number of channels opened ({len(self._by_number)}) has reached the negotiated channel_max ({most})"
             )
         self._by_number[number] = Channel(number, connection)
+        self._churn.channel_opened()
         connection.link.output.send(method_frame(number, methods.ChannelOpenOk()))
+
+    def _remove(self, number: int) -> None:
+        del self._by_number[number]
+        self._churn.channel_closed()
 
     # ------------------------------------------------------------------ what all are told
 
@@ -92,6 +99,7 @@ class Channels:
         for channel in self:
             if not channel.is_closing:
                 channel.release()
+            self._churn.channel_closed()
         self._by_number.clear()
 
     # ------------------------------------------------------------------ for requests about what is held

@@ -135,11 +135,12 @@ class Consumers:
         if vhost.replies.find(name) is not None:
             raise ProtocolFailure(540, f"basic.get not supported by volatile queue '{name}' in vhost '{vhost.name}'")
         queue = connection.operations.require_readable(name)
-        queued = queue.get()
+        queued = queue.get(no_ack=m.no_ack)
         if queued is None:
             if queue.is_reading:
                 link.barrier.wait_for_read(again)
                 return None
+            link.counts.add_empty()
             return methods.BasicGetEmpty()
         tag = self._deliveries.number(queued, no_ack=m.no_ack)
         if queue.must_hold(queued, no_ack=m.no_ack):

@@ -56,14 +56,14 @@ class Deliveries:
                 unsettled[tag] = queued
                 tag += 1
         output.count(size)
-        self._counts.add_delivered(count, redelivered)
+        self._counts.add_delivered(count, redelivered, no_ack=no_ack)
 
     def number(self, queued: QueuedMessage, *, no_ack: bool) -> int:
         """Give a delivery tag to a message that is delivered by itself (basic.get)."""
         self._last_tag = tag = self._last_tag + 1
         if not no_ack:
             self._unsettled[tag] = queued
-        self._counts.add_delivered(1, 1 if queued.returns else 0)
+        self._counts.add_fetched(1 if queued.returns else 0, no_ack=no_ack)
         return tag
 
     # ------------------------------------------------------------------ unsettled

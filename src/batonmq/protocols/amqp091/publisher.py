@@ -20,6 +20,7 @@ from batonmq.protocols.amqp091.failures import ProtocolFailure
 
 if TYPE_CHECKING:
     from batonmq.broker import Route
+    from batonmq.broker.model.counters import ExchangeCounters
     from batonmq.broker.routing.exchanges.base import Target
     from batonmq.fields import FieldValue
     from batonmq.properties import Properties
@@ -74,6 +75,7 @@ class Publisher:
             message = Message(exchange, routing_key, properties, payload, start, size, framing)
             if queue is not None and is_plain and properties.plain:
                 outcome = queue.publish(message)
+                route.counters.passed_on(1)
             else:
                 outcome = self._publish_checked(method, route, message)
             self._confirms.note(outcome, 1)
@@ -87,7 +89,9 @@ class Publisher:
             if at == end:
                 break
             event = events[at]
-        self._confirms.note(queue.publish_all(messages), len(messages))
+        count = len(messages)
+        self._confirms.note(queue.publish_all(messages), count)
+        route.counters.passed_on(count)
         return at
 
     def _find_route(self, method: BasicPublish) -> Route:
@@ -128,9 +132,9 @@ class Publisher:
             held = [(message, targets, method.mandatory)]
             self._transaction.publish(held, message.size, max(len(targets), 1))
             return KEPT
-        return self._put(message, targets, mandatory=method.mandatory)
+        return self._put(message, targets, route.counters, mandatory=method.mandatory)
 
-    def _put(self, message: Message, targets: list[Target], *, mandatory: bool) -> int:
+    def _put(self, message: Message, targets: list[Target], counters: ExchangeCounters, *, mandatory: bool) -> int:
         """Put a message into its queues, or return it if there are none and it is mandatory."""
         store = self._connection.link.broker.store
         if store.error is not None and message.properties.persistent and any(target.durable for target in targets):
@@ -140,13 +144,19 @@ class Publisher:
         if not targets:
             if mandatory:
                 self._give_back(message)
+                counters.give_back()
+            else:
+                self._connection.link.counts.add_dropped()
+                counters.drop()
             return KEPT
+        counters.routed_to(len(targets))
         return self._connection.operations.vhost.router.publish(message, targets)
 
     def put_all(self, published: list[Publish]) -> None:
         """Publish the messages of a transaction."""
+        counters_of = self._connection.operations.vhost.router.counters_of
         for message, targets, mandatory in published:
-            self._put(message, targets, mandatory=mandatory)
+            self._put(message, targets, counters_of(message.exchange), mandatory=mandatory)
 
     def _give_back(self, message: Message) -> None:
         """basic.return of a message that no queue wants (§1.8.3.9)."""

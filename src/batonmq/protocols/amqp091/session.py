@@ -34,7 +34,7 @@ def amqp_session(broker: Broker, host: Host, settings: AmqpSettings | None = Non
     settings = settings or AmqpSettings()
     link: Link[Event] = Link(broker, host)
     parser = FrameParser(max_body=settings.max_message_size)
-    channels = Channels()
+    channels = Channels(link.broker.clients.churn)
     connection = Connection(link, settings, parser, channels)
     return Session(link, AmqpRequests(link.intake, parser, connection, channels), connection, channels)
 

@@ -10,6 +10,11 @@ class MessageCounts:
         "accepted",
         "confirmed",
         "delivered",
+        "delivered_no_ack",
+        "dropped",
+        "fetched",
+        "fetched_empty",
+        "fetched_no_ack",
         "published",
         "redelivered",
         "refused",
@@ -27,10 +32,20 @@ class MessageCounts:
         """Of these, those that the client was told are not kept, by the store or by a full queue."""
         self.unroutable = 0
         """Of these, those that were returned to the client, as no queue wanted them."""
+        self.dropped = 0
+        """Of these, those that no queue wanted, and of which the client did not ask to be told."""
         self.delivered = 0
         """Messages delivered to the client, fetched ones included."""
+        self.delivered_no_ack = 0
+        """Of these, those that went to consumers which need not acknowledge."""
+        self.fetched = 0
+        """Of those delivered, the ones that the client asked for one by one."""
+        self.fetched_no_ack = 0
+        """Of those fetched, the ones that need no acknowledgement."""
+        self.fetched_empty = 0
+        """How often the client asked for a message and there was none; no number of messages."""
         self.redelivered = 0
-        """Of these, those that had been delivered to somebody before."""
+        """Of those delivered, the ones that had been delivered to somebody before."""
         self.accepted = 0
         """Messages that the client accepted. Deliveries that need no acknowledgement do not count."""
         self.requeued = 0
@@ -58,14 +73,36 @@ class MessageCounts:
         """Count a message that was returned to its publisher."""
         self.unroutable += 1
 
-    def add_delivered(self, count: int, redelivered: int) -> None:
-        """Count delivered messages, ``redelivered`` of which had been delivered before."""
+    def add_dropped(self) -> None:
+        """Count a message that no queue wanted, and of which its publisher is not told."""
+        self.dropped += 1
+
+    def add_delivered(self, count: int, redelivered: int, *, no_ack: bool) -> None:
+        """Count messages delivered to a consumer, ``redelivered`` of which had been delivered before."""
         self.delivered += count
         self.redelivered += redelivered
+        if no_ack:
+            self.delivered_no_ack += count
+
+    def add_fetched(self, redelivered: int, *, no_ack: bool) -> None:
+        """Count a message that the client asked for; ``redelivered`` is 1 if it had been delivered before."""
+        self.delivered += 1
+        self.redelivered += redelivered
+        self.fetched += 1
+        self.fetched_no_ack += no_ack
+
+    def add_empty(self) -> None:
+        """Count that the client asked for a message and there was none."""
+        self.fetched_empty += 1
 
     def add_accepted(self, count: int) -> None:
         """Count accepted messages."""
         self.accepted += count
+
+    def add(self, other: MessageCounts) -> None:
+        """Add the other's counters to these."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def add_requeued(self, count: int) -> None:
         """Count messages that were given back."""

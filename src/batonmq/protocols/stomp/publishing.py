@@ -143,8 +143,15 @@ class Publishing:
 
     def put(self, prepared: PreparedSend, message: Message) -> int:
         """Into the queues; tells KEPT, STORED or REFUSED. Raises BrokerError."""
-        outcome = self._vhost.router.publish(message, self.targets(prepared, message))
+        targets = self.targets(prepared, message)
+        outcome = self._vhost.router.publish(message, targets)
         self._counts.add_published(1)
+        counters = self._vhost.router.counters_of(message.exchange)
+        if targets:
+            counters.routed_to(len(targets))
+        else:
+            self._counts.add_dropped()
+            counters.drop()
         return outcome
 
     def check(self, sends: list[tuple[PreparedSend, Message]]) -> None:

@@ -92,7 +92,9 @@ class Sending:
                 properties = prepared.properties_at(now)
         self._intake.published(route)
         outcome = route.queue.publish_all(messages)
-        self._counts.add_published(len(messages))
+        count = len(messages)
+        self._counts.add_published(count)
+        route.counters.passed_on(count)
         if receipts or outcome == STORED:
             self._answer(outcome, receipts)
         return at

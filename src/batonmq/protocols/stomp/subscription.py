@@ -166,7 +166,7 @@ class Subscription(Consumer):
             if unsettled is not None:
                 unsettled[tag] = queued
         output.count(size + FRAME_OCTETS * count)
-        self._counts.add_delivered(count, redelivered)
+        self._counts.add_delivered(count, redelivered, no_ack=unsettled is None)
         if unsettled is not None:
             self._credit -= count
             self._window -= size

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
+from batonmq.broker.model.counters import ExchangeCounters
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -83,6 +85,7 @@ class Exchange(ABC):
         self.auto_delete = options.auto_delete
         self.internal = options.internal
         self.arguments = options.arguments
+        self.counters = ExchangeCounters()
         # In their order; a dictionary, since one of ten thousand is to go as quickly as the only one.
         self.bindings: dict[Binding, None] = {}
         # The exchanges among the destinations, with how many of the bindings lead there.

@@ -85,7 +85,7 @@ class Deliveries:
                 self._unsettled.update(zip(range(first, first + count), batch, strict=True))
             else:
                 self._unsettled.update((first + at & MASK, queued) for at, queued in enumerate(batch))
-        self._counts.add_delivered(count, len([1 for queued in batch if queued.returns]))
+        self._counts.add_delivered(count, len([1 for queued in batch if queued.returns]), no_ack=is_settled)
 
     def send_payloads(self, prefix: TransferPrefix, payloads: list[bytes], lead: bytes = b"") -> None:
         """Deliver messages as they are on the wire, of which nothing is noted: each is ``lead`` and its payload."""

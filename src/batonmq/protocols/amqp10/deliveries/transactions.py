@@ -232,7 +232,9 @@ class Transactions(TransactedWork["Publish", Retirement]):
 
     def publish_held(self, published: list[Publish]) -> None:
         for message, targets in published:
-            self._router.publish(message, [target for target in targets if not _is_gone(target)])
+            left = [target for target in targets if not _is_gone(target)]
+            self._router.publish(message, left)
+            self._router.counters_of(message.exchange).routed_to(len(left))
         self._counts.add_published(len(published))
 
     def settle_held(self, settled: Retirement) -> None:

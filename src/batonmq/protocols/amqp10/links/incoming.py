@@ -106,7 +106,8 @@ class IncomingLink:
         if is_single or routing_key is None or delivery_id is None or not inflow.is_between:
             self._take_one(events, at)
             return at + 1
-        queue = self._find_route(exchange, routing_key).queue
+        route = self._find_route(exchange, routing_key)
+        queue = route.queue
         if queue is None or queue.featured or self._parts.connection.deaf:
             self._take_one(events, at)
             return at + 1
@@ -119,6 +120,7 @@ class IncomingLink:
             return at + 1
         self._parts.windows.received(count)
         outcome = queue.publish_all(messages)
+        route.counters.passed_on(count)
         if shape.settled:
             self._parts.receipts.note_settled(outcome, count)
         else:
@@ -177,13 +179,14 @@ class IncomingLink:
                 self._parts.transactions.publish(txn_id, message, targets)
             elif targets:
                 outcome = self._parts.publisher.put(message, targets)
+                route.counters.routed_to(len(targets))
         except (BrokerError, StoreError) as error:
             if delivery.is_settled:
                 raise
             self._refuse(Rejected(error=as_failure(error).error()), delivery, txn_id)
             return
         if not targets:
-            self._parts.connection.link.counts.add_unroutable()
+            self._count_unroutable(route, is_told=not delivery.is_settled)
         is_taken = targets or self._opened.accepts_unroutable or (to and self._parts.connection.nodes.is_topic(to))
         if txn_id is not None:
             if not delivery.is_settled:
@@ -196,6 +199,15 @@ class IncomingLink:
             self._parts.receipts.note(outcome, delivery.delivery_id, 1, is_settled=is_settled, queue=queue)
         else:
             self._refuse(RELEASED, delivery, None)
+
+    def _count_unroutable(self, route: Route, *, is_told: bool) -> None:
+        """Count a message that no queue wanted. What comes settled is dropped without a word."""
+        if is_told:
+            self._parts.connection.link.counts.add_unroutable()
+            route.counters.give_back()
+        else:
+            self._parts.connection.link.counts.add_dropped()
+            route.counters.drop()
 
     def _read(self, data: bytes) -> tuple[Route, str | None, Message]:
         """Where a message goes, by its property to if that counts, and the message.

@@ -23,6 +23,7 @@ REPLACEMENTS = tuple(
         (r"\bawait asyncio\.to_thread\(([\w.]+)(?:, )?", r"\1("),
         (r"\bawait ", ""),
         (r"\b__a(enter|exit|iter|next)__\b", r"__\1__"),
+        (r"\bAwaitable\[object\]", "object"),
         (r"\bAsync(Iterator|Iterable|Generator)\b", r"\1"),
         (r"\bStopAsyncIteration\b", "StopIteration"),
         (r"\basynchronous\b", "synchronous"),

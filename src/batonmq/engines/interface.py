@@ -62,6 +62,10 @@ class Engine(ABC):
     """Queues, wherever they live."""
 
     capabilities: Capabilities
+    system: str = "batonmq"
+    """What holds the queues, in lower case: 'batonmq', 'rabbitmq' or another broker."""
+    is_traced: bool = False
+    """Are there spans of OpenTelemetry around what is done here?"""
 
     @property
     @abstractmethod

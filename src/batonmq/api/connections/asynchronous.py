@@ -9,6 +9,7 @@ from typing import Self, Unpack
 
 from batonmq.api.asynchronous.delivery import Delivery
 from batonmq.api.asynchronous.receiver import Receiver
+from batonmq.api.asynchronous.traced import TracedReceiver
 from batonmq.api.asynchronous.transaction import Transaction
 from batonmq.api.options import SendOptions, as_message, otherwise_declared, require, require_feature
 from batonmq.api.workers.asynchronous import Handler, run_worker
@@ -36,6 +37,8 @@ class Connection:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        # Looked at once: without a tracer provider nothing below knows of spans.
+        self._receiver: type[Receiver] = TracedReceiver if engine.is_traced else Receiver
 
     @property
     def capabilities(self) -> Capabilities:
@@ -233,7 +236,7 @@ class Connection:
         Raises UnsupportedFeature for a lease if the engine has none. The receiver subscribes later, when its context is
         entered or a message is first asked for; only then does a queue that does not exist raise NotFound.
         """
-        return Receiver(self._engine, queue, prefetch, wait, lease)
+        return self._receiver(self._engine, queue, prefetch, wait, lease)
 
     def transaction(self) -> Transaction:
         """Send and accept several messages at once: all or nothing, and on disk when the block ends.

@@ -9,6 +9,7 @@ from ssl import SSLContext
 from types import TracebackType
 
 from batonmq.api.connections import asynchronous, synchronous
+from batonmq.api.tracing.finding import traced
 from batonmq.engines.interface import Engine
 from batonmq.engines.shared.engine import open_file
 from batonmq.engines.shared.registry import open_memory
@@ -46,7 +47,11 @@ def _parsed(url: str | os.PathLike[str], ssl_context: SSLContext | None) -> Targ
 
 
 def open_engine(target: Target, ssl_context: SSLContext | None = None) -> Engine:
-    """Open the engine of a URL. Raises the same errors as ``connect``."""
+    """Open the engine of a URL, with spans if the program traces. Raises the same errors as ``connect``."""
+    return traced(_open(target, ssl_context), target)
+
+
+def _open(target: Target, ssl_context: SSLContext | None) -> Engine:
     if target.engine == "amqp":
         # Its library is read only by those who need it.
         from batonmq.engines.amqp.engine import AmqpEngine

@@ -24,6 +24,8 @@ class Receiver:
     ``queue``, ``prefetch``, ``wait`` and ``lease``.
     """
 
+    _delivery: type[Delivery] = Delivery
+
     def __init__(
         self, engine: Engine, queue: str, prefetch: int, wait: float | None, lease: float | None = None
     ) -> None:
@@ -63,8 +65,16 @@ class Receiver:
         except BaseException:
             give_back(subscription, future)
             raise
-        engine = self._engine
-        return [Delivery(engine, subscription, one, self.lease) for one in arrived]
+        engine, delivery = self._engine, self._delivery
+        return [delivery(engine, subscription, one, self.lease) for one in arrived]
+
+    # For a worker: to receive, without a span for that where there are spans.
+    _receive = receive
+
+    @property
+    def _is_traced(self) -> bool:
+        """For a worker: are there spans?"""
+        return self._engine.is_traced
 
     def _fate(self) -> Fate | None:
         """For a worker: where messages that are not accepted go; None: unknown to this engine."""

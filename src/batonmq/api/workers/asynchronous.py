@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from batonmq.api.asynchronous.delivery import Delivery
 from batonmq.api.asynchronous.receiver import Receiver
+from batonmq.api.asynchronous.traced import handler_in_span
 from batonmq.api.workers.failed_attempt import FailedAttempt, told_of_loss
 from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, check_handler, log
 from batonmq.api.workers.report import named
@@ -27,7 +28,8 @@ class QueueWorker:
 
     def __init__(self, receiver: Receiver, handler: Handler, options: WorkerOptions, stop: asyncio.Event) -> None:
         self._receiver = receiver
-        self._handler = handler
+        # Where there are spans, a handler runs in that of its message.
+        self._handler = handler_in_span(handler) if receiver._is_traced else handler
         self._options = options
         self._stop = stop
         self._error: BaseException | None = None
@@ -54,7 +56,7 @@ class QueueWorker:
     async def _work(self) -> None:
         try:
             while not self._stop.is_set():
-                for delivery in await self._receiver.receive(1, wait=POLL_SECONDS):
+                for delivery in await self._receiver._receive(1, wait=POLL_SECONDS):
                     await self._handle(delivery)
         except asyncio.CancelledError:
             raise

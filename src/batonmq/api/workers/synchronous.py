@@ -11,6 +11,7 @@ from queue import SimpleQueue
 
 from batonmq.api.synchronous.delivery import Delivery
 from batonmq.api.synchronous.receiver import Receiver
+from batonmq.api.synchronous.traced import handler_in_span
 from batonmq.api.workers.failed_attempt import FailedAttempt, told_of_loss
 from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, check_handler, log
 from batonmq.api.workers.report import named
@@ -29,7 +30,8 @@ class QueueWorker:
 
     def __init__(self, receiver: Receiver, handler: Handler, options: WorkerOptions, stop: threading.Event) -> None:
         self._receiver = receiver
-        self._handler = handler
+        # Where there are spans, a handler runs in that of its message.
+        self._handler = handler_in_span(handler) if receiver._is_traced else handler
         self._options = options
         self._stop = stop
         self._error: BaseException | None = None
@@ -67,7 +69,7 @@ class QueueWorker:
     def _work(self) -> None:
         try:
             while not self._stop.is_set():
-                for delivery in self._receiver.receive(1, wait=POLL_SECONDS):
+                for delivery in self._receiver._receive(1, wait=POLL_SECONDS):
                     self._handle(delivery)
         except BaseException as error:  # noqa: BLE001  (a handler may have called sys.exit, and nobody else would hear)
             # What ends one thread ends the others, too. After the drain the receiver is closed.

@@ -43,6 +43,7 @@ class AmqpEngine(Engine):
         """Raises ConnectionLost, AccessRefused, ValueError."""
         self._link = Link(url, context)
         self._link.open()
+        self.system = self._link.product.lower() or "amqp"
         is_ours = self._link.is_ours
         self.capabilities = replace(
             CAPABILITIES,

@@ -1,0 +1,32 @@
+"""Whether this program traces, looked at once for each connection, so that nothing is paid where it does not."""
+
+from __future__ import annotations
+
+import os
+import sys
+from urllib.parse import urlsplit
+
+from batonmq.engines.interface import Engine
+from batonmq.engines.urls import Target
+
+__all__ = ["traced"]
+
+# Names the provider that OpenTelemetry loads by itself when it is first asked for one.
+PROVIDER_VARIABLE = "OTEL_PYTHON_TRACER_PROVIDER"
+PORTS = {"amqp": 5672, "amqps": 5671}
+
+
+def traced(engine: Engine, target: Target) -> Engine:
+    """The engine with spans around what it does, if OpenTelemetry has a tracer provider now; otherwise as it is."""
+    # Whoever has set a provider has imported this: without that, the library need not even be read.
+    if "opentelemetry.trace" not in sys.modules and PROVIDER_VARIABLE not in os.environ:
+        return engine
+    try:
+        from batonmq.api.tracing.engine import trace_engine
+    except ImportError:
+        return engine
+    host, port = None, None
+    if target.engine == "amqp":
+        parts = urlsplit(target.location)
+        host, port = parts.hostname, parts.port or PORTS[parts.scheme.lower()]
+    return trace_engine(engine, host, port)

@@ -10,6 +10,7 @@ from tests.support.driven import Driven
 from tests.support.stomp import Host
 
 from batonmq.broker import ManagedOperations, Permission, User
+from batonmq.broker.model.clients import Introduction
 from batonmq.protocols.sessions.link import Link
 
 
@@ -25,9 +26,32 @@ def of_user(driven: Driven, *tags: str, name: str = "ann", vhosts: tuple[str, ..
     return ManagedOperations(driven.broker.vhosts["/"], user, object())
 
 
+class Silent:
+    """A connection over which nothing is said."""
+
+    channel_count = 3
+    is_closing = False
+
+    def __init__(self) -> None:
+        self.closed: list[str] = []
+
+    def channel_numbers(self) -> list[int]:
+        return []
+
+    def channel(self, number: int) -> None:
+        return None
+
+    def sessions(self) -> None:
+        return None
+
+    def force_close(self, reason: str) -> None:
+        self.closed.append(reason)
+
+
 def log_in(driven: Driven, user: str = "ann", vhost: str = "/") -> Link[str]:
     link: Link[str] = Link(driven.broker, Host({}))
-    link.logged_in(user, vhost, "words 1", "client 7", "first")
+    introduction = Introduction(protocol="words 1", product="client 7", name="first", mechanism="PLAIN", heartbeat=60)
+    link.logged_in(user, vhost, introduction, Silent())
     return link
 
 
@@ -75,17 +99,24 @@ def test_who_may_not_open_a_virtual_host_does_not_see_it(
 def test_a_connection_is_listed_from_its_log_in_until_it_is_lost(driven: Driven) -> None:
     assert listed(driven, "connections") == []
     link = log_in(driven)
-    link.counts.add_published(3)
-    link.counts.add_delivered(2, 1, no_ack=False)
+    link.counts.direct.add_published(3)
+    link.counts.direct.add_delivered(2, 1, no_ack=False)
     (found,) = listed(driven, "connections")
     counters = found.pop("counters")
     assert found == {
+        "connection": "127.0.0.1:1 -> 127.0.0.1:5672",
         "peer": link.host.peer,
         "user": "ann",
         "vhost": "/",
         "protocol": "words 1",
         "client": "client 7",
         "name": "first",
+        "state": "running",
+        "channels": 3,
+        "mechanism": "PLAIN",
+        "heartbeat": 60,
+        "tls": None,
+        "octets": {"received": 0, "sent": 0, "pending": 0},
         "connected_at": int(driven.clock.time() * 1000),
     }
     assert isinstance(counters, dict)
@@ -113,3 +144,25 @@ def test_a_connection_that_goes_before_its_log_in_is_none(driven: Driven) -> Non
     link: Link[str] = Link(driven.broker, Host({}))
     link.lost()
     assert listed(driven, "connections") == []
+
+
+def close(driven: Driven, name: str, operations: ManagedOperations, reason: str | None = None) -> dict[str, object]:
+    return ask(
+        driven, "connections.close", operations, connection=name, **({} if reason is None else {"reason": reason})
+    )
+
+
+def test_a_user_closes_his_own_connection_and_an_administrator_anybodys(driven: Driven) -> None:
+    silent = Silent()
+    link: Link[str] = Link(driven.broker, Host({}))
+    link.logged_in("ann", "/", Introduction(protocol="words"), silent)
+    name = "127.0.0.1:1 -> 127.0.0.1:5672"
+    assert close(driven, name, of_user(driven, name="ben"))["error"] == f"no connection '{name}'"
+    refused = close(driven, name, of_user(driven, "monitoring", name="ben"))
+    assert "only an administrator" in str(refused["error"])
+    assert silent.closed == []
+    close(driven, name, of_user(driven))
+    close(driven, name, of_user(driven, "administrator", name="ben"), "too loud")
+    assert silent.closed == ["closed by a management request", "too loud"]
+    link.lost()
+    assert close(driven, name, of_user(driven))["error"] == f"no connection '{name}'"

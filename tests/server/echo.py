@@ -13,7 +13,7 @@ from batonmq.broker.model.access import LogInAnswer
 from batonmq.broker.model.turn_time import TurnTime
 from batonmq.clock import Clock
 from batonmq.errors import StoreError
-from batonmq.protocols.sessions.counts import MessageCounts
+from batonmq.protocols.sessions.counts import ConnectionCounts
 from batonmq.protocols.sessions.standing import FINISHED, SUSPENDED
 from batonmq.server.authenticator import Authenticator
 from batonmq.server.config import AmqpConfig, Config, LimitsConfig, ListenerConfig
@@ -106,7 +106,7 @@ class EchoSession:
         self.host = host
         self.broker = broker
         self.output: list[bytes] = []
-        self.counts = MessageCounts()
+        self.counts = ConnectionCounts()
         self.finished = False
         self.suspended = False
         self.received = 0

@@ -13,7 +13,7 @@ from pamqp import commands as spec
 from tests.server.echo import until
 from tests.support.wire import Address, Wire
 
-from batonmq.protocols.sessions.counts import MessageCounts
+from batonmq.protocols.sessions.counts import ConnectionCounts
 from batonmq.server.broker_server import Server
 from batonmq.server.config import Config, ListenerConfig, ServerConfig, StompConfig, WebSocketConfig
 
@@ -21,9 +21,9 @@ Run = Callable[[Coroutine[object, object, None]], None]
 Counts = dict[str, int]
 
 
-def shown(counts: MessageCounts) -> Counts:
+def shown(counts: ConnectionCounts) -> Counts:
     """Those that are not 0."""
-    return {name: getattr(counts, name) for name in MessageCounts.__slots__ if getattr(counts, name)}
+    return {name: number for name, number in counts.listed().items() if number}
 
 
 def counted(run: Run, tmp_path: Path, client: Callable[[int], None], expected: Counts, scheme: str = "amqp") -> None:
@@ -37,7 +37,7 @@ def counted(run: Run, tmp_path: Path, client: Callable[[int], None], expected: C
             websocket=WebSocketConfig(port="off"),
         )
         async with Server(config) as server:
-            seen: list[MessageCounts] = []
+            seen: list[ConnectionCounts] = []
             connections = server._sockets.connections
 
             def look() -> bool:

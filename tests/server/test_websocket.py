@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.server.echo import EchoBroker, EchoSession, EchoStore, config, echo_server, until
+from tests.support.stomp import StillSocket
 from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Close, Frame, Opcode
@@ -20,6 +21,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from batonmq.broker.model.access import User
+from batonmq.broker.model.sockets import Socket
 from batonmq.protocols.sessions.standing import FINISHED, SUSPENDED
 from batonmq.server.websocket import FIRST_MESSAGE_SIZE, WebSocketSession
 from batonmq.server.websocket_settings import WebSocketSettings
@@ -247,6 +249,7 @@ class Loopback:
     """A host that notes what it is asked for."""
 
     peer = "127.0.0.1:1"
+    socket: Socket = StillSocket()
     is_loopback = True
     certificate_name = ""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from batonmq.broker import Queue, User
+from batonmq.broker.model.sockets import Ends, Socket, TlsTerms
 from batonmq.protocols.sessions.standing import FINISHED, HELD
 from batonmq.protocols.stomp import DIALECTS, StompSettings, stomp_session
 from batonmq.protocols.stomp.codec import V10, encode_frame
@@ -38,12 +39,30 @@ class Frame:
         return self.body.decode().rstrip("\n")
 
 
+ENDS = Ends("127.0.0.1", 1, "127.0.0.1", 5672)
+
+
+@dataclass
+class StillSocket:
+    """A socket over which nothing goes."""
+
+    ends: Ends = ENDS
+    tls: TlsTerms | None = None
+    octets_received: int = 0
+    octets_sent: int = 0
+    reads: int = 0
+    writes: int = 0
+    pending: int = 0
+    is_held: bool = False
+
+
 class Host:
     """The server, as far as a session needs it: passwords are checked at once, unless they are to wait."""
 
     def __init__(self, users: Mapping[str, tuple[str, User]]) -> None:
         self.users = users
         self.peer = "127.0.0.1:1"
+        self.socket: Socket = StillSocket()
         self.is_loopback = True
         self.certificate_name = ""
         self.is_woken = False

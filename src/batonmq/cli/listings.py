@@ -68,11 +68,25 @@ def connections(
     rows = [
         (
             *(str(connection[name]) for name in ("peer", "user", "vhost", "protocol")),
+            connection["tls"]["protocol"] if connection["tls"] else "",
+            *(str(connection[name]) for name in ("channels", "state")),
             datetime.fromtimestamp(connection["connected_at"] / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S"),
             *(str(connection["counters"][name]) for name in ("published", "delivered")),
             " ".join(str(connection[name]) for name in ("name", "client") if connection[name]),
         )
         for connection in found
     ]
-    head = ("PEER", "USER", "VIRTUAL HOST", "PROTOCOL", "SINCE", "PUBLISHED", "DELIVERED", "")
-    click.echo(table(head, rows, right=(5, 6)))
+    head = (
+        "PEER",
+        "USER",
+        "VIRTUAL HOST",
+        "PROTOCOL",
+        "TLS",
+        "CHANNELS",
+        "STATE",
+        "SINCE",
+        "PUBLISHED",
+        "DELIVERED",
+        "",
+    )
+    click.echo(table(head, rows, right=(5, 8, 9)))

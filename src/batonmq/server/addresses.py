@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 
-__all__ = ["address"]
+from batonmq.broker.model.sockets import Ends
+
+__all__ = ["address", "ends"]
 
 
 def address(peername: object) -> tuple[str, bool]:
@@ -23,3 +25,15 @@ def address(peername: object) -> tuple[str, bool]:
     if mapped is not None:
         return f"{mapped}:{port}", mapped.is_loopback
     return (f"[{host}]:{port}" if ip.version == 6 else f"{host}:{port}"), ip.is_loopback
+
+
+def ends(peername: object, sockname: object) -> Ends:
+    """The two ends of a socket, by what its `getpeername` and `getsockname` return."""
+    return Ends(*_end(peername), *_end(sockname))
+
+
+def _end(name: object) -> tuple[str, int]:
+    """Host and port; an IPv4 address that came through IPv6 is shown as what it is."""
+    if not isinstance(name, tuple) or len(name) < 2:
+        return "unknown", 0
+    return address(name)[0].rpartition(":")[0].strip("[]"), int(name[1])

@@ -18,6 +18,7 @@ from batonmq.server.fair_line import network
 from batonmq.server.holds import AHEAD, BACKLOG, STORE_FULL, SUSPENDED, UNREAD, Holds
 from batonmq.server.interface import Session
 from batonmq.server.log_ins import Attempt
+from batonmq.server.meter import Meter
 from batonmq.server.outgoing import Outgoing
 from batonmq.server.recognise import ServedProtocol, recognise
 from batonmq.server.tls_failures import CLIENT_SPEAKS_TLS, begins_tls
@@ -68,6 +69,7 @@ class Connection(asyncio.BufferedProtocol):
         "is_loopback",
         "opened_at",
         "peer",
+        "socket",
     )
 
     def __init__(
@@ -92,7 +94,9 @@ class Connection(asyncio.BufferedProtocol):
         self._session: Session | None = None
         self._head = b""
         self._holds = Holds()
-        self._outgoing = Outgoing(self._holds)
+        self.socket = Meter(self._holds)
+        """What goes over the socket."""
+        self._outgoing = Outgoing(self._holds, self.socket)
         self._is_woken = False
         # Nothing more is said: what still comes is dropped.
         self._is_ended = False
@@ -117,6 +121,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = transport = cast(asyncio.Transport, transport)
         self._holds.begin(transport)
         self._outgoing.begin(transport)
+        self.socket.begin(transport)
         self.peer, self.is_loopback = address(transport.get_extra_info("peername"))
         self.opened_at = self._context.clock.monotonic()
         arrived, self._arrived = self._arrived, None
@@ -136,6 +141,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         # The buffer is shared with other connections: copied before anything else can be read into it.
         data = self._buffer[:nbytes].tobytes()
+        self.socket.received(nbytes)
         session = self._session
         if session is None:
             data = self._head + data
@@ -187,6 +193,7 @@ class Connection(asyncio.BufferedProtocol):
         self._connections.remove(self)
         self._holds.end()
         self._outgoing.end()
+        self.socket.end()
         # Each of these knows this connection: it is to be free at once, without a search for circles.
         session, self._session = self._session, None
         self._log_in = None

@@ -11,7 +11,7 @@ from typing import Protocol
 from batonmq.broker.model.access import User
 from batonmq.broker.model.turn_time import TurnTime
 from batonmq.errors import StoreError
-from batonmq.protocols.sessions.counts import MessageCounts
+from batonmq.protocols.sessions.counts import ConnectionCounts
 from batonmq.protocols.sessions.host import Host
 
 __all__ = ["Broker", "Host", "Session", "Store", "Timetable"]
@@ -24,7 +24,7 @@ class Session(Protocol):
     """What is to be sent. The server sends it joined, and clears the list."""
 
     @property
-    def counts(self) -> MessageCounts:
+    def counts(self) -> ConnectionCounts:
         """How many messages went over the connection."""
 
     def standing(self) -> int:

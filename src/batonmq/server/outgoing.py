@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 
 from batonmq.server.holds import BACKLOG, STORE_FULL, SUSPENDED, UNREAD, Holds
+from batonmq.server.meter import Meter
 
 __all__ = ["UNSENT_HIGH", "UNSENT_LIMIT", "UNSENT_LOW", "Outgoing"]
 
@@ -22,10 +23,11 @@ LINGER_SECONDS = 2.0
 class Outgoing:
     """The sending side of one socket."""
 
-    __slots__ = ("_holds", "_linger", "_transport")
+    __slots__ = ("_holds", "_linger", "_meter", "_transport")
 
-    def __init__(self, holds: Holds) -> None:
+    def __init__(self, holds: Holds, meter: Meter) -> None:
         self._holds = holds
+        self._meter = meter
         self._transport: asyncio.Transport | None = None
         self._linger: asyncio.TimerHandle | None = None
 
@@ -46,8 +48,10 @@ class Outgoing:
         transport = self._transport
         if transport is None:
             return
-        transport.write(output[0] if len(output) == 1 else b"".join(output))
+        data = output[0] if len(output) == 1 else b"".join(output)
+        transport.write(data)
         output.clear()
+        self._meter.sent(len(data))
         if transport.get_write_buffer_size() > UNSENT_LIMIT:
             self._holds.hold(UNREAD)
 

@@ -22,7 +22,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from batonmq.broker.model.access import User
-from batonmq.protocols.sessions.counts import MessageCounts
+from batonmq.protocols.sessions.counts import ConnectionCounts
 from batonmq.protocols.sessions.standing import FINISHED, SUSPENDED
 from batonmq.server.interface import Host, Session
 from batonmq.server.signs_of_life import SignsOfLife
@@ -109,9 +109,9 @@ class WebSocketSession:
     # From the connection: batonmq.server.interface.Session
 
     @property
-    def counts(self) -> MessageCounts:
+    def counts(self) -> ConnectionCounts:
         """The counters of the session within."""
-        return self._made.counts if self._made is not None else MessageCounts()
+        return self._made.counts if self._made is not None else ConnectionCounts()
 
     def standing(self) -> int:
         """As the session within, which may have ended before what carries it."""

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from batonmq.errors import AccessRefused, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batonmq.broker.management.request import Answer, Request
     from batonmq.broker.model.access import User
+    from batonmq.broker.model.clients import Client
+    from batonmq.broker.model.sockets import TlsTerms
+
+# What the client is told when nobody says why.
+CLOSED_BY_REQUEST: Final = "closed by a management request"
 
 # Tags of users who may see everything, as in RabbitMQ.
 MONITORS = frozenset({"administrator", "monitoring"})
@@ -41,25 +48,66 @@ def _vhosts(request: Request) -> Answer:
 
 def _connections(request: Request) -> Answer:
     user = request.operations.user
+    can_store = request.operations.vhost.scheduler.store.error is None
     return {
         "connections": [
-            {
-                "peer": client.peer,
-                "user": client.user,
-                "vhost": client.vhost,
-                "protocol": client.protocol,
-                "client": client.product or None,
-                "name": client.name or None,
-                "connected_at": client.connected_at,
-                "counters": client.counts.listed(),
-            }
+            _describe(client, can_store=can_store)
             for client in request.operations.vhost.directory.clients
-            if _sees_all(user) or client.user == user.name
+            if _sees(user, client)
         ]
     }
+
+
+def _sees(user: User, client: Client) -> bool:
+    return _sees_all(user) or client.user == user.name
+
+
+def _describe(client: Client, *, can_store: bool) -> Answer:
+    said = client.introduction
+    socket = client.socket
+    return {
+        "connection": client.name,
+        "peer": client.peer,
+        "user": client.user,
+        "vhost": client.vhost,
+        "protocol": said.protocol,
+        "client": said.product or None,
+        "name": said.name or None,
+        "state": client.state(can_store=can_store),
+        "channels": client.channel_count,
+        "mechanism": said.mechanism,
+        "heartbeat": said.heartbeat,
+        "tls": _tls(socket.tls) if socket.tls is not None else None,
+        "connected_at": client.connected_at,
+        "octets": {"received": socket.octets_received, "sent": socket.octets_sent, "pending": socket.pending},
+        "counters": client.counts.listed(),
+    }
+
+
+def _tls(terms: TlsTerms) -> Answer:
+    certificate = terms.certificate
+    return {
+        "protocol": terms.protocol,
+        "cipher": terms.cipher,
+        "certificate": asdict(certificate) if certificate is not None else None,
+    }
+
+
+def _close(request: Request) -> Answer:
+    """A connection of the user's own, or anybody's for an administrator. Raises NotFound, AccessRefused."""
+    name = request.text("connection")
+    user = request.operations.user
+    client = request.operations.vhost.directory.clients.find(name)
+    if client is None or not _sees(user, client):
+        raise NotFound(f"no connection '{name}'")
+    if client.user != user.name and "administrator" not in user.tags:
+        raise AccessRefused(f"only an administrator closes connections of others, such as '{name}'")
+    client.close(request.optional_text("reason") or CLOSED_BY_REQUEST)
+    return {}
 
 
 LISTING_OPERATIONS: dict[str, Callable[[Request], Answer | None]] = {
     "vhosts.list": _vhosts,
     "connections.list": _connections,
+    "connections.close": _close,
 }

@@ -11,6 +11,7 @@ from batonmq.queued import Holder
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from batonmq.broker.model.clients import Subscriber
     from batonmq.fields import FieldValue
     from batonmq.message import Message
     from batonmq.queued import QueuedMessage
@@ -146,6 +147,10 @@ class Consumer(Holder):
         What is left in the protocol's hands is settled through ``queued.settlement`` to no effect, whenever that
         happens; until then it counts against the prefetch, so that a consumer that is stuck gets no more.
         """
+
+    def subscriber(self) -> Subscriber | None:
+        """Whose it is, for listings; None: nobody's who is connected to the broker."""
+        return None
 
     @abstractmethod
     def cancelled(self) -> None:

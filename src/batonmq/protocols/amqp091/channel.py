@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from batonmq.broker.model.channels import ChannelStatus
 from batonmq.errors import BrokerError
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.confirms import Confirms
@@ -32,6 +33,8 @@ class Channel:
     __slots__ = (
         "_confirms",
         "_connection",
+        "_counts",
+        "_credit",
         "_failure",
         "_is_released",
         "consumers",
@@ -56,14 +59,15 @@ class Channel:
         self._is_released = False
         # An error that waits until the publishes before it are confirmed: its code, text and method.
         self._failure: tuple[ProtocolFailure, int, int] | None = None
-        credit = ChannelCredit(link.turn_end)
+        self._counts = counts = link.counts.open()
+        self._credit = credit = ChannelCredit(link.turn_end)
         transaction = Transaction(connection.transaction_quota)
-        self.deliveries = Deliveries(number, link.output, link.counts, connection.terms.frame_max)
-        self.settling = Settling(self.deliveries, credit, transaction, link.counts)
+        self.deliveries = Deliveries(number, link.output, counts, connection.terms.frame_max)
+        self.settling = Settling(self.deliveries, credit, transaction, counts)
         self.topology = Topology(link.broker, connection.operations)
         self.consumers = Consumers(number, connection, self.deliveries, credit, self.topology)
-        self._confirms = Confirms(number, link.broker, link.barrier, link.output, link.turn_end, link.counts)
-        self.publisher = Publisher(number, connection, self._confirms, transaction, self.consumers)
+        self._confirms = Confirms(number, link.broker, link.barrier, link.output, link.turn_end, counts)
+        self.publisher = Publisher(number, connection, self._confirms, transaction, self.consumers, counts)
         self.transactions = Transactions(
             link.broker, link.barrier, transaction, self._confirms, self.publisher, self.settling, self.deliveries
         )
@@ -90,6 +94,7 @@ class Channel:
             if self._is_released:
                 # Nobody could settle these any more.
                 self.settling.release_all()
+                self._connection.link.counts.close(self._counts)
             else:
                 failure = ProtocolFailure(506, f"it could not be kept: {detail}")
                 self.fail(failure, method.INDEX >> 16, method.INDEX & 0xFFFF)
@@ -134,6 +139,26 @@ class Channel:
     def withdraw(self) -> None:
         """Take all consumers of the channel out of their queues' lines: there is no room."""
         self.consumers.withdraw()
+
+    # ------------------------------------------------------------------ what listings show
+
+    def status(self) -> ChannelStatus:
+        """How it stands."""
+        transactions = self.transactions
+        return ChannelStatus(
+            number=self.number,
+            counts=self._counts,
+            prefetch=self.consumers.prefetch,
+            shared_prefetch=self._credit.prefetch,
+            consumers=self.consumers.count,
+            unacknowledged=self.deliveries.unsettled,
+            unconfirmed=self._confirms.waiting,
+            uncommitted=transactions.published,
+            uncommitted_acks=transactions.settled,
+            confirms=self._confirms.is_on,
+            is_transactional=transactions.are_selected,
+            is_closing=self.is_closing,
+        )
 
     # ------------------------------------------------------------------ the store
 
@@ -193,6 +218,7 @@ class Channel:
         self.transactions.forget()
         self.consumers.stop()
         self.settling.release_all()
+        self._connection.link.counts.close(self._counts)
 
 
 # The handler of each method: it does what the method asks, and answers with its reply.

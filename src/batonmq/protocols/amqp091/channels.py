@@ -28,9 +28,16 @@ class Channels:
         self._by_number: dict[int, Channel] = {}
         self._churn = churn
 
+    def __len__(self) -> int:
+        return len(self._by_number)
+
     def __iter__(self) -> Iterator[Channel]:
         # An error may close a channel during the loop.
         return iter(list(self._by_number.values()))
+
+    def numbers(self) -> list[int]:
+        """The numbers of the channels, in the order in which they were opened."""
+        return list(self._by_number)
 
     def find(self, number: int) -> Channel | None:
         """The channel of that number."""

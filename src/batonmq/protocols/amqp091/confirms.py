@@ -68,6 +68,11 @@ class Confirms:
         """confirm.select."""
         self.is_on = True
 
+    @property
+    def waiting(self) -> int:
+        """How many publishes have got neither basic.ack nor basic.nack."""
+        return max(0, self._published - self._confirmed - len(self._refused)) if self.is_on else 0
+
     def note(self, outcome: int, count: int) -> None:
         """Note the outcome of so many publishes: KEPT, STORED or REFUSED."""
         self._counts.add_published(count)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from batonmq.broker import ManagedOperations
 from batonmq.broker.model.access import BUSY, TOO_MANY_LOG_INS
 from batonmq.protocols.amqp091 import methods
+from batonmq.protocols.amqp091.attention import Attention, introduce
 from batonmq.protocols.amqp091.blocking import Blocking
-from batonmq.protocols.amqp091.constants import CONNECTION
+from batonmq.protocols.amqp091.constants import CONNECTION, CONNECTION_FORCED
 from batonmq.protocols.amqp091.encoder import HEARTBEAT_FRAME, method_frame
 from batonmq.protocols.amqp091.failures import ProtocolFailure, reply_text
 from batonmq.protocols.amqp091.handshake import Handshake, WrongHeader
@@ -144,7 +145,8 @@ class Connection:
         operations = ManagedOperations(vhost, user, link, deliveries=self._channels, barrier=link.barrier)
         self.opened = OpenConnection(link, client, handshake.terms, operations, self._settings)
         self.state = OPEN
-        link.logged_in(user.name, vhost.name, "AMQP 0-9-1", client.product, client.name)
+        introduction = introduce(handshake.log_in, handshake.terms)
+        link.logged_in(user.name, vhost.name, introduction, Attention(self, self._channels))
         self._say(methods.ConnectionOpenOk())
         if client.wants_blocked:
             self._blocking = Blocking(link.output)
@@ -194,7 +196,7 @@ class Connection:
         if self.state == OPENING:
             self.finish()
         else:
-            self.close(320, reason)
+            self.close(CONNECTION_FORCED, reason)
 
     def close(self, code: int, detail: str, class_id: int = 0, method_id: int = 0) -> None:
         """connection.close from our side (§1.4.2.9), because of that method; all that was held goes back."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker import Consumer
 from batonmq.broker.features.dead_letters import counted
+from batonmq.broker.model.clients import Subscriber
 from batonmq.protocols.amqp091.credit import UNLIMITED
 from batonmq.protocols.amqp091.encoder import deliver_prefix
 from batonmq.queued import QueuedMessage
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from batonmq.fields import FieldValue
     from batonmq.protocols.amqp091.credit import ChannelCredit
     from batonmq.protocols.amqp091.deliveries import Deliveries
-    from batonmq.protocols.sessions.commit_barrier import CommitBarrier
-    from batonmq.protocols.sessions.output import Output
+    from batonmq.protocols.amqp091.parser import Event
+    from batonmq.protocols.sessions.link import Link
 
 log = logging.getLogger("batonmq.amqp")
 
@@ -31,22 +32,16 @@ REPLIES_MAX = 64 << 20
 class Outlet:
     """The parts of a channel through which its consumers deliver."""
 
-    __slots__ = ("barrier", "credit", "deliveries", "number", "output", "peer")
+    __slots__ = ("barrier", "client", "credit", "deliveries", "number", "output", "peer")
 
-    def __init__(
-        self,
-        number: int,
-        peer: str,
-        output: Output,
-        barrier: CommitBarrier,
-        deliveries: Deliveries,
-        credit: ChannelCredit,
-    ) -> None:
-        """``number`` is the channel's, ``peer`` the client's address for the log."""
+    def __init__(self, number: int, link: Link[Event], deliveries: Deliveries, credit: ChannelCredit) -> None:
+        """``number`` is the channel's."""
         self.number = number
-        self.peer = peer
-        self.output = output
-        self.barrier = barrier
+        self.client = link.client
+        self.peer = link.host.peer
+        """The client's address, for the log."""
+        self.output = link.output
+        self.barrier = link.barrier
         self.deliveries = deliveries
         self.credit = credit
 
@@ -144,6 +139,11 @@ class AmqpConsumer(Consumer):
         """Change the prefetch; the messages that are held count towards it."""
         before, self._prefetch = self._prefetch, prefetch or UNLIMITED
         self.credit += self._prefetch - before
+
+    def subscriber(self) -> Subscriber | None:
+        outlet = self._outlet
+        prefetch = 0 if self._prefetch == UNLIMITED else self._prefetch
+        return Subscriber(outlet.client, outlet.number, prefetch) if outlet.client is not None else None
 
     def stop(self) -> None:
         """Stop deliveries: acknowledgements must not put the consumer back in line."""

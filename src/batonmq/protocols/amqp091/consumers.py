@@ -52,12 +52,24 @@ class Consumers:
         self._deliveries = deliveries
         self._credit = credit
         self._topology = topology
-        self._outlet = Outlet(number, link.host.peer, link.output, link.barrier, deliveries, credit)
+        self._outlet = Outlet(number, link, deliveries, credit)
         self._by_tag: dict[str, AmqpConsumer] = {}
         # The prefetch of new consumers; 0: no limit.
         self._prefetch = 0
         self.replies: ReplyConsumer | None = None
         """The consumer of direct replies."""
+
+    # ------------------------------------------------------------------ what listings show
+
+    @property
+    def count(self) -> int:
+        """How many consume from queues; the one of direct replies has none."""
+        return len(self._by_tag) - (self.replies is not None)
+
+    @property
+    def prefetch(self) -> int:
+        """The prefetch of new consumers; 0: no limit."""
+        return self._prefetch
 
     # ------------------------------------------------------------------ what the client says
 
@@ -140,7 +152,7 @@ class Consumers:
             if queue.is_reading:
                 link.barrier.wait_for_read(again)
                 return None
-            link.counts.add_empty()
+            self._deliveries.found_none()
             return methods.BasicGetEmpty()
         tag = self._deliveries.number(queued, no_ack=m.no_ack)
         if queue.must_hold(queued, no_ack=m.no_ack):

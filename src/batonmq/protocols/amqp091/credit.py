@@ -86,6 +86,11 @@ class ChannelCredit:
         """Has the channel a limit of its own?"""
         return self._limit > 0
 
+    @property
+    def prefetch(self) -> int:
+        """The limit; 0: there is none."""
+        return self._limit
+
     def limit(self, prefetch: int, held: int) -> None:
         """Change the limit, 0 for none; ``held`` is how many messages the consumers hold now."""
         self._limit = prefetch

@@ -66,7 +66,16 @@ class Deliveries:
         self._counts.add_fetched(1 if queued.returns else 0, no_ack=no_ack)
         return tag
 
+    def found_none(self) -> None:
+        """The client asked for a message (basic.get), and there was none."""
+        self._counts.add_empty()
+
     # ------------------------------------------------------------------ unsettled
+
+    @property
+    def unsettled(self) -> int:
+        """The number of unsettled deliveries, fetched ones included."""
+        return len(self._unsettled)
 
     def held_by_consumers(self) -> int:
         """The number of unsettled deliveries, fetched ones aside."""

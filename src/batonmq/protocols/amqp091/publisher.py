@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp091.open_connection import OpenConnection
     from batonmq.protocols.amqp091.parser import Event
     from batonmq.protocols.amqp091.transaction import Publish, Transaction
+    from batonmq.protocols.sessions.counts import MessageCounts
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
@@ -37,7 +38,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 class Publisher:
     """Takes the publishes of one channel."""
 
-    __slots__ = ("_confirms", "_connection", "_consumers", "_method", "_number", "_route", "_transaction")
+    __slots__ = ("_confirms", "_connection", "_consumers", "_counts", "_method", "_number", "_route", "_transaction")
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Publisher:
         confirms: Confirms,
         transaction: Transaction,
         consumers: Consumers,
+        counts: MessageCounts,
     ) -> None:
         """``number`` is the channel's."""
         self._number = number
@@ -53,6 +55,7 @@ class Publisher:
         self._confirms = confirms
         self._transaction = transaction
         self._consumers = consumers
+        self._counts = counts
         # The last method and its route. The parser returns the same object for the same bytes.
         self._method: BasicPublish | None = None
         self._route: Route | None = None
@@ -146,7 +149,7 @@ class Publisher:
                 self._give_back(message)
                 counters.give_back()
             else:
-                self._connection.link.counts.add_dropped()
+                self._counts.add_dropped()
                 counters.drop()
             return KEPT
         counters.routed_to(len(targets))
@@ -166,7 +169,7 @@ class Publisher:
         )
         output.send(method_frame(self._number, returned))
         output.send(content_frames(self._number, message, self._connection.terms.frame_max))
-        self._connection.link.counts.add_unroutable()
+        self._counts.add_unroutable()
 
     def _check_properties(self, properties: Properties) -> None:
         user = properties.user_id

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from batonmq.protocols.sessions.introductions import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +34,8 @@ class Client:
     """connection.close when its log-in is refused, and not just the end."""
     counts_on_later_prefetch: bool = False
     """A changed prefetch (global=false) is meant for the consumers that are there, too."""
+    properties: Mapping[str, FieldValue] = field(default_factory=dict)
+    """All of them, cut to a bounded size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +63,5 @@ def client_of(properties: Mapping[str, FieldValue]) -> Client:
         wants_blocked=capabilities.get("connection.blocked") is True,
         wants_close_on_refusal=capabilities.get("authentication_failure_close") is True,
         counts_on_later_prefetch=product in COUNT_ON_LATER_PREFETCH,
+        properties=bounded(properties),
     )

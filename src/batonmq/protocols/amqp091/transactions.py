@@ -45,6 +45,21 @@ class Transactions(TransactedWork["Publish", "Settled"]):
         self._settling = settling
         self._deliveries = deliveries
 
+    @property
+    def are_selected(self) -> bool:
+        """Is the channel transactional?"""
+        return self._transaction.is_selected
+
+    @property
+    def published(self) -> int:
+        """How many messages wait for tx.commit."""
+        return len(self._transaction.published)
+
+    @property
+    def settled(self) -> int:
+        """How many deliveries are settled as soon as tx.commit comes."""
+        return sum(len(taken) for _, taken in self._transaction.settled)
+
     def select(self, m: methods.TxSelect) -> methods.Method | None:
         """tx.select. Raises PreconditionFailed on a channel that confirms."""
         if self._confirms.is_on:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batonmq.broker.model.channels import SessionStatus
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.constants import TRANSFER
 from batonmq.protocols.amqp10.codec.performatives import Attach, Detach, Disposition, End, Flow
@@ -32,17 +33,18 @@ if TYPE_CHECKING:
 class BegunSession:
     """Made of its parts; ``detach`` is for links that end themselves."""
 
-    __slots__ = ("_channel", "_links", "_parts")
+    __slots__ = ("_channel", "_counts", "_handle_max", "_links", "_parts")
 
     def __init__(self, number: int, begin: Begin, connection: OpenConnection) -> None:
         """``number`` is the channel's."""
         link = connection.link
-        handle_max = connection.terms.settings.handle_max
+        self._handle_max = handle_max = connection.terms.settings.handle_max
+        self._counts = counts = link.counts.open()
         self._channel = channel = Channel(number, link.output)
         windows = Windows(channel, begin)
         self._links = Links(handle_max, begin.handle_max)
-        deliveries = Deliveries(channel, windows, link.counts, connection.terms.max_frame_size)
-        outcomes = Outcomes(link.counts)
+        deliveries = Deliveries(channel, windows, counts, connection.terms.max_frame_size)
+        outcomes = Outcomes(counts)
         transactions = Transactions(
             link.broker,
             link.barrier,
@@ -51,19 +53,20 @@ class BegunSession:
             channel,
             deliveries,
             outcomes,
-            link.counts,
+            counts,
         )
         self._parts = SessionParts(
             connection,
             channel,
             windows,
-            Receipts(channel, link.broker, link.barrier, link.turn_end, link.counts),
+            Receipts(channel, link.broker, link.barrier, link.turn_end, counts),
             deliveries,
             transactions,
             Settling(channel, deliveries, outcomes, transactions, link.broker, link.barrier),
             Publisher(connection),
             LinkPairs(),
             self,
+            counts,
         )
         channel.say(windows.answer(handle_max))
 
@@ -109,6 +112,25 @@ class BegunSession:
         has_caught_up = was_behind and not parts.deliveries.is_behind
         if has_caught_up or (not had_room and parts.deliveries.room() > 0):
             self.offer()
+
+    # ------------------------------------------------------------------ what listings show
+
+    def status(self) -> SessionStatus:
+        """How it stands."""
+        windows = self._parts.windows
+        links = list(self._links)
+        return SessionStatus(
+            number=self._channel.number,
+            counts=self._counts,
+            handle_max=self._handle_max,
+            next_incoming_id=windows.next_incoming_id,
+            incoming_window=windows.incoming_window,
+            next_outgoing_id=windows.next_outgoing_id,
+            remote_incoming_window=windows.remote_incoming_window,
+            unsettled=self._parts.deliveries.unsettled,
+            incoming=tuple(link.status() for link in links if link.client_sends),
+            outgoing=tuple(link.status() for link in links if not link.client_sends),
+        )
 
     # ------------------------------------------------------------------ what the broker says
 
@@ -184,3 +206,4 @@ class BegunSession:
             self._parts.transactions.roll_back_all()
             self._parts.receipts.clear()
             self._parts.settling.clear()
+            self._parts.connection.link.counts.close(self._counts)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from batonmq.broker import ManagedOperations
 from batonmq.broker.model.access import BUSY
 from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.attention import Attention, introduce
 from batonmq.protocols.amqp10.codec.encoder import HEARTBEAT, frame
 from batonmq.protocols.amqp10.codec.performatives import Close, Open
 from batonmq.protocols.amqp10.failures import ConnectionFailure, Failure
@@ -162,9 +163,8 @@ class Connection:
         nodes = Nodes(terms, operations)
         self.opened = OpenConnection(link, terms, operations, nodes, self._containers, identity)
         self.state = OPEN
-        properties = {str(key): value for key, value in (wanted.properties or {}).items()}
-        client = " ".join(str(properties[key]) for key in ("product", "version") if key in properties)
-        link.logged_in(user.name, vhost.name, "AMQP 1.0", client, wanted.container_id)
+        introduction = introduce(wanted, terms, self._handshake.mechanism)
+        link.logged_in(user.name, vhost.name, introduction, Attention(self, self._sessions))
 
     def _say_open(self, performative: Open) -> None:
         self._said_open = True

@@ -68,6 +68,11 @@ class Handshake:
         self.credentials: Credentials | None = None
         """Who wants in; known when ``state`` is AUTHENTICATING."""
 
+    @property
+    def mechanism(self) -> str:
+        """By which the client has logged in; "": it came without SASL, or has not said."""
+        return self.credentials.mechanism if self.credentials is not None else ""
+
     def receive_header(self, header: bytes) -> Credentials | None:
         """A protocol header. Credentials: have them checked, and tell ``authenticated`` or ``refused``.
 

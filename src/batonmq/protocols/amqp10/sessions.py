@@ -30,6 +30,9 @@ class Sessions:
         # An error may end one while all are told something.
         return iter(list(self._by_channel.values()))
 
+    def __len__(self) -> int:
+        return len(self._by_channel)
+
     def find(self, channel: int) -> BegunSession | None:
         """The session on that channel."""
         return self._by_channel.get(channel)

@@ -1,10 +1,16 @@
-"""Counters of the messages that went over one connection, for listings."""
+"""Counters of the messages that went over one connection, and over each of its channels, for listings."""
 
 from __future__ import annotations
 
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class MessageCounts:
-    """Numbers of messages since the connection began; none of them ever falls. Batches are counted at once."""
+    """Numbers of messages since a channel was opened; none of them ever falls. Batches are counted at once."""
 
     __slots__ = (
         "accepted",
@@ -56,6 +62,12 @@ class MessageCounts:
     def listed(self) -> dict[str, int]:
         """Each counter by its name."""
         return {name: getattr(self, name) for name in self.__slots__}
+
+    def take_from(self, other: MessageCounts) -> None:
+        """Add the other's counters to these, and set the other's to 0."""
+        self.add(other)
+        for name in self.__slots__:
+            setattr(other, name, 0)
 
     def add_published(self, count: int) -> None:
         """Count published messages."""
@@ -111,3 +123,35 @@ class MessageCounts:
     def add_rejected(self, count: int) -> None:
         """Count rejected messages."""
         self.rejected += count
+
+
+_VALUES: Callable[[MessageCounts], tuple[int, ...]] = attrgetter(*MessageCounts.__slots__)
+
+
+class ConnectionCounts:
+    """The counters of one connection: of its channels that are open, and together of those that are closed."""
+
+    __slots__ = ("_open", "direct")
+
+    def __init__(self) -> None:
+        self.direct = MessageCounts()
+        """Of channels that are closed; and of a protocol that has no channels, which counts here."""
+        self._open: dict[MessageCounts, None] = {}
+
+    def open(self) -> MessageCounts:
+        """The counters of a channel that is opened."""
+        counts = MessageCounts()
+        self._open[counts] = None
+        return counts
+
+    def close(self, counts: MessageCounts) -> None:
+        """The channel is closed. Call it again if something was counted after that."""
+        self._open.pop(counts, None)
+        self.direct.take_from(counts)
+
+    def listed(self) -> dict[str, int]:
+        """Each counter by its name, with the sum of all channels."""
+        if not self._open:
+            return self.direct.listed()
+        values = zip(_VALUES(self.direct), *map(_VALUES, self._open), strict=True)
+        return dict(zip(MessageCounts.__slots__, map(sum, values), strict=True))

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batonmq.broker.model.access import LogInAnswer
+    from batonmq.broker.model.sockets import Socket
 
 
 class Host(Protocol):
@@ -16,6 +17,10 @@ class Host(Protocol):
     @property
     def peer(self) -> str:
         """The client's address for logs and listings, as `127.0.0.1:51234` or `[::1]:51234`."""
+
+    @property
+    def socket(self) -> Socket:
+        """What carries the connection, for listings."""
 
     @property
     def is_loopback(self) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from batonmq.broker.model.clients import Client
 from batonmq.protocols.sessions.commit_barrier import CommitBarrier
 from batonmq.protocols.sessions.connection_log import ConnectionLog
-from batonmq.protocols.sessions.counts import MessageCounts
+from batonmq.protocols.sessions.counts import ConnectionCounts
 from batonmq.protocols.sessions.heartbeats import Heartbeats
 from batonmq.protocols.sessions.intake import Intake
 from batonmq.protocols.sessions.output import Output
@@ -15,6 +15,7 @@ from batonmq.protocols.sessions.turn_end import TurnEnd
 
 if TYPE_CHECKING:
     from batonmq.broker import Broker
+    from batonmq.broker.model.clients import Attended, Introduction
     from batonmq.protocols.sessions.host import Host
 
 _Event = TypeVar("_Event")
@@ -26,7 +27,7 @@ class Link(Generic[_Event]):
     None of them knows the session. The barrier knows what the protocol has made, and lets go of it in `lost`.
     """
 
-    __slots__ = ("_client", "barrier", "broker", "counts", "heartbeats", "host", "intake", "log", "output", "turn_end")
+    __slots__ = ("barrier", "broker", "client", "counts", "heartbeats", "host", "intake", "log", "output", "turn_end")
 
     def __init__(self, broker: Broker, host: Host) -> None:
         self.broker = broker
@@ -37,25 +38,25 @@ class Link(Generic[_Event]):
         self.intake: Intake[_Event] = Intake(broker, host, self.output, self.heartbeats, self.log)
         self.barrier = CommitBarrier(broker, self.output, self.intake)
         self.turn_end = TurnEnd(host)
-        self.counts = MessageCounts()
-        # Under which the broker lists the connection.
-        self._client: Client | None = None
+        self.counts = ConnectionCounts()
+        self.client: Client | None = None
+        """As the broker lists the connection; None before the log-in and after the end."""
 
-    def logged_in(self, user: str, vhost: str, protocol: str, product: str = "", name: str = "") -> None:
+    def logged_in(self, user: str, vhost: str, introduction: Introduction, attended: Attended) -> None:
         """The client has logged in: the log says so, and the connection is listed.
 
-        ``product`` is the client's software and its version, ``name`` what the client calls the connection, where it
-        says so.
+        ``attended`` tells how it stands, and closes it, when somebody asks for that.
         """
-        self.log.logged_in(user, vhost, protocol, product, name)
+        self.log.logged_in(user, vhost, introduction.protocol, introduction.product, introduction.name)
         now = int(self.broker.clock.time() * 1000)
-        self._client = Client(self.host.peer, user, vhost, protocol, product, name, now, self.counts)
-        self.broker.clients.add(self._client)
+        self.client = Client(self.host.socket, user, vhost, introduction, attended, self.counts, now)
+        self.broker.clients.add(self.client)
 
     def lost(self) -> None:
         """The socket is gone, and what the client held was given back."""
-        if self._client is not None:
-            self.broker.clients.remove(self._client)
+        client, self.client = self.client, None
+        if client is not None:
+            self.broker.clients.remove(client)
         self.output.close()
         self.turn_end.clear()
         self.intake.close()

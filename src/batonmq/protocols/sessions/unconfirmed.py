@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 T = TypeVar("T")
 
@@ -18,6 +21,9 @@ class Unconfirmed(Generic[T]):
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
+
+    def __iter__(self) -> Iterator[T]:
+        return (what for _, what in self._waiting)
 
     def add(self, batch: int, what: T) -> None:
         """Have an entry wait for that batch, which is no earlier than those of the others."""

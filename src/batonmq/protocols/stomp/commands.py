@@ -55,8 +55,8 @@ class Commands:
         self._broker = link.broker
         self.operations = operations
         self.receipts = receipts = Receipts(link, terms.version)
-        self.subscriptions = subscriptions = Subscriptions(terms.dialect, errors, link.counts)
-        settling = Settling(subscriptions, link.counts)
+        self.subscriptions = subscriptions = Subscriptions(terms.dialect, errors, link.counts.direct)
+        settling = Settling(subscriptions, link.counts.direct)
         consuming = Consuming(link, terms, operations, ids, subscriptions)
         publishing = Publishing(link, terms, operations, declaring, subscriptions)
         preparing = Preparing(terms, operations, declaring, consuming, publishing)

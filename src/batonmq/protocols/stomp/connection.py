@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from batonmq.broker import ManagedOperations
+from batonmq.protocols.stomp.attention import Attention, introduce
 from batonmq.protocols.stomp.codec import V10, Head, encode_frame
 from batonmq.protocols.stomp.commands import CONNECTS, Commands
 from batonmq.protocols.stomp.connecting import LogIn, agreed_version
@@ -133,7 +134,8 @@ class Connection:
         link.heartbeats.begin(link.broker.clock.monotonic())
         self._parse_on(self._version)
         link.output.send(encode_frame("CONNECTED", log_in.answer(self._session)))
-        link.logged_in(user.name, vhost.name, f"STOMP {self._version}", name=terms.client_id)
+        attention = Attention(self, self.commands, link.counts)
+        link.logged_in(user.name, vhost.name, introduce(log_in, terms), attention)
 
     def _parse_on(self, version: str | None) -> None:
         """What followed the CONNECT waits to be done."""
@@ -177,6 +179,16 @@ class Connection:
             self.fail(StompFailure("Server shutting down", reason, fatal=True, expected=True))
         elif self.state < OPEN:
             self._end()
+
+    @property
+    def is_ending(self) -> bool:
+        """Is nothing more taken from the client?"""
+        return self.state >= ENDING
+
+    def force_close(self, reason: str) -> None:
+        """An administrator wants the connection closed."""
+        if self.state == OPEN:
+            self.fail(StompFailure("Connection closed", reason, fatal=True, expected=True))
 
     def lost(self) -> None:
         """The socket is gone: give back what the client held."""

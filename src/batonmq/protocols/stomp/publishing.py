@@ -61,7 +61,7 @@ class Publishing:
         self._store = link.broker.store
         self._clock = link.broker.clock
         self._intake = link.intake
-        self._counts = link.counts
+        self._counts = link.counts.direct
         self._dialect = terms.dialect
         self._operations = operations
         self._vhost = operations.vhost

@@ -26,7 +26,7 @@ class Receipts:
     def __init__(self, link: Link[Event], version: str) -> None:
         self._output = link.output
         self._barrier = link.barrier
-        self._counts = link.counts
+        self._counts = link.counts.direct
         self._store = link.broker.store
         self._version = version
         # Receipts, and how many messages are confirmed by them.
@@ -38,6 +38,11 @@ class Receipts:
     def are_owed(self) -> bool:
         """Does anything of this client's wait for the store?"""
         return self._stored_batch > 0
+
+    @property
+    def waiting(self) -> int:
+        """How many messages came of which a receipt waits for the store."""
+        return sum(messages for _, messages in self._waiting)
 
     def answer(self, *receipts: str | None, messages: int = 0) -> None:
         """It is done; None asked for no receipt. ``messages``: so many are confirmed by it."""

@@ -49,7 +49,7 @@ class Sending:
     ) -> None:
         self._barrier = link.barrier
         self._intake = link.intake
-        self._counts = link.counts
+        self._counts = link.counts.direct
         self._shows_time = terms.dialect.shows_time
         self._receipts = receipts
         self._preparing = preparing

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from batonmq.broker import Consumer
+from batonmq.broker.model.clients import Subscriber
+from batonmq.protocols.stomp.channel import CHANNEL
 from batonmq.protocols.stomp.codec import V12
 from batonmq.protocols.stomp.subscribe_request import AUTO, SubscribeRequest
 from batonmq.protocols.stomp.templates import Templates
@@ -64,6 +66,7 @@ class Subscription(Consumer):
         "is_over",
         "mode",
         "number",
+        "prefetch",
         "unsettled",
     )
 
@@ -105,13 +108,15 @@ class Subscription(Consumer):
         """What was delivered and not settled, by the number in its id; the eldest first."""
         self._has_ack = mode != AUTO and terms.version == V12
         # How many more messages, and octets, it takes before it must settle some.
+        self.prefetch = request.prefetch
+        """How many messages it may hold at once; 0: no limit."""
         self._credit = request.prefetch or UNLIMITED
         self._window = request.window or UNLIMITED
         self._owner = owner
         self._ids = ids
         self._link = link
         self._output = link.output
-        self._counts = link.counts
+        self._counts = link.counts.direct
         self._templates = Templates(
             terms,
             ids.prefix(self.number),
@@ -174,6 +179,10 @@ class Subscription(Consumer):
     def hold(self, batch: int) -> None:
         """What was just delivered leaves when that batch of the store is committed, not before."""
         self._link.barrier.hold(batch)
+
+    def subscriber(self) -> Subscriber | None:
+        client = self._link.client
+        return Subscriber(client, CHANNEL, self.prefetch) if client is not None else None
 
     # ------------------------------------------------------------------ what is unsettled
 

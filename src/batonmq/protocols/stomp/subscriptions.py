@@ -54,6 +54,23 @@ class Subscriptions:
     def __len__(self) -> int:
         return len(self._by_key)
 
+    # ------------------------------------------------------------------ what listings show
+
+    @property
+    def consumers(self) -> int:
+        """How many consume from queues."""
+        return sum(not subscription.is_over for subscription in self.held())
+
+    @property
+    def unsettled(self) -> int:
+        """How many messages the client holds."""
+        return sum(len(subscription.unsettled) for subscription in self.held())
+
+    @property
+    def prefetch(self) -> int:
+        """The largest prefetch of a subscription; 0: none has a limit."""
+        return max((subscription.prefetch for subscription in self.held()), default=0)
+
     # ------------------------------------------------------------------ which there are
 
     def find(self, key: str) -> Entry | None:

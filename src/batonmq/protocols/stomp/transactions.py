@@ -79,7 +79,7 @@ class Transactions(TransactedWork["Send", "Settled"]):
         settling: Settling,
     ) -> None:
         self._commits = Commits(link.broker, link.barrier)
-        self._counts = link.counts
+        self._counts = link.counts.direct
         self._dialect = terms.dialect
         self._errors = errors
         self._receipts = receipts
@@ -93,6 +93,21 @@ class Transactions(TransactedWork["Send", "Settled"]):
     def are_committing(self) -> bool:
         """Is there a COMMIT that the store may still fail?"""
         return self._commits.are_pending
+
+    @property
+    def are_open(self) -> bool:
+        """Is there a BEGIN whose COMMIT or ABORT has not come?"""
+        return bool(self._open)
+
+    @property
+    def sent(self) -> int:
+        """How many messages wait for a COMMIT."""
+        return sum(len(transaction.published) for transaction in self._open.values())
+
+    @property
+    def settled(self) -> int:
+        """How many deliveries are settled as soon as a COMMIT comes."""
+        return sum(len(taken) for transaction in self._open.values() for _, taken in transaction.settled)
 
     def begin(self, name: str) -> None:
         """BEGIN. Raises StompFailure."""

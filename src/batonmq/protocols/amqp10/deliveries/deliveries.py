@@ -134,6 +134,11 @@ class Deliveries:
 
     # ------------------------------------------------------------------ unsettled
 
+    @property
+    def unsettled(self) -> int:
+        """How many are unsettled."""
+        return len(self._unsettled)
+
     def find(self, delivery_id: int) -> QueuedMessage | None:
         """What is unsettled under that id."""
         return self._unsettled.get(delivery_id)

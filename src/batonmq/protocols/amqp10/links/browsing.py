@@ -11,6 +11,7 @@ from batonmq.protocols.amqp10.links.sender import Sender
 from batonmq.queued import QueuedMessage
 
 if TYPE_CHECKING:
+    from batonmq.broker.model.channels import LinkStatus
     from batonmq.broker.queues.browsing import Browsed, Browser
     from batonmq.protocols.amqp10.codec.frames import Event
     from batonmq.protocols.amqp10.codec.performatives import Attach, Flow
@@ -49,6 +50,10 @@ class BrowsingLink:
         self.name = attach.name
         self.client_sends = False
         self.can_be_stolen = True
+
+    def status(self) -> LinkStatus:
+        """How it stands, for listings."""
+        return self._sender.status(self._opened.queue.name)
 
     def answer(self) -> Attach:
         """Our attach."""

@@ -21,6 +21,7 @@ from batonmq.protocols.amqp10.failures import LinkFailure, stolen
 from batonmq.protocols.amqp10.links.inflow import Inflow
 
 if TYPE_CHECKING:
+    from batonmq.broker.model.channels import LinkStatus
     from batonmq.protocols.amqp10.codec.frames import Event
     from batonmq.protocols.amqp10.codec.performatives import Attach, DeliveryState, Flow
     from batonmq.protocols.amqp10.links.partial import Partial
@@ -61,6 +62,10 @@ class CoordinatorLink:
         self.name = attach.name
         self.client_sends = True
         self.can_be_stolen = False
+
+    def status(self) -> LinkStatus:
+        """How it stands, for listings."""
+        return self._inflow.status(None)
 
     def answer(self) -> Attach:
         """Our attach."""

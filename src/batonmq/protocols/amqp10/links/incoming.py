@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batonmq.broker import Route
+    from batonmq.broker.model.channels import LinkStatus
     from batonmq.message import Message
     from batonmq.protocols.amqp10.codec.frames import Event
     from batonmq.protocols.amqp10.codec.performatives import Attach, Flow, Outcome
@@ -58,6 +59,10 @@ class IncomingLink:
         self.name = attach.name
         self.client_sends = True
         self.can_be_stolen = True
+
+    def status(self) -> LinkStatus:
+        """How it stands, for listings."""
+        return self._inflow.status(self._opened.target.address)
 
     def answer(self) -> Attach:
         """Our attach."""
@@ -203,10 +208,10 @@ class IncomingLink:
     def _count_unroutable(self, route: Route, *, is_told: bool) -> None:
         """Count a message that no queue wanted. What comes settled is dropped without a word."""
         if is_told:
-            self._parts.connection.link.counts.add_unroutable()
+            self._parts.counts.add_unroutable()
             route.counters.give_back()
         else:
-            self._parts.connection.link.counts.add_dropped()
+            self._parts.counts.add_dropped()
             route.counters.drop()
 
     def _read(self, data: bytes) -> tuple[Route, str | None, Message]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from batonmq.broker.model.channels import LinkStatus
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.performatives import Attach
 from batonmq.protocols.amqp10.deliveries.serial import MASK
 from batonmq.protocols.amqp10.failures import LinkFailure, SessionFailure
 from batonmq.protocols.amqp10.links.partial import Partial
+from batonmq.protocols.amqp10.links.settle_modes import settle_mode
 
 if TYPE_CHECKING:
     from batonmq.protocols.amqp10.codec.composites import Fields
@@ -70,6 +72,19 @@ class Inflow:
             target=target,
             max_message_size=self._parts.connection.terms.settings.max_message_size,
             properties=properties,
+        )
+
+    def status(self, address: str | None) -> LinkStatus:
+        """How the link stands; ``address`` is that of its target."""
+        attach = self._attach
+        return LinkStatus(
+            handle=attach.handle,
+            name=attach.name,
+            address=address or "",
+            credit=self.credit,
+            delivery_count=self._delivery_count,
+            max_message_size=self._parts.connection.terms.settings.max_message_size,
+            settles=settle_mode(attach.snd_settle_mode),
         )
 
     # ------------------------------------------------------------------ transfers

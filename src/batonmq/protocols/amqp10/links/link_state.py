@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from batonmq.broker.model.channels import LinkStatus
     from batonmq.protocols.amqp10.codec.frames import Event
     from batonmq.protocols.amqp10.codec.performatives import Attach, Flow
     from batonmq.protocols.amqp10.failures import Failure
@@ -24,6 +25,9 @@ class SessionLink(Protocol):
     @property
     def can_be_stolen(self) -> bool:
         """Is there one of its name in the client's container, whatever its connection?"""
+
+    def status(self) -> LinkStatus:
+        """How it stands, for listings."""
 
     def answer(self) -> Attach:
         """Our attach."""

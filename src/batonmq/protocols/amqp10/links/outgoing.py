@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batonmq.broker.model.clients import Subscriber
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.deliveries.receiver import Receiver
 from batonmq.protocols.amqp10.failures import LinkFailure, no_sender, stolen
@@ -11,6 +12,7 @@ from batonmq.protocols.amqp10.links.sender import Sender
 from batonmq.protocols.sessions import settling
 
 if TYPE_CHECKING:
+    from batonmq.broker.model.channels import LinkStatus
     from batonmq.protocols.amqp10.codec.frames import Event
     from batonmq.protocols.amqp10.codec.performatives import Attach, Flow
     from batonmq.protocols.amqp10.links.session_parts import SessionParts
@@ -57,12 +59,21 @@ class OutgoingLink(Receiver):
         """Is there one of its name in the client's container?"""
         return True
 
+    def status(self) -> LinkStatus:
+        """How it stands, for listings."""
+        return self._sender.status(self._opened.queue.name)
+
     def answer(self) -> Attach:
         """Our attach."""
         return self._sender.answer()
 
     def attached(self) -> None:
         """Our attach was said. The first credit comes from the client."""
+
+    def subscriber(self) -> Subscriber | None:
+        client = self._parts.connection.link.client
+        # Its credit is the client's to give: there is no prefetch that the broker would know of.
+        return Subscriber(client, self._parts.channel.number, 0) if client is not None else None
 
     # ------------------------------------------------------------------ what the client says
 

@@ -11,6 +11,7 @@ from batonmq.protocols.amqp10.links.sender import Sender
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from batonmq.broker.model.channels import LinkStatus
     from batonmq.protocols.amqp10.codec.frames import Event
     from batonmq.protocols.amqp10.codec.performatives import Attach, Flow
     from batonmq.protocols.amqp10.links.session_parts import SessionParts
@@ -72,6 +73,10 @@ class PushingLink:
     def push_message(self, queued: QueuedMessage) -> bool:
         """Send a message of the broker in the same way."""
         return self.push(self._sender.written([queued])[0])
+
+    def status(self) -> LinkStatus:
+        """How it stands, for listings."""
+        return self._sender.status()
 
     def answer(self) -> Attach:
         """Our attach."""

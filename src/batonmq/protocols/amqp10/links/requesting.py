@@ -11,6 +11,7 @@ from batonmq.protocols.amqp10.failures import LinkFailure, stolen
 from batonmq.protocols.amqp10.links.inflow import Inflow
 
 if TYPE_CHECKING:
+    from batonmq.broker.model.channels import LinkStatus
     from batonmq.protocols.amqp10.codec.frames import Event
     from batonmq.protocols.amqp10.codec.performatives import Attach, Flow
     from batonmq.protocols.amqp10.links.session_parts import SessionParts
@@ -35,6 +36,10 @@ class RequestingLink:
         self.client_sends = True
         # All clients of a library use the same name for it.
         self.can_be_stolen = False
+
+    def status(self) -> LinkStatus:
+        """How it stands, for listings."""
+        return self._inflow.status("/management")
 
     def answer(self) -> Attach:
         """Our attach."""

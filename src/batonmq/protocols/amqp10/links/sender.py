@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from batonmq.broker.model.channels import LinkStatus
 from batonmq.protocols.amqp10.codec.encoder import transfer_prefix
 from batonmq.protocols.amqp10.codec.performatives import Attach
 from batonmq.protocols.amqp10.links.credit import Credit
+from batonmq.protocols.amqp10.links.settle_modes import settle_mode
 from batonmq.protocols.amqp10.messages.outgoing import MessageWriter
 
 if TYPE_CHECKING:
@@ -62,6 +64,21 @@ class Sender:
             target=attach.target,
             initial_delivery_count=0,
             properties=self._opened.properties,
+        )
+
+    def status(self, queue: str = "") -> LinkStatus:
+        """How the link stands; ``queue`` is where its messages come from."""
+        attach, opened = self._attach, self._opened
+        return LinkStatus(
+            handle=attach.handle,
+            name=attach.name,
+            address=opened.source.address or "",
+            queue=queue,
+            credit=self.credit.left,
+            delivery_count=self.credit.delivery_count,
+            max_message_size=self.most,
+            settles=settle_mode(attach.snd_settle_mode),
+            selector=opened.selector.text if opened.selector is not None else "",
         )
 
     def has_room(self) -> bool:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp10.links.open_connection import OpenConnection
     from batonmq.protocols.amqp10.links.pairs import LinkPairs
     from batonmq.protocols.amqp10.links.publisher import Publisher
+    from batonmq.protocols.sessions.counts import MessageCounts
 
 
 class SessionParts:
@@ -23,6 +24,7 @@ class SessionParts:
     __slots__ = (
         "channel",
         "connection",
+        "counts",
         "deliveries",
         "links",
         "pairs",
@@ -45,6 +47,7 @@ class SessionParts:
         publisher: Publisher,
         pairs: LinkPairs,
         links: Detaching,
+        counts: MessageCounts,
     ) -> None:
         self.connection = connection
         self.channel = channel
@@ -58,3 +61,5 @@ class SessionParts:
         self.publisher = publisher
         self.pairs = pairs
         self.links = links
+        self.counts = counts
+        """The counters of the session."""

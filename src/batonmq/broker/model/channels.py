@@ -1,0 +1,79 @@
+"""The channels and sessions of a connection, as listings show them: made when somebody asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Counted(Protocol):
+    """The messages that went over a connection, or over one of its channels."""
+
+    def listed(self) -> dict[str, int]:
+        """Each counter by its name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelStatus:
+    """A channel of AMQP 0-9-1, or a connection of STOMP, which is one channel."""
+
+    number: int
+    counts: Counted
+    prefetch: int = 0
+    """How many messages a new consumer may hold at once; 0: no limit."""
+    shared_prefetch: int = 0
+    """How many its consumers may hold together; 0: no limit."""
+    consumers: int = 0
+    unacknowledged: int = 0
+    """Messages that the client holds."""
+    unconfirmed: int = 0
+    """Messages that came and of which the client has not been told that they are safe."""
+    uncommitted: int = 0
+    """Messages in transactions that are open."""
+    uncommitted_acks: int = 0
+    """Settlements in transactions that are open."""
+    confirms: bool = False
+    """Is the client told what became of what it publishes?"""
+    is_transactional: bool = False
+    is_closing: bool = False
+    """Has the broker closed it, and waits for the client to answer?"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkStatus:
+    """A link of AMQP 1.0."""
+
+    handle: int
+    name: str
+    address: str
+    """Of its source where the client receives, of its target where it sends; "": it has none."""
+    queue: str = ""
+    """The queue that it receives from."""
+    credit: int = 0
+    """How many more messages may come over it now."""
+    delivery_count: int = 0
+    max_message_size: int = 0
+    """Octets; 0: no limit."""
+    settles: str = "mixed"
+    """What the sender settles when it sends: ``settled``, ``unsettled``, or ``mixed``."""
+    selector: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionStatus:
+    """A session of AMQP 1.0, by the specification's names."""
+
+    number: int
+    counts: Counted
+    handle_max: int
+    next_incoming_id: int
+    incoming_window: int
+    next_outgoing_id: int
+    remote_incoming_window: int
+    unsettled: int
+    """Deliveries to the client that are not settled."""
+    incoming: tuple[LinkStatus, ...]
+    """Links over which the client sends."""
+    outgoing: tuple[LinkStatus, ...]
+    """Links over which it receives."""

@@ -1,0 +1,81 @@
+"""What listings show of a connection of AMQP 1.0 and of its sessions, found out when somebody asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from batonmq.broker.model.clients import Introduction
+from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.failures import ConnectionFailure
+from batonmq.protocols.amqp10.messages.field_values import to_field
+from batonmq.protocols.amqp10.states import CLOSING
+from batonmq.protocols.sessions.introductions import bounded
+
+if TYPE_CHECKING:
+    from batonmq.broker.model.channels import ChannelStatus, SessionStatus
+    from batonmq.protocols.amqp10.codec.performatives import Open
+    from batonmq.protocols.amqp10.failures import Failure
+    from batonmq.protocols.amqp10.sessions import Sessions
+    from batonmq.protocols.amqp10.terms import Terms
+
+
+class Closable(Protocol):
+    """The connection, as this needs it."""
+
+    state: int
+
+    def fail(self, failure: Failure, *, is_expected: bool = False) -> None:
+        """Close it with an error."""
+
+
+def introduce(wanted: Open, terms: Terms, mechanism: str) -> Introduction:
+    """What the client said of itself, and what was agreed on."""
+    properties = bounded({str(key): to_field(value) for key, value in (wanted.properties or {}).items()})
+    name = properties.get("connection_name")
+    return Introduction(
+        protocol="AMQP 1.0",
+        product=" ".join(str(properties[key]) for key in ("product", "version") if key in properties),
+        name=name if isinstance(name, str) and name else terms.container_id,
+        mechanism=mechanism or "none",
+        channel_max=terms.channel_max,
+        frame_max=terms.max_frame_size,
+        heartbeat=terms.settings.idle_time_out,
+        properties=properties,
+        container_id=terms.container_id,
+    )
+
+
+class Attention:
+    """A connection that is open; what a ``Client`` is asked, this answers."""
+
+    __slots__ = ("_connection", "_sessions")
+
+    def __init__(self, connection: Closable, sessions: Sessions) -> None:
+        self._connection = connection
+        self._sessions = sessions
+
+    @property
+    def channel_count(self) -> int:
+        """How many sessions it has."""
+        return len(self._sessions)
+
+    def channel_numbers(self) -> list[int]:
+        """There are none: what it has are sessions."""
+        return []
+
+    def channel(self, number: int) -> ChannelStatus | None:
+        """There is none."""
+        return None
+
+    def sessions(self) -> list[SessionStatus] | None:
+        """How its sessions stand."""
+        return [session.status() for session in self._sessions]
+
+    @property
+    def is_closing(self) -> bool:
+        """Has the broker closed it, and waits for the client to answer?"""
+        return self._connection.state >= CLOSING
+
+    def force_close(self, reason: str) -> None:
+        """close with amqp:connection:forced; the client has some time to answer."""
+        self._connection.fail(ConnectionFailure(conditions.CONNECTION_FORCED, reason), is_expected=True)

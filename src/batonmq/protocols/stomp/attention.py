@@ -1,0 +1,88 @@
+"""What listings show of a connection of STOMP, which is one channel, found out when somebody asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from batonmq.broker.model.channels import ChannelStatus
+from batonmq.broker.model.clients import Introduction
+from batonmq.protocols.stomp.channel import CHANNEL
+
+if TYPE_CHECKING:
+    from batonmq.broker.model.channels import Counted, SessionStatus
+    from batonmq.protocols.stomp.commands import Commands
+    from batonmq.protocols.stomp.connecting import LogIn
+    from batonmq.protocols.stomp.terms import Terms
+
+
+class Closable(Protocol):
+    """The connection, as this needs it."""
+
+    @property
+    def is_ending(self) -> bool:
+        """Is nothing more taken from the client?"""
+
+    def force_close(self, reason: str) -> None:
+        """Close it with an ERROR."""
+
+
+def introduce(log_in: LogIn, terms: Terms) -> Introduction:
+    """What the client said of itself, and what was agreed on."""
+    return Introduction(
+        protocol=f"STOMP {terms.version}",
+        name=terms.client_id,
+        mechanism="EXTERNAL" if log_in.is_by_certificate else "PLAIN",
+        channel_max=1,
+        heartbeat=log_in.beat_out,
+    )
+
+
+class Attention:
+    """A connection that is open; what a ``Client`` is asked, this answers."""
+
+    __slots__ = ("_commands", "_connection", "_counts")
+
+    def __init__(self, connection: Closable, commands: Commands, counts: Counted) -> None:
+        self._connection = connection
+        self._commands = commands
+        self._counts = counts
+
+    @property
+    def channel_count(self) -> int:
+        """It is one."""
+        return 1
+
+    def channel_numbers(self) -> list[int]:
+        """It is one."""
+        return [CHANNEL]
+
+    def channel(self, number: int) -> ChannelStatus | None:
+        """How it stands; None: that is not its number."""
+        if number != CHANNEL:
+            return None
+        commands = self._commands
+        return ChannelStatus(
+            number=CHANNEL,
+            counts=self._counts,
+            prefetch=commands.subscriptions.prefetch,
+            consumers=commands.subscriptions.consumers,
+            unacknowledged=commands.subscriptions.unsettled,
+            unconfirmed=commands.receipts.waiting,
+            uncommitted=commands.transactions.sent,
+            uncommitted_acks=commands.transactions.settled,
+            is_transactional=commands.transactions.are_open,
+            is_closing=self._connection.is_ending,
+        )
+
+    def sessions(self) -> list[SessionStatus] | None:
+        """There are none."""
+        return None
+
+    @property
+    def is_closing(self) -> bool:
+        """Has the broker closed it?"""
+        return self._connection.is_ending
+
+    def force_close(self, reason: str) -> None:
+        """An ERROR, and the end."""
+        self._connection.force_close(reason)

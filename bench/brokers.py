@@ -150,7 +150,14 @@ class Baton(Broker):
         if self.log.exists():  # it names the port of an earlier start
             self.log.rename(self.log.with_name(f"output-{sum(1 for _ in self.folder.glob('output-*')) + 1}"))
         command = [sys.executable, "-m", "batonmq", "serve", "--port", "0", "--data", str(self.folder / "data")]
-        command += ["--stomp-port", str(self.stomp_port) if self.stomp else "off", "--websocket-port", "off"]
+        command += [
+            "--stomp-port",
+            str(self.stomp_port) if self.stomp else "off",
+            "--websocket-port",
+            "off",
+            "--management-port",
+            "off",
+        ]
         self._process = self._spawn([*command, *self._flags()], dict(os.environ))
 
     def _flags(self) -> list[str]:

@@ -202,6 +202,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "[amqp10]": config.Amqp10Config,
     "[stomp]": config.StompConfig,
     "[websocket]": config.WebSocketConfig,
+    "[management]": config.ManagementConfig,
     "[limits]": config.LimitsConfig,
     "[[vhost]]": config.VhostConfig,
     "[[policy]]": config.PolicyConfig,

@@ -65,7 +65,7 @@ class Served:
 
 
 # No other test, and no other program, is in the way of these.
-OTHERS = ("--stomp-port", "off", "--websocket-port", "off")
+OTHERS = ("--stomp-port", "off", "--websocket-port", "off", "--management-port", "off")
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def test_a_port_in_use_is_one_line(batonmq: Batonmq) -> None:
     )
 
 
-@pytest.mark.parametrize("flag", ["--stomp-port", "--websocket-port"])
+@pytest.mark.parametrize("flag", ["--stomp-port", "--websocket-port", "--management-port"])
 def test_a_port_is_a_number_or_off(batonmq: Batonmq, flag: str) -> None:
     result = batonmq("serve", flag, "65536")
     assert (result.returncode, result.stdout) == (2, "")

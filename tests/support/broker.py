@@ -64,7 +64,7 @@ class Broker:
 
     def start(self) -> Address:
         """Starts it and waits for the lines that name its ports; RuntimeError with what it printed when it does not."""
-        arguments = ["serve", "--port", "0", "--stomp-port", "0", "--websocket-port", "0"]
+        arguments = ["serve", "--port", "0", "--stomp-port", "0", "--websocket-port", "0", "--management-port", "0"]
         arguments += ["--data", str(self.folder / "data"), "--config", str(self.config)]
         self.process = forking.start(arguments, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.ports = {}

@@ -49,6 +49,12 @@ def optional_port(value: str) -> int | Literal["off"]:
     metavar="PORT",
     help="The same for STOMP and AMQP 1.0 over WebSocket; off for none. Default: 15674",
 )
+@click.option(
+    "--management-port",
+    type=optional_port,
+    metavar="PORT",
+    help="The same for the web page and the HTTP API, on the host of [management]; off for none. Default: 15672",
+)
 @click.option("--log-level", type=click.Choice(LEVELS), help="How much to log to stderr. Default: info")
 def serve(
     file: Path | None,
@@ -57,6 +63,7 @@ def serve(
     port: int | None,
     stomp_port: int | Literal["off"] | None,
     websocket_port: int | Literal["off"] | None,
+    management_port: int | Literal["off"] | None,
     log_level: str | None,
 ) -> None:
     """Run the broker, until Ctrl-C or SIGTERM.
@@ -70,6 +77,7 @@ def serve(
       batonmq serve --data /var/lib/batonmq --host '*'
       batonmq serve --config batonmq.toml
     """
+    from batonmq.management import Management
     from batonmq.server.failures import StartError
     from batonmq.server.logs import configure_logging
     from batonmq.server.run import run
@@ -80,11 +88,12 @@ def serve(
         port=port,
         stomp_port=stomp_port,
         websocket_port=websocket_port,
+        management_port=management_port,
         log_level=log_level,
     )
     configure_logging(config.server.log_level)
     try:
-        run(config, lambda server: _ready(config, server))
+        run(config, lambda server: _ready(config, server), extensions=[Management()])
     except StartError as error:
         raise Failure(str(error), error.exit_code) from None
 

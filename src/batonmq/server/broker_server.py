@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,6 +20,7 @@ from batonmq.server.addresses import address
 from batonmq.server.authenticator import Authenticator
 from batonmq.server.config import Config, ListenerConfig, StompConfig, WebSocketConfig, configured_accounts
 from batonmq.server.data_directory import open_data_directory
+from batonmq.server.extensions import Extension, Parts
 from batonmq.server.failures import StartError
 from batonmq.server.listeners import Address, Endpoint
 from batonmq.server.log_ins import REFUSAL_SECONDS, LogIns
@@ -42,12 +44,23 @@ SCHEMES = {"stomp": ("stomp", "stomp+ssl"), "websocket": ("ws", "wss")}
 class Server:
     """A broker on sockets. `async with Server(config) as server:` starts and stops it, in any process."""
 
-    def __init__(self, config: Config, *, clock: Clock | None = None, refusal_seconds: float = REFUSAL_SECONDS) -> None:
-        """`refusal_seconds` is how long a client with a wrong password waits."""
+    def __init__(
+        self,
+        config: Config,
+        *,
+        clock: Clock | None = None,
+        refusal_seconds: float = REFUSAL_SECONDS,
+        extensions: Sequence[Extension] = (),
+    ) -> None:
+        """`refusal_seconds` is how long a client with a wrong password waits.
+
+        `extensions` are served beside the protocols, such as management over HTTP.
+        """
         self.config = config
         self.data = Path(config.server.data)
         self._clock = clock or Clock()
         self._refusal_seconds = refusal_seconds
+        self._extensions = extensions
         self._directory = contextlib.ExitStack()
         self._sockets: SocketServer
         self._tls: Tls | None = None
@@ -94,17 +107,35 @@ class Server:
             for policy in self.config.policy:
                 self.broker.add_vhost(policy.vhost).policies.set(policy.policy, keep=False)
             log_ins = LogIns(authenticator, asyncio.get_running_loop(), self._refusal_seconds, self._clock)
+            endpoints = self._endpoints()
+            parts = Parts(
+                config=self.config,
+                data=self.data,
+                broker=self.broker,
+                clock=self._clock,
+                log_ins=log_ins,
+                authenticator=authenticator,
+                tls=self._tls,
+                addresses=lambda: self.addresses,
+            )
+            for extension in self._extensions:
+                extension.begin(parts)
+                endpoints += extension.endpoints()
             self._sockets = SocketServer(
-                self.broker, self.broker.store, self._endpoints(), log_ins, self.config, self._clock, self._tls
+                self.broker, self.broker.store, endpoints, log_ins, self.config, self._clock, self._tls
             )
             authenticator.when_changed(lambda: self._users_changed(authenticator))
             await self._sockets.start()
+            for extension in self._extensions:
+                await extension.start()
             self._look_at_guest(authenticator)
             self._directory = opened.pop_all()
 
     async def stop(self, seconds: float = SHUTDOWN_SECONDS) -> None:
         """Stop in an orderly way: no new connections, tell clients, give them `seconds` to leave, commit, close."""
         with self._directory:
+            for extension in self._extensions:
+                await extension.stop()
             await self._sockets.stop("broker forced connection closure with reason 'shutdown'", seconds)
 
     def reload(self) -> None:

@@ -23,7 +23,7 @@ from batonmq.server.refusals import Refusals
 from batonmq.server.tls import Tls
 from batonmq.server.tls_failures import WENT_AWAY, handshake_failure
 
-__all__ = ["Arrival", "Arrived", "Entrance"]
+__all__ = ["Arrival", "Arrived", "Entrance", "MakeConnection"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +41,8 @@ Arrived = Callable[[ssl.SSLObject], str]
 class MakeConnection(Protocol):
     """What makes the connection of a client."""
 
-    def __call__(self, *, arrived: Arrived) -> asyncio.BaseProtocol:
-        """``arrived`` is called when the handshake is done."""
+    def __call__(self, *, arrived: Arrived | None = None) -> asyncio.BaseProtocol:
+        """``arrived`` is called when the handshake is done; None: there is no TLS."""
 
 
 class Entrance:

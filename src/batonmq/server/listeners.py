@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import socket
-from collections.abc import Sequence
+import ssl
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+from batonmq.server.connections import Connected, Connections
 from batonmq.server.failures import StartError
 from batonmq.server.recognise import ServedProtocol
 from batonmq.server.tls import Tls
 
-__all__ = ["Address", "Endpoint", "listen", "raise_descriptor_limit"]
+__all__ = ["Address", "Endpoint", "MakeVisitor", "listen", "raise_descriptor_limit"]
 
 # What the process opens besides connections: the store, its journal, listeners, the loop, standard streams.
 OTHER_DESCRIPTORS = 64
@@ -36,6 +39,15 @@ class Address(NamedTuple):
         return f"{self.scheme}://{host}:{self.port}{self.path}"
 
 
+class MakeVisitor(Protocol):
+    """What makes the connection of a client that is no client of the broker, such as one of the HTTP API."""
+
+    def __call__(
+        self, visitors: Connections[Connected], *, arrived: Callable[[ssl.SSLObject], str] | None = None
+    ) -> asyncio.BaseProtocol:
+        """It joins ``visitors`` when it is open. ``arrived`` is to be told that the TLS handshake is done."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A host and a port, and what is spoken there."""
@@ -54,6 +66,13 @@ class Endpoint:
     """What chooses another port: a flag of the command line, or a key of the configuration."""
     is_asked: bool = True
     """False: nobody asked for it. Where its port is taken the broker does without."""
+    make_visitor: MakeVisitor | None = None
+    """What makes the connections of a port on which none of the protocols is spoken; None: they are."""
+
+    @property
+    def name(self) -> str:
+        """What is served there."""
+        return self.protocols[-1].name if self.protocols else "management"
 
 
 def listen(host: str, port: int, backlog: int, flag: str = "--port") -> list[socket.socket]:

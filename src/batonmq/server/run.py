@@ -6,11 +6,12 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from batonmq.server.broker_server import Server
 from batonmq.server.collector import tune_collector
 from batonmq.server.config import Config
+from batonmq.server.extensions import Extension
 from batonmq.server.loops import new_event_loop
 
 __all__ = ["run"]
@@ -20,20 +21,22 @@ logger = logging.getLogger(__name__)
 STANDARD_INPUT = 0
 
 
-def run(config: Config, on_ready: Callable[[Server], None]) -> None:
+def run(config: Config, on_ready: Callable[[Server], None], extensions: Sequence[Extension] = ()) -> None:
     """Serve until SIGTERM or SIGINT (Ctrl-C), then stop in an orderly way; a second one gives clients no more time.
 
     SIGHUP has the certificate of TLS read again, unless it says that the terminal was closed: then it stops, too.
 
-    `on_ready` is called when clients can connect. Raises StartError when the broker cannot start.
+    `on_ready` is called when clients can connect. `extensions` are served beside the protocols.
+
+    Raises StartError when the broker cannot start.
     """
     tune_collector()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_serve(config, on_ready))
+        runner.run(_serve(config, on_ready, extensions))
 
 
-async def _serve(config: Config, on_ready: Callable[[Server], None]) -> None:
-    server = Server(config)
+async def _serve(config: Config, on_ready: Callable[[Server], None], extensions: Sequence[Extension]) -> None:
+    server = Server(config, extensions=extensions)
     stopping = asyncio.Event()
 
     def signalled() -> None:

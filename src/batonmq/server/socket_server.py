@@ -13,8 +13,8 @@ from batonmq.server.committer import Committer
 from batonmq.server.config import Config
 from batonmq.server.connection import Connection
 from batonmq.server.connection_context import ConnectionContext
-from batonmq.server.connections import Connections, Places
-from batonmq.server.entrance import Arrival, Entrance
+from batonmq.server.connections import Connected, Connections, Places
+from batonmq.server.entrance import Arrival, Entrance, MakeConnection
 from batonmq.server.failures import StartError
 from batonmq.server.interface import Broker, Store
 from batonmq.server.listeners import Address, Endpoint, listen, raise_descriptor_limit
@@ -32,6 +32,9 @@ logger = logging.getLogger(__name__)
 
 # How long clients have to answer that the broker stops.
 SHUTDOWN_SECONDS = 5.0
+
+# How long an answer over HTTP may take that is under way then.
+VISITOR_SECONDS = 1.0
 
 
 class SocketServer:
@@ -76,6 +79,8 @@ class SocketServer:
         """The clients that are here."""
         # Those whose TLS handshake is under way.
         self._arrivals: Connections[Arrival] = Connections(places)
+        # Those who speak HTTP.
+        self._visitors: Connections[Connected] = Connections(places)
         self._timers = Timers(broker, loop, clock, self._tick)
         self.addresses: list[Address] = []
         """Where it listens: every socket, in the order of the endpoints."""
@@ -99,7 +104,7 @@ class SocketServer:
         except StartError as error:
             if endpoint.is_asked:
                 raise
-            logger.warning("%s is not served: %s", endpoint.protocols[-1].name, error)
+            logger.warning("%s is not served: %s", endpoint.name, error)
             return
         for opened in sockets:
             host, port = opened.getsockname()[:2]
@@ -108,10 +113,15 @@ class SocketServer:
 
     async def _serve(self, endpoint: Endpoint, opened: socket.socket) -> asyncio.Server | Entrance:
         """Take in who comes to this socket, until what is returned is closed."""
-        make_connection = partial(Connection, self.connections, self._context, endpoint.protocols)
+        make_connection = self._make_connection(endpoint)
         if endpoint.tls is not None:
             return Entrance(opened, endpoint.tls, endpoint.alpn, self._arrivals, self._refusals, make_connection)
         return await self._loop.create_server(make_connection, sock=opened, backlog=endpoint.backlog)
+
+    def _make_connection(self, endpoint: Endpoint) -> MakeConnection:
+        if endpoint.make_visitor is not None:
+            return partial(endpoint.make_visitor, self._visitors)
+        return partial(Connection, self.connections, self._context, endpoint.protocols)
 
     def _close_listeners(self) -> None:
         for server in self._listeners:
@@ -126,9 +136,11 @@ class SocketServer:
         self._close_listeners()
         try:
             await self._arrivals.cut()
+            await self._visitors.shutdown(reason, min(seconds, VISITOR_SECONDS))
             await self.connections.shutdown(reason, seconds)
         finally:
             await self._arrivals.cut()
+            await self._visitors.cut()
             await self.connections.cut()
             self._timers.stop()
             self._log_ins.stop()
@@ -142,6 +154,7 @@ class SocketServer:
         if self._tls is not None:
             self._tls.look(now)
         self.connections.tick(now)
+        self._visitors.tick(now)
         if self._store.look():
             # Said by a commit that fails, however idle the broker is.
             self._turns.request()

@@ -1,0 +1,1 @@
+"""The HTTP API of RabbitMQ's management plugin, one file for each resource."""

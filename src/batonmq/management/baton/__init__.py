@@ -1,0 +1,1 @@
+"""BatonMQ's own HTTP API, below ``/api/baton/``."""

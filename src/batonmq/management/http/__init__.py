@@ -1,0 +1,1 @@
+"""HTTP itself: connections, requests, log-ins, answers. It knows no resource of the API."""

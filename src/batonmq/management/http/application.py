@@ -1,0 +1,115 @@
+"""The ASGI application: log-in, rights, the handler of the route, and an answer for whatever goes wrong."""
+
+from __future__ import annotations
+
+import logging
+from email.utils import formatdate
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from batonmq.errors import BrokerError, StoreError
+from batonmq.management.http.call import Call
+from batonmq.management.http.context import Context
+from batonmq.management.http.errors import HttpError, Unauthorized, as_http_error, not_found
+from batonmq.management.http.log_in import LogIn
+from batonmq.management.http.responses import ErrorAnswer
+from batonmq.management.http.rights import Tag, may
+from batonmq.management.http.routes import Routes
+from batonmq.server.addresses import address
+
+__all__ = ["Application"]
+
+logger = logging.getLogger("batonmq.management")
+
+# What every answer says. Those of the API are never kept by a browser or a proxy.
+SAID_ALWAYS: Final = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+class Application:
+    """Answers all requests of one server."""
+
+    def __init__(self, context: Context, routes: Routes, log_in: LogIn) -> None:
+        self._context = context
+        self._routes = routes
+        self._log_in = log_in
+        self._prefix = context.parts.config.management.path_prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, by the specification of ASGI (section HTTP)."""
+        request = Request(scope, receive)
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            response = await self._answer(request)
+            self._say_always(response)
+            await response(scope, receive, sending)
+        except Exception:
+            # A fault of ours: it costs this one request.
+            logger.exception("%s %s failed", request.method, _shown(scope))
+            if begun:
+                raise
+            error = HttpError(500, "internal_error", "the broker's log says what went wrong")
+            response = ErrorAnswer(error)
+            self._say_always(response)
+            await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        try:
+            return await self._handled(request)
+        except HttpError as error:
+            return ErrorAnswer(error)
+        except (BrokerError, StoreError) as error:
+            return ErrorAnswer(as_http_error(error))
+        finally:
+            if request.method not in ("GET", "HEAD", "OPTIONS"):
+                # What was changed is dispatched and committed.
+                self._context.parts.broker.on_work()
+
+    async def _handled(self, request: Request) -> Response:
+        path = self._path(request)
+        if request.method == "OPTIONS":
+            return Response(headers={"allow": ", ".join(self._routes.methods(path))})
+        route, names = self._routes.find(request.method, path)
+        user = await self._log_in.user(request) if route.may is not Tag.NOBODY else None
+        if user is not None and not may(user, route.may):
+            # In RabbitMQ's words.
+            wanted = "Not management user" if route.may is Tag.MANAGEMENT else f"Not {route.may.value} user"
+            raise Unauthorized(wanted)
+        call = Call(self._context, request, names, user, address(request.scope.get("client"))[0])
+        return await route.handler(call)
+
+    def _path(self, request: Request) -> str:
+        raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+        path = raw.decode("ascii", "replace")
+        if self._prefix:
+            if path != self._prefix and not path.startswith(self._prefix + "/"):
+                raise not_found()
+            path = path[len(self._prefix) :]
+        return path
+
+    @staticmethod
+    def _say_always(response: Response) -> None:
+        headers = response.headers
+        headers["date"] = formatdate(usegmt=True)
+        for name, value in SAID_ALWAYS.items():
+            headers.setdefault(name, value)
+        headers.setdefault("cache-control", "no-store")
+        headers.setdefault("vary", "authorization, cookie")
+
+
+def _shown(scope: Scope) -> str:
+    raw: bytes = scope.get("raw_path") or b""
+    return ascii(raw[:200].decode("ascii", "replace"))

@@ -1,0 +1,122 @@
+"""One request, as the handler of its route sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+
+from batonmq.broker.management.operations import ManagedOperations
+from batonmq.broker.model.access import User
+from batonmq.broker.vhosts.vhost import VirtualHost
+from batonmq.management.http.context import Context
+from batonmq.management.http.errors import BadRequest, HttpError, Unauthorized, not_found
+from batonmq.management.http.kept import kept
+from batonmq.management.http.query import Query
+from batonmq.management.http.rights import sees_everything
+
+__all__ = ["Call"]
+
+
+class Call:
+    """A request whose client has logged in, and may use the route."""
+
+    __slots__ = ("_user", "context", "path", "peer", "query", "request")
+
+    def __init__(
+        self, context: Context, request: Request, path: Mapping[str, str], user: User | None, peer: str
+    ) -> None:
+        self.context = context
+        self.request = request
+        self.path = path
+        """The names in the path, decoded."""
+        self.query = Query(request.url.query)
+        self.peer = peer
+        """The client's address."""
+        self._user = user
+
+    @property
+    def user(self) -> User:
+        """Who asks, with the rights of now. Not for routes that need no log-in."""
+        assert self._user is not None
+        return self._user
+
+    # ------------------------------------------------------------------ virtual hosts and rights
+
+    def vhost(self, parameter: str = "vhost") -> VirtualHost:
+        """The virtual host that the path names. Raises HttpError: it is not there (404), or not for this user (401)."""
+        name = self.path[parameter]
+        vhost = self.context.parts.broker.vhosts.get(name)
+        if vhost is None:
+            raise not_found()
+        if not self.user.may_open(name) and not sees_everything(self.user):
+            raise Unauthorized("User not authorised to access virtual host")
+        return vhost
+
+    def vhosts(self) -> list[VirtualHost]:
+        """The virtual hosts that the user sees, in the order of their names."""
+        found = self.context.parts.broker.vhosts
+        return [found[name] for name in sorted(found) if self.user.may_open(name) or sees_everything(self.user)]
+
+    def operations(self, vhost: VirtualHost) -> ManagedOperations:
+        """What the user may do in a virtual host, checked as for any client. Raises Unauthorized without a right to it.
+
+        What is exclusive to a connection is locked for whoever asks over HTTP.
+        """
+        if not self.user.may_open(vhost.name):
+            raise Unauthorized("User not authorised to access virtual host")
+        return ManagedOperations(vhost, self.user, owner=self)
+
+    def require(self, is_allowed: bool, reason: str) -> None:
+        """Raises Unauthorized if it is not."""
+        if not is_allowed:
+            raise Unauthorized(reason)
+
+    @property
+    def is_administrator(self) -> bool:
+        """May the user change users and virtual hosts?"""
+        return "administrator" in self.user.tags
+
+    @property
+    def sees_everything(self) -> bool:
+        """May the user see what belongs to others?"""
+        return sees_everything(self.user)
+
+    # ------------------------------------------------------------------ what was sent
+
+    async def body(self) -> bytes:
+        """The body. Raises HttpError when it is larger than it may be."""
+        most = self.context.parts.config.management.max_body_size
+        too_large = HttpError(
+            413, "payload_too_large", f"a body may have {most} bytes at most (management.max_body_size)"
+        )
+        said = self.request.headers.get("content-length", "")
+        if said.isdigit() and (len(said) > 18 or int(said) > most):
+            raise too_large
+        pieces = bytearray()
+        try:
+            async for piece in self.request.stream():
+                pieces += piece
+                if len(pieces) > most:
+                    raise too_large
+        except ClientDisconnect:
+            raise BadRequest("the client went away") from None
+        return bytes(pieces)
+
+    async def json(self, *, is_required: bool = True) -> dict[str, object]:
+        """The body as a JSON object. Raises BadRequest; without ``is_required`` nothing at all is an empty object."""
+        data = await self.body()
+        if not data.strip() and not is_required:
+            return {}
+        try:
+            value = msgspec.json.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise HttpError(400, "bad_request", "body is not valid JSON") from None
+        if not isinstance(value, dict):
+            raise BadRequest("the body is to be a JSON object")
+        return value
+
+    async def kept(self) -> None:
+        """Return when what was changed is on the disk. Raises StoreError when it could not be kept."""
+        await kept(self.context.parts.broker)

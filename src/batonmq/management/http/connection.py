@@ -1,0 +1,160 @@
+"""One client of the HTTP API: uvicorn's HTTP/1.1, in the list of all who are connected, and within its time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+from typing import Final, cast
+
+from starlette.types import ASGIApp
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from batonmq.broker.model.access import User
+from batonmq.clock import Clock
+from batonmq.server.addresses import address
+from batonmq.server.connections import Connected, Connections
+
+__all__ = ["HttpConnection", "HttpServer"]
+
+# uvicorn's own lines name no client, and would come as often as anybody likes.
+_silent = logging.getLogger("batonmq.management.library")
+_silent.setLevel(logging.CRITICAL + 1)
+
+# Octets of the first line and the headers of a request.
+MOST_HEAD: Final = 64 * 1024
+
+# How long a client that has been answered may keep the connection open without another request, in seconds.
+IDLE_SECONDS: Final = 75
+
+# How long a client may take nothing of an answer, in seconds.
+UNREAD_SECONDS: Final = 60.0
+
+
+class HttpServer:
+    """What all connections of clients of the HTTP API share."""
+
+    def __init__(self, application: ASGIApp, clock: Clock, *, most: int, request_seconds: float) -> None:
+        """``most``: connections at once. ``request_seconds``: in which a request must have come, body included."""
+        self.config = Config(
+            application,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            loop="none",
+            http=HttpConnection,
+            ws="none",
+            interface="asgi3",
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=IDLE_SECONDS,
+            h11_max_incomplete_event_size=MOST_HEAD,
+        )
+        self.config.load()
+        self.state = ServerState()
+        self.clock = clock
+        self.most = most
+        self.request_seconds = request_seconds
+
+    def connect(
+        self, visitors: Connections[Connected], *, arrived: Callable[[ssl.SSLObject], str] | None = None
+    ) -> HttpConnection:
+        """The connection of a client."""
+        return HttpConnection(self, visitors, arrived)
+
+    async def stop(self) -> None:
+        """End what is under way, streams without end included."""
+        tasks = list(self.state.tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+class HttpConnection(H11Protocol):
+    """The connection of one client."""
+
+    def __init__(
+        self,
+        server: HttpServer,
+        visitors: Connections[Connected],
+        arrived: Callable[[ssl.SSLObject], str] | None,
+    ) -> None:
+        super().__init__(server.config, server.state, {})
+        self.logger = _silent
+        self.access_log = False
+        self._http = server
+        self._visitors = visitors
+        self._arrived = arrived
+        self.peer = "unknown"
+        # Since when the rest of a request is waited for; None: nothing is.
+        self._waits_since: float | None = None
+        # What was not yet taken of the answer when it was looked at, and since when it has been as much.
+        self._unread = 0
+        self._unread_since = 0.0
+
+    # From the event loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected."""
+        # uvloop's transports have the methods and not the base class.
+        transport = cast(asyncio.Transport, transport)
+        super().connection_made(transport)
+        self.peer = address(transport.get_extra_info("peername"))[0]
+        if self._arrived is not None:
+            self._arrived(transport.get_extra_info("ssl_object"))
+            self._arrived = None
+        self._waits_since = self._http.clock.monotonic()
+        if len(self._visitors) >= self._http.most or not self._visitors.add(self):
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Something of a request has come."""
+        if self._waits_since is None and self._is_idle():
+            self._waits_since = self._http.clock.monotonic()
+        super().data_received(data)
+        if not self._waits_for_more():
+            self._waits_since = None
+
+    # The library's types do not say that there may be no cycle.
+
+    def _is_idle(self) -> bool:
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is None or cycle.response_complete
+
+    def _waits_for_more(self) -> bool:
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is None or cycle.more_body
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone."""
+        self._visitors.remove(self)
+        super().connection_lost(exc)
+
+    # From the list of all connections: batonmq.server.connections.Connected
+
+    def tick(self, now: float) -> None:
+        """Time has passed: who keeps others waiting is cut."""
+        if self._waits_since is not None and now - self._waits_since > self._http.request_seconds:
+            self.abort()
+            return
+        unread = self.transport.get_write_buffer_size()
+        if unread != self._unread or not unread:
+            self._unread, self._unread_since = unread, now
+        elif now - self._unread_since > UNREAD_SECONDS:
+            self.abort()
+
+    def users_changed(self, find: Callable[[str], User | None]) -> None:
+        """Each request is looked at by the rights of its moment."""
+
+    def shutdown(self, reason: str = "") -> None:
+        """The broker stops: what is under way is answered, and nothing more."""
+        super().shutdown()
+
+    def abort(self) -> None:
+        """Close the socket at once."""
+        self.transport.abort()

@@ -1,0 +1,20 @@
+"""What the handlers of requests know of the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from batonmq.server.extensions import Parts
+
+__all__ = ["Context"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One for each server."""
+
+    parts: Parts
+    started_at: float
+    """When the server started, in seconds since the epoch."""
+    node: str
+    """The name of this node, in RabbitMQ's form."""

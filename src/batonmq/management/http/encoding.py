@@ -1,0 +1,31 @@
+"""JSON of whatever listings hold: names that are no UTF-8, numbers that JSON has no word for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from batonmq.broker.management.queues import readable
+
+__all__ = ["encode"]
+
+_encoder = msgspec.json.Encoder(decimal_format="string")
+
+
+def encode(value: object) -> bytes:
+    """JSON in UTF-8. What JSON cannot represent is shown as well as may be: see ``readable``."""
+    try:
+        return _encoder.encode(value)
+    except (UnicodeEncodeError, OverflowError, TypeError):
+        return _encoder.encode(_shown(value))
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(_shown(name)): _shown(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_shown(inner) for inner in value]
+    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**64:
+        return str(value)
+    return readable(value)

@@ -1,0 +1,53 @@
+"""Errors as RabbitMQ's HTTP API answers them: a status, and JSON with ``error`` and ``reason``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from batonmq.errors import AccessRefused, BrokerError, NotFound, StoreError
+
+__all__ = ["BadRequest", "HttpError", "Unauthorized", "as_http_error"]
+
+# RabbitMQ's words, which clients look for, its spelling included.
+NOT_AUTHORISED: Final = "not_authorised"
+
+
+class HttpError(Exception):
+    """An answer that refuses a request. ``error`` is a word for programs, ``reason`` a text for people."""
+
+    def __init__(self, status: int, error: str, reason: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(f"{status} {error}: {reason}")
+        self.status = status
+        self.error = error
+        self.reason = reason
+        self.headers = headers or {}
+
+
+class BadRequest(HttpError):
+    """The request itself is wrong (400)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(400, "bad_request", reason)
+
+
+class Unauthorized(HttpError):
+    """Nobody has logged in, or who has may not do this (401, also where other APIs say 403, as RabbitMQ does)."""
+
+    def __init__(self, reason: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(401, NOT_AUTHORISED, reason, headers)
+
+
+def not_found() -> HttpError:
+    """What was asked for is not there (404), in RabbitMQ's words."""
+    return HttpError(404, "Object Not Found", "Not Found")
+
+
+def as_http_error(error: BrokerError | StoreError) -> HttpError:
+    """The answer to a request that the broker or its store refused."""
+    if isinstance(error, StoreError):
+        return HttpError(503, "service_unavailable", error.reason)
+    if isinstance(error, NotFound):
+        return HttpError(404, "Object Not Found", str(error))
+    if isinstance(error, AccessRefused):
+        return Unauthorized(str(error))
+    return BadRequest(str(error))

@@ -1,0 +1,43 @@
+"""Waiting until what a request has changed is on the disk."""
+
+from __future__ import annotations
+
+import asyncio
+
+from batonmq.broker import Broker
+from batonmq.errors import StoreError
+
+__all__ = ["kept"]
+
+
+async def kept(broker: Broker) -> None:
+    """Return when all that was changed until now is on the disk. Raises StoreError when it could not be kept."""
+    waiter = _Waiter(broker, asyncio.get_running_loop().create_future())
+    broker.commits.wait(waiter)
+    broker.on_work()
+    await waiter.future
+
+
+class _Waiter:
+    """Asks again until the batch has been committed that was open when it was made."""
+
+    __slots__ = ("_batch", "_broker", "future")
+
+    def __init__(self, broker: Broker, future: asyncio.Future[None]) -> None:
+        self._broker = broker
+        self._batch = broker.store.batch
+        self.future = future
+
+    def batch_committed(self, batch: int) -> None:
+        """All batches up to this number are durable."""
+        if batch < self._batch:
+            self._broker.commits.wait(self)
+        elif not self.future.done():
+            self.future.set_result(None)
+
+    def batch_failed(self, batch: int, error: StoreError) -> None:
+        """The batches up to this number that were not committed before are not kept."""
+        if batch < self._batch:
+            self._broker.commits.wait(self)
+        elif not self.future.done():
+            self.future.set_exception(error)

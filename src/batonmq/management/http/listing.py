@@ -1,0 +1,218 @@
+"""Lists: filtered, sorted, cut into pages, and with the columns that were asked for, as RabbitMQ has it.
+
+However long a list is, it is made in slices while it is sent, so that no message waits for it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from batonmq.broker.patterns.expressions import PatternError, compile_pattern
+from batonmq.management.http.call import Call
+from batonmq.management.http.encoding import encode
+from batonmq.management.http.errors import BadRequest, HttpError
+from batonmq.management.http.query import Query
+from batonmq.management.http.responses import Json, Response, Stream
+from batonmq.management.http.slices import Slices, sliced
+
+__all__ = ["LIST_QUERY", "chosen_columns", "listing"]
+
+PAGE_SIZE: Final = 100
+PAGE_SIZE_MAX: Final = 500
+PAGE_MAX: Final = 10**9
+
+# A piece that is sent has so many octets at least, but for the last.
+PIECE: Final = 32 * 1024
+
+# So many are sorted at once: what is merged of such runs can be taken a few at a time.
+RUN: Final = 500
+
+LIST_QUERY: Final[Mapping[str, str]] = {
+    "page": "The number of the page, from 1; without it the whole list is answered, as an array.",
+    "page_size": f"How many are on a page, {PAGE_SIZE_MAX} at most.",
+    "name": "With a page: only those whose name holds this text.",
+    "use_regex": "true: that text is a regular expression.",
+    "sort": "The field to sort by, such as messages or message_stats.publish.",
+    "sort_reverse": "true: the largest come first.",
+    "columns": "The fields to answer, separated by commas; one within another as message_stats.publish.",
+}
+
+_Item = TypeVar("_Item")
+_Key = tuple[object, ...]
+
+
+async def listing(
+    call: Call,
+    items: Sequence[_Item],
+    describe: Callable[[_Item], Mapping[str, object]],
+    *,
+    name: Callable[[_Item], str],
+    order: Callable[[_Item], _Key],
+) -> Response:
+    """The answer with these items.
+
+    ``describe`` gives the object of an item, and must do so also for one that was deleted meanwhile; ``name`` what the
+    filter looks at; ``order`` tells the place of an item where the client asks for no other. Raises HttpError.
+    """
+    page = _page(call.query)
+    found = list(items)
+    if page is not None:
+        wanted = _filter(call.query)
+        if wanted is not None:
+            found = [item async for item in sliced(found) if wanted(name(item))]
+    sort = call.query.text("sort")
+    keyed: Callable[[_Item], _Key] = (lambda item: _sortable(_value(describe(item), sort))) if sort else order
+    found = await _sorted(found, keyed, reverse=call.query.flag("sort_reverse"))
+    columns = chosen_columns(call.query)
+    if page is None:
+        return Stream(_array(found, describe, columns))
+    shown = page.cut(found)
+    return Json(
+        {
+            "total_count": len(items),
+            "item_count": len(shown),
+            "filtered_count": len(found),
+            "page": page.number,
+            "page_size": page.size,
+            "page_count": max(1, -(-len(found) // page.size)),
+            "items": [_only(describe(item), columns) async for item in sliced(shown)],
+        }
+    )
+
+
+# ---------------------------------------------------------------------- pages
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    number: int
+    size: int
+
+    def cut(self, items: list[_Item]) -> list[_Item]:
+        first = (self.number - 1) * self.size
+        if self.number > 1 and first >= len(items):
+            raise HttpError(
+                400,
+                "page_out_of_range",
+                f"Page out of range, page: {self.number} page size: {self.size}, len: {len(items)}",
+            )
+        return items[first : first + self.size]
+
+
+def _page(query: Query) -> _Page | None:
+    if "page" not in query and "page_size" not in query and not query.flag("pagination"):
+        return None
+    number = query.number("page", 1, PAGE_MAX) or 1
+    size = query.number("page_size", 1, PAGE_SIZE_MAX) or PAGE_SIZE
+    return _Page(number, size)
+
+
+def _filter(query: Query) -> Callable[[str], bool] | None:
+    text = query.text("name")
+    if not text:
+        return None
+    if query.flag("use_regex"):
+        try:
+            return compile_pattern(text).found_in
+        except PatternError as error:
+            raise BadRequest(f"name: not a regular expression: {error}") from None
+    lower = text.lower()
+    return lambda name: lower in name.lower()
+
+
+# ---------------------------------------------------------------------- order
+
+
+async def _sorted(items: list[_Item], key: Callable[[_Item], _Key], *, reverse: bool) -> list[_Item]:
+    """Sorted, with the loop free in between: runs of some hundreds, which are merged."""
+    # The number keeps those of one key in the order in which they were, and what is equal from being compared.
+    runs: list[list[tuple[_Key, int]]] = []
+    run: list[tuple[_Key, int]] = []
+    number = 0
+    async for item in sliced(items):
+        run.append((key(item), -number if reverse else number))
+        number += 1
+        if len(run) == RUN:
+            run.sort(reverse=reverse)
+            runs.append(run)
+            run = []
+    run.sort(reverse=reverse)
+    runs.append(run)
+    if len(runs) == 1:
+        return [items[abs(at)] for _, at in run]
+    return [items[abs(at)] async for _, at in sliced(heapq.merge(*runs, reverse=reverse))]
+
+
+def _value(row: object, path: str) -> object:
+    """The field of that path. A name may hold dots itself: the whole counts first."""
+    if not isinstance(row, Mapping):
+        return None
+    if path in row:
+        return row[path]
+    first, _, rest = path.partition(".")
+    return _value(row.get(first), rest) if rest else None
+
+
+def _sortable(value: object) -> _Key:
+    """What can be compared with the key of any other value: nothing comes first, then numbers, then texts."""
+    if value is None:
+        return (0,)
+    if isinstance(value, bool | int | float):
+        return (1, value)
+    return (2, str(value))
+
+
+# ---------------------------------------------------------------------- columns
+
+
+def chosen_columns(query: Query) -> list[list[str]] | None:
+    """The paths of the fields that were asked for; None: all of them."""
+    text = query.text("columns")
+    return [name.split(".") for name in text.split(",") if name] if text else None
+
+
+def _only(row: Mapping[str, object], columns: list[list[str]] | None) -> Mapping[str, object]:
+    if columns is None:
+        return row
+    chosen: dict[str, object] = {}
+    for path in columns:
+        _copy(row, path, chosen)
+    return chosen
+
+
+def _copy(row: Mapping[str, object], path: list[str], into: dict[str, object]) -> None:
+    name = path[0]
+    if name not in row:
+        return
+    value = row[name]
+    if len(path) == 1:
+        into[name] = value
+    elif isinstance(value, Mapping):
+        below = into.setdefault(name, {})
+        if isinstance(below, dict):
+            _copy(value, path[1:], below)
+
+
+# ---------------------------------------------------------------------- sending
+
+
+async def _array(
+    items: list[_Item], describe: Callable[[_Item], Mapping[str, object]], columns: list[list[str]] | None
+) -> AsyncIterator[bytes]:
+    slices = Slices()
+    piece = bytearray(b"[")
+    separator = b""
+    for item in items:
+        piece += separator
+        piece += encode(_only(describe(item), columns))
+        separator = b","
+        if len(piece) >= PIECE:
+            yield bytes(piece)
+            piece.clear()
+        if slices.is_over:
+            await slices.rest()
+    piece += b"]"
+    yield bytes(piece)

@@ -1,0 +1,108 @@
+"""Who asks: by name and password in each request (RFC 7617), or by the session of the web page."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hmac
+from typing import Final
+
+from starlette.requests import Request
+
+from batonmq.broker.model.access import BUSY, TOO_MANY_LOG_INS, LogInAnswer, User
+from batonmq.management.http.errors import HttpError, Unauthorized
+from batonmq.management.http.sessions import Session, Sessions
+from batonmq.server.addresses import address
+from batonmq.server.extensions import Parts
+
+__all__ = ["COOKIE", "CSRF_HEADER", "LogIn"]
+
+COOKIE: Final = "batonmq_session"
+CSRF_HEADER: Final = "x-csrf-token"
+
+# Methods that change nothing.
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# Longer ones are nobody's, and would be hashed all the same.
+LONGEST_CREDENTIALS: Final = 8192
+
+CHALLENGE: Final = {"www-authenticate": 'Basic realm="BatonMQ Management", charset="UTF-8"'}
+
+
+class LogIn:
+    """Finds the user of a request."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self.sessions = Sessions(parts.config.management.session_timeout, parts.clock.monotonic)
+
+    async def user(self, request: Request) -> User:
+        """The user, with the rights of now. Raises HttpError: nobody (401), or too many at once (503)."""
+        authorization = request.headers.get("authorization")
+        if authorization is not None:
+            return await self._by_password(request, authorization)
+        session = self.session(request)
+        if session is None:
+            raise Unauthorized("Login failed", self._challenge(request))
+        user = self._parts.authenticator.find(session.user)
+        if user is None or self._parts.authenticator.stored_hash(session.user) != session.proof:
+            self.sessions.end(request.cookies[COOKIE])
+            raise Unauthorized("Login failed", self._challenge(request))
+        if request.method not in SAFE and not hmac.compare_digest(
+            request.headers.get(CSRF_HEADER, "").encode(), session.csrf.encode()
+        ):
+            raise HttpError(403, "forbidden", f"what changes anything needs the header {CSRF_HEADER} of this session")
+        return user
+
+    def session(self, request: Request) -> Session | None:
+        """The session of the web page that the request belongs to, if any."""
+        cookie = request.cookies.get(COOKIE)
+        return self.sessions.find(cookie) if cookie else None
+
+    async def check(self, request: Request, name: str, password: str) -> User:
+        """The user of that name and password. Raises HttpError as ``user`` does."""
+        peer, is_loopback = address(request.scope.get("client"))
+        answered: asyncio.Future[LogInAnswer] = asyncio.get_running_loop().create_future()
+
+        def answer(found: LogInAnswer) -> None:
+            if not answered.done():
+                answered.set_result(found)
+
+        attempt = self._parts.log_ins.authenticate(name, password, peer, answer, is_loopback=is_loopback)
+        try:
+            found = await answered
+        except asyncio.CancelledError:
+            if attempt is not None:
+                self._parts.log_ins.withdraw(attempt)
+            raise
+        if found is BUSY:
+            raise HttpError(503, "service_unavailable", TOO_MANY_LOG_INS, {"retry-after": "1"})
+        if not isinstance(found, User):
+            raise Unauthorized("Login failed", self._challenge(request))
+        return found
+
+    async def begin_session(self, request: Request, name: str, password: str) -> tuple[str, Session, User]:
+        """Log in for the web page: the cookie's value, the session, the user. Raises HttpError as ``user`` does."""
+        user = await self.check(request, name, password)
+        key, session = self.sessions.begin(user.name, self._parts.authenticator.stored_hash(user.name))
+        return key, session, user
+
+    async def _by_password(self, request: Request, authorization: str) -> User:
+        scheme, _, encoded = authorization.partition(" ")
+        if scheme.lower() != "basic" or len(encoded) > LONGEST_CREDENTIALS:
+            raise Unauthorized("Login failed", self._challenge(request))
+        try:
+            # Clients that know no UTF-8 send Latin-1.
+            raw = base64.b64decode(encoded.strip(), validate=True)
+            name, found, password = raw.decode("utf-8", "surrogateescape").partition(":")
+        except (binascii.Error, ValueError):
+            raise Unauthorized("Login failed", self._challenge(request)) from None
+        if not found:
+            raise Unauthorized("Login failed", self._challenge(request))
+        return await self.check(request, name, password)
+
+    @staticmethod
+    def _challenge(request: Request) -> dict[str, str]:
+        # The web page asks for itself; a browser that sees the challenge would ask as well.
+        return {} if "x-requested-with" in request.headers else CHALLENGE

@@ -1,0 +1,46 @@
+"""The parameters of a request, after the question mark."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+from batonmq.management.http.errors import BadRequest
+
+__all__ = ["Query"]
+
+# More is no request of anybody's.
+MOST_FIELDS = 200
+
+
+class Query:
+    """Parameters, read and checked when they are asked for. The last of several of one name counts."""
+
+    def __init__(self, text: str) -> None:
+        """Raises BadRequest when there are far too many."""
+        try:
+            pairs = parse_qsl(
+                text, keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="surrogateescape", separator="&"
+            )
+        except ValueError:
+            raise BadRequest("there are too many parameters after the question mark") from None
+        self._values = dict(pairs)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def text(self, name: str) -> str | None:
+        """The parameter as it is; None: it is not there."""
+        return self._values.get(name)
+
+    def number(self, name: str, least: int, most: int) -> int | None:
+        """A whole number from ``least`` to ``most``; None: it is not there. Raises BadRequest."""
+        text = self._values.get(name)
+        if text is None:
+            return None
+        if text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most:
+            return int(text)
+        raise BadRequest(f"{name}: expected a number from {least} to {most}, got {text[:64]!r}")
+
+    def flag(self, name: str) -> bool:
+        """Is it 'true'?"""
+        return self._values.get(name, "").lower() == "true"

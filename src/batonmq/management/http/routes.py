@@ -1,0 +1,133 @@
+"""Which path is answered by what.
+
+A path is looked up as it was sent, piece by piece between the slashes: a name in it may hold a slash, percent-encoded,
+as the name of the virtual host "/" does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from batonmq.management.http.call import Call
+from batonmq.management.http.errors import HttpError, not_found
+from batonmq.management.http.responses import Response
+from batonmq.management.http.rights import Tag
+
+__all__ = ["Handler", "Route", "Routes"]
+
+Handler = Callable[[Call], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one path."""
+
+    method: str
+    path: str
+    """Such as ``/api/queues/{vhost}/{name}``; ``{rest*}`` at the end takes all that is left, slashes included."""
+    handler: Handler
+    summary: str
+    """What it does, in one sentence."""
+    may: Tag = Tag.MANAGEMENT
+    group: str = ""
+    """Under which heading it is described; "": the word after ``/api/``."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    """The parameters that it knows, and what they are."""
+    body: Mapping[str, object] | None = None
+    """The JSON schema of its body; None: it has none."""
+    answers: Mapping[int, str] = field(default_factory=dict)
+    """What the status codes mean, besides the usual ones."""
+
+
+class _Node:
+    __slots__ = ("by_method", "literal", "name", "parameter", "rest")
+
+    def __init__(self) -> None:
+        self.literal: dict[str, _Node] = {}
+        self.parameter: _Node | None = None
+        self.rest: _Node | None = None
+        self.name = ""
+        self.by_method: dict[str, tuple[Route, tuple[str, ...]]] = {}
+
+
+class Routes:
+    """All routes of a server."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        """Raises ValueError for a method of a path that is there twice."""
+        self.all = tuple(routes)
+        self._root = _Node()
+        for route in self.all:
+            self._add(route)
+
+    def _add(self, route: Route) -> None:
+        node = self._root
+        names = []
+        for piece in route.path.strip("/").split("/"):
+            if piece.startswith("{") and piece.endswith("*}"):
+                names.append(piece[1:-2])
+                node.rest = node.rest or _Node()
+                node = node.rest
+            elif piece.startswith("{"):
+                names.append(piece[1:-1])
+                node.parameter = node.parameter or _Node()
+                node = node.parameter
+            elif piece:
+                node = node.literal.setdefault(piece, _Node())
+        if route.method in node.by_method:
+            raise ValueError(f"{route.method} {route.path} is there twice")
+        node.by_method[route.method] = route, tuple(names)
+
+    def find(self, method: str, raw_path: str) -> tuple[Route, dict[str, str]]:
+        """The route, and the names in the path, decoded. Raises HttpError: 404, or 405 with what is allowed."""
+        pieces = raw_path.strip("/").split("/") if raw_path.strip("/") else []
+        found = self._descend(self._root, pieces, 0, [])
+        if found is None:
+            raise not_found()
+        node, values = found
+        match = node.by_method.get("GET" if method == "HEAD" else method)
+        if match is None:
+            allowed = ", ".join(self._allowed(node))
+            raise HttpError(405, "method_not_allowed", f"{method} is not known here: {allowed}", {"allow": allowed})
+        route, names = match
+        return route, dict(zip(names, values, strict=True))
+
+    def methods(self, raw_path: str) -> list[str]:
+        """What may be done there. Raises HttpError, when there is nothing."""
+        pieces = raw_path.strip("/").split("/") if raw_path.strip("/") else []
+        found = self._descend(self._root, pieces, 0, [])
+        if found is None:
+            raise not_found()
+        return self._allowed(found[0])
+
+    @staticmethod
+    def _allowed(node: _Node) -> list[str]:
+        methods = set(node.by_method) | {"OPTIONS"}
+        if "GET" in methods:
+            methods.add("HEAD")
+        return sorted(methods)
+
+    def _descend(self, node: _Node, pieces: list[str], at: int, values: list[str]) -> tuple[_Node, list[str]] | None:
+        if at == len(pieces):
+            return (node, values) if node.by_method else None
+        piece = pieces[at]
+        literal = node.literal.get(piece)
+        if literal is not None:
+            found = self._descend(literal, pieces, at + 1, values)
+            if found is not None:
+                return found
+        # A name of nothing is no name: an empty piece comes of a slash too many.
+        if node.parameter is not None and piece:
+            found = self._descend(node.parameter, pieces, at + 1, [*values, _decoded(piece)])
+            if found is not None:
+                return found
+        if node.rest is not None:
+            return node.rest, [*values, _decoded("/".join(pieces[at:]))]
+        return None
+
+
+def _decoded(piece: str) -> str:
+    # Names that are no UTF-8 are kept as everywhere in the broker.
+    return unquote(piece, errors="surrogateescape")

@@ -1,0 +1,68 @@
+"""Logging in and out for the web page."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from batonmq.broker.model.access import User
+from batonmq.management.http.call import Call
+from batonmq.management.http.errors import BadRequest, Unauthorized
+from batonmq.management.http.log_in import COOKIE, LogIn
+from batonmq.management.http.responses import Json, NoContent
+from batonmq.management.http.rights import Tag, may
+from batonmq.management.http.routes import Route
+
+__all__ = ["session_routes"]
+
+GROUP = "session"
+
+
+def session_routes(log_in: LogIn) -> tuple[Route, ...]:
+    """The routes of the sessions that ``log_in`` keeps."""
+
+    async def begin(call: Call) -> Response:
+        fields = await call.json()
+        name, password = fields.get("name"), fields.get("password")
+        if not isinstance(name, str) or not isinstance(password, str):
+            raise BadRequest('"name" and "password" are to be texts')
+        key, session, user = await log_in.begin_session(call.request, name, password)
+        if not may(user, Tag.MANAGEMENT):
+            log_in.sessions.end(key)
+            raise Unauthorized("Not management user")
+        response = Json(_described(user, session.csrf))
+        management = call.context.parts.config.management
+        response.set_cookie(
+            COOKIE,
+            key,
+            path=management.path_prefix or "/",
+            httponly=True,
+            samesite="strict",
+            secure=call.request.scope["scheme"] == "https",
+        )
+        return response
+
+    async def look(call: Call) -> Response:
+        session = log_in.session(call.request)
+        return Json(_described(call.user, session.csrf if session is not None else ""))
+
+    async def end(call: Call) -> Response:
+        log_in.sessions.end(call.request.cookies.get(COOKIE, ""))
+        response = NoContent()
+        response.delete_cookie(COOKIE, path=call.context.parts.config.management.path_prefix or "/")
+        return response
+
+    path = "/api/baton/session"
+    credentials = {
+        "type": "object",
+        "required": ["name", "password"],
+        "properties": {"name": {"type": "string"}, "password": {"type": "string"}},
+    }
+    return (
+        Route("POST", path, begin, "Log in, and have a cookie.", Tag.NOBODY, GROUP, body=credentials),
+        Route("GET", path, look, "Who has logged in.", Tag.MANAGEMENT, GROUP),
+        Route("DELETE", path, end, "Log out.", Tag.EVERYBODY, GROUP),
+    )
+
+
+def _described(user: User, csrf: str) -> dict[str, object]:
+    return {"user": user.name, "tags": sorted(user.tags), "csrf": csrf}

@@ -1,0 +1,19 @@
+"""All routes of the management server."""
+
+from __future__ import annotations
+
+from batonmq.management.http.log_in import LogIn
+from batonmq.management.http.openapi import openapi_route
+from batonmq.management.http.routes import Route, Routes
+from batonmq.management.http.session_routes import session_routes
+
+__all__ = ["all_routes"]
+
+# Each module of the API has its own.
+ROUTES: tuple[Route, ...] = ()
+
+
+def all_routes(log_in: LogIn, prefix: str) -> Routes:
+    """Whatever is answered, below ``prefix``."""
+    routes = (*ROUTES, *session_routes(log_in))
+    return Routes((*routes, openapi_route(routes, prefix)))

@@ -1,0 +1,84 @@
+"""Management over HTTP, as a part of a server."""
+
+from __future__ import annotations
+
+import logging
+import socket
+
+from batonmq.management.http.application import Application
+from batonmq.management.http.connection import HttpServer
+from batonmq.management.http.context import Context
+from batonmq.management.http.log_in import LogIn
+from batonmq.management.routes import all_routes
+from batonmq.server.addresses import address
+from batonmq.server.config import ManagementConfig
+from batonmq.server.extensions import Parts
+from batonmq.server.listeners import Endpoint
+
+__all__ = ["Management"]
+
+logger = logging.getLogger("batonmq.management")
+
+
+class Management:
+    """The HTTP API and the web page: an extension of a server."""
+
+    def __init__(self) -> None:
+        self._parts: Parts
+        self._http: HttpServer
+        self.context: Context
+
+    def begin(self, parts: Parts) -> None:
+        """The broker is open; nobody can connect yet."""
+        self._parts = parts
+        configured = parts.config.management
+        self.context = Context(
+            parts=parts, started_at=parts.clock.time(), node=f"batonmq@{socket.gethostname().partition('.')[0]}"
+        )
+        log_in = LogIn(parts)
+        application = Application(self.context, all_routes(log_in, configured.path_prefix), log_in)
+        self._http = HttpServer(
+            application, parts.clock, most=configured.connections, request_seconds=configured.request_timeout
+        )
+
+    def endpoints(self) -> list[Endpoint]:
+        """Where the configuration has it, without TLS and with it; nowhere where it is off."""
+        configured, default = self._parts.config.management, ManagementConfig()
+        found = []
+        for scheme, port, usual, flag in (
+            ("http", configured.port, default.port, "--management-port"),
+            ("https", configured.tls_port, default.tls_port, "management.tls_port"),
+        ):
+            tls = self._parts.tls if scheme == "https" else None
+            if port == "off" or (scheme == "https" and tls is None):
+                continue
+            found.append(
+                Endpoint(
+                    scheme,
+                    configured.host,
+                    port,
+                    configured.backlog,
+                    (),
+                    path=configured.path_prefix,
+                    tls=tls,
+                    alpn=("http/1.1",),
+                    flag=flag,
+                    is_asked=configured.required or port != usual,
+                    make_visitor=self._http.connect,
+                )
+            )
+        return found
+
+    async def start(self) -> None:
+        """The server listens."""
+        for one in self._parts.addresses():
+            if one.scheme == "http" and not address((one.host, one.port))[1]:
+                logger.warning(
+                    "management listens on %s without TLS: passwords can be read on the way; set tls.certificate, or"
+                    " have it listen on 127.0.0.1 behind a proxy that speaks TLS",
+                    one.url,
+                )
+
+    async def stop(self) -> None:
+        """The server is about to stop: whatever is under way ends."""
+        await self._http.stop()

@@ -1,1 +1,3 @@
 """BatonMQ's own HTTP API, below ``/api/baton/``."""
+
+from __future__ import annotations

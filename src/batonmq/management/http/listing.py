@@ -18,7 +18,7 @@ from batonmq.management.http.query import Query
 from batonmq.management.http.responses import Json, Response, Stream
 from batonmq.management.http.slices import Slices, sliced
 
-__all__ = ["LIST_QUERY", "chosen_columns", "listing"]
+__all__ = ["LIST_QUERY", "chosen_columns", "listing", "only_columns"]
 
 PAGE_SIZE: Final = 100
 PAGE_SIZE_MAX: Final = 500
@@ -78,7 +78,7 @@ async def listing(
             "page": page.number,
             "page_size": page.size,
             "page_count": max(1, -(-len(found) // page.size)),
-            "items": [_only(describe(item), columns) async for item in sliced(shown)],
+            "items": [only_columns(describe(item), columns) async for item in sliced(shown)],
         }
     )
 
@@ -168,13 +168,14 @@ def _sortable(value: object) -> _Key:
 # ---------------------------------------------------------------------- columns
 
 
-def chosen_columns(query: Query) -> list[list[str]] | None:
+def chosen_columns(query: Query) -> list[str] | None:
     """The paths of the fields that were asked for; None: all of them."""
     text = query.text("columns")
-    return [name.split(".") for name in text.split(",") if name] if text else None
+    return [path for path in text.split(",") if path] if text else None
 
 
-def _only(row: Mapping[str, object], columns: list[list[str]] | None) -> Mapping[str, object]:
+def only_columns(row: Mapping[str, object], columns: list[str] | None) -> Mapping[str, object]:
+    """What of an object was asked for; None: all of it."""
     if columns is None:
         return row
     chosen: dict[str, object] = {}
@@ -183,31 +184,30 @@ def _only(row: Mapping[str, object], columns: list[list[str]] | None) -> Mapping
     return chosen
 
 
-def _copy(row: Mapping[str, object], path: list[str], into: dict[str, object]) -> None:
-    name = path[0]
-    if name not in row:
+def _copy(row: Mapping[str, object], path: str, into: dict[str, object]) -> None:
+    if path in row:
+        into[path] = row[path]
         return
-    value = row[name]
-    if len(path) == 1:
-        into[name] = value
-    elif isinstance(value, Mapping):
-        below = into.setdefault(name, {})
+    first, _, rest = path.partition(".")
+    value = row.get(first)
+    if rest and isinstance(value, Mapping):
+        below = into.setdefault(first, {})
         if isinstance(below, dict):
-            _copy(value, path[1:], below)
+            _copy(value, rest, below)
 
 
 # ---------------------------------------------------------------------- sending
 
 
 async def _array(
-    items: list[_Item], describe: Callable[[_Item], Mapping[str, object]], columns: list[list[str]] | None
+    items: list[_Item], describe: Callable[[_Item], Mapping[str, object]], columns: list[str] | None
 ) -> AsyncIterator[bytes]:
     slices = Slices()
     piece = bytearray(b"[")
     separator = b""
     for item in items:
         piece += separator
-        piece += encode(_only(describe(item), columns))
+        piece += encode(only_columns(describe(item), columns))
         separator = b","
         if len(piece) >= PIECE:
             yield bytes(piece)

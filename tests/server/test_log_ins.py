@@ -52,7 +52,7 @@ def test_many_connections_of_one_user_share_one_check(
         made = log_ins(file)
         answers: list[LogInAnswer] = []
         for _ in range(100):
-            made.authenticate("ann", "secret", "peer", answers.append, is_loopback=False)
+            made.authenticate("ann", "secret", "peer", answers.append, is_loopback=False, protocol="amqp091")
         assert answers == [], "the callback is never called at once"
         await until(lambda: len(answers) == 100)
         assert all(isinstance(user, User) and user.name == "ann" for user in answers)
@@ -73,8 +73,8 @@ def test_a_refusal_takes_its_time_and_holds_up_nobody(run: Run, file: UserFile) 
         def note(name: str) -> Callable[[LogInAnswer], None]:
             return lambda user: answers.append((name if user else f"not {name}", loop.time() - start))
 
-        made.authenticate("ann", "wrong", "peer", note("ann"), is_loopback=False)
-        made.authenticate("guest", "guest", "peer", note("guest"), is_loopback=True)
+        made.authenticate("ann", "wrong", "peer", note("ann"), is_loopback=False, protocol="amqp091")
+        made.authenticate("guest", "guest", "peer", note("guest"), is_loopback=True, protocol="amqp091")
         await until(lambda: len(answers) == 2)
         assert [name for name, _ in answers] == ["guest", "not ann"]
         assert answers[0][1] < 0.25
@@ -111,7 +111,9 @@ def test_who_finds_no_place_is_told_to_try_again(
         made = log_ins(file, refusal_seconds=0.001)
         answers: list[LogInAnswer] = []
         for number in range(1 + MOST_OF_ADDRESS + 15):
-            made.authenticate("ann", f"wrong{number}", "10.0.0.1:5", answers.append, is_loopback=False)
+            made.authenticate(
+                "ann", f"wrong{number}", "10.0.0.1:5", answers.append, is_loopback=False, protocol="amqp091"
+            )
         await until(lambda: len(answers) == 15)
         assert answers == [BUSY] * 15
         gate.open()
@@ -138,8 +140,10 @@ def test_a_flood_of_log_ins_keeps_nobody_from_his_turn(
         made = log_ins(file, refusal_seconds=0.001)
         answers: list[LogInAnswer] = []
         for number in range(500):
-            made.authenticate(f"x{number}", f"wrong{number}", "10.0.0.1:5", lambda _: None, is_loopback=False)
-        made.authenticate("ann", "secret", peer, answers.append, is_loopback=False)
+            made.authenticate(
+                f"x{number}", f"wrong{number}", "10.0.0.1:5", lambda _: None, is_loopback=False, protocol="amqp091"
+            )
+        made.authenticate("ann", "secret", peer, answers.append, is_loopback=False, protocol="amqp091")
         gate.open()
         await until(lambda: answers)
         assert isinstance(answers[0], User)
@@ -155,12 +159,14 @@ def test_who_leaves_takes_no_place(run: Run, file: UserFile, monkeypatch: pytest
     async def main() -> None:
         made = log_ins(file, refusal_seconds=0.001)
         answers: list[LogInAnswer] = []
-        made.authenticate("x", "first", "10.0.0.1:5", answers.append, is_loopback=False)
+        made.authenticate("x", "first", "10.0.0.1:5", answers.append, is_loopback=False, protocol="amqp091")
         for number in range(300):
-            attempt = made.authenticate("ann", f"wrong{number}", "10.0.0.1:5", answers.append, is_loopback=False)
+            attempt = made.authenticate(
+                "ann", f"wrong{number}", "10.0.0.1:5", answers.append, is_loopback=False, protocol="amqp091"
+            )
             assert attempt is not None
             made.withdraw(attempt)
-        made.authenticate("ann", "secret", "10.0.0.1:5", answers.append, is_loopback=False)
+        made.authenticate("ann", "secret", "10.0.0.1:5", answers.append, is_loopback=False, protocol="amqp091")
         gate.open()
         await until(lambda: len(answers) == 2)
         assert gate.begun == ["first", "secret"]
@@ -264,8 +270,8 @@ def test_a_refusal_is_logged_with_the_peer_and_never_with_the_password(
     async def main() -> None:
         made = log_ins(file)
         answers: list[LogInAnswer] = []
-        made.authenticate("a\r\nnn", "hunter2", "10.1.2.3:4", answers.append, is_loopback=False)
-        made.authenticate("guest", "guest", "10.1.2.3:5", answers.append, is_loopback=False)
+        made.authenticate("a\r\nnn", "hunter2", "10.1.2.3:4", answers.append, is_loopback=False, protocol="amqp091")
+        made.authenticate("guest", "guest", "10.1.2.3:5", answers.append, is_loopback=False, protocol="amqp091")
         await until(lambda: answers == [None, None])
         made.stop()
 

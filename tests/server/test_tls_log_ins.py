@@ -14,6 +14,7 @@ from pika import exceptions
 from tests.server.test_tls import CONNECT, port_of, wrapped
 from tests.support.certificates import Certificates
 
+import batonmq
 from batonmq.protocols.amqp10.codec.encoder import sasl_frame
 from batonmq.protocols.amqp10.codec.performatives import SaslInit
 from batonmq.protocols.amqp10.codec.values import Symbol
@@ -176,5 +177,43 @@ def test_stomp_without_a_login(
         async with serving(tmp_path, made.asking(), certificate_login=certificate_login) as server:
             heard = await asyncio.to_thread(first_words, port_of(server, "stomp+ssl"), context, connect)
             assert heard.startswith(answer + b"\n")
+
+    run(main())
+
+
+def test_our_own_api_logs_in_by_its_certificate(
+    run: Run, tmp_path: Path, made: Certificates, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = made.client_file("client.example", common_name="ann")
+    caplog.set_level("INFO")
+
+    def send_and_receive(port: int) -> bytes:
+        query = f"cacertfile={made.ca_file}&certfile={client}&auth_mechanism=external"
+        with batonmq.connect(f"amqps://localhost:{port}/?{query}") as mq:
+            mq.declare("orders")
+            mq.send("orders", b"by certificate")
+            with mq.receiver("orders") as receiver:
+                (delivery,) = receiver.receive(wait=30)
+                delivery.accept()
+                return delivery.message.body
+
+    async def main() -> None:
+        async with serving(tmp_path, made.asking()) as server:
+            body = await asyncio.to_thread(send_and_receive, port_of(server, "amqps"))
+            assert body == b"by certificate"
+        assert "user 'ann' logged in to virtual host '/' (AMQP 0-9-1" in caplog.text
+
+    run(main())
+
+
+def test_our_own_api_is_refused_with_the_certificate_of_nobody(run: Run, tmp_path: Path, made: Certificates) -> None:
+    client = made.client_file("client.example", common_name="eve")
+
+    async def main() -> None:
+        async with serving(tmp_path, made.asking()) as server:
+            query = f"cacertfile={made.ca_file}&certfile={client}&auth_mechanism=external"
+            url = f"amqps://localhost:{port_of(server, 'amqps')}/?{query}"
+            with pytest.raises(batonmq.AccessRefused, match="refused to log in the user of the client certificate"):
+                await asyncio.to_thread(batonmq.connect, url)
 
     run(main())

@@ -106,7 +106,13 @@ class Server:
                 self.broker.add_vhost(vhost)
             for policy in self.config.policy:
                 self.broker.add_vhost(policy.vhost).policies.set(policy.policy, keep=False)
-            log_ins = LogIns(authenticator, asyncio.get_running_loop(), self._refusal_seconds, self._clock)
+            log_ins = LogIns(
+                authenticator,
+                asyncio.get_running_loop(),
+                self._refusal_seconds,
+                self._clock,
+                failures_max=self.config.limits.failed_log_ins,
+            )
             endpoints = self._endpoints()
             parts = Parts(
                 config=self.config,

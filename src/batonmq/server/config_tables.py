@@ -183,6 +183,7 @@ class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     connections: Positive = 10_000
     memory: Annotated[int, Meta(ge=1024 * 1024)] = 128 * 1024 * 1024
     store_pending: Annotated[int, Meta(ge=64 * 1024)] = 16 * 1024 * 1024
+    failed_log_ins: Annotated[int, Meta(ge=0, le=1_000_000)] = 300
 
 
 class ManagementConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -61,6 +61,7 @@ class Connection(asyncio.BufferedProtocol):
         "_is_woken",
         "_log_in",
         "_outgoing",
+        "_protocol",
         "_protocols",
         "_session",
         "_transport",
@@ -89,6 +90,7 @@ class Connection(asyncio.BufferedProtocol):
         self._connections = connections
         self._context = context
         self._protocols = protocols
+        self._protocol = ""
         self._arrived = arrived
         self._buffer = context.read_buffer()
         self._session: Session | None = None
@@ -236,14 +238,18 @@ class Connection(asyncio.BufferedProtocol):
         """Check a password; the callback gets the answer unless the client is gone by then."""
         self._log_in = callback
         self._attempt = self._context.log_ins.authenticate(
-            user, password, self.peer, self._answered, is_loopback=self.is_loopback
+            user, password, self.peer, self._answered, is_loopback=self.is_loopback, protocol=self._protocol
         )
 
     def log_in_by_certificate(self, callback: Callable[[LogInAnswer], None]) -> None:
         """Let in the user whom the client's certificate names; the callback gets the answer as of a password."""
         self._log_in = callback
         self._attempt = self._context.log_ins.vouched(
-            self.certificate_name, self.peer, self._answered, is_loopback=self.is_loopback
+            self.certificate_name,
+            self.peer,
+            self._answered,
+            is_loopback=self.is_loopback,
+            protocol=self._protocol,
         )
 
     # From the rest of the server
@@ -368,6 +374,7 @@ class Connection(asyncio.BufferedProtocol):
             self._head = head
             return None
         self._head = b""
+        self._protocol = protocol.word
         try:
             session = protocol.make_session(self)
         except Exception:

@@ -2,7 +2,8 @@
 
 A refused client waits a second without holding up anybody. Two checks run at a time, the others wait in a `FairLine`,
 by address and name; clients of one address that come with the same name and password share one check. Who finds no
-place has not been refused: the answer is `Busy`, to try again.
+place has not been refused: the answer is `Busy`, to try again. An address from which too many failed is refused without
+a look (`FailedLogIns`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from batonmq.broker.model.access import BUSY, LogInAnswer
 from batonmq.clock import Clock
 from batonmq.protocols.sessions.connection_log import quoted
 from batonmq.server.authenticator import Authenticator
+from batonmq.server.failed_log_ins import FailedLogIns
 from batonmq.server.fair_line import FairLine, network
+from batonmq.server.log_in_counts import LogInCounts, Outcomes
 from batonmq.server.passwords import verify_password
 from batonmq.server.refusals import Refusals
 from batonmq.server.users import GUEST
@@ -44,6 +47,7 @@ class Attempt:
     peer: str
     is_loopback: bool
     callback: Callback
+    protocol: str
     check: Check | None = None
 
     def join(self, check: Check) -> None:
@@ -75,7 +79,10 @@ class LogIns:
         loop: asyncio.AbstractEventLoop,
         refusal_seconds: float = REFUSAL_SECONDS,
         clock: Clock | None = None,
+        *,
+        failures_max: int = 0,
     ) -> None:
+        """`failures_max` log-ins may fail in a minute from one address; 0: there is no limit."""
         self._authenticator = authenticator
         self._loop = loop
         self._refusal_seconds = refusal_seconds
@@ -83,21 +90,31 @@ class LogIns:
         self._running = 0
         self._checks: dict[tuple[str, bytes], Check] = {}
         self._line: FairLine[Check] = FairLine()
-        self._refusals = Refusals(clock or Clock(), logger, "log-ins")
+        clock = clock or Clock()
+        self._refusals = Refusals(clock, logger, "log-ins")
+        self._failures = FailedLogIns(clock, failures_max)
+        self.counts = LogInCounts()
+        """What came of all log-ins."""
 
     def authenticate(
-        self, user: str, password: str, peer: str, callback: Callback, *, is_loopback: bool
+        self, user: str, password: str, peer: str, callback: Callback, *, is_loopback: bool, protocol: str
     ) -> Attempt | None:
         """Check, and call back on the loop: with the user, or about a second later with None or BUSY. Never at once.
 
-        What is returned may be withdrawn.
+        `protocol` is that of the client, for the counters. What is returned may be withdrawn.
         """
+        attempt = Attempt(user, password, peer, is_loopback, callback, protocol)
+        address = network(peer)
+        if self._failures.is_blocked(address):
+            # Not even a password that is known to be right: somebody there may be about to find it.
+            self._count(attempt, Outcomes.block)
+            self._loop.call_later(self._refusal_seconds, callback, None)
+            return attempt
         found = self._authenticator.recall(user, password, is_loopback=is_loopback)
         if found is not None:
+            self._count(attempt, Outcomes.succeed)
             self._loop.call_soon(callback, found)
             return None
-        attempt = Attempt(user, password, peer, is_loopback, callback)
-        address = network(peer)
         key = (address, self._authenticator.digest(user, password))
         check = self._checks.get(key)
         if check is not None:
@@ -114,11 +131,15 @@ class LogIns:
         self._go_on()
         return attempt
 
-    def vouched(self, user: str, peer: str, callback: Callback, *, is_loopback: bool) -> Attempt:
-        """Let in a user whom something better than a password has proved; call back as `authenticate` does."""
-        attempt = Attempt(user, "", peer, is_loopback, callback)
+    def vouched(self, user: str, peer: str, callback: Callback, *, is_loopback: bool, protocol: str) -> Attempt:
+        """Let in a user whom something better than a password has proved; call back as `authenticate` does.
+
+        There is nothing to be guessed: it is looked at however many others have failed.
+        """
+        attempt = Attempt(user, "", peer, is_loopback, callback, protocol)
         found = self._authenticator.vouched(user, is_loopback=is_loopback)
         if found is not None:
+            self._count(attempt, Outcomes.succeed)
             self._loop.call_soon(callback, found)
         else:
             self._refuse(attempt, None, ", whom the certificate names" + self._guest_from_afar(attempt))
@@ -137,6 +158,7 @@ class LogIns:
         """Have changes to the users noticed, also while nobody logs in."""
         self._authenticator.refresh()
         self._refusals.look()
+        self._failures.look()
 
     def stop(self) -> None:
         """Start no further check."""
@@ -175,6 +197,7 @@ class LogIns:
                     attempt.user, attempt.password, stored, is_loopback=attempt.is_loopback
                 )
             if found is not None:
+                self._count(attempt, Outcomes.succeed)
                 attempt.callback(found)
             else:
                 self._refuse(attempt, None, self._guest_from_afar(attempt))
@@ -184,9 +207,23 @@ class LogIns:
         is_guest_from_afar = attempt.user == GUEST and not attempt.is_loopback
         return ": it may log in from this machine only" if is_guest_from_afar else ""
 
+    def _count(self, attempt: Attempt, count: Callable[[Outcomes], None]) -> None:
+        address = attempt.peer.rpartition(":")[0].strip("[]") or attempt.peer
+        for outcomes in self.counts.of(attempt.protocol, address, attempt.user):
+            count(outcomes)
+
     def _refuse(self, attempt: Attempt, answer: LogInAnswer, why: str) -> None:
+        address = network(attempt.peer)
         line = f"{attempt.peer}: log-in refused for user {quoted(attempt.user)}{why}"
         if answer is BUSY:
             line = f"{attempt.peer}: log-in of user {quoted(attempt.user)} not looked at{why}"
-        self._refusals.log(network(attempt.peer), line)
+        else:
+            self._count(attempt, Outcomes.fail)
+        self._refusals.log(address, line)
+        if answer is not BUSY and self._failures.failed(address):
+            logger.warning(
+                "%s: too many log-ins have failed: the next are refused without a look, whatever their password"
+                " (limits.failed_log_ins)",
+                address,
+            )
         self._loop.call_later(self._refusal_seconds, attempt.callback, answer)

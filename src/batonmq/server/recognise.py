@@ -25,6 +25,8 @@ class ServedProtocol:
     matches: Callable[[bytes], bool | None]
     """Given the first bytes: True, False, or None while more are needed to tell."""
     make_session: Callable[[Host], Session]
+    word: str = ""
+    """What counters and RabbitMQ's listings call it, as ``amqp091``."""
     answer_to_tls: bytes | None = None
     """What a client that speaks TLS is told where this is the last protocol; None: what the session tells it."""
 

@@ -37,6 +37,7 @@ def amqp_protocol(broker: Broker, configured: AmqpConfig) -> ServedProtocol:
         "AMQP 0-9-1",
         lambda _: True,
         lambda host: amqp_session(broker, host, settings),
+        word="amqp091",
         # As any other header that is wrong (section 4.2.2).
         answer_to_tls=PROTOCOL_HEADER,
     )
@@ -63,7 +64,9 @@ def amqp10_protocol(broker: Broker, configured: Amqp10Config, dialect: str, cont
         max_transaction_size=configured.max_transaction_size,
         handshake_timeout=configured.handshake_timeout,
     )
-    return ServedProtocol("AMQP 1.0", begins_amqp10, lambda host: amqp10_session(broker, host, settings, containers))
+    return ServedProtocol(
+        "AMQP 1.0", begins_amqp10, lambda host: amqp10_session(broker, host, settings, containers), word="amqp10"
+    )
 
 
 def stomp_protocol(broker: Broker, configured: StompConfig, dialect: str) -> ServedProtocol:
@@ -84,7 +87,11 @@ def stomp_protocol(broker: Broker, configured: StompConfig, dialect: str) -> Ser
         handshake_timeout=configured.handshake_timeout,
     )
     return ServedProtocol(
-        "STOMP", begins_stomp, lambda host: stomp_session(broker, host, settings), answer_to_tls=NO_TLS_HERE
+        "STOMP",
+        begins_stomp,
+        lambda host: stomp_session(broker, host, settings),
+        word="stomp",
+        answer_to_tls=NO_TLS_HERE,
     )
 
 
@@ -105,5 +112,8 @@ def websocket_protocol(
         handshake_timeout=configured.handshake_timeout,
     )
     return ServedProtocol(
-        "WebSocket", lambda _: True, lambda host: WebSocketSession(host, settings, make_session, binary)
+        "WebSocket",
+        lambda _: True,
+        lambda host: WebSocketSession(host, settings, make_session, binary),
+        word="websocket",
     )

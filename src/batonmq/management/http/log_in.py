@@ -69,7 +69,9 @@ class LogIn:
             if not answered.done():
                 answered.set_result(found)
 
-        attempt = self._parts.log_ins.authenticate(name, password, peer, answer, is_loopback=is_loopback)
+        attempt = self._parts.log_ins.authenticate(
+            name, password, peer, answer, is_loopback=is_loopback, protocol="http"
+        )
         try:
             found = await answered
         except asyncio.CancelledError:

@@ -29,6 +29,7 @@ from batonmq.server.sessions import amqp10_protocol, amqp_protocol, stomp_protoc
 from batonmq.server.socket_server import SHUTDOWN_SECONDS, SocketServer
 from batonmq.server.tls import Tls
 from batonmq.server.users import GUEST, UserFile, guest_account
+from batonmq.server.vitals import Vitals
 from batonmq.store import SqliteStore
 
 __all__ = ["STORE_NAME", "Server"]
@@ -114,6 +115,7 @@ class Server:
                 failures_max=self.config.limits.failed_log_ins,
             )
             endpoints = self._endpoints()
+            vitals = Vitals()
             parts = Parts(
                 config=self.config,
                 data=self.data,
@@ -122,13 +124,14 @@ class Server:
                 log_ins=log_ins,
                 authenticator=authenticator,
                 tls=self._tls,
+                vitals=vitals,
                 addresses=lambda: self.addresses,
             )
             for extension in self._extensions:
                 extension.begin(parts)
                 endpoints += extension.endpoints()
             self._sockets = SocketServer(
-                self.broker, self.broker.store, endpoints, log_ins, self.config, self._clock, self._tls
+                self.broker, self.broker.store, endpoints, log_ins, self.config, self._clock, self._tls, vitals
             )
             authenticator.when_changed(lambda: self._users_changed(authenticator))
             await self._sockets.start()

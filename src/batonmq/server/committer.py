@@ -13,9 +13,11 @@ import logging
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
+from time import perf_counter
 
 from batonmq.errors import StoreError
 from batonmq.server.interface import Broker, Store
+from batonmq.server.vitals import Vitals
 from batonmq.store.committing import commit_staged
 
 __all__ = ["RETRY_SECONDS", "Committer"]
@@ -30,13 +32,22 @@ class Committer:
     """Drives a store's commits. Everything but the commit itself runs on the loop."""
 
     def __init__(
-        self, store: Store, broker: Broker, loop: asyncio.AbstractEventLoop, on_commit: Callable[[], None]
+        self,
+        store: Store,
+        broker: Broker,
+        loop: asyncio.AbstractEventLoop,
+        on_commit: Callable[[], None],
+        vitals: Vitals | None = None,
     ) -> None:
         """`on_commit` is called on the loop after each commit, successful or not, when the broker has been told."""
         self._store = store
         self._broker = broker
         self._loop = loop
         self._on_commit = on_commit
+        self._vitals = vitals or Vitals()
+        # When the commit that is under way began, and how many octets of messages it has.
+        self._began = 0.0
+        self._octets = 0
         self._requests: SimpleQueue[bool] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="batonmq-commits", daemon=True)
         self._is_committing = False
@@ -54,6 +65,8 @@ class Committer:
         if self._is_committing or self._retry is not None or not self._store.has_work():
             return
         self._is_committing = True
+        self._began = perf_counter()
+        self._octets = self._store.pending_bytes
         self._store.stage()
         self._requests.put(True)
 
@@ -69,6 +82,7 @@ class Committer:
     def _done(self, error: StoreError | None) -> None:
         self._is_committing = False
         self.error = error
+        self._vitals.committed(perf_counter() - self._began, self._octets, has_failed=error is not None)
         try:
             self._broker.commit_done(error)
         except Exception:

@@ -22,6 +22,7 @@ from batonmq.server.fair_line import network
 from batonmq.server.refusals import Refusals
 from batonmq.server.tls import Tls
 from batonmq.server.tls_failures import WENT_AWAY, handshake_failure
+from batonmq.server.vitals import Vitals
 
 __all__ = ["Arrival", "Arrived", "Entrance", "MakeConnection"]
 
@@ -56,6 +57,7 @@ class Entrance:
         arrivals: Connections[Arrival],
         refusals: Refusals,
         make_connection: MakeConnection,
+        vitals: Vitals | None = None,
     ) -> None:
         """Let clients in until `close`, on the running loop.
 
@@ -68,6 +70,7 @@ class Entrance:
         self._arrivals = arrivals
         self._refusals = refusals
         self._make_connection = make_connection
+        self._vitals = vitals or Vitals()
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._accept())
 
@@ -103,8 +106,9 @@ class Entrance:
             ssl_shutdown_timeout=GOODBYE_SECONDS,
         )
 
-    def name_of(self, tls: ssl.SSLObject) -> str:
-        """Who the client is by its certificate, or nothing."""
+    def let_in(self, tls: ssl.SSLObject) -> str:
+        """A handshake has come to a connection; tells who the client is by its certificate, or nothing."""
+        self._vitals.shook_hands()
         return certificate_name(tls, self._tls.config.login_from)
 
     def left(self, arrival: Arrival) -> None:
@@ -113,6 +117,7 @@ class Entrance:
 
     def refuse(self, arrival: Arrival, why: str) -> None:
         """Its handshake came to nothing: say so, but of nobody who only looks whether the port is open."""
+        self._vitals.handshake_failed()
         if why == WENT_AWAY:
             logger.debug("%s: TLS handshake not finished: %s", arrival.peer, why)
         else:
@@ -145,7 +150,7 @@ class Arrival:
     def _arrived(self, tls: ssl.SSLObject) -> str:
         # Its place is the connection's now.
         self._entrance.left(self)
-        return self._entrance.name_of(tls)
+        return self._entrance.let_in(tls)
 
     # From the list of all arrivals: batonmq.server.connections.Connected
 

@@ -14,6 +14,7 @@ from batonmq.server.config import Config
 from batonmq.server.listeners import Address, Endpoint
 from batonmq.server.log_ins import LogIns
 from batonmq.server.tls import Tls
+from batonmq.server.vitals import Vitals
 
 __all__ = ["Extension", "Parts"]
 
@@ -31,6 +32,8 @@ class Parts:
     authenticator: Authenticator
     tls: Tls | None
     """None: there is no certificate, and nothing is served with TLS."""
+    vitals: Vitals
+    """How the server's own work goes."""
     addresses: Callable[[], list[Address]]
     """Every socket that the server listens on, once it does."""
 

@@ -25,6 +25,7 @@ from batonmq.server.timers import Timers
 from batonmq.server.tls import Tls
 from batonmq.server.turn_line import TurnLine
 from batonmq.server.turns import Turns
+from batonmq.server.vitals import Vitals
 
 __all__ = ["SHUTDOWN_SECONDS", "SocketServer"]
 
@@ -49,8 +50,9 @@ class SocketServer:
         config: Config,
         clock: Clock,
         tls: Tls | None = None,
+        vitals: Vitals | None = None,
     ) -> None:
-        """``tls`` is that of the endpoints, if any: its files are looked at."""
+        """``tls`` is that of the endpoints, if any: its files are looked at. ``vitals``: what is noted of its work."""
         loop = asyncio.get_running_loop()
         self._broker = broker
         self._store = store
@@ -59,8 +61,9 @@ class SocketServer:
         self._loop = loop
         self._log_ins = log_ins
         self._tls = tls
-        self._committer = Committer(store, broker, loop, self._committed)
-        self._turns = Turns(broker, loop, self._committer.kick)
+        self._vitals = vitals or Vitals()
+        self._committer = Committer(store, broker, loop, self._committed, self._vitals)
+        self._turns = Turns(broker, loop, self._committer.kick, self._vitals)
         self._store_room = StoreRoom(store, config.limits.store_pending)
         self._refusals = Refusals(clock, logger, "connections")
         self._context = ConnectionContext(
@@ -115,7 +118,9 @@ class SocketServer:
         """Take in who comes to this socket, until what is returned is closed."""
         make_connection = self._make_connection(endpoint)
         if endpoint.tls is not None:
-            return Entrance(opened, endpoint.tls, endpoint.alpn, self._arrivals, self._refusals, make_connection)
+            return Entrance(
+                opened, endpoint.tls, endpoint.alpn, self._arrivals, self._refusals, make_connection, self._vitals
+            )
         return await self._loop.create_server(make_connection, sock=opened, backlog=endpoint.backlog)
 
     def _make_connection(self, endpoint: Endpoint) -> MakeConnection:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from time import perf_counter
 from typing import Protocol
 
 from batonmq.server.interface import Broker
+from batonmq.server.vitals import Vitals
 
 __all__ = ["Flushable", "Turns"]
 
@@ -31,13 +33,16 @@ class Flushable(Protocol):
 class Turns:
     """Runs the end of a turn after each pass of the loop in which there was work."""
 
-    __slots__ = ("_after", "_broker", "_is_scheduled", "_loop", "_woken")
+    __slots__ = ("_after", "_broker", "_is_scheduled", "_loop", "_note", "_woken")
 
-    def __init__(self, broker: Broker, loop: asyncio.AbstractEventLoop, after: Callable[[], None]) -> None:
+    def __init__(
+        self, broker: Broker, loop: asyncio.AbstractEventLoop, after: Callable[[], None], vitals: Vitals | None = None
+    ) -> None:
         """`after` is called at the end of every turn, when everything has been sent."""
         self._broker = broker
         self._loop = loop
         self._after = after
+        self._note = (vitals or Vitals()).turns.note
         self._woken: list[Flushable] = []
         self._is_scheduled = False
 
@@ -61,6 +66,7 @@ class Turns:
 
     def end(self) -> None:
         """End the turn now."""
+        began = perf_counter()
         try:
             self._broker.end_turn()
         except Exception:
@@ -75,3 +81,4 @@ class Turns:
                 except Exception:  # noqa: BLE001 (it logs)
                     connection.broken("sending")
         self._after()
+        self._note(perf_counter() - began)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batonmq.management.api import binding_changes, exchange_changes, health, messages, node, queue_changes
 from batonmq.management.http.log_in import LogIn
 from batonmq.management.http.openapi import openapi_route
 from batonmq.management.http.routes import Route, Routes
@@ -10,7 +11,14 @@ from batonmq.management.http.session_routes import session_routes
 __all__ = ["all_routes"]
 
 # Each module of the API has its own.
-ROUTES: tuple[Route, ...] = ()
+ROUTES: tuple[Route, ...] = (
+    *binding_changes.ROUTES,
+    *exchange_changes.ROUTES,
+    *health.ROUTES,
+    *messages.ROUTES,
+    *node.ROUTES,
+    *queue_changes.ROUTES,
+)
 
 
 def all_routes(log_in: LogIn, prefix: str) -> Routes:

@@ -26,6 +26,8 @@ def _shown(value: object) -> object:
         return {str(_shown(name)): _shown(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_shown(inner) for inner in value]
-    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**64:
-        return str(value)
-    return readable(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        # Numbers of field tables are classes of their own, which the encoder does not know.
+        return int(value) if -(2**63) <= value < 2**64 else str(value)
+    shown = readable(value)
+    return float(shown) if isinstance(shown, float) else shown

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from batonmq.broker import KEPT, REFUSED
 from batonmq.broker.features.publish_headers import asks, check_headers
 from batonmq.broker.management.target import refuse_requests
-from batonmq.broker.model.settings import TIME_MAX
+from batonmq.broker.operations.publishing import expiration_fault
 from batonmq.broker.routing.carbon_copies import carbon_copies
 from batonmq.broker.routing.direct_replies import REPLY_TO
 from batonmq.errors import ResourceError
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp091.parser import Event
     from batonmq.protocols.amqp091.transaction import Publish, Transaction
     from batonmq.protocols.sessions.counts import MessageCounts
-
-_INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 class Publisher:
@@ -179,7 +176,7 @@ class Publisher:
             raise ProtocolFailure(406, f"user_id property set to '{user}' but authenticated user was '{login}'")
         expiration = properties.expiration
         if expiration is not None:
-            fault = _expiration_fault(expiration)
+            fault = expiration_fault(expiration)
             if fault:
                 raise ProtocolFailure(406, f"invalid expiration '{expiration}': {fault}")
 
@@ -188,16 +185,3 @@ class Publisher:
         if replies is None:
             raise ProtocolFailure(406, "fast reply consumer does not exist")
         return replies.token
-
-
-def _expiration_fault(expiration: str) -> str:
-    """RabbitMQ's words for what is wrong with it; "" when nothing is."""
-    found = _INTEGER.match(expiration)
-    if found is None:
-        return "no_integer"
-    if found.end() < len(expiration):
-        return f'{{leftover_string,"{expiration[found.end() :]}"}}'
-    number = int(expiration)
-    if number < 0:
-        return f"{{value_negative,{number}}}"
-    return f"{{value_too_large,{number}}}" if number > TIME_MAX else ""

@@ -11,7 +11,7 @@ from tests.support.timed import Timed
 
 from batonmq.broker.lanes.consumers import Line
 from batonmq.broker.model.outcomes import KEPT
-from batonmq.broker.vhosts.policies import read_policy
+from batonmq.broker.vhosts.policy import read_policy
 from batonmq.message import Message
 from batonmq.properties import Properties
 

@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 
 from batonmq.broker import Permission, User
 from batonmq.broker.patterns.expressions import Pattern, PatternError, compile_pattern
-from batonmq.broker.vhosts.policies import read_policy
+from batonmq.broker.vhosts.policy import read_policy
 from batonmq.errors import AccessRefused, PreconditionFailed
 
 ATOMS = ["a", "b", "1", "", ".", "[ab]", "[^a]", "[a-c1]", r"\w", r"\D", r"\s", r"\-", "(?i:A)"]

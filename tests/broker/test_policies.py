@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.support.driven import Driven
 
-from batonmq.broker.vhosts.policies import read_policy
+from batonmq.broker.vhosts.policy import read_policy
 from batonmq.errors import NotFound, PreconditionFailed
 from batonmq.fields import FieldValue
 from batonmq.message import Message

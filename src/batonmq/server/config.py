@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from batonmq.broker.vhosts.policies import Policy, read_policy
+from batonmq.broker.vhosts.policy import Policy, read_policy
 from batonmq.errors import PreconditionFailed
 from batonmq.fields import FieldValue
 from batonmq.server.config_tables import (

@@ -15,7 +15,7 @@ class ManagedOperations(Operations):
 
     __slots__ = ()
 
-    def resolve(self, exchange_name: str, routing_key: str) -> Route:
+    def resolve(self, exchange_name: str, routing_key: str | None) -> Route:
         """The route of messages for an exchange and a routing key. Raises NotFound, AccessRefused."""
         if exchange_name != MANAGEMENT:
             return super().resolve(exchange_name, routing_key)

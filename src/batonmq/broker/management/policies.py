@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.broker.vhosts.policies import ALL, read_policy
+from batonmq.broker.vhosts.policy import ALL, read_policy
 from batonmq.errors import PreconditionFailed
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
@@ -11,7 +12,7 @@ from batonmq.broker.patterns.expressions import PatternError, compile_pattern
 from batonmq.errors import AccessRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,20 @@ class Permission:
     configure: str = ".*"
     write: str = ".*"
     read: str = ".*"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPermission:
+    """Regular expressions over the routing keys of one topic exchange, searched in the key.
+
+    An empty one permits no key but the empty one.
+    ``{username}`` and ``{vhost}`` in them stand for the names of the user and the virtual host.
+    """
+
+    write: str = ".*"
+    """The keys that messages may be published with."""
+    read: str = ".*"
+    """The keys, patterns included, that queues and exchanges may be bound with."""
 
 
 class Busy(enum.Enum):
@@ -40,6 +55,10 @@ class User:
     name: str
     tags: frozenset[str] = frozenset()
     permissions: Mapping[str, Permission] = field(default_factory=dict)
+    topic_permissions: Mapping[str, Mapping[str, TopicPermission]] = field(default_factory=dict)
+    """By virtual host and exchange; an exchange without an entry is open as far as ``permissions`` have it."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """By their names (``limits.OF_USERS``)."""
 
     def may_open(self, vhost: str) -> bool:
         """Whether the user may connect to that virtual host."""
@@ -57,6 +76,19 @@ class User:
             raise AccessRefused(
                 f"{operation} access to {kind} '{shown}' in vhost '{vhost}' refused for user '{self.name}'"
             )
+
+    def require_topics(self, vhost: str, operation: str, exchange: str, keys: Iterable[str]) -> None:
+        """Check 'write' or 'read' of routing keys of a topic exchange. Raises AccessRefused."""
+        permission = self.topic_permissions.get(vhost, {}).get(exchange)
+        if permission is None:
+            return
+        pattern = _filled_in(getattr(permission, operation), self.name, vhost)
+        for key in keys:
+            if not _permits_key(pattern, key):
+                raise AccessRefused(
+                    f"{operation} access to topic '{key}' in exchange '{exchange}' in vhost '{vhost}'"
+                    f" refused for user '{self.name}'"
+                )
 
 
 LogInAnswer = User | Busy | None
@@ -79,3 +111,20 @@ def _permits(pattern: str, name: str) -> bool:
         return compile_pattern(pattern).found_in(name)
     except PatternError:
         return False
+
+
+def _permits_key(pattern: str, key: str) -> bool:
+    """As ``_permits``, without a place in its cache: there is no end to the keys that clients think of."""
+    if pattern == "":
+        return key == ""
+    try:
+        return compile_pattern(pattern).found_in(key)
+    except PatternError:
+        return False
+
+
+def _filled_in(pattern: str, user: str, vhost: str) -> str:
+    """The pattern with the names for its variables: as they are written, whatever they would mean in a pattern."""
+    if "{" not in pattern:
+        return pattern
+    return pattern.replace("{username}", re.escape(user)).replace("{vhost}", re.escape(vhost))

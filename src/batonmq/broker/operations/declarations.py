@@ -205,7 +205,7 @@ class Declarations(Checks):
         """queue.bind. Raises NotFound, AccessRefused, ResourceLocked, PreconditionFailed."""
         self._require_binding("queue", queue, exchange)
         destination = self.find_queue(queue)
-        self.vhost.router.bind(self._exchange(exchange), destination, routing_key, arguments)
+        self.vhost.router.bind(self._source(exchange, routing_key), destination, routing_key, arguments)
 
     def unbind_queue(self, queue: str, exchange: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
         """queue.unbind; removing a binding that does not exist is no error. Raises AccessRefused, ResourceLocked."""
@@ -220,7 +220,7 @@ class Declarations(Checks):
         self._not_default(name)
         self._require_binding("exchange", name, source)
         destination = self._exchange(name)
-        self.vhost.router.bind(self._exchange(source), destination, routing_key, arguments)
+        self.vhost.router.bind(self._source(source, routing_key), destination, routing_key, arguments)
 
     def unbind_exchange(self, name: str, source: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
         """exchange.unbind. Raises AccessRefused."""
@@ -244,6 +244,16 @@ class Declarations(Checks):
         self._require("write", kind, name)
         self._require("read", "exchange", source)
 
+    def _source(self, name: str, routing_key: str) -> Exchange:
+        """The exchange that something is bound to with this key. Raises NotFound, AccessRefused."""
+        exchange = self._exchange(name)
+        self._require_topic(exchange, routing_key)
+        return exchange
+
+    def _require_topic(self, source: Exchange, routing_key: str) -> None:
+        if source.has_topics:
+            self.user.require_topics(self.vhost.name, "read", source.name, [routing_key])
+
     def _unbind(
         self,
         destination: Queue | Exchange | None,
@@ -254,6 +264,7 @@ class Declarations(Checks):
         exchange = self.vhost.router.exchange(source)
         if exchange is None or destination is None:
             return
+        self._require_topic(exchange, routing_key)
         binding = self.vhost.router.find_binding(exchange, destination, routing_key, arguments)
         if binding is not None:
             self.vhost.router.unbind(binding)

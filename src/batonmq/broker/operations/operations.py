@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from batonmq.broker.model.consumer import Consumer, Selector
     from batonmq.broker.operations.bulk import Sweep
     from batonmq.broker.routing.exchanges.base import Target
-    from batonmq.broker.vhosts.policies import Policy
+    from batonmq.broker.vhosts.policy import Policy
     from batonmq.fields import FieldValue
 
 # Tags of users who may see and change policies.
@@ -57,16 +57,26 @@ class Operations(Declarations):
 
     # ------------------------------------------------------------------ messages
 
-    def resolve(self, exchange_name: str, routing_key: str) -> Route:
-        """The route of messages for an exchange and a routing key. Raises NotFound, AccessRefused."""
+    def resolve(self, exchange_name: str, routing_key: str | None) -> Route:
+        """The route of messages for an exchange and a routing key. Raises NotFound, AccessRefused.
+
+        None: each message will say its own key, for which it is resolved again.
+        """
         self._require("write", "exchange", exchange_name)
         exchange = self._exchange(exchange_name)
         if exchange.internal:
             raise AccessRefused(f"cannot publish to internal {self._described('exchange', exchange_name)}")
+        if exchange.has_topics and routing_key is not None:
+            self.user.require_topics(self.vhost.name, "write", exchange.name, [routing_key])
         # While the store cannot write, each message is looked at: only persistent ones are refused.
         by_key = self.vhost.router.goes_by_key(exchange) and self.vhost.store.error is None
-        targets = self.vhost.router.route(exchange, [routing_key], NO_HEADERS) if by_key else []
+        targets = self.vhost.router.route(exchange, [routing_key or ""], NO_HEADERS) if by_key else []
         return Route(self.vhost.router.version, exchange, targets, by_key=by_key)
+
+    def require_topics(self, route: Route, keys: list[str]) -> None:
+        """Check further routing keys of a message whose ``route`` was resolved for one. Raises AccessRefused."""
+        if route.exchange.has_topics:
+            self.user.require_topics(self.vhost.name, "write", route.exchange.name, keys)
 
     def require_readable(self, name: str) -> Queue:
         """The queue, if this client may take messages from it. Raises NotFound, AccessRefused, ResourceLocked."""

@@ -1,21 +1,25 @@
-"""Policies: settings for all queues or exchanges whose names match; they can change while those exist.
+"""The policies of a virtual host: settings for all queues or exchanges whose names match.
 
-Only the matching policy with the highest priority applies. It is combined with the queue's own arguments as in
-RabbitMQ: of lengths, times and counts the lower one applies, of everything else the queue's own.
+They can change while those exist. Of the policies that match only the one with the highest priority applies, and beside
+it, of the operator policies that match, the one with the highest priority. What the two ask for together is combined
+with the queue's own arguments as in RabbitMQ: of lengths, times and counts the lower one applies, of everything else
+the queue's own.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.features.idle import IdleTimer
 from batonmq.broker.features.length_limit import drop_what_is_too_much
-from batonmq.broker.model.arguments import ARGUMENTS, IN_POLICIES
+from batonmq.broker.model.arguments import ARGUMENTS
 from batonmq.broker.model.declared import DEPENDENT, read_settings
-from batonmq.broker.patterns.expressions import Pattern, PatternError, compile_pattern
+from batonmq.broker.model.settings import QUORUM
+from batonmq.broker.patterns.expressions import PatternError, compile_pattern
 from batonmq.broker.routing.exchanges import ALTERNATE_EXCHANGE, Exchange
+from batonmq.broker.vhosts.policy import OF_CLASSIC, OF_EXCHANGES, OF_QUORUM, Policy, lower, merged
+from batonmq.broker.vhosts.policy_keys import KEYS
 from batonmq.errors import NotFound, PreconditionFailed
 from batonmq.store.records import Definition
 
@@ -30,78 +34,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("batonmq.broker")
 
-QUEUES, EXCHANGES, ALL = "queues", "exchanges", "all"
+# Under which the store keeps them.
+KIND: Final = "policy"
+OPERATOR_KIND: Final = "operator_policy"
 
-# The settings of a queue that a policy may contain: arguments of queue.declare without "x-".
-OF_QUEUES = frozenset(name.removeprefix("x-") for name in IN_POLICIES)
 # How long a change is applied in one turn, and the pause in which the others have theirs.
-APPLY_SECONDS = 0.02
+APPLY_SECONDS = 0.005
 PAUSE_SECONDS = 0.001
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """A policy, created and checked by ``read_policy``."""
-
-    name: str
-    pattern: str
-    apply_to: str
-    priority: int
-    definition: Mapping[str, FieldValue]
-    # From the configuration file: no command changes it.
-    fixed: bool = False
-    # None: one of an earlier version that cannot be matched in bounded time; it is for nothing.
-    compiled: Pattern | None = field(default=None, compare=False, repr=False)
-
-    def matches(self, kind: str, name: str) -> bool:
-        """Does it apply to this name? ``kind``: 'queues' or 'exchanges'."""
-        return self.apply_to in (kind, ALL) and self.compiled is not None and self.compiled.found_in(name)
-
-
-def read_policy(
-    name: str,
-    pattern: str,
-    definition: Mapping[str, FieldValue],
-    *,
-    apply_to: str = ALL,
-    priority: int = 0,
-    fixed: bool = False,
-) -> Policy:
-    """Check a policy. ``pattern`` is a regular expression, searched in names. Raises PreconditionFailed."""
-    if not name:
-        raise PreconditionFailed("a policy needs a name")
-    try:
-        compiled = compile_pattern(pattern)
-    except PatternError as error:
-        raise PreconditionFailed(f"policy '{name}': the pattern is no regular expression: {error}") from None
-    if apply_to not in (QUEUES, EXCHANGES, ALL):
-        raise PreconditionFailed(f"policy '{name}': apply-to is one of queues, exchanges, all, and not '{apply_to}'")
-    if not definition:
-        raise PreconditionFailed(f"policy '{name}': the definition is empty")
-    for key, value in definition.items():
-        _check(name, key, value)
-    return Policy(name, pattern, apply_to, priority, dict(definition), fixed, compiled)
-
-
-def _check(name: str, key: str, value: FieldValue) -> None:
-    if key == ALTERNATE_EXCHANGE:
-        if not isinstance(value, str):
-            raise PreconditionFailed(f"policy '{name}': {key} is to be the name of an exchange")
-        return
-    if key not in OF_QUEUES:
-        known = ", ".join(sorted(OF_QUEUES | {ALTERNATE_EXCHANGE}))
-        why = " cannot be changed while a queue lives" if f"x-{key}" in ARGUMENTS else " is not known"
-        raise PreconditionFailed(f"policy '{name}': {key}{why}; a policy may say: {known}")
-    try:
-        ARGUMENTS[f"x-{key}"].check(value)
-    except ValueError as error:
-        raise PreconditionFailed(f"policy '{name}': invalid {key}: {error}") from None
-
-
 class Policies:
-    """The policies of one virtual host."""
+    """The policies and the operator policies of one virtual host."""
 
-    __slots__ = ("_by_name", "_idle", "_queues", "_router", "_scheduler", "_vhost", "_waiting")
+    __slots__ = ("_by_name", "_idle", "_of_operator", "_queues", "_router", "_scheduler", "_vhost", "_waiting")
 
     def __init__(self, vhost: str, scheduler: Scheduler, router: Router, queues: Mapping[str, Queue]) -> None:
         """``queues``: the queues of the virtual host by name; a live mapping."""
@@ -110,32 +55,51 @@ class Policies:
         self._router = router
         self._queues = queues
         self._by_name: dict[str, Policy] = {}
+        self._of_operator: dict[str, Policy] = {}
         self._idle: dict[Queue, IdleTimer] = {}
         # What a change is still to be applied to.
         self._waiting: dict[Queue | Exchange, None] = {}
 
-    def all(self) -> list[Policy]:
-        """All policies, in the order of their names."""
-        return [self._by_name[name] for name in sorted(self._by_name)]
+    # ------------------------------------------------------------------ what there is
 
-    def of_queue(self, queue: Queue) -> Policy | None:
-        """The policy that applies to a queue; None: there is none."""
-        return self._find(QUEUES, queue.name)
+    def all(self, *, of_operator: bool = False) -> list[Policy]:
+        """All policies, or all operator policies, in the order of their names."""
+        policies = self._those(of_operator)
+        return [policies[name] for name in sorted(policies)]
 
-    def _find(self, kind: str, name: str) -> Policy | None:
-        matching = [policy for policy in self._by_name.values() if policy.matches(kind, name)]
-        return max(matching, key=lambda policy: (policy.priority, policy.name), default=None)
+    def find(self, name: str, *, of_operator: bool = False) -> Policy | None:
+        """The policy of that name, or the operator policy; None: there is none."""
+        return self._those(of_operator).get(name)
+
+    def of_queue(self, queue: Queue, *, of_operator: bool = False) -> Policy | None:
+        """The policy, or the operator policy, that applies to a queue; None: there is none."""
+        return _best(self._those(of_operator), _kinds(queue.arguments), queue.name)
+
+    def of_exchange(self, exchange: Exchange, *, of_operator: bool = False) -> Policy | None:
+        """The policy, or the operator policy, that applies to an exchange; None: there is none."""
+        return _best(self._those(of_operator), OF_EXCHANGES, exchange.name) if exchange.name else None
+
+    def definition_for(self, queue: Queue) -> dict[str, FieldValue]:
+        """What the policy and the operator policy that apply to a queue ask for together; empty: there are none."""
+        return merged(self.of_queue(queue), self.of_queue(queue, of_operator=True))
+
+    def _those(self, of_operator: bool) -> dict[str, Policy]:
+        return self._of_operator if of_operator else self._by_name
 
     # ------------------------------------------------------------------ changes
 
     def set(self, policy: Policy, *, keep: bool = True) -> None:
-        """Add or replace a policy and apply it: at once, but to thousands of queues in slices.
+        """Add or replace a policy, or an operator policy, and apply it: at once, but to thousands of queues in slices.
 
-        Raises PreconditionFailed for a policy of the configuration file.
+        Raises PreconditionFailed for one of the configuration file.
         """
+        policies = self._those(policy.of_operator)
         if not policy.fixed:
-            self._not_fixed(policy.name)
-        self._by_name[policy.name] = policy
+            _not_fixed(policies.get(policy.name))
+        policies[policy.name] = policy
+        without = [key for key in policy.definition if not KEYS[key].has_effect]
+        if without:
+            log.warning("policy %r in vhost %r: no effect here has %s", policy.name, self._vhost, ", ".join(without))
         if keep:
             value = {
                 "pattern": policy.pattern,
@@ -143,20 +107,25 @@ class Policies:
                 "priority": policy.priority,
                 "definition": dict(policy.definition),
             }
-            self._scheduler.store.define(Definition("policy", self._vhost, policy.name, value))
+            self._scheduler.store.define(Definition(_kind(policy), self._vhost, policy.name, value))
         self._apply()
 
-    def clear(self, name: str) -> None:
-        """Remove a policy and its effects. Raises NotFound, and PreconditionFailed for one of the config file."""
-        if name not in self._by_name:
-            raise NotFound(f"no policy '{name}' in vhost '{self._vhost}'")
-        self._not_fixed(name)
-        del self._by_name[name]
-        self._scheduler.store.forget("policy", self._vhost, name)
+    def clear(self, name: str, *, of_operator: bool = False) -> None:
+        """Remove a policy, or an operator policy, and its effects.
+
+        Raises NotFound, and PreconditionFailed for one of the configuration file.
+        """
+        policies = self._those(of_operator)
+        policy = policies.get(name)
+        if policy is None:
+            raise NotFound(f"no {'operator ' if of_operator else ''}policy '{name}' in vhost '{self._vhost}'")
+        _not_fixed(policy)
+        del policies[name]
+        self._scheduler.store.forget(_kind(policy), self._vhost, name)
         self._apply()
 
     def restore(self, definition: Definition) -> None:
-        """Restore a policy from the store."""
+        """Restore a policy, or an operator policy, from the store."""
         value = definition.value
         content = value["definition"]
         assert isinstance(content, dict)
@@ -168,14 +137,23 @@ class Policies:
             compiled = compile_pattern(pattern)
         except PatternError as error:
             log.error("policy %r in vhost %r applies to nothing: %s", definition.name, self._vhost, error)
-        self._by_name[definition.name] = Policy(
-            definition.name, pattern, str(value["apply-to"]), priority, content, compiled=compiled
+        of_operator = definition.kind == OPERATOR_KIND
+        self._those(of_operator)[definition.name] = Policy(
+            definition.name,
+            pattern,
+            str(value["apply-to"]),
+            priority,
+            content,
+            of_operator=of_operator,
+            compiled=compiled,
         )
 
-    def _not_fixed(self, name: str) -> None:
-        known = self._by_name.get(name)
-        if known is not None and known.fixed:
-            raise PreconditionFailed(f"policy '{name}' comes from the configuration file; change it there")
+    def forget_all(self) -> None:
+        """Remove all policies, those of the configuration file too, with no effect: the virtual host goes."""
+        for policy in (*self._by_name.values(), *self._of_operator.values()):
+            self._scheduler.store.forget(_kind(policy), self._vhost, policy.name)
+        self._by_name.clear()
+        self._of_operator.clear()
 
     def _apply(self) -> None:
         """To what is there; what still waits for an earlier change comes first."""
@@ -205,30 +183,33 @@ class Policies:
     # ------------------------------------------------------------------ what they do
 
     def settings(self, name: str, arguments: Mapping[str, FieldValue], described: str, *, lenient: bool) -> Settings:
-        """The settings from a queue's arguments and its policy. Raises PreconditionFailed for invalid arguments.
+        """The settings from a queue's arguments and its policies. Raises PreconditionFailed for invalid arguments.
 
         ``lenient``: the arguments were accepted before, so they do not raise.
         """
         own = read_settings(arguments, described, lenient=lenient)
-        policy = self._find(QUEUES, name)
-        if policy is None:
+        kinds = _kinds(arguments)
+        definition = merged(_best(self._by_name, kinds, name), _best(self._of_operator, kinds, name))
+        if not definition:
             return own
         combined = dict(arguments)
-        for key, value in policy.definition.items():
+        for key, value in definition.items():
             argument = f"x-{key}"
+            known = ARGUMENTS.get(argument)
+            if known is None or not known.in_policies:
+                continue
             mine = arguments.get(argument)
             if mine is None:
                 combined[argument] = value
-            elif ARGUMENTS[argument].lower_counts:
-                combined[argument] = _lower(mine, value)
+            elif known.lower_counts:
+                combined[argument] = lower(mine, value)
         for dependent, row in DEPENDENT.items():
             if row.needs not in combined:
                 combined.pop(dependent, None)
-        combined.pop(f"x-{ALTERNATE_EXCHANGE}", None)
         return read_settings(combined, described, lenient=lenient)
 
     def apply_to_queue(self, queue: Queue) -> None:
-        """Apply the current arguments and policy to a queue."""
+        """Apply the current arguments and policies to a queue."""
         described = f"queue '{queue.name}' in vhost '{self._vhost}'"
         settings = self.settings(queue.name, queue.arguments, described, lenient=True)
         if settings != queue.settings:
@@ -251,13 +232,27 @@ class Policies:
             timer.stop()
 
     def apply_to_exchange(self, exchange: Exchange) -> None:
-        """Apply the current arguments and policy to an exchange."""
-        policy = self._find(EXCHANGES, exchange.name) if exchange.name else None
+        """Apply the current arguments and policy to an exchange. No operator policy has anything to say of one."""
+        policy = self.of_exchange(exchange)
         alternate = policy.definition.get(ALTERNATE_EXCHANGE) if policy is not None else None
         exchange.follow_policy(str(alternate) if isinstance(alternate, str) else None)
 
 
-def _lower(mine: FieldValue, other: FieldValue) -> FieldValue:
-    """The lower limit; a negative one is none."""
-    limits = [value for value in (mine, other) if isinstance(value, int) and value >= 0]
-    return min(limits, default=mine)
+def _kind(policy: Policy) -> str:
+    return OPERATOR_KIND if policy.of_operator else KIND
+
+
+def _kinds(arguments: Mapping[str, FieldValue]) -> frozenset[str]:
+    """What a policy may apply to, to apply to a queue with these arguments."""
+    return OF_QUORUM if arguments.get("x-queue-type") == QUORUM else OF_CLASSIC
+
+
+def _best(policies: Mapping[str, Policy], kinds: frozenset[str], name: str) -> Policy | None:
+    """The one that applies: that with the highest priority, and among such the last by name."""
+    matching = [policy for policy in policies.values() if policy.matches(kinds, name)]
+    return max(matching, key=lambda policy: (policy.priority, policy.name), default=None)
+
+
+def _not_fixed(known: Policy | None) -> None:
+    if known is not None and known.fixed:
+        raise PreconditionFailed(f"policy '{known.name}' comes from the configuration file; change it there")

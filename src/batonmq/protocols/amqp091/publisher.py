@@ -120,6 +120,7 @@ class Publisher:
             copies = carbon_copies(headers)
             if copies:
                 keys = list(dict.fromkeys([*keys, *copies]))
+                self._connection.operations.require_topics(route, keys)
             if "BCC" in headers:
                 headers = {name: value for name, value in headers.items() if name != "BCC"}
                 message = message.with_properties(message.properties.replace(headers=headers))

@@ -78,6 +78,8 @@ class Exchange(ABC):
     by_key: bool = True
     # Does the key count at all? If not, a message with many (CC, BCC) is matched once.
     uses_key: bool = True
+    # Are its keys topics, for which users have permissions of their own?
+    has_topics: bool = False
 
     def __init__(self, options: ExchangeOptions) -> None:
         self.name = options.name

@@ -35,6 +35,7 @@ class DelayedExchange(Exchange):
             )
         self._inner = types[routes_as](options)
         self.by_key, self.uses_key = self._inner.by_key, self._inner.uses_key
+        self.has_topics = self._inner.has_topics
 
     def check_arguments(self, arguments: Mapping[str, FieldValue]) -> None:
         self._inner.check_arguments(arguments)

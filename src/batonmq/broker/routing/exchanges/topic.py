@@ -73,6 +73,7 @@ class TopicExchange(Exchange):
     """To every destination whose pattern the routing key matches, word by word (AMQP 0-9-1 §3.1.3.3)."""
 
     kind = "topic"
+    has_topics = True
 
     def __init__(self, options: ExchangeOptions) -> None:
         super().__init__(options)

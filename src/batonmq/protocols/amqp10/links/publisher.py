@@ -47,6 +47,7 @@ class Publisher:
                 check_headers(properties.headers or {}, int(self._connection.link.broker.clock.time() * 1000))
             if properties.mentions(COPIES):
                 keys = _keys(message)
+                self._operations.require_topics(route, keys)
         if route.by_key and len(keys) == 1:
             targets = route.targets
         else:

@@ -95,7 +95,7 @@ class Nodes:
         """Exchange and key; what is to be there is there now. Raises BrokerError."""
         if address.exchange == "":
             return "", self._named.to_write(address, arguments)
-        self._operations.resolve(address.exchange, address.routing_key or "")
+        self._operations.resolve(address.exchange, address.routing_key)
         return address.exchange, address.routing_key
 
     def open_source(self, attach: Attach) -> OpenedSource:

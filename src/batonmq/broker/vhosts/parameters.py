@@ -1,0 +1,154 @@
+"""Runtime parameters, as RabbitMQ has them: values that an operator sets for a component, by virtual host and name.
+
+A component registers itself; what is set for one that has not is refused, as nothing would come of it. Global
+parameters have a name alone, and belong to nobody.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from batonmq.errors import NotFound, PreconditionFailed
+from batonmq.store.records import Definition
+
+if TYPE_CHECKING:
+    from batonmq.store.interface import Store
+
+# Under which the store keeps them.
+KIND: Final = "parameter"
+GLOBAL_KIND: Final = "global_parameter"
+
+NAME_MAX: Final = 255
+# Characters of a value as JSON.
+VALUE_MAX: Final = 1 << 20
+# What RabbitMQ keeps as parameters and has verbs of its own here: virtual hosts and their policies.
+ELSEWHERE: Final = ("policy", "operator_policy", "vhost-limits")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a component."""
+
+    component: str
+    vhost: str
+    name: str
+    value: object
+    """A value of JSON."""
+
+
+class Component(Protocol):
+    """Somebody whom operators tell things by parameters."""
+
+    def check(self, vhost: str, name: str, value: object) -> None:
+        """Refuse a value that means nothing. Raises PreconditionFailed."""
+
+    def changed(self, vhost: str, name: str, value: object) -> None:
+        """A parameter was set, or was there when the component registered."""
+
+    def cleared(self, vhost: str, name: str) -> None:
+        """A parameter was removed."""
+
+
+class Parameters:
+    """All parameters of a broker."""
+
+    __slots__ = ("_components", "_global", "_kept", "_store")
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._components: dict[str, Component] = {}
+        # By component, virtual host and name.
+        self._kept: dict[tuple[str, str, str], Parameter] = {}
+        self._global: dict[str, object] = {}
+
+    # ------------------------------------------------------------------ components
+
+    def register(self, name: str, component: Component) -> None:
+        """A component wants to be told of its parameters; it is told of those that are there at once."""
+        self._components[name] = component
+        for parameter in self.all(name):
+            component.changed(parameter.vhost, parameter.name, parameter.value)
+
+    def knows(self, component: str) -> bool:
+        """Whether there is such a component."""
+        return component in self._components
+
+    # ------------------------------------------------------------------ parameters
+
+    def all(self, component: str | None = None, vhost: str | None = None) -> list[Parameter]:
+        """Parameters in order: all, or those of a component, of a virtual host, or of both."""
+        return [
+            self._kept[key]
+            for key in sorted(self._kept)
+            if (component is None or key[0] == component) and (vhost is None or key[1] == vhost)
+        ]
+
+    def find(self, component: str, vhost: str, name: str) -> Parameter | None:
+        """One parameter; None: there is none."""
+        return self._kept.get((component, vhost, name))
+
+    def set(self, component: str, vhost: str, name: str, value: object) -> None:
+        """Set a parameter; ``value`` is one of JSON. Raises PreconditionFailed."""
+        if component in ELSEWHERE:
+            raise PreconditionFailed(f"{component} may not be set using this method")
+        known = self._components.get(component)
+        if known is None:
+            raise PreconditionFailed(f"component {component} not found")
+        _check(name, value)
+        known.check(vhost, name, value)
+        self._kept[component, vhost, name] = Parameter(component, vhost, name, value)
+        self._store.define(Definition(KIND, vhost, json.dumps([component, name]), {"value": value}))
+        known.changed(vhost, name, value)
+
+    def clear(self, component: str, vhost: str, name: str) -> None:
+        """Remove a parameter. Raises NotFound."""
+        if self._kept.pop((component, vhost, name), None) is None:
+            raise NotFound(f"no parameter '{name}' of component '{component}' in vhost '{vhost}'")
+        self._store.forget(KIND, vhost, json.dumps([component, name]))
+        known = self._components.get(component)
+        if known is not None:
+            known.cleared(vhost, name)
+
+    def forget_vhost(self, vhost: str) -> None:
+        """Remove all parameters of a virtual host that goes."""
+        for parameter in self.all(vhost=vhost):
+            self.clear(parameter.component, vhost, parameter.name)
+
+    # ------------------------------------------------------------------ global parameters
+
+    def all_global(self) -> dict[str, object]:
+        """The global parameters by name, in order."""
+        return {name: self._global[name] for name in sorted(self._global)}
+
+    def set_global(self, name: str, value: object) -> None:
+        """Set a global parameter; ``value`` is one of JSON. Raises PreconditionFailed."""
+        _check(name, value)
+        self._global[name] = value
+        self._store.define(Definition(GLOBAL_KIND, "", name, {"value": value}))
+
+    def clear_global(self, name: str) -> None:
+        """Remove a global parameter. Raises NotFound."""
+        if name not in self._global:
+            raise NotFound(f"no global parameter '{name}'")
+        del self._global[name]
+        self._store.forget(GLOBAL_KIND, "", name)
+
+    # ------------------------------------------------------------------ the store
+
+    def restore(self, definition: Definition) -> None:
+        """A parameter, or a global one, out of the store."""
+        value = definition.value["value"]
+        if definition.kind == GLOBAL_KIND:
+            self._global[definition.name] = value
+            return
+        component, name = json.loads(definition.name)
+        self._kept[component, definition.vhost, name] = Parameter(component, definition.vhost, name, value)
+
+
+def _check(name: str, value: object) -> None:
+    if not 0 < len(name) <= NAME_MAX:
+        raise PreconditionFailed(f"the name of a parameter has 1 to {NAME_MAX} characters")
+    if len(json.dumps(value)) > VALUE_MAX:
+        raise PreconditionFailed(f"the value of a parameter has at most {VALUE_MAX} characters")

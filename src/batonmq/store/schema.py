@@ -1,6 +1,6 @@
 """The file: its tables, how it is opened, and what is mended after a crash.
 
-definition    durable exchanges, queues, bindings and policies
+definition    durable exchanges, queues, bindings and policies; virtual hosts, with what is said of them; parameters
 lane          a queue's lanes: one, or one for each priority, with the marks up to which messages were handed out, and
               up to which a crash brought them back
 message       a row for each message in each queue. Its number is the lane in 18 bits and the place in 45: the messages
@@ -28,7 +28,7 @@ from batonmq.store.leftovers import has_log
 log = logging.getLogger("batonmq.store")
 
 APPLICATION_ID = 0x4241544E  # "BATN"
-VERSION = 5
+VERSION = 6
 
 TABLES = """
 CREATE TABLE definition(
@@ -59,7 +59,8 @@ INSERT INTO probe VALUES(1, 0);
 """
 
 # What makes a file of this version out of one of an earlier one. Before version 2 whatever stood in the headers counted
-# as the broker's record of deaths.
+# as the broker's record of deaths. A file of version 6 may have definitions that an earlier broker would leave out, such
+# as operator policies and virtual hosts that are being deleted.
 UPGRADES = {
     1: """
 ALTER TABLE message ADD COLUMN dead INTEGER NOT NULL DEFAULT 0;
@@ -76,6 +77,7 @@ ALTER TABLE message ADD COLUMN framing INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE message ADD COLUMN start INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE message ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
 """,
+    5: "",
 }
 
 

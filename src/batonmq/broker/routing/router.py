@@ -28,6 +28,7 @@ PREDECLARED = (
     ("amq.match", "headers", False),
     ("amq.rabbitmq.trace", "topic", True),
 )
+_PREDECLARED_NAMES = frozenset({"", *(name for name, _, _ in PREDECLARED)})
 
 
 class Router:
@@ -63,6 +64,11 @@ class Router:
         """Where messages to the exchange of that name are counted; it may have been deleted since they came."""
         exchange = self.exchanges.get(name)
         return exchange.counters if exchange is not None else self.of_deleted
+
+    @staticmethod
+    def is_predeclared(exchange: Exchange) -> bool:
+        """Whether every virtual host has it, from its first moment to its last."""
+        return exchange.name in _PREDECLARED_NAMES
 
     def add_exchange(self, kind: str, options: ExchangeOptions, *, keep: bool = True) -> Exchange:
         """Create an exchange of one of EXCHANGE_TYPES; ``keep`` writes a durable one to the store.
@@ -116,6 +122,10 @@ class Router:
     ) -> Binding | None:
         """The binding with this key and these arguments; None: there is none."""
         return self._bindings.find(source, destination, routing_key, arguments)
+
+    def bindings_to(self, destination: Destination) -> list[Binding]:
+        """All bindings to a destination."""
+        return self._bindings.to(destination)
 
     def bindings_between(self, source: Exchange, destination: Destination) -> list[Binding]:
         """All bindings from an exchange to a destination."""

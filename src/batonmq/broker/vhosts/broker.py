@@ -8,18 +8,23 @@ a thread, and ``commit_done`` tells those who wait for it.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from batonmq.broker.model.clients import Clients
 from batonmq.broker.model.commits import CommitWaiter
 from batonmq.broker.model.scheduler import Scheduler
 from batonmq.broker.model.turn_time import TurnTime
+from batonmq.broker.vhosts.deletion import Deletion
 from batonmq.broker.vhosts.directory import Directory
+from batonmq.broker.vhosts.metadata import Metadata
+from batonmq.broker.vhosts.parameters import Parameters
 from batonmq.broker.vhosts.restoring import restore
 from batonmq.broker.vhosts.vacuum import Vacuum
 from batonmq.broker.vhosts.vhost import VirtualHost
 from batonmq.clock import Clock
-from batonmq.errors import BrokerError, StoreError
+from batonmq.errors import BrokerError, NotFound, PreconditionFailed, StoreError
+from batonmq.fields import NAME_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +71,16 @@ class Broker:
         # Sessions that want to know when the store stops and starts taking writes.
         self.observers: dict[StoreObserver, None] = {}
         self._vacuum = Vacuum(self.scheduler)
-        restore(self.add_vhost, store)
+        self.parameters = Parameters(store)
+        """What operators have set for components."""
+        self._last_words: Callable[[str, Callable[[], None]], None] = lambda _, go: go()
+        # By name, the virtual hosts that are being deleted.
+        self._deletions: dict[str, Deletion] = {}
+        restore(self.add_vhost, self.parameters, store)
+        self.vhosts["/"].fix()
+        for vhost in [vhost for vhost in self.vhosts.values() if vhost.is_retired]:
+            log.warning("virtual host %r was being deleted when the broker ended: that goes on", vhost.name)
+            self._delete(vhost)
 
     def attach(self, host: Callable[[], None], on_timer: Callable[[], None] | None = None) -> None:
         """``host`` is called when a turn is to end soon, ``on_timer`` when the next timer is another."""
@@ -75,11 +89,71 @@ class Broker:
     # ------------------------------------------------------------------ virtual hosts
 
     def add_vhost(self, name: str) -> VirtualHost:
-        """The virtual host of that name, created if it does not exist."""
+        """The virtual host of that name, created if it does not exist; what is left of a deleted one goes at once.
+
+        For those that are there by themselves, or by the configuration: it is not written to the store.
+        """
         vhost = self.vhosts.get(name)
         if vhost is None:
+            deletion = self._deletions.pop(name, None)
+            if deletion is not None:
+                deletion.finish_now()
             vhost = self.vhosts[name] = VirtualHost(self.scheduler, name, self._directory)
         return vhost
+
+    def create_vhost(self, name: str, metadata: Metadata | None = None) -> VirtualHost:
+        """Make a virtual host, and keep it. Nobody has any rights in it yet.
+
+        Raises PreconditionFailed when there is one of that name, it is still being deleted, or it is no name.
+        """
+        if name in self.vhosts:
+            raise PreconditionFailed(f"there is a vhost '{name}' already")
+        if name in self._deletions:
+            raise PreconditionFailed(f"vhost '{name}' is still being deleted; try again when that is done")
+        if not name or len(name.encode(errors="surrogateescape")) > NAME_MAX:
+            raise PreconditionFailed(f"the name of a vhost has 1 to {NAME_MAX} octets")
+        vhost = self.add_vhost(name)
+        vhost.describe(metadata or Metadata())
+        return vhost
+
+    def delete_vhost(self, name: str) -> Deletion:
+        """Delete a virtual host with all that is in it; its clients' connections are closed. It takes its time.
+
+        From now on nobody can enter it and it is not in ``vhosts``; a crash does not bring it back once the store has
+        committed. ``Deletion.when_done`` tells when nothing is left. Raises NotFound, and PreconditionFailed for one
+        that is protected, or there by itself ("/") or by the configuration file.
+        """
+        vhost = self.vhosts.get(name)
+        if vhost is None:
+            raise NotFound(f"no vhost '{name}'")
+        if name == "/":
+            raise PreconditionFailed("vhost '/' is always there: clients that name none are in it")
+        if vhost.is_fixed:
+            raise PreconditionFailed(f"vhost '{name}' comes from the configuration file; remove it there")
+        if vhost.metadata.protected:
+            raise PreconditionFailed(f"vhost '{name}' is protected from deletion")
+        vhost.retire()
+        return self._delete(vhost)
+
+    def _delete(self, vhost: VirtualHost) -> Deletion:
+        name = vhost.name
+        del self.vhosts[name]
+        vhost.router.changed()
+        deletion = Deletion(vhost, self.clients, self.parameters, self._bid_farewell)
+        self._deletions[name] = deletion
+        deletion.when_done(partial(self._deletions.pop, name, None))
+        deletion.start()
+        return deletion
+
+    def _bid_farewell(self, name: str, go: Callable[[], None]) -> None:
+        self._last_words(name, go)
+
+    def when_vhost_is_empty(self, last_words: Callable[[str, Callable[[], None]], None]) -> None:
+        """Before the name of a deleted virtual host is free, call ``last_words`` with it, and with what it calls back.
+
+        For a host that keeps something under the names of virtual hosts: the rights of users.
+        """
+        self._last_words = last_words
 
     def rights_changed(self) -> None:
         """The rights of users have changed: the routes that sessions have cached are invalid."""

@@ -1,10 +1,11 @@
-"""Restoring a broker from its store: virtual hosts, exchanges, queues, bindings and policies."""
+"""Restoring a broker from its store: virtual hosts, exchanges, queues, bindings, policies and parameters."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 from batonmq.broker.features.length_limit import drop_what_is_too_much
@@ -12,6 +13,7 @@ from batonmq.broker.routing.exchanges import ExchangeOptions
 from batonmq.errors import BatonError, StoreCorrupt, StoreError
 
 if TYPE_CHECKING:
+    from batonmq.broker.vhosts.parameters import Parameters
     from batonmq.broker.vhosts.vhost import VirtualHost
     from batonmq.store.interface import Store
     from batonmq.store.records import Definition, LaneRecord
@@ -23,7 +25,7 @@ AddVhost: TypeAlias = "Callable[[str], VirtualHost]"
 Lanes: TypeAlias = "dict[tuple[str, str], list[LaneRecord]]"
 
 
-def restore(add_vhost: AddVhost, store: Store) -> None:
+def restore(add_vhost: AddVhost, parameters: Parameters, store: Store) -> None:
     """Open the store and restore all its definitions; messages are read as they are needed. Raises StoreError."""
     snapshot = store.open()
     add_vhost("/")
@@ -35,19 +37,30 @@ def restore(add_vhost: AddVhost, store: Store) -> None:
         by_kind.setdefault(definition.kind, []).append(definition)
     for kind, make in MAKE.items():
         for definition in by_kind.get(kind, []):
-            try:
+            with _damage(definition):
                 make(add_vhost(definition.vhost), definition, lanes)
-            except StoreError:
-                raise
-            except (BatonError, KeyError, TypeError, ValueError) as error:
-                what = f"{kind} {definition.name!r} cannot be made of its definition"
-                raise StoreCorrupt(f"the store is damaged: {what}: {error!r}") from error
+    for kind in PARAMETERS:
+        for definition in by_kind.get(kind, []):
+            with _damage(definition):
+                parameters.restore(definition)
     for name in sorted({definition.vhost for definition in by_kind.get("queue", [])}):
         for queue in add_vhost(name).queues.values():
             drop_what_is_too_much(queue)
     for (vhost_name, name), leftover in lanes.items():
         for record in leftover:
             _leave(store, vhost_name, name, record)
+
+
+@contextmanager
+def _damage(definition: Definition) -> Iterator[None]:
+    """Whatever is wrong with a definition is damage to the store. Raises StoreCorrupt."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except (BatonError, KeyError, TypeError, ValueError) as error:
+        what = f"{definition.kind} {definition.name!r} cannot be made of its definition"
+        raise StoreCorrupt(f"the store is damaged: {what}: {error!r}") from error
 
 
 def _leave(store: Store, vhost: str, name: str, record: LaneRecord) -> None:
@@ -62,6 +75,10 @@ def _leave(store: Store, vhost: str, name: str, record: LaneRecord) -> None:
         name,
         vhost,
     )
+
+
+def _restore_vhost(vhost: VirtualHost, definition: Definition, _: Lanes) -> None:
+    vhost.restore(definition)
 
 
 def _restore_policy(vhost: VirtualHost, definition: Definition, _: Lanes) -> None:
@@ -106,10 +123,14 @@ def _restore_binding(vhost: VirtualHost, definition: Definition, _: Lanes) -> No
     vhost.router.bind(source, destination, routing_key, definition.arguments, keep=False)
 
 
+PARAMETERS = ("parameter", "global_parameter")
 # In this order: each needs what is before it.
 MAKE: dict[str, Callable[[VirtualHost, Definition, Lanes], None]] = {
     "policy": _restore_policy,
+    "operator_policy": _restore_policy,
     "exchange": _restore_exchange,
     "queue": _restore_queue,
     "binding": _restore_binding,
+    # Last: in one that is about to be deleted nothing could be made.
+    "vhost": _restore_vhost,
 }

@@ -1,14 +1,17 @@
-"""A virtual host: its queues, its router, its policies, and the consumers that wait for direct replies."""
+"""A virtual host: its queues, its router, its policies and limits, and the consumers that wait for direct replies."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.model.counters import Counters
+from batonmq.broker.model.limits import MAX_QUEUES, OF_VHOSTS, limit_of, read_limit
 from batonmq.broker.queues.queue import Queue
 from batonmq.broker.routing.direct_replies import ReplyDesk
 from batonmq.broker.routing.router import Router
+from batonmq.broker.vhosts.metadata import Metadata, restored
 from batonmq.broker.vhosts.policies import Policies
+from batonmq.errors import NotFound, PreconditionFailed
 from batonmq.store.records import Definition
 
 if TYPE_CHECKING:
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from batonmq.broker.vhosts.directory import Directory
     from batonmq.fields import FieldValue
     from batonmq.store.records import LaneRecord
+
+# Under which the store keeps what a virtual host is, with an empty name.
+KIND: Final = "vhost"
 
 
 class VirtualHost:
@@ -37,17 +43,77 @@ class VirtualHost:
         self.router = Router(name, scheduler.store, self._find_target)
         self.replies = ReplyDesk(self.router.changed)
         self.policies = Policies(name, scheduler, self.router, self.queues)
+        self.metadata = Metadata()
+        """What an operator says of it."""
+        self.limits: dict[str, int] = {}
+        """By their names (``limits.OF_VHOSTS``); a negative one is none."""
+        self.is_fixed = False
+        """Whether it is there by itself or by the configuration file, so that nobody can delete it."""
+        self.is_retired = False
+        """Whether it is being deleted: nothing can be made in it any more."""
         # Who wants to know of each queue that is made, by whoever they are of.
         self.on_queue: dict[object, Callable[[Queue], None]] = {}
 
     def _find_target(self, name: str) -> Target | None:
         return self.queues.get(name) or self.replies.find(name)
 
+    # ------------------------------------------------------------------ the virtual host itself
+
+    def describe(self, metadata: Metadata) -> None:
+        """Keep what an operator says of it."""
+        self.metadata = metadata
+        self.define()
+
+    def set_limit(self, name: str, value: object) -> None:
+        """Limit what there may be in it, from now on: what is there stays. Raises PreconditionFailed."""
+        self.limits[name] = read_limit(name, value, OF_VHOSTS)
+        self.define()
+
+    def clear_limit(self, name: str) -> None:
+        """Remove a limit, if there is one."""
+        if self.limits.pop(name, None) is not None:
+            self.define()
+
+    def fix(self) -> None:
+        """It is there by itself or by the configuration file: nobody can delete it."""
+        self.is_fixed = True
+
+    def retire(self) -> None:
+        """It is about to be deleted: from now on nothing can be made in it."""
+        self.is_retired = True
+        self.define()
+
+    def define(self) -> None:
+        """Write what it is to the store."""
+        value = {**self.metadata.stored(), "limits": dict(self.limits), "retired": self.is_retired}
+        self.store.define(Definition(KIND, self.name, "", value))
+
+    def restore(self, definition: Definition) -> None:
+        """What it is, out of the store. Raises KeyError, TypeError."""
+        value = definition.value
+        self.metadata = restored(value)
+        limits = value["limits"]
+        if not isinstance(limits, dict):
+            raise TypeError("its limits are no table")
+        self.limits = {str(name): int(limit) for name, limit in limits.items()}
+        self.is_retired = bool(value["retired"])
+
+    def forget(self) -> None:
+        """All that was in it is gone: nothing is kept of it either."""
+        self.store.forget(KIND, self.name, "")
+
+    def _require_open(self) -> None:
+        if self.is_retired:
+            raise NotFound(f"vhost '{self.name}' is deleted")
+
+    # ------------------------------------------------------------------ what is in it
+
     def add_exchange(self, kind: str, options: ExchangeOptions, *, keep: bool = True) -> Exchange:
         """Create an exchange of one of EXCHANGE_TYPES; ``keep`` writes a durable one to the store.
 
         Raises PreconditionFailed for arguments that are invalid for its type.
         """
+        self._require_open()
         exchange = self.router.add_exchange(kind, options, keep=keep)
         self.policies.apply_to_exchange(exchange)
         return exchange
@@ -66,6 +132,13 @@ class VirtualHost:
 
         Raises PreconditionFailed, StoreError.
         """
+        if lanes is None:
+            self._require_open()
+            limit = limit_of(self.limits, MAX_QUEUES)
+            if limit is not None and len(self.queues) >= limit:
+                raise PreconditionFailed(
+                    f"cannot declare queue '{name}': queue limit in vhost '{self.name}' ({limit}) is reached"
+                )
         described = f"queue '{name}' in vhost '{self.name}'"
         settings = self.policies.settings(name, arguments, described, lenient=lanes is not None)
         queue = Queue(

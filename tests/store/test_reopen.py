@@ -141,7 +141,7 @@ def test_a_file_of_a_newer_version(path: Path) -> None:
     db = apsw.Connection(str(path))
     db.pragma("user_version", 7)
     db.close()
-    assert refusal(path) == "PATH was written by a newer BatonMQ (format 7, this one knows 5)"
+    assert refusal(path) == "PATH was written by a newer BatonMQ (format 7, this one knows 6)"
 
 
 def test_a_file_that_was_cut(path: Path) -> None:

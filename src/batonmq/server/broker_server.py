@@ -104,7 +104,7 @@ class Server:
                 raise StartError(str(error)) from error
             opened.callback(self._close_broker)
             for vhost in self.config.vhosts:
-                self.broker.add_vhost(vhost)
+                self.broker.add_vhost(vhost).fix()
             for policy in self.config.policy:
                 self.broker.add_vhost(policy.vhost).policies.set(policy.policy, keep=False)
             log_ins = LogIns(

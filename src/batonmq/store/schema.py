@@ -59,8 +59,8 @@ INSERT INTO probe VALUES(1, 0);
 """
 
 # What makes a file of this version out of one of an earlier one. Before version 2 whatever stood in the headers counted
-# as the broker's record of deaths. A file of version 6 may have definitions that an earlier broker would leave out, such
-# as operator policies and virtual hosts that are being deleted.
+# as the broker's record of deaths. Version 6 has definitions that an earlier broker would leave out, such as operator
+# policies and virtual hosts that are being deleted.
 UPGRADES = {
     1: """
 ALTER TABLE message ADD COLUMN dead INTEGER NOT NULL DEFAULT 0;

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.model.arguments import ARGUMENTS
 from batonmq.broker.model.declared import check_new, require_equivalent
+from batonmq.broker.model.settings import CLASSIC
 from batonmq.broker.operations.checks import MANAGEMENT, Checks, clean, locked
 from batonmq.broker.routing.exchanges import ALTERNATE_EXCHANGE, EXCHANGE_TYPES, Exchange, ExchangeOptions
 from batonmq.broker.routing.exchanges.delayed import TYPE_ARGUMENT
@@ -105,7 +106,8 @@ class Declarations(Checks):
         arguments = arguments or {}
         defaults = defaults or {}
         name = clean(name)
-        if name:
+        is_named = bool(name)
+        if is_named:
             existing = self.vhost.queues.get(name)
             if existing is not None:
                 self._require("configure", "queue", name)
@@ -130,18 +132,28 @@ class Declarations(Checks):
             self._require("read", "queue", name)
             self._require("write", "exchange", str(dead_letters))
         described = self._described("queue", name)
-        check_new(arguments, described, durable=durable, exclusive=exclusive, auto_delete=auto_delete)
+        defaults = {
+            **defaults,
+            **self._default_type(is_named=is_named, shares=durable and not (exclusive or auto_delete)),
+        }
+        made = _with_defaults(arguments, defaults)
+        check_new(made, described, durable=durable, exclusive=exclusive, auto_delete=auto_delete)
         queue = self.vhost.add_queue(
             name,
             durable=durable,
             auto_delete=auto_delete,
             owner=self.owner if exclusive else None,
-            arguments=_with_defaults(arguments, defaults),
+            arguments=made,
         )
         self.vhost.directory.clients.churn.queue_declared()
         if exclusive:
             self.owned[name] = queue
         return queue
+
+    def _default_type(self, *, is_named: bool, shares: bool) -> dict[str, FieldValue]:
+        """The virtual host's type of queues, for one that can be of it: a quorum queue is durable, named and shared."""
+        default = self.vhost.metadata.default_queue_type
+        return {"x-queue-type": default} if default != CLASSIC and is_named and shares else {}
 
     def _require_same_queue(
         self, queue: Queue, durable: bool, exclusive: bool, auto_delete: bool, arguments: Mapping[str, FieldValue]

@@ -46,7 +46,17 @@ PAUSE_SECONDS = 0.001
 class Policies:
     """The policies and the operator policies of one virtual host."""
 
-    __slots__ = ("_by_name", "_idle", "_of_operator", "_queues", "_router", "_scheduler", "_vhost", "_waiting")
+    __slots__ = (
+        "_by_name",
+        "_idle",
+        "_is_over",
+        "_of_operator",
+        "_queues",
+        "_router",
+        "_scheduler",
+        "_vhost",
+        "_waiting",
+    )
 
     def __init__(self, vhost: str, scheduler: Scheduler, router: Router, queues: Mapping[str, Queue]) -> None:
         """``queues``: the queues of the virtual host by name; a live mapping."""
@@ -57,6 +67,7 @@ class Policies:
         self._by_name: dict[str, Policy] = {}
         self._of_operator: dict[str, Policy] = {}
         self._idle: dict[Queue, IdleTimer] = {}
+        self._is_over = False
         # What a change is still to be applied to.
         self._waiting: dict[Queue | Exchange, None] = {}
 
@@ -91,8 +102,10 @@ class Policies:
     def set(self, policy: Policy, *, keep: bool = True) -> None:
         """Add or replace a policy, or an operator policy, and apply it: at once, but to thousands of queues in slices.
 
-        Raises PreconditionFailed for one of the configuration file.
+        Raises PreconditionFailed for one of the configuration file, and NotFound when the virtual host is deleted.
         """
+        if self._is_over:
+            raise NotFound(f"vhost '{self._vhost}' is deleted")
         policies = self._those(policy.of_operator)
         if not policy.fixed:
             _not_fixed(policies.get(policy.name))
@@ -149,7 +162,8 @@ class Policies:
         )
 
     def forget_all(self) -> None:
-        """Remove all policies, those of the configuration file too, with no effect: the virtual host goes."""
+        """Remove all policies, with no effect: the virtual host is deleted, and none can be set any more."""
+        self._is_over = True
         for policy in (*self._by_name.values(), *self._of_operator.values()):
             self._scheduler.store.forget(_kind(policy), self._vhost, policy.name)
         self._by_name.clear()

@@ -60,19 +60,25 @@ class VirtualHost:
     # ------------------------------------------------------------------ the virtual host itself
 
     def describe(self, metadata: Metadata) -> None:
-        """Keep what an operator says of it."""
+        """Keep what an operator says of it. Raises NotFound when it is deleted."""
+        self._require_open()
         self.metadata = metadata
-        self.define()
+        self._define()
 
     def set_limit(self, name: str, value: object) -> None:
-        """Limit what there may be in it, from now on: what is there stays. Raises PreconditionFailed."""
+        """Limit what there may be in it, from now on: what is there stays.
+
+        Raises PreconditionFailed, and NotFound when it is deleted.
+        """
+        self._require_open()
         self.limits[name] = read_limit(name, value, OF_VHOSTS)
-        self.define()
+        self._define()
 
     def clear_limit(self, name: str) -> None:
-        """Remove a limit, if there is one."""
+        """Remove a limit, if there is one. Raises NotFound when the virtual host is deleted."""
+        self._require_open()
         if self.limits.pop(name, None) is not None:
-            self.define()
+            self._define()
 
     def fix(self) -> None:
         """It is there by itself or by the configuration file: nobody can delete it."""
@@ -81,9 +87,9 @@ class VirtualHost:
     def retire(self) -> None:
         """It is about to be deleted: from now on nothing can be made in it."""
         self.is_retired = True
-        self.define()
+        self._define()
 
-    def define(self) -> None:
+    def _define(self) -> None:
         """Write what it is to the store."""
         value = {**self.metadata.stored(), "limits": dict(self.limits), "retired": self.is_retired}
         self.store.define(Definition(KIND, self.name, "", value))

@@ -1,24 +1,49 @@
+"""The command, mostly in this process: as it is started by a user where signals, logging or streams are what counts."""
+
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
 import pytest
+from click.testing import CliRunner
 from tests.support import forking
 from tests.support.forking import Forked
+
+from batonmq.cli import main
 
 # Nothing takes so long; on a busy machine nothing is ended that would have come.
 LONG = 50
 
+Batonmq = Callable[..., subprocess.CompletedProcess[str]]
+
 
 @pytest.fixture
-def batonmq(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs the command in a directory of its own and returns what it printed."""
+def batonmq(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Batonmq:
+    """Runs the command in this process, in a directory of its own, and returns what it printed."""
+
+    def run(
+        *arguments: str, stdin: str = "", environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        with monkeypatch.context() as patch:
+            patch.chdir(tmp_path)
+            done = CliRunner().invoke(main, arguments, input=stdin, env=environment, prog_name="batonmq")
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def batonmq_alone(tmp_path: Path) -> Batonmq:
+    """Runs the command in a process of its own, in a directory of its own, and returns what it printed."""
 
     def run(
         *arguments: str, stdin: str = "", environment: Mapping[str, str] | None = None
@@ -68,12 +93,13 @@ class Served:
 OTHERS = ("--stomp-port", "off", "--websocket-port", "off", "--management-port", "off")
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    """`batonmq serve` on a free port, with its data in a directory of its own."""
+@contextmanager
+def serving(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Served]:
+    """`batonmq serve` on a free port, with its data in this folder."""
     with forking.start(
-        ["serve", "--port", "0", *OTHERS, "--data", str(tmp_path / "data")],
-        cwd=tmp_path,
+        ["serve", "--port", "0", *OTHERS, "--data", str(folder / "data"), *arguments],
+        cwd=folder,
+        environment=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
@@ -90,3 +116,27 @@ def served(tmp_path: Path) -> Iterator[Served]:
             yield Served(process, banner)
         finally:
             process.kill()
+
+
+@pytest.fixture
+def own_served(tmp_path: Path) -> Iterator[Served]:
+    """A broker of the test's own."""
+    with serving(tmp_path) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def served_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("served")) as served:
+        yield served
+
+
+@pytest.fixture
+def served(served_for_all: Served, batonmq: Batonmq) -> Iterator[Served]:
+    """A broker without queues and policies, which other tests have used and will use."""
+    yield served_for_all
+    url = served_for_all.url
+    for queue in json.loads(batonmq("--url", url, "queues", "--json").stdout):
+        assert batonmq("--url", url, "queues", "delete", "--yes", queue["name"]).returncode == 0
+    for policy in json.loads(batonmq("--url", url, "policies", "list", "--json").stdout):
+        assert batonmq("--url", url, "policies", "clear", policy["name"]).returncode == 0

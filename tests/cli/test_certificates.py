@@ -176,7 +176,7 @@ def test_the_command_line_works_over_tls_with_what_was_made(
 
 
 def test_the_command_line_says_in_one_line_what_is_wrong_with_tls(
-    served: Served, batonmq: Batonmq, tmp_path: Path
+    served: Served, batonmq_alone: Batonmq, tmp_path: Path
 ) -> None:
     certificates = Certificates(tmp_path / "ours")
     (tmp_path / "app.py").write_text(
@@ -192,7 +192,7 @@ def test_the_command_line_says_in_one_line_what_is_wrong_with_tls(
             (f"amqps://{where}/?verify=maybe&password=sesame", 2, "verify is verify_peer or verify_none"),
         ):
             for command in (["queues"], ["run", "app:app"]):
-                failed = batonmq("--url", url, *command)
+                failed = batonmq_alone("--url", url, *command)
                 lines = [line for line in failed.stderr.splitlines() if line.startswith("batonmq: ")]
                 assert (failed.returncode, len(lines)) == (code, 1), failed.stderr
                 assert said in lines[0]

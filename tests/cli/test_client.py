@@ -50,16 +50,16 @@ def test_a_file_is_sent_as_it_is_as_often_as_asked(served: Served, batonmq: Bato
     assert batonmq("--url", served.url, "receive", "hello").stdout == "{}\n"
 
 
-def test_messages_survive_a_broker_that_is_killed(served: Served, batonmq: Batonmq, tmp_path: Path) -> None:
-    batonmq("--url", served.url, "send", "hello", "durable")
-    served.process.kill()
-    served.process.wait()
+def test_messages_survive_a_broker_that_is_killed(own_served: Served, batonmq: Batonmq, tmp_path: Path) -> None:
+    batonmq("--url", own_served.url, "send", "hello", "durable")
+    own_served.process.kill()
+    own_served.process.wait()
     with forking.start(
-        ["serve", "--port", str(served.port), *OTHERS, "--data", "data"], cwd=tmp_path, stdout=subprocess.PIPE
+        ["serve", "--port", str(own_served.port), *OTHERS, "--data", "data"], cwd=tmp_path, stdout=subprocess.PIPE
     ) as again:
         assert again.stdout is not None
         assert "BatonMQ" in again.stdout.readline()
-        assert batonmq("--url", served.url, "receive", "hello").stdout == "durable\n"
+        assert batonmq("--url", own_served.url, "receive", "hello").stdout == "durable\n"
         again.terminate()
 
 

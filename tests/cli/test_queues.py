@@ -154,20 +154,21 @@ def test_a_policy_is_an_object(batonmq: Batonmq, served: Served) -> None:
         assert "DEFINITION: expected a JSON object" in done.stderr
 
 
-def test_virtual_hosts_are_listed_with_their_counters(served: Served, batonmq: Batonmq) -> None:
-    batonmq("--url", served.url, "send", "q", "--lines", stdin="one\ntwo\n")
-    assert batonmq("--url", served.url, "receive", "q", "-n", "1").stdout == "one\n"
-    lines = batonmq("--url", served.url, "vhosts").stdout.splitlines()
+def test_virtual_hosts_are_listed_with_their_counters(own_served: Served, batonmq: Batonmq) -> None:
+    batonmq("--url", own_served.url, "send", "q", "--lines", stdin="one\ntwo\n")
+    assert batonmq("--url", own_served.url, "receive", "q", "-n", "1").stdout == "one\n"
+    lines = batonmq("--url", own_served.url, "vhosts").stdout.splitlines()
     head, row = lines[0].split(), next(line.split() for line in lines[1:] if line.split()[0] == "/")
     assert head == ["VIRTUAL", "HOST", "QUEUES", "CONNECTIONS", "READY", "UNSETTLED", "ENQUEUED", "ACCEPTED"]
     assert row[-4:] == ["1", "0", "2", "1"]
-    listed = json.loads(batonmq("--url", served.url, "vhosts", "--json").stdout)
+    listed = json.loads(batonmq("--url", own_served.url, "vhosts", "--json").stdout)
     assert next(vhost for vhost in listed if vhost["name"] == "/")["counters"]["accepted"] == 1
 
 
 def test_connections_are_listed_with_the_one_that_asks(served: Served, batonmq: Batonmq) -> None:
     lines = batonmq("--url", served.url, "connections").stdout.splitlines()
-    assert lines[0].split() == ["PEER", "USER", "VIRTUAL", "HOST", "PROTOCOL", "SINCE", "PUBLISHED", "DELIVERED"]
+    columns = "PEER USER VIRTUAL HOST PROTOCOL TLS CHANNELS STATE SINCE PUBLISHED DELIVERED"
+    assert lines[0].split() == columns.split()
     assert "AMQP 0-9-1" in lines[1]
     assert lines[1].startswith("127.0.0.1:")
     (own,) = json.loads(batonmq("--url", served.url, "connections", "--json").stdout)

@@ -232,8 +232,8 @@ def test_a_name_is_looked_up_in_the_module_and_in_what_it_holds() -> None:
         ("shop:idle", "shop:idle has no handlers"),
     ],
 )
-def test_what_is_no_worker_is_one_line(batonmq: Batonmq, application: str, said: str) -> None:
-    done = batonmq("run", application)
+def test_what_is_no_worker_is_one_line(batonmq_alone: Batonmq, application: str, said: str) -> None:
+    done = batonmq_alone("run", application)
     assert (done.returncode, done.stderr) == (2, f"batonmq: {said}\n")
 
 
@@ -248,8 +248,8 @@ def test_what_is_no_worker_is_one_line(batonmq: Batonmq, application: str, said:
         ("memory:", "memory:: ", 1),
     ],
 )
-def test_a_url_that_leads_nowhere_is_one_line(batonmq: Batonmq, url: str, said: str, code: int) -> None:
-    done = batonmq("run", "shop:app", "--url", url)
+def test_a_url_that_leads_nowhere_is_one_line(batonmq_alone: Batonmq, url: str, said: str, code: int) -> None:
+    done = batonmq_alone("run", "shop:app", "--url", url)
     assert done.stderr.splitlines()[-1].startswith(f"batonmq: {said}")
     assert not [line for line in done.stderr.splitlines()[:-1] if " INFO " not in line]
     assert "secret" not in done.stderr
@@ -258,24 +258,26 @@ def test_a_url_that_leads_nowhere_is_one_line(batonmq: Batonmq, url: str, said: 
 
 @pytest.mark.usefixtures("_modules")
 @pytest.mark.parametrize(("flag", "value"), [("--drain", "nan"), ("--drain", "inf"), ("--concurrency", "1" + "0" * 30)])
-def test_a_number_out_of_range_is_one_line(batonmq: Batonmq, flag: str, value: str) -> None:
-    done = batonmq("run", "shop:app", flag, value)
+def test_a_number_out_of_range_is_one_line(batonmq_alone: Batonmq, flag: str, value: str) -> None:
+    done = batonmq_alone("run", "shop:app", flag, value)
     assert done.returncode == 2
     assert done.stderr.startswith(f"batonmq: {flag} is ")
     assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.usefixtures("_modules")
-def test_the_traceback_of_a_module_is_there_for_who_asks(batonmq: Batonmq) -> None:
-    done = batonmq("run", "raises:app", "--log-level", "debug")
+def test_the_traceback_of_a_module_is_there_for_who_asks(batonmq_alone: Batonmq) -> None:
+    done = batonmq_alone("run", "raises:app", "--log-level", "debug")
     assert 'raises.py", line 1' in done.stderr
 
 
 @pytest.mark.usefixtures("_modules")
-def test_the_environment_counts_more_than_the_worker_and_less_than_the_flag(batonmq: Batonmq, tmp_path: Path) -> None:
+def test_the_environment_counts_more_than_the_worker_and_less_than_the_flag(
+    batonmq_alone: Batonmq, tmp_path: Path
+) -> None:
     # The queue is not there: the worker says where it looked, and ends.
     (tmp_path / "own.py").write_text("from shop import app\napp.url = 'own.db'\n", encoding="utf-8")
     environment = {"BATONMQ_URL": "environment.db"}
-    assert " on own.db" in batonmq("run", "own:app").stderr
-    assert " on environment.db" in batonmq("run", "own:app", environment=environment).stderr
-    assert " on flag.db" in batonmq("run", "own:app", "--url", "flag.db", environment=environment).stderr
+    assert " on own.db" in batonmq_alone("run", "own:app").stderr
+    assert " on environment.db" in batonmq_alone("run", "own:app", environment=environment).stderr
+    assert " on flag.db" in batonmq_alone("run", "own:app", "--url", "flag.db", environment=environment).stderr

@@ -15,33 +15,33 @@ from tests.cli.conftest import OTHERS, Served
 Batonmq = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_it_says_where_it_listens_and_what_to_type_next(served: Served, tmp_path: Path) -> None:
-    assert f"amqp://127.0.0.1:{served.port}" in served.banner
-    assert str(tmp_path / "data") in served.banner
-    assert "guest, password guest, from this machine only" in served.banner
-    assert f'batonmq --url {served.url} send hello "Hello, world"' in served.banner
-    assert f"batonmq --url {served.url} receive hello" in served.banner
+def test_it_says_where_it_listens_and_what_to_type_next(own_served: Served, tmp_path: Path) -> None:
+    assert f"amqp://127.0.0.1:{own_served.port}" in own_served.banner
+    assert str(tmp_path / "data") in own_served.banner
+    assert "guest, password guest, from this machine only" in own_served.banner
+    assert f'batonmq --url {own_served.url} send hello "Hello, world"' in own_served.banner
+    assert f"batonmq --url {own_served.url} receive hello" in own_served.banner
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_in_order(served: Served, number: int) -> None:
-    assert served.stop(number) == 0
-    assert "Traceback" not in served.log
-    assert "stopped" in served.log
+def test_it_stops_in_order(own_served: Served, number: int) -> None:
+    assert own_served.stop(number) == 0
+    assert "Traceback" not in own_served.log
+    assert "stopped" in own_served.log
 
 
-def test_a_data_directory_in_use_is_one_line(served: Served, batonmq: Batonmq) -> None:
-    result = batonmq("serve", "--port", "0", "--data", "data")
+def test_a_data_directory_in_use_is_one_line(own_served: Served, batonmq_alone: Batonmq) -> None:
+    result = batonmq_alone("serve", "--port", "0", "--data", "data")
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (
-        f"batonmq: the data directory data is in use by another broker (process {served.process.pid})\n"
+        f"batonmq: the data directory data is in use by another broker (process {own_served.process.pid})\n"
     )
 
 
-def test_a_port_in_use_is_one_line(batonmq: Batonmq) -> None:
+def test_a_port_in_use_is_one_line(batonmq_alone: Batonmq) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        result = batonmq("serve", "--port", str(port), "--data", "data")
+        result = batonmq_alone("serve", "--port", str(port), "--data", "data")
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (
         f"batonmq: port {port} on 127.0.0.1 is in use by another program; --port chooses another\n"
@@ -49,34 +49,34 @@ def test_a_port_in_use_is_one_line(batonmq: Batonmq) -> None:
 
 
 @pytest.mark.parametrize("flag", ["--stomp-port", "--websocket-port", "--management-port"])
-def test_a_port_is_a_number_or_off(batonmq: Batonmq, flag: str) -> None:
-    result = batonmq("serve", flag, "65536")
+def test_a_port_is_a_number_or_off(batonmq_alone: Batonmq, flag: str) -> None:
+    result = batonmq_alone("serve", flag, "65536")
     assert (result.returncode, result.stdout) == (2, "")
     assert f"Invalid value for '{flag}': '65536' is neither a port from 0 to 65535 nor off" in result.stderr
 
 
-def test_a_mistake_in_the_configuration_is_one_line(batonmq: Batonmq, tmp_path: Path) -> None:
+def test_a_mistake_in_the_configuration_is_one_line(batonmq_alone: Batonmq, tmp_path: Path) -> None:
     (tmp_path / "b.toml").write_text("[amqp]\nheartbeats = 3\n")
-    result = batonmq("serve", "--config", "b.toml")
+    result = batonmq_alone("serve", "--config", "b.toml")
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == "batonmq: b.toml: amqp: unknown key 'heartbeats'\n"
 
 
-def test_a_configuration_that_is_not_there_is_one_line(batonmq: Batonmq) -> None:
-    result = batonmq("serve", "--config", "b.toml")
+def test_a_configuration_that_is_not_there_is_one_line(batonmq_alone: Batonmq) -> None:
+    result = batonmq_alone("serve", "--config", "b.toml")
     assert (result.returncode, result.stderr) == (2, "batonmq: b.toml: cannot be read: No such file or directory\n")
 
 
-def test_a_refused_log_in_stands_in_the_log_without_the_password(served: Served, batonmq: Batonmq) -> None:
-    url = served.url.replace("guest:guest", "guest:hunter2")
-    result = batonmq("--url", url, "queues")
+def test_a_refused_log_in_stands_in_the_log_without_the_password(own_served: Served, batonmq_alone: Batonmq) -> None:
+    url = own_served.url.replace("guest:guest", "guest:hunter2")
+    result = batonmq_alone("--url", url, "queues")
     assert result.returncode == 1
     assert result.stderr == (
-        f"batonmq: the broker at 127.0.0.1:{served.port} refused to log in user 'guest': wrong name or password\n"
+        f"batonmq: the broker at 127.0.0.1:{own_served.port} refused to log in user 'guest': wrong name or password\n"
     )
-    served.stop()
-    assert re.search(r"127\.0\.0\.1:\d+: log-in refused for user 'guest'", served.log)
-    assert "hunter2" not in served.log
+    own_served.stop()
+    assert re.search(r"127\.0\.0\.1:\d+: log-in refused for user 'guest'", own_served.log)
+    assert "hunter2" not in own_served.log
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,11 @@ def test_a_refused_log_in_stands_in_the_log_without_the_password(served: Served,
         ("--host", "a..b", "batonmq: cannot listen on a..b: it is no name of a machine\n", 1),
     ],
 )
-def test_a_flag_that_names_nothing_is_refused(batonmq: Batonmq, flag: str, value: str, said: str, code: int) -> None:
+def test_a_flag_that_names_nothing_is_refused(
+    batonmq_alone: Batonmq, flag: str, value: str, said: str, code: int
+) -> None:
     """A variable of the shell that was never set does not open the broker to the network."""
-    refused = batonmq("serve", "--port", "0", *OTHERS, flag, value)
+    refused = batonmq_alone("serve", "--port", "0", *OTHERS, flag, value)
     assert refused.returncode == code
     assert said in refused.stderr
     assert "Traceback" not in refused.stderr

@@ -55,9 +55,9 @@ def test_sighup_has_the_certificate_read_again(tmp_path: Path, config: Path) -> 
             process.kill()
 
 
-def test_a_wrong_certificate_is_one_line(batonmq: Batonmq, tmp_path: Path, config: Path) -> None:
+def test_a_wrong_certificate_is_one_line(batonmq_alone: Batonmq, tmp_path: Path, config: Path) -> None:
     (tmp_path / "certificates" / "server.key").write_text("this is a letter")
-    done = batonmq("serve", "--config", str(config))
+    done = batonmq_alone("serve", "--config", str(config))
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("batonmq: tls.key: ")

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from batonmq.cli.client import connect, request
-from batonmq.cli.options import Failure, chosen_url
+from batonmq.cli.client import connect
+from batonmq.cli.options import Failure
 
 __all__ = ["ask", "ask_list"]
 
@@ -17,9 +17,8 @@ PATIENCE = 3600.0
 
 def ask(context: click.Context, operation: str, **arguments: object) -> dict[str, object]:
     """Ask the broker that the URL names, and wait for as long as it takes. Raises Failure when it says no."""
-    given = {name: value for name, value in arguments.items() if value is not None}
-    with connect(chosen_url(context)) as channel:
-        return request(channel, operation, patience=PATIENCE, **given)
+    with connect(context) as client:
+        return client.ask(operation, patience=PATIENCE, **arguments)
 
 
 def ask_list(context: click.Context, operation: str, key: str, **arguments: object) -> list[dict[str, Any]]:

@@ -1,124 +1,171 @@
-"""A connection to a broker for the length of one command, with errors that say what to do."""
+"""The queues at a URL for the length of one command, with errors that say what to do."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import logging
-import time
-from collections.abc import Iterator
-from urllib.parse import urlsplit
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pika
-from pika import exceptions
-from pika.adapters.blocking_connection import BlockingChannel
-from pika.adapters.utils.connection_workflow import AMQPConnectorException
+import click
 
-from batonmq.cli.options import Failure, without_password
-from batonmq.engines.amqp.content_headers import WireConnection
-from batonmq.engines.amqp.failures import NOBODY, unreachable
-from batonmq.engines.amqp.parameters import AmqpParameters, amqp_parameters
+from batonmq.cli.options import Failure, chosen_url, without_password
 from batonmq.engines.amqp.tls import UnusableTls
-from batonmq.engines.urls import check_octets
+from batonmq.engines.urls import Target, parse_url
+from batonmq.errors import BatonError, ConnectionLost, NotFound
 
-__all__ = ["connect", "request", "require_queue"]
+if TYPE_CHECKING:
+    from batonmq.engines.interface import Engine
+    from batonmq.engines.values import Incoming
 
-# How long to wait for a connection, and for an answer, in seconds.
-PATIENCE = 10
+__all__ = ["Client", "connect"]
 
-REPLY_TO = "amq.rabbitmq.reply-to"
-MANAGEMENT = "batonmq.management"
-NOT_FOUND = 404
+# How long to wait for an answer, in seconds.
+PATIENCE = 10.0
+# Messages on their way to a follower: enough that it seldom waits, few enough that others get their share.
+PREFETCH = 100
+# How long a queue that gives nothing is asked, in seconds, and how long one that says that it has something.
+EMPTY_SECONDS = 0.05
+HIDDEN_SECONDS = 1.0
+
+
+class Client:
+    """A broker, or the queues in a file."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def ask(self, operation: str, /, *, patience: float = PATIENCE, **arguments: object) -> dict[str, object]:
+        """Ask about the queues or the broker, and wait so many seconds; Failure when the answer is no, or none comes.
+
+        Arguments that are None are left out.
+        """
+        from batonmq.engines.messages import Message
+
+        given = {name: value for name, value in arguments.items() if value is not None}
+        body = json.dumps({"operation": operation, **given}).encode()
+        future = self._engine.manage(Message(body, content_type="application/json", durable=False))
+        try:
+            if not future.wait(patience):
+                raise Failure(f"the broker did not answer within {patience:g} s")
+            said = future.result().body
+        except NotFound:
+            raise Failure("this broker is not a BatonMQ: it answers no questions about itself") from None
+        finally:
+            self._engine.forget(future)
+        answer = json.loads(said)
+        if answer.get("ok") is not True:
+            raise Failure(str(answer.get("error", "the broker said no, and not why")))
+        return dict(answer)
+
+    def count(self, queue: str) -> int:
+        """How many messages are ready; Failure when there is no such queue."""
+        try:
+            return self._engine.count(queue).get()
+        except NotFound:
+            raise Failure(f"there is no queue {queue!r}; `batonmq queues` lists those there are") from None
+
+    def purge(self, queue: str) -> int:
+        """Drop what is ready, and say how many messages that were; Failure when there is no such queue."""
+        self.count(queue)
+        return self._engine.purge(queue).get()
+
+    def make(self, queue: str) -> None:
+        """Make a durable queue, unless there is one, which is taken as it is."""
+        from batonmq.engines.values import QueueOptions
+
+        try:
+            self._engine.count(queue).get()
+        except NotFound:
+            self._engine.declare(queue, QueueOptions()).get()
+
+    def send(self, queue: str, bodies: Sequence[bytes]) -> None:
+        """Send persistent messages, and return when they are on the disk."""
+        from batonmq.engines.messages import Message
+
+        self._engine.send(queue, [Message(body) for body in bodies]).get()
+
+    def take(self, queue: str, number: int | None, *, follow: bool) -> Generator[bytes, None, None]:
+        """The bodies of so many messages, or of all; each is accepted when the next one is asked for.
+
+        Without ``follow`` it ends when the queue has nothing. What was not accepted goes back.
+        """
+        self.count(queue)
+        if follow:
+            subscription = self._engine.subscribe(queue, min(PREFETCH, number or PREFETCH)).get()
+        else:
+            subscription = self._engine.pull(queue).get()
+        try:
+            left = number
+            while left is None or left > 0:
+                future = subscription.receive(1)
+                # Nothing comes out of a queue that is paused, whatever it has.
+                if not (follow or future.wait(EMPTY_SECONDS) or (self.count(queue) and future.wait(HIDDEN_SECONDS))):
+                    subscription.withdraw(future)
+                arrived: list[Incoming] = future.get()
+                if not arrived:
+                    return
+                yield arrived[0].message.body
+                subscription.settle(arrived[0], "accept")
+                if left is not None:
+                    left -= 1
+        finally:
+            subscription.close().get()
 
 
 @contextlib.contextmanager
-def connect(url: str, *, heartbeat: int | None = None) -> Iterator[BlockingChannel]:
-    """A channel on a new connection. Whatever goes wrong with either becomes a Failure of one line."""
-    # pika logs what it raises.
-    logging.getLogger("pika").setLevel(logging.CRITICAL)
-    parameters = _parameters(url)
-    if heartbeat is not None:
-        parameters.heartbeat = heartbeat
-    connection = _open(parameters)
+def connect(context: click.Context, *, makes_file: bool = False) -> Iterator[Client]:
+    """The queues that the URL of a command names. Whatever goes wrong with them becomes a Failure of one line.
+
+    ``makes_file``: a file that is not there is made; else that is a Failure.
+    """
+    url = chosen_url(context)
+    engine = _open(url, makes_file=makes_file)
     try:
-        yield connection.channel()
-    except exceptions.ChannelClosedByBroker as error:
-        raise Failure(_said(error.reply_text)) from None
-    except exceptions.ConnectionClosedByBroker as error:
-        raise Failure(f"the broker closed the connection: {_said(error.reply_text)}") from None
-    except exceptions.UnroutableError:
-        raise Failure("the broker has nowhere to put the message") from None
-    except exceptions.NackError:
-        raise Failure("the broker did not take the message: the queue is full, or the store cannot write") from None
-    except exceptions.AMQPConnectionError:
+        yield Client(engine)
+    except ConnectionLost:
         raise Failure("the connection to the broker broke") from None
+    except BatonError as error:
+        raise Failure(str(error)) from None
     finally:
-        with contextlib.suppress(exceptions.AMQPError):
-            if connection.is_open:
-                connection.close()
+        with contextlib.suppress(BatonError):
+            engine.close()
 
 
-def _parameters(url: str) -> AmqpParameters:
+def _open(url: str, *, makes_file: bool) -> Engine:
     shown = without_password(url)
     try:
-        if urlsplit(url).scheme not in ("amqp", "amqps"):
-            raise Failure(f"--url: expected amqp://user:password@host:port/vhost, got {shown!r}", 2)
-        check_octets(url)
-        parameters = amqp_parameters(url)
+        target = parse_url(url)
+        if target.engine == "amqp":
+            return _open_amqp(target)
     except UnusableTls as error:
         raise Failure(f"--url: {error}", 2) from None
     except ValueError as error:
         raise Failure(f"--url: {shown!r} cannot be read: {str(error).replace(url, shown)}", 2) from None
-    parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = PATIENCE
-    return parameters
+    if target.engine == "memory":
+        raise Failure("--url: queues in memory are those of one program; expected amqp://... or a file", 2)
+    return _open_file(target.location, makes_file=makes_file)
 
 
-def _open(parameters: AmqpParameters) -> pika.BlockingConnection:
+def _open_amqp(target: Target) -> Engine:
+    from batonmq.engines.amqp.engine import AmqpEngine
+    from batonmq.engines.amqp.failures import NOBODY
+
     try:
-        # pika's own reader of headers ends the connection at some that other clients may write.
-        return pika.BlockingConnection(parameters, WireConnection)
-    except (exceptions.AMQPError, AMQPConnectorException, OSError) as error:
-        reason = unreachable(error, parameters)
-    text = str(reason)
-    raise Failure(f"{text} `batonmq serve` starts one" if text.endswith(NOBODY) else text)
+        return AmqpEngine(target.location)
+    except BatonError as error:
+        text = str(error)
+        raise Failure(f"{text} `batonmq serve` starts one" if text.endswith(NOBODY) else text) from None
 
 
-def _said(text: str) -> str:
-    """A reply text without its code in words."""
-    return text.partition(" - ")[2] or text
+def _open_file(path: str, *, makes_file: bool) -> Engine:
+    # Those that ask a broker need not wait until the engine is read.
+    from batonmq.engines.shared.engine import open_file
 
-
-def require_queue(channel: BlockingChannel, queue: str) -> int:
-    """How many messages are ready in a queue; Failure when there is no such queue."""
+    if not makes_file and not Path(path).exists():
+        raise Failure(f"--url: there is no file {path!r}; expected amqp://user:password@host:port/vhost or a file", 2)
     try:
-        ready: int = channel.queue_declare(queue, passive=True).method.message_count
-    except exceptions.ChannelClosedByBroker as error:
-        if error.reply_code == NOT_FOUND:
-            raise Failure(f"there is no queue {queue!r}; `batonmq queues` lists those there are") from None
-        raise
-    return ready
-
-
-def request(
-    channel: BlockingChannel, operation: str, /, *, patience: float = PATIENCE, **arguments: object
-) -> dict[str, object]:
-    """Ask the broker something about itself, and wait so many seconds; Failure when it says no."""
-    answers: list[dict[str, object]] = []
-    # Direct reply-to: whoever asks must be listening before.
-    channel.basic_consume(REPLY_TO, lambda *delivery: answers.append(json.loads(delivery[-1])), auto_ack=True)
-    properties = pika.BasicProperties(reply_to=REPLY_TO, correlation_id=operation, content_type="application/json")
-    try:
-        channel.basic_publish(MANAGEMENT, "", json.dumps({"operation": operation, **arguments}).encode(), properties)
-        deadline = time.monotonic() + patience
-        while not answers:
-            if time.monotonic() > deadline:
-                raise Failure(f"the broker did not answer within {patience} s")
-            channel.connection.process_data_events(time_limit=1)
-    except exceptions.ChannelClosedByBroker as error:
-        if error.reply_code == NOT_FOUND:
-            raise Failure("this broker is not a BatonMQ: it answers no questions about itself") from None
-        raise
-    answer = answers[0]
-    if answer.get("ok") is not True:
-        raise Failure(str(answer.get("error", "the broker said no, and not why")))
-    return answer
+        return open_file(path)
+    except BatonError as error:
+        raise Failure(str(error)) from None

@@ -47,7 +47,8 @@ def url_option(command: Command) -> Command:
         "--url",
         callback=note_url,
         metavar="URL",
-        help=f"Which broker, as amqp://user:password@host:port/vhost. Default: BATONMQ_URL, or {DEFAULT_URL}",
+        help="Which broker, as amqp://user:password@host:port/vhost, or the file that queues are in. Default: "
+        f"BATONMQ_URL, or {DEFAULT_URL}",
     )(command)
 
 

@@ -37,9 +37,9 @@ class Progress:
             self._show(time.monotonic())
             sys.stderr.write("\n")
 
-    def advance(self) -> None:
-        """One more."""
-        self.count += 1
+    def advance(self, count: int = 1) -> None:
+        """There are so many more."""
+        self.count += count
         if self._is_terminal:
             now = time.monotonic()
             if now >= self._next:

@@ -8,9 +8,9 @@ import sys
 import click
 
 from batonmq.cli.asking import ask, ask_list
-from batonmq.cli.client import connect, require_queue
+from batonmq.cli.client import connect
 from batonmq.cli.names import OWN_QUEUE, QUEUE, say, shown
-from batonmq.cli.options import Failure, chosen_url, url_option
+from batonmq.cli.options import Failure, url_option
 from batonmq.cli.tables import counted, table
 
 __all__ = ["purge", "queues"]
@@ -282,7 +282,6 @@ def purge(
     Example:
       batonmq purge hello
     """
-    with connect(chosen_url(context)) as channel:
-        require_queue(channel, queue)
-        count: int = channel.queue_purge(queue).method.message_count
+    with connect(context) as client:
+        count = client.purge(queue)
     say(f"{counted(count)} dropped from {queue}")

@@ -5,21 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
 
 import click
-from pika.adapters.blocking_connection import BlockingChannel
 
-from batonmq.cli.client import connect, require_queue
+from batonmq.cli.client import connect
 from batonmq.cli.names import QUEUE
-from batonmq.cli.options import chosen_url, url_option
+from batonmq.cli.options import url_option
 from batonmq.cli.progress import Progress
 from batonmq.cli.streams import require_output
 
 __all__ = ["receive"]
-
-# Messages on their way to a follower: enough that it seldom waits, few enough that others get their share.
-PREFETCH = 100
 
 
 @click.command()
@@ -50,14 +45,13 @@ def receive(
     output = sys.stdout.buffer
     # A terminal that shows the messages themselves has no room for a count of them.
     progress = Progress("received", number) if not sys.stdout.isatty() else contextlib.nullcontext()
-    with connect(chosen_url(context)) as channel:
-        require_queue(channel, queue)
-        with progress as counting:
+    with connect(context) as client, progress as counting:
+        taken = client.take(queue, number, follow=follow)
+        with contextlib.closing(taken):
             try:
-                for tag, body in _messages(channel, queue, number, follow=follow):
+                for body in taken:
                     output.write(body + b"\n")
                     output.flush()
-                    channel.basic_ack(tag)
                     if counting is not None:
                         counting.advance()
             except BrokenPipeError:
@@ -67,23 +61,3 @@ def receive(
             except KeyboardInterrupt:
                 if not follow:
                     raise
-
-
-def _messages(channel: BlockingChannel, queue: str, number: int | None, *, follow: bool) -> Iterator[tuple[int, bytes]]:
-    """Delivery tags and bodies, as they come."""
-    left = number
-    if follow:
-        channel.basic_qos(prefetch_count=min(PREFETCH, number or PREFETCH))
-        for method, _, body in channel.consume(queue):
-            yield method.delivery_tag, body
-            if left is not None:
-                left -= 1
-                if not left:
-                    return
-    while left is None or left > 0:
-        method, _, body = channel.basic_get(queue)
-        if method is None:
-            return
-        yield method.delivery_tag, body
-        if left is not None:
-            left -= 1

@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 import click
-import pika
-from pika import exceptions
-from pika.adapters.blocking_connection import BlockingChannel
 
-from batonmq.cli.client import NOT_FOUND, connect
+from batonmq.cli.client import connect
 from batonmq.cli.names import QUEUE, say
-from batonmq.cli.options import chosen_url, url_option
+from batonmq.cli.options import url_option
 from batonmq.cli.progress import Progress
 from batonmq.cli.tables import counted
 
 __all__ = ["send"]
+
+# Messages, and bytes of them, that are on their way at once.
+BATCH = 500
+BATCH_BYTES = 1 << 20
 
 
 @click.command()
@@ -61,15 +62,14 @@ def send(
     else:
         bodies = _read(file or sys.stdin.buffer, lines=lines)
     total = None if lines else count
-    # Input may come slowly, and nobody answers heartbeats while it is waited for: none are asked for.
-    with connect(chosen_url(context), heartbeat=0) as channel, Progress("sent", total) as progress:
-        channel = _with_queue(channel, queue)
-        channel.confirm_delivery()
-        properties = pika.BasicProperties(delivery_mode=2)
+    with connect(context, makes_file=True) as client, Progress("sent", total) as progress:
+        client.make(queue)
         for each in bodies:
-            for _ in range(count):
-                channel.basic_publish("", queue, each, properties, mandatory=True)
-                progress.advance()
+            most = max(1, min(BATCH, BATCH_BYTES // (len(each) + 1)))
+            for begin in range(0, count, most):
+                sent = min(most, count - begin)
+                client.send(queue, [each] * sent)
+                progress.advance(sent)
     if progress.count != 1 or sys.stdout.isatty():
         say(f"{counted(progress.count)} sent to {queue}")
 
@@ -80,16 +80,3 @@ def _read(stream: BinaryIO, *, lines: bool) -> Iterator[bytes]:
         return
     for line in stream:
         yield line.removesuffix(b"\n").removesuffix(b"\r")
-
-
-def _with_queue(channel: BlockingChannel, queue: str) -> BlockingChannel:
-    """A channel, and the queue there. One that exists is taken as it is, whatever it was declared with."""
-    connection = channel.connection
-    try:
-        channel.queue_declare(queue, passive=True)
-    except exceptions.ChannelClosedByBroker as error:
-        if error.reply_code != NOT_FOUND:
-            raise
-        channel = connection.channel()
-        channel.queue_declare(queue, durable=True)
-    return channel

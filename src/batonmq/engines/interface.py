@@ -98,6 +98,13 @@ class Engine(ABC):
         ``lease`` is how many seconds each may be held; then it goes back to its place. None: as long as it likes.
         """
 
+    def pull(self, queue: str) -> Future[Subscription]:
+        """Begin to take messages one by one: none is on its way to whoever has not asked. NotFound, AccessRefused.
+
+        Where nothing is ready, ``receive`` may resolve with an empty list at once.
+        """
+        return self.subscribe(queue, 1)
+
     @abstractmethod
     def peek(self, queue: str, most: int) -> Future[list[Message]]:
         """The first ready messages, which stay where they are. NotFound. May block."""
@@ -128,8 +135,15 @@ class Engine(ABC):
         """Send, and resolve with the reply to it. NotFound."""
 
     @abstractmethod
+    def manage(self, request: Message) -> Future[Message]:
+        """Ask the broker about itself: a request as `broker/management/` has them, and its answer, both in JSON.
+
+        Fails with NotFound where the broker answers no such requests.
+        """
+
+    @abstractmethod
     def forget(self, future: Future[Message]) -> None:
-        """The reply is not wanted any more, or has come."""
+        """The reply, or the answer, is not wanted any more, or has come."""
 
     @abstractmethod
     def reply(self, request: Message, message: Message) -> Future[None]:

@@ -284,6 +284,17 @@ def has_requested(scene: Scene) -> None:
     assert cast("Message", scene.outcome()).body == b"!"
 
 
+def has_managed(scene: Scene) -> None:
+    """It is answered, or the one who asked is told that nobody knows; and the next request is answered."""
+    until(lambda: scene.future.done)
+    if scene.future.failed:
+        with pytest.raises(batonmq.ConnectionLost):
+            scene.outcome()
+    else:
+        assert cast("Message", scene.outcome()).json() == {"ok": True}
+    assert result(scene.engine.manage(PAUSE)).json() == {"ok": True}
+
+
 def has_closed(scene: Scene) -> None:
     scene.outcome()
     with batonmq.connect(scene.path) as mq:
@@ -295,6 +306,7 @@ def of(future: Future[T]) -> Future[object]:
 
 
 TO_OTHER = Message(b"", reply_to="other")
+PAUSE = Message(b'{"operation": "queues.pause", "queue": "other"}')
 
 TABLE: dict[type[Numbered], Row] = {
     commands.Resume: Row(answers.Resumed, nothing, nothing, lambda s: s.fill()),
@@ -363,6 +375,7 @@ TABLE: dict[type[Numbered], Row] = {
         has_transacted,
     ),
     commands.Request: Row(None, nothing, lambda s: of(s.engine.request("other", Message(b"?"))), has_requested),
+    commands.Manage: Row(None, nothing, lambda s: of(s.engine.manage(PAUSE)), has_managed),
     commands.Forget: Row(
         None,
         lambda s: setattr(s, "future", s.engine.request("other", Message(b"?"))),

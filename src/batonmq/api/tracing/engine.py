@@ -104,6 +104,12 @@ class TracedEngine(Engine):
     def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Future[Subscription]:
         return self._engine.subscribe(queue, prefetch, lease)
 
+    def pull(self, queue: str) -> Future[Subscription]:
+        return self._engine.pull(queue)
+
+    def manage(self, request: Message) -> Future[Message]:
+        return self._engine.manage(request)
+
     def peek(self, queue: str, most: int) -> Future[list[Message]]:
         return self._engine.peek(queue, most)
 

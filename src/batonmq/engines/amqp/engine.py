@@ -11,8 +11,10 @@ from pika.channel import Channel
 from pika.frame import Method
 
 from batonmq.engines.amqp.link import Link
+from batonmq.engines.amqp.management_requests import EXCHANGE
 from batonmq.engines.amqp.move import Move
 from batonmq.engines.amqp.publisher import Publisher
+from batonmq.engines.amqp.pull import AmqpPull
 from batonmq.engines.amqp.requests import Requester
 from batonmq.engines.amqp.subscription import AmqpSubscription
 from batonmq.engines.futures import Future
@@ -165,6 +167,11 @@ class AmqpEngine(Engine):
         subscription.begin()
         return subscription.subscribed
 
+    def pull(self, queue: str) -> Future[Subscription]:
+        pull = AmqpPull(self._link, queue)
+        pull.begin()
+        return pull.subscribed
+
     def peek(self, queue: str, most: int) -> Future[list[Message]]:
         raise UnsupportedFeature("amqp: peek")
 
@@ -204,6 +211,9 @@ class AmqpEngine(Engine):
 
     def request(self, queue: str, message: Message) -> Future[Message]:
         return self._requester.request(queue, message)
+
+    def manage(self, request: Message) -> Future[Message]:
+        return self._requester.request("", request, EXCHANGE)
 
     def forget(self, future: Future[Message]) -> None:
         self._requester.forget(future)

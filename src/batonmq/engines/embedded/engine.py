@@ -72,8 +72,10 @@ class ReplyConsumer(Consumer):
 
     __slots__ = ("_future",)
 
-    def __init__(self, queue: Queue, future: ReplyFuture) -> None:
-        super().__init__(queue, "reply")
+    def __init__(self, future: ReplyFuture) -> None:
+        # Nothing looks for its queue.
+        no_queue: Queue = None  # type: ignore[assignment]
+        super().__init__(no_queue, "reply")
         self._future = future
 
     def deliver(self, queued: QueuedMessage) -> bool:
@@ -206,9 +208,9 @@ class EmbeddedEngine(Engine):
         future = ReplyFuture()
 
         def request() -> None:
-            target = self._queues.find(queue)
+            self._queues.find(queue)
             replies = self._queues.vhost.replies
-            future.listen_at(replies.open(ReplyConsumer(target, future)))
+            future.listen_at(replies.open(ReplyConsumer(future)))
             asking = message.properties.replace(
                 reply_to=future.token,
                 correlation_id=message.correlation_id or secrets.token_hex(8),
@@ -220,6 +222,17 @@ class EmbeddedEngine(Engine):
                 raise
 
         self.core.run(request)
+        return future
+
+    def manage(self, request: Message) -> Future[Message]:
+        future = ReplyFuture()
+
+        def manage() -> None:
+            future.listen_at(self._queues.vhost.replies.open(ReplyConsumer(future)))
+            properties = request.properties.replace(reply_to=future.token)
+            self._queues.manage(received_message(request.body, properties))
+
+        self.core.run_reading(manage)
         return future
 
     def forget(self, future: Future[Message]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker import REFUSED, Operations, Permission, Queue, User
+from batonmq.broker.management.target import ManagementTarget
+from batonmq.broker.operations.checks import MANAGEMENT
 from batonmq.broker.queues.browsing import Browser
 from batonmq.engines.messages import Message, delayed_properties, received_message
 from batonmq.engines.values import Fate, QueueOptions
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Queues"]
 
 VHOST = "/"
+TAGS = frozenset({"administrator"})
 
 
 class Queues:
@@ -27,7 +30,7 @@ class Queues:
     def __init__(self, broker: Broker, owner: object) -> None:
         self.broker = broker
         self.vhost = broker.add_vhost(VHOST)
-        self.operations = Operations(self.vhost, User("embedded", permissions={VHOST: Permission()}), owner)
+        self.operations = Operations(self.vhost, User("embedded", TAGS, {VHOST: Permission()}), owner)
 
     def find(self, name: str) -> Queue:
         """Raises NotFound."""
@@ -112,6 +115,10 @@ class Queues:
         if sweep.error is not None:
             raise ResourceError(f"queue '{target}' is full")
         return moved
+
+    def manage(self, request: Message) -> None:
+        """Carry out a management request; the answer goes to its reply-to. Call it when the store can be read."""
+        ManagementTarget(self.operations).publish(QueueMessage("", MANAGEMENT, request.properties, request.body))
 
     def route(self, name: str, message: Message) -> bool:
         """Publish to whatever has that name, a queue or somebody who waits for a reply; False when nothing has it."""

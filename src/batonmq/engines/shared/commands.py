@@ -20,6 +20,7 @@ __all__ = [
     "Delete",
     "Forget",
     "Hold",
+    "Manage",
     "Move",
     "Once",
     "Peek",
@@ -179,6 +180,12 @@ class Request(Numbered):
     message: WireMessage
 
 
+class Manage(Numbered):
+    """Answered by Found, with the answer to the management request, when it comes."""
+
+    message: WireMessage
+
+
 class Forget(Numbered):
     """Has no answer."""
 
@@ -213,6 +220,7 @@ Command: TypeAlias = (
     | Move
     | Transact
     | Request
+    | Manage
     | Forget
     | Reply
     | Close

@@ -56,7 +56,7 @@ class ReplyFuture(Future[Message]):
 
     __slots__ = ("call", "found")
 
-    def __init__(self, command: commands.Request) -> None:
+    def __init__(self, command: commands.Request | commands.Manage) -> None:
         super().__init__()
         self.found: Future[list[Message]] = Future()
         """What the owner answers: one message, the reply."""
@@ -154,7 +154,12 @@ class SharedEngine(Engine):
         return future
 
     def request(self, queue: str, message: Message) -> Future[Message]:
-        future = ReplyFuture(commands.Request(0, queue, wire.message_to(message)))
+        return self._await(ReplyFuture(commands.Request(0, queue, wire.message_to(message))))
+
+    def manage(self, request: Message) -> Future[Message]:
+        return self._await(ReplyFuture(commands.Manage(0, wire.message_to(request))))
+
+    def _await(self, future: ReplyFuture) -> Future[Message]:
         found = future.found
 
         def then() -> None:

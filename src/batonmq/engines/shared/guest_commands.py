@@ -139,8 +139,12 @@ class GuestCommands:
         self._says.promise(command.number, self._engine.transact(sends, accepts), say_done)
 
     def request(self, command: commands.Request) -> None:
-        number = command.number
-        future = self._engine.request(command.queue, wire.message_from(command.message))
+        self._await(command.number, self._engine.request(command.queue, wire.message_from(command.message)))
+
+    def manage(self, command: commands.Manage) -> None:
+        self._await(command.number, self._engine.manage(wire.message_from(command.message)))
+
+    def _await(self, number: int, future: Future[Message]) -> None:
         self._requests[number] = future
         self._says.promise(number, future, lambda number, reply: say_found(number, [reply]))
 
@@ -175,6 +179,7 @@ DO: dict[type[Numbered], Callable[[GuestCommands, Any], None]] = {
     commands.Move: GuestCommands.move,
     commands.Transact: GuestCommands.transact,
     commands.Request: GuestCommands.request,
+    commands.Manage: GuestCommands.manage,
     commands.Forget: GuestCommands.forget,
     commands.Reply: GuestCommands.reply,
 }

@@ -1,0 +1,123 @@
+"""Takes messages from a queue of a broker one by one, with basic.get (AMQP 0-9-1, section 1.8.3.10).
+
+None is on its way here that was not asked for, so that none goes back that nobody has seen. It costs a round trip for
+each. When the connection is lost what is held is lost, and nothing more comes.
+"""
+
+from __future__ import annotations
+
+from pika import spec
+from pika.channel import Channel
+from pika.spec import BasicProperties
+
+from batonmq.engines.amqp.content_headers import properties_from
+from batonmq.engines.amqp.link import Link
+from batonmq.engines.futures import Future, resolved
+from batonmq.engines.interface import How, Subscription
+from batonmq.engines.leases import lost
+from batonmq.engines.messages import received_message
+from batonmq.engines.values import Incoming
+from batonmq.errors import BatonError, Closed, NotFound
+
+__all__ = ["AmqpPull"]
+
+
+class AmqpPull(Subscription):
+    """A channel on which one message is asked for at a time."""
+
+    def __init__(self, link: Link, queue: str) -> None:
+        self.subscribed: Future[Subscription] = Future()
+        self._link = link
+        self._queue = queue
+        self._channel: Channel | None = None
+        self._asked: Future[list[Incoming]] | None = None
+        # Why nothing more comes.
+        self._error: BatonError | None = None
+
+    # ------------------------------------------------------------------ from any thread
+
+    def begin(self) -> None:
+        """Open the channel, and see that the queue is there; ``subscribed`` tells how it went."""
+        self._link.when_open(lambda: self._link.channel(self._opened, self._closed), self.subscribed)
+
+    def receive(self, most: int) -> Future[list[Incoming]]:
+        """One message, or an empty list where none is ready, however many are asked for."""
+        future: Future[list[Incoming]] = Future()
+        self._link.call(lambda: self._get(future))
+        return future
+
+    def withdraw(self, future: Future[list[Incoming]]) -> None:
+        """It is answered soon in any case."""
+
+    def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> None:
+        tag = incoming.handle
+        assert isinstance(tag, int)
+        if self._error is not None:
+            raise lost()
+        self._link.call(lambda: self._settle(tag, how))
+
+    def renew(self, incoming: Incoming, seconds: float) -> Future[None]:
+        # Without a lease it is held for as long as it takes.
+        return resolved(None)
+
+    def close(self) -> Future[None]:
+        closed: Future[None] = Future()
+        try:
+            self._link.call(lambda: self._leave(closed))
+        except Closed:
+            return resolved(None)
+        return closed
+
+    # ------------------------------------------------------------------ in the connection's thread
+
+    def _opened(self, channel: Channel) -> None:
+        self._channel = channel
+        # The broker gives back what is held when the channel is closed, as section 1.7.2.6 has it.
+        channel.queue_declare(self._queue, passive=True, callback=lambda _frame: self.subscribed.resolve(self))
+        channel.add_callback(self._is_empty, [spec.Basic.GetEmpty], one_shot=False)
+
+    def _closed(self, error: BatonError) -> None:
+        self._channel = None
+        self._error = error
+        self.subscribed.fail(error)
+        self._answer(error)
+
+    def _get(self, future: Future[list[Incoming]]) -> None:
+        if self._channel is None or self._asked is not None:
+            future.fail(self._error or NotFound("there is a request under way"))
+            return
+        self._asked = future
+        self._channel.basic_get(self._queue, self._got)
+
+    def _got(self, _channel: object, method: spec.Basic.GetOk, properties: BasicProperties, body: bytes) -> None:
+        message = received_message(body, properties_from(properties))
+        count = 2 if method.redelivered else 1
+        self._answer([Incoming(message, count, bool(method.redelivered), method.delivery_tag, is_counted=False)])
+
+    def _is_empty(self, _frame: object) -> None:
+        self._answer([])
+
+    def _answer(self, answer: list[Incoming] | BatonError) -> None:
+        asked, self._asked = self._asked, None
+        if asked is None:
+            return
+        if isinstance(answer, BatonError):
+            asked.fail(answer)
+        else:
+            asked.resolve(answer)
+
+    def _settle(self, tag: int, how: How) -> None:
+        if self._channel is None:
+            return
+        if how == "accept":
+            self._channel.basic_ack(tag)
+        else:
+            self._channel.basic_reject(tag, requeue=how == "release")
+
+    def _leave(self, closed: Future[None]) -> None:
+        channel = self._channel
+        if channel is None or not channel.is_open:
+            closed.resolve(None)
+            return
+        channel.add_on_close_callback(lambda _channel, _reason: closed.resolve(None))
+        channel.close()

@@ -1,0 +1,103 @@
+"""What every engine is asked beside the API: management requests, and messages one by one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from batonmq.api.connections.connect import open_engine
+from batonmq.engines.interface import Engine
+from batonmq.engines.messages import Message
+from batonmq.engines.urls import parse_url
+from batonmq.engines.values import QueueOptions
+from batonmq.errors import NotFound
+from batonmq.testing import RunningServer
+from tests.contract.places import file_of_another
+
+LONG = 30.0
+
+
+@contextmanager
+def place(kind: str, folder: Path) -> Iterator[str]:
+    if kind == "served":
+        with RunningServer(folder) as server:
+            yield server.url
+    elif kind == "shared":
+        with file_of_another(folder) as url:
+            yield url
+    else:
+        yield str(folder / "own.db")
+
+
+@pytest.fixture(params=["file", "shared", "served"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    with ExitStack() as opened:
+        engine = open_engine(parse_url(opened.enter_context(place(request.param, tmp_path))))
+        opened.callback(engine.close)
+        engine.declare("orders", QueueOptions()).get()
+        yield engine
+
+
+def ask(engine: Engine, operation: str, **fields: object) -> dict[str, object]:
+    future = engine.manage(Message(json.dumps({"operation": operation, **fields}).encode()))
+    assert future.wait(LONG)
+    engine.forget(future)
+    return dict(json.loads(future.result().body))
+
+
+def test_an_engine_answers_questions_about_its_queues(engine: Engine) -> None:
+    engine.send("orders", [Message(b"one"), Message(b"two")]).get()
+    answer = ask(engine, "queues.peek", queue="orders")
+    assert answer["ok"] is True
+    messages = answer["messages"]
+    assert isinstance(messages, list)
+    assert [message["body"] for message in messages] == ["one", "two"]
+    assert ask(engine, "queues.pause", queue="orders") == {"ok": True}
+
+
+def test_what_takes_several_turns_is_answered_when_it_is_done(engine: Engine) -> None:
+    engine.declare("old", QueueOptions()).get()
+    engine.send("orders", [Message(b"x")] * 2_500).get()
+    assert ask(engine, "queues.move", queue="orders", to="old") == {"ok": True, "count": 2_500, "skipped": 0}
+    assert engine.count("old").get() == 2_500
+
+
+def test_a_request_that_means_nothing_is_answered_with_an_error(engine: Engine) -> None:
+    assert ask(engine, "queues.peek", queue="no")["error"] == "no queue 'no' in vhost '/'"
+    assert ask(engine, "nothing")["ok"] is False
+
+
+def test_messages_are_pulled_one_by_one_and_nothing_else_is_held(engine: Engine) -> None:
+    engine.send("orders", [Message(b"one"), Message(b"two"), Message(b"three")]).get()
+    subscription = engine.pull("orders").get()
+    (first,) = subscription.receive(1).get()
+    assert first.message.body == b"one"
+    assert engine.count("orders").get() == 2
+    subscription.settle(first, "accept")
+    (second,) = subscription.receive(1).get()
+    subscription.settle(second, "release")
+    subscription.close().get()
+    again = engine.pull("orders").get()
+    (second,) = again.receive(1).get()
+    assert (second.message.body, second.redelivered) == (b"two", True)
+    again.settle(second, "accept")
+    (third,) = again.receive(1).get()
+    # Not a word of this one: it is back when the subscription is closed.
+    again.close().get()
+    last = engine.pull("orders").get()
+    (third,) = last.receive(1).get()
+    assert third.message.body == b"three"
+    last.settle(third, "accept")
+    nothing = last.receive(1)
+    last.withdraw(nothing)
+    assert nothing.get() == []
+    last.close().get()
+
+
+def test_a_queue_that_is_not_there_cannot_be_pulled_from(engine: Engine) -> None:
+    with pytest.raises(NotFound):
+        engine.pull("no").get()

@@ -10,6 +10,7 @@ from batonmq.management.http.connection import HttpServer
 from batonmq.management.http.context import Context
 from batonmq.management.http.log_in import LogIn
 from batonmq.management.routes import all_routes
+from batonmq.management.statistics.statistics import Statistics
 from batonmq.server.addresses import address
 from batonmq.server.config import ManagementConfig
 from batonmq.server.extensions import Parts
@@ -33,7 +34,10 @@ class Management:
         self._parts = parts
         configured = parts.config.management
         self.context = Context(
-            parts=parts, started_at=parts.clock.time(), node=f"batonmq@{socket.gethostname().partition('.')[0]}"
+            parts=parts,
+            statistics=Statistics(parts.broker, parts.data),
+            started_at=parts.clock.time(),
+            node=f"batonmq@{socket.gethostname().partition('.')[0]}",
         )
         log_in = LogIn(parts)
         application = Application(self.context, all_routes(log_in, configured.path_prefix), log_in)
@@ -71,6 +75,7 @@ class Management:
 
     async def start(self) -> None:
         """The server listens."""
+        self.context.statistics.start()
         for one in self._parts.addresses():
             if one.scheme == "http" and not address((one.host, one.port))[1]:
                 logger.warning(
@@ -81,4 +86,5 @@ class Management:
 
     async def stop(self) -> None:
         """The server is about to stop: whatever is under way ends."""
+        await self.context.statistics.stop()
         await self._http.stop()

@@ -214,7 +214,8 @@ class Clients:
         del self._all[client]
         self.churn.connection_closed()
         gone = self._of_gone.setdefault(client.vhost, {})
-        for name, count in client.counts.listed().items():
+        octets = {"recv_oct": client.socket.octets_received, "send_oct": client.socket.octets_sent}
+        for name, count in (client.counts.listed() | octets).items():
             gone[name] = gone.get(name, 0) + count
         if self._by_name.get(client.name) is client:
             del self._by_name[client.name]

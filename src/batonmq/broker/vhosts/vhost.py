@@ -39,7 +39,8 @@ class VirtualHost:
         self.name = name
         self.directory = directory
         self.queues: dict[str, Queue] = {}
-        self._of_deleted = Counters()
+        self.of_deleted = Counters()
+        """What its deleted queues have counted."""
         self.router = Router(name, scheduler.store, self._find_target)
         self.replies = ReplyDesk(self.router.changed)
         self.policies = Policies(name, scheduler, self.router, self.queues)
@@ -190,13 +191,13 @@ class VirtualHost:
             self.store.forget("queue", self.name, queue.name)
         self.directory.clients.churn.queue_deleted()
         count = queue.delete()
-        self._of_deleted.add(queue.counts())
+        self.of_deleted.add(queue.counts())
         return count
 
     def counts(self) -> Counters:
         """The counters of all its queues, deleted ones included, since the broker started."""
         counters = Counters()
-        counters.add(self._of_deleted)
+        counters.add(self.of_deleted)
         for queue in self.queues.values():
             counters.add(queue.counts())
         return counters

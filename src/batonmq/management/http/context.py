@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from batonmq.management.statistics.statistics import Statistics
 from batonmq.server.extensions import Parts
 
 __all__ = ["Context"]
@@ -14,6 +15,8 @@ class Context:
     """One for each server."""
 
     parts: Parts
+    statistics: Statistics
+    """The counters of everything, and their samples."""
     started_at: float
     """When the server started, in seconds since the epoch."""
     node: str

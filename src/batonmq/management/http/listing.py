@@ -16,7 +16,7 @@ from batonmq.management.http.encoding import encode
 from batonmq.management.http.errors import BadRequest, HttpError
 from batonmq.management.http.query import Query
 from batonmq.management.http.responses import Json, Response, Stream
-from batonmq.management.http.slices import Slices, sliced
+from batonmq.management.slices import Slices, sliced
 
 __all__ = ["LIST_QUERY", "chosen_columns", "listing", "only_columns"]
 

@@ -1,0 +1,1 @@
+"""What was: samples of counters, kept for a minute, an hour and a day, and the rates that follow from them."""

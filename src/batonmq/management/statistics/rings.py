@@ -1,0 +1,69 @@
+"""For how long samples are kept, and how close together: rings of slots, the oldest of which is written over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["BRIEF", "LONG", "SAMPLE_SECONDS", "WHOLE", "Geometry", "Ring"]
+
+SAMPLE_SECONDS: Final = 5
+"""How often counters are read. A tick is so many seconds of the epoch: all objects have samples of the same times."""
+
+MINUTE: Final = 60 // SAMPLE_SECONDS
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """So many slots, one for each so many ticks; ``at``: where they begin among those of all rings."""
+
+    step: int
+    slots: int
+    at: int
+
+    def place(self, tick: int) -> int:
+        """The slot of that tick, which is a multiple of ``step``."""
+        return self.at + tick // self.step % self.slots
+
+    @property
+    def seconds(self) -> int:
+        """How far back it reaches."""
+        return self.step * (self.slots - 1) * SAMPLE_SECONDS
+
+
+class Geometry:
+    """The rings in which each counter of an object is kept, the finest first."""
+
+    __slots__ = ("rings", "slots")
+
+    def __init__(self, *rings: tuple[int, int]) -> None:
+        """Each ring: the ticks between two samples, and how long it is, in ticks."""
+        found: list[Ring] = []
+        self.slots = 0
+        for step, length in rings:
+            found.append(Ring(step, length // step + 1, self.slots))
+            self.slots += found[-1].slots
+        self.rings = tuple(found)
+
+    def ring(self, seconds: int, step: int) -> Ring:
+        """The ring for a look so many seconds back at one sample in ``step`` seconds.
+
+        The finest that reaches so far, or the one that reaches furthest; where one sample in ``step`` seconds is in a
+        coarser one as well, the finer is as good.
+        """
+        for ring in self.rings:
+            if ring.seconds >= seconds:
+                return ring
+        return self.rings[-1]
+
+
+BRIEF: Final = Geometry((1, MINUTE), (MINUTE, HOUR))
+"""A minute and an hour, in 296 bytes a counter: for what comes and goes with clients."""
+
+LONG: Final = Geometry((1, MINUTE), (MINUTE, HOUR), (HOUR // 2, DAY))
+"""A minute, an hour and a day, in 492 bytes a counter."""
+
+WHOLE: Final = Geometry((1, 10 * MINUTE), (MINUTE, HOUR), (10 * MINUTE, DAY))
+"""Ten minutes, an hour and a day, with more samples in each: for the few that every page looks at."""

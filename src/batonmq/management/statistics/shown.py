@@ -1,0 +1,88 @@
+"""Counters as RabbitMQ shows them: each with its rate, and with samples where they were asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from batonmq.management.statistics.rings import SAMPLE_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from batonmq.management.statistics.kinds import Kind
+    from batonmq.management.statistics.series import Series
+
+__all__ = ["Figures", "Range"]
+
+# Those that are sums of others.
+SUMS: Final = {
+    "deliver_get": ("deliver", "deliver_no_ack", "get", "get_no_ack"),
+    "messages": ("messages_ready", "messages_unacknowledged"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Samples of the last ``age`` seconds, one in ``step`` seconds."""
+
+    age: int
+    step: int
+
+
+class Figures:
+    """The counters of one object now, and how they have moved."""
+
+    __slots__ = ("_kind", "_now", "_series", "_tick")
+
+    def __init__(self, kind: Kind, now: Sequence[int], series: Series | None, tick: int) -> None:
+        """``now``: what the counters are; ``series``: None where there are no samples yet; ``tick``: the last one."""
+        self._kind = kind
+        self._now = now
+        self._series = series
+        self._tick = tick
+
+    def _places(self, name: str) -> list[int]:
+        return [self._kind.place(part) for part in SUMS.get(name, (name,))]
+
+    def value(self, name: str) -> int:
+        """What a counter is now."""
+        return max(sum(self._now[place] for place in self._places(name)), 0)
+
+    def show(self, names: Iterable[str], span: Range | None) -> dict[str, object]:
+        """Counters by their names, and beside each its ``_details``."""
+        shown: dict[str, object] = {}
+        for name in names:
+            shown[name] = self.value(name)
+            shown[f"{name}_details"] = self.details(name, span)
+        return shown
+
+    def details(self, name: str, span: Range | None) -> dict[str, object]:
+        """The rate of a counter by second; with the samples of ``span``, their mean and the rate over all of it."""
+        places = self._places(name)
+        series = self._series
+        # What has not moved since samples were last taken has no rate.
+        is_current = series is not None and series.tick >= self._tick
+        rate = sum(series.rate(place) for place in places) / SAMPLE_SECONDS if series and is_current else 0.0
+        if span is None:
+            return {"rate": rate}
+        samples = self._samples(places, span)
+        values = [value for value, _ in samples]
+        return {
+            "rate": rate,
+            "samples": [{"sample": value, "timestamp": timestamp} for value, timestamp in samples],
+            "avg_rate": (values[0] - values[-1]) / span.age if span.age else 0.0,
+            "avg": sum(values) / len(values),
+        }
+
+    def _samples(self, places: list[int], span: Range) -> list[tuple[int, int]]:
+        """Value and time (ms of the epoch), the newest first, at whole multiples of the step."""
+        newest = self._tick * SAMPLE_SECONDS // span.step * span.step
+        times = range(newest, newest - span.age // span.step * span.step - 1, -span.step)
+        series = self._series
+        if series is None:
+            return [(0, time * 1000) for time in times]
+        ring = series.geometry.ring(span.age, span.step)
+        return [
+            (sum(series.value(ring, place, time // SAMPLE_SECONDS) for place in places), time * 1000) for time in times
+        ]

@@ -17,7 +17,7 @@ from batonmq.management.http.call import Call
 from batonmq.management.http.errors import BadRequest, not_found
 from batonmq.management.http.responses import Json, Response
 from batonmq.management.http.routes import Route
-from batonmq.management.http.slices import Slices
+from batonmq.management.slices import Slices
 from batonmq.message import Message
 from batonmq.properties import NAMES, Properties, PropertyValues
 from batonmq.queued import QueuedMessage

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from batonmq.management.api import binding_changes, exchange_changes, health, messages, node, queue_changes
+from batonmq.management.api import (
+    auth_attempts,
+    binding_changes,
+    channels,
+    connections,
+    consumers,
+    exchange_changes,
+    health,
+    messages,
+    node,
+    queue_changes,
+)
 from batonmq.management.http.log_in import LogIn
 from batonmq.management.http.openapi import openapi_route
 from batonmq.management.http.routes import Route, Routes
@@ -12,7 +23,11 @@ __all__ = ["all_routes"]
 
 # Each module of the API has its own.
 ROUTES: tuple[Route, ...] = (
+    *auth_attempts.ROUTES,
     *binding_changes.ROUTES,
+    *channels.ROUTES,
+    *connections.ROUTES,
+    *consumers.ROUTES,
     *exchange_changes.ROUTES,
     *health.ROUTES,
     *messages.ROUTES,

@@ -146,8 +146,13 @@ def readable(value: object) -> object:
         return str(value)
     if isinstance(value, Decimal):
         return str(value)
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int):
+        # Kinds of numbers have types of their own, which not every encoder knows.
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
     return str(value)
 
 

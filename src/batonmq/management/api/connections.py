@@ -14,7 +14,7 @@ from batonmq.management.http.errors import BadRequest, Unauthorized, not_found
 from batonmq.management.http.listing import LIST_QUERY, listing
 from batonmq.management.http.responses import Json, NoContent, Response
 from batonmq.management.http.routes import Route
-from batonmq.management.http.slices import sliced
+from batonmq.management.slices import sliced
 
 __all__ = ["ROUTES"]
 

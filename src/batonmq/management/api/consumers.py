@@ -12,7 +12,7 @@ from batonmq.management.http.call import Call
 from batonmq.management.http.listing import LIST_QUERY, listing
 from batonmq.management.http.responses import Response
 from batonmq.management.http.routes import Route
-from batonmq.management.http.slices import sliced
+from batonmq.management.slices import sliced
 
 __all__ = ["ROUTES"]
 

@@ -1,0 +1,46 @@
+// Who is logged in, and what the user may do.
+
+import { get, post, remove, useToken } from "./api.js";
+
+// A tag, and those that include it.
+const INCLUDED_BY = {
+  management: ["management", "monitoring", "policymaker", "administrator"],
+  monitoring: ["monitoring", "administrator"],
+  policymaker: ["policymaker", "administrator"],
+  administrator: ["administrator"],
+};
+
+/** The session that is there from before. Raises ApiError; status 401: there is none. */
+export async function resume() {
+  return taken(await get("baton/session"));
+}
+
+/** Raises ApiError; status 401: the name or the password is wrong. */
+export async function logIn(name, password) {
+  return taken(await post("baton/session", { name, password }));
+}
+
+export async function logOut() {
+  await remove("baton/session");
+  useToken("");
+}
+
+/** Whether the session has ended: an answer of 401 may also mean that the user may not do something. */
+export async function isOver() {
+  try {
+    await resume();
+    return false;
+  } catch (error) {
+    return error.status === 401;
+  }
+}
+
+function taken(session) {
+  useToken(session.csrf);
+  return session;
+}
+
+/** Whether the user has the tag `need`, or one that includes it. */
+export function may(session, need) {
+  return !need || INCLUDED_BY[need].some((tag) => session.tags.includes(tag));
+}

@@ -18,6 +18,7 @@ from batonmq.management.http.log_in import LogIn
 from batonmq.management.http.openapi import openapi_route
 from batonmq.management.http.routes import Route, Routes
 from batonmq.management.http.session_routes import session_routes
+from batonmq.management.page.files import page_routes
 
 __all__ = ["all_routes"]
 
@@ -38,5 +39,5 @@ ROUTES: tuple[Route, ...] = (
 
 def all_routes(log_in: LogIn, prefix: str) -> Routes:
     """Whatever is answered, below ``prefix``."""
-    routes = (*ROUTES, *session_routes(log_in))
+    routes = (*ROUTES, *session_routes(log_in), *page_routes(prefix))
     return Routes((*routes, openapi_route(routes, prefix)))

@@ -1,6 +1,6 @@
 // The log-in.
 
-import { h } from "./core/dom.js";
+import { h, ICON } from "./core/dom.js";
 import { logIn } from "./core/session.js";
 import { field, valuesOf } from "./parts/fields.js";
 
@@ -12,7 +12,7 @@ export function logInPage(place, reason, open) {
   const form = h(
     "form",
     { class: "card log-in", on: { submit: (event) => submitted(event) } },
-    h("h1", {}, h("img", { src: "icon.svg", alt: "", width: 32, height: 32 }), "BatonMQ"),
+    h("h1", {}, h("img", { src: ICON, alt: "", width: 32, height: 32 }), "BatonMQ"),
     alert,
     field({ name: "name", label: "Name", required: true, complete: "username" }),
     field({ name: "password", label: "Password", type: "password", complete: "current-password" }),
@@ -28,7 +28,9 @@ export function logInPage(place, reason, open) {
       open(await logIn(name, password));
     } catch (error) {
       alert.textContent =
-        error.status === 401 ? "This name and password are not known, or the user has none of the tags that open this page." : error.message;
+        error.status === 401
+          ? "This name and password are not known, or the user has none of the tags that open this page."
+          : error.message;
       send.disabled = false;
       form.elements.password.select();
     }

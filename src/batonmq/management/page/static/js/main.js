@@ -1,7 +1,7 @@
 // Where the page begins: the log-in, and all else behind it.
 
 import { applyTheme } from "./core/theme.js";
-import { logOut, resume } from "./core/session.js";
+import { logOut, mayBeLoggedIn, resume } from "./core/session.js";
 import { logInPage } from "./log_in.js";
 import { Shell } from "./shell.js";
 
@@ -23,8 +23,12 @@ function ask(reason) {
 }
 
 applyTheme();
-try {
-  open(await resume());
-} catch (error) {
-  ask(error.status === 401 ? "" : error.message);
+if (mayBeLoggedIn()) {
+  try {
+    open(await resume());
+  } catch (error) {
+    ask(error.status === 401 ? "" : error.message);
+  }
+} else {
+  ask("");
 }

@@ -1,15 +1,14 @@
 // The frame around all pages: head, navigation, the state of the connection, and the page that the address names.
 
-import { ApiError } from "./core/api.js";
-import { h, show } from "./core/dom.js";
+import { h, ICON, show } from "./core/dom.js";
 import { clock } from "./core/format.js";
-import { Refresh, INTERVAL } from "./core/refresh.js";
-import { address, current, go } from "./core/router.js";
-import { isOver, may } from "./core/session.js";
+import { address, current } from "./core/router.js";
+import { may } from "./core/session.js";
 import { switchTheme, themeName } from "./core/theme.js";
 import { GROUPS, pageOf } from "./pages.js";
 import { button } from "./parts/controls.js";
-import { clearErrors, done, failed, noticesPlace } from "./parts/notices.js";
+import { done, failed, noticesPlace } from "./parts/notices.js";
+import { Visit } from "./visit.js";
 
 /** Shows one page after another until the session ends. */
 export class Shell {
@@ -33,7 +32,11 @@ export class Shell {
   }
 
   open() {
-    const skip = h("a", { class: "skip", href: "#main", on: { click: (event) => this.#skip(event) } }, "Skip to the content");
+    const skip = h(
+      "a",
+      { class: "skip", href: "#main", on: { click: (event) => this.#skip(event) } },
+      "Skip to the content",
+    );
     this.#place.replaceChildren(skip, this.#header, h("div", { class: "frame" }, this.#nav, this.#main), noticesPlace);
     addEventListener("hashchange", this.#navigate);
     this.#go();
@@ -95,7 +98,15 @@ export class Shell {
     }
     this.#reached();
     if (!this.#visit.seenAt || error.status === 404) {
-      show(this.#content, h("div", { class: "card error-card", role: "alert" }, h("p", {}, error.message), h("p", {}, h("a", { href: address([]) }, "To the overview"))));
+      show(
+        this.#content,
+        h(
+          "div",
+          { class: "card error-card", role: "alert" },
+          h("p", {}, error.message),
+          h("p", {}, h("a", { href: address([]) }, "To the overview")),
+        ),
+      );
     } else {
       failed(error.message);
     }
@@ -122,7 +133,7 @@ export class Shell {
     show(
       this.#header,
       menu,
-      h("a", { class: "brand", href: address([]) }, h("img", { src: "icon.svg", alt: "", width: 22, height: 22 }), "BatonMQ"),
+      h("a", { class: "brand", href: address([]) }, h("img", { src: ICON, alt: "", width: 22, height: 22 }), "BatonMQ"),
       h("span", { class: "room" }),
       theme,
       h("span", { class: "who" }, h("span", { class: "unseen" }, "Logged in as "), h("bdi", {}, this.#session.user)),
@@ -138,7 +149,21 @@ export class Shell {
               "div",
               { class: "group", key: title },
               h("h2", {}, title),
-              h("ul", {}, seen.map((entry) => h("li", {}, h("a", { href: address(entry.names), "aria-current": (entry.names[0] ?? "") === active ? "page" : null }, entry.text)))),
+              h(
+                "ul",
+                {},
+                seen.map((entry) =>
+                  h(
+                    "li",
+                    {},
+                    h(
+                      "a",
+                      { href: address(entry.names), "aria-current": (entry.names[0] ?? "") === active ? "page" : null },
+                      entry.text,
+                    ),
+                  ),
+                ),
+              ),
             );
       }),
     );
@@ -150,111 +175,6 @@ export class Shell {
     menu.setAttribute("aria-expanded", String(open));
     if (open) {
       this.#nav.querySelector("a")?.focus();
-    }
-  }
-}
-
-/** One page, from its opening until another is opened: what the functions of a page get as `page`. */
-class Visit {
-  #host;
-  #refresh;
-  #cancel = new AbortController();
-  #data;
-
-  constructor(definition, names, state, host) {
-    this.definition = definition;
-    this.names = names;
-    this.state = state;
-    /** What the page wants to remember while it is open. */
-    this.memory = {};
-    this.seenAt = null;
-    this.session = host.session;
-    this.#host = host;
-    this.#refresh = new Refresh(() => this.#load(), definition.interval ?? INTERVAL);
-  }
-
-  begin() {
-    this.#refresh.now();
-  }
-
-  leave() {
-    this.#refresh.stop();
-    this.#cancel.abort();
-    this.definition.leave?.(this);
-  }
-
-  get signal() {
-    return this.#cancel.signal;
-  }
-
-  may(need) {
-    return may(this.session, need);
-  }
-
-  /** Change the page's state, which stands in the address. */
-  set(changes, { replace = false } = {}) {
-    go(this.names, { ...this.state, ...changes }, { replace });
-  }
-
-  stateChanged(state) {
-    this.state = state;
-    this.#refresh.now();
-  }
-
-  /** Ask the broker again at once. */
-  refresh() {
-    return this.#refresh.now();
-  }
-
-  /** Draw again what is known: something in `memory` has changed. */
-  redraw() {
-    if (this.#data !== undefined) {
-      this.#host.changed(this, this.#data);
-    }
-  }
-
-  /** Do something that needs no question, say that it is done, and ask again. */
-  async act(run, said) {
-    try {
-      const result = await run();
-      clearErrors();
-      done(typeof said === "function" ? said(result) : said);
-    } catch (error) {
-      await this.#say(error);
-    }
-    await this.refresh();
-  }
-
-  async #load() {
-    const { state } = this;
-    try {
-      const data = await this.definition.load(this);
-      if (this.#cancel.signal.aborted) {
-        return true;
-      }
-      this.#data = data;
-      this.seenAt = new Date();
-      this.#host.reached();
-      if (state === this.state) {
-        this.#host.changed(this, data);
-      }
-      return true;
-    } catch (error) {
-      if (!this.#cancel.signal.aborted) {
-        await this.#say(error);
-      }
-      return !(error instanceof ApiError && error.lost);
-    }
-  }
-
-  async #say(error) {
-    if (error instanceof ApiError && error.status === 401 && (await isOver())) {
-      this.#host.expired();
-    } else if (error instanceof ApiError) {
-      this.#host.refused(error);
-    } else {
-      failed(error.message);
-      throw error;
     }
   }
 }

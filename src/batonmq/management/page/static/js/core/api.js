@@ -112,7 +112,14 @@ function explained(status, text) {
     // An answer that is no JSON explains nothing.
   }
   const meaning = MEANINGS[status] ?? (status < 500 ? "" : `The broker failed at this (status ${status}).`);
-  const general = ["Object Not Found", "Not Found", "Not_Authorised", "not_authorised", "Method Not Allowed", "bad_request"];
+  const general = [
+    "Object Not Found",
+    "Not Found",
+    "Not_Authorised",
+    "not_authorised",
+    "Method Not Allowed",
+    "bad_request",
+  ];
   if (!reason || general.includes(reason)) {
     return meaning || `The broker did not accept this (status ${status}).`;
   }

@@ -1,6 +1,9 @@
 // Elements made and brought up to date. Text goes in as text nodes alone: nothing here, or anywhere on the page, reads
 // data as HTML.
 
+/** The address of the page's mark. */
+export const ICON = new URL("../../icon.svg", import.meta.url).href;
+
 const SVG = "http://www.w3.org/2000/svg";
 const HANDLERS = Symbol("handlers");
 const KEY = Symbol("key");

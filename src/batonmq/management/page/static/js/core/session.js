@@ -10,9 +10,41 @@ const INCLUDED_BY = {
   administrator: ["administrator"],
 };
 
+// Notes that there may be a session: the cookie itself is not for scripts to see. Without the note nothing is asked,
+// and a browser that comes for the first time has no refusal in its console.
+const PLACE = "batonmq.session";
+
+function note(isThere) {
+  try {
+    if (isThere) {
+      localStorage.setItem(PLACE, "1");
+    } else {
+      localStorage.removeItem(PLACE);
+    }
+  } catch {
+    // A browser that keeps nothing: the user logs in again after a reload.
+  }
+}
+
+/** Whether there may be a session from before. */
+export function mayBeLoggedIn() {
+  try {
+    return localStorage.getItem(PLACE) === "1";
+  } catch {
+    return false;
+  }
+}
+
 /** The session that is there from before. Raises ApiError; status 401: there is none. */
 export async function resume() {
-  return taken(await get("baton/session"));
+  try {
+    return taken(await get("baton/session"));
+  } catch (error) {
+    if (error.status === 401) {
+      note(false);
+    }
+    throw error;
+  }
 }
 
 /** Raises ApiError; status 401: the name or the password is wrong. */
@@ -21,6 +53,7 @@ export async function logIn(name, password) {
 }
 
 export async function logOut() {
+  note(false);
   await remove("baton/session");
   useToken("");
 }
@@ -37,6 +70,7 @@ export async function isOver() {
 
 function taken(session) {
   useToken(session.csrf);
+  note(true);
   return session;
 }
 

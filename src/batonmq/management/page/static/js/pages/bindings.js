@@ -27,7 +27,15 @@ function view({ found, vhosts }, page) {
   const list = listState(page.state, { by: "source" });
   const beside = [
     vhostChoice(page, vhosts),
-    chooser("How the bindings are shown", [["table", "Table"], ["drawing", "Drawing"]], drawn ? "drawing" : "table", (as) => page.set({ as: as === "table" ? "" : as, page: "" })),
+    chooser(
+      "How the bindings are shown",
+      [
+        ["table", "Table"],
+        ["drawing", "Drawing"],
+      ],
+      drawn ? "drawing" : "table",
+      (as) => page.set({ as: as === "table" ? "" : as, page: "" }),
+    ),
     button("Bind", () => bind(page, { vhost: page.state.vhost ?? vhosts[0], vhosts }), { kind: "primary" }),
   ];
   if (!drawn) {
@@ -38,17 +46,33 @@ function view({ found, vhosts }, page) {
       text: (binding) => `${binding.source}\n${binding.routing_key}\n${binding.destination}`,
       empty: "There are no bindings but those of the default exchange.",
       beside,
-      columns: vhosts.length > 1 ? [...columns.slice(0, 3), { title: "Virtual host", sort: "vhost", value: (binding) => binding.vhost, cell: (binding) => name(binding.vhost) }, ...columns.slice(3)] : columns,
+      columns:
+        vhosts.length > 1
+          ? [
+              ...columns.slice(0, 3),
+              {
+                title: "Virtual host",
+                sort: "vhost",
+                value: (binding) => binding.vhost,
+                cell: (binding) => name(binding.vhost),
+              },
+              ...columns.slice(3),
+            ]
+          : columns,
     });
   }
   const wanted = list.name.toLowerCase();
-  const matching = found.filter((binding) => `${binding.source}\n${binding.routing_key}\n${binding.destination}`.toLowerCase().includes(wanted));
+  const matching = found.filter((binding) =>
+    `${binding.source}\n${binding.routing_key}\n${binding.destination}`.toLowerCase().includes(wanted),
+  );
   return [
     wholeList(page, list, [], { caption: "", columns: [], key: String, text: String, beside, empty: "" })[0],
     section(
       "Who sends to whom",
       { key: "drawing" },
-      matching.length > DRAWN ? h("p", {}, `Of ${count(matching.length)} bindings the first ${DRAWN} are drawn: search for a part of them.`) : null,
+      matching.length > DRAWN
+        ? h("p", {}, `Of ${count(matching.length)} bindings the first ${DRAWN} are drawn: search for a part of them.`)
+        : null,
       matching.length === 0 ? h("p", { class: "empty" }, "There is nothing to draw.") : graph(matching.slice(0, DRAWN)),
     ),
   ];
@@ -64,9 +88,13 @@ export function bind(page, { vhost, vhosts, source, kind, destination }) {
     ].filter(Boolean),
     confirm: "Bind",
     fields: [
-      vhosts && vhosts.length > 1 ? { name: "vhost", label: "Virtual host", type: "select", options: vhosts, value: vhost } : null,
+      vhosts && vhosts.length > 1
+        ? { name: "vhost", label: "Virtual host", type: "select", options: vhosts, value: vhost }
+        : null,
       source === undefined ? { name: "source", label: "From the exchange", required: true } : null,
-      destination === undefined ? { name: "kind", label: "To a", type: "select", options: ["queue", "exchange"] } : null,
+      destination === undefined
+        ? { name: "kind", label: "To a", type: "select", options: ["queue", "exchange"] }
+        : null,
       destination === undefined ? { name: "destination", label: "Its name", required: true } : null,
       { name: "key", label: "Routing key" },
       { name: "arguments", label: "Arguments", type: "area", rows: 2, hint: 'JSON, such as {"x-match": "all"}' },

@@ -18,10 +18,24 @@ async function load(page) {
 }
 
 function view({ connection, channels }, page) {
-  const close = button("Close the connection", () => closeConnection(page, connection.name).then((closed) => closed && go(["connections"])), { kind: "danger" });
+  const close = button(
+    "Close the connection",
+    () => closeConnection(page, connection.name).then((closed) => closed && go(["connections"])),
+    { kind: "danger" },
+  );
   return [
     section("About it", { actions: close }, facts(aboutFacts(connection))),
-    section("Channels", {}, table({ caption: "Channels of this connection", rows: channels, key: (channel) => channel.name, columns: channelColumns(), empty: "It has no channels." })),
+    section(
+      "Channels",
+      {},
+      table({
+        caption: "Channels of this connection",
+        rows: channels,
+        key: (channel) => channel.name,
+        columns: channelColumns(),
+        empty: "It has no channels.",
+      }),
+    ),
     connection.ssl ? section("TLS", {}, facts(tlsFacts(connection))) : null,
     section("What the client says of itself", {}, facts(clientFacts(connection.client_properties ?? {}))),
   ];
@@ -30,7 +44,10 @@ function view({ connection, channels }, page) {
 function aboutFacts(connection) {
   return [
     ["State", stateBadge(connection.state)],
-    ["Its name for itself", connection.user_provided_name ? name(connection.user_provided_name, { whole: true }) : null],
+    [
+      "Its name for itself",
+      connection.user_provided_name ? name(connection.user_provided_name, { whole: true }) : null,
+    ],
     ["User", name(connection.user)],
     ["Virtual host", name(connection.vhost)],
     ["Protocol", name(connection.protocol)],
@@ -55,7 +72,10 @@ function tlsFacts(connection) {
     ["Cipher", connection.ssl_cipher],
     ["Hash", connection.ssl_hash],
     ["Key exchange", connection.ssl_key_exchange],
-    ["Subject of the client's certificate", connection.peer_cert_subject && name(connection.peer_cert_subject, { whole: true })],
+    [
+      "Subject of the client's certificate",
+      connection.peer_cert_subject && name(connection.peer_cert_subject, { whole: true }),
+    ],
     ["Issuer", connection.peer_cert_issuer && name(connection.peer_cert_issuer, { whole: true })],
     ["Valid", connection.peer_cert_validity],
   ].filter(([, value]) => value);
@@ -67,7 +87,15 @@ function clientFacts(properties) {
     .map(([key, value]) => [name(key), h("bdi", {}, fieldValue(value))])
     .concat(
       properties.capabilities
-        ? [["capabilities", Object.entries(properties.capabilities).filter(([, has]) => has === true).map(([key]) => fieldValue(key)).join(", ")]]
+        ? [
+            [
+              "capabilities",
+              Object.entries(properties.capabilities)
+                .filter(([, has]) => has === true)
+                .map(([key]) => fieldValue(key))
+                .join(", "),
+            ],
+          ]
         : [],
     );
 }

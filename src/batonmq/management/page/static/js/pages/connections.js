@@ -16,7 +16,11 @@ async function load(page) {
 export function stateBadge(state) {
   const kind = ["blocked", "blocking", "flow"].includes(state) ? "warn" : state === "running" ? "good" : "plain";
   const text = state ? state[0].toUpperCase() + state.slice(1) : "Unknown";
-  return badge(text, kind, kind === "warn" ? "It publishes faster than the broker takes messages, or an alarm is on." : null);
+  return badge(
+    text,
+    kind,
+    kind === "warn" ? "It publishes faster than the broker takes messages, or an alarm is on." : null,
+  );
 }
 
 /** What a client says that it is. */
@@ -41,15 +45,42 @@ function view({ answer, list }, page) {
       { title: "User", sort: "user", cell: (connection) => name(connection.user) },
       { title: "Virtual host", sort: "vhost", cell: (connection) => name(connection.vhost) },
       { title: "State", sort: "state", cell: (connection) => stateBadge(connection.state) },
-      { title: "Protocol", sort: "protocol", cell: (connection) => [name(connection.protocol), connection.ssl ? badge("TLS", "good") : null] },
-      { title: "Client", class: "wide-only", cell: (connection) => name(clientText(connection.client_properties), { empty: "–" }) },
+      {
+        title: "Protocol",
+        sort: "protocol",
+        cell: (connection) => [name(connection.protocol), connection.ssl ? badge("TLS", "good") : null],
+      },
+      {
+        title: "Client",
+        class: "wide-only",
+        cell: (connection) => name(clientText(connection.client_properties), { empty: "–" }),
+      },
       { title: "Channels", sort: "channels", number: true, cell: (connection) => count(connection.channels) },
-      { title: "From client", sort: "recv_oct_details.rate", number: true, cell: (connection) => byteRate(connection.recv_oct_details?.rate) },
-      { title: "To client", sort: "send_oct_details.rate", number: true, cell: (connection) => byteRate(connection.send_oct_details?.rate) },
-      { title: "Since", sort: "connected_at", class: "wide-only", cell: (connection) => moment(connection.connected_at) },
+      {
+        title: "From client",
+        sort: "recv_oct_details.rate",
+        number: true,
+        cell: (connection) => byteRate(connection.recv_oct_details?.rate),
+      },
+      {
+        title: "To client",
+        sort: "send_oct_details.rate",
+        number: true,
+        cell: (connection) => byteRate(connection.send_oct_details?.rate),
+      },
+      {
+        title: "Since",
+        sort: "connected_at",
+        class: "wide-only",
+        cell: (connection) => moment(connection.connected_at),
+      },
       {
         title: "",
-        cell: (connection) => button("Close", () => closeConnection(page, connection.name), { kind: "danger-quiet", label: `Close ${connection.name}` }),
+        cell: (connection) =>
+          button("Close", () => closeConnection(page, connection.name), {
+            kind: "danger-quiet",
+            label: `Close ${connection.name}`,
+          }),
       },
     ],
   });

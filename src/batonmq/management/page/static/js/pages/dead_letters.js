@@ -19,7 +19,10 @@ const REASONS = {
 };
 
 async function load(page) {
-  const [answer, vhosts] = await Promise.all([get(`baton/dead-letters${query({ vhost: page.state.vhost })}`, page), vhostNames(page)]);
+  const [answer, vhosts] = await Promise.all([
+    get(`baton/dead-letters${query({ vhost: page.state.vhost })}`, page),
+    vhostNames(page),
+  ]);
   return { found: answer.queues ?? [], vhosts };
 }
 
@@ -40,18 +43,38 @@ function queueCard(queue, vhosts, page) {
     {
       key: `dead-${queue.vhost}\n${queue.name}`,
       actions: [
-        button("Replay", () => replay(page, queue), { kind: "primary", label: `Replay the dead letters in ${queue.name}` }),
-        h("a", { class: "button", href: address(["queues", queue.vhost, queue.name], { part: "messages" }) }, "Look into it"),
+        button("Replay", () => replay(page, queue), {
+          kind: "primary",
+          label: `Replay the dead letters in ${queue.name}`,
+        }),
+        h(
+          "a",
+          { class: "button", href: address(["queues", queue.vhost, queue.name], { part: "messages" }) },
+          "Look into it",
+        ),
       ],
     },
-    h("p", {}, counted(queue.count, "dead letter"), " in ", queueLink(queue.vhost, queue.name), vhosts.length > 1 ? [" in ", name(queue.vhost)] : null, "."),
-    queue.sampled ? h("p", { class: "hint" }, "Only the first messages were looked at: the numbers are of these.") : null,
+    h(
+      "p",
+      {},
+      counted(queue.count, "dead letter"),
+      " in ",
+      queueLink(queue.vhost, queue.name),
+      vhosts.length > 1 ? [" in ", name(queue.vhost)] : null,
+      ".",
+    ),
+    queue.sampled
+      ? h("p", { class: "hint" }, "Only the first messages were looked at: the numbers are of these.")
+      : null,
     table({
       caption: "Why, and where they died",
       rows,
       key: (row) => `${row.reason}\n${row.queue}`,
       columns: [
-        { title: "Reason", cell: (row) => [h("b", {}, name(row.reason)), h("span", { class: "why" }, REASONS[row.reason] ?? "")] },
+        {
+          title: "Reason",
+          cell: (row) => [h("b", {}, name(row.reason)), h("span", { class: "why" }, REASONS[row.reason] ?? "")],
+        },
         { title: "Died in", cell: (row) => queueLink(queue.vhost, row.queue) },
         { title: "Messages", number: true, cell: (row) => count(row.count) },
       ],

@@ -27,15 +27,27 @@ async function load(page) {
 
 function view({ vhosts }, page) {
   const administrator = page.may("administrator");
-  const options = [...(administrator ? [["", "the whole broker"]] : []), ...vhosts.map((vhost) => [vhost, visible(vhost)])];
+  const options = [
+    ...(administrator ? [["", "the whole broker"]] : []),
+    ...vhosts.map((vhost) => [vhost, visible(vhost)]),
+  ];
   return [
     section(
       "Export",
       {},
-      h("p", {}, "Users, virtual hosts, permissions, policies, queues, exchanges and bindings as a JSON file. Messages are not part of it; password hashes are, so keep it safe."),
+      h(
+        "p",
+        {},
+        "Users, virtual hosts, permissions, policies, queues, exchanges and bindings as a JSON file. Messages are not part of it; password hashes are, so keep it safe.",
+      ),
       h(
         "form",
-        { class: "inline", key: "export", kept: true, on: { submit: (event) => (event.preventDefault(), save(page, valuesOf(event.currentTarget))) } },
+        {
+          class: "inline",
+          key: "export",
+          kept: true,
+          on: { submit: (event) => (event.preventDefault(), save(page, valuesOf(event.currentTarget))) },
+        },
         field({ name: "vhost", label: "Of", type: "select", options }),
         h("button", { type: "submit", class: "primary" }, "Export"),
       ),
@@ -43,10 +55,19 @@ function view({ vhosts }, page) {
     section(
       "Import",
       {},
-      h("p", {}, "A file that was exported here or by RabbitMQ. What it holds is added; users, permissions and policies of the same names are replaced. Nothing is deleted."),
+      h(
+        "p",
+        {},
+        "A file that was exported here or by RabbitMQ. What it holds is added; users, permissions and policies of the same names are replaced. Nothing is deleted.",
+      ),
       h(
         "form",
-        { class: "inline", key: "import", kept: true, on: { submit: (event) => (event.preventDefault(), bring(event.currentTarget)) } },
+        {
+          class: "inline",
+          key: "import",
+          kept: true,
+          on: { submit: (event) => (event.preventDefault(), bring(event.currentTarget)) },
+        },
         field({ name: "file", label: "File", type: "file", accept: ".json,application/json", required: true }),
         field({ name: "vhost", label: "Into", type: "select", options }),
         h("button", { type: "submit", class: "primary" }, "Import"),
@@ -87,7 +108,14 @@ async function bring(form) {
   }
   await openDialog({
     title: "Import the definitions?",
-    lines: ["The file holds:", h("ul", {}, found.map(([kind, one, many]) => h("li", {}, counted(definitions[kind].length, one, many))))],
+    lines: [
+      "The file holds:",
+      h(
+        "ul",
+        {},
+        found.map(([kind, one, many]) => h("li", {}, counted(definitions[kind].length, one, many))),
+      ),
+    ],
     confirm: "Import",
     submit: () => post(placeOf(vhost), definitions),
     said: "The definitions are imported.",

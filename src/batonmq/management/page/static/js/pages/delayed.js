@@ -24,7 +24,11 @@ function view(rows) {
     key: (queue) => `${queue.vhost}\n${queue.name}`,
     empty: "No message waits for its time. Messages with a delay, or whose retry comes later, are listed here.",
     columns: [
-      { title: "Queue", cell: (queue) => h("a", { href: address(["queues", queue.vhost, queue.name], { part: "delayed" }) }, name(queue.name)) },
+      {
+        title: "Queue",
+        cell: (queue) =>
+          h("a", { href: address(["queues", queue.vhost, queue.name], { part: "delayed" }) }, name(queue.name)),
+      },
       { title: "Virtual host", cell: (queue) => name(queue.vhost) },
       { title: "Delayed", number: true, cell: (queue) => count(queue.messages_delayed) },
       { title: "Ready", number: true, cell: (queue) => count(queue.messages_ready) },

@@ -35,7 +35,13 @@ function view({ exchange, from, to, range }, page) {
       "About it",
       {
         actions: [
-          exchange.internal ? null : button("Publish a message", () => publish(page, { vhost, exchange: exchangeName, title: "Publish to the exchange" }), { kind: "primary" }),
+          exchange.internal
+            ? null
+            : button(
+                "Publish a message",
+                () => publish(page, { vhost, exchange: exchangeName, title: "Publish to the exchange" }),
+                { kind: "primary" },
+              ),
           itsOwn ? button("Delete the exchange", () => destroy(exchange, from), { kind: "danger" }) : null,
         ],
       },
@@ -46,12 +52,22 @@ function view({ exchange, from, to, range }, page) {
         ["Auto-delete", exchange.auto_delete ? "yes" : "no"],
         ["Internal", exchange.internal ? "yes" : "no"],
         ["Policy", exchange.policy ? name(exchange.policy) : "none"],
-        ...Object.entries(exchange.arguments ?? {}).map(([key, value]) => [h("code", {}, name(key)), h("bdi", {}, fieldValue(value))]),
+        ...Object.entries(exchange.arguments ?? {}).map(([key, value]) => [
+          h("code", {}, name(key)),
+          h("bdi", {}, fieldValue(value)),
+        ]),
       ]),
     ),
     section(
       "Messages",
-      { actions: chooser("Range of the plot", RANGES.map(({ key, text }) => [key, text]), range.key, (key) => page.set({ range: key }, { replace: true })) },
+      {
+        actions: chooser(
+          "Range of the plot",
+          RANGES.map(({ key, text }) => [key, text]),
+          range.key,
+          (key) => page.set({ range: key }, { replace: true }),
+        ),
+      },
       h("div", { class: "plots" }, flowPlot(exchange.message_stats ?? {}, range)),
     ),
     section(
@@ -59,7 +75,13 @@ function view({ exchange, from, to, range }, page) {
       { key: "from", actions: isDefault ? null : button("Bind", () => bind(page, { vhost, source: exchangeName })) },
       bindingTable(from, page, { caption: "Bindings from this exchange", of: "source" }),
     ),
-    to.length > 0 ? section("To here", { key: "to" }, bindingTable(to, page, { caption: "Bindings to this exchange", of: "destination" })) : null,
+    to.length > 0
+      ? section(
+          "To here",
+          { key: "to" },
+          bindingTable(to, page, { caption: "Bindings to this exchange", of: "destination" }),
+        )
+      : null,
   ];
 }
 
@@ -74,7 +96,12 @@ function flowPlot(stats, range) {
 function destroy(exchange, from) {
   return openDialog({
     title: "Delete the exchange?",
-    lines: [[name(exchange.name, { whole: true }), ` will be deleted with its ${from.length} bindings. Whoever publishes to it gets an error from then on.`]],
+    lines: [
+      [
+        name(exchange.name, { whole: true }),
+        ` will be deleted with its ${from.length} bindings. Whoever publishes to it gets an error from then on.`,
+      ],
+    ],
     confirm: "Delete",
     danger: true,
     typed: exchange.name,

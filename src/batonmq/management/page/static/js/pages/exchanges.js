@@ -25,14 +25,27 @@ function view({ answer, list, vhosts, types }, page) {
     caption: "Exchanges",
     key: (exchange) => `${exchange.vhost}\n${exchange.name}`,
     empty: "There are no exchanges.",
-    beside: [vhostChoice(page, vhosts), button("Declare an exchange", () => declare(page, vhosts, types), { kind: "primary" })],
+    beside: [
+      vhostChoice(page, vhosts),
+      button("Declare an exchange", () => declare(page, vhosts, types), { kind: "primary" }),
+    ],
     columns: [
       { title: "Name", sort: "name", cell: (exchange) => exchangeLink(exchange.vhost, exchange.name) },
       vhosts.length > 1 && { title: "Virtual host", sort: "vhost", cell: (exchange) => name(exchange.vhost) },
       { title: "Type", sort: "type", cell: (exchange) => name(exchange.type) },
       { title: "Features", cell: exchangeFeatures },
-      { title: "In", sort: "message_stats.publish_in_details.rate", number: true, cell: (exchange) => rate(exchange.message_stats?.publish_in_details?.rate ?? 0) },
-      { title: "Out", sort: "message_stats.publish_out_details.rate", number: true, cell: (exchange) => rate(exchange.message_stats?.publish_out_details?.rate ?? 0) },
+      {
+        title: "In",
+        sort: "message_stats.publish_in_details.rate",
+        number: true,
+        cell: (exchange) => rate(exchange.message_stats?.publish_in_details?.rate ?? 0),
+      },
+      {
+        title: "Out",
+        sort: "message_stats.publish_out_details.rate",
+        number: true,
+        cell: (exchange) => rate(exchange.message_stats?.publish_out_details?.rate ?? 0),
+      },
     ].filter(Boolean),
   });
 }
@@ -43,7 +56,9 @@ export function exchangeFeatures(exchange) {
     exchange.durable ? badge("D", "plain", "durable: it outlives a restart") : null,
     exchange.auto_delete ? badge("AD", "plain", "auto-delete: gone with its last binding") : null,
     exchange.internal ? badge("I", "plain", "internal: clients cannot publish to it") : null,
-    exchange.arguments?.["alternate-exchange"] ? badge("AE", "plain", `what it cannot route goes to ${exchange.arguments["alternate-exchange"]}`) : null,
+    exchange.arguments?.["alternate-exchange"]
+      ? badge("AE", "plain", `what it cannot route goes to ${exchange.arguments["alternate-exchange"]}`)
+      : null,
     exchange.policy ? badge("Policy", "plain", `by the policy ${exchange.policy}`) : null,
   ];
 }
@@ -55,11 +70,20 @@ function declare(page, vhosts, types) {
     fields: [
       { name: "vhost", label: "Virtual host", type: "select", options: vhosts, value: page.state.vhost ?? vhosts[0] },
       { name: "name", label: "Name", required: true },
-      { name: "type", label: "Type", type: "select", options: types.length ? types : ["direct", "fanout", "headers", "topic"] },
+      {
+        name: "type",
+        label: "Type",
+        type: "select",
+        options: types.length ? types : ["direct", "fanout", "headers", "topic"],
+      },
       { name: "durable", label: "Durable: it outlives a restart", type: "check", value: true },
       { name: "auto_delete", label: "Delete it with its last binding", type: "check" },
       { name: "internal", label: "Internal: clients cannot publish to it", type: "check" },
-      { name: "alternate", label: "What it cannot route goes to the exchange", hint: "alternate-exchange; empty: it is dropped or returned." },
+      {
+        name: "alternate",
+        label: "What it cannot route goes to the exchange",
+        hint: "alternate-exchange; empty: it is dropped or returned.",
+      },
       { name: "arguments", label: "More arguments", type: "area", rows: 3, hint: 'JSON, such as {"name": "value"}' },
     ],
     submit: ({ vhost, name: exchange, type, durable, auto_delete, internal, alternate, arguments: more }) => {

@@ -45,16 +45,29 @@ function view(_, page) {
     h(
       "div",
       { class: "toolbar" },
-      selectField("At least", LEVELS.map((level) => [level, level]), memory.level, (level) => page.set({ level })),
+      selectField(
+        "At least",
+        LEVELS.map((level) => [level, level]),
+        memory.level,
+        (level) => page.set({ level }),
+      ),
       button(memory.paused ? "Go on" : "Hold still", () => {
         memory.paused = !memory.paused;
         return memory.paused ? page.redraw() : page.refresh();
       }),
-      h("p", { class: "found", role: "status" }, memory.paused ? "Held still" : memory.stream.connected ? "Live" : "Connecting…"),
+      h(
+        "p",
+        { class: "found", role: "status" },
+        memory.paused ? "Held still" : memory.stream.connected ? "Live" : "Connecting…",
+      ),
     ),
     memory.lines.length === 0
       ? h("p", { class: "empty" }, "Nothing was logged.")
-      : h("ol", { class: "log", tabindex: "0", "aria-label": "Lines of the log, the newest first" }, [...memory.lines].reverse().map(lineOf)),
+      : h(
+          "ol",
+          { class: "log", tabindex: "0", "aria-label": "Lines of the log, the newest first" },
+          [...memory.lines].reverse().map(lineOf),
+        ),
   ];
 }
 
@@ -66,7 +79,14 @@ function lineOf(line) {
     { class: level },
     h("time", {}, date ? clock(date) : ""),
     badge(level, KINDS[level] ?? "plain"),
-    h("bdi", {}, String(line.message ?? line.text ?? "").split("\n").map(visible).join("\n")),
+    h(
+      "bdi",
+      {},
+      String(line.message ?? line.text ?? "")
+        .split("\n")
+        .map(visible)
+        .join("\n"),
+    ),
   );
 }
 

@@ -29,11 +29,27 @@ function view({ overview, nodes, stuck, store, range }, page) {
     section(
       "Messages",
       {
-        actions: chooser("Range of the plots", RANGES.map(({ key, text }) => [key, text]), range.key, (key) => page.set({ range: key }, { replace: true })),
+        actions: chooser(
+          "Range of the plots",
+          RANGES.map(({ key, text }) => [key, text]),
+          range.key,
+          (key) => page.set({ range: key }, { replace: true }),
+        ),
       },
-      h("div", { class: "plots" }, ratePlot(overview.message_stats ?? {}, range), depthPlot(overview.queue_totals ?? {}, range)),
+      h(
+        "div",
+        { class: "plots" },
+        ratePlot(overview.message_stats ?? {}, range),
+        depthPlot(overview.queue_totals ?? {}, range),
+      ),
     ),
-    h("div", { class: "columns" }, nodes.map(nodeCard), store ? storeCard(store) : null, listeners(overview.listeners ?? [])),
+    h(
+      "div",
+      { class: "columns" },
+      nodes.map(nodeCard),
+      store ? storeCard(store) : null,
+      listeners(overview.listeners ?? []),
+    ),
   ];
 }
 
@@ -41,10 +57,14 @@ function alarms(nodes, store) {
   const found = [];
   for (const node of nodes) {
     if (node.mem_alarm) {
-      found.push(`Memory is short: the broker uses ${bytes(node.mem_used)} of ${bytes(node.mem_limit)}. Publishers wait until consumers have made room.`);
+      found.push(
+        `Memory is short: the broker uses ${bytes(node.mem_used)} of ${bytes(node.mem_limit)}. Publishers wait until consumers have made room.`,
+      );
     }
     if (node.disk_free_alarm) {
-      found.push(`The disk is full: ${bytes(node.disk_free)} are free, and ${bytes(node.disk_free_limit)} are kept. Publishers wait until there is room.`);
+      found.push(
+        `The disk is full: ${bytes(node.disk_free)} are free, and ${bytes(node.disk_free_limit)} are kept. Publishers wait until there is room.`,
+      );
     }
   }
   if (store?.fault) {
@@ -52,7 +72,16 @@ function alarms(nodes, store) {
   }
   return found.length === 0
     ? null
-    : h("div", { class: "card alarms", role: "alert", key: "alarms" }, h("h2", {}, "Alarm"), h("ul", {}, found.map((text) => h("li", {}, text))));
+    : h(
+        "div",
+        { class: "card alarms", role: "alert", key: "alarms" },
+        h("h2", {}, "Alarm"),
+        h(
+          "ul",
+          {},
+          found.map((text) => h("li", {}, text)),
+        ),
+      );
 }
 
 function totals(overview) {
@@ -70,7 +99,9 @@ function totals(overview) {
   return h(
     "ul",
     { class: "figures", key: "figures" },
-    figures.map(([word, value, names]) => h("li", {}, h("a", { href: address(names) }, h("b", {}, value), h("span", {}, word)))),
+    figures.map(([word, value, names]) =>
+      h("li", {}, h("a", { href: address(names) }, h("b", {}, value), h("span", {}, word))),
+    ),
   );
 }
 
@@ -103,8 +134,14 @@ function nodeCard(node) {
       ["Up for", duration(node.uptime)],
       ["Memory", ofLimit(node.mem_used, node.mem_limit, node.mem_alarm)],
       ["Disk free", ofFree(node.disk_free, node.disk_free_limit, node.disk_free_alarm)],
-      ["File descriptors", typeof node.fd_used === "number" ? `${count(node.fd_used)} of ${count(node.fd_total)}` : null],
-      ["Sockets", typeof node.sockets_used === "number" ? `${count(node.sockets_used)} of ${count(node.sockets_total)}` : null],
+      [
+        "File descriptors",
+        typeof node.fd_used === "number" ? `${count(node.fd_used)} of ${count(node.fd_total)}` : null,
+      ],
+      [
+        "Sockets",
+        typeof node.sockets_used === "number" ? `${count(node.sockets_used)} of ${count(node.sockets_total)}` : null,
+      ],
       ["Processors", count(node.processors)],
       ["Process", node.os_pid ?? null],
     ]),
@@ -142,7 +179,10 @@ function storeFacts(key, value) {
   if (typeof value === "object") {
     return Object.entries(value).flatMap(([inner, one]) => storeFacts(`${key}_${inner}`, one));
   }
-  const [, format] = STORE_WORDS.find(([pattern]) => pattern.test(key)) ?? [null, typeof value === "number" ? count : String];
+  const [, format] = STORE_WORDS.find(([pattern]) => pattern.test(key)) ?? [
+    null,
+    typeof value === "number" ? count : String,
+  ];
   const words = key.replaceAll("_", " ");
   return [[words[0].toUpperCase() + words.slice(1), format(value)]];
 }

@@ -37,7 +37,11 @@ const KINDS = {
 };
 
 async function load(page) {
-  const [found, operator, vhosts] = await Promise.all([get("policies", page), get("operator-policies", page), vhostNames(page)]);
+  const [found, operator, vhosts] = await Promise.all([
+    get("policies", page),
+    get("operator-policies", page),
+    vhostNames(page),
+  ]);
   return { found: { policies: found, "operator-policies": operator }, vhosts };
 }
 
@@ -46,7 +50,14 @@ function view({ found, vhosts }, page) {
     const may = page.may(words.needs);
     return section(
       words.title,
-      { key: kind, actions: may ? button(`Add ${words.one === "policy" ? "a" : "an"} ${words.one}`, () => edit(page, kind, vhosts), { kind: "primary" }) : null },
+      {
+        key: kind,
+        actions: may
+          ? button(`Add ${words.one === "policy" ? "a" : "an"} ${words.one}`, () => edit(page, kind, vhosts), {
+              kind: "primary",
+            })
+          : null,
+      },
       h("p", { class: "hint" }, words.text),
       table({
         caption: words.title,
@@ -54,12 +65,21 @@ function view({ found, vhosts }, page) {
         key: (policy) => `${policy.vhost}\n${policy.name}`,
         empty: "There are none.",
         columns: [
-          { title: "Name", cell: (policy) => [name(policy.name), policy.fixed ? badge("In the configuration", "plain") : null] },
+          {
+            title: "Name",
+            cell: (policy) => [name(policy.name), policy.fixed ? badge("In the configuration", "plain") : null],
+          },
           vhosts.length > 1 && { title: "Virtual host", cell: (policy) => name(policy.vhost) },
           { title: "Pattern", cell: (policy) => h("code", {}, name(policy.pattern)) },
           { title: "Of", cell: (policy) => policy["apply-to"] },
           { title: "Priority", number: true, cell: (policy) => String(policy.priority) },
-          { title: "Settings", cell: (policy) => Object.entries(policy.definition).map(([key, value]) => h("span", { class: "why" }, h("code", {}, name(key)), " ", h("bdi", {}, fieldValue(value)))) },
+          {
+            title: "Settings",
+            cell: (policy) =>
+              Object.entries(policy.definition).map(([key, value]) =>
+                h("span", { class: "why" }, h("code", {}, name(key)), " ", h("bdi", {}, fieldValue(value))),
+              ),
+          },
           may && {
             title: "",
             cell: (policy) =>
@@ -69,7 +89,10 @@ function view({ found, vhosts }, page) {
                     "div",
                     { class: "buttons" },
                     button("Change", () => edit(page, kind, vhosts, policy), { label: `Change ${policy.name}` }),
-                    button("Delete", () => destroy(page, kind, policy), { kind: "danger-quiet", label: `Delete ${policy.name}` }),
+                    button("Delete", () => destroy(page, kind, policy), {
+                      kind: "danger-quiet",
+                      label: `Delete ${policy.name}`,
+                    }),
                   ),
           },
         ].filter(Boolean),
@@ -86,7 +109,14 @@ function edit(page, kind, vhosts, policy) {
     fields: [
       { name: "vhost", label: "Virtual host", type: "select", options: policy ? [policy.vhost] : vhosts },
       { name: "name", label: "Name", required: true, value: policy?.name, readonly: Boolean(policy) },
-      { name: "pattern", label: "Pattern", required: true, value: policy?.pattern, placeholder: "^orders\\.", hint: "A regular expression over names." },
+      {
+        name: "pattern",
+        label: "Pattern",
+        required: true,
+        value: policy?.pattern,
+        placeholder: "^orders\\.",
+        hint: "A regular expression over names.",
+      },
       { name: "applyTo", label: "Of", type: "select", options: words.applyTo, value: policy?.["apply-to"] },
       { name: "priority", label: "Priority", type: "number", value: policy?.priority ?? 0 },
       {
@@ -99,7 +129,12 @@ function edit(page, kind, vhosts, policy) {
       },
     ],
     submit: ({ vhost, name: policyName, pattern, applyTo, priority, definition }) =>
-      put(`${kind}/${path(vhost, policyName)}`, { pattern, "apply-to": applyTo, priority: priority ?? 0, definition: objectOf(definition, "Settings") }),
+      put(`${kind}/${path(vhost, policyName)}`, {
+        pattern,
+        "apply-to": applyTo,
+        priority: priority ?? 0,
+        definition: objectOf(definition, "Settings"),
+      }),
     said: `The ${words.one} holds from now on.`,
   }).then(() => page.refresh());
 }
@@ -107,7 +142,15 @@ function edit(page, kind, vhosts, policy) {
 function destroy(page, kind, policy) {
   return openDialog({
     title: `Delete the ${KINDS[kind].one}?`,
-    lines: [["What matches ", h("code", {}, name(policy.pattern)), " is no longer subject to ", name(policy.name), ". Queues may grow beyond what it allowed, or messages live longer."]],
+    lines: [
+      [
+        "What matches ",
+        h("code", {}, name(policy.pattern)),
+        " is no longer subject to ",
+        name(policy.name),
+        ". Queues may grow beyond what it allowed, or messages live longer.",
+      ],
+    ],
     confirm: "Delete",
     danger: true,
     submit: () => remove(`${kind}/${path(policy.vhost, policy.name)}`),

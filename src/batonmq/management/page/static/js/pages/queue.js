@@ -36,15 +36,26 @@ function view({ queue, more, part, range }, page) {
       "nav",
       { class: "parts", "aria-label": "Parts of the queue", key: "parts" },
       Object.entries(PARTS).map(([key, { text }]) =>
-        h("a", { href: address(page.names, key === "state" ? {} : { part: key }), "aria-current": key === part ? "page" : null }, text),
+        h(
+          "a",
+          {
+            href: address(page.names, key === "state" ? {} : { part: key }),
+            "aria-current": key === part ? "page" : null,
+          },
+          text,
+        ),
       ),
     ),
-    h("div", { key: `part-${part}` }, PARTS[part].view({ queue, more, range }, page)),
+    h("div", { class: "part", key: `part-${part}` }, PARTS[part].view({ queue, more, range }, page)),
   ];
 }
 
 export const queue = {
-  title: ([, vhost, queueName]) => [h("span", { class: "kind" }, "Queue "), name(queueName, { whole: true }), h("span", { class: "in" }, " in ", name(vhost, { whole: true }))],
+  title: ([, vhost, queueName]) => [
+    h("span", { class: "kind" }, "Queue "),
+    name(queueName, { whole: true }),
+    h("span", { class: "in" }, " in ", name(vhost, { whole: true })),
+  ],
   load,
   view,
 };

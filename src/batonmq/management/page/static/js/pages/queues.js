@@ -33,10 +33,25 @@ function view({ answer, list, vhosts }, page) {
       vhosts.length > 1 && { title: "Virtual host", sort: "vhost", cell: (queue) => name(queue.vhost) },
       { title: "State", class: "state", cell: stateOf },
       { title: "Ready", sort: "messages_ready", number: true, cell: (queue) => count(queue.messages_ready) },
-      { title: "Unacked", sort: "messages_unacknowledged", number: true, cell: (queue) => count(queue.messages_unacknowledged) },
+      {
+        title: "Unacked",
+        sort: "messages_unacknowledged",
+        number: true,
+        cell: (queue) => count(queue.messages_unacknowledged),
+      },
       { title: "Consumers", sort: "consumers", number: true, cell: (queue) => count(queue.consumers) },
-      { title: "In", sort: "message_stats.publish_details.rate", number: true, cell: (queue) => rate(figures(queue).publish) },
-      { title: "Out", sort: "message_stats.deliver_get_details.rate", number: true, cell: (queue) => rate(figures(queue).deliver) },
+      {
+        title: "In",
+        sort: "message_stats.publish_details.rate",
+        number: true,
+        cell: (queue) => rate(figures(queue).publish),
+      },
+      {
+        title: "Out",
+        sort: "message_stats.deliver_get_details.rate",
+        number: true,
+        cell: (queue) => rate(figures(queue).deliver),
+      },
       { title: "Features", class: "wide-only", cell: features },
     ].filter(Boolean),
   });
@@ -44,7 +59,9 @@ function view({ answer, list, vhosts }, page) {
 
 function stateOf(queue) {
   const diagnosis = diagnose(queue);
-  return diagnosis ? [badge(diagnosis.word, diagnosis.level), h("span", { class: "why" }, diagnosis.why)] : badge(activity(queue), "good");
+  return diagnosis
+    ? [badge(diagnosis.word, diagnosis.level), h("span", { class: "why" }, diagnosis.why)]
+    : badge(activity(queue), "good");
 }
 
 const SHORT = [
@@ -85,10 +102,32 @@ function declare(page, vhosts) {
       { name: "name", label: "Name", required: true },
       { name: "durable", label: "Durable: it outlives a restart", type: "check", value: true },
       { name: "auto_delete", label: "Delete it with its last consumer", type: "check" },
-      { name: "ttl", label: "Messages live for", type: "number", min: 0, hint: "Milliseconds (x-message-ttl); empty: without end." },
-      { name: "most", label: "It holds at most", type: "number", min: 0, hint: "Messages (x-max-length); empty: without limit." },
-      { name: "dlx", label: "Dead letters go to the exchange", hint: "x-dead-letter-exchange; empty: they are dropped." },
-      { name: "arguments", label: "More arguments", type: "area", rows: 3, hint: 'JSON, such as {"x-max-priority": 9}' },
+      {
+        name: "ttl",
+        label: "Messages live for",
+        type: "number",
+        min: 0,
+        hint: "Milliseconds (x-message-ttl); empty: without end.",
+      },
+      {
+        name: "most",
+        label: "It holds at most",
+        type: "number",
+        min: 0,
+        hint: "Messages (x-max-length); empty: without limit.",
+      },
+      {
+        name: "dlx",
+        label: "Dead letters go to the exchange",
+        hint: "x-dead-letter-exchange; empty: they are dropped.",
+      },
+      {
+        name: "arguments",
+        label: "More arguments",
+        type: "area",
+        rows: 3,
+        hint: 'JSON, such as {"x-max-priority": 9}',
+      },
     ],
     submit: ({ vhost, name: queue, durable, auto_delete, ttl, most, dlx, arguments: more }) => {
       const args = objectOf(more, "More arguments");

@@ -27,7 +27,12 @@ function view({ user, permissions, topics, vhosts }, page) {
   return [
     section(
       "About it",
-      { actions: [button("Change", () => editUser(page, user)), button("Delete the user", () => destroy(page, user), { kind: "danger" })] },
+      {
+        actions: [
+          button("Change", () => editUser(page, user)),
+          button("Delete the user", () => destroy(page, user), { kind: "danger" }),
+        ],
+      },
       facts([
         ["Tags", tags.length ? tags.map((tag) => badge(visible(tag))) : "none: it cannot use this page"],
         ["Password", user.password_hash ? `set (${user.hashing_algorithm})` : "none: it cannot log in by password"],
@@ -36,7 +41,11 @@ function view({ user, permissions, topics, vhosts }, page) {
     section(
       "Permissions",
       { actions: button("Set a permission", () => permit(page, user, vhosts), { kind: "primary" }) },
-      h("p", { class: "hint" }, "Regular expressions over the names of queues and exchanges: .* is all of them, nothing is none."),
+      h(
+        "p",
+        { class: "hint" },
+        "Regular expressions over the names of queues and exchanges: .* is all of them, nothing is none.",
+      ),
       table({
         caption: "Permissions of this user",
         rows: permissions,
@@ -53,8 +62,13 @@ function view({ user, permissions, topics, vhosts }, page) {
               h(
                 "div",
                 { class: "buttons" },
-                button("Change", () => permit(page, user, vhosts, permission), { label: `Change the permission for ${permission.vhost}` }),
-                button("Clear", () => clear(page, user, permission), { kind: "danger-quiet", label: `Clear the permission for ${permission.vhost}` }),
+                button("Change", () => permit(page, user, vhosts, permission), {
+                  label: `Change the permission for ${permission.vhost}`,
+                }),
+                button("Clear", () => clear(page, user, permission), {
+                  kind: "danger-quiet",
+                  label: `Clear the permission for ${permission.vhost}`,
+                }),
               ),
           },
         ],
@@ -74,7 +88,13 @@ function view({ user, permissions, topics, vhosts }, page) {
           { title: "Virtual host", cell: ({ vhost }) => name(vhost) },
           { title: "Write", cell: ({ write }) => pattern(write) },
           { title: "Read", cell: ({ read }) => pattern(read) },
-          { title: "", cell: (topic) => button("Change", () => permitTopic(page, user, vhosts, topic), { label: `Change the topic permission for ${topic.exchange}` }) },
+          {
+            title: "",
+            cell: (topic) =>
+              button("Change", () => permitTopic(page, user, vhosts, topic), {
+                label: `Change the topic permission for ${topic.exchange}`,
+              }),
+          },
         ],
       }),
       topics.length > 0 ? vhostsWithTopics(page, user, topics) : null,
@@ -86,7 +106,13 @@ const pattern = (text) => (text === "" ? h("span", { class: "hint" }, "none") : 
 
 function vhostsWithTopics(page, user, topics) {
   const names = [...new Set(topics.map(({ vhost }) => vhost))];
-  return h("div", { class: "buttons" }, names.map((vhost) => button(["Clear all in ", name(vhost)], () => clearTopics(page, user, vhost), { kind: "danger-quiet" })));
+  return h(
+    "div",
+    { class: "buttons" },
+    names.map((vhost) =>
+      button(["Clear all in ", name(vhost)], () => clearTopics(page, user, vhost), { kind: "danger-quiet" }),
+    ),
+  );
 }
 
 function permit(page, user, vhosts, permission) {
@@ -99,7 +125,8 @@ function permit(page, user, vhosts, permission) {
       { name: "write", label: "Write", value: permission?.write ?? ".*", hint: "Publish, and bind to." },
       { name: "read", label: "Read", value: permission?.read ?? ".*", hint: "Consume, purge, and bind from." },
     ],
-    submit: ({ vhost, configure, write, read }) => put(`permissions/${path(vhost, user.name)}`, { configure, write, read }),
+    submit: ({ vhost, configure, write, read }) =>
+      put(`permissions/${path(vhost, user.name)}`, { configure, write, read }),
     said: "The permission is set.",
   }).then(() => page.refresh());
 }
@@ -121,11 +148,18 @@ function permitTopic(page, user, vhosts, topic) {
     confirm: "Set",
     fields: [
       { name: "vhost", label: "Virtual host", type: "select", options: topic ? [topic.vhost] : vhosts },
-      { name: "exchange", label: "Topic exchange", value: topic?.exchange ?? "amq.topic", readonly: Boolean(topic), required: true },
+      {
+        name: "exchange",
+        label: "Topic exchange",
+        value: topic?.exchange ?? "amq.topic",
+        readonly: Boolean(topic),
+        required: true,
+      },
       { name: "write", label: "Write", value: topic?.write ?? ".*", hint: "Keys that may be published." },
       { name: "read", label: "Read", value: topic?.read ?? ".*", hint: "Keys that may be bound." },
     ],
-    submit: ({ vhost, exchange, write, read }) => put(`topic-permissions/${path(vhost, user.name)}`, { exchange, write, read }),
+    submit: ({ vhost, exchange, write, read }) =>
+      put(`topic-permissions/${path(vhost, user.name)}`, { exchange, write, read }),
     said: "The topic permission is set.",
   }).then(() => page.refresh());
 }
@@ -145,7 +179,12 @@ function destroy(page, user) {
   const self = user.name === page.session.user ? " This is you: you will be logged out." : "";
   return openDialog({
     title: "Delete the user?",
-    lines: [[name(user.name, { whole: true }), ` will be deleted with its permissions, and its connections are closed.${self}`]],
+    lines: [
+      [
+        name(user.name, { whole: true }),
+        ` will be deleted with its permissions, and its connections are closed.${self}`,
+      ],
+    ],
     confirm: "Delete",
     danger: true,
     typed: user.name,

@@ -1,7 +1,6 @@
 // All users.
 
 import { get, path, put } from "../core/api.js";
-import { h } from "../core/dom.js";
 import { visible } from "../core/format.js";
 import { button } from "../parts/controls.js";
 import { openDialog } from "../parts/dialog.js";
@@ -18,7 +17,11 @@ export const TAGS = [
 async function load(page) {
   const [found, permissions] = await Promise.all([get("users", page), get("permissions", page)]);
   const opens = Map.groupBy ? Map.groupBy(permissions, ({ user }) => user) : grouped(permissions);
-  return found.map((one) => ({ ...one, tags: tagsOf(one), opens: (opens.get(one.name) ?? []).map(({ vhost }) => vhost) }));
+  return found.map((one) => ({
+    ...one,
+    tags: tagsOf(one),
+    opens: (opens.get(one.name) ?? []).map(({ vhost }) => vhost),
+  }));
 }
 
 function grouped(permissions) {
@@ -45,8 +48,17 @@ function view(rows, page) {
     columns: [
       { title: "Name", sort: "name", value: (one) => one.name, cell: (one) => link(["users", one.name], one.name) },
       { title: "Tags", cell: (one) => one.tags.map((tag) => badge(visible(tag))) },
-      { title: "May open", cell: (one) => (one.opens.length ? one.opens.map((vhost, index) => [index ? ", " : null, name(vhost)]) : badge("No virtual host", "warn")) },
-      { title: "Password", cell: (one) => (one.password_hash ? "set" : badge("None: cannot log in by password", "warn")) },
+      {
+        title: "May open",
+        cell: (one) =>
+          one.opens.length
+            ? one.opens.map((vhost, index) => [index ? ", " : null, name(vhost)])
+            : badge("No virtual host", "warn"),
+      },
+      {
+        title: "Password",
+        cell: (one) => (one.password_hash ? "set" : badge("None: cannot log in by password", "warn")),
+      },
     ],
   });
 }
@@ -60,7 +72,14 @@ export function editUser(page, user) {
     confirm: user ? "Change" : "Add",
     fields: [
       { name: "name", label: "Name", required: true, value: user?.name, readonly: Boolean(user) },
-      { name: "password", label: "Password", type: "password", complete: "new-password", required: !user, hint: user ? "Empty: the one that it has." : null },
+      {
+        name: "password",
+        label: "Password",
+        type: "password",
+        complete: "new-password",
+        required: !user,
+        hint: user ? "Empty: the one that it has." : null,
+      },
       { name: "again", label: "Password again", type: "password", complete: "new-password", required: !user },
       ...TAGS.map(([tag, label]) => ({ name: `tag-${tag}`, label, type: "check", value: tags.includes(tag) })),
     ],
@@ -69,7 +88,9 @@ export function editUser(page, user) {
         throw new Error("The two passwords differ.");
       }
       const chosen = [...known.filter((tag) => values[`tag-${tag}`]), ...tags.filter((tag) => !known.includes(tag))];
-      const secret = values.password ? { password: values.password } : { password_hash: user.password_hash, hashing_algorithm: user.hashing_algorithm };
+      const secret = values.password
+        ? { password: values.password }
+        : { password_hash: user.password_hash, hashing_algorithm: user.hashing_algorithm };
       return put(`users/${path(values.name)}`, { ...secret, tags: chosen.join(",") });
     },
     said: user ? "The user is changed." : "The user is there. Give it a permission for a virtual host.",

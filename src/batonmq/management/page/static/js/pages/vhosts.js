@@ -15,7 +15,10 @@ const LIMITS = {
 };
 
 async function load(page) {
-  const [found, limits] = await Promise.all([get("vhosts", page), page.may("administrator") ? get("vhost-limits", page) : []]);
+  const [found, limits] = await Promise.all([
+    get("vhosts", page),
+    page.may("administrator") ? get("vhost-limits", page) : [],
+  ]);
   const limitsOf = new Map(limits.map(({ vhost, value }) => [vhost, value]));
   return found.map((vhost) => ({ ...vhost, limits: limitsOf.get(vhost.name) ?? {} }));
 }
@@ -37,11 +40,26 @@ function view(rows, page) {
           title: "Name",
           sort: "name",
           value: (vhost) => vhost.name,
-          cell: (vhost) => [h("a", { href: address(["queues"], { vhost: vhost.name }) }, name(vhost.name)), vhost.description ? h("span", { class: "why" }, name(vhost.description)) : null],
+          cell: (vhost) => [
+            h("a", { href: address(["queues"], { vhost: vhost.name }) }, name(vhost.name)),
+            vhost.description ? h("span", { class: "why" }, name(vhost.description)) : null,
+          ],
         },
         { title: "Tags", cell: (vhost) => (vhost.tags ?? []).map((tag) => badge(name(tag))) },
-        { title: "Ready", sort: "ready", number: true, value: (vhost) => vhost.messages_ready ?? 0, cell: (vhost) => count(vhost.messages_ready ?? 0) },
-        { title: "Unacked", sort: "held", number: true, value: (vhost) => vhost.messages_unacknowledged ?? 0, cell: (vhost) => count(vhost.messages_unacknowledged ?? 0) },
+        {
+          title: "Ready",
+          sort: "ready",
+          number: true,
+          value: (vhost) => vhost.messages_ready ?? 0,
+          cell: (vhost) => count(vhost.messages_ready ?? 0),
+        },
+        {
+          title: "Unacked",
+          sort: "held",
+          number: true,
+          value: (vhost) => vhost.messages_unacknowledged ?? 0,
+          cell: (vhost) => count(vhost.messages_unacknowledged ?? 0),
+        },
         { title: "In", number: true, cell: (vhost) => rate(vhost.message_stats?.publish_details?.rate ?? 0) },
         { title: "Out", number: true, cell: (vhost) => rate(vhost.message_stats?.deliver_get_details?.rate ?? 0) },
         { title: "Limits", cell: limitsText },
@@ -63,7 +81,9 @@ function view(rows, page) {
 
 function limitsText(vhost) {
   const set = Object.entries(vhost.limits);
-  return set.length === 0 ? "–" : set.map(([key, value]) => h("span", { class: "why" }, `${LIMITS[key] ?? key}: ${count(value)}`));
+  return set.length === 0
+    ? "–"
+    : set.map(([key, value]) => h("span", { class: "why" }, `${LIMITS[key] ?? key}: ${count(value)}`));
 }
 
 function edit(page, vhost) {
@@ -91,7 +111,14 @@ function limit(page, vhost) {
   return openDialog({
     title: ["Limits of ", name(vhost.name)],
     confirm: "Set",
-    fields: Object.entries(LIMITS).map(([key, label]) => ({ name: key, label, type: "number", min: -1, value: vhost.limits[key], hint: "Empty: without limit." })),
+    fields: Object.entries(LIMITS).map(([key, label]) => ({
+      name: key,
+      label,
+      type: "number",
+      min: -1,
+      value: vhost.limits[key],
+      hint: "Empty: without limit.",
+    })),
     submit: async (values) => {
       for (const key of Object.keys(LIMITS)) {
         const where = `vhost-limits/${path(vhost.name, key)}`;
@@ -110,7 +137,12 @@ function destroy(page, vhost) {
   return openDialog({
     title: "Delete the virtual host?",
     lines: [
-      [name(vhost.name, { whole: true }), " will be deleted for good with all its queues, exchanges, bindings, permissions and policies, and ", h("b", {}, counted(vhost.messages ?? 0, "message")), ". Whoever is connected to it is disconnected."],
+      [
+        name(vhost.name, { whole: true }),
+        " will be deleted for good with all its queues, exchanges, bindings, permissions and policies, and ",
+        h("b", {}, counted(vhost.messages ?? 0, "message")),
+        ". Whoever is connected to it is disconnected.",
+      ],
     ],
     confirm: "Delete",
     danger: true,

@@ -35,9 +35,14 @@ export async function stuckQueues(page) {
 /** The part of the page that shows them. */
 export function attention({ found, total }, page) {
   const bad = found.filter(({ diagnosis }) => diagnosis.level === "bad").length;
-  const looked = total > LOOKED_AT ? ` Of ${count(total)} queues the ${LOOKED_AT} with the most messages were looked at.` : "";
+  const looked =
+    total > LOOKED_AT ? ` Of ${count(total)} queues the ${LOOKED_AT} with the most messages were looked at.` : "";
   if (found.length === 0) {
-    return section("What needs attention", { class: "well" }, h("p", {}, badge("All is well", "good"), ` Messages flow in every queue.${looked}`));
+    return section(
+      "What needs attention",
+      { class: "well" },
+      h("p", {}, badge("All is well", "good"), ` Messages flow in every queue.${looked}`),
+    );
   }
   const more = found.length - SHOWN;
   const many = new Set(found.map(({ queue }) => queue.vhost)).size > 1;
@@ -48,17 +53,32 @@ export function attention({ found, total }, page) {
     h(
       "ul",
       { class: "attention" },
-      found.slice(0, SHOWN).map(({ queue, diagnosis }) =>
-        h(
-          "li",
-          { key: `${queue.vhost}\n${queue.name}` },
-          h("div", { class: "what" }, badge(diagnosis.word, diagnosis.level), " ", queueLink(queue.vhost, queue.name), many ? [" in ", name(queue.vhost)] : null),
-          h("p", {}, diagnosis.why),
-          remedy(queue, page),
+      found
+        .slice(0, SHOWN)
+        .map(({ queue, diagnosis }) =>
+          h(
+            "li",
+            { key: `${queue.vhost}\n${queue.name}` },
+            h(
+              "div",
+              { class: "what" },
+              badge(diagnosis.word, diagnosis.level),
+              " ",
+              queueLink(queue.vhost, queue.name),
+              many ? [" in ", name(queue.vhost)] : null,
+            ),
+            h("p", {}, diagnosis.why),
+            remedy(queue, page),
+          ),
         ),
-      ),
     ),
-    more > 0 ? h("p", {}, h("a", { href: address(["queues"], { sort: "messages", down: 1 }) }, `${count(more)} more among the queues`)) : null,
+    more > 0
+      ? h(
+          "p",
+          {},
+          h("a", { href: address(["queues"], { sort: "messages", down: 1 }) }, `${count(more)} more among the queues`),
+        )
+      : null,
   );
 }
 
@@ -78,12 +98,17 @@ function remedy(queue, page) {
   return h(
     "div",
     { class: "buttons" },
-    isPaused(queue) || queue.fault ? button("Resume", () => resume(queue, page), { kind: "primary", label: `Resume ${queue.name}` }) : null,
+    isPaused(queue) || queue.fault
+      ? button("Resume", () => resume(queue, page), { kind: "primary", label: `Resume ${queue.name}` })
+      : null,
     h("a", { class: "button", href: to }, "Look into it"),
   );
 }
 
 /** Let a paused queue go on. */
 export function resume(queue, page) {
-  return page.act(() => post(`baton/queues/${path(queue.vhost, queue.name)}/resume`), "The queue hands out messages again.");
+  return page.act(
+    () => post(`baton/queues/${path(queue.vhost, queue.name)}/resume`),
+    "The queue hands out messages again.",
+  );
 }

@@ -12,7 +12,9 @@ export const bindingKey = (binding) =>
   [binding.vhost, binding.source, binding.destination_type, binding.destination, binding.properties_key].join("\n");
 
 export const endLink = (binding) =>
-  binding.destination_type === "queue" ? queueLink(binding.vhost, binding.destination) : exchangeLink(binding.vhost, binding.destination);
+  binding.destination_type === "queue"
+    ? queueLink(binding.vhost, binding.destination)
+    : exchangeLink(binding.vhost, binding.destination);
 
 /** The columns of bindings. */
 export function bindingColumns(page, { without } = {}) {
@@ -37,18 +39,28 @@ export function bindingColumns(page, { without } = {}) {
     },
     {
       title: "Arguments",
-      cell: (binding) => (Object.keys(binding.arguments ?? {}).length ? h("code", {}, fieldValue(binding.arguments)) : "–"),
+      cell: (binding) =>
+        Object.keys(binding.arguments ?? {}).length ? h("code", {}, fieldValue(binding.arguments)) : "–",
     },
     {
       title: "",
-      cell: (binding) => (binding.source === "" ? h("span", { class: "hint" }, "always there") : button("Unbind", () => unbind(binding, page), { kind: "danger-quiet" })),
+      cell: (binding) =>
+        binding.source === ""
+          ? h("span", { class: "hint" }, "always there")
+          : button("Unbind", () => unbind(binding, page), { kind: "danger-quiet" }),
     },
   ].filter(Boolean);
 }
 
 /** Bindings that have one end in common: `of` is "source" or "destination". */
 export function bindingTable(bindings, page, { caption, of }) {
-  return table({ caption, rows: bindings, key: bindingKey, columns: bindingColumns(page, { without: of }), empty: "There are no bindings." });
+  return table({
+    caption,
+    rows: bindings,
+    key: bindingKey,
+    columns: bindingColumns(page, { without: of }),
+    empty: "There are no bindings.",
+  });
 }
 
 function unbind(binding, page) {
@@ -56,11 +68,22 @@ function unbind(binding, page) {
   return openDialog({
     title: "Remove the binding?",
     lines: [
-      ["Messages with the key ", name(binding.routing_key, { empty: "(none)" }), " will no longer go from ", name(binding.source), " to ", name(binding.destination), "."],
+      [
+        "Messages with the key ",
+        name(binding.routing_key, { empty: "(none)" }),
+        " will no longer go from ",
+        name(binding.source),
+        " to ",
+        name(binding.destination),
+        ".",
+      ],
     ],
     confirm: "Remove",
     danger: true,
-    submit: () => remove(`bindings/${path(binding.vhost)}/e/${path(binding.source)}/${kind}/${path(binding.destination)}/${keyPath(binding.properties_key)}`),
+    submit: () =>
+      remove(
+        `bindings/${path(binding.vhost)}/e/${path(binding.source)}/${kind}/${path(binding.destination)}/${keyPath(binding.properties_key)}`,
+      ),
     said: "The binding is removed.",
   }).then(() => page.refresh());
 }

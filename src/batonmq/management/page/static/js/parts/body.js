@@ -12,7 +12,9 @@ const LINE = 16;
 /** The octets of a message as the API gives it: `body`, or `body_base64`, or RabbitMQ's `payload`. */
 export function octetsOf(message) {
   if (message.payload !== undefined) {
-    return message.payload_encoding === "base64" ? fromBase64(message.payload) : new TextEncoder().encode(message.payload);
+    return message.payload_encoding === "base64"
+      ? fromBase64(message.payload)
+      : new TextEncoder().encode(message.payload);
   }
   return message.body === undefined ? fromBase64(message.body_base64 ?? "") : new TextEncoder().encode(message.body);
 }
@@ -59,14 +61,30 @@ export function bodyOf(octets, form, choose) {
   return h(
     "div",
     { class: "body" },
-    h("div", { class: "body-head" }, h("span", {}, bytes(octets.length)), chooser("How the body is shown", forms.map((one) => [one, FORM_NAMES[one]]), shown, choose)),
-    octets.length === 0 ? h("p", { class: "empty" }, "The body is empty.") : h("pre", { tabindex: "0", "aria-label": `Body as ${FORM_NAMES[shown]}`, dir: "ltr" }, text),
+    h(
+      "div",
+      { class: "body-head" },
+      h("span", {}, bytes(octets.length)),
+      chooser(
+        "How the body is shown",
+        forms.map((one) => [one, FORM_NAMES[one]]),
+        shown,
+        choose,
+      ),
+    ),
+    octets.length === 0
+      ? h("p", { class: "empty" }, "The body is empty.")
+      : h("pre", { tabindex: "0", "aria-label": `Body as ${FORM_NAMES[shown]}`, dir: "ltr" }, text),
     cut ? h("p", { class: "hint" }, "It is longer than what is shown here.") : null,
   );
 }
 
 // Line ends and tabulators do in a text what they should; whatever else cannot be seen stands as its code.
-const lines = (text) => text.split(/(\r?\n|\t)/).map((part, index) => (index % 2 ? part : visible(part))).join("");
+const lines = (text) =>
+  text
+    .split(/(\r?\n|\t)/)
+    .map((part, index) => (index % 2 ? part : visible(part)))
+    .join("");
 
 const SHOWN = {
   json: (octets) => ({ text: lines(asJson(asText(octets))), cut: false }),

@@ -9,7 +9,14 @@ let waiting = 0;
 export function button(text, run, { kind = null, label = null, disabled = false, title = null } = {}) {
   return h(
     "button",
-    { type: "button", class: kind, "aria-label": label, title, disabled, on: { click: (event) => pressed(event.currentTarget, run) } },
+    {
+      type: "button",
+      class: kind,
+      "aria-label": label,
+      title,
+      disabled,
+      on: { click: (event) => pressed(event.currentTarget, run) },
+    },
     text,
   );
 }
@@ -37,7 +44,14 @@ export function searchField(label, value, changed) {
     "label",
     { class: "search" },
     h("span", {}, label),
-    h("input", { type: "search", value, spellcheck: "false", autocomplete: "off", autocapitalize: "none", on: { input: later } }),
+    h("input", {
+      type: "search",
+      value,
+      spellcheck: "false",
+      autocomplete: "off",
+      autocapitalize: "none",
+      on: { input: later },
+    }),
   );
 }
 

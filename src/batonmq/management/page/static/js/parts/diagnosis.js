@@ -71,7 +71,8 @@ const RULES = [
     level: "bad",
     holds: (queue, { ready, consumers, deliver }) => ready > 0 && consumers === 0 && deliver === 0,
     why: (queue, { ready }) => `${waiting(ready)}, and nobody consumes from it.`,
-    helps: "Start the program that consumes from it. If these are dead letters, replay them; if nobody needs them, purge it.",
+    helps:
+      "Start the program that consumes from it. If these are dead letters, replay them; if nobody needs them, purge it.",
   },
   {
     word: "Not settled",
@@ -93,7 +94,8 @@ const RULES = [
     word: "Full",
     level: "warn",
     holds: (queue, { ready }) => limitOf(queue) !== null && ready >= limitOf(queue),
-    why: (queue) => `It holds as many messages as it may (${count(limitOf(queue))}): more push out others, or are refused.`,
+    why: (queue) =>
+      `It holds as many messages as it may (${count(limitOf(queue))}): more push out others, or are refused.`,
     helps: "Consume faster, or raise its limit.",
   },
   {

@@ -24,7 +24,14 @@ export function openDialog({ title, lines = [], fields = [], confirm, danger = f
     "form",
     { method: "dialog", novalidate: false, on: { submit: (event) => confirmed(event) } },
     h("h2", { id: `${id}-title` }, title),
-    h("div", { class: "dialog-body" }, lines.map(asParagraph), fields.map((one) => (one instanceof Node ? one : field(one))), typing, alert),
+    h(
+      "div",
+      { class: "dialog-body" },
+      lines.map(asParagraph),
+      fields.map((one) => (one instanceof Node ? one : field(one))),
+      typing,
+      alert,
+    ),
     h("div", { class: "buttons" }, cancel, button),
   );
   const dialog = h("dialog", { "aria-labelledby": `${id}-title`, class: danger ? "destroys" : null }, form);
@@ -72,7 +79,9 @@ export function openDialog({ title, lines = [], fields = [], confirm, danger = f
 }
 
 function asParagraph(line) {
-  return line instanceof Node && line.nodeType === Node.ELEMENT_NODE && line.nodeName !== "BDI" ? line : h("p", {}, line);
+  return line instanceof Node && line.nodeType === Node.ELEMENT_NODE && line.nodeName !== "BDI"
+    ? line
+    : h("p", {}, line);
 }
 
 function typingField(name, button) {

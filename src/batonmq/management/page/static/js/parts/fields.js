@@ -25,7 +25,10 @@ export function field(description) {
     : h("div", { class: description.wide ? "field wide" : "field" }, label, input, hint);
 }
 
-function inputOf({ type = "text", options = [], value, min, max, step, placeholder, rows = 6, accept, complete }, common) {
+function inputOf(
+  { type = "text", options = [], value, min, max, step, placeholder, rows = 6, accept, complete },
+  common,
+) {
   switch (type) {
     case "select":
       return h(
@@ -43,7 +46,16 @@ function inputOf({ type = "text", options = [], value, min, max, step, placehold
     case "file":
       return h("input", { ...common, type: "file", accept });
     case "number":
-      return h("input", { ...common, type, min, max, step: step ?? 1, placeholder, inputmode: "numeric", value: value ?? "" });
+      return h("input", {
+        ...common,
+        type,
+        min,
+        max,
+        step: step ?? 1,
+        placeholder,
+        inputmode: "numeric",
+        value: value ?? "",
+      });
     default:
       return h("input", {
         ...common,

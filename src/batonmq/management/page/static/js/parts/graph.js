@@ -30,11 +30,24 @@ export function graph(bindings) {
   const height = Math.max(...placed.map(({ y }) => y)) + BOX_HEIGHT + MARGIN;
   return h(
     "div",
-    { class: "drawing", tabindex: "0", role: "group", "aria-label": "Drawing of the bindings; the table says the same" },
+    {
+      class: "drawing",
+      tabindex: "0",
+      role: "group",
+      "aria-label": "Drawing of the bindings; the table says the same",
+    },
     s(
       "svg",
       { viewBox: `0 0 ${width} ${height}`, width, height },
-      s("defs", {}, s("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 8, refY: 4, markerWidth: 8, markerHeight: 8, orient: "auto" }, s("path", { d: "M0 0L8 4L0 8Z" }))),
+      s(
+        "defs",
+        {},
+        s(
+          "marker",
+          { id: "arrow", viewBox: "0 0 8 8", refX: 8, refY: 4, markerWidth: 8, markerHeight: 8, orient: "auto" },
+          s("path", { d: "M0 0L8 4L0 8Z" }),
+        ),
+      ),
       [...edges.values()].map(edgeOf),
       placed.map(boxOf),
     ),
@@ -51,7 +64,9 @@ function nodeOf(nodes, vhost, kind, name) {
 
 function keyText(binding) {
   const key = visible(binding.routing_key);
-  return Object.keys(binding.arguments ?? {}).length > 0 ? `${key} ${visible(JSON.stringify(binding.arguments))}`.trim() : key;
+  return Object.keys(binding.arguments ?? {}).length > 0
+    ? `${key} ${visible(JSON.stringify(binding.arguments))}`.trim()
+    : key;
 }
 
 // Exchanges that others lead to stand further right, queues in the last column. Circles of exchanges end the search.
@@ -73,7 +88,9 @@ function layOut(nodes, edges) {
   // From the left on, each stands where those that lead to it stand on the average.
   for (const level of [...columns.keys()].sort((a, b) => a - b)) {
     const column = columns.get(level);
-    const weight = new Map(column.map((node) => [node, average(edges.filter(({ to }) => to === node).map(({ from }) => from.y))]));
+    const weight = new Map(
+      column.map((node) => [node, average(edges.filter(({ to }) => to === node).map(({ from }) => from.y))]),
+    );
     column.sort((one, other) => weight.get(one) - weight.get(other) || one.name.localeCompare(other.name));
     column.forEach((node, row) => {
       node.x = MARGIN + level * COLUMN;
@@ -111,7 +128,11 @@ function boxOf({ vhost, kind, name, x, y }) {
     { class: `node ${kind}`, href: address([page, vhost, name]) },
     s("title", {}, `${kind} ${shown}`),
     s("rect", { x, y, width: BOX_WIDTH, height: BOX_HEIGHT, rx: kind === "queue" ? 4 : 15 }),
-    s("text", { x: x + BOX_WIDTH / 2, y: y + BOX_HEIGHT / 2 + 4, "text-anchor": "middle" }, shortened(shown, NAME_LENGTH)),
+    s(
+      "text",
+      { x: x + BOX_WIDTH / 2, y: y + BOX_HEIGHT / 2 + 4, "text-anchor": "middle" },
+      shortened(shown, NAME_LENGTH),
+    ),
   );
 }
 

@@ -21,7 +21,14 @@ export function messageList(messages, { memory, redraw, actions = () => null, em
         memory.forms[id] = form;
         redraw();
       };
-      return h("li", { key: id, class: "message" }, head(message, index), actions(message), details(message), bodyOf(octetsOf(message), memory.forms[id], choose));
+      return h(
+        "li",
+        { key: id, class: "message" },
+        head(message, index),
+        actions(message),
+        details(message),
+        bodyOf(octetsOf(message), memory.forms[id], choose),
+      );
     }),
   );
 }
@@ -31,7 +38,14 @@ function head(message, index) {
     "header",
     {},
     h("b", {}, `${index + 1}.`),
-    h("span", {}, "by ", name(message.exchange, { empty: "the default exchange" }), " with the key ", name(message.routing_key, { empty: "(none)" })),
+    h(
+      "span",
+      {},
+      "by ",
+      name(message.exchange, { empty: "the default exchange" }),
+      " with the key ",
+      name(message.routing_key, { empty: "(none)" }),
+    ),
     message.redelivered ? badge("Redelivered", "warn") : null,
     message.held ? badge("Held by a consumer", "plain") : null,
     message.due_at ? badge(`Due ${moment(message.due_at)}`, "plain") : null,
@@ -51,7 +65,12 @@ function details(message) {
     ]),
     headers.length === 0
       ? null
-      : h("details", { class: "headers" }, h("summary", {}, counted(headers.length, "header")), facts(headers.map(([key, value]) => [name(key), h("bdi", {}, fieldValue(value))]))),
+      : h(
+          "details",
+          { class: "headers" },
+          h("summary", {}, counted(headers.length, "header")),
+          facts(headers.map(([key, value]) => [name(key), h("bdi", {}, fieldValue(value))])),
+        ),
   ];
 }
 

@@ -33,7 +33,11 @@ function add(region, kind, text) {
     "div",
     { class: kind },
     h("p", {}, text),
-    h("button", { type: "button", class: "plain", "aria-label": "Close this notice", on: { click: () => notice.remove() } }, "×"),
+    h(
+      "button",
+      { type: "button", class: "plain", "aria-label": "Close this notice", on: { click: () => notice.remove() } },
+      "×",
+    ),
   );
   region.append(notice);
   return notice;

@@ -74,7 +74,9 @@ export function plot({ title, series, unit, range }) {
 function summary(title, series, unit, range) {
   const parts = series.map(({ name, points }) => {
     const last = points.at(-1);
-    return last ? `${name} ${unit(last[1])}, at most ${unit(Math.max(...points.map(([, value]) => value)))}` : `${name}: no samples`;
+    return last
+      ? `${name} ${unit(last[1])}, at most ${unit(Math.max(...points.map(([, value]) => value)))}`
+      : `${name}: no samples`;
   });
   return `${title}, ${range.text.toLowerCase()}: ${parts.join("; ")}`;
 }
@@ -84,7 +86,17 @@ function legend(series, unit) {
     "ul",
     { class: "legend" },
     series.map(({ name, tone, points }) =>
-      h("li", {}, s("svg", { class: "swatch", viewBox: "0 0 18 6", "aria-hidden": "true" }, s("path", { class: `line tone-${tone}`, d: "M0 3H18" })), `${name} `, h("b", {}, points.length ? unit(points.at(-1)[1]) : "–")),
+      h(
+        "li",
+        {},
+        s(
+          "svg",
+          { class: "swatch", viewBox: "0 0 18 6", "aria-hidden": "true" },
+          s("path", { class: `line tone-${tone}`, d: "M0 3H18" }),
+        ),
+        `${name} `,
+        h("b", {}, points.length ? unit(points.at(-1)[1]) : "–"),
+      ),
     ),
   );
 }
@@ -121,7 +133,11 @@ function timeMarks(start, end, range, x) {
   return [0, 1, 2, 3].map((number) => {
     const time = start + ((end - start) * number) / 3;
     const anchor = number === 0 ? "start" : number === 3 ? "end" : "middle";
-    return s("text", { class: "time", x: x(time), y: HEIGHT - 6, "text-anchor": anchor }, clock(new Date(time), range.age <= 300));
+    return s(
+      "text",
+      { class: "time", x: x(time), y: HEIGHT - 6, "text-anchor": anchor },
+      clock(new Date(time), range.age <= 300),
+    );
   });
 }
 
@@ -136,7 +152,9 @@ function point(event, { series, times, x, unit, width }) {
   const [mark, text] = cursor.children;
   mark.setAttribute("x1", x(time));
   mark.setAttribute("x2", x(time));
-  const values = series.map((one) => one.points.find(([moment]) => moment === time)).map((found, index) => found && `${series[index].name} ${unit(found[1])}`);
+  const values = series
+    .map((one) => one.points.find(([moment]) => moment === time))
+    .map((found, index) => found && `${series[index].name} ${unit(found[1])}`);
   text.textContent = `${clock(new Date(time))}  ${values.filter(Boolean).join("  ")}`;
   text.setAttribute("text-anchor", at > width / 2 ? "end" : "start");
   text.setAttribute("x", x(time) + (at > width / 2 ? -6 : 6));

@@ -19,12 +19,24 @@ export function table({ caption, columns, rows, key, sorted, onSort, empty = "Th
       "table",
       { role: "table" },
       h("caption", { class: "unseen" }, caption),
-      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, columns.map((column) => head(column, sorted, onSort)))),
+      h(
+        "thead",
+        { role: "rowgroup" },
+        h(
+          "tr",
+          { role: "row" },
+          columns.map((column) => head(column, sorted, onSort)),
+        ),
+      ),
       h(
         "tbody",
         { role: "rowgroup" },
         rows.map((row) =>
-          h("tr", { role: "row", key: key(row) }, columns.map((column, index) => cell(column, row, index))),
+          h(
+            "tr",
+            { role: "row", key: key(row) },
+            columns.map((column, index) => cell(column, row, index)),
+          ),
         ),
       ),
     ),
@@ -51,7 +63,11 @@ function head(column, sorted, onSort) {
     h(
       "button",
       // Numbers begin with the largest, names with the first letter.
-      { type: "button", class: "sort", on: { click: () => onSort(column.sort, active ? !sorted.down : Boolean(column.number)) } },
+      {
+        type: "button",
+        class: "sort",
+        on: { click: () => onSort(column.sort, active ? !sorted.down : Boolean(column.number)) },
+      },
       column.title,
       h("span", { "aria-hidden": "true" }, arrow),
     ),
@@ -99,7 +115,9 @@ export function wholeList(page, list, rows, { caption, columns, key, text, empty
   const wanted = list.name.toLowerCase();
   const found = wanted ? rows.filter((row) => text(row).toLowerCase().includes(wanted)) : rows;
   const column = columns.find((one) => one.sort === list.by);
-  const sorted = column ? [...found].sort((one, other) => compare(column.value(one), column.value(other), list.down)) : found;
+  const sorted = column
+    ? [...found].sort((one, other) => compare(column.value(one), column.value(other), list.down))
+    : found;
   const pages = Math.max(1, Math.ceil(sorted.length / list.size));
   const at = Math.min(list.page, pages);
   return pagedList(
@@ -116,7 +134,10 @@ export function wholeList(page, list, rows, { caption, columns, key, text, empty
 }
 
 function compare(one, other, down) {
-  const order = typeof one === "number" && typeof other === "number" ? one - other : String(one ?? "").localeCompare(String(other ?? ""));
+  const order =
+    typeof one === "number" && typeof other === "number"
+      ? one - other
+      : String(one ?? "").localeCompare(String(other ?? ""));
   return down ? -order : order;
 }
 
@@ -129,15 +150,22 @@ function toolbar(page, list, columns, found, total, beside) {
     h(
       "div",
       { class: "narrow-only sorting" },
-      selectField("Sort by", sortable.map((column) => [column.sort, column.title]), list.by, (by) =>
-        page.set({ sort: by, down: list.down ? 1 : "", page: "" }),
+      selectField(
+        "Sort by",
+        sortable.map((column) => [column.sort, column.title]),
+        list.by,
+        (by) => page.set({ sort: by, down: list.down ? 1 : "", page: "" }),
       ),
       button(list.down ? "▼" : "▲", () => page.set({ sort: list.by, down: list.down ? "" : 1, page: "" }), {
         label: list.down ? "Sorted downwards; turn round" : "Sorted upwards; turn round",
       }),
     ),
     beside,
-    h("p", { class: "found", "aria-live": "polite" }, found === total ? count(total) : `${count(found)} of ${count(total)}`),
+    h(
+      "p",
+      { class: "found", "aria-live": "polite" },
+      found === total ? count(total) : `${count(found)} of ${count(total)}`,
+    ),
   );
 }
 

@@ -26,7 +26,11 @@ export function delayedPart({ queue, more: { delayed, schedules } }, page) {
     section(
       "Delayed messages",
       { key: "delayed" },
-      h("p", {}, `${counted(delayed.total ?? delayed.messages.length, "message waits", "messages wait")} for its time. The next to come is the first.`),
+      h(
+        "p",
+        {},
+        `${counted(delayed.total ?? delayed.messages.length, "message waits", "messages wait")} for its time. The next to come is the first.`,
+      ),
       messageList(delayed.messages, {
         memory: page.memory,
         redraw: () => page.redraw(),
@@ -40,20 +44,31 @@ export function delayedPart({ queue, more: { delayed, schedules } }, page) {
       { key: "schedules" },
       schedules.length === 0
         ? h("p", { class: "empty" }, "Nothing is sent by a schedule in this queue.")
-        : h("ol", { class: "messages" }, schedules.map((schedule) => scheduleItem(`${where}/schedules`, schedule, page))),
+        : h(
+            "ol",
+            { class: "messages" },
+            schedules.map((schedule) => scheduleItem(`${where}/schedules`, schedule, page)),
+          ),
     ),
   ];
 }
 
 function scheduleItem(where, schedule, page) {
   const known = ["id", "properties", "headers", "body", "body_base64"];
-  const shown = Object.entries(schedule).filter(([key, value]) => !known.includes(key) && value !== null && typeof value !== "object");
+  const shown = Object.entries(schedule).filter(
+    ([key, value]) => !known.includes(key) && value !== null && typeof value !== "object",
+  );
   return h(
     "li",
     { class: "message", key: schedule.id },
     h("header", {}, h("b", {}, name(String(schedule.id)))),
     actionsOf(where, schedule, page),
-    facts(shown.map(([key, value]) => [key.replaceAll("_", " "), h("bdi", {}, /_at$|^due/.test(key) ? moment(value) : String(value))])),
+    facts(
+      shown.map(([key, value]) => [
+        key.replaceAll("_", " "),
+        h("bdi", {}, /_at$|^due/.test(key) ? moment(value) : String(value)),
+      ]),
+    ),
   );
 }
 
@@ -64,7 +79,9 @@ export function actionsOf(where, message, page) {
     "div",
     { class: "buttons" },
     date ? h("span", { class: "hint" }, `in ${duration(Math.max(0, date - Date.now()))}`) : null,
-    button("Deliver now", () => page.act(() => post(`${where}/${path(String(message.id))}/deliver`), "It is in the queue now.")),
+    button("Deliver now", () =>
+      page.act(() => post(`${where}/${path(String(message.id))}/deliver`), "It is in the queue now."),
+    ),
     button("Cancel it", () => cancel(where, message, page), { kind: "danger-quiet" }),
   );
 }

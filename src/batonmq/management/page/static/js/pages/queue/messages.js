@@ -32,7 +32,15 @@ export function messagesPart({ queue }, page) {
       h(
         "div",
         { class: "buttons wrap" },
-        button("Publish a message", () => publish(page, { vhost: queue.vhost, exchange: "", key: queue.name, fixedKey: true, title: "Publish to the queue" })),
+        button("Publish a message", () =>
+          publish(page, {
+            vhost: queue.vhost,
+            exchange: "",
+            key: queue.name,
+            fixedKey: true,
+            title: "Publish to the queue",
+          }),
+        ),
         button("Take messages out", () => takeOut(queue, page)),
         movable(queue, page),
         button("Replay dead letters", () => replay(page, queue)),
@@ -48,7 +56,10 @@ function peekPart(queue, page) {
   const found = page.memory.peeked;
   const form = h(
     "form",
-    { class: "inline", on: { submit: (event) => (event.preventDefault(), peek(queue, page, valuesOf(event.currentTarget))) } },
+    {
+      class: "inline",
+      on: { submit: (event) => (event.preventDefault(), peek(queue, page, valuesOf(event.currentTarget))) },
+    },
     field({ name: "count", label: "How many", type: "number", min: 1, max: 1000, value: 10 }),
     field(WHERE),
     field({ name: "held", label: "Those that consumers hold, too", type: "check" }),
@@ -59,13 +70,18 @@ function peekPart(queue, page) {
     { key: "peek" },
     h("p", {}, `${counted(queue.messages_ready, "message is", "messages are")} ready. Looking takes nothing out.`),
     h("div", { key: "peek-form", kept: true }, form),
-    found === undefined ? null : messageList(found, { memory: page.memory, redraw: () => page.redraw(), empty: "No such message is there." }),
+    found === undefined
+      ? null
+      : messageList(found, { memory: page.memory, redraw: () => page.redraw(), empty: "No such message is there." }),
   );
 }
 
 async function peek(queue, page, { count: number, where, held }) {
   try {
-    const answer = await get(`${placeOf(queue)}/peek${query({ count: number ?? 10, where, held: held ? "true" : "" })}`, page);
+    const answer = await get(
+      `${placeOf(queue)}/peek${query({ count: number ?? 10, where, held: held ? "true" : "" })}`,
+      page,
+    );
     page.memory.peeked = answer.messages;
     page.memory.forms = {};
   } catch (error) {
@@ -75,7 +91,11 @@ async function peek(queue, page, { count: number, where, held }) {
 }
 
 function takenPart(page) {
-  return section("Taken out", { key: "taken" }, messageList(page.memory.taken, { memory: page.memory, redraw: () => page.redraw(), empty: "The queue was empty." }));
+  return section(
+    "Taken out",
+    { key: "taken" },
+    messageList(page.memory.taken, { memory: page.memory, redraw: () => page.redraw(), empty: "The queue was empty." }),
+  );
 }
 
 function takeOut(queue, page) {
@@ -97,7 +117,12 @@ function takeOut(queue, page) {
       },
     ],
     submit: async ({ count: number, mode }) => {
-      page.memory.taken = await post(`queues/${path(queue.vhost, queue.name)}/get`, { count: number, ackmode: mode, encoding: "auto", truncate: 1_000_000 });
+      page.memory.taken = await post(`queues/${path(queue.vhost, queue.name)}/get`, {
+        count: number,
+        ackmode: mode,
+        encoding: "auto",
+        truncate: 1_000_000,
+      });
       page.memory.forms = {};
     },
     said: () => `${counted(page.memory.taken.length, "message")} taken out.`,
@@ -128,7 +153,13 @@ function move(queue, page) {
 export function replay(page, queue) {
   return openDialog({
     title: "Replay dead letters",
-    lines: [["The dead letters in ", name(queue.name), " go back to the queues where they died, without the traces of their death. Those whose queue is gone stay."]],
+    lines: [
+      [
+        "The dead letters in ",
+        name(queue.name),
+        " go back to the queues where they died, without the traces of their death. Those whose queue is gone stay.",
+      ],
+    ],
     confirm: "Replay",
     fields: [
       { name: "to", label: "All to the queue", hint: "Empty: each to where it came from." },
@@ -136,7 +167,8 @@ export function replay(page, queue) {
       WHERE,
     ],
     submit: ({ to, count: number, where }) => post(`${placeOf(queue)}/replay`, wanted({ to, count: number, where })),
-    said: (answer) => `${counted(answer.count, "message")} brought back${answer.skipped ? `; ${count(answer.skipped)} stayed, since where they came from is gone or not known` : ""}.`,
+    said: (answer) =>
+      `${counted(answer.count, "message")} brought back${answer.skipped ? `; ${count(answer.skipped)} stayed, since where they came from is gone or not known` : ""}.`,
   }).then(() => page.refresh());
 }
 
@@ -144,7 +176,12 @@ function purge(queue, page) {
   return openDialog({
     title: "Purge the queue?",
     lines: [
-      [h("b", {}, counted(queue.messages_ready ?? 0, "message")), " in ", name(queue.name), " will be dropped for good, or those of them that a condition selects. What consumers hold stays with them."],
+      [
+        h("b", {}, counted(queue.messages_ready ?? 0, "message")),
+        " in ",
+        name(queue.name),
+        " will be dropped for good, or those of them that a condition selects. What consumers hold stays with them.",
+      ],
     ],
     confirm: "Purge",
     danger: true,

@@ -34,9 +34,13 @@ export function settingsPart({ queue, more: { settings, keys } }, page) {
 }
 
 function settingsTable(queue, settings, page) {
-  const changeable = new Set(Array.isArray(settings.changeable) ? settings.changeable : Object.keys(settings.changeable ?? {}));
+  const changeable = new Set(
+    Array.isArray(settings.changeable) ? settings.changeable : Object.keys(settings.changeable ?? {}),
+  );
   const effective = settings.effective ?? {};
-  const names = [...new Set([...Object.keys(settings.arguments ?? {}), ...Object.keys(effective).map(asArgument), ...changeable])].sort();
+  const names = [
+    ...new Set([...Object.keys(settings.arguments ?? {}), ...Object.keys(effective).map(asArgument), ...changeable]),
+  ].sort();
   const rows = names.map((argument) => ({
     argument,
     own: settings.arguments?.[argument],
@@ -45,7 +49,9 @@ function settingsTable(queue, settings, page) {
     operator: definitionOf(settings.operator_policy)[argument.replace(/^x-/, "")],
     changeable: changeable.has(argument),
   }));
-  const set = rows.filter(({ own, effective: counts, policy, operator }) => [own, counts, policy, operator].some((value) => value !== undefined && value !== null));
+  const set = rows.filter(({ own, effective: counts, policy, operator }) =>
+    [own, counts, policy, operator].some((value) => value !== undefined && value !== null),
+  );
   const unset = rows.filter((row) => row.changeable && row.own === undefined);
   return [
     table({
@@ -61,7 +67,10 @@ function settingsTable(queue, settings, page) {
         { title: "Operator policy", cell: ({ operator }) => valueText(operator) },
         {
           title: "",
-          cell: (row) => (row.changeable ? button("Change", () => change(queue, row, page), { label: `Change ${row.argument}` }) : h("span", { class: "hint" }, "fixed")),
+          cell: (row) =>
+            row.changeable
+              ? button("Change", () => change(queue, row, page), { label: `Change ${row.argument}` })
+              : h("span", { class: "hint" }, "fixed"),
         },
       ],
     }),
@@ -79,11 +88,20 @@ function change(queue, row, page, choices = []) {
     lines: [["It holds at once for ", name(queue.name), ", whatever is in it stays."]],
     confirm: "Change",
     fields: [
-      row ? null : { name: "argument", label: "Setting", type: "select", options: choices.map(({ argument }) => argument) },
-      { name: "value", label: "Value", value: row?.own === undefined ? "" : String(row.own), hint: row ? "Empty: without it." : "A number, or a text." },
+      row
+        ? null
+        : { name: "argument", label: "Setting", type: "select", options: choices.map(({ argument }) => argument) },
+      {
+        name: "value",
+        label: "Value",
+        value: row?.own === undefined ? "" : String(row.own),
+        hint: row ? "Empty: without it." : "A number, or a text.",
+      },
     ].filter(Boolean),
     submit: ({ argument, value }) =>
-      patch(`baton/queues/${path(queue.vhost, queue.name)}/settings`, { arguments: { [row?.argument ?? argument]: read(value) } }),
+      patch(`baton/queues/${path(queue.vhost, queue.name)}/settings`, {
+        arguments: { [row?.argument ?? argument]: read(value) },
+      }),
     said: "The setting is changed.",
   }).then(() => page.refresh());
 }
@@ -112,7 +130,13 @@ function keysPart(queue, keys, page) {
       columns: [
         { title: "Key", cell: ({ key }) => name(key) },
         { title: "Forgotten at", cell: ({ expires_at: at }) => moment(at) },
-        { title: "", cell: ({ key }) => button("Forget", () => page.act(() => remove(`${where}/${path(key)}`), "The key is forgotten."), { label: `Forget ${key}` }) },
+        {
+          title: "",
+          cell: ({ key }) =>
+            button("Forget", () => page.act(() => remove(`${where}/${path(key)}`), "The key is forgotten."), {
+              label: `Forget ${key}`,
+            }),
+        },
       ],
     }),
     keys.total > keys.keys.length ? h("p", { class: "hint" }, `The first ${count(keys.keys.length)} are shown.`) : null,
@@ -123,7 +147,14 @@ function destroy(queue) {
   const consumers = queue.consumers ? ` ${counted(queue.consumers, "consumer")} will lose it.` : "";
   return openDialog({
     title: "Delete the queue?",
-    lines: [[name(queue.name, { whole: true }), " will be deleted with ", h("b", {}, counted(queue.messages ?? 0, "message")), ` and its bindings, for good.${consumers}`]],
+    lines: [
+      [
+        name(queue.name, { whole: true }),
+        " will be deleted with ",
+        h("b", {}, counted(queue.messages ?? 0, "message")),
+        ` and its bindings, for good.${consumers}`,
+      ],
+    ],
     confirm: "Delete",
     danger: true,
     typed: queue.name,

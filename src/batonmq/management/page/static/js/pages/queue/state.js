@@ -30,7 +30,14 @@ export function statePart({ queue, more, range }, page) {
     numbers(queue),
     section(
       "Messages",
-      { actions: chooser("Range of the plots", RANGES.map(({ key, text }) => [key, text]), range.key, (key) => page.set({ range: key }, { replace: true })) },
+      {
+        actions: chooser(
+          "Range of the plots",
+          RANGES.map(({ key, text }) => [key, text]),
+          range.key,
+          (key) => page.set({ range: key }, { replace: true }),
+        ),
+      },
       h("div", { class: "plots" }, depthPlot(queue, range), ratePlot(queue.message_stats ?? {}, range)),
     ),
     consumers(queue, page),
@@ -48,33 +55,49 @@ function verdict(queue, page) {
   const diagnosis = diagnose(queue);
   const goOn = isPaused(queue) || queue.fault;
   const actions = [
-    goOn
-      ? button("Resume", () => resume(queue, page), { kind: "primary" })
-      : button("Pause", () => pause(queue, page)),
+    goOn ? button("Resume", () => resume(queue, page), { kind: "primary" }) : button("Pause", () => pause(queue, page)),
     diagnosis ? movable(queue, page) : null,
   ];
   if (!diagnosis) {
-    return section("All is well", { key: "verdict", class: "verdict well", actions }, h("p", {}, badge(activity(queue), "good"), " ", calm(queue)));
+    return section(
+      "All is well",
+      { key: "verdict", class: "verdict well", actions },
+      h("p", {}, badge(activity(queue), "good"), " ", calm(queue)),
+    );
   }
   return section(
     diagnosis.level === "bad" ? "It is stuck" : "Keep an eye on it",
     { key: "verdict", class: `verdict ${diagnosis.level === "bad" ? "stuck" : "watch"}`, actions },
     h("p", {}, badge(diagnosis.word, diagnosis.level), " ", diagnosis.why),
     h("p", { class: "helps" }, h("b", {}, "What helps: "), diagnosis.helps),
-    diagnosis.level === "bad" && queue.idle_since ? h("p", { class: "hint" }, `Nothing has happened in it since ${moment(queue.idle_since)}, ${duration(Date.now() - new Date(queue.idle_since))} ago.`) : null,
+    diagnosis.level === "bad" && queue.idle_since
+      ? h(
+          "p",
+          { class: "hint" },
+          `Nothing has happened in it since ${moment(queue.idle_since)}, ${duration(Date.now() - new Date(queue.idle_since))} ago.`,
+        )
+      : null,
   );
 }
 
 function calm(queue) {
   const { publish, deliver, ready } = figures(queue);
-  return publish || deliver ? `${rate(publish)} come and ${rate(deliver)} go.` : ready ? "Its messages are being taken." : "It is empty, and nothing comes.";
+  return publish || deliver
+    ? `${rate(publish)} come and ${rate(deliver)} go.`
+    : ready
+      ? "Its messages are being taken."
+      : "It is empty, and nothing comes.";
 }
 
 function pause(queue, page) {
   return openDialog({
     title: "Pause the queue?",
     lines: [
-      ["Nothing of ", name(queue.name), " is handed out any more, over restarts of the broker too, until somebody resumes it. Publishers may go on."],
+      [
+        "Nothing of ",
+        name(queue.name),
+        " is handed out any more, over restarts of the broker too, until somebody resumes it. Publishers may go on.",
+      ],
     ],
     confirm: "Pause",
     submit: () => post(`baton/queues/${path(queue.vhost, queue.name)}/pause`),
@@ -93,7 +116,11 @@ function numbers(queue) {
     ["Out", rate(deliver)],
     ["Acknowledged", rate(ack)],
   ].filter(Boolean);
-  return h("ul", { class: "figures", key: "figures" }, shown.map(([word, value]) => h("li", {}, h("b", {}, value), h("span", {}, word))));
+  return h(
+    "ul",
+    { class: "figures", key: "figures" },
+    shown.map(([word, value]) => h("li", {}, h("b", {}, value), h("span", {}, word))),
+  );
 }
 
 function consumers(queue, page) {
@@ -107,11 +134,18 @@ function consumers(queue, page) {
       empty: "Nobody consumes from it.",
       columns: [
         { title: "Tag", cell: (row) => name(row.consumer_tag) },
-        { title: "Connection", cell: (row) => (row.channel_details?.connection_name ? connectionLink(row.channel_details.connection_name) : "–") },
+        {
+          title: "Connection",
+          cell: (row) =>
+            row.channel_details?.connection_name ? connectionLink(row.channel_details.connection_name) : "–",
+        },
         { title: "User", cell: (row) => name(row.channel_details?.user ?? "") },
         { title: "Acknowledges", cell: (row) => (row.ack_required ? "yes" : "no") },
         { title: "Prefetch", number: true, cell: (row) => (row.prefetch_count ? count(row.prefetch_count) : "none") },
-        { title: "Active", cell: (row) => (row.active ? badge("Active", "good") : badge(row.activity_status ?? "waits", "plain")) },
+        {
+          title: "Active",
+          cell: (row) => (row.active ? badge("Active", "good") : badge(row.activity_status ?? "waits", "plain")),
+        },
         { title: "", cell: (row) => closing(row, page) },
       ],
     }),
@@ -129,7 +163,10 @@ function closing(row, page) {
 export function closeConnection(page, connection) {
   return openDialog({
     title: "Close the connection?",
-    lines: [[name(connection, { whole: true })], "What its consumers hold comes back to the queues. Most clients connect again by themselves."],
+    lines: [
+      [name(connection, { whole: true })],
+      "What its consumers hold comes back to the queues. Most clients connect again by themselves.",
+    ],
     confirm: "Close",
     danger: true,
     submit: () => remove(`connections/${path(connection)}`),
@@ -150,7 +187,11 @@ function groupsHeld(groups) {
       key: (row) => row.group,
       columns: [
         { title: "Group", cell: (row) => name(row.group) },
-        { title: "Held by", cell: (row) => (row.holder ? name(row.holder.consumer_tag ?? row.holder.consumer ?? JSON.stringify(row.holder)) : "nobody") },
+        {
+          title: "Held by",
+          cell: (row) =>
+            row.holder ? name(row.holder.consumer_tag ?? row.holder.consumer ?? JSON.stringify(row.holder)) : "nobody",
+        },
         { title: "Waiting", number: true, cell: (row) => count(row.waiting) },
       ],
     }),
@@ -169,11 +210,22 @@ function about(queue) {
       ["Exclusive", queue.exclusive ? "yes" : "no"],
       ["Policy", queue.policy ? name(queue.policy) : "none"],
       ["Operator policy", queue.operator_policy ? name(queue.operator_policy) : null],
-      ["Dead letters go to", args["x-dead-letter-exchange"] === undefined ? null : exchangeLink(queue.vhost, args["x-dead-letter-exchange"])],
+      [
+        "Dead letters go to",
+        args["x-dead-letter-exchange"] === undefined ? null : exchangeLink(queue.vhost, args["x-dead-letter-exchange"]),
+      ],
       ["Size of the messages", bytes(queue.message_bytes)],
       ["In memory", bytes(queue.message_bytes_ram ?? queue.memory)],
-      ["Consumers had room", typeof queue.consumer_utilisation === "number" ? `${Math.round(queue.consumer_utilisation * 100)} % of the time` : null],
-      ...Object.entries(args).map(([key, value]) => [h("code", {}, name(key)), h("bdi", {}, typeof value === "string" ? value : JSON.stringify(value))]),
+      [
+        "Consumers had room",
+        typeof queue.consumer_utilisation === "number"
+          ? `${Math.round(queue.consumer_utilisation * 100)} % of the time`
+          : null,
+      ],
+      ...Object.entries(args).map(([key, value]) => [
+        h("code", {}, name(key)),
+        h("bdi", {}, typeof value === "string" ? value : JSON.stringify(value)),
+      ]),
     ]),
   );
 }

@@ -8,7 +8,7 @@ import pytest
 from tests.support.timed import Timed
 
 from batonmq.broker import KEPT, STORED
-from batonmq.broker.features.delays import HEAP_MESSAGES
+from batonmq.broker.features.due_heap import HEAP_MESSAGES
 from batonmq.errors import PreconditionFailed
 from batonmq.fields import FieldValue, Timestamp
 from batonmq.properties import Properties
@@ -234,7 +234,7 @@ def test_large_messages_are_left_to_the_store(stored: Timed) -> None:
     for number in range(50):
         stored.publish(f"{number}", {"x-delay": 1_000}, size=10_000)
     assert queue.delays is not None
-    assert queue.delays._bytes < 2 * stored.memory_limit
+    assert queue.delays._heap.bytes < 2 * stored.memory_limit
     stored.wait(1.1)
     assert stored.bodies() == [f"{number}" for number in range(50)]
 

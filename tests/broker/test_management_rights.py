@@ -10,7 +10,7 @@ import pytest
 from tests.support.driven import Driven
 
 from batonmq.broker import ManagedOperations, Permission, User
-from batonmq.broker.management.target import OPERATIONS
+from batonmq.broker.management.answering import OPERATIONS
 from batonmq.broker.operations.checks import MANAGEMENT
 from batonmq.errors import AccessRefused
 from batonmq.message import Message
@@ -25,6 +25,8 @@ TAG = "the tag `policymaker` or `administrator`"
 # What a request names, by the field.
 FIELDS = {"queue": "first", "to": "second"}
 POLICY: dict[str, object] = {"name": "short", "pattern": ".", "definition": {"max-length": 1}}
+CHANGE: dict[str, object] = {"arguments": {"x-max-length": 1}}
+KEY = "order-17"
 ASKING = {("write", "batonmq.management"), ("write", "amq.default")}
 
 
@@ -33,8 +35,18 @@ def driven() -> Driven:
     driven = Driven(None)
     driven.queue("answers", durable=False)
     for name in FIELDS.values():
-        driven.queue(name)
+        driven.queue(name, x_deduplication_size=10)
+    driven.publish("later", {"x-delay": 60_000, "x-deduplication-header": KEY}, queue=FIELDS["queue"])
     return driven
+
+
+def delayed_in(driven: Driven) -> str:
+    """The id of the message that waits in the first queue."""
+    queue = driven.operations.vhost.queues.get(FIELDS["queue"])
+    if queue is None or queue.delays is None:
+        return "0"
+    waiting = queue.delays.listed((0, 0), 10) or []
+    return str(waiting[0].number)
 
 
 def holding(driven: Driven, rights: set[tuple[str, str]], *tags: str) -> ManagedOperations:
@@ -49,7 +61,8 @@ def holding(driven: Driven, rights: set[tuple[str, str]], *tags: str) -> Managed
 
 def ask(driven: Driven, operations: ManagedOperations, operation: str, reply_to: str = "answers") -> dict[str, object]:
     properties = Properties.make(reply_to=reply_to)
-    body = json.dumps({"operation": operation, **FIELDS, **POLICY}).encode()
+    details = {"id": delayed_in(driven), "key": KEY}
+    body = json.dumps({"operation": operation, **FIELDS, **POLICY, **CHANGE, **details}).encode()
     for target in operations.resolve(MANAGEMENT, "").targets:
         target.publish(Message(MANAGEMENT, "", properties, body))
     driven.settle()

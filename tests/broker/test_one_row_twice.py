@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 from tests.support.timed import Timed
 
-from batonmq.broker.features.delays import HEAP_MESSAGES
+from batonmq.broker.features.due_heap import HEAP_MESSAGES
 from batonmq.fields import FieldValue
 from batonmq.message import Message
 

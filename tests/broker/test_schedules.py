@@ -8,7 +8,7 @@ import pytest
 from tests.support.timed import Timed
 
 from batonmq.broker import KEPT, STORED
-from batonmq.broker.features.delays import HEAP_MESSAGES
+from batonmq.broker.features.due_heap import HEAP_MESSAGES
 from batonmq.errors import PreconditionFailed
 from batonmq.fields import FieldValue
 from batonmq.properties import Properties

@@ -34,10 +34,12 @@ class CronError(ValueError):
 class Cron:
     """A cron expression of five fields: numbers, names of months and days, ``*``, lists, ranges, steps."""
 
-    __slots__ = ("_days", "_every_hour", "_months", "_needs_both", "_times", "_weekdays")
+    __slots__ = ("_days", "_every_hour", "_months", "_needs_both", "_times", "_weekdays", "text")
 
     def __init__(self, text: str) -> None:
         """Raises CronError."""
+        self.text = text
+        """The expression."""
         if len(text) > TEXT_MAX:
             raise CronError(f"an expression of {len(text)} characters")
         fields = text.split()

@@ -1,6 +1,6 @@
 """De-duplication: of messages with one key, within a window, a queue takes the first.
 
-A key is a digest of the header's value. Keys stand in memory in the order of their time, 300 bytes each; those of
+A key is a digest of the header's value. Keys stand in memory in the order of their time, 250 bytes each; those of
 persistent messages of a durable queue also in a table of the store, written in the transaction of their message. A key
 leaves when the window's time is over or more keys than its size have come since: a few with each publish, and in
 slices when nothing is published.
@@ -8,8 +8,9 @@ slices when nothing is published.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import TYPE_CHECKING
+from bisect import bisect_right
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 from batonmq.broker.features.publish_headers import key_of
 from batonmq.broker.model.scheduler import WORK
@@ -26,18 +27,47 @@ SIZE = 100_000
 # At most so many keys leave with each publish: twice as many as come in, so that the table can shrink.
 PRUNE_ON_PUBLISH = 2
 LOOK_SECONDS = 60.0
+# The list of keys in their order is cut at its front when so many of its entries, and half of them, are gone.
+GONE_MAX = 1_024
+
+# Number, when it came (ms of the epoch), key.
+Entry = tuple[int, int, bytes]
+number_of = itemgetter(0)
+
+
+class KnownKey(NamedTuple):
+    """A key, as listings show it."""
+
+    number: int
+    """Later keys have higher ones."""
+    key: bytes
+    expires_at: int
+    """When it is forgotten, in milliseconds since the epoch; 0: when enough others have come."""
 
 
 class Deduplication:
     """The keys of one queue."""
 
-    __slots__ = ("_fresh", "_fresh_batch", "_keys", "_next", "_older", "_older_batch", "_timer", "queue")
+    __slots__ = (
+        "_first",
+        "_fresh",
+        "_fresh_batch",
+        "_keys",
+        "_next",
+        "_older",
+        "_older_batch",
+        "_order",
+        "_timer",
+        "queue",
+    )
 
     def __init__(self, queue: QueueState, known: list[tuple[int, bytes, int]]) -> None:
         """``known``: what the store found."""
         self.queue = queue
-        # Key: its number, and when it came (ms of the epoch).
-        self._keys = OrderedDict((key, (number, at)) for number, key, at in known)
+        self._keys: dict[bytes, Entry] = {key: (number, at, key) for number, key, at in known}
+        # The same entries by number, from this place on; those that ``_keys`` does not have any more are skipped.
+        self._order = list(self._keys.values())
+        self._first = 0
         self._next = (known[-1][0] if known else queue.lane.lane_id << POSITION_BITS) + 1
         # Keys whose message is not on the disk yet, in the batch that is collected and those before it, each with a
         # duplicate: should the first one be lost, its producer is told so, but the duplicate's is not.
@@ -79,7 +109,8 @@ class Deduplication:
         now = self._now()
         number = self._next
         self._next = number + 1
-        self._keys[key] = (number, now)
+        entry = self._keys[key] = (number, now, key)
+        self._order.append(entry)
         if is_stored:
             self.queue.store.insert_dedup_key(number, key, now)
             self._turn_page()
@@ -113,12 +144,51 @@ class Deduplication:
             self.queue.publish(duplicate)
 
     def _drop(self, key: bytes) -> None:
-        number, _ = self._keys.pop(key)
+        number = self._keys.pop(key)[0]
         self._forget(number, number)
 
     def _forget(self, first: int, last: int) -> None:
         if self.queue.survives_restart:
             self.queue.store.delete_dedup_keys(first, last)
+
+    # ------------------------------------------------------------------ looked at, and changed by hand
+
+    def listed(self, after: int, most: int) -> tuple[list[KnownKey], int]:
+        """The first keys after a number, in the order in which they came, and the number after which to go on.
+
+        0: there are no more.
+        """
+        now = self._now()
+        order = self._order
+        found: list[KnownKey] = []
+        place = bisect_right(order, after, lo=self._first, key=number_of)
+        # Keys that were forgotten out of turn leave gaps: what is looked at is limited.
+        last = min(place + most + GONE_MAX, len(order))
+        while place < last and len(found) < most:
+            entry = order[place]
+            place += 1
+            if self._keys.get(entry[2]) is entry and not self._is_over(entry[1], now):
+                found.append(self._shown(entry))
+        return found, order[place - 1][0] if place < len(order) else 0
+
+    def find(self, key: bytes) -> KnownKey | None:
+        """A key that is known; None: a message with it would be taken."""
+        entry = self._keys.get(key)
+        return None if entry is None or self._is_over(entry[1], self._now()) else self._shown(entry)
+
+    def _shown(self, entry: Entry) -> KnownKey:
+        window = self.queue.settings.deduplication_window
+        return KnownKey(entry[0], entry[2], entry[1] + window if window is not None else 0)
+
+    def forget(self, key: bytes) -> bool:
+        """Forget a key, so that the next message with it is taken; False: it was not known."""
+        if self.find(key) is None:
+            return False
+        self._drop(key)
+        self._fresh.pop(key, None)
+        self._older.pop(key, None)
+        self.queue.store.changed()
+        return True
 
     # ------------------------------------------------------------------ pruning
 
@@ -132,17 +202,29 @@ class Deduplication:
         now = self._now()
         size = self.queue.settings.deduplication_size or SIZE
         first = last = count = 0
-        while keys and count < most:
-            number, at = next(iter(keys.values()))
+        while count < most and (entry := self._oldest()) is not None:
+            number, at, key = entry
             if len(keys) <= size and not self._is_over(at, now):
                 break
-            keys.popitem(last=False)
+            del keys[key]
             first = first or number
             last = number
             count += 1
         if count:
             self._forget(first, last)
         return count
+
+    def _oldest(self) -> Entry | None:
+        """The key that came first; what stands before it in the list is given up."""
+        order = self._order
+        place = self._first
+        while place < len(order) and self._keys.get(order[place][2]) is not order[place]:
+            place += 1
+        if place > GONE_MAX and place * 2 > len(order):
+            del order[:place]
+            place = 0
+        self._first = place
+        return order[place] if place < len(order) else None
 
     def work(self, most: int) -> int:
         """Forget some of the keys whose time is over; returns how many. The broker asks again while there are more."""
@@ -160,9 +242,10 @@ class Deduplication:
             self._timer.cancel()
             self._timer = None
         window = self.queue.settings.deduplication_window
-        if window is None or not self._keys:
+        oldest = self._oldest()
+        if window is None or oldest is None:
             return
-        seconds = (next(iter(self._keys.values()))[1] + window - self._now()) / 1000
+        seconds = (oldest[1] + window - self._now()) / 1000
         self._timer = self.queue.scheduler.timetable.after(min(max(seconds, 0.1), LOOK_SECONDS), self._fire)
 
     def _fire(self) -> None:
@@ -172,6 +255,8 @@ class Deduplication:
     def stop(self) -> None:
         """Stop: the queue is deleted."""
         self._keys.clear()
+        self._order.clear()
+        self._first = 0
         self._fresh = {}
         self._older = {}
         if self._timer is not None:

@@ -14,16 +14,16 @@ clock counts, and is looked at once a minute at least, so that a machine that sl
 
 from __future__ import annotations
 
-import heapq
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from batonmq.broker.features.dead_letters import counted
+from batonmq.broker.features.dead_letters import counted, is_kept_back
+from batonmq.broker.features.due_heap import HEAP_BYTES, DueHeap, Entry
 from batonmq.broker.features.publish_headers import schedule_in
 from batonmq.broker.features.schedules import SCHEDULE_MARK
-from batonmq.broker.model.memory import OVERHEAD
 from batonmq.broker.model.scheduler import WORK
+from batonmq.errors import NotFound, ResourceError
 from batonmq.queued import DURABLE, IN_MEMORY, SPILLED, QueuedMessage
-from batonmq.store.records import DELAY_LANE, POSITION_BITS
+from batonmq.store.records import DELAY_LANE, POSITION_BITS, POSITION_MASK
 
 if TYPE_CHECKING:
     from batonmq.broker.features.schedules import Schedule
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from batonmq.message import Message
     from batonmq.store.records import LaneRecord, StoredMessage
 
-# Memory holds at most so many of the next due messages of a queue, and half of that after it is trimmed.
-HEAP_MESSAGES = 2_048
-HEAP_BYTES = 4 << 20
 # With fewer messages in memory more are read: 256 messages take about 1.5 ms.
 HEAP_LOW = 128
 READ_MESSAGES = 256
@@ -42,8 +39,30 @@ READ_BYTES = 1 << 20
 # The longest time between two looks at the wall clock, in seconds.
 LOOK_SECONDS = 60.0
 
-# Due, message, place to return to (0: the tail).
-Entry = tuple[int, QueuedMessage, int]
+# Rows begin anew at each opening at a number that no earlier one has reached, unless more than so many messages came in
+# each millisecond of its life: so a row, which people name a message by, never comes to mean another one.
+ROWS_A_MILLISECOND = 8
+
+
+class Waiting(NamedTuple):
+    """A delayed message, as listings show it."""
+
+    number: int
+    """It stays the same as long as the message waits, over restarts too, and no other message of the queue has it."""
+    due: int
+    """When the message is due next, in milliseconds since the epoch."""
+    queued: QueuedMessage
+    came_back: bool
+    """Did a consumer give it back, so that it waits for another attempt?"""
+    schedule: Schedule | None
+    """How it is repeated; None: it is delivered once."""
+    is_kept_back: bool
+    """Is it a dead letter for which there is no place yet?"""
+
+
+def no_such_message(queue: QueueState, number: int) -> NotFound:
+    """Nothing waits under that number (any more)."""
+    return NotFound(f"no delayed message '{number}' in queue '{queue.name}' in vhost '{queue.vhost_name}'")
 
 
 class Delays:
@@ -51,13 +70,12 @@ class Delays:
 
     __slots__ = (
         "_armed_for",
-        "_bytes",
+        "_first_row",
         "_heap",
         "_horizon",
         "_next_row",
         "_on_disk",
         "_timer",
-        "_waiting",
         "count",
         "lane_id",
         "queue",
@@ -77,12 +95,10 @@ class Delays:
         # The number and the bytes of the delayed messages, in memory and in the store.
         self.count = record.waiting if record is not None else 0
         self.size = record.waiting_bytes if record is not None else 0
-        first_row = self.lane_id << POSITION_BITS
-        self._next_row = max(record.last_row if record is not None else 0, first_row) + 1
-        # Due and row, and by row what waits; of a row that is not there any more the heap's entry is skipped.
-        self._heap: list[tuple[int, int]] = []
-        self._waiting: dict[int, Entry] = {}
-        self._bytes = 0
+        self._first_row = self.lane_id << POSITION_BITS
+        begin = self._first_row + min(self._now() * ROWS_A_MILLISECOND, POSITION_MASK >> 1)
+        self._next_row = max(record.last_row if record is not None else 0, begin) + 1
+        self._heap = DueHeap(queue.scheduler.memory)
         # How many are only in the store; all of them are due after the horizon, which is a time and a row.
         self._on_disk = self.count
         self._horizon = (0, 0)
@@ -126,38 +142,17 @@ class Delays:
         if self._on_disk and (due, queued.row) > self._horizon:
             self._leave(due, queued, place)
             return
-        self._push(due, queued, place)
+        self._heap.push(due, queued, place)
         most = self._most_bytes()
-        if (len(self._heap) > HEAP_MESSAGES or self._bytes > most) and self.queue.store.pages:
-            self._trim(most)
+        if self.queue.store.pages and self._heap.is_too_large(most):
+            paged_out, self._horizon = self._heap.trim(most)
+            for entry in paged_out:
+                self._leave(*entry)
         self._arm(due)
 
     def _most_bytes(self) -> int:
         memory = self.queue.scheduler.memory
-        return HEAP_BYTES if memory.used <= memory.limit else memory.least(self._bytes)
-
-    def _push(self, due: int, queued: QueuedMessage, place: int) -> None:
-        heapq.heappush(self._heap, (due, queued.row))
-        self._waiting[queued.row] = (due, queued, place)
-        self._account(queued.message.weight + OVERHEAD)
-
-    def _account(self, size: int) -> None:
-        self._bytes += size
-        self.queue.scheduler.memory.use(size)
-
-    def _trim(self, most: int) -> None:
-        """Page out the messages that are due last, until half of what memory may hold is left."""
-        heap = sorted((entry[0], row) for row, entry in self._waiting.items())
-        keep = size = 0
-        while keep < len(heap) and keep < HEAP_MESSAGES // 2 and (keep == 0 or size < most // 2):
-            size += self._waiting[heap[keep][1]][1].message.weight + OVERHEAD
-            keep += 1
-        for _, row in heap[keep:]:
-            self._leave(*self._waiting.pop(row))
-        # A sorted list is a heap. It must stay the same list, as a release that led here goes on with it.
-        self._heap[:] = heap[:keep]
-        self._account(size - self._bytes)
-        self._horizon = heap[keep - 1]
+        return HEAP_BYTES if memory.used <= memory.limit else memory.least(self._heap.bytes)
 
     def _leave(self, due: int, queued: QueuedMessage, place: int) -> None:
         """Page out a message."""
@@ -176,8 +171,8 @@ class Delays:
         now = self._now()
         heap = self._heap
         done = 0
-        while heap and done < most and heap[0][0] <= now:
-            entry = self._take_out(heapq.heappop(heap)[1])
+        while done < most and 0 < heap.next_due <= now:
+            entry = heap.pop()
             if entry is not None:
                 due, queued, place = entry
                 self._release(queued, place, due)
@@ -188,23 +183,17 @@ class Delays:
         self._go_on(now)
         return done
 
-    def _take_out(self, row: int) -> Entry | None:
-        """Remove the message of that row from memory."""
-        entry = self._waiting.pop(row, None)
-        if entry is not None:
-            self._account(-entry[1].message.weight - OVERHEAD)
-        return entry
-
     def _wants_refill(self) -> bool:
         if self._on_disk <= 0 or len(self._heap) >= HEAP_LOW:
             return False
-        return not self._heap or self._bytes < self._most_bytes()
+        return not len(self._heap) or self._heap.bytes < self._most_bytes()
 
     def _go_on(self, now: int) -> None:
-        if self._wants_refill() or (self._heap and self._heap[0][0] <= now):
+        due = self._heap.next_due
+        if self._wants_refill() or 0 < due <= now:
             self.queue.scheduler.soon(WORK, self.work)
-        elif self._heap:
-            self._arm(self._heap[0][0])
+        elif due:
+            self._arm(due)
 
     def _release(self, queued: QueuedMessage, place: int, due: int) -> None:
         queue = self.queue
@@ -256,15 +245,15 @@ class Delays:
             self.lane_id, self._horizon, READ_MESSAGES, min(READ_BYTES, self._most_bytes())
         )
         for stored in found:
-            self._push(stored.due, self._revive(stored), stored.return_row)
+            self._heap.push(stored.due, self._revive(stored), stored.return_row)
         if found:
             self._horizon = (found[-1].due, found[-1].row)
             self._on_disk -= len(found)
         if not found or self._on_disk < 0:
             # After a failure the count is an estimate: the store knows better.
             self._on_disk = 0
-            self.count = len(self._waiting)
-            self.size = sum(queued.message.weight for _, queued, _ in self._waiting.values())
+            sizes = [queued.message.weight for queued in self._heap.messages()]
+            self.count, self.size = len(sizes), sum(sizes)
 
     def _revive(self, stored: StoredMessage) -> QueuedMessage:
         message = stored.message
@@ -277,17 +266,106 @@ class Delays:
         queued.expire_at(stored.expires_at)
         return queued
 
+    # ------------------------------------------------------------------ looked at, and changed by hand
+
+    def listed(self, after: tuple[int, int], most: int) -> list[Waiting] | None:
+        """The messages after a time and a number, the next due first; none: there are no more.
+
+        None: more are in the store, which cannot be read now. Raises StoreError.
+        """
+        due, number = after
+        behind = (due, self._first_row + number)
+        found = [self._shown(*entry) for entry in self._heap.after(behind, most)]
+        if len(found) == most or self._on_disk <= 0:
+            return found
+        if self.queue.store.busy:
+            return None
+        stored = self.queue.store.read_delayed(self.lane_id, max(behind, self._horizon), most - len(found), READ_BYTES)
+        return found + [self._shown(entry.due, self._revive(entry), entry.return_row) for entry in stored]
+
+    def _shown(self, due: int, queued: QueuedMessage, place: int) -> Waiting:
+        message = queued.message
+        schedule = None
+        if not place and message.properties.mentions(SCHEDULE_MARK):
+            schedule = schedule_in(message)
+        is_dead = not place and is_kept_back(self.queue, message)
+        return Waiting(queued.row - self._first_row, due, queued, bool(place), schedule, is_dead)
+
+    def cancel(self, number: int) -> bool:
+        """Drop the message of that number; False: it may be in the store, which cannot be read now.
+
+        Raises NotFound, StoreError.
+        """
+        entry = self._take(number)
+        if entry is None:
+            return False
+        _, queued, place = entry
+        self.count -= 1
+        self.size -= queued.message.weight
+        queued.leave()
+        if queued.stored:
+            self.queue.store.delete(queued)
+            self.queue.store.changed()
+        if place:
+            # It was counted when it took its place in the queue.
+            self.queue.has_purged(1)
+        return True
+
+    def deliver(self, number: int) -> bool:
+        """Do with the message of that number what is done when it is due; False as ``cancel``.
+
+        Of a repeated message a copy is delivered; its schedule stays as it is. Raises NotFound, StoreError, and
+        ResourceError when the full queue does not take the copy.
+        """
+        entry = self._find(number)
+        if entry is None:
+            return False
+        due, queued, place = entry
+        schedule = schedule_in(queued.message) if not place else None
+        if schedule is not None:
+            if not self.queue.copy_in(queued, is_owed=False):
+                raise ResourceError(f"queue '{self.queue.name}' is full")
+        else:
+            self._forget_one(queued)
+            self._release(queued, place, due)
+        self.queue.store.changed()
+        return True
+
+    def _take(self, number: int) -> Entry | None:
+        entry = self._find(number)
+        if entry is not None:
+            self._forget_one(entry[1])
+        return entry
+
+    def _forget_one(self, queued: QueuedMessage) -> None:
+        if self._heap.take_out(queued.row) is None:
+            self._on_disk -= 1
+
+    def _find(self, number: int) -> Entry | None:
+        """The message of that number; None: it may be in the store, which cannot be read now. Raises NotFound."""
+        row = self._first_row + number
+        entry = self._heap.find(row)
+        if entry is not None:
+            return entry
+        if self._on_disk > 0 and self._first_row < row < self._next_row:
+            store = self.queue.store
+            if store.busy:
+                return None
+            for stored in store.read(row - 1, row, 1, 1):
+                return stored.due, self._revive(stored), stored.return_row
+        raise no_such_message(self.queue, number)
+
     # ------------------------------------------------------------------ the rest
 
     def survivors(self) -> tuple[int, int]:
         """The number and bytes of the messages that survive a restart, if no transient one was written to the store."""
-        transient = [queued for _, queued, _ in self._waiting.values() if queued.stored != DURABLE]
+        transient = [queued for queued in self._heap.messages() if queued.stored != DURABLE]
         return self.count - len(transient), self.size - sum(queued.message.weight for queued in transient)
 
     def lost(self, queued: QueuedMessage) -> None:
         """Remove a message that the store could not keep; its producer will be told."""
         queued.leave()
-        if self._take_out(queued.row) is None:
+        if self._heap.take_out(queued.row) is None:
             self._on_disk -= 1
         self.count -= 1
         self.size -= queued.message.weight
@@ -298,11 +376,7 @@ class Delays:
         self.queue.give_up_lane(self.lane_id)
 
     def _forget(self) -> None:
-        for _, queued, _ in self._waiting.values():
-            queued.leave()
         self._heap.clear()
-        self._waiting.clear()
-        self._account(-self._bytes)
         self.count = self.size = self._on_disk = 0
         if self._timer is not None:
             self._timer.cancel()

@@ -7,6 +7,7 @@ quick: whether delivered messages are still held is looked up when another consu
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from batonmq.queued import HELD
@@ -118,6 +119,13 @@ class Groups:
         if len(self._groups) > self._clean_at:
             self._groups = {name: group for name, group in self._groups.items() if group.is_held()}
             self._clean_at = 2 * len(self._groups) + 1_024
+
+    def held(self, most: int) -> list[tuple[str, Consumer | None]]:
+        """Groups of which messages are held, and who holds them; None: a client that fetches messages one by one.
+
+        Not more groups than ``most`` are looked at.
+        """
+        return [(name, group.owner) for name, group in islice(self._groups.items(), most) if group.is_held()]
 
     def rebalance(self) -> None:
         """Free the groups of which nothing is held, as a consumer subscribed or left."""

@@ -84,6 +84,10 @@ class Selection:
         """Is selective dispatch needed although no consumer has a selector?"""
         return self.is_grouped or bool(self._refusals)
 
+    def held_groups(self, most: int) -> list[tuple[str, Consumer | None]]:
+        """Groups of which messages are held, and who holds them; None: a client that fetches one by one."""
+        return self._groups.held(most)
+
     @property
     def has_seen_all(self) -> bool:
         """Did the last dispatch look at all ready messages?"""

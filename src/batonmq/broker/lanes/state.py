@@ -35,6 +35,7 @@ class QueueState(LaneOwner):
         "__weakref__",
         "arguments",
         "auto_delete",
+        "changed_arguments",
         "consumers",
         "counters",
         "deleted",
@@ -88,6 +89,8 @@ class QueueState(LaneOwner):
         self.owner = owner
         self.exclusive = owner is not None
         self.arguments = arguments
+        # Of arguments that were changed in place, what the queue was declared with; None: without that one.
+        self.changed_arguments: Mapping[str, FieldValue] = {}
         self.settings = settings
         self.deleted = False
         self.consumers = Consumers()
@@ -230,8 +233,16 @@ class QueueState(LaneOwner):
         """Put a delayed message at the tail of a lane; ``is_new``: it was not in the queue before."""
 
     @abstractmethod
-    def copy_in(self, origin: QueuedMessage) -> None:
-        """Put a copy of a delayed message at the tail, in one transaction with what happens to the message itself."""
+    def copy_in(self, origin: QueuedMessage, *, is_owed: bool = True) -> bool:
+        """Put a copy of a delayed message at the tail, in one transaction with what happens to the message itself.
+
+        False: the queue is full. ``is_owed``: should the store fail, both are tried again; else the copy is lost then,
+        and whoever asked for it is told.
+        """
+
+    @abstractmethod
+    def has_purged(self, count: int) -> None:
+        """Count messages that were purged."""
 
     @abstractmethod
     def return_to(self, queued: QueuedMessage, lane: Lane) -> None:

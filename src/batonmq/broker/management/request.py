@@ -1,4 +1,4 @@
-"""A request to the management exchange: its fields, read and checked."""
+"""A management request: its fields, read and checked."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from batonmq.broker.operations.operations import Operations
     from batonmq.broker.selectors.parser import MessageSelector
+    from batonmq.errors import BrokerError, StoreError
 
 Answer = dict[str, object]
 
@@ -24,7 +25,9 @@ class Request:
     operations: Operations
     fields: Mapping[str, object]
     reply: Callable[[Answer], None]
-    refuse: Callable[[str], None]
+    reply_when_kept: Callable[[Answer], None]
+    """Answers when what was changed until now is on the disk."""
+    refuse: Callable[[BrokerError | StoreError], None]
 
     def wait_for_read(self, again: Callable[[], None]) -> None:
         """Call ``again`` once the store has been read further. Meanwhile the client's other requests wait."""

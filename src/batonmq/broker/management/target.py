@@ -10,14 +10,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from batonmq.broker.management.deliveries import DELIVERY_OPERATIONS
-from batonmq.broker.management.listings import LISTING_OPERATIONS
-from batonmq.broker.management.policies import POLICY_OPERATIONS
-from batonmq.broker.management.queues import QUEUE_OPERATIONS
-from batonmq.broker.management.request import Answer, Request
+from batonmq.broker.management.answering import OPERATIONS, carry_out
 from batonmq.broker.model.outcomes import KEPT
 from batonmq.broker.operations.checks import MANAGEMENT
-from batonmq.errors import BrokerError, PreconditionFailed, StoreError, Unsupported
+from batonmq.errors import PreconditionFailed, StoreError, Unsupported
 from batonmq.fields import FieldError, encode_name
 from batonmq.message import Message
 from batonmq.properties import Properties
@@ -25,27 +21,25 @@ from batonmq.properties import Properties
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batonmq.broker.model.scheduler import Scheduler
+    from batonmq.broker.management.request import Answer
     from batonmq.broker.operations.operations import Operations
     from batonmq.broker.routing.router import Router
+    from batonmq.errors import BrokerError
 
 # Bytes of a request: what is read takes its time, in which nobody is served.
 REQUEST_MAX = 1 << 20
-
-OPERATIONS = {**QUEUE_OPERATIONS, **POLICY_OPERATIONS, **DELIVERY_OPERATIONS, **LISTING_OPERATIONS}
 
 
 class ManagementTarget:
     """Receives the requests of one connection."""
 
-    __slots__ = ("_operations", "_router", "_scheduler", "durable", "name", "survives_restart")
+    __slots__ = ("_operations", "_router", "durable", "name", "survives_restart")
 
     def __init__(self, operations: Operations) -> None:
         self.name = MANAGEMENT
         self.durable = self.survives_restart = False
         self._operations = operations
         self._router = operations.vhost.router
-        self._scheduler = operations.vhost.scheduler
 
     def expect(self, message: Message) -> None:
         """Does nothing: a request is not kept."""
@@ -58,40 +52,34 @@ class ManagementTarget:
         """Carry out a request, with or without a reply-to. Raises AccessRefused."""
         if message.properties.reply_to:
             self._operations.require_answerable(message.properties.reply_to)
-        store = self._scheduler.store
-        changes = store.changes
         reply = _Reply(self._router, message)
         try:
-            answer = self._do(message.body, reply)
-        except BrokerError as error:
-            reply.refuse(str(error))
+            operation, fields = _read(message.body)
+        except PreconditionFailed as error:
+            reply.refuse(error)
             return KEPT
-        except StoreError as error:
-            reply.refuse(error.reason)
-            return KEPT
-        if answer is None:
-            return KEPT
-        if store.changes != changes:
-            _WhenKept(self._scheduler, reply, answer)
-        else:
-            reply(answer)
+        carry_out(self._operations, operation, fields, reply, reply.refuse)
         return KEPT
 
-    def _do(self, body: bytes, reply: _Reply) -> Answer | None:
-        if len(body) > REQUEST_MAX:
-            raise PreconditionFailed(f"the request has {len(body)} bytes, more than {REQUEST_MAX}")
-        try:
-            fields = json.loads(body)
-            operation = OPERATIONS[fields["operation"]]
-            if b"\\u" in body or not body.isascii():
-                # Half a pair of surrogates is in nothing that could be delivered; what stands for bytes may be there.
-                encode_name(json.dumps(fields, ensure_ascii=False))
-        except FieldError:
-            raise PreconditionFailed("the request has half a pair of surrogates in it, which is no text") from None
-        except (ValueError, KeyError, TypeError, RecursionError):
-            known = ", ".join(sorted(OPERATIONS))
-            raise PreconditionFailed(f'a request is JSON with an "operation", one of: {known}') from None
-        return operation(Request(self._operations, fields, reply, reply.refuse))
+
+def _read(body: bytes) -> tuple[str, dict[str, object]]:
+    """The operation and the fields of a request. Raises PreconditionFailed."""
+    if len(body) > REQUEST_MAX:
+        raise PreconditionFailed(f"the request has {len(body)} bytes, more than {REQUEST_MAX}")
+    try:
+        fields = json.loads(body)
+        operation = fields["operation"]
+        if operation not in OPERATIONS:
+            raise KeyError(operation)
+        if b"\\u" in body or not body.isascii():
+            # Half a pair of surrogates is in nothing that could be delivered; what stands for bytes may be there.
+            encode_name(json.dumps(fields, ensure_ascii=False))
+    except FieldError:
+        raise PreconditionFailed("the request has half a pair of surrogates in it, which is no text") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        known = ", ".join(sorted(OPERATIONS))
+        raise PreconditionFailed(f'a request is JSON with an "operation", one of: {known}') from None
+    return operation, fields
 
 
 def refuse_requests(targets: Sequence[object]) -> None:
@@ -113,9 +101,9 @@ class _Reply:
     def __call__(self, answer: Answer) -> None:
         self._send({"ok": True, **answer})
 
-    def refuse(self, error: str) -> None:
+    def refuse(self, error: BrokerError | StoreError) -> None:
         """Answer with an error."""
-        self._send({"ok": False, "error": error})
+        self._send({"ok": False, "error": error.reason if isinstance(error, StoreError) else str(error)})
 
     def _send(self, answer: Answer) -> None:
         if self._reply_to:
@@ -123,29 +111,3 @@ class _Reply:
             properties = Properties.make(content_type="application/json", correlation_id=self._correlation_id)
             message = Message("", self._reply_to, properties, json.dumps(answer).encode())
             router.publish(message, router.route(router.default, [self._reply_to], {}))
-
-
-class _WhenKept:
-    """Answers once the change is on disk."""
-
-    __slots__ = ("_answer", "_batch", "_reply", "_scheduler")
-
-    def __init__(self, scheduler: Scheduler, reply: _Reply, answer: Answer) -> None:
-        self._scheduler = scheduler
-        self._reply = reply
-        self._answer = answer
-        self._batch = scheduler.store.batch
-        scheduler.commits.wait(self)
-        scheduler.wake()
-
-    def batch_committed(self, batch: int) -> None:
-        if batch < self._batch:
-            self._scheduler.commits.wait(self)
-        else:
-            self._reply(self._answer)
-
-    def batch_failed(self, batch: int, error: StoreError) -> None:
-        if batch < self._batch:
-            self._scheduler.commits.wait(self)
-        else:
-            self._reply.refuse(f"it could not be kept: {error.reason}")

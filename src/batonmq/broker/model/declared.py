@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from batonmq.broker.model.argument_values import integer, lifetime
-from batonmq.broker.model.arguments import ARGUMENTS, STREAM_CONSUMERS
+from batonmq.broker.model.arguments import ARGUMENTS, IN_POLICIES, STREAM_CONSUMERS
 from batonmq.broker.model.settings import CLASSIC, NO_LIMIT, QUORUM, Settings
 from batonmq.errors import PreconditionFailed
 from batonmq.fields import type_name
@@ -93,6 +93,16 @@ def read_settings(arguments: Mapping[str, FieldValue], described: str, *, lenien
     return Settings(**found)  # type: ignore[arg-type]
 
 
+def check_changes(changes: Mapping[str, FieldValue], described: str) -> None:
+    """Check arguments that an existing queue is to be given; None takes one away. Raises PreconditionFailed."""
+    for name, value in changes.items():
+        if name not in IN_POLICIES:
+            why = "cannot be changed while the queue lives" if name in ARGUMENTS else "is not known"
+            raise PreconditionFailed(f"invalid arg '{name}' for {described}: it {why}")
+        if value is not None:
+            _checked(name, value, described)
+
+
 def read_priority(arguments: Mapping[str, FieldValue], described: str) -> int:
     """A consumer's x-priority; 0 when it has none. Raises PreconditionFailed."""
     try:
@@ -123,13 +133,16 @@ def require_equivalent(
         ours, theirs = current.get(name), received.get(name)
         if name == "x-queue-type":
             ours, theirs = ("classic" if value is None else value for value in (ours, theirs))
-        if type(ours) is type(theirs) and ours == theirs:
-            continue
-        if _is_number(ours) and _is_number(theirs) and ours == theirs:
-            continue
-        if isinstance(ours, str) and isinstance(theirs, str) and ours == theirs:
-            continue
-        raise PreconditionFailed(f"inequivalent arg '{name}' for {described}: {_difference(theirs, ours)}")
+        if not are_equivalent(ours, theirs):
+            raise PreconditionFailed(f"inequivalent arg '{name}' for {described}: {_difference(theirs, ours)}")
+
+
+def are_equivalent(one: FieldValue, other: FieldValue) -> bool:
+    """Do two values of an argument mean the same? Numbers do whatever their width on the wire; None: no argument."""
+    if one != other:
+        return False
+    is_same_type = type(one) is type(other) or (isinstance(one, str) and isinstance(other, str))
+    return is_same_type or (_is_number(one) and _is_number(other))
 
 
 def _is_number(value: FieldValue) -> bool:

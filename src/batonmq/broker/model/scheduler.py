@@ -17,6 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.model.commits import Commits
+from batonmq.broker.model.events import Events
 from batonmq.broker.model.faults import Faults
 from batonmq.broker.model.memory import Memory
 from batonmq.broker.model.timetable import Timetable
@@ -55,6 +56,7 @@ class Scheduler:
         "_touched",
         "clock",
         "commits",
+        "events",
         "faults",
         "is_serving",
         "memory",
@@ -69,6 +71,8 @@ class Scheduler:
         self.timetable = Timetable(clock)
         self.faults = Faults(self.timetable, clock)
         self.commits = Commits(store, self.faults)
+        self.events = Events(clock)
+        """Tells whoever watches the broker what happens in it."""
         self.memory = Memory(memory_limit)
         self.is_serving = True
         """False: nothing is delivered and nothing falls due, as another process has the queues."""

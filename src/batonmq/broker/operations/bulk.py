@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from batonmq.broker.features.dead_letters import deaths_of, is_death_header, uncounted
+from batonmq.broker.model.events import SWEEP_BEGUN, SWEEP_DONE, SWEEP_PROGRESS
 from batonmq.broker.model.outcomes import REFUSED, STORED
 from batonmq.broker.queues.browsing import STEP_SECONDS, Walk
 from batonmq.broker.queues.enqueue import move_in
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from batonmq.queued import QueuedMessage
     from batonmq.store.records import StoredMessage
 
+# How often the progress of a sweep is told, in seconds.
+TELL_SECONDS = 1.0
+# Why a sweep ends early where the other queue is full.
+NO_ROOM = "there is no room for more where the messages should go"
 # Beside the outcomes of publishing: the message cannot go anywhere, and stays where it is.
 STAYS = 2
 
@@ -37,11 +42,29 @@ class Sweep(ABC):
     ``start`` does it beside everything else, one slice per commit; ``run`` does it at once, in one commit.
     """
 
+    verb = "purge"
+    """What it is called in events."""
+
     def __init__(
-        self, queue: Queue, most: int | None, selector: Selector | None, done: Callable[[Sweep], None]
+        self,
+        queue: Queue,
+        most: int | None,
+        selector: Selector | None,
+        done: Callable[[Sweep], None],
+        *,
+        to: str = "",
+        user: str = "",
     ) -> None:
-        """``most``: the largest number of messages to take; None: no limit."""
+        """``most``: the largest number of messages to take; None: no limit.
+
+        ``to`` is the name of the queue where all of them go, if there is one; ``user`` is who asked for it.
+        """
         self.queue = queue
+        self._to = to
+        self._user = user
+        # The number that its events bear, once it has begun, and when the last one was told.
+        self._number = 0
+        self._told = 0.0
         self.count = 0
         # Messages that were selected but could not go anywhere.
         self.skipped = 0
@@ -68,8 +91,29 @@ class Sweep(ABC):
         """Be told that so many more are out of the queue for good."""
 
     def start(self) -> None:
-        """Begin. The sweep continues by itself, one slice per turn."""
+        """Begin. The sweep continues by itself, one slice per turn; events tell of it."""
+        events = self.queue.scheduler.events
+        self._number = events.last + 1
+        self._tell(SWEEP_BEGUN)
         self._step()
+
+    def _tell(self, kind: str) -> None:
+        scheduler = self.queue.scheduler
+        self._told = scheduler.clock.monotonic()
+        details: dict[str, object] = {"count": self.count, "skipped": self.skipped}
+        if self._to:
+            details["to"] = self._to
+        if self.error is not None:
+            details["error"] = self.error
+        scheduler.events.tell(
+            kind,
+            vhost=self.queue.vhost_name,
+            user=self._user,
+            operation=self.verb,
+            sweep=self._number,
+            queue=self.queue.name,
+            **details,
+        )
 
     def run(self) -> int:
         """Take them all now, for one commit; tells how many.
@@ -114,7 +158,7 @@ class Sweep(ABC):
     def _take(self, lane: Lane, entry: QueuedMessage | StoredMessage) -> bool:
         outcome = self.take_over(uncounted(self.queue, entry))
         if outcome == REFUSED:
-            self.error = "there is no room for more where the messages should go"
+            self.error = NO_ROOM
             return False
         if outcome == STAYS:
             self.skipped += 1
@@ -153,6 +197,8 @@ class Sweep(ABC):
         self.error = error
         for lane in self.queue.lanes:
             lane.forget_settled()
+        if self._number:
+            self._tell(SWEEP_DONE)
         self._done(self)
 
     def batch_committed(self, batch: int) -> None:
@@ -169,6 +215,8 @@ class Sweep(ABC):
         self._taken = 0
         self._undone.clear()
         self.taken(count)
+        if self._number and self.queue.scheduler.clock.monotonic() - self._told >= TELL_SECONDS:
+            self._tell(SWEEP_PROGRESS)
 
     def batch_failed(self, batch: int, error: StoreError) -> None:
         """What was to be stored elsewhere was not, so these messages stay in this queue."""
@@ -200,6 +248,8 @@ class Purge(Sweep):
 class Move(Sweep):
     """Moves messages, unchanged, to the tail of another queue."""
 
+    verb = "move"
+
     def __init__(
         self,
         queue: Queue,
@@ -207,8 +257,10 @@ class Move(Sweep):
         most: int | None,
         selector: Selector | None,
         done: Callable[[Sweep], None],
+        *,
+        user: str = "",
     ) -> None:
-        super().__init__(queue, most, selector, done)
+        super().__init__(queue, most, selector, done, to=target.name, user=user)
         self._target = target
 
     def take_over(self, message: Message) -> int:
@@ -218,16 +270,21 @@ class Move(Sweep):
 class Replay(Sweep):
     """Moves dead letters back to the queues that they came from, or to one queue, without their death headers."""
 
+    verb = "replay"
+
     def __init__(
         self,
         queue: Queue,
         find: Callable[[str], Queue],
         target: Queue | None,
         most: int | None,
+        selector: Selector | None,
         done: Callable[[Sweep], None],
+        *,
+        user: str = "",
     ) -> None:
         """``find`` returns a queue that the user may write to, or raises BrokerError."""
-        super().__init__(queue, most, None, done)
+        super().__init__(queue, most, selector, done, to=target.name if target is not None else "", user=user)
         self._find = find
         self._target = target
 
@@ -247,6 +304,28 @@ class Replay(Sweep):
             if queue is not self.queue:
                 return queue
         return None
+
+
+class DiedThere:
+    """Selects dead letters by their last death: why, and in which queue; None: whatever that was."""
+
+    __slots__ = ("_queue", "_reason", "_selector")
+
+    def __init__(self, reason: str | None, queue: str | None, selector: Selector | None) -> None:
+        """``selector``: what must be true of them besides."""
+        self._reason = reason
+        self._queue = queue
+        self._selector = selector
+
+    def matches(self, message: Message) -> bool:
+        """Whether the message is such a dead letter."""
+        (death,) = deaths_of(message, message.properties.headers or {})[:1] or (None,)
+        return (
+            death is not None
+            and (self._reason is None or death.get("reason") == self._reason)
+            and (self._queue is None or death.get("queue") == self._queue)
+            and (self._selector is None or self._selector.matches(message))
+        )
 
 
 def put(target: Queue, message: Message) -> int:

@@ -6,7 +6,8 @@ import secrets
 from typing import TYPE_CHECKING
 
 from batonmq.broker.model.arguments import ARGUMENTS
-from batonmq.broker.model.declared import check_new, require_equivalent
+from batonmq.broker.model.declared import are_equivalent, check_changes, check_new, require_equivalent
+from batonmq.broker.model.events import QUEUE_CHANGED, SWEEP_DONE
 from batonmq.broker.model.settings import CLASSIC
 from batonmq.broker.operations.checks import MANAGEMENT, Checks, clean, locked
 from batonmq.broker.routing.exchanges import ALTERNATE_EXCHANGE, EXCHANGE_TYPES, Exchange, ExchangeOptions
@@ -169,12 +170,39 @@ class Declarations(Checks):
         names = tuple(ARGUMENTS)
         if isinstance(unasked, list):
             names = tuple(name for name in ARGUMENTS if name in arguments or name not in unasked)
-        require_equivalent(queue.arguments, arguments, described, names)
+        # What was changed in place may be said as it is, and as it was when the queue was declared.
+        declared = queue.changed_arguments
+        changed = {name for name in declared if are_equivalent(declared[name], arguments.get(name))}
+        require_equivalent(queue.arguments, arguments, described, tuple(name for name in names if name not in changed))
+
+    def change_queue(self, name: str, changes: Mapping[str, FieldValue]) -> Queue:
+        """Change arguments of a queue that a policy could set, too, at once and for good; None takes one away.
+
+        Raises NotFound, AccessRefused, ResourceLocked, and PreconditionFailed, with which nothing is changed.
+        """
+        self._require("configure", "queue", name)
+        queue = self.find_queue(name)
+        check_changes(changes, self._described("queue", queue.name))
+        dead_letters = changes.get("x-dead-letter-exchange")
+        if dead_letters is not None:
+            self._require("read", "queue", name)
+            self._require("write", "exchange", str(dead_letters))
+        merged = {**queue.arguments, **changes}
+        self.vhost.change_queue(queue, {name: value for name, value in merged.items() if value is not None})
+        self.vhost.scheduler.events.tell(
+            QUEUE_CHANGED, vhost=self.vhost.name, user=self.user.name, queue=queue.name, arguments=sorted(changes)
+        )
+        return queue
 
     def purge_queue(self, name: str) -> int:
         """queue.purge; returns how many messages were dropped. Raises NotFound, AccessRefused, ResourceLocked."""
         self._require("read", "queue", name)
-        return self.find_queue(name).purge()
+        queue = self.find_queue(name)
+        count = queue.purge()
+        self.vhost.scheduler.events.tell(
+            SWEEP_DONE, vhost=self.vhost.name, user=self.user.name, operation="purge", queue=queue.name, count=count
+        )
+        return count
 
     def look_up_queue(self, name: str) -> Queue:
         """queue.declare (passive): return the queue if it exists. Raises NotFound, AccessRefused, ResourceLocked."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker.model.declared import check_consumer, read_timeout
+from batonmq.broker.model.events import QUEUE_PAUSED, QUEUE_RESUMED
 from batonmq.broker.operations.bulk import Move, Purge, Replay
 from batonmq.broker.operations.declarations import Declarations
 from batonmq.broker.queues.browsing import Browser
 from batonmq.broker.queues.queue import Queue
 from batonmq.broker.routing.direct_replies import is_volatile
 from batonmq.broker.routing.exchanges import Exchange
-from batonmq.errors import AccessRefused, PreconditionFailed
+from batonmq.errors import AccessRefused, NotFound, PreconditionFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +84,16 @@ class Operations(Declarations):
         self._require("read", "queue", name)
         return self.find_queue(name)
 
+    def require_writable(self, name: str) -> Queue:
+        """The queue, if this client may put messages into it. Raises NotFound, AccessRefused, ResourceLocked."""
+        self._require("write", "queue", name)
+        return self.find_queue(name)
+
+    def require_configurable(self, name: str) -> Queue:
+        """The queue, if this client may change it. Raises NotFound, AccessRefused, ResourceLocked."""
+        self._require("configure", "queue", name)
+        return self.find_queue(name)
+
     def require_answerable(self, reply_to: str) -> None:
         """Check that this client may have an answer sent to that address. Raises AccessRefused.
 
@@ -125,6 +136,8 @@ class Operations(Declarations):
         if queue.paused != paused:
             queue.pause(paused)
             self.vhost.define_queue(queue)
+            kind = QUEUE_PAUSED if paused else QUEUE_RESUMED
+            self.vhost.scheduler.events.tell(kind, vhost=self.vhost.name, user=self.user.name, queue=queue.name)
 
     def move_messages(
         self,
@@ -139,37 +152,70 @@ class Operations(Declarations):
 
         Raises NotFound, AccessRefused, ResourceLocked, PreconditionFailed.
         """
-        queue, target = self.require_readable(name), self._writable(to)
+        queue, target = self.require_readable(name), self.require_writable(to)
         if queue is target:
             raise PreconditionFailed(f"{self._described('queue', name)} cannot be moved to itself")
-        Move(queue, target, most, selector, done).start()
+        Move(queue, target, most, selector, done, user=self.user.name).start()
 
     def replay_queue(
-        self, name: str, done: Callable[[Sweep], None], *, to: str | None = None, most: int | None = None
+        self,
+        name: str,
+        done: Callable[[Sweep], None],
+        *,
+        to: str | None = None,
+        most: int | None = None,
+        selector: Selector | None = None,
     ) -> None:
         """Move dead letters back to the queues that they came from, or all to the queue ``to``.
 
         Raises NotFound, AccessRefused, ResourceLocked, PreconditionFailed.
         """
-        self.replay(name, done, to=to, most=most).start()
+        self.replay(name, done, to=to, most=most, selector=selector).start()
 
     def replay(
-        self, name: str, done: Callable[[Sweep], None], *, to: str | None = None, most: int | None = None
+        self,
+        name: str,
+        done: Callable[[Sweep], None],
+        *,
+        to: str | None = None,
+        most: int | None = None,
+        selector: Selector | None = None,
     ) -> Sweep:
         """What ``replay_queue`` starts, for a host that would rather ``run`` it. Raises the errors of that."""
         queue = self.require_readable(name)
-        target = self._writable(to) if to is not None else None
+        target = self.require_writable(to) if to is not None else None
         if queue is target:
             raise PreconditionFailed(f"{self._described('queue', name)} cannot be replayed to itself")
-        return Replay(queue, self._writable, target, most, done)
+        return Replay(queue, self.require_writable, target, most, selector, done, user=self.user.name)
 
     def purge_messages(self, name: str, selector: Selector, done: Callable[[Sweep], None]) -> None:
         """Drop the ready messages that match the selector. Raises NotFound, AccessRefused, ResourceLocked."""
-        Purge(self.require_readable(name), None, selector, done).start()
+        Purge(self.require_readable(name), None, selector, done, user=self.user.name).start()
 
-    def _writable(self, name: str) -> Queue:
-        self._require("write", "queue", name)
-        return self.find_queue(name)
+    # ------------------------------------------------------------------ delayed messages, deduplication keys
+
+    def cancel_delayed(self, name: str, number: int) -> bool:
+        """Drop one delayed message; False: ask again once the store was read further.
+
+        Raises NotFound, AccessRefused, ResourceLocked, StoreError.
+        """
+        return self.require_writable(name).cancel_delayed(number)
+
+    def deliver_delayed(self, name: str, number: int) -> bool:
+        """Deliver one delayed message now, or a copy of one that is repeated; False as ``cancel_delayed``.
+
+        Raises NotFound, AccessRefused, ResourceLocked, ResourceError, StoreError.
+        """
+        return self.require_writable(name).deliver_delayed(number)
+
+    def forget_key(self, name: str, key: bytes) -> None:
+        """Have the queue take the next message with that deduplication key, although it knows the key.
+
+        Raises NotFound, also when it does not, AccessRefused, ResourceLocked.
+        """
+        queue = self.require_writable(name)
+        if queue.keys is None or not queue.keys.forget(key):
+            raise NotFound(f"no deduplication key '{key.hex()}' in {self._described('queue', queue.name)}")
 
     # ------------------------------------------------------------------ policies
 

@@ -27,6 +27,10 @@ STEP_MESSAGES = 500
 STEP_BYTES = 1 << 20
 # One step selects for so long: with long headers a single message may take tenths of a second.
 STEP_SECONDS = 0.01
+# What only looks has more time than what takes messages out, and others less of it to lose: 1 ms.
+LOOK_MESSAGES = 100
+LOOK_BYTES = 256 << 10
+LOOK_SECONDS = 0.001
 
 row_of = attrgetter("row")
 
@@ -46,14 +50,16 @@ class Walk:
         """Has every message been seen?"""
         return not self._ahead or self._queue.deleted
 
-    def step(self) -> list[tuple[Lane, QueuedMessage | StoredMessage]] | None:
+    def step(
+        self, most: int = STEP_MESSAGES, most_bytes: int = STEP_BYTES
+    ) -> list[tuple[Lane, QueuedMessage | StoredMessage]] | None:
         """The next few messages, maybe none; None when they are in the store and that is busy. Raises StoreError."""
         if self.finished:
             return []
         lane, after, last = self._ahead[0]
         ready = lane.ready
         start = bisect_right(ready, after, key=row_of)
-        window = [queued for queued in islice(ready, start, start + STEP_MESSAGES) if queued.row <= last]
+        window = [queued for queued in islice(ready, start, start + most) if queued.row <= last]
         if window:
             self._ahead[0] = (lane, window[-1].row, last)
             return [(lane, queued) for queued in window if queued.state != GONE]
@@ -61,7 +67,7 @@ class Walk:
         if lane.paged and after < last:
             if lane.store.busy:
                 return None
-            stored = lane.store.read(after, last, STEP_MESSAGES, STEP_BYTES)
+            stored = lane.store.read(after, last, most, most_bytes)
             if stored:
                 self._ahead[0] = (lane, stored[-1].row, last)
                 return [(lane, entry) for entry in stored if entry.row not in lane.held]
@@ -83,18 +89,22 @@ class Browsed(NamedTuple):
     """How often the message was delivered and came back, counted or not; 0: no consumer has had it."""
     expires_at: int
     """When the message expires, in milliseconds since the epoch; 0: never."""
+    position: int
+    """Which of the ready messages it is, counted from the head when the browser began; the first is 1."""
 
 
 class Browser:
     """A cursor over the ready messages of a queue. It takes none of them; others may consume them meanwhile."""
 
-    __slots__ = ("_found", "_queue", "_selector", "_walk")
+    __slots__ = ("_found", "_queue", "_seen", "_selector", "_walk")
 
     def __init__(self, queue: Queue, selector: Selector | None = None) -> None:
         self._queue = queue
         self._selector = selector
         self._walk = Walk(queue)
         self._found: deque[Browsed] = deque()
+        # How many messages were looked at.
+        self._seen = 0
 
     @property
     def finished(self) -> bool:
@@ -102,7 +112,7 @@ class Browser:
         return self._walk.finished and not self._found
 
     def read(self, most: int) -> list[Browsed]:
-        """The next messages, not more than ``most`` or about a mebibyte, in a few milliseconds. Raises StoreError.
+        """The next messages, not more than ``most`` or about a mebibyte, in about a millisecond. Raises StoreError.
 
         Empty, and not ``finished``: ask again, best from ``Scheduler.call``. Messages whose
         time is over are left out.
@@ -110,18 +120,21 @@ class Browser:
         found = self._found
         clock = self._queue.scheduler.clock
         now = self._queue.scheduler.now()
-        until = clock.monotonic() + STEP_SECONDS
+        until = clock.monotonic() + LOOK_SECONDS
         for _ in range(2):
             if len(found) >= most or clock.monotonic() > until:
                 break
-            entries = self._walk.step()
+            entries = self._walk.step(LOOK_MESSAGES, LOOK_BYTES)
             if entries is None:
                 break
             for lane, entry in entries:
                 if entry.expires_at and entry.expires_at <= now:
                     continue
+                self._seen += 1
                 if self._selector is None or self._selector.matches(entry.message):
-                    found.append(Browsed(entry.message, entry.return_count, entry.returns, entry.expires_at))
+                    found.append(
+                        Browsed(entry.message, entry.return_count, entry.returns, entry.expires_at, self._seen)
+                    )
                 if self._selector is not None and clock.monotonic() > until:
                     self._walk.back_to(lane, entry.row)
                     break

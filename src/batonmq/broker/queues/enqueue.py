@@ -75,22 +75,23 @@ def move_in(queue: FeaturedQueue, message: Message) -> int:
     return STORED if place(queue, message, DURABLE if is_stored else IN_MEMORY).stored else KEPT
 
 
-def copy_in(queue: FeaturedQueue, origin: QueuedMessage) -> None:
-    """Put in a copy of a delayed message, without its delay; a full queue may refuse it, as a published one.
+def copy_in(queue: FeaturedQueue, origin: QueuedMessage, *, is_owed: bool) -> bool:
+    """Put in a copy of a delayed message, without its delay; False: the queue is full and refuses it.
 
-    It goes to the store with the batch that holds what becomes of ``origin``, and is owed to that: should the batch
-    fail, both are tried again.
+    It goes to the store with the batch that holds what becomes of ``origin``. If it is owed to that, both are tried
+    again should the batch fail.
     """
     properties = origin.message.properties
     headers = without_times(properties.headers or {}) or None
     copy = origin.message.with_properties(properties.replace(headers=headers))
     queue.expect(copy)
     if queue.settings.limits_length and _is_refused(queue, copy):
-        return
+        return False
     is_stored = origin.stored == DURABLE
-    if is_stored:
+    if is_stored and is_owed:
         queue.store.insert_dependent(copy, origin)
     place(queue, copy, DURABLE if is_stored else IN_MEMORY)
+    return True
 
 
 @lru_cache(maxsize=1024)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from batonmq.broker.features.ack_timeout import AckTimeouts
 from batonmq.broker.features.dead_letters import bring_again, counted, dead_letter, is_kept_back
 from batonmq.broker.features.deduplication import Deduplication
-from batonmq.broker.features.delays import Delays
+from batonmq.broker.features.delays import Delays, no_such_message
 from batonmq.broker.features.expiry import Expiry
 from batonmq.broker.features.flow_control import FlowControl
 from batonmq.broker.features.groups import is_grouped
@@ -101,6 +101,26 @@ class FeaturedQueue(QueueState):
     @property
     def delayed_bytes(self) -> int:
         return self.delays.size if self.delays is not None else 0
+
+    def cancel_delayed(self, number: int) -> bool:
+        """Drop the delayed message of that number; False: ask again once the store was read further.
+
+        Raises NotFound, StoreError.
+        """
+        return self._delays_with(number).cancel(number)
+
+    def deliver_delayed(self, number: int) -> bool:
+        """Deliver the delayed message of that number now, as when it is due; of a repeated one, a copy.
+
+        False: ask again once the store was read further. Raises NotFound, StoreError, and ResourceError when the queue
+        is full.
+        """
+        return self._delays_with(number).deliver(number)
+
+    def _delays_with(self, number: int) -> Delays:
+        if self.delays is None:
+            raise no_such_message(self, number)
+        return self.delays
 
     def try_again(self, queued: QueuedMessage) -> int | None:
         return bring_again(self, self.router, queued) if is_kept_back(self, queued.message) else None

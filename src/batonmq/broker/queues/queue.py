@@ -13,6 +13,7 @@ from batonmq.broker.features.annotations import annotated
 from batonmq.broker.features.dead_letters import has_dead_letters, uncounted, with_reason
 from batonmq.broker.features.length_limit import has_room_for
 from batonmq.broker.lanes.consumers import Consumers
+from batonmq.broker.model.events import QUEUE_PAUSED
 from batonmq.broker.model.outcomes import KEPT, STORED
 from batonmq.broker.model.scheduler import NOT_NOW, READ, WORK
 from batonmq.broker.queues.dispatch import dispatch_featured, dispatch_plain, must_hold, take
@@ -93,6 +94,14 @@ class Queue(FeaturedQueue):
         self.look_at_features()
         self.touch()
 
+    def change_arguments(self, arguments: Mapping[str, FieldValue], declared: Mapping[str, FieldValue]) -> None:
+        """Give the existing queue other arguments; ``configure`` it with the settings that follow from them.
+
+        ``declared``: of those that differ now, what the queue was declared with; None: without that one.
+        """
+        self.arguments = arguments
+        self.changed_arguments = declared
+
     def pause(self, paused: bool) -> None:
         """Stop dispatching, or resume it."""
         self.paused = paused
@@ -110,6 +119,7 @@ class Queue(FeaturedQueue):
         """Pause the queue as its work has failed again and again, until it is resumed or the broker starts again."""
         self.fault = reason
         self.pause(True)
+        self.scheduler.events.tell(QUEUE_PAUSED, vhost=self.vhost_name, queue=self.name, fault=reason)
 
     def counts(self) -> Counters:
         """The counters of its messages since the queue was created, or restored."""
@@ -157,8 +167,8 @@ class Queue(FeaturedQueue):
     def enter(self, queued: QueuedMessage, lane: Lane, *, is_new: bool) -> None:
         enter(self, queued, lane, is_new=is_new)
 
-    def copy_in(self, origin: QueuedMessage) -> None:
-        copy_in(self, origin)
+    def copy_in(self, origin: QueuedMessage, *, is_owed: bool = True) -> bool:
+        return copy_in(self, origin, is_owed=is_owed)
 
     def return_to(self, queued: QueuedMessage, lane: Lane) -> None:
         return_to(self, queued, lane)
@@ -344,7 +354,6 @@ class Queue(FeaturedQueue):
         return count
 
     def has_purged(self, count: int) -> None:
-        """Count messages that were purged."""
         self.counters.lost_all(count)
 
     def lost(self, queued: QueuedMessage) -> None:

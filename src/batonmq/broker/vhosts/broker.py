@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from batonmq.broker.model.clients import Clients
 from batonmq.broker.model.commits import CommitWaiter
+from batonmq.broker.model.connection_events import ConnectionEvents
+from batonmq.broker.model.events import ALARM_CLEARED, ALARM_RAISED, USERS_CHANGED
 from batonmq.broker.model.scheduler import Scheduler
 from batonmq.broker.model.turn_time import TurnTime
 from batonmq.broker.vhosts.deletion import Deletion
@@ -65,7 +67,10 @@ class Broker:
         """Tells the host when ``run_timers`` is to be called."""
         self.turn_time = TurnTime(self.clock)
         self.vhosts: dict[str, VirtualHost] = {}
+        self.events = self.scheduler.events
+        """Tells whoever watches what happens here."""
         self.clients = Clients()
+        self.clients.watch(ConnectionEvents(self.events))
         """Sessions say here who has logged in, for listings."""
         self._directory = Directory(self.vhosts, self.clients)
         # Sessions that want to know when the store stops and starts taking writes.
@@ -157,6 +162,7 @@ class Broker:
 
     def rights_changed(self) -> None:
         """The rights of users have changed: the routes that sessions have cached are invalid."""
+        self.events.tell(USERS_CHANGED)
         self._routes_changed()
 
     def _routes_changed(self) -> None:
@@ -218,6 +224,7 @@ class Broker:
         if error is None:
             if was_failing and self.store.error is None:
                 log.warning("the store can write again")
+                self.events.tell(ALARM_CLEARED, alarm="store")
                 self._routes_changed()
                 for observer in list(self.observers):
                     scheduler.faults.attempt(observer.store_recovered)
@@ -227,6 +234,7 @@ class Broker:
         else:
             if not was_failing:
                 log.error("%s; publishes of persistent messages are refused until it can", error)
+                self.events.tell(ALARM_RAISED, alarm="store", reason=error.reason)
                 self._routes_changed()
                 for observer in list(self.observers):
                     scheduler.faults.attempt(observer.store_failing, error)

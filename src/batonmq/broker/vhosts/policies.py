@@ -15,6 +15,7 @@ from batonmq.broker.features.idle import IdleTimer
 from batonmq.broker.features.length_limit import drop_what_is_too_much
 from batonmq.broker.model.arguments import ARGUMENTS
 from batonmq.broker.model.declared import DEPENDENT, read_settings
+from batonmq.broker.model.events import POLICY_CLEARED, POLICY_SET
 from batonmq.broker.model.settings import QUORUM
 from batonmq.broker.patterns.expressions import PatternError, compile_pattern
 from batonmq.broker.routing.exchanges import ALTERNATE_EXCHANGE, Exchange
@@ -121,6 +122,7 @@ class Policies:
                 "definition": dict(policy.definition),
             }
             self._scheduler.store.define(Definition(_kind(policy), self._vhost, policy.name, value))
+            self._tell(POLICY_SET, policy)
         self._apply()
 
     def clear(self, name: str, *, of_operator: bool = False) -> None:
@@ -135,7 +137,11 @@ class Policies:
         _not_fixed(policy)
         del policies[name]
         self._scheduler.store.forget(_kind(policy), self._vhost, name)
+        self._tell(POLICY_CLEARED, policy)
         self._apply()
+
+    def _tell(self, kind: str, policy: Policy) -> None:
+        self._scheduler.events.tell(kind, vhost=self._vhost, policy=policy.name, of_operator=policy.of_operator)
 
     def restore(self, definition: Definition) -> None:
         """Restore a policy, or an operator policy, from the store."""

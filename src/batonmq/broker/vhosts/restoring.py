@@ -108,6 +108,9 @@ def _restore_queue(vhost: VirtualHost, definition: Definition, lanes: Lanes) -> 
         arguments=definition.arguments,
         lanes=lanes.pop((definition.vhost, definition.name), []),
     )
+    declared = definition.value.get("declared")
+    if isinstance(declared, dict):
+        queue.change_arguments(queue.arguments, declared)
     if definition.value.get("paused"):
         queue.pause(True)
 

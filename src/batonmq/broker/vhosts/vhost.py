@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.model.counters import Counters
+from batonmq.broker.model.declared import are_equivalent
+from batonmq.broker.model.events import QUEUE_DECLARED, QUEUE_DELETED
 from batonmq.broker.model.limits import MAX_QUEUES, OF_VHOSTS, limit_of, read_limit
 from batonmq.broker.queues.queue import Queue
 from batonmq.broker.routing.direct_replies import ReplyDesk
@@ -169,6 +171,9 @@ class VirtualHost:
         if lanes is None:
             self.directory.clients.churn.queue_created()
             self.define_queue(queue)
+            self.scheduler.events.tell(
+                QUEUE_DECLARED, vhost=self.name, queue=name, durable=durable, exclusive=queue.exclusive
+            )
             for tell in list(self.on_queue.values()):
                 tell(queue)
         return queue
@@ -176,8 +181,28 @@ class VirtualHost:
     def define_queue(self, queue: Queue) -> None:
         """Write a durable queue's definition, and whether it is paused, to the store."""
         if queue.survives_restart:
-            value = {"auto_delete": queue.auto_delete, "paused": queue.paused}
+            value: dict[str, object] = {"auto_delete": queue.auto_delete, "paused": queue.paused}
+            if queue.changed_arguments:
+                value["declared"] = dict(queue.changed_arguments)
             self.store.define(Definition("queue", self.name, queue.name, value, queue.arguments))
+
+    def change_queue(self, queue: Queue, arguments: Mapping[str, FieldValue]) -> None:
+        """Give a queue other arguments, which take effect at once and are kept with it.
+
+        Raises PreconditionFailed, and then nothing is changed.
+        """
+        # What cannot be is found before anything is done.
+        self.policies.settings(queue.name, arguments, f"queue '{queue.name}' in vhost '{self.name}'", lenient=True)
+        before = {**queue.arguments, **queue.changed_arguments}
+        names = {*queue.arguments, *arguments, *queue.changed_arguments}
+        declared = {
+            name: before.get(name)
+            for name in sorted(names)
+            if not are_equivalent(before.get(name), arguments.get(name))
+        }
+        queue.change_arguments(arguments, declared)
+        self.define_queue(queue)
+        self.policies.apply_to_queue(queue)
 
     def remove_queue(self, queue: Queue) -> int:
         """Delete a queue; returns how many messages were ready in it."""
@@ -192,6 +217,7 @@ class VirtualHost:
         self.directory.clients.churn.queue_deleted()
         count = queue.delete()
         self.of_deleted.add(queue.counts())
+        self.scheduler.events.tell(QUEUE_DELETED, vhost=self.name, queue=queue.name, ready=count)
         return count
 
     def counts(self) -> Counters:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from batonmq.broker.management.queues import readable
+from batonmq.broker.management.descriptions import readable
 
 __all__ = ["encode"]
 

@@ -1,0 +1,144 @@
+"""Queues and messages as answers show them: in values that JSON can represent."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import asdict
+from datetime import datetime
+from decimal import Decimal
+from math import isfinite
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batonmq.broker.features.delays import Waiting
+    from batonmq.broker.queues.browsing import Browsed
+    from batonmq.broker.queues.queue import Queue
+    from batonmq.broker.vhosts.policies import Policies
+    from batonmq.message import Message
+    from batonmq.queued import QueuedMessage
+
+Described = dict[str, object]
+
+PROPERTIES = (
+    "content_type",
+    "content_encoding",
+    "delivery_mode",
+    "correlation_id",
+    "reply_to",
+    "expiration",
+    "message_id",
+    "timestamp",
+    "type",
+    "user_id",
+    "app_id",
+)
+
+
+def describe_queue(queue: Queue, policies: Policies) -> Described:
+    """The entry of a queue in listings."""
+    policy = policies.of_queue(queue)
+    return {
+        "name": queue.name,
+        "vhost": queue.vhost_name,
+        "durable": queue.durable,
+        "exclusive": queue.exclusive,
+        "auto_delete": queue.auto_delete,
+        "arguments": {name: value for name, value in queue.arguments.items() if isinstance(value, str | int | bool)},
+        "paused": queue.paused,
+        "fault": queue.fault or None,
+        "policy": policy.name if policy is not None else None,
+        "ready": queue.ready_count,
+        "delayed": queue.delayed_count,
+        "unsettled": queue.unsettled,
+        "consumers": len(queue.consumers),
+        "counters": asdict(queue.counts()),
+    }
+
+
+def describe_ready(browsed: Browsed) -> Described:
+    """A message that is ready."""
+    shown = _describe(browsed.message, browsed.returns, browsed.return_count, browsed.expires_at)
+    shown["position"] = browsed.position
+    return shown
+
+
+def describe_held(queued: QueuedMessage) -> Described:
+    """A message that is in a consumer's hands."""
+    return _describe(queued.message, queued.returns, queued.return_count, queued.expires_at)
+
+
+def describe_delayed(waiting: Waiting) -> Described:
+    """A message that waits for its time."""
+    queued = waiting.queued
+    is_repeated = waiting.schedule is not None
+    # The returns of a repeated message count its repeats.
+    returns, count = (0, 0) if is_repeated else (queued.returns, queued.return_count)
+    why = "delay"
+    if waiting.schedule is not None:
+        why = "schedule"
+    elif waiting.came_back:
+        why = "retry"
+    elif waiting.is_kept_back:
+        why = "dead-letter"
+    shown: Described = {"id": str(waiting.number), "due_at": waiting.due, "why": why}
+    if waiting.schedule is not None:
+        schedule = waiting.schedule
+        shown["schedule"] = {
+            "cron": schedule.cron.text if schedule.cron is not None else None,
+            "delay": schedule.delay,
+            "period": schedule.period or None,
+            "repeat": schedule.repeat,
+            "repeated": queued.return_count,
+        }
+    shown.update(_describe(queued.message, returns, count, queued.expires_at))
+    return shown
+
+
+def _describe(message: Message, returns: int, return_count: int, expires_at: int) -> Described:
+    properties = message.properties
+    shown: Described = {
+        "exchange": message.exchange,
+        "routing_key": message.routing_key,
+        "redelivered": returns > 0,
+        "deliveries": return_count,
+        "expires_at": expires_at or None,
+        "properties": {
+            name: readable(value) for name in PROPERTIES if (value := getattr(properties, name)) is not None
+        },
+        "headers": readable(properties.headers or {}),
+        "size": message.size,
+    }
+    if properties.priority:
+        shown["priority"] = properties.priority
+    try:
+        shown["body"] = message.body.decode()
+    except UnicodeDecodeError:
+        shown["body_base64"] = base64.b64encode(message.body).decode()
+    return shown
+
+
+def readable(value: object) -> object:
+    """A value of a field table in a form that JSON can represent."""
+    if isinstance(value, dict):
+        return {str(name): readable(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [readable(inner) for inner in value]
+    if isinstance(value, bytes | bytearray):
+        return base64.b64encode(value).decode()
+    if isinstance(value, str):
+        return str(value).encode(errors="replace").decode()
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, float) and not isfinite(value):
+        # JSON cannot represent such numbers.
+        return str(value)
+    if isinstance(value, Decimal):
+        return str(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        # Kinds of numbers have types of their own, which not every encoder knows.
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    return str(value)

@@ -1,0 +1,118 @@
+"""Events: what happens in a broker beside its messages, told one at a time to whoever watches.
+
+Nothing is told per message. What was told last is kept, so that a watcher who was away for a moment misses nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batonmq.clock import Clock
+
+log = logging.getLogger("batonmq.broker")
+
+# How many events are kept for those who come back, and how long a text in one may be: clients choose names.
+KEPT = 1_000
+TEXT_MAX = 1_000
+
+QUEUE_DECLARED, QUEUE_DELETED = "queue.declared", "queue.deleted"
+QUEUE_PAUSED, QUEUE_RESUMED, QUEUE_CHANGED = "queue.paused", "queue.resumed", "queue.changed"
+SWEEP_BEGUN, SWEEP_PROGRESS, SWEEP_DONE = "messages.begun", "messages.progress", "messages.done"
+POLICY_SET, POLICY_CLEARED = "policy.set", "policy.cleared"
+USERS_CHANGED = "users.changed"
+CONNECTION_OPENED, CONNECTION_CLOSED = "connection.opened", "connection.closed"
+ALARM_RAISED, ALARM_CLEARED = "alarm.raised", "alarm.cleared"
+
+KINDS = (
+    QUEUE_DECLARED,
+    QUEUE_DELETED,
+    QUEUE_PAUSED,
+    QUEUE_RESUMED,
+    QUEUE_CHANGED,
+    SWEEP_BEGUN,
+    SWEEP_PROGRESS,
+    SWEEP_DONE,
+    POLICY_SET,
+    POLICY_CLEARED,
+    USERS_CHANGED,
+    CONNECTION_OPENED,
+    CONNECTION_CLOSED,
+    ALARM_RAISED,
+    ALARM_CLEARED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that has happened."""
+
+    number: int
+    """Each event's is higher than that of the one before, and after a restart they go on from a higher one."""
+    kind: str
+    """What it was: one of KINDS."""
+    at: int
+    """When it was, in milliseconds since the epoch."""
+    vhost: str
+    """The virtual host that it concerns; "": it concerns the broker as a whole."""
+    user: str
+    """The user whose it is; "": nobody's in particular."""
+    details: Mapping[str, object]
+    """What else there is to say, in values that JSON can represent."""
+
+
+Listener: TypeAlias = Callable[[Event], None]
+
+
+class Events:
+    """The events of one broker."""
+
+    __slots__ = ("_clock", "_kept", "_last", "_listeners")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._kept: deque[Event] = deque(maxlen=KEPT)
+        self._listeners: dict[Listener, None] = {}
+        # A broker that was started later begins with a higher number, unless it has told a thousand events a second.
+        self._last = int(clock.time() * 1000)
+
+    @property
+    def last(self) -> int:
+        """The number of the last event; before the first, one that is lower than any."""
+        return self._last
+
+    def tell(self, kind: str, *, vhost: str = "", user: str = "", **details: object) -> None:
+        """Something has happened. Texts that are too long are cut off."""
+        for name, value in details.items():
+            if isinstance(value, str) and len(value) > TEXT_MAX:
+                details[name] = value[:TEXT_MAX] + "..."
+        self._last += 1
+        event = Event(self._last, kind, int(self._clock.time() * 1000), vhost, user, details)
+        self._kept.append(event)
+        for listener in list(self._listeners):
+            try:
+                listener(event)
+            except Exception:
+                # A watcher must not disturb what is watched.
+                self.forget(listener)
+                log.exception("a fault of the broker's own: a listener failed at %s and hears no more", kind)
+
+    def after(self, number: int) -> tuple[list[Event], bool]:
+        """The events after that number that are still kept, and whether these are all."""
+        kept = [event for event in self._kept if event.number > number]
+        is_known = number >= self._last - len(self._kept) and number <= self._last
+        return kept, is_known
+
+    def listen(self, listener: Listener) -> None:
+        """Call the listener with each event from now on. It is to return at once."""
+        self._listeners[listener] = None
+
+    def forget(self, listener: Listener) -> None:
+        """Do not call the listener any more."""
+        self._listeners.pop(listener, None)

@@ -12,7 +12,10 @@ from batonmq.management.api import (
     health,
     messages,
     node,
+    parameters,
+    policies,
     queue_changes,
+    vhost_changes,
 )
 from batonmq.management.http.log_in import LogIn
 from batonmq.management.http.openapi import openapi_route
@@ -33,7 +36,10 @@ ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *messages.ROUTES,
     *node.ROUTES,
+    *parameters.ROUTES,
+    *policies.ROUTES,
     *queue_changes.ROUTES,
+    *vhost_changes.ROUTES,
 )
 
 

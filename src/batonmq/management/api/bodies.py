@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from batonmq.fields import NAME_MAX, FieldError, FieldValue, encode_name, encode_table
 from batonmq.management.http.errors import BadRequest
 
-__all__ = ["MISSING", "Body", "as_arguments", "as_flag", "as_number", "as_table"]
+__all__ = ["MISSING", "Body", "as_arguments", "as_flag", "as_number", "as_table", "as_tags"]
 
 # A field that is not there, where null would be a value.
 MISSING = object()
@@ -105,6 +105,15 @@ def as_table(name: str, value: object) -> dict[str, object]:
     if not isinstance(value, dict):
         raise BadRequest(f"{name} is to be an object, and not {_shown(value)}")
     return value
+
+
+def as_tags(value: object) -> tuple[str, ...]:
+    """Tags, as a list or as one text with commas between them. Raises BadRequest."""
+    if isinstance(value, str):
+        return tuple(tag for tag in (part.strip() for part in value.split(",")) if tag)
+    if isinstance(value, list) and all(isinstance(tag, str) for tag in value):
+        return tuple(value)
+    raise BadRequest("tags are to be a list of texts, or one text with commas between them")
 
 
 def as_arguments(name: str, value: object) -> dict[str, FieldValue]:

@@ -73,13 +73,13 @@ async def single_node(_: Call) -> Response:
 
 
 async def get_alarms(call: Call) -> Response:
-    """Does the broker take messages?"""
+    """Tells whether the broker takes messages."""
     alarms = _alarms(call)
     return failed("There are alarms in effect in the cluster", alarms=alarms) if alarms else Json(OK)
 
 
 async def get_local_alarms(call: Call) -> Response:
-    """Does this node take messages?"""
+    """Tells whether this node takes messages."""
     alarms = _alarms(call)
     return failed("There are alarms in effect on the node", alarms=alarms) if alarms else Json(OK)
 
@@ -122,7 +122,7 @@ async def get_protocol_listener(call: Call) -> Response:
 
 
 async def get_ready(call: Call) -> Response:
-    """Can clients come in?"""
+    """Tells whether clients can come in."""
     return Json(OK) if call.context.parts.addresses() else failed("no listener is open")
 
 
@@ -167,7 +167,7 @@ async def get_certificate_expiration(call: Call) -> Response:
 
 
 async def get_below_connection_limit(call: Call) -> Response:
-    """Is there room for another connection?"""
+    """Tells whether there is room for another connection."""
     limit = call.context.parts.config.limits.connections
     current = len(list(call.context.parts.broker.clients))
     if current < limit:
@@ -194,37 +194,45 @@ CHECKS = "/api/health/checks"
 GROUP = "health"
 
 ROUTES = (
-    Route("GET", f"{CHECKS}/alarms", get_alarms, "Does the broker take messages?", group=GROUP),
-    Route("GET", f"{CHECKS}/local-alarms", get_local_alarms, "Does this node take messages?", group=GROUP),
+    Route("GET", f"{CHECKS}/alarms", get_alarms, "Tells whether the broker takes messages.", group=GROUP),
+    Route("GET", f"{CHECKS}/local-alarms", get_local_alarms, "Tells whether this node takes messages.", group=GROUP),
     Route(
         "GET",
         f"{CHECKS}/certificate-expiration/{{within}}/{{unit}}",
         get_certificate_expiration,
-        "Is the certificate good for so many days, weeks, months or years?",
+        "Tells whether the certificate is good for so many days, weeks, months or years.",
         group=GROUP,
     ),
-    Route("GET", f"{CHECKS}/port-listener/{{port}}", get_port_listener, "Does it listen on a port?", group=GROUP),
+    Route(
+        "GET", f"{CHECKS}/port-listener/{{port}}", get_port_listener, "Tells whether it listens on a port.", group=GROUP
+    ),
     Route(
         "GET",
         f"{CHECKS}/protocol-listener/{{protocols}}",
         get_protocol_listener,
-        "Are these protocols, with commas between them, spoken?",
+        "Tells whether these protocols, with commas between them, are spoken.",
         group=GROUP,
     ),
-    Route("GET", f"{CHECKS}/virtual-hosts", fine, "Do all virtual hosts run?", group=GROUP),
+    Route("GET", f"{CHECKS}/virtual-hosts", fine, "Tells whether all virtual hosts run.", group=GROUP),
     Route("GET", f"{CHECKS}/node-is-mirror-sync-critical", single_node, "There are no mirrors.", group=GROUP),
     Route("GET", f"{CHECKS}/node-is-quorum-critical", single_node, "There is one node.", group=GROUP),
-    Route("GET", f"{CHECKS}/is-in-service", get_ready, "Is it not in maintenance?", group=GROUP),
-    Route("GET", f"{CHECKS}/ready-to-serve-clients", get_ready, "Can clients come in?", group=GROUP),
+    Route("GET", f"{CHECKS}/is-in-service", get_ready, "Tells whether it is in service.", group=GROUP),
+    Route("GET", f"{CHECKS}/ready-to-serve-clients", get_ready, "Tells whether clients can come in.", group=GROUP),
     Route(
         "GET",
         f"{CHECKS}/below-node-connection-limit",
         get_below_connection_limit,
-        "Is there room for another connection?",
+        "Tells whether there is room for another connection.",
         group=GROUP,
     ),
-    Route("GET", f"{CHECKS}/metadata-store/initialized", fine, "Is the store open?", group=GROUP),
-    Route("GET", f"{CHECKS}/metadata-store/initialized/with-data", fine, "Are its definitions read?", group=GROUP),
+    Route("GET", f"{CHECKS}/metadata-store/initialized", fine, "Tells whether the store is open.", group=GROUP),
+    Route(
+        "GET",
+        f"{CHECKS}/metadata-store/initialized/with-data",
+        fine,
+        "Tells whether its definitions are read.",
+        group=GROUP,
+    ),
     Route(
         "GET",
         f"{CHECKS}/quorum-queues-without-elected-leaders/{{which*}}",

@@ -1,0 +1,148 @@
+"""Virtual hosts: made, described, deleted, and limited."""
+
+from __future__ import annotations
+
+import asyncio
+
+from batonmq.broker.model.limits import OF_VHOSTS, read_limit
+from batonmq.broker.vhosts.metadata import Metadata
+from batonmq.broker.vhosts.vhost import VirtualHost
+from batonmq.management.api.bodies import Body, as_number, as_tags
+from batonmq.management.http.call import Call
+from batonmq.management.http.errors import BadRequest
+from batonmq.management.http.responses import Created, Json, NoContent, Response
+from batonmq.management.http.rights import Tag
+from batonmq.management.http.routes import Route
+
+VHOST = {
+    "type": "object",
+    "properties": {
+        "description": {"type": "string"},
+        "tags": {"type": ["string", "array"], "description": "A list, or one text with commas between them."},
+        "default_queue_type": {"enum": ["classic", "quorum"]},
+        "tracing": {"type": "boolean"},
+        "protected_from_deletion": {"type": "boolean"},
+    },
+}
+VALUE = {"type": "object", "required": ["value"], "properties": {"value": {"type": "integer"}}}
+
+
+async def put_vhost(call: Call) -> Response:
+    """Make a virtual host, or describe one that is there.
+
+    What is not said stays as it is.
+    """
+    broker = call.context.parts.broker
+    name = call.path["name"]
+    body = Body(await call.json(is_required=False))
+    vhost = broker.vhosts.get(name)
+    if vhost is not None:
+        changed = with_what_is_said(vhost.metadata, body)
+        if changed != vhost.metadata:
+            vhost.describe(changed)
+        await call.kept()
+        return NoContent()
+    broker.create_vhost(name, with_what_is_said(Metadata(), body))
+    await call.kept()
+    return Created()
+
+
+def with_what_is_said(metadata: Metadata, body: Body) -> Metadata:
+    """A virtual host's description, changed where a body says so. Raises BadRequest, PreconditionFailed."""
+    kind = body.text("default_queue_type") if body.has("default_queue_type") else None
+    return metadata.changed(
+        description=body.text("description") if body.has("description") else None,
+        tags=as_tags(body.value("tags")) if body.has("tags") else None,
+        # RabbitMQ 3 says so of a virtual host that has none.
+        default_queue_type=None if kind == "undefined" else kind,
+        tracing=body.flag("tracing") if body.has("tracing") else None,
+        protected=body.flag(PROTECTED) if body.has(PROTECTED) else None,
+    )
+
+
+async def delete_vhost(call: Call) -> Response:
+    """Delete a virtual host with all that is in it; answered when nothing is left."""
+    call.vhost("name")
+    deletion = call.context.parts.broker.delete_vhost(call.path["name"])
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    deletion.when_done(lambda: None if done.done() else done.set_result(None))
+    await done
+    return NoContent()
+
+
+async def post_start(call: Call) -> Response:
+    """Start a virtual host on a node: it runs already."""
+    call.vhost("name")
+    if call.path["node"] != call.context.node:
+        raise BadRequest(f"Unknown node: {call.path['node'][:64]}")
+    return NoContent()
+
+
+async def post_protection(call: Call) -> Response:
+    """Refuse to delete a virtual host, from now on."""
+    return await _protect(call, is_protected=True)
+
+
+async def delete_protection(call: Call) -> Response:
+    """Let a virtual host be deleted again."""
+    return await _protect(call, is_protected=False)
+
+
+async def _protect(call: Call, *, is_protected: bool) -> Response:
+    vhost = call.vhost("name")
+    vhost.describe(vhost.metadata.changed(protected=is_protected))
+    await call.kept()
+    return NoContent()
+
+
+# ---------------------------------------------------------------------- limits
+
+
+async def get_all_limits(call: Call) -> Response:
+    """The limits of all virtual hosts that have any."""
+    return Json([_limits(vhost) for vhost in call.vhosts() if vhost.limits])
+
+
+async def get_limits(call: Call) -> Response:
+    """The limits of one virtual host."""
+    vhost = call.vhost()
+    return Json([_limits(vhost)] if vhost.limits else [])
+
+
+def _limits(vhost: VirtualHost) -> dict[str, object]:
+    return {"vhost": vhost.name, "value": dict(vhost.limits)}
+
+
+async def put_limit(call: Call) -> Response:
+    """Set one limit; a negative one is none."""
+    vhost = call.vhost()
+    body = Body(await call.json())
+    body.need("value")
+    name = call.path["name"]
+    vhost.set_limit(name, read_limit(name, as_number(name, body.value("value")), OF_VHOSTS))
+    await call.kept()
+    return NoContent()
+
+
+async def delete_limit(call: Call) -> Response:
+    """Remove one limit; one that is not there is no error."""
+    call.vhost().clear_limit(call.path["name"])
+    await call.kept()
+    return NoContent()
+
+
+PROTECTED = "protected_from_deletion"
+NAMED = "/api/vhosts/{name}"
+LIMITS = "/api/vhost-limits"
+
+ROUTES = (
+    Route("PUT", NAMED, put_vhost, "Make or describe a virtual host.", Tag.ADMINISTRATOR, body=VHOST),
+    Route("DELETE", NAMED, delete_vhost, "Delete a virtual host with all that is in it.", Tag.ADMINISTRATOR),
+    Route("POST", NAMED + "/start/{node}", post_start, "Accepted: it runs already.", Tag.ADMINISTRATOR),
+    Route("POST", NAMED + "/deletion/protection", post_protection, "Refuse to delete it.", Tag.ADMINISTRATOR),
+    Route("DELETE", NAMED + "/deletion/protection", delete_protection, "Let it be deleted.", Tag.ADMINISTRATOR),
+    Route("GET", LIMITS, get_all_limits, "The limits of virtual hosts."),
+    Route("GET", LIMITS + "/{vhost}", get_limits, "The limits of a virtual host."),
+    Route("PUT", LIMITS + "/{vhost}/{name}", put_limit, "Set a limit.", Tag.ADMINISTRATOR, body=VALUE),
+    Route("DELETE", LIMITS + "/{vhost}/{name}", delete_limit, "Remove a limit.", Tag.ADMINISTRATOR),
+)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from batonmq.broker.model.access import User
 from batonmq.server.failures import ConfigError
 from batonmq.server.passwords import hash_password, verify_password
-from batonmq.server.users import GUEST, Account, UserFile
+from batonmq.server.users import GUEST, Account, UserFile, UserTable, accounts_of
 
 __all__ = ["Authenticator"]
 
@@ -40,7 +40,7 @@ class Authenticator:
         self._accounts: dict[str, Account] = {}
         self._proved: dict[str, bytes] = {}
         self._stamp = file.stamp()
-        self._take(file.accounts())
+        self._take(file.load())
 
     def when_changed(self, callback: Callable[[], None]) -> None:
         """Call back whenever the users of the file have changed."""
@@ -99,6 +99,18 @@ class Authenticator:
         account = self._accounts.get(user)
         return account.user if account is not None else None
 
+    def accounts(self) -> Mapping[str, Account]:
+        """All users that may log in, by name."""
+        return self._accounts
+
+    def is_configured(self, user: str) -> bool:
+        """Does the user of that name come from the configuration file, so that it is changed there alone?"""
+        return user in self._configured
+
+    def configured(self) -> Mapping[str, Account]:
+        """The users of the configuration file, by name."""
+        return self._configured
+
     def refresh(self) -> None:
         """Read the file again if it has changed: what `batonmq users` does counts at once."""
         stamp = self._file.stamp()
@@ -106,17 +118,17 @@ class Authenticator:
             return
         self._stamp = stamp
         try:
-            accounts = self._file.accounts()
+            users = self._file.load()
         except ConfigError as error:
             logger.error("%s; the users that were known before stay", error)
             return
-        self._take(accounts)
+        self._take(users)
         logger.info("%s has changed and was read again", self._file.path)
         self._on_change()
 
-    def _take(self, from_file: Mapping[str, Account]) -> None:
-        accounts = {} if self._guest is None else {GUEST: self._guest}
-        accounts.update(from_file)
+    def _take(self, users: UserTable) -> None:
+        accounts = {} if self._guest is None or users.guest_deleted else {GUEST: self._guest}
+        accounts.update(accounts_of(users))
         accounts.update(self._configured)
         self._accounts = accounts
         # A password that stands in the configuration file needs no scrypt: who can read the one can read the other.

@@ -28,6 +28,7 @@ from batonmq.server.recognise import ServedProtocol
 from batonmq.server.sessions import amqp10_protocol, amqp_protocol, stomp_protocol, websocket_protocol
 from batonmq.server.socket_server import SHUTDOWN_SECONDS, SocketServer
 from batonmq.server.tls import Tls
+from batonmq.server.user_changes import Users
 from batonmq.server.users import GUEST, UserFile, guest_account
 from batonmq.server.vitals import Vitals
 from batonmq.store import SqliteStore
@@ -66,6 +67,7 @@ class Server:
         self._sockets: SocketServer
         self._tls: Tls | None = None
         self.broker: Broker
+        self.users: Users
 
     @property
     def addresses(self) -> list[Address]:
@@ -95,7 +97,8 @@ class Server:
         self._tls = Tls(self.config.tls) if self.config.tls.certificate else None
         with contextlib.ExitStack() as opened:
             opened.enter_context(open_data_directory(self.data))
-            authenticator = self._authenticator()
+            self.users = users = self._open_users()
+            opened.callback(users.close)
             try:
                 self.broker = Broker(
                     SqliteStore(str(self.data / STORE_NAME)), self._clock, memory_limit=self.config.limits.memory
@@ -103,12 +106,13 @@ class Server:
             except StoreError as error:
                 raise StartError(str(error)) from error
             opened.callback(self._close_broker)
+            self.broker.when_vhost_is_empty(users.vhost_is_empty)
             for vhost in self.config.vhosts:
                 self.broker.add_vhost(vhost).fix()
             for policy in self.config.policy:
                 self.broker.add_vhost(policy.vhost).policies.set(policy.policy, keep=False)
             log_ins = LogIns(
-                authenticator,
+                users.authenticator,
                 asyncio.get_running_loop(),
                 self._refusal_seconds,
                 self._clock,
@@ -122,7 +126,8 @@ class Server:
                 broker=self.broker,
                 clock=self._clock,
                 log_ins=log_ins,
-                authenticator=authenticator,
+                authenticator=users.authenticator,
+                users=users,
                 tls=self._tls,
                 vitals=vitals,
                 addresses=lambda: self.addresses,
@@ -133,11 +138,11 @@ class Server:
             self._sockets = SocketServer(
                 self.broker, self.broker.store, endpoints, log_ins, self.config, self._clock, self._tls, vitals
             )
-            authenticator.when_changed(lambda: self._users_changed(authenticator))
+            users.authenticator.when_changed(self._users_changed)
             await self._sockets.start()
             for extension in self._extensions:
                 await extension.start()
-            self._look_at_guest(authenticator)
+            self._look_at_guest()
             self._directory = opened.pop_all()
 
     async def stop(self, seconds: float = SHUTDOWN_SECONDS) -> None:
@@ -156,9 +161,9 @@ class Server:
         """Give clients no more time while `stop` waits for them."""
         self._sockets.connections.hurry()
 
-    def _look_at_guest(self, authenticator: Authenticator) -> None:
+    def _look_at_guest(self) -> None:
         """Warn when others may come in as guest: through whatever on this machine passes them on."""
-        if authenticator.recall(GUEST, GUEST, is_loopback=True) is None:
+        if self.users.authenticator.recall(GUEST, GUEST, is_loopback=True) is None:
             return
         beyond = [f"{one.host}:{one.port}" for one in self.addresses if not address((one.host, one.port))[1]]
         if beyond:
@@ -173,10 +178,10 @@ class Server:
             why,
         )
 
-    def _users_changed(self, authenticator: Authenticator) -> None:
+    def _users_changed(self) -> None:
         """What clients that are here do from now on goes by the rights of now, as in RabbitMQ 4."""
         self.broker.rights_changed()
-        self._sockets.connections.users_changed(authenticator.find)
+        self._sockets.connections.users_changed(self.users.authenticator.find)
 
     def _close_broker(self) -> None:
         try:
@@ -184,9 +189,11 @@ class Server:
         except StoreError as error:
             logger.error("the store could not be closed in order: %s", error)
 
-    def _authenticator(self) -> Authenticator:
+    def _open_users(self) -> Users:
+        """Raises ConfigError."""
         guest = guest_account(self.config.vhosts) if self.config.server.guest else None
-        return Authenticator(UserFile(self.data), configured_accounts(self.config), guest)
+        file = UserFile(self.data)
+        return Users(file, Authenticator(file, configured_accounts(self.config), guest), guest)
 
     def _endpoints(self) -> list[Endpoint]:
         """Where it shall listen, and for what."""

@@ -14,6 +14,7 @@ from batonmq.server.config import Config
 from batonmq.server.listeners import Address, Endpoint
 from batonmq.server.log_ins import LogIns
 from batonmq.server.tls import Tls
+from batonmq.server.user_changes import Users
 from batonmq.server.vitals import Vitals
 
 __all__ = ["Extension", "Parts"]
@@ -30,6 +31,8 @@ class Parts:
     clock: Clock
     log_ins: LogIns
     authenticator: Authenticator
+    users: Users
+    """Who there is, and how that is changed."""
     tls: Tls | None
     """None: there is no certificate, and nothing is served with TLS."""
     vitals: Vitals

@@ -1,4 +1,8 @@
-"""Passwords are kept as scrypt hashes (RFC 7914): `scrypt$n$r$p$salt$hash`, salt and hash in base64."""
+"""Passwords are kept as scrypt hashes (RFC 7914): `scrypt$n$r$p$salt$hash`, salt and hash in base64.
+
+Hashes of users that came from a RabbitMQ are kept as they came, behind the name that RabbitMQ has for their algorithm:
+`rabbit_password_hashing_sha256$...`, in base64 four octets of salt and the digest of salt and password.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import hashlib
 import hmac
 import secrets
 
-__all__ = ["check_hash", "hash_password", "verify_password"]
+__all__ = ["SCRYPT", "check_hash", "hash_password", "imported_hash", "named_hash", "verify_password"]
 
 # RFC 7914, section 2: costs of an interactive log-in; each check takes 128 * N * r = 16 MiB for some tens of ms.
 N, R, P = 2**14, 8, 1
@@ -16,6 +20,17 @@ SALT_BYTES = 16
 HASH_BYTES = 32
 # The largest costs accepted from a file: 1 GiB. OpenSSL refuses more than it is allowed.
 MOST_MEMORY = 1024 * 1024 * 1024
+
+SCRYPT = "batonmq_scrypt"
+"""What our own hashes are called where RabbitMQ has the name of an algorithm."""
+
+# RabbitMQ's names, what they stand for, and the octets of its digests.
+RABBITMQ = {
+    "rabbit_password_hashing_sha256": ("sha256", 32),
+    "rabbit_password_hashing_sha512": ("sha512", 64),
+    "rabbit_password_hashing_md5": ("md5", 16),
+}
+RABBITMQ_SALT_BYTES = 4
 
 
 def hash_password(password: str) -> str:
@@ -28,17 +43,73 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(password: str, stored: str) -> bool:
-    """Is this the password whose hash is kept? Takes as long for a wrong one as for the right one."""
+    """Is this the password whose hash is kept? Takes as long for a wrong one as for the right one.
+
+    One of RabbitMQ's takes as long as one of ours: how long it takes tells nobody which users there are.
+    """
+    algorithm, _, encoded = stored.partition("$")
+    octets = password.encode("utf-8", "surrogatepass")
+    if algorithm in RABBITMQ:
+        salt, expected = _parse_imported(algorithm, encoded)
+        found = hashlib.new(RABBITMQ[algorithm][0], salt + octets, usedforsecurity=False).digest()
+        hashlib.scrypt(octets, salt=salt, n=N, r=R, p=P, maxmem=MOST_MEMORY, dklen=HASH_BYTES)
+        # RabbitMQ lets nobody in without a password, whatever its hash.
+        return bool(password) and hmac.compare_digest(found, expected)
     n, r, p, salt, expected = _parse(stored)
-    found = hashlib.scrypt(
-        password.encode("utf-8", "surrogatepass"), salt=salt, n=n, r=r, p=p, maxmem=MOST_MEMORY, dklen=len(expected)
-    )
+    found = hashlib.scrypt(octets, salt=salt, n=n, r=r, p=p, maxmem=MOST_MEMORY, dklen=len(expected))
     return hmac.compare_digest(found, expected)
 
 
 def check_hash(stored: str) -> None:
-    """Raise ValueError when this is not a hash of ours."""
-    _parse(stored)
+    """Raise ValueError when this is not a hash of ours, or of RabbitMQ's behind the name of its algorithm."""
+    algorithm, _, encoded = stored.partition("$")
+    if algorithm in RABBITMQ:
+        _parse_imported(algorithm, encoded)
+    else:
+        _parse(stored)
+
+
+def imported_hash(encoded: str, algorithm: str = "") -> str:
+    """The hash to keep for one that RabbitMQ, or another BatonMQ, has exported; "": no password is right.
+
+    `algorithm` is RabbitMQ's name for it, or SCRYPT; without one, the length tells. Raises ValueError.
+    """
+    if not encoded:
+        return ""
+    if algorithm == SCRYPT:
+        _parse(encoded)
+        return encoded
+    if algorithm and algorithm not in RABBITMQ:
+        raise ValueError(f"{algorithm} is no hashing algorithm; there are {', '.join((*RABBITMQ, SCRYPT))}")
+    for name in (algorithm,) if algorithm else RABBITMQ:
+        try:
+            _parse_imported(name, encoded)
+        except ValueError:
+            continue
+        return f"{name}${encoded}"
+    raise ValueError(
+        "expected a password hash as RabbitMQ exports it: in base64 four octets of salt and the digest"
+        + (f" of {algorithm}" if algorithm else "")
+    )
+
+
+def named_hash(stored: str) -> tuple[str, str]:
+    """A kept hash as RabbitMQ shows one, and the name of its algorithm: the reverse of `imported_hash`."""
+    algorithm, _, encoded = stored.partition("$")
+    if algorithm in RABBITMQ:
+        return encoded, algorithm
+    return stored, SCRYPT if stored else "rabbit_password_hashing_sha256"
+
+
+def _parse_imported(algorithm: str, encoded: str) -> tuple[bytes, bytes]:
+    """The salt and the digest of a hash of RabbitMQ's. Raises ValueError."""
+    try:
+        octets = base64.b64decode(encoded, validate=True)
+    except (ValueError, binascii.Error):
+        raise ValueError("a password hash of RabbitMQ's is in base64") from None
+    if len(octets) != RABBITMQ_SALT_BYTES + RABBITMQ[algorithm][1]:
+        raise ValueError(f"a hash of {algorithm} has {RABBITMQ_SALT_BYTES + RABBITMQ[algorithm][1]} octets")
+    return octets[:RABBITMQ_SALT_BYTES], octets[RABBITMQ_SALT_BYTES:]
 
 
 def _parse(stored: str) -> tuple[int, int, int, bytes, bytes]:

@@ -15,15 +15,37 @@ from pathlib import Path
 
 import msgspec
 
-from batonmq.broker.model.access import Permission, User
+from batonmq.broker.model.access import Permission, TopicPermission, User
 from batonmq.broker.patterns.expressions import PatternError, compile_pattern
 from batonmq.server.data_directory import exclusive_lock
 from batonmq.server.failures import ConfigError
 from batonmq.server.passwords import check_hash
 
-__all__ = ["EVERYTHING", "GUEST", "Account", "PermissionEntry", "UserEntry", "UserFile", "guest_account"]
+__all__ = [
+    "EVERYTHING",
+    "GUEST",
+    "Account",
+    "PermissionEntry",
+    "TopicEntry",
+    "UserEntry",
+    "UserFile",
+    "UserTable",
+    "accounts_of",
+    "guest_account",
+    "make_user",
+]
 
 GUEST = "guest"
+
+
+def _check_expressions(entry: object, keys: tuple[str, ...]) -> None:
+    """Raises ValueError."""
+    for key in keys:
+        expression: str = getattr(entry, key)
+        try:
+            compile_pattern(expression)
+        except PatternError as error:
+            raise ValueError(f"{key}: {expression!r} is not a regular expression: {error}") from None
 
 
 class PermissionEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,30 +60,59 @@ class PermissionEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     read: str = ""
 
     def __post_init__(self) -> None:
-        for key in ("configure", "write", "read"):
-            expression: str = getattr(self, key)
-            try:
-                compile_pattern(expression)
-            except PatternError as error:
-                raise ValueError(f"{key}: {expression!r} is not a regular expression: {error}") from None
+        _check_expressions(self, ("configure", "write", "read"))
 
 
 EVERYTHING = PermissionEntry(configure=".*", write=".*", read=".*")
 
 
-class UserEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TopicEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Two regular expressions: the routing keys that a user may publish with to a topic exchange, and bind with.
+
+    `{username}` and `{vhost}` in them stand for those names.
+    """
+
+    write: str = ".*"
+    read: str = ".*"
+
+    def __post_init__(self) -> None:
+        _check_expressions(self, ("write", "read"))
+
+
+class UserEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A user as `users.json` keeps it."""
 
     password_hash: str
+    """Empty: no password is right, and a certificate alone lets the user in."""
     tags: tuple[str, ...] = ()
     permissions: dict[str, PermissionEntry] = {}
+    topic_permissions: dict[str, dict[str, TopicEntry]] = {}
+    """By virtual host and exchange."""
+    limits: dict[str, int] = {}
 
     def __post_init__(self) -> None:
-        check_hash(self.password_hash)
+        if self.password_hash:
+            check_hash(self.password_hash)
 
 
-class _Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     users: dict[str, UserEntry] = {}
+    guest_deleted: bool = False
+
+
+class UserTable(dict[str, UserEntry]):
+    """The users of the file by name."""
+
+    def __init__(self, users: Mapping[str, UserEntry], *, guest_deleted: bool) -> None:
+        """`guest_deleted`: the built-in guest does not count."""
+        super().__init__(users)
+        self.guest_deleted = guest_deleted
+
+    def remove(self, name: str) -> None:
+        """Delete a user, the built-in guest too. It need not be there."""
+        self.pop(name, None)
+        if name == GUEST:
+            self.guest_deleted = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +124,13 @@ class Account:
     password: str = field(default="", repr=False)
 
 
-def make_user(name: str, tags: tuple[str, ...], permissions: Mapping[str, PermissionEntry]) -> User:
+def make_user(
+    name: str,
+    tags: tuple[str, ...],
+    permissions: Mapping[str, PermissionEntry],
+    topic_permissions: Mapping[str, Mapping[str, TopicEntry]] | None = None,
+    limits: Mapping[str, int] | None = None,
+) -> User:
     """The broker's view of a user."""
     return User(
         name=name,
@@ -82,7 +139,23 @@ def make_user(name: str, tags: tuple[str, ...], permissions: Mapping[str, Permis
             vhost: Permission(configure=entry.configure, write=entry.write, read=entry.read)
             for vhost, entry in permissions.items()
         },
+        topic_permissions={
+            vhost: {exchange: TopicPermission(entry.write, entry.read) for exchange, entry in entries.items()}
+            for vhost, entries in (topic_permissions or {}).items()
+        },
+        limits=dict(limits or {}),
     )
+
+
+def accounts_of(users: Mapping[str, UserEntry]) -> dict[str, Account]:
+    """The users of the file, ready for a broker."""
+    return {
+        name: Account(
+            make_user(name, entry.tags, entry.permissions, entry.topic_permissions, entry.limits),
+            password_hash=entry.password_hash,
+        )
+        for name, entry in users.items()
+    }
 
 
 def guest_account(vhosts: list[str]) -> Account:
@@ -105,37 +178,39 @@ class UserFile:
             return None
         return status.st_ino, status.st_mtime_ns, status.st_size
 
-    def load(self) -> dict[str, UserEntry]:
+    def load(self) -> UserTable:
         """The users by name. Raises ConfigError when the file cannot be read or is not one of ours."""
+        content = self._content()
+        return UserTable(content.users, guest_deleted=content.guest_deleted)
+
+    def _content(self) -> _Content:
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
-            return {}
+            return _Content()
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be read: {error.strerror}") from None
         try:
-            return msgspec.json.decode(data, type=_Content).users
+            return msgspec.json.decode(data, type=_Content)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ConfigError(f"{self.path}: not a file of users: {error}") from None
 
-    def accounts(self) -> dict[str, Account]:
-        """The users, ready for a broker. Raises as `load` does."""
-        return {
-            name: Account(make_user(name, entry.tags, entry.permissions), password_hash=entry.password_hash)
-            for name, entry in self.load().items()
-        }
-
     @contextlib.contextmanager
-    def change(self) -> Iterator[dict[str, UserEntry]]:
+    def change(self) -> Iterator[UserTable]:
         """The users, to be changed; written when the block ends without an exception. One change at a time.
+
+        Nothing is written where nothing was changed.
 
         Raises ConfigError as `load` does, OSError when the file cannot be written.
         """
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with exclusive_lock(self._lock, wait=True):
-            users = self.load()
+            before = self._content()
+            users = UserTable(before.users, guest_deleted=before.guest_deleted)
             yield users
-            self._replace(msgspec.json.format(msgspec.json.encode(_Content(users)), indent=2))
+            after = _Content(dict(users), users.guest_deleted)
+            if after != before or not self.path.exists():
+                self._replace(msgspec.json.format(msgspec.json.encode(after), indent=2))
 
     def _replace(self, data: bytes) -> None:
         """Put a new file in the place of the old one: whoever reads sees the one or the other, also after a crash."""

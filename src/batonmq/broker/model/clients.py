@@ -170,11 +170,13 @@ OBSERVERS_MAX: Final = 64
 class Clients:
     """The clients of one broker that are logged in, in the order of their log-ins."""
 
-    __slots__ = ("_all", "_by_name", "_observers", "_of_gone", "churn")
+    __slots__ = ("_all", "_by_name", "_observers", "_of_gone", "_of_user", "_of_vhost", "churn")
 
     def __init__(self) -> None:
         self._all: dict[Client, None] = {}
         self._by_name: dict[str, Client] = {}
+        self._of_user: dict[str, dict[Client, None]] = {}
+        self._of_vhost: dict[str, dict[Client, None]] = {}
         self._observers: dict[ClientObserver, None] = {}
         # By virtual host, what the clients that are gone have counted.
         self._of_gone: dict[str, dict[str, int]] = {}
@@ -193,15 +195,21 @@ class Clients:
 
     def of_user(self, user: str) -> list[Client]:
         """The connections of the user of this name."""
-        return [client for client in self._all if client.user == user]
+        return list(self._of_user.get(user, ()))
 
     def of_vhost(self, vhost: str) -> list[Client]:
         """The connections to the virtual host of this name."""
-        return [client for client in self._all if client.vhost == vhost]
+        return list(self._of_vhost.get(vhost, ()))
+
+    def count_of_vhost(self, vhost: str) -> int:
+        """How many connections there are to the virtual host of this name."""
+        return len(self._of_vhost.get(vhost, ()))
 
     def add(self, client: Client) -> None:
         """A client has logged in."""
         self._all[client] = None
+        self._of_user.setdefault(client.user, {})[client] = None
+        self._of_vhost.setdefault(client.vhost, {})[client] = None
         self.churn.connection_opened()
         self._by_name[client.name] = client
         for observer in tuple(self._observers):
@@ -212,6 +220,8 @@ class Clients:
         if client not in self._all:
             return
         del self._all[client]
+        _take_out(self._of_user, client.user, client)
+        _take_out(self._of_vhost, client.vhost, client)
         self.churn.connection_closed()
         gone = self._of_gone.setdefault(client.vhost, {})
         octets = {"recv_oct": client.socket.octets_received, "send_oct": client.socket.octets_sent}
@@ -239,3 +249,10 @@ class Clients:
     def unwatch(self, observer: ClientObserver) -> None:
         """Tell it nothing more."""
         self._observers.pop(observer, None)
+
+
+def _take_out(index: dict[str, dict[Client, None]], name: str, client: Client) -> None:
+    clients = index[name]
+    del clients[client]
+    if not clients:
+        del index[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batonmq.broker.model.admission import require_channel
 from batonmq.errors import NotAllowed
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.channel import Channel
@@ -71,6 +72,7 @@ class Channels:
             raise NotAllowed(
                 f"number of channels opened ({len(self._by_number)}) has reached the negotiated channel_max ({most})"
             )
+        require_channel(connection.link.broker.clients, connection.operations.user)
         self._by_number[number] = Channel(number, connection)
         self._churn.channel_opened()
         connection.link.output.send(method_frame(number, methods.ChannelOpenOk()))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker import ManagedOperations
 from batonmq.broker.model.access import BUSY, TOO_MANY_LOG_INS
+from batonmq.broker.model.admission import require_connection
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.attention import Attention, introduce
 from batonmq.protocols.amqp091.blocking import Blocking
@@ -139,6 +140,7 @@ class Connection:
 
     def _open(self, user: User, vhost: VirtualHost) -> None:
         link = self._link
+        require_connection(link.broker.clients, user, vhost.name, vhost.limits)
         handshake = self._handshake
         assert handshake.log_in is not None
         client = handshake.log_in.client

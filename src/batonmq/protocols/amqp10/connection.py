@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.broker import ManagedOperations
 from batonmq.broker.model.access import BUSY
+from batonmq.broker.model.admission import require_connection
+from batonmq.errors import NotAllowed
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.attention import Attention, introduce
 from batonmq.protocols.amqp10.codec.encoder import HEARTBEAT, frame
@@ -146,6 +148,10 @@ class Connection:
             raise ConnectionFailure(
                 conditions.UNAUTHORIZED_ACCESS, f"access to vhost '{name}' refused for user '{user.name}'"
             )
+        try:
+            require_connection(self._link.broker.clients, user, name, vhost.limits)
+        except NotAllowed as error:
+            raise ConnectionFailure(conditions.RESOURCE_LIMIT_EXCEEDED, str(error)) from None
         identity = (name, user.name, terms.container_id)
         if SOLE in terms.desired:
             if not self._containers.claim(identity):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batonmq.broker.model.admission import require_channel
+from batonmq.errors import NotAllowed
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.begun import BegunSession
 from batonmq.protocols.amqp10.codec.performatives import Begin, End
@@ -60,6 +62,10 @@ class Sessions:
         if begin.remote_channel is not None:
             text = "a begin that answers ours, which was not said"
             raise ConnectionFailure(conditions.INVALID_FIELD, text, {"invalid-field": "remote-channel"})
+        try:
+            require_channel(connection.link.broker.clients, connection.operations.user)
+        except NotAllowed as error:
+            raise ConnectionFailure(conditions.RESOURCE_LIMIT_EXCEEDED, str(error)) from None
         self._by_channel[channel] = BegunSession(channel, begin, connection)
 
     # ------------------------------------------------------------------ what all are told

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.model.access import BUSY, TOO_MANY_LOG_INS
+from batonmq.broker.model.admission import require_channel, require_connection
+from batonmq.errors import NotAllowed
 from batonmq.protocols.stomp.codec import V10, V11, V12, FrameError, unescape
 from batonmq.protocols.stomp.failures import StompFailure
 from batonmq.protocols.stomp.terms import Terms
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from batonmq.broker import User
     from batonmq.broker.model.access import LogInAnswer
+    from batonmq.broker.model.clients import Clients
     from batonmq.broker.vhosts.vhost import VirtualHost
     from batonmq.protocols.stomp.settings import StompSettings
 
@@ -93,8 +96,8 @@ class LogIn:
             return False
         return self.passcode != escaped
 
-    def open(self, user: LogInAnswer, vhosts: Mapping[str, VirtualHost]) -> tuple[User, VirtualHost]:
-        """The password was checked: who is let in, and where. Raises StompFailure."""
+    def open(self, user: LogInAnswer, vhosts: Mapping[str, VirtualHost], clients: Clients) -> tuple[User, VirtualHost]:
+        """The password was checked: who is let in, and where. ``clients`` are there already. Raises StompFailure."""
         if user is BUSY:
             raise StompFailure("Try again later", TOO_MANY_LOG_INS)
         if user is None:
@@ -106,6 +109,11 @@ class LogIn:
         vhost = vhosts.get(name)
         if vhost is None or not user.may_open(name):
             raise StompFailure("Bad CONNECT", f"Virtual host '{name}' access denied", bare=True)
+        try:
+            require_connection(clients, user, name, vhost.limits)
+            require_channel(clients, user)
+        except NotAllowed as error:
+            raise StompFailure("Bad CONNECT", str(error), bare=True) from None
         return user, vhost
 
     def terms(self, session: str) -> Terms:

@@ -122,7 +122,7 @@ class Connection:
     def _open(self, log_in: LogIn, answer: LogInAnswer) -> None:
         """Raises StompFailure."""
         link = self._link
-        user, vhost = log_in.open(answer, link.broker.vhosts)
+        user, vhost = log_in.open(answer, link.broker.vhosts, link.broker.clients)
         terms = log_in.terms(self._session)
         operations = ManagedOperations(vhost, user, link, barrier=link.barrier)
         self.commands = Commands(link, terms, operations, self._errors)

@@ -1,0 +1,188 @@
+"""What can be changed about users, checked: the verbs of the management API on the table of `users.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from batonmq.broker.model.limits import OF_USERS, read_limit
+from batonmq.errors import NotFound, PreconditionFailed
+from batonmq.server.passwords import hash_password, imported_hash
+from batonmq.server.users import Account, PermissionEntry, TopicEntry, UserEntry, UserTable
+
+__all__ = ["UserEdit"]
+
+# Octets of a user's name, characters of a tag, and how many tags a user has.
+NAME_MAX = 255
+TAG_MAX = 255
+TAGS_MAX = 64
+
+_Value = TypeVar("_Value")
+
+
+class UserEdit:
+    """One change to the users, of as many steps as it takes: all of it is kept, or nothing.
+
+    Each verb raises NotFound for a user that is not there, and PreconditionFailed for one of the configuration file.
+    Passwords are hashed here, which takes some tens of milliseconds: not a thing for a loop.
+    """
+
+    def __init__(self, table: UserTable, configured: Mapping[str, Account], guest: Account | None) -> None:
+        """`configured` are the users of the configuration file; `guest` is the built-in one, None: there is none."""
+        self._table = table
+        self._configured = configured
+        self._guest = guest
+
+    def has(self, name: str) -> bool:
+        """Is there such a user, wherever it comes from?"""
+        return name in self._configured or name in self._table or self._is_built_in(name)
+
+    # ------------------------------------------------------------------ users
+
+    def put(
+        self,
+        name: str,
+        *,
+        tags: Iterable[str] | None = None,
+        password: str | None = None,
+        password_hash: str | None = None,
+        hashing_algorithm: str = "",
+    ) -> bool:
+        """Make a user, or change one; tells whether it was made.
+
+        `password` is a new one, `password_hash` one that RabbitMQ or BatonMQ has exported, with RabbitMQ's name for its
+        algorithm; with an empty one, or neither for a new user, no password lets the user in. None: what there was
+        stays. Permissions and limits stay. Raises PreconditionFailed for what cannot be kept.
+        """
+        if not name or len(name.encode(errors="surrogatepass")) > NAME_MAX:
+            raise PreconditionFailed(f"the name of a user has 1 to {NAME_MAX} octets")
+        is_new = not self.has(name)
+        known = UserEntry(password_hash="") if is_new else self._entry(name)
+        if password is not None and password_hash is not None:
+            raise PreconditionFailed("either password or password_hash can be given, and not both")
+        kept = known.password_hash
+        if password is not None:
+            kept = _allowed(lambda: hash_password(password)) if password else ""
+        elif password_hash is not None:
+            kept = _allowed(lambda: imported_hash(password_hash, hashing_algorithm))
+        self._table[name] = msgspec.structs.replace(
+            known, password_hash=kept, tags=known.tags if tags is None else _tags(tags)
+        )
+        return is_new
+
+    def delete(self, name: str) -> None:
+        """Delete a user; the built-in guest does not come back, either."""
+        self._entry(name, hashed=False)
+        self._table.remove(name)
+
+    def set_tags(self, name: str, tags: Iterable[str]) -> None:
+        """Give a user other tags."""
+        self._replace(name, tags=_tags(tags))
+
+    # ------------------------------------------------------------------ permissions
+
+    def set_permission(self, name: str, vhost: str, configure: str, write: str, read: str) -> None:
+        """What a user may do in a virtual host. Raises PreconditionFailed for what is no regular expression."""
+        permission = _allowed(lambda: PermissionEntry(configure=configure, write=write, read=read))
+        self._replace(name, permissions={**self._entry(name).permissions, vhost: permission})
+
+    def clear_permission(self, name: str, vhost: str) -> None:
+        """Keep a user out of a virtual host. Raises NotFound if it had no access."""
+        permissions = dict(self._entry(name).permissions)
+        if permissions.pop(vhost, None) is None:
+            raise NotFound(f"user '{name}' has no permissions in vhost '{vhost}'")
+        self._replace(name, permissions=permissions)
+
+    def set_topic_permission(self, name: str, vhost: str, exchange: str, write: str, read: str) -> None:
+        """Which routing keys a user may use with a topic exchange.
+
+        Raises PreconditionFailed for what is no regular expression.
+        """
+        entry = _allowed(lambda: TopicEntry(write=write, read=read))
+        topics = self._entry(name).topic_permissions
+        self._replace(name, topic_permissions={**topics, vhost: {**topics.get(vhost, {}), exchange: entry}})
+
+    def clear_topic_permission(self, name: str, vhost: str, exchange: str | None = None) -> None:
+        """Lift what is said of routing keys of an exchange; None: of all in the virtual host.
+
+        Raises NotFound if nothing is said of them.
+        """
+        topics = self._entry(name).topic_permissions
+        there = topics.get(vhost, {})
+        left = {} if exchange is None else {key: value for key, value in there.items() if key != exchange}
+        if len(left) == len(there):
+            raise NotFound(f"user '{name}' has no topic permissions in vhost '{vhost}' for exchange '{exchange or ''}'")
+        others = {key: value for key, value in topics.items() if key != vhost}
+        self._replace(name, topic_permissions={**others, vhost: left} if left else others)
+
+    def forget_vhost(self, vhost: str) -> None:
+        """A virtual host is deleted: nobody has any permissions in it. Users of the configuration file keep theirs."""
+        for name, entry in list(self._table.items()):
+            if vhost in entry.permissions or vhost in entry.topic_permissions:
+                self._table[name] = msgspec.structs.replace(
+                    entry,
+                    permissions={key: value for key, value in entry.permissions.items() if key != vhost},
+                    topic_permissions={key: value for key, value in entry.topic_permissions.items() if key != vhost},
+                )
+
+    # ------------------------------------------------------------------ limits
+
+    def set_limit(self, name: str, limit: str, value: object) -> None:
+        """Limit a user's `max-connections` or `max-channels`; a negative one is none. Raises PreconditionFailed."""
+        checked = read_limit(limit, value, OF_USERS)
+        self._replace(name, limits={**self._entry(name).limits, limit: checked})
+
+    def clear_limit(self, name: str, limit: str) -> None:
+        """Remove a limit, if there is one."""
+        self._replace(name, limits={key: value for key, value in self._entry(name).limits.items() if key != limit})
+
+    # ------------------------------------------------------------------ entries
+
+    def _replace(self, name: str, **changes: object) -> None:
+        self._table[name] = msgspec.structs.replace(self._entry(name), **changes)
+
+    def _is_built_in(self, name: str) -> bool:
+        guest = self._guest
+        return guest is not None and name == guest.user.name and not self._table.guest_deleted
+
+    def _entry(self, name: str, *, hashed: bool = True) -> UserEntry:
+        """A user that may be changed. The built-in guest becomes an entry of its own with its first change.
+
+        Not ``hashed``: nobody looks at its password.
+        """
+        if name in self._configured:
+            raise PreconditionFailed(f"user '{name}' comes from the configuration file; change it there")
+        entry = self._table.get(name)
+        if entry is not None:
+            return entry
+        guest = self._guest
+        if guest is None or not self._is_built_in(name):
+            raise NotFound(f"no user '{name}'")
+        made = UserEntry(
+            password_hash=hash_password(guest.password) if hashed else "",
+            tags=tuple(sorted(guest.user.tags)),
+            permissions={
+                vhost: PermissionEntry(configure=permission.configure, write=permission.write, read=permission.read)
+                for vhost, permission in guest.user.permissions.items()
+            },
+        )
+        if hashed:
+            self._table[name] = made
+        return made
+
+
+def _tags(tags: Iterable[str]) -> tuple[str, ...]:
+    kept = tuple(dict.fromkeys(tags))
+    if len(kept) > TAGS_MAX or any(not 0 < len(tag) <= TAG_MAX for tag in kept):
+        raise PreconditionFailed(f"a user has at most {TAGS_MAX} tags, of 1 to {TAG_MAX} characters each")
+    return kept
+
+
+def _allowed(make: Callable[[], _Value]) -> _Value:
+    """Raises PreconditionFailed for what is not."""
+    try:
+        return make()
+    except ValueError as error:
+        raise PreconditionFailed(str(error)) from None

@@ -107,3 +107,14 @@ def test_how_a_connection_stands_is_said_in_one_word() -> None:
         StillSocket(), "ann", "/", Introduction(protocol="words"), Quiet(is_closing=True), ConnectionCounts(), 0
     )
     assert ending.state(can_store=False) == "closing"
+
+
+def test_what_is_left_of_a_client_that_is_gone_holds_no_connection() -> None:
+    clients, quiet = Clients(), Quiet(channel_count=3)
+    gone = Client(StillSocket(), "ann", "/", Introduction(protocol="words"), quiet, ConnectionCounts(), 0)
+    clients.add(gone)
+    assert gone.channel_count == 3
+    clients.remove(gone)
+    gone.close("too late")
+    assert (gone.channel_count, gone.channel_numbers(), gone.channel(1), gone.sessions()) == (0, [], None, None)
+    assert (gone.state(can_store=True), quiet.closed) == ("closing", [])

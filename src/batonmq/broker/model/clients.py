@@ -78,6 +78,28 @@ class Attended(Protocol):
         ...
 
 
+class _Gone:
+    """Stands in for a connection that is gone."""
+
+    channel_count = 0
+    is_closing = True
+
+    def channel_numbers(self) -> list[int]:
+        return []
+
+    def channel(self, number: int) -> ChannelStatus | None:
+        return None
+
+    def sessions(self) -> list[SessionStatus] | None:
+        return None
+
+    def force_close(self, reason: str) -> None:
+        """There is nothing to close."""
+
+
+_GONE: Final = _Gone()
+
+
 class Client:
     """A connection whose client has logged in."""
 
@@ -136,6 +158,10 @@ class Client:
         if not can_store:
             return BLOCKING
         return FLOW if self.socket.is_held else RUNNING
+
+    def leave(self) -> None:
+        """Its connection is gone: let go of it, whoever still looks at this."""
+        self._attended = _GONE
 
     def close(self, reason: str) -> None:
         """Close it, as an administrator wants it: the client is told why in the words of its protocol."""
@@ -229,6 +255,7 @@ class Clients:
             gone[name] = gone.get(name, 0) + count
         if self._by_name.get(client.name) is client:
             del self._by_name[client.name]
+        client.leave()
         for observer in tuple(self._observers):
             observer.disconnected(client)
 

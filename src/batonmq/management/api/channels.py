@@ -8,12 +8,13 @@ from typing import Final
 
 from batonmq.broker.model.clients import Client
 from batonmq.management.api.clients import (
+    View,
     channel_name,
-    describe_channel,
     describe_consumer,
     require_sight,
     sees,
 )
+from batonmq.management.api.ranges import RANGES_QUERY
 from batonmq.management.http.call import Call
 from batonmq.management.http.errors import not_found
 from batonmq.management.http.listing import LIST_QUERY, listing
@@ -28,8 +29,7 @@ _NAME: Final = re.compile(r"(.*) \(([0-9]{1,5})\)", re.DOTALL)
 
 
 async def _list(call: Call, clients: Sequence[Client]) -> Response:
-    node = call.context.node
-    can_store = call.context.parts.broker.store.error is None
+    view = View(call)
     found: list[tuple[Client, int]] = []
     async for client in sliced(clients):
         if sees(call.user, client):
@@ -37,7 +37,7 @@ async def _list(call: Call, clients: Sequence[Client]) -> Response:
     return await listing(
         call,
         found,
-        lambda each: describe_channel(*each, node, can_store=can_store),
+        lambda each: view.channel(*each),
         name=lambda each: channel_name(*each),
         order=lambda _: (),
     )
@@ -61,7 +61,7 @@ async def get_channel(call: Call) -> Response:
     number = int(match[2])
     if client.channel(number) is None:
         raise not_found()
-    row = describe_channel(client, number, node, can_store=parts.broker.store.error is None)
+    row = View(call).channel(client, number)
     vhost = parts.broker.vhosts.get(client.vhost)
     row["consumer_details"] = [
         describe_consumer(queue, consumer, node)
@@ -74,14 +74,16 @@ async def get_channel(call: Call) -> Response:
     return Json(row)
 
 
+QUERY: Final = {**LIST_QUERY, **RANGES_QUERY}
+
 ROUTES = (
-    Route("GET", "/api/channels", list_channels, "All channels that the user may see.", query=LIST_QUERY),
+    Route("GET", "/api/channels", list_channels, "All channels that the user may see.", query=QUERY),
     Route("GET", "/api/channels/{name}", get_channel, "A channel, with its consumers."),
     Route(
         "GET",
         "/api/vhosts/{vhost}/channels",
         list_of_vhost,
         "The channels of connections to a virtual host.",
-        query=LIST_QUERY,
+        query=QUERY,
     ),
 )

@@ -6,20 +6,21 @@ from collections.abc import Mapping
 from typing import Final
 
 from batonmq.broker.model.access import User
-from batonmq.broker.model.channels import ChannelStatus
+from batonmq.broker.model.channels import ChannelStatus, Counted
 from batonmq.broker.model.clients import CLOSING, FLOW, RUNNING, Client
 from batonmq.broker.model.consumer import Consumer
+from batonmq.broker.model.sockets import TlsTerms
 from batonmq.broker.queues.queue import Queue
-from batonmq.management.api.message_stats import message_stats
+from batonmq.management.api.ranges import ranges
+from batonmq.management.http.call import Call
 from batonmq.management.http.errors import Unauthorized
 from batonmq.management.http.rights import sees_everything
 
 __all__ = [
     "Row",
+    "View",
     "channel_name",
     "connection_details",
-    "describe_channel",
-    "describe_connection",
     "describe_consumer",
     "require_sight",
     "sees",
@@ -29,6 +30,9 @@ Row = dict[str, object]
 
 # Where RabbitMQ's word is another than that of the specification.
 PROTOCOLS: Final = {"AMQP 1.0": "AMQP 1-0"}
+
+PUBLISHES: Final = ("publish", "confirm", "return_unroutable", "drop_unroutable")
+DELIVERIES: Final = ("ack", "deliver", "deliver_get", "deliver_no_ack", "get", "get_empty", "get_no_ack", "redeliver")
 
 
 # ---------------------------------------------------------------------- who sees what
@@ -45,52 +49,105 @@ def require_sight(user: User, client: Client) -> None:
         raise Unauthorized("User not authorised to access object")
 
 
-# ---------------------------------------------------------------------- connections
+# ---------------------------------------------------------------------- connections and channels
 
 
-def describe_connection(client: Client, node: str, *, can_store: bool) -> Row:
-    """A connection. ``can_store``: does the broker's store take messages?"""
-    socket, said = client.socket, client.introduction
-    ends = socket.ends
-    row: Row = {
-        "name": client.name,
-        "node": node,
-        "type": "network",
-        "protocol": PROTOCOLS.get(said.protocol, said.protocol),
-        "host": ends.host,
-        "port": ends.port,
-        "peer_host": ends.peer_host,
-        "peer_port": ends.peer_port,
-        "user": client.user,
-        "user_who_performed_action": client.user,
-        "user_provided_name": said.name,
-        "vhost": client.vhost,
-        "state": client.state(can_store=can_store),
-        "channels": client.channel_count,
-        "channel_max": said.channel_max,
-        "frame_max": said.frame_max,
-        "timeout": round(said.heartbeat),
-        "auth_mechanism": said.mechanism,
-        "client_properties": said.properties,
-        "connected_at": client.connected_at,
-        "recv_oct": socket.octets_received,
-        "recv_oct_details": {"rate": 0.0},
-        "recv_cnt": socket.reads,
-        "send_oct": socket.octets_sent,
-        "send_oct_details": {"rate": 0.0},
-        "send_cnt": socket.writes,
-        "send_pend": socket.pending,
-        **_tls(client),
-    }
-    if said.container_id:
-        row["container_id"] = said.container_id
-    if not said.name:
-        del row["user_provided_name"]
-    return row
+class View:
+    """How connections and channels are shown in the answer to one request, with the samples that it asks for."""
+
+    def __init__(self, call: Call) -> None:
+        """Raises BadRequest for more samples than there may be."""
+        context = call.context
+        self._node = context.node
+        self._statistics = context.statistics
+        self._can_store = context.parts.broker.store.error is None
+        self._ranges = ranges(call.query)
+
+    def connection(self, client: Client) -> Row:
+        """A connection."""
+        socket, said = client.socket, client.introduction
+        ends = socket.ends
+        row: Row = {
+            "name": client.name,
+            "node": self._node,
+            "type": "network",
+            "protocol": PROTOCOLS.get(said.protocol, said.protocol),
+            "host": ends.host,
+            "port": ends.port,
+            "peer_host": ends.peer_host,
+            "peer_port": ends.peer_port,
+            "user": client.user,
+            "user_who_performed_action": client.user,
+            "vhost": client.vhost,
+            "state": client.state(can_store=self._can_store),
+            "channels": client.channel_count,
+            "channel_max": said.channel_max,
+            "frame_max": said.frame_max,
+            "timeout": round(said.heartbeat),
+            "auth_mechanism": said.mechanism,
+            "client_properties": said.properties,
+            "connected_at": client.connected_at,
+            **self._statistics.connection(client).show(("recv_oct", "send_oct"), self._ranges.data),
+            "recv_cnt": socket.reads,
+            "send_cnt": socket.writes,
+            "send_pend": socket.pending,
+            **_tls(socket.tls),
+        }
+        if said.name:
+            row["user_provided_name"] = said.name
+        if said.container_id:
+            row["container_id"] = said.container_id
+        return row
+
+    def channel(self, client: Client, number: int) -> Row:
+        """A channel; what is left of it, if it is closed by now."""
+        row: Row = {
+            "name": channel_name(client, number),
+            "node": self._node,
+            "number": number,
+            "user": client.user,
+            "user_who_performed_action": client.user,
+            "vhost": client.vhost,
+            "connection_details": connection_details(client),
+        }
+        status = client.channel(number)
+        if status is None:
+            row["state"] = CLOSING
+            return row
+        row |= {
+            "state": self._state(client, status),
+            "prefetch_count": status.prefetch,
+            "global_prefetch_count": status.shared_prefetch,
+            "consumer_count": status.consumers,
+            "messages_unacknowledged": status.unacknowledged,
+            "messages_unconfirmed": status.unconfirmed,
+            "messages_uncommitted": status.uncommitted,
+            "acks_uncommitted": status.uncommitted_acks,
+            "confirm": status.confirms,
+            "transactional": status.is_transactional,
+        }
+        stats = self.message_stats(status.counts)
+        if stats:
+            row["message_stats"] = stats
+        return row
+
+    def _state(self, client: Client, status: ChannelStatus) -> str:
+        if status.is_closing:
+            return CLOSING
+        state = client.state(can_store=self._can_store)
+        return state if state in (FLOW, CLOSING) else RUNNING
+
+    def message_stats(self, counts: Counted) -> Row:
+        """What was published on a channel or a session, and what was delivered, each as soon as there is any of it."""
+        figures = self._statistics.channel(counts)
+        shown: Row = {}
+        for names in (PUBLISHES, DELIVERIES):
+            if any(figures.value(name) for name in names):
+                shown |= figures.show(names, self._ranges.messages)
+        return shown
 
 
-def _tls(client: Client) -> Row:
-    terms = client.socket.tls
+def _tls(terms: TlsTerms | None) -> Row:
     certificate = terms.certificate if terms is not None else None
     return {
         "ssl": terms is not None,
@@ -111,51 +168,9 @@ def connection_details(client: Client) -> Row:
     return {"name": client.name, "peer_host": ends.peer_host, "peer_port": ends.peer_port}
 
 
-# ---------------------------------------------------------------------- channels
-
-
 def channel_name(client: Client, number: int) -> str:
     """The name of a channel: that of its connection, and its number."""
     return f"{client.name} ({number})"
-
-
-def describe_channel(client: Client, number: int, node: str, *, can_store: bool) -> Row:
-    """A channel; what is left of it, if it is closed by now."""
-    status = client.channel(number)
-    row: Row = {
-        "name": channel_name(client, number),
-        "node": node,
-        "number": number,
-        "user": client.user,
-        "user_who_performed_action": client.user,
-        "vhost": client.vhost,
-        "connection_details": connection_details(client),
-        "state": CLOSING,
-    }
-    if status is not None:
-        row |= {
-            "state": _state(client, status, can_store=can_store),
-            "prefetch_count": status.prefetch,
-            "global_prefetch_count": status.shared_prefetch,
-            "consumer_count": status.consumers,
-            "messages_unacknowledged": status.unacknowledged,
-            "messages_unconfirmed": status.unconfirmed,
-            "messages_uncommitted": status.uncommitted,
-            "acks_uncommitted": status.uncommitted_acks,
-            "confirm": status.confirms,
-            "transactional": status.is_transactional,
-        }
-        stats = message_stats(status.counts.listed())
-        if stats:
-            row["message_stats"] = stats
-    return row
-
-
-def _state(client: Client, status: ChannelStatus, *, can_store: bool) -> str:
-    if status.is_closing:
-        return CLOSING
-    state = client.state(can_store=can_store)
-    return state if state in (FLOW, CLOSING) else RUNNING
 
 
 # ---------------------------------------------------------------------- consumers

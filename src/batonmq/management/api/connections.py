@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from batonmq.broker.model.channels import LinkStatus, SessionStatus
 from batonmq.broker.model.clients import Client
-from batonmq.management.api.clients import Row, describe_channel, describe_connection, require_sight, sees
-from batonmq.management.api.message_stats import message_stats
+from batonmq.management.api.clients import Row, View, require_sight, sees
+from batonmq.management.api.ranges import RANGES_QUERY
 from batonmq.management.http.call import Call
 from batonmq.management.http.errors import BadRequest, Unauthorized, not_found
 from batonmq.management.http.listing import LIST_QUERY, listing
@@ -34,12 +35,10 @@ def _find(call: Call) -> Client:
 
 
 async def _list(call: Call, clients: Sequence[Client]) -> Response:
-    node = call.context.node
-    can_store = call.context.parts.broker.store.error is None
     return await listing(
         call,
         [client for client in clients if sees(call.user, client)],
-        lambda client: describe_connection(client, node, can_store=can_store),
+        View(call).connection,
         name=lambda client: client.name,
         order=lambda _: (),
     )
@@ -54,17 +53,15 @@ async def list_of_vhost(call: Call) -> Response:
 
 
 async def get_connection(call: Call) -> Response:
-    can_store = call.context.parts.broker.store.error is None
-    return Json(describe_connection(_find(call), call.context.node, can_store=can_store))
+    return Json(View(call).connection(_find(call)))
 
 
 async def list_channels_of(call: Call) -> Response:
-    client, node = _find(call), call.context.node
-    can_store = call.context.parts.broker.store.error is None
+    client, view = _find(call), View(call)
     return await listing(
         call,
         client.channel_numbers(),
-        lambda number: describe_channel(client, number, node, can_store=can_store),
+        lambda number: view.channel(client, number),
         name=str,
         order=lambda _: (),
     )
@@ -75,11 +72,15 @@ async def list_sessions_of(call: Call) -> Response:
     if sessions is None:
         raise BadRequest("connection does not use AMQP 1.0")
     return await listing(
-        call, sessions, _describe_session, name=lambda session: str(session.number), order=lambda _: ()
+        call,
+        sessions,
+        partial(_describe_session, View(call)),
+        name=lambda session: str(session.number),
+        order=lambda _: (),
     )
 
 
-def _describe_session(session: SessionStatus) -> Row:
+def _describe_session(view: View, session: SessionStatus) -> Row:
     return {
         "channel_number": session.number,
         "handle_max": session.handle_max,
@@ -102,7 +103,7 @@ def _describe_session(session: SessionStatus) -> Row:
             }
             for link in session.outgoing
         ],
-        "message_stats": message_stats(session.counts.listed()),
+        "message_stats": view.message_stats(session.counts),
     }
 
 
@@ -167,10 +168,11 @@ async def close_of_user(call: Call) -> Response:
     return NoContent()
 
 
+QUERY: Final = {**LIST_QUERY, **RANGES_QUERY}
 CLOSED: Final = {204: "It is being closed: the client is told why."}
 
 ROUTES = (
-    Route("GET", "/api/connections", list_connections, "All connections that the user may see.", query=LIST_QUERY),
+    Route("GET", "/api/connections", list_connections, "All connections that the user may see.", query=QUERY),
     Route("GET", "/api/connections/{name}", get_connection, "A connection."),
     Route(
         "DELETE",
@@ -179,17 +181,15 @@ ROUTES = (
         "Close a connection; the header X-Reason tells its client why.",
         answers=CLOSED,
     ),
-    Route(
-        "GET", "/api/connections/{name}/channels", list_channels_of, "The channels of a connection.", query=LIST_QUERY
-    ),
+    Route("GET", "/api/connections/{name}/channels", list_channels_of, "The channels of a connection.", query=QUERY),
     Route(
         "GET",
         "/api/connections/{name}/sessions",
         list_sessions_of,
         "The sessions of a connection of AMQP 1.0, with their links.",
-        query=LIST_QUERY,
+        query=QUERY,
     ),
-    Route("GET", "/api/connections/username/{username}", list_of_user, "The connections of a user.", query=LIST_QUERY),
+    Route("GET", "/api/connections/username/{username}", list_of_user, "The connections of a user.", query=QUERY),
     Route(
         "DELETE",
         "/api/connections/username/{username}",
@@ -197,7 +197,5 @@ ROUTES = (
         "Close all connections of a user; the header X-Reason tells its clients why.",
         answers=CLOSED,
     ),
-    Route(
-        "GET", "/api/vhosts/{vhost}/connections", list_of_vhost, "The connections to a virtual host.", query=LIST_QUERY
-    ),
+    Route("GET", "/api/vhosts/{vhost}/connections", list_of_vhost, "The connections to a virtual host.", query=QUERY),
 )

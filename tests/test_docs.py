@@ -203,6 +203,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "[stomp]": config.StompConfig,
     "[websocket]": config.WebSocketConfig,
     "[management]": config.ManagementConfig,
+    "[prometheus]": config.PrometheusConfig,
     "[limits]": config.LimitsConfig,
     "[[vhost]]": config.VhostConfig,
     "[[policy]]": config.PolicyConfig,

@@ -149,7 +149,8 @@ class ManagedServer:
         self.server = Server(self.config, refusal_seconds=0, extensions=[self.management])
         try:
             await self.server.start()
-            self.ports = {address.scheme: address.port for address in self.server.addresses}
+            for address in self.server.addresses:
+                self.ports["metrics" if address.path == "/metrics" else address.scheme] = address.port
         except BaseException as error:  # noqa: BLE001  (it is raised in start(), which waits for it)
             self._error = error
             return

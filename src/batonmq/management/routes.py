@@ -43,7 +43,7 @@ ROUTES: tuple[Route, ...] = (
 )
 
 
-def all_routes(log_in: LogIn, prefix: str) -> Routes:
+def all_routes(log_in: LogIn, prefix: str, metrics: tuple[Route, ...]) -> Routes:
     """Whatever is answered, below ``prefix``."""
-    routes = (*ROUTES, *session_routes(log_in), *page_routes(prefix))
+    routes = (*ROUTES, *metrics, *session_routes(log_in), *page_routes(prefix))
     return Routes((*routes, openapi_route(routes, prefix)))

@@ -9,6 +9,7 @@ from batonmq.management.http.application import Application
 from batonmq.management.http.connection import HttpServer
 from batonmq.management.http.context import Context
 from batonmq.management.http.log_in import LogIn
+from batonmq.management.metrics.service import METRICS_PATH, Metrics
 from batonmq.management.routes import all_routes
 from batonmq.management.statistics.statistics import Statistics
 from batonmq.server.addresses import address
@@ -27,6 +28,7 @@ class Management:
     def __init__(self) -> None:
         self._parts: Parts
         self._http: HttpServer
+        self._metrics: Metrics
         self.context: Context
 
     def begin(self, parts: Parts) -> None:
@@ -40,7 +42,9 @@ class Management:
             node=f"batonmq@{socket.gethostname().partition('.')[0]}",
         )
         log_in = LogIn(parts)
-        application = Application(self.context, all_routes(log_in, configured.path_prefix), log_in)
+        self._metrics = Metrics(self.context, log_in)
+        prefix = configured.path_prefix
+        application = Application(self.context, all_routes(log_in, prefix, self._metrics.routes), log_in, prefix)
         self._http = HttpServer(
             application, parts.clock, most=configured.connections, request_seconds=configured.request_timeout
         )
@@ -71,13 +75,14 @@ class Management:
                     make_visitor=self._http.connect,
                 )
             )
-        return found
+        return found + self._metrics.endpoints()
 
     async def start(self) -> None:
         """The server listens."""
         self.context.statistics.start()
         for one in self._parts.addresses():
-            if one.scheme == "http" and not address((one.host, one.port))[1]:
+            # Metrics are told without a password.
+            if one.scheme == "http" and one.path != METRICS_PATH and not address((one.host, one.port))[1]:
                 logger.warning(
                     "management listens on %s without TLS: passwords can be read on the way; set tls.certificate, or"
                     " have it listen on 127.0.0.1 behind a proxy that speaks TLS",
@@ -87,4 +92,5 @@ class Management:
     async def stop(self) -> None:
         """The server is about to stop: whatever is under way ends."""
         await self.context.statistics.stop()
+        await self._metrics.stop()
         await self._http.stop()

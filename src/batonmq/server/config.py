@@ -18,6 +18,7 @@ from batonmq.server.config_tables import (
     ManagementConfig,
     Name,
     OptionalPort,
+    PrometheusConfig,
     ServerConfig,
     StompConfig,
     TlsConfig,
@@ -35,6 +36,7 @@ __all__ = [
     "ManagementConfig",
     "PermissionConfig",
     "PolicyConfig",
+    "PrometheusConfig",
     "ServerConfig",
     "StompConfig",
     "TlsConfig",
@@ -109,6 +111,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     stomp: StompConfig = StompConfig()
     websocket: WebSocketConfig = WebSocketConfig()
     management: ManagementConfig = ManagementConfig()
+    prometheus: PrometheusConfig = PrometheusConfig()
     limits: LimitsConfig = LimitsConfig()
     vhost: tuple[VhostConfig, ...] = ()
     policy: tuple[PolicyConfig, ...] = ()

@@ -18,6 +18,7 @@ __all__ = [
     "ManagementConfig",
     "Name",
     "OptionalPort",
+    "PrometheusConfig",
     "ServerConfig",
     "StompConfig",
     "TlsConfig",
@@ -199,8 +200,19 @@ class ManagementConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     max_body_size: Positive = 20 * 1024 * 1024
     request_timeout: Annotated[float, Meta(gt=0, le=3600)] = 60.0
     session_timeout: Annotated[float, Meta(ge=60, le=604_800)] = 28_800.0
+    public_metrics: bool = False
 
     def __post_init__(self) -> None:
         prefix = self.path_prefix
         if prefix and (not prefix.startswith("/") or prefix.endswith("/") or "?" in prefix or "%" in prefix):
             raise ValueError(f"path_prefix: expected one as /batonmq, got {prefix!r}")
+
+
+class PrometheusConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[prometheus]: where metrics are told without a log-in, and what /metrics tells."""
+
+    host: Name = "127.0.0.1"
+    port: OptionalPort = "off"
+    backlog: Positive = 128
+    connections: Positive = 50
+    per_object: bool = False

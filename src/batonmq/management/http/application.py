@@ -36,11 +36,12 @@ SAID_ALWAYS: Final = {
 class Application:
     """Answers all requests of one server."""
 
-    def __init__(self, context: Context, routes: Routes, log_in: LogIn) -> None:
+    def __init__(self, context: Context, routes: Routes, log_in: LogIn, prefix: str = "") -> None:
+        """``prefix``: with what every path begins."""
         self._context = context
         self._routes = routes
         self._log_in = log_in
-        self._prefix = context.parts.config.management.path_prefix
+        self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, by the specification of ASGI (section HTTP)."""

@@ -23,6 +23,7 @@ class Query:
             )
         except ValueError:
             raise BadRequest("there are too many parameters after the question mark") from None
+        self._pairs = pairs
         self._values = dict(pairs)
 
     def __contains__(self, name: str) -> bool:
@@ -31,6 +32,10 @@ class Query:
     def text(self, name: str) -> str | None:
         """The parameter as it is; None: it is not there."""
         return self._values.get(name)
+
+    def texts(self, name: str) -> list[str]:
+        """All parameters of that name, for one that may come several times."""
+        return [value for key, value in self._pairs if key == name]
 
     def number(self, name: str, least: int, most: int) -> int | None:
         """A whole number from ``least`` to ``most``; None: it is not there. Raises BadRequest."""

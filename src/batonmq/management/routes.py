@@ -5,17 +5,23 @@ from __future__ import annotations
 from batonmq.management.api import (
     auth_attempts,
     binding_changes,
+    bindings,
     channels,
     connections,
     consumers,
     exchange_changes,
+    exchanges,
     health,
     messages,
     node,
+    nodes,
+    overview,
     parameters,
     policies,
     queue_changes,
+    queues,
     vhost_changes,
+    vhosts,
 )
 from batonmq.management.http.log_in import LogIn
 from batonmq.management.http.openapi import openapi_route
@@ -29,17 +35,23 @@ __all__ = ["all_routes"]
 ROUTES: tuple[Route, ...] = (
     *auth_attempts.ROUTES,
     *binding_changes.ROUTES,
+    *bindings.ROUTES,
     *channels.ROUTES,
     *connections.ROUTES,
     *consumers.ROUTES,
     *exchange_changes.ROUTES,
+    *exchanges.ROUTES,
     *health.ROUTES,
     *messages.ROUTES,
     *node.ROUTES,
+    *nodes.ROUTES,
+    *overview.ROUTES,
     *parameters.ROUTES,
     *policies.ROUTES,
     *queue_changes.ROUTES,
+    *queues.ROUTES,
     *vhost_changes.ROUTES,
+    *vhosts.ROUTES,
 )
 
 

@@ -75,7 +75,7 @@ def test_ticks_that_were_left_out_are_as_the_last_before(gap: int) -> None:
 
 
 def figures(series: Series, now: int) -> Figures:
-    return Figures(EXCHANGE, (now, 0), series, series.tick)
+    return Figures(EXCHANGE, (now, 0), (series,), series.tick)
 
 
 def two_columns(ticks: int) -> Series:
@@ -103,16 +103,16 @@ def test_samples_stand_at_whole_multiples_of_their_step_the_newest_first() -> No
 
 def test_without_a_range_there_is_the_rate_alone() -> None:
     assert figures(two_columns(2), 20).details("publish_in", None) == {"rate": 2.0}
-    assert Figures(EXCHANGE, (5, 0), None, NOON).details("publish_in", None) == {"rate": 0.0}
+    assert Figures(EXCHANGE, (5, 0), (), NOON).details("publish_in", None) == {"rate": 0.0}
 
 
 def test_what_was_not_seen_any_more_has_no_rate() -> None:
     series = two_columns(2)
-    assert Figures(EXCHANGE, (20, 0), series, series.tick + 1).details("publish_in", None) == {"rate": 0.0}
+    assert Figures(EXCHANGE, (20, 0), (series,), series.tick + 1).details("publish_in", None) == {"rate": 0.0}
 
 
 def test_an_object_without_samples_has_as_many_that_are_nothing() -> None:
-    details = Figures(EXCHANGE, (5, 0), None, NOON).details("publish_in", Range(10, 5))
+    details = Figures(EXCHANGE, (5, 0), (), NOON).details("publish_in", Range(10, 5))
     assert details["samples"] == [{"sample": 0, "timestamp": (NOON * 5 - back) * 1000} for back in (0, 5, 10)]
 
 
@@ -125,6 +125,6 @@ def test_sums_of_counters_have_samples_too() -> None:
     }
     series = Series(QUEUE.geometry, len(QUEUE.columns), NOON)
     series.write(NOON + 1, tuple(values.values()))
-    shown = Figures(QUEUE, tuple(values.values()), series, NOON + 1)
+    shown = Figures(QUEUE, tuple(values.values()), (series,), NOON + 1)
     assert (shown.value("messages"), shown.value("deliver_get")) == (7, 3)
     assert shown.details("messages", None) == {"rate": 1.4}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batonmq.broker.queues.queue import Queue
     from batonmq.broker.routing.exchanges import Exchange
 
-__all__ = ["BROKER", "CHANNEL", "CONNECTION", "EXCHANGE", "NODE", "QUEUE", "VHOST", "Kind"]
+__all__ = ["BROKER", "CHANNEL", "CHURN", "CONNECTION", "EXCHANGE", "NODE", "QUEUE", "USED", "VHOST", "Kind"]
 
 LENGTHS: Final = ("messages_ready", "messages_unacknowledged")
 DELIVERIES: Final = ("deliver", "deliver_no_ack", "get", "get_no_ack", "get_empty", "ack", "redeliver")
@@ -30,6 +30,16 @@ CHURN: Final = (
     "queue_declared",
     "queue_created",
     "queue_deleted",
+)
+USED: Final = (
+    "mem_used",
+    "fd_used",
+    "sockets_used",
+    "proc_used",
+    "disk_free",
+    "gc_num",
+    "context_switches",
+    "cpu_ms",
 )
 
 
@@ -51,9 +61,7 @@ CHANNEL: Final = Kind((*PUBLISHES, *DELIVERIES), BRIEF)
 CONNECTION: Final = Kind(OCTETS, BRIEF)
 VHOST: Final = Kind((*LENGTHS, *DELIVERIES, *PUBLISHES, *OCTETS), LONG)
 BROKER: Final = Kind((*LENGTHS, *DELIVERIES, *PUBLISHES, *OCTETS, *CHURN), WHOLE)
-NODE: Final = Kind(
-    ("mem_used", "fd_used", "sockets_used", "proc_used", "disk_free", "gc_num", "context_switches", "cpu_ms"), WHOLE
-)
+NODE: Final = Kind(USED, WHOLE)
 
 
 def read_queue(queue: Queue) -> tuple[int, ...]:

@@ -35,8 +35,11 @@ class Figures:
 
     __slots__ = ("_kind", "_now", "_series", "_tick")
 
-    def __init__(self, kind: Kind, now: Sequence[int], series: Series | None, tick: int) -> None:
-        """``now``: what the counters are; ``series``: None where there are no samples yet; ``tick``: the last one."""
+    def __init__(self, kind: Kind, now: Sequence[int], series: Sequence[Series], tick: int) -> None:
+        """``now``: what the counters are; ``series``: all that are summed up, none where there are no samples yet.
+
+        ``tick``: that of the last samples.
+        """
         self._kind = kind
         self._now = now
         self._series = series
@@ -60,10 +63,9 @@ class Figures:
     def details(self, name: str, span: Range | None) -> dict[str, object]:
         """The rate of a counter by second; with the samples of ``span``, their mean and the rate over all of it."""
         places = self._places(name)
-        series = self._series
-        # What has not moved since samples were last taken has no rate.
-        is_current = series is not None and series.tick >= self._tick
-        rate = sum(series.rate(place) for place in places) / SAMPLE_SECONDS if series and is_current else 0.0
+        # What was gone when samples were last taken has no rate.
+        current = [series for series in self._series if series.tick >= self._tick]
+        rate = sum(series.rate(place) for series in current for place in places) / SAMPLE_SECONDS
         if span is None:
             return {"rate": rate}
         samples = self._samples(places, span)
@@ -79,10 +81,9 @@ class Figures:
         """Value and time (ms of the epoch), the newest first, at whole multiples of the step."""
         newest = self._tick * SAMPLE_SECONDS // span.step * span.step
         times = range(newest, newest - span.age // span.step * span.step - 1, -span.step)
-        series = self._series
-        if series is None:
-            return [(0, time * 1000) for time in times]
-        ring = series.geometry.ring(span.age, span.step)
-        return [
-            (sum(series.value(ring, place, time // SAMPLE_SECONDS) for place in places), time * 1000) for time in times
-        ]
+        sums = [0] * len(times)
+        for series in self._series:
+            ring = series.geometry.ring(span.age, span.step)
+            for number, time in enumerate(times):
+                sums[number] += sum(series.value(ring, place, time // SAMPLE_SECONDS) for place in places)
+        return [(value, time * 1000) for value, time in zip(sums, times, strict=True)]

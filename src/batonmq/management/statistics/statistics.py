@@ -156,19 +156,19 @@ class Statistics:
 
     def queue(self, queue: Queue) -> Figures:
         """The counters of a queue."""
-        return Figures(QUEUE, read_queue(queue), self._samples.queues.get(queue), self.tick)
+        return Figures(QUEUE, read_queue(queue), _of(self._samples.queues.get(queue)), self.tick)
 
     def exchange(self, exchange: Exchange) -> Figures:
         """The counters of an exchange."""
-        return Figures(EXCHANGE, read_exchange(exchange), self._samples.exchanges.get(exchange), self.tick)
+        return Figures(EXCHANGE, read_exchange(exchange), _of(self._samples.exchanges.get(exchange)), self.tick)
 
     def connection(self, client: Client) -> Figures:
         """The octets of a connection."""
-        return Figures(CONNECTION, read_octets(client), self._samples.connections.get(client), self.tick)
+        return Figures(CONNECTION, read_octets(client), _of(self._samples.connections.get(client)), self.tick)
 
     def channel(self, counts: Counted) -> Figures:
         """The counters of a channel, by the object that counts them (``ChannelStatus.counts``)."""
-        return Figures(CHANNEL, read_counts(counts.listed()), self._samples.channels.get(counts), self.tick)
+        return Figures(CHANNEL, read_counts(counts.listed()), _of(self._samples.channels.get(counts)), self.tick)
 
     async def vhost(self, name: str) -> Figures:
         """The counters of a virtual host."""
@@ -177,16 +177,21 @@ class Statistics:
 
     def of_vhost(self, name: str, values: Sequence[int]) -> Figures:
         """The counters of a virtual host, of which ``totals`` has told what they are now."""
-        return Figures(VHOST, values, self._vhosts.get(name), self.tick)
+        return Figures(VHOST, values, _of(self._vhosts.get(name)), self.tick)
+
+    def of_vhosts(self, names: Iterable[str], values: Sequence[int]) -> Figures:
+        """The counters of some virtual hosts together; ``values``: what they are now."""
+        series = [self._vhosts[name] for name in names if name in self._vhosts]
+        return Figures(VHOST, values, series, self.tick)
 
     async def broker(self) -> Figures:
         """The counters of all virtual hosts together, and how much has come and gone."""
         values = (await self.totals()).broker
-        return Figures(BROKER, values, self._whole.get(BROKER), self.tick)
+        return Figures(BROKER, values, _of(self._whole.get(BROKER)), self.tick)
 
     def process(self) -> Figures:
         """What the process uses."""
-        return Figures(NODE, self.node(), self._whole.get(NODE), self.tick)
+        return Figures(NODE, self.node(), _of(self._whole.get(NODE)), self.tick)
 
     @property
     def size(self) -> int:
@@ -246,3 +251,7 @@ def _written(series: Series | None, kind: Kind, tick: int, values: Sequence[int]
         series = Series(kind.geometry, len(kind.columns), tick - 1)
     series.write(tick, values)
     return series
+
+
+def _of(series: Series | None) -> tuple[Series, ...]:
+    return (series,) if series is not None else ()

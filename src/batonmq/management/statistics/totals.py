@@ -41,6 +41,16 @@ class ObjectTotals:
     channels: int = 0
     consumers: int = 0
 
+    def listed(self) -> dict[str, int]:
+        """Each by its name."""
+        return {
+            "queues": self.queues,
+            "exchanges": self.exchanges,
+            "connections": self.connections,
+            "channels": self.channels,
+            "consumers": self.consumers,
+        }
+
     def add(self, other: ObjectTotals) -> None:
         """Add the other's numbers to these."""
         self.queues += other.queues

@@ -1,0 +1,133 @@
+"""A queue as RabbitMQ's listings show it, and more of it where one alone was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from batonmq.broker.model.clients import Client
+from batonmq.broker.model.settings import QUORUM
+from batonmq.broker.queues.queue import Queue
+from batonmq.broker.vhosts.vhost import VirtualHost
+from batonmq.management.api.clients import connection_details, describe_consumer
+from batonmq.management.api.figures import Row, lengths, queue_stats
+from batonmq.management.api.ranges import Ranges, ranges
+from batonmq.management.http.call import Call
+from batonmq.queued import READY
+
+__all__ = ["QUEUE_QUERY", "describe_in_detail", "describer"]
+
+QUEUE_QUERY: Final = {
+    "disable_stats": "true: only what queues were declared as, which is made in less time.",
+    "enable_queue_totals": "With disable_stats: the numbers of messages besides.",
+}
+
+
+def describer(call: Call, *, in_detail: bool = False) -> Callable[[tuple[VirtualHost, Queue]], Row]:
+    """What describes the queues of a list, as the request wants it. Raises BadRequest."""
+    wanted = ranges(call.query)
+    if not call.query.flag("disable_stats"):
+        if in_detail:
+            return lambda each: _described(call, *each, wanted) | _detail(*each)
+        return lambda each: _described(call, *each, wanted)
+    has_totals = call.query.flag("enable_queue_totals")
+
+    def describe(each: tuple[VirtualHost, Queue]) -> Row:
+        vhost, queue = each
+        row = _declared(call, vhost, queue)
+        if has_totals:
+            ready, unsettled = queue.ready_count, queue.unsettled
+            row["messages"] = ready + unsettled
+            row["messages_ready"] = ready
+            row["messages_unacknowledged"] = unsettled
+        return row
+
+    return describe
+
+
+def describe_in_detail(call: Call, vhost: VirtualHost, queue: Queue) -> Row:
+    """All of one queue, with its consumers. Raises BadRequest."""
+    node = call.context.node
+    return {
+        **_described(call, vhost, queue, ranges(call.query)),
+        **_detail(vhost, queue),
+        "consumer_details": [describe_consumer(queue, consumer, node) for consumer in queue.consumers],
+        "deliveries": [],
+        "incoming": [],
+    }
+
+
+def _declared(call: Call, vhost: VirtualHost, queue: Queue) -> Row:
+    node = call.context.node
+    policy = vhost.policies.of_queue(queue)
+    kind = queue.settings.queue_type
+    row: Row = {
+        "name": queue.name,
+        "vhost": vhost.name,
+        "node": node,
+        "type": kind,
+        "durable": queue.durable,
+        "auto_delete": queue.auto_delete,
+        "exclusive": queue.exclusive,
+        "arguments": queue.arguments,
+        "state": "flow" if queue.flow_control.is_behind() else "running",
+        "policy": policy.name if policy is not None else None,
+        "internal": False,
+    }
+    if kind == QUORUM:
+        row |= {"leader": node, "members": [node], "online": [node]}
+    return row
+
+
+def _described(call: Call, vhost: VirtualHost, queue: Queue, wanted: Ranges) -> Row:
+    figures = call.context.statistics.queue(queue)
+    ready_bytes, paged_bytes = queue.ready_bytes, sum(lane.paged_bytes for lane in queue.lanes)
+    in_memory = sum(len(lane.ready) - lane.gone for lane in queue.lanes)
+    consumers = len(queue.consumers)
+    has_room = 1.0 if queue.takers.count else 0.0
+    return {
+        **_declared(call, vhost, queue),
+        **lengths(figures, wanted),
+        **queue_stats(figures, wanted),
+        "effective_policy_definition": vhost.policies.definition_for(queue),
+        "messages_ram": in_memory + queue.unsettled,
+        "messages_ready_ram": in_memory,
+        "messages_unacknowledged_ram": queue.unsettled,
+        "messages_paged_out": sum(lane.paged for lane in queue.lanes),
+        "message_bytes_ready": ready_bytes,
+        "message_bytes_ram": ready_bytes - paged_bytes,
+        "message_bytes_paged_out": paged_bytes,
+        "memory": sum(lane.bytes for lane in queue.lanes),
+        "consumers": consumers,
+        "consumer_utilisation": has_room,
+        "consumer_capacity": has_room,
+        # Beyond what RabbitMQ has.
+        "paused": queue.paused,
+        "fault": queue.fault or None,
+        "delayed": queue.delayed_count,
+    }
+
+
+def _detail(vhost: VirtualHost, queue: Queue) -> Row:
+    operator_policy = vhost.policies.of_queue(queue, of_operator=True)
+    active = queue.active if queue.settings.single_active else None
+    row: Row = {
+        "operator_policy": operator_policy.name if operator_policy is not None else None,
+        "exclusive_consumer_tag": next((one.tag for one in queue.consumers if one.exclusive), None),
+        "single_active_consumer_tag": active.tag if active is not None else None,
+        "head_message_timestamp": _head_timestamp(queue),
+    }
+    # An exclusive queue belongs to the parts of a connection, which know how it is listed.
+    client = getattr(queue.owner, "client", None)
+    if isinstance(client, Client):
+        row["owner_pid_details"] = connection_details(client)
+    return row
+
+
+def _head_timestamp(queue: Queue) -> int | None:
+    """The property timestamp of the message that is next; None: it has none, or there is no message in memory."""
+    for lane in queue.lanes:
+        for queued in lane.ready:
+            if queued.state == READY:
+                return queued.message.properties.timestamp
+    return None

@@ -126,8 +126,14 @@ def own_served(tmp_path: Path) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="session")
-def served_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("served")) as served:
+def served_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the broker of all tests is, and its data."""
+    return tmp_path_factory.mktemp("served")
+
+
+@pytest.fixture(scope="session")
+def served_for_all(served_folder: Path) -> Iterator[Served]:
+    with serving(served_folder) as served:
         yield served
 
 

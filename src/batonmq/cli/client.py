@@ -115,13 +115,14 @@ class Client:
 
 
 @contextlib.contextmanager
-def connect(context: click.Context, *, makes_file: bool = False) -> Iterator[Client]:
+def connect(context: click.Context, *, makes_file: bool = False, patience: float = PATIENCE) -> Iterator[Client]:
     """The queues that the URL of a command names. Whatever goes wrong with them becomes a Failure of one line.
 
-    ``makes_file``: a file that is not there is made; else that is a Failure.
+    ``makes_file``: a file that is not there is made; else that is a Failure. ``patience``: how many seconds a broker
+    has to let the command in.
     """
     url = chosen_url(context)
-    engine = _open(url, makes_file=makes_file)
+    engine = _open(url, makes_file=makes_file, patience=patience)
     try:
         yield Client(engine)
     except ConnectionLost:
@@ -133,12 +134,12 @@ def connect(context: click.Context, *, makes_file: bool = False) -> Iterator[Cli
             engine.close()
 
 
-def _open(url: str, *, makes_file: bool) -> Engine:
+def _open(url: str, *, makes_file: bool, patience: float) -> Engine:
     shown = without_password(url)
     try:
         target = parse_url(url)
         if target.engine == "amqp":
-            return _open_amqp(target)
+            return _open_amqp(target, patience)
     except UnusableTls as error:
         raise Failure(f"--url: {error}", 2) from None
     except ValueError as error:
@@ -148,12 +149,12 @@ def _open(url: str, *, makes_file: bool) -> Engine:
     return _open_file(target.location, makes_file=makes_file)
 
 
-def _open_amqp(target: Target) -> Engine:
+def _open_amqp(target: Target, patience: float) -> Engine:
     from batonmq.engines.amqp.engine import AmqpEngine
     from batonmq.engines.amqp.failures import NOBODY
 
     try:
-        return AmqpEngine(target.location)
+        return AmqpEngine(target.location, patience=patience)
     except BatonError as error:
         text = str(error)
         raise Failure(f"{text} `batonmq serve` starts one" if text.endswith(NOBODY) else text) from None

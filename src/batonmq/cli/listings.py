@@ -1,9 +1,10 @@
-"""batonmq vhosts, batonmq connections"""
+"""batonmq vhosts, connections, channels, consumers, exchanges, bindings"""
 
 from __future__ import annotations
 
 import json
 from datetime import datetime
+from typing import Any
 
 import click
 
@@ -11,10 +12,10 @@ from batonmq.cli.asking import ask_list
 from batonmq.cli.options import url_option
 from batonmq.cli.tables import table
 
-__all__ = ["connections", "vhosts"]
+__all__ = ["bindings", "channels", "connections", "consumers", "exchanges", "json_option", "vhosts"]
 
 json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON array with everything that is known, all counters included."
+    "--json", "as_json", is_flag=True, help="Print everything that is known, counters included, in JSON."
 )
 
 
@@ -90,3 +91,116 @@ def connections(
         "",
     )
     click.echo(table(head, rows, right=(5, 8, 9)))
+
+
+@click.command()
+@json_option
+@url_option
+@click.pass_context
+def channels(
+    context: click.Context,
+    as_json: bool,
+    url: str | None,  # noqa: ARG001 - noted by its callback
+) -> None:
+    """List the channels of AMQP 0-9-1, the sessions of AMQP 1.0 and the connections of STOMP, of the user or of all.
+
+    UNSETTLED messages are in the client's hands.
+    """
+    _show(
+        ask_list(context, "channels.list", "channels"),
+        {
+            "CONNECTION": "connection",
+            "CHANNEL": "number",
+            "USER": "user",
+            "VIRTUAL HOST": "vhost",
+            "CONSUMERS": "consumers",
+            "UNSETTLED": "unacknowledged",
+            "PREFETCH": "prefetch",
+        },
+        as_json=as_json,
+    )
+
+
+@click.command()
+@json_option
+@url_option
+@click.pass_context
+def consumers(
+    context: click.Context,
+    as_json: bool,
+    url: str | None,  # noqa: ARG001 - noted by its callback
+) -> None:
+    """List the consumers on the queues of the virtual host that the URL names."""
+    _show(
+        ask_list(context, "consumers.list", "consumers"),
+        {
+            "QUEUE": "queue",
+            "CONSUMER": "tag",
+            "CONNECTION": "connection",
+            "CHANNEL": "channel",
+            "PREFETCH": "prefetch",
+            "PRIORITY": "priority",
+        },
+        as_json=as_json,
+    )
+
+
+@click.command()
+@json_option
+@url_option
+@click.pass_context
+def exchanges(
+    context: click.Context,
+    as_json: bool,
+    url: str | None,  # noqa: ARG001 - noted by its callback
+) -> None:
+    """List the exchanges of the virtual host that the URL names. The one without a name is the default exchange."""
+    _show(
+        ask_list(context, "exchanges.list", "exchanges"),
+        {"EXCHANGE": "name", "TYPE": "type", "BINDINGS": "bindings", "DURABLE": "durable", "ARGUMENTS": "arguments"},
+        as_json=as_json,
+    )
+
+
+@click.command()
+@json_option
+@url_option
+@click.pass_context
+def bindings(
+    context: click.Context,
+    as_json: bool,
+    url: str | None,  # noqa: ARG001 - noted by its callback
+) -> None:
+    """List the bindings of the virtual host that the URL names.
+
+    The default exchange, to which every queue is bound by its name, is left out.
+    """
+    _show(
+        ask_list(context, "bindings.list", "bindings"),
+        {
+            "EXCHANGE": "source",
+            "TO": "destination_type",
+            "NAME": "destination",
+            "ROUTING KEY": "routing_key",
+            "ARGUMENTS": "arguments",
+        },
+        as_json=as_json,
+    )
+
+
+def _show(found: list[dict[str, Any]], columns: dict[str, str], *, as_json: bool) -> None:
+    """As JSON, or in columns: their heads, and the keys of what stands below."""
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    rows = [[_cell(one.get(key)) for key in columns.values()] for one in found]
+    numbers = [column for column, key in enumerate(columns.values()) if any(type(one.get(key)) is int for one in found)]
+    click.echo(table(list(columns), rows, right=numbers))
+
+
+def _cell(value: object) -> str:
+    if value is None or value is False or value == {}:
+        return ""
+    if value is True:
+        return "yes"
+    return json.dumps(value) if isinstance(value, dict) else str(value)

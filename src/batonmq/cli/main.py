@@ -6,7 +6,9 @@ import click
 
 from batonmq import __version__
 from batonmq.cli.certificates import certificates
-from batonmq.cli.listings import connections, vhosts
+from batonmq.cli.closing import close_connection
+from batonmq.cli.definitions import definitions
+from batonmq.cli.listings import bindings, channels, connections, consumers, exchanges, vhosts
 from batonmq.cli.options import DEFAULT_URL, url_option
 from batonmq.cli.policies import policies
 from batonmq.cli.queues import purge, queues
@@ -14,6 +16,7 @@ from batonmq.cli.receive import receive
 from batonmq.cli.run import run
 from batonmq.cli.send import send
 from batonmq.cli.serve import serve
+from batonmq.cli.status import health, status
 from batonmq.cli.streams import Root
 from batonmq.cli.users import users
 
@@ -39,5 +42,10 @@ def main(url: str | None) -> None:
 
 main.help = (main.help or "").replace("amqp://guest:guest@127.0.0.1:5672/", DEFAULT_URL)
 
-for command in (serve, run, send, receive, queues, purge, vhosts, connections, policies, users, certificates):
+COMMANDS = (
+    *(serve, run, send, receive, queues, purge, status, health),
+    *(vhosts, exchanges, bindings, connections, channels, consumers, close_connection),
+    *(policies, users, definitions, certificates),
+)
+for command in COMMANDS:
     main.add_command(command)

@@ -11,12 +11,20 @@ from typing import Any
 import click
 
 from batonmq.cli.options import Failure
+from batonmq.cli.rabbitmq_words import rabbitmq_word
 
 __all__ = ["Root", "require_output"]
 
 
 class Root(click.Group):
-    """The command itself. What the system refuses, as writing to a disk that is full, is told in one line."""
+    """The command itself, which knows RabbitMQ's words for its commands.
+
+    What the system refuses, as writing to a disk that is full, is told in one line.
+    """
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, ours or one of RabbitMQ's tools."""
+        return super().get_command(ctx, cmd_name) or rabbitmq_word(self, ctx, cmd_name)
 
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401  (as click has it)
         """Run what was asked for, and exit."""

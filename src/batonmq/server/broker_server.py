@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,7 @@ from typing import Self
 
 import msgspec
 
+from batonmq import __version__
 from batonmq.broker import Broker
 from batonmq.clock import Clock
 from batonmq.errors import StoreError
@@ -63,6 +65,7 @@ class Server:
         self._clock = clock or Clock()
         self._refusal_seconds = refusal_seconds
         self._extensions = extensions
+        self._started_at = self._clock.time()
         self._directory = contextlib.ExitStack()
         self._sockets: SocketServer
         self._tls: Tls | None = None
@@ -107,6 +110,7 @@ class Server:
                 raise StartError(str(error)) from error
             opened.callback(self._close_broker)
             self.broker.when_vhost_is_empty(users.vhost_is_empty)
+            self.broker.hosted(self._describe)
             for vhost in self.config.vhosts:
                 self.broker.add_vhost(vhost).fix()
             for policy in self.config.policy:
@@ -160,6 +164,18 @@ class Server:
     def hurry(self) -> None:
         """Give clients no more time while `stop` waits for them."""
         self._sockets.connections.hurry()
+
+    def _describe(self) -> dict[str, object]:
+        """For whoever asks for the broker's status."""
+        return {
+            "product": "BatonMQ",
+            "version": __version__,
+            "process": os.getpid(),
+            "started_at": int(self._started_at * 1000),
+            "uptime": int((self._clock.time() - self._started_at) * 1000),
+            "data": str(self.data.absolute()),
+            "addresses": [address.url for address in self.addresses],
+        }
 
     def _look_at_guest(self) -> None:
         """Warn when others may come in as guest: through whatever on this machine passes them on."""

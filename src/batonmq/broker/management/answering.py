@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batonmq.broker.management.clients import CLIENT_OPERATIONS
 from batonmq.broker.management.delayed import DELAYED_OPERATIONS
 from batonmq.broker.management.deliveries import DELIVERY_OPERATIONS
 from batonmq.broker.management.insight import INSIGHT_OPERATIONS
@@ -14,6 +15,8 @@ from batonmq.broker.management.listings import LISTING_OPERATIONS
 from batonmq.broker.management.policies import POLICY_OPERATIONS
 from batonmq.broker.management.queues import QUEUE_OPERATIONS
 from batonmq.broker.management.request import Request
+from batonmq.broker.management.routing import ROUTING_OPERATIONS
+from batonmq.broker.management.status import STATUS_OPERATIONS
 from batonmq.errors import BrokerError, StoreError
 
 if TYPE_CHECKING:
@@ -30,6 +33,9 @@ OPERATIONS: dict[str, Callable[[Request], Answer | None]] = {
     **POLICY_OPERATIONS,
     **DELIVERY_OPERATIONS,
     **LISTING_OPERATIONS,
+    **ROUTING_OPERATIONS,
+    **CLIENT_OPERATIONS,
+    **STATUS_OPERATIONS,
 }
 
 

@@ -5,25 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
+from batonmq.broker.management.rights import sees, sees_all
 from batonmq.errors import AccessRefused, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batonmq.broker.management.request import Answer, Request
-    from batonmq.broker.model.access import User
     from batonmq.broker.model.clients import Client
     from batonmq.broker.model.sockets import TlsTerms
 
 # What the client is told when nobody says why.
 CLOSED_BY_REQUEST: Final = "closed by a management request"
-
-# Tags of users who may see everything, as in RabbitMQ.
-MONITORS = frozenset({"administrator", "monitoring"})
-
-
-def _sees_all(user: User) -> bool:
-    return not MONITORS.isdisjoint(user.tags)
 
 
 def _vhosts(request: Request) -> Answer:
@@ -41,7 +34,7 @@ def _vhosts(request: Request) -> Answer:
                 "counters": asdict(vhost.counts()),
             }
             for name, vhost in sorted(request.operations.vhost.directory.vhosts.items())
-            if _sees_all(user) or user.may_open(name)
+            if sees_all(user) or user.may_open(name)
         ]
     }
 
@@ -53,13 +46,9 @@ def _connections(request: Request) -> Answer:
         "connections": [
             _describe(client, can_store=can_store)
             for client in request.operations.vhost.directory.clients
-            if _sees(user, client)
+            if sees(user, client)
         ]
     }
-
-
-def _sees(user: User, client: Client) -> bool:
-    return _sees_all(user) or client.user == user.name
 
 
 def _describe(client: Client, *, can_store: bool) -> Answer:
@@ -97,8 +86,11 @@ def _close(request: Request) -> Answer:
     """A connection of the user's own, or anybody's for an administrator. Raises NotFound, AccessRefused."""
     name = request.text("connection")
     user = request.operations.user
-    client = request.operations.vhost.directory.clients.find(name)
-    if client is None or not _sees(user, client):
+    clients = request.operations.vhost.directory.clients
+    # A client's address is enough, where no other has come from there: sockets differ by both their ends.
+    found = [client for client in clients if client.peer == name]
+    client = clients.find(name) or (found[0] if len(found) == 1 else None)
+    if client is None or not sees(user, client):
         raise NotFound(f"no connection '{name}'")
     if client.user != user.name and "administrator" not in user.tags:
         raise AccessRefused(f"only an administrator closes connections of others, such as '{name}'")
@@ -106,8 +98,24 @@ def _close(request: Request) -> Answer:
     return {}
 
 
+def _close_all(request: Request) -> Answer:
+    """All connections of a user, or of everybody, but the one that asks. Raises AccessRefused."""
+    user, name = request.operations.user, request.optional_text("user")
+    if name != user.name and "administrator" not in user.tags:
+        raise AccessRefused("only an administrator closes connections of others")
+    reason = request.optional_text("reason") or CLOSED_BY_REQUEST
+    clients = request.operations.vhost.directory.clients
+    # The owner of its operations is the link that has its client.
+    own = getattr(request.operations.owner, "client", None)
+    found = [client for client in (clients if name is None else clients.of_user(name)) if client is not own]
+    for client in found:
+        client.close(reason)
+    return {"count": len(found)}
+
+
 LISTING_OPERATIONS: dict[str, Callable[[Request], Answer | None]] = {
     "vhosts.list": _vhosts,
     "connections.list": _connections,
     "connections.close": _close,
+    "connections.close_all": _close_all,
 }

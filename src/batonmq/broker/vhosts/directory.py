@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from batonmq.broker.model.clients import Clients
     from batonmq.broker.model.counters import Counters
@@ -25,8 +25,17 @@ class Listed(Protocol):
 class Directory:
     """One for each broker."""
 
-    __slots__ = ("clients", "vhosts")
+    __slots__ = ("_host", "clients", "vhosts")
 
     def __init__(self, vhosts: Mapping[str, Listed], clients: Clients) -> None:
         self.vhosts = vhosts
         self.clients = clients
+        self._host: Callable[[], dict[str, object]] = dict
+
+    def host(self) -> dict[str, object]:
+        """What the process around the broker tells of itself, by words of JSON."""
+        return self._host()
+
+    def hosted(self, host: Callable[[], dict[str, object]]) -> None:
+        """``host`` tells of the process that the broker is in."""
+        self._host = host

@@ -26,7 +26,7 @@ from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.futures import Future
 from batonmq.errors import BatonError, Closed, ConnectionLost
 
-__all__ = ["Link", "Linked"]
+__all__ = ["PATIENCE", "Link", "Linked"]
 
 log = logging.getLogger("batonmq.amqp")
 
@@ -54,15 +54,19 @@ class Linked(Protocol):
 class Link:
     """One connection to a broker, kept open. Any thread may call ``call``, ``open`` and ``close``."""
 
-    def __init__(self, url: str, context: ssl.SSLContext | None = None) -> None:
-        """Raises ValueError for a URL that cannot be read. Every connection of this one has the same SSLContext."""
+    def __init__(self, url: str, context: ssl.SSLContext | None = None, patience: float = PATIENCE) -> None:
+        """Raises ValueError for a URL that cannot be read. Every connection of this one has the same SSLContext.
+
+        ``patience``: how many seconds the broker has to answer when it is connected to, and when it is left.
+        """
+        self._patience = patience
         try:
             self.parameters = amqp_parameters(url, context)
         except UnusableTls:
             raise
         except ValueError as error:
             raise ValueError(f"the AMQP URL cannot be read: {error}") from None
-        self.parameters.socket_timeout = self.parameters.stack_timeout = PATIENCE
+        self.parameters.socket_timeout = self.parameters.stack_timeout = patience
         self.parameters.blocked_connection_timeout = None
         # pika logs, as errors, what it also reports.
         pika_log = logging.getLogger("pika")
@@ -140,8 +144,8 @@ class Link:
             return
         self.call(self._say_goodbye)
         self._is_closed = True
-        self._finished.wait(PATIENCE)
-        self._thread.join(PATIENCE)
+        self._finished.wait(self._patience)
+        self._thread.join(self._patience)
 
     # ------------------------------------------------------------------ in the connection's thread
 

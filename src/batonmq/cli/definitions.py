@@ -1,0 +1,89 @@
+"""batonmq definitions export, import"""
+
+from __future__ import annotations
+
+import json
+import os
+from urllib.parse import quote
+
+import click
+
+from batonmq.cli.http import HttpApi
+from batonmq.cli.names import NAME, say
+from batonmq.cli.options import Failure, url_option
+
+__all__ = ["definitions"]
+
+vhost_option = click.option("--vhost", type=NAME, help="Only this virtual host. Default: everything.")
+
+
+@click.group()
+def definitions() -> None:
+    """Save everything that is defined in a broker to a file, or make what is in a file: users, queues, policies ...
+
+    Messages are not in it. The files are those of RabbitMQ, and those that RabbitMQ has exported are taken. It goes
+    through the HTTP API of a running broker: the URL is that, or an AMQP URL of a user with the tag administrator.
+
+    \b
+    Examples:
+      batonmq definitions export broker.json
+      batonmq --url http://ann:secret@broker.example:15672 definitions import broker.json
+    """
+
+
+@definitions.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True), default="-")
+@vhost_option
+@url_option
+@click.pass_context
+def export_definitions(
+    context: click.Context,
+    file: str,
+    vhost: str | None,
+    url: str | None,  # noqa: ARG001 - noted by its callback
+) -> None:
+    """Write the definitions to FILE, or to standard output. They hold the hashes of passwords: keep them safe."""
+    found = HttpApi(context).get(_path(vhost))
+    text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    if file == "-":
+        click.echo(text, nl=False)
+        return
+    try:
+        with open(file, "w", encoding="utf-8", opener=_private) as opened:
+            opened.write(text)
+    except OSError as error:
+        raise Failure(f"{file}: cannot be written: {error.strerror}") from None
+    say(f"definitions written to {file}")
+
+
+@definitions.command("import")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@vhost_option
+@url_option
+@click.pass_context
+def import_definitions(
+    context: click.Context,
+    file: str,
+    vhost: str | None,
+    url: str | None,  # noqa: ARG001
+) -> None:
+    """Make what is in FILE, or in standard input ("-"). What is there already stays; all of it is made, or nothing."""
+    try:
+        with click.open_file(file, "rb") as opened:
+            content = json.loads(opened.read())
+    except OSError as error:
+        raise Failure(f"{file}: cannot be read: {error.strerror}", 2) from None
+    except (ValueError, RecursionError) as error:
+        raise Failure(f"{file}: not JSON: {error}", 2) from None
+    if not isinstance(content, dict):
+        raise Failure(f"{file}: expected definitions, a JSON object", 2)
+    HttpApi(context).post(_path(vhost), content)
+    say(f"definitions of {file} are in force")
+
+
+def _path(vhost: str | None) -> str:
+    return "/api/definitions" if vhost is None else f"/api/definitions/{quote(vhost, safe='')}"
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

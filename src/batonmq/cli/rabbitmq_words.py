@@ -1,0 +1,62 @@
+"""The words of rabbitmqctl and rabbitmqadmin for what the command can: hidden, and told in their help."""
+
+from __future__ import annotations
+
+import inspect
+
+import click
+
+__all__ = ["rabbitmq_word"]
+
+WORDS = {
+    "list_queues": "queues list",
+    "list_exchanges": "exchanges",
+    "list_bindings": "bindings",
+    "list_connections": "connections",
+    "list_channels": "channels",
+    "list_consumers": "consumers",
+    "list_vhosts": "vhosts",
+    "list_policies": "policies list",
+    "set_policy": "policies set",
+    "clear_policy": "policies clear",
+    "purge_queue": "purge",
+    "delete_queue": "queues delete",
+    "close_connection": "close-connection",
+    "ping": "health",
+    "check_running": "health",
+    "list_users": "users list",
+    "add_user": "users add",
+    "delete_user": "users delete",
+    "change_password": "users password",
+    "set_permissions": "users permit",
+    "clear_permissions": "users forbid",
+    "hash_password": "users hash",
+    "export_definitions": "definitions export",
+    "import_definitions": "definitions import",
+    "export": "definitions export",
+    "import": "definitions import",
+}
+
+
+def rabbitmq_word(root: click.Group, context: click.Context, word: str) -> click.Command | None:
+    """The command that does what the word means, by that name; None: it is no word of RabbitMQ's tools.
+
+    Its options and arguments are those of the command.
+    """
+    ours = WORDS.get(word)
+    if ours is None:
+        return None
+    found: click.Command = root
+    for name in ours.split():
+        assert isinstance(found, click.Group)
+        inner = found.get_command(context, name)
+        assert inner is not None, f"{ours!r} is no command"
+        found = inner
+    said = inspect.cleandoc(found.help or "")
+    return click.Command(
+        word,
+        callback=found.callback,
+        params=found.params,
+        help=f"RabbitMQ's word for `batonmq {ours}`, whose options and arguments it takes.\n\n{said}",
+        hidden=True,
+    )

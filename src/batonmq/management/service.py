@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import socket
+from pathlib import Path
 
+from batonmq.management.definitions.taking import take_file
 from batonmq.management.http.application import Application
 from batonmq.management.http.connection import HttpServer
 from batonmq.management.http.context import Context
@@ -32,8 +34,10 @@ class Management:
         self.context: Context
 
     def begin(self, parts: Parts) -> None:
-        """The broker is open; nobody can connect yet."""
+        """The broker is open; nobody can connect yet. Raises ConfigError for definitions that cannot be taken."""
         self._parts = parts
+        if parts.config.server.definitions:
+            take_file(parts, Path(parts.config.server.definitions))
         configured = parts.config.management
         self.context = Context(
             parts=parts,

@@ -50,6 +50,7 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     data: Name = "data"
     log_level: str = "info"
     guest: bool = True
+    definitions: str = ""
 
     def __post_init__(self) -> None:
         if self.log_level not in LEVELS:

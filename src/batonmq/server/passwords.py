@@ -72,11 +72,11 @@ def check_hash(stored: str) -> None:
 def imported_hash(encoded: str, algorithm: str = "") -> str:
     """The hash to keep for one that RabbitMQ, or another BatonMQ, has exported; "": no password is right.
 
-    `algorithm` is RabbitMQ's name for it, or SCRYPT; without one, the length tells. Raises ValueError.
+    `algorithm` is RabbitMQ's name for it, or SCRYPT; without one, its form tells. Raises ValueError.
     """
     if not encoded:
         return ""
-    if algorithm == SCRYPT:
+    if algorithm == SCRYPT or (not algorithm and encoded.startswith("scrypt$")):
         _parse(encoded)
         return encoded
     if algorithm and algorithm not in RABBITMQ:

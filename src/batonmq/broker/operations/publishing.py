@@ -45,6 +45,8 @@ def publish(operations: Operations, message: Message) -> Published:
     if asks(properties):
         check_headers(headers, vhost.scheduler.now())
     keys = list(dict.fromkeys([message.routing_key, *carbon_copies(headers)]))
+    if len(keys) > 1:
+        operations.require_topics(route, keys[1:])
     if "BCC" in headers:
         headers = {name: value for name, value in headers.items() if name != "BCC"}
         message = message.with_properties(properties.replace(headers=headers))

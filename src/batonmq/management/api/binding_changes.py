@@ -7,8 +7,8 @@ from urllib.parse import quote
 from batonmq.broker import ManagedOperations
 from batonmq.broker.routing.exchanges import Binding
 from batonmq.management.api.binding_keys import find_by_key, properties_key
-from batonmq.management.api.bodies import Body
 from batonmq.management.api.exchange_changes import exchange_name
+from batonmq.management.http.bodies import Body
 from batonmq.management.http.call import Call
 from batonmq.management.http.errors import not_found
 from batonmq.management.http.responses import Created, NoContent, Response

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batonmq.broker.operations.checks import MANAGEMENT
 from batonmq.errors import AccessRefused
-from batonmq.management.api.bodies import Body
+from batonmq.management.http.bodies import Body
 from batonmq.management.http.call import Call
 from batonmq.management.http.errors import not_found
 from batonmq.management.http.responses import Created, NoContent, Response

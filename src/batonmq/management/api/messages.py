@@ -11,8 +11,8 @@ from batonmq.broker import REFUSED, Broker, Queue
 from batonmq.broker.operations.publishing import publish
 from batonmq.errors import StoreError
 from batonmq.fields import FieldError
-from batonmq.management.api.bodies import MISSING, Body, as_arguments, as_number, as_table
 from batonmq.management.api.exchange_changes import exchange_name
+from batonmq.management.http.bodies import MISSING, Body, as_arguments, as_number, as_table
 from batonmq.management.http.call import Call
 from batonmq.management.http.errors import BadRequest, not_found
 from batonmq.management.http.responses import Json, Response

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from batonmq.broker.vhosts.parameters import Parameter, Parameters
-from batonmq.management.api.bodies import Body
 from batonmq.management.api.policies import changeable_vhost
+from batonmq.management.http.bodies import Body
 from batonmq.management.http.call import Call
 from batonmq.management.http.errors import not_found
 from batonmq.management.http.responses import Created, Json, NoContent, Response

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batonmq.broker.vhosts.policy import PRIORITY_MAX, Policy, read_policy
 from batonmq.broker.vhosts.vhost import VirtualHost
-from batonmq.management.api.bodies import Body, as_number
+from batonmq.management.http.bodies import Body, as_number
 from batonmq.management.http.call import Call
 from batonmq.management.http.errors import not_found
 from batonmq.management.http.responses import Created, Json, NoContent, Response

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batonmq.errors import PreconditionFailed
-from batonmq.management.api.bodies import Body
+from batonmq.management.http.bodies import Body
 from batonmq.management.http.call import Call
 from batonmq.management.http.errors import BadRequest, not_found
 from batonmq.management.http.responses import Created, NoContent, Response

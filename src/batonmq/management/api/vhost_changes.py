@@ -7,7 +7,8 @@ import asyncio
 from batonmq.broker.model.limits import OF_VHOSTS, read_limit
 from batonmq.broker.vhosts.metadata import Metadata
 from batonmq.broker.vhosts.vhost import VirtualHost
-from batonmq.management.api.bodies import Body, as_number, as_tags
+from batonmq.errors import StoreError
+from batonmq.management.http.bodies import Body, as_number, as_tags
 from batonmq.management.http.call import Call
 from batonmq.management.http.errors import BadRequest
 from batonmq.management.http.responses import Created, Json, NoContent, Response
@@ -28,7 +29,7 @@ VALUE = {"type": "object", "required": ["value"], "properties": {"value": {"type
 
 
 async def put_vhost(call: Call) -> Response:
-    """Make a virtual host, or describe one that is there.
+    """Make a virtual host in which whoever makes it has all rights, or describe one that is there.
 
     What is not said stays as it is.
     """
@@ -43,8 +44,22 @@ async def put_vhost(call: Call) -> Response:
         await call.kept()
         return NoContent()
     broker.create_vhost(name, with_what_is_said(Metadata(), body))
-    await call.kept()
+    try:
+        await call.kept()
+        await _grant_everything(call, name)
+    except StoreError:
+        # Nobody could enter it.
+        broker.delete_vhost(name)
+        raise
     return Created()
+
+
+async def _grant_everything(call: Call, vhost: str) -> None:
+    """Let who asks do everything in a virtual host; what a user of the configuration file may do stands there."""
+    users, name = call.context.parts.users, call.user.name
+    known = users.find(name)
+    if known is not None and not known.is_configured:
+        await users.change(lambda edit: edit.set_permission(name, vhost, ".*", ".*", ".*"))
 
 
 def with_what_is_said(metadata: Metadata, body: Body) -> Metadata:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+from urllib.parse import parse_qs
+
 from starlette.responses import Response
 
 from batonmq.broker.model.access import User
@@ -15,6 +18,7 @@ from batonmq.management.http.routes import Route
 __all__ = ["session_routes"]
 
 GROUP = "session"
+FIELDS_MAX = 10
 
 
 def session_routes(log_in: LogIn) -> tuple[Route, ...]:
@@ -51,6 +55,16 @@ def session_routes(log_in: LogIn) -> tuple[Route, ...]:
         response.delete_cookie(COOKIE, path=call.context.parts.config.management.path_prefix or "/")
         return response
 
+    async def by_form(call: Call) -> Response:
+        """RabbitMQ's form: it tells the page what to send from then on. No cookie is set."""
+        name, password = _form(await call.body())
+        user = await log_in.check(call.request, name, password)
+        if not may(user, Tag.MANAGEMENT):
+            raise Unauthorized("Not management user")
+        proof = base64.b64encode(f"{name}:{password}".encode(errors="surrogateescape")).decode()
+        token = {"type": "basic", "value": proof}
+        return Json({"user": {"name": user.name, "tags": sorted(user.tags), "is_internal_user": True}, "token": token})
+
     path = "/api/baton/session"
     credentials = {
         "type": "object",
@@ -58,6 +72,7 @@ def session_routes(log_in: LogIn) -> tuple[Route, ...]:
         "properties": {"name": {"type": "string"}, "password": {"type": "string"}},
     }
     return (
+        Route("POST", "/api/login", by_form, "Log in with RabbitMQ's form.", Tag.NOBODY, GROUP),
         Route("POST", path, begin, "Log in, and have a cookie.", Tag.NOBODY, GROUP, body=credentials),
         Route("GET", path, look, "Who has logged in.", Tag.MANAGEMENT, GROUP),
         Route("DELETE", path, end, "Log out.", Tag.EVERYBODY, GROUP),
@@ -66,3 +81,14 @@ def session_routes(log_in: LogIn) -> tuple[Route, ...]:
 
 def _described(user: User, csrf: str) -> dict[str, object]:
     return {"user": user.name, "tags": sorted(user.tags), "csrf": csrf}
+
+
+def _form(body: bytes) -> tuple[str, str]:
+    """The name and the password of a form. Raises BadRequest."""
+    try:
+        fields = parse_qs(
+            body.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="surrogateescape"
+        )
+    except ValueError:
+        raise BadRequest("there are too many fields") from None
+    return fields.get("username", [""])[-1], fields.get("password", [""])[-1]

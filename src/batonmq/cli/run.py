@@ -24,6 +24,7 @@ __all__ = ["run"]
 log = logging.getLogger("batonmq.run")
 
 LEVELS = ("debug", "info", "warning", "error")
+FORMATS = ("text", "json")
 # How long threads that handlers have left behind may keep the process when the worker has stopped.
 EXIT_SECONDS = 2.0
 
@@ -50,6 +51,7 @@ EXIT_SECONDS = 2.0
     help="How long handlers may go on when the worker is told to stop. Default: as the worker says, or 25",
 )
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", help="How much to log to stderr. Default: info")
+@click.option("--log-format", type=click.Choice(FORMATS), default="text", help="How lines are logged. Default: text")
 @click.pass_context
 def run(
     context: click.Context,
@@ -58,6 +60,7 @@ def run(
     concurrency: int | None,
     drain: float | None,
     log_level: str,
+    log_format: str,
 ) -> None:
     """Call the handlers of a batonmq.Worker for the messages of their queues, until Ctrl-C or SIGTERM.
 
@@ -75,7 +78,7 @@ def run(
     from batonmq.api.workers.policy import WorkerOptions
     from batonmq.server.logs import configure_logging
 
-    configure_logging(log_level)
+    configure_logging(log_level, log_format)
     worker = _load(application)
     where = chosen_url(context, os.fspath(worker.url) if worker.url is not None else DEFAULT_URL)
     shown = without_password(where)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["load", "serve"]
 
 LEVELS = ("debug", "info", "warning", "error")
+FORMATS = ("text", "json")
 
 
 def optional_port(value: str) -> int | Literal["off"]:
@@ -56,6 +57,7 @@ def optional_port(value: str) -> int | Literal["off"]:
     help="The same for the web page and the HTTP API, on the host of [management]; off for none. Default: 15672",
 )
 @click.option("--log-level", type=click.Choice(LEVELS), help="How much to log to stderr. Default: info")
+@click.option("--log-format", type=click.Choice(FORMATS), help="How lines are logged. Default: text")
 def serve(
     file: Path | None,
     data: str | None,
@@ -65,6 +67,7 @@ def serve(
     websocket_port: int | Literal["off"] | None,
     management_port: int | Literal["off"] | None,
     log_level: str | None,
+    log_format: str | None,
 ) -> None:
     """Run the broker, until Ctrl-C or SIGTERM.
 
@@ -90,8 +93,9 @@ def serve(
         websocket_port=websocket_port,
         management_port=management_port,
         log_level=log_level,
+        log_format=log_format,
     )
-    configure_logging(config.server.log_level)
+    configure_logging(config.server.log_level, config.server.log_format)
     try:
         run(config, lambda server: _ready(config, server), extensions=[Management()])
     except StartError as error:

@@ -148,6 +148,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         websocket_port: OptionalPort | None = None,
         management_port: OptionalPort | None = None,
         log_level: str | None = None,
+        log_format: str | None = None,
     ) -> Config:
         """The command line's flags over the file.
 
@@ -159,6 +160,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             config = msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, data=data))
         if log_level is not None:
             config = msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, log_level=log_level))
+        if log_format is not None:
+            server = msgspec.structs.replace(config.server, log_format=log_format)
+            config = msgspec.structs.replace(config, server=server)
         if host is not None or port is not None:
             first = config.listener[0]
             listener = msgspec.structs.replace(

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from batonmq.protocols.stomp import DIALECTS
 from batonmq.server.certificates import LOGIN_FROM
-from batonmq.server.logs import LEVELS
+from batonmq.server.logs import FORMATS, LEVELS
 
 __all__ = [
     "Amqp10Config",
@@ -49,12 +49,15 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     data: Name = "data"
     log_level: str = "info"
+    log_format: str = "text"
     guest: bool = True
     definitions: str = ""
 
     def __post_init__(self) -> None:
         if self.log_level not in LEVELS:
             raise ValueError(f"log_level: expected one of {', '.join(LEVELS)}, got {self.log_level!r}")
+        if self.log_format not in FORMATS:
+            raise ValueError(f"log_format: expected one of {', '.join(FORMATS)}, got {self.log_format!r}")
 
 
 class ListenerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

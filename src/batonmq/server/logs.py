@@ -1,13 +1,24 @@
-"""Logging: to stderr, one line for each event whatever a client has put into it."""
+"""Logging: to stderr, one line for each event whatever a client has put into it; as text, or as JSON."""
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import sys
+from datetime import UTC, datetime
+from typing import TextIO
 
-__all__ = ["LEVELS", "configure_logging"]
+__all__ = ["FORMATS", "LEVELS", "change_level", "configure_logging"]
 
 LEVELS = ("debug", "info", "warning", "error")
+FORMATS = ("text", "json")
+
+# What a line may say apart from its message, by the attributes of its record.
+FIELDS = ("peer", "user", "vhost", "protocol", "channel")
+
+# As syslog counts them, and systemd's journal reads them before a line (sd-daemon(3)).
+PRIORITIES = {logging.DEBUG: "<7>", logging.INFO: "<6>", logging.WARNING: "<4>", logging.ERROR: "<3>"}
 
 # Line ends and other control characters, and the two separators of Unicode that some viewers break lines at. A client
 # chooses its user name, and must not write lines of its own into the log. Nor keep a line out of it: octets that are no
@@ -18,6 +29,8 @@ _ESCAPES = (
     | {0xDC00 + octet: f"\\x{octet:02x}" for octet in range(0x80, 0x100)}
 )
 
+_SURROGATES = {code: said for code, said in _ESCAPES.items() if 0xD800 <= code < 0xE000}
+
 
 class OneLine(logging.Formatter):
     """Escapes control characters in a message; a traceback of ours follows on lines of its own."""
@@ -27,12 +40,71 @@ class OneLine(logging.Formatter):
         return super().formatMessage(record)
 
 
-def configure_logging(level: str) -> None:
-    """Log to stderr from this level on: one of LEVELS."""
+class JsonLine(logging.Formatter):
+    """An object of JSON in one line: time, level, logger, message, what else is known, and the traceback if any."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        said: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": _whole(record.getMessage()),
+        }
+        for name in FIELDS:
+            value = getattr(record, name, None)
+            if value is not None:
+                said[name] = _whole(value) if isinstance(value, str) else value
+        if record.exc_info:
+            said["exception"] = _whole(self.formatException(record.exc_info))
+        return json.dumps(said)
+
+
+def _whole(text: str) -> str:
+    """Halves of surrogate pairs are in no JSON that others can read."""
+    return text if text.isascii() else text.translate(_SURROGATES)
+
+
+class Prefixed(logging.Formatter):
+    """The lines of another formatter, each with its priority before it, for systemd's journal."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = PRIORITIES.get(record.levelno, "<6>")
+        return "\n".join(prefix + line for line in self._inner.format(record).split("\n"))
+
+
+def configure_logging(level: str, form: str = "text") -> None:
+    """Log to stderr from this level on, one of LEVELS, in one of FORMATS."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(OneLine("%(asctime)s %(levelname)-7s %(message)s"))
+    handler.setFormatter(_formatter(form, is_journal=_is_journal(sys.stderr)))
+    logging.getLogger().handlers[:] = [handler]
+    change_level(level)
+
+
+def change_level(level: str) -> None:
+    """Log from this level on from now on."""
     root = logging.getLogger()
-    root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # The loop reports every reset connection at this level.
     logging.getLogger("asyncio").setLevel(max(logging.WARNING, root.level))
+
+
+def _formatter(form: str, *, is_journal: bool) -> logging.Formatter:
+    text = "%(levelname)-7s %(message)s" if is_journal else "%(asctime)s %(levelname)-7s %(message)s"
+    formatter = JsonLine() if form == "json" else OneLine(text)
+    return Prefixed(formatter) if is_journal else formatter
+
+
+def _is_journal(stream: TextIO) -> bool:
+    """Is it systemd's journal, which knows when a line came (systemd.exec(5), JOURNAL_STREAM)?"""
+    device, _, inode = os.environ.get("JOURNAL_STREAM", "").partition(":")
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return (device, inode) == (str(status.st_dev), str(status.st_ino))

@@ -22,7 +22,7 @@ NAME_MAX = 255
 class ConnectionLog:
     """The log lines of one connection. The last one says how it ended; nothing is logged after that."""
 
-    __slots__ = ("_began", "_clock", "_is_over", "_peer", "_user")
+    __slots__ = ("_began", "_clock", "_fields", "_is_over", "_peer", "_user")
 
     def __init__(self, peer: str, clock: Clock) -> None:
         self._peer = peer
@@ -30,6 +30,8 @@ class ConnectionLog:
         self._began = clock.monotonic()
         self._user: str | None = None
         self._is_over = False
+        # What each line says apart from its text, for logs that programs read.
+        self._fields = {"peer": peer}
 
     def logged_in(self, user: str, vhost: str, protocol: str, client: str = "", name: str = "") -> None:
         """Log a log-in. ``client`` is the product and its version, ``name`` the client's name for the connection."""
@@ -39,12 +41,15 @@ class ConnectionLog:
             about += f", {quoted(client)}"
         if name:
             about += f", named {quoted(name)}"
-        log.info("%s: user %s logged in to virtual host %s (%s)", self._peer, quoted(user), quoted(vhost), about)
+        self._fields.update(user=one_line(user[:NAME_MAX]), vhost=vhost, protocol=protocol)
+        said = "%s: user %s logged in to virtual host %s (%s)"
+        log.info(said, self._peer, quoted(user), quoted(vhost), about, extra=self._fields)
 
     def failed(self, text: str, channel: int | None = None) -> None:
         """Log an error that was answered, and that closed a channel, if any; the connection goes on."""
         where = f"channel {channel} closed: " if channel is not None else ""
-        log.warning("%s: %s%s%s", self._peer, where, one_line(text), self._of_user(", "))
+        fields = {**self._fields, "channel": channel}
+        log.warning("%s: %s%s%s", self._peer, where, one_line(text), self._of_user(", "), extra=fields)
 
     def closed(self, text: str) -> None:
         """Log that the broker closes the connection for an error."""
@@ -60,7 +65,8 @@ class ConnectionLog:
 
     def broken(self, fault: Exception) -> None:
         """Log a fault of the broker's own that ends the connection."""
-        log.error("%s: a fault of the broker's own ended the connection", self._peer, exc_info=fault)
+        said = "%s: a fault of the broker's own ended the connection"
+        log.error(said, self._peer, exc_info=fault, extra=self._fields)
 
     def lost(self, *, in_order: bool = False) -> None:
         """Log that the socket is gone without a word before; ``in_order``: what carried it was closed in order."""
@@ -76,7 +82,8 @@ class ConnectionLog:
         if not self._is_over:
             self._is_over = True
             lasted = self._clock.monotonic() - self._began
-            log.log(level, "%s: %s (%safter %.1f s)", self._peer, what, self._of_user("", ", "), lasted)
+            said = "%s: %s (%safter %.1f s)"
+            log.log(level, said, self._peer, what, self._of_user("", ", "), lasted, extra=self._fields)
 
     def _of_user(self, before: str, after: str = "") -> str:
         return f"{before}user {quoted(self._user)}{after}" if self._user is not None else ""

@@ -13,6 +13,7 @@ from batonmq.server.collector import tune_collector
 from batonmq.server.config import Config
 from batonmq.server.extensions import Extension
 from batonmq.server.loops import new_event_loop
+from batonmq.server.notify import Notifier
 
 __all__ = ["run"]
 
@@ -37,6 +38,7 @@ def run(config: Config, on_ready: Callable[[Server], None], extensions: Sequence
 
 async def _serve(config: Config, on_ready: Callable[[Server], None], extensions: Sequence[Extension]) -> None:
     server = Server(config, extensions=extensions)
+    notifier = Notifier()
     stopping = asyncio.Event()
 
     def signalled() -> None:
@@ -51,7 +53,9 @@ async def _serve(config: Config, on_ready: Callable[[Server], None], extensions:
         if has_terminal and not os.isatty(STANDARD_INPUT):
             signalled()
         else:
+            notifier.reloading()
             server.reload()
+            notifier.ready(_serves(server))
 
     loop = asyncio.get_running_loop()
     await server.start()
@@ -64,8 +68,17 @@ async def _serve(config: Config, on_ready: Callable[[Server], None], extensions:
         loop.add_signal_handler(signal.SIGHUP, hung_up)
     try:
         on_ready(server)
+        notifier.ready(_serves(server))
+        notifier.watch(loop)
         await stopping.wait()
         logger.info("told to stop")
     finally:
+        notifier.stopping()
         await server.stop()
+        notifier.close()
     logger.info("stopped")
+
+
+def _serves(server: Server) -> str:
+    """One line for a service manager."""
+    return "serves " + " ".join(address.url for address in server.addresses)

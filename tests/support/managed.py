@@ -91,9 +91,9 @@ class ManagedServer:
             given,
             server=msgspec.structs.replace(given.server, data=str(folder)),
             listener=(ListenerConfig(port=0),),
-            stomp=StompConfig(port=0),
-            websocket=WebSocketConfig(port="off"),
-            management=msgspec.structs.replace(management, port=0, required=True),
+            stomp=StompConfig(port=0, tls_port=0),
+            websocket=WebSocketConfig(port="off", tls_port="off"),
+            management=msgspec.structs.replace(management, port=0, tls_port=0, required=True),
         )
         self.management = Management()
         self.server: Server

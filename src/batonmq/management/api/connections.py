@@ -37,7 +37,7 @@ def _find(call: Call) -> Client:
 async def _list(call: Call, clients: Sequence[Client]) -> Response:
     return await listing(
         call,
-        [client for client in clients if sees(call.user, client)],
+        [client async for client in sliced(clients) if sees(call.user, client)],
         View(call).connection,
         name=lambda client: client.name,
         order=lambda _: (),

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.support.driven import Driven
 
 from batonmq.cli import main
 from batonmq.server.config_file import parse_config
 from batonmq.server.passwords import verify_password
-from batonmq.server.users import UserFile
+from batonmq.server.users import TopicEntry, UserEntry, UserFile
 
 Users = Callable[..., Result]
 
@@ -111,7 +112,10 @@ def test_a_printed_hash_fits_into_a_configuration(users: Users) -> None:
     ("arguments", "exit_code", "expected"),
     [
         (("delete", "nobody"), 1, "there is no user 'nobody'"),
-        (("delete", "guest"), 1, "guest is built in"),
+        (("permit-topics", "guest", "--write", "("), 2, "--write: '(' is not a regular expression"),
+        (("permit-topics", "guest", "--vhost", "nosuch"), 1, "there is no virtual host 'nosuch'"),
+        (("free-topics", "guest"), 1, "nothing is said of the topics of user 'guest'"),
+        (("limit", "guest"), 2, "say --max-connections N"),
         (("permit", "guest", "--read", "("), 2, "--read: '(' is not a regular expression"),
         (("add", "ann", "--password-stdin"), 2, "a password must not be empty"),
         (("permit", "guest", "--vhost", "nosuch"), 1, "there is no virtual host 'nosuch'"),
@@ -154,7 +158,7 @@ def test_a_virtual_host_stands_in_the_configuration(users: Users, tmp_path: Path
     assert users("permit", "ann", "--vhost", "shop", place=("--config", str(file))).exit_code == 0
     result = users("permit", "ann", "--vhost", "nosuch", place=("--config", str(file)))
     assert result.exit_code == 1
-    assert f"there is no virtual host 'nosuch': {file} has '/', 'shop'" in result.output
+    assert "there is no virtual host 'nosuch': the broker has '/', 'shop'" in result.output
 
 
 def test_what_is_not_utf_8_is_refused_before_anything_is_written(users: Users, tmp_path: Path) -> None:
@@ -177,3 +181,66 @@ def test_what_is_not_utf_8_is_refused_before_anything_is_written(users: Users, t
 
 def test_no_directory_is_not_the_current_one(users: Users) -> None:
     assert users("list", place=("--data", "")).exit_code == 2
+
+
+def test_the_built_in_guest_is_deleted_for_good(users: Users, tmp_path: Path) -> None:
+    assert users("delete", "guest").exit_code == 0
+    assert "there are no users" in users("list").output
+    assert users("delete", "guest").exit_code == 1
+    users("add", "ann", "--password-stdin", stdin="secret\n")
+    assert UserFile(tmp_path).load().guest_deleted
+    assert users("add", "guest", "--password-stdin", stdin="secret\n").exit_code == 0
+    assert users("delete", "guest").exit_code == 0
+    assert list(UserFile(tmp_path).load()) == ["ann"]
+
+
+def test_topics_and_limits_are_set_shown_and_lifted(users: Users, tmp_path: Path) -> None:
+    users("add", "ann", "--password-stdin", stdin="secret\n")
+    assert users("permit-topics", "ann", "--write", "^{username}", "--read", "").exit_code == 0
+    assert users("limit", "ann", "--max-connections", "3").exit_code == 0
+    assert users("limit", "ann", "--max-channels", "7").exit_code == 0
+    assert users("permit", "ann").exit_code == 0
+    entry = UserFile(tmp_path).load()["ann"]
+    assert entry.topic_permissions["/"]["amq.topic"] == TopicEntry(write="^{username}", read="")
+    assert entry.limits == {"max-connections": 3, "max-channels": 7}
+    shown = [line.split() for line in users("list").output.splitlines()]
+    assert ["ann", "/", "amq.topic", "^{username}", "''"] in shown
+    assert ["ann", "max-channels", "7"] in shown
+    assert users("free-topics", "ann").exit_code == 0
+    assert users("limit", "ann", "--max-connections", "-1", "--max-channels", "-1").exit_code == 0
+    entry = UserFile(tmp_path).load()["ann"]
+    assert (entry.topic_permissions, entry.limits) == ({}, {})
+
+
+def test_what_was_imported_is_kept_and_told(users: Users, tmp_path: Path) -> None:
+    imported = "rabbit_password_hashing_sha256$kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR"
+    with UserFile(tmp_path).change() as found:
+        found["ann"] = UserEntry(password_hash=imported)
+        found["bob"] = UserEntry(password_hash="")
+    users("permit", "ann")
+    users("limit", "bob", "--max-channels", "1")
+    assert {name: entry.password_hash for name, entry in UserFile(tmp_path).load().items()} == {
+        "ann": imported,
+        "bob": "",
+    }
+    lines = users("list").output.splitlines()
+    assert [line.split(maxsplit=1) for line in lines[-2:]] == [
+        ["ann", "a password, kept by rabbit_password_hashing_sha256"],
+        ["bob", "a certificate alone"],
+    ]
+    assert "kI3G" not in "".join(lines)
+
+
+def test_a_virtual_host_that_was_made_while_the_broker_ran(users: Users, tmp_path: Path) -> None:
+    driven = Driven(tmp_path / "batonmq.db")
+    driven.broker.create_vhost("shop")
+    driven.settle()
+    # While the broker has the file, after it was killed, and after it has stopped.
+    assert users("permit", "guest", "--vhost", "shop").exit_code == 0
+    assert users("permit", "guest", "--vhost", "other").exit_code == 1
+    driven.crash()
+    assert users("permit", "guest", "--vhost", "shop").exit_code == 0
+    driven.broker.close()
+    before = sorted(path.name for path in tmp_path.iterdir())
+    assert users("permit", "guest", "--vhost", "shop").exit_code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == before

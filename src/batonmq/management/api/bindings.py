@@ -25,7 +25,8 @@ from batonmq.management.slices import sliced
 
 __all__ = ["ROUTES", "describe_binding"]
 
-_Entry = tuple[VirtualHost, Binding]
+# A queue stands for its binding by its own name, which is made when it is shown.
+_Entry = Queue | tuple[VirtualHost, Binding]
 
 
 def describe_binding(vhost: str, binding: Binding) -> Row:
@@ -46,11 +47,18 @@ def _by_its_name(vhost: VirtualHost, queue: Queue) -> Binding:
 
 
 async def _listed(call: Call, found: list[_Entry]) -> Response:
+    vhosts = {vhost.name: vhost for vhost in call.vhosts()}
+
+    def describe(each: _Entry) -> Row:
+        if isinstance(each, Queue):
+            return describe_binding(each.vhost_name, _by_its_name(vhosts[each.vhost_name], each))
+        return describe_binding(each[0].name, each[1])
+
     return await listing(
         call,
         found,
-        lambda each: describe_binding(each[0].name, each[1]),
-        name=lambda each: each[1].source.name,
+        describe,
+        name=lambda each: "" if isinstance(each, Queue) else each[1].source.name,
         # In the order in which they were made.
         order=lambda _: (),
     )
@@ -59,8 +67,7 @@ async def _listed(call: Call, found: list[_Entry]) -> Response:
 async def _of_vhosts(vhosts: Iterable[VirtualHost]) -> list[_Entry]:
     found: list[_Entry] = []
     for vhost in vhosts:
-        queues = list(vhost.queues.values())
-        found += [(vhost, _by_its_name(vhost, queue)) async for queue in sliced(queues)]
+        found += vhost.queues.values()
         for exchange in list(vhost.router.exchanges.values()):
             found += [(vhost, binding) async for binding in sliced(list(exchange.bindings))]
     return found
@@ -80,7 +87,7 @@ async def list_to_queue(call: Call) -> Response:
     """Those to one queue."""
     vhost = call.vhost()
     queue = find_queue(call, vhost)
-    return await _listed(call, [(vhost, one) for one in (_by_its_name(vhost, queue), *vhost.router.bindings_to(queue))])
+    return await _listed(call, [queue, *((vhost, one) for one in vhost.router.bindings_to(queue))])
 
 
 async def list_from_exchange(call: Call) -> Response:
@@ -88,8 +95,7 @@ async def list_from_exchange(call: Call) -> Response:
     vhost = call.vhost()
     exchange = find_exchange(call, vhost)
     if exchange is vhost.router.default:
-        queues = list(vhost.queues.values())
-        return await _listed(call, [(vhost, _by_its_name(vhost, queue)) async for queue in sliced(queues)])
+        return await _listed(call, list(vhost.queues.values()))
     return await _listed(call, [(vhost, one) for one in exchange.bindings])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from batonmq.broker.model.clients import Client
@@ -23,18 +23,22 @@ QUEUE_QUERY: Final = {
 }
 
 
-def describer(call: Call, *, in_detail: bool = False) -> Callable[[tuple[VirtualHost, Queue]], Row]:
-    """What describes the queues of a list, as the request wants it. Raises BadRequest."""
+def describer(call: Call, vhosts: Iterable[VirtualHost], *, in_detail: bool = False) -> Callable[[Queue], Row]:
+    """What describes the queues of these virtual hosts, as the request wants it. Raises BadRequest."""
     wanted = ranges(call.query)
+    of_name = {vhost.name: vhost for vhost in vhosts}
     if not call.query.flag("disable_stats"):
-        if in_detail:
-            return lambda each: _described(call, *each, wanted) | _detail(*each)
-        return lambda each: _described(call, *each, wanted)
+
+        def describe_all(queue: Queue) -> Row:
+            vhost = of_name[queue.vhost_name]
+            row = _described(call, vhost, queue, wanted)
+            return row | _detail(vhost, queue) if in_detail else row
+
+        return describe_all
     has_totals = call.query.flag("enable_queue_totals")
 
-    def describe(each: tuple[VirtualHost, Queue]) -> Row:
-        vhost, queue = each
-        row = _declared(call, vhost, queue)
+    def describe(queue: Queue) -> Row:
+        row = _declared(call, of_name[queue.vhost_name], queue)
         if has_totals:
             ready, unsettled = queue.ready_count, queue.unsettled
             row["messages"] = ready + unsettled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from batonmq.broker.queues.queue import Queue
@@ -20,14 +20,16 @@ __all__ = ["ROUTES", "find_queue"]
 QUERY: Final = {**LIST_QUERY, **QUEUE_QUERY, **RANGES_QUERY}
 
 
-async def _list(call: Call, vhosts: Iterable[VirtualHost], *, in_detail: bool = False) -> Response:
-    found = [(vhost, queue) for vhost in vhosts for queue in vhost.queues.values()]
+async def _list(call: Call, vhosts: Sequence[VirtualHost], *, in_detail: bool = False) -> Response:
+    found: list[Queue] = []
+    for vhost in vhosts:
+        found += vhost.queues.values()
     return await listing(
         call,
         found,
-        describer(call, in_detail=in_detail),
-        name=lambda each: each[1].name,
-        order=lambda each: (each[0].name, each[1].name),
+        describer(call, vhosts, in_detail=in_detail),
+        name=lambda queue: queue.name,
+        order=lambda queue: (queue.vhost_name, queue.name),
     )
 
 

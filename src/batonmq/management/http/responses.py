@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import AsyncIterator, Mapping
 
 from starlette.responses import Response, StreamingResponse
@@ -12,6 +13,9 @@ from batonmq.management.http.errors import HttpError
 __all__ = ["Created", "ErrorAnswer", "Json", "NoContent", "Response", "Stream", "Text"]
 
 JSON = "application/json"
+
+# anyio loads it when the first answer is streamed, and holds the loop for 20 ms then.
+importlib.import_module("anyio._backends._asyncio")
 
 
 class Json(Response):

@@ -48,8 +48,8 @@ logger = logging.getLogger("batonmq.management")
 
 # Totals are taken anew unless they are younger than so many times what it took to take them: they cost 1 % at most.
 WORTH: Final = 100
-# What takes less than this is taken anew each time.
-NOTHING_SECONDS: Final = 0.002
+# The totals of fewer queues, exchanges and connections than these are taken anew each time.
+MANY: Final = 1_000
 # A clock that went back so far makes all samples anew; if it is less, they wait until it has caught up.
 BACK_TICKS: Final = 12
 
@@ -130,7 +130,7 @@ class Statistics:
     async def totals(self) -> Totals:
         """The sums of all virtual hosts. With many queues they may be some seconds old."""
         age = perf_counter() - self._totals_at
-        if self._totals_took < NOTHING_SECONDS or age > min(WORTH * self._totals_took, SAMPLE_SECONDS):
+        if self._totals.size < MANY or age > min(WORTH * self._totals_took, SAMPLE_SECONDS):
             await self._take(Seen())
         return self._totals
 

@@ -68,6 +68,11 @@ class Totals:
     objects: dict[str, ObjectTotals] = field(default_factory=dict)
     broker: tuple[int, ...] = ()
 
+    @property
+    def size(self) -> int:
+        """How many queues, exchanges and connections they are of."""
+        return sum(one.queues + one.exchanges + one.connections for one in self.objects.values())
+
 
 class Seen:
     """Whoever wants to know of each object whose counters are read for the totals."""

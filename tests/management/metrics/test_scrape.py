@@ -14,9 +14,11 @@ import stomp
 from pika.adapters.blocking_connection import BlockingChannel
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
+from tests.support.driven import HandClock
 from tests.support.managed import Http, ManagedServer, a_config
 from tests.support.waiting import until
 
+from batonmq.management.metrics.sums import Sums
 from batonmq.server.config import ManagementConfig, PrometheusConfig
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
@@ -230,6 +232,20 @@ def test_refused_log_ins_and_the_store_are_told(scraper: Http, alone: ManagedSer
     assert now["batonmq_store_batch_bytes_sum", nothing] >= before["batonmq_store_batch_bytes_sum", nothing] + 5000
     assert now["batonmq_store_size_bytes", nothing] > 0
     assert now["batonmq_store_faulty", nothing] == now["rabbitmq_alarms_free_disk_space_watermark", nothing] == 0
+
+
+def test_sums_over_many_objects_are_kept_for_a_while() -> None:
+    clock = HandClock()
+    sums = Sums(clock)
+    sums.keep("queues", [1, 2], 10_000)
+    sums.keep("connections", [3], 10)
+    assert sums.find("queues") == [1, 2]
+    assert sums.find("exchanges") is None
+    clock.now += 0.006
+    assert sums.find("queues") == [1, 2]
+    assert sums.find("connections") is None
+    clock.now += 5
+    assert sums.find("queues") is None
 
 
 NAMES = ['a "quoted" one', "back\\slash", "new\nline", "grün", "\udcff\udcfe", "\udcff\udcfd", "{}=,", " "]

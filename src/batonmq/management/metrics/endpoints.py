@@ -11,6 +11,7 @@ from batonmq.management.metrics.departed import Departed
 from batonmq.management.metrics.families import Scope
 from batonmq.management.metrics.page import Page
 from batonmq.management.metrics.scrape import GROUPS, List, aggregated, detailed, memory_breakdown, per_object, pieces
+from batonmq.management.metrics.sums import Sums
 
 __all__ = ["metrics_routes"]
 
@@ -19,13 +20,14 @@ MOST_GROUPS = 100
 
 
 class _Endpoints:
-    def __init__(self, departed: Departed, *, is_per_object: bool) -> None:
+    def __init__(self, departed: Departed, sums: Sums, *, is_per_object: bool) -> None:
         self._departed = departed
+        self._sums = sums
         self._usual: List = per_object if is_per_object else aggregated
 
     def _answer(self, call: Call, made: List, prefix: str = "", vhosts: frozenset[str] | None = None) -> Response:
         page = Page(call.request.headers.get("accept", ""), prefix)
-        scope = Scope(call.context, self._departed, vhosts)
+        scope = Scope(call.context, self._departed, self._sums, vhosts)
         return Stream(pieces(made, scope, page), page.content_type)
 
     async def usual(self, call: Call) -> Response:
@@ -45,9 +47,9 @@ class _Endpoints:
         return self._answer(call, memory_breakdown)
 
 
-def metrics_routes(departed: Departed, may: Tag, *, is_per_object: bool) -> tuple[Route, ...]:
+def metrics_routes(departed: Departed, sums: Sums, may: Tag, *, is_per_object: bool) -> tuple[Route, ...]:
     """The routes, for who may scrape. ``is_per_object``: does /metrics tell each object for itself?"""
-    endpoints = _Endpoints(departed, is_per_object=is_per_object)
+    endpoints = _Endpoints(departed, sums, is_per_object=is_per_object)
     return (
         Route("GET", "/metrics", endpoints.usual, "Metrics for Prometheus, added up over all objects.", may, "metrics"),
         Route("GET", "/metrics/per-object", endpoints.per_object, "Metrics of each object.", may, "metrics"),

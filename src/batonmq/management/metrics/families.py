@@ -10,6 +10,7 @@ from batonmq.broker import Broker
 from batonmq.broker.vhosts.vhost import VirtualHost
 from batonmq.management.http.context import Context
 from batonmq.management.metrics.departed import Departed
+from batonmq.management.metrics.sums import Sums
 
 __all__ = ["Family", "Figure", "Kind", "Scope", "Source", "single"]
 
@@ -39,6 +40,7 @@ class Scope:
 
     context: Context
     departed: Departed
+    sums: Sums
     vhosts: frozenset[str] | None = None
     """Only objects of these virtual hosts; None: all."""
 

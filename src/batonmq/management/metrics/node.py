@@ -6,6 +6,7 @@ import platform
 from importlib.metadata import version as version_of
 
 from batonmq import __version__
+from batonmq.management.api.server_facts import RABBITMQ_VERSION
 from batonmq.management.metrics.families import Family, Figure, Scope, single
 from batonmq.management.slices import sliced
 from batonmq.management.statistics.process import limits, usage
@@ -18,12 +19,12 @@ OWN_BUILD = Family("batonmq_build_info", "unknown", "The version of the broker, 
 
 
 def build_labels() -> dict[str, str]:
-    """The labels of ``rabbitmq_build_info``. There is no Erlang here."""
+    """The labels of ``rabbitmq_build_info``. There is no Erlang: what runs it is told instead."""
     return {
-        "rabbitmq_version": __version__,
-        "prometheus_plugin_version": __version__,
+        "rabbitmq_version": RABBITMQ_VERSION,
+        "prometheus_plugin_version": RABBITMQ_VERSION,
         "prometheus_client_version": version_of("prometheus-client"),
-        "erlang_version": "none",
+        "erlang_version": platform.python_version(),
     }
 
 
@@ -35,9 +36,10 @@ def own_build_labels() -> dict[str, str]:
 def identity_labels(scope: Scope, endpoint: str) -> dict[str, str]:
     """The labels of ``rabbitmq_identity_info``; ``endpoint``: which of the lists it is in."""
     node = scope.context.node
+    named = scope.broker.parameters.all_global().get("cluster_name", node)
     return {
         "rabbitmq_node": node,
-        "rabbitmq_cluster": node,
+        "rabbitmq_cluster": named if isinstance(named, str) else node,
         "rabbitmq_cluster_permanent_id": node,
         "rabbitmq_endpoint": endpoint,
     }

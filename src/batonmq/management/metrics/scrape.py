@@ -119,10 +119,11 @@ async def _everywhere(scope: Scope, page: Page) -> AsyncIterator[str]:
 
 
 async def _sums(source: Source[Any], scope: Scope, page: Page) -> AsyncIterator[str]:
-    if source.total is not None:
-        sums: list[int | float] = [value or 0 for value in await source.total(scope)]
-    else:
-        sums = await _added(source, scope)
+    name = source.families[0].name
+    sums = scope.sums.find(name)
+    if sums is None:
+        sums, count = await _added(source, scope)
+        scope.sums.keep(name, sums, count)
     slices = Slices()
     for family, value in zip(source.families, sums, strict=True):
         if slices.is_over:
@@ -130,14 +131,18 @@ async def _sums(source: Source[Any], scope: Scope, page: Page) -> AsyncIterator[
         yield page.sample(family, value)
 
 
-async def _added(source: Source[Any], scope: Scope) -> list[int | float]:
+async def _added(source: Source[Any], scope: Scope) -> tuple[Sequence[int | float], int]:
+    """The sums, and over how many objects."""
+    if source.total is not None:
+        return [value or 0 for value in await source.total(scope)], len(scope.broker.clients)
     # At once: what is deleted from here on counts with what is looked at.
     gone = await source.gone(scope) if source.gone is not None else ()
     sums = [value or 0 for value in gone] or [0] * len(source.families)
-    async for found in sliced(await source.objects(scope)):
+    objects = await source.objects(scope)
+    async for found in sliced(objects):
         for one in source.split(found):
             sums = [total + (value or 0) for total, value in zip(sums, source.read(one), strict=True)]
-    return sums
+    return sums, len(objects)
 
 
 async def _each(source: Source[Any], scope: Scope, page: Page, groups: frozenset[str] | None) -> AsyncIterator[str]:

@@ -10,6 +10,7 @@ from batonmq.management.http.rights import Tag
 from batonmq.management.http.routes import Route, Routes
 from batonmq.management.metrics.departed import Departed
 from batonmq.management.metrics.endpoints import metrics_routes
+from batonmq.management.metrics.sums import Sums
 from batonmq.server.listeners import Endpoint
 
 __all__ = ["METRICS_PATH", "Metrics"]
@@ -25,12 +26,13 @@ class Metrics:
         self._clients = parts.broker.clients
         self._departed = Departed()
         self._clients.watch(self._departed)
+        sums = Sums(parts.clock)
         self._configured = parts.config.prometheus
         is_per_object = self._configured.per_object
         may = Tag.NOBODY if parts.config.management.public_metrics else Tag.MONITORING
-        self.routes: tuple[Route, ...] = metrics_routes(self._departed, may, is_per_object=is_per_object)
+        self.routes: tuple[Route, ...] = metrics_routes(self._departed, sums, may, is_per_object=is_per_object)
         """Those of the port of management."""
-        public = Routes(metrics_routes(self._departed, Tag.NOBODY, is_per_object=is_per_object))
+        public = Routes(metrics_routes(self._departed, sums, Tag.NOBODY, is_per_object=is_per_object))
         self._http = HttpServer(
             Application(context, public, log_in),
             parts.clock,

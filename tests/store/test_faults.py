@@ -269,7 +269,7 @@ def test_a_checkpoint_that_fails_is_made_good_before_anything_else_is_confirmed(
     first = message(queue, 1)
     store.insert(first)
     assert commit(store) is None
-    store._log._checkpoint_pages = 1
+    store._log.checkpoint_pages = 1
     disk.is_broken = True
     store.delete(first)
     # The settlement needs no sync; the checkpoint behind it does.

@@ -187,6 +187,16 @@ class Database:
                 self.db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             self.db.close()
 
+    def room(self) -> tuple[int, int]:
+        """The size of the log's file, and what is free on the disk, in octets; 0 for what cannot be told."""
+        log_size = free = 0
+        with contextlib.suppress(OSError):
+            log_size = os.stat(f"{self._path}-wal").st_size  # noqa: PTH116
+        with contextlib.suppress(AttributeError, OSError):
+            found = os.statvfs(os.path.dirname(os.path.abspath(self._path)))  # noqa: PTH100, PTH120
+            free = found.f_bavail * found.f_frsize
+        return log_size, free
+
     def leave_names(self) -> None:
         """What has the names of the files now is somebody else's: closing is not to delete it.
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from batonmq.message import Message
     from batonmq.queued import QueuedMessage
     from batonmq.store.records import Definition, Snapshot, StoredMessage, StoredRun
+    from batonmq.store.status import StoreStatus
 
 
 class Store(ABC):
@@ -225,6 +226,10 @@ class Store(ABC):
     @abstractmethod
     def next_expiry(self, after_row: int, last_row: int) -> int:
         """When the next message between the rows expires, in ms of the epoch; 0: none does. Never while ``busy``."""
+
+    @abstractmethod
+    def status(self) -> StoreStatus:
+        """How it stands; in less than a millisecond. On the loop, at any time. Raises StoreError."""
 
     def look(self) -> bool:
         """Is the file gone? Then there is work: a commit that says so. For hosts, about once a second."""

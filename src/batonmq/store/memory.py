@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.store.interface import Store
 from batonmq.store.records import Definition, Snapshot, StoredMessage, StoredRun
+from batonmq.store.status import CommitTimes, StoreStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ class MemoryStore(Store):
     def __init__(self) -> None:
         super().__init__()
         self._work = False
+        self._commit_times = CommitTimes()
 
     def open(self) -> Snapshot:
         return Snapshot([], [])
@@ -122,6 +124,15 @@ class MemoryStore(Store):
     def next_expiry(self, after_row: int, last_row: int) -> int:
         return 0
 
+    def status(self) -> StoreStatus:
+        return StoreStatus(
+            commits=self._commit_times.status(),
+            batch=self.batch,
+            committed=self.committed,
+            is_committing=self.busy,
+            pending=self.pending_bytes,
+        )
+
     def has_work(self) -> bool:
         return self._work
 
@@ -131,6 +142,7 @@ class MemoryStore(Store):
 
     def commit(self) -> None:
         """There is nothing to wait for."""
+        self._commit_times.note(0.0)
 
     def finish(self, error: StoreError | None) -> list[QueuedMessage]:
         self.busy = False

@@ -77,6 +77,14 @@ class Queries:
             log.error("%s: %d keys of lane %d cannot be read", self._path, len(found) - len(sound), lane_id)
         return sound
 
+    def pages(self) -> tuple[int, int]:
+        """How many pages the file has, and how many of them are free, by what is committed. Raises StoreError."""
+        try:
+            found = [int(rows(self._committed, f"PRAGMA {name}")[0][0]) for name in ("page_count", "freelist_count")]
+        except apsw.Error as error:
+            raise unreadable(self._path, error) from error
+        return found[0], found[1]
+
     def outcomes(self) -> list[tuple[int, int, int]]:
         """What other processes asked for and is done: process, number, outcome. Raises StoreError."""
         return self._rows("SELECT guest, number, outcome FROM done ORDER BY guest, number")

@@ -7,6 +7,7 @@ committer's thread during one. A batch is one transaction.
 from __future__ import annotations
 
 import logging
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import apsw
@@ -23,6 +24,7 @@ from batonmq.store.queries import Queries
 from batonmq.store.reading import DELAYED, EXPIRED, IN_ORDER
 from batonmq.store.records import POSITION_BITS, Snapshot, StoredMessage, StoredRun
 from batonmq.store.shortage import Shortage
+from batonmq.store.status import CommitTimes, StoreStatus
 from batonmq.store.transaction import Transaction
 from batonmq.store.write_ahead_log import WriteAheadLog
 
@@ -66,6 +68,7 @@ class SqliteStore(Collecting):
         self._shortage: Shortage
         # Was the file, or its log, not there any more when that was looked at?
         self._is_lost = False
+        self._commit_times = CommitTimes()
 
     # ------------------------------------------------------------------ opening and closing
 
@@ -174,6 +177,30 @@ class SqliteStore(Collecting):
             raise unwritable(self.path, error) from error
         return self._queries.messages(where, lane_id, values, most_bytes)
 
+    def status(self) -> StoreStatus:
+        pages, free_pages = self._queries.pages()
+        log_size, disk_free = self._file.room()
+        page_size = PAGE_SIZE
+        return StoreStatus(
+            path=self.path,
+            size=pages * page_size,
+            free=free_pages * page_size,
+            page_size=page_size,
+            log_size=log_size,
+            log_used=self._log.pages * page_size,
+            checkpoint_size=self._log.checkpoint_pages * page_size,
+            checkpoints=self._log.copied,
+            checkpoints_failed=self._log.failed,
+            disk_free=disk_free,
+            is_full=self._shortage.is_on,
+            commits=self._commit_times.status(),
+            batch=self.batch,
+            committed=self.committed,
+            is_committing=self.busy,
+            pending=self.pending_bytes,
+            fault=self.error.reason if self.error is not None else "",
+        )
+
     # ------------------------------------------------------------------ writing
 
     def has_work(self) -> bool:
@@ -209,6 +236,15 @@ class SqliteStore(Collecting):
         self._transaction.write(batch, syncs=syncs, in_thread=in_thread)
 
     def commit(self) -> None:
+        begin = perf_counter()
+        try:
+            self._commit()
+        except StoreError:
+            self._commit_times.note_failed()
+            raise
+        self._commit_times.note(perf_counter() - begin)
+
+    def _commit(self) -> None:
         transaction = self._transaction
         lost: str | None = None
         try:

@@ -29,12 +29,17 @@ LARGE_BATCH_PAGES = 4
 class WriteAheadLog:
     """The log of one connection, used in the committer's thread."""
 
-    __slots__ = ("_checkpoint_pages", "_checkpoints", "_commits", "_db", "is_doubtful", "pages")
+    __slots__ = ("_checkpoints", "_commits", "_db", "checkpoint_pages", "copied", "failed", "is_doubtful", "pages")
 
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
         self._commits = 0
-        self._checkpoint_pages = CHECKPOINT_PAGES
+        self.checkpoint_pages = CHECKPOINT_PAGES
+        """It is copied into the file when it has so many pages."""
+        self.copied = 0
+        """How often it was copied because it was long enough."""
+        self.failed = 0
+        """How often that failed."""
         self._checkpoints = 0
         self.pages = 0
         """How long it is."""
@@ -74,21 +79,23 @@ class WriteAheadLog:
         Returns how many pages the log may have next; 0: it was not copied.
         """
         are_large = self.pages >= LARGE_BATCH_PAGES * self._commits
-        due = max(self._checkpoint_pages, CHECKPOINT_PAGES_LARGE) if are_large else self._checkpoint_pages
+        due = max(self.checkpoint_pages, CHECKPOINT_PAGES_LARGE) if are_large else self.checkpoint_pages
         if self.pages < due and not is_wanted:
             return 0
         self._checkpoints += 1
         if self._checkpoints >= CHECKPOINTS_OF_A_LENGTH or are_large:
-            self._checkpoint_pages = min(2 * due, CHECKPOINT_PAGES_MOST)
+            self.checkpoint_pages = min(2 * due, CHECKPOINT_PAGES_MOST)
             self._checkpoints = 0
         self._commits = 0
         try:
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            self.copied += 1
         except apsw.Error as error:
+            self.failed += 1
             # The batch is as safe as its commit has made it; the next one tries again.
             self.is_doubtful = self.is_doubtful or isinstance(error, apsw.IOError)
             log.warning("the store's log could not be copied into its file: %s", error)
-        return self._checkpoint_pages
+        return self.checkpoint_pages
 
     def renew(self) -> None:
         """Copy the whole log into the file, and have the next commit begin it anew. Raises apsw.Error.

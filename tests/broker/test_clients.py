@@ -10,6 +10,7 @@ from tests.support.stomp import StillSocket
 from batonmq.broker.model.clients import OBSERVERS_MAX, Client, Clients, Introduction
 from batonmq.broker.model.sockets import Ends
 from batonmq.protocols.sessions.counts import ConnectionCounts
+from batonmq.queued import QueuedMessage
 
 
 @dataclass
@@ -25,6 +26,9 @@ class Quiet:
 
     def channel(self, number: int) -> None:
         return None
+
+    def held(self, most: int) -> list[tuple[int, list[QueuedMessage]]]:
+        return []
 
     def sessions(self) -> None:
         return None

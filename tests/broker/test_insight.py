@@ -24,7 +24,7 @@ def test_groups_are_listed_with_their_holders_and_what_waits(driven: Timed) -> N
     Holder(driven)
     answer = ask(driven, "queues.groups", queue="q")
     assert answer["groups"] == [
-        {"group": "a", "holder": {"consumer_tag": "holder"}, "waiting": 1},
+        {"group": "a", "holder": {"consumer_tag": "holder", "connection": None, "channel": None}, "waiting": 1},
         {"group": "b", "holder": None, "waiting": 1},
     ]
     assert answer["sampled"] is False

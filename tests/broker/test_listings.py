@@ -12,6 +12,7 @@ from tests.support.stomp import Host
 from batonmq.broker import ManagedOperations, Permission, User
 from batonmq.broker.model.clients import Introduction
 from batonmq.protocols.sessions.link import Link
+from batonmq.queued import QueuedMessage
 
 
 @pytest.fixture
@@ -40,6 +41,9 @@ class Silent:
 
     def channel(self, number: int) -> None:
         return None
+
+    def held(self, most: int) -> list[tuple[int, list[QueuedMessage]]]:
+        return []
 
     def sessions(self) -> None:
         return None

@@ -14,15 +14,23 @@ USERS = tuple(
     UserConfig(name=f"a-{tag or 'nobody'}", password="sesame", tags=(tag,) if tag else (), permission=EVERYTHING)
     for tag in ("", "management", "monitoring", "policymaker", "administrator")
 )
+# And one who may look, and change nothing.
+READER = UserConfig(
+    name="a-reader",
+    password="sesame",
+    tags=("management",),
+    permission=(PermissionConfig(configure="^$", write="^$", read=".*"),),
+)
 
 
 @pytest.fixture(scope="session")
 def managed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagedServer]:
     """One for all cases that need no server of their own: names in it are the case's own, as by `unique_name`.
 
-    Its users are a-nobody, a-management, a-monitoring, a-policymaker and a-administrator, with the password sesame.
+    Its users are a-nobody, a-management, a-monitoring, a-policymaker, a-administrator and a-reader, with the password
+    sesame.
     """
-    config = a_config(user=USERS, vhost=(VhostConfig(name="other"),))
+    config = a_config(user=(*USERS, READER), vhost=(VhostConfig(name="other"),))
     with ManagedServer(tmp_path_factory.mktemp("managed"), config) as server:
         yield server
 

@@ -26,6 +26,7 @@ from batonmq.management.api import (
     vhost_changes,
     vhosts,
 )
+from batonmq.management.baton.routes import BATON_ROUTES
 from batonmq.management.http.log_in import LogIn
 from batonmq.management.http.openapi import openapi_route
 from batonmq.management.http.routes import Route, Routes
@@ -37,6 +38,7 @@ __all__ = ["all_routes"]
 # Each module of the API has its own.
 ROUTES: tuple[Route, ...] = (
     *auth_attempts.ROUTES,
+    *BATON_ROUTES,
     *binding_changes.ROUTES,
     *bindings.ROUTES,
     *channels.ROUTES,

@@ -11,6 +11,7 @@ from batonmq.management.http.application import Application
 from batonmq.management.http.connection import HttpServer
 from batonmq.management.http.context import Context
 from batonmq.management.http.log_in import LogIn
+from batonmq.management.log_lines import LogLines
 from batonmq.management.metrics.service import METRICS_PATH, Metrics
 from batonmq.management.routes import all_routes
 from batonmq.management.statistics.statistics import Statistics
@@ -42,6 +43,7 @@ class Management:
         self.context = Context(
             parts=parts,
             statistics=Statistics(parts.broker, parts.data),
+            log_lines=LogLines(),
             started_at=parts.clock.time(),
             node=f"batonmq@{socket.gethostname().partition('.')[0]}",
         )
@@ -83,6 +85,7 @@ class Management:
 
     async def start(self) -> None:
         """The server listens."""
+        self.context.log_lines.start()
         self.context.statistics.start()
         for one in self._parts.addresses():
             # Metrics are told without a password.
@@ -98,3 +101,4 @@ class Management:
         await self.context.statistics.stop()
         await self._metrics.stop()
         await self._http.stop()
+        self.context.log_lines.stop()

@@ -16,6 +16,7 @@ from batonmq.broker.model.channels import ChannelStatus
 from batonmq.broker.model.clients import Client, Introduction
 from batonmq.broker.model.sockets import Ends
 from batonmq.protocols.sessions.counts import ConnectionCounts
+from batonmq.queued import QueuedMessage
 
 CONNECTIONS = 5_000
 # Of processor time: whatever else the machine does. All of the list takes some 200 ms.
@@ -37,6 +38,9 @@ class Two:
 
     def channel(self, number: int) -> ChannelStatus | None:
         return ChannelStatus(number=number, counts=self._counts[number - 1])
+
+    def held(self, most: int) -> list[tuple[int, list[QueuedMessage]]]:
+        return []
 
     def sessions(self) -> None:
         return None

@@ -9,13 +9,15 @@ from decimal import Decimal
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from batonmq.broker.model.consumer import Consumer
+
 if TYPE_CHECKING:
     from batonmq.broker.features.delays import Waiting
+    from batonmq.broker.management.held import HeldMessage
     from batonmq.broker.queues.browsing import Browsed
     from batonmq.broker.queues.queue import Queue
     from batonmq.broker.vhosts.policies import Policies
     from batonmq.message import Message
-    from batonmq.queued import QueuedMessage
 
 Described = dict[str, object]
 
@@ -62,9 +64,18 @@ def describe_ready(browsed: Browsed) -> Described:
     return shown
 
 
-def describe_held(queued: QueuedMessage) -> Described:
-    """A message that is in a consumer's hands."""
-    return _describe(queued.message, queued.returns, queued.return_count, queued.expires_at)
+def describe_held(held: HeldMessage) -> Described:
+    """A message that is in somebody's hands."""
+    queued = held.queued
+    shown = _describe(queued.message, queued.returns, queued.return_count, queued.expires_at)
+    shown["held"] = True
+    shown["holder"] = {
+        "connection": held.client.name,
+        "channel": held.channel,
+        "consumer_tag": queued.holder.tag if isinstance(queued.holder, Consumer) else None,
+    }
+    shown["position"] = None
+    return shown
 
 
 def describe_delayed(waiting: Waiting) -> Described:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from batonmq.broker.features.deduplication import KnownKey
     from batonmq.broker.management.request import Answer, Request
+    from batonmq.broker.model.consumer import Consumer
     from batonmq.broker.queues.queue import Queue
 
 GROUPS_MAX = 1_000
@@ -70,11 +71,22 @@ class _Groups:
         for name in names[: self._most]:
             holder: Answer | None = None
             if name in held:
-                consumer = held[name]
-                holder = {"consumer_tag": consumer.tag if consumer is not None else None}
+                holder = _describe_holder(held[name])
             groups.append({"group": name, "holder": holder, "waiting": self._waiting[name]})
         is_all = self._browser.finished and len(names) <= self._most
         return {"groups": groups, "sampled": not is_all}
+
+
+def _describe_holder(consumer: Consumer | None) -> Answer:
+    """The holder of a group; None: a client that fetches messages one by one."""
+    if consumer is None:
+        return {"consumer_tag": None, "connection": None, "channel": None}
+    subscriber = consumer.subscriber()
+    return {
+        "consumer_tag": consumer.tag,
+        "connection": subscriber.client.name if subscriber is not None else None,
+        "channel": subscriber.channel if subscriber is not None else None,
+    }
 
 
 # ---------------------------------------------------------------------- deduplication keys

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.broker.management.descriptions import describe_ready
+from batonmq.broker.management.descriptions import describe_held, describe_ready
+from batonmq.broker.management.held import find_held
+from batonmq.broker.queues.browsing import Browser
 from batonmq.errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from batonmq.broker.management.held import HeldMessage
     from batonmq.broker.management.request import Answer, Request
-    from batonmq.broker.queues.browsing import Browser
+    from batonmq.broker.model.consumer import Selector
 
 PEEK_DEFAULT = 10
 PEEK_MAX = 1_000
@@ -20,10 +25,19 @@ AT_ONCE = 50
 
 
 def peek(request: Request) -> None:
-    """Answer with the first ready messages that match the selector. Raises BrokerError."""
-    number = request.number("count", 1, PEEK_MAX)
-    browser = request.operations.browse(request.text("queue"), request.selector())
-    _Peek(request, browser, number or PEEK_DEFAULT).go_on()
+    """Answer with the first ready messages that match the selector. Raises BrokerError.
+
+    With "held" those come first that are in somebody's hands.
+    """
+    number = request.number("count", 1, PEEK_MAX) or PEEK_DEFAULT
+    is_held = request.flag("held")
+    selector = request.selector()
+    queue = request.operations.require_readable(request.text("queue"))
+    peeking = _Peek(request, Browser(queue, selector), number)
+    if is_held:
+        _Held(peeking, find_held(request.operations.vhost, queue), selector).go_on()
+    else:
+        peeking.go_on()
 
 
 class _Peek:
@@ -38,7 +52,25 @@ class _Peek:
         self._size = 0
         self._found: list[Answer] = []
 
+    def begin_with(self, held: list[HeldMessage]) -> None:
+        """Show these first."""
+        for one in held:
+            if not self._left or self._size >= PEEK_BYTES:
+                break
+            self._found.append(describe_held(one))
+            self._size += one.queued.message.weight
+            self._left -= 1
+        self._request.wait_for_read(self.go_on)
+
+    def wait(self, again: Callable[[], None]) -> None:
+        """Call it in another turn."""
+        self._request.wait_for_read(again)
+
     def go_on(self) -> None:
+        """Collect some, and go on in another turn, or answer."""
+        if not self._left:
+            self._request.reply({"messages": self._found})
+            return
         try:
             browsed = self._browser.read(min(self._left, AT_ONCE))
         except StoreError as error:
@@ -52,3 +84,26 @@ class _Peek:
             self._request.wait_for_read(self.go_on)
         else:
             self._request.reply({"messages": self._found})
+
+
+class _Held:
+    """Finds what is held, some connections a turn."""
+
+    __slots__ = ("_found", "_peek", "_selector", "_steps")
+
+    def __init__(self, peeking: _Peek, steps: Iterator[HeldMessage | None], selector: Selector | None) -> None:
+        self._peek = peeking
+        self._steps = steps
+        self._selector = selector
+        self._found: list[HeldMessage] = []
+
+    def go_on(self) -> None:
+        """Look at some, and go on in another turn, or have them shown in the order of the queue."""
+        for held in self._steps:
+            if held is None:
+                self._peek.wait(self.go_on)
+                return
+            if self._selector is None or self._selector.matches(held.queued.message):
+                self._found.append(held)
+        self._found.sort(key=lambda held: held.queued.row)
+        self._peek.begin_with(self._found)

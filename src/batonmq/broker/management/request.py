@@ -60,6 +60,13 @@ class Request:
             raise PreconditionFailed(f'"{name}" is to be a number from {least} to {most}')
         return value
 
+    def flag(self, name: str) -> bool:
+        """An optional truth value; False: absent. Raises PreconditionFailed for anything else."""
+        value = self.fields.get(name, False)
+        if not isinstance(value, bool):
+            raise PreconditionFailed(f'"{name}" is to be true or false')
+        return value
+
     def selector(self) -> MessageSelector | None:
         """The selector in the field "where"; None: absent. Names may contain hyphens, as header names do.
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from batonmq.broker.model.channels import ChannelStatus, Counted, SessionStatus
     from batonmq.broker.model.sockets import Socket
     from batonmq.fields import FieldValue
+    from batonmq.queued import QueuedMessage
 
 RUNNING: Final = "running"
 """Nothing holds the client up."""
@@ -68,6 +69,10 @@ class Attended(Protocol):
         """How its sessions stand; None: its protocol is not AMQP 1.0."""
         ...
 
+    def held(self, most: int) -> list[tuple[int, list[QueuedMessage]]]:
+        """What the client holds: by the number of the channel or session, the first so many deliveries of each."""
+        ...
+
     @property
     def is_closing(self) -> bool:
         """Has the broker closed it, and waits for the client to answer?"""
@@ -89,6 +94,10 @@ class _Gone:
 
     def channel(self, number: int) -> ChannelStatus | None:
         return None
+
+    def held(self, most: int) -> list[tuple[int, list[QueuedMessage]]]:
+        """Nothing."""
+        return []
 
     def sessions(self) -> list[SessionStatus] | None:
         return None
@@ -150,6 +159,10 @@ class Client:
     def sessions(self) -> list[SessionStatus] | None:
         """How its sessions stand; None: its protocol is not AMQP 1.0."""
         return self._attended.sessions()
+
+    def held(self, most: int) -> list[tuple[int, list[QueuedMessage]]]:
+        """What the client holds: by the number of the channel or session, the first so many deliveries of each."""
+        return self._attended.held(most)
 
     def state(self, *, can_store: bool) -> str:
         """How it stands, in RabbitMQ's words. ``can_store``: does the store take messages?"""

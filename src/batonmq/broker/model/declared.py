@@ -59,6 +59,9 @@ def _type_of(arguments: Mapping[str, FieldValue]) -> str:
 
 
 def _checked(name: str, value: FieldValue, described: str) -> int | float | str | bool:
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        # No field table has room for it. JSON has.
+        raise PreconditionFailed(f"invalid arg '{name}' for {described}: {{value_out_of_range,{str(value)[:32]}}}")
     try:
         return ARGUMENTS[name].check(value)
     except ValueError as error:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from batonmq.errors import ResourceError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("batonmq.broker")
 
+# How many may listen at once: each is told of everything.
+LISTENERS_MAX = 100
 # How many events are kept for those who come back, and how long a text in one may be: clients choose names.
 KEPT = 1_000
 TEXT_MAX = 1_000
@@ -110,7 +114,12 @@ class Events:
         return kept, is_known
 
     def listen(self, listener: Listener) -> None:
-        """Call the listener with each event from now on. It is to return at once."""
+        """Call the listener with each event from now on. It is to return at once.
+
+        Raises ResourceError when too many listen already.
+        """
+        if len(self._listeners) >= LISTENERS_MAX:
+            raise ResourceError(f"{LISTENERS_MAX} listen to events already")
         self._listeners[listener] = None
 
     def forget(self, listener: Listener) -> None:

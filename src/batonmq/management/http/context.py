@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from batonmq.management.log_lines import LogLines
 from batonmq.management.statistics.statistics import Statistics
 from batonmq.server.extensions import Parts
 
@@ -17,6 +18,8 @@ class Context:
     parts: Parts
     statistics: Statistics
     """The counters of everything, and their samples."""
+    log_lines: LogLines
+    """The last lines of the log."""
     started_at: float
     """When the server started, in seconds since the epoch."""
     node: str

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp091.channels import Channels
     from batonmq.protocols.amqp091.handshake import LogIn
     from batonmq.protocols.amqp091.terms import Terms
+    from batonmq.queued import QueuedMessage
 
 
 class Closable(Protocol):
@@ -61,6 +62,10 @@ class Attention:
         """How that channel stands; None: it is gone."""
         channel = self._channels.find(number)
         return channel.status() if channel is not None else None
+
+    def held(self, most: int) -> list[tuple[int, list[QueuedMessage]]]:
+        """What the client holds: the first so many deliveries of each channel."""
+        return [(channel.number, channel.deliveries.first(most)) for channel in self._channels]
 
     def sessions(self) -> list[SessionStatus] | None:
         """There are none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from batonmq.protocols.amqp091.constants import ACK
@@ -76,6 +77,10 @@ class Deliveries:
     def unsettled(self) -> int:
         """The number of unsettled deliveries, fetched ones included."""
         return len(self._unsettled)
+
+    def first(self, most: int) -> list[QueuedMessage]:
+        """The first so many unsettled deliveries."""
+        return list(islice(self._unsettled.values(), most))
 
     def held_by_consumers(self) -> int:
         """The number of unsettled deliveries, fetched ones aside."""

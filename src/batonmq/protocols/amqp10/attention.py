@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp10.failures import Failure
     from batonmq.protocols.amqp10.sessions import Sessions
     from batonmq.protocols.amqp10.terms import Terms
+    from batonmq.queued import QueuedMessage
 
 
 class Closable(Protocol):
@@ -66,6 +67,10 @@ class Attention:
     def channel(self, number: int) -> ChannelStatus | None:
         """There is none."""
         return None
+
+    def held(self, most: int) -> list[tuple[int, list[QueuedMessage]]]:
+        """What the client holds: the first so many deliveries of each session."""
+        return [session.held(most) for session in self._sessions]
 
     def sessions(self) -> list[SessionStatus] | None:
         """How its sessions stand."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from batonmq.broker.model.channels import ChannelStatus
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from batonmq.protocols.stomp.commands import Commands
     from batonmq.protocols.stomp.connecting import LogIn
     from batonmq.protocols.stomp.terms import Terms
+    from batonmq.queued import QueuedMessage
 
 
 class Closable(Protocol):
@@ -73,6 +75,10 @@ class Attention:
             is_transactional=commands.transactions.are_open,
             is_closing=self._connection.is_ending,
         )
+
+    def held(self, most: int) -> list[tuple[int, list[QueuedMessage]]]:
+        """What the client holds: the first so many deliveries of each subscription."""
+        return [(CHANNEL, list(islice(each.unsettled.values(), most))) for each in self._commands.subscriptions.held()]
 
     def sessions(self) -> list[SessionStatus] | None:
         """There are none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from batonmq.protocols.amqp10.codec.encoder import PartedTransfer, append_transfers
@@ -133,6 +134,10 @@ class Deliveries:
         return was_behind and self.room() > 0
 
     # ------------------------------------------------------------------ unsettled
+
+    def first(self, most: int) -> list[QueuedMessage]:
+        """The first so many unsettled deliveries."""
+        return list(islice(self._unsettled.values(), most))
 
     @property
     def unsettled(self) -> int:

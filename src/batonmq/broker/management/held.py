@@ -1,0 +1,46 @@
+"""What is held of a queue's messages, and by whom: asked of the connections, as nothing notes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from batonmq.broker.queues.browsing import LOOK_SECONDS
+from batonmq.queued import HELD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batonmq.broker.model.clients import Client
+    from batonmq.broker.queues.queue import Queue
+    from batonmq.broker.vhosts.vhost import VirtualHost
+    from batonmq.queued import QueuedMessage
+
+# Of one channel, so many deliveries are looked at.
+LOOKS = 10_000
+
+
+class HeldMessage(NamedTuple):
+    """A message in somebody's hands."""
+
+    queued: QueuedMessage
+    client: Client
+    channel: int
+    """The number of the channel, or of the session."""
+
+
+def find_held(vhost: VirtualHost, queue: Queue) -> Iterator[HeldMessage | None]:
+    """The held messages of a queue, in no order; None: a turn's time is over, go on in another one."""
+    if not queue.unsettled:
+        return
+    clock = vhost.scheduler.clock
+    until = clock.monotonic() + LOOK_SECONDS
+    for client in list(vhost.directory.clients):
+        if client.vhost != vhost.name:
+            continue
+        for channel, deliveries in client.held(LOOKS):
+            for queued in deliveries:
+                if queued.settlement is queue and queued.state == HELD:
+                    yield HeldMessage(queued, client, channel)
+        if clock.monotonic() > until:
+            yield None
+            until = clock.monotonic() + LOOK_SECONDS

@@ -1,0 +1,196 @@
+"""What happens in the broker, as it happens: server-sent events, within the rights of who listens.
+
+Each client has a line of its own, bounded: one that does not read is told so with a last event, and is let go. After a
+break a client goes on where it was (``Last-Event-ID``), as far as that is still kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Final
+
+from batonmq.broker.model.access import User
+from batonmq.broker.model.events import (
+    CONNECTION_CLOSED,
+    CONNECTION_OPENED,
+    KINDS,
+    POLICY_CLEARED,
+    POLICY_SET,
+    USERS_CHANGED,
+    Event,
+)
+from batonmq.errors import ResourceError
+from batonmq.management.baton.queues import GROUP
+from batonmq.management.http.call import Call
+from batonmq.management.http.encoding import encode
+from batonmq.management.http.errors import BadRequest, HttpError
+from batonmq.management.http.responses import Response, Stream
+from batonmq.management.http.rights import Tag, may, sees_everything
+from batonmq.management.http.routes import Route
+from batonmq.management.log_lines import LogLine
+
+__all__ = ["ROUTES"]
+
+LOG: Final = "log"
+# How long nothing is sent before a comment says that the stream lives, in seconds.
+HEARTBEAT_SECONDS = 15.0
+# How many events may wait for a client.
+WAITING_MAX = 1_000
+# How long a client is to wait before it comes back after a break, in milliseconds.
+RETRY: Final = 3_000
+
+
+async def events(call: Call) -> Response:
+    """A stream without an end."""
+    kinds = _kinds(call.query.text("kinds"))
+    if LOG in kinds and not sees_everything(call.user):
+        if call.query.text("kinds") and kinds == {LOG}:
+            raise HttpError(401, "not_authorised", "Not monitoring user")
+        kinds = kinds - {LOG}
+    line = _Line(call, kinds)
+    try:
+        line.begin(call.request.headers.get("last-event-id") or call.query.text("last_event_id") or "")
+    except ResourceError as error:
+        raise HttpError(503, "too_many_listeners", str(error)) from None
+    return Stream(line.pieces(), "text/event-stream", {"x-accel-buffering": "no"})
+
+
+def _kinds(text: str | None) -> frozenset[str]:
+    """The kinds that a client wants: by their names, or by what stands before the dot. Raises BadRequest."""
+    if not text:
+        return frozenset(KINDS)
+    found: set[str] = set()
+    for name in text.split(",")[:64]:
+        matching = {kind for kind in (*KINDS, LOG) if name in (kind, kind.partition(".")[0])}
+        if not matching:
+            raise BadRequest(f"kinds: {name[:64]!r} is none of {', '.join((*KINDS, LOG))}")
+        found |= matching
+    return frozenset(found)
+
+
+def _sees(user: User, event: Event) -> bool:
+    """May the user know of this?"""
+    if sees_everything(user):
+        return True
+    if event.kind == USERS_CHANGED:
+        return False
+    if event.kind in (CONNECTION_OPENED, CONNECTION_CLOSED):
+        return event.user == user.name
+    if event.kind in (POLICY_SET, POLICY_CLEARED) and not may(user, Tag.POLICYMAKER):
+        return False
+    return not event.vhost or user.may_open(event.vhost)
+
+
+class _Line:
+    """The events that wait for one client."""
+
+    def __init__(self, call: Call, kinds: frozenset[str]) -> None:
+        self._parts = call.context.parts
+        self._lines = call.context.log_lines
+        self._kinds = kinds
+        self._user = call.user
+        self._waiting: deque[bytes] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._has_some = asyncio.Event()
+        # What is said last, and then nothing more.
+        self._last = b""
+
+    def begin(self, last_id: str) -> None:
+        """Listen from now on, and take up what came after the event that the client had last. Raises ResourceError."""
+        broker_events = self._parts.broker.events
+        if last_id.isascii() and last_id.isdigit() and len(last_id) < 20:
+            missed, is_all = broker_events.after(int(last_id))
+            if not is_all:
+                self._waiting.append(_said("missed", {"reason": "some events since then are not kept any more"}))
+            for event in missed:
+                self._take(event)
+        broker_events.listen(self._take)
+        if LOG in self._kinds:
+            self._lines.listen(self._take_line)
+
+    def _end(self) -> None:
+        self._parts.broker.events.forget(self._take)
+        self._lines.forget(self._take_line)
+
+    # ------------------------------------------------------------------ in
+
+    def _take(self, event: Event) -> None:
+        if event.kind == USERS_CHANGED:
+            found = self._parts.authenticator.find(self._user.name)
+            if found is None:
+                self._finish("closed", "the user is deleted")
+                return
+            self._user = found
+        if event.kind in self._kinds and _sees(self._user, event):
+            shown = {"kind": event.kind, "at": event.at, "vhost": event.vhost or None, "user": event.user or None}
+            self._put(_said(event.kind, {**shown, **event.details}, event.number))
+
+    def _take_line(self, line: LogLine) -> None:
+        # It may come from any thread, also when the loop is about to end.
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._put_line, line)
+
+    def _put_line(self, line: LogLine) -> None:
+        if sees_everything(self._user):
+            shown = {"at": line.at, "level": line.level, "logger": line.logger, "message": line.message}
+            self._put(_said(LOG, shown))
+
+    def _put(self, piece: bytes) -> None:
+        if self._last:
+            return
+        if len(self._waiting) >= WAITING_MAX:
+            self._finish("dropped", f"more than {WAITING_MAX} events were waiting: the client reads too slowly")
+            return
+        self._waiting.append(piece)
+        self._has_some.set()
+
+    def _finish(self, kind: str, reason: str) -> None:
+        self._end()
+        self._waiting.clear()
+        self._last = _said(kind, {"reason": reason})
+        self._has_some.set()
+
+    # ------------------------------------------------------------------ out
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """What is sent, until the client is gone or has been let go."""
+        try:
+            yield b"retry: %d\n: here\n\n" % RETRY
+            while True:
+                while self._waiting:
+                    yield self._waiting.popleft()
+                if self._last:
+                    yield self._last
+                    return
+                self._has_some.clear()
+                try:
+                    await asyncio.wait_for(self._has_some.wait(), HEARTBEAT_SECONDS)
+                except TimeoutError:
+                    yield b": here\n\n"
+        finally:
+            self._end()
+
+
+def _said(kind: str, value: dict[str, object], number: int | None = None) -> bytes:
+    head = b"id: %d\n" % number if number is not None else b""
+    # JSON has no line ends of its own.
+    return b"%sevent: %s\ndata: %s\n\n" % (head, kind.encode(), encode(value))
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/api/baton/events",
+        events,
+        "What happens in the broker, as server-sent events.",
+        group=GROUP,
+        query={
+            "kinds": "Which, separated by commas: by name, such as queue.paused, or by what stands before the dot."
+            " Lines of the log come only when log is among them, for those who may see them.",
+            "last_event_id": "The id of the last event that was received, as the header Last-Event-ID says it.",
+        },
+        answers={503: "Too many listen already."},
+    ),
+)

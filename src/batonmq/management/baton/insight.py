@@ -1,0 +1,142 @@
+"""What waits in a queue and who holds what: delayed messages, schedules, groups, deduplication keys, dead letters."""
+
+from __future__ import annotations
+
+from batonmq.management.baton.asking import ask, ask_queue
+from batonmq.management.baton.queues import GROUP, NUMBER_MAX, PATH
+from batonmq.management.http.call import Call
+from batonmq.management.http.errors import Unauthorized, not_found
+from batonmq.management.http.responses import Json, NoContent, Response
+from batonmq.management.http.routes import Route
+
+__all__ = ["ROUTES"]
+
+PAGE = {"count": "How many: 1 to 1,000.", "after": 'Only what follows: the "next" of the answer before.'}
+
+
+# ---------------------------------------------------------------------- what waits
+
+
+async def delayed(call: Call) -> Response:
+    """Messages that wait for their time, the next due first."""
+    return await _page(call, "queues.delayed")
+
+
+async def schedules(call: Call) -> Response:
+    """Those of them that are repeated."""
+    return await _page(call, "queues.schedules")
+
+
+async def _page(call: Call, operation: str) -> Response:
+    number = call.query.number("count", 1, 1_000)
+    # An empty place is none: pages ask so for the first one.
+    return Json(await ask_queue(call, operation, count=number, after=call.query.text("after") or None))
+
+
+async def cancel(call: Call) -> Response:
+    """Drop a message that waits."""
+    await ask_queue(call, "queues.cancel", id=call.path["id"])
+    return NoContent()
+
+
+async def deliver(call: Call) -> Response:
+    """Deliver it now."""
+    await ask_queue(call, "queues.deliver", id=call.path["id"])
+    return NoContent()
+
+
+# ---------------------------------------------------------------------- who holds what
+
+
+async def groups(call: Call) -> Response:
+    """Groups, their holders and what waits of them."""
+    return Json(await ask_queue(call, "queues.groups", count=call.query.number("count", 1, 1_000)))
+
+
+async def keys(call: Call) -> Response:
+    """Deduplication keys that are known."""
+    return Json(
+        await ask_queue(
+            call,
+            "queues.keys",
+            count=call.query.number("count", 1, 1_000),
+            after=call.query.number("after", 0, NUMBER_MAX) if call.query.text("after") else None,
+            value=call.query.text("value"),
+        )
+    )
+
+
+async def forget(call: Call) -> Response:
+    """Take the next message with this key."""
+    await ask_queue(call, "queues.forget", key=call.path["key"])
+    return NoContent()
+
+
+async def dead_letters(call: Call) -> Response:
+    """Dead letters of one virtual host, or of all that the user may open."""
+    wanted = call.query.text("vhost")
+    vhosts = [vhost for vhost in call.vhosts() if call.user.may_open(vhost.name)]
+    if wanted:
+        found = call.context.parts.broker.vhosts.get(wanted)
+        if found is None:
+            raise not_found()
+        if found not in vhosts:
+            raise Unauthorized("User not authorised to access virtual host")
+        vhosts = [found]
+    queues: list[object] = []
+    is_cut = False
+    for vhost in vhosts:
+        answer = await ask(call, call.operations(vhost), "queues.deaths")
+        listed = answer["queues"]
+        queues += listed if isinstance(listed, list) else []
+        is_cut = is_cut or bool(answer["sampled"])
+    return Json({"queues": queues, "sampled": is_cut})
+
+
+ROUTES = (
+    Route("GET", f"{PATH}/delayed", delayed, "Messages that wait for their time.", group=GROUP, query=PAGE),
+    Route("DELETE", f"{PATH}/delayed/{{id}}", cancel, "Drop a message that waits for its time.", group=GROUP),
+    Route("POST", f"{PATH}/delayed/{{id}}/deliver", deliver, "Deliver a message before its time.", group=GROUP),
+    Route(
+        "GET", f"{PATH}/schedules", schedules, "Messages that are delivered again and again.", group=GROUP, query=PAGE
+    ),
+    Route("DELETE", f"{PATH}/schedules/{{id}}", cancel, "End the repeats of a message.", group=GROUP),
+    Route(
+        "POST",
+        f"{PATH}/schedules/{{id}}/deliver",
+        deliver,
+        "Deliver a copy of a repeated message now; its times stay as they are.",
+        group=GROUP,
+    ),
+    Route(
+        "GET",
+        f"{PATH}/groups",
+        groups,
+        "Groups of messages, and who holds them.",
+        group=GROUP,
+        query={"count": "How many: 1 to 1,000."},
+    ),
+    Route(
+        "GET",
+        f"{PATH}/deduplication",
+        keys,
+        "Deduplication keys that the queue knows.",
+        group=GROUP,
+        query={**PAGE, "value": "Only the key of this text, which messages have in their header."},
+    ),
+    Route(
+        "DELETE",
+        f"{PATH}/deduplication/{{key}}",
+        forget,
+        "Forget a deduplication key: as it is listed, or the text of the header.",
+        group=GROUP,
+    ),
+    Route(
+        "GET",
+        "/api/baton/dead-letters",
+        dead_letters,
+        "Queues that hold dead letters: how many, why they died, and where.",
+        group=GROUP,
+        query={"vhost": "Of this virtual host only."},
+    ),
+)

@@ -1,0 +1,141 @@
+"""What a queue lets be done to it beyond RabbitMQ's API: looked into, paused, moved, replayed, purged by selection."""
+
+from __future__ import annotations
+
+from batonmq.management.baton.asking import ask_queue
+from batonmq.management.http.call import Call
+from batonmq.management.http.responses import Json, NoContent, Response
+from batonmq.management.http.routes import Route
+
+__all__ = ["GROUP", "PATH", "ROUTES"]
+
+PATH = "/api/baton/queues/{vhost}/{name}"
+GROUP = "baton"
+
+NUMBER_MAX = 2**63 - 1
+
+
+async def peek(call: Call) -> Response:
+    """The first ready messages, and with ``held`` those that consumers hold before them."""
+    number = call.query.number("count", 1, 1_000)
+    where = call.query.text("where")
+    held = call.query.flag("held") or None
+    return Json(await ask_queue(call, "queues.peek", count=number, where=where, held=held))
+
+
+async def pause(call: Call) -> Response:
+    """Deliver nothing more."""
+    await ask_queue(call, "queues.pause")
+    return NoContent()
+
+
+async def resume(call: Call) -> Response:
+    """Deliver again."""
+    await ask_queue(call, "queues.resume")
+    return NoContent()
+
+
+async def move(call: Call) -> Response:
+    """Messages to the tail of another queue."""
+    fields = await call.json()
+    asked = {name: fields.get(name) for name in ("to", "count", "where")}
+    return Json(await ask_queue(call, "queues.move", **asked))
+
+
+async def replay(call: Call) -> Response:
+    """Dead letters back to where they came from."""
+    fields = await call.json(is_required=False)
+    asked = {name: fields.get(name) for name in ("to", "count", "where", "reason", "from")}
+    return Json(await ask_queue(call, "queues.replay", **asked))
+
+
+async def purge(call: Call) -> Response:
+    """Drop ready messages, all or those selected."""
+    fields = await call.json(is_required=False)
+    answer = await ask_queue(call, "queues.purge", where=fields.get("where"))
+    return Json({"count": answer["count"]})
+
+
+async def settings(call: Call) -> Response:
+    """What a queue was asked for, and what counts."""
+    return Json(await ask_queue(call, "queues.settings"))
+
+
+async def change(call: Call) -> Response:
+    """Other arguments for a queue that lives."""
+    fields = await call.json()
+    return Json(await ask_queue(call, "queues.change", arguments=fields.get("arguments")))
+
+
+SELECTION = {
+    "count": {"type": "integer", "minimum": 1, "description": "Not more than so many, from the head on."},
+    "where": {"type": "string", "description": "Only messages of which this selector is true."},
+}
+TO = {"type": "string", "description": "The queue that they go to."}
+
+ROUTES = (
+    Route(
+        "GET",
+        f"{PATH}/peek",
+        peek,
+        "The first messages of a queue, none of which is taken.",
+        group=GROUP,
+        query={
+            "count": "How many: 1 to 1,000; 10 without it.",
+            "where": "Only messages of which this selector is true.",
+            "held": "true: also what consumers hold, marked so.",
+        },
+    ),
+    Route("POST", f"{PATH}/pause", pause, "Deliver nothing of a queue until it is resumed.", group=GROUP),
+    Route("POST", f"{PATH}/resume", resume, "Deliver again.", group=GROUP),
+    Route(
+        "POST",
+        f"{PATH}/move",
+        move,
+        "Move ready messages to another queue; answered when all of that is on the disk.",
+        group=GROUP,
+        body={"type": "object", "required": ["to"], "properties": {"to": TO, **SELECTION}},
+    ),
+    Route(
+        "POST",
+        f"{PATH}/replay",
+        replay,
+        "Bring dead letters back to the queues that they came from, or all to one.",
+        group=GROUP,
+        body={
+            "type": "object",
+            "properties": {
+                "to": TO,
+                **SELECTION,
+                "reason": {"type": "string", "description": "Only those that died last for this reason."},
+                "from": {"type": "string", "description": "Only those that died last in this queue."},
+            },
+        },
+    ),
+    Route(
+        "POST",
+        f"{PATH}/purge",
+        purge,
+        "Drop ready messages, all or those selected.",
+        group=GROUP,
+        body={"type": "object", "properties": {"where": SELECTION["where"]}},
+    ),
+    Route("GET", f"{PATH}/settings", settings, "The settings of a queue, and which can be changed.", group=GROUP),
+    Route(
+        "PATCH",
+        f"{PATH}/settings",
+        change,
+        "Change arguments of a queue while it lives.",
+        group=GROUP,
+        body={
+            "type": "object",
+            "required": ["arguments"],
+            "properties": {
+                "arguments": {
+                    "type": "object",
+                    "description": "Arguments of queue.declare that a policy may set; null takes one away.",
+                }
+            },
+        },
+    ),
+)

@@ -25,7 +25,7 @@ PEERS = "BATONMQ_TEST_RABBITMQ_API"
 ERLANG = {"garbage_collection", "reductions", "reductions_details", "pending_raft_commands", "cached_segments"}
 # By whom queues and exchanges deliver and publish is counted there for each; here, for each channel.
 BY_TARGET = {"deliveries", "publishes"}
-# Since when nothing has happened is not noted.
+# When RabbitMQ calls a channel idle is its own affair; here, when a sample has not moved.
 IDLE = {"idle_since"}
 # RabbitMQ 3.10 has none of these, 4.3 has the serial number and the timeout, and no global prefetch.
 OF_ONE = {"peer_cert_serial_number", "consumer_timeout", "global_prefetch_count", "user_who_performed_action"}

@@ -17,7 +17,8 @@ from tests.support.managed import Http, ManagedServer
 from tests.support.waiting import until
 from tests.support.wire import Address
 
-from batonmq.protocols.amqp10.codec.performatives import Attach, Close, Flow, Source, Target
+from batonmq.protocols.amqp10.codec.performatives import Attach, Close, Coordinator, Flow, Source, Target
+from batonmq.protocols.amqp10.codec.values import Symbol, UInt
 
 Row = dict[str, Any]
 
@@ -236,6 +237,56 @@ def test_a_connection_of_amqp_1_0_has_sessions_with_links(managed: ManagedServer
             400,
             {"error": "bad_request", "reason": "connection does not use AMQP 1.0"},
         )
+
+
+def test_links_of_every_kind_are_listed(managed: ManagedServer, http: Http, unique_name: str) -> None:
+    with connected(managed, unique_name) as other:
+        other.channel().queue_declare(unique_name, auto_delete=True)
+        address = f"/queues/{quote(unique_name, safe='')}"
+        with RawClient(Address("127.0.0.1", managed.port)).start() as client:
+            senders: list[tuple[str, Source, Target | Coordinator]] = [
+                ("coordinator", Source(), Coordinator()),
+                ("anonymous", Source(), Target()),
+                ("requests", Source(address="/management"), Target(address="/management")),
+            ]
+            for handle, (name, source, to) in enumerate(senders):
+                client.say(
+                    Attach(
+                        name=name,
+                        handle=UInt(handle),
+                        role=False,
+                        source=source,
+                        target=to,
+                        initial_delivery_count=UInt(0),
+                    )
+                )
+                client.get(Attach)
+            for handle, (name, source) in enumerate(
+                [
+                    ("requests", Source(address="/management")),
+                    ("browser", Source(address=address, distribution_mode=Symbol("copy"))),
+                    ("replies", Source(dynamic=True, capabilities=[Symbol("rabbitmq:volatile-queue")])),
+                ],
+                start=10,
+            ):
+                target = Target(address=name)
+                client.say(
+                    Attach(
+                        name=name,
+                        handle=UInt(handle),
+                        role=True,
+                        source=source,
+                        target=target,
+                        snd_settle_mode=1 if name == "replies" else None,
+                    )
+                )
+                client.get(Attach)
+            row = next(row for row in http.get("/api/connections") if row["protocol"] == "AMQP 1-0")
+            (session,) = http.get(f"/api/connections/{of(row['name'], 'sessions')}")
+    incoming = {(link["link_name"], link["target_address"]) for link in session["incoming_links"]}
+    outgoing = {(link["link_name"], link["queue_name"]) for link in session["outgoing_links"]}
+    assert incoming == {("coordinator", ""), ("anonymous", ""), ("requests", "/management")}
+    assert outgoing == {("requests", ""), ("browser", unique_name), ("replies", "")}
 
 
 def test_a_connection_of_stomp_is_one_channel(managed: ManagedServer, http: Http, unique_name: str) -> None:

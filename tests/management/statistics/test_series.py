@@ -128,3 +128,22 @@ def test_sums_of_counters_have_samples_too() -> None:
     shown = Figures(QUEUE, tuple(values.values()), (series,), NOON + 1)
     assert (shown.value("messages"), shown.value("deliver_get")) == (7, 3)
     assert shown.details("messages", None) == {"rate": 1.4}
+
+
+def test_what_does_not_move_is_idle_since_it_moved_last() -> None:
+    series = two_columns(3)
+    moved = series.tick
+    now = (30, 0)
+    assert Figures(EXCHANGE, now, (series,), moved).idle_since() is None
+    for tick in (1, 2):
+        series.write(moved + tick, now)
+        assert Figures(EXCHANGE, now, (series,), moved + tick).idle_since() == moved * 5
+    # It has moved since the last sample; or there is none yet.
+    assert Figures(EXCHANGE, (31, 0), (series,), moved + 2).idle_since() is None
+    assert Figures(EXCHANGE, now, (), moved + 2).idle_since() is None
+    other = two_columns(1)
+    other.write(moved + 2, (11, 0))
+    assert Figures(EXCHANGE, (41, 0), (series, other), moved + 2).idle_since() is None
+    other.write(moved + 3, (11, 0))
+    series.write(moved + 3, now)
+    assert Figures(EXCHANGE, (41, 0), (series, other), moved + 3).idle_since() == (moved + 2) * 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 from batonmq.broker.model.access import User
@@ -15,6 +16,7 @@ from batonmq.management.api.ranges import ranges
 from batonmq.management.http.call import Call
 from batonmq.management.http.errors import Unauthorized
 from batonmq.management.http.rights import sees_everything
+from batonmq.management.statistics.shown import Figures
 
 __all__ = [
     "Row",
@@ -126,9 +128,13 @@ class View:
             "confirm": status.confirms,
             "transactional": status.is_transactional,
         }
-        stats = self.message_stats(status.counts)
+        figures = self._statistics.channel(status.counts)
+        stats = self._message_stats(figures)
         if stats:
             row["message_stats"] = stats
+        idle_since = figures.idle_since()
+        if idle_since is not None:
+            row["idle_since"] = datetime.fromtimestamp(idle_since, UTC).isoformat(timespec="milliseconds")
         return row
 
     def _state(self, client: Client, status: ChannelStatus) -> str:
@@ -139,7 +145,9 @@ class View:
 
     def message_stats(self, counts: Counted) -> Row:
         """What was published on a channel or a session, and what was delivered, each as soon as there is any of it."""
-        figures = self._statistics.channel(counts)
+        return self._message_stats(self._statistics.channel(counts))
+
+    def _message_stats(self, figures: Figures) -> Row:
         shown: Row = {}
         for names in (PUBLISHES, DELIVERIES):
             if any(figures.value(name) for name in names):

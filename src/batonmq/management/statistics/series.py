@@ -26,7 +26,7 @@ WIDE_MAX: Final = 2**64 - 1
 class Series:
     """The samples of one object. Before its first sample everything was 0."""
 
-    __slots__ = ("_columns", "geometry", "last", "tick")
+    __slots__ = ("_columns", "geometry", "last", "moved", "tick")
 
     def __init__(self, geometry: Geometry, columns: int, tick: int) -> None:
         """The object has so many counters; ``tick`` is the one before its first sample."""
@@ -35,6 +35,8 @@ class Series:
         """The last sample."""
         self.tick = tick
         """The tick of the last sample."""
+        self.moved = tick
+        """The tick of the last sample that was another than the one before it."""
         self._columns: list[array[int] | None] | None = None
 
     @property
@@ -46,6 +48,8 @@ class Series:
         """Add the sample of a later tick. For ticks that were left out the values count that were the last before."""
         columns = self._columns
         last = self.last
+        if values != last:
+            self.moved = tick
         if columns is None:
             if values == last:
                 # Nothing has ever moved: there is nothing to keep.

@@ -77,6 +77,12 @@ class Figures:
             "avg": sum(values) / len(values),
         }
 
+    def idle_since(self) -> int | None:
+        """Since when nothing has moved, in seconds of the epoch, give or take a sample; None: it moves."""
+        moved = max((series.moved for series in self._series), default=self._tick)
+        sampled = [sum(values) for values in zip(*(series.last for series in self._series), strict=True)]
+        return moved * SAMPLE_SECONDS if moved < self._tick and sampled == list(self._now) else None
+
     def _samples(self, places: list[int], span: Range) -> list[tuple[int, int]]:
         """Value and time (ms of the epoch), the newest first, at whole multiples of the step."""
         newest = self._tick * SAMPLE_SECONDS // span.step * span.step

@@ -148,7 +148,7 @@ def test_the_files_of_compose_are_there_and_fit_together() -> None:
             source = volume.partition(":")[0]
             assert source in compose["volumes"] or (DEPLOY / source).exists()
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
-    config = parse_config((DEPLOY / "batonmq.toml").read_text(encoding="utf-8"), "batonmq.toml")
+    config = parse_config((DEPLOY / "compose.toml").read_text(encoding="utf-8"), "compose.toml")
     targets = {
         target for job in SCRAPED["scrape_configs"] for one in job["static_configs"] for target in one["targets"]
     }

@@ -194,6 +194,36 @@ def test_queues_channels_and_protocols_count_what_goes_through(
     assert not [name for name, _ in detailed if "consumers" in name]
 
 
+def test_deliveries_that_need_an_answer_are_told_apart(scraper: Http, channel: BlockingChannel) -> None:
+    before = samples(scraper)
+    channel.queue_declare("answered", auto_delete=True)
+    channel.queue_declare("not-answered", auto_delete=True)
+    for _ in range(3):
+        channel.basic_publish("", "answered", b"x")
+        channel.basic_publish("", "not-answered", b"x")
+    taken: list[int] = []
+    channel.basic_consume("answered", lambda _, method, *__: taken.append(method.delivery_tag))
+    channel.basic_consume("not-answered", lambda _, method, *__: taken.append(method.delivery_tag), auto_ack=True)
+    while len(taken) < 6:
+        channel.connection.process_data_events(1)
+    channel.basic_ack(taken[0])
+    channel.queue_declare("answered", passive=True)
+    now = samples(scraper)
+    for kind in ("queue", "channel"):
+        moved = {
+            name: now[f"rabbitmq_{kind}_messages_{name}_total", frozenset()]
+            - before[f"rabbitmq_{kind}_messages_{name}_total", frozenset()]
+            for name in ("delivered_ack", "delivered", "redelivered", "acked")
+        }
+        assert moved == {"delivered_ack": 3, "delivered": 3, "redelivered": 0, "acked": 1}, kind
+    of_client = {"protocol": "amqp091", "queue_type": "rabbit_classic_queue"}
+    for name, count in (("consume_manual_ack", 3), ("consume_auto_ack", 3), ("get_auto_ack", 0)):
+        key = f"rabbitmq_global_messages_delivered_{name}_total", frozenset(of_client.items())
+        assert now[key] - before[key] == count
+    assert now["rabbitmq_consumers", frozenset()] == now["rabbitmq_channel_consumers", frozenset()] == 2
+    assert now["rabbitmq_global_consumers", frozenset({("protocol", "amqp091")})] == 2
+
+
 def test_no_counter_falls_when_a_client_leaves(scraper: Http, alone: ManagedServer) -> None:
     client = stomp.Connection12([("127.0.0.1", alone.ports["stomp"])])
     client.connect("guest", "guest", wait=True)

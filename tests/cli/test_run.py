@@ -16,8 +16,8 @@ from tests.support import forking
 from tests.support.forking import Forked
 
 import batonmq
+from batonmq.cli.failure import Failure
 from batonmq.cli.loading import load_object
-from batonmq.cli.options import Failure
 
 Batonmq = Callable[..., subprocess.CompletedProcess[str]]
 

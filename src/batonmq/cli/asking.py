@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from batonmq.cli.client import connect
-from batonmq.cli.options import Failure
+from batonmq.cli.failure import Failure
 
 __all__ = ["ask", "ask_list"]
 

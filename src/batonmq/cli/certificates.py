@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import click
 
+from batonmq.cli.failure import Failure
 from batonmq.cli.names import NAME, say
-from batonmq.cli.options import Failure
 
 if TYPE_CHECKING:
     from batonmq.cli.authority import Issued

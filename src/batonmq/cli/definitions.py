@@ -8,9 +8,10 @@ from urllib.parse import quote
 
 import click
 
+from batonmq.cli.failure import Failure
 from batonmq.cli.http import HttpApi
 from batonmq.cli.names import NAME, say
-from batonmq.cli.options import Failure, url_option
+from batonmq.cli.options import url_option
 
 __all__ = ["definitions"]
 

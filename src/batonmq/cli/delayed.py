@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import click
 
 from batonmq.cli.asking import ask
+from batonmq.cli.failure import Failure
 from batonmq.cli.names import OWN_QUEUE, say
-from batonmq.cli.options import Failure, url_option
+from batonmq.cli.options import url_option
 from batonmq.cli.tables import table
 
 __all__ = ["delayed"]

@@ -13,7 +13,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import click
 
 from batonmq.cli.client import PATIENCE, connect
-from batonmq.cli.options import Failure, chosen_url, without_password
+from batonmq.cli.failure import Failure
+from batonmq.cli.options import chosen_url, without_password
 from batonmq.engines.amqp.tls import UnusableTls, client_context
 
 __all__ = ["HttpApi"]

@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
-from batonmq.cli.options import Failure
+from batonmq.cli.failure import Failure
 
 __all__ = ["load_object"]
 

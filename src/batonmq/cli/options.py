@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Callable
-from typing import IO, Any, TypeVar
+from typing import TypeVar
 
 import click
 
-from batonmq.cli.names import shown
+from batonmq.cli.environment import url_of_user
 
-__all__ = ["DEFAULT_URL", "Failure", "chosen_url", "note_url", "url_option", "without_password"]
+__all__ = ["DEFAULT_URL", "chosen_url", "note_url", "url_option", "without_password"]
 
-DEFAULT_URL = "amqp://guest:guest@127.0.0.1:5672/"
+ADDRESS = "127.0.0.1:5672"
+DEFAULT_URL = f"amqp://guest:guest@{ADDRESS}/"
 
 # In the query: what a client's key is encrypted with.
 KEY_PASSWORD = re.compile(r"([?&]password=)[^&#]*")
 
 Command = TypeVar("Command", bound=Callable[..., object])
-
-
-class Failure(click.ClickException):
-    """Something that the user can mend: one line on stderr, and an exit code."""
-
-    def __init__(self, message: str, exit_code: int = 1) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Print the line."""
-        click.echo(shown(f"batonmq: {self.format_message()}"), file=file or sys.stderr)
 
 
 def note_url(context: click.Context, _: click.Parameter, url: str | None) -> str | None:
@@ -55,7 +43,7 @@ def url_option(command: Command) -> Command:
 def chosen_url(context: click.Context, default: str = DEFAULT_URL) -> str:
     """The URL that counts."""
     url: str | None = context.find_root().meta.get("batonmq.url")
-    return url or os.environ.get("BATONMQ_URL") or default
+    return url or os.environ.get("BATONMQ_URL") or url_of_user(ADDRESS) or default
 
 
 def without_password(url: str) -> str:

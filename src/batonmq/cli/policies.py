@@ -8,8 +8,9 @@ import textwrap
 import click
 
 from batonmq.cli.asking import ask, ask_list
+from batonmq.cli.failure import Failure
 from batonmq.cli.names import say
-from batonmq.cli.options import Failure, url_option
+from batonmq.cli.options import url_option
 from batonmq.cli.tables import table
 
 __all__ = ["policies"]

@@ -9,8 +9,9 @@ import click
 
 from batonmq.cli.asking import ask, ask_list
 from batonmq.cli.client import connect
+from batonmq.cli.failure import Failure
 from batonmq.cli.names import OWN_QUEUE, QUEUE, say, shown
-from batonmq.cli.options import Failure, url_option
+from batonmq.cli.options import url_option
 from batonmq.cli.tables import counted, table
 
 __all__ = ["purge", "queues"]

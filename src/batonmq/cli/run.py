@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batonmq.cli.failure import Failure
 from batonmq.cli.loading import load_object
-from batonmq.cli.options import DEFAULT_URL, Failure, chosen_url, note_url, without_password
+from batonmq.cli.options import DEFAULT_URL, chosen_url, note_url, without_password
 from batonmq.engines.amqp.parameters import amqp_parameters
 from batonmq.engines.amqp.tls import UnusableTls
 from batonmq.engines.urls import parse_url

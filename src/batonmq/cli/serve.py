@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from batonmq import __version__
+from batonmq.cli.failure import Failure
 from batonmq.cli.names import NAME
-from batonmq.cli.options import DEFAULT_URL, Failure
+from batonmq.cli.options import DEFAULT_URL
 
 if TYPE_CHECKING:
     from batonmq.server.broker_server import Server
@@ -80,6 +81,7 @@ def serve(
       batonmq serve --data /var/lib/batonmq --host '*'
       batonmq serve --config batonmq.toml
     """
+    from batonmq.cli.first_user import add_first_user
     from batonmq.management import Management
     from batonmq.server.failures import StartError
     from batonmq.server.logs import configure_logging
@@ -96,6 +98,7 @@ def serve(
         log_format=log_format,
     )
     configure_logging(config.server.log_level, config.server.log_format)
+    add_first_user(config)
     try:
         run(config, lambda server: _ready(config, server), extensions=[Management()])
     except StartError as error:

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 import click
 
 from batonmq.cli.client import connect
+from batonmq.cli.failure import Failure
 from batonmq.cli.listings import json_option
 from batonmq.cli.names import shown
-from batonmq.cli.options import Failure, chosen_url, url_option, without_password
+from batonmq.cli.options import chosen_url, url_option, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from batonmq.cli.options import Failure
+from batonmq.cli.failure import Failure
 from batonmq.cli.rabbitmq_words import rabbitmq_word
 
 __all__ = ["Root", "require_output"]

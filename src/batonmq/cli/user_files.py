@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from batonmq.cli.failure import Failure
 from batonmq.cli.names import NAME, say
-from batonmq.cli.options import Failure
 from batonmq.cli.serve import load
 
 if TYPE_CHECKING:

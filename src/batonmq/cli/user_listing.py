@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batonmq.cli.options import Failure
+from batonmq.cli.failure import Failure
 from batonmq.cli.serve import load
 from batonmq.cli.tables import table
 from batonmq.cli.user_files import GUEST, place, user_file

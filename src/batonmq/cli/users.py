@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 import msgspec
 
+from batonmq.cli.failure import Failure
 from batonmq.cli.names import NAME, TEXT, say
-from batonmq.cli.options import Failure
 from batonmq.cli.user_files import change, entry, place
 from batonmq.cli.user_listing import list_users
 from batonmq.cli.user_rights import RIGHTS

@@ -17,6 +17,8 @@ __all__ = ["SCRYPT", "check_hash", "hash_password", "imported_hash", "named_hash
 # RFC 7914, section 2: costs of an interactive log-in; each check takes 128 * N * r = 16 MiB for some tens of ms.
 N, R, P = 2**14, 8, 1
 SALT_BYTES = 16
+# What our hashes begin with.
+MARK = "scrypt"
 HASH_BYTES = 32
 # The largest costs accepted from a file: 1 GiB. OpenSSL refuses more than it is allowed.
 MOST_MEMORY = 1024 * 1024 * 1024
@@ -76,9 +78,10 @@ def imported_hash(encoded: str, algorithm: str = "") -> str:
     """
     if not encoded:
         return ""
-    if algorithm == SCRYPT or (not algorithm and encoded.startswith("scrypt$")):
-        _parse(encoded)
-        return encoded
+    if algorithm in ("", SCRYPT) and (ours := _ours(encoded)) is not None:
+        return ours
+    if algorithm == SCRYPT:
+        raise ValueError("expected a password hash of BatonMQ, as it is or in base64")
     if algorithm and algorithm not in RABBITMQ:
         raise ValueError(f"{algorithm} is no hashing algorithm; there are {', '.join((*RABBITMQ, SCRYPT))}")
     for name in (algorithm,) if algorithm else RABBITMQ:
@@ -98,7 +101,24 @@ def named_hash(stored: str) -> tuple[str, str]:
     algorithm, _, encoded = stored.partition("$")
     if algorithm in RABBITMQ:
         return encoded, algorithm
-    return stored, SCRYPT if stored else "rabbit_password_hashing_sha256"
+    if not stored:
+        return "", "rabbit_password_hashing_sha256"
+    # RabbitMQ takes no definitions in which a hash is anything but base64, whatever its algorithm.
+    return base64.b64encode(stored.encode()).decode(), SCRYPT
+
+
+def _ours(encoded: str) -> str | None:
+    """A hash of ours, as it is or in base64; None: it is another's. Raises ValueError when it is damaged."""
+    stored = encoded
+    if not encoded.startswith(f"{MARK}$"):
+        try:
+            stored = base64.b64decode(encoded, validate=True).decode("ascii")
+        except (ValueError, binascii.Error):
+            return None
+    if not stored.startswith(f"{MARK}$"):
+        return None
+    _parse(stored)
+    return stored
 
 
 def _parse_imported(algorithm: str, encoded: str) -> tuple[bytes, bytes]:

@@ -10,7 +10,7 @@ from batonmq.management.http.errors import BadRequest, not_found
 from batonmq.management.http.responses import Json, NoContent, Response
 from batonmq.management.http.rights import Tag
 from batonmq.management.http.routes import Route
-from batonmq.server.passwords import hash_password
+from batonmq.server.passwords import hash_password, named_hash
 
 GROUP = "node"
 
@@ -47,9 +47,10 @@ async def get_hash(call: Call) -> Response:
     """The hash of a password, as PUT /api/users/{name} takes it."""
     try:
         # It takes some tens of milliseconds, on purpose.
-        return Json({"ok": await asyncio.to_thread(hash_password, call.path["password"])})
+        stored = await asyncio.to_thread(hash_password, call.path["password"])
     except (ValueError, UnicodeEncodeError) as error:
         raise BadRequest(str(error)) from None
+    return Json({"ok": named_hash(stored)[0]})
 
 
 async def get_version(_: Call) -> Response:

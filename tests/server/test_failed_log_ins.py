@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
+import pika
 import pytest
+from pika.exceptions import ProbableAuthenticationError
+from tests.interop.amqp10.raw_client import RawClient
 from tests.server.echo import until
 from tests.support.driven import HandClock
+from tests.support.managed import ManagedServer, a_config
+from tests.support.wire import Address
 
 from batonmq.broker.model.access import LogInAnswer, User
 from batonmq.server import failed_log_ins as module, log_ins as log_ins_module
 from batonmq.server.authenticator import Authenticator
+from batonmq.server.config import LimitsConfig
 from batonmq.server.failed_log_ins import FailedLogIns
 from batonmq.server.log_in_counts import SOURCES_MAX, LogInCounts, Outcomes, Source
 from batonmq.server.log_ins import LogIns
@@ -164,3 +171,46 @@ def test_who_goes_on_trying_is_remembered_longest() -> None:
         counts.of("http", "10.0.0.1", "ann")
     counts.of("http", "10.0.0.1", "one more")
     assert Source("10.0.0.1", "ann", "http") in dict(counts.by_source())
+
+
+# ---------------------------------------------------------------------- a real server
+
+
+def by_amqp(server: ManagedServer, password: str) -> object:
+    credentials = pika.PlainCredentials("guest", password)
+    parameters = pika.ConnectionParameters("127.0.0.1", server.port, credentials=credentials, socket_timeout=30)
+    with pytest.raises(ProbableAuthenticationError) as refused:
+        pika.BlockingConnection(parameters)
+    return refused.value
+
+
+def by_amqp10(server: ManagedServer, password: str) -> object:
+    with RawClient(Address("127.0.0.1", server.port, "guest", password)) as client:
+        with pytest.raises(AssertionError) as refused:
+            client.open()
+        return refused.value
+
+
+def by_stomp(server: ManagedServer, password: str) -> object:
+    with socket.create_connection(("127.0.0.1", server.ports["stomp"]), timeout=30) as opened:
+        opened.sendall(f"CONNECT\naccept-version:1.2\nhost:/\nlogin:guest\npasscode:{password}\n\n\0".encode())
+        said = opened.recv(4096)
+    assert said.startswith(b"ERROR\nmessage:Bad CONNECT\n")
+    return said
+
+
+def by_http(server: ManagedServer, password: str) -> object:
+    answer = server.http("guest", password)("GET", "/api/connections")
+    assert answer.status == 401
+    return answer.body
+
+
+def test_all_protocols_count_together_and_refuse_as_they_do_a_wrong_password(tmp_path: Path) -> None:
+    ways = (by_amqp, by_amqp10, by_stomp, by_http)
+    with ManagedServer(tmp_path, a_config(limits=LimitsConfig(failed_log_ins=len(ways)))) as server:
+        wrong = [str(way(server, "wrong")) for way in ways]
+        assert [str(way(server, "guest")) for way in ways] == wrong
+        counts = dict(server.management.context.parts.log_ins.counts.by_protocol())
+        assert counts == {
+            protocol: Outcomes(failed=1, blocked=1) for protocol in ("amqp091", "amqp10", "stomp", "http")
+        }

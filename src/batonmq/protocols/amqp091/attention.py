@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from batonmq.broker.model.clients import Introduction
 from batonmq.protocols.amqp091.constants import CONNECTION_FORCED
 from batonmq.protocols.amqp091.states import CLOSING
+from batonmq.protocols.sessions.introductions import bounded_text
 
 if TYPE_CHECKING:
     from batonmq.broker.model.channels import ChannelStatus, SessionStatus
@@ -30,8 +31,8 @@ def introduce(log_in: LogIn, terms: Terms) -> Introduction:
     client = log_in.client
     return Introduction(
         protocol="AMQP 0-9-1",
-        product=client.product,
-        name=client.name,
+        product=bounded_text(client.product),
+        name=bounded_text(client.name),
         mechanism=log_in.mechanism,
         channel_max=terms.channel_max,
         frame_max=terms.frame_max,

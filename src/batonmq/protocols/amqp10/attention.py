@@ -9,7 +9,7 @@ from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.failures import ConnectionFailure
 from batonmq.protocols.amqp10.messages.field_values import to_field
 from batonmq.protocols.amqp10.states import CLOSING
-from batonmq.protocols.sessions.introductions import bounded
+from batonmq.protocols.sessions.introductions import bounded, bounded_text
 
 if TYPE_CHECKING:
     from batonmq.broker.model.channels import ChannelStatus, SessionStatus
@@ -36,7 +36,7 @@ def introduce(wanted: Open, terms: Terms, mechanism: str) -> Introduction:
     return Introduction(
         protocol="AMQP 1.0",
         product=" ".join(str(properties[key]) for key in ("product", "version") if key in properties),
-        name=name if isinstance(name, str) and name else terms.container_id,
+        name=bounded_text(name if isinstance(name, str) and name else terms.container_id),
         mechanism=mechanism or "none",
         channel_max=terms.channel_max,
         frame_max=terms.max_frame_size,

@@ -22,6 +22,11 @@ def bounded(properties: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
     return _Cut().table(properties, 0)
 
 
+def bounded_text(text: str) -> str:
+    """As much of a text as may be kept."""
+    return text[:TEXT_MAX]
+
+
 class _Cut:
     __slots__ = ("_left",)
 

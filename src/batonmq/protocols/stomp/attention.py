@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from batonmq.broker.model.channels import ChannelStatus
 from batonmq.broker.model.clients import Introduction
+from batonmq.protocols.sessions.introductions import bounded_text
 from batonmq.protocols.stomp.channel import CHANNEL
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def introduce(log_in: LogIn, terms: Terms) -> Introduction:
     """What the client said of itself, and what was agreed on."""
     return Introduction(
         protocol=f"STOMP {terms.version}",
-        name=terms.client_id,
+        name=bounded_text(terms.client_id),
         mechanism="EXTERNAL" if log_in.is_by_certificate else "PLAIN",
         channel_max=1,
         heartbeat=log_in.beat_out,

@@ -172,6 +172,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 "Files",
                 (
                     (total("batonmq_store_size_bytes"), "store"),
+                    (total("batonmq_store_free_bytes"), "of it free"),
                     (total("batonmq_store_wal_size_bytes"), "write-ahead log"),
                 ),
                 "bytes",

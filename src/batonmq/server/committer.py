@@ -82,7 +82,7 @@ class Committer:
     def _done(self, error: StoreError | None) -> None:
         self._is_committing = False
         self.error = error
-        self._vitals.committed(perf_counter() - self._began, self._octets, has_failed=error is not None)
+        self._vitals.committed(perf_counter() - self._began, self._octets)
         try:
             self._broker.commit_done(error)
         except Exception:

@@ -278,7 +278,10 @@ def test_a_real_prometheus_answers_the_dashboard_the_alerts_and_rabbitmqs_querie
             channel.confirm_delivery()
             channel.queue_declare("work")
             channel.queue_declare("idle")
-            channel.basic_publish("", "idle", b"x")
+            for _ in range(2):
+                channel.basic_publish("", "idle", b"x")
+            # Held, so that a scrape sees one that is.
+            channel.basic_get("idle")
             channel.basic_consume("work", lambda channel, method, *_: channel.basic_ack(method.delivery_tag))
 
             def has_moved() -> bool:

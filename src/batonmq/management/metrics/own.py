@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
+from batonmq.broker import Broker
+from batonmq.errors import StoreError
 from batonmq.management.metrics.families import Family, Figure, Scope, single
 from batonmq.management.metrics.page import Page
 from batonmq.management.slices import sliced
 from batonmq.management.statistics.process import usage
-from batonmq.server.broker_server import STORE_NAME
 
 __all__ = ["BREAKDOWN", "OWN", "histograms"]
 
@@ -20,16 +20,10 @@ async def _read_own(scope: Scope) -> tuple[Figure, ...]:
     held = 0
     async for client in sliced(list(broker.clients)):
         held += client.socket.is_held
-    path = parts.data / STORE_NAME
     memory = broker.scheduler.memory
     return (
-        _size(path),
-        _size(path.with_name(f"{path.name}-wal")),
-        broker.store.pending_bytes,
+        *_store(broker),
         parts.config.limits.store_pending,
-        int(broker.store.error is not None),
-        vitals.commits_failed,
-        vitals.commits.last,
         memory.used,
         memory.limit,
         broker.turn_time.in_line,
@@ -39,22 +33,40 @@ async def _read_own(scope: Scope) -> tuple[Figure, ...]:
     )
 
 
-def _size(path: Path) -> int | None:
+def _store(broker: Broker) -> tuple[Figure, ...]:
     try:
-        return path.stat().st_size
-    except OSError:
-        return None
+        status = broker.store.status()
+    except StoreError:
+        # The file cannot be looked at: that is known, and nothing else.
+        return (*(None,) * 8, 1, broker.store.pending_bytes)
+    commits = status.commits
+    return (
+        status.size,
+        status.free,
+        status.log_size,
+        status.log_used,
+        status.checkpoints,
+        status.checkpoints_failed,
+        commits.failed,
+        commits.last,
+        int(bool(status.fault)),
+        status.pending,
+    )
 
 
 OWN = single(
     (
         Family("batonmq_store_size_bytes", "gauge", "Octets of the store's file"),
-        Family("batonmq_store_wal_size_bytes", "gauge", "Octets of its write-ahead log"),
+        Family("batonmq_store_free_bytes", "gauge", "Of these, octets of pages that hold nothing"),
+        Family("batonmq_store_wal_size_bytes", "gauge", "Octets of its write-ahead log, which does not shrink"),
+        Family("batonmq_store_wal_used_bytes", "gauge", "Of these, what is not copied into the file"),
+        Family("batonmq_store_checkpoints_total", "counter", "How often the log was copied into the file"),
+        Family("batonmq_store_checkpoints_failed_total", "counter", "How often it could not be"),
+        Family("batonmq_store_commits_failed_total", "counter", "Commits that the disk did not take"),
+        Family("batonmq_store_last_commit_seconds", "gauge", "How long the disk took for the last commit"),
+        Family("batonmq_store_faulty", "gauge", "1 while the store takes no messages"),
         Family("batonmq_store_pending_bytes", "gauge", "Octets of messages that wait for the next commit"),
         Family("batonmq_store_pending_limit_bytes", "gauge", "At how many publishers are read no further"),
-        Family("batonmq_store_faulty", "gauge", "1 while the store takes no messages"),
-        Family("batonmq_store_commits_failed_total", "counter", "Commits that the disk did not take"),
-        Family("batonmq_store_last_commit_seconds", "gauge", "How long the last commit took"),
         Family("batonmq_memory_messages_bytes", "gauge", "Octets of memory for messages that wait"),
         Family("batonmq_memory_messages_limit_bytes", "gauge", "Beyond how many they wait on disk only"),
         Family("batonmq_clients_in_line", "gauge", "Clients that want more than their share of a turn"),

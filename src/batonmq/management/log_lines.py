@@ -90,7 +90,7 @@ class LogLines(logging.Handler):
 
     def forget(self, listener: Callable[[LogLine], None]) -> None:
         """Do not call it any more."""
-        self._listeners = tuple(one for one in self._listeners if one is not listener)
+        self._listeners = tuple(one for one in self._listeners if one != listener)
 
 
 def _line(record: logging.LogRecord) -> LogLine:

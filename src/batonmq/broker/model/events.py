@@ -31,6 +31,7 @@ QUEUE_PAUSED, QUEUE_RESUMED, QUEUE_CHANGED = "queue.paused", "queue.resumed", "q
 SWEEP_BEGUN, SWEEP_PROGRESS, SWEEP_DONE = "messages.begun", "messages.progress", "messages.done"
 POLICY_SET, POLICY_CLEARED = "policy.set", "policy.cleared"
 USERS_CHANGED = "users.changed"
+VHOST_CREATED, VHOST_DELETED = "vhost.created", "vhost.deleted"
 CONNECTION_OPENED, CONNECTION_CLOSED = "connection.opened", "connection.closed"
 ALARM_RAISED, ALARM_CLEARED = "alarm.raised", "alarm.cleared"
 
@@ -46,6 +47,8 @@ KINDS = (
     POLICY_SET,
     POLICY_CLEARED,
     USERS_CHANGED,
+    VHOST_CREATED,
+    VHOST_DELETED,
     CONNECTION_OPENED,
     CONNECTION_CLOSED,
     ALARM_RAISED,
@@ -53,7 +56,7 @@ KINDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Event:
     """One thing that has happened."""
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 STEP_MESSAGES = 500
 STEP_BYTES = 1 << 20
 # One step selects for so long: with long headers a single message may take tenths of a second.
-STEP_SECONDS = 0.01
+STEP_SECONDS = 0.004
 # What only looks has more time than what takes messages out, and others less of it to lose: 1 ms.
 LOOK_MESSAGES = 100
 LOOK_BYTES = 256 << 10

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from batonmq.broker.model.clients import Clients
 from batonmq.broker.model.commits import CommitWaiter
 from batonmq.broker.model.connection_events import ConnectionEvents
-from batonmq.broker.model.events import ALARM_CLEARED, ALARM_RAISED, USERS_CHANGED
+from batonmq.broker.model.events import ALARM_CLEARED, ALARM_RAISED, USERS_CHANGED, VHOST_CREATED, VHOST_DELETED
 from batonmq.broker.model.scheduler import Scheduler
 from batonmq.broker.model.turn_time import TurnTime
 from batonmq.broker.vhosts.deletion import Deletion
@@ -123,6 +123,7 @@ class Broker:
             raise PreconditionFailed(f"the name of a vhost has 1 to {NAME_MAX} octets")
         vhost = self.add_vhost(name)
         vhost.describe(metadata or Metadata())
+        self.events.tell(VHOST_CREATED, vhost=name)
         return vhost
 
     def delete_vhost(self, name: str) -> Deletion:
@@ -142,6 +143,7 @@ class Broker:
         if vhost.metadata.protected:
             raise PreconditionFailed(f"vhost '{name}' is protected from deletion")
         vhost.retire()
+        self.events.tell(VHOST_DELETED, vhost=name)
         return self._delete(vhost)
 
     def _delete(self, vhost: VirtualHost) -> Deletion:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Mapping
 
 from batonmq.broker.management.answering import carry_out
 from batonmq.broker.management.operations import ManagedOperations
 from batonmq.errors import BrokerError, StoreError
 from batonmq.management.http.call import Call
+from batonmq.management.http.encoding import encode
+from batonmq.management.http.responses import Response, Stream
+from batonmq.management.slices import Slices
 
-__all__ = ["ask", "ask_queue"]
+__all__ = ["ask", "ask_queue", "long_answer"]
+
+# A piece that is sent has so many octets at least, but for the last.
+PIECE = 32 * 1024
 
 
 async def ask(call: Call, operations: ManagedOperations, operation: str, **fields: object) -> dict[str, object]:
@@ -31,6 +38,31 @@ async def ask(call: Call, operations: ManagedOperations, operation: str, **field
     carry_out(operations, operation, given, reply, refuse)
     call.context.parts.broker.on_work()
     return await future
+
+
+def long_answer(answer: Mapping[str, object]) -> Response:
+    """An answer whose lists may be long: it is made while it is sent, with the loop free in between."""
+    return Stream(_pieces(answer))
+
+
+async def _pieces(answer: Mapping[str, object]) -> AsyncIterator[bytes]:
+    slices = Slices()
+    piece = bytearray(b"{")
+    for number, (name, value) in enumerate(answer.items()):
+        piece += b"%s%s:" % (b"," if number else b"", encode(name))
+        if not isinstance(value, list):
+            piece += encode(value)
+            continue
+        piece += b"["
+        for place, item in enumerate(value):
+            piece += (b"," if place else b"") + encode(item)
+            if len(piece) >= PIECE:
+                yield bytes(piece)
+                piece.clear()
+            if slices.is_over:
+                await slices.rest()
+        piece += b"]"
+    yield bytes(piece + b"}")
 
 
 async def ask_queue(call: Call, operation: str, **fields: object) -> dict[str, object]:

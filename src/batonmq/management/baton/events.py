@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from typing import Final
 
 from batonmq.broker.model.access import User
@@ -124,8 +125,7 @@ class _Line:
                 return
             self._user = found
         if event.kind in self._kinds and _sees(self._user, event):
-            shown = {"kind": event.kind, "at": event.at, "vhost": event.vhost or None, "user": event.user or None}
-            self._put(_said(event.kind, {**shown, **event.details}, event.number))
+            self._put(_piece_of(event))
 
     def _take_line(self, line: LogLine) -> None:
         # It may come from any thread, also when the loop is about to end.
@@ -171,6 +171,13 @@ class _Line:
                     yield b": here\n\n"
         finally:
             self._end()
+
+
+@lru_cache(maxsize=16)
+def _piece_of(event: Event) -> bytes:
+    """An event as it is sent: made once for all who listen."""
+    shown = {"kind": event.kind, "at": event.at, "vhost": event.vhost or None, "user": event.user or None}
+    return _said(event.kind, {**shown, **event.details}, event.number)
 
 
 def _said(kind: str, value: dict[str, object], number: int | None = None) -> bytes:

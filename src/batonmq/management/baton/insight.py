@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from batonmq.management.baton.asking import ask, ask_queue
+from batonmq.management.baton.asking import ask, ask_queue, long_answer
 from batonmq.management.baton.queues import GROUP, NUMBER_MAX, PATH
 from batonmq.management.http.call import Call
 from batonmq.management.http.errors import Unauthorized, not_found
-from batonmq.management.http.responses import Json, NoContent, Response
+from batonmq.management.http.responses import NoContent, Response
 from batonmq.management.http.routes import Route
 
 __all__ = ["ROUTES"]
@@ -30,7 +30,7 @@ async def schedules(call: Call) -> Response:
 async def _page(call: Call, operation: str) -> Response:
     number = call.query.number("count", 1, 1_000)
     # An empty place is none: pages ask so for the first one.
-    return Json(await ask_queue(call, operation, count=number, after=call.query.text("after") or None))
+    return long_answer(await ask_queue(call, operation, count=number, after=call.query.text("after") or None))
 
 
 async def cancel(call: Call) -> Response:
@@ -50,12 +50,12 @@ async def deliver(call: Call) -> Response:
 
 async def groups(call: Call) -> Response:
     """Groups, their holders and what waits of them."""
-    return Json(await ask_queue(call, "queues.groups", count=call.query.number("count", 1, 1_000)))
+    return long_answer(await ask_queue(call, "queues.groups", count=call.query.number("count", 1, 1_000)))
 
 
 async def keys(call: Call) -> Response:
     """Deduplication keys that are known."""
-    return Json(
+    return long_answer(
         await ask_queue(
             call,
             "queues.keys",
@@ -90,7 +90,7 @@ async def dead_letters(call: Call) -> Response:
         listed = answer["queues"]
         queues += listed if isinstance(listed, list) else []
         is_cut = is_cut or bool(answer["sampled"])
-    return Json({"queues": queues, "sampled": is_cut})
+    return long_answer({"queues": queues, "sampled": is_cut})
 
 
 ROUTES = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batonmq.management.baton.asking import ask_queue
+from batonmq.management.baton.asking import ask_queue, long_answer
 from batonmq.management.http.call import Call
 from batonmq.management.http.responses import Json, NoContent, Response
 from batonmq.management.http.routes import Route
@@ -20,7 +20,7 @@ async def peek(call: Call) -> Response:
     number = call.query.number("count", 1, 1_000)
     where = call.query.text("where")
     held = call.query.flag("held") or None
-    return Json(await ask_queue(call, "queues.peek", count=number, where=where, held=held))
+    return long_answer(await ask_queue(call, "queues.peek", count=number, where=where, held=held))
 
 
 async def pause(call: Call) -> Response:

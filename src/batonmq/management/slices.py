@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from time import perf_counter
 from typing import Final, TypeVar
 
-__all__ = ["Slices", "sliced"]
+__all__ = ["STRIDE", "Slices", "sliced"]
 
 # How long a slice may take, in seconds. What comes meanwhile for the broker waits so long, at most.
 SLICE_SECONDS: Final = 0.001

@@ -11,6 +11,7 @@ from batonmq.management.api.clients import (
     View,
     channel_name,
     describe_consumer,
+    each_consumer,
     require_sight,
     sees,
 )
@@ -65,8 +66,7 @@ async def get_channel(call: Call) -> Response:
     vhost = parts.broker.vhosts.get(client.vhost)
     row["consumer_details"] = [
         describe_consumer(queue, consumer, node)
-        async for queue in sliced(list(vhost.queues.values()) if vhost is not None else [])
-        for consumer in queue.consumers
+        async for queue, consumer in each_consumer(list(vhost.queues.values()) if vhost is not None else [])
         if (subscriber := consumer.subscriber()) is not None
         and subscriber.client is client
         and subscriber.channel == number

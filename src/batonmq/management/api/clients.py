@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -16,6 +16,7 @@ from batonmq.management.api.ranges import ranges
 from batonmq.management.http.call import Call
 from batonmq.management.http.errors import Unauthorized
 from batonmq.management.http.rights import sees_everything
+from batonmq.management.slices import STRIDE, Slices
 from batonmq.management.statistics.shown import Figures
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "channel_name",
     "connection_details",
     "describe_consumer",
+    "each_consumer",
     "require_sight",
     "sees",
 ]
@@ -149,6 +151,8 @@ class View:
 
     def _message_stats(self, figures: Figures) -> Row:
         shown: Row = {}
+        if figures.are_nothing:
+            return shown
         for names in (PUBLISHES, DELIVERIES):
             if any(figures.value(name) for name in names):
                 shown |= figures.show(names, self._ranges.messages)
@@ -182,6 +186,18 @@ def channel_name(client: Client, number: int) -> str:
 
 
 # ---------------------------------------------------------------------- consumers
+
+
+async def each_consumer(queues: Iterable[Queue]) -> AsyncIterator[tuple[Queue, Consumer]]:
+    """The consumers of these queues one by one, with the loop free in between; they may come and go meanwhile."""
+    slices = Slices()
+    for number, queue in enumerate(queues):
+        for at, consumer in enumerate(list(queue.consumers)):
+            yield queue, consumer
+            if at % STRIDE == STRIDE - 1 and slices.is_over:
+                await slices.rest()
+        if number % STRIDE == STRIDE - 1 and slices.is_over:
+            await slices.rest()
 
 
 def describe_consumer(queue: Queue, consumer: Consumer, node: str) -> Row:

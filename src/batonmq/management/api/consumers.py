@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from batonmq.broker.model.consumer import Consumer
 from batonmq.broker.queues.queue import Queue
 from batonmq.broker.vhosts.vhost import VirtualHost
-from batonmq.management.api.clients import describe_consumer, sees
+from batonmq.management.api.clients import describe_consumer, each_consumer, sees
 from batonmq.management.http.call import Call
 from batonmq.management.http.listing import LIST_QUERY, listing
 from batonmq.management.http.responses import Response
 from batonmq.management.http.routes import Route
-from batonmq.management.slices import sliced
 
 __all__ = ["ROUTES"]
 
@@ -26,9 +25,9 @@ async def _list(call: Call, vhosts: Iterable[VirtualHost]) -> Response:
     node = call.context.node
     found: list[tuple[Queue, Consumer]] = []
     for vhost in vhosts:
-        async for queue in sliced(list(vhost.queues.values())):
-            # Those of one queue at once: they come and go.
-            found += [(queue, consumer) for consumer in queue.consumers if _is_shown(call, consumer)]
+        async for queue, consumer in each_consumer(list(vhost.queues.values())):
+            if _is_shown(call, consumer):
+                found.append((queue, consumer))
     return await listing(
         call,
         found,

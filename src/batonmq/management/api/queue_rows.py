@@ -9,7 +9,7 @@ from batonmq.broker.model.clients import Client
 from batonmq.broker.model.settings import QUORUM
 from batonmq.broker.queues.queue import Queue
 from batonmq.broker.vhosts.vhost import VirtualHost
-from batonmq.management.api.clients import connection_details, describe_consumer
+from batonmq.management.api.clients import connection_details, describe_consumer, each_consumer
 from batonmq.management.api.figures import Row, lengths, queue_stats
 from batonmq.management.api.ranges import Ranges, ranges
 from batonmq.management.http.call import Call
@@ -49,13 +49,13 @@ def describer(call: Call, vhosts: Iterable[VirtualHost], *, in_detail: bool = Fa
     return describe
 
 
-def describe_in_detail(call: Call, vhost: VirtualHost, queue: Queue) -> Row:
+async def describe_in_detail(call: Call, vhost: VirtualHost, queue: Queue) -> Row:
     """All of one queue, with its consumers. Raises BadRequest."""
     node = call.context.node
     return {
         **_described(call, vhost, queue, ranges(call.query)),
         **_detail(vhost, queue),
-        "consumer_details": [describe_consumer(queue, consumer, node) for consumer in queue.consumers],
+        "consumer_details": [describe_consumer(*each, node) async for each in each_consumer([queue])],
         "deliveries": [],
         "incoming": [],
     }

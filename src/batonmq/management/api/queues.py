@@ -51,7 +51,7 @@ async def list_in_detail(call: Call) -> Response:
 async def get_queue(call: Call) -> Response:
     """One queue."""
     vhost = call.vhost()
-    row = describe_in_detail(call, vhost, find_queue(call, vhost))
+    row = await describe_in_detail(call, vhost, find_queue(call, vhost))
     return Json(only_columns(row, chosen_columns(call.query)))
 
 

@@ -52,6 +52,11 @@ class Figures:
         """What a counter is now."""
         return max(sum(self._now[place] for place in self._places(name)), 0)
 
+    @property
+    def are_nothing(self) -> bool:
+        """Is every counter 0?"""
+        return not any(self._now)
+
     def show(self, names: Iterable[str], span: Range | None) -> dict[str, object]:
         """Counters by their names, and beside each its ``_details``."""
         shown: dict[str, object] = {}

@@ -88,6 +88,20 @@ def test_a_virtual_host_has_the_sums_of_its_queues_deleted_ones_included(driven:
     }
 
 
+def test_many_queues_are_summed_up_over_some_turns(driven: Driven) -> None:
+    for number in range(450):
+        driven.queue(f"q{number}", durable=False)
+        driven.publish("x", queue=f"q{number}")
+    driven.broker.add_vhost("shop")
+    driven.settle()
+    first, second = listed(driven, "vhosts")
+    # And that of the answers.
+    assert (first["name"], first["queues"], first["ready"]) == ("/", 451, 450)
+    assert isinstance(first["counters"], dict)
+    assert first["counters"]["enqueued"] == 450
+    assert (second["name"], second["queues"]) == ("shop", 0)
+
+
 @pytest.mark.parametrize(
     ("tags", "vhosts", "expected"),
     [((), ("/",), ["/"]), ((), ("/", "shop"), ["/", "shop"]), (("monitoring",), ("/",), ["/", "shop"])],

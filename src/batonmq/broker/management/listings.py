@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.management.rights import sees, sees_all
+from batonmq.broker.management.sums import VirtualHostSums
 from batonmq.errors import AccessRefused, NotFound
 
 if TYPE_CHECKING:
@@ -19,24 +21,11 @@ if TYPE_CHECKING:
 CLOSED_BY_REQUEST: Final = "closed by a management request"
 
 
-def _vhosts(request: Request) -> Answer:
-    user = request.operations.user
-    clients = [client.vhost for client in request.operations.vhost.directory.clients]
-    return {
-        "vhosts": [
-            {
-                "name": name,
-                "queues": len(vhost.queues),
-                "ready": sum(queue.ready_count for queue in vhost.queues.values()),
-                "delayed": sum(queue.delayed_count for queue in vhost.queues.values()),
-                "unsettled": sum(queue.unsettled for queue in vhost.queues.values()),
-                "connections": clients.count(name),
-                "counters": asdict(vhost.counts()),
-            }
-            for name, vhost in sorted(request.operations.vhost.directory.vhosts.items())
-            if sees_all(user) or user.may_open(name)
-        ]
-    }
+def _vhosts(request: Request) -> Answer | None:
+    user, directory = request.operations.user, request.operations.vhost.directory
+    connections = Counter(client.vhost for client in directory.clients)
+    vhosts = {name: vhost for name, vhost in sorted(directory.vhosts.items()) if sees_all(user) or user.may_open(name)}
+    return VirtualHostSums(request, vhosts, connections).answer()
 
 
 def _connections(request: Request) -> Answer:

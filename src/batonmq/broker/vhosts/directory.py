@@ -17,9 +17,8 @@ class Listed(Protocol):
 
     queues: dict[str, Queue]
 
-    def counts(self) -> Counters:
-        """The counters of all its queues, deleted ones included, since the broker started."""
-        ...
+    of_deleted: Counters
+    """What its deleted queues have counted."""
 
 
 class Directory:

@@ -219,11 +219,3 @@ class VirtualHost:
         self.of_deleted.add(queue.counts())
         self.scheduler.events.tell(QUEUE_DELETED, vhost=self.name, queue=queue.name, ready=count)
         return count
-
-    def counts(self) -> Counters:
-        """The counters of all its queues, deleted ones included, since the broker started."""
-        counters = Counters()
-        counters.add(self.of_deleted)
-        for queue in self.queues.values():
-            counters.add(queue.counts())
-        return counters

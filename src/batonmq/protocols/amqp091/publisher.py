@@ -35,7 +35,18 @@ if TYPE_CHECKING:
 class Publisher:
     """Takes the publishes of one channel."""
 
-    __slots__ = ("_confirms", "_connection", "_consumers", "_counts", "_method", "_number", "_route", "_transaction")
+    __slots__ = (
+        "_confirms",
+        "_connection",
+        "_consumers",
+        "_counts",
+        "_intake",
+        "_method",
+        "_number",
+        "_route",
+        "_router",
+        "_transaction",
+    )
 
     def __init__(
         self,
@@ -49,6 +60,9 @@ class Publisher:
         """``number`` is the channel's."""
         self._number = number
         self._connection = connection
+        # At hand, as they are looked at with each run of publishes.
+        self._intake = connection.link.intake
+        self._router = connection.operations.vhost.router
         self._confirms = confirms
         self._transaction = transaction
         self._consumers = consumers
@@ -95,13 +109,12 @@ class Publisher:
         return at
 
     def _find_route(self, method: BasicPublish) -> Route:
-        connection = self._connection
         route = self._route
-        if route is None or method is not self._method or route.version != connection.operations.vhost.router.version:
+        if route is None or method is not self._method or route.version != self._router.version:
             self._route = None
-            self._route = route = connection.routes.find(method.exchange, method.routing_key)
+            self._route = route = self._connection.routes.find(method.exchange, method.routing_key)
             self._method = method
-        connection.link.intake.published(route)
+        self._intake.published(route)
         return route
 
     def _publish_checked(self, method: BasicPublish, route: Route, message: Message) -> int:
@@ -127,7 +140,7 @@ class Publisher:
         if route.by_key and len(keys) == 1:
             targets = route.targets
         else:
-            targets = self._connection.operations.vhost.router.route(route.exchange, keys, headers, properties)
+            targets = self._router.route(route.exchange, keys, headers, properties)
         if self._transaction.is_selected:
             refuse_requests(targets)
             held = [(message, targets, method.mandatory)]
@@ -151,11 +164,11 @@ class Publisher:
                 counters.drop()
             return KEPT
         counters.routed_to(len(targets))
-        return self._connection.operations.vhost.router.publish(message, targets)
+        return self._router.publish(message, targets)
 
     def put_all(self, published: list[Publish]) -> None:
         """Publish the messages of a transaction."""
-        counters_of = self._connection.operations.vhost.router.counters_of
+        counters_of = self._router.counters_of
         for message, targets, mandatory in published:
             self._put(message, targets, counters_of(message.exchange), mandatory=mandatory)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from itertools import count
+from pathlib import Path
 
+import apsw
 import pytest
 from tests.support.driven import EVERYTHING, Driven
 from tests.support.timed import Timed
@@ -44,8 +46,8 @@ def fill(driven: Driven, queues: int = 5, messages: int = 3) -> ManagedOperation
     return shop
 
 
-def message() -> Message:
-    return Message("", "q", Properties.make(delivery_mode=2), b"x")
+def message(*, persistent: bool = True) -> Message:
+    return Message("", "q", Properties.make(delivery_mode=2 if persistent else 1), b"x")
 
 
 def restart(driven: Timed) -> None:
@@ -125,6 +127,34 @@ def test_all_that_was_in_a_deleted_one_is_gone(stored: Timed) -> None:
     stored.start()
     shop = stored.broker.create_vhost("shop")
     assert (shop.queues, shop.policies.all(), shop.policies.all(of_operator=True)) == ({}, [], [])
+
+
+@pytest.mark.parametrize("persistent", [True, False])
+def test_many_messages_in_memory_are_forgotten_bit_by_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, persistent: bool
+) -> None:
+    driven = Driven(tmp_path / "store", memory_limit=64 << 20)
+    shop = fill(driven, queues=1, messages=0)
+    shop.vhost.policies.clear("p")
+    shop.vhost.policies.clear("o", of_operator=True)
+    queue = shop.find_queue("q0")
+    queue.publish_all([message(persistent=persistent) for _ in range(10_000)])
+    driven.settle()
+    let_time_pass_at_each_look(driven, monkeypatch)
+    deletion = driven.broker.delete_vhost("shop")
+    seen = []
+    while not deletion.is_done:
+        driven.turn()
+        seen.append(queue.ready_count)
+    assert len({count for count in seen if 0 < count < 10_000}) > 2
+    assert driven.broker.scheduler.memory.used == 0
+    driven.settle()
+    driven.crash()
+    assert "shop" not in driven.broker.vhosts
+    driven.broker.close()
+    db = apsw.Connection(str(tmp_path / "store"))
+    assert db.execute("SELECT count(*) FROM message").get == 0
+    db.close()
 
 
 def test_a_deletion_goes_on_after_a_crash(stored: Timed, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,7 @@ __all__ = [
     "decode_table",
     "encode_name",
     "encode_table",
+    "text_octets",
     "type_name",
 ]
 
@@ -284,6 +285,14 @@ def encode_name(value: str) -> bytes:
         return value.encode(errors="surrogateescape")
     except UnicodeEncodeError:
         raise FieldError(f"not Unicode text: {value[:64]!r}") from None
+
+
+def text_octets(value: str) -> int:
+    """How many octets of UTF-8 a text has; 0 also for what is no Unicode text, which a file of JSON could not hold."""
+    try:
+        return len(value.encode())
+    except UnicodeEncodeError:
+        return 0
 
 
 def _encode_table(table: Mapping[str, FieldValue], depth: int) -> bytes:

@@ -9,6 +9,7 @@ import msgspec
 
 from batonmq.broker.model.limits import OF_USERS, read_limit
 from batonmq.errors import NotFound, PreconditionFailed
+from batonmq.fields import text_octets
 from batonmq.server.passwords import hash_password, imported_hash
 from batonmq.server.users import Account, PermissionEntry, TopicEntry, UserEntry, UserTable
 
@@ -56,8 +57,8 @@ class UserEdit:
         algorithm; with an empty one, or neither for a new user, no password lets the user in. None: what there was
         stays. Permissions and limits stay. Raises PreconditionFailed for what cannot be kept.
         """
-        if not name or len(name.encode(errors="surrogatepass")) > NAME_MAX:
-            raise PreconditionFailed(f"the name of a user has 1 to {NAME_MAX} octets")
+        if not 0 < text_octets(name) <= NAME_MAX:
+            raise PreconditionFailed(f"the name of a user has 1 to {NAME_MAX} octets of UTF-8")
         is_new = not self.has(name)
         known = UserEntry(password_hash="") if is_new else self._entry(name)
         if password is not None and password_hash is not None:

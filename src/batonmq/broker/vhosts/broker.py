@@ -26,7 +26,7 @@ from batonmq.broker.vhosts.vacuum import Vacuum
 from batonmq.broker.vhosts.vhost import VirtualHost
 from batonmq.clock import Clock
 from batonmq.errors import BrokerError, NotFound, PreconditionFailed, StoreError
-from batonmq.fields import NAME_MAX
+from batonmq.fields import NAME_MAX, text_octets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,8 +119,8 @@ class Broker:
             raise PreconditionFailed(f"there is a vhost '{name}' already")
         if name in self._deletions:
             raise PreconditionFailed(f"vhost '{name}' is still being deleted; try again when that is done")
-        if not name or len(name.encode(errors="surrogateescape")) > NAME_MAX:
-            raise PreconditionFailed(f"the name of a vhost has 1 to {NAME_MAX} octets")
+        if not 0 < text_octets(name) <= NAME_MAX:
+            raise PreconditionFailed(f"the name of a vhost has 1 to {NAME_MAX} octets of UTF-8")
         vhost = self.add_vhost(name)
         vhost.describe(metadata or Metadata())
         self.events.tell(VHOST_CREATED, vhost=name)

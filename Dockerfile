@@ -23,8 +23,8 @@ ENV PATH=/opt/batonmq/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
 WORKDIR /var/lib/batonmq
 VOLUME /var/lib/batonmq
-# AMQP and STOMP, with TLS and without; the HTTP API and the web page; WebSocket.
-EXPOSE 5671 5672 15671 15672 15673 15674 61613 61614
+# AMQP and STOMP, with TLS and without; the HTTP API and the web page; WebSocket; metrics.
+EXPOSE 5671 5672 15671 15672 15673 15674 15692 61613 61614
 # It tells clients, gives them five seconds to leave, and commits what is left.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 CMD ["batonmq", "health", "--timeout", "5"]

@@ -149,6 +149,11 @@ def test_the_files_of_compose_are_there_and_fit_together() -> None:
             assert source in compose["volumes"] or (DEPLOY / source).exists()
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
     config = parse_config((DEPLOY / "compose.toml").read_text(encoding="utf-8"), "compose.toml")
+    # The image has its own configuration where the compose file puts another.
+    dockerfile = (DEPLOY / compose["services"]["batonmq"]["build"] / "Dockerfile").read_text(encoding="utf-8")
+    mounted = {volume.split(":")[1] for volume in compose["services"]["batonmq"]["volumes"]}
+    assert mounted == {"/etc/batonmq/batonmq.toml", config.server.data}
+    assert all(path in dockerfile for path in (*mounted, str(config.prometheus.port)))
     targets = {
         target for job in SCRAPED["scrape_configs"] for one in job["static_configs"] for target in one["targets"]
     }

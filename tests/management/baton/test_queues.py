@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from typing import Any
 from urllib.parse import quote
@@ -10,10 +11,14 @@ from urllib.parse import quote
 import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
+from tests.interop.amqp10.raw_client import RawClient
 from tests.support.managed import Http, ManagedServer
 from tests.support.waiting import until
+from tests.support.wire import Address
 
 from batonmq.broker.model.events import Event
+from batonmq.protocols.amqp10.codec.performatives import Attach, Flow, Source
+from batonmq.protocols.amqp10.codec.values import UInt
 
 FIELDS: dict[str, object] = {"to": "to", "arguments": {"x-max-length": 1}}
 NEW = {
@@ -67,8 +72,6 @@ def test_a_peek_shows_what_is_ready_and_what_is_held(http: Http, channel: Blocki
 
 
 def test_a_peek_shows_what_other_protocols_hold(http: Http, managed: ManagedServer, unique_name: str) -> None:
-    import socket
-
     frames = (
         b"CONNECT\naccept-version:1.2\nhost:/\nlogin:guest\npasscode:guest\n\n\0"
         b"SUBSCRIBE\nid:0\nack:client\ndestination:/queue/%(q)s\n\n\0"
@@ -82,6 +85,29 @@ def test_a_peek_shows_what_other_protocols_hold(http: Http, managed: ManagedServ
         (message,) = http.get(path(unique_name, "peek?held=true"))["messages"]
     assert (message["body"], message["held"], message["holder"]["channel"]) == ("held", True, 1)
     http("DELETE", f"/api/queues/%2F/{quote(unique_name, safe='')}")
+
+
+def test_a_peek_shows_what_a_client_of_amqp_10_holds(
+    http: Http, managed: ManagedServer, channel: BlockingChannel, queue: str
+) -> None:
+    fill(channel, queue, 2)
+    with RawClient(Address("127.0.0.1", managed.port)).start() as client:
+        source = Source(address=f"/queues/{quote(queue, safe='')}")
+        client.say(Attach(name="out", handle=UInt(0), role=True, source=source))
+        client.say(
+            Flow(
+                next_incoming_id=UInt(0),
+                incoming_window=UInt(9),
+                next_outgoing_id=UInt(0),
+                outgoing_window=UInt(9),
+                handle=UInt(0),
+                link_credit=UInt(1),
+                delivery_count=UInt(0),
+            )
+        )
+        until(lambda: http.get(path(queue, "peek?held=true"))["messages"][0].get("held"))
+        held, ready = http.get(path(queue, "peek?held=true"))["messages"]
+        assert (held["body"], ready["body"], ready["position"]) == ("m0", "m1", 1)
 
 
 def test_a_paused_queue_delivers_nothing_until_it_is_resumed(http: Http, channel: BlockingChannel, queue: str) -> None:

@@ -13,7 +13,7 @@ from batonmq.store.records import POSITION_MASK
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batonmq.broker.features.delays import Waiting
+    from batonmq.broker.features.delay_lane import Waiting
     from batonmq.broker.management.request import Answer, Request
     from batonmq.broker.queues.queue import Queue
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from batonmq.broker.model.consumer import Consumer
 
 if TYPE_CHECKING:
-    from batonmq.broker.features.delays import Waiting
+    from batonmq.broker.features.delay_lane import Waiting
     from batonmq.broker.management.held import HeldMessage
     from batonmq.broker.queues.browsing import Browsed
     from batonmq.broker.queues.queue import Queue

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from batonmq.broker.features.ack_timeout import AckTimeouts
 from batonmq.broker.features.dead_letters import bring_again, counted, dead_letter, is_kept_back
 from batonmq.broker.features.deduplication import Deduplication
-from batonmq.broker.features.delays import Delays, no_such_message
+from batonmq.broker.features.delay_lane import no_such_message
+from batonmq.broker.features.delays import Delays
 from batonmq.broker.features.expiry import Expiry
 from batonmq.broker.features.flow_control import FlowControl
 from batonmq.broker.features.groups import is_grouped

@@ -11,6 +11,7 @@ from tests.support.driven import EVERYTHING, Driven
 from tests.support.timed import Timed
 
 from batonmq.broker import ManagedOperations, User
+from batonmq.broker.operations.declarations import shown_arguments
 from batonmq.broker.vhosts.metadata import Metadata
 from batonmq.broker.vhosts.policy import read_policy
 from batonmq.broker.vhosts.vhost import VirtualHost
@@ -316,6 +317,7 @@ def test_the_type_of_queues_that_name_none(driven: Timed) -> None:
     quorum(driven)
     queue = driven.queue("orders")
     assert queue.settings.queue_type == "quorum"
+    assert shown_arguments(queue.arguments) == {"x-queue-type": "quorum"}
     assert driven.queue("orders") is queue
     assert driven.queue("orders", x_queue_type="quorum") is queue
     assert driven.queue("own", x_queue_type="classic").settings.queue_type == "classic"

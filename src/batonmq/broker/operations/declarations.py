@@ -310,6 +310,11 @@ class Declarations(Checks):
             self.vhost.router.unbind(binding)
 
 
+def shown_arguments(arguments: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
+    """The arguments of a queue, exchange or binding for listings, without what is the broker's own."""
+    return {name: value for name, value in arguments.items() if name != BY_DEFAULT}
+
+
 def _with_defaults(arguments: Mapping[str, FieldValue], defaults: Mapping[str, FieldValue]) -> Mapping[str, FieldValue]:
     unasked: list[FieldValue] = [name for name in defaults if name not in arguments]
     return {**defaults, **arguments, BY_DEFAULT: unasked} if unasked else arguments

@@ -7,6 +7,7 @@ from typing import Final
 
 from batonmq.broker.model.clients import Client
 from batonmq.broker.model.settings import QUORUM
+from batonmq.broker.operations.declarations import shown_arguments
 from batonmq.broker.queues.queue import Queue
 from batonmq.broker.vhosts.vhost import VirtualHost
 from batonmq.management.api.clients import connection_details, describe_consumer, each_consumer
@@ -73,7 +74,7 @@ def _declared(call: Call, vhost: VirtualHost, queue: Queue) -> Row:
         "durable": queue.durable,
         "auto_delete": queue.auto_delete,
         "exclusive": queue.exclusive,
-        "arguments": queue.arguments,
+        "arguments": shown_arguments(queue.arguments),
         "state": "flow" if queue.flow_control.is_behind() else "running",
         "policy": policy.name if policy is not None else None,
         "internal": False,

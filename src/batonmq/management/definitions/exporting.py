@@ -7,11 +7,10 @@ from typing import Final
 
 from batonmq import __version__
 from batonmq.broker import Broker
-from batonmq.broker.operations.declarations import BY_DEFAULT
+from batonmq.broker.operations.declarations import shown_arguments
 from batonmq.broker.routing.exchanges import Exchange
 from batonmq.broker.vhosts.policy import Policy
 from batonmq.broker.vhosts.vhost import VirtualHost
-from batonmq.fields import FieldValue
 from batonmq.management.definitions.reading import OPERATOR_POLICY, VHOST_LIMITS
 
 __all__ = ["COMPATIBLE_VERSION", "Section", "broker_sections", "head", "vhost_sections"]
@@ -118,7 +117,7 @@ def _exchanges(_: Broker, vhost: VirtualHost) -> Iterator[dict[str, object]]:
                 "durable": exchange.durable,
                 "auto_delete": exchange.auto_delete,
                 "internal": exchange.internal,
-                "arguments": _told(exchange.arguments),
+                "arguments": shown_arguments(exchange.arguments),
             }
 
 
@@ -131,7 +130,7 @@ def _queues(_: Broker, vhost: VirtualHost) -> Iterator[dict[str, object]]:
                 "durable": queue.durable,
                 "auto_delete": queue.auto_delete,
                 "type": queue.settings.queue_type,
-                "arguments": _told(queue.arguments),
+                "arguments": shown_arguments(queue.arguments),
             }
 
 
@@ -146,12 +145,8 @@ def _bindings(_: Broker, vhost: VirtualHost) -> Iterator[dict[str, object]]:
                     "destination": binding.destination.name,
                     "destination_type": "exchange" if is_exchange else "queue",
                     "routing_key": binding.routing_key,
-                    "arguments": _told(binding.arguments),
+                    "arguments": shown_arguments(binding.arguments),
                 }
-
-
-def _told(arguments: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
-    return {name: value for name, value in arguments.items() if name != BY_DEFAULT}
 
 
 SECTIONS: dict[str, _Entries] = {

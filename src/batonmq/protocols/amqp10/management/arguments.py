@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.broker.operations.declarations import BY_DEFAULT
+from batonmq.broker.operations.declarations import shown_arguments
 from batonmq.fields import FieldError
 from batonmq.protocols.amqp10.codec.values import Symbol
 from batonmq.protocols.amqp10.management.requests import BadRequest
@@ -33,4 +33,4 @@ def to_arguments(value: object) -> dict[str, FieldValue]:
 
 def from_arguments(arguments: Mapping[str, FieldValue]) -> dict[str, object]:
     """Arguments as an answer shows them, without what is the broker's own."""
-    return {name: from_field(value) for name, value in arguments.items() if name != BY_DEFAULT}
+    return {name: from_field(value) for name, value in shown_arguments(arguments).items()}

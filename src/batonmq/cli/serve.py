@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -87,34 +87,41 @@ def serve(
     from batonmq.server.logs import configure_logging
     from batonmq.server.run import run
 
-    config = load(file).with_flags(
-        data=data,
-        host=host,
-        port=port,
-        stomp_port=stomp_port,
-        websocket_port=websocket_port,
-        management_port=management_port,
-        log_level=log_level,
-        log_format=log_format,
-    )
+    flags: dict[str, Any] = {
+        "data": data,
+        "host": host,
+        "port": port,
+        "stomp_port": stomp_port,
+        "websocket_port": websocket_port,
+        "management_port": management_port,
+        "log_level": log_level,
+        "log_format": log_format,
+    }
+    config = load(file).with_flags(**flags)
     configure_logging(config.server.log_level, config.server.log_format)
     add_first_user(config)
     try:
-        run(config, lambda server: _ready(config, server), extensions=[Management()])
+        run(config, lambda server: _ready(config, server), [Management()], lambda: _read(file).with_flags(**flags))
     except StartError as error:
         raise Failure(str(error), error.exit_code) from None
 
 
 def load(file: Path | None) -> Config:
     """The configuration in a file, or the defaults; Failure when there is something wrong with it."""
-    from batonmq.server.config import Config
-    from batonmq.server.config_file import load_config
     from batonmq.server.failures import ConfigError
 
     try:
-        return load_config(file) if file is not None else Config()
+        return _read(file)
     except ConfigError as error:
         raise Failure(str(error), error.exit_code) from None
+
+
+def _read(file: Path | None) -> Config:
+    """Raises ConfigError."""
+    from batonmq.server.config import Config
+    from batonmq.server.config_file import load_config
+
+    return load_config(file) if file is not None else Config()
 
 
 def _ready(config: Config, server: Server) -> None:

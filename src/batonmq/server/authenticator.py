@@ -111,6 +111,18 @@ class Authenticator:
         """The users of the configuration file, by name."""
         return self._configured
 
+    def configure(self, configured: Mapping[str, Account], guest: Account | None) -> None:
+        """The configuration has these users from now on; what others may do stays as it is."""
+        self._configured = dict(configured)
+        self._guest = guest
+        try:
+            users = self._file.load()
+        except ConfigError as error:
+            logger.error("%s; its users go", error)
+            users = UserTable({}, guest_deleted=False)
+        self._take(users)
+        self._on_change()
+
     def refresh(self) -> None:
         """Read the file again if it has changed: what `batonmq users` does counts at once."""
         stamp = self._file.stamp()

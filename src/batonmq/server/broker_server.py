@@ -25,8 +25,10 @@ from batonmq.server.data_directory import open_data_directory
 from batonmq.server.extensions import Extension, Parts
 from batonmq.server.failures import StartError
 from batonmq.server.listeners import Address, Endpoint
+from batonmq.server.live import LiveTables
 from batonmq.server.log_ins import REFUSAL_SECONDS, LogIns
 from batonmq.server.recognise import ServedProtocol
+from batonmq.server.reloading import Changes, changed_keys, needs_restart, with_keys
 from batonmq.server.sessions import amqp10_protocol, amqp_protocol, stomp_protocol, websocket_protocol
 from batonmq.server.socket_server import SHUTDOWN_SECONDS, SocketServer
 from batonmq.server.tls import Tls
@@ -61,6 +63,7 @@ class Server:
         `extensions` are served beside the protocols, such as management over HTTP.
         """
         self.config = config
+        self._live = LiveTables(config)
         self.data = Path(config.server.data)
         self._clock = clock or Clock()
         self._refusal_seconds = refusal_seconds
@@ -68,6 +71,7 @@ class Server:
         self._started_at = self._clock.time()
         self._directory = contextlib.ExitStack()
         self._sockets: SocketServer
+        self._changes: Changes
         self._tls: Tls | None = None
         self.broker: Broker
         self.users: Users
@@ -143,6 +147,7 @@ class Server:
                 self.broker, self.broker.store, endpoints, log_ins, self.config, self._clock, self._tls, vitals
             )
             users.authenticator.when_changed(self._users_changed)
+            self._changes = Changes(self.broker, users, self._sockets, self._live)
             await self._sockets.start()
             for extension in self._extensions:
                 await extension.start()
@@ -156,10 +161,28 @@ class Server:
                 await extension.stop()
             await self._sockets.stop("broker forced connection closure with reason 'shutdown'", seconds)
 
-    def reload(self) -> None:
-        """Read again what can be changed while it runs: the certificate of TLS. The log says what came of it."""
-        if self._tls is not None:
-            self._tls.reload()
+    def reload(self, config: Config | None = None) -> None:
+        """Read the certificate of TLS again; with a configuration, have it take effect as far as it can.
+
+        The log says what came of it: what has changed, what waits for a restart, or why nothing has changed.
+        """
+        wanted = config or self.config
+        keys = changed_keys(self.config, wanted)
+        later = [key for key in keys if needs_restart(key, self.config, wanted)]
+        now = [key for key in keys if key not in later]
+        try:
+            present = with_keys(self.config, wanted, now)
+        except ValueError as error:
+            logger.error("the configuration was not taken, as parts of it need a restart: %s", error)
+            return
+        if self._tls is not None and not self._tls.reload(present.tls):
+            return
+        old, self.config = self.config, present
+        self._changes.apply(old, present, now)
+        if config is not None:
+            logger.info("the configuration was read again; changed: %s", ", ".join(now) or "nothing")
+        if later:
+            logger.warning("these keys of the configuration need a restart to take effect: %s", ", ".join(later))
 
     def hurry(self) -> None:
         """Give clients no more time while `stop` waits for them."""
@@ -214,11 +237,11 @@ class Server:
     def _endpoints(self) -> list[Endpoint]:
         """Where it shall listen, and for what."""
         config = self.config
-        amqp = amqp_protocol(self.broker, config.amqp)
+        amqp = amqp_protocol(self.broker, self._live.amqp)
         containers = Containers()
 
         def amqp10(dialect: str) -> ServedProtocol:
-            return amqp10_protocol(self.broker, config.amqp10, dialect, containers)
+            return amqp10_protocol(self.broker, self._live.amqp10, dialect, containers)
 
         endpoints = []
         for one in self._amqp_listeners():
@@ -230,7 +253,7 @@ class Server:
         endpoints += self._endpoint("stomp", config.stomp, StompConfig(), [self._stomp("")])
         carried = self._stomp(config.websocket.dialect).make_session
         binary = {"amqp": amqp10(config.websocket.dialect).make_session}
-        websocket = websocket_protocol(config.websocket, carried, binary)
+        websocket = websocket_protocol(self._live.websocket, carried, binary)
         endpoints += self._endpoint(
             "websocket", config.websocket, WebSocketConfig(), [websocket], config.websocket.path
         )
@@ -281,4 +304,4 @@ class Server:
         return found
 
     def _stomp(self, dialect: str) -> ServedProtocol:
-        return stomp_protocol(self.broker, self.config.stomp, dialect)
+        return stomp_protocol(self.broker, self._live.stomp, dialect)

@@ -43,6 +43,10 @@ class Places:
         self.limit = limit
         self._taken = 0
 
+    def change_limit(self, limit: int) -> None:
+        """Allow another number from now on; those that are here stay."""
+        self.limit = limit
+
     def take(self) -> bool:
         """Take one more; False: there are too many."""
         if self._taken >= self.limit:

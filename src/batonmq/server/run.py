@@ -12,6 +12,7 @@ from batonmq.server.broker_server import Server
 from batonmq.server.collector import tune_collector
 from batonmq.server.config import Config
 from batonmq.server.extensions import Extension
+from batonmq.server.failures import ConfigError
 from batonmq.server.loops import new_event_loop
 from batonmq.server.notify import Notifier
 
@@ -22,10 +23,16 @@ logger = logging.getLogger(__name__)
 STANDARD_INPUT = 0
 
 
-def run(config: Config, on_ready: Callable[[Server], None], extensions: Sequence[Extension] = ()) -> None:
+def run(
+    config: Config,
+    on_ready: Callable[[Server], None],
+    extensions: Sequence[Extension] = (),
+    read_again: Callable[[], Config] | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT (Ctrl-C), then stop in an orderly way; a second one gives clients no more time.
 
-    SIGHUP has the certificate of TLS read again, unless it says that the terminal was closed: then it stops, too.
+    SIGHUP has the configuration read with `read_again`, which raises ConfigError, and the certificate of TLS; unless it
+    says that the terminal was closed: then it stops, too.
 
     `on_ready` is called when clients can connect. `extensions` are served beside the protocols.
 
@@ -33,10 +40,15 @@ def run(config: Config, on_ready: Callable[[Server], None], extensions: Sequence
     """
     tune_collector()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_serve(config, on_ready, extensions))
+        runner.run(_serve(config, on_ready, extensions, read_again))
 
 
-async def _serve(config: Config, on_ready: Callable[[Server], None], extensions: Sequence[Extension]) -> None:
+async def _serve(
+    config: Config,
+    on_ready: Callable[[Server], None],
+    extensions: Sequence[Extension],
+    read_again: Callable[[], Config] | None,
+) -> None:
     server = Server(config, extensions=extensions)
     notifier = Notifier()
     stopping = asyncio.Event()
@@ -54,7 +66,10 @@ async def _serve(config: Config, on_ready: Callable[[Server], None], extensions:
             signalled()
         else:
             notifier.reloading()
-            server.reload()
+            try:
+                server.reload(read_again() if read_again is not None else None)
+            except ConfigError as error:
+                logger.error("%s; nothing has changed", error)
             notifier.ready(_serves(server))
 
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""The protocols that are served: what makes a session of each, as the configuration has it."""
+"""The protocols that are served: what makes a session of each, as the configuration has it when a client comes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from batonmq.protocols.amqp10 import DIALECTS as AMQP10_DIALECTS, Amqp10Settings
 from batonmq.protocols.stomp import DIALECTS, StompSettings, stomp_session
 from batonmq.server.config import Amqp10Config, AmqpConfig, StompConfig, WebSocketConfig
 from batonmq.server.interface import Host, Session
+from batonmq.server.live import Live
 from batonmq.server.recognise import ServedProtocol, begins_amqp10, begins_stomp
 from batonmq.server.tls_failures import NO_TLS_HERE
 from batonmq.server.websocket import WebSocketSession
@@ -20,83 +21,95 @@ from batonmq.server.websocket_settings import WebSocketSettings
 __all__ = ["amqp10_protocol", "amqp_protocol", "stomp_protocol", "websocket_protocol"]
 
 
-def amqp_protocol(broker: Broker, configured: AmqpConfig) -> ServedProtocol:
+def amqp_protocol(broker: Broker, live: Live[AmqpConfig]) -> ServedProtocol:
     """AMQP 0-9-1. It takes whatever no other does: a wrong header is answered with the right one (section 4.2.2)."""
     defaults = AmqpSettings()
-    settings = AmqpSettings(
-        product=configured.product or defaults.product,
-        version=configured.version or defaults.version,
-        heartbeat=configured.heartbeat,
-        channel_max=configured.channel_max,
-        frame_max=configured.frame_max,
-        max_message_size=configured.max_message_size,
-        max_transaction_size=configured.max_transaction_size,
-        handshake_timeout=configured.handshake_timeout,
-    )
+
+    def settings() -> AmqpSettings:
+        configured = live.value
+        return AmqpSettings(
+            product=configured.product or defaults.product,
+            version=configured.version or defaults.version,
+            heartbeat=configured.heartbeat,
+            channel_max=configured.channel_max,
+            frame_max=configured.frame_max,
+            max_message_size=configured.max_message_size,
+            max_transaction_size=configured.max_transaction_size,
+            handshake_timeout=configured.handshake_timeout,
+        )
+
     return ServedProtocol(
         "AMQP 0-9-1",
         lambda _: True,
-        lambda host: amqp_session(broker, host, settings),
+        lambda host: amqp_session(broker, host, settings()),
         word="amqp091",
         # As any other header that is wrong (section 4.2.2).
         answer_to_tls=PROTOCOL_HEADER,
     )
 
 
-def amqp10_protocol(broker: Broker, configured: Amqp10Config, dialect: str, containers: Containers) -> ServedProtocol:
+def amqp10_protocol(broker: Broker, live: Live[Amqp10Config], dialect: str, containers: Containers) -> ServedProtocol:
     """AMQP 1.0 as one listener speaks it; ``dialect`` is that of ``[amqp10]`` where it is empty.
 
     ``containers`` are those of all listeners.
     """
-    settings = Amqp10Settings(
-        dialect=AMQP10_DIALECTS[dialect or configured.dialect],
-        product=configured.product,
-        version=configured.version,
-        container_id=configured.container_id,
-        default_vhost=configured.default_vhost,
-        anonymous_login=configured.anonymous_login or None,
-        anonymous_passcode=configured.anonymous_passcode,
-        idle_time_out=configured.idle_time_out,
-        channel_max=configured.channel_max,
-        max_frame_size=configured.max_frame_size,
-        handle_max=configured.handle_max,
-        max_message_size=configured.max_message_size,
-        max_transaction_size=configured.max_transaction_size,
-        handshake_timeout=configured.handshake_timeout,
-    )
+
+    def settings() -> Amqp10Settings:
+        configured = live.value
+        return Amqp10Settings(
+            dialect=AMQP10_DIALECTS[dialect or configured.dialect],
+            product=configured.product,
+            version=configured.version,
+            container_id=configured.container_id,
+            default_vhost=configured.default_vhost,
+            anonymous_login=configured.anonymous_login or None,
+            anonymous_passcode=configured.anonymous_passcode,
+            idle_time_out=configured.idle_time_out,
+            channel_max=configured.channel_max,
+            max_frame_size=configured.max_frame_size,
+            handle_max=configured.handle_max,
+            max_message_size=configured.max_message_size,
+            max_transaction_size=configured.max_transaction_size,
+            handshake_timeout=configured.handshake_timeout,
+        )
+
     return ServedProtocol(
-        "AMQP 1.0", begins_amqp10, lambda host: amqp10_session(broker, host, settings, containers), word="amqp10"
+        "AMQP 1.0", begins_amqp10, lambda host: amqp10_session(broker, host, settings(), containers), word="amqp10"
     )
 
 
-def stomp_protocol(broker: Broker, configured: StompConfig, dialect: str) -> ServedProtocol:
+def stomp_protocol(broker: Broker, live: Live[StompConfig], dialect: str) -> ServedProtocol:
     """STOMP as one listener speaks it; ``dialect`` is that of ``[stomp]`` where it is empty."""
-    settings = StompSettings(
-        dialect=DIALECTS[dialect or configured.dialect],
-        default_vhost=configured.default_vhost,
-        default_login=configured.default_login or None,
-        default_passcode=configured.default_passcode,
-        takes_certificates=configured.certificate_login,
-        is_persistent=configured.persistent or None,
-        heart_beat_min=configured.heart_beat_min,
-        max_headers=configured.max_headers,
-        max_head=configured.max_head_size,
-        max_body=configured.max_message_size,
-        max_subscriptions=configured.max_subscriptions,
-        max_transaction_size=configured.max_transaction_size,
-        handshake_timeout=configured.handshake_timeout,
-    )
+
+    def settings() -> StompSettings:
+        configured = live.value
+        return StompSettings(
+            dialect=DIALECTS[dialect or configured.dialect],
+            default_vhost=configured.default_vhost,
+            default_login=configured.default_login or None,
+            default_passcode=configured.default_passcode,
+            takes_certificates=configured.certificate_login,
+            is_persistent=configured.persistent or None,
+            heart_beat_min=configured.heart_beat_min,
+            max_headers=configured.max_headers,
+            max_head=configured.max_head_size,
+            max_body=configured.max_message_size,
+            max_subscriptions=configured.max_subscriptions,
+            max_transaction_size=configured.max_transaction_size,
+            handshake_timeout=configured.handshake_timeout,
+        )
+
     return ServedProtocol(
         "STOMP",
         begins_stomp,
-        lambda host: stomp_session(broker, host, settings),
+        lambda host: stomp_session(broker, host, settings()),
         word="stomp",
         answer_to_tls=NO_TLS_HERE,
     )
 
 
 def websocket_protocol(
-    configured: WebSocketConfig,
+    live: Live[WebSocketConfig],
     make_session: Callable[[Host], Session],
     binary: Mapping[str, Callable[[Host], Session]],
 ) -> ServedProtocol:
@@ -104,16 +117,20 @@ def websocket_protocol(
 
     ``binary``: by their subprotocols those whose bytes are no text.
     """
-    settings = WebSocketSettings(
-        path=configured.path,
-        origins=configured.origins,
-        max_message_size=configured.max_message_size,
-        ping_interval=configured.ping_interval,
-        handshake_timeout=configured.handshake_timeout,
-    )
+
+    def settings() -> WebSocketSettings:
+        configured = live.value
+        return WebSocketSettings(
+            path=configured.path,
+            origins=configured.origins,
+            max_message_size=configured.max_message_size,
+            ping_interval=configured.ping_interval,
+            handshake_timeout=configured.handshake_timeout,
+        )
+
     return ServedProtocol(
         "WebSocket",
         lambda _: True,
-        lambda host: WebSocketSession(host, settings, make_session, binary),
+        lambda host: WebSocketSession(host, settings(), make_session, binary),
         word="websocket",
     )

@@ -10,7 +10,7 @@ from functools import partial
 
 from batonmq.clock import Clock
 from batonmq.server.committer import Committer
-from batonmq.server.config import Config
+from batonmq.server.config import Config, LimitsConfig
 from batonmq.server.connection import Connection
 from batonmq.server.connection_context import ConnectionContext
 from batonmq.server.connections import Connected, Connections, Places
@@ -77,7 +77,7 @@ class SocketServer:
             clock=clock,
             handshake_timeout=config.amqp.handshake_timeout,
         )
-        places = Places(_connection_limit(config.limits.connections))
+        self._places = places = Places(_connection_limit(config.limits.connections))
         self.connections: Connections[Connection] = Connections(places)
         """The clients that are here."""
         # Those whose TLS handshake is under way.
@@ -132,6 +132,11 @@ class SocketServer:
         for server in self._listeners:
             server.close()
         self._listeners.clear()
+
+    def change_limits(self, limits: LimitsConfig) -> None:
+        """Allow as many connections, and as much that waits for the store, as these say."""
+        self._places.change_limit(_connection_limit(limits.connections))
+        self._store_room.change_limit(limits.store_pending)
 
     async def stop(self, reason: str, seconds: float = SHUTDOWN_SECONDS) -> None:
         """Take no more connections, tell clients, give them `seconds` to leave, and commit what is left.

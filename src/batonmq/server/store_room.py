@@ -28,6 +28,10 @@ class StoreRoom:
         self._limit = limit
         self._waiting: list[WaitsForRoom] = []
 
+    def change_limit(self, limit: int) -> None:
+        """Allow another number of bytes from now on."""
+        self._limit = limit
+
     def is_full(self) -> bool:
         """Does more wait for the store than may?"""
         return self._store.pending_bytes > self._limit

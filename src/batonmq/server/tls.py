@@ -37,9 +37,7 @@ class Tls:
     def __init__(self, config: TlsConfig) -> None:
         """Read the files. Raises ConfigError with one line that says which of them is wrong, and how."""
         self.config = config
-        self._files = [
-            Path(name) for name in (config.certificate, config.key, config.passphrase_file, config.ca) if name
-        ]
+        self._files = _files(config)
         self._stamps = self._look_at_files()
         self._seen = self._stamps
         self._next_look = 0.0
@@ -68,23 +66,33 @@ class Tls:
         if self._seen == before and self._seen != self._stamps:
             self.reload()
 
-    def reload(self) -> bool:
-        """Read the files again now. False: they are wrong, which the log says, and what was known before stays."""
-        self._seen = self._stamps = self._look_at_files()
+    def reload(self, config: TlsConfig | None = None) -> bool:
+        """Read the files again now, or those of another configuration.
+
+        False: they are wrong, which the log says, and what was known before stays.
+        """
+        wanted = self.config if config is None else config
         try:
-            contexts = {names: _context(self.config) for names in self._contexts}
+            contexts = {names: _context(wanted) for names in self._contexts}
         except ConfigError as error:
+            self._seen = self._stamps = self._look_at_files()
             logger.error("%s; the certificate that was known before stays", error)
             return False
+        self.config, self._files = wanted, _files(wanted)
+        self._seen = self._stamps = self._look_at_files()
         for names, context in contexts.items():
             if names:
                 context.set_alpn_protocols(list(names))
         self._contexts = contexts
-        logger.info("the certificate %s was read again: new connections get it", self.config.certificate)
+        logger.info("the certificate %s was read again: new connections get it", wanted.certificate)
         return True
 
     def _look_at_files(self) -> list[_Stamp]:
         return [_stamp(path) for path in self._files]
+
+
+def _files(config: TlsConfig) -> list[Path]:
+    return [Path(name) for name in (config.certificate, config.key, config.passphrase_file, config.ca) if name]
 
 
 def _stamp(path: Path) -> _Stamp:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -60,6 +60,11 @@ class Users:
         """The user of that name; None: there is none."""
         account = self.authenticator.accounts().get(name)
         return self._known(account) if account is not None else None
+
+    def configure(self, configured: Mapping[str, Account], guest: Account | None) -> None:
+        """The configuration has these users from now on, and this built-in one."""
+        self._guest = guest
+        self.authenticator.configure(configured, guest)
 
     async def change(self, edit: Callable[[UserEdit], _Outcome]) -> _Outcome:
         """Have `edit` change the users, in a thread; when this returns it is on the disk, and counts.

@@ -21,6 +21,11 @@ class Memory:
         # One queue alone takes at most half of the budget.
         self.window = limit // 2
 
+    def resize(self, limit: int) -> None:
+        """Another limit from now on; windows that have more shrink as they are looked at."""
+        self.limit = limit
+        self.window = limit // 2
+
     def use(self, size: int) -> None:
         """Count ``size`` more bytes as used; fewer if it is negative."""
         self.used += size

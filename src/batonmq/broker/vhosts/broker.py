@@ -91,6 +91,10 @@ class Broker:
         """``host`` is called when a turn is to end soon, ``on_timer`` when the next timer is another."""
         self.scheduler.attach(host, on_timer)
 
+    def limit_memory(self, limit: int) -> None:
+        """Hold at most so many bytes of messages in memory from now on."""
+        self.scheduler.memory.resize(limit)
+
     def hosted(self, host: Callable[[], dict[str, object]]) -> None:
         """``host`` tells of the process that the broker is in, for whoever asks for its status."""
         self._directory.hosted(host)

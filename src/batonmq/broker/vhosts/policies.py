@@ -140,6 +140,13 @@ class Policies:
         self._tell(POLICY_CLEARED, policy)
         self._apply()
 
+    def drop_fixed(self, name: str) -> None:
+        """Remove a policy that the configuration file has no more, and its effects."""
+        policy = self._by_name.get(name)
+        if policy is not None and policy.fixed:
+            del self._by_name[name]
+            self._apply()
+
     def _tell(self, kind: str, policy: Policy) -> None:
         self._scheduler.events.tell(kind, vhost=self._vhost, policy=policy.name, of_operator=policy.of_operator)
 

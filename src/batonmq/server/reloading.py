@@ -1,0 +1,113 @@
+"""What of a configuration takes effect when a running broker reads it again, and what waits for a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from batonmq.broker import Broker
+from batonmq.server.config import Config, configured_accounts
+from batonmq.server.live import LiveTables
+from batonmq.server.logs import change_level, configure_logging
+from batonmq.server.socket_server import SocketServer
+from batonmq.server.user_changes import Users
+from batonmq.server.users import guest_account
+
+__all__ = ["Changes", "changed_keys", "needs_restart", "with_keys"]
+
+# Tables whose keys count for every connection that is opened afterwards.
+OF_CONNECTIONS: Final = frozenset({"amqp", "amqp10", "stomp", "websocket"})
+# But for those of what listens already, and of what is made once.
+OF_LISTENERS: Final = frozenset({"host", "port", "tls_port", "backlog", "required", "path", "dialect"})
+ONCE: Final = frozenset({"amqp.handshake_timeout"})
+AT_ONCE: Final = frozenset(
+    {
+        *("user", "policy", "vhost"),
+        *("server.log_level", "server.log_format", "server.guest"),
+        *("limits.connections", "limits.memory", "limits.store_pending"),
+        *("tls.certificate", "tls.key", "tls.passphrase_file", "tls.ca"),
+        *("tls.client_certificates", "tls.login_from", "tls.min_version"),
+    }
+)
+
+
+def changed_keys(old: Config, new: Config) -> list[str]:
+    """What differs: `table.key`, and the names of tables that may be repeated."""
+    found = []
+    for table in old.__struct_fields__:
+        before, after = getattr(old, table), getattr(new, table)
+        if before == after:
+            continue
+        if isinstance(before, msgspec.Struct):
+            fields = before.__struct_fields__
+            found += [f"{table}.{key}" for key in fields if getattr(before, key) != getattr(after, key)]
+        else:
+            found.append(table)
+    return found
+
+
+def needs_restart(key: str, old: Config, new: Config) -> bool:
+    """Does a key that differs wait for the next start?"""
+    table, _, name = key.partition(".")
+    if table == "tls" and bool(old.tls.certificate) != bool(new.tls.certificate):
+        # Somebody would have to begin to listen, or to end.
+        return True
+    if table == "vhost":
+        # What is added is there at once; what is in one that is left out is not thrown away unasked.
+        return not set(old.vhosts) <= set(new.vhosts)
+    if table in OF_CONNECTIONS:
+        return key in ONCE or (name in OF_LISTENERS and not (table in ("amqp10", "stomp") and name == "dialect"))
+    return key not in AT_ONCE
+
+
+def with_keys(old: Config, new: Config, keys: list[str]) -> Config:
+    """The old configuration with these keys of the new one."""
+    changes: dict[str, Any] = {}
+    for key in keys:
+        table, _, name = key.partition(".")
+        if name:
+            before = changes.get(table, getattr(old, table))
+            changes[table] = msgspec.structs.replace(before, **{name: getattr(getattr(new, table), name)})
+        else:
+            changes[table] = getattr(new, table)
+    return msgspec.structs.replace(old, **changes)
+
+
+class Changes:
+    """Has what has changed in the configuration take effect in a running server."""
+
+    def __init__(self, broker: Broker, users: Users, sockets: SocketServer, live: LiveTables) -> None:
+        self._broker = broker
+        self._users = users
+        self._sockets = sockets
+        self._live = live
+
+    def apply(self, old: Config, config: Config, keys: Sequence[str]) -> None:
+        """These keys of the configuration differ from the old one, and count from now on."""
+        tables = {key.partition(".")[0] for key in keys}
+        for vhost in config.vhosts if "vhost" in tables else ():
+            self._broker.add_vhost(vhost).fix()
+        if "policy" in tables:
+            self._policies(old, config)
+        if tables & {"user", "vhost"} or "server.guest" in keys:
+            guest = guest_account(config.vhosts) if config.server.guest else None
+            self._users.configure(configured_accounts(config), guest)
+        if "limits" in tables:
+            self._sockets.change_limits(config.limits)
+            self._broker.limit_memory(config.limits.memory)
+        self._live.change(config)
+        if "server.log_format" in keys:
+            configure_logging(config.server.log_level, config.server.log_format)
+        elif "server.log_level" in keys:
+            change_level(config.server.log_level)
+
+    def _policies(self, old: Config, config: Config) -> None:
+        wanted = {(policy.vhost, policy.name) for policy in config.policy}
+        for policy in old.policy:
+            if (policy.vhost, policy.name) not in wanted and policy.vhost in self._broker.vhosts:
+                self._broker.vhosts[policy.vhost].policies.drop_fixed(policy.name)
+        for policy in config.policy:
+            if policy not in old.policy:
+                self._broker.add_vhost(policy.vhost).policies.set(policy.policy, keep=False)

@@ -65,6 +65,21 @@ def test_a_queue(driven: Driven, statistics: Statistics, tick: Callable[[], None
     assert statistics.queue(queue).details("publish", None) == {"rate": 0.0}
 
 
+def test_what_was_there_when_samples_began_has_not_come_by_that(
+    driven: Driven, statistics: Statistics, tick: Callable[[], None]
+) -> None:
+    queue = driven.queue()
+    for _ in range(10):
+        driven.publish("m")
+    tick()
+    assert statistics.queue(queue).show(("messages",), None) == {"messages": 10, "messages_details": {"rate": 0.0}}
+    late = driven.queue("late")
+    driven.publish("m", queue="late")
+    tick()
+    # This one has come since.
+    assert statistics.queue(late).details("messages", None) == {"rate": 0.2}
+
+
 def test_totals_are_of_all_queues_those_that_are_gone_included(
     driven: Driven, statistics: Statistics, tick: Callable[[], None]
 ) -> None:
@@ -124,6 +139,10 @@ def test_a_clock_that_goes_back(
     driven.publish("m")
     tick()
     assert (statistics.tick == before) is is_waited_for
+    # Samples begin anew with what is there, or wait.
+    assert statistics.queue(queue).details("publish", None) == {"rate": 0.0}
+    driven.publish("m")
+    tick()
     assert statistics.queue(queue).details("publish", None) == {"rate": 0.0 if is_waited_for else 0.2}
 
 

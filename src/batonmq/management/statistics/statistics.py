@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -100,16 +101,17 @@ class Statistics:
             if self.tick - tick < BACK_TICKS:
                 return
             self._forget_all()
-        fresh = _Pass(self._samples, tick)
+        now = _Tick(tick, is_first=self.tick == 0)
+        fresh = _Pass(self._samples, now)
         totals = await self._take(fresh)
         async for client in sliced(list(self._broker.clients)):
             for number in client.channel_numbers():
                 status = client.channel(number)
                 if status is not None:
                     fresh.channel(status.counts)
-        vhosts = {name: _written(self._vhosts.get(name), VHOST, tick, values) for name, values in totals.vhosts.items()}
+        vhosts = {name: now.written(self._vhosts.get(name), VHOST, values) for name, values in totals.vhosts.items()}
         for kind, values in ((BROKER, totals.broker), (NODE, self.node())):
-            self._whole[kind] = _written(self._whole.get(kind), kind, tick, values)
+            self._whole[kind] = now.written(self._whole.get(kind), kind, values)
         self._samples, self._vhosts = fresh.found, vhosts
         self.tick = tick
 
@@ -225,32 +227,43 @@ class _Samples:
 class _Pass(Seen):
     """One pass over everything: what it finds goes on, and what it does not find is forgotten."""
 
-    def __init__(self, before: _Samples, tick: int) -> None:
+    def __init__(self, before: _Samples, tick: _Tick) -> None:
         self._before = before
         self._tick = tick
         self.found = _Samples()
 
     def queue(self, queue: Queue, values: tuple[int, ...]) -> None:
-        self.found.queues[queue] = _written(self._before.queues.get(queue), QUEUE, self._tick, values)
+        self.found.queues[queue] = self._tick.written(self._before.queues.get(queue), QUEUE, values)
 
     def exchange(self, exchange: Exchange, values: tuple[int, ...]) -> None:
-        self.found.exchanges[exchange] = _written(self._before.exchanges.get(exchange), EXCHANGE, self._tick, values)
+        self.found.exchanges[exchange] = self._tick.written(self._before.exchanges.get(exchange), EXCHANGE, values)
 
     def client(self, client: Client, values: tuple[int, int]) -> None:
         found = self._before.connections.get(client)
-        self.found.connections[client] = _written(found, CONNECTION, self._tick, values)
+        self.found.connections[client] = self._tick.written(found, CONNECTION, values)
 
     def channel(self, counts: Counted) -> None:
         """A channel, by the object that counts for it."""
         values = read_counts(counts.listed())
-        self.found.channels[counts] = _written(self._before.channels.get(counts), CHANNEL, self._tick, values)
+        self.found.channels[counts] = self._tick.written(self._before.channels.get(counts), CHANNEL, values)
 
 
-def _written(series: Series | None, kind: Kind, tick: int, values: Sequence[int]) -> Series:
-    if series is None:
-        series = Series(kind.geometry, len(kind.columns), tick - 1)
-    series.write(tick, values)
-    return series
+@dataclass(frozen=True, slots=True)
+class _Tick:
+    """One moment at which samples are taken."""
+
+    number: int
+    is_first: bool
+    """Was nothing looked at before? Then nothing has moved by being seen."""
+
+    def written(self, series: Series | None, kind: Kind, values: Sequence[int]) -> Series:
+        """The series of an object with its sample; None: there is none yet."""
+        if series is None:
+            series = Series(kind.geometry, len(kind.columns), self.number - 2)
+            if self.is_first:
+                series.write(self.number - 1, values)
+        series.write(self.number, values)
+        return series
 
 
 def _of(series: Series | None) -> tuple[Series, ...]:

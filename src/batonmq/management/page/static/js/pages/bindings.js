@@ -9,7 +9,7 @@ import { openDialog } from "../parts/dialog.js";
 import { objectOf } from "../parts/fields.js";
 import { graph } from "../parts/graph.js";
 import { name } from "../parts/names.js";
-import { listState, wholeList } from "../parts/table.js";
+import { listState, listToolbar, wholeList } from "../parts/table.js";
 import { vhostChoice, vhostNames } from "../parts/vhosts.js";
 
 // A drawing of more is no longer read by anybody.
@@ -66,7 +66,7 @@ function view({ found, vhosts }, page) {
     `${binding.source}\n${binding.routing_key}\n${binding.destination}`.toLowerCase().includes(wanted),
   );
   return [
-    wholeList(page, list, [], { caption: "", columns: [], key: String, text: String, beside, empty: "" })[0],
+    listToolbar(page, list, [], matching.length, found.length, beside),
     section(
       "Who sends to whom",
       { key: "drawing" },

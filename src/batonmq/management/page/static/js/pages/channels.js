@@ -25,7 +25,7 @@ export function channelColumns() {
     { title: "User", sort: "user", cell: (channel) => name(channel.user) },
     { title: "Virtual host", sort: "vhost", cell: (channel) => name(channel.vhost) },
     { title: "State", cell: (channel) => stateBadge(channel.state) },
-    { title: "Mode", cell: modeOf },
+    { title: "Mode", class: "wide-only", cell: modeOf },
     { title: "Consumers", sort: "consumer_count", number: true, cell: (channel) => count(channel.consumer_count) },
     {
       title: "Prefetch",
@@ -43,6 +43,7 @@ export function channelColumns() {
       title: "Unconfirmed",
       sort: "messages_unconfirmed",
       number: true,
+      class: "wide-only",
       cell: (channel) => count(channel.messages_unconfirmed),
     },
     flow("Publishes", "publish"),

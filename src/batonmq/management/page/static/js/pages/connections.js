@@ -71,7 +71,7 @@ function view({ answer, list }, page) {
       {
         title: "Since",
         sort: "connected_at",
-        class: "wide-only",
+        class: "wide-only time",
         cell: (connection) => moment(connection.connected_at),
       },
       {

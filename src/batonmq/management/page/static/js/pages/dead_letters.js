@@ -77,6 +77,15 @@ function queueCard(queue, vhosts, page) {
         },
         { title: "Died in", cell: (row) => queueLink(queue.vhost, row.queue) },
         { title: "Messages", number: true, cell: (row) => count(row.count) },
+        {
+          title: "",
+          cell: (row) =>
+            rows.length > 1
+              ? button("Replay these", () => replay(page, queue, row), {
+                  label: `Replay what died in ${row.queue} (${row.reason})`,
+                })
+              : null,
+        },
       ],
     }),
   );

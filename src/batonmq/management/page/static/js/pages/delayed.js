@@ -11,10 +11,10 @@ const MOST = 100;
 
 async function load(page) {
   const answer = await get(
-    `queues${query({ page: 1, page_size: MOST, sort: "messages_delayed", sort_reverse: true, columns: "name,vhost,messages_delayed,messages_ready" })}`,
+    `queues${query({ page: 1, page_size: MOST, sort: "delayed", sort_reverse: true, columns: "name,vhost,delayed,messages_ready" })}`,
     page,
   );
-  return answer.items.filter((queue) => queue.messages_delayed > 0);
+  return answer.items.filter((queue) => queue.delayed > 0);
 }
 
 function view(rows) {
@@ -30,7 +30,7 @@ function view(rows) {
           h("a", { href: address(["queues", queue.vhost, queue.name], { part: "delayed" }) }, name(queue.name)),
       },
       { title: "Virtual host", cell: (queue) => name(queue.vhost) },
-      { title: "Delayed", number: true, cell: (queue) => count(queue.messages_delayed) },
+      { title: "Delayed", number: true, cell: (queue) => count(queue.delayed) },
       { title: "Ready", number: true, cell: (queue) => count(queue.messages_ready) },
     ],
   });

@@ -5,10 +5,10 @@ import { h } from "../core/dom.js";
 import { fieldValue, rate } from "../core/format.js";
 import { go } from "../core/router.js";
 import { bindingTable } from "../parts/binding_table.js";
-import { button, chooser, facts, section } from "../parts/controls.js";
+import { button, facts, section } from "../parts/controls.js";
 import { openDialog } from "../parts/dialog.js";
 import { name } from "../parts/names.js";
-import { plot, RANGES, rangeOf, rates, samplesQuery } from "../parts/plot.js";
+import { plot, OBJECT_RANGES, rangeChooser, rangeOf, rates, samplesQuery } from "../parts/plot.js";
 import { publish } from "../parts/publish.js";
 import { bind } from "./bindings.js";
 
@@ -16,7 +16,7 @@ const apiName = (exchange) => (exchange === "" ? "amq.default" : exchange);
 
 async function load(page) {
   const [, vhost, exchangeName] = page.names;
-  const range = rangeOf(page.state.range);
+  const range = rangeOf(OBJECT_RANGES, page);
   const where = `exchanges/${path(vhost, apiName(exchangeName))}`;
   const [exchange, from, to] = await Promise.all([
     get(`${where}${query(samplesQuery(range))}`, page),
@@ -61,12 +61,7 @@ function view({ exchange, from, to, range }, page) {
     section(
       "Messages",
       {
-        actions: chooser(
-          "Range of the plot",
-          RANGES.map(({ key, text }) => [key, text]),
-          range.key,
-          (key) => page.set({ range: key }, { replace: true }),
-        ),
+        actions: rangeChooser(OBJECT_RANGES, range, page),
       },
       h("div", { class: "plots" }, flowPlot(exchange.message_stats ?? {}, range)),
     ),

@@ -72,7 +72,7 @@ function view(_, page) {
 }
 
 function lineOf(line) {
-  const date = dateOf(line.time ?? line.at);
+  const date = dateOf(line.at);
   const level = String(line.level ?? "info").toLowerCase();
   return h(
     "li",
@@ -82,7 +82,7 @@ function lineOf(line) {
     h(
       "bdi",
       {},
-      String(line.message ?? line.text ?? "")
+      String(line.message ?? "")
         .split("\n")
         .map(visible)
         .join("\n"),

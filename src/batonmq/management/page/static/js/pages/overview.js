@@ -2,16 +2,16 @@
 
 import { get, query } from "../core/api.js";
 import { h } from "../core/dom.js";
-import { bytes, count, duration, moment, rate, shortCount } from "../core/format.js";
+import { bytes, count, duration, NOTHING, rate, shortCount } from "../core/format.js";
 import { address } from "../core/router.js";
 import { attention, stuckQueues } from "../parts/attention.js";
 import { badge } from "../parts/names.js";
-import { chooser, facts, section } from "../parts/controls.js";
-import { levels, plot, RANGES, rangeOf, rates, samplesQuery } from "../parts/plot.js";
+import { facts, section } from "../parts/controls.js";
+import { levels, plot, BROKER_RANGES, rangeChooser, rangeOf, rates, samplesQuery } from "../parts/plot.js";
 import { table } from "../parts/table.js";
 
 async function load(page) {
-  const range = rangeOf(page.state.range);
+  const range = rangeOf(BROKER_RANGES, page);
   const [overview, nodes, stuck, store] = await Promise.all([
     get(`overview${query(samplesQuery(range))}`, page),
     page.may("monitoring") ? get("nodes", page) : [],
@@ -29,12 +29,7 @@ function view({ overview, nodes, stuck, store, range }, page) {
     section(
       "Messages",
       {
-        actions: chooser(
-          "Range of the plots",
-          RANGES.map(({ key, text }) => [key, text]),
-          range.key,
-          (key) => page.set({ range: key }, { replace: true }),
-        ),
+        actions: rangeChooser(BROKER_RANGES, range, page),
       },
       h(
         "div",
@@ -160,31 +155,33 @@ function ofFree(free, limit, alarm) {
 
 const faultText = (fault) => (typeof fault === "string" ? fault : (fault.reason ?? JSON.stringify(fault)));
 
-// Keys whose values are octets, moments, or lengths of time, by how they end.
-const STORE_WORDS = [
-  [/(^|_)(size|bytes|free|reserved)$/, bytes],
-  [/(_at|_time)$/, moment],
-  [/_ms$/, duration],
-];
+const milliseconds = (value) =>
+  typeof value === "number" ? `${value < 10 ? value.toFixed(1) : Math.round(value)} ms` : NOTHING;
 
 function storeCard(store) {
-  const shown = Object.entries(store).flatMap(([key, value]) => storeFacts(key, value));
-  return section("Store", {}, facts(shown));
-}
-
-function storeFacts(key, value) {
-  if (value === null || Array.isArray(value) || key === "fault") {
-    return [];
-  }
-  if (typeof value === "object") {
-    return Object.entries(value).flatMap(([inner, one]) => storeFacts(`${key}_${inner}`, one));
-  }
-  const [, format] = STORE_WORDS.find(([pattern]) => pattern.test(key)) ?? [
-    null,
-    typeof value === "number" ? count : String,
-  ];
-  const words = key.replaceAll("_", " ");
-  return [[words[0].toUpperCase() + words.slice(1), format(value)]];
+  const { commits = {}, pending = {}, checkpoint = {}, log = {} } = store;
+  return section(
+    "Store",
+    {},
+    facts([
+      [
+        "State",
+        store.fault
+          ? badge("It cannot write", "bad")
+          : store.is_full
+            ? badge("Full", "bad")
+            : badge("It writes", "good"),
+      ],
+      ["Size", `${bytes(store.size)}, ${bytes(store.free)} of it free`],
+      ["Disk free", bytes(store.disk_free)],
+      ["Log before the checkpoint", `${bytes(log.used_size)} of ${bytes(checkpoint.due_size)}`],
+      ["Checkpoints", `${count(checkpoint.count)}${checkpoint.failed ? `, ${count(checkpoint.failed)} failed` : ""}`],
+      ["Commits", `${count(commits.count)}${commits.failed ? `, ${count(commits.failed)} failed` : ""}`],
+      ["A commit takes", `${milliseconds(commits.p50_ms)}; 1 in 100 more than ${milliseconds(commits.p99_ms)}`],
+      ["The last took", milliseconds(commits.last_ms)],
+      ["Not yet on the disk", bytes(pending.bytes)],
+    ]),
+  );
 }
 
 function listeners(found) {

@@ -3,7 +3,7 @@
 import { get, path, query } from "../core/api.js";
 import { h } from "../core/dom.js";
 import { address } from "../core/router.js";
-import { rangeOf, samplesQuery } from "../parts/plot.js";
+import { OBJECT_RANGES, rangeOf, samplesQuery } from "../parts/plot.js";
 import { name } from "../parts/names.js";
 import { delayedPart, loadDelayed } from "./queue/delayed.js";
 import { loadMessages, messagesPart } from "./queue/messages.js";
@@ -22,7 +22,7 @@ const partOf = (page) => (Object.hasOwn(PARTS, page.state.part ?? "") ? page.sta
 async function load(page) {
   const [, vhost, queueName] = page.names;
   const part = partOf(page);
-  const range = rangeOf(page.state.range);
+  const range = rangeOf(OBJECT_RANGES, page);
   const [queue, more] = await Promise.all([
     get(`queues/${path(vhost, queueName)}${query(samplesQuery(range))}`, page),
     PARTS[part].load(page, vhost, queueName),

@@ -33,10 +33,7 @@ function view({ user, permissions, topics, vhosts }, page) {
           button("Delete the user", () => destroy(page, user), { kind: "danger" }),
         ],
       },
-      facts([
-        ["Tags", tags.length ? tags.map((tag) => badge(visible(tag))) : "none: it cannot use this page"],
-        ["Password", user.password_hash ? `set (${user.hashing_algorithm})` : "none: it cannot log in by password"],
-      ]),
+      facts([["Tags", tags.length ? tags.map((tag) => badge(visible(tag))) : "none: it cannot use this page"]]),
     ),
     section(
       "Permissions",

@@ -55,10 +55,6 @@ function view(rows, page) {
             ? one.opens.map((vhost, index) => [index ? ", " : null, name(vhost)])
             : badge("No virtual host", "warn"),
       },
-      {
-        title: "Password",
-        cell: (one) => (one.password_hash ? "set" : badge("None: cannot log in by password", "warn")),
-      },
     ],
   });
 }
@@ -88,9 +84,8 @@ export function editUser(page, user) {
         throw new Error("The two passwords differ.");
       }
       const chosen = [...known.filter((tag) => values[`tag-${tag}`]), ...tags.filter((tag) => !known.includes(tag))];
-      const secret = values.password
-        ? { password: values.password }
-        : { password_hash: user.password_hash, hashing_algorithm: user.hashing_algorithm };
+      // What is not said stays as it is.
+      const secret = values.password ? { password: values.password } : {};
       return put(`users/${path(values.name)}`, { ...secret, tags: chosen.join(",") });
     },
     said: user ? "The user is changed." : "The user is there. Give it a permission for a virtual host.",

@@ -4,7 +4,7 @@ import { get, path, put, remove } from "../core/api.js";
 import { h } from "../core/dom.js";
 import { count, counted, rate } from "../core/format.js";
 import { address } from "../core/router.js";
-import { button, section } from "../parts/controls.js";
+import { button } from "../parts/controls.js";
 import { openDialog } from "../parts/dialog.js";
 import { badge, name } from "../parts/names.js";
 import { listState, wholeList } from "../parts/table.js";
@@ -26,57 +26,53 @@ async function load(page) {
 function view(rows, page) {
   const administrator = page.may("administrator");
   const list = listState(page.state, { by: "name" });
-  return section(
-    "All",
-    { key: "vhosts", class: "bare" },
-    wholeList(page, list, rows, {
-      caption: "Virtual hosts",
-      key: (vhost) => vhost.name,
-      text: (vhost) => `${vhost.name} ${vhost.description ?? ""}`,
-      empty: "You may open no virtual host.",
-      beside: administrator ? button("Add a virtual host", () => edit(page), { kind: "primary" }) : null,
-      columns: [
-        {
-          title: "Name",
-          sort: "name",
-          value: (vhost) => vhost.name,
-          cell: (vhost) => [
-            h("a", { href: address(["queues"], { vhost: vhost.name }) }, name(vhost.name)),
-            vhost.description ? h("span", { class: "why" }, name(vhost.description)) : null,
-          ],
-        },
-        { title: "Tags", cell: (vhost) => (vhost.tags ?? []).map((tag) => badge(name(tag))) },
-        {
-          title: "Ready",
-          sort: "ready",
-          number: true,
-          value: (vhost) => vhost.messages_ready ?? 0,
-          cell: (vhost) => count(vhost.messages_ready ?? 0),
-        },
-        {
-          title: "Unacked",
-          sort: "held",
-          number: true,
-          value: (vhost) => vhost.messages_unacknowledged ?? 0,
-          cell: (vhost) => count(vhost.messages_unacknowledged ?? 0),
-        },
-        { title: "In", number: true, cell: (vhost) => rate(vhost.message_stats?.publish_details?.rate ?? 0) },
-        { title: "Out", number: true, cell: (vhost) => rate(vhost.message_stats?.deliver_get_details?.rate ?? 0) },
-        { title: "Limits", cell: limitsText },
-        administrator && {
-          title: "",
-          cell: (vhost) =>
-            h(
-              "div",
-              { class: "buttons" },
-              button("Change", () => edit(page, vhost), { label: `Change ${vhost.name}` }),
-              button("Limits", () => limit(page, vhost), { label: `Limits of ${vhost.name}` }),
-              button("Delete", () => destroy(page, vhost), { kind: "danger-quiet", label: `Delete ${vhost.name}` }),
-            ),
-        },
-      ].filter(Boolean),
-    }),
-  );
+  return wholeList(page, list, rows, {
+    caption: "Virtual hosts",
+    key: (vhost) => vhost.name,
+    text: (vhost) => `${vhost.name} ${vhost.description ?? ""}`,
+    empty: "You may open no virtual host.",
+    beside: administrator ? button("Add a virtual host", () => edit(page), { kind: "primary" }) : null,
+    columns: [
+      {
+        title: "Name",
+        sort: "name",
+        value: (vhost) => vhost.name,
+        cell: (vhost) => [
+          h("a", { href: address(["queues"], { vhost: vhost.name }) }, name(vhost.name)),
+          vhost.description ? h("span", { class: "why" }, name(vhost.description)) : null,
+        ],
+      },
+      { title: "Tags", cell: (vhost) => (vhost.tags ?? []).map((tag) => badge(name(tag))) },
+      {
+        title: "Ready",
+        sort: "ready",
+        number: true,
+        value: (vhost) => vhost.messages_ready ?? 0,
+        cell: (vhost) => count(vhost.messages_ready ?? 0),
+      },
+      {
+        title: "Unacked",
+        sort: "held",
+        number: true,
+        value: (vhost) => vhost.messages_unacknowledged ?? 0,
+        cell: (vhost) => count(vhost.messages_unacknowledged ?? 0),
+      },
+      { title: "In", number: true, cell: (vhost) => rate(vhost.message_stats?.publish_details?.rate ?? 0) },
+      { title: "Out", number: true, cell: (vhost) => rate(vhost.message_stats?.deliver_get_details?.rate ?? 0) },
+      { title: "Limits", cell: limitsText },
+      administrator && {
+        title: "",
+        cell: (vhost) =>
+          h(
+            "div",
+            { class: "buttons" },
+            button("Change", () => edit(page, vhost), { label: `Change ${vhost.name}` }),
+            button("Limits", () => limit(page, vhost), { label: `Limits of ${vhost.name}` }),
+            button("Delete", () => destroy(page, vhost), { kind: "danger-quiet", label: `Delete ${vhost.name}` }),
+          ),
+      },
+    ].filter(Boolean),
+  });
 }
 
 function limitsText(vhost) {

@@ -12,7 +12,7 @@ export const DIAGNOSIS_COLUMNS = [
   "messages",
   "messages_ready",
   "messages_unacknowledged",
-  "messages_delayed",
+  "delayed",
   "messages_details.rate",
   "consumers",
   "idle_since",

@@ -1,7 +1,7 @@
 // Messages as they are shown: where they came from, their properties and headers, and the body.
 
 import { h } from "../core/dom.js";
-import { counted, fieldValue, moment } from "../core/format.js";
+import { count, counted, duration, fieldValue, moment, visible } from "../core/format.js";
 import { bodyOf, octetsOf } from "./body.js";
 import { facts } from "./controls.js";
 import { badge, name } from "./names.js";
@@ -33,6 +33,14 @@ export function messageList(messages, { memory, redraw, actions = () => null, em
   );
 }
 
+// Why a message waits for its time.
+const WAITS = {
+  delay: "Delayed by its sender",
+  schedule: "Repeats itself",
+  retry: "Waits to be tried again",
+  "dead-letter": "A dead letter that cannot go where it should",
+};
+
 function head(message, index) {
   return h(
     "header",
@@ -49,6 +57,7 @@ function head(message, index) {
     message.redelivered ? badge("Redelivered", "warn") : null,
     message.held ? badge("Held by a consumer", "plain") : null,
     message.due_at ? badge(`Due ${moment(message.due_at)}`, "plain") : null,
+    WAITS[message.why] ? badge(WAITS[message.why], "plain") : null,
   );
 }
 
@@ -60,6 +69,7 @@ function details(message) {
     facts([
       ["Came back", times > 0 ? counted(times, "time") : null],
       ["Priority", message.priority ?? null],
+      ["Repeats", message.schedule ? scheduleText(message.schedule) : null],
       ["Expires", message.expires_at ? moment(message.expires_at) : null],
       ...properties.map(([key, value]) => [key.replaceAll("_", " "), h("bdi", {}, propertyText(key, value))]),
     ]),
@@ -72,6 +82,12 @@ function details(message) {
           facts(headers.map(([key, value]) => [name(key), h("bdi", {}, fieldValue(value))])),
         ),
   ];
+}
+
+function scheduleText({ cron, period, repeat, repeated }) {
+  const when = cron ? `at ${visible(cron)}` : period ? `every ${duration(period)}` : "";
+  const left = repeat > 0 ? `${count(repeated)} of ${counted(repeat, "time")}` : counted(repeated ?? 0, "time");
+  return [when, `so far ${left}`].filter(Boolean).join(", ");
 }
 
 function propertyText(key, value) {

@@ -2,6 +2,7 @@
 
 import { h, s } from "../core/dom.js";
 import { clock } from "../core/format.js";
+import { chooser } from "./controls.js";
 
 const HEIGHT = 190;
 const TOP = 10;
@@ -9,14 +10,28 @@ const BOTTOM = 22;
 const LEFT = 46;
 const RIGHT = 8;
 
-/** What a plot may show: `key`, its name, seconds back, seconds from one sample to the next. */
-export const RANGES = [
+/** What a plot of the whole broker may show: `age` seconds back, `step` seconds from one sample to the next. */
+export const BROKER_RANGES = [
   { key: "live", text: "Live", age: 300, step: 5 },
+  { key: "hour", text: "An hour", age: 3_600, step: 60 },
+  { key: "day", text: "A day", age: 86_400, step: 600 },
+];
+
+/** And one of a queue or an exchange, of which fewer samples are kept. */
+export const OBJECT_RANGES = [
+  { key: "live", text: "Live", age: 60, step: 5 },
   { key: "hour", text: "An hour", age: 3_600, step: 60 },
   { key: "day", text: "A day", age: 86_400, step: 1_800 },
 ];
 
-export const rangeOf = (key) => RANGES.find((range) => range.key === key) ?? RANGES[0];
+/** The range that the page's state names. */
+export const rangeOf = (ranges, page) => ranges.find((range) => range.key === page.state.range) ?? ranges[0];
+
+/** The choice of a range. */
+export function rangeChooser(ranges, range, page) {
+  const options = ranges.map(({ key, text }) => [key, text]);
+  return chooser("Range of the plots", options, range.key, (key) => page.set({ range: key }, { replace: true }));
+}
 
 /** The query that has the broker send the samples of a range. */
 export function samplesQuery({ age, step }) {
@@ -45,7 +60,7 @@ function ordered(details) {
 
 /**
  * A plot. `series`: `name`, `tone` (1 to 6, its colour) and `points` [time, value]; `unit(value)` makes a text;
- * `range`: one of RANGES.
+ * `range`: what is shown.
  */
 export function plot({ title, series, unit, range }) {
   const width = innerWidth < 640 ? 330 : 560;

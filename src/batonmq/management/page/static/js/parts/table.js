@@ -1,4 +1,4 @@
-// Tables: with heads that sort, a search, and pages. On a narrow screen each row becomes a card (css/tables.css).
+// Tables: with heads that sort, a search, and pages. On a narrow screen each row becomes a card (css/tables_narrow.css).
 
 import { h } from "../core/dom.js";
 import { count } from "../core/format.js";
@@ -44,14 +44,18 @@ export function table({ caption, columns, rows, key, sorted, onSort, empty = "Th
 }
 
 function cell(column, row, index) {
-  const properties = { "data-label": column.title, class: column.number ? "number" : column.class };
+  const properties = { "data-label": column.title, class: classOf(column) };
   return index === 0
     ? h("th", { scope: "row", role: "rowheader", ...properties }, column.cell(row))
     : h("td", { role: "cell", ...properties }, column.cell(row));
 }
 
+// A column without a title holds what can be done.
+const classOf = (column) =>
+  [column.number && "number", column.title ? column.class : "acts"].filter(Boolean).join(" ") || null;
+
 function head(column, sorted, onSort) {
-  const properties = { scope: "col", role: "columnheader", class: column.number ? "number" : null };
+  const properties = { scope: "col", role: "columnheader", class: classOf(column) };
   if (!column.sort || !onSort) {
     return h("th", properties, column.title || h("span", { class: "unseen" }, "Actions"));
   }
@@ -96,7 +100,7 @@ export function pagedList(page, list, answer, { caption, columns, key, empty, be
   const pages = answer.page_count ?? 1;
   const searching = list.name !== "";
   return [
-    toolbar(page, list, columns, answer.filtered_count ?? answer.items.length, answer.total_count, beside),
+    listToolbar(page, list, columns, answer.filtered_count ?? answer.items.length, answer.total_count, beside),
     table({
       caption,
       columns,
@@ -141,25 +145,27 @@ function compare(one, other, down) {
   return down ? -order : order;
 }
 
-function toolbar(page, list, columns, found, total, beside) {
+/** What stands above a list: its search, how it is sorted on a narrow screen, what else there is, how many are found. */
+export function listToolbar(page, list, columns, found, total, beside) {
   const sortable = columns.filter((column) => column.sort);
   return h(
     "div",
     { class: "toolbar", key: "toolbar" },
     searchField("Search", list.name, (name) => page.set({ name, page: "" }, { replace: true })),
-    h(
-      "div",
-      { class: "narrow-only sorting" },
-      selectField(
-        "Sort by",
-        sortable.map((column) => [column.sort, column.title]),
-        list.by,
-        (by) => page.set({ sort: by, down: list.down ? 1 : "", page: "" }),
+    sortable.length > 0 &&
+      h(
+        "div",
+        { class: "narrow-only sorting" },
+        selectField(
+          "Sort by",
+          sortable.map((column) => [column.sort, column.title]),
+          list.by,
+          (by) => page.set({ sort: by, down: list.down ? 1 : "", page: "" }),
+        ),
+        button(list.down ? "▼" : "▲", () => page.set({ sort: list.by, down: list.down ? "" : 1, page: "" }), {
+          label: list.down ? "Sorted downwards; turn round" : "Sorted upwards; turn round",
+        }),
       ),
-      button(list.down ? "▼" : "▲", () => page.set({ sort: list.by, down: list.down ? "" : 1, page: "" }), {
-        label: list.down ? "Sorted downwards; turn round" : "Sorted upwards; turn round",
-      }),
-    ),
     beside,
     h(
       "p",

@@ -6,8 +6,6 @@ import { count, counted, dateOf, duration, moment } from "../../core/format.js";
 import { button, section } from "../../parts/controls.js";
 import { openDialog } from "../../parts/dialog.js";
 import { messageList } from "../../parts/messages.js";
-import { facts } from "../../parts/controls.js";
-import { name } from "../../parts/names.js";
 
 const SIZE = 50;
 
@@ -17,7 +15,7 @@ export async function loadDelayed(page, vhost, queue) {
     get(`${where}/delayed${query({ count: SIZE, after: page.state.after })}`, page),
     get(`${where}/schedules${query({ count: SIZE })}`, page),
   ]);
-  return { delayed, schedules: schedules.schedules ?? schedules.messages ?? [] };
+  return { delayed, schedules: schedules.messages };
 }
 
 export function delayedPart({ queue, more: { delayed, schedules } }, page) {
@@ -42,34 +40,14 @@ export function delayedPart({ queue, more: { delayed, schedules } }, page) {
     section(
       "Schedules",
       { key: "schedules" },
-      schedules.length === 0
-        ? h("p", { class: "empty" }, "Nothing is sent by a schedule in this queue.")
-        : h(
-            "ol",
-            { class: "messages" },
-            schedules.map((schedule) => scheduleItem(`${where}/schedules`, schedule, page)),
-          ),
+      messageList(schedules, {
+        memory: page.memory,
+        redraw: () => page.redraw(),
+        empty: "No message of this queue repeats itself.",
+        actions: (message) => actionsOf(`${where}/schedules`, message, page),
+      }),
     ),
   ];
-}
-
-function scheduleItem(where, schedule, page) {
-  const known = ["id", "properties", "headers", "body", "body_base64"];
-  const shown = Object.entries(schedule).filter(
-    ([key, value]) => !known.includes(key) && value !== null && typeof value !== "object",
-  );
-  return h(
-    "li",
-    { class: "message", key: schedule.id },
-    h("header", {}, h("b", {}, name(String(schedule.id)))),
-    actionsOf(where, schedule, page),
-    facts(
-      shown.map(([key, value]) => [
-        key.replaceAll("_", " "),
-        h("bdi", {}, /_at$|^due/.test(key) ? moment(value) : String(value)),
-      ]),
-    ),
-  );
 }
 
 /** The buttons of a message that waits for its time. */

@@ -149,8 +149,8 @@ function move(queue, page) {
   }).then(() => page.refresh());
 }
 
-/** Ask, and bring dead letters back. */
-export function replay(page, queue) {
+/** Ask, and bring dead letters back; `those`: only what died for that `reason` in that `queue`. */
+export function replay(page, queue, those = {}) {
   return openDialog({
     title: "Replay dead letters",
     lines: [
@@ -166,7 +166,8 @@ export function replay(page, queue) {
       { name: "count", label: "At most", type: "number", min: 1, hint: "Messages; empty: all." },
       WHERE,
     ],
-    submit: ({ to, count: number, where }) => post(`${placeOf(queue)}/replay`, wanted({ to, count: number, where })),
+    submit: ({ to, count: number, where }) =>
+      post(`${placeOf(queue)}/replay`, wanted({ to, count: number, where, reason: those.reason, from: those.queue })),
     said: (answer) =>
       `${counted(answer.count, "message")} brought back${answer.skipped ? `; ${count(answer.skipped)} stayed, since where they came from is gone or not known` : ""}.`,
   }).then(() => page.refresh());

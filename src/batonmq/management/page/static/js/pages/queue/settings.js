@@ -34,9 +34,7 @@ export function settingsPart({ queue, more: { settings, keys } }, page) {
 }
 
 function settingsTable(queue, settings, page) {
-  const changeable = new Set(
-    Array.isArray(settings.changeable) ? settings.changeable : Object.keys(settings.changeable ?? {}),
-  );
+  const changeable = new Set(Object.keys(settings.changeable ?? {}).map(asArgument));
   const effective = settings.effective ?? {};
   const names = [
     ...new Set([...Object.keys(settings.arguments ?? {}), ...Object.keys(effective).map(asArgument), ...changeable]),
@@ -49,9 +47,7 @@ function settingsTable(queue, settings, page) {
     operator: definitionOf(settings.operator_policy)[argument.replace(/^x-/, "")],
     changeable: changeable.has(argument),
   }));
-  const set = rows.filter(({ own, effective: counts, policy, operator }) =>
-    [own, counts, policy, operator].some((value) => value !== undefined && value !== null),
-  );
+  const set = rows.filter((row) => [row.own, row.policy, row.operator].some((value) => value !== undefined));
   const unset = rows.filter((row) => row.changeable && row.own === undefined);
   return [
     table({

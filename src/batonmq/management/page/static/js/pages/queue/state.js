@@ -5,11 +5,11 @@ import { h } from "../../core/dom.js";
 import { bytes, count, duration, moment, rate } from "../../core/format.js";
 import { bindingTable } from "../../parts/binding_table.js";
 import { resume } from "../../parts/attention.js";
-import { button, chooser, facts, section } from "../../parts/controls.js";
+import { button, facts, section } from "../../parts/controls.js";
 import { activity, diagnose, figures, isPaused } from "../../parts/diagnosis.js";
 import { openDialog } from "../../parts/dialog.js";
 import { badge, connectionLink, exchangeLink, name } from "../../parts/names.js";
-import { RANGES } from "../../parts/plot.js";
+import { OBJECT_RANGES, rangeChooser } from "../../parts/plot.js";
 import { table } from "../../parts/table.js";
 import { depthPlot, ratePlot } from "../overview.js";
 import { bind } from "../bindings.js";
@@ -31,12 +31,7 @@ export function statePart({ queue, more, range }, page) {
     section(
       "Messages",
       {
-        actions: chooser(
-          "Range of the plots",
-          RANGES.map(({ key, text }) => [key, text]),
-          range.key,
-          (key) => page.set({ range: key }, { replace: true }),
-        ),
+        actions: rangeChooser(OBJECT_RANGES, range, page),
       },
       h("div", { class: "plots" }, depthPlot(queue, range), ratePlot(queue.message_stats ?? {}, range)),
     ),
@@ -110,7 +105,7 @@ function numbers(queue) {
   const shown = [
     ["Ready", count(ready)],
     ["Unacknowledged", count(held)],
-    queue.messages_delayed ? ["Delayed", count(queue.messages_delayed)] : null,
+    queue.delayed ? ["Delayed", count(queue.delayed)] : null,
     ["Consumers", count(number)],
     ["In", rate(publish)],
     ["Out", rate(deliver)],
@@ -214,14 +209,8 @@ function about(queue) {
         "Dead letters go to",
         args["x-dead-letter-exchange"] === undefined ? null : exchangeLink(queue.vhost, args["x-dead-letter-exchange"]),
       ],
-      ["Size of the messages", bytes(queue.message_bytes)],
+      ["Size of the messages", bytes(queue.message_bytes ?? queue.message_bytes_ready)],
       ["In memory", bytes(queue.message_bytes_ram ?? queue.memory)],
-      [
-        "Consumers had room",
-        typeof queue.consumer_utilisation === "number"
-          ? `${Math.round(queue.consumer_utilisation * 100)} % of the time`
-          : null,
-      ],
       ...Object.entries(args).map(([key, value]) => [
         h("code", {}, name(key)),
         h("bdi", {}, typeof value === "string" ? value : JSON.stringify(value)),

@@ -31,7 +31,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagedServer]:
         fill(connection.channel())
         with Http(server.http_port) as client:
             assert client("POST", "/api/baton/queues/%2F/parcels/pause", {}).status == 204
-            # The first change of users gives those of the configuration a hash, which ends their sessions.
+            # The first change of the built-in guest gives it a hash of its own, which ends its sessions.
             everything = {"configure": ".*", "write": ".*", "read": ".*"}
             assert client("PUT", "/api/permissions/%2F/guest", everything).status in (201, 204)
         yield server

@@ -48,6 +48,7 @@ function view({ answer, list }, page) {
       {
         title: "Protocol",
         sort: "protocol",
+        class: "whole",
         cell: (connection) => [name(connection.protocol), connection.ssl ? badge("TLS", "good") : null],
       },
       {
@@ -71,7 +72,7 @@ function view({ answer, list }, page) {
       {
         title: "Since",
         sort: "connected_at",
-        class: "wide-only time",
+        class: "wide-only whole",
         cell: (connection) => moment(connection.connected_at),
       },
       {

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import http
-import ipaddress
 import re
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from websockets.datastructures import MultipleValuesError
 from websockets.exceptions import NegotiationError
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
+
+from batonmq.server.web_pages import is_own_page
 
 __all__ = ["LONGEST_REQUEST", "Refusal", "check_origin", "check_path", "find_end", "select_subprotocol"]
 
@@ -58,10 +58,7 @@ def check_origin(request: Request, allowed: Sequence[str], *, is_loopback: bool)
 
     A browser sends a page's own address as Origin (RFC 6455, section 10.2) and lets any page of the web connect to this
     machine, where guest may log in. So there are let in: who is no browser and sends none; pages of this machine; pages
-    of the host that they connect to; what is `allowed`, where `*` stands for all.
-
-    A name may be made to lead here by whoever owns it. A client of this machine (`is_loopback`) that calls us by a name
-    other than localhost is therefore not taken for a page of the same host.
+    of the host that they connect to (`is_own_page`); what is `allowed`, where `*` stands for all.
     """
     try:
         origin = request.headers.get("Origin")
@@ -70,8 +67,7 @@ def check_origin(request: Request, allowed: Sequence[str], *, is_loopback: bool)
         raise Refusal(http.HTTPStatus.BAD_REQUEST, "there is more than one Origin, or more than one Host") from None
     if origin is None or "*" in allowed or origin.lower() in {one.lower().rstrip("/") for one in allowed}:
         return
-    page = _host_of(origin)
-    if page and (_is_here(page) or (page == _host_of(f"//{host}") and (not is_loopback or _is_address(page)))):
+    if is_own_page(origin, host, is_loopback=is_loopback):
         return
     raise Refusal(http.HTTPStatus.FORBIDDEN, "web pages of this origin may not connect: see websocket.origins")
 
@@ -85,22 +81,3 @@ def select_subprotocol(protocol: ServerProtocol, asked: Sequence[Subprotocol]) -
     if asked:
         raise NegotiationError(f"none of the subprotocols is known here; there are {', '.join(offered)}")
     return None
-
-
-def _host_of(url: str) -> str:
-    try:
-        return (urlsplit(url).hostname or "").rstrip(".")
-    except ValueError:
-        return ""
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_here(host: str) -> bool:
-    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)

@@ -89,7 +89,7 @@ def test_every_answer_is_safe_for_browsers(http: Http) -> None:
         (b"", "body is not valid JSON"),
         (b"{", "body is not valid JSON"),
         (b"\xff\xfe", "body is not valid JSON"),
-        (b"[" * 100_000, "body is not valid JSON"),
+        (b"[" * 10_000, "body is not valid JSON"),
         (b"[]", "the body is to be a JSON object"),
         (b'{"name": 1, "password": "x"}', '"name" and "password" are to be texts'),
     ],

@@ -37,7 +37,7 @@ async def _bind(call: Call, *, to_queue: bool) -> Response:
     vhost = call.vhost()
     operations = call.operations(vhost)
     source, destination = exchange_name(call.path["source"]), exchange_name(call.path["destination"])
-    body = Body(await call.json(is_required=False))
+    body = Body(call.json(is_required=False))
     routing_key, arguments = body.short_text("routing_key"), body.arguments()
     if to_queue:
         operations.bind_queue(call.path["destination"], source, routing_key, arguments)

@@ -15,7 +15,7 @@ from batonmq.management.http.encoding import encode
 from batonmq.management.http.errors import BadRequest
 from batonmq.management.http.responses import Json, NoContent, Response, Stream
 from batonmq.management.http.rights import Tag
-from batonmq.management.http.routes import Route
+from batonmq.management.http.routes import ANY_SIZE, Route
 from batonmq.management.slices import Slices
 
 # A piece that is sent has so many octets at least, but for the last.
@@ -95,7 +95,7 @@ async def post_of_vhost(call: Call) -> Response:
 
 
 async def _take(call: Call, vhost: str | None) -> Response:
-    data = await call.body()
+    data = call.body
     content_type = call.request.headers.get("content-type", "")
     if content_type.lower().startswith("multipart/"):
         found = uploaded(content_type, data, UPLOADED)
@@ -127,7 +127,18 @@ WHO = Tag.ADMINISTRATOR
 
 ROUTES = (
     Route("GET", DEFINITIONS, get_definitions, "All definitions, but messages.", WHO, query=DOWNLOAD),
-    Route("POST", DEFINITIONS, post_definitions, "Take definitions.", WHO, query=REPORT, body=CONTENT),
+    Route(
+        "POST", DEFINITIONS, post_definitions, "Take definitions.", WHO, query=REPORT, body=CONTENT, body_max=ANY_SIZE
+    ),
     Route("GET", OF_VHOST, get_of_vhost, "The definitions of a virtual host.", WHO, query=DOWNLOAD),
-    Route("POST", OF_VHOST, post_of_vhost, "Take definitions of a virtual host.", WHO, query=REPORT, body=CONTENT),
+    Route(
+        "POST",
+        OF_VHOST,
+        post_of_vhost,
+        "Take definitions of a virtual host.",
+        WHO,
+        query=REPORT,
+        body=CONTENT,
+        body_max=ANY_SIZE,
+    ),
 )

@@ -34,7 +34,7 @@ async def put_exchange(call: Call) -> Response:
     """Declare an exchange; 201 if it is new."""
     vhost = call.vhost()
     operations = call.operations(vhost)
-    body = Body(await call.json(is_required=False))
+    body = Body(call.json(is_required=False))
     name = exchange_name(call.path["name"])
     is_new = vhost.router.exchange(name) is None
     operations.declare_exchange(

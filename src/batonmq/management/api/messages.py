@@ -7,6 +7,8 @@ import base64
 import binascii
 import contextlib
 
+import msgspec
+
 from batonmq.broker import REFUSED, Broker, Queue
 from batonmq.broker.operations.publishing import publish
 from batonmq.errors import StoreError
@@ -14,9 +16,9 @@ from batonmq.fields import FieldError
 from batonmq.management.api.exchange_changes import exchange_name
 from batonmq.management.http.bodies import MISSING, Body, as_arguments, as_number, as_table
 from batonmq.management.http.call import Call
-from batonmq.management.http.errors import BadRequest, not_found
+from batonmq.management.http.errors import BadRequest, HttpError, not_found
 from batonmq.management.http.responses import Json, Response
-from batonmq.management.http.routes import Route
+from batonmq.management.http.routes import ANY_SIZE, USUAL_SIZE, Route
 from batonmq.management.slices import Slices
 from batonmq.message import Message
 from batonmq.properties import NAMES, Properties, PropertyValues
@@ -65,7 +67,7 @@ GET = {
 async def post_publish(call: Call) -> Response:
     """Publish a message. It is on the disk, where it is to be there, when the answer comes."""
     operations = call.operations(call.vhost())
-    body = Body(await call.json())
+    body = Body(_read(call))
     body.need("routing_key", "properties", "payload", "payload_encoding")
     exchange = exchange_name(call.path["name"])
     if call.vhost().router.exchange(exchange) is None:
@@ -82,6 +84,29 @@ async def post_publish(call: Call) -> Response:
         raise BadRequest("rejected: Unable to publish message. Check queue limits.")
     await call.kept()
     return Json({"routed": published.is_routed})
+
+
+class _Published(msgspec.Struct):
+    """What counts of a large body, unread: of all the rest nothing is made."""
+
+    properties: msgspec.Raw = msgspec.Raw()
+    routing_key: msgspec.Raw = msgspec.Raw()
+    payload: msgspec.Raw = msgspec.Raw()
+    payload_encoding: msgspec.Raw = msgspec.Raw()
+
+
+def _read(call: Call) -> dict[str, object]:
+    """The fields of the body, of which the payload alone may be large. Raises HttpError."""
+    if len(call.body) <= USUAL_SIZE:
+        return call.json()
+    try:
+        raw = msgspec.structs.asdict(msgspec.json.decode(call.body, type=_Published))
+        for name, value in raw.items():
+            if len(bytes(value)) > USUAL_SIZE and not (name == "payload" and bytes(value).startswith(b'"')):
+                raise HttpError(413, "payload_too_large", f"{name} may have {USUAL_SIZE} bytes at most")
+        return {name: msgspec.json.decode(value) for name, value in raw.items() if bytes(value)}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise HttpError(400, "bad_request", "body is not valid JSON") from None
 
 
 def _payload(body: Body) -> bytes:
@@ -129,7 +154,7 @@ async def post_get(call: Call) -> Response:
     """Take messages out of a queue and show them: for looking, not for consuming."""
     vhost = call.vhost()
     operations = call.operations(vhost)
-    body = Body(await call.json())
+    body = Body(call.json())
     body.need("ackmode", "count", "encoding")
     mode = ACK_MODES.get(body.text("ackmode"))
     if mode is None:
@@ -238,6 +263,13 @@ def _shown(queued: QueuedMessage, left: int, encoding: str, truncate: int) -> di
 
 
 ROUTES = (
-    Route("POST", "/api/exchanges/{vhost}/{name}/publish", post_publish, summary="Publish a message.", body=PUBLISH),
+    Route(
+        "POST",
+        "/api/exchanges/{vhost}/{name}/publish",
+        post_publish,
+        summary="Publish a message.",
+        body=PUBLISH,
+        body_max=ANY_SIZE,
+    ),
     Route("POST", "/api/queues/{vhost}/{name}/get", post_get, summary="Take messages, and show them.", body=GET),
 )

@@ -60,7 +60,7 @@ async def put_parameter(call: Call) -> Response:
     """Set a parameter of a component that there is."""
     vhost = changeable_vhost(call).name
     component, name = call.path["component"], call.path["name"]
-    body = Body(await call.json())
+    body = Body(call.json())
     body.need("value")
     is_new = _parameters(call).find(component, vhost, name) is None
     _parameters(call).set(component, vhost, name, body.value("value"))
@@ -95,7 +95,7 @@ async def get_global(call: Call) -> Response:
 
 async def put_global(call: Call) -> Response:
     """Set a global parameter."""
-    body = Body(await call.json())
+    body = Body(call.json())
     body.need("value")
     name = call.path["name"]
     is_new = name not in _parameters(call).all_global()
@@ -121,7 +121,7 @@ async def get_cluster_name(call: Call) -> Response:
 
 async def put_cluster_name(call: Call) -> Response:
     """Name the cluster."""
-    body = Body(await call.json())
+    body = Body(call.json())
     body.need("name")
     _parameters(call).set_global(CLUSTER_NAME, body.short_text("name"))
     await call.kept()

@@ -69,7 +69,7 @@ async def get_permission(call: Call) -> Response:
 
 async def put_permission(call: Call) -> Response:
     """Say what a user may do in a virtual host."""
-    body = Body(await call.json())
+    body = Body(call.json())
     body.need("configure", "write", "read")
     configure, write, read = (_pattern(body, name) for name in ("configure", "write", "read"))
     vhost, user = _addressed(call)
@@ -122,7 +122,7 @@ async def get_topics(call: Call) -> Response:
 
 async def put_topic(call: Call) -> Response:
     """Say which routing keys a user may use with a topic exchange."""
-    body = Body(await call.json())
+    body = Body(call.json())
     body.need("exchange", "write", "read")
     exchange = body.short_text("exchange")
     write, read = _pattern(body, "write"), _pattern(body, "read")

@@ -95,7 +95,7 @@ def _put(of_operator: bool) -> Handler:
     async def put(call: Call) -> Response:
         vhost = changeable_vhost(call)
         name = call.path["name"]
-        policy = read(name, Body(await call.json()), of_operator=of_operator)
+        policy = read(name, Body(call.json()), of_operator=of_operator)
         is_new = vhost.policies.find(name, of_operator=of_operator) is None
         vhost.policies.set(policy)
         await call.kept()

@@ -27,7 +27,7 @@ async def put_queue(call: Call) -> Response:
     """Declare a queue; 201 if it is new."""
     vhost = call.vhost()
     operations = call.operations(vhost)
-    body = Body(await call.json(is_required=False))
+    body = Body(call.json(is_required=False))
     name = call.path["name"]
     check_node(call, body)
     is_new = name not in vhost.queues
@@ -81,7 +81,7 @@ async def post_action(call: Call) -> Response:
     """What RabbitMQ 3 did with mirrors of a queue: there are none, so that it is done already."""
     vhost = call.vhost()
     operations = call.operations(vhost)
-    body = Body(await call.json())
+    body = Body(call.json())
     body.need("action")
     action = body.text("action")
     if call.path["name"] not in vhost.queues:

@@ -58,7 +58,7 @@ async def get_user(call: Call) -> Response:
 
 async def put_user(call: Call) -> Response:
     """Make a user, or change one: what is not said stays as it is."""
-    body = Body(await call.json())
+    body = Body(call.json())
     if not body.has("tags"):
         raise BadRequest("tags_not_present")
     tags = as_tags(body.value("tags"))
@@ -98,7 +98,7 @@ async def delete_user(call: Call) -> Response:
 
 async def post_bulk_delete(call: Call) -> Response:
     """Delete several users, or none; those that are not there count as deleted."""
-    body = Body(await call.json())
+    body = Body(call.json())
     body.need("users")
     names = body.value("users")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -133,7 +133,7 @@ def _limits(known: KnownUser) -> dict[str, object]:
 
 async def put_limit(call: Call) -> Response:
     """Set one limit; a negative one is none."""
-    body = Body(await call.json())
+    body = Body(call.json())
     body.need("value")
     name = call.path["name"]
     value = as_number(name, body.value("value"))

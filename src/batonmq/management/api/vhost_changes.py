@@ -35,7 +35,7 @@ async def put_vhost(call: Call) -> Response:
     """
     broker = call.context.parts.broker
     name = call.path["name"]
-    body = Body(await call.json(is_required=False))
+    body = Body(call.json(is_required=False))
     vhost = broker.vhosts.get(name)
     if vhost is not None:
         changed = with_what_is_said(vhost.metadata, body)
@@ -131,7 +131,7 @@ def _limits(vhost: VirtualHost) -> dict[str, object]:
 async def put_limit(call: Call) -> Response:
     """Set one limit; a negative one is none."""
     vhost = call.vhost()
-    body = Body(await call.json())
+    body = Body(call.json())
     body.need("value")
     name = call.path["name"]
     vhost.set_limit(name, read_limit(name, as_number(name, body.value("value")), OF_VHOSTS))

@@ -92,6 +92,8 @@ class _Line:
         self._lines = call.context.log_lines
         self._kinds = kinds
         self._user = call.user
+        # With another password whoever listens has to log in again.
+        self._proof = call.context.parts.authenticator.stored_hash(call.user.name)
         self._waiting: deque[bytes] = deque()
         self._loop = asyncio.get_running_loop()
         self._has_some = asyncio.Event()
@@ -122,6 +124,9 @@ class _Line:
             found = self._parts.authenticator.find(self._user.name)
             if found is None:
                 self._finish("closed", "the user is deleted")
+                return
+            if not may(found, Tag.MANAGEMENT) or self._parts.authenticator.stored_hash(found.name) != self._proof:
+                self._finish("closed", "the user's log-in is over")
                 return
             self._user = found
         if event.kind in self._kinds and _sees(self._user, event):

@@ -37,21 +37,21 @@ async def resume(call: Call) -> Response:
 
 async def move(call: Call) -> Response:
     """Messages to the tail of another queue."""
-    fields = await call.json()
+    fields = call.json()
     asked = {name: fields.get(name) for name in ("to", "count", "where")}
     return Json(await ask_queue(call, "queues.move", **asked))
 
 
 async def replay(call: Call) -> Response:
     """Dead letters back to where they came from."""
-    fields = await call.json(is_required=False)
+    fields = call.json(is_required=False)
     asked = {name: fields.get(name) for name in ("to", "count", "where", "reason", "from")}
     return Json(await ask_queue(call, "queues.replay", **asked))
 
 
 async def purge(call: Call) -> Response:
     """Drop ready messages, all or those selected."""
-    fields = await call.json(is_required=False)
+    fields = call.json(is_required=False)
     answer = await ask_queue(call, "queues.purge", where=fields.get("where"))
     return Json({"count": answer["count"]})
 
@@ -63,7 +63,7 @@ async def settings(call: Call) -> Response:
 
 async def change(call: Call) -> Response:
     """Other arguments for a queue that lives."""
-    fields = await call.json()
+    fields = call.json()
     return Json(await ask_queue(call, "queues.change", arguments=fields.get("arguments")))
 
 

@@ -10,14 +10,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from batonmq.broker.model.access import User
 from batonmq.errors import BrokerError, StoreError
 from batonmq.management.http.call import Call
 from batonmq.management.http.context import Context
 from batonmq.management.http.errors import HttpError, Unauthorized, as_http_error, not_found
 from batonmq.management.http.log_in import LogIn
+from batonmq.management.http.receiving import receive
 from batonmq.management.http.responses import ErrorAnswer
 from batonmq.management.http.rights import Tag, may
-from batonmq.management.http.routes import Routes
+from batonmq.management.http.routes import Route, Routes
 from batonmq.server.addresses import address
 
 __all__ = ["Application"]
@@ -84,13 +86,26 @@ class Application:
         if request.method == "OPTIONS":
             return Response(headers={"allow": ", ".join(self._routes.methods(path))})
         route, names = self._routes.find(request.method, path)
+        if "content-length" in request.headers and "transfer-encoding" in request.headers:
+            # A proxy before us may go by the other one (RFC 9112, section 6.1).
+            raise HttpError(400, "bad_request", "a body has one length", {"connection": "close"})
         user = await self._log_in.user(request) if route.may is not Tag.NOBODY else None
-        if user is not None and not may(user, route.may):
-            # In RabbitMQ's words.
-            wanted = "Not management user" if route.may is Tag.MANAGEMENT else f"Not {route.may.value} user"
-            raise Unauthorized(wanted)
-        call = Call(self._context, request, names, user, address(request.scope.get("client"))[0])
+        _require(user, route)
+        body = b""
+        if request.method not in ("GET", "HEAD"):
+            proof = self._proof(user)
+            body = await receive(request, route.body_max, self._context.parts.config.management.max_body_size)
+            # A body may be long under way. What counts are the rights of now.
+            user = self._context.parts.authenticator.find(user.name) if user is not None else None
+            if self._proof(user) != proof:
+                raise Unauthorized("Login failed")
+            _require(user, route)
+        call = Call(self._context, request, names, user, address(request.scope.get("client"))[0], body)
         return await route.handler(call)
+
+    def _proof(self, user: User | None) -> str | None:
+        """What the user's password was checked against: with another one, the log-in is over."""
+        return self._context.parts.authenticator.stored_hash(user.name) if user is not None else None
 
     def _path(self, request: Request) -> str:
         raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
@@ -109,6 +124,13 @@ class Application:
             headers.setdefault(name, value)
         headers.setdefault("cache-control", "no-store")
         headers.setdefault("vary", "authorization, cookie")
+
+
+def _require(user: User | None, route: Route) -> None:
+    """Raises Unauthorized, in RabbitMQ's words, for a user who is not what the route needs."""
+    if user is not None and not may(user, route.may):
+        wanted = "Not management user" if route.may is Tag.MANAGEMENT else f"Not {route.may.value} user"
+        raise Unauthorized(wanted)
 
 
 def _shown(scope: Scope) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from batonmq.broker.management.operations import ManagedOperations
 from batonmq.broker.model.access import User
@@ -22,10 +22,16 @@ __all__ = ["Call"]
 class Call:
     """A request whose client has logged in, and may use the route."""
 
-    __slots__ = ("_user", "context", "path", "peer", "query", "request")
+    __slots__ = ("_user", "body", "context", "path", "peer", "query", "request")
 
     def __init__(
-        self, context: Context, request: Request, path: Mapping[str, str], user: User | None, peer: str
+        self,
+        context: Context,
+        request: Request,
+        path: Mapping[str, str],
+        user: User | None,
+        peer: str,
+        body: bytes = b"",
     ) -> None:
         self.context = context
         self.request = request
@@ -35,6 +41,8 @@ class Call:
         self.peer = peer
         """The client's address."""
         self._user = user
+        self.body = body
+        """What was sent. It has all come before the rights of the user were looked at."""
 
     @property
     def user(self) -> User:
@@ -85,28 +93,9 @@ class Call:
 
     # ------------------------------------------------------------------ what was sent
 
-    async def body(self) -> bytes:
-        """The body. Raises HttpError when it is larger than it may be."""
-        most = self.context.parts.config.management.max_body_size
-        too_large = HttpError(
-            413, "payload_too_large", f"a body may have {most} bytes at most (management.max_body_size)"
-        )
-        said = self.request.headers.get("content-length", "")
-        if said.isdigit() and (len(said) > 18 or int(said) > most):
-            raise too_large
-        pieces = bytearray()
-        try:
-            async for piece in self.request.stream():
-                pieces += piece
-                if len(pieces) > most:
-                    raise too_large
-        except ClientDisconnect:
-            raise BadRequest("the client went away") from None
-        return bytes(pieces)
-
-    async def json(self, *, is_required: bool = True) -> dict[str, object]:
+    def json(self, *, is_required: bool = True) -> dict[str, object]:
         """The body as a JSON object. Raises BadRequest; without ``is_required`` nothing at all is an empty object."""
-        data = await self.body()
+        data = self.body
         if not data.strip() and not is_required:
             return {}
         try:

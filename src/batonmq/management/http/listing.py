@@ -23,6 +23,8 @@ __all__ = ["LIST_QUERY", "chosen_columns", "listing", "only_columns"]
 PAGE_SIZE: Final = 100
 PAGE_SIZE_MAX: Final = 500
 PAGE_MAX: Final = 10**9
+# Each is looked for in each row.
+COLUMNS_MAX: Final = 200
 
 # A piece that is sent has so many octets at least, but for the last.
 PIECE: Final = 32 * 1024
@@ -172,9 +174,14 @@ def _value(row: object, path: str) -> object:
 
 
 def chosen_columns(query: Query) -> list[str] | None:
-    """The paths of the fields that were asked for; None: all of them."""
+    """The paths of the fields that were asked for; None: all of them. Raises BadRequest for far too many."""
     text = query.text("columns")
-    return [path for path in text.split(",") if path] if text else None
+    if not text:
+        return None
+    chosen = [path for path in dict.fromkeys(text.split(",")) if path]
+    if len(chosen) > COLUMNS_MAX:
+        raise BadRequest(f"columns: there may be {COLUMNS_MAX} at most")
+    return chosen
 
 
 def only_columns(row: Mapping[str, object], columns: list[str] | None) -> Mapping[str, object]:

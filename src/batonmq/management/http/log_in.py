@@ -15,6 +15,7 @@ from batonmq.management.http.errors import HttpError, Unauthorized
 from batonmq.management.http.sessions import Session, Sessions
 from batonmq.server.addresses import address
 from batonmq.server.extensions import Parts
+from batonmq.server.web_pages import host_of, is_address, is_own_page, is_this_machine
 
 __all__ = ["COOKIE", "CSRF_HEADER", "LogIn"]
 
@@ -41,6 +42,7 @@ class LogIn:
         """The user, with the rights of now. Raises HttpError: nobody (401), or too many at once (503)."""
         authorization = request.headers.get("authorization")
         if authorization is not None:
+            _refuse_other_pages(request)
             return await self._by_password(request, authorization)
         session = self.session(request)
         if session is None:
@@ -63,6 +65,7 @@ class LogIn:
     async def check(self, request: Request, name: str, password: str) -> User:
         """The user of that name and password. Raises HttpError as ``user`` does."""
         peer, is_loopback = address(request.scope.get("client"))
+        is_loopback = is_loopback and _calls_this_machine(request)
         answered: asyncio.Future[LogInAnswer] = asyncio.get_running_loop().create_future()
 
         def answer(found: LogInAnswer) -> None:
@@ -108,3 +111,36 @@ class LogIn:
     def _challenge(request: Request) -> dict[str, str]:
         # The web page asks for itself; a browser that sees the challenge would ask as well.
         return {} if "x-requested-with" in request.headers else CHALLENGE
+
+
+def _refuse_other_pages(request: Request) -> None:
+    """Raises HttpError (403): a web page of somebody else's has the browser change something here.
+
+    A browser sends a name and a password that it has been told, be it in the address of a form, for any page's sake.
+    """
+    if request.method in SAFE:
+        return
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin")
+    if site is not None:
+        is_other = site not in ("same-origin", "none")
+    elif origin is not None:
+        _, is_loopback = address(request.scope.get("client"))
+        is_other = not is_own_page(origin, request.headers.get("host", ""), is_loopback=is_loopback)
+    else:
+        is_other = False
+    if is_other:
+        raise HttpError(403, "forbidden", "web pages of another host may not change anything here")
+
+
+def _calls_this_machine(request: Request) -> bool:
+    """Does the client of this machine call it as only this machine can be called?
+
+    Another name may lead here because its owner has made it so, for a web page of his to be answered, or because a
+    proxy on this machine passes on what comes from anywhere.
+    """
+    host = request.headers.get("host")
+    if not host:
+        return True
+    name = host_of(f"//{host}")
+    return is_this_machine(name) or is_address(name)

@@ -6,8 +6,10 @@ as the name of the virtual host "/" does.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import unquote
 
 from batonmq.management.http.call import Call
@@ -15,7 +17,15 @@ from batonmq.management.http.errors import HttpError, not_found
 from batonmq.management.http.responses import Response
 from batonmq.management.http.rights import Tag
 
-__all__ = ["Handler", "Route", "Routes"]
+__all__ = ["ANY_SIZE", "SMALL", "USUAL_SIZE", "Handler", "Route", "Routes"]
+
+# The largest bodies, in octets. JSON is read at once, and what it holds is looked at then: of that size it takes some
+# milliseconds at most.
+USUAL_SIZE: Final = 256 * 1024
+# Of who has not logged in.
+SMALL: Final = 16 * 1024
+# What the configuration allows: for a handler that reads it in slices, or hardly looks into it.
+ANY_SIZE: Final = sys.maxsize
 
 Handler = Callable[[Call], Awaitable[Response]]
 
@@ -37,6 +47,8 @@ class Route:
     """The parameters that it knows, and what they are."""
     body: Mapping[str, object] | None = None
     """The JSON schema of its body; None: it has none."""
+    body_max: int = USUAL_SIZE
+    """Octets of the largest body, if the configuration allows as many."""
     answers: Mapping[int, str] = field(default_factory=dict)
     """What the status codes mean, besides the usual ones."""
 

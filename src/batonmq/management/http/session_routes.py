@@ -13,7 +13,7 @@ from batonmq.management.http.errors import BadRequest, Unauthorized
 from batonmq.management.http.log_in import COOKIE, LogIn
 from batonmq.management.http.responses import Json, NoContent
 from batonmq.management.http.rights import Tag, may
-from batonmq.management.http.routes import Route
+from batonmq.management.http.routes import SMALL, Route
 
 __all__ = ["session_routes"]
 
@@ -25,7 +25,7 @@ def session_routes(log_in: LogIn) -> tuple[Route, ...]:
     """The routes of the sessions that ``log_in`` keeps."""
 
     async def begin(call: Call) -> Response:
-        fields = await call.json()
+        fields = call.json()
         name, password = fields.get("name"), fields.get("password")
         if not isinstance(name, str) or not isinstance(password, str):
             raise BadRequest('"name" and "password" are to be texts')
@@ -57,7 +57,7 @@ def session_routes(log_in: LogIn) -> tuple[Route, ...]:
 
     async def by_form(call: Call) -> Response:
         """RabbitMQ's form: it tells the page what to send from then on. No cookie is set."""
-        name, password = _form(await call.body())
+        name, password = _form(call.body)
         user = await log_in.check(call.request, name, password)
         if not may(user, Tag.MANAGEMENT):
             raise Unauthorized("Not management user")
@@ -72,8 +72,17 @@ def session_routes(log_in: LogIn) -> tuple[Route, ...]:
         "properties": {"name": {"type": "string"}, "password": {"type": "string"}},
     }
     return (
-        Route("POST", "/api/login", by_form, "Log in with RabbitMQ's form.", Tag.NOBODY, GROUP),
-        Route("POST", path, begin, "Log in, and have a cookie.", Tag.NOBODY, GROUP, body=credentials),
+        Route("POST", "/api/login", by_form, "Log in with RabbitMQ's form.", Tag.NOBODY, GROUP, body_max=SMALL),
+        Route(
+            "POST",
+            path,
+            begin,
+            "Log in, and have a cookie.",
+            Tag.NOBODY,
+            GROUP,
+            body=credentials,
+            body_max=SMALL,
+        ),
         Route("GET", path, look, "Who has logged in.", Tag.MANAGEMENT, GROUP),
         Route("DELETE", path, end, "Log out.", Tag.EVERYBODY, GROUP),
     )

@@ -1,0 +1,28 @@
+"""The body of a request, as it comes."""
+
+from __future__ import annotations
+
+from starlette.requests import ClientDisconnect, Request
+
+from batonmq.management.http.errors import BadRequest, HttpError
+
+__all__ = ["receive"]
+
+
+async def receive(request: Request, most: int, configured: int) -> bytes:
+    """All of the body. Raises HttpError when it has more than ``most`` octets, or than are ``configured``."""
+    bound = min(most, configured)
+    where = "here" if bound < configured else "(management.max_body_size)"
+    too_large = HttpError(413, "payload_too_large", f"a body may have {bound} bytes at most {where}")
+    said = request.headers.get("content-length", "")
+    if said.isdigit() and (len(said) > 18 or int(said) > bound):
+        raise too_large
+    pieces = bytearray()
+    try:
+        async for piece in request.stream():
+            pieces += piece
+            if len(pieces) > bound:
+                raise too_large
+    except ClientDisconnect:
+        raise BadRequest("the client went away") from None
+    return bytes(pieces)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from batonmq.broker.model.access import User
 from batonmq.server.failures import ConfigError
 from batonmq.server.passwords import hash_password, verify_password
-from batonmq.server.users import GUEST, Account, UserFile, UserTable, accounts_of
+from batonmq.server.users import GUEST, Account, UserFile, UserTable, accounts_of, guest_hash
 
 __all__ = ["Authenticator"]
 
@@ -73,6 +73,18 @@ class Authenticator:
         """What `verify_password` shall check a password of this user against, whether or not the user exists."""
         account = self._accounts.get(user)
         return account.password_hash if account is not None and account.password_hash else self._nobody
+
+    def proof(self, user: str) -> str:
+        """Changes when the user's password does, and tells nothing of it."""
+        account = self._accounts.get(user)
+        if account is None:
+            return ""
+        if account.password:
+            return self.digest(user, account.password).hex()
+        # One that this process has not made is of another password, for all that is known.
+        if user == GUEST and guest_hash.cache_info().currsize and account.password_hash == guest_hash():
+            return self.digest(GUEST, GUEST).hex()
+        return account.password_hash
 
     def proved(self, user: str, password: str, stored: str, *, is_loopback: bool) -> User | None:
         """The password was right for this stored hash: remember it, and give the user, if the hash still holds."""

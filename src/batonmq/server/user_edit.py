@@ -11,7 +11,7 @@ from batonmq.broker.model.limits import OF_USERS, read_limit
 from batonmq.errors import NotFound, PreconditionFailed
 from batonmq.fields import text_octets
 from batonmq.server.passwords import hash_password, imported_hash
-from batonmq.server.users import Account, PermissionEntry, TopicEntry, UserEntry, UserTable
+from batonmq.server.users import Account, PermissionEntry, TopicEntry, UserEntry, UserTable, guest_hash
 
 __all__ = ["UserEdit"]
 
@@ -162,7 +162,7 @@ class UserEdit:
         if guest is None or not self._is_built_in(name):
             raise NotFound(f"no user '{name}'")
         made = UserEntry(
-            password_hash=hash_password(guest.password) if hashed else "",
+            password_hash=guest_hash() if hashed else "",
             tags=tuple(sorted(guest.user.tags)),
             permissions={
                 vhost: PermissionEntry(configure=permission.configure, write=permission.write, read=permission.read)

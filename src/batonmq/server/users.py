@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,7 @@ from batonmq.broker.model.access import Permission, TopicPermission, User
 from batonmq.broker.patterns.expressions import PatternError, compile_pattern
 from batonmq.server.data_directory import exclusive_lock
 from batonmq.server.failures import ConfigError
-from batonmq.server.passwords import check_hash
+from batonmq.server.passwords import check_hash, hash_password
 
 __all__ = [
     "EVERYTHING",
@@ -32,6 +33,7 @@ __all__ = [
     "UserTable",
     "accounts_of",
     "guest_account",
+    "guest_hash",
     "make_user",
 ]
 
@@ -161,6 +163,15 @@ def accounts_of(users: Mapping[str, UserEntry]) -> dict[str, Account]:
 def guest_account(vhosts: list[str]) -> Account:
     """The user that is there from the start, so that a new broker can be tried at once: from this machine only."""
     return Account(make_user(GUEST, ("administrator",), dict.fromkeys(vhosts, EVERYTHING)), password=GUEST)
+
+
+@cache
+def guest_hash() -> str:
+    """What is kept of guest's well-known password when the built-in user is changed: one for the process.
+
+    So whoever has logged in as guest need not do so again because of it.
+    """
+    return hash_password(GUEST)
 
 
 class UserFile:

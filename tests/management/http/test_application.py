@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import socket
 from collections.abc import Callable
@@ -126,6 +127,25 @@ def test_a_session_needs_its_token_for_whatever_changes_something(managed: Manag
         assert http("GET", SESSION, headers={"cookie": cookie}).status == 200
         assert http("DELETE", SESSION, headers={"cookie": cookie, "x-csrf-token": csrf}).status == 204
         assert http("GET", SESSION, headers={"cookie": cookie}).status == 401
+
+
+def test_a_session_ends_with_its_password_and_with_nothing_less(
+    make_own: Callable[[ManagementConfig], ManagedServer],
+) -> None:
+    server = make_own(ManagementConfig())
+
+    def change(verb: str, *values: str, **fields: object) -> None:
+        changing = server.server.users.change(lambda edit: getattr(edit, verb)("guest", *values, **fields))
+        asyncio.run_coroutine_threadsafe(changing, server.loop).result(40)
+
+    with Http(server.http_port, None) as http:
+        begun = http("POST", SESSION, {"name": "guest", "password": "guest"})
+        cookie = {"cookie": begun.headers["set-cookie"].split("; ")[0]}
+        # The built-in user becomes one of the file.
+        change("set_permission", "/", ".*", ".*", ".*")
+        assert http("GET", SESSION, headers=cookie).status == 200
+        change("put", password="another", tags=["administrator"])
+        assert http("GET", SESSION, headers=cookie).status == 401
 
 
 def test_a_wrong_password_begins_no_session(managed: ManagedServer) -> None:

@@ -48,7 +48,7 @@ class LogIn:
         if session is None:
             raise Unauthorized("Login failed", self._challenge(request))
         user = self._parts.authenticator.find(session.user)
-        if user is None or self._parts.authenticator.stored_hash(session.user) != session.proof:
+        if user is None or self._parts.authenticator.proof(session.user) != session.proof:
             self.sessions.end(request.cookies[COOKIE])
             raise Unauthorized("Login failed", self._challenge(request))
         if request.method not in SAFE and not hmac.compare_digest(
@@ -90,7 +90,7 @@ class LogIn:
     async def begin_session(self, request: Request, name: str, password: str) -> tuple[str, Session, User]:
         """Log in for the web page: the cookie's value, the session, the user. Raises HttpError as ``user`` does."""
         user = await self.check(request, name, password)
-        key, session = self.sessions.begin(user.name, self._parts.authenticator.stored_hash(user.name))
+        key, session = self.sessions.begin(user.name, self._parts.authenticator.proof(user.name))
         return key, session, user
 
     async def _by_password(self, request: Request, authorization: str) -> User:

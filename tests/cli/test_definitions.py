@@ -44,3 +44,22 @@ def test_who_may_not_is_told_so(managed: Served, batonmq: Batonmq) -> None:
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
     refused = batonmq("--url", "orders.db", "definitions", "export")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+
+
+def test_what_is_left_out_is_said_line_by_line(managed: Served, batonmq: Batonmq, tmp_path: Path) -> None:
+    arguments = {"x-queue-type": "stream"}
+    stream = {"name": "clicks", "vhost": "/", "durable": True, "auto_delete": False, "arguments": arguments}
+    (tmp_path / "broker.json").write_text(json.dumps({"rabbitmq_version": "4.3.0", "queues": [stream]}))
+    done = batonmq("--url", managed.url, "definitions", "import", "broker.json")
+    assert (done.returncode, done.stdout) == (0, "definitions of broker.json are in force\n")
+    assert "clicks" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_url_that_is_not_that_of_the_http_api_is_one_line(managed: Served, batonmq: Batonmq) -> None:
+    refused = batonmq("--url", f"http://guest:guest@127.0.0.1:{managed.port}", "definitions", "export")
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
+    assert "15672" in refused.stderr
+    http = next(word for word in managed.banner.split() if word.startswith("http:"))
+    refused = batonmq("--url", f"{http.replace('//', '//guest:guest@')}/index.html?", "definitions", "export")
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)

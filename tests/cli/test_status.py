@@ -26,7 +26,7 @@ def test_the_status_tells_what_a_broker_has_and_where_it_is(
     assert rows["data"] == str(served_folder / "data")
     assert rows["listens"] == f"amqp://127.0.0.1:{served.port}"
     assert rows["messages"] == "1 ready, 0 unsettled, 0 delayed"
-    assert rows["connections"] == "1, with 1 channels"
+    assert rows["connections"] == "1, with 1 channel"
     assert rows["alarms"] == "none"
     found = json.loads(batonmq("status", "--json", "--url", served.url).stdout)
     assert (found["queues"], found["ready"], found["store"]["fault"]) == (1, 1, None)

@@ -31,7 +31,7 @@ LONGEST_DNS_NAME = 253
 CENTURY = 36500
 
 
-@click.command()
+@click.command(short_help="Make certificates for tests.")
 @click.argument("folder", metavar="[DIR]", type=NAME, default="certificates")
 @click.option(
     "--name",

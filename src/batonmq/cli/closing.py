@@ -11,7 +11,7 @@ from batonmq.cli.options import url_option
 __all__ = ["close_connection"]
 
 
-@click.command("close-connection")
+@click.command("close-connection", short_help="Close connections.")
 @click.argument("name", type=TEXT, required=False)
 @click.option("--all", "is_all", is_flag=True, help="Close all connections but the one of this command.")
 @click.option("--user", type=TEXT, metavar="USER", help="Close all connections of this user.")

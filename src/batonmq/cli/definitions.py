@@ -10,7 +10,7 @@ import click
 
 from batonmq.cli.failure import Failure
 from batonmq.cli.http import HttpApi
-from batonmq.cli.names import NAME, say
+from batonmq.cli.names import NAME, say, shown
 from batonmq.cli.options import url_option
 
 __all__ = ["definitions"]
@@ -18,7 +18,7 @@ __all__ = ["definitions"]
 vhost_option = click.option("--vhost", type=NAME, help="Only this virtual host. Default: everything.")
 
 
-@click.group()
+@click.group(short_help="Save users, queues, policies ... or load them.")
 def definitions() -> None:
     """Save everything that is defined in a broker to a file, or make what is in a file: users, queues, policies ...
 
@@ -68,7 +68,10 @@ def import_definitions(
     vhost: str | None,
     url: str | None,  # noqa: ARG001
 ) -> None:
-    """Make what is in FILE, or in standard input ("-"). What is there already stays; all of it is made, or nothing."""
+    """Make what is in FILE, or in standard input ("-"). What is there already stays; all of it is made, or nothing.
+
+    What a RabbitMQ has and the broker has not is left out, and a line on stderr names each such thing.
+    """
     try:
         with click.open_file(file, "rb") as opened:
             content = json.loads(opened.read())
@@ -78,7 +81,10 @@ def import_definitions(
         raise Failure(f"{file}: not JSON: {error}", 2) from None
     if not isinstance(content, dict):
         raise Failure(f"{file}: expected definitions, a JSON object", 2)
-    HttpApi(context).post(_path(vhost), content)
+    answer = HttpApi(context).post(f"{_path(vhost)}?report=true", content)
+    report = answer.get("report") if isinstance(answer, dict) else None
+    for line in report if isinstance(report, list) else ():
+        click.echo(shown(str(line)), err=True)
     say(f"definitions of {file} are in force")
 
 

@@ -18,7 +18,7 @@ __all__ = ["delayed"]
 SHOWN_CHARACTERS = 60
 
 
-@click.command()
+@click.command(short_help="List delayed messages, cancel or deliver them.")
 @click.argument("queue", type=OWN_QUEUE)
 @click.option("--cancel", metavar="ID", help="Drop the message of that id.")
 @click.option("--deliver", metavar="ID", help="Deliver the message of that id now; of a schedule, a copy.")

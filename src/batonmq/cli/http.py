@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import ssl
 import urllib.error
@@ -20,6 +21,7 @@ from batonmq.engines.amqp.tls import UnusableTls, client_context
 __all__ = ["HttpApi"]
 
 GUEST = "guest"
+NOT_THE_API = "does not answer as the HTTP API does: is it the port of management, 15672 or, with TLS, 15671?"
 
 
 class HttpApi:
@@ -64,11 +66,18 @@ class HttpApi:
 
     def get(self, path: str) -> Any:  # noqa: ANN401  (JSON)
         """What is there, from JSON. Failure when there is nothing, or it may not be seen."""
-        return json.loads(self._ask("GET", path, None))
+        return self._read(self._ask("GET", path, None))
 
-    def post(self, path: str, value: object) -> None:
-        """Send a value, as JSON. Failure when it is refused."""
-        self._ask("POST", path, json.dumps(value).encode())
+    def post(self, path: str, value: object) -> Any:  # noqa: ANN401  (JSON)
+        """Send a value, as JSON. Returns what is answered, None for nothing. Failure when it is refused."""
+        answer = self._ask("POST", path, json.dumps(value).encode())
+        return self._read(answer) if answer else None
+
+    def _read(self, answer: bytes) -> Any:  # noqa: ANN401  (JSON)
+        try:
+            return json.loads(answer)
+        except (ValueError, RecursionError):
+            raise Failure(f"{self._root} {NOT_THE_API}") from None
 
     def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
         headers = {"Authorization": self._authorization, "Content-Type": "application/json"}
@@ -84,6 +93,8 @@ class HttpApi:
         except urllib.error.HTTPError as error:
             with error:
                 raise Failure(_said(error)) from None
+        except http.client.HTTPException:
+            raise Failure(f"{self._root} {NOT_THE_API}") from None
         except (urllib.error.URLError, OSError) as error:
             reason = getattr(error, "reason", error)
             raise Failure(f"cannot ask {self._root}: {getattr(reason, 'strerror', None) or reason}") from None
@@ -95,6 +106,6 @@ def _said(error: urllib.error.HTTPError) -> str:
         return "the broker refused to log in the user of --url, or the user lacks the tag administrator"
     try:
         reason = json.loads(error.read()).get("reason")
-    except (ValueError, AttributeError, OSError):
+    except (ValueError, AttributeError, OSError, RecursionError, http.client.HTTPException):
         reason = None
     return str(reason or f"the broker answered {error.code} {error.reason}")

@@ -19,7 +19,7 @@ json_option = click.option(
 )
 
 
-@click.command()
+@click.command(short_help="List virtual hosts.")
 @json_option
 @url_option
 @click.pass_context
@@ -49,7 +49,7 @@ def vhosts(
     click.echo(table(head, rows, right=(1, 2, 3, 4, 5, 6)))
 
 
-@click.command()
+@click.command(short_help="List connections.")
 @json_option
 @url_option
 @click.pass_context
@@ -93,7 +93,7 @@ def connections(
     click.echo(table(head, rows, right=(5, 8, 9)))
 
 
-@click.command()
+@click.command(short_help="List channels.")
 @json_option
 @url_option
 @click.pass_context
@@ -121,7 +121,7 @@ def channels(
     )
 
 
-@click.command()
+@click.command(short_help="List consumers.")
 @json_option
 @url_option
 @click.pass_context
@@ -145,7 +145,7 @@ def consumers(
     )
 
 
-@click.command()
+@click.command(short_help="List exchanges.")
 @json_option
 @url_option
 @click.pass_context
@@ -162,7 +162,7 @@ def exchanges(
     )
 
 
-@click.command()
+@click.command(short_help="List bindings.")
 @json_option
 @url_option
 @click.pass_context

@@ -34,7 +34,7 @@ class SetCommand(click.Command):
                 formatter.write("".join(f"{indent}{line}\n" for line in lines))
 
 
-@click.group()
+@click.group(short_help="List, set and clear policies.")
 def policies() -> None:
     """Settings for all queues or exchanges whose names match, changed while they live.
 

@@ -29,7 +29,7 @@ where_option = click.option(
 )
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, short_help="List queues; peek, pause, move, replay, purge.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array with everything that is known.")
 @url_option
 @click.pass_context
@@ -268,7 +268,7 @@ def delete(
     say(f"{queue} deleted, with {counted(answer.get('count'))}")
 
 
-@click.command()
+@click.command(short_help="Drop all ready messages of a queue.")
 @click.argument("queue", type=QUEUE)
 @url_option
 @click.pass_context

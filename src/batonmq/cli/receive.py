@@ -17,7 +17,7 @@ from batonmq.cli.streams import require_output
 __all__ = ["receive"]
 
 
-@click.command()
+@click.command(short_help="Take messages and print them.")
 @click.argument("queue", type=QUEUE)
 @click.option("-n", "--number", type=click.IntRange(min=1), metavar="N", help="Stop after N messages.")
 @click.option("-f", "--follow", is_flag=True, help="Wait for more messages when the queue is empty.")

@@ -30,7 +30,7 @@ FORMATS = ("text", "json")
 EXIT_SECONDS = 2.0
 
 
-@click.command()
+@click.command(short_help="Run a worker.")
 @click.argument("application", metavar="MODULE:NAME")
 @click.option(
     "--url",

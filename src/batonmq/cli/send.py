@@ -21,7 +21,7 @@ BATCH = 500
 BATCH_BYTES = 1 << 20
 
 
-@click.command()
+@click.command(short_help="Send messages.")
 @click.argument("queue", type=QUEUE)
 @click.argument("body", required=False)
 @click.option("--file", "file", type=click.File("rb"), help="Send what is in this file.")

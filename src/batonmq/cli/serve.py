@@ -33,7 +33,7 @@ def optional_port(value: str) -> int | Literal["off"]:
     raise click.BadParameter(f"{value!r} is neither a port from 0 to 65535 nor off")
 
 
-@click.command()
+@click.command(short_help="Run the broker.")
 @click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE", help="Read this TOML file.")
 @click.option("--data", type=NAME, metavar="DIR", help="Where messages are kept. Default: ./data")
 @click.option("--host", type=NAME, help="Which address to listen on; * for all. Default: 127.0.0.1")
@@ -142,6 +142,9 @@ def _ready(config: Config, server: Server) -> None:
     option = "" if url == DEFAULT_URL else f" --url {url}"
     lines += ["", "Next, in another terminal:", ""]
     lines += [f'  {_command()}{option} send hello "Hello, world"', f"  {_command()}{option} receive hello", ""]
+    page = next((address.url for address in server.addresses if address.scheme in ("http", "https")), None)
+    if page is not None:
+        lines += [f"In a browser: {page}/", ""]
     click.echo("\n".join(lines))
     sys.stdout.flush()
 

@@ -22,7 +22,7 @@ __all__ = ["health", "status"]
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
-@click.command()
+@click.command(short_help="Show how the broker, or the file, stands.")
 @json_option
 @url_option
 @click.pass_context
@@ -46,27 +46,30 @@ def status(
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
-    rows = list(_rows(found, chosen_url(context)).items())
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        click.echo(f"{name:{width}}  {shown(value)}".rstrip())
+    rows = _rows(found, chosen_url(context))
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        for number, line in enumerate([value] if isinstance(value, str) else value):
+            click.echo(f"{'' if number else name:{width}}  {shown(line)}".rstrip())
 
 
-def _rows(found: Mapping[str, Any], url: str) -> dict[str, str]:
-    rows: dict[str, str] = {"at": without_password(url)}
+def _rows(found: Mapping[str, Any], url: str) -> dict[str, str | list[str]]:
+    """What is shown, by name. A list has a line for each of its texts."""
+    rows: dict[str, str | list[str]] = {"at": without_password(url)}
     if "version" in found:
         rows["version"] = f"{found['product']} {found['version']}"
         rows["process"] = str(found["process"])
         rows["up for"] = _lasting(found["uptime"] // 1000)
     if "data" in found:
         rows["data"] = found["data"]
-        rows["listens"] = " ".join(found["addresses"])
+        rows["listens"] = [str(address) for address in found["addresses"]]
     rows["virtual hosts"] = f"{found['vhosts']:,}"
-    rows["connections"] = f"{found['connections']:,}, with {found['channels']:,} channels"
+    channels = found["channels"]
+    rows["connections"] = f"{found['connections']:,}, with {channels:,} {'channel' if channels == 1 else 'channels'}"
     rows["queues"] = f"{found['queues']:,}"
     rows["messages"] = f"{found['ready']:,} ready, {found['unsettled']:,} unsettled, {found['delayed']:,} delayed"
     store = found["store"]
-    rows["store"] = store["fault"] or f"writes; {_size(store['pending'])} wait for it"
+    rows["store"] = store["fault"] or f"takes messages; {_size(store['pending'])} not written yet"
     rows["memory"] = f"{_size(found['memory']['used'])} of {_size(found['memory']['limit'])} for messages"
     rows["alarms"] = "; ".join(found["alarms"]) or "none"
     return rows
@@ -90,7 +93,7 @@ def _size(octets: float) -> str:
     return f"{octets:,.0f} {UNITS[unit]}" if unit == 0 else f"{octets:,.1f} {UNITS[unit]}"
 
 
-@click.command()
+@click.command(short_help="Ask whether the broker is well.")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0.1, max=3600),

@@ -23,7 +23,7 @@ LONGEST_NAME = 255
 _from_stdin = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 
 
-@click.group()
+@click.group(short_help="Say who may log in, and what they may do.")
 def users() -> None:
     """Say who may log in to a broker.
 

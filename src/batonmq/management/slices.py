@@ -39,10 +39,13 @@ class Slices:
         self._end = perf_counter() + SLICE_SECONDS
 
 
-async def sliced(items: Iterable[_Item]) -> AsyncIterator[_Item]:
-    """The items one by one, with the loop free to do other things in between. They must not change meanwhile."""
+async def sliced(items: Iterable[_Item], stride: int = STRIDE) -> AsyncIterator[_Item]:
+    """The items one by one, with the loop free to do other things in between. They must not change meanwhile.
+
+    ``stride``: after how many the clock is looked at; fewer where one alone may take long.
+    """
     slices = Slices()
     for number, item in enumerate(items):
-        if number % STRIDE == 0 and slices.is_over:
+        if number % stride == 0 and slices.is_over:
             await slices.rest()
         yield item

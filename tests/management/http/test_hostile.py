@@ -171,3 +171,11 @@ def test_a_stream_of_events_ends_with_the_log_in(http: Http, managed: ManagedSer
     client.close()
     http("DELETE", user)
     until(lambda: http("GET", user).status == 404)
+
+
+def test_a_regular_expression_costs_little_for_each_name(http: Http) -> None:
+    path = "/api/queues?page=1&use_regex=true&name="
+    assert http("GET", f"{path}%5E(a%2B)%2B%24").status == 200
+    # Of a thousand states each may be reached after each character.
+    answer = http("GET", f"{path}(a?)%7B300%7Da%7B300%7D")
+    assert (answer.status, answer.json["error"]) == (400, "bad_request")

@@ -29,6 +29,9 @@ COLUMNS_MAX: Final = 200
 # A piece that is sent has so many octets at least, but for the last.
 PIECE: Final = 32 * 1024
 
+# Parts of a regular expression, with its repeats written out: each may cost time with each character of a name.
+PATTERN_MAX: Final = 100
+
 # So many are sorted at once: what is merged of such runs can be taken a few at a time.
 RUN: Final = 500
 
@@ -63,7 +66,7 @@ async def listing(
     if page is not None:
         wanted = _filter(call.query)
         if wanted is not None:
-            found = [item async for item in sliced(found) if wanted(name(item))]
+            found = [item async for item in sliced(found, stride=1) if wanted(name(item))]
     sort = call.query.text("sort")
     keyed: Callable[[_Item], object]
     keyed = (lambda item: _value(describe(item), sort)) if sort else (lambda item: "\0".join(order(item)))
@@ -118,9 +121,15 @@ def _filter(query: Query) -> Callable[[str], bool] | None:
         return None
     if query.flag("use_regex"):
         try:
-            return compile_pattern(text).found_in
+            pattern = compile_pattern(text)
         except PatternError as error:
             raise BadRequest(f"name: not a regular expression: {error}") from None
+        if pattern.size > PATTERN_MAX:
+            raise BadRequest(
+                f"name: the regular expression has {pattern.size} parts with its repeats written out, more than"
+                f" {PATTERN_MAX}"
+            )
+        return pattern.found_in
     lower = text.lower()
     return lambda name: lower in name.lower()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from playwright.sync_api import Page, expect
 from tests.support.browsing import Watched, connected
 from tests.support.managed import Http, ManagedServer
@@ -58,6 +60,48 @@ def test_the_connection_of_a_consumer_that_hangs_is_closed(
         expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
         dialog.get_by_role("button", name="Close").click()
         expect(page.locator(".verdict")).to_contain_text("2 messages wait, and nobody consumes from it.")
+
+
+def test_messages_that_go_round_are_not_taken_for_work(
+    page: Page, watched: Watched, shop: ManagedServer, ask: Http, queue: str
+) -> None:
+    ask("POST", "/api/exchanges/%2F/amq.default/publish", a_message(queue))
+    with connected(shop) as connection:
+        channel = connection.channel()
+        channel.basic_qos(prefetch_count=1)
+        channel.basic_consume(queue, lambda channel, method, *_: channel.basic_nack(method.delivery_tag))
+        watched.visit(f"#/queues/%2F/{queue}")
+        deadline = time.monotonic() + 25
+        while time.monotonic() < deadline and not page.locator(".verdict.stuck").is_visible():
+            connection.process_data_events(0.05)
+            page.wait_for_timeout(1)
+        expect(page.locator(".verdict")).to_contain_text("The same messages are delivered again and again")
+
+
+def test_a_full_queue_that_refuses_messages_says_so(page: Page, watched: Watched, ask: Http) -> None:
+    limits = {"x-max-length-bytes": 10, "x-overflow": "reject-publish"}
+    ask("PUT", "/api/queues/%2F/full-up", {"durable": True, "arguments": limits})
+    try:
+        for _ in range(4):
+            ask("POST", "/api/exchanges/%2F/amq.default/publish", a_message("full-up"))
+        watched.visit("#/queues/%2F/full-up")
+        expect(page.locator(".verdict")).to_contain_text(
+            "It is full (10 B) and refuses what is published: 2 messages wait, and nobody consumes from it."
+        )
+    finally:
+        ask("DELETE", "/api/queues/%2F/full-up")
+
+
+def test_what_can_be_done_about_a_consumer_is_within_the_table(
+    page: Page, watched: Watched, shop: ManagedServer, queue: str
+) -> None:
+    with connected(shop) as connection:
+        connection.channel().basic_consume(queue, lambda *_: None)
+        page.set_viewport_size({"width": 1280, "height": 900})
+        watched.visit(f"#/queues/%2F/{queue}")
+        place = page.locator(".table-place", has=page.get_by_role("button", name="Close its connection"))
+        expect(place).to_be_visible()
+        assert place.evaluate("place => place.scrollWidth <= place.clientWidth")
 
 
 def a_message(queue: str) -> dict[str, object]:

@@ -195,12 +195,13 @@ function listeners(found) {
       key: (row) => `${row.protocol} ${row.ip_address} ${row.port}`,
       columns: [
         { title: "Protocol", cell: (row) => row.protocol },
-        { title: "Address", cell: (row) => h("bdi", {}, row.ip_address) },
-        { title: "Port", number: true, cell: (row) => String(row.port) },
+        { title: "Address", cell: (row) => h("bdi", {}, endpoint(row)) },
         { title: "TLS", cell: (row) => (row.tls ? "yes" : "no") },
       ],
     }),
   );
 }
+
+const endpoint = ({ ip_address: host, port }) => `${host.includes(":") ? `[${host}]` : host}:${port}`;
 
 export const overview = { title: () => "Overview", load, view };

@@ -1,6 +1,6 @@
 // What is the matter with a queue, from its figures: a word, a sentence why, and what helps.
 
-import { counted, count, rate } from "../core/format.js";
+import { bytes, counted, count, rate } from "../core/format.js";
 
 /** The columns of a queue that a diagnosis reads. */
 export const DIAGNOSIS_COLUMNS = [
@@ -21,10 +21,15 @@ export const DIAGNOSIS_COLUMNS = [
   "message_stats.publish_details.rate",
   "message_stats.deliver_get_details.rate",
   "message_stats.ack_details.rate",
+  "message_stats.redeliver_details.rate",
+  "message_bytes_ready",
 ];
 
 // Fewer than these that grow are no sign of anything.
 const FEW = 20;
+
+// Fewer than this many a second that come back are no sign of anything: somebody may have looked at one.
+const SOME = 1;
 
 const rateOf = (queue, counter) => queue.message_stats?.[`${counter}_details`]?.rate ?? 0;
 
@@ -37,6 +42,7 @@ export function figures(queue) {
     publish: rateOf(queue, "publish"),
     deliver: rateOf(queue, "deliver_get"),
     ack: rateOf(queue, "ack"),
+    redeliver: rateOf(queue, "redeliver"),
     growth: queue.messages_details?.rate ?? 0,
   };
 }
@@ -67,6 +73,23 @@ const RULES = [
     helps: "Resume it.",
   },
   {
+    word: "Going round",
+    level: "bad",
+    holds: (queue, { redeliver, ack }) => redeliver >= SOME && ack === 0,
+    why: (queue, { redeliver }) =>
+      `The same messages are delivered again and again, ${rate(redeliver)}, and none is acknowledged: consumers give them back.`,
+    helps:
+      "Look at its first messages, and at the log of the consumer: one of them may be what it cannot handle. With x-delivery-limit and a dead-letter exchange, in its settings, such a message leaves the queue.",
+  },
+  {
+    word: "Refusing",
+    level: "bad",
+    holds: (queue, { ready }) => refuses(queue) && isFull(queue, ready),
+    why: (queue, { ready, consumers }) =>
+      `It is full (${limits(queue)}) and refuses what is published: ${waiting(ready)}${consumers === 0 ? ", and nobody consumes from it" : ""}.`,
+    helps: "Start consumers or more of them, move messages to another queue, or raise its limit in its settings.",
+  },
+  {
     word: "No consumers",
     level: "bad",
     holds: (queue, { ready, consumers, deliver }) => ready > 0 && consumers === 0 && deliver === 0,
@@ -93,10 +116,17 @@ const RULES = [
   {
     word: "Full",
     level: "warn",
-    holds: (queue, { ready }) => limitOf(queue) !== null && ready >= limitOf(queue),
-    why: (queue) =>
-      `It holds as many messages as it may (${count(limitOf(queue))}): more push out others, or are refused.`,
-    helps: "Consume faster, or raise its limit.",
+    holds: (queue, { ready }) => isFull(queue, ready),
+    why: (queue) => `It is full (${limits(queue)}): each message that comes pushes out the oldest.`,
+    helps: "Start consumers or more of them, or raise its limit in its settings.",
+  },
+  {
+    word: "Coming back",
+    level: "warn",
+    holds: (queue, { redeliver, deliver }) => redeliver >= SOME && redeliver > deliver / 2,
+    why: (queue, { redeliver, deliver }) =>
+      `${rate(redeliver)} of ${rate(deliver)} that are delivered had been delivered before: consumers give messages back.`,
+    helps: "Look at its first messages, and at the log of the consumer: some may be what it cannot handle.",
   },
   {
     word: "Growing",
@@ -119,11 +149,29 @@ function waiting(number, short = false) {
   return short ? `${count(number)} ${verb}` : `${counted(number, "message")} ${verb}`;
 }
 
-function limitOf(queue) {
-  const limits = [queue.arguments?.["x-max-length"], queue.effective_policy_definition?.["max-length"]].filter(
+/** The smallest limit of that name, of the queue's own and its policy's; null: none. */
+function limitOf(queue, key) {
+  const found = [queue.arguments?.[`x-${key}`], queue.effective_policy_definition?.[key]].filter(
     (limit) => typeof limit === "number",
   );
-  return limits.length ? Math.min(...limits) : null;
+  return found.length ? Math.min(...found) : null;
+}
+
+/** Whether one more message of the usual size is more than it may hold. */
+function isFull(queue, ready) {
+  const [most, octets] = [limitOf(queue, "max-length"), limitOf(queue, "max-length-bytes")];
+  const size = queue.message_bytes_ready ?? 0;
+  return (most !== null && ready >= most) || (octets !== null && ready > 0 && size + size / ready > octets);
+}
+
+const refuses = (queue) =>
+  (queue.arguments?.["x-overflow"] ?? queue.effective_policy_definition?.overflow ?? "").startsWith("reject-publish");
+
+function limits(queue) {
+  const [most, octets] = [limitOf(queue, "max-length"), limitOf(queue, "max-length-bytes")];
+  return [most === null ? "" : counted(most, "message"), octets === null ? "" : bytes(octets)]
+    .filter(Boolean)
+    .join(" or ");
 }
 
 /** What is the matter: `word`, `level`, `why` and `helps`; null: all is well. */

@@ -134,8 +134,8 @@ function consumers(queue, page) {
           cell: (row) =>
             row.channel_details?.connection_name ? connectionLink(row.channel_details.connection_name) : "–",
         },
-        { title: "User", cell: (row) => name(row.channel_details?.user ?? "") },
-        { title: "Acknowledges", cell: (row) => (row.ack_required ? "yes" : "no") },
+        { title: "User", class: "wide-only", cell: (row) => name(row.channel_details?.user ?? "") },
+        { title: "Acknowledges", class: "wide-only", cell: (row) => (row.ack_required ? "yes" : "no") },
         { title: "Prefetch", number: true, cell: (row) => (row.prefetch_count ? count(row.prefetch_count) : "none") },
         {
           title: "Active",

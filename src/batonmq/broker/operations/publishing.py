@@ -55,7 +55,7 @@ def publish(operations: Operations, message: Message) -> Published:
         targets = vhost.router.route(route.exchange, keys, headers, message.properties)
     error = vhost.store.error
     if error is not None and properties.persistent and any(target.durable for target in targets):
-        raise ResourceError(f"the message cannot be kept: {error.reason}")
+        raise ResourceError(f"the message cannot be kept: {error.reason}") from error
     if not targets:
         # Whoever publishes so is told.
         route.counters.give_back()

@@ -78,6 +78,8 @@ class Broker:
         self._vacuum = Vacuum(self.scheduler)
         self.parameters = Parameters(store)
         """What operators have set for components."""
+        # Why the last commit failed; None: it did not.
+        self._commit_error: StoreError | None = None
         self._last_words: Callable[[str, Callable[[], None]], None] = lambda _, go: go()
         # By name, the virtual hosts that are being deleted.
         self._deletions: dict[str, Deletion] = {}
@@ -117,18 +119,22 @@ class Broker:
     def create_vhost(self, name: str, metadata: Metadata | None = None) -> VirtualHost:
         """Make a virtual host, and keep it. Nobody has any rights in it yet.
 
-        Raises PreconditionFailed when there is one of that name, it is still being deleted, or it is no name.
+        Raises PreconditionFailed as ``check_new_vhost`` does.
         """
+        self.check_new_vhost(name)
+        vhost = self.add_vhost(name)
+        vhost.describe(metadata or Metadata())
+        self.events.tell(VHOST_CREATED, vhost=name)
+        return vhost
+
+    def check_new_vhost(self, name: str) -> None:
+        """Raises PreconditionFailed: there is one of that name, it is still being deleted, or it is no name."""
         if name in self.vhosts:
             raise PreconditionFailed(f"there is a vhost '{name}' already")
         if name in self._deletions:
             raise PreconditionFailed(f"vhost '{name}' is still being deleted; try again when that is done")
         if not 0 < text_octets(name) <= NAME_MAX:
             raise PreconditionFailed(f"the name of a vhost has 1 to {NAME_MAX} octets of UTF-8")
-        vhost = self.add_vhost(name)
-        vhost.describe(metadata or Metadata())
-        self.events.tell(VHOST_CREATED, vhost=name)
-        return vhost
 
     def delete_vhost(self, name: str) -> Deletion:
         """Delete a virtual host with all that is in it; its clients' connections are closed. It takes its time.
@@ -219,6 +225,11 @@ class Broker:
 
     # ------------------------------------------------------------------ the store
 
+    def check_writable(self) -> None:
+        """Raises StoreError if the last commit failed: what is changed now cannot be kept, for the time being."""
+        if self._commit_error is not None:
+            raise self._commit_error
+
     def when_read(self, callback: Callable[[], None]) -> None:
         """Call back once the store has been read further."""
         self.scheduler.call(callback)
@@ -227,6 +238,7 @@ class Broker:
         """The store's commit returned. The host then ends the turn, and stages the next batch if there is one."""
         scheduler = self.scheduler
         was_failing = self.store.error is not None
+        self._commit_error = error
         lost = self.store.finish(error)
         batch = self.store.batch - 1
         for queued in lost:

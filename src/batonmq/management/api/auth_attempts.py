@@ -6,7 +6,7 @@ from batonmq.management.http.call import Call
 from batonmq.management.http.errors import not_found
 from batonmq.management.http.responses import Json, NoContent, Response
 from batonmq.management.http.rights import Tag
-from batonmq.management.http.routes import Route
+from batonmq.management.http.routes import Route, beside_the_store
 from batonmq.server.log_in_counts import LogInCounts, Outcomes
 
 __all__ = ["ROUTES"]
@@ -58,7 +58,7 @@ async def clear_sources(call: Call) -> Response:
 
 PATH = "/api/auth/attempts/{node}"
 
-ROUTES = (
+ROUTES = beside_the_store(
     Route("GET", PATH, get_attempts, "Log-ins by protocol.", may=Tag.MONITORING),
     Route("DELETE", PATH, clear_attempts, "Count log-ins anew.", may=Tag.ADMINISTRATOR),
     Route("GET", f"{PATH}/source", get_sources, "Log-ins by address and user name.", may=Tag.MONITORING),

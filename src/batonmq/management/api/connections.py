@@ -14,7 +14,7 @@ from batonmq.management.http.call import Call
 from batonmq.management.http.errors import BadRequest, Unauthorized, not_found
 from batonmq.management.http.listing import LIST_QUERY, listing
 from batonmq.management.http.responses import Json, NoContent, Response
-from batonmq.management.http.routes import Route
+from batonmq.management.http.routes import Route, beside_the_store
 from batonmq.management.slices import sliced
 
 __all__ = ["ROUTES"]
@@ -171,7 +171,7 @@ async def close_of_user(call: Call) -> Response:
 QUERY: Final = {**LIST_QUERY, **RANGES_QUERY}
 CLOSED: Final = {204: "It is being closed: the client is told why."}
 
-ROUTES = (
+ROUTES = beside_the_store(
     Route("GET", "/api/connections", list_connections, "All connections that the user may see.", query=QUERY),
     Route("GET", "/api/connections/{name}", get_connection, "A connection."),
     Route(

@@ -18,7 +18,7 @@ from batonmq.management.http.bodies import MISSING, Body, as_arguments, as_numbe
 from batonmq.management.http.call import Call
 from batonmq.management.http.errors import BadRequest, HttpError, not_found
 from batonmq.management.http.responses import Json, Response
-from batonmq.management.http.routes import ANY_SIZE, USUAL_SIZE, Route
+from batonmq.management.http.routes import ANY_SIZE, USUAL_SIZE, Route, beside_the_store
 from batonmq.management.slices import Slices
 from batonmq.message import Message
 from batonmq.properties import NAMES, Properties, PropertyValues
@@ -262,7 +262,7 @@ def _shown(queued: QueuedMessage, left: int, encoding: str, truncate: int) -> di
     }
 
 
-ROUTES = (
+ROUTES = beside_the_store(
     Route(
         "POST",
         "/api/exchanges/{vhost}/{name}/publish",

@@ -9,7 +9,7 @@ from batonmq.management.http.call import Call
 from batonmq.management.http.errors import BadRequest, not_found
 from batonmq.management.http.responses import Json, NoContent, Response
 from batonmq.management.http.rights import Tag
-from batonmq.management.http.routes import Route
+from batonmq.management.http.routes import Route, beside_the_store
 from batonmq.server.passwords import hash_password, named_hash
 
 GROUP = "node"
@@ -114,7 +114,7 @@ async def reset_node(call: Call) -> Response:
     return NoContent()
 
 
-ROUTES = (
+ROUTES = beside_the_store(
     Route("GET", "/api/whoami", get_whoami, "Who asks.", group=GROUP),
     Route("GET", "/api/auth", get_auth, "How to log in.", Tag.NOBODY, GROUP),
     Route("GET", "/api/auth/hash_password/{password}", get_hash, "The hash of a password.", Tag.ADMINISTRATOR, GROUP),

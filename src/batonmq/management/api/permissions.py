@@ -12,7 +12,7 @@ from batonmq.management.http.call import Call
 from batonmq.management.http.errors import BadRequest, not_found
 from batonmq.management.http.responses import Created, Json, NoContent, Response
 from batonmq.management.http.rights import Tag
-from batonmq.management.http.routes import Route
+from batonmq.management.http.routes import Route, beside_the_store
 
 _PATTERN = {"type": "string", "description": "A regular expression, searched in names; empty: none of them."}
 PERMISSION = {
@@ -151,7 +151,7 @@ OF_VHOST = "/api/vhosts/{vhost}"
 OF_USER = "/api/users/{user}"
 WHO = Tag.ADMINISTRATOR
 
-ROUTES = (
+ROUTES = beside_the_store(
     Route("GET", PERMISSIONS, get_all, "All permissions.", WHO),
     Route("GET", OF_VHOST + "/permissions", get_of_vhost, "The permissions in a virtual host.", WHO),
     Route("GET", OF_USER + "/permissions", get_of_user, "The permissions of a user.", WHO),

@@ -11,7 +11,7 @@ from batonmq.management.http.call import Call
 from batonmq.management.http.errors import BadRequest, not_found
 from batonmq.management.http.responses import Created, Json, NoContent, Response
 from batonmq.management.http.rights import Tag
-from batonmq.management.http.routes import Route
+from batonmq.management.http.routes import Route, beside_the_store
 from batonmq.server.user_changes import KnownUser
 from batonmq.server.user_edit import UserEdit
 
@@ -158,7 +158,7 @@ USERS = "/api/users"
 LIMITS = "/api/user-limits"
 WHO = Tag.ADMINISTRATOR
 
-ROUTES = (
+ROUTES = beside_the_store(
     Route("GET", USERS, get_users, "All users.", WHO),
     Route("GET", USERS + "/without-permissions", get_without_permissions, "Users without any permission.", WHO),
     Route("POST", USERS + "/bulk-delete", post_bulk_delete, "Delete several users.", WHO, body=NAMES),

@@ -36,20 +36,32 @@ async def put_vhost(call: Call) -> Response:
     broker = call.context.parts.broker
     name = call.path["name"]
     body = Body(call.json(is_required=False))
+    described = with_what_is_said(Metadata(), body)
+    if name not in broker.vhosts:
+        broker.check_new_vhost(name)
+        # Rights come first: after a crash in between, the request that is sent again makes all of it. A virtual host
+        # that nobody can enter would stay so, as it is not new then.
+        await _grant_everything(call, name)
     vhost = broker.vhosts.get(name)
-    if vhost is not None:
-        changed = with_what_is_said(vhost.metadata, body)
-        if changed != vhost.metadata:
-            vhost.describe(changed)
-        await call.kept()
-        return NoContent()
-    broker.create_vhost(name, with_what_is_said(Metadata(), body))
+    if vhost is None:
+        return await _create(call, name, described)
+    changed = with_what_is_said(vhost.metadata, body)
+    if changed != vhost.metadata:
+        vhost.describe(changed)
+    await call.kept()
+    return NoContent()
+
+
+async def _create(call: Call, name: str, metadata: Metadata) -> Response:
+    broker = call.context.parts.broker
+    vhost = broker.create_vhost(name, metadata)
     try:
         await call.kept()
-        await _grant_everything(call, name)
     except StoreError:
-        # Nobody could enter it.
-        broker.delete_vhost(name)
+        # It must not come up later, when nobody expects it any more. Its rights go with it.
+        vhost.describe(metadata.changed(protected=False))
+        if broker.vhosts.get(name) is vhost:
+            broker.delete_vhost(name)
         raise
     return Created()
 

@@ -26,6 +26,8 @@ __all__ = ["Application"]
 
 logger = logging.getLogger("batonmq.management")
 
+# Methods that change nothing.
+SAFE: Final = ("GET", "HEAD", "OPTIONS")
 # What every answer says. Those of the API are never kept by a browser or a proxy.
 SAID_ALWAYS: Final = {
     "x-content-type-options": "nosniff",
@@ -77,7 +79,7 @@ class Application:
         except (BrokerError, StoreError) as error:
             return ErrorAnswer(as_http_error(error))
         finally:
-            if request.method not in ("GET", "HEAD", "OPTIONS"):
+            if request.method not in SAFE:
                 # What was changed is dispatched and committed.
                 self._context.parts.broker.on_work()
 
@@ -100,6 +102,8 @@ class Application:
             if self._proof(user) != proof:
                 raise Unauthorized("Login failed")
             _require(user, route)
+        if route.is_stored and request.method not in SAFE:
+            self._context.parts.broker.check_writable()
         call = Call(self._context, request, names, user, address(request.scope.get("client"))[0], body)
         return await route.handler(call)
 

@@ -46,6 +46,8 @@ def as_http_error(error: BrokerError | StoreError) -> HttpError:
     """The answer to a request that the broker or its store refused."""
     if isinstance(error, StoreError):
         return HttpError(503, "service_unavailable", error.reason)
+    if isinstance(error.__cause__, StoreError):
+        return HttpError(503, "service_unavailable", str(error))
     if isinstance(error, NotFound):
         return HttpError(404, "Object Not Found", str(error))
     if isinstance(error, AccessRefused):

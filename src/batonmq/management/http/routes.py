@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import unquote
 
@@ -17,7 +17,7 @@ from batonmq.management.http.errors import HttpError, not_found
 from batonmq.management.http.responses import Response
 from batonmq.management.http.rights import Tag
 
-__all__ = ["ANY_SIZE", "SMALL", "USUAL_SIZE", "Handler", "Route", "Routes"]
+__all__ = ["ANY_SIZE", "SMALL", "USUAL_SIZE", "Handler", "Route", "Routes", "beside_the_store"]
 
 # The largest bodies, in octets. JSON is read at once, and what it holds is looked at then: of that size it takes some
 # milliseconds at most.
@@ -51,6 +51,13 @@ class Route:
     """Octets of the largest body, if the configuration allows as many."""
     answers: Mapping[int, str] = field(default_factory=dict)
     """What the status codes mean, besides the usual ones."""
+    is_stored: bool = True
+    """Does it change what the store keeps, unless it only reads? Then it is refused while nothing can be written."""
+
+
+def beside_the_store(*routes: Route) -> tuple[Route, ...]:
+    """Routes that change nothing that the store keeps, or look for themselves whether it can: they are always open."""
+    return tuple(replace(route, is_stored=False) for route in routes)
 
 
 class _Node:

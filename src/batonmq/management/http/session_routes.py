@@ -13,7 +13,7 @@ from batonmq.management.http.errors import BadRequest, Unauthorized
 from batonmq.management.http.log_in import COOKIE, LogIn
 from batonmq.management.http.responses import Json, NoContent
 from batonmq.management.http.rights import Tag, may
-from batonmq.management.http.routes import SMALL, Route
+from batonmq.management.http.routes import SMALL, Route, beside_the_store
 
 __all__ = ["session_routes"]
 
@@ -71,7 +71,7 @@ def session_routes(log_in: LogIn) -> tuple[Route, ...]:
         "required": ["name", "password"],
         "properties": {"name": {"type": "string"}, "password": {"type": "string"}},
     }
-    return (
+    return beside_the_store(
         Route("POST", "/api/login", by_form, "Log in with RabbitMQ's form.", Tag.NOBODY, GROUP, body_max=SMALL),
         Route(
             "POST",

@@ -62,9 +62,13 @@ class Places:
 class Connections(Generic[_Connection]):
     """The open connections of one server."""
 
-    def __init__(self, places: Places) -> None:
-        """Each takes one of `places`, as long as it is here."""
+    def __init__(self, places: Places, *, part: int = 1) -> None:
+        """Each takes one of `places`, as long as it is here. Of these all may be taken, or the second, third ... part.
+
+        What is left is for others, however many come here.
+        """
         self._places = places
+        self._part = part
         self._open: set[_Connection] = set()
         self._is_refusing = False
         self._all_gone: asyncio.Event = asyncio.Event()
@@ -79,10 +83,11 @@ class Connections(Generic[_Connection]):
 
     def add(self, connection: _Connection) -> bool:
         """Take a new connection in; False: there are too many."""
-        if not self._places.take():
+        most = max(1, self._places.limit // self._part)
+        if len(self._open) >= most or not self._places.take():
             if not self._is_refusing:
                 self._is_refusing = True
-                logger.warning("%s: refused: there are %d connections, the limit", connection.peer, self._places.limit)
+                logger.warning("%s: refused: there are %d connections, the limit", connection.peer, most)
             return False
         self._is_refusing = False
         self._open.add(connection)

@@ -82,8 +82,8 @@ class SocketServer:
         """The clients that are here."""
         # Those whose TLS handshake is under way.
         self._arrivals: Connections[Arrival] = Connections(places)
-        # Those who speak HTTP.
-        self._visitors: Connections[Connected] = Connections(places)
+        # Those who speak HTTP. Who sends messages finds a place, however many they are.
+        self._visitors: Connections[Connected] = Connections(places, part=2)
         self._timers = Timers(broker, loop, clock, self._tick)
         self.addresses: list[Address] = []
         """Where it listens: every socket, in the order of the endpoints."""

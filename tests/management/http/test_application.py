@@ -6,12 +6,14 @@ import asyncio
 import base64
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 
+import pika
 import pytest
 from tests.support.managed import Http, ManagedServer, a_config
 
-from batonmq.server.config import ManagementConfig
+from batonmq.server.config import LimitsConfig, ManagementConfig
 
 SESSION = "/api/baton/session"
 
@@ -225,6 +227,31 @@ def test_more_connections_than_may_be_are_closed(own: ManagedServer) -> None:
         assert everything(opened) == b""
     for http in kept:
         http.close()
+
+
+def test_who_has_not_logged_in_makes_room(own: ManagedServer) -> None:
+    with Http(own.http_port) as first, Http(own.http_port) as second:
+        for http in (first, second):
+            assert http("GET", SESSION).status == 200
+        with closing(socket.create_connection(("127.0.0.1", own.http_port), 40)) as half_open:
+            half_open.sendall(b"GET / HTTP/1.1\r\n")
+            with Http(own.http_port) as third:
+                assert third("GET", SESSION).status == 200
+                assert everything(half_open) == b""
+        for http in (first, second):
+            assert http("GET", SESSION).status == 200
+
+
+def test_http_takes_half_of_all_connections(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = a_config(limits=LimitsConfig(connections=4))
+    with ManagedServer(tmp_path / "data", config) as server, ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(Http(server.http_port)).get("/api/whoami")
+        with closing(socket.create_connection(("127.0.0.1", server.http_port), 40)) as opened:
+            assert everything(opened) == b""
+        for _ in range(2):
+            stack.enter_context(closing(pika.BlockingConnection(pika.URLParameters(server.url))))
+    assert "refused: there are 2 connections, the limit" in caplog.text
 
 
 def test_a_path_prefix(make_own: Callable[[ManagementConfig], ManagedServer]) -> None:

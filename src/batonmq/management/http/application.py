@@ -92,6 +92,8 @@ class Application:
             # A proxy before us may go by the other one (RFC 9112, section 6.1).
             raise HttpError(400, "bad_request", "a body has one length", {"connection": "close"})
         user = await self._log_in.user(request) if route.may is not Tag.NOBODY else None
+        if user is not None:
+            request.state.connection.logged_in()
         _require(user, route)
         body = b""
         if request.method not in ("GET", "HEAD"):

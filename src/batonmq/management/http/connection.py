@@ -57,14 +57,43 @@ class HttpServer:
         self.config.load()
         self.state = ServerState()
         self.clock = clock
-        self.most = most
+        self._most = most
         self.request_seconds = request_seconds
+        self._here: set[HttpConnection] = set()
+        # Those of them who have not logged in, and who came first.
+        self._strangers: dict[HttpConnection, None] = {}
 
     def connect(
         self, visitors: Connections[Connected], *, arrived: Callable[[ssl.SSLObject], str] | None = None
     ) -> HttpConnection:
         """The connection of a client."""
         return HttpConnection(self, visitors, arrived)
+
+    # From connections
+
+    def let_in(self, connection: HttpConnection) -> bool:
+        """A client has come; False: there are too many.
+
+        Where there are, one who has not logged in goes instead: it takes nothing to hold a connection open.
+        """
+        if len(self._here) >= self._most:
+            oldest = next(iter(self._strangers), None)
+            if oldest is None:
+                return False
+            self.leave(oldest)
+            oldest.abort()
+        self._here.add(connection)
+        self._strangers[connection] = None
+        return True
+
+    def know(self, connection: HttpConnection) -> None:
+        """Its client has logged in."""
+        self._strangers.pop(connection, None)
+
+    def leave(self, connection: HttpConnection) -> None:
+        """It is gone, or about to be."""
+        self._here.discard(connection)
+        self._strangers.pop(connection, None)
 
     async def stop(self) -> None:
         """End what is under way, streams without end included."""
@@ -84,7 +113,8 @@ class HttpConnection(H11Protocol):
         visitors: Connections[Connected],
         arrived: Callable[[ssl.SSLObject], str] | None,
     ) -> None:
-        super().__init__(server.config, server.state, {})
+        # What requests have as their state: see ``logged_in``.
+        super().__init__(server.config, server.state, {"connection": self})
         self.logger = _silent
         self.access_log = False
         self._http = server
@@ -109,7 +139,7 @@ class HttpConnection(H11Protocol):
             self._arrived(transport.get_extra_info("ssl_object"))
             self._arrived = None
         self._waits_since = self._http.clock.monotonic()
-        if len(self._visitors) >= self._http.most or not self._visitors.add(self):
+        if not self._http.let_in(self) or not self._visitors.add(self):
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -133,7 +163,15 @@ class HttpConnection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
         self._visitors.remove(self)
+        self._http.leave(self)
+        self.app_state.clear()
         super().connection_lost(exc)
+
+    # From requests
+
+    def logged_in(self) -> None:
+        """Its client has come with a name and a password that are right, or in a session."""
+        self._http.know(self)
 
     # From the list of all connections: batonmq.server.connections.Connected
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from pathlib import Path
+from typing import Final
 
 from batonmq.management.definitions.taking import take_file
 from batonmq.management.http.application import Application
@@ -24,6 +25,9 @@ __all__ = ["Management"]
 
 logger = logging.getLogger("batonmq.management")
 
+# How long changes that are under way may take when the server stops, in seconds.
+FINISH_SECONDS: Final = 2.0
+
 
 class Management:
     """The HTTP API and the web page: an extension of a server."""
@@ -31,6 +35,7 @@ class Management:
     def __init__(self) -> None:
         self._parts: Parts
         self._http: HttpServer
+        self._application: Application
         self._metrics: Metrics
         self.context: Context
 
@@ -50,7 +55,9 @@ class Management:
         log_in = LogIn(parts)
         self._metrics = Metrics(self.context, log_in)
         prefix = configured.path_prefix
-        application = Application(self.context, all_routes(log_in, prefix, self._metrics.routes), log_in, prefix)
+        self._application = application = Application(
+            self.context, all_routes(log_in, prefix, self._metrics.routes), log_in, prefix
+        )
         self._http = HttpServer(
             application, parts.clock, most=configured.connections, request_seconds=configured.request_timeout
         )
@@ -97,7 +104,8 @@ class Management:
                 )
 
     async def stop(self) -> None:
-        """The server is about to stop: whatever is under way ends."""
+        """The server is about to stop: changes that are under way are made, whatever else is under way ends."""
+        await self._application.finish(FINISH_SECONDS)
         await self.context.statistics.stop()
         await self._metrics.stop()
         await self._http.stop()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 from email.utils import formatdate
 from typing import Final
@@ -46,6 +48,17 @@ class Application:
         self._routes = routes
         self._log_in = log_in
         self._prefix = prefix
+        # Requests that change something, between the first moment and the last in which they do.
+        self._changes = 0
+        self._is_stopping = False
+        self._no_change = asyncio.Event()
+        self._no_change.set()
+
+    async def finish(self, seconds: float) -> None:
+        """Begin no further change, and return when those that are under way are made, or after so many seconds."""
+        self._is_stopping = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._no_change.wait(), seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, by the specification of ASGI (section HTTP)."""
@@ -61,6 +74,12 @@ class Application:
             response = await self._answer(request)
             self._say_always(response)
             await response(scope, receive, sending)
+        except asyncio.CancelledError:
+            if not begun:
+                response = ErrorAnswer(_stopping())
+                self._say_always(response)
+                await response(scope, receive, send)
+            raise
         except Exception:
             # A fault of ours: it costs this one request.
             logger.exception("%s %s failed", request.method, _shown(scope))
@@ -107,7 +126,19 @@ class Application:
         if route.is_stored and request.method not in SAFE:
             self._context.parts.broker.check_writable()
         call = Call(self._context, request, names, user, address(request.scope.get("client"))[0], body)
-        return await route.handler(call)
+        return await (route.handler(call) if request.method in SAFE else self._change(route, call))
+
+    async def _change(self, route: Route, call: Call) -> Response:
+        if self._is_stopping:
+            raise _stopping()
+        self._changes += 1
+        self._no_change.clear()
+        try:
+            return await route.handler(call)
+        finally:
+            self._changes -= 1
+            if not self._changes:
+                self._no_change.set()
 
     def _proof(self, user: User | None) -> str | None:
         """What the user's password was checked against: with another one, the log-in is over."""
@@ -137,6 +168,10 @@ def _require(user: User | None, route: Route) -> None:
     if user is not None and not may(user, route.may):
         wanted = "Not management user" if route.may is Tag.MANAGEMENT else f"Not {route.may.value} user"
         raise Unauthorized(wanted)
+
+
+def _stopping() -> HttpError:
+    return HttpError(503, "service_unavailable", "the broker is stopping", {"connection": "close"})
 
 
 def _shown(scope: Scope) -> str:

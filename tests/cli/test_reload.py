@@ -138,3 +138,19 @@ def test_every_key_that_is_named_is_one() -> None:
     for table in config.__struct_fields__:
         known |= {f"{table}.{key}" for key in getattr(getattr(config, table), "__struct_fields__", ())}
     assert {*AT_ONCE, *ONCE, *OF_CONNECTIONS} <= known
+
+
+def test_a_virtual_host_is_added_while_another_is_left_out(broker: Reloaded, batonmq: Batonmq) -> None:
+    broker.reload("[[vhost]]\nname = 'shop'\n")
+    said = broker.reload("[[vhost]]\nname = 'other'\n")
+    assert "changed: vhost" in said[-1]
+    for vhost in ("shop", "other"):
+        assert batonmq("--url", broker.url + vhost, "health").returncode == 0
+    assert "changed: nothing" in broker.reload("[[vhost]]\nname = 'other'\n")[-1]
+
+
+def test_a_certificate_that_waits_for_a_restart_is_looked_at_now(broker: Reloaded) -> None:
+    said = broker.reload("[tls]\ncertificate = 'nowhere.pem'\n[server]\nlog_level = 'debug'\n")
+    assert len(said) == 1
+    assert "nowhere.pem" in said[0]
+    assert "nothing has changed" in said[0]

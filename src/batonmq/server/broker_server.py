@@ -28,10 +28,10 @@ from batonmq.server.listeners import Address, Endpoint
 from batonmq.server.live import LiveTables
 from batonmq.server.log_ins import REFUSAL_SECONDS, LogIns
 from batonmq.server.recognise import ServedProtocol
-from batonmq.server.reloading import Changes, changed_keys, needs_restart, with_keys
+from batonmq.server.reloading import Changes, changed_keys, needs_restart, takes_effect, with_keys
 from batonmq.server.sessions import amqp10_protocol, amqp_protocol, stomp_protocol, websocket_protocol
 from batonmq.server.socket_server import SHUTDOWN_SECONDS, SocketServer
-from batonmq.server.tls import Tls
+from batonmq.server.tls import Tls, unusable
 from batonmq.server.user_changes import Users
 from batonmq.server.users import GUEST, UserFile, guest_account
 from batonmq.server.vitals import Vitals
@@ -169,13 +169,16 @@ class Server:
         wanted = config or self.config
         keys = changed_keys(self.config, wanted)
         later = [key for key in keys if needs_restart(key, self.config, wanted)]
-        now = [key for key in keys if key not in later]
+        now = [key for key in keys if takes_effect(key, self.config, wanted)]
         try:
             present = with_keys(self.config, wanted, now)
         except ValueError as error:
             logger.error("the configuration was not taken, as parts of it need a restart: %s", error)
             return
         if self._tls is not None and not self._tls.reload(present.tls):
+            return
+        if self._tls is None and wanted.tls.certificate and (fault := unusable(wanted.tls)):
+            logger.error("%s; nothing has changed", fault)
             return
         old, self.config = self.config, present
         self._changes.apply(old, present, now)

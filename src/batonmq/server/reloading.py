@@ -15,7 +15,7 @@ from batonmq.server.socket_server import SocketServer
 from batonmq.server.user_changes import Users
 from batonmq.server.users import guest_account
 
-__all__ = ["Changes", "changed_keys", "needs_restart", "with_keys"]
+__all__ = ["Changes", "changed_keys", "needs_restart", "takes_effect", "with_keys"]
 
 # Tables whose keys count for every connection that is opened afterwards.
 OF_CONNECTIONS: Final = frozenset({"amqp", "amqp10", "stomp", "websocket"})
@@ -62,14 +62,23 @@ def needs_restart(key: str, old: Config, new: Config) -> bool:
     return key not in AT_ONCE
 
 
+def takes_effect(key: str, old: Config, new: Config) -> bool:
+    """Does a key that differs count at once? Virtual hosts may do both: one is added while another is left out."""
+    if key == "vhost":
+        return not set(new.vhosts) <= set(old.vhosts)
+    return not needs_restart(key, old, new)
+
+
 def with_keys(old: Config, new: Config, keys: list[str]) -> Config:
-    """The old configuration with these keys of the new one."""
+    """The old configuration with these keys of the new one. Virtual hosts that the new one leaves out stay."""
     changes: dict[str, Any] = {}
     for key in keys:
         table, _, name = key.partition(".")
         if name:
             before = changes.get(table, getattr(old, table))
             changes[table] = msgspec.structs.replace(before, **{name: getattr(getattr(new, table), name)})
+        elif table == "vhost":
+            changes[table] = tuple(dict.fromkeys((*old.vhost, *new.vhost)))
         else:
             changes[table] = getattr(new, table)
     return msgspec.structs.replace(old, **changes)

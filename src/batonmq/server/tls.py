@@ -11,7 +11,7 @@ from typing import Final
 from batonmq.server.config import TlsConfig
 from batonmq.server.failures import ConfigError
 
-__all__ = ["Tls"]
+__all__ = ["Tls", "unusable"]
 
 logger = logging.getLogger(__name__)
 
@@ -188,3 +188,12 @@ def _read(key: str, name: str) -> str:
         raise ConfigError(f"tls.{key}: {name}: not a text file") from None
     except OSError as error:
         raise ConfigError(f"tls.{key}: {name}: cannot be read: {error.strerror}") from None
+
+
+def unusable(config: TlsConfig) -> str | None:
+    """What is wrong with the files, in one line; None: nothing."""
+    try:
+        _context(config)
+    except ConfigError as error:
+        return str(error)
+    return None

@@ -21,6 +21,8 @@ def test_a_new_broker_has_the_user_of_the_environment_and_no_guest(tmp_path: Pat
     with serving(tmp_path, environment=USER) as served:
         url = served.url.replace("guest:guest", "ann:s3cr%3At%2F%40")
         assert batonmq("--url", url, "status").returncode == 0
+        assert "guest" not in served.banner
+        assert f"batonmq --url {served.url.replace('guest:guest', 'USER:PASSWORD')} receive hello" in served.banner
         refused = batonmq("--url", served.url, "health")
         assert (refused.returncode, "refused to log in user 'guest'" in refused.stderr) == (1, True)
     entry = UserFile(tmp_path / "data").load()["ann"]

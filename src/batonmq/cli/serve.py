@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from batonmq import __version__
+from batonmq.cli.environment import given_user
 from batonmq.cli.failure import Failure
 from batonmq.cli.names import NAME
 from batonmq.cli.options import DEFAULT_URL
@@ -101,7 +102,7 @@ def serve(
     configure_logging(config.server.log_level, config.server.log_format)
     add_first_user(config)
     try:
-        run(config, lambda server: _ready(config, server), [Management()], lambda: _read(file).with_flags(**flags))
+        run(config, _ready, [Management()], lambda: _read(file).with_flags(**flags))
     except StartError as error:
         raise Failure(str(error), error.exit_code) from None
 
@@ -124,27 +125,31 @@ def _read(file: Path | None) -> Config:
     return load_config(file) if file is not None else Config()
 
 
-def _ready(config: Config, server: Server) -> None:
+def _ready(server: Server) -> None:
     addresses = [address.url for address in server.addresses]
-    names = [user.name for user in config.user]
     lines = [f"BatonMQ {__version__}", ""]
     lines += [f"  {'listens' if number == 0 else '':9} {address}" for number, address in enumerate(addresses)]
     lines.append(f"  {'data':9} {server.data.absolute()}")
-    if config.server.guest and "guest" not in names:
+    has_guest = server.users.authenticator.recall("guest", "guest", is_loopback=True) is not None
+    if has_guest:
         lines.append(
             f"  {'log in':9} guest, password guest, from this machine only; `{_command()} users add` adds others"
         )
     else:
-        lines.append(f"  {'log in':9} as a user of the configuration, or of {_command()} users add")
+        lines.append(f"  {'log in':9} as a user of the configuration, or one that `{_command()} users add` has added")
     lines.append(f"  {'stop':9} Ctrl-C")
     first = server.addresses[0]
-    url = f"{first.scheme}://guest:guest@127.0.0.1:{first.port}/"
-    option = "" if url == DEFAULT_URL else f" --url {url}"
+    who = "guest:guest" if has_guest else "USER:PASSWORD"
+    url = f"{first.scheme}://{who}@127.0.0.1:{first.port}/"
+    # Without the option a command logs in as the user of the environment, if that names one, and else as guest.
+    is_default = url.replace(who, "guest:guest") == DEFAULT_URL and (has_guest or given_user() is not None)
+    option = "" if is_default else f" --url {url}"
     lines += ["", "Next, in another terminal:", ""]
     lines += [f'  {_command()}{option} send hello "Hello, world"', f"  {_command()}{option} receive hello", ""]
-    page = next((address.url for address in server.addresses if address.scheme in ("http", "https")), None)
+    page = next((one for one in server.addresses if one.scheme in ("http", "https")), None)
     if page is not None:
-        lines += [f"In a browser: {page}/", ""]
+        page = page._replace(host="127.0.0.1") if page.host in ("0.0.0.0", "::") else page  # noqa: S104
+        lines += [f"In a browser: {page.url}/", ""]
     click.echo("\n".join(lines))
     sys.stdout.flush()
 

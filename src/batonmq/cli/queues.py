@@ -167,7 +167,7 @@ def resume(
 ) -> None:
     """Let a paused QUEUE go on."""
     ask(context, "queues.resume", queue=queue)
-    say(f"{queue} hands out messages")
+    say(f"{queue} is no longer paused")
 
 
 @queues.command()

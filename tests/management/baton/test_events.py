@@ -174,3 +174,11 @@ def test_only_so_many_listen_and_those_who_leave_make_room(
     until(lambda: len(managed.server.broker.events._listeners) == 0)
     with listening(managed):
         pass
+
+
+def test_head_tells_what_it_is_and_nothing_more(managed: ManagedServer) -> None:
+    with managed.http() as http:
+        answer = http("HEAD", "/api/baton/events")
+        assert (answer.status, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+        # On the same connection.
+        assert http.get("/api/whoami")["name"] == "guest"

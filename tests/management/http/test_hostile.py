@@ -63,6 +63,20 @@ def test_guest_comes_by_a_name_of_this_machine(http: Http, managed: ManagedServe
         assert other("GET", "/api/whoami", headers={"host": host}).status == 200
 
 
+def test_a_page_of_another_host_logs_nobody_in(managed: ManagedServer) -> None:
+    who = {"name": "guest", "password": "guest"}
+    with Http(managed.http_port, None) as nobody:
+        for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 200)):
+            assert nobody("POST", "/api/baton/session", who, {"sec-fetch-site": site}).status == status
+
+
+def test_all_of_the_url_may_be_asked_for(http: Http) -> None:
+    assert http("GET", "http://localhost/api/whoami?x=1").json["name"] == "guest"
+    assert http("GET", "http://localhost").status == 200
+    for nonsense in ("HTTP://[/api/whoami", "[://x/api/whoami", "*", "x:y", "[", "HTTP://"):
+        assert http("GET", nonsense).status in (200, 404), nonsense
+
+
 # ---------------------------------------------------------------------- bodies
 
 

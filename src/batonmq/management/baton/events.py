@@ -35,6 +35,7 @@ from batonmq.management.log_lines import LogLine
 __all__ = ["ROUTES"]
 
 LOG: Final = "log"
+MEDIA_TYPE: Final = "text/event-stream"
 # How long nothing is sent before a comment says that the stream lives, in seconds.
 HEARTBEAT_SECONDS = 15.0
 # How many events may wait for a client.
@@ -50,12 +51,15 @@ async def events(call: Call) -> Response:
         if call.query.text("kinds") and kinds == {LOG}:
             raise HttpError(401, "not_authorised", "Not monitoring user")
         kinds = kinds - {LOG}
+    if call.request.method == "HEAD":
+        # There would be no end of what is not sent, and no other request on the connection.
+        return Response(None, 200, media_type=MEDIA_TYPE)
     line = _Line(call, kinds)
     try:
         line.begin(call.request.headers.get("last-event-id") or call.query.text("last_event_id") or "")
     except ResourceError as error:
         raise HttpError(503, "too_many_listeners", str(error)) from None
-    return Stream(line.pieces(), "text/event-stream", {"x-accel-buffering": "no"})
+    return Stream(line.pieces(), MEDIA_TYPE, {"x-accel-buffering": "no"})
 
 
 def _kinds(text: str | None) -> frozenset[str]:

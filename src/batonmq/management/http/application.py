@@ -147,6 +147,9 @@ class Application:
     def _path(self, request: Request) -> str:
         raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
         path = raw.decode("ascii", "replace")
+        if not path.startswith("/") and "://" in path:
+            # All of the URL, as proxies ask (RFC 9112, section 3.2.2).
+            path = "/" + path.partition("://")[2].partition("/")[2]
         if self._prefix:
             if path != self._prefix and not path.startswith(self._prefix + "/"):
                 raise not_found()

@@ -37,7 +37,7 @@ class Call:
         self.request = request
         self.path = path
         """The names in the path, decoded."""
-        self.query = Query(request.url.query)
+        self.query = Query(request.scope["query_string"].decode("ascii", "replace"))
         self.peer = peer
         """The client's address."""
         self._user = user

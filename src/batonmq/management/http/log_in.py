@@ -89,6 +89,9 @@ class LogIn:
 
     async def begin_session(self, request: Request, name: str, password: str) -> tuple[str, Session, User]:
         """Log in for the web page: the cookie's value, the session, the user. Raises HttpError as ``user`` does."""
+        if _is_of_another_site(request):
+            # Somebody else's page would have the browser log in as somebody else.
+            raise _other_page()
         user = await self.check(request, name, password)
         key, session = self.sessions.begin(user.name, self._parts.authenticator.proof(user.name))
         return key, session, user
@@ -120,17 +123,25 @@ def _refuse_other_pages(request: Request) -> None:
     """
     if request.method in SAFE:
         return
-    site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
-    if site is not None:
-        is_other = site not in ("same-origin", "none")
+    if "sec-fetch-site" in request.headers:
+        is_other = _is_of_another_site(request)
     elif origin is not None:
         _, is_loopback = address(request.scope.get("client"))
         is_other = not is_own_page(origin, request.headers.get("host", ""), is_loopback=is_loopback)
     else:
         is_other = False
     if is_other:
-        raise HttpError(403, "forbidden", "web pages of another host may not change anything here")
+        raise _other_page()
+
+
+def _is_of_another_site(request: Request) -> bool:
+    """Does the browser say that a page of another host asks?"""
+    return request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+
+
+def _other_page() -> HttpError:
+    return HttpError(403, "forbidden", "web pages of another host may not change anything here")
 
 
 def _calls_this_machine(request: Request) -> bool:

@@ -102,7 +102,7 @@ def _at_root(handler: Handler, prefix: str) -> Handler:
     """The page's own paths are relative, and need the slash at the end of ``prefix``."""
 
     async def answer(call: Call) -> Response:
-        if prefix and not call.request.url.path.endswith("/"):
+        if prefix and not call.request.scope["path"].endswith("/"):
             return Response(None, 307, {"location": f"{prefix}/"})
         return await handler(call)
 

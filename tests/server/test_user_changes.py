@@ -225,7 +225,7 @@ def test_a_folder_that_cannot_be_written(users: Users, change: Change, monkeypat
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("batonmq.server.users.tempfile.mkstemp", full)
+    monkeypatch.setattr("batonmq.server.users.os.fsync", full)
     with pytest.raises(StoreError) as caught:
         change(lambda edit: edit.put("ann", password_hash=""))
     assert caught.value.reason == "the users cannot be kept: No space left on device"

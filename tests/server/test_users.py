@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -124,7 +126,28 @@ def test_the_file_is_for_its_owner_alone_and_holds_no_password(tmp_path: Path) -
     add(file, "ann", "secret")
     assert file.path.stat().st_mode & 0o777 == 0o600
     assert b"secret" not in file.path.read_bytes()
-    assert [path.name for path in tmp_path.glob(".users-*")] == []
+    assert [path.name for path in tmp_path.glob("*.new")] == []
+
+
+KILLED_WHILE_WRITING = """
+import os, sys
+from pathlib import Path
+from batonmq.server.users import UserEntry, UserFile
+os.fsync = lambda _: os._exit(9)
+with UserFile(Path(sys.argv[1])).change() as users:
+    users["ann"] = UserEntry(password_hash="")
+"""
+
+
+def test_what_a_crash_has_left_of_a_change_goes_with_the_next(tmp_path: Path) -> None:
+    for _ in range(2):
+        child = subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, str(tmp_path)], check=False)
+        assert child.returncode == 9
+    file = UserFile(tmp_path)
+    assert file.load() == {}
+    add(file, "ben", "sesame")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["users.json", "users.lock"]
+    assert set(file.load()) == {"ben"}
 
 
 def test_a_change_that_fails_changes_nothing(tmp_path: Path) -> None:

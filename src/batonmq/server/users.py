@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -225,15 +224,18 @@ class UserFile:
 
     def _replace(self, data: bytes) -> None:
         """Put a new file in the place of the old one: whoever reads sees the one or the other, also after a crash."""
-        handle, name = tempfile.mkstemp(prefix=".users-", dir=self.path.parent)  # mode 0600
+        # Under the lock nobody else writes it; one that a crash has left goes with the next change.
+        new = self.path.with_name(f"{self.path.name}.new")
+        new.unlink(missing_ok=True)
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).replace(self.path)
+            new.replace(self.path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            new.unlink(missing_ok=True)
             raise
         if os.name == "posix":
             directory = os.open(self.path.parent, os.O_RDONLY)

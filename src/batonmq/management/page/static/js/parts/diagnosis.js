@@ -79,7 +79,8 @@ const RULES = [
     why: (queue, { redeliver }) =>
       `The same messages are delivered again and again, ${rate(redeliver)}, and none is acknowledged: consumers give them back.`,
     helps:
-      "Look at its first messages, and at the log of the consumer: one of them may be what it cannot handle. With x-delivery-limit and a dead-letter exchange, in its settings, such a message leaves the queue.",
+      "Look at its first messages, and at the log of the consumer: " +
+      "one of them may be what it cannot handle. With x-delivery-limit and a dead-letter exchange, in its settings, such a message leaves the queue.",
   },
   {
     word: "Refusing",

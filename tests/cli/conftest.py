@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -81,6 +82,14 @@ class Served:
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/"
         self.log = ""
 
+    def drop_log(self) -> None:
+        """Read what it logs, and forget it, until it ends."""
+        assert self.process.stderr is not None
+        # Closed meanwhile: the test is over.
+        with contextlib.suppress(ValueError):
+            for _ in self.process.stderr:
+                pass
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal, and return the exit code."""
         self.process.send_signal(number)
@@ -134,6 +143,8 @@ def served_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def served_for_all(served_folder: Path) -> Iterator[Served]:
     with serving(served_folder) as served:
+        # A pipe that nobody reads is full one day, and the broker, which logs into it, stands still.
+        threading.Thread(target=served.drop_log, daemon=True).start()
         yield served
 
 

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import OTHERS, Served
+from tests.support.managed import ManagedServer
+
+from batonmq.cli.serve import say_ready
 
 Batonmq = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -21,6 +24,12 @@ def test_it_says_where_it_listens_and_what_to_type_next(own_served: Served, tmp_
     assert "guest, password guest, from this machine only" in own_served.banner
     assert f'batonmq --url {own_served.url} send hello "Hello, world"' in own_served.banner
     assert f"batonmq --url {own_served.url} receive hello" in own_served.banner
+
+
+def test_it_names_the_web_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with ManagedServer(tmp_path) as managed:
+        say_ready(managed.server)
+    assert f"\n  web page  http://127.0.0.1:{managed.http_port}/\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -16,14 +16,14 @@ def test_the_virtual_hosts_of_a_file(tmp_path: Path) -> None:
     assert read_vhosts(str(path)) == set()
     driven = Driven(path)
     driven.queue()
-    for name in ("shop", "ü/ %", "b\udcff"):
+    for name in ("shop", "ü/ %", "b c"):
         driven.broker.create_vhost(name)
     driven.broker.parameters.set_global("x", 1)
     driven.settle()
-    assert read_vhosts(str(path)) == {"/", "shop", "ü/ %", "b\udcff"}
+    assert read_vhosts(str(path)) == {"/", "shop", "ü/ %", "b c"}
     driven.broker.close()
     before = {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()}
-    assert read_vhosts(str(path)) == {"/", "shop", "ü/ %", "b\udcff"}
+    assert read_vhosts(str(path)) == {"/", "shop", "ü/ %", "b c"}
     assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == before
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from batonmq.server.broker_server import Server
     from batonmq.server.config import Config
 
-__all__ = ["load", "serve"]
+__all__ = ["load", "say_ready", "serve"]
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
@@ -102,7 +102,7 @@ def serve(
     configure_logging(config.server.log_level, config.server.log_format)
     add_first_user(config)
     try:
-        run(config, _ready, [Management()], lambda: _read(file).with_flags(**flags))
+        run(config, say_ready, [Management()], lambda: _read(file).with_flags(**flags))
     except StartError as error:
         raise Failure(str(error), error.exit_code) from None
 
@@ -125,10 +125,15 @@ def _read(file: Path | None) -> Config:
     return load_config(file) if file is not None else Config()
 
 
-def _ready(server: Server) -> None:
+def say_ready(server: Server) -> None:
+    """Print where the broker listens, where its data is, how to log in and what to type next."""
     addresses = [address.url for address in server.addresses]
     lines = [f"BatonMQ {__version__}", ""]
     lines += [f"  {'listens' if number == 0 else '':9} {address}" for number, address in enumerate(addresses)]
+    page = next((one for one in server.addresses if one.scheme in ("http", "https")), None)
+    if page is not None:
+        page = page._replace(host="127.0.0.1") if page.host in ("0.0.0.0", "::") else page  # noqa: S104
+        lines.append(f"  {'web page':9} {page.url}/")
     lines.append(f"  {'data':9} {server.data.absolute()}")
     has_guest = server.users.authenticator.recall("guest", "guest", is_loopback=True) is not None
     if has_guest:
@@ -146,10 +151,6 @@ def _ready(server: Server) -> None:
     option = "" if is_default else f" --url {url}"
     lines += ["", "Next, in another terminal:", ""]
     lines += [f'  {_command()}{option} send hello "Hello, world"', f"  {_command()}{option} receive hello", ""]
-    page = next((one for one in server.addresses if one.scheme in ("http", "https")), None)
-    if page is not None:
-        page = page._replace(host="127.0.0.1") if page.host in ("0.0.0.0", "::") else page  # noqa: S104
-        lines += [f"In a browser: {page.url}/", ""]
     click.echo("\n".join(lines))
     sys.stdout.flush()
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pika.channel import Channel
 from pika.frame import Method
 
-from batonmq.engines.amqp.link import PATIENCE, Link
+from batonmq.engines.amqp.link import Link
 from batonmq.engines.amqp.management_requests import EXCHANGE
 from batonmq.engines.amqp.move import Move
 from batonmq.engines.amqp.publisher import Publisher
@@ -41,7 +41,7 @@ COUNTING = frozenset({"BatonMQ", "RabbitMQ", "LavinMQ"})
 class AmqpEngine(Engine):
     """Queues of a broker. ``native`` is pika's connection, to be used through ``add_callback_threadsafe`` only."""
 
-    def __init__(self, url: str, context: ssl.SSLContext | None = None, patience: float = PATIENCE) -> None:
+    def __init__(self, url: str, context: ssl.SSLContext | None = None, patience: float | None = None) -> None:
         """``patience``: how many seconds the broker has to answer when it is connected to, and when it is left.
 
         Raises ConnectionLost, AccessRefused, ValueError.

@@ -26,7 +26,7 @@ from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.futures import Future
 from batonmq.errors import BatonError, Closed, ConnectionLost
 
-__all__ = ["PATIENCE", "Link", "Linked"]
+__all__ = ["Link", "Linked"]
 
 log = logging.getLogger("batonmq.amqp")
 
@@ -54,12 +54,13 @@ class Linked(Protocol):
 class Link:
     """One connection to a broker, kept open. Any thread may call ``call``, ``open`` and ``close``."""
 
-    def __init__(self, url: str, context: ssl.SSLContext | None = None, patience: float = PATIENCE) -> None:
+    def __init__(self, url: str, context: ssl.SSLContext | None = None, patience: float | None = None) -> None:
         """Raises ValueError for a URL that cannot be read. Every connection of this one has the same SSLContext.
 
-        ``patience``: how many seconds the broker has to answer when it is connected to, and when it is left.
+        ``patience``: how many seconds the broker has to answer when it is connected to, and when it is left; None: the
+        usual ten.
         """
-        self._patience = patience
+        self._patience = patience = PATIENCE if patience is None else patience
         try:
             self.parameters = amqp_parameters(url, context)
         except UnusableTls:

@@ -26,6 +26,7 @@ SECTIONS = {
     "embedded": "bench.embedded",
     "stomp": "bench.stomp",
     "amqp10": "bench.amqp10",
+    "tls": "bench.tls",
 }
 INTERRUPTED = 130
 

@@ -33,7 +33,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="ne
 def test_help_names_the_sections() -> None:
     command = [sys.executable, "-m", "bench", "--quick", "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    for section in ("broker", "memory", "delays", "embedded", "stomp", "amqp10"):
+    for section in ("broker", "memory", "delays", "embedded", "stomp", "amqp10", "tls"):
         assert section in done.stdout
 
 
@@ -78,7 +78,8 @@ def test_a_json_file_that_cannot_be_written_is_told_before_measuring(
 
 @needs_proc
 @pytest.mark.parametrize(
-    ("section", "program"), [("broker", "amqpload"), ("stomp", "stompload"), ("amqp10", "amqp10load")]
+    ("section", "program"),
+    [("broker", "amqpload"), ("stomp", "stompload"), ("amqp10", "amqp10load"), ("tls", "amqpload")],
 )
 def test_a_missing_compiler_is_one_line_and_status_2(
     section: str, program: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -198,6 +198,10 @@ def test_a_long_list_is_sorted_searched_and_cut_into_pages(page: Page, watched: 
     expect(names).to_have_count(10)
     expect(page.locator(".found")).to_have_text("10 of 120")
     page.go_back()
+    expect(page.locator(".pager")).to_contain_text("Page 3 of 3")
+    # What is shown is asked for again and again, and must be there.
+    watched.visit("#/users")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Users")
     ask("DELETE", "/api/vhosts/many")
 
 

@@ -16,23 +16,27 @@ BESIDE = frozenset({"batonmq", "message", "queued", "properties", "fields", "err
 # A package, and what of batonmq it may import besides itself and BESIDE.
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "__main__": frozenset({"cli"}),
-    "cli": frozenset({"management", "server", "api", "engines", "protocols", "broker", "store"}),
-    "management": frozenset({"server", "broker"}),
+    "cli": frozenset({"management", "shovels", "server", "api", "engines", "protocols", "broker", "store"}),
+    "management": frozenset({"shovels", "server", "broker"}),
+    "shovels": frozenset({"server", "api", "engines", "broker"}),
     "server": frozenset({"protocols", "broker", "store"}),
     "aio": frozenset({"api", "engines"}),
     "api": frozenset({"engines"}),
-    "engines": frozenset({"broker", "store"}),
+    "engines": frozenset({"protocols", "broker", "store"}),
     "protocols": frozenset({"broker"}),
     "broker": frozenset({"store"}),
     "store": frozenset(),
     "testing": frozenset(
-        {"cli", "management", "server", "api", "engines", "protocols", "broker", "store"},
+        {"cli", "management", "shovels", "server", "api", "engines", "protocols", "broker", "store"},
     ),
     "contrib": frozenset({"api"}),
 }
 
 # Of the protocols: what all of them may know.
 SHARED = "sessions"
+
+# What of a protocol serves either role, so that an engine may speak it as a client.
+EITHER_ROLE = frozenset({"codec", "messages"})
 
 # Nothing below the server waits, opens a socket, or asks the machine for the time; only a store speaks SQL.
 WAITING = frozenset({"asyncio", "uvloop", "socket", "selectors", "ssl", "time", "threading"})
@@ -123,6 +127,16 @@ def test_a_protocol_knows_itself_and_what_all_share_and_that_knows_none(path: Pa
         f"line {line}: {module}"
         for module, line in imports(path)
         if module.startswith("batonmq.protocols.") and module.split(".")[2] not in {own, SHARED}
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "engines").glob("**/*.py")), ids=name_of)
+def test_an_engine_knows_of_a_protocol_only_its_bytes(path: Path) -> None:
+    wrong = [
+        f"line {line}: {module}"
+        for module, line in imports(path)
+        if module.startswith("batonmq.protocols") and not EITHER_ROLE.intersection(module.split(".")[3:4])
     ]
     assert not wrong
 

@@ -1,4 +1,4 @@
-"""A TCP proxy that can cut every connection through it, and refuse new ones for a while."""
+"""A TCP proxy that can cut every connection through it, refuse new ones for a while, and hold back what is sent."""
 
 from __future__ import annotations
 
@@ -17,15 +17,27 @@ class Proxy:
         self._sockets: list[socket.socket] = []
         self._guard = threading.Lock()
         self._is_refusing = False
+        self._clients: list[socket.socket] = []
+        self._is_open = threading.Event()
+        self._is_open.set()
         self.accepted = 0
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
+
+    def hold(self, told: bytes = b"") -> None:
+        """Pass nothing on to the server any more, from connections that are there now; and tell their clients so."""
+        self._is_open.clear()
+        with self._guard:
+            for client in self._clients:
+                client.sendall(told)
 
     def cut(self, *, refuse: bool = False) -> None:
         """End all connections as a lost network does; with ``refuse`` those that come later, too."""
         with self._guard:
             self._is_refusing = refuse
             sockets, self._sockets = self._sockets, []
+            self._clients = []
+        self._is_open.set()
         for one in sockets:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -54,14 +66,18 @@ class Proxy:
                     continue
                 server = socket.create_connection(("127.0.0.1", self._target))
                 self._sockets += [client, server]
+                self._clients.append(client)
                 self.accepted += 1
-            for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+            opened = threading.Event()
+            opened.set()
+            for source, sink, gate in ((client, server, self._is_open), (server, client, opened)):
+                threading.Thread(target=self._pass_on, args=(source, sink, gate), daemon=True).start()
 
     @staticmethod
-    def _pass_on(source: socket.socket, sink: socket.socket) -> None:
+    def _pass_on(source: socket.socket, sink: socket.socket, gate: threading.Event) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                gate.wait()
                 sink.sendall(data)
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_RDWR)

@@ -78,9 +78,8 @@ INEQUIVALENT = re.compile(
     r"inequivalent arg '(?P<name>[^']+)' for queue .*: received (?P<received>.*) but current is (?P<current>.*)",
     re.DOTALL,
 )
-# Each argument, with the option that it stands for. Another type of queue is wanted for the sake of delivery limits.
+# Each argument, with the option that it stands for.
 BY_ARGUMENT = {argument.name: argument for argument in ARGUMENTS}
-BY_ARGUMENT["x-queue-type"] = Argument("max_deliveries", "x-queue-type")
 
 
 def otherwise_declared(queue: str, said: str) -> str:
@@ -88,10 +87,23 @@ def otherwise_declared(queue: str, said: str) -> str:
     found = INEQUIVALENT.search(said)
     if found is None:
         return said
+    if found["name"] == "x-queue-type":
+        return _of_another_type(queue, _value(found["current"], int), _value(found["received"], int))
     argument = BY_ARGUMENT.get(found["name"], Argument(found["name"], found["name"]))
     asked, there = (_value(found[which], argument.to_option) for which in ("received", "current"))
     return (
         f"queue '{queue}' is there, declared otherwise: {argument.option} is {there} there, and {asked} was asked for"
+    )
+
+
+def _of_another_type(queue: str, there: str, asked: str) -> str:
+    """RabbitMQ's types: "none" is the one that a queue has when nothing is said."""
+    if there == "stream":
+        return f"'{queue}' is there as a stream, which is no queue"
+    types = [f"a {'classic' if name == 'none' else name} queue" for name in (there, asked)]
+    return (
+        f"queue '{queue}' is there, declared otherwise: as {types[0]}, and {types[1]} was asked for "
+        "(max_deliveries takes a quorum queue)"
     )
 
 

@@ -14,7 +14,7 @@ from pika import spec
 from pika.channel import Channel
 from pika.frame import Header
 
-from batonmq.engines.messages import Message, delayed_properties
+from batonmq.engines.messages import DURABLE_PLAIN, TRANSIENT_PLAIN, Message, delayed_properties
 from batonmq.properties import EMPTY, Properties
 
 __all__ = ["WireConnection", "WireProperties", "properties_from", "properties_to", "too_large"]
@@ -22,6 +22,8 @@ __all__ = ["WireConnection", "WireProperties", "properties_from", "properties_to
 # A frame's type, channel and size (AMQP 0-9-1, 4.2.3), and a content header's class, weight and body size (4.2.6.1).
 FRAME = struct.Struct(">BHL")
 CONTENT = struct.Struct(">HHQ")
+# What most messages have, with their priority.
+SAYING = {one.raw: one.replace(priority=0) for one in (DURABLE_PLAIN, TRANSIENT_PLAIN)}
 FRAME_END = bytes([spec.FRAME_END])
 # What a frame's size can say, where the broker sets no limit.
 FRAME_UNLIMITED = 2**32 - 1
@@ -64,9 +66,14 @@ def _content_header(data: bytes) -> tuple[int, Header] | None:
     return end + 1, Header(channel, body_size, WireProperties(properties))
 
 
-def properties_to(message: Message) -> WireProperties:
-    """A message's properties for pika to send."""
+def properties_to(message: Message, *, says_priority: bool = False) -> WireProperties:
+    """A message's properties for pika to send.
+
+    ``says_priority``: a message without a priority says that it has 0. RabbitMQ's quorum queues would take it for 4.
+    """
     ours = delayed_properties(message)
+    if says_priority and not ours.has_priority:
+        ours = SAYING.get(ours.raw) or ours.replace(priority=0)
     if ours.user_id is not None:
         # A moved message has another sender now, and a broker refuses any name but the connection's own.
         ours = ours.replace(user_id=None)

@@ -16,6 +16,7 @@ from batonmq.engines.amqp.move import Move
 from batonmq.engines.amqp.publisher import Publisher
 from batonmq.engines.amqp.pull import AmqpPull
 from batonmq.engines.amqp.requests import Requester
+from batonmq.engines.amqp.streams import unless_stream
 from batonmq.engines.amqp.subscription import AmqpSubscription
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription
@@ -34,6 +35,8 @@ CAPABILITIES = Capabilities(
     priority=True,
     count=True,
 )
+# The highest priority that RabbitMQ's quorum queues tell from others, from 4.3 on.
+QUORUM_PRIORITY = 31
 # The brokers that are known to heed x-delivery-limit.
 COUNTING = frozenset({"BatonMQ", "RabbitMQ", "LavinMQ"})
 
@@ -48,8 +51,9 @@ class AmqpEngine(Engine):
         """
         self._link = Link(url, context, patience)
         self._link.open()
-        self.system = self._link.product.lower() or "amqp"
-        is_ours = self._link.is_ours
+        self.system = self._link.product.name.lower() or "amqp"
+        product = self._link.product
+        is_ours = product.is_ours
         self.capabilities = replace(
             CAPABILITIES,
             delay=is_ours,
@@ -58,7 +62,7 @@ class AmqpEngine(Engine):
             release_delay=is_ours,
             reject_reason=is_ours,
             delivery_count=is_ours,
-            max_deliveries=self._link.product in COUNTING,
+            max_deliveries=product.name in COUNTING,
         )
         self._publisher = Publisher(self._link)
         self._requester = Requester(self._link)
@@ -121,7 +125,7 @@ class AmqpEngine(Engine):
 
     def _declare_if_missing(self, queue: str, *, durable: bool) -> Future[bool]:
         """The queue of dead letters may be there with options of its own. Tells whether it was made."""
-        looked = self.count(queue)
+        looked = self._count(queue)
         future: Future[bool] = Future()
 
         def declare(channel: Channel) -> None:
@@ -138,11 +142,20 @@ class AmqpEngine(Engine):
 
     def _arguments(self, options: QueueOptions) -> dict[str, Any]:
         arguments: dict[str, Any] = dict(options.arguments())
-        if options.max_deliveries is not None and self._link.product == "RabbitMQ":
-            # Only its quorum queues count deliveries.
-            if not options.durable or options.max_priority:
-                raise UnsupportedFeature("RabbitMQ: max_deliveries with a transient queue or with priorities")
-            arguments["x-queue-type"] = "quorum"
+        product = self._link.product
+        if options.max_deliveries is None or not product.is_rabbitmq():
+            return arguments
+        # Only its quorum queues count deliveries.
+        arguments["x-queue-type"] = "quorum"
+        if not options.durable:
+            raise UnsupportedFeature("amqp: RabbitMQ counts deliveries in durable queues only: max_deliveries")
+        if options.max_priority:
+            most = QUORUM_PRIORITY if product.is_rabbitmq(4, 3) else 0
+            if options.max_priority > most:
+                only = f"up to {most}" if most else "in no queue that counts deliveries, before version 4.3"
+                raise UnsupportedFeature(f"amqp: RabbitMQ has priorities {only}: max_priority with max_deliveries")
+            # They are always on there.
+            del arguments["x-max-priority"]
         return arguments
 
     def delete(self, queue: str) -> Future[None]:
@@ -179,6 +192,24 @@ class AmqpEngine(Engine):
         raise UnsupportedFeature("amqp: peek")
 
     def count(self, queue: str) -> Future[int]:
+        future = self._count(queue)
+        if not self._link.product.is_rabbitmq():
+            return future
+        # A stream is said to be empty, whatever it holds.
+        sure: Future[int] = Future()
+
+        def then() -> None:
+            if future.error is not None:
+                sure.fail(future.error)
+            elif count := future.result():
+                sure.resolve(count)
+            else:
+                self._unless_stream(queue, lambda: sure.resolve(0), sure)
+
+        future.when_done(then, owed=sure)
+        return sure
+
+    def _count(self, queue: str) -> Future[int]:
         future: Future[int] = Future()
 
         def ask(channel: Channel) -> None:
@@ -199,12 +230,12 @@ class AmqpEngine(Engine):
 
             channel.queue_purge(queue, callback=answered)
 
-        self._ask(ask, future)
+        self._unless_stream(queue, lambda: self._ask(ask, future), future)
         return future
 
     def move(self, source: str, target: str, most: int) -> Future[int]:
         move = Move(self._link, self._publisher, source, target, most)
-        self._link.when_open(move.begin, move.future)
+        self._unless_stream(source, move.begin, move.future)
         return move.future
 
     def transact(
@@ -227,6 +258,9 @@ class AmqpEngine(Engine):
 
     def close(self) -> None:
         self._link.close()
+
+    def _unless_stream(self, queue: str, then: Callable[[], None], future: Future[T]) -> None:
+        self._link.when_open(lambda: unless_stream(self._link, queue, then, future), future)
 
     def _ask(self, ask: Callable[[Any], None], future: Future[T]) -> None:
         """Ask the broker something on a channel of its own: a refusal ends the channel it was asked on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 
@@ -23,7 +24,7 @@ from batonmq.errors import (
     Unsupported,
 )
 
-__all__ = ["NOBODY", "error_of", "unreachable"]
+__all__ = ["NOBODY", "error_of", "told_to_sender", "unreachable", "was_held_too_long"]
 
 # AMQP 0-9-1 section 1.2, constants of class soft-error and hard-error.
 BY_CODE: dict[int, type[BrokerError]] = {
@@ -49,6 +50,29 @@ def error_of(error: BaseException) -> BatonError:
             return kind(text.partition(" - ")[2] or text)
         return ConnectionLost(f"the broker closed the connection: {text}")
     return ConnectionLost(f"the connection was lost: {str(error) or type(error).__name__}")
+
+
+# What RabbitMQ and BatonMQ say before they close the channel that a message came on.
+TOO_LARGE = re.compile(r"message size (\d+) is larger than")
+
+
+def told_to_sender(error: BatonError, size: int) -> BatonError:
+    """Why a channel is gone, for whoever sent a body of so many bytes on it and has no answer.
+
+    A message that is too large takes the others on its channel along: of those nobody knows whether they arrived.
+    """
+    found = TOO_LARGE.search(str(error))
+    if found is None or size >= int(found[1]):
+        return error
+    return ConnectionLost("the channel was closed for another message, which was too large, before the broker answered")
+
+
+def was_held_too_long(error: BatonError) -> bool:
+    """Did the broker close a channel because a delivery was not settled in time?
+
+    RabbitMQ up to 4.2 does so after 30 minutes (consumer_timeout), and gives back what was held on the channel.
+    """
+    return isinstance(error, PreconditionFailed) and str(error).startswith("delivery acknowledgement on channel")
 
 
 def unreachable(error: BaseException, parameters: AmqpParameters) -> BatonError:

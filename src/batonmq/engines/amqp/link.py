@@ -17,10 +17,12 @@ from typing import Any, Protocol
 
 import pika
 from pika.adapters.select_connection import IOLoop
+from pika.frame import Method
 
 from batonmq.engines.amqp.content_headers import WireConnection
 from batonmq.engines.amqp.failures import error_of, unreachable
 from batonmq.engines.amqp.parameters import amqp_parameters
+from batonmq.engines.amqp.product import Product, product_of
 from batonmq.engines.amqp.tls import UnusableTls
 from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.futures import Future
@@ -36,6 +38,10 @@ PATIENCE = 10.0
 RECONNECT_SECONDS = 60.0
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
+# How long a broker may leave unread what it is sent, because it is short of memory or disk, unless the URL says.
+BLOCKED_SECONDS = 60.0
+# What was sent to such a broker leaves here, at the end, though nobody answers.
+BLOCKED_GOODBYE = 1.0
 
 
 class Linked(Protocol):
@@ -68,13 +74,18 @@ class Link:
         except ValueError as error:
             raise ValueError(f"the AMQP URL cannot be read: {error}") from None
         self.parameters.socket_timeout = self.parameters.stack_timeout = patience
+        asked = self.parameters.blocked_connection_timeout
+        self._blocked_patience = BLOCKED_SECONDS if asked is None else float(asked)
+        # pika would end the connection of a broker that goes on reading, too.
         self.parameters.blocked_connection_timeout = None
         # pika logs, as errors, what it also reports.
         pika_log = logging.getLogger("pika")
         if pika_log.level == logging.NOTSET:
             pika_log.setLevel(logging.CRITICAL)
         self.connection: Any = None
-        self.product = ""
+        self.product = Product()
+        # What to tell of a broker that takes no messages now; None: it takes them.
+        self._blocked: ConnectionLost | None = None
         self._loop: Any = IOLoop()
         self._thread = threading.Thread(target=self._run, name="batonmq-amqp", daemon=True)
         self._linked: dict[Linked, None] = {}
@@ -87,11 +98,6 @@ class Link:
         self._pause = FIRST_PAUSE
         self._give_up_at = 0.0
         when_forked(self)
-
-    @property
-    def is_ours(self) -> bool:
-        """Is it BatonMQ's broker? What others would make of its headers, arguments and requests is nothing."""
-        return self.product == "BatonMQ"
 
     # ------------------------------------------------------------------ from any thread
 
@@ -199,9 +205,12 @@ class Link:
         self.connection = connection
         self._is_connecting = False
         self._pause = FIRST_PAUSE
-        self.product = str((connection.server_properties or {}).get("product", ""))
+        self.product = product_of(connection.server_properties)
+        self._blocked = None
+        connection.add_on_connection_blocked_callback(self._block)
+        connection.add_on_connection_unblocked_callback(self._unblock)
         if self._is_closed:
-            connection.close()
+            self._say_goodbye()
             return
         opening, self._opening = self._opening, None
         if opening is not None:
@@ -254,11 +263,39 @@ class Link:
             linked.link_given_up(reason)
 
     def _say_goodbye(self) -> None:
-        if self.connection is not None and self.connection.is_open:
-            self.connection.close()
+        connection = self.connection
+        if connection is not None and connection.is_open:
+            connection.close()
+            # Who does not read what he is sent does not answer it either.
+            seconds = self._patience if self._blocked is None else min(BLOCKED_GOODBYE, self._patience)
+            unheard = self._blocked or ConnectionLost(f"the broker did not answer within {seconds:g} s")
+            self._loop.call_later(seconds, lambda: self._hang_up(connection, unheard))
         elif self.connection is None:
             self._fail_all(Closed("the connection was closed"))
             self._stop()
 
     def _stop(self) -> None:
         self._loop.stop()
+
+    # ------------------------------------------------------------------ a broker that does not listen
+
+    def _hang_up(self, connection: WireConnection, reason: ConnectionLost) -> None:
+        """End a connection without the broker, if it is there still."""
+        if self.connection is connection:
+            # As pika does itself when no heartbeat comes; it has no other way past a broker that does not answer.
+            connection._terminate_stream(reason)  # noqa: SLF001
+
+    def _block(self, connection: WireConnection, frame: Method) -> None:
+        """It is short of memory or disk (connection.blocked): RabbitMQ reads nothing more from this connection."""
+        self._blocked = blocked = ConnectionLost(f"the broker takes no messages: {frame.method.reason}")
+
+        def end() -> None:
+            if self._blocked is blocked:
+                self._hang_up(connection, blocked)
+
+        # BatonMQ's reads on, and refuses what it cannot take.
+        if not self.product.is_ours:
+            self._loop.call_later(self._blocked_patience, end)
+
+    def _unblock(self, _connection: object, _frame: object) -> None:
+        self._blocked = None

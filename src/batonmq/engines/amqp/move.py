@@ -65,7 +65,7 @@ class Move:
             return
         sent: Future[None] = Future()
         sent.when_done(lambda: self._sent(sent), owed=self.future)
-        self._publisher.publish(self._target, self._messages, sent)
+        self._publisher.send_on(self._target, self._messages, sent)
 
     def _sent(self, sent: Future[None]) -> None:
         if sent.error is not None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from pika import spec
 from pika.channel import Channel
 from pika.frame import Method
 
-from batonmq.engines.amqp.content_headers import properties_to, too_large
+from batonmq.engines.amqp.content_headers import WireProperties, properties_to, too_large
+from batonmq.engines.amqp.failures import told_to_sender
 from batonmq.engines.amqp.link import Link
 from batonmq.engines.futures import Future
 from batonmq.engines.messages import Message
@@ -21,11 +23,12 @@ __all__ = ["Publisher"]
 class Batch:
     """Messages that one future waits for."""
 
-    __slots__ = ("error", "future", "left")
+    __slots__ = ("error", "future", "largest", "left")
 
-    def __init__(self, future: Future[None], count: int) -> None:
+    def __init__(self, future: Future[None], messages: Sequence[Message]) -> None:
         self.future = future
-        self.left = count
+        self.left = len(messages)
+        self.largest = max(len(message.body) for message in messages)
         self.error: BatonError | None = None
 
     def one_done(self, error: BatonError | None) -> None:
@@ -37,6 +40,16 @@ class Batch:
                 self.future.resolve(None)
             else:
                 self.future.fail(self.error)
+
+
+class _Outgoing(NamedTuple):
+    """Messages to publish. ``mandatory``: their queue has to be there."""
+
+    queue: str
+    messages: Sequence[Message]
+    wired: list[WireProperties]
+    future: Future[None]
+    mandatory: bool
 
 
 class Publisher:
@@ -51,32 +64,41 @@ class Publisher:
         self._unconfirmed: dict[int, tuple[Batch, str]] = {}
         self._first = 1
         self._returned: Counter[str] = Counter()
-        self._waiting: list[tuple[str, Sequence[Message], Future[None], bool]] = []
+        self._waiting: list[_Outgoing] = []
 
     def send(self, queue: str, messages: Sequence[Message], *, mandatory: bool = True) -> Future[None]:
         """Resolved when all are confirmed."""
         future: Future[None] = Future()
-        self._link.when_open(lambda: self.publish(queue, messages, future, mandatory=mandatory), future)
+        # A message without a priority has 0, by the API. RabbitMQ's quorum queues would take it for 4.
+        says_priority = self._link.product.is_rabbitmq(4)
+
+        def publish() -> None:
+            wired = [properties_to(message, says_priority=says_priority) for message in messages]
+            self._publish(_Outgoing(queue, messages, wired, future, mandatory))
+
+        self._link.when_open(publish, future)
         return future
 
-    def publish(self, queue: str, messages: Sequence[Message], future: Future[None], *, mandatory: bool = True) -> None:
-        """Publish messages, in the connection's thread; the future is told when all are confirmed."""
+    def send_on(self, queue: str, messages: Sequence[Message], future: Future[None]) -> None:
+        """Publish messages as they came, in the connection's thread; the future is told when all are confirmed."""
+        self._publish(_Outgoing(queue, messages, [properties_to(message) for message in messages], future, True))
+
+    def _publish(self, sent: _Outgoing) -> None:
         channel = self._channel
         if channel is None:
-            self._waiting.append((queue, messages, future, mandatory))
+            self._waiting.append(sent)
             if not self._is_opening:
                 self._is_opening = True
                 self._link.channel(self._opened, self._closed)
             return
-        wired = [properties_to(message) for message in messages]
-        if error := too_large(channel, wired):
-            future.fail(error)
+        if error := too_large(channel, sent.wired):
+            sent.future.fail(error)
             return
-        batch = Batch(future, len(messages))
-        for message, properties in zip(messages, wired, strict=True):
+        batch = Batch(sent.future, sent.messages)
+        for message, properties in zip(sent.messages, sent.wired, strict=True):
             self._number += 1
-            self._unconfirmed[self._number] = (batch, queue if mandatory else "")
-            channel.basic_publish("", queue, message.body, properties, mandatory=mandatory)
+            self._unconfirmed[self._number] = (batch, sent.queue if sent.mandatory else "")
+            channel.basic_publish("", sent.queue, message.body, properties, mandatory=sent.mandatory)
 
     def _opened(self, channel: Channel) -> None:
         channel.add_on_return_callback(self._came_back)
@@ -88,8 +110,8 @@ class Publisher:
         self._number = 0
         self._first = 1
         waiting, self._waiting = self._waiting, []
-        for queue, messages, future, mandatory in waiting:
-            self.publish(queue, messages, future, mandatory=mandatory)
+        for sent in waiting:
+            self._publish(sent)
 
     def _came_back(self, _channel: object, method: spec.Basic.Return, _properties: object, _body: object) -> None:
         # The confirm follows: a message that is routed nowhere is confirmed all the same.
@@ -121,6 +143,6 @@ class Publisher:
         unconfirmed, self._unconfirmed = self._unconfirmed, {}
         waiting, self._waiting = self._waiting, []
         for batch in {id(batch): batch for batch, _ in unconfirmed.values()}.values():
-            batch.future.fail(error)
-        for _, _, future, _ in waiting:
-            future.fail(error)
+            batch.future.fail(told_to_sender(error, batch.largest))
+        for sent in waiting:
+            sent.future.fail(error)

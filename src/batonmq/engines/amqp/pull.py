@@ -12,6 +12,7 @@ from pika.spec import BasicProperties
 
 from batonmq.engines.amqp.content_headers import properties_from
 from batonmq.engines.amqp.link import Link
+from batonmq.engines.amqp.streams import unless_stream
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import How, Subscription
 from batonmq.engines.leases import lost
@@ -38,7 +39,9 @@ class AmqpPull(Subscription):
 
     def begin(self) -> None:
         """Open the channel, and see that the queue is there; ``subscribed`` tells how it went."""
-        self._link.when_open(lambda: self._link.channel(self._opened, self._closed), self.subscribed)
+        self._link.when_open(
+            lambda: unless_stream(self._link, self._queue, self._open, self.subscribed), self.subscribed
+        )
 
     def receive(self, most: int) -> Future[list[Incoming]]:
         """One message, or an empty list where none is ready, however many are asked for."""
@@ -69,6 +72,9 @@ class AmqpPull(Subscription):
         return closed
 
     # ------------------------------------------------------------------ in the connection's thread
+
+    def _open(self) -> None:
+        self._link.channel(self._opened, self._closed)
 
     def _opened(self, channel: Channel) -> None:
         self._channel = channel

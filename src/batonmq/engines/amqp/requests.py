@@ -9,6 +9,7 @@ from pika.channel import Channel
 from pika.spec import BasicProperties
 
 from batonmq.engines.amqp.content_headers import WireProperties, properties_from, too_large
+from batonmq.engines.amqp.failures import told_to_sender
 from batonmq.engines.amqp.link import Link
 from batonmq.engines.futures import Future
 from batonmq.engines.messages import Message, delayed_properties, received_message
@@ -22,11 +23,13 @@ REPLY_TO = "amq.rabbitmq.reply-to"
 class ReplyFuture(Future[Message]):
     """Resolved with a reply, which is known by its correlation id."""
 
-    __slots__ = ("correlation_id",)
+    __slots__ = ("correlation_id", "size")
 
-    def __init__(self, correlation_id: str) -> None:
+    def __init__(self, correlation_id: str, size: int) -> None:
+        """``size``: how many bytes the body of the request has."""
         super().__init__()
         self.correlation_id = correlation_id
+        self.size = size
 
 
 class Requester:
@@ -42,7 +45,7 @@ class Requester:
     def request(self, queue: str, message: Message, exchange: str = "") -> Future[Message]:
         """Resolved with the reply."""
         # An id of our own: replies must be told apart even when the application's ids repeat.
-        future = ReplyFuture(secrets.token_hex(12))
+        future = ReplyFuture(secrets.token_hex(12), len(message.body))
         self._link.when_open(lambda: self._publish(exchange, queue, message, future), future)
         return future
 
@@ -62,7 +65,11 @@ class Requester:
                 self._is_opening = True
                 self._link.channel(self._opened, self._closed)
             return
-        ours = delayed_properties(message).replace(reply_to=REPLY_TO, correlation_id=future.correlation_id)
+        # 0, where there is none: RabbitMQ's quorum queues would take it for 4.
+        priority = message.priority if self._link.product.is_rabbitmq(4) else message.priority or None
+        ours = delayed_properties(message).replace(
+            reply_to=REPLY_TO, correlation_id=future.correlation_id, priority=priority
+        )
         wired = WireProperties(ours)
         if error := too_large(channel, [wired]):
             future.fail(error)
@@ -100,6 +107,6 @@ class Requester:
         asked, self._asked = self._asked, {}
         waiting, self._waiting = self._waiting, []
         for future in asked.values():
-            future.fail(error)
+            future.fail(told_to_sender(error, future.size))
         for *_, future in waiting:
             future.fail(error)

@@ -17,10 +17,12 @@ from pika.spec import BasicProperties
 
 from batonmq.engines.amqp.content_headers import properties_from
 from batonmq.engines.amqp.delivery_counts import earlier_deliveries
+from batonmq.engines.amqp.failures import was_held_too_long
 from batonmq.engines.amqp.link import Link
 from batonmq.engines.amqp.management_requests import EXCHANGE, renewal, request_renewal, request_settlement, was_refused
 from batonmq.engines.amqp.prefetched import Handle, Prefetched
 from batonmq.engines.amqp.requests import Requester
+from batonmq.engines.amqp.streams import CONSUMER_ARGUMENTS, refused_by_stream
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import How, Subscription
 from batonmq.engines.leases import lost, lost_with
@@ -48,6 +50,7 @@ class AmqpSubscription(Subscription):
         # Delivery tags count anew on each channel: the generation tells which one.
         self._generation = 0
         self._tag = ""
+        self._was_cancelled = False
         self._closing: Future[None] | None = None
         self._closing_lock = threading.Lock()
 
@@ -162,26 +165,36 @@ class AmqpSubscription(Subscription):
         self.link_opened()
 
     def link_opened(self) -> None:
-        self._link.channel(self._opened, self._closed)
+        self._generation += 1
+        generation = self._generation
+        self._link.channel(
+            lambda channel: self._opened(channel, generation), lambda error: self._closed(error, generation)
+        )
 
     def link_lost(self, error: BatonError) -> None:
         self._forget_channel()
         self.subscribed.fail(error)
+        self._left()
 
     def link_given_up(self, error: BatonError) -> None:
         self.subscribed.fail(error)
         self._messages.end(error)
-        if self._closing is not None:
-            self._closing.resolve(None)
+        self._left()
 
-    def _opened(self, channel: Channel) -> None:
+    def _opened(self, channel: Channel, generation: int) -> None:
+        if generation != self._generation:
+            # The receiver was closed meanwhile.
+            channel.close()
+            return
         self._channel = channel
-        self._generation += 1
-        generation = self._generation
-        channel.add_on_cancel_callback(self._cancelled)
+        channel.add_on_cancel_callback(lambda _frame: self._cancelled(channel, generation))
         channel.basic_qos(prefetch_count=self._prefetch)
-        # BatonMQ's queues count for whoever asks; others do not know the argument.
-        arguments: dict[str, object] = {"x-delivery-count": True} if self._link.is_ours else {}
+        arguments: dict[str, object] = {}
+        if self._link.product.is_ours:
+            # BatonMQ's queues count for whoever asks; others do not know the argument.
+            arguments["x-delivery-count"] = True
+        elif self._link.product.is_rabbitmq():
+            arguments.update(CONSUMER_ARGUMENTS)
         if self._lease is not None:
             arguments["x-consumer-timeout"] = max(1, round(self._lease * 1000))
             self._link.later(self._lease / 3, lambda: self._keep(generation))
@@ -238,20 +251,40 @@ class AmqpSubscription(Subscription):
             with contextlib.suppress(Closed):
                 self._link.call(lambda: renew(handles))
 
-    def _cancelled(self, _frame: object) -> None:
-        self._link.detach(self)
-        self._messages.end(NotFound(f"queue '{self._queue}' was deleted"))
+    def _cancelled(self, channel: Channel, generation: int) -> None:
+        """The broker ends the consumer, not the channel: the queue was deleted, or something was held for too long.
 
-    def _closed(self, error: BatonError) -> None:
-        """The channel is gone. With its connection: the link says more. Alone: the broker had a reason."""
+        In RabbitMQ 4.3 the latter is no fault of the channel (consumer_timeout). Whoever consumes anew finds out.
+        """
+        if generation != self._generation:
+            return
+        self._was_cancelled = True
         self._forget_channel()
+        channel.close()
+        self.link_opened()
+
+    def _closed(self, error: BatonError, generation: int) -> None:
+        """The channel is gone. With its connection: the link says more. Alone: the broker had a reason."""
+        if generation != self._generation:
+            return
+        self._forget_channel()
+        if self._closing is not None:
+            self._left()
+        elif was_held_too_long(error):
+            self.link_opened()
+        elif not isinstance(error, ConnectionLost):
+            if self._was_cancelled and isinstance(error, NotFound):
+                error = NotFound(f"queue '{self._queue}' was deleted")
+            self._link.detach(self)
+            error = refused_by_stream(error, self._queue)
+            self.subscribed.fail(error)
+            self._messages.end(error)
+
+    def _left(self) -> None:
+        """The receiver, if it is being closed, is closed."""
         if self._closing is not None:
             self._link.detach(self)
             self._closing.resolve(None)
-        elif not isinstance(error, ConnectionLost):
-            self._link.detach(self)
-            self.subscribed.fail(error)
-            self._messages.end(error)
 
     def _forget_channel(self) -> None:
         self._channel = None
@@ -260,11 +293,11 @@ class AmqpSubscription(Subscription):
 
     def _leave(self) -> None:
         """Cancel, give back, close: in this order, so that what is given back does not come here again."""
-        closing, channel = self._closing, self._channel
-        assert closing is not None
+        channel = self._channel
         if channel is None or not channel.is_open:
-            self._link.detach(self)
-            closing.resolve(None)
+            # One that is being opened is not wanted any more.
+            self._generation += 1
+            self._left()
             return
 
         def give_back(_frame: object) -> None:

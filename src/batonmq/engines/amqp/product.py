@@ -1,0 +1,36 @@
+"""What a broker says of itself when it is connected to (AMQP 0-9-1, section 1.4.2.1: server-properties)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["Product", "product_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A broker by its name and version."""
+
+    name: str = ""
+    version: tuple[int, ...] = ()
+
+    @property
+    def is_ours(self) -> bool:
+        """Is it BatonMQ's broker? What others would make of its headers, arguments and requests is nothing."""
+        return self.name == "BatonMQ"
+
+    def is_rabbitmq(self, *least: int) -> bool:
+        """Is it RabbitMQ, of this version (4, 3) or a later one?"""
+        return self.name == "RabbitMQ" and self.version >= least
+
+
+def product_of(announced: Mapping[str, object] | None) -> Product:
+    """Who a broker is by its server-properties: "4.3.6" is version 4, 3, 6."""
+    properties = announced or {}
+    version: list[int] = []
+    for piece in str(properties.get("version", "")).split("."):
+        if not (piece.isascii() and piece.isdigit()):
+            break
+        version.append(int(piece))
+    return Product(str(properties.get("product", "")), tuple(version))

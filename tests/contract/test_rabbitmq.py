@@ -1,0 +1,218 @@
+"""What only RabbitMQ has, or has otherwise, in the versions that the contract is tried on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from urllib.parse import urlsplit
+
+import pika
+import pytest
+from pika.adapters.blocking_connection import BlockingChannel
+
+import batonmq
+from batonmq.engines.amqp import link
+from tests.contract.hands import SOON, bodies, numbered, take
+from tests.contract.places import Place
+from tests.engines.proxy import Proxy
+
+# connection.blocked with the reason "low on memory", on channel 0 (AMQP 0-9-1, 4.2.3).
+BLOCKED = b"\x01\0\0\0\0\0\x12\0\x0a\0\x3c\x0dlow on memory\xce"
+
+
+@pytest.fixture(params=["rabbitmq", "rabbitmq4"])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    found = Place(request.getfixturevalue(request.param), survives=True)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def is_new(place: Place) -> bool:
+    """Is it RabbitMQ 4.3 or later?"""
+    with closing(pika.BlockingConnection(pika.URLParameters(place.url))) as connection:
+        version = connection._impl.server_properties["version"]
+    return tuple(int(number) for number in version.split(".")[:2]) >= (4, 3)
+
+
+@pytest.fixture
+def channel(place: Place) -> Iterator[BlockingChannel]:
+    with closing(pika.BlockingConnection(pika.URLParameters(place.url))) as connection:
+        yield connection.channel()
+
+
+@pytest.fixture
+def stream(place: Place, channel: BlockingChannel) -> str:
+    name = place.queue()
+    channel.queue_declare(name, durable=True, arguments={"x-queue-type": "stream"})
+    return name
+
+
+# ---------------------------------------------------------------------- streams
+
+
+def test_a_stream_is_refused_and_nothing_else_suffers(mq: batonmq.Connection, queue: str, stream: str) -> None:
+    mq.send(queue, b"held")
+    with mq.receiver(queue) as receiver:
+        (held,) = take(receiver, 1)
+        mq.send(stream, b"event")
+        for refused in (
+            lambda: mq.receiver(stream).receive(wait=SOON),
+            lambda: mq.purge(stream),
+            lambda: mq.count(stream),
+            lambda: mq.replay(stream, queue),
+            lambda: mq.replay(stream, queue, max=1),
+            lambda: mq._engine.pull(stream).get(),
+        ):
+            with pytest.raises(batonmq.UnsupportedFeature, match=f"'{stream}' is a stream of RabbitMQ"):
+                refused()
+        held.accept()
+    assert mq.count(queue) == 0
+
+
+def test_a_queue_that_is_a_stream_is_not_declared_over(mq: batonmq.Connection, stream: str) -> None:
+    with pytest.raises(batonmq.PreconditionFailed, match=f"^'{stream}' is there as a stream, which is no queue$"):
+        mq.declare(stream)
+    with pytest.raises(batonmq.PreconditionFailed, match="is there as a stream"):
+        mq.declare(stream, max_deliveries=3)
+
+
+def test_another_type_of_queue_is_told_in_words(mq: batonmq.Connection, queue: str) -> None:
+    with pytest.raises(batonmq.PreconditionFailed, match="as a classic queue, and a quorum queue was asked for"):
+        mq.declare(queue, max_deliveries=3)
+
+
+# ---------------------------------------------------------------------- priorities
+
+
+def test_priorities_of_a_queue_that_counts_deliveries(place: Place, mq: batonmq.Connection, is_new: bool) -> None:
+    queue = place.queue()
+    if not is_new:
+        with pytest.raises(batonmq.UnsupportedFeature, match="before version 4"):
+            mq.declare(queue, max_priority=9, max_deliveries=3)
+        return
+    mq.declare(queue, max_priority=9, max_deliveries=3)
+    mq.send(queue, b"none")
+    for priority in (0, 3, 9, 4, 1):
+        mq.send(queue, b"%d" % priority, priority=priority)
+    mq.send(queue, batonmq.Message(b"none, with an id", id="m"))
+    with mq.receiver(queue) as receiver:
+        assert bodies(take(receiver, 7)) == [b"9", b"4", b"3", b"1", b"none", b"0", b"none, with an id"]
+    with pytest.raises(batonmq.UnsupportedFeature, match="up to 31"):
+        mq.declare(place.queue(), max_priority=32, max_deliveries=3)
+
+
+def test_what_moves_keeps_the_priority_that_it_did_not_have(
+    place: Place, mq: batonmq.Connection, channel: BlockingChannel, queue: str
+) -> None:
+    channel.basic_publish("", queue, b"of another client")
+    target = place.queue()
+    mq.declare(target)
+    while not mq.replay(queue, target):
+        pass
+    found, body = None, b""
+    while found is None:
+        _, found, body = channel.basic_get(target, auto_ack=True)
+    assert (found.priority, body) == (None, b"of another client")
+
+
+# ---------------------------------------------------------------------- what is held for too long
+
+
+def test_what_is_held_for_too_long_comes_again_and_the_receiver_goes_on(
+    place: Place, mq: batonmq.Connection, channel: BlockingChannel, is_new: bool
+) -> None:
+    if not is_new:
+        pytest.skip("before 3.12 the time is set for the whole broker, 30 minutes")
+    queue = place.queue()
+    channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum", "x-consumer-timeout": 400})
+    mq.send_many(queue, numbered(3))
+    with mq.receiver(queue, prefetch=1) as receiver:
+        (late,) = take(receiver, 1)
+        (again,) = take(receiver, 1)
+        assert (again.body, again.redelivered) == (late.body, True)
+        with pytest.raises(batonmq.LeaseLost):
+            late.accept()
+        again.accept()
+        for number in (1, 2):
+            (delivery,) = take(receiver, 1)
+            assert delivery.body == b"%d" % number
+            delivery.accept()
+    assert mq.count(queue) == 0
+
+
+# ---------------------------------------------------------------------- what is too large
+
+
+def test_a_message_that_is_too_large_is_refused_alone(place: Place, queue: str, is_new: bool) -> None:
+    if not is_new:
+        pytest.skip("version 3.10 takes 128 MiB")
+    large = bytes((16 << 20) + 1)
+    mq = place.connect()
+    told: list[batonmq.BatonError] = []
+    sent = 0
+
+    def send() -> None:
+        nonlocal sent
+        while not told:
+            try:
+                mq.send(queue, b"small")
+                sent += 1
+            except batonmq.BatonError as error:
+                told.append(error)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    while not told:
+        with pytest.raises(batonmq.PreconditionFailed, match="larger than configured max size 16777216"):
+            mq.send(queue, large)
+    thread.join()
+    # It may have arrived, or not.
+    assert type(told[0]) is batonmq.ConnectionLost
+    assert mq.count(queue) in (sent, sent + 1)
+    with pytest.raises(batonmq.PreconditionFailed, match="larger than"):
+        mq.request(queue, large, timeout=SOON)
+    mq.send(queue, b"after")
+
+
+# ---------------------------------------------------------------------- a broker that takes nothing
+
+
+@pytest.fixture
+def proxy(place: Place) -> Iterator[Proxy]:
+    with closing(Proxy(urlsplit(place.url).port or 5672)) as proxy:
+        yield proxy
+
+
+def test_while_memory_is_low_a_sender_is_told_in_time(mq: batonmq.Connection, queue: str, proxy: Proxy) -> None:
+    url = f"amqp://guest:guest@127.0.0.1:{proxy.port}/?blocked_connection_timeout=0.2"
+    with batonmq.connect(url) as away:
+        away.send(queue, b"before")
+        proxy.hold(BLOCKED)
+        with pytest.raises(batonmq.ConnectionLost, match="takes no messages: low on memory"):
+            away.send(queue, b"blocked")
+        # On a connection of its own, as the proxy holds back only what was there.
+        proxy.cut()
+        away.send(queue, b"after")
+    with mq.receiver(queue) as receiver:
+        found = bodies(take(receiver, 2))
+        assert (found[0], b"after" in found or bodies(take(receiver, 1)) == [b"after"]) == (b"before", True)
+
+
+def test_a_broker_that_does_not_listen_does_not_keep_a_program_from_closing(
+    place: Place, queue: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "BLOCKED_GOODBYE", 0.1)
+    monkeypatch.setattr(link, "PATIENCE", 0.6)
+    others = [thread for thread in threading.enumerate() if thread.name == "batonmq-amqp"]
+    for told in (BLOCKED, b""):
+        mq = batonmq.connect(f"amqp://guest:guest@127.0.0.1:{proxy.port}/")
+        mq.send(queue, b"before")
+        proxy.hold(told)
+        began = time.monotonic()
+        mq.close()
+        assert time.monotonic() - began < SOON
+        assert [thread for thread in threading.enumerate() if thread.name == "batonmq-amqp"] == others
+        proxy.cut()

@@ -204,8 +204,7 @@ def test_while_memory_is_low_a_sender_is_told_in_time(mq: batonmq.Connection, qu
 def test_a_broker_that_does_not_listen_does_not_keep_a_program_from_closing(
     place: Place, queue: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "BLOCKED_GOODBYE", 0.1)
-    monkeypatch.setattr(link, "PATIENCE", 0.6)
+    monkeypatch.setattr(link, "GOODBYE", 0.6)
     others = [thread for thread in threading.enumerate() if thread.name == "batonmq-amqp"]
     for told in (BLOCKED, b""):
         mq = batonmq.connect(f"amqp://guest:guest@127.0.0.1:{proxy.port}/")

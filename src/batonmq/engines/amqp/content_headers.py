@@ -42,7 +42,19 @@ class WireProperties(pika.BasicProperties):  # type: ignore[misc]  # pika's type
 
 
 class WireConnection(pika.SelectConnection):  # type: ignore[misc]
-    """pika's connection, which reads content headers so."""
+    """pika's connection, which reads content headers so, and can be cut."""
+
+    def cut(self, reason: Exception | None = None) -> None:
+        """End it now, in whatever state it is: the callback for one that did not open, or was lost, is called soon.
+
+        ``reason``: what that callback and those of the channels are told, once it has been open.
+        """
+        if self._transport is None:
+            self.close()
+        else:
+            # Not close(): pika 1.4 fails in that while it waits for the broker's part of the log-in, and waits for an
+            # answer once it is open.
+            self._terminate_stream(reason or pika.exceptions.StreamLostError("it was cut"))
 
     def _read_frame(self) -> tuple[int, object]:
         """How many bytes the next frame has, and the frame; 0 and None while it is not complete."""

@@ -2,20 +2,23 @@
 
     down --(somebody wants it)--> connecting --> open --(lost)--> connecting ... --(too long)--> down
 
-Everything but ``call``, ``open`` and ``close`` runs in that thread.
+Everything but ``call``, ``open`` and ``close`` runs in that thread. ``close`` ends it in each of these states: an open
+connection is closed in order, for as long as the broker takes but not for long; any other is cut. The call that does so
+is the last one, and whatever was asked for before it and is not done fails with Closed.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import socket
 import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import pika
 from pika.adapters.select_connection import IOLoop
 from pika.frame import Method
 
@@ -28,20 +31,22 @@ from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.futures import Future
 from batonmq.errors import BatonError, Closed, ConnectionLost
 
-__all__ = ["Link", "Linked"]
+__all__ = ["GOODBYE", "Link", "Linked"]
 
 log = logging.getLogger("batonmq.amqp")
 
 # What a broker must answer within, in seconds.
 PATIENCE = 10.0
+# How long the broker has to answer when something is closed, in seconds. What was settled is on its way by then.
+GOODBYE = 2.0
+# What the thread needs on a busy machine, once it has cut a connection.
+TO_END = 1.0
 # How long a lost connection is tried again before those who wait are told, and how often.
 RECONNECT_SECONDS = 60.0
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
 # How long a broker may leave unread what it is sent, because it is short of memory or disk, unless the URL says.
 BLOCKED_SECONDS = 60.0
-# What was sent to such a broker leaves here, at the end, though nobody answers.
-BLOCKED_GOODBYE = 1.0
 
 
 class Linked(Protocol):
@@ -63,10 +68,11 @@ class Link:
     def __init__(self, url: str, context: ssl.SSLContext | None = None, patience: float | None = None) -> None:
         """Raises ValueError for a URL that cannot be read. Every connection of this one has the same SSLContext.
 
-        ``patience``: how many seconds the broker has to answer when it is connected to, and when it is left; None: the
-        usual ten.
+        ``patience``: how many seconds the broker has to answer when it is connected to; None: the usual ten. When it is
+        left it has them too, but at most the two of ``GOODBYE``.
         """
-        self._patience = patience = PATIENCE if patience is None else patience
+        patience = PATIENCE if patience is None else patience
+        self._goodbye = min(GOODBYE, patience)
         try:
             self.parameters = amqp_parameters(url, context)
         except UnusableTls:
@@ -82,7 +88,9 @@ class Link:
         pika_log = logging.getLogger("pika")
         if pika_log.level == logging.NOTSET:
             pika_log.setLevel(logging.CRITICAL)
-        self.connection: Any = None
+        self.connection: WireConnection | None = None
+        # What is to become the connection.
+        self._attempt: WireConnection | None = None
         self.product = Product()
         # What to tell of a broker that takes no messages now; None: it takes them.
         self._blocked: ConnectionLost | None = None
@@ -92,9 +100,13 @@ class Link:
         self._waiting: list[tuple[Callable[[], None], Future[Any]]] = []
         self._opening: Future[None] | None = None
         self._is_connecting = False
+        # Asked for by threads and not begun; nothing is added once it is closed.
+        self._calls: deque[Callable[[], None]] = deque()
+        self._guard = threading.Lock()
         self._is_closed = False
         self._why_closed = "the connection was closed"
-        self._finished: Future[None] = Future()
+        # Has the last call begun? Until then the thread does what was asked before it.
+        self._is_leaving = False
         self._pause = FIRST_PAUSE
         self._give_up_at = 0.0
         when_forked(self)
@@ -122,15 +134,27 @@ class Link:
         """A child has no thread for it; and a socket that it held open would hide that the parent is gone."""
         self._is_closed = True
         self._why_closed = FORKED
-        sock = getattr(getattr(self.connection, "_transport", None), "_sock", None)
+        sock = self._socket
         if sock is not None:
             # Past the library, which would tell the parent's selector, and the broker.
             os.close(sock.detach())
 
+    @property
+    def _socket(self) -> socket.socket | None:
+        """That of the connection, as long as there is one."""
+        return getattr(getattr(self.connection, "_transport", None), "_sock", None)
+
     def call(self, function: Callable[[], None]) -> None:
         """Have this run in the connection's thread. Raises Closed."""
+        self._add_call(function)
+
+    def _add_call(self, function: Callable[[], None], *, is_last: bool = False) -> None:
         self.require_open()
-        self._loop.add_callback_threadsafe(function)
+        with self._guard:
+            self.require_open()
+            self._is_closed = is_last
+            self._calls.append(function)
+            self._loop.add_callback_threadsafe(self._next_call)
 
     def when_open(self, function: Callable[[], None], future: Future[Any]) -> None:
         """Have this run in the connection's thread when there is a connection; the future fails when there is none."""
@@ -146,13 +170,12 @@ class Link:
         self.call(run)
 
     def close(self) -> None:
-        """Say good-bye to the broker and end the thread. A second call does nothing."""
-        if self._is_closed:
+        """Say good-bye to the broker and end the thread, soon whatever that is doing. A second call does nothing."""
+        try:
+            self._add_call(self._say_goodbye, is_last=True)
+        except Closed:
             return
-        self.call(self._say_goodbye)
-        self._is_closed = True
-        self._finished.wait(self._patience)
-        self._thread.join(self._patience)
+        self._thread.join(self._goodbye + TO_END)
 
     # ------------------------------------------------------------------ in the connection's thread
 
@@ -171,29 +194,45 @@ class Link:
             closed(ConnectionLost("the connection was lost"))
             return
         channel = self.connection.channel(on_open_callback=opened)
-        channel.add_on_close_callback(lambda _channel, reason: closed(error_of(reason)))
+        channel.add_on_close_callback(lambda _channel, reason: closed(self._reason(reason)))
 
     def later(self, seconds: float, function: Callable[[], None]) -> None:
         """Call after a while."""
         self._loop.call_later(seconds, function)
+
+    def _next_call(self) -> None:
+        self._calls.popleft()()
 
     def _run(self) -> None:
         try:
             self._loop.start()
         except Exception:  # a fault of ours, or of pika's: nobody may wait for a thread that is gone
             log.exception("the connection's thread has failed")
-            self.connection = None
-            self._fail_all(ConnectionLost("the connection's thread has failed"))
-            self._is_closed = True
+            self._fail()
         finally:
             self._loop.close()
-            self._finished.resolve(None)
+
+    def _fail(self) -> None:
+        """Tell everybody that nothing is done any more, those included whose calls were not begun."""
+        reason = ConnectionLost("the connection's thread has failed")
+        with self._guard:
+            self._is_closed = True
+        if (sock := self._socket) is not None:
+            sock.close()
+        self.connection = self._attempt = None
+        self._is_leaving = True
+        while self._calls:
+            try:
+                self._next_call()
+            except Exception:
+                log.exception("a call failed after the connection's thread")
+        self._fail_all(reason)
 
     def _connect(self) -> None:
-        if self._is_closed and self.connection is None:
+        if self._is_leaving:
             return
         self._is_connecting = True
-        WireConnection(
+        self._attempt = WireConnection(
             self.parameters,
             on_open_callback=self._opened,
             on_open_error_callback=self._not_opened,
@@ -201,17 +240,15 @@ class Link:
             custom_ioloop=self._loop,
         )
 
-    def _opened(self, connection: pika.SelectConnection) -> None:
+    def _opened(self, connection: WireConnection) -> None:
         self.connection = connection
+        self._attempt = None
         self._is_connecting = False
         self._pause = FIRST_PAUSE
         self.product = product_of(connection.server_properties)
         self._blocked = None
         connection.add_on_connection_blocked_callback(self._block)
         connection.add_on_connection_unblocked_callback(self._unblock)
-        if self._is_closed:
-            self._say_goodbye()
-            return
         opening, self._opening = self._opening, None
         if opening is not None:
             opening.resolve(None)
@@ -222,13 +259,15 @@ class Link:
             function()
 
     def _not_opened(self, _connection: object, error: BaseException) -> None:
+        self._attempt = None
+        if self._is_leaving:
+            self._end()
+            return
         reason = unreachable(error, self.parameters)
         opening, self._opening = self._opening, None
         if opening is not None:
             self._is_connecting = False
             opening.fail(reason)
-        elif self._is_closed:
-            self._stop()
         elif time.monotonic() >= self._give_up_at:
             self._is_connecting = False
             self._fail_all(reason)
@@ -238,9 +277,8 @@ class Link:
 
     def _lost(self, _connection: object, error: BaseException) -> None:
         self.connection = None
-        if self._is_closed:
-            self._fail_all(Closed("the connection was closed"))
-            self._stop()
+        if self._is_leaving:
+            self._end()
             return
         reason = error_of(error)
         if not isinstance(reason, ConnectionLost):
@@ -250,12 +288,19 @@ class Link:
             linked.link_lost(reason)
         self._begin_again()
 
+    def _reason(self, error: BaseException) -> BatonError:
+        """Why a channel is gone. Whoever closes the connection says so; what the broker makes of it is no news."""
+        return Closed(self._why_closed) if self._is_leaving else error_of(error)
+
     def _begin_again(self) -> None:
         self._give_up_at = time.monotonic() + RECONNECT_SECONDS
         self._pause = FIRST_PAUSE
         self._connect()
 
     def _fail_all(self, reason: BatonError) -> None:
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            opening.fail(reason)
         waiting, self._waiting = self._waiting, []
         for _, future in waiting:
             future.fail(reason)
@@ -263,35 +308,36 @@ class Link:
             linked.link_given_up(reason)
 
     def _say_goodbye(self) -> None:
-        connection = self.connection
-        if connection is not None and connection.is_open:
-            connection.close()
-            # Who does not read what he is sent does not answer it either.
-            seconds = self._patience if self._blocked is None else min(BLOCKED_GOODBYE, self._patience)
-            unheard = self._blocked or ConnectionLost(f"the broker did not answer within {seconds:g} s")
-            self._loop.call_later(seconds, lambda: self._hang_up(connection, unheard))
-        elif self.connection is None:
-            self._fail_all(Closed("the connection was closed"))
-            self._stop()
+        self._is_leaving = True
+        if self.connection is None:
+            self._cut()
+            return
+        # One that is not open is closing by the broker's will, or for a fault, and is about to be lost.
+        if self.connection.is_open:
+            self.connection.close()
+        self._loop.call_later(self._goodbye, self._cut)
 
-    def _stop(self) -> None:
+    def _cut(self) -> None:
+        """Leave without the broker."""
+        connection = self.connection or self._attempt
+        if connection is None:
+            self._end()
+        else:
+            connection.cut()
+
+    def _end(self) -> None:
+        self._fail_all(Closed(self._why_closed))
         self._loop.stop()
 
     # ------------------------------------------------------------------ a broker that does not listen
-
-    def _hang_up(self, connection: WireConnection, reason: ConnectionLost) -> None:
-        """End a connection without the broker, if it is there still."""
-        if self.connection is connection:
-            # As pika does itself when no heartbeat comes; it has no other way past a broker that does not answer.
-            connection._terminate_stream(reason)  # noqa: SLF001
 
     def _block(self, connection: WireConnection, frame: Method) -> None:
         """It is short of memory or disk (connection.blocked): RabbitMQ reads nothing more from this connection."""
         self._blocked = blocked = ConnectionLost(f"the broker takes no messages: {frame.method.reason}")
 
         def end() -> None:
-            if self._blocked is blocked:
-                self._hang_up(connection, blocked)
+            if self._blocked is blocked and self.connection is connection:
+                connection.cut(blocked)
 
         # BatonMQ's reads on, and refuses what it cannot take.
         if not self.product.is_ours:

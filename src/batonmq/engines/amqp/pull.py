@@ -11,7 +11,7 @@ from pika.channel import Channel
 from pika.spec import BasicProperties
 
 from batonmq.engines.amqp.content_headers import properties_from
-from batonmq.engines.amqp.link import Link
+from batonmq.engines.amqp.link import GOODBYE, Link
 from batonmq.engines.amqp.streams import unless_stream
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import How, Subscription
@@ -126,4 +126,6 @@ class AmqpPull(Subscription):
             closed.resolve(None)
             return
         channel.add_on_close_callback(lambda _channel, _reason: closed.resolve(None))
+        # A broker that does not answer gives back what is held when the connection ends.
+        self._link.later(GOODBYE, lambda: closed.resolve(None))
         channel.close()

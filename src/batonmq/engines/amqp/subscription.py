@@ -18,7 +18,7 @@ from pika.spec import BasicProperties
 from batonmq.engines.amqp.content_headers import properties_from
 from batonmq.engines.amqp.delivery_counts import earlier_deliveries
 from batonmq.engines.amqp.failures import was_held_too_long
-from batonmq.engines.amqp.link import Link
+from batonmq.engines.amqp.link import GOODBYE, Link
 from batonmq.engines.amqp.management_requests import EXCHANGE, renewal, request_renewal, request_settlement, was_refused
 from batonmq.engines.amqp.prefetched import Handle, Prefetched
 from batonmq.engines.amqp.requests import Requester
@@ -305,6 +305,8 @@ class AmqpSubscription(Subscription):
             channel.basic_nack(0, multiple=True, requeue=True)
             channel.close()
 
+        # A broker that does not answer gives it back when the connection ends.
+        self._link.later(GOODBYE, self._left)
         if self._tag:
             channel.basic_cancel(self._tag, callback=give_back)
         else:

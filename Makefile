@@ -17,7 +17,7 @@ FUZZED = $(shell grep -rlE '^from hypothesis(\.stateful import| import .*given)'
 COVERING = tests/broker $(addprefix --ignore=,$(filter tests/broker/%,$(FUZZED)))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test clients check format bench soak fuzz lock clean
+.PHONY: help serve test clients engines check format bench soak fuzz lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test: $(VENV)/.locked-test $(VENV)/.locked-clients ## run the whole suite (ARGS=
 clients: $(VENV)/.locked-test ## install clients that are compiled, for their tests: a C compiler builds them
 	@$(CLIENTS)
 	@touch $(VENV)/.locked-clients
+
+engines: $(VENV)/.locked-test ## the tests of every engine with real brokers, installed below ~/.cache (ARGS=--no-fetch)
+	@$(BIN)/python -m tests.peers engines $(ARGS)
 
 check: $(VENV)/.locked-test ## ruff, mypy --strict, import rules, coverage of broker/
 	@$(BIN)/ruff check .

@@ -41,10 +41,10 @@ class Artemis(Broker):
         home = self.installed()
         if home is None:
             raise BenchError(f"{self.name} did not start: {self.missing()}")
-        self.port, http = free_ports(2)
         instance = self.folder / "instance"
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("ARTEMIS_", "JAVA_"))}
         if not instance.exists():
+            self.port, http = free_ports(2)
             self._create(home, instance, http, environment)
         # The script becomes Java: the process id is the broker's.
         self._process = self._spawn([str(instance / "bin" / "artemis"), "run"], environment)

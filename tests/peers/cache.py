@@ -1,0 +1,74 @@
+"""Where installed brokers are kept, and the steps that bring them there: each ends by its time limit at the latest."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+__all__ = ["Unavailable", "cache", "complete", "installing", "is_complete", "step"]
+
+MARK = ".complete"
+
+
+class Unavailable(Exception):
+    """A broker cannot be had here; the text says why."""
+
+
+def cache() -> Path:
+    """The folder of everything that is installed, below the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "batonmq" / "peers"
+
+
+def is_complete(folder: Path, version: str) -> bool:
+    """Has this version been installed there to the end?"""
+    mark = folder / MARK
+    return mark.exists() and mark.read_text() == version
+
+
+def complete(folder: Path, version: str) -> None:
+    """What is there is whole: the next installation has nothing to do."""
+    (folder / MARK).write_text(version)
+
+
+@contextlib.contextmanager
+def installing(folder: Path) -> Iterator[None]:
+    """One process at a time installs there; the others wait, and find it done."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def step(what: str, command: Sequence[str], *, within: float, environment: Mapping[str, str] | None = None) -> str:
+    """Run it and answer with what it printed; Unavailable when it fails, or takes longer than so many seconds."""
+    if shutil.which(command[0]) is None:
+        raise Unavailable(f"{what}: {command[0]} is not installed")
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, **(environment or {})},
+        text=True,
+        errors="replace",
+        start_new_session=True,  # so that everything that it starts can be ended with it
+    )
+    try:
+        said, _ = process.communicate(timeout=within)
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"{what}: not done after {within:.0f} s") from None
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    if process.returncode:
+        lines = [line for line in said.splitlines() if line.strip()]
+        told = next((line for line in lines if line.startswith(("[ERROR]", "E:"))), lines[-1] if lines else "no word")
+        raise Unavailable(f"{what}: {told}")
+    return said

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
 
 import batonmq
-from tests.contract.hands import bodies, needs, numbered, take
+from tests.contract.hands import SOON, bodies, needs, numbered, take
 from tests.contract.places import Place
+from tests.contract.test_working import at_work
 
 # Short enough to wait for, long enough for a message to get through a busy machine.
 LEASE = 0.6
@@ -165,6 +167,57 @@ def test_a_return_for_later_counts(place: Place, mq: batonmq.Connection) -> None
             delivery.release(delay=0.05)
         with mq.receiver(dead) as undertaker:
             assert bodies(take(undertaker, 1)) == [b"order"]
+
+
+def test_a_queue_lets_what_comes_back_wait_longer_each_time(place: Place, mq: batonmq.Connection) -> None:
+    needs(mq, "retry_delay")
+    queue, dead = place.queue(), place.queue()
+    mq.declare(queue, retry_delay=0.15, retry_delay_max=0.35, max_deliveries=4, dead_letter=dead)
+    mq.send_many(queue, [b"order", b"other"])
+    with mq.receiver(queue) as receiver:
+        for least in (0.0, 0.15, 0.3, 0.35):
+            began = time.monotonic()
+            (delivery,) = take(receiver, 1)
+            if delivery.body == b"other":
+                # What waits holds nothing else up.
+                delivery.accept()
+                (delivery,) = take(receiver, 1)
+            assert time.monotonic() - began >= least - 0.02
+            delivery.release()
+        with mq.receiver(dead) as undertaker:
+            assert bodies(take(undertaker, 1)) == [b"order"]
+
+
+def test_a_worker_without_a_backoff_leaves_it_to_the_queue(place: Place, mq: batonmq.Connection) -> None:
+    needs(mq, "retry_delay")
+    queue = place.queue()
+    mq.declare(queue, retry_delay=0.3)
+    mq.send(queue, b"order")
+    called: list[float] = []
+    over = threading.Event()
+
+    def handle(_: batonmq.Delivery) -> None:
+        called.append(time.monotonic())
+        if len(called) < 3:
+            raise LookupError("not yet")
+        over.set()
+
+    with at_work(mq, queue, handle, backoff=0):
+        assert over.wait(SOON)
+    assert called[1] - called[0] >= 0.28
+    assert called[2] - called[1] >= 0.28
+
+
+def test_a_retry_delay_is_refused_where_there_is_none(mq: batonmq.Connection, place: Place) -> None:
+    queue = place.queue()
+    with pytest.raises(ValueError, match="needs a retry_delay"):
+        mq.declare(queue, retry_delay_max=1)
+    with pytest.raises(ValueError, match="needs a retry_delay"):
+        mq.declare(queue, retry_delay=2, retry_delay_max=1)
+    if mq.capabilities.retry_delay:
+        return
+    with pytest.raises(batonmq.UnsupportedFeature, match="retry_delay"):
+        mq.declare(queue, retry_delay=1)
 
 
 @pytest.mark.parametrize("delay", [-1.0, float("nan"), float("inf")])

@@ -34,6 +34,11 @@ def test_without_options_there_are_no_arguments() -> None:
         ({"ttl": 1.5, "expires": 0.0001}, {"x-message-ttl": 1500, "x-expires": 1}),
         ({"max_length": 0, "max_bytes": 7}, {"x-max-length": 0, "x-max-length-bytes": 7}),
         ({"overflow": "refuse"}, {"x-overflow": "reject-publish"}),
+        ({"retry_delay": 1}, {"x-delayed-retry-type": "failed", "x-delayed-retry-min": 1000}),
+        (
+            {"retry_delay": 0.5, "retry_delay_max": 60},
+            {"x-delayed-retry-type": "failed", "x-delayed-retry-min": 500, "x-delayed-retry-max": 60_000},
+        ),
         ({"max_priority": 9, "single_consumer": True}, {"x-max-priority": 9, "x-single-active-consumer": True}),
     ],
 )
@@ -45,7 +50,7 @@ def test_options_become_arguments_by_their_units(options: dict[str, object], exp
 def test_a_number_goes_both_ways(argument: object) -> None:
     by_name = {each.name: each for each in ARGUMENTS}
     each = by_name[argument.name]  # type: ignore[attr-defined]
-    if each.option in ("dead_letter", "overflow", "single_consumer"):
+    if each.option in ("dead_letter", "overflow", "single_consumer") or each.name == "x-delayed-retry-type":
         return
     value = each.of_option(3)
     assert isinstance(value, int)

@@ -72,4 +72,8 @@ ARGUMENTS = (
     Argument("max_priority", "x-max-priority", _if_set),
     Argument("expires", "x-expires", _at_least_one_millisecond, _seconds),
     Argument("single_consumer", "x-single-active-consumer", _if_set),
+    # What RabbitMQ 4.3 has of its own, as every engine heeds it in the same way.
+    Argument("retry_delay", "x-delayed-retry-type", lambda _: "failed"),
+    Argument("retry_delay", "x-delayed-retry-min", _milliseconds, _seconds),
+    Argument("retry_delay_max", "x-delayed-retry-max", _milliseconds, _seconds),
 )

@@ -71,6 +71,10 @@ class QueueOptions:
     """The queue is deleted when nobody has used it for so long."""
     single_consumer: bool = False
     """Only one receiver is served at a time; the next one when it goes."""
+    retry_delay: float | None = None
+    """How long a message that was given back waits; the n-th time n times as long. None: it does not."""
+    retry_delay_max: float | None = None
+    """The longest such wait, not less than ``retry_delay``; None: it is the same each time."""
 
     def __post_init__(self) -> None:
         check_flag("durable", self.durable)
@@ -80,9 +84,11 @@ class QueueOptions:
         for name, least in (("max_deliveries", 1), ("max_length", 0), ("max_bytes", 0)):
             if (number := getattr(self, name)) is not None:
                 check_number(name, number, least)
-        for name in ("ttl", "expires"):
+        for name in ("ttl", "expires", "retry_delay", "retry_delay_max"):
             if (seconds := getattr(self, name)) is not None:
                 check_seconds(name, seconds)
+        if self.retry_delay_max is not None and (self.retry_delay is None or self.retry_delay > self.retry_delay_max):
+            raise ValueError(f"retry_delay_max is {self.retry_delay_max}, which needs a retry_delay that is not longer")
         check_number("max_priority", self.max_priority, 0, 255)
         if self.overflow not in ("drop-oldest", "refuse"):
             raise ValueError(f"overflow is 'drop-oldest' or 'refuse': {self.overflow!r}")
@@ -127,6 +133,8 @@ class Capabilities:
     """Is ``delivery_count`` exact for every queue? If not, 2 may mean 2 or more."""
     max_deliveries: bool = False
     """``declare(max_deliveries=)``."""
+    retry_delay: bool = False
+    """``declare(retry_delay=)``."""
     reject_reason: bool = False
     """``reject(reason=)``."""
     transactions: bool = False

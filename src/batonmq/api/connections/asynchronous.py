@@ -69,6 +69,8 @@ class Connection:
         max_priority: int = 0,
         expires: float | None = None,
         single_consumer: bool = False,
+        retry_delay: float | None = None,
+        retry_delay_max: float | None = None,
     ) -> None:
         """Create a queue. If it exists with the same options, nothing changes.
 
@@ -84,6 +86,9 @@ class Connection:
         ``max_priority``: the highest priority, 1 to 255; 0: the queue ignores priorities.
         ``expires``: seconds without use after which the queue is deleted, 0 or more; None: never.
         ``single_consumer``: only one receiver gets messages at a time; when it closes, the next one takes over.
+        ``retry_delay``: seconds, 0 or more, before a message that was released without a delay, or lost with its
+        receiver, is delivered again: once, twice, three times as long, and so on; None: at once.
+        ``retry_delay_max``: the longest such delay, not less than ``retry_delay``; None: it does not grow.
 
         Raises PreconditionFailed when the queue exists with other options, and UnsupportedFeature for an option that
         the engine does not have.
@@ -100,6 +105,8 @@ class Connection:
             max_priority=max_priority,
             expires=expires,
             single_consumer=single_consumer,
+            retry_delay=retry_delay,
+            retry_delay_max=retry_delay_max,
         )
         if dead_letter == queue:
             raise ValueError(f"queue '{queue}' cannot take its own dead letters: name another queue")
@@ -107,6 +114,7 @@ class Connection:
         require_feature(can, can.max_deliveries or max_deliveries is None, "max_deliveries")
         require_feature(can, can.ttl or ttl is None, "ttl")
         require_feature(can, can.priority or not max_priority, "priority")
+        require_feature(can, can.retry_delay or retry_delay is None, "retry_delay")
         try:
             await self._engine.declare(queue, options).get_async()
         except PreconditionFailed as error:

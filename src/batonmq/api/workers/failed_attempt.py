@@ -52,10 +52,11 @@ class FailedAttempt:
             return "reject or release"
         self.pause = self._options.pause(self._count)
         log.warning(
-            "%s failed at %s, again in %g s: %s",
+            "%s failed at %s, %s: %s",
             self._message,
             self._which,
-            self.pause,
+            # Without a pause it is the queue that says when.
+            f"again in {self.pause:g} s" if self.pause else "again",
             self.cause,
             exc_info=self._error,
         )

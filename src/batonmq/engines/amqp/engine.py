@@ -37,6 +37,7 @@ CAPABILITIES = Capabilities(
 )
 # The highest priority that RabbitMQ's quorum queues tell from others, from 4.3 on.
 QUORUM_PRIORITY = 31
+NO_LIMIT = -1
 # The brokers that are known to heed x-delivery-limit.
 COUNTING = frozenset({"BatonMQ", "RabbitMQ", "LavinMQ"})
 
@@ -60,6 +61,7 @@ class AmqpEngine(Engine):
             group=is_ours,
             lease=is_ours,
             release_delay=is_ours,
+            retry_delay=is_ours or product.is_rabbitmq(4, 3),
             reject_reason=is_ours,
             delivery_count=is_ours,
             max_deliveries=product.name in COUNTING,
@@ -143,17 +145,18 @@ class AmqpEngine(Engine):
     def _arguments(self, options: QueueOptions) -> dict[str, Any]:
         arguments: dict[str, Any] = dict(options.arguments())
         product = self._link.product
-        if options.max_deliveries is None or not product.is_rabbitmq():
+        if not product.is_rabbitmq() or (options.max_deliveries is None and options.retry_delay is None):
             return arguments
-        # Only its quorum queues count deliveries.
+        # Only its quorum queues count deliveries, or let what comes back wait. By themselves they give up after 20.
         arguments["x-queue-type"] = "quorum"
+        arguments.setdefault("x-delivery-limit", NO_LIMIT)
         if not options.durable:
-            raise UnsupportedFeature("amqp: RabbitMQ counts deliveries in durable queues only: max_deliveries")
+            raise UnsupportedFeature("amqp: RabbitMQ's max_deliveries and retry_delay are for durable queues")
         if options.max_priority:
             most = QUORUM_PRIORITY if product.is_rabbitmq(4, 3) else 0
             if options.max_priority > most:
                 only = f"up to {most}" if most else "in no queue that counts deliveries, before version 4.3"
-                raise UnsupportedFeature(f"amqp: RabbitMQ has priorities {only}: max_priority with max_deliveries")
+                raise UnsupportedFeature(f"amqp: RabbitMQ has priorities {only}: max_priority")
             # They are always on there.
             del arguments["x-max-priority"]
         return arguments

@@ -19,6 +19,7 @@ CAPABILITIES = Capabilities(
     lease=True,
     delivery_count=True,
     max_deliveries=True,
+    retry_delay=True,
     reject_reason=True,
     transactions=True,
     peek=True,

@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 SHARED = "sessions"
 
 # What of a protocol serves either role, so that an engine may speak it as a client.
-EITHER_ROLE = frozenset({"codec", "messages"})
+EITHER_ROLE = frozenset({"codec", "messages", "conditions"})
 
 # Nothing below the server waits, opens a socket, or asks the machine for the time; only a store speaks SQL.
 WAITING = frozenset({"asyncio", "uvloop", "socket", "selectors", "ssl", "time", "threading"})

@@ -12,7 +12,7 @@ import click
 
 from batonmq.cli.failure import Failure
 from batonmq.cli.options import chosen_url, without_password
-from batonmq.engines.amqp.tls import UnusableTls
+from batonmq.engines.tls import UnusableTls
 from batonmq.engines.urls import Target, parse_url
 from batonmq.errors import BatonError, ConnectionLost, NotFound
 

@@ -16,7 +16,7 @@ import click
 from batonmq.cli.client import PATIENCE, connect
 from batonmq.cli.failure import Failure
 from batonmq.cli.options import chosen_url, without_password
-from batonmq.engines.amqp.tls import UnusableTls, client_context
+from batonmq.engines.tls import UnusableTls, client_context
 
 __all__ = ["HttpApi"]
 

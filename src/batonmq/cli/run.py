@@ -13,7 +13,7 @@ from batonmq.cli.failure import Failure
 from batonmq.cli.loading import load_object
 from batonmq.cli.options import DEFAULT_URL, chosen_url, note_url, without_password
 from batonmq.engines.amqp.parameters import amqp_parameters
-from batonmq.engines.amqp.tls import UnusableTls
+from batonmq.engines.tls import UnusableTls
 from batonmq.engines.urls import parse_url
 from batonmq.errors import BatonError
 

@@ -10,7 +10,7 @@ from pika import exceptions
 from pika.adapters.utils.connection_workflow import AMQPConnectorStackTimeout, AMQPConnectorTransportSetupError
 
 from batonmq.engines.amqp.parameters import AmqpParameters
-from batonmq.engines.amqp.tls_failures import closed_by_tls, tls_failure
+from batonmq.engines.tls_failures import closed_by_tls, tls_failure
 from batonmq.errors import (
     AccessRefused,
     BatonError,
@@ -101,19 +101,19 @@ def _why(causes: list[BaseException], parameters: AmqpParameters) -> str:
     for cause in causes:
         if isinstance(cause, socket.gaierror):
             return f"the name {parameters.host!r} cannot be resolved: {cause.strerror}"
-        if isinstance(cause, ssl.SSLError):
-            return tls_failure(cause, parameters)
+        if isinstance(cause, ssl.SSLError) and parameters.tls is not None:
+            return tls_failure(cause, parameters.tls)
     for cause in causes:
         if isinstance(cause, ConnectionRefusedError):
             return NOBODY
         if isinstance(cause, TimeoutError | AMQPConnectorStackTimeout) or "Timeout while setting up AMQP" in str(cause):
             return f"no answer within {parameters.stack_timeout:g} s"
     for cause in causes:
-        if isinstance(cause, AMQPConnectorTransportSetupError):
-            return closed_by_tls(parameters)
+        if isinstance(cause, AMQPConnectorTransportSetupError) and parameters.tls is not None:
+            return closed_by_tls(parameters.tls)
         if isinstance(cause, exceptions.IncompatibleProtocolError | exceptions.StreamLostError):
-            if parameters.ssl_options is not None:
-                return closed_by_tls(parameters)
+            if parameters.tls is not None:
+                return closed_by_tls(parameters.tls)
             return "what listens there does not speak AMQP 0-9-1 without TLS; with TLS the URL begins with amqps://"
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror

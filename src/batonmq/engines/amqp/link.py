@@ -26,9 +26,9 @@ from batonmq.engines.amqp.content_headers import WireConnection
 from batonmq.engines.amqp.failures import error_of, unreachable
 from batonmq.engines.amqp.parameters import amqp_parameters
 from batonmq.engines.amqp.product import Product, product_of
-from batonmq.engines.amqp.tls import UnusableTls
 from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.futures import Future
+from batonmq.engines.tls import UnusableTls
 from batonmq.errors import BatonError, Closed, ConnectionLost
 
 __all__ = ["GOODBYE", "Link", "Linked"]

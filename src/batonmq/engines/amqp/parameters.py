@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pika
 from pika.credentials import ExternalCredentials
 
-from batonmq.engines.amqp.tls import CONTEXT_NAMES, TLS_NAMES, client_context
+from batonmq.engines.tls import CONTEXT_NAMES, TLS_NAMES, TlsTerms, tls_terms
 
 __all__ = ["AmqpParameters", "amqp_parameters"]
 
@@ -18,11 +18,7 @@ OWN_NAMES = TLS_NAMES | {MECHANISM}
 
 
 class AmqpParameters(pika.URLParameters):  # type: ignore[misc]  # pika's types count for nothing here
-    """Where to connect, and how; and what to tell the user of it.
-
-    ``trusted``: whose signature the broker's certificate needs, in words. ``client_certificate``: what the broker is
-    shown, in words; None for nothing.
-    """
+    """Where to connect, and how; and what to tell the user of it."""
 
     # Of pika, which checks what is put there.
     credentials: Any
@@ -31,8 +27,8 @@ class AmqpParameters(pika.URLParameters):  # type: ignore[misc]  # pika's types 
     def __init__(self, url: str, own: dict[str, str], context: ssl.SSLContext | None) -> None:
         """``own``: what the query says in words that pika does not know. Raises ValueError, UnusableTls."""
         super().__init__(url)
-        self.trusted = "the CAs that the system trusts"
-        self.client_certificate: str | None = None
+        self.tls: TlsTerms | None = None
+        """None: without TLS."""
         if url[:6].lower() == "amqps:":
             self._set_tls(own, context, is_piecewise="ssl_options" not in urlsplit(url).query)
         elif context is not None:
@@ -53,36 +49,26 @@ class AmqpParameters(pika.URLParameters):  # type: ignore[misc]  # pika's types 
         return "the user of the client certificate" if self.is_external else f"user {self.credentials.username!r}"
 
     def _set_external(self) -> None:
-        if self.client_certificate is None:
+        if self.tls is None or self.tls.client_certificate is None:
             raise ValueError("auth_mechanism=external needs amqps:// and a client certificate: certfile")
         self.credentials = ExternalCredentials()
 
     def _set_tls(self, own: dict[str, str], context: ssl.SSLContext | None, *, is_piecewise: bool) -> None:
-        asked = sorted(CONTEXT_NAMES & own.keys())
-        name = own.get("server_name_indication", self.host)
-        if not name:
-            raise ValueError("server_name_indication names no host")
-        if context is not None:
-            if asked or not is_piecewise:
-                raise ValueError(f"{asked[0] if asked else 'ssl_options'} and an SSLContext: give one of both")
-            self.trusted = "the CAs of the SSLContext"
-            # It does not tell whether it has one.
-            self.client_certificate = "that of the SSLContext"
-        elif not is_piecewise:
-            # In pika's own way: a dictionary.
-            if asked:
-                raise ValueError(f"{asked[0]} and ssl_options in one URL: give one of both")
-            context = self.ssl_options.context
-            name = own.get("server_name_indication") or self.ssl_options.server_hostname or name
-            self.trusted = "the CAs of ssl_options"
-            self.client_certificate = "that of ssl_options"
+        if is_piecewise:
+            tls = tls_terms(own, self.host, context)
+        elif context is not None:
+            raise ValueError("ssl_options and an SSLContext: give one of both")
         else:
-            context = client_context(own)
-            if "cacertfile" in own:
-                self.trusted = f"the CAs in {own['cacertfile']!r}"
-            if "certfile" in own:
-                self.client_certificate = repr(own["certfile"])
-        self.ssl_options = pika.SSLOptions(context, name)
+            # In pika's own way: a dictionary.
+            if asked := sorted(CONTEXT_NAMES & own.keys()):
+                raise ValueError(f"{asked[0]} and ssl_options in one URL: give one of both")
+            if own.get("server_name_indication") == "":
+                raise ValueError("server_name_indication names no host")
+            theirs = self.ssl_options
+            name = own.get("server_name_indication") or theirs.server_hostname or self.host
+            tls = TlsTerms(theirs.context, name, "the CAs of ssl_options", "that of ssl_options")
+        self.tls = tls
+        self.ssl_options = pika.SSLOptions(tls.context, tls.server_hostname)
 
 
 def amqp_parameters(url: str, context: ssl.SSLContext | None = None) -> AmqpParameters:

@@ -20,13 +20,13 @@ from batonmq.engines.amqp.delivery_counts import earlier_deliveries
 from batonmq.engines.amqp.failures import was_held_too_long
 from batonmq.engines.amqp.link import GOODBYE, Link
 from batonmq.engines.amqp.management_requests import EXCHANGE, renewal, request_renewal, request_settlement, was_refused
-from batonmq.engines.amqp.prefetched import Handle, Prefetched
 from batonmq.engines.amqp.requests import Requester
 from batonmq.engines.amqp.streams import CONSUMER_ARGUMENTS, refused_by_stream
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import How, Subscription
 from batonmq.engines.leases import lost, lost_with
 from batonmq.engines.messages import Message, received_message
+from batonmq.engines.prefetched import Handle, Prefetched
 from batonmq.engines.values import Incoming
 from batonmq.errors import BatonError, Closed, ConnectionLost, NotFound
 

@@ -13,7 +13,7 @@ from batonmq.protocols.amqp10.codec.performatives import Disposition, Transfer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batonmq.protocols.amqp10.codec.performatives import Performative, SaslPerformative
+    from batonmq.protocols.amqp10.codec.performatives import DeliveryState, Performative, SaslPerformative
 
 __all__ = [
     "HEARTBEAT",
@@ -61,10 +61,18 @@ class TransferPrefix:
 
     __slots__ = ("continued", "first", "last", "overhead", "pack", "start", "tail", "tail_more")
 
-    def __init__(self, channel: int, handle: int, *, settled: bool, message_format: int = 0) -> None:
-        tail = Transfer(handle=handle, message_format=message_format, settled=settled)
+    def __init__(
+        self,
+        channel: int,
+        handle: int,
+        *,
+        settled: bool,
+        message_format: int = 0,
+        state: DeliveryState | None = None,
+    ) -> None:
+        tail = Transfer(handle=handle, message_format=message_format, settled=settled, state=state)
         # What encode_composite() makes of the fields is cut at the nulls of id and tag.
-        more = Transfer(handle=handle, message_format=message_format, settled=settled, more=True)
+        more = Transfer(handle=handle, message_format=message_format, settled=settled, more=True, state=state)
         head, self.tail = _around(tail)
         more_head, self.tail_more = _around(more)
         frame_tail = _frame_tail(2, FRAME_AMQP, channel)
@@ -88,9 +96,14 @@ def _around(transfer: Transfer) -> tuple[bytes, bytes]:
     return head, tail
 
 
-def transfer_prefix(channel: int, handle: int, *, settled: bool, message_format: int = 0) -> TransferPrefix:
-    """For append_transfers(): one for each link, or two if only some of its deliveries are sent settled."""
-    return TransferPrefix(channel, handle, settled=settled, message_format=message_format)
+def transfer_prefix(
+    channel: int, handle: int, *, settled: bool, message_format: int = 0, state: DeliveryState | None = None
+) -> TransferPrefix:
+    """For append_transfers(): one for each link, or two if only some of its deliveries are sent settled.
+
+    ``state``: what the sender says of its deliveries, such as that they belong to a transaction; up to 180 octets.
+    """
+    return TransferPrefix(channel, handle, settled=settled, message_format=message_format, state=state)
 
 
 def append_transfers(

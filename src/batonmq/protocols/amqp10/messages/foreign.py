@@ -48,8 +48,8 @@ class ForeignWriter:
     def sections(self, raw: bytes, address: bytes) -> bytes | None:
         """Message-annotations, properties and application-properties of a message with these properties.
 
-        ``address``: the message-annotations of one that has no others but those of its address. None: it has something
-        that is not read here.
+        ``address``: the message-annotations of one that has no others but those of its address; b"": it has none. None
+        is returned for one that has something that is not read here.
         """
         try:
             return self._sections(raw, address)
@@ -72,7 +72,8 @@ class ForeignWriter:
             more += _BASIC_TYPE + values[_SUBJECT][1:]
             count += 1
         if count:
-            made = b"\x00Sr" + encode_map(more + (address[6:] if address[3] == _MAP8 else address[12:]), count + 2)
+            beside, others = _entries(address)
+            made = b"\x00Sr" + encode_map(more + beside, count + others)
         while values and values[-1] is _NULL:
             values.pop()
         if values:
@@ -172,6 +173,15 @@ class ForeignWriter:
             return False
         values[_CREATED] = b"\x83" + moment
         return True
+
+
+def _entries(annotations: bytes) -> tuple[bytes, int]:
+    """The entries of a section of annotations, and how many they are."""
+    if not annotations:
+        return b"", 0
+    if annotations[3] == _MAP8:
+        return annotations[6:], annotations[5] // 2
+    return annotations[12:], int.from_bytes(annotations[8:12], "big") // 2
 
 
 def _put_symbol(raw: bytes, at: int, place: int, values: list[bytes]) -> int:

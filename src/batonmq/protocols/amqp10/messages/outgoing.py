@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp10.dialects import Dialect
     from batonmq.queued import QueuedMessage
 
-__all__ = ["MessageWriter"]
+__all__ = ["MessageWriter", "body_section", "data_head", "has_plain_body"]
 
 _ANNOTATIONS: Final = b"\x00Sr"
 # Where the octets of a body begin at most that has nothing before it: behind a descriptor, a constructor, a length.
@@ -160,7 +160,7 @@ class MessageWriter:
         body = payload if size == len(payload) else payload[message.start : message.start + size]
         if self._has_plain_body:
             return self._before + body
-        return self._before + _body_section(message, body)
+        return self._before + body_section(message.properties, body)
 
     def _merge(self, message: Message) -> None:
         """Messages with these annotations follow."""
@@ -177,11 +177,16 @@ class MessageWriter:
                 self._has_plain_body = not self._direct.is_text
             else:
                 self._foreign = foreign_sections(message, self._dialect, self._address)
-                self._has_plain_body = message.properties.type != AMQP10_TYPE and not _is_text(message)
+                self._has_plain_body = has_plain_body(message.properties)
         self._size = size
         self._before = self._header + self._foreign
         if self._has_plain_body:
-            self._before += _sized(b"u\xa0", b"u\xb0", size)
+            self._before += data_head(size)
+
+
+def data_head(size: int) -> bytes:
+    """What stands before the octets of a body that is one section of data."""
+    return _sized(b"u\xa0", b"u\xb0", size)
 
 
 def _sized(short: bytes, wide: bytes, size: int) -> bytes:
@@ -191,17 +196,21 @@ def _sized(short: bytes, wide: bytes, size: int) -> bytes:
     return b"\x00S%b%b" % (wide, size.to_bytes(4, "big"))
 
 
-def _is_text(message: Message) -> bool:
+def _is_text(properties: Properties) -> bool:
     """Was it sent as text, for JMS? Then JMS takes it for text, without a content-type, if it is a string."""
-    properties = message.properties
     if not properties.mentions(TEXT_MARK.encode()) or properties.content_encoding is not None:
         return False
     return (properties.headers or {}).get(TEXT_MARK) == TEXT
 
 
-def _body_section(message: Message, body: bytes) -> bytes:
+def has_plain_body(properties: Properties) -> bool:
+    """Is the body of a message that came over another protocol octets, and nothing else?"""
+    return properties.type != AMQP10_TYPE and not _is_text(properties)
+
+
+def body_section(properties: Properties, body: bytes) -> bytes:
     """The body of a message of text, or of one that is in sections already; data if it is not what it is said to be."""
-    if message.properties.type == AMQP10_TYPE:
+    if properties.type == AMQP10_TYPE:
         if _is_body(body):
             return body
     elif _is_unicode(body):

@@ -53,7 +53,15 @@ if TYPE_CHECKING:
     from batonmq.message import Message
     from batonmq.protocols.amqp10.dialects import Dialect
 
-__all__ = ["TEXT", "TEXT_MARK", "Annotations", "address_annotations", "annotations_section", "foreign_sections"]
+__all__ = [
+    "TEXT",
+    "TEXT_MARK",
+    "Annotations",
+    "address_annotations",
+    "annotations_section",
+    "foreign_sections",
+    "properties_as_sections",
+]
 
 Annotations = dict[object, object]
 
@@ -95,38 +103,48 @@ def foreign_sections(message: Message, dialect: Dialect, address: bytes) -> byte
 
     ``address``: the message-annotations of one that has no others but those of its address.
     """
-    properties = message.properties
+    annotations, rest = properties_as_sections(message.properties, dialect, is_dead_letter=message.is_dead_letter)
+    return (annotations_section({**annotations, **address_annotations(message)}) if annotations else address) + rest
+
+
+def properties_as_sections(
+    properties: Properties, dialect: Dialect, *, is_dead_letter: bool
+) -> tuple[Annotations, bytes]:
+    """Message-annotations, and the sections of properties and application-properties, of properties of 0-9-1.
+
+    ``is_dead_letter``: is the record of its deaths the broker's own?
+    """
     headers = properties.headers or {}
     annotations: Annotations = {}
     values: dict[str, object] = {}
     application: dict[object, object] = {}
     if headers:
-        _split_headers(message, headers, values, annotations, application)
+        _split_headers(properties, is_dead_letter, headers, values, annotations, application)
     _read_properties(properties, headers, dialect, values, annotations)
-    sections = annotations_section({**annotations, **address_annotations(message)}) if annotations else address
+    sections = b""
     if values:
         sections += MessageProperties(**values).encoded()  # type: ignore[arg-type]
     if application:
         sections += b"\x00St" + encode(application)
-    return sections
+    return annotations, sections
 
 
 # ---------------------------------------------------------------------- headers
 
 
 def _split_headers(
-    message: Message,
+    properties: Properties,
+    is_dead_letter: bool,
     headers: Mapping[str, FieldValue],
     values: dict[str, object],
     annotations: Annotations,
     application: dict[object, object],
 ) -> None:
-    properties = message.properties
     group = _group_of(headers)
     for name, value in headers.items():
         if name == CARBON_COPIES and isinstance(value, list):
             annotations[Symbol("x-cc")] = from_field(value)
-        elif name == DEATH_HEADER and message.is_dead_letter and (deaths := deaths_of(value)) is not None:
+        elif name == DEATH_HEADER and is_dead_letter and (deaths := deaths_of(value)) is not None:
             annotations[Symbol(DEATHS)] = deaths
         elif name == TEXT_MARK and isinstance(value, int) and -128 <= value <= 127:
             annotations[Symbol(TEXT_MARK)] = Byte(value)

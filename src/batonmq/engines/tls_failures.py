@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 
-from batonmq.engines.amqp.parameters import AmqpParameters
+from batonmq.engines.tls import TlsTerms
 
 __all__ = ["closed_by_tls", "tls_failure"]
 
@@ -29,52 +29,55 @@ REFUSED = {
 NO_VERSION = frozenset({"TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "NO_PROTOCOLS_AVAILABLE"})
 
 
-def tls_failure(error: ssl.SSLError, parameters: AmqpParameters) -> str:
+def tls_failure(error: ssl.SSLError, terms: TlsTerms) -> str:
     """What OpenSSL's error means here."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _untrusted(error, parameters)
+        return _untrusted(error, terms)
     reason = str(error.reason)
     if reason in NO_TLS:
-        return "what listens there does not speak TLS, as amqps:// has it; without TLS the URL begins with amqp://"
-    if reason in MISSING and parameters.client_certificate is None:
+        return (
+            f"what listens there does not speak TLS, as {terms.scheme}:// has it; "
+            f"without TLS the URL begins with {terms.plain_scheme}://"
+        )
+    if reason in MISSING and terms.client_certificate is None:
         return f"it {NEEDED}"
-    if reason in REFUSED and parameters.client_certificate is not None:
-        return f"the broker refuses the client certificate {parameters.client_certificate}: {REFUSED[reason]}"
+    if reason in REFUSED and terms.client_certificate is not None:
+        return f"the broker refuses the client certificate {terms.client_certificate}: {REFUSED[reason]}"
     if reason in NO_VERSION:
         # A port without TLS may say so, too.
         return (
             "what listens there does not speak TLS, or no version of it that this client does; "
-            "without TLS the URL begins with amqp://"
+            f"without TLS the URL begins with {terms.plain_scheme}://"
         )
     if isinstance(error, ssl.SSLEOFError):
-        return closed_by_tls(parameters)
+        return closed_by_tls(terms)
     return f"TLS failed: {error.reason or error}"
 
 
 NEEDED = "wants a client certificate: give certfile and keyfile in the URL"
 
 
-def closed_by_tls(parameters: AmqpParameters) -> str:
+def closed_by_tls(terms: TlsTerms) -> str:
     """Why a connection may be closed without a word as soon as the handshake is over, or during it."""
-    if parameters.client_certificate is None:
+    if terms.client_certificate is None:
         return f"TLS failed: the broker closed the connection; perhaps it {NEEDED}"
     return (
         "TLS failed: the broker closed the connection; perhaps it does not trust the client certificate "
-        f"{parameters.client_certificate}"
+        f"{terms.client_certificate}"
     )
 
 
-def _untrusted(error: ssl.SSLCertVerificationError, parameters: AmqpParameters) -> str:
+def _untrusted(error: ssl.SSLCertVerificationError, terms: TlsTerms) -> str:
     code = error.verify_code
     if code in OTHER_NAME:
-        name = parameters.ssl_options.server_hostname
+        name = terms.server_hostname
         return (
             f"its certificate is not for {name!r}: connect to a name that it has, "
             "or give that name as server_name_indication in the URL"
         )
     if code in UNKNOWN_CA:
         return (
-            f"its certificate cannot be trusted, for none of {parameters.trusted} signed it: "
+            f"its certificate cannot be trusted, for none of {terms.trusted} signed it: "
             f"give the CA's certificate as cacertfile in the URL ({error.verify_message})"
         )
     if code == EXPIRED:

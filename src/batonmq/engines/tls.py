@@ -1,4 +1,4 @@
-"""TLS to a broker, asked for in the query of an ``amqps://`` URL with the words of RabbitMQ's clients.
+"""TLS to a broker, asked for in the query of a URL such as ``amqps://`` with the words of RabbitMQ's clients.
 
 ``cacertfile``: the CAs to trust, as PEM, instead of the system's. ``certfile``, ``keyfile``: the client's certificate
 with what leads to its CA, and its key, which may stand in ``certfile`` too. ``password``, or ``passphrase_file``: what
@@ -9,9 +9,11 @@ name that the broker's certificate must have, where it is not the URL's host.
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["TLS_NAMES", "UnusableTls", "client_context"]
+__all__ = ["CONTEXT_NAMES", "TLS_NAMES", "TlsTerms", "UnusableTls", "client_context", "tls_terms"]
 
 # What stands in the query for the context; the name and the mechanism go with any context.
 CONTEXT_NAMES = frozenset({"cacertfile", "certfile", "keyfile", "password", "passphrase_file", "verify"})
@@ -22,7 +24,48 @@ class UnusableTls(ValueError):
     """A certificate, a key or a passphrase cannot be read, or they do not belong together."""
 
 
-def client_context(options: dict[str, str]) -> ssl.SSLContext:
+@dataclass(frozen=True, slots=True)
+class TlsTerms:
+    """TLS to one broker, and what to tell the user of it."""
+
+    context: ssl.SSLContext
+    server_hostname: str
+    """The name that the broker's certificate must have."""
+    trusted: str
+    """Whose signature the broker's certificate needs, in words."""
+    client_certificate: str | None
+    """What the broker is shown, in words; None for nothing."""
+    scheme: str = "amqps"
+    """What the URL begins with, and what it would begin with without TLS."""
+    plain_scheme: str = "amqp"
+
+
+def tls_terms(
+    options: Mapping[str, str],
+    host: str,
+    context: ssl.SSLContext | None,
+    scheme: str = "amqps",
+    plain_scheme: str = "amqp",
+) -> TlsTerms:
+    """What the query of a URL asks for. ``context`` is used instead of one that it describes.
+
+    Raises ValueError, UnusableTls.
+    """
+    asked = sorted(CONTEXT_NAMES & options.keys())
+    name = options.get("server_name_indication", host)
+    if not name:
+        raise ValueError("server_name_indication names no host")
+    if context is not None:
+        if asked:
+            raise ValueError(f"{asked[0]} and an SSLContext: give one of both")
+        # It does not tell whether it has a certificate.
+        return TlsTerms(context, name, "the CAs of the SSLContext", "that of the SSLContext", scheme, plain_scheme)
+    trusted = f"the CAs in {options['cacertfile']!r}" if "cacertfile" in options else "the CAs that the system trusts"
+    shown = repr(options["certfile"]) if "certfile" in options else None
+    return TlsTerms(client_context(options), name, trusted, shown, scheme, plain_scheme)
+
+
+def client_context(options: Mapping[str, str]) -> ssl.SSLContext:
     """The context that the options of a URL ask for. Raises ValueError, UnusableTls."""
     verify = options.get("verify", "verify_peer")
     if verify not in ("verify_peer", "verify_none"):
@@ -45,7 +88,7 @@ def _trusting(cacertfile: str | None) -> ssl.SSLContext:
         raise UnusableTls(f"cacertfile {cacertfile!r} holds no certificate in PEM") from None
 
 
-def _show_certificate(context: ssl.SSLContext, options: dict[str, str]) -> None:
+def _show_certificate(context: ssl.SSLContext, options: Mapping[str, str]) -> None:
     certfile, keyfile = options.get("certfile"), options.get("keyfile")
     if certfile is None:
         for name in ("keyfile", "password", "passphrase_file"):
@@ -74,7 +117,7 @@ def _show_certificate(context: ssl.SSLContext, options: dict[str, str]) -> None:
         raise UnusableTls(f"certfile {certfile!r} holds no certificate{doubt} in PEM{wrong}") from None
 
 
-def _passphrase(options: dict[str, str]) -> str | None:
+def _passphrase(options: Mapping[str, str]) -> str | None:
     file = options.get("passphrase_file")
     if file is None:
         return options.get("password")

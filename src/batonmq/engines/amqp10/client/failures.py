@@ -1,0 +1,82 @@
+"""What a broker says is wrong, as errors of ours (part 2 §2.8.14 to §2.8.18, part 3 §3.4, part 4 §4.5.8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from batonmq.errors import (
+    AccessRefused,
+    BatonError,
+    BrokerError,
+    ConnectionLost,
+    NotAllowed,
+    NotFound,
+    PreconditionFailed,
+    ResourceError,
+    ResourceLocked,
+    Unsupported,
+)
+from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.codec.performatives import Accepted, Modified, Rejected, Released, TransactionalState
+
+if TYPE_CHECKING:
+    from batonmq.protocols.amqp10.codec.performatives import DeliveryState, Error
+
+__all__ = ["PeerFault", "error_of", "outcome_error", "text_of"]
+
+_KINDS: Final[dict[str, type[BrokerError]]] = {
+    conditions.NOT_FOUND: NotFound,
+    conditions.RESOURCE_DELETED: NotFound,
+    conditions.UNAUTHORIZED_ACCESS: AccessRefused,
+    conditions.RESOURCE_LOCKED: ResourceLocked,
+    conditions.PRECONDITION_FAILED: PreconditionFailed,
+    conditions.INVALID_FIELD: PreconditionFailed,
+    conditions.RESOURCE_LIMIT_EXCEEDED: ResourceError,
+    conditions.MESSAGE_SIZE_EXCEEDED: ResourceError,
+    conditions.NOT_ALLOWED: NotAllowed,
+    conditions.NOT_IMPLEMENTED: Unsupported,
+}
+
+
+class PeerFault(Exception):
+    """The broker broke the protocol: the connection is closed with this condition."""
+
+    def __init__(self, condition: str, text: str) -> None:
+        super().__init__(text)
+        self.condition = condition
+
+
+def text_of(error: Error) -> str:
+    """An error in one line: its description, or else its condition."""
+    return error.description or str(error.condition)
+
+
+def error_of(error: Error | None, otherwise: str) -> BatonError:
+    """Why a link was refused or ended, a session ended, or a message was not taken.
+
+    ``otherwise`` is the text where the broker gave no reason; that is ConnectionLost, as nobody knows what became of
+    what was under way.
+    """
+    if error is None:
+        return ConnectionLost(otherwise)
+    kind = _KINDS.get(str(error.condition))
+    if kind is not None:
+        return kind(text_of(error))
+    text = str(error.condition)
+    return BrokerError(f"{text}: {error.description}" if error.description else text)
+
+
+def outcome_error(state: DeliveryState | None, queue: str) -> BatonError | None:
+    """Why a message that was sent is not in its queue; None: it is (part 3 §3.4)."""
+    if isinstance(state, TransactionalState):
+        state = state.outcome
+    if isinstance(state, Accepted):
+        return None
+    if isinstance(state, Rejected):
+        if state.error is None:
+            return ResourceError(f"the broker rejected the message for queue '{queue}'")
+        return error_of(state.error, "")
+    if isinstance(state, Released | Modified):
+        # Part 3 §3.4.4: it was not, and will not be, acted upon: there is nothing that would take it.
+        return NotFound(f"no queue '{queue}'")
+    return ConnectionLost("the broker settled the message without saying what became of it")

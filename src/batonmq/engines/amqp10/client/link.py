@@ -1,0 +1,153 @@
+"""A link: how it is attached, refused and ended, whichever way its messages go (§2.6).
+
+attaching --(attach)--> attached --(we close)--> closing --(detach)--> gone
+attaching --(attach without the terminus)--> refused --(detach)--> gone
+anything --(detach, the session or the connection ends)--> gone
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Final
+
+from batonmq.engines.amqp10.client.failures import PeerFault, error_of
+from batonmq.errors import ConnectionLost
+from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.codec.performatives import Attach, Detach
+
+if TYPE_CHECKING:
+    from batonmq.engines.amqp10.client.channel import Channel
+    from batonmq.errors import BatonError
+    from batonmq.protocols.amqp10.codec.performatives import Flow, Transfer
+
+__all__ = ["Link", "LinkUser"]
+
+ATTACHING: Final = "attaching"
+ATTACHED: Final = "attached"
+REFUSED: Final = "refused"
+CLOSING: Final = "closing"
+GONE: Final = "gone"
+
+
+class LinkUser(ABC):
+    """Whoever uses a link, and is told how it goes."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def attached(self, attach: Attach) -> None:
+        """The broker has attached it, with these termini, capabilities and properties."""
+
+    @abstractmethod
+    def detached(self, error: BatonError | None) -> None:
+        """It is gone, or was refused. None: it was closed from here. Called once, and nothing after it."""
+
+
+class Link(ABC):
+    """One link of a session; ``open`` attaches it."""
+
+    __slots__ = ("_channel", "_handle", "_state", "_user", "name", "remote_handle")
+
+    def __init__(self, name: str, user: LinkUser) -> None:
+        self.name = name
+        self._user = user
+        self._channel: Channel | None = None
+        self._handle = -1
+        self._state = GONE
+        self.remote_handle: int | None = None
+        """The broker's number for it."""
+
+    @property
+    def is_attached(self) -> bool:
+        """May messages go over it?"""
+        return self._state == ATTACHED
+
+    @property
+    def is_gone(self) -> bool:
+        """Is it over, on both sides?"""
+        return self._state == GONE
+
+    def open(self, channel: Channel, handle: int) -> None:
+        """Ask for it, under that number of ours. By its session. Raises EncodeError."""
+        self._channel = channel
+        self._handle = handle
+        self._state = ATTACHING
+        channel.say(self._attach(handle))
+
+    @abstractmethod
+    def _attach(self, handle: int) -> Attach:
+        """What is asked for."""
+
+    @abstractmethod
+    def _is_refusal(self, attach: Attach) -> bool:
+        """Does the broker's attach lack the terminus that was asked for (§2.6.3)?"""
+
+    @abstractmethod
+    def _begin(self, attach: Attach) -> None:
+        """It is attached."""
+
+    @abstractmethod
+    def _end(self) -> None:
+        """It is gone, and with it what was unsettled."""
+
+    @abstractmethod
+    def flowed(self, flow: Flow) -> None:
+        """The broker tells how the link stands."""
+
+    @abstractmethod
+    def room_changed(self) -> None:
+        """The session may have room for more transfers."""
+
+    @abstractmethod
+    def take(self, shape: Transfer, delivery_id: int | None, payload: bytes) -> None:
+        """A transfer came. Raises PeerFault."""
+
+    def attach_came(self, attach: Attach) -> None:
+        """The broker's answer. Raises PeerFault."""
+        if self._state not in (ATTACHING, CLOSING):
+            raise PeerFault(conditions.ILLEGAL_STATE, f"link '{self.name}' was attached twice")
+        self.remote_handle = attach.handle
+        if self._state == CLOSING:
+            return
+        if self._is_refusal(attach):
+            self._state = REFUSED
+            return
+        self._state = ATTACHED
+        self._begin(attach)
+        self._user.attached(attach)
+
+    def detach_came(self, detach: Detach) -> None:
+        """The broker ends it, or answers our detach. A link that was only detached is not resumed."""
+        was, self._state = self._state, GONE
+        if was != CLOSING:
+            self._say(Detach(handle=self._handle, closed=True))
+        self._end()
+        if was == CLOSING:
+            self._user.detached(None)
+        else:
+            self._user.detached(error_of(detach.error, f"the broker ended the link '{self.name}' without a reason"))
+
+    def close(self) -> None:
+        """End it; the user is told when the broker has. A second call does nothing."""
+        if self._state in (CLOSING, GONE):
+            return
+        self._state = CLOSING
+        self._say(Detach(handle=self._handle, closed=True))
+
+    def lost(self, error: BatonError) -> None:
+        """Its session is gone."""
+        if self._state == GONE:
+            return
+        was, self._state = self._state, GONE
+        self._end()
+        self._user.detached(None if was == CLOSING else error)
+
+    def _say(self, detach: Detach) -> None:
+        self._session.say(detach)
+
+    @property
+    def _session(self) -> Channel:
+        """Raises ConnectionLost for a link that was never opened."""
+        if self._channel is None:
+            raise ConnectionLost(f"the link '{self.name}' was not opened")
+        return self._channel

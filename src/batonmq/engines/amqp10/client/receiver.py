@@ -1,0 +1,180 @@
+"""A link on which messages come (§2.6.7, §2.6.12, §2.6.14)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Final
+
+from batonmq.engines.amqp10.client.failures import PeerFault
+from batonmq.engines.amqp10.client.link import CLOSING, Link, LinkUser
+from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.codec.performatives import Accepted, Attach, Source, Target
+
+if TYPE_CHECKING:
+    from batonmq.protocols.amqp10.codec.composites import Fields
+    from batonmq.protocols.amqp10.codec.performatives import DeliveryState, Flow, Transfer
+
+__all__ = ["ACCEPTED", "Receiver", "ReceiverUser"]
+
+ACCEPTED: Final = Accepted()
+_MASK: Final = 0xFFFF_FFFF
+MESSAGE_MAX: Final = 1 << 30
+"""Octets of a message that is put together here: whoever sends more has lost his way."""
+
+
+class ReceiverUser(LinkUser):
+    """Whoever gets the messages of a link."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def delivered(self, delivery_id: int, payload: bytes, *, settled: bool) -> None:
+        """A message came, all of it: its sections. ``settled``: the broker does not wait for an outcome."""
+
+    @abstractmethod
+    def changed(self, delivery_id: int, state: DeliveryState | None) -> None:
+        """The broker settled a delivery that came, or says what has become of it."""
+
+    @abstractmethod
+    def drained(self) -> None:
+        """All that was there for the credit has come; no credit is left."""
+
+
+class Receiver(Link):
+    """Messages come as far as ``give_credit`` allows."""
+
+    __slots__ = (
+        "_count",
+        "_is_draining",
+        "_link_properties",
+        "_partial",
+        "_source",
+        "_user_of",
+        "credit",
+        "settle_modes",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        user: ReceiverUser,
+        *,
+        properties: Fields | None = None,
+        settle_modes: tuple[int, int] = (0, 0),
+    ) -> None:
+        """``settle_modes`` are the sender's and the receiver's (§2.8.2, §2.8.3)."""
+        super().__init__(name, user)
+        self._user_of = user
+        self._source = source
+        self._link_properties = properties
+        self.settle_modes = settle_modes
+        self._count = 0
+        self.credit = 0
+        """Messages that may still come."""
+        self._is_draining = False
+        # A message whose transfers have not all come: its id, whether it is settled, its pieces.
+        self._partial: tuple[int, bool, list[bytes]] | None = None
+
+    # ------------------------------------------------------------------ from here
+
+    def give_credit(self, credit: int) -> None:
+        """So many messages may come from now on."""
+        self.credit = credit
+        self._is_draining = False
+        self._session.say_flow(self._handle, self._count, credit)
+
+    def drain(self, credit: int) -> None:
+        """So many messages may come, if they are there now; then the user is told."""
+        self.credit = credit
+        self._is_draining = True
+        self._session.say_flow(self._handle, self._count, credit, drain=True)
+
+    def settle(self, delivery_id: int, state: DeliveryState, *, settled: bool = True) -> None:
+        """What became of a delivery."""
+        self._session.settle(delivery_id, state, settled=settled)
+
+    def _attach(self, handle: int) -> Attach:
+        return Attach(
+            name=self.name,
+            handle=handle,
+            role=True,
+            snd_settle_mode=self.settle_modes[0],
+            rcv_settle_mode=self.settle_modes[1],
+            source=self._source,
+            target=Target(),
+            properties=self._link_properties,
+        )
+
+    # ------------------------------------------------------------------ from the broker
+
+    def _is_refusal(self, attach: Attach) -> bool:
+        return attach.source is None
+
+    def _begin(self, attach: Attach) -> None:
+        self._count = attach.initial_delivery_count or 0
+
+    def _end(self) -> None:
+        self._partial = None
+        self.credit = 0
+        if self._channel is not None:
+            self._channel.let_go(self._changed)
+
+    def flowed(self, flow: Flow) -> None:
+        if self._is_draining and flow.delivery_count is not None and not flow.link_credit:
+            self._count = flow.delivery_count
+            self._end_drain()
+        if flow.echo:
+            self._session.say_flow(self._handle, self._count, self.credit, drain=self._is_draining or None)
+
+    def _end_drain(self) -> None:
+        self.credit = 0
+        self._is_draining = False
+        self._user_of.drained()
+
+    def room_changed(self) -> None:
+        """Of no interest: nothing goes out but dispositions, which need no room."""
+
+    def take(self, shape: Transfer, delivery_id: int | None, payload: bytes) -> None:
+        partial = self._partial
+        if partial is None:
+            if delivery_id is None:
+                raise PeerFault(conditions.NOT_ALLOWED, f"a delivery on link '{self.name}' has no delivery-id")
+            if not shape.more:
+                if not shape.aborted:
+                    self._deliver(delivery_id, payload, settled=bool(shape.settled))
+                return
+            self._partial = (delivery_id, bool(shape.settled), [payload])
+            return
+        if delivery_id is not None and delivery_id != partial[0]:
+            raise PeerFault(conditions.NOT_ALLOWED, f"a delivery on link '{self.name}' begins amid another")
+        partial[2].append(payload)
+        if shape.aborted:
+            # It counts for nothing (§2.7.5), but for the credit that it was begun with.
+            self._partial = None
+            self._use_credit()
+            return
+        if sum(map(len, partial[2])) > MESSAGE_MAX:
+            raise PeerFault(conditions.MESSAGE_SIZE_EXCEEDED, f"a message has more than {MESSAGE_MAX} octets")
+        if not shape.more:
+            self._partial = None
+            self._deliver(partial[0], b"".join(partial[2]), settled=partial[1] or bool(shape.settled))
+
+    def _deliver(self, delivery_id: int, payload: bytes, *, settled: bool) -> None:
+        self._count = self._count + 1 & _MASK
+        self.credit -= 1
+        if self._state == CLOSING:
+            # It goes back with the link.
+            return
+        if not settled:
+            self._session.hold(delivery_id, self._changed)
+        self._user_of.delivered(delivery_id, payload, settled=settled)
+        if self._is_draining and self.credit <= 0:
+            self._end_drain()
+
+    def _use_credit(self) -> None:
+        self._count = self._count + 1 & _MASK
+        self.credit -= 1
+
+    def _changed(self, delivery_id: int, state: DeliveryState | None) -> None:
+        self._user_of.changed(delivery_id, state)

@@ -1,0 +1,23 @@
+"""Which product a broker is, by what it says of itself when it is connected to."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from batonmq.engines.amqp10.products.base import Product
+from batonmq.engines.amqp10.products.desk import Announced
+from batonmq.engines.amqp10.products.plain import PlainProduct
+
+__all__ = ["product_of"]
+
+# The first of these that the broker's open begins its property ``product`` with, in lower case.
+_KNOWN: Final[tuple[tuple[str, type[Product]], ...]] = ()
+
+
+def product_of(announced: Announced) -> type[Product]:
+    """The product; the plain one for a broker that is none of those known here."""
+    said = announced.product.lower()
+    for name, product in _KNOWN:
+        if said.startswith(name):
+            return product
+    return PlainProduct

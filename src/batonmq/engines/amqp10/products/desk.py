@@ -1,0 +1,112 @@
+"""What a product may ask of the engine: to send, to request, to look whether something is there."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from batonmq.engines.futures import Future
+from batonmq.engines.messages import Message
+from batonmq.protocols.amqp10.codec.composites import Fields
+from batonmq.protocols.amqp10.codec.performatives import Source, Target
+from batonmq.protocols.amqp10.codec.sections import Sections
+
+__all__ = ["Announced", "Answer", "Desk", "Opening"]
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What the broker said of itself in its open (part 2 §2.7.1)."""
+
+    product: str = ""
+    version: str = ""
+    capabilities: frozenset[str] = frozenset()
+    """``offered-capabilities``."""
+    properties: Mapping[str, object] = field(default_factory=dict)
+    """All of ``properties``."""
+
+    @property
+    def release(self) -> tuple[int, ...]:
+        """The version as numbers, as far as it has them: (4, 3, 6)."""
+        numbers = []
+        for piece in self.version.split("."):
+            if not piece.isdigit():
+                break
+            numbers.append(int(piece))
+        return tuple(numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a link is attached on which messages come."""
+
+    source: Source
+    properties: Fields | None = None
+    """Of the link (part 2 §2.7.3)."""
+
+
+class Answer(NamedTuple):
+    """The answer over a pair of links, as RabbitMQ's management has them: HTTP in messages."""
+
+    status: int
+    body: object
+
+
+class Desk(ABC):
+    """The engine as products see it. All may be called from any thread; nothing blocks.
+
+    Futures fail with ConnectionLost when the connection is lost meanwhile, with Closed, and with what the broker says
+    as an error of `batonmq.errors`.
+    """
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def announced(self) -> Announced:
+        """What the broker said of itself."""
+
+    @property
+    @abstractmethod
+    def has_coordinator(self) -> bool:
+        """Does the broker take transactions (part 4)? Asked once, when the connection is opened first."""
+
+    @abstractmethod
+    def ask(
+        self,
+        target: Target,
+        body: object = None,
+        *,
+        application: Mapping[str, object] | None = None,
+        properties: Mapping[str, object] | None = None,
+    ) -> Future[Sections]:
+        """Send a request with a reply-to of the engine's own, and resolve with the reply.
+
+        ``body`` is an amqp-value; bytes are a section of data. ``properties`` are fields of `MessageProperties` beside
+        reply-to, message-id and correlation-id, which the engine sets. NotFound when nothing takes the request.
+        """
+
+    @abstractmethod
+    def ask_pair(self, method: str, path: str, body: object = None, node: str = "/management") -> Future[Answer]:
+        """A request over the pair of links to a node: ``PUT``, ``/queues/orders``. Any status is an answer."""
+
+    @abstractmethod
+    def probe(self, terminus: Source | Target) -> Future[None]:
+        """Attach a link, and detach it again. NotFound, AccessRefused and so on where the broker refuses it."""
+
+    @abstractmethod
+    def send(self, target: Target, payloads: Sequence[bytes], queue: str) -> Future[None]:
+        """Send messages that are encoded already; resolved when all are accepted. ``queue`` is for errors."""
+
+    @abstractmethod
+    def look(self, opening: Opening, most: int) -> Future[list[Message]]:
+        """Receive up to so many messages that are there, settling none, and detach.
+
+        For sources that show messages without taking them.
+        """
+
+    @abstractmethod
+    def later(self, seconds: float) -> Future[None]:
+        """Resolved after a while."""

@@ -1,0 +1,40 @@
+"""A broker of which nothing is known but that it speaks AMQP 1.0: what the specification gives."""
+
+from __future__ import annotations
+
+from batonmq.engines.amqp10.products.base import Product
+from batonmq.engines.amqp10.steps import Steps
+from batonmq.engines.values import Capabilities, QueueOptions
+from batonmq.protocols.amqp10.codec.performatives import Source, Target
+
+__all__ = ["PlainProduct"]
+
+
+class PlainProduct(Product):
+    """Queues are there already: the specification has no words for making one."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            engine=self.engine_name,
+            durable=True,
+            ttl=True,
+            priority=True,
+            group=True,
+            transactions=self.desk.has_coordinator,
+            peek=True,
+        )
+
+    def target(self, queue: str) -> Target:
+        return Target(address=queue)
+
+    def source(self, queue: str) -> Source:
+        return Source(address=queue)
+
+    def declare(self, queue: str, options: QueueOptions) -> Steps[None]:
+        yield from ()
+        raise self._cannot("declare")
+
+    def delete(self, queue: str) -> Steps[None]:
+        yield from ()
+        raise self._cannot("delete")

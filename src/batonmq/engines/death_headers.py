@@ -13,7 +13,14 @@ if TYPE_CHECKING:
 __all__ = ["without_death_headers"]
 
 # What was asked for once, and would hold the message back, or drop it as a duplicate, if it were asked for again.
-REQUESTS = ("x-delay", "x-deliver-at", "AMQ_SCHEDULED_", "x-deduplication-header")
+REQUESTS = (
+    "x-delay",
+    "x-deliver-at",
+    "x-opt-delivery-",
+    "AMQ_SCHEDULED_",
+    "_AMQ_DUPL_ID",
+    "x-deduplication-header",
+)
 
 
 def without_death_headers(properties: Properties) -> Properties:

@@ -110,6 +110,23 @@ class Prefetched:
             self._arrived = deque(one for one in self._arrived if one.handle not in late)
             return late, list(self._arrived)
 
+    def drop(self, handle: Handle) -> None:
+        """It is not held here any more."""
+        with self._lock:
+            self._held.pop(handle, None)
+            if any(one.handle == handle for one in self._arrived):
+                self._arrived = deque(one for one in self._arrived if one.handle != handle)
+
+    def unseen(self) -> list[Incoming]:
+        """What has arrived, and nobody has asked for."""
+        with self._lock:
+            return list(self._arrived)
+
+    @property
+    def error(self) -> BatonError | None:
+        """Why nothing comes any more; None: something may."""
+        return self._error
+
     def clear(self) -> None:
         """What is here went back with its channel."""
         with self._lock:

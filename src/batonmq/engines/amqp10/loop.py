@@ -34,19 +34,23 @@ class Loop:
         self._timers: list[tuple[float, int, list[Call]]] = []
         self._numbers = itertools.count()
         self._is_stopped = False
+        self._is_finished = False
         self._turn_ended: Call = _nothing
 
     # ------------------------------------------------------------------ from any thread
 
-    def call(self, function: Call) -> None:
-        """Have this run in the loop's thread, soon. Nothing runs any more once it has stopped."""
-        self._calls.append(function)
+    def call(self, function: Call) -> bool:
+        """Have this run in the loop's thread, soon; False: it has stopped, and nothing runs any more."""
         with self._guard:
+            if self._is_finished:
+                return False
+            self._calls.append(function)
             if self._is_woken:
-                return
+                return True
             self._is_woken = True
         with contextlib.suppress(OSError):
             self._waker.send(b"\0")
+        return True
 
     def forked(self) -> None:
         """In a child: the parent goes on with its own."""
@@ -55,6 +59,10 @@ class Loop:
         self.close()
 
     # ------------------------------------------------------------------ in its thread
+
+    def soon(self, function: Call) -> None:
+        """Run this when all that is ready was read."""
+        self._calls.append(function)
 
     def at_turn_end(self, function: Call) -> None:
         """What is done whenever all that was ready is done with."""
@@ -75,6 +83,13 @@ class Loop:
     def stop(self) -> None:
         """End ``run`` after this turn."""
         self._is_stopped = True
+
+    def finish(self) -> None:
+        """Run what was asked for before it stopped."""
+        with self._guard:
+            self._is_finished = True
+        while self._calls:
+            self._calls.popleft()()
 
     def close(self) -> None:
         """Let go of what the system lent."""

@@ -8,10 +8,14 @@ import socket
 import ssl
 from abc import ABC, abstractmethod
 from collections import deque
+from typing import TypeAlias
 
 from batonmq.engines.amqp10.loop import READ, WRITE, Loop
 
-__all__ = ["Transport", "TransportUser"]
+__all__ = ["Addresses", "Transport", "TransportUser"]
+
+Addresses: TypeAlias = list[tuple[socket.AddressFamily, tuple[object, ...]]]
+"""Of which families, and where, as getaddrinfo tells them."""
 
 READ_SIZE = 256 * 1024
 # Octets that are handed to the system at once.
@@ -42,7 +46,7 @@ class Transport:
     def __init__(
         self,
         loop: Loop,
-        addresses: list[tuple[socket.AddressFamily, tuple[object, ...]]],
+        addresses: Addresses,
         user: TransportUser,
         context: ssl.SSLContext | None = None,
         server_hostname: str | None = None,

@@ -161,7 +161,7 @@ class Connection:
             self._output.put(EMPTY_FRAME)
 
     def begin(self, *, for_one: bool = False) -> Session:
-        """Begin a session. ``for_one``: it is for one link, and ends with it. Raises ConnectionLost."""
+        """Begin a session. ``for_one``: it ends with the last of its links. Raises ConnectionLost."""
         if self._state != OPEN:
             raise ConnectionLost("the connection is not open")
         number = 0

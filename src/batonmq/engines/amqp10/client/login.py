@@ -36,6 +36,8 @@ class Credentials:
     password: str = ""
     is_external: bool = False
     """Does the client certificate say who logs in?"""
+    is_anonymous: bool = False
+    """Must it be ANONYMOUS?"""
 
     @property
     def shown(self) -> str:
@@ -77,7 +79,7 @@ class Login:
         response = b""
         if credentials.is_external:
             self._mechanism = EXTERNAL
-        elif user is None and ANONYMOUS in offered:
+        elif credentials.is_anonymous or (user is None and ANONYMOUS in offered):
             self._mechanism = ANONYMOUS
             response = b"batonmq"
         else:

@@ -49,6 +49,7 @@ class Receiver(Link):
         "_link_properties",
         "_partial",
         "_source",
+        "_target",
         "_user_of",
         "credit",
         "settle_modes",
@@ -60,6 +61,7 @@ class Receiver(Link):
         source: Source,
         user: ReceiverUser,
         *,
+        target: Target | None = None,
         properties: Fields | None = None,
         settle_modes: tuple[int, int] = (0, 0),
     ) -> None:
@@ -67,6 +69,7 @@ class Receiver(Link):
         super().__init__(name, user)
         self._user_of = user
         self._source = source
+        self._target = target or Target()
         self._link_properties = properties
         self.settle_modes = settle_modes
         self._count = 0
@@ -102,7 +105,7 @@ class Receiver(Link):
             snd_settle_mode=self.settle_modes[0],
             rcv_settle_mode=self.settle_modes[1],
             source=self._source,
-            target=Target(),
+            target=self._target,
             properties=self._link_properties,
         )
 

@@ -131,6 +131,11 @@ class Sender(Link):
         return made
 
     @property
+    def sent(self) -> int:
+        """How many messages have gone out, modulo 2**32."""
+        return self._count
+
+    @property
     def is_idle(self) -> bool:
         """Is there nothing that waits to go out?"""
         return not self._waiting and self._parted is None

@@ -50,7 +50,7 @@ class Session:
         *,
         for_one: bool = False,
     ) -> None:
-        """``ended`` is told when it is over on both sides. ``for_one``: it is for one link, and ends with it."""
+        """``ended`` is told when it is over on both sides. ``for_one``: it ends with the last of its links."""
         self._channel = Channel(output, number, max_frame_size)
         self._ended = ended
         self._for_one = for_one

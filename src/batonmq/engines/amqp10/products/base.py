@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from batonmq.engines.amqp10.products.desk import Desk, Opening
-from batonmq.engines.amqp10.steps import Steps, wait_for
 from batonmq.engines.interface import How
 from batonmq.engines.messages import Message
+from batonmq.engines.steps import Steps, wait_for
 from batonmq.engines.values import Capabilities, Fate, QueueOptions
 from batonmq.errors import UnsupportedFeature
 from batonmq.protocols.amqp10.codec.composites import Fields
@@ -107,8 +107,16 @@ class Product(ABC):
     queue_prefix: ClassVar[str] = ""
     """What makes the name of a queue an address in the property reply-to: ``/queues/``, which is %-escaped."""
 
+    names: ClassVar[tuple[str, ...]] = ()
+    """What the URL may demand, as `parameters` has it: ``Artemis``, ``ActiveMQ``."""
+
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+
+    @classmethod
+    def is_called(cls, wanted: str) -> bool:
+        """Does a URL that demands this name mean this product?"""
+        return wanted in cls.names
 
     # ------------------------------------------------------------------ what it is
 
@@ -184,10 +192,12 @@ class Product(ABC):
         yield from ()
         raise self._cannot("count")
 
-    def purge(self, queue: str) -> Steps[int]:
-        """Drop what is ready; how many messages that were. NotFound."""
-        yield from ()
-        raise self._cannot("purge")
+    def purge(self, queue: str) -> Steps[int] | None:
+        """Drop what is ready; how many messages that were. NotFound.
+
+        None: the broker cannot, and the engine receives and accepts them.
+        """
+        return None
 
     def peek(self, queue: str, most: int) -> Steps[list[Message]]:
         """The first ready messages. NotFound."""
@@ -220,9 +230,10 @@ class Product(ABC):
         return False
 
     def settlement(self, held: Held, how: How, reason: str, delay: float | None) -> Settlement:
-        """How a delivery is settled. ``delay`` in seconds, for a release; ``reason`` for a rejection."""
-        if how == "accept":
-            return Settlement()
+        """How a delivery is released or rejected. ``delay`` in seconds, for a release; ``reason`` for a rejection.
+
+        One that is accepted is just that, and not asked about.
+        """
         if how == "release":
             return Settlement(FAILED)
         error = AmqpError(condition=Symbol("batonmq:rejected"), description=reason) if reason else None

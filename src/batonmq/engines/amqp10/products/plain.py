@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batonmq.engines.amqp10.products.base import Product
-from batonmq.engines.amqp10.steps import Steps
+from batonmq.engines.steps import Steps
 from batonmq.engines.values import Capabilities, QueueOptions
 from batonmq.protocols.amqp10.codec.performatives import Source, Target
 

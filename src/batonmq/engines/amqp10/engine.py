@@ -1,0 +1,308 @@
+"""The engine over AMQP 1.0."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from batonmq.engines.amqp10.conversion import Conversion
+from batonmq.engines.amqp10.desk import EngineDesk
+from batonmq.engines.amqp10.inbox import ReplyFuture
+from batonmq.engines.amqp10.moving import drop_all, move_all
+from batonmq.engines.amqp10.products.base import Copy
+from batonmq.engines.amqp10.products.choosing import product_of
+from batonmq.engines.amqp10.pull import Amqp10Pull
+from batonmq.engines.amqp10.subscription import Amqp10Subscription
+from batonmq.engines.amqp10.taking import Copying, Taking
+from batonmq.engines.amqp10.uplink import Uplink
+from batonmq.engines.futures import Future
+from batonmq.engines.interface import Engine, Subscription
+from batonmq.engines.messages import Message
+from batonmq.engines.steps import Steps, run_steps, wait_for
+from batonmq.engines.values import Fate, Incoming, QueueOptions
+from batonmq.errors import BatonError, ConnectionLost, NotFound
+from batonmq.protocols.amqp10.codec.performatives import Accepted, Target, TransactionalState
+from batonmq.protocols.amqp10.codec.sections import Sections
+
+__all__ = ["Amqp10Engine"]
+
+T = TypeVar("T")
+
+
+class MessageFuture(Future[Message]):
+    """Resolved with the reply to a request as a message."""
+
+    __slots__ = ("asked",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: ReplyFuture | None = None
+
+
+class Amqp10Engine(Engine, Copying):
+    """Queues of a broker. ``native`` is the protocol's side of the connection, to be left alone by other threads."""
+
+    def __init__(self, url: str, context: ssl.SSLContext | None = None, patience: float | None = None) -> None:
+        """``patience``: how many seconds the broker has to answer when it is connected to.
+
+        Raises ConnectionLost, AccessRefused, ValueError.
+        """
+        self._uplink = Uplink(url, context, patience)
+        self._uplink.open()
+        self._desk = EngineDesk(self._uplink)
+        try:
+            announced = self._uplink.announced
+            wanted = self._uplink.parameters.wanted
+            kind = product_of(announced)
+            if wanted and not kind.is_called(wanted):
+                said = announced.product or "nothing"
+                raise ConnectionLost(
+                    f"the broker at {self._uplink.parameters.where} is no {wanted}, but calls itself {said}: "
+                    "amqp10:// takes any broker that speaks AMQP 1.0"
+                )
+            self._product = kind(self._desk)
+            if kind.isolates_links:
+                self._uplink.isolate_links()
+            else:
+                self._desk.look_for_coordinator().get()
+            self._conversion = Conversion(self._product)
+            self._desk.serve(self._product.reply_source, lambda payload: self._conversion.read(payload)[0])
+            self.capabilities = self._product.capabilities
+            self.system = self._product.system
+        except BaseException:
+            self._uplink.close()
+            raise
+        # Of the queues that were declared here.
+        self._fates: dict[str, Fate] = {}
+
+    @property
+    def native(self) -> object:
+        return self._uplink.connection
+
+    # ------------------------------------------------------------------ queues
+
+    def declare(self, queue: str, options: QueueOptions) -> Future[None]:
+        self._uplink.require_open()
+
+        def steps() -> Steps[None]:
+            yield from self._product.declare(queue, options)
+            self._fates[queue] = options.fate
+
+        return run_steps(steps())
+
+    def fate(self, queue: str) -> Fate | None:
+        return self._fates.get(queue) or self._product.fate(queue)
+
+    def delete(self, queue: str) -> Future[None]:
+        self._uplink.require_open()
+
+        def steps() -> Steps[None]:
+            yield from self._product.delete(queue)
+            self._fates.pop(queue, None)
+
+        return run_steps(steps())
+
+    def count(self, queue: str) -> Future[int]:
+        self._uplink.require_open()
+        return run_steps(self._product.count(queue))
+
+    def peek(self, queue: str, most: int) -> Future[list[Message]]:
+        self._uplink.require_open()
+        return run_steps(self._product.peek(queue, most))
+
+    def purge(self, queue: str) -> Future[int]:
+        self._uplink.require_open()
+        return run_steps(self._product.purge(queue) or drop_all(self, queue))
+
+    def move(self, source: str, target: str, most: int) -> Future[int]:
+        self._uplink.require_open()
+        steps = self._product.move(source, target, most)
+        return run_steps(steps or move_all(self, self._product, source, target, most))
+
+    # ------------------------------------------------------------------ messages
+
+    def send(self, queue: str, messages: Sequence[Message]) -> Future[None]:
+        future: Future[None] = Future()
+        self._uplink.when_open(lambda: self._send(queue, messages, future), future)
+        return future
+
+    def _send(self, queue: str, messages: Sequence[Message], future: Future[None], txn: bytes | None = None) -> None:
+        write = self._conversion.write
+        try:
+            payloads = [write(message) for message in messages]
+        except ValueError as error:
+            future.fail(error)
+            return
+        target = self._product.target(queue)
+        state = TransactionalState(txn_id=txn) if txn is not None else None
+        outlet = self._desk.publisher.find(target.address or "")
+        if outlet is not None:
+            outlet.send(payloads, future, state)
+            return
+
+        def opened() -> None:
+            if required.error is not None:
+                future.fail(required.error)
+                return
+            try:
+                made = self._desk.publisher.open(target, queue, self._product.sender_properties(queue))
+            except BatonError as error:
+                future.fail(error)
+                return
+            made.send(payloads, future, state)
+
+        required = run_steps(self._product.require(queue))
+        required.when_done(opened, owed=future)
+
+    def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Future[Subscription]:
+        return self._take(Amqp10Subscription(self._uplink, self._product, self, queue, prefetch, lease))
+
+    def pull(self, queue: str) -> Future[Subscription]:
+        return self._take(Amqp10Pull(self._uplink, self._product, self, queue, 1))
+
+    def _take(self, taking: Taking) -> Future[Subscription]:
+        taking.begin()
+        return taking.subscribed
+
+    # ------------------------------------------------------------------ transactions
+
+    def transact(
+        self, sends: Sequence[tuple[str, Message]], accepts: Sequence[tuple[Subscription, Incoming]]
+    ) -> Future[None]:
+        by_queue: dict[str, list[Message]] = {}
+        for queue, message in sends:
+            by_queue.setdefault(queue, []).append(message)
+
+        def send(txn: bytes) -> list[Future[None]]:
+            sent = []
+            for queue, messages in by_queue.items():
+                future: Future[None] = Future()
+                self._send(queue, messages, future, txn)
+                sent.append(future)
+            return sent
+
+        return self._in_transaction(send, accepts)
+
+    def send_copy(self, copy: Copy, taking: Taking, incoming: Incoming) -> Future[None]:
+        def send(txn: bytes) -> list[Future[None]]:
+            future: Future[None] = Future()
+            outlet = self._desk.publisher.open(copy.target, copy.queue)
+            outlet.send((copy.payload,), future, TransactionalState(txn_id=txn))
+            return [future]
+
+        return self._in_transaction(send, [(taking, incoming)])
+
+    def _in_transaction(
+        self, send: Callable[[bytes], list[Future[None]]], accepts: Sequence[tuple[Subscription, Incoming]]
+    ) -> Future[None]:
+        future: Future[None] = Future()
+
+        def begin() -> None:
+            steps = run_steps(self._transaction(send, accepts))
+
+            def pass_on() -> None:
+                if steps.error is not None:
+                    future.fail(steps.error)
+                else:
+                    future.resolve(None)
+
+            steps.when_done(pass_on, owed=future)
+
+        self._uplink.when_open(begin, future)
+        return future
+
+    def _transaction(
+        self, send: Callable[[bytes], list[Future[None]]], accepts: Sequence[tuple[Subscription, Incoming]]
+    ) -> Steps[None]:
+        """All or nothing. In the loop's thread."""
+        takings: list[tuple[Taking, Incoming]] = []
+        for taking, incoming in accepts:
+            assert isinstance(taking, Taking)
+            taking.check_held(incoming)
+            takings.append((taking, incoming))
+        transactions = self._desk.transactions
+        txn = yield from wait_for(transactions.declare())
+        failure: BatonError | None = None
+        state = TransactionalState(txn_id=txn, outcome=Accepted())
+        try:
+            for taking, incoming in takings:
+                taking.accept_in(incoming, txn, state)
+            for sent in send(txn):
+                yield from wait_for(sent)
+        except BatonError as error:
+            failure = error
+        try:
+            yield from wait_for(transactions.discharge(txn, fail=failure is not None))
+        except BatonError as error:
+            failure = failure or error
+        for taking, incoming in takings:
+            taking.transaction_over(incoming, committed=failure is None)
+        if failure is not None:
+            raise failure
+
+    # ------------------------------------------------------------------ requests
+
+    def request(self, queue: str, message: Message) -> Future[Message]:
+        future = MessageFuture()
+        properties = message.properties
+
+        def payload(reply_to: str, correlation_id: str) -> bytes:
+            shown = self._product.queue_of(reply_to)
+            return self._conversion.write(message, properties.replace(reply_to=shown, correlation_id=correlation_id))
+
+        def begin() -> None:
+            asked = future.asked = self._desk.request(self._product.target(queue), queue, payload)
+            asked.when_done(lambda: answered(asked), owed=future)
+
+        def answered(asked: ReplyFuture) -> None:
+            if asked.error is not None:
+                future.fail(asked.error)
+            else:
+                future.resolve(self._message_of(asked.result()))
+
+        required = run_steps(self._product.require(queue))
+        required.when_done(lambda: future.fail(required.error) if required.error else begin(), owed=future)
+        return future
+
+    def _message_of(self, sections: Sections) -> Message:
+        return self._conversion.read(sections.data)[0]
+
+    def manage(self, request: Message) -> Future[Message]:
+        self._uplink.require_open()
+        return run_steps(self._product.manage(request))
+
+    def forget(self, future: Future[Message]) -> None:
+        asked = future.asked if isinstance(future, MessageFuture) else None
+        if asked is not None:
+            self._uplink.call(lambda: self._desk.inbox.forget(asked))
+
+    def reply(self, request: Message, message: Message) -> Future[None]:
+        assert request.reply_to is not None
+        target = self._product.reply_target(request.reply_to)
+        future: Future[None] = Future()
+        sent: Future[None] = Future()
+
+        def send() -> None:
+            self._reply(target, message, sent)
+
+        def done() -> None:
+            # Nobody may be waiting any more.
+            if sent.error is not None and not isinstance(sent.error, NotFound):
+                future.fail(sent.error)
+            else:
+                future.resolve(None)
+
+        sent.when_done(done, owed=future)
+        self._uplink.when_open(send, sent)
+        return future
+
+    def _reply(self, target: Target, message: Message, sent: Future[None]) -> None:
+        try:
+            outlet = self._desk.publisher.open(target, target.address or "")
+            outlet.send((self._conversion.write(message),), sent)
+        except (BatonError, ValueError) as error:
+            sent.fail(error)
+
+    def close(self) -> None:
+        self._uplink.close()

@@ -1,0 +1,126 @@
+"""What a URL says: where the broker is, who logs in, over TLS or not, and which product it must be."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from batonmq.engines.amqp10.client.login import Credentials
+from batonmq.engines.tls import TLS_NAMES, TlsTerms, tls_terms
+from batonmq.engines.urls import check_octets
+
+__all__ = ["Amqp10Parameters", "amqp10_parameters"]
+
+PORT: Final = 5672
+TLS_PORT: Final = 5671
+# By the scheme: what the broker calls itself; "": anything will do.
+PRODUCTS: Final = {"amqp10": "", "artemis": "Artemis", "activemq": "ActiveMQ"}
+MECHANISM: Final = "auth_mechanism"
+IDLE: Final = "idle_time_out"
+IDLE_DEFAULT: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Amqp10Parameters:
+    """Where to connect, and how."""
+
+    host: str
+    port: int
+    credentials: Credentials
+    hostname: str
+    """The hostname in open, which brokers with virtual hosts go by."""
+    tls: TlsTerms | None
+    wanted: str
+    """The product that the broker must be, in words; "": any."""
+    idle_time_out: float
+    """Seconds for which the broker may be silent."""
+
+    @property
+    def where(self) -> str:
+        """Host and port, for texts."""
+        return f"{self.host}:{self.port}"
+
+
+def amqp10_parameters(url: str, context: ssl.SSLContext | None = None) -> Amqp10Parameters:
+    """Read a URL: ``amqp10://user:password@host:5672/vhost?...``. Raises ValueError, UnusableTls.
+
+    ``context`` is used for TLS instead of what the query says of certificates.
+    """
+    check_octets(url)
+    parts = urlsplit(url)
+    plain = parts.scheme.lower()
+    is_secure = plain not in PRODUCTS
+    plain = plain.removesuffix("s") if is_secure else plain
+    if plain not in PRODUCTS:
+        raise ValueError(f"no engine for {parts.scheme!r}")
+    if not parts.hostname:
+        raise ValueError("it names no host")
+    options = _options(parts.query)
+    tls = None
+    if is_secure:
+        tls = tls_terms(options, parts.hostname, context, f"{plain}s", plain)
+    elif context is not None:
+        raise ValueError(f"an SSLContext needs {plain}s://, not {plain}://")
+    elif needless := sorted(TLS_NAMES & options.keys()):
+        raise ValueError(f"{needless[0]} needs {plain}s://, not {plain}://")
+    vhost = unquote(parts.path.removeprefix("/"))
+    return Amqp10Parameters(
+        host=parts.hostname,
+        port=_port(parts.port, is_secure=is_secure),
+        credentials=_credentials(parts.username, parts.password, options, tls),
+        hostname=f"vhost:{vhost}" if vhost else parts.hostname,
+        tls=tls,
+        wanted=PRODUCTS[plain],
+        idle_time_out=_idle(options.get(IDLE)),
+    )
+
+
+def _port(port: int | None, *, is_secure: bool) -> int:
+    if port is None:
+        return TLS_PORT if is_secure else PORT
+    if not port:
+        raise ValueError("the port is 1 to 65535")
+    return port
+
+
+def _options(query: str) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in TLS_NAMES and name not in (MECHANISM, IDLE):
+            known = ", ".join(sorted({*TLS_NAMES, MECHANISM, IDLE}))
+            raise ValueError(f"there is no option {name!r}: expected one of {known}")
+        if name in options:
+            raise ValueError(f"{name} stands there twice")
+        options[name] = value
+    return options
+
+
+def _credentials(user: str | None, password: str | None, options: dict[str, str], tls: TlsTerms | None) -> Credentials:
+    mechanism = options.get(MECHANISM, "plain").lower()
+    if mechanism not in ("plain", "external", "anonymous"):
+        raise ValueError(f"auth_mechanism is plain, external or anonymous, not {mechanism!r}")
+    if mechanism == "external":
+        if tls is None or tls.client_certificate is None:
+            raise ValueError("auth_mechanism=external needs TLS and a client certificate: certfile")
+        return Credentials(is_external=True)
+    if mechanism == "anonymous":
+        if user is not None:
+            raise ValueError("auth_mechanism=anonymous, and the URL names a user")
+        return Credentials(is_anonymous=True)
+    if user is None:
+        return Credentials()
+    return Credentials(unquote(user), unquote(password or ""))
+
+
+def _idle(text: str | None) -> float:
+    if text is None:
+        return IDLE_DEFAULT
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 1.0 <= seconds <= 3600.0:
+        raise ValueError(f"idle_time_out is 1 to 3600 seconds, not {text!r}")
+    return seconds

@@ -1,0 +1,29 @@
+"""Takes messages from a queue, some of which travel ahead of whoever asks for them: up to ``prefetch``."""
+
+from __future__ import annotations
+
+from batonmq.engines.amqp10.taking import Taking
+from batonmq.engines.futures import Future
+from batonmq.engines.values import Incoming
+
+__all__ = ["Amqp10Subscription"]
+
+
+class Amqp10Subscription(Taking):
+    """A link with as much credit as there is room for messages here."""
+
+    def receive(self, most: int) -> Future[list[Incoming]]:
+        self._uplink.require_open()
+        request = self._messages.ask(most)
+        self._serve()
+        return request
+
+    def _top_up(self) -> None:
+        receiver = self._receiver
+        if receiver is None or not receiver.is_attached or self._closing is not None:
+            return
+        wanted = self._prefetch - len(self._open)
+        missing = wanted - receiver.credit
+        # Not for each message, or every outcome would be followed by a flow.
+        if missing > 0 and (missing >= self._prefetch // 2 or receiver.credit <= 0):
+            receiver.give_credit(wanted)

@@ -1,0 +1,354 @@
+"""Takes messages from a queue over a link: what subscriptions and pulls have in common.
+
+When the connection was lost a subscription attaches anew on the next one. What was held went back to the queue with
+the old one, and settling it raises LeaseLost.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from abc import abstractmethod
+
+from batonmq.engines.amqp10.client.receiver import ACCEPTED, Receiver, ReceiverUser
+from batonmq.engines.amqp10.conversion import Conversion
+from batonmq.engines.amqp10.products.base import Copy, Held, Product
+from batonmq.engines.amqp10.uplink import Linked, Uplink
+from batonmq.engines.futures import Future, resolved
+from batonmq.engines.interface import How, Subscription
+from batonmq.engines.leases import lost, lost_with
+from batonmq.engines.prefetched import Prefetched
+from batonmq.engines.steps import Steps, run_steps
+from batonmq.engines.values import Incoming
+from batonmq.errors import BatonError, Closed, ConnectionLost, LeaseLost
+from batonmq.fields import FieldError
+from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.codec.performatives import (
+    Attach,
+    DeliveryState,
+    Error as AmqpError,
+    Rejected,
+    TransactionalState,
+)
+
+__all__ = ["Copying", "Taking"]
+
+log = logging.getLogger("batonmq.amqp10")
+
+
+class Copying:
+    """Who sends a copy in place of a message, in one transaction with accepting it: the engine."""
+
+    def send_copy(self, copy: Copy, taking: Taking, incoming: Incoming) -> Future[None]:
+        """Resolved when both have happened; fails when neither has."""
+        raise NotImplementedError
+
+
+class Taking(Subscription, ReceiverUser, Linked):
+    """A link on which the messages of a queue come."""
+
+    def __init__(
+        self,
+        uplink: Uplink,
+        product: Product,
+        copying: Copying,
+        queue: str,
+        prefetch: int,
+        lease: float | None = None,
+    ) -> None:
+        self.subscribed: Future[Subscription] = Future()
+        self._uplink = uplink
+        self._product = product
+        self._copying = copying
+        self._conversion = Conversion(product)
+        self._queue = queue
+        self._prefetch = prefetch
+        self._lease = lease
+        self._messages = Prefetched(lease)
+        self._receiver: Receiver | None = None
+        # Delivery-ids count anew on each connection: the generation tells which one.
+        self._generation = 0
+        # By delivery-id: the message as it came if the product needs it; b"" otherwise.
+        self._open: dict[int, bytes] = {}
+        # In a transaction: what the broker says of them is what the transaction comes to.
+        self._in_transaction: set[int] = set()
+        self._is_to_be_served = False
+        self._closing: Future[None] | None = None
+        self._closing_lock = threading.Lock()
+
+    # ------------------------------------------------------------------ from any thread
+
+    def begin(self) -> None:
+        """Attach the link; ``subscribed`` tells how it went."""
+        self._uplink.when_open(self._begin, self.subscribed)
+
+    def withdraw(self, future: Future[list[Incoming]]) -> None:
+        self._messages.withdraw(future)
+
+    def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> None:
+        handle = incoming.handle
+        assert isinstance(handle, tuple)
+        self._require_uplink()
+        if not self._messages.take(handle):
+            raise lost()
+        try:
+            self._uplink.call(lambda: self._settle(incoming, how, reason, delay))
+        except Closed as error:
+            raise lost_with(error) from None
+
+    def renew(self, incoming: Incoming, seconds: float) -> Future[None]:
+        handle = incoming.handle
+        assert isinstance(handle, tuple)
+        self._require_uplink()
+        if not self._messages.holds(handle):
+            raise lost()
+        return run_steps(self._product.renewal(self._queue, handle[1].to_bytes(4, "big"), seconds))
+
+    def close(self) -> Future[None]:
+        try:
+            self._uplink.require_open()
+        except Closed:
+            return resolved(None)
+        with self._closing_lock:
+            if self._closing is not None:
+                return self._closing
+            self._closing = Future()
+        unseen = self._messages.unseen()
+        self._messages.end(Closed("the receiver was closed"), quietly=True)
+        try:
+            self._uplink.call(lambda: self._leave(unseen))
+        except Closed:
+            return resolved(None)
+        return self._closing
+
+    def _require_uplink(self) -> None:
+        """Raises LeaseLost."""
+        try:
+            self._uplink.require_open()
+        except Closed as error:
+            raise lost_with(error) from None
+
+    # ------------------------------------------------------------------ attaching, in the loop's thread
+
+    def _begin(self) -> None:
+        self._uplink.attach_all_anew(self)
+        steps = run_steps(self._opening_steps())
+        steps.when_done(lambda: self._refused(steps.error), owed=self.subscribed)
+
+    def _opening_steps(self) -> Steps[None]:
+        """See that the queue is there, and attach."""
+        yield from self._product.require(self._queue)
+        self._attach()
+
+    def _refused(self, error: BaseException | None) -> None:
+        if isinstance(error, BatonError):
+            self._finish(error)
+
+    def _attach(self) -> None:
+        """Raises ConnectionLost."""
+        if self._closing is not None:
+            self._uplink.forget(self)
+            self._closing.resolve(None)
+            return
+        opening = self._product.opening(self._queue, self._lease, self._prefetch)
+        receiver = Receiver(self._uplink.link_name(self._queue), opening.source, self, properties=opening.properties)
+        self._uplink.attach(receiver, receives=True)
+        self._receiver = receiver
+        self._generation += 1
+
+    def uplink_opened(self) -> None:
+        try:
+            self._attach()
+        except ConnectionLost:
+            # It is gone again, and tells of the next.
+            return
+
+    def uplink_given_up(self, error: BatonError) -> None:
+        self._finish(error)
+
+    def attached(self, attach: Attach) -> None:
+        if self._closing is None:
+            self._top_up()
+        self.subscribed.resolve(self)
+
+    def detached(self, error: BatonError | None) -> None:
+        self._receiver = None
+        self._generation += 1
+        self._open.clear()
+        self._in_transaction.clear()
+        self._messages.clear()
+        if self._closing is not None:
+            self._uplink.forget(self)
+            self._closing.resolve(None)
+        elif error is not None and not isinstance(error, ConnectionLost | Closed):
+            self._finish(error)
+        elif self._uplink.is_open:
+            # Its session alone was lost, by no fault of this link's.
+            self._lost_alone(error or ConnectionLost("the broker closed the link"))
+        else:
+            self._lost_with_uplink(error or ConnectionLost("the connection was lost"))
+
+    def _lost_alone(self, error: BatonError) -> None:
+        """The link is gone, and the connection is not."""
+        if not self.subscribed.done:
+            self._finish(error)
+            return
+        self._uplink.later(1.0, self._attach_again)
+
+    def _attach_again(self) -> None:
+        if self._receiver is None and self._uplink.is_open and self._messages.error is None:
+            self.uplink_opened()
+
+    def _lost_with_uplink(self, error: BatonError) -> None:
+        """The connection is gone, and is being opened anew."""
+        if not self.subscribed.done:
+            self._finish(error)
+
+    def _finish(self, error: BatonError) -> None:
+        """Nothing more comes."""
+        self._uplink.forget(self)
+        self.subscribed.fail(error)
+        self._messages.end(error)
+        if self._closing is not None:
+            self._closing.resolve(None)
+
+    # ------------------------------------------------------------------ messages, in the loop's thread
+
+    @abstractmethod
+    def _top_up(self) -> None:
+        """There may be room for more."""
+
+    def delivered(self, delivery_id: int, payload: bytes, *, settled: bool) -> None:
+        receiver = self._receiver
+        if receiver is None:
+            return
+        try:
+            message, carried = self._conversion.read(payload)
+        except FieldError as error:
+            log.warning("a message of queue '%s' cannot be read, and is rejected: %s", self._queue, error)
+            wrong = AmqpError(condition=conditions.DECODE_ERROR, description=str(error))
+            receiver.settle(delivery_id, Rejected(error=wrong))
+            self._uplink.soon(self._top_up)
+            return
+        product = self._product
+        count = product.count_of(message, carried.delivery_count, carried.first_acquirer)
+        handle = (self._generation, delivery_id)
+        incoming = Incoming(message, count.deliveries, count.redelivered, handle, is_counted=count.is_exact)
+        self._open[delivery_id] = payload if product.keeps_payloads else b""
+        if product.is_worn_out(self._queue, count.deliveries):
+            self._settle(incoming, "reject", "", None)
+            return
+        self._messages.add(incoming)
+        if not self._is_to_be_served:
+            self._is_to_be_served = True
+            self._uplink.soon(self._serve_new)
+
+    def _serve_new(self) -> None:
+        self._is_to_be_served = False
+        self._serve()
+
+    def _serve(self) -> None:
+        """Give what has arrived to those who wait, the first first."""
+        while (found := self._messages.next()) is not None:
+            request, batch = found
+            request.resolve(batch)
+
+    def changed(self, delivery_id: int, state: DeliveryState | None) -> None:
+        """The broker has taken a delivery back: it is not held here any more."""
+        if delivery_id not in self._in_transaction:
+            self._open.pop(delivery_id, None)
+            self._messages.drop((self._generation, delivery_id))
+            self._uplink.soon(self._top_up)
+
+    def drained(self) -> None:
+        """Only a pull asks for it."""
+
+    # ------------------------------------------------------------------ settling, in the loop's thread
+
+    def _current(self, incoming: Incoming) -> tuple[Receiver, int] | None:
+        """The link that it came on and its id there, if that is still the one."""
+        handle = incoming.handle
+        assert isinstance(handle, tuple)
+        generation, delivery_id = handle
+        receiver = self._receiver
+        if generation != self._generation or receiver is None or delivery_id not in self._open:
+            return None
+        return receiver, delivery_id
+
+    def _settle(self, incoming: Incoming, how: How, reason: str, delay: float | None) -> None:
+        current = self._current(incoming)
+        if current is None:
+            return
+        receiver, delivery_id = current
+        if how == "accept":
+            self._settled(receiver, delivery_id, ACCEPTED)
+            return
+        held = Held(self._queue, incoming.message, self._open[delivery_id], incoming.delivery_count)
+        settlement = self._product.settlement(held, how, reason, delay)
+        if settlement.copy is None:
+            self._settled(receiver, delivery_id, settlement.outcome)
+            return
+        copied = self._copying.send_copy(settlement.copy, self, incoming)
+        copied.when_done(lambda: self._copied(incoming, copied.error))
+
+    def _copied(self, incoming: Incoming, error: BaseException | None) -> None:
+        if error is None:
+            return
+        log.warning("a message of queue '%s' goes back, as its copy was not taken: %s", self._queue, error)
+        current = self._current(incoming)
+        if current is not None:
+            self._settled(*current, self._product.returned)
+
+    def _settled(self, receiver: Receiver, delivery_id: int, outcome: DeliveryState) -> None:
+        receiver.settle(delivery_id, outcome)
+        self._open.pop(delivery_id, None)
+        self._top_up()
+
+    # ------------------------------------------------------------------ transactions, in the loop's thread
+
+    def accept_in(self, incoming: Incoming, txn_id: bytes, state: TransactionalState) -> None:
+        """It is accepted if the transaction is. Raises LeaseLost."""
+        receiver, delivery_id = self._require_current(incoming)
+        self._in_transaction.add(delivery_id)
+        receiver.settle(delivery_id, state, settled=False)
+
+    def check_held(self, incoming: Incoming) -> None:
+        """Raises LeaseLost."""
+        self._require_current(incoming)
+
+    def transaction_over(self, incoming: Incoming, *, committed: bool) -> None:
+        """What became of the transaction in which it was accepted."""
+        current = self._current(incoming)
+        if current is None:
+            return
+        receiver, delivery_id = current
+        self._in_transaction.discard(delivery_id)
+        if committed:
+            handle = incoming.handle
+            assert isinstance(handle, tuple)
+            self._messages.take(handle)
+            self._settled(receiver, delivery_id, ACCEPTED)
+
+    def _require_current(self, incoming: Incoming) -> tuple[Receiver, int]:
+        current = self._current(incoming)
+        if current is None:
+            raise LeaseLost("a message of the transaction is no longer in these hands; nothing was sent")
+        return current
+
+    # ------------------------------------------------------------------ the end, in the loop's thread
+
+    def _leave(self, unseen: list[Incoming]) -> None:
+        """No more credit, give back, close: in this order, so that what is given back does not come here again."""
+        closing, receiver = self._closing, self._receiver
+        assert closing is not None
+        if receiver is None or receiver.is_gone:
+            self._uplink.forget(self)
+            closing.resolve(None)
+            return
+        if receiver.is_attached:
+            receiver.give_credit(0)
+            ids = {one.handle[1] for one in unseen if isinstance(one.handle, tuple)}
+            for delivery_id in self._open:
+                receiver.settle(delivery_id, self._product.unseen if delivery_id in ids else self._product.returned)
+        self._open.clear()
+        receiver.close()

@@ -1,0 +1,478 @@
+"""The connection to the broker: a thread with its loop, which connects anew when the broker was away.
+
+    down --(somebody wants it)--> connecting --> open --(lost)--> connecting ... --(too long)--> down
+
+Everything but ``call``, ``open`` and ``close`` runs in that thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+import socket
+import ssl
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from batonmq import __version__
+from batonmq.engines.amqp10.client.connection import Connection, ConnectionUser, Terms
+from batonmq.engines.amqp10.client.link import Link
+from batonmq.engines.amqp10.client.session import Session
+from batonmq.engines.amqp10.failures import refused, unreachable
+from batonmq.engines.amqp10.loop import Loop
+from batonmq.engines.amqp10.parameters import Amqp10Parameters, amqp10_parameters
+from batonmq.engines.amqp10.products.desk import Announced
+from batonmq.engines.amqp10.transport import Addresses, Transport, TransportUser
+from batonmq.engines.forks import FORKED, when_forked
+from batonmq.engines.futures import Future
+from batonmq.engines.tls import UnusableTls
+from batonmq.errors import BatonError, Closed, ConnectionLost
+from batonmq.protocols.amqp10.codec.performatives import Open
+from batonmq.protocols.amqp10.codec.values import Symbol
+
+__all__ = ["Linked", "Uplink"]
+
+log = logging.getLogger("batonmq.amqp10")
+
+# What a broker must answer within when it is connected to, in seconds.
+PATIENCE = 10.0
+# Seconds that a broker has to say good-bye: nothing depends on what it says.
+GOODBYE = 1.0
+# How long a lost connection is tried again before those who wait are told, and how often.
+RECONNECT_SECONDS = 60.0
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 2.0
+
+
+class Linked(ABC):
+    """Somebody whose links are to be attached anew on the next connection."""
+
+    @abstractmethod
+    def uplink_opened(self) -> None:
+        """There is a connection again."""
+
+    @abstractmethod
+    def uplink_given_up(self, error: BatonError) -> None:
+        """The connection is lost for good."""
+
+
+class _Attempt(TransportUser, ConnectionUser):
+    """One socket, and the protocol over it, until either is over. The uplink is told once that it is."""
+
+    def __init__(self, uplink: Uplink, parameters: Amqp10Parameters, container_id: str, loop: Loop) -> None:
+        self._uplink = uplink
+        self._parameters = parameters
+        self._loop = loop
+        self._transport: Transport | None = None
+        self._is_over = False
+        self._heard = self._said = time.monotonic()
+        self._cancel: Callable[[], None] = _nothing
+        self.announced = Announced()
+        self.connection = Connection(
+            Terms(
+                container_id,
+                parameters.hostname,
+                parameters.credentials,
+                parameters.idle_time_out,
+                {Symbol("product"): "BatonMQ client", Symbol("version"): __version__},
+            ),
+            self,
+        )
+
+    def begin(self, addresses: Addresses, patience: float) -> None:
+        """Connect."""
+        tls = self._parameters.tls
+        self._transport = Transport(
+            self._loop, addresses, self, tls.context if tls else None, tls.server_hostname if tls else None
+        )
+        late = TimeoutError(f"no answer within {patience:g} s")
+        self._cancel = self._loop.later(patience, lambda: self._too_late(late))
+        self._transport.begin()
+
+    def _too_late(self, error: TimeoutError) -> None:
+        self._give_up(unreachable(error, self._parameters, self.connection.phase))
+
+    def flush(self) -> None:
+        """Send what the protocol has to say."""
+        if self._transport is None or self._is_over:
+            return
+        data = self.connection.take_output()
+        if data:
+            self._said = time.monotonic()
+            self._transport.write(data)
+
+    def say_goodbye(self) -> None:
+        """Close in order, or at once if the broker does not answer."""
+        if self._is_over:
+            return
+        self._cancel()
+        self._cancel = self._loop.later(GOODBYE, lambda: self._give_up(None))
+        self.connection.close()
+        if not self._is_over:
+            self.flush()
+
+    def drop(self) -> None:
+        """End it without a word."""
+        self._give_up(None)
+
+    def detach(self) -> None:
+        """In a forked child."""
+        if self._transport is not None:
+            self._transport.detach()
+
+    # ------------------------------------------------------------------ the socket
+
+    def connected(self) -> None:
+        self._heard = time.monotonic()
+        self.flush()
+
+    def came(self, data: bytes) -> None:
+        self._heard = time.monotonic()
+        self.connection.receive(data)
+
+    def ended(self, error: OSError | None) -> None:
+        if self.connection.is_open:
+            why = "the broker closed the socket" if error is None else str(error)
+            lost: BatonError = ConnectionLost(f"the connection was lost: {why}")
+        else:
+            lost = unreachable(error, self._parameters, self.connection.phase)
+        self._give_up(lost)
+
+    # ------------------------------------------------------------------ the protocol
+
+    def opened(self, opened: Open) -> None:
+        self._cancel()
+        said = {str(name): value for name, value in (opened.properties or {}).items()}
+        self.announced = Announced(
+            str(said.get("product", "")),
+            str(said.get("version", "")),
+            frozenset(map(str, opened.offered_capabilities or ())),
+            said,
+        )
+        self._watch()
+        self._uplink.attempt_opened(self)
+
+    def closed(self, error: BatonError | None) -> None:
+        if not self._is_over and self._transport is not None:
+            data = self.connection.take_output()
+            if data:
+                self._transport.write(data)
+        if error is not None and not self.announced.properties and not isinstance(error, Closed):
+            error = refused(error, self._parameters)
+        self._give_up(error)
+
+    def _watch(self) -> None:
+        """Say that we are there, and see that the broker is (part 2 §2.4.5)."""
+        if self._is_over:
+            return
+        now = time.monotonic()
+        idle = self._parameters.idle_time_out
+        if now - self._heard > 2 * idle:
+            self._give_up(ConnectionLost(f"the connection was lost: the broker was silent for {2 * idle:g} s"))
+            return
+        beat = self.connection.beat_every
+        if beat and now - self._said >= beat / 2:
+            self.connection.beat()
+            self.flush()
+        every = min(beat / 2 or idle, idle / 2)
+        self._cancel = self._loop.later(max(every, 0.02), self._watch)
+
+    def _give_up(self, error: BatonError | None) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        self._cancel()
+        if self._transport is not None:
+            self._transport.close()
+        # Who has links on it is told that there is no connection before he is told that they are gone.
+        self._uplink.attempt_over(self, error)
+
+
+class Uplink:
+    """One connection to a broker, kept open. Any thread may call ``call``, ``open`` and ``close``."""
+
+    def __init__(self, url: str, context: ssl.SSLContext | None = None, patience: float | None = None) -> None:
+        """Raises ValueError for a URL that cannot be read.
+
+        ``patience``: how many seconds the broker has to answer when it is connected to; None: the usual ten.
+        """
+        self._patience = PATIENCE if patience is None else patience
+        try:
+            self.parameters = amqp10_parameters(url, context)
+        except UnusableTls:
+            raise
+        except ValueError as error:
+            raise ValueError(f"the AMQP URL cannot be read: {error}") from None
+        self.announced = Announced()
+        self.isolates_links = False
+        self._container_id = f"batonmq-{secrets.token_hex(8)}"
+        self._loop = Loop()
+        self._loop.at_turn_end(self._flush)
+        self._thread = threading.Thread(target=self._run, name="batonmq-amqp10", daemon=True)
+        self._linked: dict[Linked, None] = {}
+        self._waiting: list[tuple[Callable[[], None], Future[Any]]] = []
+        self._opening: Future[None] | None = None
+        self._attempt: _Attempt | None = None
+        self._is_open = False
+        self._is_connecting = False
+        self._is_closed = False
+        self._why_closed = "the connection was closed"
+        self._finished: Future[None] = Future()
+        self._pause = FIRST_PAUSE
+        self._give_up_at = 0.0
+        self._shared: Session | None = None
+        self._link_number = 0
+        when_forked(self)
+
+    # ------------------------------------------------------------------ from any thread
+
+    def open(self) -> None:
+        """Connect, once. Raises ConnectionLost, AccessRefused."""
+        future: Future[None] = Future()
+        self._opening = future
+        self._thread.start()
+        self.call(self._connect)
+        try:
+            future.get()
+        except BaseException:
+            self.close()
+            raise
+
+    def require_open(self) -> None:
+        """Raises Closed. To be asked before any lock is taken: in a forked child one may be held for ever."""
+        if self._is_closed:
+            raise Closed(self._why_closed)
+
+    def forked(self) -> None:
+        """A child has no thread for it; and a socket that it held open would hide that the parent is gone."""
+        self._is_closed = True
+        self._why_closed = FORKED
+        if self._attempt is not None:
+            self._attempt.detach()
+        self._loop.forked()
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Have this run in the connection's thread. Raises Closed."""
+        self.require_open()
+        if not self._loop.call(function):
+            raise Closed(self._why_closed)
+
+    def when_open(self, function: Callable[[], None], future: Future[Any]) -> None:
+        """Have this run in the connection's thread when there is a connection; the future fails when there is none."""
+
+        def run() -> None:
+            if self._is_open:
+                function()
+                return
+            if self._is_closed:
+                future.fail(Closed(self._why_closed))
+                return
+            self._waiting.append((function, future))
+            if not self._is_connecting:
+                self._begin_again()
+
+        self.call(run)
+
+    def close(self) -> None:
+        """Say good-bye to the broker and end the thread. A second call does nothing."""
+        if self._is_closed:
+            return
+        self.call(self._say_goodbye)
+        self._is_closed = True
+        if threading.current_thread() is not self._thread:
+            self._finished.wait(2 * GOODBYE)
+            self._thread.join(GOODBYE)
+
+    # ------------------------------------------------------------------ in the connection's thread
+
+    @property
+    def is_open(self) -> bool:
+        """Is there a connection now?"""
+        return self._is_open
+
+    @property
+    def connection(self) -> Connection | None:
+        """The protocol, while there is a connection."""
+        return self._attempt.connection if self._attempt is not None and self._is_open else None
+
+    def attach_all_anew(self, linked: Linked) -> None:
+        """Tell of connections from now on."""
+        self._linked[linked] = None
+
+    def forget(self, linked: Linked) -> None:
+        """Tell no more."""
+        self._linked.pop(linked, None)
+
+    def attach(self, link: Link, *, receives: bool) -> None:
+        """Attach a link. Raises ConnectionLost."""
+        self._session(for_one=self.isolates_links).attach(link, receives=receives)
+
+    def attach_pair(self, sender: Link, receiver: Link) -> None:
+        """Attach two links to one session. Raises ConnectionLost."""
+        session = self._session(for_one=self.isolates_links)
+        session.attach(sender, receives=False)
+        session.attach(receiver, receives=True)
+
+    def _session(self, *, for_one: bool) -> Session:
+        connection = self.connection
+        if connection is None:
+            raise ConnectionLost("there is no connection")
+        if for_one:
+            return connection.begin(for_one=True)
+        if self._shared is None or self._shared.is_gone:
+            self._shared = connection.begin()
+        return self._shared
+
+    def link_name(self, queue: str) -> str:
+        """A name that no other link of ours has."""
+        self._link_number += 1
+        return f"{queue}-{self._container_id[8:]}-{self._link_number}"
+
+    def later(self, seconds: float, function: Callable[[], None]) -> Callable[[], None]:
+        """Call after a while; what is returned takes it back."""
+        return self._loop.later(seconds, function)
+
+    def soon(self, function: Callable[[], None]) -> None:
+        """Call when all that has come was read."""
+        self._loop.soon(function)
+
+    def isolate_links(self) -> None:
+        """Each link has a session of its own from now on."""
+        self.isolates_links = True
+
+    # ------------------------------------------------------------------ attempts
+
+    def attempt_opened(self, attempt: _Attempt) -> None:
+        """The broker has let us in."""
+        if attempt is not self._attempt:
+            return
+        self._is_connecting = False
+        self._pause = FIRST_PAUSE
+        self._shared = None
+        self.announced = attempt.announced
+        self._is_open = True
+        if self._is_closed:
+            attempt.say_goodbye()
+            return
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            opening.resolve(None)
+        for linked in list(self._linked):
+            linked.uplink_opened()
+        waiting, self._waiting = self._waiting, []
+        for function, _ in waiting:
+            function()
+
+    def attempt_over(self, attempt: _Attempt, error: BatonError | None) -> None:
+        """The connection is gone, or there never was one."""
+        if attempt is not self._attempt:
+            return
+        was_open, self._is_open = self._is_open, False
+        self._attempt = None
+        self._shared = None
+        attempt.connection.lost(error or Closed("the connection was closed"))
+        if self._is_closed:
+            self._fail_all(Closed(self._why_closed))
+            self._loop.stop()
+        elif was_open:
+            self._begin_again()
+        else:
+            self._not_opened(error or ConnectionLost("there is no connection"))
+
+    def _not_opened(self, error: BatonError) -> None:
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            self._is_connecting = False
+            opening.fail(error)
+        elif time.monotonic() >= self._give_up_at:
+            self._is_connecting = False
+            self._fail_all(error)
+        else:
+            self._loop.later(self._pause, self._connect)
+            self._pause = min(LONGEST_PAUSE, self._pause * 2)
+
+    def _begin_again(self) -> None:
+        self._give_up_at = time.monotonic() + RECONNECT_SECONDS
+        self._pause = FIRST_PAUSE
+        self._connect()
+
+    def _connect(self) -> None:
+        if self._is_closed:
+            self._loop.stop()
+            return
+        self._is_connecting = True
+        attempt = self._attempt = _Attempt(self, self.parameters, self._container_id, self._loop)
+        # It may take a while, in which the loop has to end when it is told to.
+        threading.Thread(target=self._resolve, args=(attempt,), name="batonmq-amqp10-name", daemon=True).start()
+
+    def _resolve(self, attempt: _Attempt) -> None:
+        parameters = self.parameters
+        try:
+            found = socket.getaddrinfo(parameters.host, parameters.port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            # What an except clause names is gone behind it.
+            why = error
+            self._loop.call(lambda: attempt.ended(why))
+            return
+        except UnicodeError:
+            wrong = OSError(f"the name {parameters.host!r} is none")
+            self._loop.call(lambda: attempt.ended(wrong))
+            return
+        addresses: Addresses = [(family, address) for family, _, _, _, address in found]
+        self._loop.call(lambda: self._resolved(attempt, addresses))
+
+    def _resolved(self, attempt: _Attempt, addresses: Addresses) -> None:
+        if attempt is self._attempt:
+            attempt.begin(addresses, self._patience)
+
+    # ------------------------------------------------------------------ the thread
+
+    def _run(self) -> None:
+        try:
+            self._loop.run()
+        except Exception:  # a fault of ours: nobody may wait for a thread that is gone
+            log.exception("the connection's thread has failed")
+            self._is_closed = True
+            self._is_open = False
+            failed = ConnectionLost("the connection's thread has failed")
+            attempt, self._attempt = self._attempt, None
+            if attempt is not None:
+                with contextlib.suppress(Exception):
+                    attempt.connection.lost(failed)
+                attempt.drop()
+            self._fail_all(failed)
+        finally:
+            # Who has just asked for something is told that there is nothing.
+            with contextlib.suppress(Exception):
+                self._loop.finish()
+            self._loop.close()
+            self._finished.resolve(None)
+
+    def _flush(self) -> None:
+        if self._attempt is not None:
+            self._attempt.flush()
+
+    def _fail_all(self, reason: BatonError) -> None:
+        waiting, self._waiting = self._waiting, []
+        for _, future in waiting:
+            future.fail(reason)
+        for linked in list(self._linked):
+            linked.uplink_given_up(reason)
+
+    def _say_goodbye(self) -> None:
+        attempt = self._attempt
+        if attempt is not None and self._is_open:
+            attempt.say_goodbye()
+        elif attempt is not None:
+            attempt.drop()
+        else:
+            self._fail_all(Closed(self._why_closed))
+            self._loop.stop()
+
+
+def _nothing() -> None:
+    """Nothing is to be taken back."""

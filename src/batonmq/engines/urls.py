@@ -11,11 +11,14 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 __all__ = ["Target", "check_octets", "parse_url"]
 
 
+AMQP10 = ("amqp10", "amqp10s", "artemis", "artemiss", "activemq", "activemqs")
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """An engine and the location of its queues: a path, a name in memory, or a URL."""
 
-    engine: Literal["file", "memory", "amqp"]
+    engine: Literal["file", "memory", "amqp", "amqp10"]
     location: str
 
 
@@ -32,15 +35,15 @@ def parse_url(url: str | os.PathLike[str]) -> Target:
     scheme = scheme.lower()
     if scheme == "memory":
         return Target("memory", rest)
-    if scheme in ("file", "amqp", "amqps"):
+    if scheme in ("file", "amqp", "amqps", *AMQP10):
         check_octets(url)
     if scheme == "file":
         return _file(_path_of(url, rest))
-    if scheme in ("amqp", "amqps"):
+    if scheme in ("amqp", "amqps", *AMQP10):
         parts = urlsplit(url)
         if not parts.hostname:
             raise ValueError(f"{url!r} names no host")
-        return Target("amqp", url)
+        return Target("amqp10" if scheme in AMQP10 else "amqp", url)
     known = "a path, file:, memory:, amqp:, amqps:"
     raise ValueError(f"no engine for {scheme!r}: expected one of {known}")
 

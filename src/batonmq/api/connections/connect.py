@@ -41,7 +41,7 @@ def connect(url: str | os.PathLike[str], *, ssl_context: SSLContext | None = Non
 
 def _parsed(url: str | os.PathLike[str], ssl_context: SSLContext | None) -> Target:
     target = parse_url(url)
-    if ssl_context is not None and target.engine != "amqp":
+    if ssl_context is not None and target.engine not in ("amqp", "amqp10"):
         raise ValueError("ssl_context is for amqps:// only")
     return target
 
@@ -57,6 +57,10 @@ def _open(target: Target, ssl_context: SSLContext | None) -> Engine:
         from batonmq.engines.amqp.engine import AmqpEngine
 
         return AmqpEngine(target.location, ssl_context)
+    if target.engine == "amqp10":
+        from batonmq.engines.amqp10.engine import Amqp10Engine
+
+        return Amqp10Engine(target.location, ssl_context)
     if target.engine == "memory":
         return open_memory(target.location)
     return open_file(target.location)

@@ -164,6 +164,8 @@ class Transport:
         assert self._socket is not None
         self._is_connected = True
         self._loop.watch(self._socket, READ, self._ready)
+        if self._out:
+            self._flush()
         if self._user is not None:
             self._user.connected()
 

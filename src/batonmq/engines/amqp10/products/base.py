@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from batonmq.engines.amqp10.products.desk import Desk, Opening
@@ -69,7 +69,7 @@ class Copy:
 class Settlement:
     """How a delivery is settled."""
 
-    outcome: DeliveryState = ACCEPTED
+    outcome: DeliveryState = field(default_factory=Accepted)
     copy: Copy | None = None
     """Sent and accepted in one transaction with the outcome, which is then ``Accepted``. If the transaction fails, the
     delivery is released."""

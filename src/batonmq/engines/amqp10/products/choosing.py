@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from batonmq.engines.amqp10.products.base import Product
+from batonmq.engines.amqp10.products.batonmq import BatonmqProduct
 from batonmq.engines.amqp10.products.desk import Announced
 from batonmq.engines.amqp10.products.plain import PlainProduct
 
@@ -16,6 +17,9 @@ _KNOWN: Final[tuple[tuple[str, type[Product]], ...]] = ()
 
 def product_of(announced: Announced) -> type[Product]:
     """The product; the plain one for a broker that is none of those known here."""
+    # Ours calls itself RabbitMQ, or what it is configured to, for the sake of clients that refuse all others.
+    if str(announced.properties.get("information", "")).startswith("BatonMQ"):
+        return BatonmqProduct
     said = announced.product.lower()
     for name, product in _KNOWN:
         if said.startswith(name):

@@ -1,0 +1,75 @@
+"""BatonMQ's own server over AMQP 1.0."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from batonmq.engines.amqp10.products.paired import PairedProduct
+from batonmq.engines.messages import Message, received_message
+from batonmq.engines.steps import Steps, wait_for
+from batonmq.engines.values import Capabilities
+from batonmq.errors import BrokerError, NotFound
+from batonmq.properties import EMPTY
+from batonmq.protocols.amqp10.codec.performatives import Target
+from batonmq.protocols.amqp10.codec.values import Long
+
+__all__ = ["BatonmqProduct"]
+
+_MANAGEMENT: Final = "/exchanges/batonmq.management"
+
+
+class BatonmqProduct(PairedProduct):
+    """All that the API offers."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            engine=self.engine_name,
+            durable=True,
+            delay=True,
+            ttl=True,
+            priority=True,
+            group=True,
+            delivery_count=True,
+            max_deliveries=True,
+            reject_reason=True,
+            transactions=True,
+            peek=True,
+            count=True,
+            atomic_replay=True,
+        )
+
+    @property
+    def system(self) -> str:
+        return "batonmq"
+
+    def delay_annotations(self, seconds: float) -> dict[str, object]:
+        return {"x-opt-delivery-delay": Long(round(seconds * 1000))}
+
+    def move(self, source: str, target: str, most: int) -> Steps[int] | None:
+        return self._move(source, target, most)
+
+    def _move(self, source: str, target: str, most: int) -> Steps[int]:
+        asked = {"operation": "queues.replay", "queue": source, "to": target, "count": most}
+        answer = yield from self._ask(asked)
+        count = answer.get("count")
+        return count if isinstance(count, int) else 0
+
+    def _ask(self, request: dict[str, object]) -> Steps[dict[str, object]]:
+        """A request about the broker, and its answer. NotFound, BrokerError."""
+        sections = yield from wait_for(self.desk.ask(Target(address=_MANAGEMENT), msgspec.json.encode(request)))
+        answer = msgspec.json.decode(_body(sections.body_values()), type=dict[str, object])
+        if answer.get("ok") is not True:
+            text = str(answer.get("error", "the broker refused it without a reason"))
+            raise (NotFound if text.startswith("no ") else BrokerError)(text)
+        return answer
+
+    def manage(self, request: Message) -> Steps[Message]:
+        sections = yield from wait_for(self.desk.ask(Target(address=_MANAGEMENT), request.body))
+        return received_message(_body(sections.body_values()), EMPTY)
+
+
+def _body(values: list[object]) -> bytes:
+    return b"".join(value for value in values if isinstance(value, bytes))

@@ -11,13 +11,18 @@ import pytest
 import batonmq
 from tests.contract.places import Place, batonmq_server, file_of_another, rabbitmq_server, running_rabbitmq4
 
-ENGINES = ("file", "shared", "memory", "served", "rabbitmq", "rabbitmq4")
+ENGINES = ("file", "shared", "memory", "served", "served10", "rabbitmq", "rabbitmq4")
 
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with batonmq_server(tmp_path_factory.mktemp("served")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def served10(served: str) -> str:
+    return served.replace("amqp://", "amqp10://", 1)
 
 
 @pytest.fixture(scope="session")

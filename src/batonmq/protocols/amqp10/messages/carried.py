@@ -17,6 +17,7 @@ from batonmq.protocols.amqp10.messages.foreign import ForeignWriter
 from batonmq.protocols.amqp10.messages.headers import UINT_MAX
 from batonmq.protocols.amqp10.messages.incoming import MessageReader
 from batonmq.protocols.amqp10.messages.outgoing import body_section, data_head, has_plain_body
+from batonmq.protocols.amqp10.messages.tables import BASIC
 from batonmq.protocols.amqp10.messages.templates import annotations_section, properties_as_sections
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ __all__ = ["Carried", "CarriedReader", "CarriedWriter", "reply_to_of"]
 _HEADER: Final = b"\x00Sp"
 _NONE: Final[Mapping[str, object]] = {}
 _CACHED: Final = 64
+# The annotation with the time to live that a message was sent with: milliseconds, in digits.
+_EXPIRATION: Final = f"{BASIC}expiration"
 
 
 class CarriedWriter:
@@ -75,6 +78,9 @@ class CarriedWriter:
     def _headed(self, properties: Properties, annotations: Mapping[str, object]) -> bytes:
         """All sections before the body."""
         address = b""
+        if (expiration := properties.expiration) is not None:
+            # Whoever passes a message on writes what is left of the ttl (part 3 §3.2.1).
+            annotations = {**annotations, _EXPIRATION: expiration}
         if annotations:
             address = b"\x00Sr" + encode({Symbol(name): value for name, value in annotations.items()})
         made = self._foreign.sections(properties.raw, address)
@@ -91,8 +97,8 @@ def _header_of(properties: Properties) -> bytes:
     ttl = None
     if expiration is not None and expiration.isascii() and expiration.isdigit():
         ttl = UInt(min(int(expiration), UINT_MAX))
-    priority = UByte(properties.priority) if properties.has_priority else None
-    return Header(durable=properties.persistent, priority=priority, ttl=ttl).encoded()
+    # Without one it would be 4, which is more than that of a message of the API with priority 1.
+    return Header(durable=properties.persistent, priority=UByte(properties.priority), ttl=ttl).encoded()
 
 
 class Carried(NamedTuple):
@@ -120,8 +126,13 @@ class CarriedReader:
         """A message. Raises DecodeError."""
         message = self._reader.read(data, "", "")
         start = message.start
+        properties = message.properties
+        if properties.expiration is not None:
+            sent = Sections(data).message_annotations().get(_EXPIRATION)
+            if isinstance(sent, str):
+                properties = properties.replace(expiration=sent)
         count, first = self._counted(data)
-        return Carried(message.properties, message.payload[start : start + message.size], count, first)
+        return Carried(properties, message.payload[start : start + message.size], count, first)
 
     def _counted(self, data: bytes) -> tuple[int, bool]:
         if not data.startswith(_HEADER):

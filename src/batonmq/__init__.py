@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from batonmq.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from batonmq import aio
     from batonmq.api.applications.worker import Worker
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
         StoreError,
         UnsupportedFeature,
     )
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AccessRefused",

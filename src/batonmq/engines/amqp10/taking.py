@@ -22,7 +22,6 @@ from batonmq.engines.steps import Steps, run_steps
 from batonmq.engines.values import Incoming
 from batonmq.errors import BatonError, Closed, ConnectionLost, LeaseLost
 from batonmq.fields import FieldError
-from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.performatives import (
     Attach,
     DeliveryState,
@@ -30,6 +29,7 @@ from batonmq.protocols.amqp10.codec.performatives import (
     Rejected,
     TransactionalState,
 )
+from batonmq.protocols.amqp10.conditions import DECODE_ERROR
 
 __all__ = ["Copying", "Taking"]
 
@@ -226,7 +226,7 @@ class Taking(Subscription, ReceiverUser, Linked):
             message, carried = self._conversion.read(payload)
         except FieldError as error:
             log.warning("a message of queue '%s' cannot be read, and is rejected: %s", self._queue, error)
-            wrong = AmqpError(condition=conditions.DECODE_ERROR, description=str(error))
+            wrong = AmqpError(condition=DECODE_ERROR, description=str(error))
             receiver.settle(delivery_id, Rejected(error=wrong))
             self._uplink.soon(self._top_up)
             return

@@ -18,7 +18,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from batonmq import __version__
 from batonmq.engines.amqp10.client.connection import Connection, ConnectionUser, Terms
 from batonmq.engines.amqp10.client.link import Link
 from batonmq.engines.amqp10.client.session import Session
@@ -33,6 +32,7 @@ from batonmq.engines.tls import UnusableTls
 from batonmq.errors import BatonError, Closed, ConnectionLost
 from batonmq.protocols.amqp10.codec.performatives import Open
 from batonmq.protocols.amqp10.codec.values import Symbol
+from batonmq.version import __version__
 
 __all__ = ["Linked", "Uplink"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from batonmq import __version__
+from batonmq.version import __version__
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ import platform
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from batonmq import __version__
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.performatives import Open
 from batonmq.protocols.amqp10.codec.values import Symbol
 from batonmq.protocols.amqp10.failures import ConnectionFailure
 from batonmq.protocols.amqp10.terms import UNLIMITED_FRAME, Terms
+from batonmq.version import __version__
 
 if TYPE_CHECKING:
     from batonmq.protocols.amqp10.settings import Amqp10Settings

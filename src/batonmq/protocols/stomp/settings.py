@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from batonmq import __version__
 from batonmq.protocols.stomp.dialects import SPEC, Dialect
+from batonmq.version import __version__
 
 
 @dataclass(frozen=True, slots=True)

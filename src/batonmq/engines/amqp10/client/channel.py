@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from batonmq.engines.amqp10.client.failures import PeerFault
-from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.encoder import frame
 from batonmq.protocols.amqp10.codec.performatives import Disposition, Flow, Received
+from batonmq.protocols.amqp10.conditions import WINDOW_VIOLATION
 
 if TYPE_CHECKING:
     from batonmq.engines.amqp10.client.output import Output
@@ -125,7 +125,7 @@ class Channel:
         self._next_incoming_id = (self._next_incoming_id or 0) + count & _MASK
         self._incoming_window -= count
         if self._incoming_window < 0:
-            raise PeerFault(conditions.WINDOW_VIOLATION, "more transfers came than the window has room for")
+            raise PeerFault(WINDOW_VIOLATION, "more transfers came than the window has room for")
         if self._incoming_window < WINDOW // 2:
             self.say_flow()
 

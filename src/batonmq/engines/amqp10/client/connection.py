@@ -18,7 +18,6 @@ from batonmq.engines.amqp10.client.login import Credentials, Login
 from batonmq.engines.amqp10.client.output import Output
 from batonmq.engines.amqp10.client.session import Session
 from batonmq.errors import BatonError, ConnectionLost
-from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.constants import (
     AMQP_HEADER,
     ERROR,
@@ -32,6 +31,7 @@ from batonmq.protocols.amqp10.codec.constants import (
 from batonmq.protocols.amqp10.codec.encoder import HEARTBEAT as EMPTY_FRAME, frame, sasl_frame
 from batonmq.protocols.amqp10.codec.frames import FrameParser
 from batonmq.protocols.amqp10.codec.performatives import Begin, Close, Error, Open
+from batonmq.protocols.amqp10.conditions import ILLEGAL_STATE, NOT_ALLOWED
 
 if TYPE_CHECKING:
     from batonmq.protocols.amqp10.codec.frames import Event
@@ -200,7 +200,7 @@ class Connection:
                 if event[0] == TRANSFER:
                     session = self._by_remote.get(event[1])
                     if session is None:
-                        raise PeerFault(conditions.NOT_ALLOWED, f"a transfer came on the channel {event[1]}")
+                        raise PeerFault(NOT_ALLOWED, f"a transfer came on the channel {event[1]}")
                     session.take_transfer(event[2], event[3], event[5])
                 else:
                     self._take(event)
@@ -219,7 +219,7 @@ class Connection:
         step = self._STEPS.get((self._state, event[0]))
         if step is None:
             what = "a protocol header" if event[0] == HEADER else "a frame"
-            raise PeerFault(conditions.ILLEGAL_STATE, f"{what} came in the wrong place: {self._state}")
+            raise PeerFault(ILLEGAL_STATE, f"{what} came in the wrong place: {self._state}")
         step(self, event)
 
     def _login_header_came(self, event: Any) -> None:  # noqa: ANN401
@@ -269,7 +269,7 @@ class Connection:
         elif isinstance(performative, Close):
             self._close_came(performative)
         else:
-            raise PeerFault(conditions.ILLEGAL_STATE, f"{performative.NAME} came before open")
+            raise PeerFault(ILLEGAL_STATE, f"{performative.NAME} came before open")
 
     def _frame_came(self, event: Any) -> None:  # noqa: ANN401
         _, channel, performative, _ = event
@@ -280,13 +280,13 @@ class Connection:
             number = performative.remote_channel
             session = self._sessions.get(number) if number is not None else None
             if session is None or channel in self._by_remote:
-                raise PeerFault(conditions.NOT_ALLOWED, "a session was begun that nobody asked for")
+                raise PeerFault(NOT_ALLOWED, "a session was begun that nobody asked for")
             self._by_remote[channel] = session
             session.begin_came(performative)
             return
         found = self._by_remote.get(channel)
         if found is None or isinstance(performative, Open):
-            raise PeerFault(conditions.NOT_ALLOWED, f"{performative.NAME} came on the channel {channel}")
+            raise PeerFault(NOT_ALLOWED, f"{performative.NAME} came on the channel {channel}")
         found.take(performative)
 
     def _drop(self, session: Session) -> None:

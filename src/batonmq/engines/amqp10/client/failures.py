@@ -16,8 +16,19 @@ from batonmq.errors import (
     ResourceLocked,
     Unsupported,
 )
-from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.performatives import Accepted, Modified, Rejected, Released, TransactionalState
+from batonmq.protocols.amqp10.conditions import (
+    INVALID_FIELD,
+    MESSAGE_SIZE_EXCEEDED,
+    NOT_ALLOWED,
+    NOT_FOUND,
+    NOT_IMPLEMENTED,
+    PRECONDITION_FAILED,
+    RESOURCE_DELETED,
+    RESOURCE_LIMIT_EXCEEDED,
+    RESOURCE_LOCKED,
+    UNAUTHORIZED_ACCESS,
+)
 
 if TYPE_CHECKING:
     from batonmq.protocols.amqp10.codec.performatives import DeliveryState, Error
@@ -25,16 +36,16 @@ if TYPE_CHECKING:
 __all__ = ["PeerFault", "error_of", "outcome_error", "text_of"]
 
 _KINDS: Final[dict[str, type[BrokerError]]] = {
-    conditions.NOT_FOUND: NotFound,
-    conditions.RESOURCE_DELETED: NotFound,
-    conditions.UNAUTHORIZED_ACCESS: AccessRefused,
-    conditions.RESOURCE_LOCKED: ResourceLocked,
-    conditions.PRECONDITION_FAILED: PreconditionFailed,
-    conditions.INVALID_FIELD: PreconditionFailed,
-    conditions.RESOURCE_LIMIT_EXCEEDED: ResourceError,
-    conditions.MESSAGE_SIZE_EXCEEDED: ResourceError,
-    conditions.NOT_ALLOWED: NotAllowed,
-    conditions.NOT_IMPLEMENTED: Unsupported,
+    NOT_FOUND: NotFound,
+    RESOURCE_DELETED: NotFound,
+    UNAUTHORIZED_ACCESS: AccessRefused,
+    RESOURCE_LOCKED: ResourceLocked,
+    PRECONDITION_FAILED: PreconditionFailed,
+    INVALID_FIELD: PreconditionFailed,
+    RESOURCE_LIMIT_EXCEEDED: ResourceError,
+    MESSAGE_SIZE_EXCEEDED: ResourceError,
+    NOT_ALLOWED: NotAllowed,
+    NOT_IMPLEMENTED: Unsupported,
 }
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.engines.amqp10.client.failures import PeerFault, error_of
 from batonmq.errors import ConnectionLost
-from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.performatives import Attach, Detach
+from batonmq.protocols.amqp10.conditions import ILLEGAL_STATE
 
 if TYPE_CHECKING:
     from batonmq.engines.amqp10.client.channel import Channel
@@ -105,7 +105,7 @@ class Link(ABC):
     def attach_came(self, attach: Attach) -> None:
         """The broker's answer. Raises PeerFault."""
         if self._state not in (ATTACHING, CLOSING):
-            raise PeerFault(conditions.ILLEGAL_STATE, f"link '{self.name}' was attached twice")
+            raise PeerFault(ILLEGAL_STATE, f"link '{self.name}' was attached twice")
         self.remote_handle = attach.handle
         if self._state == CLOSING:
             return

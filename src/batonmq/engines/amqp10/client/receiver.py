@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.engines.amqp10.client.failures import PeerFault
 from batonmq.engines.amqp10.client.link import CLOSING, Link, LinkUser
-from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.performatives import Accepted, Attach, Source, Target
+from batonmq.protocols.amqp10.conditions import MESSAGE_SIZE_EXCEEDED, NOT_ALLOWED
 
 if TYPE_CHECKING:
     from batonmq.protocols.amqp10.codec.composites import Fields
@@ -142,7 +142,7 @@ class Receiver(Link):
         partial = self._partial
         if partial is None:
             if delivery_id is None:
-                raise PeerFault(conditions.NOT_ALLOWED, f"a delivery on link '{self.name}' has no delivery-id")
+                raise PeerFault(NOT_ALLOWED, f"a delivery on link '{self.name}' has no delivery-id")
             if not shape.more:
                 if not shape.aborted:
                     self._deliver(delivery_id, payload, settled=bool(shape.settled))
@@ -150,7 +150,7 @@ class Receiver(Link):
             self._partial = (delivery_id, bool(shape.settled), [payload])
             return
         if delivery_id is not None and delivery_id != partial[0]:
-            raise PeerFault(conditions.NOT_ALLOWED, f"a delivery on link '{self.name}' begins amid another")
+            raise PeerFault(NOT_ALLOWED, f"a delivery on link '{self.name}' begins amid another")
         partial[2].append(payload)
         if shape.aborted:
             # It counts for nothing (§2.7.5), but for the credit that it was begun with.
@@ -158,7 +158,7 @@ class Receiver(Link):
             self._use_credit()
             return
         if sum(map(len, partial[2])) > MESSAGE_MAX:
-            raise PeerFault(conditions.MESSAGE_SIZE_EXCEEDED, f"a message has more than {MESSAGE_MAX} octets")
+            raise PeerFault(MESSAGE_SIZE_EXCEEDED, f"a message has more than {MESSAGE_MAX} octets")
         if not shape.more:
             self._partial = None
             self._deliver(partial[0], b"".join(partial[2]), settled=partial[1] or bool(shape.settled))

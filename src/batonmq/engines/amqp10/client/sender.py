@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.engines.amqp10.client.failures import PeerFault
 from batonmq.engines.amqp10.client.link import ATTACHED, Link, LinkUser
-from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.encoder import PartedTransfer, append_transfers, transfer_prefix
 from batonmq.protocols.amqp10.codec.performatives import Attach, Source
+from batonmq.protocols.amqp10.conditions import NOT_ALLOWED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -244,7 +244,7 @@ class Sender(Link):
             self.pump()
 
     def take(self, shape: Transfer, delivery_id: int | None, payload: bytes) -> None:
-        raise PeerFault(conditions.NOT_ALLOWED, f"a transfer came on link '{self.name}', on which we send")
+        raise PeerFault(NOT_ALLOWED, f"a transfer came on link '{self.name}', on which we send")
 
     def _settled(self, token: object, state: DeliveryState | None) -> None:
         self._user_of.settled(token, state)

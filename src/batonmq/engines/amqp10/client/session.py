@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, cast
 from batonmq.engines.amqp10.client.channel import WINDOW, Channel
 from batonmq.engines.amqp10.client.failures import PeerFault, error_of
 from batonmq.errors import ConnectionLost
-from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.performatives import Attach, Begin, Detach, Disposition, End, Flow
+from batonmq.protocols.amqp10.conditions import HANDLE_IN_USE, ILLEGAL_STATE, NOT_ALLOWED, UNATTACHED_HANDLE
 
 if TYPE_CHECKING:
     from batonmq.engines.amqp10.client.link import Link
@@ -131,7 +131,7 @@ class Session:
     def begin_came(self, begin: Begin) -> None:
         """The broker has begun it, too. Raises PeerFault."""
         if self._state == GONE or begin.remote_channel != self.number:
-            raise PeerFault(conditions.ILLEGAL_STATE, "a session was begun that nobody asked for")
+            raise PeerFault(ILLEGAL_STATE, "a session was begun that nobody asked for")
         if begin.handle_max is not None:
             self._most = min(HANDLE_MAX, begin.handle_max)
         if self._state == BEGINNING:
@@ -156,7 +156,7 @@ class Session:
         elif kind is Detach:
             self._detach_came(cast("Detach", performative))
         else:
-            raise PeerFault(conditions.ILLEGAL_STATE, f"{performative.NAME} does not belong into a session")
+            raise PeerFault(ILLEGAL_STATE, f"{performative.NAME} does not belong into a session")
 
     def take_transfer(self, shape: Transfer, delivery_id: int | None, payload: bytes) -> None:
         """A transfer. Raises PeerFault."""
@@ -165,7 +165,7 @@ class Session:
         self._channel.came(1)
         link = self._remote.get(shape.handle)
         if link is None:
-            raise PeerFault(conditions.UNATTACHED_HANDLE, f"a transfer came for the handle {shape.handle}")
+            raise PeerFault(UNATTACHED_HANDLE, f"a transfer came for the handle {shape.handle}")
         link.take(shape, delivery_id, payload)
 
     def _flow_came(self, flow: Flow) -> None:
@@ -173,7 +173,7 @@ class Session:
         if flow.handle is not None:
             link = self._remote.get(flow.handle)
             if link is None:
-                raise PeerFault(conditions.UNATTACHED_HANDLE, f"a flow came for the handle {flow.handle}")
+                raise PeerFault(UNATTACHED_HANDLE, f"a flow came for the handle {flow.handle}")
             link.flowed(flow)
         elif flow.echo:
             self._channel.say_flow()
@@ -185,18 +185,16 @@ class Session:
         # Its role is the broker's: what it sends on is what we receive on.
         link = self._links_by_name.get((not attach.role, attach.name))
         if link is None:
-            raise PeerFault(
-                conditions.NOT_ALLOWED, f"the broker attached a link that nobody asked for: '{attach.name}'"
-            )
+            raise PeerFault(NOT_ALLOWED, f"the broker attached a link that nobody asked for: '{attach.name}'")
         if attach.handle in self._remote:
-            raise PeerFault(conditions.HANDLE_IN_USE, f"the handle {attach.handle} is in use")
+            raise PeerFault(HANDLE_IN_USE, f"the handle {attach.handle} is in use")
         self._remote[attach.handle] = link
         link.attach_came(attach)
 
     def _detach_came(self, detach: Detach) -> None:
         link = self._remote.pop(detach.handle, None)
         if link is None:
-            raise PeerFault(conditions.UNATTACHED_HANDLE, f"a detach came for the handle {detach.handle}")
+            raise PeerFault(UNATTACHED_HANDLE, f"a detach came for the handle {detach.handle}")
         for handle in [handle for handle, one in self._links.items() if one is link]:
             del self._links[handle]
         for key in [key for key, one in self._links_by_name.items() if one is link]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final
 
 from batonmq.engines.amqp10.products.desk import Desk, Opening
@@ -146,9 +146,7 @@ class Product(ABC):
 
     def browsing(self, queue: str) -> Opening:
         """How a link is attached that shows messages and takes none (part 3 §3.5.3, distribution mode copy)."""
-        source = self.source(queue)
-        source.distribution_mode = Symbol("copy")
-        return Opening(source)
+        return Opening(replace(self.source(queue), distribution_mode=Symbol("copy")))
 
     def sender_properties(self, queue: str) -> Fields | None:
         """Properties of a link on which messages go to a queue."""

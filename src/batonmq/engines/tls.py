@@ -39,6 +39,10 @@ class TlsTerms:
     """What the URL begins with, and what it would begin with without TLS."""
     plain_scheme: str = "amqp"
 
+    def __deepcopy__(self, memo: object) -> TlsTerms:
+        """The same: pika copies all that a connection is made with, and a context cannot be."""
+        return self
+
 
 def tls_terms(
     options: Mapping[str, str],

@@ -103,7 +103,7 @@ def _of_another_type(queue: str, there: str, asked: str) -> str:
     types = [f"a {'classic' if name == 'none' else name} queue" for name in (there, asked)]
     return (
         f"queue '{queue}' is there, declared otherwise: as {types[0]}, and {types[1]} was asked for "
-        "(max_deliveries takes a quorum queue)"
+        "(max_deliveries, retry_delay and dead_letter take a quorum queue)"
     )
 
 

@@ -21,8 +21,10 @@ from batonmq.engines.amqp.subscription import AmqpSubscription
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription
 from batonmq.engines.messages import Message
+from batonmq.engines.rabbitmq_queues import arguments_of
 from batonmq.engines.values import Capabilities, Fate, Incoming, QueueOptions
 from batonmq.errors import BatonError, UnsupportedFeature
+from batonmq.fields import FieldValue
 
 __all__ = ["AmqpEngine"]
 
@@ -35,9 +37,6 @@ CAPABILITIES = Capabilities(
     priority=True,
     count=True,
 )
-# The highest priority that RabbitMQ's quorum queues tell from others, from 4.3 on.
-QUORUM_PRIORITY = 31
-NO_LIMIT = -1
 # The brokers that are known to heed x-delivery-limit.
 COUNTING = frozenset({"BatonMQ", "RabbitMQ", "LavinMQ"})
 
@@ -142,24 +141,9 @@ class AmqpEngine(Engine):
         looked.when_done(then, owed=future)
         return future
 
-    def _arguments(self, options: QueueOptions) -> dict[str, Any]:
-        arguments: dict[str, Any] = dict(options.arguments())
+    def _arguments(self, options: QueueOptions) -> dict[str, FieldValue]:
         product = self._link.product
-        if not product.is_rabbitmq() or (options.max_deliveries is None and options.retry_delay is None):
-            return arguments
-        # Only its quorum queues count deliveries, or let what comes back wait. By themselves they give up after 20.
-        arguments["x-queue-type"] = "quorum"
-        arguments.setdefault("x-delivery-limit", NO_LIMIT)
-        if not options.durable:
-            raise UnsupportedFeature("amqp: RabbitMQ's max_deliveries and retry_delay are for durable queues")
-        if options.max_priority:
-            most = QUORUM_PRIORITY if product.is_rabbitmq(4, 3) else 0
-            if options.max_priority > most:
-                only = f"up to {most}" if most else "in no queue that counts deliveries, before version 4.3"
-                raise UnsupportedFeature(f"amqp: RabbitMQ has priorities {only}: max_priority")
-            # They are always on there.
-            del arguments["x-max-priority"]
-        return arguments
+        return arguments_of(options, product.version, "amqp") if product.is_rabbitmq() else options.arguments()
 
     def delete(self, queue: str) -> Future[None]:
         return self._delete(queue, if_unused=False, if_empty=False)

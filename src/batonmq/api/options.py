@@ -9,10 +9,18 @@ from typing import TypedDict
 
 from batonmq.engines.messages import HeaderValue, Message
 from batonmq.engines.queue_arguments import ARGUMENTS, Argument
-from batonmq.engines.values import Capabilities
+from batonmq.engines.values import Capabilities, QueueOptions
 from batonmq.errors import UnsupportedFeature
 
-__all__ = ["LEASE_MIN", "SendOptions", "as_message", "otherwise_declared", "require", "require_feature"]
+__all__ = [
+    "LEASE_MIN",
+    "SendOptions",
+    "as_message",
+    "otherwise_declared",
+    "require",
+    "require_feature",
+    "require_options",
+]
 
 
 # Deadlines are looked at every 10 ms.
@@ -61,6 +69,20 @@ def require_feature(can: Capabilities, possible: bool, feature: str) -> None:
     """Raises UnsupportedFeature, naming the engine and the feature."""
     if not possible:
         raise UnsupportedFeature(f"{can.engine}: {feature}")
+
+
+def require_options(can: Capabilities, options: QueueOptions) -> None:
+    """Raises UnsupportedFeature for an option of ``declare`` that the engine does not have."""
+    require_feature(can, can.max_deliveries or options.max_deliveries is None, "max_deliveries")
+    require_feature(can, can.dead_letter or options.dead_letter is None, "dead_letter")
+    require_feature(can, can.ttl or options.ttl is None, "ttl")
+    require_feature(can, can.max_length or options.max_length is None, "max_length")
+    require_feature(can, can.max_length or options.max_bytes is None, "max_bytes")
+    require_feature(can, can.max_length or options.overflow == "drop-oldest", "overflow")
+    require_feature(can, can.priority or not options.max_priority, "priority")
+    require_feature(can, can.expires or options.expires is None, "expires")
+    require_feature(can, can.single_consumer or not options.single_consumer, "single_consumer")
+    require_feature(can, can.retry_delay or options.retry_delay is None, "retry_delay")
 
 
 def require(can: Capabilities, message: Message) -> None:

@@ -5,7 +5,8 @@ one implementation serves both faces of the API. All methods may be called from 
 for a commit, and an event loop calls them in a thread.
 
 Futures fail, and methods raise: Closed after ``close``, ConnectionLost when the engine is out of reach, and what each
-says. What ``capabilities`` denies is never asked of an engine.
+says. What ``capabilities`` denies is never asked of an engine, and need not be written: what is not abstract here
+raises UnsupportedFeature.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Literal
 from batonmq.engines.futures import Future
 from batonmq.engines.messages import Message
 from batonmq.engines.values import Capabilities, Fate, Incoming, QueueOptions
-from batonmq.errors import BatonError
+from batonmq.errors import BatonError, UnsupportedFeature
 
 __all__ = ["Engine", "How", "Subscription", "give_back"]
 
@@ -49,9 +50,12 @@ class Subscription(ABC):
         message is not held here.
         """
 
-    @abstractmethod
     def renew(self, incoming: Incoming, seconds: float) -> Future[None]:
-        """It may be held for so many seconds from now on. LeaseLost when it is not held here any more."""
+        """It may be held for so many seconds from now on. LeaseLost when it is not held here any more.
+
+        For ``capabilities.lease``.
+        """
+        raise UnsupportedFeature("this engine: renew")
 
     @abstractmethod
     def close(self) -> Future[None]:
@@ -59,7 +63,10 @@ class Subscription(ABC):
 
 
 class Engine(ABC):
-    """Queues, wherever they live."""
+    """Queues, wherever they live.
+
+    An engine has to declare, delete, send and subscribe. Everything else belongs to a feature of `Capabilities`.
+    """
 
     capabilities: Capabilities
     system: str = "batonmq"
@@ -68,17 +75,17 @@ class Engine(ABC):
     """Are there spans of OpenTelemetry around what is done here?"""
 
     @property
-    @abstractmethod
     def native(self) -> object:
         """The library below, for what only it can do."""
+        raise self._denied("native")
 
     @abstractmethod
     def declare(self, queue: str, options: QueueOptions) -> Future[None]:
         """Make a queue; one that is there stays. PreconditionFailed when that one is different."""
 
-    @abstractmethod
     def fate(self, queue: str) -> Fate | None:
         """What becomes of what is given up there, for whoever writes a log; None: it is not known here."""
+        return None
 
     @abstractmethod
     def delete(self, queue: str) -> Future[None]:
@@ -105,53 +112,58 @@ class Engine(ABC):
         """
         return self.subscribe(queue, 1)
 
-    @abstractmethod
     def peek(self, queue: str, most: int) -> Future[list[Message]]:
         """The first ready messages, which stay where they are. NotFound. May block."""
+        raise self._denied("peek")
 
-    @abstractmethod
     def count(self, queue: str) -> Future[int]:
         """How many messages are ready: not delayed, in nobody's hands. NotFound."""
+        raise self._denied("count")
 
-    @abstractmethod
     def purge(self, queue: str) -> Future[int]:
         """Drop what is ready; tells how many messages that were. NotFound. May block."""
+        raise self._denied("purge")
 
-    @abstractmethod
     def move(self, source: str, target: str, most: int) -> Future[int]:
         """Send ready messages of one queue to another, the first first; tells how many. NotFound. May block.
 
-        May stop short of ``most``; 0 means that none is left.
+        May stop short of ``most``; 0 means that none is left. For ``capabilities.replay``.
         """
+        raise self._denied("replay")
 
-    @abstractmethod
     def transact(
         self, sends: Sequence[tuple[str, Message]], accepts: Sequence[tuple[Subscription, Incoming]]
     ) -> Future[None]:
-        """Send and accept, all or nothing; on the disk when the future is resolved. LeaseLost, NotFound."""
+        """Send and accept, all or nothing; on the disk when the future is resolved. LeaseLost, NotFound.
 
-    @abstractmethod
+        For ``capabilities.transactions``.
+        """
+        raise self._denied("transactions")
+
     def request(self, queue: str, message: Message) -> Future[Message]:
         """Send, and resolve with the reply to it. NotFound."""
+        raise self._denied("request")
 
-    @abstractmethod
     def manage(self, request: Message) -> Future[Message]:
         """Ask the broker about itself: a request as `broker/management/` has them, and its answer, both in JSON.
 
         Fails with NotFound where the broker answers no such requests.
         """
+        raise self._denied("requests about the broker")
 
-    @abstractmethod
-    def forget(self, future: Future[Message]) -> None:
+    def forget(self, future: Future[Message]) -> None:  # noqa: B027
         """The reply, or the answer, is not wanted any more, or has come."""
 
-    @abstractmethod
     def reply(self, request: Message, message: Message) -> Future[None]:
-        """Answer a request. Nobody may be waiting any more: that is not an error."""
+        """Answer a request. Nobody may be waiting any more: that is not an error. For ``capabilities.request``."""
+        raise self._denied("reply")
 
     @abstractmethod
     def close(self) -> None:
         """Close all subscriptions, then the engine. A second call does nothing. May block."""
+
+    def _denied(self, feature: str) -> UnsupportedFeature:
+        return UnsupportedFeature(f"{self.capabilities.engine}: {feature}")
 
 
 def give_back(subscription: Subscription, future: Future[list[Incoming]]) -> None:

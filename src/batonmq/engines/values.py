@@ -114,7 +114,7 @@ class Capabilities:
     """The features of an engine beyond declaring, sending, receiving and settling. True: the engine has the feature."""
 
     engine: str
-    """The name of the engine: 'embedded' or 'amqp'."""
+    """The name of the engine: 'embedded', 'amqp', 'artemis' ..."""
     durable: bool
     """Does anything survive a restart?"""
     delay: bool = False
@@ -133,15 +133,29 @@ class Capabilities:
     """Is ``delivery_count`` exact for every queue? If not, 2 may mean 2 or more."""
     max_deliveries: bool = False
     """``declare(max_deliveries=)``."""
+    dead_letter: bool = False
+    """``declare(dead_letter=)``."""
+    max_length: bool = False
+    """``declare(max_length=, max_bytes=, overflow=)``."""
+    expires: bool = False
+    """``declare(expires=)``."""
+    single_consumer: bool = False
+    """``declare(single_consumer=)``."""
     retry_delay: bool = False
     """``declare(retry_delay=)``."""
     reject_reason: bool = False
     """``reject(reason=)``."""
+    request: bool = False
+    """``request()`` and ``reply()``."""
     transactions: bool = False
     """``transaction()``: all or nothing, on disk when its block ends."""
     peek: bool = False
     """``peek()``."""
     count: bool = False
     """``count()``."""
+    purge: bool = False
+    """``purge()``."""
+    replay: bool = False
+    """``replay()``."""
     atomic_replay: bool = False
     """Does ``replay`` move each message in one commit? If not, a crash may leave a message in both queues."""

@@ -11,7 +11,7 @@ from batonmq.api.asynchronous.delivery import Delivery
 from batonmq.api.asynchronous.receiver import Receiver
 from batonmq.api.asynchronous.traced import TracedReceiver
 from batonmq.api.asynchronous.transaction import Transaction
-from batonmq.api.options import SendOptions, as_message, otherwise_declared, require, require_feature
+from batonmq.api.options import SendOptions, as_message, otherwise_declared, require, require_feature, require_options
 from batonmq.api.workers.asynchronous import Handler, run_worker
 from batonmq.api.workers.policy import WorkerOptions
 from batonmq.engines.checks import check_number, check_queue, check_seconds
@@ -110,11 +110,7 @@ class Connection:
         )
         if dead_letter == queue:
             raise ValueError(f"queue '{queue}' cannot take its own dead letters: name another queue")
-        can = self.capabilities
-        require_feature(can, can.max_deliveries or max_deliveries is None, "max_deliveries")
-        require_feature(can, can.ttl or ttl is None, "ttl")
-        require_feature(can, can.priority or not max_priority, "priority")
-        require_feature(can, can.retry_delay or retry_delay is None, "retry_delay")
+        require_options(self.capabilities, options)
         try:
             await self._engine.declare(queue, options).get_async()
         except PreconditionFailed as error:
@@ -151,9 +147,10 @@ class Connection:
     async def purge(self, queue: str) -> int:
         """Drop all ready messages and return their number. Delayed messages, and those held by receivers, stay.
 
-        Raises NotFound when the queue does not exist.
+        Raises NotFound when the queue does not exist, and UnsupportedFeature.
         """
         check_queue(queue)
+        require_feature(self.capabilities, self.capabilities.purge, "purge")
         future = await asyncio.to_thread(self._engine.purge, queue)
         return await future.get_async()
 
@@ -164,8 +161,8 @@ class Connection:
         ``max``: the most messages to move, 0 or more; None: as many as are ready now. After a crash, each message is in
         one of the two queues; if ``capabilities.atomic_replay`` is False, it may be in both.
 
-        Raises NotFound when either queue does not exist, ValueError when both are the same queue, and ResourceError
-        when ``target`` is full: the messages moved so far stay there.
+        Raises NotFound when either queue does not exist, ValueError when both are the same queue, ResourceError when
+        ``target`` is full (the messages moved so far stay there), and UnsupportedFeature.
         """
         check_queue(source, "source")
         check_queue(target, "target")
@@ -173,6 +170,9 @@ class Connection:
             check_number("max", max, 0)
         if source == target:
             raise ValueError("a queue cannot be replayed into itself")
+        require_feature(self.capabilities, self.capabilities.replay, "replay")
+        if max is None:
+            require_feature(self.capabilities, self.capabilities.count, "replay without max, which counts")
         most = await self._engine.count(source).get_async() if max is None else max
         moved = 0
         while moved < most:
@@ -319,6 +319,7 @@ class Connection:
         if timeout is not None:
             check_seconds("timeout", timeout)
         message = as_message(body, options)
+        require_feature(self.capabilities, self.capabilities.request, "request")
         require(self.capabilities, message)
         future = self._engine.request(queue, message)
         try:
@@ -333,11 +334,12 @@ class Connection:
 
         If nobody waits for the reply any more, nothing happens. The options are those of ``send``.
 
-        Raises ValueError when the message has no ``reply_to``.
+        Raises ValueError when the message has no ``reply_to``, and UnsupportedFeature.
         """
         asked = request if isinstance(request, Message) else request.message
         if asked.reply_to is None:
             raise ValueError("the message asks for no reply: it has no reply_to")
+        require_feature(self.capabilities, self.capabilities.request, "reply")
         message = as_message(body, options)
         if message.correlation_id is None and asked.correlation_id is not None:
             properties = message.properties.replace(correlation_id=asked.correlation_id)

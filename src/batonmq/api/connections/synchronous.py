@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self, Unpack
 
-from batonmq.api.options import SendOptions, as_message, otherwise_declared, require, require_feature
+from batonmq.api.options import SendOptions, as_message, otherwise_declared, require, require_feature, require_options
 from batonmq.api.synchronous.delivery import Delivery
 from batonmq.api.synchronous.receiver import Receiver
 from batonmq.api.synchronous.traced import TracedReceiver
@@ -111,11 +111,7 @@ class Connection:
         )
         if dead_letter == queue:
             raise ValueError(f"queue '{queue}' cannot take its own dead letters: name another queue")
-        can = self.capabilities
-        require_feature(can, can.max_deliveries or max_deliveries is None, "max_deliveries")
-        require_feature(can, can.ttl or ttl is None, "ttl")
-        require_feature(can, can.priority or not max_priority, "priority")
-        require_feature(can, can.retry_delay or retry_delay is None, "retry_delay")
+        require_options(self.capabilities, options)
         try:
             self._engine.declare(queue, options).get()
         except PreconditionFailed as error:
@@ -152,9 +148,10 @@ class Connection:
     def purge(self, queue: str) -> int:
         """Drop all ready messages and return their number. Delayed messages, and those held by receivers, stay.
 
-        Raises NotFound when the queue does not exist.
+        Raises NotFound when the queue does not exist, and UnsupportedFeature.
         """
         check_queue(queue)
+        require_feature(self.capabilities, self.capabilities.purge, "purge")
         future = self._engine.purge(queue)
         return future.get()
 
@@ -165,8 +162,8 @@ class Connection:
         ``max``: the most messages to move, 0 or more; None: as many as are ready now. After a crash, each message is in
         one of the two queues; if ``capabilities.atomic_replay`` is False, it may be in both.
 
-        Raises NotFound when either queue does not exist, ValueError when both are the same queue, and ResourceError
-        when ``target`` is full: the messages moved so far stay there.
+        Raises NotFound when either queue does not exist, ValueError when both are the same queue, ResourceError when
+        ``target`` is full (the messages moved so far stay there), and UnsupportedFeature.
         """
         check_queue(source, "source")
         check_queue(target, "target")
@@ -174,6 +171,9 @@ class Connection:
             check_number("max", max, 0)
         if source == target:
             raise ValueError("a queue cannot be replayed into itself")
+        require_feature(self.capabilities, self.capabilities.replay, "replay")
+        if max is None:
+            require_feature(self.capabilities, self.capabilities.count, "replay without max, which counts")
         most = self._engine.count(source).get() if max is None else max
         moved = 0
         while moved < most:
@@ -320,6 +320,7 @@ class Connection:
         if timeout is not None:
             check_seconds("timeout", timeout)
         message = as_message(body, options)
+        require_feature(self.capabilities, self.capabilities.request, "request")
         require(self.capabilities, message)
         future = self._engine.request(queue, message)
         try:
@@ -334,11 +335,12 @@ class Connection:
 
         If nobody waits for the reply any more, nothing happens. The options are those of ``send``.
 
-        Raises ValueError when the message has no ``reply_to``.
+        Raises ValueError when the message has no ``reply_to``, and UnsupportedFeature.
         """
         asked = request if isinstance(request, Message) else request.message
         if asked.reply_to is None:
             raise ValueError("the message asks for no reply: it has no reply_to")
+        require_feature(self.capabilities, self.capabilities.request, "reply")
         message = as_message(body, options)
         if message.correlation_id is None and asked.correlation_id is not None:
             properties = message.properties.replace(correlation_id=asked.correlation_id)

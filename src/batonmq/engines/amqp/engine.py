@@ -35,7 +35,14 @@ CAPABILITIES = Capabilities(
     durable=True,
     ttl=True,
     priority=True,
+    dead_letter=True,
+    max_length=True,
+    expires=True,
+    single_consumer=True,
+    request=True,
     count=True,
+    purge=True,
+    replay=True,
 )
 # The brokers that are known to heed x-delivery-limit.
 COUNTING = frozenset({"BatonMQ", "RabbitMQ", "LavinMQ"})

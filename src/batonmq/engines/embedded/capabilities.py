@@ -19,11 +19,18 @@ CAPABILITIES = Capabilities(
     lease=True,
     delivery_count=True,
     max_deliveries=True,
+    dead_letter=True,
+    max_length=True,
+    expires=True,
+    single_consumer=True,
     retry_delay=True,
     reject_reason=True,
+    request=True,
     transactions=True,
     peek=True,
     count=True,
+    purge=True,
+    replay=True,
     atomic_replay=True,
 )
 IN_MEMORY = replace(CAPABILITIES, durable=False)

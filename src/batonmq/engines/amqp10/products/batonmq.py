@@ -34,10 +34,17 @@ class BatonmqProduct(PairedProduct):
             group=True,
             delivery_count=True,
             max_deliveries=True,
+            dead_letter=True,
+            max_length=True,
+            expires=True,
+            single_consumer=True,
             reject_reason=True,
+            request=True,
             transactions=True,
             peek=True,
             count=True,
+            purge=True,
+            replay=True,
             atomic_replay=True,
         )
 

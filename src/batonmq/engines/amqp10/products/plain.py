@@ -21,8 +21,11 @@ class PlainProduct(Product):
             ttl=True,
             priority=True,
             group=True,
+            request=True,
             transactions=self.desk.has_coordinator,
             peek=True,
+            purge=True,
+            replay=True,
         )
 
     def target(self, queue: str) -> Target:

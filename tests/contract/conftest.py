@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import batonmq
-from tests.contract.places import Place, batonmq_server, file_of_another, rabbitmq_server, running_rabbitmq4
+from tests.contract.exceptions import EXCEPTIONS
+from tests.contract.places import Place, batonmq_server, file_of_another, rabbitmq_server, running, running_rabbitmq4
 
-ENGINES = ("file", "shared", "memory", "served", "served10", "rabbitmq", "rabbitmq4")
+ENGINES = ("file", "shared", "memory", "served", "served10", "rabbitmq", "rabbitmq4", "artemis")
 
 
 @pytest.fixture(scope="session")
@@ -42,9 +43,18 @@ def rabbitmq4() -> str:
     return running_rabbitmq4()
 
 
+@pytest.fixture(scope="session")
+def artemis() -> str:
+    return running("BATONMQ_TEST_ARTEMIS")
+
+
 @pytest.fixture(params=ENGINES)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     kind = request.param
+    if otherwise := EXCEPTIONS.get((kind, request.node.originalname)):
+        if not otherwise.always:
+            pytest.skip(otherwise.reason)
+        request.node.add_marker(pytest.mark.xfail(reason=otherwise.reason, strict=True))
     if kind == "file":
         found = Place(str(tmp_path / "queues.db"), survives=True)
     elif kind == "memory":

@@ -102,6 +102,14 @@ def rabbitmq_server(folder: Path) -> Iterator[str]:
         node.stop()
 
 
+def running(variable: str) -> str:
+    """The URL of a broker that runs already."""
+    url = os.environ.get(variable)
+    if url is None:
+        pytest.skip(f"{variable} is not set: make engines sets it")
+    return url
+
+
 def running_rabbitmq4() -> str:
     url = os.environ.get(RABBITMQ4)
     if url is None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["without_death_headers"]
 
+# Where Artemis moved it from.
+ORIGINS = ("x-opt-ORIG-",)
 # What was asked for once, and would hold the message back, or drop it as a duplicate, if it were asked for again.
 REQUESTS = (
     "x-delay",
@@ -31,6 +33,8 @@ def without_death_headers(properties: Properties) -> Properties:
     if headers is None:
         return properties
     kept: dict[str, FieldValue] = {
-        name: value for name, value in headers.items() if not is_death_header(name) and not name.startswith(REQUESTS)
+        name: value
+        for name, value in headers.items()
+        if not is_death_header(name) and not name.startswith((*ORIGINS, *REQUESTS))
     }
     return properties if len(kept) == len(headers) else properties.replace(headers=kept or None)

@@ -23,7 +23,6 @@ from batonmq.engines.steps import Steps, run_steps, wait_for
 from batonmq.engines.values import Fate, Incoming, QueueOptions
 from batonmq.errors import BatonError, ConnectionLost, NotFound
 from batonmq.protocols.amqp10.codec.performatives import Accepted, Target, TransactionalState
-from batonmq.protocols.amqp10.codec.sections import Sections
 
 __all__ = ["Amqp10Engine"]
 
@@ -67,7 +66,7 @@ class Amqp10Engine(Engine, Copying):
             else:
                 self._desk.look_for_coordinator().get()
             self._conversion = Conversion(self._product)
-            self._desk.serve(self._product.reply_source, lambda payload: self._conversion.read(payload)[0])
+            self._desk.serve(self._product.reply_source, self._message_of)
             self.capabilities = self._product.capabilities
             self.system = self._product.system
         except BaseException:
@@ -100,6 +99,8 @@ class Amqp10Engine(Engine, Copying):
         def steps() -> Steps[None]:
             yield from self._product.delete(queue)
             self._fates.pop(queue, None)
+            # Some brokers would make the queue anew for the next message on this link.
+            self._uplink.call(lambda: self._desk.publisher.close(self._product.target(queue)))
 
         return run_steps(steps())
 
@@ -259,14 +260,14 @@ class Amqp10Engine(Engine, Copying):
             if asked.error is not None:
                 future.fail(asked.error)
             else:
-                future.resolve(self._message_of(asked.result()))
+                future.resolve(self._message_of(asked.result().data))
 
         required = run_steps(self._product.require(queue))
         required.when_done(lambda: future.fail(required.error) if required.error else begin(), owed=future)
         return future
 
-    def _message_of(self, sections: Sections) -> Message:
-        return self._conversion.read(sections.data)[0]
+    def _message_of(self, payload: bytes) -> Message:
+        return self._product.shown(self._conversion.read(payload)[0])
 
     def manage(self, request: Message) -> Future[Message]:
         self._uplink.require_open()
@@ -284,7 +285,14 @@ class Amqp10Engine(Engine, Copying):
         sent: Future[None] = Future()
 
         def send() -> None:
-            self._reply(target, message, sent)
+            required = run_steps(self._product.require_reply(request.reply_to or ""))
+            required.when_done(lambda: required_done(required.error), owed=sent)
+
+        def required_done(error: BaseException | None) -> None:
+            if error is not None:
+                sent.fail(error)
+            else:
+                self._reply(target, message, sent)
 
         def done() -> None:
             # Nobody may be waiting any more.

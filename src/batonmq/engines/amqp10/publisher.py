@@ -174,6 +174,12 @@ class Publisher:
             self._close_idle()
         return made
 
+    def close(self, target: Target) -> None:
+        """End the link to a target, if there is one: what is sent there next is sent over another."""
+        outlet = self._outlets.pop(target.address or "", None)
+        if outlet is not None:
+            outlet.close()
+
     def _forget(self, address: str, outlet: Outlet) -> None:
         if self._outlets.get(address) is outlet:
             del self._outlets[address]

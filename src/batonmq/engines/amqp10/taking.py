@@ -72,6 +72,10 @@ class Taking(Subscription, ReceiverUser, Linked):
         self._open: dict[int, bytes] = {}
         # In a transaction: what the broker says of them is what the transaction comes to.
         self._in_transaction: set[int] = set()
+        # Copied at the moment: what becomes of them is not known before the transaction is over.
+        self._copied_now: set[int] = set()
+        # Those that nobody has seen, when it was closed in the middle of that.
+        self._unseen: list[Incoming] | None = None
         self._is_to_be_served = False
         self._closing: Future[None] | None = None
         self._closing_lock = threading.Lock()
@@ -176,6 +180,8 @@ class Taking(Subscription, ReceiverUser, Linked):
         self._generation += 1
         self._open.clear()
         self._in_transaction.clear()
+        self._copied_now.clear()
+        self._unseen = None
         self._messages.clear()
         if self._closing is not None:
             self._uplink.forget(self)
@@ -233,7 +239,8 @@ class Taking(Subscription, ReceiverUser, Linked):
         product = self._product
         count = product.count_of(message, carried.delivery_count, carried.first_acquirer)
         handle = (self._generation, delivery_id)
-        incoming = Incoming(message, count.deliveries, count.redelivered, handle, is_counted=count.is_exact)
+        shown = product.shown(message)
+        incoming = Incoming(shown, count.deliveries, count.redelivered, handle, is_counted=count.is_exact)
         self._open[delivery_id] = payload if product.keeps_payloads else b""
         if product.is_worn_out(self._queue, count.deliveries):
             self._settle(incoming, "reject", "", None)
@@ -288,16 +295,25 @@ class Taking(Subscription, ReceiverUser, Linked):
         if settlement.copy is None:
             self._settled(receiver, delivery_id, settlement.outcome)
             return
-        copied = self._copying.send_copy(settlement.copy, self, incoming)
+        self._copied_now.add(delivery_id)
+        try:
+            copied = self._copying.send_copy(settlement.copy, self, incoming)
+        except Closed as error:
+            self._copied(incoming, error)
+            return
         copied.when_done(lambda: self._copied(incoming, copied.error))
 
     def _copied(self, incoming: Incoming, error: BaseException | None) -> None:
-        if error is None:
-            return
-        log.warning("a message of queue '%s' goes back, as its copy was not taken: %s", self._queue, error)
-        current = self._current(incoming)
-        if current is not None:
-            self._settled(*current, self._product.returned)
+        handle = incoming.handle
+        assert isinstance(handle, tuple)
+        if handle[0] == self._generation:
+            self._copied_now.discard(handle[1])
+        if error is not None:
+            log.warning("a message of queue '%s' goes back, as its copy was not taken: %s", self._queue, error)
+            current = self._current(incoming)
+            if current is not None:
+                self._settled(*current, self._product.returned)
+        self._leave_if_left()
 
     def _settled(self, receiver: Receiver, delivery_id: int, outcome: DeliveryState) -> None:
         receiver.settle(delivery_id, outcome)
@@ -328,6 +344,7 @@ class Taking(Subscription, ReceiverUser, Linked):
             assert isinstance(handle, tuple)
             self._messages.take(handle)
             self._settled(receiver, delivery_id, ACCEPTED)
+        self._leave_if_left()
 
     def _require_current(self, incoming: Incoming) -> tuple[Receiver, int]:
         current = self._current(incoming)
@@ -345,6 +362,12 @@ class Taking(Subscription, ReceiverUser, Linked):
             self._uplink.forget(self)
             closing.resolve(None)
             return
+        if self._copied_now or self._in_transaction:
+            # What is in the middle of a transaction may not be given back, nor the link go.
+            if receiver.is_attached:
+                receiver.give_credit(0)
+            self._unseen = unseen
+            return
         if receiver.is_attached:
             receiver.give_credit(0)
             ids = {one.handle[1] for one in unseen if isinstance(one.handle, tuple)}
@@ -352,3 +375,19 @@ class Taking(Subscription, ReceiverUser, Linked):
                 receiver.settle(delivery_id, self._product.unseen if delivery_id in ids else self._product.returned)
         self._open.clear()
         receiver.close()
+
+    def uplink_closing(self) -> Future[None]:
+        with self._closing_lock:
+            if self._closing is not None:
+                return self._closing
+            self._closing = Future()
+        unseen = self._messages.unseen()
+        self._messages.end(Closed("the connection was closed"))
+        self._leave(unseen)
+        return self._closing
+
+    def _leave_if_left(self) -> None:
+        """A transaction is over, for which leaving has waited."""
+        if self._unseen is not None and not self._copied_now and not self._in_transaction:
+            unseen, self._unseen = self._unseen, None
+            self._leave(unseen)

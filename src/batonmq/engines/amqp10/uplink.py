@@ -42,6 +42,8 @@ log = logging.getLogger("batonmq.amqp10")
 PATIENCE = 10.0
 # Seconds that a broker has to say good-bye: nothing depends on what it says.
 GOODBYE = 1.0
+# Seconds for what is held to be given back before that.
+GIVE_BACK = 5.0
 # How long a lost connection is tried again before those who wait are told, and how often.
 RECONNECT_SECONDS = 60.0
 FIRST_PAUSE = 0.05
@@ -58,6 +60,10 @@ class Linked(ABC):
     @abstractmethod
     def uplink_given_up(self, error: BatonError) -> None:
         """The connection is lost for good."""
+
+    @abstractmethod
+    def uplink_closing(self) -> Future[None]:
+        """The connection is about to be closed: give back what is held. Resolved when that has been said."""
 
 
 class _Attempt(TransportUser, ConnectionUser):
@@ -219,7 +225,7 @@ class Uplink:
         self._attempt: _Attempt | None = None
         self._is_open = False
         self._is_connecting = False
-        self._is_closed = False
+        self._is_closed = self._is_closing = False
         self._why_closed = "the connection was closed"
         self._finished: Future[None] = Future()
         self._pause = FIRST_PAUSE
@@ -244,7 +250,8 @@ class Uplink:
 
     def require_open(self) -> None:
         """Raises Closed. To be asked before any lock is taken: in a forked child one may be held for ever."""
-        if self._is_closed:
+        # What is given back last is given back in the connection's thread.
+        if self._is_closed or (self._is_closing and threading.current_thread() is not self._thread):
             raise Closed(self._why_closed)
 
     def forked(self) -> None:
@@ -279,12 +286,12 @@ class Uplink:
 
     def close(self) -> None:
         """Say good-bye to the broker and end the thread. A second call does nothing."""
-        if self._is_closed:
+        if self._is_closed or self._is_closing:
             return
-        self.call(self._say_goodbye)
-        self._is_closed = True
+        self.call(self._give_back)
+        self._is_closing = True
         if threading.current_thread() is not self._thread:
-            self._finished.wait(2 * GOODBYE)
+            self._finished.wait(GIVE_BACK + 2 * GOODBYE)
             self._thread.join(GOODBYE)
 
     # ------------------------------------------------------------------ in the connection's thread
@@ -463,7 +470,24 @@ class Uplink:
         for linked in list(self._linked):
             linked.uplink_given_up(reason)
 
+    def _give_back(self) -> None:
+        """What is held goes back in order, so that it counts; then good-bye."""
+        self._is_closing = True
+        left = [linked.uplink_closing() for linked in list(self._linked)]
+
+        def one_left() -> None:
+            if all(future.done for future in left):
+                self._say_goodbye()
+
+        self.later(GIVE_BACK, self._say_goodbye)
+        for future in left:
+            future.when_done(one_left)
+        one_left()
+
     def _say_goodbye(self) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
         attempt = self._attempt
         if attempt is not None and self._is_open:
             attempt.say_goodbye()

@@ -181,6 +181,13 @@ class Product(ABC):
         """
         yield from ()
 
+    def require_reply(self, reply_to: str) -> Steps[None]:
+        """See that somebody waits for a reply there. NotFound.
+
+        Nothing is done here by default: brokers refuse links to what is not there.
+        """
+        yield from ()
+
     def fate(self, queue: str) -> Fate | None:
         """What becomes of messages that are given up, as far as it is known here; may not ask anybody."""
         return None
@@ -222,6 +229,10 @@ class Product(ABC):
     def count_of(self, message: Message, failures: int, first_acquirer: bool) -> Count:
         """How often a message was delivered; its header says ``failures`` (delivery-count) and ``first_acquirer``."""
         return Count(failures + 1, failures > 0 or not first_acquirer)
+
+    def shown(self, message: Message) -> Message:
+        """What a program sees of a message: all but what the product itself has written into it, for ``count_of``."""
+        return message
 
     def is_worn_out(self, queue: str, deliveries: int) -> bool:
         """Was it delivered too often, so that the engine rejects it instead of handing it out?"""

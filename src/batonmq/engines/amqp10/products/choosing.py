@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from batonmq.engines.amqp10.products.artemis import ArtemisProduct
 from batonmq.engines.amqp10.products.base import Product
 from batonmq.engines.amqp10.products.batonmq import BatonmqProduct
 from batonmq.engines.amqp10.products.desk import Announced
@@ -12,7 +13,7 @@ from batonmq.engines.amqp10.products.plain import PlainProduct
 __all__ = ["product_of"]
 
 # The first of these that the broker's open begins its property ``product`` with, in lower case.
-_KNOWN: Final[tuple[tuple[str, type[Product]], ...]] = ()
+_KNOWN: Final[tuple[tuple[str, type[Product]], ...]] = (("apache-activemq-artemis", ArtemisProduct),)
 
 
 def product_of(announced: Announced) -> type[Product]:

@@ -1,0 +1,270 @@
+"""Queues of Artemis: made, looked up and changed by requests to its management address.
+
+A request names a resource and an operation in application-properties, and has the arguments as JSON in its body; so has
+the answer the result. Who asks needs the permission ``manage`` for ``activemq.management``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from batonmq.engines.amqp10.products.desk import Desk
+from batonmq.engines.steps import Steps, wait_for
+from batonmq.engines.values import QueueOptions
+from batonmq.errors import AccessRefused, BatonError, BrokerError, NotFound, PreconditionFailed, UnsupportedFeature
+from batonmq.protocols.amqp10.codec.performatives import Target
+
+__all__ = ["ArtemisQueues", "Found", "Rules"]
+
+_MANAGEMENT: Final = Target(address="activemq.management")
+_RESERVED: Final = ("amq.", "activemq.management", "activemq.notifications", "$")
+# Between two of these may stand any word, or any number of words: Artemis' settings and addresses have wildcards.
+_WILD: Final = ("*", "#")
+_ATTEMPTS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What becomes of messages of a queue that are given up."""
+
+    max_deliveries: int | None = None
+    dead_letter: str | None = None
+    """A queue that is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A queue that is there."""
+
+    ready: int
+    is_durable: bool
+    is_exclusive: bool
+    ring_size: int
+    """How many messages are kept; -1: all."""
+
+
+class ArtemisQueues:
+    """The queues of one broker."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._rules: dict[str, Rules] = {}
+
+    def known(self, queue: str) -> Rules | None:
+        """What its rules were when it was last looked up or declared."""
+        return self._rules.get(queue)
+
+    # ------------------------------------------------------------------ looking
+
+    def find(self, queue: str) -> Steps[Found | None]:
+        """A queue as it is; None: there is none of that name. PreconditionFailed for a topic's queue."""
+        wanted = json.dumps({"field": "name", "operation": "EQUALS", "value": queue})
+        answer = yield from self._operate("broker", "listQueues", wanted, 1, 10, for_what=f"queue '{queue}' is there")
+        rows = json.loads(answer)["data"] if isinstance(answer, str) else []
+        row = next((row for row in rows if row.get("name") == queue), None)
+        if row is None:
+            return None
+        if row.get("routingType") != "ANYCAST" or row.get("address") != queue:
+            text = f"'{queue}' is there as a {row.get('routingType')} queue of address '{row.get('address')}'"
+            raise PreconditionFailed(f"{text}: what is sent to that name does not go there")
+        counts = [int(row.get(name, 0)) for name in ("messageCount", "deliveringCount", "scheduledCount")]
+        return Found(
+            ready=max(0, counts[0] - counts[1] - counts[2]),
+            is_durable=row.get("durable") == "true",
+            is_exclusive=row.get("exclusive") == "true",
+            ring_size=int(row.get("ringSize") or -1),
+        )
+
+    def require(self, queue: str) -> Steps[None]:
+        """See that it is there, and what its rules are. NotFound, AccessRefused."""
+        if (yield from self.find(queue)) is None:
+            self._rules.pop(queue, None)
+            raise NotFound(f"no queue '{queue}'")
+        settings = yield from self._settings(queue)
+        dead = settings.get("deadLetterAddress")
+        if not isinstance(dead, str) or not dead or (yield from self.find(dead)) is None:
+            dead = None
+        self._rules[queue] = Rules(_attempts(settings), dead)
+
+    def _settings(self, queue: str) -> Steps[dict[str, object]]:
+        """Those of its address, with what it inherits."""
+        answer = yield from self._operate("broker", "getAddressSettingsAsJSON", queue)
+        found = json.loads(answer) if isinstance(answer, str) else {}
+        return found if isinstance(found, dict) else {}
+
+    # ------------------------------------------------------------------ declaring
+
+    def declare(self, queue: str, options: QueueOptions) -> Steps[None]:
+        """Make it, and the queue of its dead letters. PreconditionFailed, AccessRefused, UnsupportedFeature."""
+        settings = _settings_of(options)
+        dead = options.dead_letter
+        for name in (queue, dead) if dead is not None else (queue,):
+            _check_name(name)
+        found = yield from self.find(queue)
+        if found is not None:
+            self._compare(queue, options, found, settings, (yield from self._settings(queue)))
+        is_new = dead is not None and (yield from self.find(dead)) is None
+        if dead is not None and is_new:
+            yield from self._make(dead, QueueOptions(durable=options.durable), {})
+        if found is None:
+            try:
+                yield from self._make(queue, options, settings)
+            except BatonError:
+                if dead is not None and is_new:
+                    yield from self.delete(dead)
+                raise
+        yield from self.require(queue)
+
+    def _compare(
+        self,
+        queue: str,
+        options: QueueOptions,
+        found: Found,
+        settings: Mapping[str, object],
+        there: Mapping[str, object],
+    ) -> None:
+        """Raises PreconditionFailed for the first option that it was not made with."""
+        differences: list[tuple[str, object, object]] = [
+            ("durable", found.is_durable, options.durable),
+            ("single_consumer", found.is_exclusive, options.single_consumer),
+            ("max_length", _length(found, there), options.max_length),
+        ]
+        for setting, option in _OPTIONS.items():
+            if setting in settings:
+                differences.append((option, _shown(setting, there.get(setting)), _shown(setting, settings[setting])))
+        for option, now, asked in differences:
+            if now != asked:
+                text = f"{option} is {now} there, and {asked} was asked for"
+                raise PreconditionFailed(f"queue '{queue}' is there, declared otherwise: {text}")
+
+    def _make(self, queue: str, options: QueueOptions, settings: Mapping[str, object]) -> Steps[None]:
+        """A queue that is not there. Its settings come first: no message meets it without them."""
+        # What is not there is not made by being sent to.
+        strict = {"autoCreateQueues": False, "autoCreateAddresses": False, **settings}
+        yield from self._operate("broker", "addAddressSettings", queue, json.dumps(strict))
+        config: dict[str, object] = {"name": queue, "address": queue, "routing-type": "ANYCAST"}
+        config |= {"durable": options.durable, "exclusive": options.single_consumer, "auto-delete": False}
+        if options.max_length is not None and options.overflow == "drop-oldest":
+            config["ring-size"] = options.max_length
+        try:
+            yield from self._create("createAddress", queue, "ANYCAST")
+            yield from self._create("createQueue", json.dumps(config), False)
+        except BatonError:
+            yield from self._operate("broker", "removeAddressSettings", queue)
+            raise
+
+    def _create(self, operation: str, *arguments: object) -> Steps[None]:
+        """Somebody else may have made it meanwhile."""
+        try:
+            yield from self._operate("broker", operation, *arguments)
+        except BrokerError as error:
+            if "already exists" not in str(error):
+                raise
+
+    def delete(self, queue: str) -> Steps[None]:
+        """Delete it with its messages and settings; one that is not there is deleted already."""
+        self._rules.pop(queue, None)
+        try:
+            yield from self._operate("broker", "destroyQueue", queue, True, True)
+        except NotFound:
+            return
+        try:
+            # An address that was made for itself outlives its queues.
+            yield from self._operate("broker", "deleteAddress", queue)
+        except AccessRefused:
+            raise
+        except BrokerError:
+            pass
+        yield from self._operate("broker", "removeAddressSettings", queue)
+
+    # ------------------------------------------------------------------ requests
+
+    def _operate(self, resource: str, operation: str, *arguments: object, for_what: str = "") -> Steps[object]:
+        """The result of an operation. NotFound, AccessRefused, BrokerError with what Artemis says."""
+        application = {"_AMQ_ResourceName": resource, "_AMQ_OperationName": operation}
+        asked = self._desk.ask(_MANAGEMENT, json.dumps(arguments), application=application)
+        try:
+            sections = yield from wait_for(asked)
+        except AccessRefused as error:
+            raise _no_permission(str(error), for_what) from None
+        values = sections.body_values()
+        said = values[0] if values else None
+        found = json.loads(said) if isinstance(said, str) and said else [None]
+        result = found[0] if isinstance(found, list) and found else found
+        if sections.application_properties().get("_AMQ_OperationSucceeded") is not True:
+            text = str(result)
+            if "does not exist" in text and operation == "destroyQueue":
+                raise NotFound(text)
+            if "permission" in text:
+                raise _no_permission(text, for_what)
+            raise BrokerError(f"artemis: {operation}: {text}")
+        return result
+
+
+def _no_permission(text: str, for_what: str) -> AccessRefused:
+    asked = f", which is how it is asked whether {for_what}" if for_what else ""
+    return AccessRefused(f"{text} (artemis:// needs the permission 'manage' for activemq.management{asked})")
+
+
+def _check_name(queue: str) -> None:
+    """Raises AccessRefused, UnsupportedFeature."""
+    if queue.startswith(_RESERVED):
+        raise AccessRefused(f"queue name '{queue}' is reserved")
+    if any(character in queue for character in _WILD) or "::" in queue:
+        raise UnsupportedFeature(f"artemis: '*', '#' and '::' in the name of a queue: '{queue}'")
+
+
+# Settings of an address, with the option that each stands for.
+_OPTIONS: Final = {
+    "maxDeliveryAttempts": "max_deliveries",
+    "deadLetterAddress": "dead_letter",
+    "expiryDelay": "ttl",
+}
+
+
+def _settings_of(options: QueueOptions) -> dict[str, object]:
+    """Raises UnsupportedFeature."""
+    settings: dict[str, object] = {}
+    if options.expires is not None:
+        raise UnsupportedFeature("artemis: declare(expires=)")
+    if options.max_bytes is not None:
+        raise UnsupportedFeature("artemis: declare(max_bytes=): it counts memory, not bodies")
+    if options.max_priority > 9:
+        raise UnsupportedFeature(f"artemis: declare(max_priority={options.max_priority}): its highest is 9")
+    if options.max_deliveries is not None:
+        settings["maxDeliveryAttempts"] = options.max_deliveries
+    if options.dead_letter is not None:
+        settings["deadLetterAddress"] = settings["expiryAddress"] = options.dead_letter
+    if options.ttl is not None:
+        settings["expiryDelay"] = settings["maxExpiryDelay"] = max(1, round(options.ttl * 1000))
+    if options.max_length is not None:
+        if options.max_length == 0:
+            raise UnsupportedFeature("artemis: declare(max_length=0)")
+        if options.overflow == "refuse":
+            settings |= {"maxSizeMessages": options.max_length, "addressFullMessagePolicy": "FAIL"}
+        elif options.dead_letter is not None:
+            text = "what a full queue pushes out is no dead letter there; overflow='refuse' does with dead_letter"
+            raise UnsupportedFeature(f"artemis: declare(max_length=, dead_letter=): {text}")
+    return settings
+
+
+def _attempts(settings: Mapping[str, object]) -> int | None:
+    found = settings.get("maxDeliveryAttempts", _ATTEMPTS)
+    return found if isinstance(found, int) and found > 0 else None
+
+
+def _length(found: Found, there: Mapping[str, object]) -> int | None:
+    if found.ring_size >= 0:
+        return found.ring_size
+    most = there.get("maxSizeMessages")
+    return most if isinstance(most, int) and most >= 0 and there.get("addressFullMessagePolicy") == "FAIL" else None
+
+
+def _shown(setting: str, value: object) -> object:
+    """As the option has it."""
+    if setting == "maxDeliveryAttempts" and value is None:
+        return _ATTEMPTS
+    return f"{value / 1000:g}" if setting == "expiryDelay" and isinstance(value, int) else value

@@ -1,0 +1,40 @@
+"""Where an engine does otherwise than the contract, and nothing of ours can mend it: each with what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["EXCEPTIONS", "Otherwise"]
+
+
+@dataclass(frozen=True)
+class Otherwise:
+    """What an engine does instead."""
+
+    reason: str
+    always: bool = True
+    """If not, the test may pass, too."""
+
+
+_COUNTS = (
+    "Artemis 2.56 counts a lost connection as a delivery only now and then: 12 in a row were counted as "
+    "0,0,0,0,1,1,2,3,4,4,4,4, and 12 ended by FIN as 0,0,1,1,2,2,2,2,2,3,4,4"
+)
+
+# By the engine and the name of the test.
+EXCEPTIONS = {
+    ("artemis", "test_what_a_killed_process_held_comes_back_redelivered"): Otherwise(_COUNTS, always=False),
+    ("artemis", "test_what_ends_its_process_too_often_is_a_dead_letter"): Otherwise(_COUNTS, always=False),
+    ("artemis", "test_a_full_queue_takes_what_waits_for_its_time"): Otherwise(
+        "Artemis 2.56 counts what is delayed or held as well, when it refuses what is too much for an address"
+    ),
+    ("artemis", "test_in_a_full_queue_the_oldest_gives_way"): Otherwise(
+        "a ring queue of Artemis 2.56 drops what it pushes out: none of 2 came to the dead letters, so that declare() "
+        "refuses the two together"
+    ),
+    ("artemis", "test_a_group_is_in_one_pair_of_hands_at_a_time_and_in_order"): Otherwise(
+        "Artemis 2.56 gives nothing to others while the next message is one of a group whose owner has no room: for "
+        "30 s b0 was not delivered behind a1",
+        always=False,  # and it takes those 30 s to see
+    ),
+}

@@ -81,14 +81,17 @@ class Settlement(ABC):
         *,
         failed: bool = False,
         elsewhere: bool = False,
+        delay: int | None = None,
     ) -> bool:
         """Return messages of this queue changed, or for others only (AMQP 1.0 §3.4.5).
 
         ``headers``: they replace those of the same names in each message, and stay with it.
         ``failed``: this was an attempt that failed, which counts.
         ``elsewhere``: none of them comes to its holder again while that subscribes; in a queue with dead letters they
-        are rejected. Tells whether they are back; False: they were rejected. Raises PreconditionFailed when a message
-        would have too many headers, before anything is done.
+        are rejected.
+        ``delay``: as `release` has it.
+        Tells whether they are back; False: they were rejected. Raises PreconditionFailed when a message would have too
+        many headers, before anything is done.
         """
 
     @abstractmethod

@@ -92,9 +92,9 @@ def test_a_delivery_that_is_late_cannot_be_settled(driven: Timed) -> None:
     ("operation", "fields", "error"),
     [
         ("renew", {"delivery_tag": 7, "milliseconds": 1}, 'the request needs "channel": a number'),
-        ("renew", {"channel": 0, "delivery_tag": 7, "milliseconds": 1}, '"channel" is to be a number from 1 to 65535'),
+        ("renew", {"channel": -1, "delivery_tag": 7, "milliseconds": 1}, '"channel" is to be a number from 0 to 65535'),
         ("renew", {"channel": 1, "delivery_tag": 7}, 'the request needs "milliseconds": a number'),
-        ("release", {"channel": 1, "delivery_tag": True, "milliseconds": 1}, '"delivery_tag" is to be a number from 1'),
+        ("release", {"channel": 1, "delivery_tag": True, "milliseconds": 1}, '"delivery_tag" is to be a number from 0'),
         ("reject", {"channel": 1, "delivery_tag": 7}, 'the request needs "reason": a text'),
     ],
 )

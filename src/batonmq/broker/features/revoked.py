@@ -57,6 +57,7 @@ class Revoked(Settlement):
         *,
         failed: bool = False,
         elsewhere: bool = False,
+        delay: int | None = None,
     ) -> bool:
         """Ignored: the message is back already, as it was."""
         return True

@@ -1,4 +1,4 @@
-"""Requests about the deliveries that a connection holds, for operations that AMQP 0-9-1 lacks.
+"""Requests about the deliveries that a connection holds, for operations that AMQP lacks.
 
 They renew a delivery, release it with a delay, or reject it with a reason.
 """
@@ -43,7 +43,8 @@ def _reject(request: Request) -> Answer:
 
 
 def _delivery(request: Request) -> tuple[int, int]:
-    return _number(request, "channel", 1, 65_535), _number(request, "delivery_tag", 1, 2**63 - 1)
+    # Sessions of AMQP 1.0 and their deliveries are numbered from 0.
+    return _number(request, "channel", 0, 65_535), _number(request, "delivery_tag", 0, 2**63 - 1)
 
 
 def _taken(request: Request) -> QueuedMessage:

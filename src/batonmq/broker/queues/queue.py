@@ -304,6 +304,7 @@ class Queue(FeaturedQueue):
         *,
         failed: bool = False,
         elsewhere: bool = False,
+        delay: int | None = None,
     ) -> bool:
         if headers:
             changed = [annotated(uncounted(self, queued), headers) for queued in held]
@@ -315,7 +316,7 @@ class Queue(FeaturedQueue):
             return False
         if elsewhere and not self.deleted:
             self.refuse(held)
-        self.release(held, failed=failed, counted=failed)
+        self.release(held, delay, failed=failed, counted=failed)
         return True
 
     def _change(self, queued: QueuedMessage, message: Message) -> None:

@@ -56,6 +56,7 @@ class Nobody(Settlement):
         *,
         failed: bool = False,
         elsewhere: bool = False,
+        delay: int | None = None,
     ) -> bool:
         """Does nothing: there is no queue to return to."""
         return False

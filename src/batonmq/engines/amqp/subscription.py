@@ -24,6 +24,7 @@ from batonmq.engines.amqp.requests import Requester
 from batonmq.engines.amqp.streams import CONSUMER_ARGUMENTS, refused_by_stream
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import How, Subscription
+from batonmq.engines.lease_keeper import LeaseKeeper
 from batonmq.engines.leases import lost, lost_with
 from batonmq.engines.messages import Message, received_message
 from batonmq.engines.prefetched import Handle, Prefetched
@@ -51,6 +52,18 @@ class AmqpSubscription(Subscription):
         self._generation = 0
         self._tag = ""
         self._was_cancelled = False
+        self._keeper = (
+            LeaseKeeper(
+                lease,
+                self._messages,
+                self._link.later,
+                self._renew,
+                lambda handle: self._settle(handle, "release", "", None),
+                lambda generation: generation == self._generation,
+            )
+            if lease is not None
+            else None
+        )
         self._closing: Future[None] | None = None
         self._closing_lock = threading.Lock()
 
@@ -197,7 +210,8 @@ class AmqpSubscription(Subscription):
             arguments.update(CONSUMER_ARGUMENTS)
         if self._lease is not None:
             arguments["x-consumer-timeout"] = max(1, round(self._lease * 1000))
-            self._link.later(self._lease / 3, lambda: self._keep(generation))
+        if self._keeper is not None:
+            self._keeper.begin(generation)
         self._tag = channel.basic_consume(
             self._queue,
             lambda _channel, method, properties, body: self._deliver(generation, method, properties, body),
@@ -218,38 +232,25 @@ class AmqpSubscription(Subscription):
         """Give what has arrived to those who wait, the first first."""
         while (found := self._messages.next()) is not None:
             request, batch = found
-            if self._lease is not None:
-                self._renew_all(batch)
+            if self._keeper is not None:
+                self._keeper.renew_all(batch)
             request.resolve(batch)
 
     # ------------------------------------------------------------------ the lease
 
-    def _keep(self, generation: int) -> None:
-        """What has arrived and was not asked for yet stays here. In the connection's thread."""
-        if generation != self._generation or self._lease is None:
-            return
-        self._link.later(self._lease / 3, lambda: self._keep(generation))
-        # The process was stopped for a while, or had no time: these are in the queue again.
-        late, arrived = self._messages.drop_late()
-        for handle in late:
-            self._settle(handle, "release", "", None)
-        self._renew_all(arrived)
-
-    def _renew_all(self, arrived: list[Incoming]) -> None:
-        """Each has the whole lease from now on."""
+    def _renew(self, handles: list[Handle]) -> None:
+        """Ask for a whole lease from now on. From any thread."""
         lease = self._lease
         assert lease is not None
 
-        def renew(handles: list[Handle]) -> None:
+        def renew() -> None:
             for handle in handles:
                 channel = self._current(handle)
                 if channel is not None:
                     request_renewal(channel, handle[1], lease)
 
-        handles = self._messages.prolong_all(arrived)
-        if handles:
-            with contextlib.suppress(Closed):
-                self._link.call(lambda: renew(handles))
+        with contextlib.suppress(Closed):
+            self._link.call(renew)
 
     def _cancelled(self, channel: Channel, generation: int) -> None:
         """The broker ends the consumer, not the channel: the queue was deleted, or something was held for too long.

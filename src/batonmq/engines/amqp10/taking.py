@@ -6,18 +6,22 @@ the old one, and settling it raises LeaseLost.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
+import time
 from abc import abstractmethod
 
 from batonmq.engines.amqp10.client.receiver import ACCEPTED, Receiver, ReceiverUser
+from batonmq.engines.amqp10.client.session import Session
 from batonmq.engines.amqp10.conversion import Conversion
 from batonmq.engines.amqp10.products.base import Copy, Held, Product
 from batonmq.engines.amqp10.uplink import Linked, Uplink
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import How, Subscription
+from batonmq.engines.lease_keeper import LeaseKeeper
 from batonmq.engines.leases import lost, lost_with
-from batonmq.engines.prefetched import Prefetched
+from batonmq.engines.prefetched import Handle, Prefetched
 from batonmq.engines.steps import Steps, run_steps
 from batonmq.engines.values import Incoming
 from batonmq.errors import BatonError, Closed, ConnectionLost, LeaseLost
@@ -65,7 +69,20 @@ class Taking(Subscription, ReceiverUser, Linked):
         self._prefetch = prefetch
         self._lease = lease
         self._messages = Prefetched(lease)
+        self._keeper = (
+            LeaseKeeper(
+                lease,
+                self._messages,
+                uplink.later,
+                self._renew_unasked,
+                self._not_asked_for,
+                lambda generation: generation == self._generation,
+            )
+            if lease is not None
+            else None
+        )
         self._receiver: Receiver | None = None
+        self._session: Session | None = None
         # Delivery-ids count anew on each connection: the generation tells which one.
         self._generation = 0
         # By delivery-id: the message as it came if the product needs it; b"" otherwise.
@@ -93,20 +110,37 @@ class Taking(Subscription, ReceiverUser, Linked):
         handle = incoming.handle
         assert isinstance(handle, tuple)
         self._require_uplink()
-        if not self._messages.take(handle):
+        until = self._messages.take(handle)
+        if not until:
             raise lost()
+        is_late = self._lease is not None and until < time.monotonic()
+        # What is late makes room when it is settled, to no other effect.
+        settlement: tuple[How, str, float | None] = ("release", "", None) if is_late else (how, reason, delay)
         try:
-            self._uplink.call(lambda: self._settle(incoming, how, reason, delay))
+            self._uplink.call(lambda: self._settle(incoming, *settlement))
         except Closed as error:
             raise lost_with(error) from None
+        if is_late:
+            raise lost()
 
     def renew(self, incoming: Incoming, seconds: float) -> Future[None]:
         handle = incoming.handle
         assert isinstance(handle, tuple)
         self._require_uplink()
-        if not self._messages.holds(handle):
+        until = time.monotonic() + seconds
+        session = self._session
+        if not self._messages.holds(handle) or session is None or handle[0] != self._generation:
             raise lost()
-        return run_steps(self._product.renewal(self._queue, handle[1].to_bytes(4, "big"), seconds))
+
+        def steps() -> Steps[None]:
+            try:
+                yield from self._product.renewal(session.number, handle[1], seconds)
+            except ConnectionLost:
+                # It went back with the connection.
+                raise lost() from None
+            self._messages.prolong(handle, until)
+
+        return run_steps(steps())
 
     def close(self) -> Future[None]:
         try:
@@ -156,9 +190,11 @@ class Taking(Subscription, ReceiverUser, Linked):
             return
         opening = self._product.opening(self._queue, self._lease, self._prefetch)
         receiver = Receiver(self._uplink.link_name(self._queue), opening.source, self, properties=opening.properties)
-        self._uplink.attach(receiver, receives=True)
+        self._session = self._uplink.attach(receiver, receives=True)
         self._receiver = receiver
         self._generation += 1
+        if self._keeper is not None:
+            self._keeper.begin(self._generation)
 
     def uplink_opened(self) -> None:
         try:
@@ -258,6 +294,8 @@ class Taking(Subscription, ReceiverUser, Linked):
         """Give what has arrived to those who wait, the first first."""
         while (found := self._messages.next()) is not None:
             request, batch = found
+            if self._keeper is not None:
+                self._keeper.renew_all(batch)
             request.resolve(batch)
 
     def changed(self, delivery_id: int, state: DeliveryState | None) -> None:
@@ -269,6 +307,27 @@ class Taking(Subscription, ReceiverUser, Linked):
 
     def drained(self) -> None:
         """Only a pull asks for it."""
+
+    # ------------------------------------------------------------------ the lease
+
+    def _renew_unasked(self, handles: list[Handle]) -> None:
+        """They may stay here for a whole lease. From any thread."""
+        lease, session = self._lease, self._session
+        assert lease is not None
+
+        def renew() -> None:
+            ids = [number for generation, number in handles if generation == self._generation and number in self._open]
+            if ids and session is not None:
+                self._product.renew_unasked(session.number, ids, lease)
+
+        with contextlib.suppress(Closed):
+            self._uplink.call(renew)
+
+    def _not_asked_for(self, handle: Handle) -> None:
+        """Its lease is over: it is in the queue again, and makes room here."""
+        generation, delivery_id = handle
+        if generation == self._generation and self._receiver is not None and delivery_id in self._open:
+            self._settled(self._receiver, delivery_id, self._product.returned)
 
     # ------------------------------------------------------------------ settling, in the loop's thread
 

@@ -282,7 +282,11 @@ class Uplink:
             if not self._is_connecting:
                 self._begin_again()
 
-        self.call(run)
+        if threading.get_ident() == self._thread.ident:
+            # At once: what is asked for in this thread keeps its order.
+            run()
+        else:
+            self.call(run)
 
     def close(self) -> None:
         """Say good-bye to the broker and end the thread. A second call does nothing."""
@@ -314,9 +318,11 @@ class Uplink:
         """Tell no more."""
         self._linked.pop(linked, None)
 
-    def attach(self, link: Link, *, receives: bool) -> None:
-        """Attach a link. Raises ConnectionLost."""
-        self._session(for_one=self.isolates_links).attach(link, receives=receives)
+    def attach(self, link: Link, *, receives: bool) -> Session:
+        """Attach a link, and tell to which session. Raises ConnectionLost."""
+        session = self._session(for_one=self.isolates_links)
+        session.attach(link, receives=receives)
+        return session
 
     def attach_pair(self, sender: Link, receiver: Link) -> None:
         """Attach two links to one session. Raises ConnectionLost."""

@@ -44,7 +44,7 @@ class BegunSession:
         windows = Windows(channel, begin)
         self._links = Links(handle_max, begin.handle_max)
         deliveries = Deliveries(channel, windows, counts, connection.terms.max_frame_size)
-        outcomes = Outcomes(counts)
+        outcomes = Outcomes(counts, connection.operations.vhost.scheduler.clock)
         transactions = Transactions(
             link.broker,
             link.barrier,

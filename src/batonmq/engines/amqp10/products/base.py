@@ -258,9 +258,13 @@ class Product(ABC):
         """The outcome of what was on its way to a receiver, and nobody has seen."""
         return RELEASED
 
-    def renewal(self, queue: str, delivery_tag: bytes, seconds: float) -> Steps[None]:
-        """Hold a delivery for so much longer. LeaseLost."""
+    def renewal(self, session: int, delivery_id: int, seconds: float) -> Steps[None]:
+        """Hold a delivery, which came on that session, for so much longer. LeaseLost."""
         yield from ()
+        raise self._cannot("renew")
+
+    def renew_unasked(self, session: int, delivery_ids: list[int], seconds: float) -> None:
+        """The same for deliveries that wait to be handed out. Nobody is told how it went. In the loop's thread."""
         raise self._cannot("renew")
 
     # ------------------------------------------------------------------ requests about the broker

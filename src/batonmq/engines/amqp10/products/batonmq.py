@@ -6,14 +6,18 @@ from typing import Final
 
 import msgspec
 
+from batonmq.engines.amqp10.products.base import Held, Settlement
+from batonmq.engines.amqp10.products.desk import Opening
 from batonmq.engines.amqp10.products.paired import PairedProduct
+from batonmq.engines.interface import How
+from batonmq.engines.leases import lost
 from batonmq.engines.messages import Message, received_message
 from batonmq.engines.steps import Steps, wait_for
 from batonmq.engines.values import Capabilities
 from batonmq.errors import BrokerError, NotFound
 from batonmq.properties import EMPTY
-from batonmq.protocols.amqp10.codec.performatives import Target
-from batonmq.protocols.amqp10.codec.values import Long
+from batonmq.protocols.amqp10.codec.performatives import Modified, Target
+from batonmq.protocols.amqp10.codec.values import Long, Symbol, ULong, encode
 
 __all__ = ["BatonmqProduct"]
 
@@ -29,6 +33,8 @@ class BatonmqProduct(PairedProduct):
             engine=self.engine_name,
             durable=True,
             delay=True,
+            release_delay=True,
+            lease=True,
             ttl=True,
             priority=True,
             group=True,
@@ -55,6 +61,26 @@ class BatonmqProduct(PairedProduct):
     def delay_annotations(self, seconds: float) -> dict[str, object]:
         return {"x-opt-delivery-delay": Long(round(seconds * 1000))}
 
+    def opening(self, queue: str, lease: float | None, prefetch: int) -> Opening:
+        properties = {Symbol("rabbitmq:consumer-timeout"): ULong(_milliseconds(lease))} if lease is not None else None
+        return Opening(self.source(queue), properties)
+
+    def settlement(self, held: Held, how: How, reason: str, delay: float | None) -> Settlement:
+        if how == "release" and delay is not None:
+            annotations = {Symbol("x-opt-delivery-delay"): Long(round(delay * 1000))}
+            return Settlement(Modified(delivery_failed=True, message_annotations=annotations))
+        return super().settlement(held, how, reason, delay)
+
+    def renewal(self, session: int, delivery_id: int, seconds: float) -> Steps[None]:
+        try:
+            yield from self._ask(_renewal(session, delivery_id, seconds))
+        except BrokerError:
+            raise lost() from None
+
+    def renew_unasked(self, session: int, delivery_ids: list[int], seconds: float) -> None:
+        requests = [msgspec.json.encode(_renewal(session, number, seconds)) for number in delivery_ids]
+        self.desk.send(Target(address=_MANAGEMENT), [b"\x00Su" + encode(request) for request in requests], "")
+
     def move(self, source: str, target: str, most: int) -> Steps[int] | None:
         return self._move(source, target, most)
 
@@ -76,6 +102,19 @@ class BatonmqProduct(PairedProduct):
     def manage(self, request: Message) -> Steps[Message]:
         sections = yield from wait_for(self.desk.ask(Target(address=_MANAGEMENT), request.body))
         return received_message(_body(sections.body_values()), EMPTY)
+
+
+def _renewal(session: int, delivery_id: int, seconds: float) -> dict[str, object]:
+    return {
+        "operation": "deliveries.renew",
+        "channel": session,
+        "delivery_tag": delivery_id,
+        "milliseconds": _milliseconds(seconds),
+    }
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
 
 
 def _body(values: list[object]) -> bytes:

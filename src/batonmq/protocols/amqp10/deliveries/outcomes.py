@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.features.annotations import annotated
+from batonmq.broker.model.settings import TIME_MAX
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.performatives import Accepted, Declared, Modified, Received, Rejected
 from batonmq.protocols.amqp10.codec.values import DecodeError, Symbol
@@ -15,6 +16,7 @@ from batonmq.protocols.sessions import settling
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from batonmq.clock import Clock
     from batonmq.fields import FieldValue
     from batonmq.protocols.amqp10.codec.performatives import DeliveryState
     from batonmq.protocols.sessions.counts import MessageCounts
@@ -22,15 +24,19 @@ if TYPE_CHECKING:
 
 # Annotations that only the broker writes.
 OF_BROKER: Final = frozenset({"x-exchange", "x-routing-key"})
+# Annotations that ask for a delay: a moment in milliseconds of the epoch, and a time in milliseconds.
+DELIVER_AT: Final = "x-opt-delivery-time"
+DELAY: Final = "x-opt-delivery-delay"
 
 
 class Outcomes:
     """Those of one connection."""
 
-    __slots__ = ("_counts",)
+    __slots__ = ("_clock", "_counts")
 
-    def __init__(self, counts: MessageCounts) -> None:
+    def __init__(self, counts: MessageCounts, clock: Clock) -> None:
         self._counts = counts
+        self._clock = clock
 
     def check(self, outcome: DeliveryState, held: Iterable[QueuedMessage]) -> None:
         """Can the outcome come about? Raises SessionFailure, PreconditionFailed; then nothing was done.
@@ -39,9 +45,11 @@ class Outcomes:
         """
         if isinstance(outcome, Received | Declared):
             raise SessionFailure(conditions.INVALID_FIELD, f"{type(outcome).__name__.lower()} is no outcome")
-        if isinstance(outcome, Modified) and (headers := _headers_of(outcome)):
-            for queued in held:
-                annotated(queued.message, headers)
+        if isinstance(outcome, Modified):
+            self._delay_of(outcome)
+            if headers := _headers_of(outcome):
+                for queued in held:
+                    annotated(queued.message, headers)
 
     def apply(self, outcome: DeliveryState, held: list[QueuedMessage]) -> list[QueuedMessage]:
         """Settle these, by an outcome that was checked. Returns those that are done with: they can be unsettled."""
@@ -65,15 +73,29 @@ class Outcomes:
         return []
 
     def _modify(self, outcome: Modified, held: list[QueuedMessage]) -> list[QueuedMessage]:
-        headers = _headers_of(outcome)
+        headers, delay = _headers_of(outcome), self._delay_of(outcome)
         failed, elsewhere = bool(outcome.delivery_failed), bool(outcome.undeliverable_here)
         rejected: list[QueuedMessage] = []
         for queue, returned in settling.by_queue(held).items():
-            if not queue.modify(returned, headers, failed=failed, elsewhere=elsewhere):
+            if not queue.modify(returned, headers, failed=failed, elsewhere=elsewhere, delay=delay):
                 rejected += returned
         self._counts.add_rejected(len(rejected))
         self._counts.add_requeued(len(held) - len(rejected))
         return rejected
+
+    def _delay_of(self, outcome: Modified) -> int | None:
+        """Milliseconds until the messages are ready again; None: as the queue has it. Raises SessionFailure."""
+        annotations = outcome.message_annotations or {}
+        for name in (DELIVER_AT, DELAY):
+            value = annotations.get(Symbol(name))
+            if value is None:
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                text = f"{name} is a number of milliseconds, 0 or more"
+                raise SessionFailure(conditions.INVALID_FIELD, text, {"field": "message-annotations"})
+            delay = value - round(self._clock.time() * 1000) if name == DELIVER_AT else value
+            return min(max(int(delay), 0), TIME_MAX)
+        return None
 
     def give_back(self, held: list[QueuedMessage]) -> None:
         """Nobody has told what became of them: they have failed, which counts."""
@@ -94,10 +116,10 @@ def _headers_of(outcome: Modified) -> Mapping[str, FieldValue] | None:
         if not isinstance(name, Symbol) or not name.startswith("x-"):
             text = f"an annotation of a modified message has a name that begins with x-, and not {name!r}"
             raise SessionFailure(conditions.INVALID_FIELD, text, {"field": "message-annotations"})
-        if name in OF_BROKER:
+        if name in OF_BROKER or name in (DELIVER_AT, DELAY):
             continue
         try:
             headers[str(name)] = to_field(value)
         except DecodeError as error:
             raise SessionFailure(conditions.INVALID_FIELD, str(error), {"field": "message-annotations"}) from None
-    return headers
+    return headers or None

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
+from batonmq.broker.model.settings import TIME_MAX
 from batonmq.errors import NotFound
+from batonmq.fields import LongLong
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.performatives import Source
 from batonmq.protocols.amqp10.codec.values import Described, Symbol
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batonmq.broker import Operations
+    from batonmq.fields import FieldValue
     from batonmq.protocols.amqp10.codec.composites import Fields
     from batonmq.protocols.amqp10.codec.performatives import Attach
     from batonmq.protocols.amqp10.nodes.dynamic_nodes import DynamicNodes
@@ -36,6 +39,7 @@ _OF_SUBSCRIPTIONS: Final = _IN_FORCE | {SHARED, GLOBAL}
 # Properties of a link by which it asks to be served before others: RabbitMQ's, and Artemis' and Qpid's.
 _PRIORITIES: Final = ("rabbitmq:priority", "priority")
 _EXCLUSIVE: Final = "exclusive"
+_TIMEOUT: Final = "rabbitmq:consumer-timeout"
 # The name under which the selector of a subscription is shown to whoever asks for that.
 _SELECTOR_NAME: Final = Symbol("jms-selector")
 _SELECTOR_CODE: Final = Symbol("apache.org:selector-filter:string")
@@ -49,6 +53,7 @@ class _Wishes:
 
     priority: int
     exclusive: bool
+    arguments: Mapping[str, FieldValue]
 
 
 class Sources:
@@ -168,6 +173,7 @@ def _with(opened: OpenedSource, filters: Filters, wishes: _Wishes) -> OpenedSour
         is_deaf=filters.is_deaf,
         priority=wishes.priority,
         exclusive=wishes.exclusive,
+        arguments={**opened.arguments, **wishes.arguments},
     )
 
 
@@ -180,7 +186,13 @@ def _wishes(properties: Fields | None) -> _Wishes:
         raise _invalid("the priority of a link is a whole number of 32 bits")
     if not isinstance(exclusive, bool):
         raise _invalid("whether a link is exclusive is a truth value")
-    return _Wishes(int(priority), exclusive)
+    arguments: dict[str, FieldValue] = {}
+    timeout = known.get(_TIMEOUT)
+    if timeout is not None:
+        if not isinstance(timeout, int) or isinstance(timeout, bool) or not 0 < timeout <= TIME_MAX:
+            raise _invalid(f"{_TIMEOUT} is a number of milliseconds, 1 to {TIME_MAX}")
+        arguments["x-consumer-timeout"] = LongLong(timeout)
+    return _Wishes(int(priority), exclusive, arguments)
 
 
 def _invalid(text: str) -> LinkFailure:

@@ -34,6 +34,7 @@ class BatonmqProduct(PairedProduct):
             durable=True,
             delay=True,
             release_delay=True,
+            retry_delay=True,
             lease=True,
             ttl=True,
             priority=True,

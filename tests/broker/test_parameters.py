@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.support.timed import Timed
 
+from batonmq.broker.model.access import User
 from batonmq.errors import NotFound, PreconditionFailed
 
 
@@ -14,7 +15,7 @@ class Shovels:
     def __init__(self) -> None:
         self.told: list[tuple[object, ...]] = []
 
-    def check(self, vhost: str, name: str, value: object) -> None:
+    def check(self, vhost: str, name: str, value: object, user: User | None) -> None:
         if not isinstance(value, dict):
             raise PreconditionFailed(f"{name} in {vhost} is no table")
 

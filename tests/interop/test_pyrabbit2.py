@@ -101,8 +101,14 @@ def test_policies_and_shovels(client: Any) -> None:  # noqa: ANN401
     assert [policy["name"] for policy in client.get_all_policies()] == ["p"]
     assert client.delete_policy("/", "p") == 204
     assert client.get_all_shovels() == []
-    with pytest.raises(http.HTTPError, match="component shovel not found"):
+    with pytest.raises(http.HTTPError, match="Validation failed"):
         client.create_shovel("/", "s", **{"src-uri": "amqp://"})
+    ends = {"src-uri": "amqp://", "src-queue": "from", "dest-uri": "amqp://", "dest-queue": "to"}
+    client.create_shovel("/", "s", **ends)
+    assert client.get_shovel("/", "s")["value"] == ends
+    assert [shovel["name"] for shovel in client.get_all_shovels()] == ["s"]
+    client.delete_shovel("/", "s")
+    assert client.get_all_shovels() == []
 
 
 def test_connections_and_channels(client: Any, server: ManagedServer) -> None:  # noqa: ANN401

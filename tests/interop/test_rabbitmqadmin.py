@@ -84,9 +84,11 @@ def test_users_virtual_hosts_policies_and_limits(admin: Admin) -> None:
         assert admin.listed("list", listing)
     for listing in ("parameters", "connections", "nodes"):
         admin("list", listing)
-    assert "component shovel not found" in admin(
-        "declare", "parameter", "component=shovel", "name=s", "value={}", fails=True
-    )
+    assert "Validation failed" in admin("declare", "parameter", "component=shovel", "name=s", "value={}", fails=True)
+    ends = '{"src-uri":"amqp:///v","src-queue":"from","dest-uri":"amqp:///v","dest-queue":"to"}'
+    admin("-V", "v", "declare", "parameter", "component=shovel", "name=s", f"value={ends}")
+    assert admin.listed("-V", "v", "list", "parameters")
+    admin("-V", "v", "delete", "parameter", "component=shovel", "name=s")
     as_user = ("-u", "u", "-p", "p", "-V", "v")
     admin(*as_user, "declare", "queue", "name=mine")
     assert "Access refused" in admin(*as_user, "declare", "user", "name=x", "password=x", "tags=", fails=True)

@@ -177,12 +177,11 @@ def test_global_parameters(http: Http) -> None:
 
 
 def test_parameters_of_no_component_are_refused(http: Http) -> None:
-    answer = http("PUT", "/api/parameters/shovel/%2F/s", {"value": {}})
-    assert (answer.status, answer.json["reason"]) == (400, "component shovel not found")
-    assert http.get("/api/parameters") == []
-    assert http.get("/api/parameters/shovel/%2F") == []
+    answer = http("PUT", "/api/parameters/federation-upstream/%2F/s", {"value": {}})
+    assert (answer.status, answer.json["reason"]) == (400, "component federation-upstream not found")
+    assert http.get("/api/parameters/federation-upstream/%2F") == []
     for method in ("GET", "DELETE"):
-        assert http(method, "/api/parameters/shovel/%2F/s").status == 404
+        assert http(method, "/api/parameters/federation-upstream/%2F/s").status == 404
 
 
 def test_the_name_of_the_cluster(http: Http, managed: ManagedServer) -> None:

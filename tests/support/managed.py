@@ -26,6 +26,7 @@ from batonmq.server.config import (
     WebSocketConfig,
 )
 from batonmq.server.loops import new_event_loop
+from batonmq.shovels.service import Shovels
 
 SECONDS = 40.0
 
@@ -95,7 +96,8 @@ class ManagedServer:
             websocket=WebSocketConfig(port="off", tls_port="off"),
             management=msgspec.structs.replace(management, port=0, tls_port=0, required=True),
         )
-        self.management = Management()
+        self.shovels = Shovels()
+        self.management = Management(self.shovels)
         self.server: Server
         self.ports: dict[str, int] = {}
         self._runner = asyncio.Runner(loop_factory=new_event_loop)
@@ -146,7 +148,7 @@ class ManagedServer:
 
     async def _serve(self) -> None:
         self._stopping = asyncio.Event()
-        self.server = Server(self.config, refusal_seconds=0, extensions=[self.management])
+        self.server = Server(self.config, refusal_seconds=0, extensions=[self.shovels, self.management])
         try:
             await self.server.start()
             for address in self.server.addresses:

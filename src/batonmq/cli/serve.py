@@ -87,6 +87,7 @@ def serve(
     from batonmq.server.failures import StartError
     from batonmq.server.logs import configure_logging
     from batonmq.server.run import run
+    from batonmq.shovels.service import Shovels
 
     flags: dict[str, Any] = {
         "data": data,
@@ -101,8 +102,9 @@ def serve(
     config = load(file).with_flags(**flags)
     configure_logging(config.server.log_level, config.server.log_format)
     add_first_user(config)
+    shovels = Shovels()
     try:
-        run(config, say_ready, [Management()], lambda: _read(file).with_flags(**flags))
+        run(config, say_ready, [shovels, Management(shovels)], lambda: _read(file).with_flags(**flags))
     except StartError as error:
         raise Failure(str(error), error.exit_code) from None
 

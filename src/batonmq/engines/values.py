@@ -18,7 +18,7 @@ Overflow = Literal["drop-oldest", "refuse"]
 class Incoming:
     """A message in a receiver's hands, as an engine hands it over. ``handle`` is the engine's own."""
 
-    __slots__ = ("delivery_count", "handle", "is_counted", "message", "redelivered")
+    __slots__ = ("delivery_count", "handle", "is_counted", "message", "origin", "redelivered")
 
     message: Message
     delivery_count: int
@@ -26,15 +26,25 @@ class Incoming:
     handle: object
     is_counted: bool
     """Is the count more than a guess? Where the queue does not count, 2 stands for 2 or more."""
+    origin: tuple[str, str] | None
+    """The exchange and the routing key that it was published with; None: the engine does not tell."""
 
     def __init__(
-        self, message: Message, delivery_count: int, redelivered: bool, handle: object, *, is_counted: bool = True
+        self,
+        message: Message,
+        delivery_count: int,
+        redelivered: bool,
+        handle: object,
+        *,
+        is_counted: bool = True,
+        origin: tuple[str, str] | None = None,
     ) -> None:
         self.message = message
         self.delivery_count = delivery_count
         self.redelivered = redelivered
         self.handle = handle
         self.is_counted = is_counted
+        self.origin = origin
 
 
 @dataclass(frozen=True, slots=True)

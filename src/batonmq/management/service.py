@@ -20,6 +20,7 @@ from batonmq.server.addresses import address
 from batonmq.server.config import ManagementConfig
 from batonmq.server.extensions import Parts
 from batonmq.server.listeners import Endpoint
+from batonmq.shovels.service import Shovels
 
 __all__ = ["Management"]
 
@@ -32,7 +33,9 @@ FINISH_SECONDS: Final = 2.0
 class Management:
     """The HTTP API and the web page: an extension of a server."""
 
-    def __init__(self) -> None:
+    def __init__(self, shovels: Shovels | None = None) -> None:
+        """``shovels``: those of the server, which begin before this does; None: it runs none."""
+        self._shovels = shovels or Shovels()
         self._parts: Parts
         self._http: HttpServer
         self._application: Application
@@ -48,6 +51,7 @@ class Management:
         self.context = Context(
             parts=parts,
             statistics=Statistics(parts.broker, parts.data),
+            shovels=self._shovels,
             log_lines=LogLines(),
             started_at=parts.clock.time(),
             node=f"batonmq@{socket.gethostname().partition('.')[0]}",

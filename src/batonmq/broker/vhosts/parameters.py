@@ -14,6 +14,7 @@ from batonmq.errors import NotFound, PreconditionFailed
 from batonmq.store.records import Definition
 
 if TYPE_CHECKING:
+    from batonmq.broker.model.access import User
     from batonmq.store.interface import Store
 
 # Under which the store keeps them.
@@ -41,8 +42,11 @@ class Parameter:
 class Component(Protocol):
     """Somebody whom operators tell things by parameters."""
 
-    def check(self, vhost: str, name: str, value: object) -> None:
-        """Refuse a value that means nothing. Raises PreconditionFailed."""
+    def check(self, vhost: str, name: str, value: object, user: User | None) -> None:
+        """Refuse a value that means nothing, or what the user may not do. Raises PreconditionFailed, AccessRefused.
+
+        None: nobody's rights count.
+        """
 
     def changed(self, vhost: str, name: str, value: object) -> None:
         """A parameter was set, or was there when the component registered."""
@@ -89,15 +93,23 @@ class Parameters:
         """One parameter; None: there is none."""
         return self._kept.get((component, vhost, name))
 
-    def set(self, component: str, vhost: str, name: str, value: object) -> None:
-        """Set a parameter; ``value`` is one of JSON. Raises PreconditionFailed."""
+    def check(self, component: str, vhost: str, name: str, value: object, user: User | None = None) -> Component:
+        """Look whether a parameter could be set. Raises PreconditionFailed, AccessRefused; returns its component."""
         if component in ELSEWHERE:
             raise PreconditionFailed(f"{component} may not be set using this method")
         known = self._components.get(component)
         if known is None:
             raise PreconditionFailed(f"component {component} not found")
         _check(name, value)
-        known.check(vhost, name, value)
+        known.check(vhost, name, value, user)
+        return known
+
+    def set(self, component: str, vhost: str, name: str, value: object, user: User | None = None) -> None:
+        """Set a parameter; ``value`` is one of JSON. Raises PreconditionFailed, AccessRefused.
+
+        ``user``: who does so; None: nobody whose rights count.
+        """
+        known = self.check(component, vhost, name, value, user)
         self._kept[component, vhost, name] = Parameter(component, vhost, name, value)
         self._store.define(Definition(KIND, vhost, json.dumps([component, name]), {"value": value}))
         known.changed(vhost, name, value)

@@ -18,6 +18,7 @@ from batonmq.engines.amqp.pull import AmqpPull
 from batonmq.engines.amqp.requests import Requester
 from batonmq.engines.amqp.streams import unless_stream
 from batonmq.engines.amqp.subscription import AmqpSubscription
+from batonmq.engines.amqp.topology import Topology
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription
 from batonmq.engines.messages import Message
@@ -74,6 +75,8 @@ class AmqpEngine(Engine):
         )
         self._publisher = Publisher(self._link)
         self._requester = Requester(self._link)
+        self.topology = Topology(self._ask, self._publisher)
+        """Exchanges and bindings, and queues with any arguments."""
         # Of the queues that were declared here: AMQP 0-9-1 has no question about those of others.
         self._fates: dict[str, Fate] = {}
 

@@ -50,6 +50,7 @@ class _Outgoing(NamedTuple):
     wired: list[WireProperties]
     future: Future[None]
     mandatory: bool
+    exchange: str = ""
 
 
 class Publisher:
@@ -66,15 +67,17 @@ class Publisher:
         self._returned: Counter[str] = Counter()
         self._waiting: list[_Outgoing] = []
 
-    def send(self, queue: str, messages: Sequence[Message], *, mandatory: bool = True) -> Future[None]:
-        """Resolved when all are confirmed."""
+    def send(
+        self, queue: str, messages: Sequence[Message], *, mandatory: bool = True, exchange: str = ""
+    ) -> Future[None]:
+        """Resolved when all are confirmed. ``queue``: the routing key, where ``exchange`` is not the default one."""
         future: Future[None] = Future()
         # A message without a priority has 0, by the API. RabbitMQ's quorum queues would take it for 4.
         says_priority = self._link.product.is_rabbitmq(4)
 
         def publish() -> None:
             wired = [properties_to(message, says_priority=says_priority) for message in messages]
-            self._publish(_Outgoing(queue, messages, wired, future, mandatory))
+            self._publish(_Outgoing(queue, messages, wired, future, mandatory, exchange))
 
         self._link.when_open(publish, future)
         return future
@@ -98,7 +101,7 @@ class Publisher:
         for message, properties in zip(sent.messages, sent.wired, strict=True):
             self._number += 1
             self._unconfirmed[self._number] = (batch, sent.queue if sent.mandatory else "")
-            channel.basic_publish("", sent.queue, message.body, properties, mandatory=sent.mandatory)
+            channel.basic_publish(sent.exchange, sent.queue, message.body, properties, mandatory=sent.mandatory)
 
     def _opened(self, channel: Channel) -> None:
         channel.add_on_return_callback(self._came_back)

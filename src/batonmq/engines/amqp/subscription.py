@@ -225,7 +225,9 @@ class AmqpSubscription(Subscription):
         redelivered = bool(method.redelivered)
         earlier = earlier_deliveries(message) if redelivered else 0
         count = 2 if earlier is None else earlier + 1
-        self._messages.add(Incoming(message, count, redelivered, handle, is_counted=earlier is not None))
+        origin = method.exchange, method.routing_key
+        is_counted = earlier is not None
+        self._messages.add(Incoming(message, count, redelivered, handle, is_counted=is_counted, origin=origin))
         self._serve()
 
     def _serve(self) -> None:

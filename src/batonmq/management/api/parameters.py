@@ -63,7 +63,7 @@ async def put_parameter(call: Call) -> Response:
     body = Body(call.json())
     body.need("value")
     is_new = _parameters(call).find(component, vhost, name) is None
-    _parameters(call).set(component, vhost, name, body.value("value"))
+    _parameters(call).set(component, vhost, name, body.value("value"), call.user)
     await call.kept()
     return Created() if is_new else NoContent()
 

@@ -23,6 +23,7 @@ from batonmq.management.definitions.entries import (
     BindingEntry,
     Definitions,
     ExchangeEntry,
+    ParameterEntry,
     PermissionEntry,
     QueueEntry,
     TopicPermissionEntry,
@@ -152,12 +153,22 @@ class _Checker:
             described = f"parameter '{entry.name}' of component '{entry.component}' in vhost '{entry.vhost}'"
             with naming(described):
                 self._require_vhost(entry.vhost)
-                if self._broker.parameters.knows(entry.component):
-                    kept.append(entry)
-                else:
+                if not self._broker.parameters.knows(entry.component):
                     self._found.say(f"{described} is left out: {unknown_component(entry.component)}")
+                elif fault := self._fault_of(entry):
+                    self._found.say(f"{described} is left out: {fault}")
+                else:
+                    kept.append(entry)
             yield
         self._found.parameters[:] = kept
+
+    def _fault_of(self, entry: ParameterEntry) -> str:
+        """Why its component takes no such value; "": it does."""
+        try:
+            self._broker.parameters.check(entry.component, entry.vhost, entry.name, entry.value)
+        except PreconditionFailed as error:
+            return ", ".join(line for line in str(error).splitlines() if line)
+        return ""
 
     def _check_policies(self) -> Iterator[None]:
         kept = []

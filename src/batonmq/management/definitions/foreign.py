@@ -25,7 +25,6 @@ _KEYS: Final = (
 )
 
 _COMPONENTS: Final = {
-    "shovel": "there are no shovels",
     "federation-upstream": "there is no federation",
     "federation-upstream-set": "there is no federation",
 }

@@ -32,12 +32,13 @@ class _Importer:
         self._found = found
         self.steps: tuple[Callable[[], Iterator[None]], ...] = (
             self._vhosts,
-            self._parameters,
             # Before the queues: each then begins with the settings that it is to have.
             self._policies,
             self._exchanges,
             self._queues,
             self._bindings,
+            # Last: a shovel begins at once, and would declare its queues in its own way.
+            self._parameters,
         )
 
     def _vhost(self, name: str) -> VirtualHost:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from batonmq.management.log_lines import LogLines
 from batonmq.management.statistics.statistics import Statistics
 from batonmq.server.extensions import Parts
+from batonmq.shovels.service import Shovels
 
 __all__ = ["Context"]
 
@@ -18,6 +19,8 @@ class Context:
     parts: Parts
     statistics: Statistics
     """The counters of everything, and their samples."""
+    shovels: Shovels
+    """Those that the server runs."""
     log_lines: LogLines
     """The last lines of the log."""
     started_at: float

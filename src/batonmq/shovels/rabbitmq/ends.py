@@ -1,0 +1,222 @@
+"""The two ends of a shovel, open: a queue or an exchange of a broker, or a queue of any engine."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar, cast
+from urllib.parse import urlsplit
+
+from batonmq.api.connections.connect import open_engine
+from batonmq.engines.amqp.engine import AmqpEngine
+from batonmq.engines.futures import Future
+from batonmq.engines.interface import Engine, Subscription
+from batonmq.engines.urls import parse_url
+from batonmq.engines.values import Incoming, QueueOptions
+from batonmq.errors import BatonError, ConnectionLost, NotFound
+from batonmq.fields import FieldValue
+from batonmq.shovels.rabbitmq.parameters import End
+from batonmq.shovels.translation import translated
+from batonmq.shovels.uris import LOCAL, is_local
+
+__all__ = ["Destination", "Local", "Source", "open_destination", "open_source"]
+
+T = TypeVar("T")
+
+# How long a broker has to answer, in seconds.
+PATIENCE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """How the broker that the shovel runs in is reached."""
+
+    url: str
+    context: ssl.SSLContext | None
+
+
+# Gives the way in for an AMQP URL without a host. Raises ConnectionLost.
+FindLocal = Callable[[str], Local]
+
+
+def answered(future: Future[T], seconds: float = PATIENCE) -> T:
+    """What a future gives. Raises ConnectionLost when nothing comes in time, and what it fails with."""
+    if not future.wait(seconds):
+        raise ConnectionLost(f"there was no answer within {seconds:g} s")
+    return future.result()
+
+
+def _open(end: End, uri: str, find_local: FindLocal) -> Engine:
+    context = None
+    if end.protocol == "local" or is_local(uri):
+        local = find_local(uri)
+        uri, context = local.url, local.context
+    elif end.protocol == "amqp10" and urlsplit(uri).scheme in LOCAL:
+        scheme, _, rest = uri.partition(":")
+        uri = f"{'amqp10s' if scheme == 'amqps' else 'amqp10'}:{rest}"
+    if urlsplit(uri).scheme in LOCAL:
+        return AmqpEngine(uri, context)
+    try:
+        return open_engine(parse_url(uri), context)
+    except (ValueError, ImportError) as error:
+        raise ConnectionLost(str(error)) from None
+
+
+def _open_any(end: End, find_local: FindLocal) -> tuple[Engine, str]:
+    """The first URL that there is somebody at. Raises BatonError: that of the last one."""
+    error: BatonError = ConnectionLost("there is no URL")
+    for uri in end.uris:
+        try:
+            return _open(end, uri, find_local), uri
+        except ValueError as wrong:
+            error = ConnectionLost(str(wrong))
+        except BatonError as failed:
+            error = failed
+    raise error
+
+
+def _declare(engine: Engine, end: End, queue: str) -> None:
+    """Make the queue, unless it is there, whatever it was declared with. Raises BatonError."""
+    if isinstance(engine, AmqpEngine):
+        try:
+            answered(engine.topology.require_queue(queue))
+        except NotFound:
+            if end.is_predeclared:
+                raise
+            arguments = cast("dict[str, FieldValue]", dict(end.queue_arguments))
+            answered(engine.topology.declare_queue(queue, arguments=arguments))
+        return
+    if end.is_predeclared:
+        return
+    try:
+        if engine.capabilities.count:
+            answered(engine.count(queue))
+            return
+    except NotFound:
+        pass
+    answered(engine.declare(queue, QueueOptions()))
+
+
+class Source:
+    """Where messages come from."""
+
+    def __init__(self, engine: Engine, queue: str, uri: str) -> None:
+        self._engine = engine
+        self._subscription: Subscription | None = None
+        self.queue = queue
+        self.uri = uri
+        """Which of its URLs was taken."""
+
+    def count(self) -> int:
+        """How many messages are ready."""
+        return answered(self._engine.count(self.queue))
+
+    def subscribe(self, prefetch: int) -> None:
+        """Begin to take messages."""
+        self._subscription = answered(self._engine.subscribe(self.queue, prefetch))
+
+    def receive(self, most: int, seconds: float) -> list[Incoming]:
+        """Up to so many messages, as soon as there is one; none after so many seconds. Raises BatonError."""
+        subscription = self._subscription
+        assert subscription is not None
+        future = subscription.receive(most)
+        if not future.wait(seconds):
+            subscription.withdraw(future)
+        return future.get()
+
+    def accept(self, messages: Sequence[Incoming]) -> None:
+        """They are safe on the other side."""
+        assert self._subscription is not None
+        for incoming in messages:
+            self._subscription.settle(incoming, "accept")
+
+    def finish(self) -> None:
+        """Let what was accepted reach the broker, and give back the rest. Raises BatonError."""
+        if self._subscription is not None:
+            answered(self._subscription.close())
+
+    def close(self) -> None:
+        """Leave; what was not accepted goes back."""
+        self._engine.close()
+
+
+class Destination:
+    """Where messages go to."""
+
+    def __init__(self, engine: Engine, end: End, uri: str) -> None:
+        self._engine = engine
+        self._end = end
+        self.uri = uri
+
+    def send(self, messages: Sequence[Incoming]) -> None:
+        """Send them in order, and return when the other side has confirmed all. Raises BatonError."""
+        end, engine = self._end, self._engine
+        can = engine.capabilities
+        if end.queue is not None:
+            answered(engine.send(end.queue, [translated(one.message, can) for one in messages]), 2 * PATIENCE)
+            return
+        assert isinstance(engine, AmqpEngine)
+        confirmed = []
+        for (exchange, key), run in _runs(messages, end):
+            confirmed.append(engine.topology.publish(exchange, key, [translated(one.message, can) for one in run]))
+        for future in confirmed:
+            answered(future, 2 * PATIENCE)
+
+    def close(self) -> None:
+        """Leave."""
+        self._engine.close()
+
+
+def _runs(messages: Sequence[Incoming], end: End) -> list[tuple[tuple[str, str], list[Incoming]]]:
+    """Messages that follow each other to the same exchange with the same key."""
+    runs: list[tuple[tuple[str, str], list[Incoming]]] = []
+    for one in messages:
+        exchange, key = one.origin or ("", "")
+        address = (
+            exchange if end.exchange is None else end.exchange,
+            key if end.routing_key is None else end.routing_key,
+        )
+        if runs and runs[-1][0] == address:
+            runs[-1][1].append(one)
+        else:
+            runs.append((address, [one]))
+    return runs
+
+
+def open_source(end: End, find_local: FindLocal) -> Source:
+    """Connect, and declare what is to be declared. Raises BatonError."""
+    engine, uri = _open_any(end, find_local)
+    try:
+        queue = end.queue
+        if queue is not None:
+            _declare(engine, end, queue)
+            return Source(engine, queue, uri)
+        assert end.exchange is not None
+        topology = _topology(engine)
+        own = answered(topology.topology.declare_own_queue())
+        answered(topology.topology.bind(end.exchange, own, end.routing_key or ""))
+        return Source(engine, own, uri)
+    except BaseException:
+        engine.close()
+        raise
+
+
+def open_destination(end: End, find_local: FindLocal) -> Destination:
+    """Connect, and declare what is to be declared. Raises BatonError."""
+    engine, uri = _open_any(end, find_local)
+    try:
+        if end.queue is not None:
+            _declare(engine, end, end.queue)
+        else:
+            _topology(engine)
+        return Destination(engine, end, uri)
+    except BaseException:
+        engine.close()
+        raise
+
+
+def _topology(engine: Engine) -> AmqpEngine:
+    if not isinstance(engine, AmqpEngine):
+        raise NotFound("there are exchanges over AMQP 0-9-1 alone: name a queue")
+    return engine

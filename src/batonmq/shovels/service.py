@@ -1,0 +1,160 @@
+"""The shovels of a server: those that its parameters say are at work as long as the server is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+from batonmq.broker.model.access import User
+from batonmq.errors import AccessRefused, BatonError, NotFound
+from batonmq.server.extensions import Parts
+from batonmq.server.listeners import Endpoint
+from batonmq.shovels.local import LocalDoor
+from batonmq.shovels.rabbitmq.parameters import COMPONENT, End, ShovelParameters, read_parameters
+from batonmq.shovels.rabbitmq.running import RunningShovel
+from batonmq.shovels.uris import is_local, vhost_of
+
+__all__ = ["Shovels"]
+
+log = logging.getLogger("batonmq.shovels")
+
+
+class Shovels:
+    """An extension of a server, and the component "shovel" of its broker's parameters. On the server's loop."""
+
+    def __init__(self) -> None:
+        self._parts: Parts
+        self._door: LocalDoor
+        self._loop: asyncio.AbstractEventLoop
+        self._running: dict[tuple[str, str], RunningShovel] = {}
+        # Those that are to stop, each in a thread that waits for it.
+        self._leaving: set[asyncio.Future[None]] = set()
+        self._threads = ThreadPoolExecutor(thread_name_prefix="batonmq-shovels-stop")
+        self._serves = False
+
+    # ------------------------------------------------------------------ the extension
+
+    def begin(self, parts: Parts) -> None:
+        """The broker is open; nobody can connect yet."""
+        self._parts = parts
+        self._door = LocalDoor(parts)
+        self._loop = asyncio.get_running_loop()
+        parts.broker.parameters.register(COMPONENT, self)
+
+    def endpoints(self) -> list[Endpoint]:
+        """Nowhere."""
+        return []
+
+    async def start(self) -> None:
+        """The server listens: all begin."""
+        self._serves = True
+        for shovel in self._running.values():
+            shovel.start()
+
+    async def stop(self) -> None:
+        """The server is about to stop: what they hold goes back to its queues."""
+        was_serving, self._serves = self._serves, False
+        shovels, self._running = list(self._running.values()), {}
+        if was_serving:
+            for shovel in shovels:
+                self._leave(shovel)
+        while self._leaving:
+            await asyncio.wait(self._leaving)
+        self._threads.shutdown()
+
+    # ------------------------------------------------------------------ the component
+
+    def check(self, vhost: str, name: str, value: object, user: User | None) -> None:
+        """Refuse a value that means nothing, and what the user could not do. Raises PreconditionFailed, AccessRefused.
+
+        What a shovel does in the broker that it runs in, where its URL names no host, is done without a log-in: only
+        who might do it may say so.
+        """
+        parameters = read_parameters(name, value)
+        if user is None:
+            return
+        for end, needed in ((parameters.source, "read"), (parameters.destination, "write")):
+            for uri in end.uris:
+                if end.protocol == "local" or is_local(uri):
+                    _require(user, vhost_of(uri) or "/", end, needed)
+
+    def changed(self, vhost: str, name: str, value: object) -> None:
+        """A parameter was set: its shovel begins, or begins anew."""
+        self._end(vhost, name)
+        try:
+            parameters = read_parameters(name, value)
+        except BatonError as error:
+            log.error("shovel '%s' in vhost '%s' is not started: %s", name, vhost, " ".join(str(error).split()))
+            return
+        self._begin(vhost, name, parameters)
+
+    def cleared(self, vhost: str, name: str) -> None:
+        """A parameter was removed, and with it its shovel."""
+        self._end(vhost, name)
+
+    def _begin(self, vhost: str, name: str, parameters: ShovelParameters) -> None:
+        for end in (parameters.source, parameters.destination):
+            for uri in end.uris:
+                if end.protocol == "local" or is_local(uri):
+                    self._door.let_in(vhost_of(uri) or "/")
+
+        def done() -> None:
+            self._loop.call_soon_threadsafe(self._finished, shovel)
+
+        shovel = RunningShovel(vhost, name, parameters, self._door.find, self._parts.clock, done)
+        self._running[vhost, name] = shovel
+        if self._serves:
+            shovel.start()
+
+    def _end(self, vhost: str, name: str) -> None:
+        shovel = self._running.pop((vhost, name), None)
+        if shovel is not None and self._serves:
+            self._leave(shovel)
+
+    def _leave(self, shovel: RunningShovel) -> None:
+        shovel.tell_to_stop()
+        leaving = self._loop.run_in_executor(self._threads, shovel.join)
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+
+    def _finished(self, shovel: RunningShovel) -> None:
+        """It has moved what it should: it goes, and its parameter with it."""
+        if self._running.get((shovel.vhost, shovel.name)) is shovel:
+            try:
+                self._parts.broker.parameters.clear(COMPONENT, shovel.vhost, shovel.name)
+            except BatonError as error:
+                log.error("shovel '%s' in vhost '%s' cannot be removed: %s", shovel.name, shovel.vhost, error)
+
+    # ------------------------------------------------------------------ who asks
+
+    def all(self) -> list[RunningShovel]:
+        """All shovels, in order."""
+        return [self._running[key] for key in sorted(self._running)]
+
+    def find(self, vhost: str, name: str) -> RunningShovel | None:
+        """One shovel; None: there is none."""
+        return self._running.get((vhost, name))
+
+    def restart(self, vhost: str, name: str) -> None:
+        """Have it begin anew, whatever it does. Raises NotFound."""
+        shovel = self._running.get((vhost, name))
+        if shovel is None:
+            raise NotFound(f"no shovel '{name}' in vhost '{vhost}'")
+        self._end(vhost, name)
+        self._begin(vhost, name, shovel.parameters)
+
+
+def _require(user: User, vhost: str, end: End, needed: str) -> None:
+    """Raises AccessRefused, in RabbitMQ's words for a virtual host."""
+    if not user.may_open(vhost):
+        raise AccessRefused(f'user "{user.name}" may not connect to vhost "{vhost}"')
+    if end.queue is not None:
+        user.require(vhost, "read" if needed == "read" else "write", "queue", end.queue)
+        if not end.is_predeclared:
+            user.require(vhost, "configure", "queue", end.queue)
+    elif end.exchange is not None:
+        user.require(vhost, needed, "exchange", end.exchange)
+    else:
+        # To wherever the messages were sent before.
+        user.require(vhost, needed, "exchange", "")

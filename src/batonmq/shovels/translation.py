@@ -1,0 +1,38 @@
+"""A message of one engine for another: what the other side cannot keep is left off."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from batonmq.engines.messages import Message, received_message
+from batonmq.engines.values import Capabilities
+
+__all__ = ["translated"]
+
+# Headers in which brokers note what they did with a message, and that mean something to the next one.
+GROUP: Final = ("x-group", "JMSXGroupID")
+DELAY: Final = "x-delay"
+
+
+def translated(message: Message, can: Capabilities) -> Message:
+    """The message as the other side takes it, with everything that it can keep.
+
+    A time to live, a priority and a group that it does not know are left off.
+    """
+    properties = message.properties
+    if properties.plain and not message.delay:
+        return message
+    changes: dict[str, Any] = {}
+    if properties.expiration is not None and not can.ttl:
+        changes["expiration"] = None
+    if properties.has_priority and not can.priority:
+        changes["priority"] = None
+    headers = properties.headers or {}
+    # A delay that is over begins anew nowhere.
+    dropped = {DELAY} | (set(GROUP) if not can.group else set())
+    if dropped & headers.keys():
+        changes["headers"] = {name: value for name, value in headers.items() if name not in dropped} or None
+    if not changes and not message.delay:
+        return message
+    delay = message.delay if can.delay else 0.0
+    return received_message(message.body, properties.replace(**changes) if changes else properties, delay)

@@ -109,6 +109,7 @@ def test_policies_and_shovels(client: Any) -> None:  # noqa: ANN401
     assert [shovel["name"] for shovel in client.get_all_shovels()] == ["s"]
     client.delete_shovel("/", "s")
     assert client.get_all_shovels() == []
+    until(lambda: not client.get_connections())
 
 
 def test_connections_and_channels(client: Any, server: ManagedServer) -> None:  # noqa: ANN401

@@ -12,8 +12,10 @@ import click
 
 from batonmq.cli.failure import Failure
 from batonmq.cli.options import chosen_url, without_password
+from batonmq.engines.failures import NOBODY
+from batonmq.engines.openers import check_target, open_target
 from batonmq.engines.tls import UnusableTls
-from batonmq.engines.urls import Target, parse_url
+from batonmq.engines.urls import parse_url
 from batonmq.errors import BatonError, ConnectionLost, NotFound
 
 if TYPE_CHECKING:
@@ -139,25 +141,19 @@ def _open(url: str, *, makes_file: bool, patience: float) -> Engine:
     shown = without_password(url)
     try:
         target = parse_url(url)
-        if target.engine == "amqp":
-            return _open_amqp(target, patience)
+        check_target(target)
     except UnusableTls as error:
         raise Failure(f"--url: {error}", 2) from None
     except ValueError as error:
         raise Failure(f"--url: {shown!r} cannot be read: {str(error).replace(url, shown)}", 2) from None
     if target.engine == "memory":
         raise Failure("--url: queues in memory are those of one program; expected amqp://... or a file", 2)
-    return _open_file(target.location, makes_file=makes_file)
-
-
-def _open_amqp(target: Target, patience: float) -> Engine:
-    from batonmq.engines.amqp.engine import AmqpEngine
-    from batonmq.engines.amqp.failures import NOBODY
-
+    if target.engine == "file":
+        return _open_file(target.location, makes_file=makes_file)
     try:
-        return AmqpEngine(target.location, patience=patience)
-    except BatonError as error:
-        text = str(error)
+        return open_target(target, patience=patience)
+    except (BatonError, ValueError) as error:
+        text = str(error).replace(url, shown)
         raise Failure(f"{text} `batonmq serve` starts one" if text.endswith(NOBODY) else text) from None
 
 

@@ -12,7 +12,7 @@ import click
 from batonmq.cli.failure import Failure
 from batonmq.cli.loading import load_object
 from batonmq.cli.options import DEFAULT_URL, chosen_url, note_url, without_password
-from batonmq.engines.amqp.parameters import amqp_parameters
+from batonmq.engines.openers import check_target
 from batonmq.engines.tls import UnusableTls
 from batonmq.engines.urls import parse_url
 from batonmq.errors import BatonError
@@ -113,8 +113,7 @@ def _load(said: str) -> Worker:
 
 def _check_url(url: str, shown: str) -> None:
     try:
-        if parse_url(url).engine == "amqp":
-            amqp_parameters(url)
+        check_target(parse_url(url))
     except UnusableTls as error:
         raise Failure(f"--url: {error}", 2) from None
     except ValueError as error:

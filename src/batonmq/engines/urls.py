@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
-__all__ = ["Target", "check_octets", "parse_url"]
+__all__ = ["ENGINES", "GROUP", "Target", "check_octets", "parse_url"]
 
 
-AMQP10 = ("amqp10", "amqp10s", "artemis", "artemiss", "activemq", "activemqs")
+# The entry points of engines from other distributions; each has the name of a scheme.
+GROUP = "batonmq.engines"
+# The engine of each scheme of our own that names a host.
+ENGINES: Mapping[str, str] = MappingProxyType(
+    {
+        "amqp": "amqp",
+        "amqps": "amqp",
+        "amqp10": "amqp10",
+        "amqp10s": "amqp10",
+        "artemis": "amqp10",
+        "artemiss": "amqp10",
+        "activemq": "amqp10",
+        "activemqs": "amqp10",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """An engine and the location of its queues: a path, a name in memory, or a URL."""
 
-    engine: Literal["file", "memory", "amqp", "amqp10"]
+    engine: str
+    """'file', 'memory', 'amqp', 'amqp10'; or the scheme of an engine from another distribution."""
     location: str
 
 
@@ -35,17 +52,19 @@ def parse_url(url: str | os.PathLike[str]) -> Target:
     scheme = scheme.lower()
     if scheme == "memory":
         return Target("memory", rest)
-    if scheme in ("file", "amqp", "amqps", *AMQP10):
-        check_octets(url)
     if scheme == "file":
+        check_octets(url)
         return _file(_path_of(url, rest))
-    if scheme in ("amqp", "amqps", *AMQP10):
-        parts = urlsplit(url)
-        if not parts.hostname:
+    if scheme in ENGINES:
+        check_octets(url)
+        if not urlsplit(url).hostname:
             raise ValueError(f"{url!r} names no host")
-        return Target("amqp10" if scheme in AMQP10 else "amqp", url)
-    known = "a path, file:, memory:, amqp:, amqps:"
-    raise ValueError(f"no engine for {scheme!r}: expected one of {known}")
+        return Target(ENGINES[scheme], url)
+    installed = entry_points(group=GROUP).names
+    if scheme in installed:
+        return Target(scheme, url)
+    known = ", ".join(f"{name}:" for name in ("file", "memory", *ENGINES, *sorted(installed)))
+    raise ValueError(f"no engine for {scheme!r}: expected a path, or one of {known}")
 
 
 def check_octets(url: str) -> None:

@@ -11,8 +11,7 @@ from types import TracebackType
 from batonmq.api.connections import asynchronous, synchronous
 from batonmq.api.tracing.finding import traced
 from batonmq.engines.interface import Engine
-from batonmq.engines.shared.engine import open_file
-from batonmq.engines.shared.registry import open_memory
+from batonmq.engines.openers import check_context, open_target
 from batonmq.engines.urls import Target, parse_url
 
 __all__ = ["Opening", "connect", "connect_async"]
@@ -26,44 +25,32 @@ def connect(url: str | os.PathLike[str], *, ssl_context: SSLContext | None = Non
     ``"memory:"``: queues in memory, gone with the connection. ``"memory:name"`` is shared by all connections to that
     name in this process.
     ``"amqp://user:password@host:5672/vhost"``: queues in a broker that speaks AMQP 0-9-1.
+    ``"amqp10://..."``, ``"artemis://..."``, ``"activemq://..."``: queues in a broker that speaks AMQP 1.0.
     ``"amqps://user:password@host:5671/vhost?cacertfile=ca.pem"``: such a broker, over TLS. Its certificate must have
     the host's name and be signed by a CA of ``cacertfile``, or else of the system. Also in the query: ``certfile``,
     ``keyfile``, ``passphrase_file``, ``password``, ``verify``, ``server_name_indication`` and ``auth_mechanism``.
 
     ``ssl_context``: used for TLS, at each connection, instead of what the query says of certificates.
 
+    Other distributions may have installed engines for schemes of their own.
+
     Raises ValueError for a URL that names no engine or certificates that cannot be read, StoreError when the file
     cannot be used (StoreCorrupt when it is damaged or not BatonMQ's), ConnectionLost when the broker cannot be reached
-    or its certificate cannot be trusted, and AccessRefused when it refuses the login.
+    or its certificate cannot be trusted, AccessRefused when it refuses the login, and UnsupportedFeature when what the
+    engine needs is not installed.
     """
     return synchronous.Connection(open_engine(_parsed(url, ssl_context), ssl_context))
 
 
 def _parsed(url: str | os.PathLike[str], ssl_context: SSLContext | None) -> Target:
     target = parse_url(url)
-    if ssl_context is not None and target.engine not in ("amqp", "amqp10"):
-        raise ValueError("ssl_context is for amqps:// only")
+    check_context(target, ssl_context)
     return target
 
 
 def open_engine(target: Target, ssl_context: SSLContext | None = None) -> Engine:
     """Open the engine of a URL, with spans if the program traces. Raises the same errors as ``connect``."""
-    return traced(_open(target, ssl_context), target)
-
-
-def _open(target: Target, ssl_context: SSLContext | None) -> Engine:
-    if target.engine == "amqp":
-        # Its library is read only by those who need it.
-        from batonmq.engines.amqp.engine import AmqpEngine
-
-        return AmqpEngine(target.location, ssl_context)
-    if target.engine == "amqp10":
-        from batonmq.engines.amqp10.engine import Amqp10Engine
-
-        return Amqp10Engine(target.location, ssl_context)
-    if target.engine == "memory":
-        return open_memory(target.location)
-    return open_file(target.location)
+    return traced(open_target(target, ssl_context), target)
 
 
 class Opening:

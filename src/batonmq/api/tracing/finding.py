@@ -13,7 +13,7 @@ __all__ = ["traced"]
 
 # Names the provider that OpenTelemetry loads by itself when it is first asked for one.
 PROVIDER_VARIABLE = "OTEL_PYTHON_TRACER_PROVIDER"
-PORTS = {"amqp": 5672, "amqps": 5671}
+PORT, TLS_PORT = 5672, 5671
 
 
 def traced(engine: Engine, target: Target) -> Engine:
@@ -26,7 +26,7 @@ def traced(engine: Engine, target: Target) -> Engine:
     except ImportError:
         return engine
     host, port = None, None
-    if target.engine == "amqp":
+    if target.engine in ("amqp", "amqp10"):
         parts = urlsplit(target.location)
-        host, port = parts.hostname, parts.port or PORTS[parts.scheme.lower()]
+        host, port = parts.hostname, parts.port or (TLS_PORT if parts.scheme.lower().endswith("s") else PORT)
     return trace_engine(engine, host, port)

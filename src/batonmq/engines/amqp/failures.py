@@ -10,6 +10,7 @@ from pika import exceptions
 from pika.adapters.utils.connection_workflow import AMQPConnectorStackTimeout, AMQPConnectorTransportSetupError
 
 from batonmq.engines.amqp.parameters import AmqpParameters
+from batonmq.engines.failures import NOBODY
 from batonmq.engines.tls_failures import closed_by_tls, tls_failure
 from batonmq.errors import (
     AccessRefused,
@@ -24,7 +25,7 @@ from batonmq.errors import (
     Unsupported,
 )
 
-__all__ = ["NOBODY", "error_of", "told_to_sender", "unreachable", "was_held_too_long"]
+__all__ = ["error_of", "told_to_sender", "unreachable", "was_held_too_long"]
 
 # AMQP 0-9-1 section 1.2, constants of class soft-error and hard-error.
 BY_CODE: dict[int, type[BrokerError]] = {
@@ -92,9 +93,6 @@ def unreachable(error: BaseException, parameters: AmqpParameters) -> BatonError:
     if closed:
         return error_of(closed[0])
     return ConnectionLost(f"cannot connect to {where}: {_why(causes, parameters)}")
-
-
-NOBODY = "is the broker running?"
 
 
 def _why(causes: list[BaseException], parameters: AmqpParameters) -> str:

@@ -6,12 +6,11 @@ import socket
 import ssl
 
 from batonmq.engines.amqp10.parameters import Amqp10Parameters
+from batonmq.engines.failures import NOBODY
 from batonmq.engines.tls_failures import closed_by_tls, tls_failure
 from batonmq.errors import AccessRefused, BatonError, ConnectionLost
 
 __all__ = ["refused", "unreachable"]
-
-NOBODY = "is the broker running?"
 
 
 def unreachable(error: OSError | None, parameters: Amqp10Parameters, phase: str) -> BatonError:

@@ -64,10 +64,16 @@ class ArtemisProduct(Product):
             priority=True,
             group=True,
             max_deliveries=True,
+            dead_letter=True,
+            max_length=True,
+            single_consumer=True,
             reject_reason=True,
+            request=True,
             transactions=True,
             peek=True,
             count=True,
+            purge=True,
+            replay=True,
             atomic_replay=True,
         )
 

@@ -228,8 +228,6 @@ _OPTIONS: Final = {
 def _settings_of(options: QueueOptions) -> dict[str, object]:
     """Raises UnsupportedFeature."""
     settings: dict[str, object] = {}
-    if options.expires is not None:
-        raise UnsupportedFeature("artemis: declare(expires=)")
     if options.max_bytes is not None:
         raise UnsupportedFeature("artemis: declare(max_bytes=): it counts memory, not bodies")
     if options.max_priority > 9:

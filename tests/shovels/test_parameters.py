@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from batonmq.errors import PreconditionFailed
-from batonmq.shovels.rabbitmq.parameters import ShovelParameters, read_parameters, without_secrets
+from batonmq.shovels.rabbitmq.parameters import read_parameters, without_secrets
+from batonmq.shovels.settings import ShovelSettings
 from batonmq.shovels.uris import fault_of, without_credentials
 
 ENDS = {"src-uri": "amqp://", "src-queue": "a", "dest-uri": "amqp://", "dest-queue": "b"}
@@ -119,7 +120,7 @@ def test_what_rabbitmq_refuses_is_refused_in_its_words(value: dict[str, Any], li
     ],
 )
 def test_what_rabbitmq_takes_is_taken(value: dict[str, Any]) -> None:
-    assert isinstance(read_parameters("p", value), ShovelParameters)
+    assert isinstance(read_parameters("p", value), ShovelSettings)
 
 
 @pytest.mark.parametrize("value", [5, None, "x", [1], {**ENDS, "src-queue-args": 5}, {**ENDS, "src-uri": []}])

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from batonmq.broker.model.access import Permission, User
 from batonmq.errors import ConnectionLost
 from batonmq.server.extensions import Parts
-from batonmq.shovels.rabbitmq.ends import Local
+from batonmq.shovels.ends import Local
 from batonmq.shovels.uris import vhost_of
 
 __all__ = ["LocalDoor"]

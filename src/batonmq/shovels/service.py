@@ -11,8 +11,9 @@ from batonmq.errors import AccessRefused, BatonError, NotFound
 from batonmq.server.extensions import Parts
 from batonmq.server.listeners import Endpoint
 from batonmq.shovels.local import LocalDoor
-from batonmq.shovels.rabbitmq.parameters import COMPONENT, End, ShovelParameters, read_parameters
-from batonmq.shovels.rabbitmq.running import RunningShovel
+from batonmq.shovels.rabbitmq.parameters import COMPONENT, read_parameters
+from batonmq.shovels.running import RunningShovel
+from batonmq.shovels.settings import End, ShovelSettings
 from batonmq.shovels.uris import is_local, vhost_of
 
 __all__ = ["Shovels"]
@@ -93,7 +94,7 @@ class Shovels:
         """A parameter was removed, and with it its shovel."""
         self._end(vhost, name)
 
-    def _begin(self, vhost: str, name: str, parameters: ShovelParameters) -> None:
+    def _begin(self, vhost: str, name: str, parameters: ShovelSettings) -> None:
         for end in (parameters.source, parameters.destination):
             for uri in end.uris:
                 if end.protocol == "local" or is_local(uri):
@@ -142,7 +143,7 @@ class Shovels:
         if shovel is None:
             raise NotFound(f"no shovel '{name}' in vhost '{vhost}'")
         self._end(vhost, name)
-        self._begin(vhost, name, shovel.parameters)
+        self._begin(vhost, name, shovel.settings)
 
 
 def _require(user: User, vhost: str, end: End, needed: str) -> None:

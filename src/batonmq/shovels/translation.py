@@ -7,11 +7,23 @@ from typing import Any, Final
 from batonmq.engines.messages import Message, received_message
 from batonmq.engines.values import Capabilities
 
-__all__ = ["translated"]
+__all__ = ["losses", "translated"]
 
 # Headers in which brokers note what they did with a message, and that mean something to the next one.
 GROUP: Final = ("x-group", "JMSXGroupID")
 DELAY: Final = "x-delay"
+
+
+def losses(message: Message, can: Capabilities) -> list[str]:
+    """What of a message the other side cannot keep, in words."""
+    lost = []
+    if message.ttl is not None and not can.ttl:
+        lost.append("time to live")
+    if message.priority and not can.priority:
+        lost.append("priority")
+    if message.group is not None and not can.group:
+        lost.append("group")
+    return lost
 
 
 def translated(message: Message, can: Capabilities) -> Message:

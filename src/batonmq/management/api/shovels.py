@@ -9,20 +9,21 @@ from batonmq.management.http.errors import not_found
 from batonmq.management.http.responses import Json, NoContent, Response
 from batonmq.management.http.rights import Tag
 from batonmq.management.http.routes import Route, beside_the_store
-from batonmq.shovels.rabbitmq.parameters import COMPONENT, End, without_secrets
-from batonmq.shovels.rabbitmq.running import RunningShovel
+from batonmq.shovels.rabbitmq.parameters import COMPONENT, without_secrets
+from batonmq.shovels.running import RunningShovel
+from batonmq.shovels.settings import End
 
 UNLIMITED = "unlimited"
 
 
 def _described(call: Call, shovel: RunningShovel) -> dict[str, object]:
-    status, parameters = shovel.status, shovel.parameters
+    status, settings, counts = shovel.status, shovel.settings, shovel.progress.counts
     told: dict[str, object] = {
         "node": call.context.node,
         "timestamp": status.since.strftime("%Y-%m-%d %H:%M:%S"),
         "name": shovel.name,
         "vhost": shovel.vhost,
-        "type": "dynamic",
+        "type": shovel.kind,
         "state": status.state,
     }
     if status.state == "terminated":
@@ -30,22 +31,22 @@ def _described(call: Call, shovel: RunningShovel) -> dict[str, object]:
     told |= {"restarts": shovel.restarts, "moved": shovel.moved}
     if status.state == "starting":
         return told
-    remaining = UNLIMITED if status.remaining is None else status.remaining
+    remaining = UNLIMITED if counts.remaining is None else counts.remaining
     return (
         told
         | {
-            "pending": status.pending,
+            "pending": counts.pending,
             "remaining": remaining,
             "remaining_unacked": remaining,
-            "forwarded": status.forwarded,
-            "blocked_status": "running",
+            "forwarded": counts.forwarded,
+            "blocked_status": "flow" if counts.blocked else "running",
             "src_uri": status.source_uri,
-            "src_protocol": parameters.source.protocol,
-            "dest_protocol": parameters.destination.protocol,
+            "src_protocol": settings.source.protocol,
+            "dest_protocol": settings.destination.protocol,
             "dest_uri": status.destination_uri,
         }
-        | _of_end("src", parameters.source)
-        | _of_end("dest", parameters.destination)
+        | _of_end("src", settings.source)
+        | _of_end("dest", settings.destination)
     )
 
 

@@ -3,65 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final, Literal, cast
 
 from batonmq.errors import PreconditionFailed
 from batonmq.shovels.rabbitmq.keys import DESTINATIONS, GENERAL, PROTOCOLS, SOURCES, errors_of, uris_of
+from batonmq.shovels.rules import Rules
+from batonmq.shovels.settings import PREFETCH, RECONNECT_SECONDS, AckMode, End, ShovelSettings
 from batonmq.shovels.uris import without_credentials
 
-__all__ = ["COMPONENT", "AckMode", "End", "ShovelParameters", "read_parameters", "without_secrets"]
+__all__ = ["COMPONENT", "read_parameters", "without_secrets"]
 
 COMPONENT: Final = "shovel"
 
-AckMode = Literal["no-ack", "on-publish", "on-confirm"]
-# What RabbitMQ takes where nothing is said.
-PREFETCH: Final = 1000
-RECONNECT_SECONDS: Final = 5.0
 # Where AMQP 1.0 addresses begin that name a queue.
 _QUEUE_ADDRESSES: Final = ("/queues/", "/queue/", "/amq/queue/", "queue://")
 
 
-@dataclass(frozen=True, slots=True)
-class End:
-    """One end of a shovel."""
-
-    protocol: str
-    """"local", "amqp091" or "amqp10"."""
-    uris: tuple[str, ...]
-    """Where it is: one of these."""
-    queue: str | None = None
-    """None: messages come from, or go to, an exchange."""
-    exchange: str | None = None
-    """None, without a queue: each message goes where its exchange of before leads on the other side."""
-    routing_key: str | None = None
-    """What the queue of a source is bound with, or the key that messages are published with; None: their own."""
-    queue_arguments: Mapping[str, object] = field(default_factory=dict)
-    """What its queue is declared with, where it is not there."""
-    is_predeclared: bool = False
-    """Must its queue be there already?"""
-
-
-@dataclass(frozen=True, slots=True)
-class ShovelParameters:
-    """What a shovel does."""
-
-    source: End
-    destination: End
-    ack_mode: AckMode = "on-confirm"
-    prefetch: int = PREFETCH
-    reconnect_delay: float = RECONNECT_SECONDS
-    """Seconds; 0: it ends with the first failure."""
-    delete_after: int | Literal["never", "queue-length"] = "never"
-    """It ends, with its parameter, after so many messages, or as many as there were when it started."""
-    adds_forward_headers: bool = False
-    adds_timestamp_header: bool = False
-    properties: Mapping[str, object] = field(default_factory=dict)
-    """Properties that each message gets, by their names."""
-    consumer_arguments: Mapping[str, object] = field(default_factory=dict)
-
-
-def read_parameters(name: str, value: object) -> ShovelParameters:
+def read_parameters(name: str, value: object) -> ShovelSettings:
     """The value of a parameter of that name. Raises PreconditionFailed with everything that is wrong with it."""
     if value == []:
         value = {}
@@ -99,12 +57,12 @@ def _errors(name: str, given: Mapping[str, object]) -> list[str]:
     return said + errors_of(name, given, checks, tuple(required))
 
 
-def _read(given: Mapping[str, object]) -> ShovelParameters:
+def _read(given: Mapping[str, object]) -> ShovelSettings:
     def either(*names: str, default: object) -> object:
         return next((given[name] for name in names if name in given), default)
 
     after = either("src-delete-after", "delete-after", default="never")
-    return ShovelParameters(
+    return ShovelSettings(
         source=_end(given, "src"),
         destination=_end(given, "dest"),
         ack_mode=cast("AckMode", given.get("ack-mode", "on-confirm")),
@@ -117,6 +75,8 @@ def _read(given: Mapping[str, object]) -> ShovelParameters:
         adds_timestamp_header=bool(given.get("dest-add-timestamp-header", False)),
         properties=_table(either("dest-publish-properties", "publish-properties", default={})),
         consumer_arguments=_table(given.get("src-consumer-args", {})),
+        # RabbitMQ's shovels leave no mark in messages that is not asked for.
+        rules=Rules(rounds=None),
     )
 
 

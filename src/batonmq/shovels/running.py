@@ -13,29 +13,27 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from batonmq.clock import Clock
-from batonmq.engines.messages import received_message
-from batonmq.engines.values import Incoming
 from batonmq.errors import BatonError
-from batonmq.shovels.rabbitmq.ends import Destination, FindLocal, Source, open_destination, open_source
-from batonmq.shovels.rabbitmq.parameters import ShovelParameters
+from batonmq.fields import FieldValue
+from batonmq.shovels.carrying import Carrier
+from batonmq.shovels.ends import Destination, FindLocal, Source, open_destination, open_source
+from batonmq.shovels.marking import Marking
+from batonmq.shovels.progress import Progress
+from batonmq.shovels.settings import ShovelSettings
 from batonmq.shovels.uris import without_credentials
 
-__all__ = ["RunningShovel", "ShovelState", "Status"]
+__all__ = ["Kind", "RunningShovel", "ShovelState", "Status"]
 
 log = logging.getLogger("batonmq.shovels")
 
 ShovelState = Literal["starting", "running", "terminated"]
+Kind = Literal["dynamic", "static"]
 
-# Messages that are sent and confirmed together.
-BATCH = 200
-# How soon a shovel without messages notices that it is to stop, in seconds.
-LOOK_SECONDS = 0.2
 # How long it may take to stop before its connections are cut, in seconds.
 STOP_SECONDS = 1.0
-HEADER, TIME_HEADER = "x-shovelled", "x-shovelled-timestamp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +47,6 @@ class Status:
     source_uri: str = ""
     """Which it has chosen, without user and password."""
     destination_uri: str = ""
-    forwarded: int = 0
-    """Messages that the other side has confirmed, since the shovel was last started."""
-    pending: int = 0
-    """Messages that are sent and not confirmed."""
-    remaining: int | None = None
-    """How many it still moves before it ends; None: it does not end."""
 
 
 class RunningShovel:
@@ -64,26 +56,33 @@ class RunningShovel:
         self,
         vhost: str,
         name: str,
-        parameters: ShovelParameters,
+        settings: ShovelSettings,
         find_local: FindLocal,
         clock: Clock,
         done: Callable[[], None],
+        kind: Kind = "dynamic",
     ) -> None:
         """``done`` is called, in the shovel's thread, when it has moved all that it should."""
         self.vhost = vhost
         self.name = name
-        self.parameters = parameters
+        self.settings = settings
+        self.kind: Kind = kind
+        """Was it told to by a parameter of the broker, or by its configuration?"""
         self._find_local = find_local
         self._clock = clock
         self._done = done
         self._stopping = threading.Event()
         self._open: Sequence[Source | Destination] = ()
         self.status = Status("starting", self._now())
-        self.moved = 0
-        """Messages that it has moved in all."""
+        self.progress = Progress()
         self.restarts = 0
         """How often it has begun anew after a failure."""
         self._thread = threading.Thread(target=self._run, name=f"batonmq-shovel-{name}"[:60], daemon=True)
+
+    @property
+    def moved(self) -> int:
+        """Messages that it has moved in all."""
+        return self.progress.total
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.time(), UTC)
@@ -107,7 +106,7 @@ class RunningShovel:
     # ------------------------------------------------------------------ in its thread
 
     def _run(self) -> None:
-        parameters = self.parameters
+        settings = self.settings
         while not self._stopping.is_set():
             self.status = Status("starting", self._now())
             try:
@@ -128,96 +127,52 @@ class RunningShovel:
             shown = without_credentials(reason)
             log.warning("shovel '%s' in vhost '%s' was terminated: %s", self.name, self.vhost, shown)
             self.status = Status("terminated", self._now(), shown)
-            if not parameters.reconnect_delay or self._stopping.wait(parameters.reconnect_delay):
+            if not settings.reconnect_delay or self._stopping.wait(settings.reconnect_delay):
                 return
             self.restarts += 1
 
     def _work(self) -> None:
         """Returns when it is to stop, or has moved all. Raises BatonError."""
-        parameters = self.parameters
+        settings = self.settings
         with contextlib.ExitStack() as opened:
             opened.callback(self._forget_ends)
-            source = open_source(parameters.source, self._find_local)
+            source = open_source(settings.source, self._find_local)
             opened.callback(source.close)
             self._open = (source,)
-            destination = open_destination(parameters.destination, self._find_local)
+            destination = open_destination(settings.destination, self._find_local)
             opened.callback(destination.close)
             self._open = (source, destination)
             left = self._remaining(source)
+            self.progress.begin(left)
             self.status = Status(
                 "running",
                 self._now(),
                 source_uri=without_credentials(source.uri),
                 destination_uri=without_credentials(destination.uri),
-                remaining=left,
             )
             log.info("shovel '%s' in vhost '%s' runs", self.name, self.vhost)
             if left == 0:
                 return
-            source.subscribe(min(parameters.prefetch, left) if left is not None else parameters.prefetch)
-            while not self._stopping.is_set() and left != 0:
-                arrived = source.receive(BATCH if left is None else min(BATCH, left), LOOK_SECONDS)
-                if not arrived:
-                    continue
-                self._note(pending=len(arrived), forwarded=0, left=left)
-                destination.send(self._marked(arrived, source, destination))
-                source.accept(arrived)
-                left = None if left is None else left - len(arrived)
-                self.moved += len(arrived)
-                self._note(pending=0, forwarded=len(arrived), left=left)
+            source.subscribe(min(settings.prefetch, left) if left is not None else settings.prefetch)
+            mark: dict[str, FieldValue] = {
+                "shovelled-by": "batonmq",
+                "shovel-type": self.kind,
+                "shovel-name": self.name,
+                "shovel-vhost": self.vhost,
+                "src-uri": without_credentials(source.uri),
+                "dest-uri": without_credentials(destination.uri),
+                "src-queue": source.queue,
+            }
+            target = Marking(destination, settings, mark, self._clock)
+            carrier = Carrier(self.name, source, target, settings.rules, self._clock, self._stopping, self.progress)
+            carrier.carry(left, settings.idle)
             source.finish()
 
     def _forget_ends(self) -> None:
         self._open = ()
 
     def _remaining(self, source: Source) -> int | None:
-        after = self.parameters.delete_after
+        after = self.settings.delete_after
         if after == "never":
             return None
-        return source.count() if after == "queue-length" else int(after)
-
-    def _note(self, *, pending: int, forwarded: int, left: int | None) -> None:
-        was = self.status
-        self.status = Status(
-            was.state,
-            was.since,
-            source_uri=was.source_uri,
-            destination_uri=was.destination_uri,
-            forwarded=was.forwarded + forwarded,
-            pending=pending,
-            remaining=left,
-        )
-
-    def _marked(self, arrived: list[Incoming], source: Source, destination: Destination) -> list[Incoming]:
-        """The messages with what the shovel adds to them."""
-        parameters = self.parameters
-        if not (parameters.adds_forward_headers or parameters.adds_timestamp_header or parameters.properties):
-            return arrived
-        return [self._with_marks(one, source, destination) for one in arrived]
-
-    def _with_marks(self, one: Incoming, source: Source, destination: Destination) -> Incoming:
-        parameters, message = self.parameters, one.message
-        headers = dict(message.headers)
-        if parameters.adds_forward_headers:
-            earlier = headers.get(HEADER)
-            headers[HEADER] = [
-                {
-                    "shovelled-by": "batonmq",
-                    "shovel-type": "dynamic",
-                    "shovel-name": self.name,
-                    "shovel-vhost": self.vhost,
-                    "src-uri": without_credentials(source.uri),
-                    "dest-uri": without_credentials(destination.uri),
-                    "src-queue": source.queue,
-                },
-                *(earlier if isinstance(earlier, list) else []),
-            ]
-        if parameters.adds_timestamp_header:
-            headers[TIME_HEADER] = int(self._clock.time())
-        changes: dict[str, Any] = {"headers": headers or None}
-        for name, value in parameters.properties.items():
-            changes[name] = int(value) if isinstance(value, float) else value
-        marked = received_message(message.body, message.properties.replace(**changes), message.delay)
-        return Incoming(
-            marked, one.delivery_count, one.redelivered, one.handle, is_counted=one.is_counted, origin=one.origin
-        )
+        return source.count() if after == "queue-length" else max(0, int(after) - self.moved)

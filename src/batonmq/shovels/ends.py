@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, cast
@@ -12,12 +14,13 @@ from batonmq.api.connections.connect import open_engine
 from batonmq.engines.amqp.engine import AmqpEngine
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription
+from batonmq.engines.messages import Message
 from batonmq.engines.urls import parse_url
-from batonmq.engines.values import Incoming, QueueOptions
-from batonmq.errors import BatonError, ConnectionLost, NotFound
+from batonmq.engines.values import Capabilities, Incoming, QueueOptions
+from batonmq.errors import BatonError, ConnectionLost, LeaseLost, NotFound
 from batonmq.fields import FieldValue
-from batonmq.shovels.rabbitmq.parameters import End
-from batonmq.shovels.translation import translated
+from batonmq.shovels.carrying import From, Into
+from batonmq.shovels.settings import End
 from batonmq.shovels.uris import LOCAL, is_local
 
 __all__ = ["Destination", "Local", "Source", "open_destination", "open_source"]
@@ -87,18 +90,19 @@ def _declare(engine: Engine, end: End, queue: str) -> None:
             arguments = cast("dict[str, FieldValue]", dict(end.queue_arguments))
             answered(engine.topology.declare_queue(queue, arguments=arguments))
         return
-    if end.is_predeclared:
-        return
-    try:
-        if engine.capabilities.count:
+    if engine.capabilities.count:
+        try:
             answered(engine.count(queue))
+        except NotFound:
+            if end.is_predeclared:
+                raise
+        else:
             return
-    except NotFound:
-        pass
-    answered(engine.declare(queue, QueueOptions()))
+    if not end.is_predeclared:
+        answered(engine.declare(queue, QueueOptions()))
 
 
-class Source:
+class Source(From):
     """Where messages come from."""
 
     def __init__(self, engine: Engine, queue: str, uri: str) -> None:
@@ -117,7 +121,6 @@ class Source:
         self._subscription = answered(self._engine.subscribe(self.queue, prefetch))
 
     def receive(self, most: int, seconds: float) -> list[Incoming]:
-        """Up to so many messages, as soon as there is one; none after so many seconds. Raises BatonError."""
         subscription = self._subscription
         assert subscription is not None
         future = subscription.receive(most)
@@ -126,10 +129,15 @@ class Source:
         return future.get()
 
     def accept(self, messages: Sequence[Incoming]) -> None:
-        """They are safe on the other side."""
         assert self._subscription is not None
         for incoming in messages:
-            self._subscription.settle(incoming, "accept")
+            # Its connection was lost, and with the next one it comes again.
+            with contextlib.suppress(LeaseLost):
+                self._subscription.settle(incoming, "accept")
+
+    def set_aside(self, queue: str, message: Message) -> None:
+        _declare(self._engine, End("", (), queue), queue)
+        answered(self._engine.send(queue, [message]), 2 * PATIENCE)
 
     def finish(self) -> None:
         """Let what was accepted reach the broker, and give back the rest. Raises BatonError."""
@@ -141,7 +149,7 @@ class Source:
         self._engine.close()
 
 
-class Destination:
+class Destination(Into):
     """Where messages go to."""
 
     def __init__(self, engine: Engine, end: End, uri: str) -> None:
@@ -149,39 +157,50 @@ class Destination:
         self._end = end
         self.uri = uri
 
-    def send(self, messages: Sequence[Incoming]) -> None:
-        """Send them in order, and return when the other side has confirmed all. Raises BatonError."""
+    @property
+    def can(self) -> Capabilities:
+        return self._engine.capabilities
+
+    def send(self, messages: Sequence[Incoming]) -> list[BatonError | None]:
+        futures: list[Future[None]] = []
+        for one in messages:
+            future = self._send(one)
+            futures.append(future)
+            if future.failed:
+                # What comes behind it would overtake it.
+                break
+        until = time.monotonic() + 2 * PATIENCE
+        outcomes: list[BatonError | None] = []
+        for future in futures:
+            try:
+                answered(future, max(0.0, until - time.monotonic()))
+            except BatonError as error:
+                outcomes.append(error)
+            else:
+                outcomes.append(None)
+        return outcomes
+
+    def _send(self, one: Incoming) -> Future[None]:
+        """Each by itself: of a batch it would not be known which ones have arrived."""
         end, engine = self._end, self._engine
-        can = engine.capabilities
-        if end.queue is not None:
-            answered(engine.send(end.queue, [translated(one.message, can) for one in messages]), 2 * PATIENCE)
-            return
-        assert isinstance(engine, AmqpEngine)
-        confirmed = []
-        for (exchange, key), run in _runs(messages, end):
-            confirmed.append(engine.topology.publish(exchange, key, [translated(one.message, can) for one in run]))
-        for future in confirmed:
-            answered(future, 2 * PATIENCE)
+        try:
+            if end.queue is not None:
+                return engine.send(end.queue, [one.message])
+            assert isinstance(engine, AmqpEngine)
+            exchange, key = one.origin or ("", "")
+            return engine.topology.publish(
+                exchange if end.exchange is None else end.exchange,
+                key if end.routing_key is None else end.routing_key,
+                [one.message],
+            )
+        except BatonError as error:
+            refused: Future[None] = Future()
+            refused.fail(error)
+            return refused
 
     def close(self) -> None:
         """Leave."""
         self._engine.close()
-
-
-def _runs(messages: Sequence[Incoming], end: End) -> list[tuple[tuple[str, str], list[Incoming]]]:
-    """Messages that follow each other to the same exchange with the same key."""
-    runs: list[tuple[tuple[str, str], list[Incoming]]] = []
-    for one in messages:
-        exchange, key = one.origin or ("", "")
-        address = (
-            exchange if end.exchange is None else end.exchange,
-            key if end.routing_key is None else end.routing_key,
-        )
-        if runs and runs[-1][0] == address:
-            runs[-1][1].append(one)
-        else:
-            runs.append((address, [one]))
-    return runs
 
 
 def open_source(end: End, find_local: FindLocal) -> Source:

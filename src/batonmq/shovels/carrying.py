@@ -1,0 +1,224 @@
+"""How messages go over: accepted at the source when the other side has confirmed them, and not before.
+
+What the other side refuses for itself alone is set aside: a copy goes to the dead letters beside the source, with the
+reason. A target that is full, or a lost connection, is no fault of the message: it is tried again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Final
+
+from batonmq.clock import Clock
+from batonmq.engines.messages import Message, received_message
+from batonmq.engines.values import Capabilities, Incoming
+from batonmq.errors import (
+    AccessRefused,
+    BatonError,
+    Closed,
+    ConnectionLost,
+    NotFound,
+    ResourceError,
+    ResourceLocked,
+    StoreError,
+)
+from batonmq.shovels.pace import Pace
+from batonmq.shovels.progress import Progress
+from batonmq.shovels.rules import Rules
+from batonmq.shovels.translation import losses, translated
+
+__all__ = ["Carrier", "From", "Into"]
+
+log = logging.getLogger("batonmq.shovels")
+
+# Messages that are sent together.
+BATCH = 200
+# How soon a shovel without messages notices that it is to stop, in seconds.
+LOOK_SECONDS = 0.2
+# How long a shovel waits for room on the other side before it tries again, in seconds: at first, and at last.
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+# How often a message has come by each shovel, by the shovel's mark.
+ROUNDS_HEADER: Final = "x-shovel-rounds"
+REASON_HEADER: Final = "x-shovel-reason"
+# What ails the way, and no message: the connections are opened anew.
+WAYS = (AccessRefused, Closed, ConnectionLost, NotFound, ResourceLocked, StoreError)
+
+
+class From(ABC):
+    """Where messages come from."""
+
+    queue: str
+
+    @abstractmethod
+    def receive(self, most: int, seconds: float) -> list[Incoming]:
+        """Up to so many messages, as soon as there is one; none after so many seconds. Raises BatonError."""
+
+    @abstractmethod
+    def accept(self, messages: Sequence[Incoming]) -> None:
+        """They are safe elsewhere. Raises BatonError."""
+
+    @abstractmethod
+    def set_aside(self, queue: str, message: Message) -> None:
+        """Put a message into another queue beside this one, which is made if it is not there; it is safe there on
+        return. Raises BatonError.
+        """
+
+
+class Into(ABC):
+    """Where messages go to."""
+
+    @property
+    @abstractmethod
+    def can(self) -> Capabilities:
+        """What the other side keeps of a message."""
+
+    @abstractmethod
+    def send(self, messages: Sequence[Incoming]) -> list[BatonError | None]:
+        """Send them in order; for each, in order, what it was refused with, or None: the other side has confirmed it.
+
+        Fewer than were given: the last of these was refused, and those after it have not been sent.
+        """
+
+
+class Carrier:
+    """Carries messages from one side to the other. In a thread of its own."""
+
+    def __init__(
+        self,
+        mark: str,
+        source: From,
+        target: Into,
+        rules: Rules,
+        clock: Clock,
+        stopping: threading.Event,
+        progress: Progress,
+    ) -> None:
+        """``mark``: what the shovel is called in messages that it has moved."""
+        self._mark = mark
+        self._source = source
+        self._target = target
+        self._rules = rules
+        self._stopping = stopping
+        self._progress = progress
+        self._paces = Pace(rules.rate, clock), Pace(rules.byte_rate, clock)
+
+    def carry(self, left: int | None, idle: float | None = None) -> None:
+        """Returns when it is to stop, when so many messages are moved, or when none has come for ``idle`` seconds.
+
+        Raises BatonError.
+        """
+        looked = 0.0
+        while not self._stopping.is_set() and left != 0:
+            most = self._paces[0].share(BATCH if left is None else min(BATCH, left))
+            seconds = LOOK_SECONDS if idle is None else min(LOOK_SECONDS, max(idle - looked, 0.0))
+            arrived = self._source.receive(most, seconds)
+            if not arrived:
+                looked += seconds
+                if idle is not None and looked >= idle:
+                    return
+                continue
+            looked = 0.0
+            self._carry(arrived)
+            left = None if left is None else max(0, left - len(arrived))
+            self._progress.left(left)
+            self._rest(arrived)
+
+    def _rest(self, moved: Sequence[Incoming]) -> None:
+        pause = max(
+            self._paces[0].spend(len(moved)),
+            self._paces[1].spend(sum(len(incoming.message.body) for incoming in moved)),
+        )
+        if pause:
+            self._stopping.wait(pause)
+
+    def _carry(self, arrived: list[Incoming]) -> None:
+        """All of these go over, or aside; those that did not when it is to stop go back with the subscription."""
+        self._progress.arrived(len(arrived))
+        waiting: list[Incoming] = []
+        for incoming in arrived:
+            reason = self._refusal(incoming)
+            if reason is None:
+                waiting.append(incoming)
+                continue
+            self._send(waiting)
+            waiting = []
+            if self._stopping.is_set():
+                return
+            self._set_aside(incoming, reason)
+        self._send(waiting)
+
+    def _refusal(self, incoming: Incoming) -> str | None:
+        """Why a message is not even sent; None: it is."""
+        most = self._rules.rounds
+        if most is not None and (rounds := _rounds(incoming.message).get(self._mark, 0)) >= most:
+            return f"it goes in a circle: it has come by {rounds} times"
+        if self._rules.lossy == "set-aside" and (lost := losses(incoming.message, self._target.can)):
+            return f"the other side keeps no {' and no '.join(lost)}"
+        return None
+
+    def _send(self, messages: list[Incoming]) -> None:
+        pause = FIRST_PAUSE
+        while messages and not self._stopping.is_set():
+            outcomes = self._target.send([self._marked(incoming) for incoming in messages])
+            confirmed = [one for one, refused in zip(messages, outcomes, strict=False) if refused is None]
+            if confirmed:
+                self._source.accept(confirmed)
+                self._progress.moved(len(confirmed), sum(len(one.message.body) for one in confirmed))
+                pause = FIRST_PAUSE
+            refused = [(one, error) for one, error in zip(messages, outcomes, strict=False) if error is not None]
+            for _, error in refused:
+                if isinstance(error, WAYS):
+                    raise error
+            again = [one for one, error in refused if isinstance(error, ResourceError)]
+            for one, error in refused:
+                if not isinstance(error, ResourceError):
+                    self._set_aside(one, str(error) or type(error).__name__)
+            # What was refused stands before what has not been sent, so that the order stays.
+            messages = [*again, *messages[len(outcomes) :]]
+            if again:
+                self._progress.blocked(str(refused[-1][1]))
+                self._stopping.wait(pause)
+                pause = min(LONGEST_PAUSE, 2 * pause)
+        self._progress.unblocked()
+
+    def _marked(self, incoming: Incoming) -> Incoming:
+        message = translated(incoming.message, self._target.can)
+        if self._rules.rounds is not None:
+            rounds = _rounds(message)
+            counted = {**rounds, self._mark: rounds.get(self._mark, 0) + 1}
+            message = _with_headers(message, {**message.headers, ROUNDS_HEADER: counted})
+        return Incoming(
+            message,
+            incoming.delivery_count,
+            incoming.redelivered,
+            incoming.handle,
+            is_counted=incoming.is_counted,
+            origin=incoming.origin,
+        )
+
+    def _set_aside(self, incoming: Incoming, reason: str) -> None:
+        queue = self._rules.dead_letters or f"{self._source.queue}.unmoved"
+        message = incoming.message
+        # As with any dead letter, whoever sends it again starts over.
+        headers = {name: value for name, value in message.headers.items() if name != ROUNDS_HEADER}
+        self._source.set_aside(queue, _with_headers(message, {**headers, REASON_HEADER: reason}))
+        self._source.accept([incoming])
+        self._progress.set_aside(reason)
+        log.warning("a message cannot be moved and waits in queue '%s': %s", queue, reason)
+
+
+def _rounds(message: Message) -> dict[str, int]:
+    """How often a message has come by each shovel; what others have written there counts for nothing."""
+    if message.properties.plain:
+        return {}
+    found = message.headers.get(ROUNDS_HEADER)
+    if not isinstance(found, dict):
+        return {}
+    return {str(mark): number for mark, number in found.items() if type(number) is int}
+
+
+def _with_headers(message: Message, headers: dict[str, Any]) -> Message:
+    return received_message(message.body, message.properties.replace(headers=headers), message.delay)

@@ -1,0 +1,83 @@
+"""How far a shovel has come, for whoever looks: written in its thread, and read in any."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+
+__all__ = ["Counts", "Progress"]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a shovel has moved since it was last started."""
+
+    forwarded: int = 0
+    """Messages that the other side has confirmed."""
+    forwarded_bytes: int = 0
+    """The bytes of their bodies."""
+    pending: int = 0
+    """Messages that have come and are not confirmed."""
+    set_aside: int = 0
+    """Messages that could not be moved, and are with the dead letters."""
+    remaining: int | None = None
+    """How many it still moves before it ends; None: it does not end."""
+    blocked: str = ""
+    """Why the other side takes nothing now; "": it does."""
+
+
+class Progress:
+    """The counts of one shovel."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._counts = Counts()
+        self.total = 0
+        """Messages that were confirmed, however often it was started."""
+
+    @property
+    def counts(self) -> Counts:
+        """How it stands."""
+        return self._counts
+
+    def begin(self, remaining: int | None) -> None:
+        """The shovel was started."""
+        self._counts = Counts(remaining=remaining)
+
+    def arrived(self, number: int) -> None:
+        """So many messages have come."""
+        self._change(pending=number)
+
+    def moved(self, number: int, octets: int) -> None:
+        """So many were confirmed, and accepted."""
+        self.total += number
+        was = self._counts
+        self._change(
+            forwarded=was.forwarded + number,
+            forwarded_bytes=was.forwarded_bytes + octets,
+            pending=max(0, was.pending - number),
+            blocked="",
+        )
+
+    def set_aside(self, reason: str) -> None:
+        """One was put to the dead letters."""
+        del reason
+        was = self._counts
+        self._change(set_aside=was.set_aside + 1, pending=max(0, was.pending - 1))
+
+    def left(self, remaining: int | None) -> None:
+        """So many remain to be moved."""
+        self._change(remaining=remaining, pending=0)
+
+    def blocked(self, reason: str) -> None:
+        """The other side takes nothing."""
+        self._change(blocked=reason)
+
+    def unblocked(self) -> None:
+        """It does again."""
+        if self._counts.blocked:
+            self._change(blocked="")
+
+    def _change(self, **changes: object) -> None:
+        with self._guard:
+            self._counts = replace(self._counts, **changes)  # type: ignore[arg-type]  # names of its fields

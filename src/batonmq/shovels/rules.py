@@ -1,0 +1,49 @@
+"""What a shovel keeps to beside its two ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from batonmq.engines.checks import check_number, check_queue, check_seconds
+
+__all__ = ["ROUNDS", "Lossy", "Rules"]
+
+Lossy = Literal["strip", "set-aside"]
+# A message that was moved back by hand and comes again is no loop yet.
+ROUNDS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How fast a shovel moves messages, and what it does with those that it cannot move."""
+
+    rate: float | None = None
+    """Messages a second at most, over 0; None: as fast as they come."""
+    byte_rate: float | None = None
+    """Bytes of bodies a second at most, over 0."""
+    dead_letters: str | None = None
+    """The queue, beside the source, that takes what cannot be moved; it is made when it is first needed.
+
+    None: the name of the source with ``.unmoved`` behind it.
+    """
+    lossy: Lossy = "strip"
+    """What becomes of a message with a time to live, a priority or a group that the other side cannot keep: it goes
+    over without that, or it is set aside with the dead letters."""
+    rounds: int | None = ROUNDS
+    """How often a message may come by: with one more it goes in a circle, and is set aside. 1 to 1,000.
+
+    None: nothing is noted in messages, and no circle is noticed."""
+
+    def __post_init__(self) -> None:
+        for name in ("rate", "byte_rate"):
+            if (value := getattr(self, name)) is not None:
+                check_seconds(name, value)
+                if not value:
+                    raise ValueError(f"{name} is over 0: {value}")
+        if self.dead_letters is not None:
+            check_queue(self.dead_letters, "dead_letters")
+        if self.lossy not in ("strip", "set-aside"):
+            raise ValueError(f"lossy is 'strip' or 'set-aside': {self.lossy!r}")
+        if self.rounds is not None:
+            check_number("rounds", self.rounds, 1, 1000)

@@ -9,13 +9,13 @@ from batonmq.engines.amqp10.browser import Browser
 from batonmq.engines.amqp10.inbox import Inbox, ReplyFuture
 from batonmq.engines.amqp10.pair import Pair
 from batonmq.engines.amqp10.probe import probe
-from batonmq.engines.amqp10.products.desk import Announced, Answer, Desk, Opening
+from batonmq.engines.amqp10.products.desk import Announced, Answer, Desk, Opening, Terms
 from batonmq.engines.amqp10.publisher import Publisher
 from batonmq.engines.amqp10.transactions import TransactionLink
 from batonmq.engines.amqp10.uplink import Uplink
 from batonmq.engines.futures import Future
 from batonmq.engines.messages import Message
-from batonmq.errors import BatonError
+from batonmq.errors import BatonError, NotFound
 from batonmq.protocols.amqp10.codec.performatives import MessageProperties, Source, Target
 from batonmq.protocols.amqp10.codec.sections import APPLICATION_PROPERTIES, DATA, VALUE, Sections
 from batonmq.protocols.amqp10.codec.values import Described, ULong, encode
@@ -71,6 +71,15 @@ class EngineDesk(Desk):
     def has_coordinator(self) -> bool:
         return self._has_coordinator
 
+    @property
+    def terms(self) -> Terms:
+        parameters = self._uplink.parameters
+        credentials, tls = parameters.credentials, parameters.tls
+        return Terms(credentials.user, credentials.password, parameters.options, tls.context if tls else None)
+
+    def call(self, function: Callable[[], None]) -> None:
+        self._uplink.call(function)
+
     def ask(
         self,
         target: Target,
@@ -78,6 +87,7 @@ class EngineDesk(Desk):
         *,
         application: Mapping[str, object] | None = None,
         properties: Mapping[str, object] | None = None,
+        within: float | None = None,
     ) -> Future[Sections]:
         rest = b""
         if application:
@@ -89,7 +99,15 @@ class EngineDesk(Desk):
             own = {"message_id": correlation_id, **given, "reply_to": reply_to, "correlation_id": correlation_id}
             return MessageProperties(**own).encoded() + rest
 
-        return self.request(target, target.address or "", payload)
+        asked = self.request(target, target.address or "", payload)
+        if within is not None:
+
+            def give_up() -> None:
+                self.inbox.forget(asked)
+                asked.fail(NotFound(f"no answer within {within:g} s"))
+
+            self._uplink.call(lambda: _ignore(self._uplink.later(within, give_up)))
+        return asked
 
     def request(self, target: Target, queue: str, payload: Callable[[str, str], bytes]) -> ReplyFuture:
         """Send what ``payload`` makes of reply-to and correlation-id, and resolve with the reply."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Sequence
 from typing import TypeVar
+from weakref import WeakSet
 
 from batonmq.engines.amqp10.conversion import Conversion
 from batonmq.engines.amqp10.desk import EngineDesk
@@ -67,11 +68,13 @@ class Amqp10Engine(Engine, Copying):
                 self._desk.look_for_coordinator().get()
             self._conversion = Conversion(self._product)
             self._desk.serve(self._product.reply_source, self._message_of)
+            run_steps(self._product.prepare()).get()
             self.capabilities = self._product.capabilities
             self.system = self._product.system
         except BaseException:
             self._uplink.close()
             raise
+        self._takings: WeakSet[Taking] = WeakSet()
         # Of the queues that were declared here.
         self._fates: dict[str, Fate] = {}
 
@@ -99,10 +102,17 @@ class Amqp10Engine(Engine, Copying):
         def steps() -> Steps[None]:
             yield from self._product.delete(queue)
             self._fates.pop(queue, None)
-            # Some brokers would make the queue anew for the next message on this link.
-            self._uplink.call(lambda: self._desk.publisher.close(self._product.target(queue)))
+            self._uplink.call(lambda: self._deleted(queue))
 
         return run_steps(steps())
+
+    def _deleted(self, queue: str) -> None:
+        # Some brokers would make the queue anew for the next message on this link.
+        self._desk.publisher.close(self._product.target(queue))
+        if not self._product.tells_of_deletion:
+            for taking in list(self._takings):
+                if taking.queue == queue:
+                    taking.queue_deleted()
 
     def count(self, queue: str) -> Future[int]:
         self._uplink.require_open()
@@ -163,6 +173,7 @@ class Amqp10Engine(Engine, Copying):
         return self._take(Amqp10Pull(self._uplink, self._product, self, queue, 1))
 
     def _take(self, taking: Taking) -> Future[Subscription]:
+        self._takings.add(taking)
         taking.begin()
         return taking.subscribed
 
@@ -314,3 +325,4 @@ class Amqp10Engine(Engine, Copying):
 
     def close(self) -> None:
         self._uplink.close()
+        self._product.close()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -17,6 +18,8 @@ PORT: Final = 5672
 TLS_PORT: Final = 5671
 # By the scheme: what the broker calls itself; "": anything will do.
 PRODUCTS: Final = {"amqp10": "", "artemis": "Artemis", "activemq": "ActiveMQ"}
+# What is for the product, by its scheme; any of them where any product will do.
+PRODUCT_OPTIONS: Final = {"artemis": frozenset[str](), "activemq": frozenset({"jolokia", "offers"})}
 MECHANISM: Final = "auth_mechanism"
 IDLE: Final = "idle_time_out"
 IDLE_DEFAULT: Final = 30.0
@@ -36,6 +39,8 @@ class Amqp10Parameters:
     """The product that the broker must be, in words; "": any."""
     idle_time_out: float
     """Seconds for which the broker may be silent."""
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What is for the product."""
 
     @property
     def where(self) -> str:
@@ -57,7 +62,8 @@ def amqp10_parameters(url: str, context: ssl.SSLContext | None = None) -> Amqp10
         raise ValueError(f"no engine for {parts.scheme!r}")
     if not parts.hostname:
         raise ValueError("it names no host")
-    options = _options(parts.query)
+    ours = PRODUCT_OPTIONS.get(plain, frozenset().union(*PRODUCT_OPTIONS.values()))
+    options = _options(parts.query, ours)
     tls = None
     if is_secure:
         tls = tls_terms(options, parts.hostname, context, f"{plain}s", plain)
@@ -74,6 +80,7 @@ def amqp10_parameters(url: str, context: ssl.SSLContext | None = None) -> Amqp10
         tls=tls,
         wanted=PRODUCTS[plain],
         idle_time_out=_idle(options.get(IDLE)),
+        options={name: value for name, value in options.items() if name in ours},
     )
 
 
@@ -85,11 +92,11 @@ def _port(port: int | None, *, is_secure: bool) -> int:
     return port
 
 
-def _options(query: str) -> dict[str, str]:
+def _options(query: str, ours: frozenset[str]) -> dict[str, str]:
     options: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
-        if name not in TLS_NAMES and name not in (MECHANISM, IDLE):
-            known = ", ".join(sorted({*TLS_NAMES, MECHANISM, IDLE}))
+        if name not in TLS_NAMES and name not in (MECHANISM, IDLE) and name not in ours:
+            known = ", ".join(sorted({*TLS_NAMES, MECHANISM, IDLE, *ours}))
             raise ValueError(f"there is no option {name!r}: expected one of {known}")
         if name in options:
             raise ValueError(f"{name} stands there twice")

@@ -41,6 +41,9 @@ class Amqp10Pull(Taking):
         self._is_to_be_served = False
 
     def drained(self) -> None:
+        if self._counted is not None:
+            super().drained()
+            return
         # Behind what has just come.
         self._serve()
         asked, self._asked = self._asked, None

@@ -318,9 +318,9 @@ class Uplink:
         """Tell no more."""
         self._linked.pop(linked, None)
 
-    def attach(self, link: Link, *, receives: bool) -> Session:
-        """Attach a link, and tell to which session. Raises ConnectionLost."""
-        session = self._session(for_one=self.isolates_links)
+    def attach(self, link: Link, *, receives: bool, alone: bool = False) -> Session:
+        """Attach a link, ``alone`` in a session; tells to which one. Raises ConnectionLost."""
+        session = self._session(for_one=alone or self.isolates_links)
         session.attach(link, receives=receives)
         return session
 

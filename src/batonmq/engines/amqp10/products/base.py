@@ -104,6 +104,13 @@ class Product(ABC):
     """Does the broker end a whole session where it should refuse a link? Then each link has a session of its own."""
     keeps_payloads: ClassVar[bool] = False
     """Does ``settlement`` need the sections of a message as they came?"""
+    isolates_receivers: ClassVar[bool] = False
+    """Has each receiver a session of its own, which ends in place of its link when all that it holds has been seen?
+    For brokers that count such deliveries, and not those of a link that is detached."""
+    tells_of_deletion: ClassVar[bool] = True
+    """Does the broker end the links of a queue that is deleted? If not, those of this engine are ended by it."""
+    own_headers: ClassVar[frozenset[str]] = frozenset()
+    """Headers in which the product keeps something with a message: ``count_of`` sees them, and no program."""
     queue_prefix: ClassVar[str] = ""
     """What makes the name of a queue an address in the property reply-to: ``/queues/``, which is %-escaped."""
 
@@ -117,6 +124,13 @@ class Product(ABC):
     def is_called(cls, wanted: str) -> bool:
         """Does a URL that demands this name mean this product?"""
         return wanted in cls.names
+
+    def prepare(self) -> Steps[None]:
+        """Learn what ``capabilities`` tells, once, behind the first log-in. May fail as a log-in does."""
+        yield from ()
+
+    def close(self) -> None:  # noqa: B027  # most have nothing
+        """End what the product has beside the connection. May be called from any thread, and block for a second."""
 
     # ------------------------------------------------------------------ what it is
 
@@ -217,6 +231,10 @@ class Product(ABC):
         return None
 
     # ------------------------------------------------------------------ messages
+
+    def check(self, message: Message) -> None:
+        """Raises ValueError for a message for which the broker would end the connection."""
+        return
 
     def delay_annotations(self, seconds: float) -> dict[str, object]:
         """The message-annotations that ask for a delay. Milliseconds are `Long`s: no broker heeds a timestamp."""

@@ -7,13 +7,17 @@ from typing import Final
 from batonmq.engines.amqp10.products.artemis import ArtemisProduct
 from batonmq.engines.amqp10.products.base import Product
 from batonmq.engines.amqp10.products.batonmq import BatonmqProduct
+from batonmq.engines.amqp10.products.classic import ClassicProduct
 from batonmq.engines.amqp10.products.desk import Announced
 from batonmq.engines.amqp10.products.plain import PlainProduct
 
 __all__ = ["product_of"]
 
 # The first of these that the broker's open begins its property ``product`` with, in lower case.
-_KNOWN: Final[tuple[tuple[str, type[Product]], ...]] = (("apache-activemq-artemis", ArtemisProduct),)
+_KNOWN: Final[tuple[tuple[str, type[Product]], ...]] = (
+    ("apache-activemq-artemis", ArtemisProduct),
+    ("activemq", ClassicProduct),
+)
 
 
 def product_of(announced: Announced) -> type[Product]:

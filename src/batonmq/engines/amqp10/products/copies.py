@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from batonmq.protocols.amqp10.codec.performatives import Header
@@ -33,7 +34,8 @@ def copied(
     made += _section(MESSAGE_ANNOTATIONS, _changed(sections.message_annotations(), annotations, is_kept, Symbol))
     properties = sections.properties()
     if properties is not None:
-        made += properties.encoded()
+        # Its place in its group is the broker's to give: Classic gives the group to whoever has the first.
+        made += replace(properties, group_sequence=None).encoded()
     made += _section(APPLICATION_PROPERTIES, _changed(sections.application_properties(), headers, is_kept, str))
     return made + payload[sections.body_at : sections.end]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from ssl import SSLContext
 from typing import NamedTuple
 
 from batonmq.engines.futures import Future
@@ -13,7 +14,7 @@ from batonmq.protocols.amqp10.codec.composites import Fields
 from batonmq.protocols.amqp10.codec.performatives import Source, Target
 from batonmq.protocols.amqp10.codec.sections import Sections
 
-__all__ = ["Announced", "Answer", "Desk", "Opening"]
+__all__ = ["Announced", "Answer", "Desk", "Opening", "Terms"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,17 @@ class Opening:
     """Of the link (part 2 §2.7.3)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a URL says for the product."""
+
+    user: str | None = None
+    password: str = field(default="", repr=False)
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of the query: those that are for products."""
+    tls: SSLContext | None = None
+
+
 class Answer(NamedTuple):
     """The answer over a pair of links, as RabbitMQ's management has them: HTTP in messages."""
 
@@ -73,6 +85,15 @@ class Desk(ABC):
     def has_coordinator(self) -> bool:
         """Does the broker take transactions (part 4)? Asked once, when the connection is opened first."""
 
+    @property
+    @abstractmethod
+    def terms(self) -> Terms:
+        """What the URL says beside where the broker is."""
+
+    @abstractmethod
+    def call(self, function: Callable[[], None]) -> None:
+        """Have this run in the loop's thread. Raises Closed."""
+
     @abstractmethod
     def ask(
         self,
@@ -81,11 +102,13 @@ class Desk(ABC):
         *,
         application: Mapping[str, object] | None = None,
         properties: Mapping[str, object] | None = None,
+        within: float | None = None,
     ) -> Future[Sections]:
         """Send a request with a reply-to of the engine's own, and resolve with the reply.
 
         ``body`` is an amqp-value; bytes are a section of data. ``properties`` are fields of `MessageProperties` beside
-        reply-to, message-id and correlation-id, which the engine sets. NotFound when nothing takes the request.
+        reply-to, message-id and correlation-id, which the engine sets. NotFound when nothing takes the request, and
+        when there is no answer ``within`` so many seconds.
         """
 
     @abstractmethod

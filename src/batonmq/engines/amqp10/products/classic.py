@@ -1,0 +1,285 @@
+"""ActiveMQ Classic over AMQP 1.0.
+
+The broker's own limit of deliveries, and its count for a message that is given back, are those of its Java client: over
+AMQP it enforces none, and a message that is released stays with the link that had it. So a release, and a rejection to
+a dead-letter queue of ours, is a copy that is sent and a message that is accepted in one transaction; the count goes
+along in a header. A lost connection is counted by the broker, exactly, and so is the end of a session.
+
+Queues are made and deleted, and can be missed, over JMX, where the URL says how: ``jolokia=``. Without, they appear
+when they are used. ``declared`` has what the broker cannot keep.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from batonmq.engines.amqp10.products.base import Copy, Count, Held, Product, Settlement
+from batonmq.engines.amqp10.products.beans import broker_bean, queue_bean, scheduler_beans
+from batonmq.engines.amqp10.products.copies import copy_of
+from batonmq.engines.amqp10.products.declared import NOTHING, Declared, first_declared, place_of
+from batonmq.engines.amqp10.products.desk import Desk
+from batonmq.engines.amqp10.products.jolokia import Jolokia
+from batonmq.engines.amqp10.products.statistics import Statistics
+from batonmq.engines.interface import How
+from batonmq.engines.messages import Message
+from batonmq.engines.steps import Steps, wait_for
+from batonmq.engines.values import Capabilities, Fate, QueueOptions
+from batonmq.errors import BrokerError, NotFound, PreconditionFailed
+from batonmq.fields import FieldValue, Timestamp
+from batonmq.protocols.amqp10.codec.performatives import Source, Target
+from batonmq.protocols.amqp10.codec.values import Long
+
+__all__ = ["ClassicProduct"]
+
+# The header with the number of deliveries of a message before it was copied.
+COUNT: Final = "BatonMQ-deliveries"
+# What an administrator may have configured, and nobody can ask for without JMX.
+OFFERS: Final = frozenset({"delay", "priority"})
+
+
+class ClassicProduct(Product):
+    """See the module for its ways."""
+
+    engine_name = "activemq"
+    names = ("ActiveMQ",)
+    isolates_receivers = True
+    tells_of_deletion = False
+    keeps_payloads = True
+    own_headers: ClassVar[frozenset[str]] = frozenset({COUNT})
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        terms = desk.terms
+        offers = frozenset(filter(None, terms.options.get("offers", "").split(",")))
+        if unknown := sorted(offers - OFFERS):
+            raise ValueError(f"offers is delay or priority or both, with a comma between them, not {unknown[0]!r}")
+        url = terms.options.get("jolokia")
+        self._jolokia = Jolokia(url, terms.user, terms.password, terms.tls, desk.call) if url is not None else None
+        self._statistics: Statistics | None = None
+        self._broker = ""
+        self._offers = offers
+        self._declared: dict[str, Declared] = {}
+
+    def prepare(self) -> Steps[None]:
+        if self._jolokia is None:
+            statistics = Statistics(self.desk)
+            if (yield from statistics.is_there()):
+                self._statistics = statistics
+            return
+        found = yield from wait_for(self._jolokia.search(broker_bean("*")))
+        if len(found) != 1:
+            raise BrokerError(f"Jolokia at {self._jolokia.where} knows {len(found)} brokers of ActiveMQ, not one")
+        self._broker = found[0]
+        if (yield from wait_for(self._jolokia.search(scheduler_beans(self._broker)))):
+            self._offers |= {"delay"}
+        else:
+            self._offers -= {"delay"}
+        # By queues: `declare` looks.
+        self._offers |= {"priority"}
+
+    def close(self) -> None:
+        if self._jolokia is not None:
+            self._jolokia.close()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        delays = "delay" in self._offers
+        return Capabilities(
+            engine=self.engine_name,
+            durable=True,
+            delay=delays,
+            release_delay=delays,
+            retry_delay=delays,
+            ttl=True,
+            priority="priority" in self._offers,
+            group=True,
+            delivery_count=True,
+            max_deliveries=True,
+            reject_reason=True,
+            transactions=True,
+            peek=True,
+            count=self._jolokia is not None or self._statistics is not None,
+            atomic_replay=True,
+        )
+
+    @property
+    def system(self) -> str:
+        return "activemq"
+
+    # ------------------------------------------------------------------ addresses
+
+    def target(self, queue: str) -> Target:
+        return Target(address=f"queue://{queue}")
+
+    def source(self, queue: str) -> Source:
+        return Source(address=f"queue://{queue}")
+
+    def reply_target(self, reply_to: str) -> Target:
+        return Target(address=reply_to if "://" in reply_to else f"queue://{reply_to}")
+
+    def queue_of(self, address: str) -> str:
+        return address.removeprefix("queue://")
+
+    # ------------------------------------------------------------------ queues
+
+    def declare(self, queue: str, options: QueueOptions) -> Steps[None]:
+        _check_name(queue)
+        self._check(options)
+        wanted = Declared.of(options)
+        known = (yield from self._learn(queue)) if (yield from self._exists(queue)) is not False else None
+        if known is not None and known != wanted:
+            raise PreconditionFailed(f"queue '{queue}' was declared otherwise")
+        if options.dead_letter is not None:
+            _check_name(options.dead_letter)
+            yield from self._make(options.dead_letter)
+        yield from self._make(queue)
+        if options.max_priority and self._jolokia is not None:
+            bean = queue_bean(self._broker, queue)
+            found = yield from wait_for(self._jolokia.read(bean, "PrioritizedMessages"))
+            if found.get("PrioritizedMessages") is not True:
+                raise PreconditionFailed(f"no policy of the broker has prioritizedMessages for queue '{queue}'")
+        if wanted == NOTHING or known is not None:
+            return
+        place = place_of(queue)
+        yield from self._make(place)
+        yield from wait_for(self.desk.send(self.target(place), [wanted.payload], place))
+        known = yield from self._learn(queue)
+        if known != wanted:
+            raise PreconditionFailed(f"queue '{queue}' has just been declared otherwise")
+
+    def _check(self, options: QueueOptions) -> None:
+        """Raises UnsupportedFeature for what neither the broker nor we could keep."""
+        for name in ("ttl", "max_length", "max_bytes", "expires", "single_consumer"):
+            if getattr(options, name):
+                raise self._cannot(f"declare({name}=), for which ActiveMQ has policies in its configuration")
+
+    def _make(self, queue: str) -> Steps[None]:
+        """One that is there stays."""
+        if self._jolokia is None:
+            yield from wait_for(self.desk.probe(self.target(queue)))
+        else:
+            yield from wait_for(self._jolokia.execute(self._broker, "addQueue(java.lang.String)", queue))
+
+    def delete(self, queue: str) -> Steps[None]:
+        _check_name(queue)
+        if self._jolokia is None:
+            raise self._cannot("delete, unless the URL has jolokia=")
+        for one in (queue, place_of(queue)):
+            yield from wait_for(self._jolokia.execute(self._broker, "removeQueue(java.lang.String)", one))
+        self._declared.pop(queue, None)
+
+    def require(self, queue: str) -> Steps[None]:
+        _check_name(queue)
+        if (yield from self._exists(queue)) is False:
+            raise NotFound(f"no queue '{queue}'")
+        yield from self._learn(queue)
+
+    def _exists(self, queue: str) -> Steps[bool | None]:
+        """Is it there? None: nobody can be asked."""
+        try:
+            if self._jolokia is not None:
+                yield from wait_for(self._jolokia.read(queue_bean(self._broker, queue), "QueueSize"))
+            elif self._statistics is not None:
+                yield from self._statistics.ready(queue)
+            else:
+                return None
+        except NotFound:
+            return False
+        return True
+
+    def _learn(self, queue: str) -> Steps[Declared | None]:
+        """What it was declared with by whomever; None: nobody has."""
+        known = None
+        place = place_of(queue)
+        if (yield from self._exists(place)) is not False:
+            known = first_declared((yield from wait_for(self.desk.look(self.browsing(place), 10))))
+        if known is None:
+            self._declared.pop(queue, None)
+        else:
+            self._declared[queue] = known
+        return known
+
+    def fate(self, queue: str) -> Fate | None:
+        known = self._declared.get(queue)
+        return known.fate if known is not None else None
+
+    def count(self, queue: str) -> Steps[int]:
+        _check_name(queue)
+        if self._statistics is not None:
+            return (yield from self._statistics.ready(queue))
+        if self._jolokia is None:
+            raise self._cannot("count, unless the URL has jolokia=, or the broker statisticsBrokerPlugin")
+        # What was settled before is behind this on its way to the broker.
+        yield from wait_for(self.desk.probe(Target()))
+        bean = queue_bean(self._broker, queue)
+        try:
+            found = yield from wait_for(self._jolokia.read(bean, "QueueSize", "InFlightCount"))
+        except NotFound:
+            raise NotFound(f"no queue '{queue}'") from None
+        size, held = found.get("QueueSize"), found.get("InFlightCount")
+        return max(0, size - held) if isinstance(size, int) and isinstance(held, int) else 0
+
+    # ------------------------------------------------------------------ messages
+
+    def check(self, message: Message) -> None:
+        for name, value in (message.properties.headers or {}).items():
+            if not _is_taken(value):
+                text = "neither tables nor, in lists, bytes and times"
+                raise ValueError(f"ActiveMQ takes {text} as headers: {name!r} would cost the connection")
+
+    def delay_annotations(self, seconds: float) -> dict[str, object]:
+        return {"x-opt-delivery-delay": Long(round(seconds * 1000))}
+
+    def is_delay_header(self, name: str) -> bool:
+        return name.startswith(("x-opt-delivery-", "AMQ_SCHEDULED_"))
+
+    def count_of(self, message: Message, failures: int, first_acquirer: bool) -> Count:
+        before = (message.properties.headers or {}).get(COUNT)
+        deliveries = failures + 1 + (before if isinstance(before, int) else 0)
+        # What it says of a first acquirer is always false.
+        return Count(deliveries, deliveries > 1)
+
+    def is_worn_out(self, queue: str, deliveries: int) -> bool:
+        most = self._declared.get(queue, NOTHING).max_deliveries
+        return most is not None and deliveries > most
+
+    def settlement(self, held: Held, how: How, reason: str, delay: float | None) -> Settlement:
+        if how == "accept":
+            return Settlement()
+        known = self._declared.get(held.queue, NOTHING)
+        most = known.max_deliveries
+        is_over = most is not None and held.deliveries >= most
+        if how == "release" and not is_over:
+            wait = known.wait(held.deliveries) if delay is None else delay
+            annotations = self.delay_annotations(wait) if wait else {}
+            again = copy_of(held.payload, {COUNT: held.deliveries}, annotations)
+            return Settlement(copy=Copy(self.target(held.queue), again, held.queue))
+        if known.dead_letter is None:
+            # To where the broker's policy has it: the queue ActiveMQ.DLQ, unless it is configured otherwise.
+            return super().settlement(held, "reject", reason, None)
+        death = "delivery_limit" if how == "release" or (most is not None and held.deliveries > most) else "rejected"
+        headers: dict[str, object] = {
+            COUNT: None,
+            "x-reject-reason": reason or None,
+            "x-last-death-queue": held.queue,
+            "x-last-death-reason": death,
+        }
+        dead = known.dead_letter
+        return Settlement(copy=Copy(self.target(dead), copy_of(held.payload, headers), dead))
+
+
+def _is_taken(value: FieldValue, *, is_inside: bool = False) -> bool:
+    """Can the broker store this as a property of a message, or inside one? If not, it ends the connection."""
+    if isinstance(value, dict):
+        return not value
+    if isinstance(value, list):
+        return all(_is_taken(one, is_inside=True) for one in value)
+    if not is_inside or value is None:
+        return True
+    return isinstance(value, str | int | float) and not isinstance(value, Timestamp)
+
+
+def _check_name(queue: str) -> None:
+    """Raises ValueError for a name that means something else to the broker: several queues, options, a pattern."""
+    if queue != queue.strip() or any(one in queue for one in ",?") or not {"*", ">"}.isdisjoint(queue.split(".")):
+        raise ValueError(f"ActiveMQ has no queue of the name {queue!r}: a comma, ?, .*. and .> have a meaning in names")

@@ -1,0 +1,69 @@
+"""What a queue was declared with, kept on a broker that has no place for it: a message in a queue beside it.
+
+Nobody takes that message; whoever uses the queue looks at it. So each process knows what another one has declared.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from batonmq.engines.messages import Message
+from batonmq.engines.values import Fate, QueueOptions
+from batonmq.protocols.amqp10.codec.performatives import Header
+from batonmq.protocols.amqp10.codec.sections import DATA
+from batonmq.protocols.amqp10.codec.values import Described, ULong, encode
+
+__all__ = ["Declared", "first_declared", "place_of"]
+
+_PREFIX: Final = "BatonMQ.declared."
+
+
+class Declared(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What we enforce ourselves."""
+
+    max_deliveries: int | None = None
+    dead_letter: str | None = None
+    retry_delay: float | None = None
+    retry_delay_max: float | None = None
+
+    @classmethod
+    def of(cls, options: QueueOptions) -> Declared:
+        """Of what a queue is declared with."""
+        return cls(options.max_deliveries, options.dead_letter, options.retry_delay, options.retry_delay_max)
+
+    @property
+    def fate(self) -> Fate:
+        """What becomes of messages that are not accepted."""
+        return Fate(self.dead_letter, self.max_deliveries)
+
+    @property
+    def payload(self) -> bytes:
+        """The message that says so."""
+        return Header(durable=True).encoded() + encode(Described(ULong(DATA), msgspec.json.encode(self)))
+
+    def wait(self, deliveries: int) -> float | None:
+        """How long a message waits that is given back after so many deliveries."""
+        if self.retry_delay is None:
+            return None
+        most = self.retry_delay if self.retry_delay_max is None else self.retry_delay_max
+        return min(self.retry_delay * deliveries, most)
+
+
+NOTHING: Final = Declared()
+
+
+def place_of(queue: str) -> str:
+    """The queue in which it stands."""
+    return _PREFIX + queue
+
+
+def first_declared(messages: list[Message]) -> Declared | None:
+    """Of several processes that declared at the same time, the first one's counts. None: nothing was."""
+    for message in messages:
+        try:
+            return msgspec.json.decode(message.body, type=Declared)
+        except msgspec.MsgspecError:
+            continue
+    return None

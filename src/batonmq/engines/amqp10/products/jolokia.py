@@ -1,0 +1,214 @@
+"""JMX over HTTP, by Jolokia: what ActiveMQ Classic is managed with. Each request has a thread of its own."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from batonmq.engines.futures import Future
+from batonmq.errors import AccessRefused, BatonError, BrokerError, Closed, ConnectionLost, NotFound
+
+__all__ = ["Jolokia"]
+
+T = TypeVar("T")
+
+# Seconds within which an answer must come.
+PATIENCE: Final = 5.0
+# Octets that an answer may have.
+ANSWER_MAX: Final = 16 * 1024 * 1024
+# Seconds for threads to end whose connections were closed.
+TO_END: Final = 1.0
+PORTS: Final = {"http": 8161, "https": 8162}
+_MISSING: Final = "javax.management.InstanceNotFoundException"
+
+
+class Answered(msgspec.Struct):
+    """What Jolokia answers; of errors, the class and the text."""
+
+    status: int = 0
+    value: object = None
+    error: str = ""
+    error_type: str = ""
+
+
+class Jolokia:
+    """An agent, at ``http://user:password@host:8161/api/jolokia``. Any thread may ask."""
+
+    def __init__(
+        self,
+        url: str,
+        user: str | None,
+        password: str,
+        context: ssl.SSLContext | None,
+        call: Callable[[Callable[[], None]], None],
+    ) -> None:
+        """``user`` and ``password``: whoever logs in, if the URL does not say. ``call`` has futures resolved where
+        their steps are to go on; it may raise Closed. Raises ValueError for a URL that is none.
+        """
+        parts = urlsplit(url)
+        scheme = parts.scheme.lower()
+        if scheme not in PORTS or not parts.hostname or parts.query or parts.fragment:
+            # Not the URL: there may be a password in it.
+            raise ValueError("jolokia is a URL like http://host:8161/api/jolokia")
+        try:
+            self._port = parts.port or PORTS[scheme]
+        except ValueError:
+            raise ValueError("the port in jolokia is 1 to 65535") from None
+        self._host = parts.hostname
+        self._path = parts.path.rstrip("/") or "/api/jolokia"
+        self._context = (context or ssl.create_default_context()) if scheme == "https" else None
+        if parts.username is not None:
+            user, password = unquote(parts.username), unquote(parts.password or "")
+        self._login = "" if user is None else base64.b64encode(f"{user}:{password}".encode()).decode()
+        self._call = call
+        self._guard = threading.Lock()
+        self._is_closed = False
+        self._running: dict[threading.Thread, http.client.HTTPConnection] = {}
+
+    @property
+    def where(self) -> str:
+        """Host and port, for texts."""
+        return f"{self._host}:{self._port}"
+
+    # ------------------------------------------------------------------ requests
+
+    def search(self, pattern: str) -> Future[list[str]]:
+        """The names of the beans that a pattern fits."""
+        return self._ask({"type": "search", "mbean": pattern}, _as_names)
+
+    def read(self, bean: str, *attributes: str) -> Future[Mapping[str, object]]:
+        """Attributes of a bean. NotFound."""
+        return self._ask({"type": "read", "mbean": bean, "attribute": list(attributes)}, _as_values)
+
+    def execute(self, bean: str, operation: str, *arguments: object) -> Future[object]:
+        """An operation, with its signature: ``addQueue(java.lang.String)``. NotFound."""
+        asked = {"type": "exec", "mbean": bean, "operation": operation, "arguments": list(arguments)}
+        return self._ask(asked, lambda value: value)
+
+    def close(self) -> None:
+        """End what is under way; whoever waits gets Closed."""
+        with self._guard:
+            self._is_closed = True
+            running = dict(self._running)
+        for connection in running.values():
+            sock = connection.sock
+            if isinstance(sock, socket.socket):
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+        for thread in running:
+            if thread is not threading.current_thread():
+                thread.join(TO_END)
+
+    # ------------------------------------------------------------------ in a thread
+
+    def _ask(self, request: Mapping[str, object], read: Callable[[object], T]) -> Future[T]:
+        future: Future[T] = Future()
+        connection: http.client.HTTPConnection
+        if self._context is not None:
+            connection = http.client.HTTPSConnection(self._host, self._port, timeout=PATIENCE, context=self._context)
+        else:
+            connection = http.client.HTTPConnection(self._host, self._port, timeout=PATIENCE)
+
+        def run() -> None:
+            try:
+                value = read(self._answer(connection, msgspec.json.encode(request)))
+            except BatonError as error:
+                failure = error
+                self._tell(lambda: future.fail(failure), future)
+            else:
+                self._tell(lambda: future.resolve(value), future)
+            finally:
+                connection.close()
+                with self._guard:
+                    self._running.pop(threading.current_thread(), None)
+
+        thread = threading.Thread(target=run, name="batonmq-jolokia", daemon=True)
+        with self._guard:
+            if not self._is_closed:
+                self._running[thread] = connection
+                thread.start()
+                return future
+        future.fail(Closed("the connection was closed"))
+        return future
+
+    def _tell(self, tell: Callable[[], None], future: Future[T]) -> None:
+        try:
+            self._call(tell)
+        except Closed as error:
+            future.fail(error)
+
+    def _answer(self, connection: http.client.HTTPConnection, body: bytes) -> object:
+        """The value that is answered. Raises ConnectionLost, AccessRefused, NotFound, BrokerError, Closed."""
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if self._login:
+            headers["Authorization"] = f"Basic {self._login}"
+        try:
+            connection.request("POST", self._path, body, headers)
+            with connection.getresponse() as response:
+                raw = _whole(connection, response)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            if self._is_closed:
+                raise Closed("the connection was closed") from None
+            raise ConnectionLost(f"cannot ask Jolokia at {self.where}: {_why(error)}") from None
+        if response.status in (401, 403):
+            raise AccessRefused(f"Jolokia at {self.where} refuses the log-in (HTTP status {response.status})")
+        try:
+            answer = msgspec.json.decode(raw, type=Answered)
+        except msgspec.MsgspecError:
+            text = f"what answers at {self.where} is no Jolokia (HTTP status {response.status})"
+            raise ConnectionLost(text) from None
+        if answer.status == 200:
+            return answer.value
+        text = f"Jolokia at {self.where}: {answer.error or f'status {answer.status}'}"
+        if answer.status in (401, 403):
+            raise AccessRefused(text)
+        raise (NotFound if answer.error_type == _MISSING else BrokerError)(text)
+
+
+def _whole(connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> bytes:
+    """All of the answer, in time. Raises OSError, HTTPException, ValueError."""
+    until = time.monotonic() + PATIENCE
+    pieces = []
+    size = 0
+    while piece := response.read1(65536):
+        pieces.append(piece)
+        size += len(piece)
+        if size > ANSWER_MAX:
+            raise ValueError(f"its answer has more than {ANSWER_MAX} octets")
+        left = until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        if connection.sock is not None:
+            connection.sock.settimeout(left)
+    return b"".join(pieces)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {PATIENCE:g} s"
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing listens there"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {error.reason or error}"
+    if isinstance(error, http.client.HTTPException):
+        return "what answers there is no HTTP"
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return strerror or str(error) or type(error).__name__
+
+
+def _as_names(value: object) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def _as_values(value: object) -> Mapping[str, object]:
+    return {str(name): one for name, one in value.items()} if isinstance(value, dict) else {}

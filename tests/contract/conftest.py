@@ -12,7 +12,7 @@ import batonmq
 from tests.contract.exceptions import EXCEPTIONS
 from tests.contract.places import Place, batonmq_server, file_of_another, rabbitmq_server, running, running_rabbitmq4
 
-ENGINES = ("file", "shared", "memory", "served", "served10", "rabbitmq", "rabbitmq4", "artemis")
+ENGINES = ("file", "shared", "memory", "served", "served10", "rabbitmq", "rabbitmq4", "artemis", "activemq")
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +46,11 @@ def rabbitmq4() -> str:
 @pytest.fixture(scope="session")
 def artemis() -> str:
     return running("BATONMQ_TEST_ARTEMIS")
+
+
+@pytest.fixture(scope="session")
+def activemq() -> str:
+    return running("BATONMQ_TEST_ACTIVEMQ")
 
 
 @pytest.fixture(params=ENGINES)

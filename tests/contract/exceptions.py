@@ -21,6 +21,11 @@ _COUNTS = (
     "0,0,0,0,1,1,2,3,4,4,4,4, and 12 ended by FIN as 0,0,1,1,2,2,2,2,2,3,4,4"
 )
 
+_BEHIND = (
+    "over AMQP Classic 6.3 keeps a released message on the link that had it, and loses its count with that, so that "
+    "release() sends a copy, which is behind all others: b'1' came before the b'0' that was released"
+)
+
 # By the engine and the name of the test.
 EXCEPTIONS = {
     ("artemis", "test_what_a_killed_process_held_comes_back_redelivered"): Otherwise(_COUNTS, always=False),
@@ -36,5 +41,18 @@ EXCEPTIONS = {
         "Artemis 2.56 gives nothing to others while the next message is one of a group whose owner has no room: for "
         "30 s b0 was not delivered behind a1",
         always=False,  # and it takes those 30 s to see
+    ),
+    ("activemq", "test_a_released_message_comes_next"): Otherwise(_BEHIND),
+    ("activemq", "test_a_group_is_in_one_pair_of_hands_at_a_time_and_in_order"): Otherwise(_BEHIND),
+    ("activemq", "test_a_message_arrives_as_it_was_sent"): Otherwise(
+        "Classic 6.3 ends the connection for a message whose headers have a table in them, or bytes in a list "
+        "(amqp:decode-error: Could not process AMQP commands), so that send() refuses it"
+    ),
+    ("activemq", "test_a_time_to_live_ends"): Otherwise(
+        "in Classic 6.3 what expires goes where a policy of its configuration has it, ActiveMQ.DLQ at first: 0 of 1 "
+        "came to the dead letters that were declared"
+    ),
+    ("activemq", "test_a_queues_time_to_live_ends"): Otherwise(
+        "Classic 6.3 has no time to live of a queue, so that declare() refuses it"
     ),
 }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import batonmq
-from tests.contract.hands import take
+from tests.contract.hands import needs, take
 from tests.contract.places import Place
 
 LONG = "ü" * 128
@@ -122,6 +122,7 @@ def test_a_reason_is_text(mq: batonmq.Connection, queue: str) -> None:
 
 
 def test_a_queue_that_is_there_otherwise_is_told_in_the_words_of_the_api(place: Place, mq: batonmq.Connection) -> None:
+    needs(mq, "max_length")
     queue = place.queue()
     mq.declare(queue, max_length=3)
     with pytest.raises(batonmq.PreconditionFailed) as raised:

@@ -282,6 +282,7 @@ def test_receivers_that_wait_get_one_message_each(mq: batonmq.Connection, queue:
 
 
 def test_a_single_consumer_has_all_until_it_goes(place: Place, mq: batonmq.Connection) -> None:
+    needs(mq, "single_consumer")
     queue = place.queue()
     mq.declare(queue, single_consumer=True)
     with mq.receiver(queue, prefetch=1) as waiting_later:
@@ -372,6 +373,7 @@ def test_a_delayed_message_waits_and_lets_others_pass(mq: batonmq.Connection, qu
 
 
 def test_a_full_queue_refuses(place: Place, mq: batonmq.Connection) -> None:
+    needs(mq, "max_length")
     queue = place.queue()
     mq.declare(queue, max_length=1, overflow="refuse")
     mq.send(queue, b"1")
@@ -381,6 +383,7 @@ def test_a_full_queue_refuses(place: Place, mq: batonmq.Connection) -> None:
 
 
 def test_a_full_queue_takes_what_waits_for_its_time(place: Place, mq: batonmq.Connection) -> None:
+    needs(mq, "max_length")
     needs(mq, "delay")
     queue = place.queue()
     mq.declare(queue, max_length=1, overflow="refuse")
@@ -392,6 +395,7 @@ def test_a_full_queue_takes_what_waits_for_its_time(place: Place, mq: batonmq.Co
 
 
 def test_in_a_full_queue_the_oldest_gives_way(place: Place, mq: batonmq.Connection) -> None:
+    needs(mq, "max_length")
     queue, dead = place.queue(), place.queue()
     mq.declare(queue, max_length=2, dead_letter=dead)
     mq.send_many(queue, numbered(4))
@@ -437,6 +441,7 @@ def test_a_queue_that_is_not_there_is_not_found(mq: batonmq.Connection) -> None:
 
 
 def test_a_queue_declared_otherwise_is_refused_and_the_connection_goes_on(mq: batonmq.Connection, queue: str) -> None:
+    needs(mq, "max_length")
     mq.declare(queue)
     with pytest.raises(batonmq.PreconditionFailed):
         mq.declare(queue, max_length=3)
@@ -499,11 +504,12 @@ def test_a_delivery_is_settled_once(mq: batonmq.Connection, queue: str) -> None:
 
 def test_a_block_accepts_and_an_exception_in_it_releases(mq: batonmq.Connection, queue: str) -> None:
     mq.send(queue, b"work")
-    with mq.receiver(queue, wait=0.05) as receiver:
+    with mq.receiver(queue, wait=SOON) as receiver:
         with pytest.raises(ZeroDivisionError), next(receiver):
             raise ZeroDivisionError
         with next(receiver) as delivery:
             assert delivery.redelivered
+    with mq.receiver(queue, wait=0.05) as receiver:
         assert list(receiver) == []
 
 

@@ -24,6 +24,7 @@ class Conversion:
 
     def write(self, message: Message, properties: Properties | None = None) -> bytes:
         """All sections of a message. ``properties`` take the place of its own. Raises ValueError."""
+        self._product.check(message)
         annotations = self._product.delay_annotations(message.delay) if message.delay else {}
         try:
             return self._writer.sections(properties or message.properties, message.body, annotations)

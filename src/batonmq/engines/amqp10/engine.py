@@ -11,7 +11,7 @@ from batonmq.engines.amqp10.conversion import Conversion
 from batonmq.engines.amqp10.desk import EngineDesk
 from batonmq.engines.amqp10.inbox import ReplyFuture
 from batonmq.engines.amqp10.moving import drop_all, move_all
-from batonmq.engines.amqp10.products.base import Copy
+from batonmq.engines.amqp10.products.base import Copy, Product
 from batonmq.engines.amqp10.products.choosing import product_of
 from batonmq.engines.amqp10.pull import Amqp10Pull
 from batonmq.engines.amqp10.subscription import Amqp10Subscription
@@ -51,6 +51,7 @@ class Amqp10Engine(Engine, Copying):
         self._uplink = Uplink(url, context, patience)
         self._uplink.open()
         self._desk = EngineDesk(self._uplink)
+        product: Product | None = None
         try:
             announced = self._uplink.announced
             wanted = self._uplink.parameters.wanted
@@ -61,7 +62,7 @@ class Amqp10Engine(Engine, Copying):
                     f"the broker at {self._uplink.parameters.where} is no {wanted}, but calls itself {said}: "
                     "amqp10:// takes any broker that speaks AMQP 1.0"
                 )
-            self._product = kind(self._desk)
+            product = self._product = kind(self._desk)
             if kind.isolates_links:
                 self._uplink.isolate_links()
             else:
@@ -73,6 +74,8 @@ class Amqp10Engine(Engine, Copying):
             self.system = self._product.system
         except BaseException:
             self._uplink.close()
+            if product is not None:
+                product.close()
             raise
         self._takings: WeakSet[Taking] = WeakSet()
         # Of the queues that were declared here.

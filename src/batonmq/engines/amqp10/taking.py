@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from abc import abstractmethod
+from typing import Final
 
 from batonmq.engines.amqp10.client.receiver import ACCEPTED, Receiver, ReceiverUser
 from batonmq.engines.amqp10.client.session import Session
@@ -24,7 +25,7 @@ from batonmq.engines.leases import lost, lost_with
 from batonmq.engines.prefetched import Handle, Prefetched
 from batonmq.engines.steps import Steps, run_steps
 from batonmq.engines.values import Incoming
-from batonmq.errors import BatonError, Closed, ConnectionLost, LeaseLost
+from batonmq.errors import BatonError, Closed, ConnectionLost, LeaseLost, NotFound
 from batonmq.fields import FieldError
 from batonmq.protocols.amqp10.codec.performatives import (
     Attach,
@@ -38,6 +39,9 @@ from batonmq.protocols.amqp10.conditions import DECODE_ERROR
 __all__ = ["Copying", "Taking"]
 
 log = logging.getLogger("batonmq.amqp10")
+
+# Seconds that a broker has to say that nothing more is on its way.
+TO_DRAIN: Final = 1.0
 
 
 class Copying:
@@ -93,6 +97,8 @@ class Taking(Subscription, ReceiverUser, Linked):
         self._copied_now: set[int] = set()
         # Those that nobody has seen, when it was closed in the middle of that.
         self._unseen: list[Incoming] | None = None
+        # Held when the last credit was taken back, to be counted; what comes behind that is not.
+        self._counted: frozenset[int] | None = None
         self._is_to_be_served = False
         self._closing: Future[None] | None = None
         self._closing_lock = threading.Lock()
@@ -181,6 +187,10 @@ class Taking(Subscription, ReceiverUser, Linked):
     def _refused(self, error: BaseException | None) -> None:
         if isinstance(error, BatonError):
             self._finish(error)
+        elif error is not None:
+            # A name that cannot be a queue's.
+            self._uplink.forget(self)
+            self.subscribed.fail(error)
 
     def _attach(self) -> None:
         """Raises ConnectionLost."""
@@ -190,11 +200,24 @@ class Taking(Subscription, ReceiverUser, Linked):
             return
         opening = self._product.opening(self._queue, self._lease, self._prefetch)
         receiver = Receiver(self._uplink.link_name(self._queue), opening.source, self, properties=opening.properties)
-        self._session = self._uplink.attach(receiver, receives=True)
+        alone = self._product.isolates_receivers
+        self._session = self._uplink.attach(receiver, receives=True, alone=alone)
         self._receiver = receiver
         self._generation += 1
         if self._keeper is not None:
             self._keeper.begin(self._generation)
+
+    @property
+    def queue(self) -> str:
+        """Whose messages it takes."""
+        return self._queue
+
+    def queue_deleted(self) -> None:
+        """The queue is gone, and the broker says nothing of it."""
+        receiver = self._receiver
+        self._finish(NotFound(f"queue '{self._queue}' was deleted"))
+        if receiver is not None:
+            receiver.close()
 
     def uplink_opened(self) -> None:
         try:
@@ -264,6 +287,9 @@ class Taking(Subscription, ReceiverUser, Linked):
         receiver = self._receiver
         if receiver is None:
             return
+        if self._counted is not None:
+            self._open[delivery_id] = b""
+            return
         try:
             message, carried = self._conversion.read(payload)
         except FieldError as error:
@@ -306,7 +332,9 @@ class Taking(Subscription, ReceiverUser, Linked):
             self._uplink.soon(self._top_up)
 
     def drained(self) -> None:
-        """Only a pull asks for it."""
+        """A pull asks for it, and who leaves."""
+        if self._counted is not None:
+            self._end()
 
     # ------------------------------------------------------------------ the lease
 
@@ -427,6 +455,15 @@ class Taking(Subscription, ReceiverUser, Linked):
                 receiver.give_credit(0)
             self._unseen = unseen
             return
+        if self._product.isolates_receivers:
+            self._counted = frozenset(self._open) if not unseen else frozenset()
+            if self._counted and receiver.is_attached and receiver.credit > 0:
+                # What is on its way is not to be counted: it is waited for.
+                self._uplink.later(TO_DRAIN, self._end)
+                receiver.drain(receiver.credit)
+            else:
+                self._end()
+            return
         if receiver.is_attached:
             receiver.give_credit(0)
             ids = {one.handle[1] for one in unseen if isinstance(one.handle, tuple)}
@@ -434,6 +471,16 @@ class Taking(Subscription, ReceiverUser, Linked):
                 receiver.settle(delivery_id, self._product.unseen if delivery_id in ids else self._product.returned)
         self._open.clear()
         receiver.close()
+
+    def _end(self) -> None:
+        """End the session, which counts all that was delivered in it, or the link alone, which counts nothing."""
+        receiver, session = self._receiver, self._session
+        if receiver is None or session is None:
+            return
+        if self._counted and self._counted == self._open.keys() and receiver.credit <= 0:
+            session.end()
+        else:
+            receiver.close()
 
     def uplink_closing(self) -> Future[None]:
         with self._closing_lock:

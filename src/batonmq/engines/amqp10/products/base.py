@@ -109,8 +109,6 @@ class Product(ABC):
     For brokers that count such deliveries, and not those of a link that is detached."""
     tells_of_deletion: ClassVar[bool] = True
     """Does the broker end the links of a queue that is deleted? If not, those of this engine are ended by it."""
-    own_headers: ClassVar[frozenset[str]] = frozenset()
-    """Headers in which the product keeps something with a message: ``count_of`` sees them, and no program."""
     queue_prefix: ClassVar[str] = ""
     """What makes the name of a queue an address in the property reply-to: ``/queues/``, which is %-escaped."""
 

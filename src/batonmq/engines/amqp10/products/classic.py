@@ -11,20 +11,20 @@ when they are used. ``declared`` has what the broker cannot keep.
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Final
 
 from batonmq.engines.amqp10.products.base import Copy, Count, Held, Product, Settlement
 from batonmq.engines.amqp10.products.beans import broker_bean, queue_bean, scheduler_beans
-from batonmq.engines.amqp10.products.copies import copy_of
+from batonmq.engines.amqp10.products.copies import copied
 from batonmq.engines.amqp10.products.declared import NOTHING, Declared, first_declared, place_of
 from batonmq.engines.amqp10.products.desk import Desk
 from batonmq.engines.amqp10.products.jolokia import Jolokia
 from batonmq.engines.amqp10.products.statistics import Statistics
 from batonmq.engines.interface import How
-from batonmq.engines.messages import Message
+from batonmq.engines.messages import Message, received_message
 from batonmq.engines.steps import Steps, wait_for
 from batonmq.engines.values import Capabilities, Fate, QueueOptions
-from batonmq.errors import BrokerError, NotFound, PreconditionFailed
+from batonmq.errors import AccessRefused, BrokerError, NotFound, PreconditionFailed
 from batonmq.fields import FieldValue, Timestamp
 from batonmq.protocols.amqp10.codec.performatives import Source, Target
 from batonmq.protocols.amqp10.codec.values import Long
@@ -33,6 +33,10 @@ __all__ = ["ClassicProduct"]
 
 # The header with the number of deliveries of a message before it was copied.
 COUNT: Final = "BatonMQ-deliveries"
+_COUNT_RAW: Final = COUNT.encode()
+# Names that are the broker's own, or ours.
+_RESERVED: Final = ("ActiveMQ.", "amq.", place_of(""))
+REASON: Final = "x-reject-reason"
 # What an administrator may have configured, and nobody can ask for without JMX.
 OFFERS: Final = frozenset({"delay", "priority"})
 
@@ -45,7 +49,6 @@ class ClassicProduct(Product):
     isolates_receivers = True
     tells_of_deletion = False
     keeps_payloads = True
-    own_headers: ClassVar[frozenset[str]] = frozenset({COUNT})
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
@@ -95,10 +98,14 @@ class ClassicProduct(Product):
             group=True,
             delivery_count=True,
             max_deliveries=True,
+            dead_letter=True,
             reject_reason=True,
+            request=True,
             transactions=True,
             peek=True,
             count=self._jolokia is not None or self._statistics is not None,
+            purge=True,
+            replay=True,
             atomic_replay=True,
         )
 
@@ -123,29 +130,40 @@ class ClassicProduct(Product):
     # ------------------------------------------------------------------ queues
 
     def declare(self, queue: str, options: QueueOptions) -> Steps[None]:
-        _check_name(queue)
+        for one in filter(None, (queue, options.dead_letter)):
+            _check_name(one)
+            if one.startswith(_RESERVED):
+                raise AccessRefused(f"queue name '{one}' is reserved")
         self._check(options)
         wanted = Declared.of(options)
-        known = (yield from self._learn(queue)) if (yield from self._exists(queue)) is not False else None
-        if known is not None and known != wanted:
-            raise PreconditionFailed(f"queue '{queue}' was declared otherwise")
-        if options.dead_letter is not None:
-            _check_name(options.dead_letter)
-            yield from self._make(options.dead_letter)
-        yield from self._make(queue)
-        if options.max_priority and self._jolokia is not None:
-            bean = queue_bean(self._broker, queue)
-            found = yield from wait_for(self._jolokia.read(bean, "PrioritizedMessages"))
-            if found.get("PrioritizedMessages") is not True:
-                raise PreconditionFailed(f"no policy of the broker has prioritizedMessages for queue '{queue}'")
-        if wanted == NOTHING or known is not None:
-            return
-        place = place_of(queue)
-        yield from self._make(place)
-        yield from wait_for(self.desk.send(self.target(place), [wanted.payload], place))
+        is_there = yield from self._exists(queue)
         known = yield from self._learn(queue)
-        if known != wanted:
-            raise PreconditionFailed(f"queue '{queue}' has just been declared otherwise")
+        if (known or NOTHING) != wanted and (known is not None or is_there):
+            raise PreconditionFailed(f"queue '{queue}' is there, declared otherwise")
+        if options.max_priority:
+            yield from self._check_priorities(queue, is_there=is_there)
+        if options.dead_letter is not None:
+            yield from self._make(options.dead_letter)
+        if known is None and wanted != NOTHING:
+            # Before the queue: one that is there, of which nothing stands written, was declared with nothing.
+            place = place_of(queue)
+            yield from self._make(place)
+            yield from wait_for(self.desk.send(self.target(place), [wanted.payload], place))
+            if (yield from self._learn(queue)) != wanted:
+                raise PreconditionFailed(f"queue '{queue}' has just been declared otherwise")
+        yield from self._make(queue)
+
+    def _check_priorities(self, queue: str, *, is_there: bool | None) -> Steps[None]:
+        """Raises PreconditionFailed for a queue without them, as far as anybody can be asked."""
+        if self._jolokia is None:
+            return
+        yield from self._make(queue)
+        bean = queue_bean(self._broker, queue)
+        found = yield from wait_for(self._jolokia.read(bean, "PrioritizedMessages"))
+        if found.get("PrioritizedMessages") is not True:
+            if not is_there:
+                yield from self._unmake(queue)
+            raise PreconditionFailed(f"no policy of the broker has prioritizedMessages for queue '{queue}'")
 
     def _check(self, options: QueueOptions) -> None:
         """Raises UnsupportedFeature for what neither the broker nor we could keep."""
@@ -164,9 +182,13 @@ class ClassicProduct(Product):
         _check_name(queue)
         if self._jolokia is None:
             raise self._cannot("delete, unless the URL has jolokia=")
-        for one in (queue, place_of(queue)):
-            yield from wait_for(self._jolokia.execute(self._broker, "removeQueue(java.lang.String)", one))
+        yield from self._unmake(queue)
+        yield from self._unmake(place_of(queue))
         self._declared.pop(queue, None)
+
+    def _unmake(self, queue: str) -> Steps[None]:
+        assert self._jolokia is not None
+        yield from wait_for(self._jolokia.execute(self._broker, "removeQueue(java.lang.String)", queue))
 
     def require(self, queue: str) -> Steps[None]:
         _check_name(queue)
@@ -234,10 +256,20 @@ class ClassicProduct(Product):
         return name.startswith(("x-opt-delivery-", "AMQ_SCHEDULED_"))
 
     def count_of(self, message: Message, failures: int, first_acquirer: bool) -> Count:
-        before = (message.properties.headers or {}).get(COUNT)
-        deliveries = failures + 1 + (before if isinstance(before, int) else 0)
+        deliveries = failures + 1
+        properties = message.properties
+        if _COUNT_RAW in properties.raw:
+            before = (properties.headers or {}).get(COUNT)
+            deliveries += before if isinstance(before, int) else 0
         # What it says of a first acquirer is always false.
         return Count(deliveries, deliveries > 1)
+
+    def shown(self, message: Message) -> Message:
+        properties = message.properties
+        if _COUNT_RAW not in properties.raw:
+            return message
+        headers = {name: value for name, value in (properties.headers or {}).items() if name != COUNT}
+        return received_message(message.body, properties.replace(headers=headers or None))
 
     def is_worn_out(self, queue: str, deliveries: int) -> bool:
         most = self._declared.get(queue, NOTHING).max_deliveries
@@ -252,20 +284,26 @@ class ClassicProduct(Product):
         if how == "release" and not is_over:
             wait = known.wait(held.deliveries) if delay is None else delay
             annotations = self.delay_annotations(wait) if wait else {}
-            again = copy_of(held.payload, {COUNT: held.deliveries}, annotations)
+            again = copied(
+                held.payload, annotations=annotations, headers={COUNT: held.deliveries}, is_kept=self._is_kept
+            )
             return Settlement(copy=Copy(self.target(held.queue), again, held.queue))
         if known.dead_letter is None:
             # To where the broker's policy has it: the queue ActiveMQ.DLQ, unless it is configured otherwise.
             return super().settlement(held, "reject", reason, None)
         death = "delivery_limit" if how == "release" or (most is not None and held.deliveries > most) else "rejected"
         headers: dict[str, object] = {
-            COUNT: None,
-            "x-reject-reason": reason or None,
             "x-last-death-queue": held.queue,
             "x-last-death-reason": death,
         }
-        dead = known.dead_letter
-        return Settlement(copy=Copy(self.target(dead), copy_of(held.payload, headers), dead))
+        if reason:
+            headers[REASON] = reason
+        letter = copied(held.payload, headers=headers, is_kept=self._is_kept)
+        return Settlement(copy=Copy(self.target(known.dead_letter), letter, known.dead_letter))
+
+    def _is_kept(self, name: str) -> bool:
+        """Is it a copy's, too?"""
+        return name not in (COUNT, REASON) and not self.is_delay_header(name)
 
 
 def _is_taken(value: FieldValue, *, is_inside: bool = False) -> bool:

@@ -46,17 +46,19 @@ class EngineDesk(Desk):
     def _reply_source(self) -> Source:
         return self._make_reply_source()
 
-    def look_for_coordinator(self) -> Future[None]:
-        """See whether there are transactions; never fails."""
+    def look_for_coordinator(self, patience: float) -> Future[None]:
+        """See whether there are transactions, within so many seconds."""
         future: Future[None] = Future()
 
         def done(asked: Future[None]) -> None:
-            self._has_coordinator = not asked.failed
+            self._has_coordinator = not asked.failed and not future.done
             future.resolve(None)
 
         def ask() -> None:
             asked = self.transactions.attach()
             asked.when_done(lambda: done(asked), owed=future)
+            # Whoever says nothing has none.
+            self._uplink.later(patience, lambda: future.resolve(None))
 
         self._uplink.when_open(ask, future)
         return future

@@ -66,7 +66,7 @@ class Amqp10Engine(Engine, Copying):
             if kind.isolates_links:
                 self._uplink.isolate_links()
             else:
-                self._desk.look_for_coordinator().get()
+                self._desk.look_for_coordinator(self._uplink.patience).get()
             self._conversion = Conversion(self._product)
             self._desk.serve(self._product.reply_source, self._message_of)
             run_steps(self._product.prepare()).get()

@@ -12,7 +12,7 @@ from batonmq.engines.amqp10.client.failures import error_of
 from batonmq.engines.amqp10.client.sender import Sender, SenderUser
 from batonmq.engines.amqp10.uplink import Uplink
 from batonmq.engines.futures import Future
-from batonmq.errors import BatonError, BrokerError, ConnectionLost
+from batonmq.errors import BatonError, BrokerError, Unsupported
 from batonmq.protocols.amqp10.codec.performatives import (
     Accepted,
     Attach,
@@ -121,6 +121,10 @@ class TransactionLink(SenderUser):
     # ------------------------------------------------------------------ of the link
 
     def attached(self, attach: Attach) -> None:
+        if self._sender is not None and not isinstance(attach.target, Coordinator):
+            # Some take any target, and tell that they do not with a detach that may follow, or not.
+            self._sender.close()
+            return
         while self._attaching:
             self._put(*self._attaching.popleft())
 
@@ -130,7 +134,7 @@ class TransactionLink(SenderUser):
         self._attaching.clear()
         pending, self._pending = self._pending, {}
         for asked in (*waiting, *pending):
-            asked.fail(error or ConnectionLost("the link to the coordinator was closed"))
+            asked.fail(error or Unsupported("the broker has no transactions"))
 
     def settled(self, token: object, state: DeliveryState | None) -> None:
         assert isinstance(token, Future)

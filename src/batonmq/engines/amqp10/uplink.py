@@ -206,7 +206,7 @@ class Uplink:
 
         ``patience``: how many seconds the broker has to answer when it is connected to; None: the usual ten.
         """
-        self._patience = PATIENCE if patience is None else patience
+        self.patience = PATIENCE if patience is None else patience
         try:
             self.parameters = amqp10_parameters(url, context)
         except UnusableTls:
@@ -440,7 +440,7 @@ class Uplink:
 
     def _resolved(self, attempt: _Attempt, addresses: Addresses) -> None:
         if attempt is self._attempt:
-            attempt.begin(addresses, self._patience)
+            attempt.begin(addresses, self.patience)
 
     # ------------------------------------------------------------------ the thread
 

@@ -128,7 +128,7 @@ class Receiver(Link):
             self._count = flow.delivery_count
             self._end_drain()
         if flow.echo:
-            self._session.say_flow(self._handle, self._count, self.credit, drain=self._is_draining or None)
+            self._session.say_flow(self._handle, self._count, max(self.credit, 0), drain=self._is_draining or None)
 
     def _end_drain(self) -> None:
         self.credit = 0

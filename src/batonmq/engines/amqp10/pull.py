@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from batonmq.engines.amqp10.taking import Taking
 from batonmq.engines.futures import Future
+from batonmq.engines.steps import run_steps
 from batonmq.engines.values import Incoming
 from batonmq.errors import BatonError
 
 __all__ = ["Amqp10Pull"]
+
+# A broker that said that nothing is there, though something is, is asked so often in all, with such pauses in seconds.
+TRIES = 5
+PAUSE = 0.02
 
 
 class Amqp10Pull(Taking):
@@ -19,21 +24,26 @@ class Amqp10Pull(Taking):
 
     _asked: Future[list[Incoming]] | None = None
     _most = 0
+    _tries = 0
 
     def receive(self, most: int) -> Future[list[Incoming]]:
         """Up to so many messages; an empty list where none is ready."""
         self._uplink.require_open()
         request = self._messages.ask(most)
         if not request.done:
-            self._uplink.call(lambda: self._ask(request, most))
+            self._uplink.call(lambda: self._begin_asking(request, most))
         return request
+
+    def _begin_asking(self, request: Future[list[Incoming]], most: int) -> None:
+        self._tries = TRIES
+        self._ask(request, most)
 
     def _ask(self, request: Future[list[Incoming]], most: int) -> None:
         receiver = self._receiver
         if receiver is None or not receiver.is_attached:
             self._messages.withdraw(request)
             return
-        self._asked = request
+        self._asked, self._most = request, most
         receiver.drain(most)
 
     def _serve_new(self) -> None:
@@ -46,9 +56,23 @@ class Amqp10Pull(Taking):
             return
         # Behind what has just come.
         self._serve()
-        asked, self._asked = self._asked, None
-        if asked is not None:
+        asked = self._asked
+        if asked is None or asked.done:
+            self._asked = None
+            return
+        checked = run_steps(self._product.is_drained(self._queue))
+        checked.when_done(lambda: self._checked(asked, checked))
+
+    def _checked(self, asked: Future[list[Incoming]], checked: Future[bool]) -> None:
+        """Nothing came: because nothing is there, or for no good reason?"""
+        if asked is not self._asked:
+            return
+        self._tries -= 1
+        if asked.done or checked.error is not None or checked.result() or not self._tries:
+            self._asked = None
             self._messages.withdraw(asked)
+            return
+        self._uplink.later(PAUSE, lambda: self._ask(asked, self._most))
 
     def _top_up(self) -> None:
         """Only who asks gives credit."""

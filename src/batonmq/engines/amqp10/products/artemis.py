@@ -37,6 +37,8 @@ _HIDDEN_RAW: Final = b"x-opt-"
 # What Artemis adds to a message that it has moved to another queue, of which dead letters are one.
 _MOVED: Final = "x-opt-ORIG-"
 _MOVED_FROM: Final = f"{_MOVED}QUEUE"
+# Bodies below have a message that is none of those that Artemis calls large (amqpMinLargeMessageSize, 102,400).
+_LARGE: Final = 64 * 1024
 _REASON: Final = "x-reject-reason"
 # By this property Artemis knows a message that was sent twice, and drops it: a copy is not that.
 _DUPLICATE: Final = "_AMQ_DUPL_ID"
@@ -109,6 +111,10 @@ class ArtemisProduct(Product):
         rules = self._queues.known(queue)
         return None if rules is None else Fate(rules.dead_letter, rules.max_deliveries)
 
+    def is_drained(self, queue: str) -> Steps[bool]:
+        # Artemis may answer before it has begun to deliver: with 3,000 messages ready, 2 of 360 drains of 100 had none.
+        return not (yield from self.count(queue))
+
     def count(self, queue: str) -> Steps[int]:
         found = yield from self._queues.find(queue)
         if found is None:
@@ -125,8 +131,10 @@ class ArtemisProduct(Product):
 
     def count_of(self, message: Message, failures: int, first_acquirer: bool) -> Count:
         before = _carried(message)
-        # What comes back is counted exactly, but not what a lost connection brings back: that only now and then.
-        return Count(before + failures + 1, before > 0 or failures > 0 or not first_acquirer)
+        # What comes back is counted exactly, but not what a lost connection brings back: that only now and then. And of
+        # large messages Artemis keeps the count to itself.
+        is_exact = failures > 0 or len(message.body) < _LARGE
+        return Count(before + failures + 1, before > 0 or failures > 0 or not first_acquirer, is_exact=is_exact)
 
     def shown(self, message: Message) -> Message:
         properties = message.properties

@@ -193,6 +193,11 @@ class Product(ABC):
         """
         yield from ()
 
+    def is_drained(self, queue: str) -> Steps[bool]:
+        """The broker answered a drain with nothing (part 2 §2.6.7): is nothing there? By default it is believed."""
+        yield from ()
+        return True
+
     def require_reply(self, reply_to: str) -> Steps[None]:
         """See that somebody waits for a reply there. NotFound.
 

@@ -74,10 +74,10 @@ class ActiveMQ(Peer):
     key = "activemq"
     variable = "BATONMQ_TEST_ACTIVEMQ"
     user = password = "admin"
-    version = VERSION
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
+        self.version = VERSION
         self.http = 0
 
     @classmethod

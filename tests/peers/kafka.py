@@ -70,10 +70,10 @@ class Kafka(Peer):
     name = "Kafka"
     key = "kafka"
     variable = "BATONMQ_TEST_KAFKA"
-    version = VERSION
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
+        self.version = VERSION
         self.controller = 0
 
     @classmethod

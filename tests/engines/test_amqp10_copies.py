@@ -43,6 +43,11 @@ def test_what_is_not_to_be_kept_goes_from_both() -> None:
     assert sections.application_properties() == {"tenant": "a"}
 
 
+def test_it_has_no_place_in_its_group_but_for_the_group() -> None:
+    sections = Sections(copied(MessageProperties(group_id="eu", group_sequence=UInt(1)).encoded() + BODY, is_kept=bool))
+    assert sections.properties() == MessageProperties(group_id="eu")
+
+
 def test_a_message_of_a_body_alone_is_copied() -> None:
     sections = Sections(copied(BODY, headers={"reason": "why"}, is_kept=lambda _: True))
     assert sections.application_properties() == {"reason": "why"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
@@ -34,6 +35,7 @@ CONFIGURATION = """\
                            http://activemq.apache.org/schema/core/activemq-core.xsd">
   <broker xmlns="http://activemq.apache.org/schema/core" brokerName="localhost" dataDirectory={data}
           schedulerSupport="true" useJmx="true">
+    {tls}
     <managementContext><managementContext createConnector="false"/></managementContext>
     <destinationPolicy><policyMap><policyEntries>
       <policyEntry queue="&gt;" prioritizedMessages="true">
@@ -51,10 +53,14 @@ CONFIGURATION = """\
       <statisticsBrokerPlugin/>
     </plugins>
     <transportConnectors>
-      <transportConnector name="amqp" uri="amqp://127.0.0.1:{port}?wireFormat.maxFrameSize=104857600"/>
+      <transportConnector name="amqp" uri="{scheme}://127.0.0.1:{port}?wireFormat.maxFrameSize=104857600"/>
     </transportConnectors>
   </broker>
 </beans>
+"""
+TLS = """\
+<sslContext><sslContext keyStore={store} keyStoreType="PKCS12" keyStorePassword="{password}"
+                            trustStore={store} trustStoreType="PKCS12" trustStorePassword="{password}"/></sslContext>
 """
 LOGGING = """\
 status=error
@@ -75,10 +81,12 @@ class ActiveMQ(Peer):
     variable = "BATONMQ_TEST_ACTIVEMQ"
     user = password = "admin"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, keystore: Path | None = None) -> None:
         super().__init__(folder)
         self.version = VERSION
         self.http = 0
+        self.keystore = keystore
+        """A key and its certificate (PKCS 12, with ``password``): it listens for TLS on ``port`` then."""
 
     @classmethod
     def install(cls) -> None:
@@ -96,7 +104,12 @@ class ActiveMQ(Peer):
 
     @property
     def url(self) -> str:
-        return f"activemq://{self.user}:{self.password}@127.0.0.1:{self.port}?jolokia={self.jolokia}"
+        return self.url_of(self.user, self.password)
+
+    def url_of(self, user: str, password: str) -> str:
+        """Where this user finds it."""
+        scheme = "activemq" if self.keystore is None else "activemqs"
+        return f"{scheme}://{user}:{password}@127.0.0.1:{self.port}?jolokia={self.jolokia}"
 
     @property
     def jolokia(self) -> str:
@@ -113,7 +126,11 @@ class ActiveMQ(Peer):
             "data": quoteattr(str(data)),
             "store": quoteattr(str(data / "kahadb")),
             "port": escape(str(self.port)),
+            "scheme": "amqp" if self.keystore is None else "amqp+ssl",
+            "tls": "",
         }
+        if self.keystore is not None:
+            places["tls"] = TLS.format(store=quoteattr(self.keystore.as_uri()), password=self.password)
         file.write_text(CONFIGURATION.format(**places))
         logging = self.folder / "log4j2.properties"
         logging.write_text(LOGGING)
@@ -129,4 +146,10 @@ class ActiveMQ(Peer):
         self._process = self._spawn(command, environment)
 
     def _answers(self) -> bool:
-        return amqp_answers(self.port)
+        if self.keystore is None:
+            return amqp_answers(self.port)
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=2.0).close()
+        except OSError:
+            return False
+        return True

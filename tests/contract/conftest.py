@@ -12,7 +12,18 @@ import batonmq
 from tests.contract.exceptions import EXCEPTIONS
 from tests.contract.places import Place, batonmq_server, file_of_another, rabbitmq_server, running, running_rabbitmq4
 
-ENGINES = ("file", "shared", "memory", "served", "served10", "rabbitmq", "rabbitmq4", "artemis", "activemq")
+ENGINES = (
+    "file",
+    "shared",
+    "memory",
+    "served",
+    "served10",
+    "rabbitmq",
+    "rabbitmq4",
+    "rabbitmq10",
+    "artemis",
+    "activemq",
+)
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +52,12 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def rabbitmq4() -> str:
     return running_rabbitmq4()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq10(rabbitmq4: str) -> str:
+    """The same broker over AMQP 1.0."""
+    return rabbitmq4.replace("amqp", "amqp10", 1)
 
 
 @pytest.fixture(scope="session")

@@ -55,4 +55,9 @@ EXCEPTIONS = {
     ("activemq", "test_a_queues_time_to_live_ends"): Otherwise(
         "Classic 6.3 has no time to live of a queue, so that declare() refuses it"
     ),
+    ("rabbitmq10", "test_a_full_queue_refuses"): Otherwise(
+        "a quorum queue of RabbitMQ 4.3 takes one message more than its limit before it refuses: 2 of 5 where 1 was "
+        "the limit",
+        always=False,
+    ),
 }

@@ -14,7 +14,8 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 import batonmq
 from batonmq.engines.amqp import link
-from tests.contract.hands import SOON, bodies, numbered, take
+from batonmq.engines.amqp10 import publisher, uplink
+from tests.contract.hands import SOON, bodies, needs, numbered, take
 from tests.contract.places import Place
 from tests.engines.proxy import Proxy
 
@@ -22,7 +23,7 @@ from tests.engines.proxy import Proxy
 BLOCKED = b"\x01\0\0\0\0\0\x12\0\x0a\0\x3c\x0dlow on memory\xce"
 
 
-@pytest.fixture(params=["rabbitmq", "rabbitmq4"])
+@pytest.fixture(params=["rabbitmq", "rabbitmq4", "rabbitmq10"])
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     found = Place(request.getfixturevalue(request.param), survives=True)
     yield found
@@ -30,16 +31,29 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
 
 
 @pytest.fixture
-def is_new(place: Place) -> bool:
+def amqp(place: Place) -> str:
+    """Its URL for a client of AMQP 0-9-1."""
+    return place.url.replace("amqp10:", "amqp:")
+
+
+@pytest.fixture
+def over_amqp(place: Place) -> None:
+    """For a test of AMQP 0-9-1."""
+    if place.url.startswith("amqp10:"):
+        pytest.skip("AMQP 1.0 does it otherwise")
+
+
+@pytest.fixture
+def is_new(amqp: str) -> bool:
     """Is it RabbitMQ 4.3 or later?"""
-    with closing(pika.BlockingConnection(pika.URLParameters(place.url))) as connection:
+    with closing(pika.BlockingConnection(pika.URLParameters(amqp))) as connection:
         version = connection._impl.server_properties["version"]
     return tuple(int(number) for number in version.split(".")[:2]) >= (4, 3)
 
 
 @pytest.fixture
-def channel(place: Place) -> Iterator[BlockingChannel]:
-    with closing(pika.BlockingConnection(pika.URLParameters(place.url))) as connection:
+def channel(amqp: str) -> Iterator[BlockingChannel]:
+    with closing(pika.BlockingConnection(pika.URLParameters(amqp))) as connection:
         yield connection.channel()
 
 
@@ -79,6 +93,7 @@ def test_a_queue_that_is_a_stream_is_not_declared_over(mq: batonmq.Connection, s
         mq.declare(stream, max_deliveries=3)
 
 
+@pytest.mark.usefixtures("over_amqp")
 def test_another_type_of_queue_is_told_in_words(mq: batonmq.Connection, queue: str) -> None:
     with pytest.raises(batonmq.PreconditionFailed, match="as a classic queue, and a quorum queue was asked for"):
         mq.declare(queue, max_deliveries=3)
@@ -104,6 +119,7 @@ def test_priorities_of_a_queue_that_counts_deliveries(place: Place, mq: batonmq.
         mq.declare(place.queue(), max_priority=32, max_deliveries=3)
 
 
+@pytest.mark.usefixtures("over_amqp")
 def test_what_moves_keeps_the_priority_that_it_did_not_have(
     place: Place, mq: batonmq.Connection, channel: BlockingChannel, queue: str
 ) -> None:
@@ -146,6 +162,19 @@ def test_what_is_held_for_too_long_comes_again_and_the_receiver_goes_on(
 # ---------------------------------------------------------------------- what is too large
 
 
+def test_a_message_that_is_too_large_is_refused(mq: batonmq.Connection, queue: str, is_new: bool) -> None:
+    if not is_new:
+        pytest.skip("version 3.10 takes 128 MiB")
+    large = bytes((16 << 20) + 1)
+    with pytest.raises(batonmq.ResourceError, match="16777216"):
+        mq.send(queue, large)
+    with pytest.raises(batonmq.ResourceError, match="16777216"):
+        mq.request(queue, large, timeout=SOON)
+    mq.send(queue, b"after")
+    assert mq.count(queue) == 1
+
+
+@pytest.mark.usefixtures("over_amqp")
 def test_a_message_that_is_too_large_is_refused_alone(place: Place, queue: str, is_new: bool) -> None:
     if not is_new:
         pytest.skip("version 3.10 takes 128 MiB")
@@ -166,15 +195,12 @@ def test_a_message_that_is_too_large_is_refused_alone(place: Place, queue: str, 
     thread = threading.Thread(target=send)
     thread.start()
     while not told:
-        with pytest.raises(batonmq.PreconditionFailed, match="larger than configured max size 16777216"):
+        with pytest.raises(batonmq.ResourceError, match="larger than configured max size 16777216"):
             mq.send(queue, large)
     thread.join()
     # It may have arrived, or not.
     assert type(told[0]) is batonmq.ConnectionLost
     assert mq.count(queue) in (sent, sent + 1)
-    with pytest.raises(batonmq.PreconditionFailed, match="larger than"):
-        mq.request(queue, large, timeout=SOON)
-    mq.send(queue, b"after")
 
 
 # ---------------------------------------------------------------------- a broker that takes nothing
@@ -186,6 +212,7 @@ def proxy(place: Place) -> Iterator[Proxy]:
         yield proxy
 
 
+@pytest.mark.usefixtures("over_amqp")
 def test_while_memory_is_low_a_sender_is_told_in_time(mq: batonmq.Connection, queue: str, proxy: Proxy) -> None:
     url = f"amqp://guest:guest@127.0.0.1:{proxy.port}/?blocked_connection_timeout=0.2"
     with batonmq.connect(url) as away:
@@ -201,6 +228,7 @@ def test_while_memory_is_low_a_sender_is_told_in_time(mq: batonmq.Connection, qu
         assert (found[0], b"after" in found or bodies(take(receiver, 1)) == [b"after"]) == (b"before", True)
 
 
+@pytest.mark.usefixtures("over_amqp")
 def test_a_broker_that_does_not_listen_does_not_keep_a_program_from_closing(
     place: Place, queue: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,3 +243,48 @@ def test_a_broker_that_does_not_listen_does_not_keep_a_program_from_closing(
         assert time.monotonic() - began < SOON
         assert [thread for thread in threading.enumerate() if thread.name == "batonmq-amqp"] == others
         proxy.cut()
+
+
+def test_who_does_not_answer_is_given_up_over_amqp_1_0(
+    place: Place, queue: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not place.url.startswith("amqp10:"):
+        pytest.skip("AMQP 0-9-1 does it otherwise")
+    monkeypatch.setattr(publisher, "NO_CREDIT_SECONDS", 0.5)
+    monkeypatch.setattr(uplink, "ANSWER_SECONDS", 0.5)
+    with batonmq.connect(f"amqp10://guest:guest@127.0.0.1:{proxy.port}/") as away:
+        away.send(queue, b"before")
+        proxy.hold()
+        with pytest.raises(batonmq.ConnectionLost, match="has taken no message"):
+            away.send(queue, b"blocked")
+        for ask in (lambda: away.send(queue, b"blocked"), lambda: away.count(queue)):
+            with pytest.raises(batonmq.ConnectionLost, match="has not answered"):
+                ask()
+            proxy.cut()
+            while True:
+                try:
+                    away.count(queue)
+                except batonmq.ConnectionLost:
+                    continue
+                break
+            proxy.hold()
+        proxy.cut()
+
+
+def test_a_classic_queue_gets_a_message_back_when_its_delay_is_over(
+    place: Place, mq: batonmq.Connection, channel: BlockingChannel
+) -> None:
+    needs(mq, "release_delay")
+    queue = place.queue()
+    channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "classic"})
+    mq.send(queue, b"order")
+    with mq.receiver(queue) as receiver:
+        (first,) = take(receiver, 1)
+        began = time.monotonic()
+        first.release(delay=0.3)
+        (again,) = take(receiver, 1)
+        assert time.monotonic() - began >= 0.29
+        assert (again.delivery_count, again.redelivered) == (2, True)
+        again.release(delay=3600)
+    with mq.receiver(queue) as receiver:
+        assert take(receiver, 1)[0].redelivered

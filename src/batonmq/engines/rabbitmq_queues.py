@@ -19,14 +19,19 @@ QUORUM_PRIORITY = 31
 NO_LIMIT = -1
 
 
-def arguments_of(options: QueueOptions, version: tuple[int, ...], engine: str) -> dict[str, FieldValue]:
-    """The arguments of a queue. Raises UnsupportedFeature, which names the engine."""
+def arguments_of(
+    options: QueueOptions, version: tuple[int, ...], engine: str, *, is_quorum_better: bool = False
+) -> dict[str, FieldValue]:
+    """The arguments of a queue. Raises UnsupportedFeature, which names the engine.
+
+    ``is_quorum_better``: make a quorum queue of each that can be one, for what the protocol can do with it.
+    """
     arguments = options.arguments()
     is_needed = options.max_deliveries is not None or options.retry_delay is not None
     most = QUORUM_PRIORITY if version >= (4, 3) else 0
     is_possible = options.durable and options.max_priority <= most
     is_safe = is_possible and _keeps_dead_letters(options, version)
-    if not is_needed and not is_safe:
+    if not is_needed and not is_safe and not (is_quorum_better and is_possible):
         return arguments
     if not options.durable:
         raise UnsupportedFeature(f"{engine}: RabbitMQ's max_deliveries and retry_delay are for durable queues")

@@ -63,8 +63,10 @@ def told_to_sender(error: BatonError, size: int) -> BatonError:
     A message that is too large takes the others on its channel along: of those nobody knows whether they arrived.
     """
     found = TOO_LARGE.search(str(error))
-    if found is None or size >= int(found[1]):
+    if found is None:
         return error
+    if size >= int(found[1]):
+        return ResourceError(str(error))
     return ConnectionLost("the channel was closed for another message, which was too large, before the broker answered")
 
 

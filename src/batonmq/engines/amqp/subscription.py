@@ -223,10 +223,9 @@ class AmqpSubscription(Subscription):
         handle = (generation, method.delivery_tag)
         message = received_message(body, properties_from(properties))
         redelivered = bool(method.redelivered)
-        earlier = earlier_deliveries(message) if redelivered else 0
-        count = 2 if earlier is None else earlier + 1
+        earlier = earlier_deliveries(message, redelivered=redelivered, counts_anew=self._link.product.is_ours)
+        count, is_counted = earlier.deliveries + 1, earlier.is_counted
         origin = method.exchange, method.routing_key
-        is_counted = earlier is not None
         self._messages.add(Incoming(message, count, redelivered, handle, is_counted=is_counted, origin=origin))
         self._serve()
 

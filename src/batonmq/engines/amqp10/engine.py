@@ -69,6 +69,8 @@ class Amqp10Engine(Engine, Copying):
                 self._desk.look_for_coordinator(self._uplink.patience).get()
             self._conversion = Conversion(self._product)
             self._desk.serve(self._product.reply_source, self._message_of)
+            if kind.settles_replies:
+                self._desk.inbox.want_settled()
             run_steps(self._product.prepare()).get()
             self.capabilities = self._product.capabilities
             self.system = self._product.system

@@ -33,10 +33,11 @@ class ReplyFuture(Future[Sections]):
 class Inbox(ReceiverUser):
     """A node that the broker makes, for all replies to this connection. All in the loop's thread."""
 
-    __slots__ = ("_address", "_asked", "_make_source", "_receiver", "_uplink", "_waiting")
+    __slots__ = ("_address", "_asked", "_make_source", "_receiver", "_settle_modes", "_uplink", "_waiting")
 
     def __init__(self, uplink: Uplink, make_source: Callable[[], Source]) -> None:
         self._uplink = uplink
+        self._settle_modes = (0, 0)
         self._make_source = make_source
         self._receiver: Receiver | None = None
         self._address = ""
@@ -48,7 +49,9 @@ class Inbox(ReceiverUser):
         self._asked[future.correlation_id] = future
         if self._receiver is None:
             try:
-                made = Receiver(self._uplink.link_name("replies"), self._make_source(), self)
+                made = Receiver(
+                    self._uplink.link_name("replies"), self._make_source(), self, settle_modes=self._settle_modes
+                )
                 self._uplink.attach(made, receives=True)
             except BatonError as error:
                 self.forget(future)
@@ -59,6 +62,10 @@ class Inbox(ReceiverUser):
             send(self._address)
         else:
             self._waiting.append((send, future))
+
+    def want_settled(self) -> None:
+        """Replies are to come settled."""
+        self._settle_modes = (1, 0)
 
     def forget(self, future: ReplyFuture) -> None:
         """Nobody waits for it any more."""

@@ -46,6 +46,7 @@ class Pair:
         properties = MessageProperties(message_id=ULong(number), to=path, subject=method, reply_to=ME)
         payload = properties.encoded() + encode(Described(ULong(VALUE), body))
         self._asked[number] = future
+        self._uplink.expect(lambda: future.done)
         self._waiting.append((payload, number))
         if self._way_out is None or self._way_in is None:
             try:

@@ -18,6 +18,8 @@ __all__ = ["Outlet", "Publisher"]
 
 # Links that are kept though nobody sends over them now.
 LINKS_MAX: Final = 100
+# And where each has a session, of which there are few.
+SESSIONS_MAX: Final = 16
 # Seconds for which a broker may take nothing before those who wait are told.
 NO_CREDIT_SECONDS: Final = 60.0
 
@@ -52,7 +54,7 @@ class Batch:
 class Outlet(SenderUser):
     """A link to one target. All in the loop's thread."""
 
-    __slots__ = ("_batches", "_gone", "_queue", "_sender", "_stalled", "_uplink", "_waiting")
+    __slots__ = ("_batches", "_gone", "_is_watched", "_queue", "_sender", "_settled", "_uplink", "_waiting")
 
     def __init__(
         self,
@@ -69,7 +71,9 @@ class Outlet(SenderUser):
         # Sent, or handed to the link to be, in their order; and those that wait for the link.
         self._batches: OrderedDict[Batch, None] = OrderedDict()
         self._waiting: deque[Batch] = deque()
-        self._stalled = False
+        self._is_watched = False
+        # Messages of which the broker has told.
+        self._settled = 0
         self._sender = Sender(uplink.link_name(queue), target, self, properties=properties)
         uplink.attach(self._sender, receives=False)
 
@@ -98,24 +102,25 @@ class Outlet(SenderUser):
             return
         self._batches[batch] = None
         self._sender.send(batch.payloads, batch, state=batch.state)
-        if not self._sender.is_idle:
-            self._watch()
+        self._watch()
 
     def _watch(self) -> None:
-        """Nobody waits without end for a broker that gives no credit."""
-        if self._stalled:
+        """Nobody waits without end for a broker that gives no credit, or does not say what became of what it got."""
+        if self._is_watched:
             return
-        self._stalled = True
-        before = self._sender.sent
+        self._is_watched = True
+        before = self._sender.sent, self._settled
 
         def look() -> None:
-            self._stalled = False
-            if self._sender.is_idle or self._sender.is_gone:
+            self._is_watched = False
+            if not self._batches or self._sender.is_gone:
                 return
-            if self._sender.sent != before:
+            if (self._sender.sent, self._settled) != before:
                 self._watch()
                 return
             text = f"the broker has taken no message for queue '{self._queue}' for {NO_CREDIT_SECONDS:g} s"
+            # Who comes next has a link of his own, whether or not this one is heard to end.
+            self._gone()
             self._fail(ResourceError(text), ConnectionLost(text))
             self._sender.close()
 
@@ -134,6 +139,7 @@ class Outlet(SenderUser):
 
     def settled(self, token: object, state: DeliveryState | None) -> None:
         assert isinstance(token, Batch)
+        self._settled += 1
         error = outcome_error(state, self._queue)
         if token.one_done(error):
             self._batches.pop(token, None)
@@ -170,7 +176,7 @@ class Publisher:
             return outlet
         made = Outlet(self._uplink, target, queue, lambda: self._forget(address, made), properties)
         self._outlets[address] = made
-        if len(self._outlets) > LINKS_MAX:
+        if len(self._outlets) > (SESSIONS_MAX if self._uplink.isolates_links else LINKS_MAX):
             self._close_idle()
         return made
 

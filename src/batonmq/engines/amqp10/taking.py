@@ -32,6 +32,7 @@ from batonmq.protocols.amqp10.codec.performatives import (
     DeliveryState,
     Error as AmqpError,
     Rejected,
+    Released,
     TransactionalState,
 )
 from batonmq.protocols.amqp10.conditions import DECODE_ERROR
@@ -181,7 +182,7 @@ class Taking(Subscription, ReceiverUser, Linked):
 
     def _opening_steps(self) -> Steps[None]:
         """See that the queue is there, and attach."""
-        yield from self._product.require(self._queue)
+        yield from self._product.require_source(self._queue)
         self._attach()
 
     def _refused(self, error: BaseException | None) -> None:
@@ -327,6 +328,9 @@ class Taking(Subscription, ReceiverUser, Linked):
     def changed(self, delivery_id: int, state: DeliveryState | None) -> None:
         """The broker has taken a delivery back: it is not held here any more."""
         if delivery_id not in self._in_transaction:
+            if isinstance(state, Released) and self._receiver is not None and delivery_id in self._open:
+                # RabbitMQ, when it was held for too long: nothing more comes on the link before we settle that, too.
+                self._receiver.settle(delivery_id, state)
             self._open.pop(delivery_id, None)
             self._messages.drop((self._generation, delivery_id))
             self._uplink.soon(self._top_up)
@@ -379,6 +383,9 @@ class Taking(Subscription, ReceiverUser, Linked):
             return
         held = Held(self._queue, incoming.message, self._open[delivery_id], incoming.delivery_count)
         settlement = self._product.settlement(held, how, reason, delay)
+        if settlement.wait:
+            self._uplink.later(settlement.wait, lambda: self._settle_late(incoming, settlement.outcome))
+            return
         if settlement.copy is None:
             self._settled(receiver, delivery_id, settlement.outcome)
             return
@@ -389,6 +396,12 @@ class Taking(Subscription, ReceiverUser, Linked):
             self._copied(incoming, error)
             return
         copied.when_done(lambda: self._copied(incoming, copied.error))
+
+    def _settle_late(self, incoming: Incoming, outcome: DeliveryState) -> None:
+        """What was kept here for a while goes back now, unless it has gone with its link."""
+        current = self._current(incoming)
+        if current is not None:
+            self._settled(*current, outcome)
 
     def _copied(self, incoming: Incoming, error: BaseException | None) -> None:
         handle = incoming.handle
@@ -445,6 +458,7 @@ class Taking(Subscription, ReceiverUser, Linked):
         """No more credit, give back, close: in this order, so that what is given back does not come here again."""
         closing, receiver = self._closing, self._receiver
         assert closing is not None
+        self._uplink.expect(lambda: closing.done)
         if receiver is None or receiver.is_gone:
             self._uplink.forget(self)
             closing.resolve(None)

@@ -46,6 +46,9 @@ GOODBYE = 1.0
 GIVE_BACK = 5.0
 # How long a lost connection is tried again before those who wait are told, and how often.
 RECONNECT_SECONDS = 60.0
+# How long a broker may leave what it was asked unanswered, while it says that it is there. RabbitMQ does so when it is
+# short of memory or disk: it reads nothing more from a connection on which messages were sent.
+ANSWER_SECONDS = 60.0
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
 
@@ -121,9 +124,9 @@ class _Attempt(TransportUser, ConnectionUser):
         if not self._is_over:
             self.flush()
 
-    def drop(self) -> None:
+    def drop(self, error: BatonError | None = None) -> None:
         """End it without a word."""
-        self._give_up(None)
+        self._give_up(error)
 
     def detach(self) -> None:
         """In a forked child."""
@@ -322,6 +325,7 @@ class Uplink:
         """Attach a link, ``alone`` in a session; tells to which one. Raises ConnectionLost."""
         session = self._session(for_one=alone or self.isolates_links)
         session.attach(link, receives=receives)
+        self.expect(lambda: link.is_attached or link.is_gone)
         return session
 
     def attach_pair(self, sender: Link, receiver: Link) -> None:
@@ -334,11 +338,22 @@ class Uplink:
         connection = self.connection
         if connection is None:
             raise ConnectionLost("there is no connection")
-        if for_one:
+        # Those that there are no sessions left for share one: RabbitMQ takes 64.
+        if for_one and connection.session_count < connection.channel_max:
             return connection.begin(for_one=True)
         if self._shared is None or self._shared.is_gone:
             self._shared = connection.begin()
         return self._shared
+
+    def expect(self, is_answered: Callable[[], bool]) -> None:
+        """Give the connection up if this does not come true in time: nobody waits without end."""
+        attempt = self._attempt
+
+        def look() -> None:
+            if attempt is not None and attempt is self._attempt and not is_answered():
+                attempt.drop(ConnectionLost(f"the broker has not answered for {ANSWER_SECONDS:g} s"))
+
+        self._loop.later(ANSWER_SECONDS, look)
 
     def link_name(self, queue: str) -> str:
         """A name that no other link of ours has."""

@@ -73,6 +73,8 @@ class Settlement:
     copy: Copy | None = None
     """Sent and accepted in one transaction with the outcome, which is then ``Accepted``. If the transaction fails, the
     delivery is released."""
+    wait: float = 0.0
+    """Seconds for which the engine keeps the delivery before it is settled so; without a copy."""
 
 
 class Product(ABC):
@@ -111,6 +113,9 @@ class Product(ABC):
     """Does the broker end the links of a queue that is deleted? If not, those of this engine are ended by it."""
     queue_prefix: ClassVar[str] = ""
     """What makes the name of a queue an address in the property reply-to: ``/queues/``, which is %-escaped."""
+
+    settles_replies: ClassVar[bool] = False
+    """Does the broker send replies settled, to those who ask for that (part 2 §2.8.2), and to no others?"""
 
     names: ClassVar[tuple[str, ...]] = ()
     """What the URL may demand, as `parameters` has it: ``Artemis``, ``ActiveMQ``."""
@@ -204,6 +209,10 @@ class Product(ABC):
         Nothing is done here by default: brokers refuse links to what is not there.
         """
         yield from ()
+
+    def require_source(self, queue: str) -> Steps[None]:
+        """``require``, before messages are taken. UnsupportedFeature for what is no queue."""
+        yield from self.require(queue)
 
     def fate(self, queue: str) -> Fate | None:
         """What becomes of messages that are given up, as far as it is known here; may not ask anybody."""

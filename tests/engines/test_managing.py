@@ -101,3 +101,11 @@ def test_messages_are_pulled_one_by_one_and_nothing_else_is_held(engine: Engine)
 def test_a_queue_that_is_not_there_cannot_be_pulled_from(engine: Engine) -> None:
     with pytest.raises(NotFound):
         engine.pull("no").get()
+
+
+def test_a_change_is_answered_however_far_the_next_timer_is(engine: Engine) -> None:
+    engine.send("orders", [Message(b"late", delay=3600.0)] * 3).get()
+    listed = ask(engine, "queues.delayed", queue="orders")["messages"]
+    assert isinstance(listed, list)
+    for one in listed:
+        assert ask(engine, "queues.cancel", queue="orders", id=one["id"]) == {"ok": True}

@@ -9,7 +9,7 @@ import ssl
 import urllib.error
 import urllib.request
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import click
 
@@ -27,9 +27,12 @@ NOT_THE_API = "does not answer as the HTTP API does: is it the port of managemen
 class HttpApi:
     """The HTTP API of a broker, as the user of the URL."""
 
-    def __init__(self, context: click.Context) -> None:
-        """The URL is one of http or https; or one of amqp, and the broker is asked where it listens for HTTP."""
-        url = chosen_url(context)
+    def __init__(self, context: click.Context, url: str | None = None) -> None:
+        """The URL is one of http or https; or one of amqp, and the broker is asked where it listens for HTTP.
+
+        ``url``: another one than that of the command.
+        """
+        url = url or chosen_url(context)
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query))
         base, tls = url, parts.scheme in ("https", "amqps")
@@ -72,6 +75,15 @@ class HttpApi:
         """Send a value, as JSON. Returns what is answered, None for nothing. Failure when it is refused."""
         answer = self._ask("POST", path, json.dumps(value).encode())
         return self._read(answer) if answer else None
+
+    def put(self, path: str, value: object) -> None:
+        """Make what is there this value. Failure when it is refused."""
+        self._ask("PUT", path, json.dumps(value).encode())
+
+    @staticmethod
+    def quoted(name: str) -> str:
+        """A name as it stands in a path."""
+        return quote(name, safe="")
 
     def _read(self, answer: bytes) -> Any:  # noqa: ANN401  (JSON)
         try:

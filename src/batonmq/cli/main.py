@@ -10,6 +10,7 @@ from batonmq.cli.closing import close_connection
 from batonmq.cli.definitions import definitions
 from batonmq.cli.delayed import delayed
 from batonmq.cli.listings import bindings, channels, connections, consumers, exchanges, vhosts
+from batonmq.cli.move import move
 from batonmq.cli.options import DEFAULT_URL, url_option
 from batonmq.cli.policies import policies
 from batonmq.cli.queues import purge, queues
@@ -44,7 +45,7 @@ def main(url: str | None) -> None:
 main.help = (main.help or "").replace("amqp://guest:guest@127.0.0.1:5672/", DEFAULT_URL)
 
 COMMANDS = (
-    *(serve, run, send, receive, queues, delayed, purge, status, health),
+    *(serve, run, send, receive, queues, delayed, purge, move, status, health),
     *(vhosts, exchanges, bindings, connections, channels, consumers, close_connection),
     *(policies, users, definitions, certificates),
 )

@@ -9,8 +9,7 @@ from batonmq.engines.values import Capabilities
 
 __all__ = ["losses", "translated"]
 
-# Headers in which brokers note what they did with a message, and that mean something to the next one.
-GROUP: Final = ("x-group", "JMSXGroupID")
+# Seconds to wait, as BatonMQ and RabbitMQ's plugin for delayed messages read them.
 DELAY: Final = "x-delay"
 
 
@@ -29,7 +28,7 @@ def losses(message: Message, can: Capabilities) -> list[str]:
 def translated(message: Message, can: Capabilities) -> Message:
     """The message as the other side takes it, with everything that it can keep.
 
-    A time to live, a priority and a group that it does not know are left off.
+    A time to live and a priority that it does not know are left off; a group stays as a header.
     """
     properties = message.properties
     if properties.plain and not message.delay:
@@ -41,9 +40,8 @@ def translated(message: Message, can: Capabilities) -> Message:
         changes["priority"] = None
     headers = properties.headers or {}
     # A delay that is over begins anew nowhere.
-    dropped = {DELAY} | (set(GROUP) if not can.group else set())
-    if dropped & headers.keys():
-        changes["headers"] = {name: value for name, value in headers.items() if name not in dropped} or None
+    if DELAY in headers:
+        changes["headers"] = {name: value for name, value in headers.items() if name != DELAY} or None
     if not changes and not message.delay:
         return message
     delay = message.delay if can.delay else 0.0

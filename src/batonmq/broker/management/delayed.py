@@ -52,7 +52,7 @@ def _is_number(text: str) -> bool:
 class _List:
     """Collects messages for an answer, a few a turn."""
 
-    __slots__ = ("_after", "_found", "_is_wanted", "_left", "_looks", "_queue", "_request", "_size")
+    __slots__ = ("_after", "_found", "_is_raw", "_is_wanted", "_left", "_looks", "_queue", "_request", "_size")
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class _List:
         after: tuple[int, int],
         is_wanted: Callable[[Waiting], bool],
     ) -> None:
+        self._is_raw = request.flag("raw")
         self._request = request
         self._queue = queue
         self._left = number
@@ -88,7 +89,7 @@ class _List:
             self._after = (one.due, one.number)
             self._looks -= 1
             if self._is_wanted(one):
-                self._found.append(describe_delayed(one))
+                self._found.append(describe_delayed(one, is_raw=self._is_raw))
                 self._size += one.queued.message.weight
                 self._left -= 1
             if not self._left or self._size >= PEEK_BYTES:

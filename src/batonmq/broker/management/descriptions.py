@@ -78,8 +78,8 @@ def describe_held(held: HeldMessage) -> Described:
     return shown
 
 
-def describe_delayed(waiting: Waiting) -> Described:
-    """A message that waits for its time."""
+def describe_delayed(waiting: Waiting, *, is_raw: bool = False) -> Described:
+    """A message that waits for its time. ``is_raw``: also its properties as AMQP 0-9-1 has them, in base64."""
     queued = waiting.queued
     is_repeated = waiting.schedule is not None
     # The returns of a repeated message count its repeats.
@@ -102,6 +102,8 @@ def describe_delayed(waiting: Waiting) -> Described:
             "repeated": queued.return_count,
         }
     shown.update(_describe(queued.message, returns, count, queued.expires_at))
+    if is_raw:
+        shown["raw_properties"] = base64.b64encode(queued.message.properties.raw).decode()
     return shown
 
 

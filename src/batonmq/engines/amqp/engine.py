@@ -75,7 +75,7 @@ class AmqpEngine(Engine):
         )
         self._publisher = Publisher(self._link)
         self._requester = Requester(self._link)
-        self.topology = Topology(self._ask, self._publisher)
+        self.topology = Topology(self._ask, self._publisher, self._link.product)
         """Exchanges and bindings, and queues with any arguments."""
         # Of the queues that were declared here: AMQP 0-9-1 has no question about those of others.
         self._fates: dict[str, Fate] = {}

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from pika.channel import Channel
 from pika.frame import Method
 
+from batonmq.engines.amqp.product import Product
 from batonmq.engines.amqp.publisher import Publisher
 from batonmq.engines.futures import Future
 from batonmq.engines.messages import Message
@@ -23,9 +24,11 @@ Ask: TypeAlias = Callable[[Callable[[Any], None], Future[Any]], None]
 class Topology:
     """Declares what messages go through, with arguments as they are. Futures fail with what the broker says."""
 
-    def __init__(self, ask: Ask, publisher: Publisher) -> None:
+    def __init__(self, ask: Ask, publisher: Publisher, product: Product) -> None:
         self._ask = ask
         self._publisher = publisher
+        self.product = product
+        """The broker at the other end."""
 
     def declare_queue(
         self, name: str, *, durable: bool = True, auto_delete: bool = False, arguments: Arguments | None = None

@@ -240,19 +240,19 @@ class Core:
             self._sleep(now, due)
 
     def _sleep(self, now: float, due: float | None) -> None:
-        waits = [] if due is None else [due - self.clock.monotonic()]
+        most = LOOK_SECONDS if due is None else min(LOOK_SECONDS, max(0.0005, due - self.clock.monotonic()))
         if self._lazy_at is not None:
-            waits.append(self._lazy_at - now if not self._is_committing else LAZY_SECONDS)
-        if waits:
             self._napped = False
-            self._keeper_wake.wait(max(0.0005, min(waits)))
+            lazy = self._lazy_at - now if not self._is_committing else LAZY_SECONDS
+            self._keeper_wake.wait(max(0.0005, min(most, lazy)))
         elif not self._napped:
             # A program at work has something for the keeper every millisecond, and waking it costs 20 us.
             self._napped = True
-            self._keeper_wake.wait(LAZY_SECONDS)
+            self._keeper_wake.wait(min(LAZY_SECONDS, most))
         else:
+            # Whoever has something for it wakes it, however far the next timer is.
             self._keeper_sleeps = True
-            was_woken = self._keeper_wake.wait(LOOK_SECONDS)
+            was_woken = self._keeper_wake.wait(most)
             self._keeper_sleeps = False
             if was_woken:
                 self._napped = False

@@ -1,0 +1,237 @@
+"""batonmq move"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import ssl
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import click
+
+from batonmq.cli.failure import Failure
+from batonmq.cli.names import QUEUE, say, shown
+from batonmq.cli.options import without_password
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from batonmq.cli.moving.places import Place
+    from batonmq.cli.moving.plan import Plan
+
+__all__ = ["move"]
+
+# How soon a move that follows looks again whether anything has come, in seconds.
+LOOK_SECONDS = 1.0
+
+
+@click.command(short_help="Take everything at one place to another: definitions and messages.")
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.option("--queue", "queues", multiple=True, type=QUEUE, help="Only this queue; may be repeated.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--yes", is_flag=True, help="Go on although something is lost. Needed without a terminal.")
+@click.option("--follow", is_flag=True, help="Go on moving what comes, until Ctrl-C.")
+@click.option("--definitions-only", is_flag=True, help="Leave the messages where they are.")
+@click.option(
+    "--management-url", metavar="URL", help="The HTTP API of TO: http://user:password@host:15672. For policies."
+)
+@click.option(
+    "--from-management-url", metavar="URL", help="The HTTP API of FROM, a RabbitMQ, which tells what is there."
+)
+@click.pass_context
+def move(
+    context: click.Context,
+    source: str,
+    target: str,
+    queues: tuple[str, ...],
+    dry_run: bool,
+    yes: bool,
+    follow: bool,
+    definitions_only: bool,
+    management_url: str | None,
+    from_management_url: str | None,
+) -> None:
+    """Take queues, exchanges, bindings, policies and messages from one place to another.
+
+    FROM and TO are URLs of brokers, files with queues, or the data directory of a broker that is stopped. First it is
+    said what will be done and what the other side cannot take. A message leaves FROM when TO has confirmed it: the
+    command can be interrupted and run again at any time.
+
+    \b
+    Examples:
+      batonmq move orders.db amqp://ann:secret@cluster.example/ --dry-run
+      batonmq move orders.db amqp://ann:secret@cluster.example/
+      batonmq move amqp://guest:guest@old/ amqp://guest:guest@new/ --follow
+    """
+    from batonmq.cli.moving.plan import plan_of
+    from batonmq.errors import BatonError
+
+    with contextlib.ExitStack() as opened:
+        try:
+            there = opened.enter_context(_place(context, "FROM", source, from_management_url, makes_file=False))
+            if dry_run and _is_new_file(target):
+                raise Failure(f"TO: there is no file {target!r} yet: a dry run makes none")
+            here = opened.enter_context(_place(context, "TO", target, management_url, makes_file=True))
+            plan = plan_of(here, there.found(queues))
+            for line in plan.lines(there, here):
+                say(line)
+            if dry_run:
+                return
+            if plan.lost and not yes:
+                _ask()
+            _define(here, plan)
+            if not definitions_only:
+                _move_messages(there, here, plan, follow=follow)
+        except BatonError as error:
+            raise Failure(without_password(str(error)) if "://" in str(error) else str(error)) from None
+
+
+def _ask() -> None:
+    if not sys.stdin.isatty():
+        raise Failure("something would be lost: --yes goes on all the same")
+    if not click.confirm("Go on?", err=True):
+        raise Failure("nothing was moved")
+
+
+# ---------------------------------------------------------------------- the two places
+
+
+def _is_new_file(said: str) -> bool:
+    from batonmq.engines.urls import parse_url
+
+    try:
+        found = parse_url(said)
+    except ValueError:
+        return False
+    return found.engine == "file" and not Path(found.location).exists()
+
+
+@contextlib.contextmanager
+def _place(
+    context: click.Context, which: str, said: str, management: str | None, *, makes_file: bool
+) -> Iterator[Place]:
+    from batonmq.api.connections.connect import open_engine
+    from batonmq.cli.http import HttpApi
+    from batonmq.cli.moving.places import Place, data_file
+    from batonmq.engines.urls import parse_url
+    from batonmq.errors import BatonError
+    from batonmq.server.broker_server import STORE_NAME
+
+    hidden = without_password(said) if "://" in said else said
+    try:
+        target = parse_url(data_file(said, STORE_NAME) if "://" not in said else said)
+    except ValueError as error:
+        raise Failure(f"{which}: {hidden!r} cannot be read: {str(error).replace(said, hidden)}", 2) from None
+    if target.engine == "memory":
+        raise Failure(f"{which}: queues in memory are those of one program", 2)
+    if target.engine == "file" and not makes_file and not Path(target.location).exists():
+        raise Failure(f"{which}: there is no file {target.location!r}", 2)
+    api = HttpApi(context, management) if management else None
+    vhost = unquote(urlsplit(said).path[1:]) or "/" if target.engine != "file" else "/"
+    try:
+        engine = open_engine(target)
+    except (BatonError, ValueError, OSError, ssl.SSLError) as error:
+        raise Failure(f"{which}: {hidden}: {str(error).replace(said, hidden)}") from None
+    try:
+        yield Place(hidden, engine, vhost, api)
+    finally:
+        with contextlib.suppress(BatonError):
+            engine.close()
+
+
+# ---------------------------------------------------------------------- the steps
+
+
+def _define(here: Place, plan: Plan) -> None:
+    from batonmq.cli.moving.files import take_into_file
+    from batonmq.engines.embedded.engine import EmbeddedEngine
+
+    if isinstance(here.engine, EmbeddedEngine):
+        for line in take_into_file(here.engine, plan.found):
+            click.echo(shown(line), err=True)
+        return
+    if here.has_policies:
+        # Before the queues: each then begins with the settings that it is to have.
+        for line in here.make_policies(list(plan.found.policies)):
+            say(f"{line} is set")
+    for queue, declared, is_there in plan.queues:
+        if not is_there:
+            here.make_queue(queue, declared)
+            say(f"queue {queue.name} is made")
+    for line in here.make_routing(plan.found):
+        say(f"{line} is made")
+
+
+def _move_messages(there: Place, here: Place, plan: Plan, *, follow: bool) -> None:
+    from batonmq.cli.progress import Progress
+
+    names = [queue.name for queue, _, _ in plan.queues]
+    with _told_to_stop() as stopping, Progress("moved", plan.messages) as progress:
+        stays = _move_once(there, here, names, progress.advance, stopping)
+        if follow and not stopping.is_set():
+            say("follows; Ctrl-C ends it")
+            while not stopping.is_set():
+                count = progress.count
+                stays = _move_once(there, here, names, progress.advance, stopping)
+                if progress.count == count:
+                    stopping.wait(LOOK_SECONDS)
+    say(f"{progress.count:,} messages were moved")
+    if stopping.is_set() and not follow:
+        raise Failure("interrupted: run it again, and it goes on")
+    if stays:
+        say(f"{stays:,} stay, as {here.kind} has no delays: run it again when they are due, or with --follow")
+    _tell_what_is_left(there, names)
+
+
+@contextlib.contextmanager
+def _told_to_stop() -> Iterator[threading.Event]:
+    """Set by Ctrl-C and SIGTERM: the messages that are on their way arrive. A second one does not wait for that."""
+    stopping = threading.Event()
+
+    def told(number: int, frame: FrameType | None) -> None:
+        if stopping.is_set():
+            signal.default_int_handler(number, frame)
+        stopping.set()
+
+    before = [(number, signal.signal(number, told)) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        yield stopping
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+def _move_once(
+    there: Place, here: Place, names: list[str], advance: Callable[[int], None], stopping: threading.Event
+) -> int:
+    """Move what there is; tells how many delayed messages stay."""
+    from batonmq.cli.moving.messages import move_delayed, move_ready
+
+    can, asks = there.engine.capabilities, there.is_ours or there.engine.capabilities.engine == "embedded"
+    stays = 0
+    for name in names:
+        if stopping.is_set():
+            break
+        if not can.count or there.answered(there.engine.count(name)):
+            move_ready(there, here, name, advance, stopping)
+        if asks:
+            # What falls due meanwhile comes with the next round.
+            stays += move_delayed(there, here, name, advance, stopping)[1]
+            if there.answered(there.engine.count(name)):
+                move_ready(there, here, name, advance, stopping)
+    return stays
+
+
+def _tell_what_is_left(there: Place, names: list[str]) -> None:
+    if not there.engine.capabilities.count:
+        return
+    left = {name: there.answered(there.engine.count(name)) for name in names}
+    for name, count in left.items():
+        if count:
+            say(f"queue {name}: {count:,} are left: it is paused, or more have come meanwhile")

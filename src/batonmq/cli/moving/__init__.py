@@ -1,0 +1,3 @@
+"""`batonmq move`: everything that is at one place, taken to another."""
+
+from __future__ import annotations

@@ -1,0 +1,68 @@
+"""What is found at a place: definitions in the form of RabbitMQ's, those of one virtual host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+__all__ = ["Found", "FoundQueue", "found_of"]
+
+# Exchanges that each broker makes by itself, and the one for management requests.
+_OWN_EXCHANGES: Final = ("amq.", "batonmq.management")
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundQueue:
+    """A queue, and what is in it."""
+
+    name: str
+    durable: bool = True
+    auto_delete: bool = False
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    ready: int | None = None
+    """None: it is not known."""
+    delayed: int = 0
+    held: int = 0
+    """Messages that are in the hands of consumers."""
+    is_paused: bool = False
+
+
+@dataclass(slots=True)
+class Found:
+    """All of it."""
+
+    queues: list[FoundQueue] = field(default_factory=list)
+    exchanges: list[Entry] = field(default_factory=list)
+    bindings: list[Entry] = field(default_factory=list)
+    policies: list[Entry] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    """What is there and is not taken along, a sentence each."""
+
+
+def found_of(definitions: Mapping[str, Any]) -> Found:
+    """Definitions as an export has them. Counts of messages are not among them."""
+    found = Found()
+    for queue in definitions.get("queues", ()):
+        found.queues.append(
+            FoundQueue(
+                str(queue["name"]),
+                durable=queue.get("durable") is not False,
+                auto_delete=queue.get("auto_delete") is True,
+                arguments=queue.get("arguments") or {},
+            )
+        )
+    found.exchanges = [one for one in definitions.get("exchanges", ()) if is_made(str(one["name"]))]
+    # The default exchange reaches every queue by itself.
+    found.bindings = [one for one in definitions.get("bindings", ()) if one.get("source")]
+    found.policies = list(definitions.get("policies", ()))
+    for parameter in definitions.get("parameters", ()):
+        found.others.append(f"parameter '{parameter.get('name')}' of component '{parameter.get('component')}'")
+    return found
+
+
+def is_made(exchange: str) -> bool:
+    """Has somebody made the exchange? The others are there by themselves."""
+    return bool(exchange) and not exchange.startswith(_OWN_EXCHANGES)

@@ -30,7 +30,7 @@ class FoundQueue:
     is_paused: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Found:
     """All of it."""
 
@@ -44,23 +44,25 @@ class Found:
 
 def found_of(definitions: Mapping[str, Any]) -> Found:
     """Definitions as an export has them. Counts of messages are not among them."""
-    found = Found()
-    for queue in definitions.get("queues", ()):
-        found.queues.append(
+    return Found(
+        queues=[
             FoundQueue(
                 str(queue["name"]),
                 durable=queue.get("durable") is not False,
                 auto_delete=queue.get("auto_delete") is True,
                 arguments=queue.get("arguments") or {},
             )
-        )
-    found.exchanges = [one for one in definitions.get("exchanges", ()) if is_made(str(one["name"]))]
-    # The default exchange reaches every queue by itself.
-    found.bindings = [one for one in definitions.get("bindings", ()) if one.get("source")]
-    found.policies = list(definitions.get("policies", ()))
-    for parameter in definitions.get("parameters", ()):
-        found.others.append(f"parameter '{parameter.get('name')}' of component '{parameter.get('component')}'")
-    return found
+            for queue in definitions.get("queues", ())
+        ],
+        exchanges=[one for one in definitions.get("exchanges", ()) if is_made(str(one["name"]))],
+        # The default exchange reaches every queue by itself.
+        bindings=[one for one in definitions.get("bindings", ()) if one.get("source")],
+        policies=list(definitions.get("policies", ())),
+        others=[
+            f"parameter '{parameter.get('name')}' of component '{parameter.get('component')}'"
+            for parameter in definitions.get("parameters", ())
+        ],
+    )
 
 
 def is_made(exchange: str) -> bool:

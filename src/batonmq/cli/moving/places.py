@@ -55,7 +55,7 @@ class Place:
             found = self._asked(answer)
         elif self.api is not None:
             found = found_of(self.api.get(f"/api/definitions/{self.api.quoted(self.vhost)}"))
-            found.queues = [self._counted(queue) for queue in found.queues]
+            found = replace(found, queues=[self._counted(queue) for queue in found.queues])
         elif names:
             return Found(queues=[self._counted(FoundQueue(name)) for name in names])
         else:
@@ -68,18 +68,17 @@ class Place:
             missing = set(names) - {queue.name for queue in found.queues}
             if missing:
                 raise Failure(f"there is no queue {min(missing)!r} at {self.shown}")
-            found.queues = [queue for queue in found.queues if queue.name in names]
-            found.exchanges, found.policies = [], []
-            found.bindings = []
+            return Found(queues=[queue for queue in found.queues if queue.name in names], others=found.others)
         return found
 
     def _asked(self, queues: Mapping[str, Any]) -> Found:
-        found = Found()
+        found: list[FoundQueue] = []
+        others: list[str] = []
         for one in queues["queues"]:
             if one["exclusive"]:
-                found.others.append(f"queue '{one['name']}', which goes with its connection")
+                others.append(f"queue '{one['name']}', which goes with its connection")
                 continue
-            found.queues.append(
+            found.append(
                 FoundQueue(
                     one["name"],
                     one["durable"],
@@ -91,15 +90,20 @@ class Place:
                     one["paused"],
                 )
             )
-        exchanges, bindings, policies = self.ask("exchanges.list"), self.ask("bindings.list"), self.ask("policies.list")
-        found.exchanges = [one for one in (exchanges or {}).get("exchanges", ()) if is_made(one["name"])]
-        found.bindings = [one for one in (bindings or {}).get("bindings", ()) if one["source"]]
-        found.policies = list((policies or {}).get("policies", ()))
         vhosts = self.ask("vhosts.list") or {}
-        for vhost in vhosts.get("vhosts", ()):
-            if vhost.get("name") != self.vhost and vhost.get("queues"):
-                found.others.append(f"virtual host '{vhost['name']}', which is moved by its own URL")
-        return found
+        others.extend(
+            f"virtual host '{vhost['name']}', which is moved by its own URL"
+            for vhost in vhosts.get("vhosts", ())
+            if vhost.get("name") != self.vhost and vhost.get("queues")
+        )
+        exchanges, bindings, policies = self.ask("exchanges.list"), self.ask("bindings.list"), self.ask("policies.list")
+        return Found(
+            queues=found,
+            exchanges=[one for one in (exchanges or {}).get("exchanges", ()) if is_made(one["name"])],
+            bindings=[one for one in (bindings or {}).get("bindings", ()) if one["source"]],
+            policies=list((policies or {}).get("policies", ())),
+            others=others,
+        )
 
     def _counted(self, queue: FoundQueue) -> FoundQueue:
         if not self.engine.capabilities.count:

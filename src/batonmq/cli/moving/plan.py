@@ -12,7 +12,7 @@ from batonmq.cli.moving.places import Place
 __all__ = ["Plan", "plan_of"]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The steps of a move."""
 
@@ -72,15 +72,15 @@ def plan_of(target: Place, found: Found) -> Plan:
         if queue.is_paused:
             plan.notes.append(f"queue {queue.name} is paused: resume it, or its messages do not come")
     if not target.has_exchanges:
-        plan.lost += [f"exchange {one['name']}" for one in found.exchanges]
+        plan.lost.extend(f"exchange {one['name']}" for one in found.exchanges)
         if found.bindings:
             plan.lost.append(f"{len(found.bindings)} bindings")
     if not target.has_policies:
-        plan.lost += [f"policy {one['name']}: give the URL of the management API for it" for one in found.policies]
+        plan.lost.extend(f"policy {one['name']}: needs the URL of the management API" for one in found.policies)
     lacking = [name for name, has in (("priorities", can.priority), ("times to live", can.ttl)) if not has]
     if lacking and plan.messages:
         plan.lost.append(f"of messages that have them: {', '.join(lacking)}")
     if not can.group and plan.messages:
         plan.notes.append(f"groups of messages as headers: {target.kind} keeps no order by them")
-    plan.notes += found.others
+    plan.notes.extend(found.others)
     return plan

@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -46,6 +47,12 @@ def is_there(mq: batonmq.Connection, queue: str) -> bool:
     except batonmq.NotFound:
         return False
     return True
+
+
+def test_who_does_not_log_in_is_refused(url: str) -> None:
+    parts = urlsplit(url)
+    with pytest.raises(batonmq.AccessRefused, match="does not let us in: AMQ229031"):
+        batonmq.connect(f"{parts.scheme}://{parts.hostname}:{parts.port}")
 
 
 # ---------------------------------------------------------------------- queues

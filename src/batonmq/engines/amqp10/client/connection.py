@@ -298,7 +298,9 @@ class Connection:
         if self._state != CLOSING:
             self._say(Close())
         error = error_of(close.error, "the broker closed the connection without a reason")
-        if not isinstance(error, ConnectionLost) and self._remote_open is not None and self._state == OPEN:
+        opened = self._remote_open
+        was_open = opened is not None and _REFUSED not in (opened.properties or {})
+        if not isinstance(error, ConnectionLost) and was_open and self._state == OPEN:
             error = ConnectionLost(f"the broker closed the connection: {error}")
         self._finish(None if self._state == CLOSING else error)
 

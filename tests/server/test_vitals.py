@@ -63,6 +63,9 @@ class Watching:
     async def start(self) -> None:
         pass
 
+    def reconfigure(self, config: Config) -> None:
+        pass
+
     async def stop(self) -> None:
         pass
 

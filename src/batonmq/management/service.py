@@ -17,7 +17,7 @@ from batonmq.management.metrics.service import METRICS_PATH, Metrics
 from batonmq.management.routes import all_routes
 from batonmq.management.statistics.statistics import Statistics
 from batonmq.server.addresses import address
-from batonmq.server.config import ManagementConfig
+from batonmq.server.config import Config, ManagementConfig
 from batonmq.server.extensions import Parts
 from batonmq.server.listeners import Endpoint
 from batonmq.shovels.service import Shovels
@@ -106,6 +106,9 @@ class Management:
                     " have it listen on 127.0.0.1 behind a proxy that speaks TLS",
                     one.url,
                 )
+
+    def reconfigure(self, config: Config) -> None:
+        """Nothing here can be changed while it is served."""
 
     async def stop(self) -> None:
         """The server is about to stop: changes that are under way are made, whatever else is under way ends."""

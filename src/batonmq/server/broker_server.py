@@ -182,6 +182,8 @@ class Server:
             return
         old, self.config = self.config, present
         self._changes.apply(old, present, now)
+        for extension in self._extensions:
+            extension.reconfigure(present)
         if config is not None:
             logger.info("the configuration was read again; changed: %s", ", ".join(now) or "nothing")
         if later:

@@ -20,6 +20,7 @@ from batonmq.server.config_tables import (
     OptionalPort,
     PrometheusConfig,
     ServerConfig,
+    ShovelConfig,
     StompConfig,
     TlsConfig,
     WebSocketConfig,
@@ -116,6 +117,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     vhost: tuple[VhostConfig, ...] = ()
     policy: tuple[PolicyConfig, ...] = ()
     user: tuple[UserConfig, ...] = ()
+    shovel: tuple[ShovelConfig, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.listener:
@@ -128,6 +130,12 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         for policy in self.policy:
             if policy.vhost not in self.vhosts:
                 raise ValueError(f"policy {policy.name!r}: there is no [[vhost]] {policy.vhost!r}")
+        shovels = [(shovel.vhost, shovel.name) for shovel in self.shovel]
+        for vhost, name in shovels:
+            if vhost not in self.vhosts:
+                raise ValueError(f"shovel {name!r}: there is no [[vhost]] {vhost!r}")
+            if shovels.count((vhost, name)) > 1:
+                raise ValueError(f"shovel: {name!r} is there twice")
         names = [user.name for user in self.user]
         for name in names:
             if names.count(name) > 1:

@@ -20,6 +20,7 @@ __all__ = [
     "OptionalPort",
     "PrometheusConfig",
     "ServerConfig",
+    "ShovelConfig",
     "StompConfig",
     "TlsConfig",
     "WebSocketConfig",
@@ -220,3 +221,29 @@ class PrometheusConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     backlog: Positive = 128
     connections: Positive = 50
     per_object: bool = False
+
+
+class ShovelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[[shovel]]: moves messages from a queue to another, here or elsewhere."""
+
+    name: Name
+    from_queue: Name
+    to_queue: Name
+    from_url: str = ""
+    to_url: str = ""
+    from_url_file: str = ""
+    to_url_file: str = ""
+    vhost: Name = "/"
+    prefetch: Annotated[int, Meta(ge=1, le=65535)] = 1000
+    reconnect_delay: Annotated[float, Meta(gt=0, le=86400)] = 5.0
+    rate: Annotated[float, Meta(ge=0)] = 0.0
+    byte_rate: Annotated[float, Meta(ge=0)] = 0.0
+    dead_letters: str = ""
+    lossy: Literal["strip", "set-aside"] = "strip"
+    rounds: Annotated[int, Meta(ge=1, le=1000)] = 10
+    declare: bool = True
+
+    def __post_init__(self) -> None:
+        for side in ("from_url", "to_url"):
+            if getattr(self, side) and getattr(self, f"{side}_file"):
+                raise ValueError(f"shovel {self.name!r}: expected either {side} or {side}_file")

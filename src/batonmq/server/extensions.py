@@ -53,5 +53,8 @@ class Extension(Protocol):
     async def start(self) -> None:
         """The server listens."""
 
+    def reconfigure(self, config: Config) -> None:
+        """The configuration was read again, and this counts from now on."""
+
     async def stop(self) -> None:
         """The server is about to stop: whatever is under way ends."""

@@ -24,7 +24,7 @@ OF_LISTENERS: Final = frozenset({"host", "port", "tls_port", "backlog", "require
 ONCE: Final = frozenset({"amqp.handshake_timeout"})
 AT_ONCE: Final = frozenset(
     {
-        *("user", "policy", "vhost"),
+        *("user", "policy", "vhost", "shovel"),
         *("server.log_level", "server.log_format", "server.guest"),
         *("limits.connections", "limits.memory", "limits.store_pending"),
         *("tls.certificate", "tls.key", "tls.passphrase_file", "tls.ca"),

@@ -7,12 +7,16 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 
 from batonmq.broker.model.access import User
-from batonmq.errors import AccessRefused, BatonError, NotFound
+from batonmq.errors import AccessRefused, BatonError, NotFound, PreconditionFailed
+from batonmq.server.config import Config
+from batonmq.server.config_tables import ShovelConfig
 from batonmq.server.extensions import Parts
+from batonmq.server.failures import ConfigError
 from batonmq.server.listeners import Endpoint
+from batonmq.shovels.configured import read_configured
 from batonmq.shovels.local import LocalDoor
 from batonmq.shovels.rabbitmq.parameters import COMPONENT, read_parameters
-from batonmq.shovels.running import RunningShovel
+from batonmq.shovels.running import Kind, RunningShovel
 from batonmq.shovels.settings import End, ShovelSettings
 from batonmq.shovels.uris import is_local, vhost_of
 
@@ -29,6 +33,8 @@ class Shovels:
         self._door: LocalDoor
         self._loop: asyncio.AbstractEventLoop
         self._running: dict[tuple[str, str], RunningShovel] = {}
+        # What the configuration says of some of them.
+        self._configured: dict[tuple[str, str], ShovelConfig] = {}
         # Those that are to stop, each in a thread that waits for it.
         self._leaving: set[asyncio.Future[None]] = set()
         self._threads = ThreadPoolExecutor(thread_name_prefix="batonmq-shovels-stop")
@@ -41,6 +47,13 @@ class Shovels:
         self._parts = parts
         self._door = LocalDoor(parts)
         self._loop = asyncio.get_running_loop()
+        for config in parts.config.shovel:
+            try:
+                settings = read_configured(config)
+            except ValueError as error:
+                raise ConfigError(f"shovel {config.name!r}: {error}") from None
+            self._configured[config.vhost, config.name] = config
+            self._begin(config.vhost, config.name, settings, "static")
         parts.broker.parameters.register(COMPONENT, self)
 
     def endpoints(self) -> list[Endpoint]:
@@ -52,6 +65,25 @@ class Shovels:
         self._serves = True
         for shovel in self._running.values():
             shovel.start()
+
+    def reconfigure(self, config: Config) -> None:
+        """Shovels of the configuration begin, end, and begin anew where they were changed."""
+        wanted = {(one.vhost, one.name): one for one in config.shovel}
+        for key, before in list(self._configured.items()):
+            if wanted.get(key) != before:
+                del self._configured[key]
+                self._end(*key)
+        for key, one in wanted.items():
+            if key in self._configured:
+                continue
+            try:
+                settings = read_configured(one)
+            except ValueError as error:
+                log.error("shovel '%s' is not started: %s", one.name, error)
+                continue
+            self._end(*key)
+            self._configured[key] = one
+            self._begin(*key, settings, "static")
 
     async def stop(self) -> None:
         """The server is about to stop: what they hold goes back to its queues."""
@@ -73,6 +105,8 @@ class Shovels:
         who might do it may say so.
         """
         parameters = read_parameters(name, value)
+        if (vhost, name) in self._configured:
+            raise PreconditionFailed(f"Validation failed\n\nthe configuration has a shovel '{name}'\n")
         if user is None:
             return
         for end, needed in ((parameters.source, "read"), (parameters.destination, "write")):
@@ -82,6 +116,9 @@ class Shovels:
 
     def changed(self, vhost: str, name: str, value: object) -> None:
         """A parameter was set: its shovel begins, or begins anew."""
+        if (vhost, name) in self._configured:
+            log.warning("the parameter of shovel '%s' in vhost '%s' counts for nothing: see [[shovel]]", name, vhost)
+            return
         self._end(vhost, name)
         try:
             parameters = read_parameters(name, value)
@@ -92,9 +129,10 @@ class Shovels:
 
     def cleared(self, vhost: str, name: str) -> None:
         """A parameter was removed, and with it its shovel."""
-        self._end(vhost, name)
+        if (vhost, name) not in self._configured:
+            self._end(vhost, name)
 
-    def _begin(self, vhost: str, name: str, parameters: ShovelSettings) -> None:
+    def _begin(self, vhost: str, name: str, parameters: ShovelSettings, kind: Kind = "dynamic") -> None:
         for end in (parameters.source, parameters.destination):
             for uri in end.uris:
                 if end.protocol == "local" or is_local(uri):
@@ -103,7 +141,7 @@ class Shovels:
         def done() -> None:
             self._loop.call_soon_threadsafe(self._finished, shovel)
 
-        shovel = RunningShovel(vhost, name, parameters, self._door.find, self._parts.clock, done)
+        shovel = RunningShovel(vhost, name, parameters, self._door.find, self._parts.clock, done, kind)
         self._running[vhost, name] = shovel
         if self._serves:
             shovel.start()
@@ -121,7 +159,7 @@ class Shovels:
 
     def _finished(self, shovel: RunningShovel) -> None:
         """It has moved what it should: it goes, and its parameter with it."""
-        if self._running.get((shovel.vhost, shovel.name)) is shovel:
+        if self._running.get((shovel.vhost, shovel.name)) is shovel and shovel.kind == "dynamic":
             try:
                 self._parts.broker.parameters.clear(COMPONENT, shovel.vhost, shovel.name)
             except BatonError as error:
@@ -143,7 +181,7 @@ class Shovels:
         if shovel is None:
             raise NotFound(f"no shovel '{name}' in vhost '{vhost}'")
         self._end(vhost, name)
-        self._begin(vhost, name, shovel.settings)
+        self._begin(vhost, name, shovel.settings, shovel.kind)
 
 
 def _require(user: User, vhost: str, end: End, needed: str) -> None:

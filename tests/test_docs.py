@@ -166,7 +166,8 @@ def test_every_command_of_ours_has_the_options_that_are_said(
     (tmp_path / "order.json").touch()
     text = block.text.replace("\\\n", " ")
     for line in text.splitlines():
-        words = shlex.split(re.sub(r"^.* \| | [<>] .*$", "", line), comments=True)
+        # A # within a word begins no comment, as in a shell.
+        words = shlex.split(re.sub(r"^.* \| | [<>] .*$|(^|\s)#.*$", "", line))
         if words and words[0] == "batonmq":
             parse(main, words[1:])
 
@@ -209,6 +210,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "[[policy]]": config.PolicyConfig,
     "[[user]]": config.UserConfig,
     "[[user.permission]]": config.PermissionConfig,
+    "[[shovel]]": config.ShovelConfig,
 }
 
 

@@ -18,6 +18,7 @@ from batonmq.cli.receive import receive
 from batonmq.cli.run import run
 from batonmq.cli.send import send
 from batonmq.cli.serve import serve
+from batonmq.cli.shovel import shovel
 from batonmq.cli.status import health, status
 from batonmq.cli.streams import Root
 from batonmq.cli.users import users
@@ -45,7 +46,7 @@ def main(url: str | None) -> None:
 main.help = (main.help or "").replace("amqp://guest:guest@127.0.0.1:5672/", DEFAULT_URL)
 
 COMMANDS = (
-    *(serve, run, send, receive, queues, delayed, purge, move, status, health),
+    *(serve, run, send, receive, shovel, queues, delayed, purge, move, status, health),
     *(vhosts, exchanges, bindings, connections, channels, consumers, close_connection),
     *(policies, users, definitions, certificates),
 )

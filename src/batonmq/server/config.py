@@ -39,6 +39,7 @@ __all__ = [
     "PolicyConfig",
     "PrometheusConfig",
     "ServerConfig",
+    "ShovelConfig",
     "StompConfig",
     "TlsConfig",
     "UserConfig",

@@ -206,7 +206,7 @@ class Carrier:
         headers = {name: value for name, value in message.headers.items() if name != ROUNDS_HEADER}
         self._source.set_aside(queue, _with_headers(message, {**headers, REASON_HEADER: reason}))
         self._source.accept([incoming])
-        self._progress.set_aside(reason)
+        self._progress.set_aside()
         log.warning("a message cannot be moved and waits in queue '%s': %s", queue, reason)
 
 

@@ -34,6 +34,8 @@ class Progress:
         self._counts = Counts()
         self.total = 0
         """Messages that were confirmed, however often it was started."""
+        self.aside = 0
+        """Messages that were set aside, however often it was started."""
 
     @property
     def counts(self) -> Counts:
@@ -59,9 +61,9 @@ class Progress:
             blocked="",
         )
 
-    def set_aside(self, reason: str) -> None:
+    def set_aside(self) -> None:
         """One was put to the dead letters."""
-        del reason
+        self.aside += 1
         was = self._counts
         self._change(set_aside=was.set_aside + 1, pending=max(0, was.pending - 1))
 

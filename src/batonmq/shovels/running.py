@@ -75,6 +75,8 @@ class RunningShovel:
         self._open: Sequence[Source | Destination] = ()
         self.status = Status("starting", self._now())
         self.progress = Progress()
+        self.has_run = False
+        """Have both sides been reached?"""
         self.restarts = 0
         """How often it has begun anew after a failure."""
         self._thread = threading.Thread(target=self._run, name=f"batonmq-shovel-{name}"[:60], daemon=True)
@@ -150,6 +152,7 @@ class RunningShovel:
                 source_uri=without_credentials(source.uri),
                 destination_uri=without_credentials(destination.uri),
             )
+            self.has_run = True
             log.info("shovel '%s' in vhost '%s' runs", self.name, self.vhost)
             if left == 0:
                 return

@@ -22,7 +22,7 @@ from batonmq.engines.interface import Engine, Subscription
 from batonmq.engines.messages import Message
 from batonmq.engines.steps import Steps, run_steps, wait_for
 from batonmq.engines.values import Fate, Incoming, QueueOptions
-from batonmq.errors import BatonError, ConnectionLost, NotFound
+from batonmq.errors import BatonError, ConnectionLost, NotFound, UnsupportedFeature
 from batonmq.protocols.amqp10.codec.performatives import Accepted, Target, TransactionalState
 
 __all__ = ["Amqp10Engine"]
@@ -187,6 +187,8 @@ class Amqp10Engine(Engine, Copying):
     def transact(
         self, sends: Sequence[tuple[str, Message]], accepts: Sequence[tuple[Subscription, Incoming]]
     ) -> Future[None]:
+        if not self._product.delays_in_transactions and any(message.delay for _, message in sends):
+            raise UnsupportedFeature(f"{self._product.engine_name}: delay in a transaction")
         by_queue: dict[str, list[Message]] = {}
         for queue, message in sends:
             by_queue.setdefault(queue, []).append(message)
@@ -208,7 +210,32 @@ class Amqp10Engine(Engine, Copying):
             outlet.send((copy.payload,), future, TransactionalState(txn_id=txn))
             return [future]
 
+        if copy.is_before:
+            return self._send_before(copy, taking, incoming)
         return self._in_transaction(send, [(taking, incoming)])
+
+    def _send_before(self, copy: Copy, taking: Taking, incoming: Incoming) -> Future[None]:
+        """A copy that is there before the message is accepted."""
+        future: Future[None] = Future()
+        sent: Future[None] = Future()
+
+        def begin() -> None:
+            try:
+                taking.check_held(incoming)
+                self._desk.publisher.open(copy.target, copy.queue).send((copy.payload,), sent)
+            except BatonError as error:
+                sent.fail(error)
+
+        def done() -> None:
+            if sent.error is not None:
+                future.fail(sent.error)
+                return
+            taking.transaction_over(incoming, committed=True)
+            future.resolve(None)
+
+        sent.when_done(done, owed=future)
+        self._uplink.when_open(begin, sent)
+        return future
 
     def _in_transaction(
         self, send: Callable[[bytes], list[Future[None]]], accepts: Sequence[tuple[Subscription, Incoming]]

@@ -150,6 +150,17 @@ def test_a_wait_between_deliveries_is_kept_by_whoever_releases(place: Place, mq:
         assert take(receiver, 1)[0].delivery_count == 2
 
 
+def test_what_is_delayed_is_in_no_transaction(place: Place, mq: batonmq.Connection) -> None:
+    queue = place.queue()
+    mq.declare(queue)
+    tx = mq.transaction()
+    tx.send(queue, b"now")
+    tx.send(queue, batonmq.Message(b"later", delay=1.0))
+    with pytest.raises(batonmq.UnsupportedFeature, match="delay in a transaction"), tx:
+        pass
+    assert mq.count(queue) == 0
+
+
 # ---------------------------------------------------------------------- declaring
 
 

@@ -63,6 +63,9 @@ class Copy:
     """All of its sections."""
     queue: str
     """The queue that it goes to, for errors."""
+    is_before: bool = False
+    """Is it confirmed before the message is accepted, instead of in one transaction? For a broker whose transactions
+    do not hold what is delayed: whatever ends in between, there are two rather than none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,8 @@ class Product(ABC):
     isolates_receivers: ClassVar[bool] = False
     """Has each receiver a session of its own, which ends in place of its link when all that it holds has been seen?
     For brokers that count such deliveries, and not those of a link that is detached."""
+    delays_in_transactions: ClassVar[bool] = True
+    """Is a message that waits for its time as safe as others when a transaction is committed?"""
     tells_of_deletion: ClassVar[bool] = True
     """Does the broker end the links of a queue that is deleted? If not, those of this engine are ended by it."""
     queue_prefix: ClassVar[str] = ""

@@ -47,6 +47,7 @@ class ClassicProduct(Product):
     engine_name = "activemq"
     names = ("ActiveMQ",)
     isolates_receivers = True
+    delays_in_transactions = False
     tells_of_deletion = False
     keeps_payloads = True
 
@@ -287,7 +288,8 @@ class ClassicProduct(Product):
             again = copied(
                 held.payload, annotations=annotations, headers={COUNT: held.deliveries}, is_kept=self._is_kept
             )
-            return Settlement(copy=Copy(self.target(held.queue), again, held.queue))
+            # The broker's scheduler takes what is delayed only behind the commit of a transaction.
+            return Settlement(copy=Copy(self.target(held.queue), again, held.queue, is_before=bool(wait)))
         if known.dead_letter is None:
             # To where the broker's policy has it: the queue ActiveMQ.DLQ, unless it is configured otherwise.
             return super().settlement(held, "reject", reason, None)

@@ -19,6 +19,7 @@ from batonmq.cli.run import run
 from batonmq.cli.send import send
 from batonmq.cli.serve import serve
 from batonmq.cli.shovel import shovel
+from batonmq.cli.shovels import shovels
 from batonmq.cli.status import health, status
 from batonmq.cli.streams import Root
 from batonmq.cli.users import users
@@ -47,7 +48,7 @@ main.help = (main.help or "").replace("amqp://guest:guest@127.0.0.1:5672/", DEFA
 
 COMMANDS = (
     *(serve, run, send, receive, shovel, queues, delayed, purge, move, status, health),
-    *(vhosts, exchanges, bindings, connections, channels, consumers, close_connection),
+    *(vhosts, exchanges, bindings, connections, channels, consumers, shovels, close_connection),
     *(policies, users, definitions, certificates),
 )
 for command in COMMANDS:

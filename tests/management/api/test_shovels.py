@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from click.testing import CliRunner
 from tests.support.managed import Http, ManagedServer, a_config
 
 import batonmq
+from batonmq.cli import main
 from batonmq.server.config import PermissionConfig, UserConfig, VhostConfig
 
 USERS = (
@@ -235,3 +238,30 @@ def test_shovels_are_exported_imported_and_begin_with_the_broker(tmp_path: Path)
         assert bodies(server, "b7", 1) == [b"after the restart"]
         shown = {one["name"] for one in http.get("/api/users")}
         assert shown == {"guest"}
+
+
+def test_metrics_tell_how_they_go(http: Http, server: ManagedServer) -> None:
+    put(http, "measured", ends("a8", "b8"))
+    wait_for(http, "measured", lambda one: one["state"] == "running")
+    with batonmq.connect(server.url) as mq:
+        mq.send_many("a8", [b"x"] * 3)
+    wait_for(http, "measured", lambda one: one["forwarded"] == 3)
+    for path in ("/metrics", "/metrics/per-object"):
+        text = http("GET", path).body.decode()
+        assert '\nrabbitmq_shovel_dynamic{status="running"} 1' in text
+        assert '\nbatonmq_shovel_forwarded_total{shovel="measured",vhost="/"} 3' in text
+    detailed = http("GET", "/metrics/detailed?family=shovel_metrics").body.decode()
+    assert 'batonmq_detailed_shovel_running{shovel="measured",vhost="/"} 1' in detailed
+
+
+def test_the_command_lists_them(http: Http, server: ManagedServer) -> None:
+    put(http, "listed", ends("a9", "b9"))
+    wait_for(http, "listed", lambda one: one["state"] == "running")
+    url = f"http://guest:guest@127.0.0.1:{server.http_port}"
+    done = CliRunner().invoke(main, ["--url", url, "shovels"])
+    assert done.exit_code == 0, done.output
+    assert [line.split()[:7] for line in done.stdout.splitlines() if line.startswith("listed")] == [
+        ["listed", "/", "running", "amqp://", "a9", "amqp://", "b9"]
+    ]
+    done = CliRunner().invoke(main, ["--url", url, "shovels", "--vhost", "/", "--json"])
+    assert [one["name"] for one in json.loads(done.stdout)] == ["listed"]

@@ -26,6 +26,7 @@ PAGES = {
     "#/vhosts": ("Virtual hosts", "Add a virtual host"),
     "#/users": ("Users", "monitor"),
     "#/users/monitor": ("User monitor", "Topic permissions"),
+    "#/shovels": ("Shovels", "Add a shovel"),
     "#/policies": ("Policies", "Operator policies"),
     "#/definitions": ("Definitions", "Import"),
     "#/log": ("Log", "Live"),

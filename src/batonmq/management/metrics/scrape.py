@@ -20,13 +20,14 @@ from batonmq.management.metrics.node import (
 from batonmq.management.metrics.own import BREAKDOWN, OWN, histograms
 from batonmq.management.metrics.page import Page
 from batonmq.management.metrics.queues import BINDINGS, EXCHANGES, QUEUES, ROUTED, VHOSTS
+from batonmq.management.metrics.shovels import SHOVELS
 from batonmq.management.slices import Slices, sliced
 
 __all__ = ["GROUPS", "aggregated", "detailed", "memory_breakdown", "per_object", "pieces"]
 
 # Whatever there is of each object. Sources of nothing but one object, and of protocols, are the same everywhere.
 OBJECTS: Final[tuple[Source[Any], ...]] = (QUEUES, *CHANNELS, CONNECTIONS, EXCHANGES, ROUTED)
-ALWAYS: Final[tuple[Source[Any], ...]] = (NODE, TOTALS, OWN, LOG_INS, *PROTOCOLS)
+ALWAYS: Final[tuple[Source[Any], ...]] = (NODE, TOTALS, OWN, LOG_INS, *PROTOCOLS, *SHOVELS)
 ONLY_DETAILED: Final[tuple[Source[Any], ...]] = (BINDINGS, VHOSTS)
 
 GROUPS: Final = frozenset(

@@ -16,6 +16,7 @@ import { overview } from "./pages/overview.js";
 import { policies } from "./pages/policies.js";
 import { queue } from "./pages/queue.js";
 import { queues } from "./pages/queues.js";
+import { shovels } from "./pages/shovels.js";
 import { user } from "./pages/user.js";
 import { users } from "./pages/users.js";
 import { vhosts } from "./pages/vhosts.js";
@@ -46,6 +47,7 @@ export const GROUPS = [
       { text: "Virtual hosts", names: ["vhosts"] },
       { text: "Users", names: ["users"], needs: "administrator" },
       { text: "Policies", names: ["policies"] },
+      { text: "Shovels", names: ["shovels"], needs: "monitoring" },
       { text: "Definitions", names: ["definitions"], needs: "policymaker" },
       { text: "Log", names: ["log"], needs: "monitoring" },
     ],
@@ -64,6 +66,7 @@ const PAGES = {
   vhosts: { 1: vhosts },
   users: { 1: users, 2: user },
   policies: { 1: policies },
+  shovels: { 1: shovels },
   definitions: { 1: definitions },
   log: { 1: log },
 };

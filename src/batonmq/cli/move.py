@@ -30,7 +30,7 @@ __all__ = ["move"]
 LOOK_SECONDS = 1.0
 
 
-@click.command(short_help="Take everything at one place to another: definitions and messages.")
+@click.command(short_help="Take queues and messages to another broker.")
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 @click.option("--queue", "queues", multiple=True, type=QUEUE, help="Only this queue; may be repeated.")

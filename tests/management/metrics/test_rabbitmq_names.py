@@ -32,8 +32,9 @@ NOT_TOLD = {
     r"queue_info": "membership is of clusters",
     r"^rabbitmq_memory_(?!classic_queue_erlang_process|other_system)": "Python does not tell what its memory is for",
 }
-# Of 3.10, and only in /metrics there.
-ELSEWHERE = {"rabbitmq_alarms_file_descriptor_limit"}
+# Of 3.10, and only in /metrics there; of the plugin rabbitmq_shovel_prometheus, without which the lists were taken.
+SHOVELS = {"rabbitmq_shovel_dynamic", "rabbitmq_shovel_static"}
+ELSEWHERE = {"rabbitmq_alarms_file_descriptor_limit", *SHOVELS, *(one.replace("_", "_detailed_", 1) for one in SHOVELS)}
 
 
 class Listed(NamedTuple):

@@ -30,6 +30,7 @@ def wanted(peer: Peer) -> Iterator[Peer]:
         pytest.skip(f"{peer.variable} is not set: make engines sets it")
     if reason := peer.missing():
         pytest.skip(f"a {peer.name} of the test's own: {reason}")
+    peer.bind()
     try:
         peer.start()
     except BenchError as error:

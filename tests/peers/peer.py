@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
+import subprocess
 from abc import abstractmethod
 from pathlib import Path
 from typing import ClassVar
@@ -36,6 +38,17 @@ class Peer(Broker):
     @abstractmethod
     def install(cls) -> None:
         """Bring it into the cache, where it is not; Unavailable with the reason when that cannot be."""
+
+    _is_bound = False
+
+    def bind(self) -> None:
+        """It dies with the thread that starts it, where the system can do that: a test may be killed in the middle."""
+        self._is_bound = shutil.which("setpriv") is not None
+
+    def _spawn(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        if self._is_bound:
+            command = ["setpriv", "--pdeathsig", "KILL", *command]
+        return super()._spawn(command, environment)
 
     def kill(self) -> None:
         """SIGKILL to it and to whatever it has started."""

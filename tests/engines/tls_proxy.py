@@ -48,9 +48,17 @@ class TlsProxy:
 
     async def _close(self) -> None:
         self._server.close()
-        await self._cut()
-        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while True:
+            # Handshakes that are under way, too: each could still begin a task, and nothing else tells of them.
+            for transport in list(self._loop._transports.values()):  # type: ignore[attr-defined]
+                transport.abort()
+            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            if not tasks:
+                break
+            await asyncio.gather(*tasks, return_exceptions=True)
+        # What is aborted is closed with the next pass of the loop.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1

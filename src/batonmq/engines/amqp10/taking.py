@@ -43,6 +43,8 @@ log = logging.getLogger("batonmq.amqp10")
 
 # Seconds that a broker has to say that nothing more is on its way.
 TO_DRAIN: Final = 1.0
+# Seconds that it has to answer when a link is ended.
+TO_DETACH: Final = 2.0
 
 
 class Copying:
@@ -484,7 +486,7 @@ class Taking(Subscription, ReceiverUser, Linked):
             for delivery_id in self._open:
                 receiver.settle(delivery_id, self._product.unseen if delivery_id in ids else self._product.returned)
         self._open.clear()
-        receiver.close()
+        self._detach(receiver)
 
     def _end(self) -> None:
         """End the session, which counts all that was delivered in it, or the link alone, which counts nothing."""
@@ -494,7 +496,14 @@ class Taking(Subscription, ReceiverUser, Linked):
         if self._counted and self._counted == self._open.keys() and receiver.credit <= 0:
             session.end()
         else:
-            receiver.close()
+            self._detach(receiver)
+
+    def _detach(self, receiver: Receiver) -> None:
+        """End the link. A broker that does not answer gives back what is held when the connection ends."""
+        closing = self._closing
+        receiver.close()
+        if closing is not None:
+            self._uplink.later(TO_DETACH, lambda: closing.resolve(None))
 
     def uplink_closing(self) -> Future[None]:
         with self._closing_lock:

@@ -230,6 +230,17 @@ def test_a_wrong_queue_is_one_line(batonmq: Batonmq, tmp_path: Path) -> None:
     assert (refused.returncode, refused.stderr) == (1, "batonmq: there is no queue 'no' at from.db\n")
 
 
+def test_queues_with_names_of_the_broker_stay(batonmq: Batonmq, managed: Served, tmp_path: Path) -> None:
+    (tmp_path / "definitions.json").write_text(
+        json.dumps({"queues": [{"name": "amq.gen-x", "vhost": "/", "durable": True}]})
+    )
+    assert batonmq("--url", managed.url, "definitions", "import", "definitions.json").returncode == 0
+    done = batonmq("move", managed.url, "own.db", "--definitions-only")
+    assert done.returncode == 0
+    assert "queue 'amq.gen-x', whose name its broker has chosen" in done.stdout
+    assert "amq.gen-x" not in batonmq("--url", "own.db", "queues").stdout
+
+
 def test_what_the_other_side_cannot_keep_is_left_off() -> None:
     message = baton.Message(b"x", priority=3, ttl=5, group="g", headers={"a": 1, "x-delay": 5})
     kept = translated(message, Capabilities(engine="none", durable=True))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-__all__ = ["Found", "FoundQueue", "found_of"]
+__all__ = ["Found", "FoundQueue", "found_of", "is_made", "own_queue"]
 
 # Exchanges that each broker makes by itself, and the one for management requests.
 _OWN_EXCHANGES: Final = ("amq.", "batonmq.management")
@@ -53,16 +53,29 @@ def found_of(definitions: Mapping[str, Any]) -> Found:
                 arguments=queue.get("arguments") or {},
             )
             for queue in definitions.get("queues", ())
+            if own_queue(str(queue["name"])) is None
         ],
         exchanges=[one for one in definitions.get("exchanges", ()) if is_made(str(one["name"]))],
         # The default exchange reaches every queue by itself.
-        bindings=[one for one in definitions.get("bindings", ()) if one.get("source")],
+        bindings=[
+            one
+            for one in definitions.get("bindings", ())
+            if one.get("source") and own_queue(one["destination"]) is None
+        ],
         policies=list(definitions.get("policies", ())),
         others=[
-            f"parameter '{parameter.get('name')}' of component '{parameter.get('component')}'"
-            for parameter in definitions.get("parameters", ())
+            *(said for queue in definitions.get("queues", ()) if (said := own_queue(str(queue["name"])))),
+            *(
+                f"parameter '{parameter.get('name')}' of component '{parameter.get('component')}'"
+                for parameter in definitions.get("parameters", ())
+            ),
         ],
     )
+
+
+def own_queue(name: str) -> str | None:
+    """What to say of a queue whose name the broker has chosen, as no other takes such a name; None: it is not one."""
+    return f"queue '{name}', whose name its broker has chosen" if name.startswith("amq.") else None
 
 
 def is_made(exchange: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from batonmq.cli.failure import Failure
 from batonmq.cli.http import HttpApi
-from batonmq.cli.moving.found import Found, FoundQueue, found_of, is_made
+from batonmq.cli.moving.found import Found, FoundQueue, found_of, is_made, own_queue
 from batonmq.cli.moving.options import Declared, for_engine, for_rabbitmq
 from batonmq.engines.amqp.engine import AmqpEngine
 from batonmq.engines.embedded.engine import EmbeddedEngine
@@ -78,6 +78,9 @@ class Place:
             if one["exclusive"]:
                 others.append(f"queue '{one['name']}', which goes with its connection")
                 continue
+            if said := own_queue(one["name"]):
+                others.append(said)
+                continue
             found.append(
                 FoundQueue(
                     one["name"],
@@ -100,7 +103,11 @@ class Place:
         return Found(
             queues=found,
             exchanges=[one for one in (exchanges or {}).get("exchanges", ()) if is_made(one["name"])],
-            bindings=[one for one in (bindings or {}).get("bindings", ()) if one["source"]],
+            bindings=[
+                one
+                for one in (bindings or {}).get("bindings", ())
+                if one["source"] and own_queue(one["destination"]) is None
+            ],
             policies=list((policies or {}).get("policies", ())),
             others=others,
         )

@@ -76,7 +76,10 @@ def plan_of(target: Place, found: Found) -> Plan:
         if found.bindings:
             plan.lost.append(f"{len(found.bindings)} bindings")
     if not target.has_policies:
-        plan.lost.extend(f"policy {one['name']}: needs the URL of the management API" for one in found.policies)
+        plan.lost.extend(
+            f"policy {one['name']}{': --management-url takes it along' if target.product else ''}"
+            for one in found.policies
+        )
     lacking = [name for name, has in (("priorities", can.priority), ("times to live", can.ttl)) if not has]
     if lacking and plan.messages:
         plan.lost.append(f"of messages that have them: {', '.join(lacking)}")

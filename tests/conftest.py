@@ -14,9 +14,12 @@ import pytest
 from hypothesis import settings
 from pamqp import commands as spec
 
+from batonmq.testing.contract.fixtures import quiet_worker
 from tests.support.broker import Broker, identified
 from tests.support.driven import let_go_of_all
 from tests.support.wire import WAIT, Address, Channel, Closed, Dropped, Wire
+
+__all__ = ["quiet_worker"]
 
 FOREIGN = "BATONMQ_TEST_AMQP"
 
@@ -158,9 +161,3 @@ def ch(wire: Wire) -> Channel:
 def other(connect: Connect) -> Channel:
     """A channel of a second connection."""
     return connect().channel()
-
-
-@pytest.fixture
-def quiet_worker(caplog: pytest.LogCaptureFixture) -> None:
-    """Handlers that fail are what many tests are about: a worker logs nothing of it."""
-    caplog.set_level("CRITICAL", "batonmq.worker")

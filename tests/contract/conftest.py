@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-import batonmq
-from tests.contract.exceptions import EXCEPTIONS
-from tests.contract.places import Place, batonmq_server, file_of_another, rabbitmq_server, running, running_rabbitmq4
+from batonmq.testing.contract import Place
+from batonmq.testing.contract.fixtures import mq, otherwise, queue
+from tests.contract.exceptions import exceptions_of
+from tests.contract.places import batonmq_server, file_of_another, rabbitmq_server, running, running_rabbitmq4
+
+__all__ = ["ENGINES", "mq", "otherwise", "queue"]
 
 # What every run of the suite has; `make engines`, which comes after it, leaves it out.
 EVERYWHERE = ("file", "shared", "memory", "served", "served10", "rabbitmq")
@@ -66,28 +69,12 @@ def activemq() -> str:
 @pytest.fixture(params=ENGINES)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     kind = request.param
-    if otherwise := EXCEPTIONS.get((kind, request.node.originalname)):
-        if not otherwise.always:
-            pytest.skip(otherwise.reason)
-        request.node.add_marker(pytest.mark.xfail(reason=otherwise.reason, strict=True))
+    otherwise = exceptions_of(kind)
     if kind == "file":
-        found = Place(str(tmp_path / "queues.db"), survives=True)
+        found = Place(str(tmp_path / "queues.db"), survives=True, otherwise=otherwise)
     elif kind == "memory":
-        found = Place(f"memory:{uuid.uuid4().hex}", survives=False, shared=False)
+        found = Place(f"memory:{uuid.uuid4().hex}", survives=False, shared=False, otherwise=otherwise)
     else:
-        found = Place(request.getfixturevalue(kind), survives=True)
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def mq(place: Place) -> batonmq.Connection:
-    return place.connect()
-
-
-@pytest.fixture
-def queue(place: Place, mq: batonmq.Connection) -> str:
-    """A durable queue without messages."""
-    name = place.queue()
-    mq.declare(name)
-    return name
+        found = Place(request.getfixturevalue(kind), survives=True, otherwise=otherwise)
+    with found:
+        yield found

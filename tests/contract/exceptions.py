@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-__all__ = ["EXCEPTIONS", "Otherwise"]
+from batonmq.testing.contract import Otherwise
 
-
-@dataclass(frozen=True)
-class Otherwise:
-    """What an engine does instead."""
-
-    reason: str
-    always: bool = True
-    """If not, the test may pass, too."""
-
+__all__ = ["EXCEPTIONS", "exceptions_of"]
 
 _COUNTS = (
     "Artemis 2.56 counts a lost connection as a delivery only now and then: 12 in a row were counted as "
@@ -61,3 +53,8 @@ EXCEPTIONS = {
         always=False,
     ),
 }
+
+
+def exceptions_of(engine: str) -> Mapping[str, Otherwise]:
+    """By the name of the test."""
+    return {test: otherwise for (name, test), otherwise in EXCEPTIONS.items() if name == engine}

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pika
@@ -15,44 +14,12 @@ import pytest
 from bench.brokers import Rabbit
 from bench.failures import BenchError
 
-import batonmq
 from tests.support.broker import Broker
 
 # The AMQP URL of a RabbitMQ 4 that runs already: systems install an older one, whose queues count otherwise.
 RABBITMQ4 = "BATONMQ_TEST_RABBITMQ4"
 # A node is up after 5 to 10 s; one that needs longer would be ended with the test that it is started for.
 START = 45.0
-
-
-class Place:
-    """Queues somewhere, and a way to them for this test."""
-
-    def __init__(self, url: str, *, survives: bool, shared: bool = True) -> None:
-        self.url = url
-        # Is what is durable still there when nobody is connected any more?
-        self.survives = survives
-        # Can other processes connect?
-        self.shared = shared
-        self._opened = ExitStack()
-        self._queues: list[str] = []
-
-    def connect(self) -> batonmq.Connection:
-        """A connection that is closed with the test."""
-        return self._opened.enter_context(batonmq.connect(self.url))
-
-    def queue(self) -> str:
-        """A name that nothing else uses; its queue is deleted with the test."""
-        name = f"t-{uuid.uuid4().hex[:12]}"
-        self._queues.append(name)
-        return name
-
-    def close(self) -> None:
-        """Leave nothing behind."""
-        self._opened.close()
-        if self._queues and self.survives:
-            with batonmq.connect(self.url) as mq:
-                for name in self._queues:
-                    mq.delete(name)
 
 
 OWNER = """

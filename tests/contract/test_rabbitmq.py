@@ -15,8 +15,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 import batonmq
 from batonmq.engines.amqp import link
 from batonmq.engines.amqp10 import publisher, uplink
-from tests.contract.hands import SOON, bodies, needs, numbered, take
-from tests.contract.places import Place
+from batonmq.testing.contract import SOON, Place, bodies, needs, numbered, take
 from tests.engines.proxy import Proxy
 
 # connection.blocked with the reason "low on memory", on channel 0 (AMQP 0-9-1, 4.2.3).

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 # What the fixtures need is read when one of them is asked for: every pytest run of the environment reads this file.
 
 
+# pytest does so by itself for what is installed, and not for what is installed to be edited.
+pytest.register_assert_rewrite("batonmq.testing.contract")
+
+
 @pytest.fixture
 def baton_clock() -> MovableClock:
     """The clock of ``baton`` and ``baton_server``: ``baton_clock.advance(3600)`` lets an hour pass at once."""

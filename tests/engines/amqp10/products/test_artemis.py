@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import batonmq
-from tests.contract.hands import SOON, bodies, take
+from batonmq.testing.contract import SOON, bodies, take
 from tests.support.waiting import until
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 import batonmq
-from tests.contract.hands import SOON, bodies, take
+from batonmq.testing.contract import SOON, bodies, take
 from tests.peers.artemis import Artemis
 from tests.peers.catalogue import wanted
 from tests.support.certificates import Certificates

@@ -13,8 +13,7 @@ import batonmq
 from batonmq.engines.amqp10.products.classic import COUNT
 from batonmq.engines.messages import HeaderValue
 from batonmq.errors import BrokerError
-from tests.contract.hands import bodies, take
-from tests.contract.places import Place
+from batonmq.testing.contract import Place, bodies, take
 from tests.engines.amqp10.products.agent import Agent
 from tests.engines.proxy import Proxy
 from tests.peers.activemq import ActiveMQ

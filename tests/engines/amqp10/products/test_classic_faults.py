@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.x509 import load_pem_x509_certificates
 
 import batonmq
-from tests.contract.hands import SOON, bodies, take
+from batonmq.testing.contract import SOON, bodies, take
 from tests.peers.activemq import ActiveMQ
 from tests.peers.catalogue import wanted
 from tests.support.certificates import Certificates

@@ -13,10 +13,11 @@ import pytest
 
 import batonmq
 from batonmq import aio
-from tests.contract.hands import SOON, take
-from tests.contract.places import Place
+from batonmq.testing.contract.hands import SOON, has_ready, needs, take
+from batonmq.testing.contract.place import Place
 
-pytestmark = pytest.mark.usefixtures("quiet_worker")
+# Of each test, as what stands for a module would be that of whoever imports it.
+quietly = pytest.mark.usefixtures("quiet_worker")
 
 
 @contextmanager
@@ -34,8 +35,10 @@ def at_work(
     assert not worker.is_alive()
 
 
+@quietly
 @pytest.mark.parametrize("limit", [None, 4], ids=["plain", "limited"])
 def test_attempts_come_to_an_end(place: Place, mq: batonmq.Connection, limit: int | None) -> None:
+    needs(mq, "dead_letter")
     queue, dead = place.queue(), place.queue()
     mq.declare(queue, dead_letter=dead, max_deliveries=limit)
     counts: list[int] = []
@@ -50,10 +53,12 @@ def test_attempts_come_to_an_end(place: Place, mq: batonmq.Connection, limit: in
         assert letter.body == b"poison"
         letter.accept()
     assert counts == [1, 2, 3, 4]
-    assert mq.count(queue) == 0
+    has_ready(mq, queue, 0)
 
 
+@quietly
 def test_attempts_of_a_task_come_to_an_end(place: Place, mq: batonmq.Connection) -> None:
+    needs(mq, "dead_letter")
     queue, dead = place.queue(), place.queue()
     mq.declare(queue, dead_letter=dead)
     mq.send(queue, b"poison")
@@ -78,7 +83,9 @@ def test_attempts_of_a_task_come_to_an_end(place: Place, mq: batonmq.Connection)
     assert counts == [1, 2, 3, 4]
 
 
+@quietly
 def test_each_pause_is_twice_as_long_as_the_one_before(place: Place, mq: batonmq.Connection) -> None:
+    needs(mq, "dead_letter")
     queue, dead = place.queue(), place.queue()
     mq.declare(queue, dead_letter=dead)
     times: list[float] = []
@@ -94,6 +101,7 @@ def test_each_pause_is_twice_as_long_as_the_one_before(place: Place, mq: batonmq
     assert [pause >= wanted for pause, wanted in zip(pauses, (0.09, 0.19, 0.39), strict=True)] == [True] * 3
 
 
+@quietly
 def test_what_a_stopped_worker_holds_between_two_attempts_goes_back(place: Place, mq: batonmq.Connection) -> None:
     queue = place.queue()
     mq.declare(queue)
@@ -111,10 +119,12 @@ def test_what_a_stopped_worker_holds_between_two_attempts_goes_back(place: Place
         (again,) = take(receiver, 1)
         assert (again.body, again.redelivered) == (b"poison", True)
         again.accept()
-    assert mq.count(queue) == 0
+    has_ready(mq, queue, 0)
 
 
+@quietly
 def test_what_a_dead_letter_counted_elsewhere_counts_for_nothing(place: Place, mq: batonmq.Connection) -> None:
+    needs(mq, "dead_letter", "max_deliveries")
     queue, dead = place.queue(), place.queue()
     mq.declare(queue, dead_letter=dead, max_deliveries=3)
     mq.send(queue, b"poison")

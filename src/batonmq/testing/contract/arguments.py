@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import batonmq
-from tests.contract.hands import needs, take
-from tests.contract.places import Place
+from batonmq.testing.contract.hands import has_ready, is_not_there, needs, take
+from batonmq.testing.contract.place import Place
 
 LONG = "ü" * 128
 # Whoever uses the API wrongly is not held back by its types.
@@ -68,8 +68,7 @@ def test_an_error_names_the_argument_and_what_it_takes(
     with pytest.raises(error) as raised:
         call(mq, queue)
     assert text in str(raised.value)
-    with pytest.raises(batonmq.NotFound):
-        mq.count(queue)
+    is_not_there(mq, queue)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +106,7 @@ def test_a_task_as_handler_of_threads_is_refused(mq: batonmq.Connection, queue: 
     mq.send(queue, b"order")
     with pytest.raises(TypeError, match="async def"):
         mq.run(queue, handle)
-    assert mq.count(queue) == 1
+    has_ready(mq, queue, 1)
 
 
 def test_a_reason_is_text(mq: batonmq.Connection, queue: str) -> None:
@@ -133,13 +132,9 @@ def test_a_queue_that_is_there_otherwise_is_told_in_the_words_of_the_api(place: 
 
 
 def test_a_declaration_that_fails_leaves_nothing_behind(place: Place, mq: batonmq.Connection) -> None:
+    needs(mq, "dead_letter")
     queue, dead = place.queue(), place.queue()
     mq.declare(queue)
     with pytest.raises(batonmq.PreconditionFailed):
         mq.declare(queue, dead_letter=dead)
-    with pytest.raises(batonmq.NotFound):
-        mq.count(dead)
-    with pytest.raises(batonmq.AccessRefused):
-        mq.declare(dead, dead_letter="amq.reserved")
-    with pytest.raises(batonmq.NotFound):
-        mq.count(dead)
+    is_not_there(mq, dead)

@@ -8,9 +8,9 @@ import time
 import pytest
 
 import batonmq
-from tests.contract.hands import SOON, bodies, needs, numbered, take
-from tests.contract.places import Place
-from tests.contract.test_working import at_work
+from batonmq.testing.contract.hands import QUIET, SOON, bodies, has_ready, needs, numbered, take
+from batonmq.testing.contract.place import Place
+from batonmq.testing.contract.working import at_work
 
 # Short enough to wait for, long enough for a message to get through a busy machine.
 LEASE = 0.6
@@ -31,7 +31,7 @@ def test_what_is_held_for_too_long_goes_to_another(mq: batonmq.Connection, queue
             late.accept()
         again.accept()
         assert slow.receive(wait=0) == []
-    assert mq.count(queue) == 0
+    has_ready(mq, queue, 0)
 
 
 def test_what_was_late_and_comes_again_is_another_delivery(mq: batonmq.Connection, queue: str) -> None:
@@ -46,7 +46,7 @@ def test_what_was_late_and_comes_again_is_another_delivery(mq: batonmq.Connectio
         with pytest.raises(batonmq.LeaseLost):
             late.reject()
         again.accept()
-    assert mq.count(queue) == 0
+    has_ready(mq, queue, 0)
 
 
 def test_a_renewal_keeps_it(mq: batonmq.Connection, queue: str) -> None:
@@ -61,7 +61,7 @@ def test_a_renewal_keeps_it(mq: batonmq.Connection, queue: str) -> None:
         held.renew(FAR)
         assert other.receive(wait=1.5 * LEASE) == []
         held.accept()
-    assert mq.count(queue) == 0
+    has_ready(mq, queue, 0)
 
 
 def test_a_renewal_may_shorten_it(mq: batonmq.Connection, queue: str) -> None:
@@ -82,11 +82,11 @@ def test_what_waits_in_the_clients_hands_has_its_whole_lease(mq: batonmq.Connect
             assert (held.body, held.redelivered) == (b"%d" % number, False)
             time.sleep(LEASE / 3)  # it is worked on: all five take longer than one lease
             held.accept()
-    assert mq.count(queue) == 0
+    has_ready(mq, queue, 0)
 
 
 def test_a_late_delivery_counts(place: Place, mq: batonmq.Connection) -> None:
-    needs(mq, "lease")
+    needs(mq, "lease", "dead_letter", "max_deliveries")
     queue, dead = place.queue(), place.queue()
     mq.declare(queue, max_deliveries=1, dead_letter=dead)
     mq.send(queue, b"order")
@@ -152,11 +152,11 @@ def test_while_it_waits_it_is_not_ready(mq: batonmq.Connection, queue: str) -> N
         (second,) = take(receiver, 1)
         assert second.body == b"1"
         second.accept()
-    assert mq.count(queue) == 0
+    has_ready(mq, queue, 0)
 
 
 def test_a_return_for_later_counts(place: Place, mq: batonmq.Connection) -> None:
-    needs(mq, "release_delay")
+    needs(mq, "release_delay", "dead_letter", "max_deliveries")
     queue, dead = place.queue(), place.queue()
     mq.declare(queue, max_deliveries=2, dead_letter=dead)
     mq.send(queue, b"order")
@@ -170,7 +170,7 @@ def test_a_return_for_later_counts(place: Place, mq: batonmq.Connection) -> None
 
 
 def test_a_queue_lets_what_comes_back_wait_longer_each_time(place: Place, mq: batonmq.Connection) -> None:
-    needs(mq, "retry_delay")
+    needs(mq, "retry_delay", "dead_letter", "max_deliveries")
     queue, dead = place.queue(), place.queue()
     mq.declare(queue, retry_delay=0.15, retry_delay_max=0.35, max_deliveries=4, dead_letter=dead)
     mq.send_many(queue, [b"order", b"other"])
@@ -241,7 +241,7 @@ def test_what_waits_survives_those_who_gave_it_back(place: Place, mq: batonmq.Co
 
 
 def test_the_reason_of_a_rejection_is_in_the_dead_letter(place: Place, mq: batonmq.Connection) -> None:
-    needs(mq, "reject_reason")
+    needs(mq, "reject_reason", "dead_letter")
     queue, dead = place.queue(), place.queue()
     mq.declare(queue, dead_letter=dead)
     mq.send(queue, b"order", headers={"tenant": "a"})
@@ -270,7 +270,7 @@ def test_a_group_is_in_one_pair_of_hands_at_a_time_and_in_order(mq: batonmq.Conn
         first.accept()
         # Whoever has it now has the group.
         owner, idle = one, other
-        while not (came := owner.receive(wait=0.05)):
+        while not (came := owner.receive(wait=QUIET)):
             owner, idle = idle, owner
         assert bodies(came) == [b"a1"]
         assert idle.receive(wait=0.1) == []
@@ -294,4 +294,4 @@ def test_a_message_has_no_group_unless_it_was_given_one(mq: batonmq.Connection, 
         (delivery,) = take(receiver, 1)
         assert delivery.message.group is None
         delivery.accept()
-    assert mq.count(queue) == 0
+    has_ready(mq, queue, 0)

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 
 import pytest
 
 import batonmq
-from tests.contract.hands import take
-from tests.contract.places import Place
-from tests.contract.test_working import at_work
-
-
-@pytest.fixture(autouse=True)
-def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.WARNING, "batonmq.worker")
-    return caplog
+from batonmq.testing.contract.hands import needs, take
+from batonmq.testing.contract.place import Place
+from batonmq.testing.contract.working import at_work
 
 
 def lines(said: pytest.LogCaptureFixture) -> list[str]:
@@ -30,6 +23,7 @@ def fail(_: batonmq.Delivery) -> None:
 def test_each_failure_says_what_comes_next(
     place: Place, mq: batonmq.Connection, said: pytest.LogCaptureFixture
 ) -> None:
+    needs(mq, "dead_letter")
     queue, dead = place.queue(), place.queue()
     mq.declare(queue, dead_letter=dead)
     mq.send(queue, b"poison", id="o-17")
@@ -69,6 +63,7 @@ def test_what_has_no_dead_letters_is_dropped_and_the_log_says_so(
 def test_the_limit_of_the_queue_is_told_as_well(
     place: Place, mq: batonmq.Connection, said: pytest.LogCaptureFixture
 ) -> None:
+    needs(mq, "dead_letter", "max_deliveries")
     queue, dead = place.queue(), place.queue()
     mq.declare(queue, dead_letter=dead, max_deliveries=2)
     mq.send(queue, b"poison")
@@ -82,6 +77,7 @@ def test_the_limit_of_the_queue_is_told_as_well(
 def test_what_another_declared_goes_wherever_it_goes(
     place: Place, mq: batonmq.Connection, said: pytest.LogCaptureFixture
 ) -> None:
+    needs(mq, "dead_letter")
     queue, dead = place.queue(), place.queue()
     place.connect().declare(queue, dead_letter=dead)
     mq.send(queue, b"poison")

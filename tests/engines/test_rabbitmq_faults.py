@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 import batonmq
-from tests.contract.hands import SOON, take
+from batonmq.testing.contract import SOON, take
 from tests.peers.catalogue import wanted
 from tests.peers.rabbitmq import RabbitMQ4
 from tests.support.waiting import until

@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "broker": frozenset({"store"}),
     "store": frozenset(),
     "testing": frozenset(
-        {"cli", "management", "shovels", "server", "api", "engines", "protocols", "broker", "store"},
+        {"cli", "management", "shovels", "server", "aio", "api", "engines", "protocols", "broker", "store"},
     ),
     "contrib": frozenset({"api"}),
 }

@@ -10,7 +10,7 @@ import pytest
 
 import batonmq
 from batonmq.engines.amqp10 import taking, uplink
-from tests.contract.hands import take
+from batonmq.testing.contract import take
 from tests.engines.proxy import Proxy
 from tests.support.wire import Address
 

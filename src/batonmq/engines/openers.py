@@ -54,8 +54,14 @@ def _amqp10(url: str, context: ssl.SSLContext | None, patience: float | None) ->
     return Amqp10Engine(url, context, patience)
 
 
+def _kafka(url: str, context: ssl.SSLContext | None, patience: float | None) -> Engine:
+    from batonmq.engines.kafka.engine import KafkaEngine
+
+    return KafkaEngine(url, context, patience)
+
+
 OWN: Mapping[str, Callable[[str, ssl.SSLContext | None, float | None], Engine]] = MappingProxyType(
-    {"file": _file, "memory": _memory, "amqp": _amqp, "amqp10": _amqp10}
+    {"file": _file, "memory": _memory, "amqp": _amqp, "amqp10": _amqp10, "kafka": _kafka}
 )
 WITHOUT_TLS = frozenset({"file", "memory"})
 
@@ -87,6 +93,10 @@ def check_target(target: Target) -> None:
         from batonmq.engines.amqp10.parameters import amqp10_parameters
 
         amqp10_parameters(target.location)
+    elif target.engine == "kafka":
+        from batonmq.engines.kafka.parameters import kafka_parameters
+
+        kafka_parameters(target.location)
 
 
 def _installed(scheme: str) -> Opener:

@@ -26,6 +26,8 @@ ENGINES: Mapping[str, str] = MappingProxyType(
         "artemiss": "amqp10",
         "activemq": "amqp10",
         "activemqs": "amqp10",
+        "kafka": "kafka",
+        "kafka+ssl": "kafka",
     }
 )
 
@@ -35,7 +37,7 @@ class Target:
     """An engine and the location of its queues: a path, a name in memory, or a URL."""
 
     engine: str
-    """'file', 'memory', 'amqp', 'amqp10'; or the scheme of an engine from another distribution."""
+    """'file', 'memory', 'amqp', 'amqp10', 'kafka'; or the scheme of an engine from another distribution."""
     location: str
 
 

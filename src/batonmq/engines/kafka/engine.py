@@ -1,0 +1,194 @@
+"""The engine over Kafka's share groups."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from batonmq.engines.forks import FORKED, when_forked
+from batonmq.engines.futures import Future
+from batonmq.engines.interface import Engine, Subscription
+from batonmq.engines.kafka.parameters import kafka_parameters
+from batonmq.engines.messages import Message
+from batonmq.engines.values import Capabilities, Fate, QueueOptions
+from batonmq.errors import Closed, NotFound, UnsupportedFeature
+
+try:
+    from confluent_kafka.admin import AdminClient
+
+    from batonmq.engines.kafka.cluster import Cluster
+    from batonmq.engines.kafka.leaks import leak
+    from batonmq.engines.kafka.notices import CLIENT_LOG
+    from batonmq.engines.kafka.publisher import Publisher
+    from batonmq.engines.kafka.queues import Queues
+    from batonmq.engines.kafka.subscription import GOODBYE, KafkaSubscription
+    from batonmq.engines.kafka.tasks import Tasks
+except ImportError as missing:
+    raise UnsupportedFeature(f"kafka:// needs Kafka's client: pip install 'batonmq[kafka]' ({missing})") from missing
+
+__all__ = ["CAPABILITIES", "KafkaEngine"]
+
+T = TypeVar("T")
+
+CAPABILITIES: Final = Capabilities(
+    engine="kafka",
+    durable=True,
+    delivery_count=True,
+    max_deliveries=True,
+    dead_letter=True,
+    count=True,
+    purge=True,
+)
+PATIENCE: Final = 10.0
+
+
+class KafkaEngine(Engine):
+    """Queues in a cluster. ``native`` is the admin client of confluent-kafka."""
+
+    system = "kafka"
+
+    def __init__(self, url: str, context: ssl.SSLContext | None = None, patience: float | None = None) -> None:
+        """``patience``: how many seconds a broker has to answer.
+
+        Raises ConnectionLost, AccessRefused, ValueError, and UnsupportedFeature where there are no share groups.
+        """
+        self._parameters = kafka_parameters(url, context)
+        patience = patience if patience is not None else PATIENCE
+        self._cluster = Cluster(self._parameters, patience)
+        self.capabilities = replace(CAPABILITIES, dead_letter=self._cluster.has_dead_letters)
+        self._settings = self._parameters.client()
+        self._admin = AdminClient(self._settings, logger=CLIENT_LOG)
+        self._queues = Queues(self._admin, self._cluster, self._parameters, patience)
+        self._tasks = Tasks()
+        self._publisher = Publisher(self._parameters, self.look_for)
+        self._subscriptions: set[KafkaSubscription] = set()
+        self._lock = threading.Lock()
+        self._is_closed = self._is_forked = False
+        # Of the queues that were declared or subscribed to here.
+        self._fates: dict[str, Fate] = {}
+        when_forked(self)
+
+    @property
+    def native(self) -> object:
+        return self._admin
+
+    # ------------------------------------------------------------------ queues
+
+    def declare(self, queue: str, options: QueueOptions) -> Future[None]:
+        def declare() -> None:
+            self._queues.declare(queue, options)
+            limit = self._queues.fate(self._queues.topic(queue)).max_deliveries
+            self._fates[queue] = Fate(options.dead_letter, limit)
+
+        return self._run(declare)
+
+    def fate(self, queue: str) -> Fate | None:
+        return self._fates.get(queue)
+
+    def delete(self, queue: str) -> Future[None]:
+        def leave() -> None:
+            with self._lock:
+                here = [one for one in self._subscriptions if one.queue == queue]
+            for one in here:
+                one.end(NotFound(f"queue '{queue}' was deleted"))
+            for one in here:
+                one.join(GOODBYE)
+
+        def delete() -> None:
+            self._publisher.forget(queue)
+            self._fates.pop(queue, None)
+            self._queues.delete(self._queues.topic_or_name(queue), leave)
+
+        return self._run(delete)
+
+    def count(self, queue: str) -> Future[int]:
+        """How many messages are not settled, but for those that are in the hands of this connection."""
+
+        return self._run(lambda: max(self._queues.count(queue) - self._holds(queue), 0))
+
+    def _holds(self, queue: str) -> int:
+        with self._lock:
+            here = [one for one in self._subscriptions if one.queue == queue]
+        return sum(one.holds() for one in here)
+
+    def purge(self, queue: str) -> Future[int]:
+        """Also what is in somebody's hands goes: Kafka drops records, whoever holds them."""
+        return self._run(lambda: max(self._queues.purge(queue) - self._holds(queue), 0))
+
+    # ------------------------------------------------------------------ messages
+
+    def send(self, queue: str, messages: Sequence[Message]) -> Future[None]:
+        self._require_open()
+        return self._publisher.send(queue, messages)
+
+    def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Future[Subscription]:
+        if lease is not None:
+            raise UnsupportedFeature("kafka: lease")
+
+        def subscribe() -> Subscription:
+            topic = self._queues.topic(queue)
+            lock = self._queues.lock(topic)
+            if queue not in self._fates:
+                self._fates[queue] = self._queues.fate(topic)
+            self._cluster.warm_up(topic, topic)
+            with self._lock:
+                if self._is_closed:
+                    raise Closed("the connection was closed")
+                subscription = KafkaSubscription(self._settings, queue, topic, prefetch, lock, self)
+                self._subscriptions.add(subscription)
+            return subscription
+
+        return self._run(subscribe)
+
+    # ------------------------------------------------------------------ for subscriptions
+
+    def look_for(self, queue: str) -> Future[str]:
+        """The topic of a queue. The future fails with NotFound where there is none."""
+        return self._tasks.run(lambda: self._queues.topic(queue))
+
+    def left(self, subscription: KafkaSubscription) -> None:
+        """It is closed."""
+        with self._lock:
+            self._subscriptions.discard(subscription)
+
+    # ------------------------------------------------------------------ the end
+
+    def close(self) -> None:
+        if self._is_forked:
+            return
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            subscriptions = list(self._subscriptions)
+        error = Closed("the connection was closed")
+        for one in subscriptions:
+            one.end(error)
+        for one in subscriptions:
+            one.join(2 * GOODBYE)
+        self._publisher.close()
+        self._cluster.close()
+        self._tasks.close()
+
+    def forked(self) -> None:
+        """In a child: threads and locks are the parent's."""
+        self._is_forked = True
+        self._lock = threading.Lock()
+        self._cluster.forked()
+        self._publisher.forked()
+        leak(self._admin)
+        for one in list(self._subscriptions):
+            one.forked()
+
+    def _require_open(self) -> None:
+        if self._is_forked:
+            raise Closed(FORKED)
+        if self._is_closed:
+            raise Closed("the connection was closed")
+
+    def _run(self, task: Callable[[], T]) -> Future[T]:
+        self._require_open()
+        return self._tasks.run(task)

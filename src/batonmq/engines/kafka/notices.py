@@ -1,0 +1,43 @@
+"""What librdkafka has to say, in the log ``batonmq.kafka``; and what there is to say of it, once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Final
+
+__all__ = ["LOG", "say_preview"]
+
+LOG: Final = logging.getLogger("batonmq.kafka")
+CLIENT_LOG: Final = logging.getLogger("batonmq.kafka.librdkafka")
+
+PREVIEW: Final = (
+    "Kafka's own client for Python calls its share consumer a preview: its interface may change, and its makers do not "
+    "recommend it for production yet (docs/kafka.md says what was tried with it)"
+)
+_guard = threading.Lock()
+_said = False
+
+
+def say_preview() -> None:
+    """Once in the life of a process."""
+    global _said  # noqa: PLW0603
+    with _guard:
+        if _said:
+            return
+        _said = True
+    LOG.info(PREVIEW)
+
+
+class _Quieter(logging.Filter):
+    """Its warnings are of interest to whoever looks for them: what matters to a program is raised there."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if "SHARECONSUMER" in record.getMessage():
+            return False
+        if record.levelno > logging.INFO:
+            record.levelno, record.levelname = logging.INFO, "INFO"
+        return CLIENT_LOG.isEnabledFor(record.levelno)
+
+
+CLIENT_LOG.addFilter(_Quieter())

@@ -1,0 +1,73 @@
+"""What a queue is declared with, as settings of a share group and of the topic for its dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from batonmq.engines.kafka.parameters import KafkaParameters
+from batonmq.engines.values import QueueOptions
+from batonmq.errors import PreconditionFailed
+
+__all__ = [
+    "AT_ONCE",
+    "DEAD_LETTER",
+    "LIMIT",
+    "LIMIT_MAX",
+    "LOCK",
+    "MAY_TAKE_DEAD_LETTERS",
+    "OWN",
+    "RESET",
+    "check_group",
+    "group_settings",
+    "is_declared",
+]
+
+RESET: Final = "share.auto.offset.reset"
+LIMIT: Final = "share.delivery.count.limit"
+LOCK: Final = "share.record.lock.duration.ms"
+DEAD_LETTER: Final = "errors.deadletterqueue.topic.name"
+# Of the brokers.
+LIMIT_MAX: Final = "group.share.max.delivery.count.limit"
+ASSIGNMENT: Final = "share.assignment.interval.ms"
+COPIES: Final = "errors.deadletterqueue.copy.record.enable"
+OWN: Final = (RESET, LIMIT, LOCK, DEAD_LETTER, COPIES, ASSIGNMENT)
+"""What ``declare`` sets, and ``delete`` takes back."""
+AT_ONCE: Final = {ASSIGNMENT: "0"}
+"""Whoever joins gets partitions at once, and not up to a second later. Brokers before 4.3 do not know it."""
+# Of a topic: without it the broker drops the dead letters that it was to take.
+MAY_TAKE_DEAD_LETTERS: Final = "errors.deadletterqueue.group.enable"
+
+
+def group_settings(
+    options: QueueOptions, parameters: KafkaParameters, dead: str | None, most: str | None
+) -> dict[str, str | None]:
+    """All settings of ours; None: as the broker does by default.
+
+    ``dead``: the topic for the dead letters. ``most``: how often the brokers allow that a message is handed out; there
+    is no way to say: without end.
+    """
+    return {
+        # A group that is made later than a message must have it, too.
+        RESET: "earliest",
+        LIMIT: most if options.max_deliveries is None else str(options.max_deliveries),
+        LOCK: None if parameters.lock is None else str(parameters.lock * 1000),
+        DEAD_LETTER: dead,
+        COPIES: None if dead is None else "true",
+    }
+
+
+def is_declared(found: Mapping[str, str]) -> bool:
+    """Was the group made by ``declare``, and not only the topic? ``found``: what the group itself says."""
+    return RESET in found
+
+
+def check_group(queue: str, found: Mapping[str, str], wanted: Mapping[str, str | None]) -> None:
+    """Raises PreconditionFailed where the settings of a group that is there are not those that it is declared with."""
+    for name, value in wanted.items():
+        has = found.get(name) or None
+        # Who says nothing of the lock takes whatever there is.
+        if has != value and not (name == LOCK and value is None):
+            raise PreconditionFailed(
+                f"queue '{queue}' is declared otherwise: {name} is {has or 'the default'}, not {value or 'the default'}"
+            )

@@ -1,0 +1,394 @@
+"""Takes messages from a queue: by one share consumer, and by more when what it holds keeps it from taking others.
+
+Kafka's client takes a batch and no other until all of that is settled. So whoever waits while a message of a batch is
+still being worked on gets another consumer, up to `HANDS_MAX`; and each takes only when somebody waits. Nobody gets
+more unsettled messages than the prefetch, whatever a producer has put into one batch.
+
+A message may be held for as long as the group says (share.record.lock.duration.ms) and then comes again, to anybody;
+the clock is ours, and runs from before the message can have left the broker. After `IDLE` without a wish the receiver
+leaves the group, so that it takes nothing, and keeps no partition, that others could have.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from confluent_kafka import AcknowledgeType, Message as Record
+
+from batonmq.engines.forks import FORKED
+from batonmq.engines.futures import Future, resolved
+from batonmq.engines.interface import How, Subscription
+from batonmq.engines.kafka.failures import error_of
+from batonmq.engines.kafka.hand import SLICE, Hand
+from batonmq.engines.kafka.headers import from_headers
+from batonmq.engines.leases import lost, lost_with
+from batonmq.engines.messages import received_message
+from batonmq.engines.receives import Receive
+from batonmq.engines.values import Incoming
+from batonmq.errors import BatonError, Closed, ConnectionLost, NotFound
+
+__all__ = ["KafkaSubscription", "Waiting"]
+
+HANDS_MAX: Final = 16
+# How many messages are taken at once for somebody who wants one after the other: each has its whole lock only if those
+# before it are done soon.
+AHEAD: Final = 16
+# How long somebody waits before another consumer joins the group for him.
+STUCK: Final = 0.1
+TICK: Final = 0.1
+IDLE: Final = 5.0
+# How often a queue that gives nothing is looked for.
+LOOK: Final = 1.0
+# Who does not wait any more is told what has come by then.
+LAST_LOOK: Final = 1.0
+# How long a broker may be away before those who wait are told.
+AWAY: Final = 60.0
+# How long consumers have to leave.
+GOODBYE: Final = 2.0
+HOW: Final = {"accept": AcknowledgeType.ACCEPT, "release": AcknowledgeType.RELEASE, "reject": AcknowledgeType.REJECT}
+
+
+class Waiting(Protocol):
+    """What a subscription wants of its connection."""
+
+    def look_for(self, queue: str) -> Future[str]:
+        """The topic of a queue. The future fails with NotFound where there is none."""
+
+    def left(self, subscription: KafkaSubscription) -> None:
+        """It is closed."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """A message in our hands."""
+
+    hand: Hand
+    partition: int
+    offset: int
+    until: float
+
+
+class KafkaSubscription(Subscription):
+    """Of one queue. Its own thread looks after the consumers; each of those has one, too."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, object],
+        queue: str,
+        topic: str,
+        prefetch: int,
+        lock: float,
+        connection: Waiting,
+    ) -> None:
+        """``lock``: for how many seconds the group lets a message be held."""
+        self.queue = queue
+        self._topic = topic
+        self._settings = settings
+        self._prefetch = prefetch
+        self._lock = lock
+        self._connection = connection
+        self._turn = threading.Condition(threading.RLock())
+        self._hands: list[Hand] = []
+        self._waiting: deque[Receive] = deque()
+        self._since: dict[Receive, float] = {}
+        self._leaving: dict[Future[list[Incoming]], float] = {}
+        self._arrived: deque[Incoming] = deque()
+        self._held: dict[object, _Held] = {}
+        self._out = 0
+        self._number = 0
+        self._error: BatonError | None = None
+        self._closing: Future[None] | None = None
+        self._looked_for = time.monotonic()
+        self._is_looking = False
+        self._away_since: float | None = None
+        self._wanted_at = time.monotonic()
+        self._is_forked = False
+        self._keeper = threading.Thread(target=self._keep, name=f"batonmq-kafka-keep-{queue}", daemon=True)
+        self._keeper.start()
+
+    # ------------------------------------------------------------------ from any thread
+
+    def receive(self, most: int) -> Future[list[Incoming]]:
+        request = Receive(most)
+        with self._turn:
+            self._require_here()
+            if self._error is None:
+                self._waiting.append(request)
+                self._since[request] = self._wanted_at = time.monotonic()
+        if self._error is not None:
+            request.fail(self._error)
+        else:
+            self._serve()
+        return request
+
+    def withdraw(self, future: Future[list[Incoming]]) -> None:
+        with self._turn:
+            if future not in self._waiting or future in self._leaving:
+                return
+            is_full = self._out >= self._prefetch
+            # The first look takes a while: nothing would ever come to who does not wait at all.
+            self._leaving[future] = 0.0 if is_full else time.monotonic() + LAST_LOOK
+            self._turn.notify_all()
+
+    def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> None:
+        with self._turn:
+            try:
+                self._require_here()
+            except Closed as error:
+                raise lost_with(error) from None
+            held = self._held.pop(incoming.handle, None)
+            if held is None:
+                raise lost()
+            self._out -= 1
+            is_late = held.until < time.monotonic()
+            # What is late makes room when it is settled, to no other effect.
+            held.hand.settle((held.partition, held.offset), HOW["release" if is_late else how])
+        self._serve()
+        if is_late:
+            raise lost()
+
+    def holds(self) -> int:
+        """How many messages are here."""
+        with self._turn:
+            return len(self._held)
+
+    def close(self) -> Future[None]:
+        if self._is_forked:
+            return resolved(None)
+        self.end(Closed("the receiver was closed"), quietly=True)
+        assert self._closing is not None
+        return self._closing
+
+    def end(self, error: BatonError, *, quietly: bool = False) -> None:
+        """Nothing comes any more: those who wait are told, or get nothing where that was their own wish."""
+        with self._turn:
+            if self._closing is None:
+                self._closing = Future()
+            self._error = self._error or error
+            waiting = list(self._waiting)
+            self._waiting.clear()
+            self._since.clear()
+            self._leaving.clear()
+            self._arrived.clear()
+            self._held.clear()
+            self._out = 0
+            for hand in self._hands:
+                hand.end()
+            self._turn.notify_all()
+        for request in waiting:
+            if quietly:
+                request.resolve([])
+            else:
+                request.fail(self._error)
+
+    def join(self, timeout: float) -> None:
+        """Wait until it has ended."""
+        self._keeper.join(timeout)
+
+    def forked(self) -> None:
+        """In a child: nothing of it is here."""
+        self._turn = threading.Condition(threading.RLock())
+        self._is_forked = True
+        for hand in self._hands:
+            hand.forked()
+
+    def _require_here(self) -> None:
+        if self._is_forked:
+            raise Closed(FORKED)
+
+    # ------------------------------------------------------------------ from the consumers' threads
+
+    def arrived(self, hand: Hand, records: Sequence[Record], since: float) -> None:
+        """A batch has come."""
+        until = since + self._lock
+        with self._turn:
+            if self._error is not None:
+                # The hand is ending, and gives it back.
+                return
+            for record in records:
+                self._number += 1
+                incoming = _incoming(record, self._number)
+                partition, offset = record.partition(), record.offset()
+                assert partition is not None
+                assert offset is not None
+                self._held[self._number] = _Held(hand, partition, offset, until)
+                self._arrived.append(incoming)
+        self._serve()
+
+    def looked(self, _hand: Hand) -> None:
+        """Nothing has come: who was about to go has been waited for."""
+        now = time.monotonic()
+        with self._turn:
+            for future in self._leaving:
+                asked = self._since.get(future, 0.0)  # type: ignore[call-overload]
+                if now - asked >= SLICE:
+                    self._leaving[future] = 0.0
+            self._turn.notify_all()
+
+    def rested(self, _hand: Hand) -> None:
+        """All of a batch is settled."""
+        with self._turn:
+            self._plan()
+
+    def failed(self, hand: Hand, error: Exception) -> None:
+        """A consumer has ended. Those who wait are told."""
+        told = error_of(error, f"queue '{self.queue}'")
+        with self._turn:
+            if hand in self._hands:
+                self._hands.remove(hand)
+            self._drop(hand)
+            waiting = [] if isinstance(told, ConnectionLost) and self._hands else list(self._waiting)
+            for request in waiting:
+                self._forget(request)
+        for request in waiting:
+            request.fail(told)
+
+    # ------------------------------------------------------------------ who gets what
+
+    def _serve(self) -> None:
+        """Hand out what is here, then see to it that more comes."""
+        while True:
+            with self._turn:
+                self._drop_late()
+                room = self._prefetch - self._out
+                if not self._waiting or not self._arrived or room <= 0:
+                    self._plan()
+                    return
+                request = self._waiting[0]
+                self._forget(request)
+                count = min(request.most, room, len(self._arrived))
+                given = [self._arrived.popleft() for _ in range(count)]
+                self._out += count
+            request.resolve(given)
+
+    def _forget(self, request: Receive) -> None:
+        self._waiting.remove(request)
+        self._since.pop(request, None)
+        self._leaving.pop(request, None)
+
+    def _drop_late(self) -> None:
+        """What nobody has asked for in time: the broker gives it to others."""
+        now = time.monotonic()
+        while self._arrived:
+            held = self._held.get(self._arrived[0].handle)
+            if held is not None and held.until >= now:
+                return
+            gone = self._held.pop(self._arrived.popleft().handle, None)
+            if gone is not None:
+                gone.hand.settle((gone.partition, gone.offset), AcknowledgeType.RELEASE)
+
+    def _drop(self, hand: Hand) -> None:
+        """What a consumer held went back with it."""
+        for number in [number for number, held in self._held.items() if held.hand is hand]:
+            self._held.pop(number)
+            arrived = [one for one in self._arrived if one.handle == number]
+            if arrived:
+                self._arrived.remove(arrived[0])
+            else:
+                self._out -= 1
+
+    # ------------------------------------------------------------------ the consumers
+
+    def _plan(self) -> None:
+        """With the lock: somebody waits, and nothing is here for him; who is to take more?"""
+        room = self._prefetch - self._out
+        if self._error is not None or not self._waiting or self._arrived or room <= 0:
+            return
+        if any(hand.state == "fetching" for hand in self._hands):
+            return
+        resting = sorted((hand for hand in self._hands if hand.state == "resting"), key=lambda hand: hand.size)
+        if resting:
+            fitting = [hand for hand in resting if hand.size <= room]
+            (fitting[-1] if fitting else resting[0]).fetch()
+            return
+        now = time.monotonic()
+        first = self._since[self._waiting[0]]
+        if self._hands and (now - first < STUCK or any(hand.is_settled for hand in self._hands)):
+            self._turn.notify_all()
+            return
+        if len(self._hands) < HANDS_MAX:
+            size = min(room, max(AHEAD, self._waiting[0].most))
+            hand = Hand(self._settings, self._topic, size, self)
+            self._hands.append(hand)
+            hand.fetch()
+
+    def _keep(self) -> None:
+        """A thread of its own."""
+        while True:
+            with self._turn:
+                if self._error is not None:
+                    break
+                self._turn.wait(TICK if self._waiting else 4 * TICK)
+                now = time.monotonic()
+                gone = [future for future, until in self._leaving.items() if until <= now]
+                for future in gone:
+                    self._forget(future)  # type: ignore[arg-type]
+                self._retire(now)
+            for future in gone:
+                future.resolve([])
+            self._serve()
+            self._look(now)
+        self._end()
+
+    def _retire(self, now: float) -> None:
+        """With the lock. Who takes nothing leaves: all of them, if nobody has wanted anything for a while."""
+        is_idle = not self._waiting and now - self._wanted_at > IDLE
+        for hand in list(self._hands):
+            is_spare = hand.state == "resting" and now - hand.since > IDLE
+            if hand.state == "ended" or is_spare or (is_idle and hand.state == "fetching"):
+                self._hands.remove(hand)
+                hand.end()
+
+    def _look(self, now: float) -> None:
+        """Somebody waits, and nothing comes: is the queue still there?"""
+        with self._turn:
+            if not self._waiting or self._is_looking or now - self._looked_for < LOOK:
+                return
+            self._is_looking = True
+        found = self._connection.look_for(self.queue)
+        found.when_done(lambda: self._found(found))
+
+    def _found(self, found: Future[str]) -> None:
+        now = time.monotonic()
+        waiting: list[Receive] = []
+        error = found.error
+        with self._turn:
+            self._is_looking = False
+            self._looked_for = now
+            if not isinstance(error, ConnectionLost):
+                self._away_since = None
+            elif self._away_since is None:
+                self._away_since = now
+            elif now - self._away_since > AWAY:
+                waiting = list(self._waiting)
+                for request in waiting:
+                    self._forget(request)
+        if isinstance(error, NotFound):
+            self.end(NotFound(f"queue '{self.queue}' was deleted"))
+        for request in waiting:
+            assert error is not None
+            request.fail(error)
+
+    def _end(self) -> None:
+        until = time.monotonic() + GOODBYE
+        for hand in self._hands:
+            hand.end()
+        for hand in self._hands:
+            hand.join(max(until - time.monotonic(), 0.0))
+        self._connection.left(self)
+        assert self._closing is not None
+        self._closing.resolve(None)
+
+
+def _incoming(record: Record, number: int) -> Incoming:
+    count = record.delivery_count() or 1
+    # Without a value it is a tombstone.
+    body: bytes = record.value() or b""
+    # A list, of bytes, whatever else the client could be told to make of it.
+    properties = from_headers(record.headers(), record.key())  # type: ignore[arg-type]
+    return Incoming(received_message(body, properties), count, count > 1, number)

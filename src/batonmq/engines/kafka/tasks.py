@@ -1,0 +1,49 @@
+"""What waits for a broker, in threads of its own, with a future of ours for the outcome."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from batonmq.engines.futures import Future
+from batonmq.errors import BatonError, Closed
+
+__all__ = ["Tasks"]
+
+T = TypeVar("T")
+
+log = logging.getLogger("batonmq.kafka")
+
+THREADS: Final = 4
+
+
+class Tasks:
+    """Of one connection."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(THREADS, "batonmq-kafka-task")
+
+    def run(self, task: Callable[[], T], outcome: Future[T] | None = None) -> Future[T]:
+        """Do it soon. The future fails with what it raises."""
+        future: Future[T] = outcome if outcome is not None else Future()
+
+        def work() -> None:
+            try:
+                future.resolve(task())
+            except (BatonError, ValueError) as error:
+                future.fail(error)
+            except Exception as error:
+                log.exception("a fault of the engine's own")
+                future.fail(BatonError(f"a fault of the engine's own, which the log has: {error}"))
+
+        try:
+            self._pool.submit(work)
+        except RuntimeError:
+            future.fail(Closed("the connection was closed"))
+        return future
+
+    def close(self) -> None:
+        """Wait for what is being done: it is bounded. Nothing else is begun."""
+        self._pool.shutdown(wait=True, cancel_futures=False)

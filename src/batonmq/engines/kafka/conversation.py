@@ -21,6 +21,7 @@ from batonmq.engines.kafka.protocol import (
     ask_authenticate,
     ask_features,
     ask_handshake,
+    ask_topic,
     read_authenticate,
     read_features,
     read_handshake,
@@ -47,6 +48,8 @@ class Conversation:
         self._parameters = parameters
         self._patience = patience
         self._number = 0
+        # Did the other side close the connection?
+        self._was_hung_up = False
         self._until = time.monotonic() + patience
         self.where = f"{server[0]}:{server[1]}"
         self._socket = self._connected(server)
@@ -55,6 +58,8 @@ class Conversation:
             self.features = self._features()
             if parameters.user is not None:
                 self._log_in(parameters.user, parameters.password, parameters.mechanism)
+            else:
+                self._require_no_log_in()
         except BaseException:
             self.close()
             raise
@@ -105,8 +110,8 @@ class Conversation:
     def _features(self) -> Features:
         try:
             error, features = read_features(self._ask(ask_features(__version__)))
-        except ConnectionLost as lost:
-            if isinstance(lost, _HungUp) and self._parameters.tls is None:
+        except ConnectionLost:
+            if self._was_hung_up and self._parameters.tls is None:
                 hint = (
                     "what listens there does not speak Kafka's protocol without TLS; "
                     "with TLS the URL begins with kafka+ssl://"
@@ -134,6 +139,16 @@ class Conversation:
         scram = Scram(mechanism, user, password)
         scram.check(self._step(user, scram.final(self._step(user, scram.first()))))
 
+    def _require_no_log_in(self) -> None:
+        """What a broker can do, it tells everybody; to the next request of a stranger it hangs up."""
+        try:
+            self._ask(ask_topic(""))
+        except ConnectionLost:
+            if not self._was_hung_up:
+                raise
+            text = f"the broker at {self.where} closed the connection: it wants a log-in, and the URL names no user"
+            raise AccessRefused(text) from None
+
     def _step(self, user: str, token: bytes) -> bytes:
         error, text, answer = read_authenticate(self._ask(ask_authenticate(token)))
         if error:
@@ -156,9 +171,11 @@ class Conversation:
         except ssl.SSLError as error:
             tls = self._parameters.tls
             said = tls_failure(error, tls) if tls is not None else str(error)
-            raise _HungUp(f"cannot connect to {self.where}: {said}") from None
+            self._was_hung_up = True
+            raise ConnectionLost(f"cannot connect to {self.where}: {said}") from None
         except OSError as error:
-            raise _HungUp(f"the connection to {self.where} was lost: {error.strerror or error}") from None
+            self._was_hung_up = True
+            raise ConnectionLost(f"the connection to {self.where} was lost: {error.strerror or error}") from None
         if number != self._number:
             raise ConnectionLost(f"what listens at {self.where} does not speak Kafka's protocol")
         return reader
@@ -169,7 +186,8 @@ class Conversation:
             self._wait()
             more = self._socket.recv(min(length - len(found), 65_536))
             if not more:
-                raise _HungUp(f"the broker at {self.where} closed the connection before it answered")
+                self._was_hung_up = True
+                raise ConnectionLost(f"the broker at {self.where} closed the connection before it answered")
             found += more
         return bytes(found)
 
@@ -181,7 +199,3 @@ class Conversation:
 
     def _silence(self) -> str:
         return f"no answer within {self._patience:g} s"
-
-
-class _HungUp(ConnectionLost):
-    """The other side closed the connection."""

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 from batonmq.engines.kafka.deaths import deaths_of
-from batonmq.fields import FieldError, FieldValue, decode_table, encode_table
+from batonmq.fields import FieldError, FieldValue, LongLong, decode_table, encode_table
 from batonmq.properties import Properties, PropertyValues
 
 __all__ = ["Headers", "from_headers", "to_headers"]
@@ -80,7 +80,7 @@ def to_headers(properties: Properties) -> Headers:
 
 def _written(value: FieldValue) -> tuple[str, bytes | None]:
     """Its type, '' for text; and its octets."""
-    kind = type(value)
+    kind = _kind(value)
     if kind is str:
         return "", _octets(value)  # type: ignore[arg-type]
     if value is None:
@@ -99,7 +99,7 @@ def _written(value: FieldValue) -> tuple[str, bytes | None]:
 
 def _is_plain(value: object) -> bool:
     """Does JSON keep it as it is?"""
-    kind = type(value)
+    kind = _kind(value)
     if kind is list:
         return all(map(_is_plain, value))  # type: ignore[call-overload]
     if kind is dict:
@@ -109,6 +109,12 @@ def _is_plain(value: object) -> bool:
     if kind is str:
         return _is_unicode(str(value))
     return value is None or kind is bool or kind is int
+
+
+def _kind(value: object) -> type:
+    """Its type; a number that is long because it fits no other is a number."""
+    kind = type(value)
+    return int if kind is LongLong and not -(2**31) <= value < 2**31 else kind  # type: ignore[operator]
 
 
 def _is_unicode(text: str) -> bool:
@@ -193,7 +199,7 @@ def _take_property(values: PropertyValues, name: str, octets: bytes | None) -> b
             values["timestamp"] = int(text)
         Properties.make(**values)
     except (ValueError, TypeError):
-        values.pop(name)  # type: ignore[misc]
+        values.pop(name, None)  # type: ignore[misc]
         if name == "delivery_mode":
             values["delivery_mode"] = PERSISTENT
         return False

@@ -124,12 +124,7 @@ class Conversation:
         return features
 
     def _log_in(self, user: str, password: str, mechanism: str) -> None:
-        try:
-            error, offered = read_handshake(self._ask(ask_handshake(mechanism)))
-        except _HungUp:
-            raise AccessRefused(
-                f"the broker at {self.where} takes no log-in on this port, and the URL has one"
-            ) from None
+        error, offered = read_handshake(self._ask(ask_handshake(mechanism)))
         if error:
             known = ", ".join(offered) or "none"
             raise AccessRefused(f"the broker at {self.where} does not offer the log-in {mechanism}: it offers {known}")

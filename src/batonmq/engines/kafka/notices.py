@@ -35,8 +35,8 @@ class _Quieter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if "SHARECONSUMER" in record.getMessage():
             return False
-        if record.levelno > logging.INFO:
-            record.levelno, record.levelname = logging.INFO, "INFO"
+        # It tells of each of ten attempts a second to reach a broker.
+        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
         return CLIENT_LOG.isEnabledFor(record.levelno)
 
 

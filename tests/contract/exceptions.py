@@ -57,9 +57,6 @@ EXCEPTIONS = {
     ("kafka", "test_a_rejected_message_goes_to_the_dead_letters_and_nowhere_else"): Otherwise(
         "Kafka 4.4 copies the value of a record to the dead letters, and none of its headers"
     ),
-    ("kafka", "test_a_declaration_that_fails_leaves_nothing_behind"): Otherwise(
-        "a topic of Kafka may have a name that begins with amq."
-    ),
     ("kafka", "test_what_ends_its_process_too_often_is_a_dead_letter"): Otherwise(_TWICE),
     ("kafka", "test_dead_letters_are_replayed_in_order_and_can_die_again"): Otherwise(_TWICE),
     ("kafka", "test_a_purge_drops_what_is_ready_and_leaves_what_is_held"): Otherwise(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from batonmq.engines.amqp10.client.channel import WINDOW
@@ -178,6 +180,40 @@ def test_a_message_that_is_aborted_never_came(script: Scripted) -> None:
     script.transfer(None, b"", aborted=True)
     script.transfer(1, PLAIN_BODY)
     assert user.came == [(1, PLAIN_BODY, False)]
+
+
+@pytest.mark.parametrize("transfers", [1, 2])
+def test_the_credit_of_a_message_that_is_aborted_is_given_again(script: Scripted, transfers: int) -> None:
+    link, user = script.receiver()
+    link.give_credit(1)
+    script.listen()
+    if transfers == 2:
+        script.transfer(0, b"one ", more=True)
+    script.transfer(0, b"", aborted=True, more=True)
+    (flow,) = script.said(Flow)
+    assert (flow.delivery_count, flow.link_credit, link.credit) == (1, 1, 1)
+    script.transfer(1)
+    assert user.came == [(1, PLAIN_BODY, False)]
+
+
+def test_a_drain_ends_with_a_message_that_is_aborted(script: Scripted) -> None:
+    link, user = script.receiver()
+    link.drain(1)
+    script.transfer(0, b"", aborted=True)
+    assert (user.came, user.drains) == ([], 1)
+
+
+def test_a_message_in_many_transfers_costs_no_more_for_each(script: Scripted) -> None:
+    link, user = script.receiver()
+    link.give_credit(1)
+    piece = Transfer(handle=0, more=True)
+    before = time.process_time()
+    for _ in range(20_000):
+        link.take(piece, 0, b".")
+    link.take(Transfer(handle=0), 0, b".")
+    assert len(user.came[0][1]) == 20_001
+    # A hundredth; it was more than two when all pieces were counted with each.
+    assert time.process_time() - before < 0.5
 
 
 def test_outcomes_that_follow_each_other_are_one_range(script: Scripted) -> None:

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Final
 
 from batonmq.engines.amqp10.client.failures import PeerFault
-from batonmq.engines.amqp10.client.link import CLOSING, Link, LinkUser
+from batonmq.engines.amqp10.client.link import ATTACHED, CLOSING, Link, LinkUser
 from batonmq.protocols.amqp10.codec.performatives import Accepted, Attach, Source, Target
 from batonmq.protocols.amqp10.conditions import MESSAGE_SIZE_EXCEEDED, NOT_ALLOWED
 
@@ -38,6 +38,27 @@ class ReceiverUser(LinkUser):
     @abstractmethod
     def drained(self) -> None:
         """All that was there for the credit has come; no credit is left."""
+
+
+class _Partial:
+    """A message whose transfers have not all come."""
+
+    __slots__ = ("_pieces", "delivery_id", "settled", "size")
+
+    def __init__(self, delivery_id: int, piece: bytes, *, settled: bool) -> None:
+        self.delivery_id = delivery_id
+        self.settled = settled
+        self.size = len(piece)
+        self._pieces = [piece]
+
+    def add(self, piece: bytes) -> None:
+        """What came in the next transfer."""
+        self.size += len(piece)
+        self._pieces.append(piece)
+
+    def whole(self) -> bytes:
+        """All that has come."""
+        return b"".join(self._pieces)
 
 
 class Receiver(Link):
@@ -76,8 +97,7 @@ class Receiver(Link):
         self.credit = 0
         """Messages that may still come."""
         self._is_draining = False
-        # A message whose transfers have not all come: its id, whether it is settled, its pieces.
-        self._partial: tuple[int, bool, list[bytes]] | None = None
+        self._partial: _Partial | None = None
 
     # ------------------------------------------------------------------ from here
 
@@ -143,25 +163,25 @@ class Receiver(Link):
         if partial is None:
             if delivery_id is None:
                 raise PeerFault(NOT_ALLOWED, f"a delivery on link '{self.name}' has no delivery-id")
-            if not shape.more:
-                if not shape.aborted:
-                    self._deliver(delivery_id, payload, settled=bool(shape.settled))
-                return
-            self._partial = (delivery_id, bool(shape.settled), [payload])
+            if shape.aborted:
+                self._aborted()
+            elif shape.more:
+                self._partial = _Partial(delivery_id, payload, settled=bool(shape.settled))
+            else:
+                self._deliver(delivery_id, payload, settled=bool(shape.settled))
             return
-        if delivery_id is not None and delivery_id != partial[0]:
+        if delivery_id is not None and delivery_id != partial.delivery_id:
             raise PeerFault(NOT_ALLOWED, f"a delivery on link '{self.name}' begins amid another")
-        partial[2].append(payload)
         if shape.aborted:
-            # It counts for nothing (§2.7.5), but for the credit that it was begun with.
-            self._partial = None
-            self._use_credit()
+            self._aborted()
             return
-        if sum(map(len, partial[2])) > MESSAGE_MAX:
+        partial.add(payload)
+        if partial.size > MESSAGE_MAX:
             raise PeerFault(MESSAGE_SIZE_EXCEEDED, f"a message has more than {MESSAGE_MAX} octets")
         if not shape.more:
             self._partial = None
-            self._deliver(partial[0], b"".join(partial[2]), settled=partial[1] or bool(shape.settled))
+            settled = partial.settled or bool(shape.settled)
+            self._deliver(partial.delivery_id, partial.whole(), settled=settled)
 
     def _deliver(self, delivery_id: int, payload: bytes, *, settled: bool) -> None:
         self._count = self._count + 1 & _MASK
@@ -175,9 +195,16 @@ class Receiver(Link):
         if self._is_draining and self.credit <= 0:
             self._end_drain()
 
-    def _use_credit(self) -> None:
+    def _aborted(self) -> None:
+        """It counts for nothing (§2.7.5), but for the credit that it was begun with, which is given again."""
+        self._partial = None
         self._count = self._count + 1 & _MASK
         self.credit -= 1
+        if not self._is_draining:
+            if self._state == ATTACHED:
+                self.give_credit(self.credit + 1)
+        elif self.credit <= 0:
+            self._end_drain()
 
     def _changed(self, delivery_id: int, state: DeliveryState | None) -> None:
         self._user_of.changed(delivery_id, state)

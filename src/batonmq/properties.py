@@ -40,8 +40,9 @@ APP_ID: Final = 1 << 3
 CLUSTER_ID: Final = 1 << 2
 UNKNOWN: Final = 0b11
 
-# What the broker has to look at; a message without any of these is plain.
-NOT_PLAIN: Final = HEADERS | PRIORITY | REPLY_TO | EXPIRATION | USER_ID
+# What the broker has to look at; a message without any of these is plain. A priority matters to few queues, which look
+# for it themselves.
+NOT_PLAIN: Final = HEADERS | REPLY_TO | EXPIRATION | USER_ID
 
 # Those that are texts.
 TEXTS: Final = 0xFFFF & ~(HEADERS | DELIVERY_MODE | PRIORITY | TIMESTAMP | UNKNOWN)
@@ -109,7 +110,7 @@ class Properties:
     priority: int
     """0 to 255; 0 when absent."""
     plain: bool
-    """True without headers, expiration, reply-to, user-id and priority: the broker need not look at anything."""
+    """True without headers, expiration, reply-to and user-id: all that may matter to the broker is a priority."""
 
     def __init__(self, raw: bytes) -> None:
         """Read flags and list in one pass. Use ``decode`` to make an object. Raises FieldError."""

@@ -15,7 +15,10 @@ import pytest
 from tests.support.driven import Driven, Taker
 from tests.support.timed import Timed
 
+from batonmq.broker.model.outcomes import STORED
 from batonmq.errors import StoreCorrupt, StoreError
+from batonmq.message import Message
+from batonmq.properties import Properties
 from batonmq.store import SqliteStore
 
 ROOT = Path(__file__).parents[2]
@@ -197,6 +200,22 @@ def test_a_quorum_queue_with_messages_of_all_priorities(tmp_path: Path) -> None:
         driven.crash()
         assert driven.operations.find_queue("q").ready_count == 11
     assert [body for body, _ in state(driven)] == [*"98765", "4", "plain", *"3210"]
+    driven.broker.close()
+
+
+def test_a_quorum_queue_that_gets_a_run_of_messages_with_priorities(tmp_path: Path) -> None:
+    driven = Driven(tmp_path / "store")
+    queue = driven.queue(x_queue_type="quorum")
+    priorities = (None, 4, 9, 0, None, 9)
+    run = [
+        Message("", "q", Properties.make(delivery_mode=2, priority=priority), str(number).encode())
+        for number, priority in enumerate(priorities)
+    ]
+    assert queue.publish_all(run) == STORED
+    assert queue.publish_all(run[:1]) == STORED
+    driven.settle()
+    driven.crash()
+    assert [body for body, _ in state(driven)] == ["2", "5", "0", "1", "4", "0", "3"]
     driven.broker.close()
 
 

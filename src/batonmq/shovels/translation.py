@@ -31,7 +31,7 @@ def translated(message: Message, can: Capabilities) -> Message:
     A time to live and a priority that it does not know are left off; a group stays as a header.
     """
     properties = message.properties
-    if properties.plain and not message.delay:
+    if properties.plain and not properties.has_priority and not message.delay:
         return message
     changes: dict[str, Any] = {}
     if properties.expiration is not None and not can.ttl:

@@ -44,6 +44,7 @@ class QueueState(LaneOwner):
         "exclusive",
         "fault",
         "featured",
+        "is_ranked",
         "lane",
         "lanes",
         "last_used",
@@ -113,6 +114,8 @@ class QueueState(LaneOwner):
         self.moved_in = 0
         # Do its messages or consumers need the second path, that of the features?
         self.featured = False
+        # Do priorities count here without a setting? A message that has one takes the second path.
+        self.is_ranked = settings.queue_type == QUORUM
         self.counters = Counters()
         # Counted here, as every batch that is handed out is: what has to be settled, and what its consumer need not.
         self.delivered = 0

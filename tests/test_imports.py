@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 PACKAGE = Path(__file__).parent.parent / "src" / "batonmq"
 
@@ -68,33 +67,37 @@ def package_of(path: Path) -> str:
     return first.removesuffix(".py")
 
 
-def nodes(tree: ast.AST, *, skip_types: bool) -> Iterator[ast.AST]:
-    """Every node below; without those of `if TYPE_CHECKING:`, where asked."""
+def statements(tree: ast.AST, *, skip_types: bool) -> Iterator[ast.AST]:
+    """Every statement below, and what holds some; without those of `if TYPE_CHECKING:`, where asked."""
     for node in ast.iter_child_nodes(tree):
+        # No expression holds a statement.
+        if isinstance(node, ast.expr):
+            continue
         if skip_types and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             continue
         yield node
-        yield from nodes(node, skip_types=skip_types)
+        yield from statements(node, skip_types=skip_types)
 
 
-def imports(path: Path) -> Iterator[tuple[str, int]]:
+@cache
+def imports(path: Path) -> tuple[tuple[str, int], ...]:
     """Every module that a file imports, wherever the import stands, with its line.
 
     What stands beside the packages may name the types of what holds it: those imports never run, and are not counted.
     """
     tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-    for node in nodes(tree, skip_types=package_of(path) in BESIDE):
+    found: list[tuple[str, int]] = []
+    for node in statements(tree, skip_types=package_of(path) in BESIDE):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, node.lineno
+            found += [(alias.name, node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name_of(path)}:{node.lineno}: a relative import hides which layer it reaches"
             module = node.module or ""
-            yield module, node.lineno
-            for alias in node.names:
-                yield f"{module}.{alias.name}", node.lineno
+            found += [(module, node.lineno), *((f"{module}.{alias.name}", node.lineno) for alias in node.names)]
+    return tuple(found)
 
 
+@cache
 def top(module: str) -> str | None:
     """The package of batonmq that a module belongs to; None for a module of others, and for batonmq itself."""
     parts = module.split(".")
@@ -104,41 +107,52 @@ def top(module: str) -> str | None:
     return parts[1] if inside.is_dir() or inside.with_suffix(".py").exists() else None
 
 
-@pytest.mark.parametrize("path", sources(), ids=name_of)
-def test_an_import_goes_only_to_a_layer_below(path: Path) -> None:
-    package = package_of(path)
-    allowed = BESIDE | MAY_IMPORT.get(package, frozenset()) | {package}
-    assert package in BESIDE or package in MAY_IMPORT, f"{package} has no place in the layers yet: give it one here"
-    wrong = [f"line {line}: {module}" for module, line in imports(path) if (top(module) or package) not in allowed]
-    assert not wrong
-
-
-@pytest.mark.parametrize("path", sources(), ids=name_of)
-def test_below_the_server_nothing_waits_and_only_a_store_speaks_sql(path: Path) -> None:
-    forbidden = FORBIDDEN.get(package_of(path), frozenset())
-    wrong = [f"line {line}: {module}" for module, line in imports(path) if module.split(".")[0] in forbidden]
-    assert not wrong
-
-
-@pytest.mark.parametrize("path", sorted((PACKAGE / "protocols").glob("*/**/*.py")), ids=name_of)
-def test_a_protocol_knows_itself_and_what_all_share_and_that_knows_none(path: Path) -> None:
-    own = path.relative_to(PACKAGE / "protocols").parts[0]
-    wrong = [
-        f"line {line}: {module}"
+def wrong(paths: Iterable[Path], is_wrong: Callable[[Path, str], object]) -> list[str]:
+    """Where one of these files imports what it may not, and what."""
+    return [
+        f"{name_of(path)}:{line}: {module}"
+        for path in paths
         for module, line in imports(path)
-        if module.startswith("batonmq.protocols.") and module.split(".")[2] not in {own, SHARED}
+        if is_wrong(path, module)
     ]
-    assert not wrong
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "engines").glob("**/*.py")), ids=name_of)
-def test_an_engine_knows_of_a_protocol_only_its_bytes(path: Path) -> None:
-    wrong = [
-        f"line {line}: {module}"
-        for module, line in imports(path)
-        if module.startswith("batonmq.protocols") and not EITHER_ROLE.intersection(module.split(".")[3:4])
-    ]
-    assert not wrong
+def test_every_package_has_a_place_in_the_layers() -> None:
+    assert {package_of(path) for path in sources()} - BESIDE <= MAY_IMPORT.keys()
+
+
+def test_an_import_goes_only_to_a_layer_below() -> None:
+    def is_above(path: Path, module: str) -> bool:
+        package = package_of(path)
+        there = top(module) or package
+        return there != package and there not in BESIDE | MAY_IMPORT.get(package, frozenset())
+
+    assert not wrong(sources(), is_above)
+
+
+def test_below_the_server_nothing_waits_and_only_a_store_speaks_sql() -> None:
+    assert not wrong(
+        sources(), lambda path, module: module.split(".")[0] in FORBIDDEN.get(package_of(path), frozenset())
+    )
+
+
+def test_a_protocol_knows_itself_and_what_all_share_and_that_knows_none() -> None:
+    def is_anothers(path: Path, module: str) -> bool:
+        own = path.relative_to(PACKAGE / "protocols").parts[0]
+        return module.startswith("batonmq.protocols.") and module.split(".")[2] not in {own, SHARED}
+
+    paths = sorted((PACKAGE / "protocols").glob("*/**/*.py"))
+    assert paths
+    assert not wrong(paths, is_anothers)
+
+
+def test_an_engine_knows_of_a_protocol_only_its_bytes() -> None:
+    def is_more(_path: Path, module: str) -> bool:
+        return module.startswith("batonmq.protocols") and not EITHER_ROLE.intersection(module.split(".")[3:4])
+
+    paths = sorted((PACKAGE / "engines").glob("**/*.py"))
+    assert paths
+    assert not wrong(paths, is_more)
 
 
 def test_every_file_defers_its_annotations() -> None:

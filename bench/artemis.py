@@ -55,9 +55,12 @@ class Artemis(Broker):
         options += ["--default-port", str(self.port), "--no-amqp-acceptor", "--no-stomp-acceptor"]
         options += ["--no-hornetq-acceptor", "--no-mqtt-acceptor", "--nio"]
         command = [str(home / "bin" / "artemis"), "create", str(instance), *options]
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=environment, cwd=self.folder, timeout=CREATE, check=False
-        )
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, env=environment, cwd=self.folder, timeout=CREATE, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise BenchError(f"{self.name} did not start: no instance after {CREATE:.0f} s") from None
         if done.returncode:
             said = (done.stderr or done.stdout).strip().splitlines()
             raise BenchError(f"{self.name} did not start: {said[-1] if said else 'it said nothing'}")

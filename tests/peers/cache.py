@@ -8,12 +8,16 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TextIO
 
 __all__ = ["Unavailable", "cache", "complete", "installing", "is_complete", "step"]
 
 MARK = ".complete"
+# Longer than any installation takes at most: another process that holds its lock beyond that is stuck.
+ANOTHER = 600.0
 
 
 class Unavailable(Exception):
@@ -37,12 +41,24 @@ def complete(folder: Path, version: str) -> None:
 
 
 @contextlib.contextmanager
-def installing(folder: Path) -> Iterator[None]:
-    """One process at a time installs there; the others wait, and find it done."""
+def installing(folder: Path, within: float = ANOTHER) -> Iterator[None]:
+    """One process at a time installs there; the others wait, and find it done, or give up: Unavailable."""
     folder.parent.mkdir(parents=True, exist_ok=True)
+    end = time.monotonic() + within
     with (folder.parent / f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        while not _is_locked(lock):
+            if time.monotonic() > end:
+                raise Unavailable(f"another process has been installing in {folder} for {within:.0f} s")
+            time.sleep(0.05)  # the system would wait without end, or not at all
         yield
+
+
+def _is_locked(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def step(what: str, command: Sequence[str], *, within: float, environment: Mapping[str, str] | None = None) -> str:

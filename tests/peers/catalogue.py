@@ -11,6 +11,7 @@ from bench.failures import BenchError
 
 from tests.peers.activemq import ActiveMQ
 from tests.peers.artemis import Artemis
+from tests.peers.cache import Unavailable
 from tests.peers.kafka import Kafka
 from tests.peers.peer import Peer
 from tests.peers.rabbitmq import RabbitMQ4
@@ -33,8 +34,8 @@ def wanted(peer: Peer) -> Iterator[Peer]:
     peer.bind()
     try:
         peer.start()
-    except BenchError as error:
-        pytest.skip(str(error))
+    except (BenchError, Unavailable, OSError) as error:
+        pytest.skip(f"a {peer.name} of the test's own: {error}")
     try:
         yield peer
     finally:

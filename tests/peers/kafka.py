@@ -112,9 +112,12 @@ class Kafka(Peer):
         command = self._java(
             "-Xmx128m", "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(file)
         )
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=environment, cwd=self.folder, timeout=FORMAT, check=False
-        )
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, env=environment, cwd=self.folder, timeout=FORMAT, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise BenchError(f"{self.name} did not start: no format of its data after {FORMAT:.0f} s") from None
         if done.returncode:
             said = (done.stderr or done.stdout).strip().splitlines()
             raise BenchError(f"{self.name} did not start: {said[-1] if said else 'it said nothing'}")

@@ -51,3 +51,12 @@ def test_two_do_not_install_the_same_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert seen == ["in", "out"] * 2
+
+
+def test_who_waits_for_another_does_not_do_so_for_ever(tmp_path: Path) -> None:
+    with (
+        installing(tmp_path / "broker"),
+        pytest.raises(Unavailable, match="another process has been installing"),
+        installing(tmp_path / "broker", within=0.1),
+    ):
+        pass

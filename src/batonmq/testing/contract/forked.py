@@ -18,7 +18,7 @@ mq = batonmq.connect(url)
 mq.declare(queue)
 mq.send_many(queue, [b"1", b"2"])
 receiver = mq.receiver(queue)
-(held,) = receiver.receive(wait=10)
+(held,) = receiver.receive(wait=30)
 child = os.fork()
 if not child:
     told = 0
@@ -26,8 +26,8 @@ if not child:
         lambda: mq.send(queue, b""),
         lambda: mq.delete(queue),
         lambda: mq.declare(queue),
-        lambda: mq.receiver(queue).receive(wait=10),
-        lambda: receiver.receive(wait=10),
+        lambda: mq.receiver(queue).receive(wait=30),
+        lambda: receiver.receive(wait=30),
         lambda: held.accept(),
     ):
         try:
@@ -42,7 +42,7 @@ if not child:
     os._exit(100 + told)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 held.accept()
-print(len(receiver.receive(3, wait=10)))
+print(len(receiver.receive(3, wait=30)))
 mq.close()
 """
 
@@ -51,7 +51,7 @@ mq.close()
 def test_a_forked_child_is_told_to_connect_anew_and_its_parent_goes_on(place: Place) -> None:
     arguments = [place.url, place.queue(), "shared" if place.shared else ""]
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", PROGRAM, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
     assert done.stderr == ""
     child, left = map(int, done.stdout.split())
     assert child == 106

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 import batonmq
-from batonmq.testing.contract.hands import needs, take
+from batonmq.testing.contract.hands import SOON, needs, take
 from batonmq.testing.contract.place import Place
 from batonmq.testing.contract.working import at_work
 
@@ -53,7 +53,7 @@ def test_what_has_no_dead_letters_is_dropped_and_the_log_says_so(
 
     mq.send_many(queue, [b"poison", b"next"])
     with at_work(mq, queue, handle, attempts=1):
-        assert over.wait(10)
+        assert over.wait(SOON)
     (line,) = lines(said)
     assert line.startswith(
         f"a message of queue '{queue}' failed at attempt 1 of 1, dropped, as the queue has no dead letters: Lookup"

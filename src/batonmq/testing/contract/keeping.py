@@ -146,7 +146,7 @@ import os, sys
 import batonmq
 mq = batonmq.connect(sys.argv[1])
 receiver = mq.receiver(sys.argv[2], prefetch=1)
-for delivery in receiver.receive(max=1, wait=10):
+for delivery in receiver.receive(max=1, wait=30):
     # Its commit takes along that the first message was handed out.
     mq.send(sys.argv[2], b"2")
     os.write(1, delivery.body + b"\\n")

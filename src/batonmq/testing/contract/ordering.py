@@ -19,7 +19,9 @@ def test_first_in_first_out(mq: batonmq.Connection, queue: str) -> None:
     found: list[bytes] = []
     with mq.receiver(queue) as receiver:
         while len(found) < 500:
-            for delivery in receiver.receive(20, wait=SOON):
+            came = receiver.receive(20, wait=SOON)
+            assert came, f"only {len(found)} of 500 messages came"
+            for delivery in came:
                 found.append(delivery.body)
                 delivery.accept()
     assert found == expected
@@ -56,7 +58,9 @@ def test_a_slow_receiver_holds_no_more_than_its_prefetch(mq: batonmq.Connection,
         held = take(slow, 1)
         done: list[bytes] = []
         while len(done) + 2 < 20:
-            for delivery in quick.receive(2, wait=SOON):
+            came = quick.receive(2, wait=SOON)
+            assert came, f"only {len(done)} of 18 messages came"
+            for delivery in came:
                 done.append(delivery.body)
                 delivery.accept()
         assert len(held) == 1

@@ -80,7 +80,7 @@ def test_what_was_confirmed_is_there_after_kill_9_and_what_was_held_comes_again(
     dead = f"{name}-dead"
     confirmed: list[int] = []
     accepted: list[int] = []
-    stop = threading.Event()
+    stop, all_is_sent = threading.Event(), threading.Event()
 
     def send() -> None:
         with batonmq.connect(url) as mq:
@@ -95,7 +95,7 @@ def test_what_was_confirmed_is_there_after_kill_9_and_what_was_held_comes_again(
 
     def work() -> None:
         with batonmq.connect(url) as mq, mq.receiver(name, prefetch=10, wait=0.5) as receiver:
-            while not (stop.is_set() and set(confirmed) <= set(accepted)):
+            while not (all_is_sent.is_set() and set(confirmed) <= set(accepted)):
                 for delivery in receiver.receive(10, wait=0.5):
                     number = int(delivery.body)
                     try:
@@ -113,10 +113,10 @@ def test_what_was_confirmed_is_there_after_kill_9_and_what_was_held_comes_again(
         mq.send(f"{name}-held", b"held")
         with mq.receiver(f"{name}-held") as holder:
             (held,) = take(holder, 1)
-            threads = [threading.Thread(target=send), threading.Thread(target=work)]
-            for thread in threads:
-                thread.start()
+            sender, worker = threading.Thread(target=send), threading.Thread(target=work)
             try:
+                sender.start()
+                worker.start()
                 until(lambda: len(accepted) > COUNT // 3)
                 artemis.kill()
                 before = len(confirmed)
@@ -124,13 +124,16 @@ def test_what_was_confirmed_is_there_after_kill_9_and_what_was_held_comes_again(
                 until(lambda: len(confirmed) > before + COUNT // 3, 2 * SOON)
             finally:
                 stop.set()
-                for thread in threads:
-                    thread.join(2 * SOON)
+                sender.join(2 * SOON)
+                # Only now the worker knows what the last one is.
+                all_is_sent.set()
+                worker.join(2 * SOON)
             with pytest.raises(batonmq.LeaseLost):
                 held.accept()
             (again,) = take(holder, 1)
             assert again.body == b"held"
             again.accept()
-        assert not any(thread.is_alive() for thread in threads)
+        assert not sender.is_alive()
+        assert not worker.is_alive()
         assert set(confirmed) <= set(accepted)
         assert (mq.count(name), mq.count(dead)) == (0, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from tests.peers.cache import Unavailable
 from tests.peers.catalogue import PEERS
 from tests.peers.peer import Peer
 
-__all__ = ["install", "run"]
+__all__ = ["install", "run", "try_twice"]
 
 ROOT = Path(__file__).resolve().parents[2]
 # The contract, and whatever else asks for a real broker; the rest of the suite has no use for one.
@@ -43,6 +44,8 @@ def install(kinds: Sequence[type[Peer]]) -> dict[type[Peer], str]:
 def run(arguments: Sequence[str], *, fetch: bool = True) -> int:
     """Install, start, test, stop; the exit status of the tests. ``fetch``: whether what is missing is installed."""
     begun = time.monotonic()
+    # Who ends this ends the brokers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     kinds = list(PEERS.values())
     missing = install(kinds) if fetch else {}
     with ExitStack() as stack:
@@ -53,10 +56,11 @@ def run(arguments: Sequence[str], *, fetch: bool = True) -> int:
         environment = {**os.environ, "BATONMQ_TEST_NAMED_ONLY": "1"}
         for kind in kinds:
             environment.pop(kind.variable, None)
+        for peer in peers:
+            stack.callback(peer.kill)  # nobody wants its data any more
         with ThreadPoolExecutor(len(PEERS)) as threads:
             started = list(threads.map(_start, peers))
         for peer, reason in zip(peers, started, strict=True):
-            stack.callback(peer.stop)
             if reason is None:
                 environment[peer.variable] = peer.url
                 print(f"{peer.name} {peer.version}: {peer.variable}={peer.url}")
@@ -66,14 +70,18 @@ def run(arguments: Sequence[str], *, fetch: bool = True) -> int:
             print(f"{kind.name} takes no part: {reason}")
         print(f"ready after {time.monotonic() - begun:.0f} s", flush=True)
         try:
-            return _test(arguments or _tests(), environment, folder / "pytest")
+            return try_twice(arguments or _tests(), environment, folder / "pytest")
         except subprocess.TimeoutExpired:
             print(f"not done after {LIMIT:.0f} s: what had passed is above", file=sys.stderr)
             return 1
 
 
-def _test(tests: Sequence[str], environment: Mapping[str, str], notes: Path) -> int:
-    """Run them side by side, and what fails once more, alone: a busy machine is no fault of an engine."""
+def try_twice(tests: Sequence[str], environment: Mapping[str, str], notes: Path) -> int:
+    """Run them side by side, and what fails once more, alone: a busy machine is no fault of an engine.
+
+    The exit status of pytest that counts. ``notes``: a folder where it notes what has failed. TimeoutExpired when both
+    take longer than LIMIT.
+    """
     end = time.monotonic() + LIMIT
     pytest = [sys.executable, "-m", "pytest", "-o", f"cache_dir={notes}", *tests]
 

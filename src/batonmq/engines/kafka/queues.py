@@ -37,6 +37,12 @@ __all__ = ["Queues"]
 # How long members that have just left may still be counted as such.
 LEAVING: Final = 3.0
 PAUSE: Final = 0.05
+# Who keeps the groups has just begun to, or has changed: the client asks again by itself, but not for this.
+NOT_YET: Final = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+)
 # What the client waits for beyond what it was told to.
 SLACK: Final = 5.0
 LOCK_DEFAULT: Final = 30_000
@@ -224,6 +230,8 @@ class Queues:
                     time.sleep(PAUSE)
                 elif code == KafkaError.GROUP_ID_NOT_FOUND:
                     break
+                elif code in NOT_YET and time.monotonic() < until:
+                    time.sleep(PAUSE)
                 else:
                     raise error_of(error, f"share group '{topic}'") from None
         self._set(ResourceType.GROUP, topic, dict.fromkeys(OWN))

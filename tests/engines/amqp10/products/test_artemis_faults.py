@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from urllib.parse import urlencode
@@ -74,6 +75,7 @@ def test_who_may_not_manage_is_told_so(artemis: Artemis, url: str, query: str, n
         assert mq.count(name) == 1
 
 
+@pytest.mark.timeout(400)  # a broker starts three times as slowly on a busy machine
 def test_what_was_confirmed_is_there_after_kill_9_and_what_was_held_comes_again(
     artemis: Artemis, url: str, name: str
 ) -> None:
@@ -94,6 +96,13 @@ def test_what_was_confirmed_is_there_after_kill_9_and_what_was_held_comes_again(
                 number += 1
 
     def work() -> None:
+        while not (all_is_sent.is_set() and set(confirmed) <= set(accepted)):
+            with contextlib.suppress(
+                batonmq.ConnectionLost
+            ):  # the broker may take longer to come than the engine waits
+                receive()
+
+    def receive() -> None:
         with batonmq.connect(url) as mq, mq.receiver(name, prefetch=10, wait=0.5) as receiver:
             while not (all_is_sent.is_set() and set(confirmed) <= set(accepted)):
                 for delivery in receiver.receive(10, wait=0.5):
@@ -121,7 +130,7 @@ def test_what_was_confirmed_is_there_after_kill_9_and_what_was_held_comes_again(
                 artemis.kill()
                 before = len(confirmed)
                 artemis.start()
-                until(lambda: len(confirmed) > before + COUNT // 3, 2 * SOON)
+                until(lambda: len(confirmed) > before + COUNT // 3, 4 * SOON)
             finally:
                 stop.set()
                 sender.join(2 * SOON)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -98,6 +99,7 @@ def test_what_a_killed_consumer_held_is_counted_and_lost_to_nobody(activemq: Act
                 delivery.accept()
 
 
+@pytest.mark.timeout(400)  # a broker starts three times as slowly on a busy machine
 def test_what_was_confirmed_is_there_after_kill_9_and_what_was_held_comes_again(
     activemq: ActiveMQ, url: str, name: str
 ) -> None:
@@ -120,6 +122,13 @@ def test_what_was_confirmed_is_there_after_kill_9_and_what_was_held_comes_again(
                 until(lambda: len(confirmed) - len(accepted) < 50 or stop.is_set())
 
     def work() -> None:
+        while not (all_is_sent.is_set() and set(confirmed) <= set(accepted)):
+            with contextlib.suppress(
+                batonmq.ConnectionLost
+            ):  # the broker may take longer to come than the engine waits
+                receive()
+
+    def receive() -> None:
         with batonmq.connect(url) as mq, mq.receiver(name, prefetch=10, wait=0.5) as receiver:
             while not (all_is_sent.is_set() and set(confirmed) <= set(accepted)):
                 for delivery in receiver.receive(10, wait=0.5):
@@ -150,7 +159,7 @@ def test_what_was_confirmed_is_there_after_kill_9_and_what_was_held_comes_again(
                 activemq.kill()
                 before = len(confirmed)
                 activemq.start()
-                until(lambda: len(confirmed) > before + COUNT // 3, 2 * SOON)
+                until(lambda: len(confirmed) > before + COUNT // 3, 4 * SOON)
             finally:
                 stop.set()
                 sender.join(2 * SOON)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pika
@@ -47,7 +48,9 @@ class RabbitMQ4(Peer):
     def missing(cls) -> str | None:
         if not is_complete(cls.home(), f"{SUITE} {PACKAGE}"):
             return f"python -m tests.peers install {cls.key} has not been run"
-        return None if os.geteuid() == 0 else "only root may start what is in a Debian of its own"
+        if os.geteuid() != 0:
+            return "only root may start what is in a Debian of its own"
+        return None if shutil.which("unshare") else "unshare is not installed"
 
     def _launch(self) -> None:
         self._fresh_log()

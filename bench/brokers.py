@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
 import shutil
 import socket
@@ -23,6 +24,8 @@ from bench.failures import BenchError
 __all__ = ["Baton", "Broker", "Rabbit", "free_ports", "on_disk"]
 
 START = 90.0
+# Below what systems give to clients: 32768 and more on Linux, 49152 and more elsewhere.
+LISTENING = range(23000, 32000)
 STOP = 60.0
 # The script behind Debian's wrapper, which would change to the user rabbitmq: this one runs as whoever calls.
 DEBIAN = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -271,11 +274,18 @@ def on_disk(folder: Path) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody listened on a moment ago."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
+    """Ports of the loopback that nobody listened on a moment ago, and that the system gives to no client.
+
+    While a broker is away, a client that tries to connect might be given the broker's own port.
+    """
+    with contextlib.ExitStack() as probes:
+        ports: list[int] = []
+        for port in random.sample(LISTENING, len(LISTENING)):
+            if len(ports) == count:
+                break
+            with contextlib.suppress(OSError):
+                probes.enter_context(socket.create_server(("127.0.0.1", port)))
+                ports.append(port)
     return ports
 
 

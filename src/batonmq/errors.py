@@ -36,6 +36,10 @@ class ResourceError(BrokerError):
     """A limit is reached (a full queue, for example), or the store cannot write now (506)."""
 
 
+class MessageTooLarge(ResourceError):
+    """The broker takes no message of that size, however much room it has: sending it again is of no use."""
+
+
 class NotAllowed(BrokerError):
     """The client broke a rule, and its connection is closed (530)."""
 

@@ -47,6 +47,12 @@ class Proxy:
         with self._guard:
             self._is_refusing = False
 
+    def lead_to(self, port: int) -> None:
+        """Let connections through, to another port from now on."""
+        with self._guard:
+            self._target = port
+            self._is_refusing = False
+
     def close(self) -> None:
         self.cut(refuse=True)
         with contextlib.suppress(OSError):
@@ -64,7 +70,11 @@ class Proxy:
                 if self._is_refusing:
                     client.close()
                     continue
-                server = socket.create_connection(("127.0.0.1", self._target))
+                try:
+                    server = socket.create_connection(("127.0.0.1", self._target))
+                except OSError:  # nobody is there
+                    client.close()
+                    continue
                 self._sockets += [client, server]
                 self._clients.append(client)
                 self.accepted += 1

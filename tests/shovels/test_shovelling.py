@@ -2,58 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.engines.proxy import Proxy
+from tests.shovels.at_work import LONG, Refusing, carry, received, settings_of, shovel_all, shovelling
 from tests.support import forking
 from tests.support.waiting import until
 from tests.support.wire import Address
 
 import batonmq
-from batonmq.clock import Clock
-from batonmq.engines.values import Capabilities, Incoming
 from batonmq.errors import BatonError, ConnectionLost, PreconditionFailed, ResourceError
-from batonmq.shovels.carrying import REASON_HEADER, ROUNDS_HEADER, Carrier, Into
-from batonmq.shovels.ends import Local, open_source
-from batonmq.shovels.progress import Progress
+from batonmq.shovels.carrying import REASON_HEADER, ROUNDS_HEADER
 from batonmq.shovels.rules import Rules
-from batonmq.shovels.running import RunningShovel
-from batonmq.shovels.settings import End, ShovelSettings
-
-LONG = 30.0
-
-
-def nowhere(uri: str) -> Local:
-    raise ConnectionLost(uri)
-
-
-def settings_of(source: str, target: str, queue: str = "orders", **more: object) -> ShovelSettings:
-    ends = End("", (source,), queue), End("", (target,), queue)
-    return ShovelSettings(*ends, **{"reconnect_delay": 0.1, "idle": 0.5, **more})  # type: ignore[arg-type]
-
-
-@contextmanager
-def shovelling(settings: ShovelSettings) -> Iterator[RunningShovel]:
-    ended = threading.Event()
-    shovel = RunningShovel("", "test", settings, nowhere, Clock(), ended.set)
-    shovel.start()
-    try:
-        yield shovel
-        assert settings.idle is None or ended.wait(LONG), shovel.status
-    finally:
-        shovel.tell_to_stop()
-        shovel.join()
-
-
-def shovel_all(settings: ShovelSettings) -> RunningShovel:
-    with shovelling(settings) as shovel:
-        pass
-    return shovel
 
 
 @pytest.fixture
@@ -63,15 +26,6 @@ def served(amqp: Address) -> Iterator[tuple[str, str]]:
     yield url, queue
     with batonmq.connect(url) as mq:
         mq.delete(queue)
-
-
-def received(url: str, queue: str) -> list[batonmq.Message]:
-    with batonmq.connect(url) as mq, mq.receiver(queue, prefetch=1000, wait=0.3) as receiver:
-        found = []
-        for delivery in receiver:
-            found.append(delivery.message)
-            delivery.accept()
-        return found
 
 
 def test_messages_go_from_a_file_to_a_broker_as_they_were(tmp_path: Path, served: tuple[str, str]) -> None:
@@ -111,38 +65,6 @@ def test_a_full_target_is_waited_for_and_gets_each_message_once(tmp_path: Path, 
             until(lambda: shovel.moved == 20)
             assert shovel.progress.counts.blocked == ""
     assert sorted(bodies, key=int) == [b"%d" % number for number in range(20)]
-
-
-class Refusing(Into):
-    """Another side that has its own mind about what comes."""
-
-    def __init__(self, refusal: Callable[[bytes], BatonError | None]) -> None:
-        self._refusal = refusal
-        self.arrived: list[bytes] = []
-
-    @property
-    def can(self) -> Capabilities:
-        return Capabilities(engine="refusing", durable=True)
-
-    def send(self, messages: Sequence[Incoming]) -> list[BatonError | None]:
-        outcomes: list[BatonError | None] = []
-        for one in messages:
-            outcomes.append(self._refusal(one.message.body))
-            if outcomes[-1] is None:
-                self.arrived.append(one.message.body)
-        return outcomes
-
-
-def carry(url: str, target: Into, **rules: object) -> Progress:
-    source = open_source(End("", (url,), "orders"), nowhere)
-    try:
-        source.subscribe(100)
-        progress = Progress()
-        Carrier("test", source, target, Rules(**rules), Clock(), threading.Event(), progress).carry(None, 0.1)  # type: ignore[arg-type]
-        source.finish()
-    finally:
-        source.close()
-    return progress
 
 
 def test_what_is_refused_for_itself_waits_beside_the_source_with_the_reason(tmp_path: Path) -> None:

@@ -89,14 +89,17 @@ def shovel(
     ends = _end("FROM", source, queue, makes=not no_declare), _end("TO", target, queue, makes=not no_declare)
     if (ends[0].uris, ends[0].queue) == (ends[1].uris, ends[1].queue):
         raise Failure("FROM and TO are the same queue", 2)
-    settings = ShovelSettings(
-        *ends,
-        prefetch=prefetch,
-        reconnect_delay=reconnect_delay,
-        delete_after=number or "never",
-        idle=idle if until_empty else None,
-        rules=Rules(rate=rate, byte_rate=byte_rate, dead_letters=dead_letters, lossy=lossy),
-    )
+    try:
+        settings = ShovelSettings(
+            *ends,
+            prefetch=prefetch,
+            reconnect_delay=reconnect_delay,
+            delete_after=number or "never",
+            idle=idle if until_empty else None,
+            rules=Rules(rate=rate, byte_rate=byte_rate, dead_letters=dead_letters, lossy=lossy),
+        )
+    except ValueError as error:
+        raise Failure(str(error), 2) from None
     _move(settings)
 
 
@@ -224,6 +227,6 @@ class Display:
         text = f"moved {moved:,} message{'' if moved == 1 else 's'} in {time.monotonic() - self._began:.1f} s"
         if aside := running.progress.aside:
             settings = running.settings
-            queue = settings.rules.dead_letters or f"{settings.source.queue}.unmoved"
+            queue = settings.rules.beside(settings.source.queue or "")
             text += f"; {aside:,} could not be moved and {'waits' if aside == 1 else 'wait'} in queue '{queue}'"
         say(text)

@@ -20,6 +20,7 @@ from batonmq.errors import (
     BatonError,
     Closed,
     ConnectionLost,
+    MessageTooLarge,
     NotFound,
     ResourceError,
     ResourceLocked,
@@ -57,6 +58,10 @@ class From(ABC):
         """Up to so many messages, as soon as there is one; none after so many seconds. Raises BatonError."""
 
     @abstractmethod
+    def is_empty(self) -> bool:
+        """Is nothing there to be received, as far as can be known? Raises BatonError: it is out of reach."""
+
+    @abstractmethod
     def accept(self, messages: Sequence[Incoming]) -> None:
         """They are safe elsewhere. Raises BatonError."""
 
@@ -74,6 +79,11 @@ class Into(ABC):
     @abstractmethod
     def can(self) -> Capabilities:
         """What the other side keeps of a message."""
+
+    @property
+    def accepts(self) -> bool:
+        """Is a message that was sent accepted at its source already, in the same transaction?"""
+        return False
 
     @abstractmethod
     def send(self, messages: Sequence[Incoming]) -> list[BatonError | None]:
@@ -106,7 +116,8 @@ class Carrier:
         self._paces = Pace(rules.rate, clock), Pace(rules.byte_rate, clock)
 
     def carry(self, left: int | None, idle: float | None = None) -> None:
-        """Returns when it is to stop, when so many messages are moved, or when none has come for ``idle`` seconds.
+        """Returns when it is to stop, when so many messages are moved, or when none has come for ``idle`` seconds
+        and the source is empty.
 
         Raises BatonError.
         """
@@ -118,7 +129,10 @@ class Carrier:
             if not arrived:
                 looked += seconds
                 if idle is not None and looked >= idle:
-                    return
+                    # A source that is out of reach gives nothing either.
+                    if self._source.is_empty():
+                        return
+                    looked = 0.0
                 continue
             looked = 0.0
             self._carry(arrived)
@@ -160,29 +174,41 @@ class Carrier:
         return None
 
     def _send(self, messages: list[Incoming]) -> None:
+        """After a refusal each is tried by itself: what one of them is refused for may have hit all of its batch, and
+        what follows a message that finds no room must not overtake it. What goes well is doubled.
+        """
         pause = FIRST_PAUSE
+        together = len(messages)
         while messages and not self._stopping.is_set():
-            outcomes = self._target.send([self._marked(incoming) for incoming in messages])
-            confirmed = [one for one, refused in zip(messages, outcomes, strict=False) if refused is None]
-            if confirmed:
-                self._source.accept(confirmed)
-                self._progress.moved(len(confirmed), sum(len(one.message.body) for one in confirmed))
-                pause = FIRST_PAUSE
-            refused = [(one, error) for one, error in zip(messages, outcomes, strict=False) if error is not None]
-            for _, error in refused:
-                if isinstance(error, WAYS):
-                    raise error
-            again = [one for one, error in refused if isinstance(error, ResourceError)]
-            for one, error in refused:
-                if not isinstance(error, ResourceError):
-                    self._set_aside(one, str(error) or type(error).__name__)
+            tried = messages[:together]
+            outcomes = self._target.send([self._marked(incoming) for incoming in tried])
+            self._accept([one for one, refused in zip(tried, outcomes, strict=False) if refused is None])
+            refused = [(one, error) for one, error in zip(tried, outcomes, strict=False) if error is not None]
             # What was refused stands before what has not been sent, so that the order stays.
-            messages = [*again, *messages[len(outcomes) :]]
-            if again:
-                self._progress.blocked(str(refused[-1][1]))
+            messages = [*(one for one, _ in refused), *tried[len(outcomes) :], *messages[together:]]
+            if not refused:
+                pause = FIRST_PAUSE
+                together *= 2
+                continue
+            errors = [error for _, error in refused]
+            ways = [error for error in errors if isinstance(error, WAYS)]
+            if ways and (len(ways) == len(refused) or len(tried) == 1):
+                raise ways[0]
+            together = 1
+            full = [error for error in errors if _is_full(error)]
+            if full:
+                self._progress.blocked(str(full[0]))
                 self._stopping.wait(pause)
                 pause = min(LONGEST_PAUSE, 2 * pause)
+            elif len(tried) == 1:
+                self._set_aside(messages.pop(0), str(errors[0]) or type(errors[0]).__name__)
         self._progress.unblocked()
+
+    def _accept(self, confirmed: list[Incoming]) -> None:
+        if confirmed:
+            if not self._target.accepts:
+                self._source.accept(confirmed)
+            self._progress.moved(len(confirmed), sum(len(one.message.body) for one in confirmed))
 
     def _marked(self, incoming: Incoming) -> Incoming:
         message = translated(incoming.message, self._target.can)
@@ -200,7 +226,7 @@ class Carrier:
         )
 
     def _set_aside(self, incoming: Incoming, reason: str) -> None:
-        queue = self._rules.dead_letters or f"{self._source.queue}.unmoved"
+        queue = self._rules.beside(self._source.queue)
         message = incoming.message
         # As with any dead letter, whoever sends it again starts over.
         headers = {name: value for name, value in message.headers.items() if name != ROUNDS_HEADER}
@@ -208,6 +234,10 @@ class Carrier:
         self._source.accept([incoming])
         self._progress.set_aside()
         log.warning("a message cannot be moved and waits in queue '%s': %s", queue, reason)
+
+
+def _is_full(error: BatonError) -> bool:
+    return isinstance(error, ResourceError) and not isinstance(error, MessageTooLarge)
 
 
 def _rounds(message: Message) -> dict[str, int]:

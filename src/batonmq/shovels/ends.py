@@ -17,7 +17,7 @@ from batonmq.engines.interface import Engine, Subscription
 from batonmq.engines.messages import Message
 from batonmq.engines.urls import parse_url
 from batonmq.engines.values import Capabilities, Incoming, QueueOptions
-from batonmq.errors import BatonError, ConnectionLost, LeaseLost, NotFound
+from batonmq.errors import BatonError, ConnectionLost, LeaseLost, NotFound, PreconditionFailed
 from batonmq.fields import FieldValue
 from batonmq.shovels.carrying import From, Into
 from batonmq.shovels.settings import End
@@ -128,6 +128,9 @@ class Source(From):
             subscription.withdraw(future)
         return future.get()
 
+    def is_empty(self) -> bool:
+        return not self._engine.capabilities.count or self.count() == 0
+
     def accept(self, messages: Sequence[Incoming]) -> None:
         subscription = self._subscription
         assert subscription is not None
@@ -141,8 +144,24 @@ class Source(From):
             with contextlib.suppress(LeaseLost):
                 subscription.settle(incoming, "accept")
 
+    @property
+    def can(self) -> Capabilities:
+        """What its engine keeps of a message."""
+        return self._engine.capabilities
+
+    def pass_on(self, queue: str, messages: Sequence[Incoming]) -> None:
+        """Send these to another queue of this engine, and accept them, in one transaction. Raises BatonError."""
+        subscription = self._subscription
+        assert subscription is not None
+        sends = [(queue, incoming.message) for incoming in messages]
+        answered(self._engine.transact(sends, [(subscription, incoming) for incoming in messages]), 2 * PATIENCE)
+
+    def declare(self, end: End, queue: str) -> None:
+        """Make another queue there, unless it is there. Raises BatonError."""
+        _declare(self._engine, end, queue)
+
     def set_aside(self, queue: str, message: Message) -> None:
-        _declare(self._engine, End("", (), queue), queue)
+        self.declare(End("", (), queue), queue)
         answered(self._engine.send(queue, [message]), 2 * PATIENCE)
 
     def finish(self) -> None:
@@ -182,6 +201,8 @@ class Destination(Into):
                 answered(future, max(0.0, until - time.monotonic()))
             except BatonError as error:
                 outcomes.append(error)
+            except ValueError as error:  # headers that fit no frame, for example
+                outcomes.append(PreconditionFailed(str(error)))
             else:
                 outcomes.append(None)
         return outcomes
@@ -199,9 +220,9 @@ class Destination(Into):
                 key if end.routing_key is None else end.routing_key,
                 [one.message],
             )
-        except BatonError as error:
+        except (BatonError, ValueError, TypeError) as error:
             refused: Future[None] = Future()
-            refused.fail(error)
+            refused.fail(error if isinstance(error, BatonError) else PreconditionFailed(str(error)))
             return refused
 
     def close(self) -> None:

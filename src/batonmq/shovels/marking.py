@@ -34,6 +34,10 @@ class Marking(Into):
     def can(self) -> Capabilities:
         return self._target.can
 
+    @property
+    def accepts(self) -> bool:
+        return self._target.accepts
+
     def send(self, messages: Sequence[Incoming]) -> list[BatonError | None]:
         return self._target.send([self._marked(one) for one in messages] if self._marks else messages)
 

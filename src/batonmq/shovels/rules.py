@@ -12,6 +12,7 @@ __all__ = ["ROUNDS", "Lossy", "Rules"]
 Lossy = Literal["strip", "set-aside"]
 # A message that was moved back by hand and comes again is no loop yet.
 ROUNDS = 10
+UNMOVED = ".unmoved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,3 +48,11 @@ class Rules:
             raise ValueError(f"lossy is 'strip' or 'set-aside': {self.lossy!r}")
         if self.rounds is not None:
             check_number("rounds", self.rounds, 1, 1000)
+
+    def beside(self, source: str) -> str:
+        """The queue that takes what cannot be moved from this source."""
+        if self.dead_letters is not None:
+            return self.dead_letters
+        # A name has room for so much (AMQP 0-9-1, 4.2.5.3: short strings).
+        cut = source.encode()[: 255 - len(UNMOVED)].decode(errors="ignore")
+        return f"{cut}{UNMOVED}"

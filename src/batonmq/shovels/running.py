@@ -18,12 +18,13 @@ from typing import Literal
 from batonmq.clock import Clock
 from batonmq.errors import BatonError
 from batonmq.fields import FieldValue
-from batonmq.shovels.carrying import Carrier
+from batonmq.shovels.carrying import Carrier, Into
 from batonmq.shovels.ends import Destination, FindLocal, Source, open_destination, open_source
 from batonmq.shovels.marking import Marking
 from batonmq.shovels.progress import Progress
 from batonmq.shovels.settings import ShovelSettings
 from batonmq.shovels.uris import without_credentials
+from batonmq.shovels.within import Within
 
 __all__ = ["Kind", "RunningShovel", "ShovelState", "Status"]
 
@@ -141,16 +142,14 @@ class RunningShovel:
             source = open_source(settings.source, self._find_local)
             opened.callback(source.close)
             self._open = (source,)
-            destination = open_destination(settings.destination, self._find_local)
-            opened.callback(destination.close)
-            self._open = (source, destination)
+            destination, at = self._open_destination(source, opened)
             left = self._remaining(source)
             self.progress.begin(left)
             self.status = Status(
                 "running",
                 self._now(),
                 source_uri=without_credentials(source.uri),
-                destination_uri=without_credentials(destination.uri),
+                destination_uri=without_credentials(at),
             )
             self.has_run = True
             log.info("shovel '%s' in vhost '%s' runs", self.name, self.vhost)
@@ -163,13 +162,24 @@ class RunningShovel:
                 "shovel-name": self.name,
                 "shovel-vhost": self.vhost,
                 "src-uri": without_credentials(source.uri),
-                "dest-uri": without_credentials(destination.uri),
+                "dest-uri": without_credentials(at),
                 "src-queue": source.queue,
             }
             target = Marking(destination, settings, mark, self._clock)
             carrier = Carrier(self.name, source, target, settings.rules, self._clock, self._stopping, self.progress)
             carrier.carry(left, settings.idle)
             source.finish()
+
+    def _open_destination(self, source: Source, opened: contextlib.ExitStack) -> tuple[Into, str]:
+        """The other side, and which of its URLs was taken. Raises BatonError."""
+        end = self.settings.destination
+        if end.queue is not None and source.uri in end.uris and source.can.transactions:
+            source.declare(end, end.queue)
+            return Within(source, end.queue), source.uri
+        destination = open_destination(end, self._find_local)
+        opened.callback(destination.close)
+        self._open = (source, destination)
+        return destination, destination.uri
 
     def _forget_ends(self) -> None:
         self._open = ()

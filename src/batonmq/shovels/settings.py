@@ -49,10 +49,14 @@ class ShovelSettings:
     delete_after: int | Literal["never", "queue-length"] = "never"
     """It ends, and its parameter with it, after so many messages, or as many as there were when it started."""
     idle: float | None = None
-    """It ends when no message has come for so many seconds; None: it waits."""
+    """It ends when no message has come for so many seconds and the source is empty; None: it waits."""
     adds_forward_headers: bool = False
     adds_timestamp_header: bool = False
     properties: Mapping[str, object] = field(default_factory=dict)
     """Properties that each message gets, by their names."""
     consumer_arguments: Mapping[str, object] = field(default_factory=dict)
     rules: Rules = field(default_factory=Rules)
+
+    def __post_init__(self) -> None:
+        if self.source.queue is not None and self.rules.dead_letters == self.source.queue:
+            raise ValueError("dead_letters is the queue that messages come from")

@@ -17,6 +17,7 @@ from batonmq.errors import (
     BatonError,
     BrokerError,
     ConnectionLost,
+    MessageTooLarge,
     NotAllowed,
     NotFound,
     PreconditionFailed,
@@ -66,7 +67,7 @@ def told_to_sender(error: BatonError, size: int) -> BatonError:
     if found is None:
         return error
     if size >= int(found[1]):
-        return ResourceError(str(error))
+        return MessageTooLarge(str(error))
     return ConnectionLost("the channel was closed for another message, which was too large, before the broker answered")
 
 

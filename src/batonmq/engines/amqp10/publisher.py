@@ -10,7 +10,7 @@ from batonmq.engines.amqp10.client.failures import outcome_error
 from batonmq.engines.amqp10.client.sender import Sender, SenderUser
 from batonmq.engines.amqp10.uplink import Uplink
 from batonmq.engines.futures import Future
-from batonmq.errors import BatonError, ConnectionLost, ResourceError
+from batonmq.errors import BatonError, ConnectionLost, MessageTooLarge, ResourceError
 from batonmq.protocols.amqp10.codec.composites import Fields
 from batonmq.protocols.amqp10.codec.performatives import Attach, DeliveryState, Target
 
@@ -98,7 +98,7 @@ class Outlet(SenderUser):
         most = self._sender.max_message_size
         if most and (size := max(map(len, batch.payloads))) > most:
             text = f"a message has {size} octets, and the broker takes {most} for queue '{self._queue}'"
-            batch.future.fail(ResourceError(text))
+            batch.future.fail(MessageTooLarge(text))
             return
         self._batches[batch] = None
         self._sender.send(batch.payloads, batch, state=batch.state)

@@ -9,6 +9,7 @@ from batonmq.errors import (
     BatonError,
     BrokerError,
     ConnectionLost,
+    MessageTooLarge,
     NotAllowed,
     NotFound,
     PreconditionFailed,
@@ -43,7 +44,7 @@ _KINDS: Final[dict[str, type[BrokerError]]] = {
     PRECONDITION_FAILED: PreconditionFailed,
     INVALID_FIELD: PreconditionFailed,
     RESOURCE_LIMIT_EXCEEDED: ResourceError,
-    MESSAGE_SIZE_EXCEEDED: ResourceError,
+    MESSAGE_SIZE_EXCEEDED: MessageTooLarge,
     NOT_ALLOWED: NotAllowed,
     NOT_IMPLEMENTED: Unsupported,
 }

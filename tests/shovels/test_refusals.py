@@ -1,0 +1,97 @@
+"""What is refused: one message among others, all of them for one of them, and those that find no room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from tests.shovels.at_work import Refusing, carry, received, settings_of, shovel_all
+from tests.support.broker import Broker
+
+import batonmq
+from batonmq.engines.values import Incoming
+from batonmq.errors import BatonError, ConnectionLost, PreconditionFailed, ResourceError
+from batonmq.shovels.carrying import REASON_HEADER
+from batonmq.shovels.rules import Rules
+
+BODIES = [b"%d" % number for number in range(10)]
+
+
+class AllForOne(Refusing):
+    """What is sent along with a message that it refuses is refused too, as with a channel that is closed for one."""
+
+    def __init__(self, lost: BatonError | None = None) -> None:
+        """``lost``: what the others hear; None: as the one."""
+        super().__init__(lambda body: PreconditionFailed("it is bad") if body == b"bad" else None)
+        self._lost = lost
+
+    def send(self, messages: Sequence[Incoming]) -> list[BatonError | None]:
+        bodies = [one.message.body for one in messages]
+        if b"bad" not in bodies:
+            return super().send(messages)
+        return [PreconditionFailed("it is bad") if body == b"bad" or not self._lost else self._lost for body in bodies]
+
+
+def fill(path: str, bodies: Sequence[bytes]) -> None:
+    with batonmq.connect(path) as mq:
+        mq.declare("orders")
+        mq.send_many("orders", bodies)
+
+
+@pytest.mark.parametrize("lost", [None, ConnectionLost("the channel was closed")])
+def test_what_goes_along_with_a_bad_message_is_moved(tmp_path: Path, lost: BatonError | None) -> None:
+    path = str(tmp_path / "edge.db")
+    fill(path, [b"1", b"2", b"bad", b"3", b"bad", b"4", *(b"%d" % number for number in range(5, 40))])
+    target = AllForOne(lost)
+    progress = carry(path, target)
+    assert target.arrived == [b"%d" % number for number in range(1, 40)]
+    assert (progress.total, progress.aside) == (39, 2)
+    assert [message.body for message in received(path, "orders.unmoved")] == [b"bad", b"bad"]
+
+
+def test_messages_stay_in_order_where_there_is_room_for_one_at_a_time(tmp_path: Path) -> None:
+    path = str(tmp_path / "edge.db")
+    fill(path, [b"%d" % number for number in range(12)])
+    room = 0
+
+    def refusal(_body: bytes) -> BatonError | None:
+        nonlocal room
+        room -= 1
+        return ResourceError("full") if room < 0 else None
+
+    class Full(Refusing):
+        def send(self, messages: Sequence[Incoming]) -> list[BatonError | None]:
+            nonlocal room
+            # Somebody takes one of them whenever a batch has come.
+            room = max(room, 0) + 1
+            return super().send(messages)
+
+    target = Full(refusal)
+    carry(path, target)
+    assert target.arrived == [b"%d" % number for number in range(12)]
+
+
+def test_a_message_too_large_for_the_broker_is_set_aside_and_no_other(tmp_path: Path) -> None:
+    path, broker = str(tmp_path / "edge.db"), Broker(tmp_path, "[amqp]\nmax_message_size = 100000\n")
+    url = broker.start().url
+    try:
+        fill(path, [*BODIES, bytes(100_001), *BODIES])
+        shovel = shovel_all(settings_of(path, url))
+        assert [message.body for message in received(url, "orders")] == [*BODIES, *BODIES]
+        (large,) = received(path, "orders.unmoved")
+        assert "100000" in str(large.headers[REASON_HEADER])
+        assert (shovel.moved, shovel.progress.aside, shovel.restarts) == (20, 1, 0)
+    finally:
+        broker.kill()
+
+
+def test_the_dead_letters_of_a_queue_with_a_long_name_have_a_name_that_fits() -> None:
+    assert Rules().beside("orders") == "orders.unmoved"
+    assert Rules().beside("ü" * 127) == "ü" * 123 + ".unmoved"
+    assert len(Rules().beside("q" * 255)) == 255
+
+
+def test_dead_letters_are_no_messages_of_the_source() -> None:
+    with pytest.raises(ValueError, match="dead_letters is the queue that messages come from"):
+        settings_of("a.db", "b.db", "orders", rules=Rules(dead_letters="orders"))

@@ -13,6 +13,7 @@ from pika.frame import Method
 from batonmq.engines.amqp.link import Link
 from batonmq.engines.amqp.management_requests import EXCHANGE
 from batonmq.engines.amqp.move import Move
+from batonmq.engines.amqp.product import Product
 from batonmq.engines.amqp.publisher import Publisher
 from batonmq.engines.amqp.pull import AmqpPull
 from batonmq.engines.amqp.requests import Requester
@@ -27,7 +28,7 @@ from batonmq.engines.values import Capabilities, Fate, Incoming, QueueOptions
 from batonmq.errors import BatonError, UnsupportedFeature
 from batonmq.fields import FieldValue
 
-__all__ = ["AmqpEngine"]
+__all__ = ["AmqpEngine", "capabilities_of"]
 
 T = TypeVar("T")
 
@@ -49,6 +50,22 @@ CAPABILITIES = Capabilities(
 COUNTING = frozenset({"BatonMQ", "RabbitMQ", "LavinMQ"})
 
 
+def capabilities_of(product: Product) -> Capabilities:
+    """What the queues of a broker can, by what it says that it is."""
+    is_ours = product.is_ours
+    return replace(
+        CAPABILITIES,
+        delay=is_ours,
+        group=is_ours,
+        lease=is_ours,
+        release_delay=is_ours,
+        retry_delay=is_ours or product.is_rabbitmq(4, 3),
+        reject_reason=is_ours,
+        delivery_count=is_ours,
+        max_deliveries=product.name in COUNTING,
+    )
+
+
 class AmqpEngine(Engine):
     """Queues of a broker. ``native`` is pika's connection, to be used through ``add_callback_threadsafe`` only."""
 
@@ -60,19 +77,7 @@ class AmqpEngine(Engine):
         self._link = Link(url, context, patience)
         self._link.open()
         self.system = self._link.product.name.lower() or "amqp"
-        product = self._link.product
-        is_ours = product.is_ours
-        self.capabilities = replace(
-            CAPABILITIES,
-            delay=is_ours,
-            group=is_ours,
-            lease=is_ours,
-            release_delay=is_ours,
-            retry_delay=is_ours or product.is_rabbitmq(4, 3),
-            reject_reason=is_ours,
-            delivery_count=is_ours,
-            max_deliveries=product.name in COUNTING,
-        )
+        self.capabilities = capabilities_of(self._link.product)
         self._publisher = Publisher(self._link)
         self._requester = Requester(self._link)
         self.topology = Topology(self._ask, self._publisher, self._link.product)

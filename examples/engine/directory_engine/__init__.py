@@ -1,0 +1,3 @@
+"""Queues as directories of files."""
+
+from __future__ import annotations

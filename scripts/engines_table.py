@@ -77,12 +77,13 @@ def words() -> dict[str, str]:
 def table() -> str:
     """A row for each feature, a column for each engine."""
     said, engines = words(), known()
-    rows: list[Sequence[str]] = [("`capabilities`", "", *engines), ("---", *("---" for _ in engines), "---")]
+    rows: list[Sequence[str]] = [("`capabilities`", "", *engines)]
     for field in fields(Capabilities):
         if field.type == "bool":
             marks = ["yes" if getattr(can, field.name) else "-" for can in engines.values()]
             rows.append((f"`{field.name}`", " ".join(said[field.name].split()), *marks))
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    head, *lines = (f"| {' | '.join(row)} |\n" for row in rows)
+    return f"{head}{'|---' * len(rows[0])}|\n{''.join(lines)}"
 
 
 def page(text: str) -> str:

@@ -26,6 +26,7 @@ from batonmq.engines.amqp10.products.desk import Announced, Desk, Terms
 from batonmq.engines.amqp10.products.plain import PlainProduct
 from batonmq.engines.amqp10.products.rabbitmq import RabbitmqProduct
 from batonmq.engines.embedded.capabilities import CAPABILITIES as EMBEDDED, IN_MEMORY
+from batonmq.engines.kafka.engine import CAPABILITIES as KAFKA
 from batonmq.engines.values import Capabilities
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "engines.md"
@@ -54,6 +55,7 @@ def known() -> Mapping[str, Capabilities]:
         "RabbitMQ 4.3 `amqp10:`": RabbitmqProduct(desk("4.3")).capabilities,
         "Artemis": ArtemisProduct(desk()).capabilities,
         "ActiveMQ Classic": classic.capabilities,
+        "Kafka": KAFKA,
         "another broker `amqp10:`": PlainProduct(desk()).capabilities,
     }
     classic.close()

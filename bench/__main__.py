@@ -27,6 +27,7 @@ SECTIONS = {
     "stomp": "bench.stomp",
     "amqp10": "bench.amqp10",
     "tls": "bench.tls",
+    "engines": "bench.engines",
 }
 INTERRUPTED = 130
 

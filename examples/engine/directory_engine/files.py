@@ -144,7 +144,11 @@ class QueueFiles:
     def count(self) -> int:
         """How many nobody holds."""
         with self._locked():
-            return sum(os.close(held.file) is None for held in self._ready())
+            found = 0
+            for held in self._ready():
+                os.close(held.file)
+                found += 1
+            return found
 
     def purge(self) -> int:
         """Drop what nobody holds; how many that were."""

@@ -78,7 +78,7 @@ class DirectorySubscription(Subscription):
                 is_wanted = receive in self._waiting and self._closing is None
                 if is_wanted:
                     self._waiting.remove(receive)
-                    incoming = [self._incoming(held) for held in taken]
+                incoming = [self._incoming(held) for held in taken] if is_wanted else []
             if is_wanted:
                 receive.resolve(incoming)
             else:

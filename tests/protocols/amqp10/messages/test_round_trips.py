@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from batonmq.message import Message
 from batonmq.properties import Properties
@@ -214,6 +214,7 @@ any_properties = st.builds(
 
 
 @given(any_properties, st.binary())
+@example(Properties.make(reply_to="\r"), b"")
 def test_a_message_of_0_9_1_comes_back_from_amqp_1_0(properties: Properties, body: bytes) -> None:
     raw = WRITER.sections(queued(Message("", "q", properties, body)), NOW)
     back = READER.read(raw, "", "q")

@@ -76,4 +76,7 @@ def reply_of(text: str, dialect: Dialect) -> str:
             pass
         else:
             return text
-    return shown_temporary(text, dialect) if text else text
+    if not text or "\n" in text or "\r" in text:
+        # No queue has such a name: as an address it would not be read again.
+        return text
+    return shown_temporary(text, dialect)

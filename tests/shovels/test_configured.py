@@ -41,7 +41,8 @@ def test_it_runs_with_the_broker_and_changes_with_its_configuration(tmp_path: Pa
             mq.send("two", b"2")
             until(lambda: far.count("orders") == 2)
             mq.send("one", b"stays")
-            assert mq.count("one") == 1
+            # The shovel of before may have it in its hands, and gives it back as it ends.
+            until(lambda: mq.count("one") == 1)
         assert broker.terminate() == 0
         broker.start()
         with batonmq.connect(broker.address.url) as mq:

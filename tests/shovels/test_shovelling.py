@@ -38,7 +38,7 @@ def test_messages_go_from_a_file_to_a_broker_as_they_were(tmp_path: Path, served
     shovel = shovel_all(settings_of(path, url, queue))
     first, *others = received(url, queue)
     assert (first.body, first.id, first.headers["n"], first.content_type) == (b"first", "m-1", 1, "text/plain")
-    assert (first.correlation_id, first.type, first.headers[ROUNDS_HEADER]) == ("c", "t", {"test": 1})
+    assert (first.correlation_id, first.type, first.headers[ROUNDS_HEADER]) == ("c", "t", '{"test": 1}')
     assert [message.body for message in others] == [b"%d" % number for number in range(1000)]
     assert (shovel.moved, shovel.progress.counts.pending) == (1001, 0)
     with batonmq.connect(path) as mq:

@@ -6,6 +6,7 @@ reason. A target that is full, or a lost connection, is no fault of the message:
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from abc import ABC, abstractmethod
@@ -41,7 +42,7 @@ BATCH = 200
 LOOK_SECONDS = 0.2
 # How long a shovel waits for room on the other side before it tries again, in seconds: at first, and at last.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
-# How often a message has come by each shovel, by the shovel's mark.
+# How often a message has come by each shovel, by the shovel's mark; as JSON, because not every broker takes tables.
 ROUNDS_HEADER: Final = "x-shovel-rounds"
 REASON_HEADER: Final = "x-shovel-reason"
 # What ails the way, and no message: the connections are opened anew.
@@ -215,7 +216,7 @@ class Carrier:
         if self._rules.rounds is not None:
             rounds = _rounds(message)
             counted = {**rounds, self._mark: rounds.get(self._mark, 0) + 1}
-            message = _with_headers(message, {**message.headers, ROUNDS_HEADER: counted})
+            message = _with_headers(message, {**message.headers, ROUNDS_HEADER: json.dumps(counted)})
         return Incoming(
             message,
             incoming.delivery_count,
@@ -244,7 +245,11 @@ def _rounds(message: Message) -> dict[str, int]:
     """How often a message has come by each shovel; what others have written there counts for nothing."""
     if message.properties.plain:
         return {}
-    found = message.headers.get(ROUNDS_HEADER)
+    said = message.headers.get(ROUNDS_HEADER)
+    try:
+        found = json.loads(said) if isinstance(said, str) else None
+    except (ValueError, RecursionError):
+        return {}
     if not isinstance(found, dict):
         return {}
     return {str(mark): number for mark, number in found.items() if type(number) is int}

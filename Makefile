@@ -72,7 +72,7 @@ lock: ## maintainers: resolve the lock files anew (needs uv)
 
 clean: ## remove what builds and runs left behind; ./data stays
 	rm -rf $(VENV) build dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	find src tests bench proof -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "batonmq needs Python 3.11 or later: make PYTHON=/path/to/python" >&2; exit 1; }

@@ -50,9 +50,8 @@ def unpack(package: str, folder: Path) -> None:
         needs_java()
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        step(
-            package, [*MAVEN, f"{PLUGIN}:unpack", f"-Dartifact={package}", f"-DoutputDirectory={folder}"], within=FETCH
-        )
+        options = ["-f", str(_project(folder)), f"-Dartifact={package}", f"-DoutputDirectory={folder}"]
+        step(package, [*MAVEN, f"{PLUGIN}:unpack", *options], within=FETCH)
         complete(folder, package)
 
 
@@ -65,11 +64,16 @@ def fetch_jars(packages: Sequence[str], folder: Path) -> None:
         needs_java()
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        project = folder / "pom.xml"
-        project.write_text(PROJECT.format(dependencies="\n".join(map(_dependency, packages))))
-        options = ["-f", str(project), "-DincludeScope=runtime", f"-DoutputDirectory={folder}"]
+        options = ["-f", str(_project(folder, packages)), "-DincludeScope=runtime", f"-DoutputDirectory={folder}"]
         step(packages[0], [*MAVEN, f"{PLUGIN}:copy-dependencies", *options], within=FETCH)
         complete(folder, version)
+
+
+def _project(folder: Path, packages: Sequence[str] = ()) -> Path:
+    """A project of nothing but these. Without one the plugin keeps its notes in a folder named `${project.basedir}`."""
+    project = folder / "pom.xml"
+    project.write_text(PROJECT.format(dependencies="\n".join(map(_dependency, packages))))
+    return project
 
 
 def _dependency(package: str) -> str:

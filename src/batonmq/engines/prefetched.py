@@ -133,9 +133,13 @@ class Prefetched:
             self._held.clear()
             self._arrived.clear()
 
-    def end(self, error: BatonError, *, quietly: bool = False) -> None:
-        """Nothing comes any more: those who wait are told, or get nothing where that was their own wish."""
+    def end(self, error: BatonError, *, quietly: bool = False) -> list[Incoming]:
+        """Nothing is given any more: those who wait are told, or get nothing where that was their own wish.
+
+        Returns what had arrived, and nobody had asked for.
+        """
         with self._lock:
+            unseen = list(self._arrived)
             self._error = self._error or error
             requests, self._requests = self._requests, deque()
             self._held.clear()
@@ -145,6 +149,7 @@ class Prefetched:
                 request.resolve([])
             else:
                 request.fail(error)
+        return unseen
 
     def _from_now(self) -> float:
         return inf if self._lease is None else time.monotonic() + self._lease

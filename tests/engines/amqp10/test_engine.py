@@ -50,6 +50,21 @@ def test_what_was_held_over_a_lost_connection_comes_again_and_settling_it_raises
     assert mq.count(queue) == 0
 
 
+def test_what_is_on_its_way_to_a_receiver_that_closes_is_not_counted(mq: batonmq.Connection, queue: str) -> None:
+    mq.send_many(queue, [b"%02d" % number + bytes(200_000) for number in range(40)])
+    with mq.receiver(queue, prefetch=40) as receiver:
+        (seen,) = receiver.receive(1, wait=SOON)
+        assert seen.delivery_count == 1
+    counts: list[int] = []
+    with mq.receiver(queue, prefetch=40) as receiver:
+        while len(counts) < 40:
+            for delivery in receiver.receive(40, wait=SOON):
+                assert delivery.body[:2] == b"%02d" % len(counts)
+                counts.append(delivery.delivery_count)
+                delivery.accept()
+    assert counts == [2] + [1] * 39
+
+
 def test_sending_while_the_broker_is_away_waits_until_it_is_back(
     proxy: Proxy, mq: batonmq.Connection, queue: str
 ) -> None:

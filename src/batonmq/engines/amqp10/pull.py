@@ -51,7 +51,7 @@ class Amqp10Pull(Taking):
         self._is_to_be_served = False
 
     def drained(self) -> None:
-        if self._counted is not None:
+        if self._is_leaving:
             super().drained()
             return
         # Behind what has just come.

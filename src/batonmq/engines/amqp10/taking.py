@@ -43,6 +43,8 @@ log = logging.getLogger("batonmq.amqp10")
 
 # Seconds that a broker has to say that nothing more is on its way.
 TO_DRAIN: Final = 1.0
+# Seconds that it has to say that it sends nothing more.
+TO_STOP: Final = 0.5
 # Seconds that it has to answer when a link is ended.
 TO_DETACH: Final = 2.0
 
@@ -102,6 +104,8 @@ class Taking(Subscription, ReceiverUser, Linked):
         self._unseen: list[Incoming] | None = None
         # Held when the last credit was taken back, to be counted; what comes behind that is not.
         self._counted: frozenset[int] | None = None
+        # Seen by nobody, with what still comes, since the credit was taken back to leave.
+        self._given_back: set[int] | None = None
         self._is_to_be_served = False
         self._closing: Future[None] | None = None
         self._closing_lock = threading.Lock()
@@ -160,8 +164,7 @@ class Taking(Subscription, ReceiverUser, Linked):
             if self._closing is not None:
                 return self._closing
             self._closing = Future()
-        unseen = self._messages.unseen()
-        self._messages.end(Closed("the receiver was closed"), quietly=True)
+        unseen = self._messages.end(Closed("the receiver was closed"), quietly=True)
         try:
             self._uplink.call(lambda: self._leave(unseen))
         except Closed:
@@ -244,6 +247,7 @@ class Taking(Subscription, ReceiverUser, Linked):
         self._in_transaction.clear()
         self._copied_now.clear()
         self._unseen = None
+        self._given_back = None
         self._messages.clear()
         if self._closing is not None:
             self._uplink.forget(self)
@@ -290,8 +294,10 @@ class Taking(Subscription, ReceiverUser, Linked):
         receiver = self._receiver
         if receiver is None:
             return
-        if self._counted is not None:
+        if self._is_leaving:
             self._open[delivery_id] = b""
+            if self._given_back is not None:
+                self._given_back.add(delivery_id)
             return
         try:
             message, carried = self._conversion.read(payload)
@@ -341,6 +347,13 @@ class Taking(Subscription, ReceiverUser, Linked):
         """A pull asks for it, and who leaves."""
         if self._counted is not None:
             self._end()
+        elif self._given_back is not None:
+            self._give_back()
+
+    @property
+    def _is_leaving(self) -> bool:
+        """Is the last that is on its way awaited, to go back?"""
+        return self._counted is not None or self._given_back is not None
 
     # ------------------------------------------------------------------ the lease
 
@@ -471,6 +484,8 @@ class Taking(Subscription, ReceiverUser, Linked):
                 receiver.give_credit(0)
             self._unseen = unseen
             return
+        # Also what has come since it was closed, to wait here for nobody.
+        unseen = [*unseen, *self._messages.unseen()]
         if self._product.isolates_receivers:
             self._counted = frozenset(self._open) if not unseen else frozenset()
             if self._counted and receiver.is_attached and receiver.credit > 0:
@@ -480,11 +495,25 @@ class Taking(Subscription, ReceiverUser, Linked):
             else:
                 self._end()
             return
+        self._given_back = {one.handle[1] for one in unseen if isinstance(one.handle, tuple)}
+        if self._product.echoes and receiver.is_attached and receiver.credit > 0:
+            # What is on its way comes first, to go back as unseen: it would count as delivered with its link.
+            self._uplink.later(TO_STOP, self._give_back)
+            receiver.stop()
+            return
         if receiver.is_attached:
             receiver.give_credit(0)
-            ids = {one.handle[1] for one in unseen if isinstance(one.handle, tuple)}
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """Settle all that is held, and end the link."""
+        receiver, unseen = self._receiver, self._given_back
+        if receiver is None or unseen is None:
+            return
+        self._given_back = None
+        if receiver.is_attached:
             for delivery_id in self._open:
-                receiver.settle(delivery_id, self._product.unseen if delivery_id in ids else self._product.returned)
+                receiver.settle(delivery_id, self._product.unseen if delivery_id in unseen else self._product.returned)
         self._open.clear()
         self._detach(receiver)
 
@@ -510,8 +539,7 @@ class Taking(Subscription, ReceiverUser, Linked):
             if self._closing is not None:
                 return self._closing
             self._closing = Future()
-        unseen = self._messages.unseen()
-        self._messages.end(Closed("the connection was closed"))
+        unseen = self._messages.end(Closed("the connection was closed"))
         self._leave(unseen)
         return self._closing
 

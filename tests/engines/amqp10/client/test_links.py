@@ -277,6 +277,30 @@ def test_a_drain_ends_when_all_of_its_credit_was_used(script: Scripted) -> None:
     assert user.drains == 1
 
 
+def test_who_stops_is_told_when_what_was_on_its_way_has_come(script: Scripted) -> None:
+    link, user = script.receiver()
+    link.give_credit(2)
+    script.listen()
+    link.stop()
+    (flow,) = script.said(Flow)
+    assert (flow.link_credit, flow.echo) == (0, True)
+    script.transfer(0)
+    assert (user.came, user.drains) == ([(0, PLAIN_BODY, False)], 0)
+    for _ in range(2):
+        script.say(
+            Flow(
+                next_incoming_id=0,
+                incoming_window=9,
+                next_outgoing_id=1,
+                outgoing_window=9,
+                handle=0,
+                delivery_count=1,
+                link_credit=0,
+            )
+        )
+    assert user.drains == 1
+
+
 def test_the_window_is_renewed_before_it_is_used_up(script: Scripted) -> None:
     link, user = script.receiver()
     link.give_credit(WINDOW)

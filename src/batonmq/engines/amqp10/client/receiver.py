@@ -37,7 +37,7 @@ class ReceiverUser(LinkUser):
 
     @abstractmethod
     def drained(self) -> None:
-        """All that was there for the credit has come; no credit is left."""
+        """All that was there for the credit has come, or was on its way; no credit is left."""
 
 
 class _Partial:
@@ -67,6 +67,7 @@ class Receiver(Link):
     __slots__ = (
         "_count",
         "_is_draining",
+        "_is_stopping",
         "_link_properties",
         "_partial",
         "_source",
@@ -97,6 +98,7 @@ class Receiver(Link):
         self.credit = 0
         """Messages that may still come."""
         self._is_draining = False
+        self._is_stopping = False
         self._partial: _Partial | None = None
 
     # ------------------------------------------------------------------ from here
@@ -112,6 +114,13 @@ class Receiver(Link):
         self.credit = credit
         self._is_draining = True
         self._session.say_flow(self._handle, self._count, credit, drain=True)
+
+    def stop(self) -> None:
+        """Nothing more may come; the user is told when what was on its way has (§2.7.4, echo)."""
+        self.credit = 0
+        self._is_draining = False
+        self._is_stopping = True
+        self._session.say_flow(self._handle, self._count, 0, echo=True)
 
     def settle(self, delivery_id: int, state: DeliveryState, *, settled: bool = True) -> None:
         """What became of a delivery."""
@@ -147,6 +156,9 @@ class Receiver(Link):
         if self._is_draining and flow.delivery_count is not None and not flow.link_credit:
             self._count = flow.delivery_count
             self._end_drain()
+        elif self._is_stopping and not flow.link_credit:
+            self._is_stopping = False
+            self._user_of.drained()
         if flow.echo:
             self._session.say_flow(self._handle, self._count, max(self.credit, 0), drain=self._is_draining or None)
 

@@ -109,6 +109,8 @@ class Product(ABC):
     """Does the broker end a whole session where it should refuse a link? Then each link has a session of its own."""
     keeps_payloads: ClassVar[bool] = False
     """Does ``settlement`` need the sections of a message as they came?"""
+    echoes: ClassVar[bool] = False
+    """Does it answer a flow that asks for one (part 2 §2.7.4, echo), behind all that was on its way?"""
     isolates_receivers: ClassVar[bool] = False
     """Has each receiver a session of its own, which ends in place of its link when all that it holds has been seen?
     For brokers that count such deliveries, and not those of a link that is detached."""

@@ -27,6 +27,8 @@ _MANAGEMENT: Final = "/exchanges/batonmq.management"
 class BatonmqProduct(PairedProduct):
     """All that the API offers."""
 
+    echoes = True
+
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(

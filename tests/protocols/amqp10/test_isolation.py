@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from batonmq.broker import Broker, Permission, Queue, User
-from batonmq.broker.routing.exchanges import Exchange
 from batonmq.protocols.amqp10.codec.composites import encode_composite
 from batonmq.protocols.amqp10.codec.performatives import (
     Attach,
@@ -32,9 +30,15 @@ from batonmq.protocols.amqp10.codec.performatives import (
     TransactionalState,
 )
 from batonmq.protocols.amqp10.codec.values import Symbol, UByte, UInt
+from batonmq.protocols.amqp10.management.bindings import BindingRequests
+from batonmq.protocols.amqp10.management.exchanges import ExchangeRequests
+from batonmq.protocols.amqp10.management.queues import QueueRequests
+from batonmq.protocols.amqp10.nodes import resolving
+from batonmq.protocols.amqp10.nodes.addresses import EXCHANGE, EXISTING, QUEUE, TOPIC, Address, parse_address
 from tests.protocols.amqp10.client import Client, condition_of, message, of, one
 from tests.protocols.amqp10.paired import Pair
 from tests.support.driven import Driven
+from tests.support.isolation import MINE, OTHER, RIGHTS, STRANGER, THEIRS, USER, lacking, state, world
 
 UNAUTHORIZED = "amqp:unauthorized-access"
 NOT_FOUND = "amqp:not-found"
@@ -46,9 +50,6 @@ ANSWER = "answer"
 """The request is answered with a status."""
 NOTHING = ""
 """It is done, in the client's own virtual host."""
-
-THEIRS = "theirs"
-MINE = "mine"
 
 Attempt = Callable[[Client], tuple[str, str]]
 
@@ -271,41 +272,12 @@ IDS = [row.what for row in TABLE]
 
 # ---------------------------------------------------------------------- tests
 
-# All of its own queue and exchanges; nothing of others', in the one, and everything in the other.
-USER = User("guest", frozenset(), {"/": Permission("^mine", "^mine", "^mine"), "other": Permission()})
-STRANGER = User("guest", frozenset({"administrator"}), {"other": Permission()})
-
-
-def state(broker: Broker, vhost: str = "/") -> object:
-    """All that a client might have changed in a virtual host."""
-    found = broker.vhosts[vhost]
-    router = found.router
-    queues = {
-        name: (queue.ready_count, len(queue.consumers), queue.durable, dict(queue.arguments))
-        for name, queue in found.queues.items()
-    }
-    ends: list[Queue | Exchange] = [*found.queues.values(), *router.exchanges.values()]
-    bindings = [
-        (binding.source.name, binding.routing_key, end.name, dict(binding.arguments))
-        for source in router.exchanges.values()
-        for end in ends
-        for binding in router.bindings_between(source, end)
-    ]
-    return queues, sorted(router.exchanges), sorted(bindings, key=repr)
-
 
 @pytest.fixture
 def driven() -> Driven:
-    driven = Driven()
-    operations = driven.operations
-    for name in (THEIRS, MINE):
-        driven.queue(name)
-        driven.publish("m", queue=name)
-    operations.declare_exchange("theirs.x", "direct", durable=True)
-    operations.bind_queue(THEIRS, "theirs.x", "k", {})
+    driven = world()
     # A subscription of the container that the client is, by another user.
-    operations.declare_queue("test.theirs", durable=True)
-    driven.broker.add_vhost("other").add_queue(MINE, durable=True, auto_delete=False, owner=None, arguments={})
+    driven.operations.declare_queue("test.theirs", durable=True)
     driven.settle()
     return driven
 
@@ -322,12 +294,11 @@ def test_without_the_right(driven: Driven, row: Row) -> None:
     assert state(driven.broker) == before
 
 
-@pytest.mark.parametrize("missing", ["configure", "write", "read"])
+@pytest.mark.parametrize("missing", RIGHTS)
 @pytest.mark.parametrize("row", TABLE, ids=IDS)
 def test_without_one_of_the_rights(driven: Driven, row: Row, missing: str) -> None:
     before = state(driven.broker)
-    user = User("guest", frozenset(), {"/": Permission(**{missing: ""})})
-    client = Client(driven, users={"guest": ("guest", user)}).start()
+    client = Client(driven, users={"guest": ("guest", lacking(missing))}).start()
     came = row.attempt(client)
     assert (came == row.without_right) is (missing[0] in row.rights)
     if came != DONE:
@@ -337,14 +308,14 @@ def test_without_one_of_the_rights(driven: Driven, row: Row, missing: str) -> No
 
 @pytest.mark.parametrize("row", TABLE, ids=IDS)
 def test_from_another_virtual_host(driven: Driven, row: Row) -> None:
-    before, there = state(driven.broker), state(driven.broker, "other")
+    before, there = state(driven.broker), state(driven.broker, OTHER)
     client = Client(driven, users={"guest": ("guest", STRANGER)})
     client.open(hostname="vhost:other")
     client.begin()
     assert row.attempt(client) == row.elsewhere
     assert state(driven.broker) == before
     if row.elsewhere != DONE:
-        assert state(driven.broker, "other") == there
+        assert state(driven.broker, OTHER) == there
 
 
 @pytest.mark.parametrize("hostname", [None, "localhost", "vhost:/"])
@@ -387,3 +358,37 @@ def test_direct_replies_are_of_one_link(driven: Driven) -> None:
     assert address is not None
     client = Client(driven).start()
     assert reading(address)(client)[0] == LINK
+
+
+def test_each_request_and_each_kind_of_address_is_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever makes one says here which rights it needs."""
+    asked: set[str] = set()
+    kinds: set[str] = set()
+
+    def watch(of: type, name: str) -> None:
+        original = getattr(of, name)
+
+        def watched(*arguments: Any) -> object:
+            asked.add(f"{of.__name__}.{name}")
+            return original(*arguments)
+
+        monkeypatch.setattr(of, name, watched)
+
+    def parse(*arguments: Any) -> Address:
+        address = parse_address(*arguments)
+        kinds.add(address.kind)
+        return address
+
+    monkeypatch.setattr(resolving, "parse_address", parse)
+    requests = {
+        (of, name) for of in (QueueRequests, ExchangeRequests, BindingRequests) for name in vars(of) if name[0] != "_"
+    }
+    for of, name in requests:
+        watch(of, name)
+    driven = world()
+    for row in TABLE:
+        client = Client(driven, users={"guest": ("guest", USER)}).start()
+        row.attempt(client)
+        client.lose()
+    assert asked == {f"{of.__name__}.{name}" for of, name in requests}
+    assert kinds == {QUEUE, EXISTING, EXCHANGE, TOPIC}

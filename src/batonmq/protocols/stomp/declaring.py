@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from hashlib import blake2b
 from secrets import token_urlsafe
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.model.arguments import ARGUMENTS
 from batonmq.broker.model.declared import require_equivalent
-from batonmq.errors import NotFound, PreconditionFailed
+from batonmq.errors import BrokerError, NotFound, PreconditionFailed
 from batonmq.fields import LongLong
 from batonmq.protocols.sessions.customs import CustomaryQueues
 from batonmq.protocols.sessions.topics import TOPIC_EXCHANGE, has_subscribers
@@ -25,7 +26,7 @@ from batonmq.protocols.stomp.failures import StompFailure
 from batonmq.protocols.stomp.headers import flag, integer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from batonmq.broker import Operations, Queue
     from batonmq.fields import FieldValue
@@ -97,7 +98,7 @@ class Declaring:
         """
         if destination.kind == QUEUE:
             name, address = destination.routing_key, destination.address
-            return self.shared_queue(name, headers, address=address, ignored=("x-consumer-timeout",)), ""
+            return self.readable_queue(name, headers, address=address, ignored=("x-consumer-timeout",)), ""
         if destination.kind == EXCHANGE:
             return self._subscription_queue(destination, headers)
         name = destination.routing_key
@@ -116,18 +117,40 @@ class Declaring:
             return destination
         return replace(destination, kind=EXCHANGE, exchange=TOPIC_EXCHANGE)
 
-    def shared_queue(
+    def readable_queue(
         self, name: str, headers: Mapping[str, str], *, address: str = "", ignored: tuple[str, ...] = ()
+    ) -> Queue:
+        """A queue to receive from: it is there, or made now. Raises BrokerError."""
+        return self._shared_queue(name, headers, self._operations.require_readable, address, ignored)
+
+    def writable_queue(self, name: str, headers: Mapping[str, str], *, address: str = "") -> Queue:
+        """A queue to send to: it is there, or made now. Raises BrokerError."""
+
+        def find(name: str) -> Queue:
+            # Whoever lacks the right does not learn what there is.
+            self._operations.resolve("", name)
+            return self._operations.find_queue(name)
+
+        return self._shared_queue(name, headers, find, address, ())
+
+    def _shared_queue(
+        self,
+        name: str,
+        headers: Mapping[str, str],
+        find: Callable[[str], Queue],
+        address: str,
+        ignored: tuple[str, ...],
     ) -> Queue:
         """A queue that is there, or made now. Raises BrokerError when it differs from what the headers say.
 
         Only what the headers say is compared: who says nothing about a queue takes it as it is. ``address`` is the
-        topic of which it gets a copy.
+        topic of which it gets a copy. ``find`` checks the right first, so that none is left behind that its maker
+        could not use.
         """
         operations = self._operations
         arguments = {key: value for key, value in arguments_of(headers).items() if key not in ignored}
         try:
-            queue = operations.find_queue(name)
+            queue = find(name)
         except NotFound:
             durable = headers.get("durable") is None or flag(headers.get("durable"))
             if flag(headers.get("activemq.exclusive")):
@@ -142,7 +165,8 @@ class Declaring:
                 arguments=arguments,
                 defaults=self._customary.defaults(name, arguments),
             )
-            self._customary.complete(queue, address)
+            with self._taken_back(queue):
+                self._customary.complete(queue, address)
             return queue
         self._customary.complete(queue, address)
         described = f"queue '{name}' in vhost '{self._vhost.name}'"
@@ -171,6 +195,7 @@ class Declaring:
         arguments = arguments_of(headers)
         arguments.pop("x-consumer-timeout", None)
         own = str(not durable)
+        is_new = name not in self._vhost.queues
         queue = operations.declare_queue(
             name,
             durable=bool(durable),
@@ -179,9 +204,20 @@ class Declaring:
             arguments=arguments,
             defaults=self._customary.defaults(name, arguments),
         )
-        self._customary.complete(queue)
-        operations.bind_queue(queue.name, destination.exchange, destination.routing_key, {})
+        with self._taken_back(queue) if is_new else nullcontext():
+            operations.require_readable(queue.name)
+            self._customary.complete(queue)
+            operations.bind_queue(queue.name, destination.exchange, destination.routing_key, {})
         return queue, durable
+
+    @contextmanager
+    def _taken_back(self, queue: Queue) -> Iterator[None]:
+        """A queue that was just made is left behind by nobody to whom the rest is refused."""
+        try:
+            yield
+        except BrokerError:
+            self._operations.take_back(queue)
+            raise
 
     def temporary_queue(self, own_name: str) -> str:
         """The name of the temporary queue that the client calls so, made when it is first named. Raises BrokerError."""

@@ -99,7 +99,7 @@ class Publishing:
         destination = self._declaring.resolved(prepared.destination)
         if destination.kind == QUEUE:
             name, address = destination.routing_key, destination.address
-            self._declaring.shared_queue(name, prepared.headers, address=address)
+            self._declaring.writable_queue(name, prepared.headers, address=address)
         elif destination.kind in (EXISTING, TEMPORARY) and destination.routing_key not in self._vhost.queues:
             raise NotFound(f"no queue '{destination.routing_key}' in vhost '{self._vhost.name}'")
         # A route stays good while nothing is bound, unbound, declared or deleted in the virtual host.

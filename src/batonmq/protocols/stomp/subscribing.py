@@ -141,7 +141,7 @@ class Subscribing:
         if destination.kind == TEMPORARY:
             name = self._declaring.temporary_queue(name)
         elif destination.kind == QUEUE:
-            self._declaring.shared_queue(name, request.headers, address=destination.address)
+            self._declaring.readable_queue(name, request.headers, address=destination.address)
         browser = self._operations.browse(name, request.selector)
         browsing = Browsing(self._link, self._terms, self._ids, browser, request)
         self._subscriptions.add(request.key, browsing)

@@ -28,7 +28,7 @@ def lacking(right: str) -> User:
 
 
 def world() -> Driven:
-    """A broker with a queue and an exchange of theirs, bound to each other, and a queue of mine, each with a message."""
+    """A broker with a queue and an exchange of theirs and of mine; in each queue is a message."""
     driven = Driven()
     operations = driven.operations
     for name in (THEIRS, MINE):

@@ -84,4 +84,5 @@ class Client:
 
 def refusal(came: list[Method]) -> int:
     """The reply code with which the channel or the connection was closed; 0: it was not."""
-    return next((each.reply_code for each in came if isinstance(each, spec.Channel.Close | spec.Connection.Close)), 0)
+    codes = [each.reply_code for each in came if isinstance(each, spec.Channel.Close | spec.Connection.Close)]
+    return (codes[0] if codes else None) or 0

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 from pamqp import commands as spec
 from pamqp.base import Frame as Method
+from pamqp.common import FieldTable
 
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.channel import HANDLERS
@@ -38,7 +39,7 @@ def row(what: str, rights: str, *asked: Method, elsewhere: int = DONE) -> Row:
     return Row(what, rights, asked, elsewhere)
 
 
-DEAD_LETTERS = {"x-dead-letter-exchange": "theirs.x"}
+DEAD_LETTERS: FieldTable = {"x-dead-letter-exchange": "theirs.x"}
 TABLE = [
     row("declare an exchange", "c", spec.Exchange.Declare(0, "theirs2")),
     row("declare an exchange that is there", "c", spec.Exchange.Declare(0, "theirs.x", durable=True)),
@@ -83,14 +84,14 @@ TABLE = [
         spec.Basic.Publish(0, "", THEIRS),
         spec.Tx.Commit(),
     ),
-    row("select, and have publishes confirmed", "w", spec.Confirm.Select(), spec.Basic.Publish(0, "", THEIRS)),
+    row("publish, confirmed", "w", spec.Confirm.Select(), spec.Basic.Publish(0, "", THEIRS)),
 ]
 IDS = [each.what for each in TABLE]
 
 # What is nobody else's: it concerns what the client itself has on its channel.
 ITS_OWN = {
-    "ChannelFlow", "BasicQos", "BasicCancel", "BasicAck", "BasicNack", "BasicReject", "BasicRecover", "BasicRecoverAsync",
-    "TxCommit", "TxRollback",
+    "ChannelFlow", "BasicQos", "BasicCancel", "BasicAck", "BasicNack", "BasicReject", "BasicRecover",
+    "BasicRecoverAsync", "TxCommit", "TxRollback",
 }  # fmt: skip
 
 

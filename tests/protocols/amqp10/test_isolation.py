@@ -365,14 +365,14 @@ def test_each_request_and_each_kind_of_address_is_in_the_table(monkeypatch: pyte
     asked: set[str] = set()
     kinds: set[str] = set()
 
-    def watch(of: type, name: str) -> None:
-        original = getattr(of, name)
+    def watch(owner: type, name: str) -> None:
+        original = getattr(owner, name)
 
         def watched(*arguments: Any) -> object:
-            asked.add(f"{of.__name__}.{name}")
+            asked.add(f"{owner.__name__}.{name}")
             return original(*arguments)
 
-        monkeypatch.setattr(of, name, watched)
+        monkeypatch.setattr(owner, name, watched)
 
     def parse(*arguments: Any) -> Address:
         address = parse_address(*arguments)
@@ -380,15 +380,14 @@ def test_each_request_and_each_kind_of_address_is_in_the_table(monkeypatch: pyte
         return address
 
     monkeypatch.setattr(resolving, "parse_address", parse)
-    requests = {
-        (of, name) for of in (QueueRequests, ExchangeRequests, BindingRequests) for name in vars(of) if name[0] != "_"
-    }
-    for of, name in requests:
-        watch(of, name)
+    owners = (QueueRequests, ExchangeRequests, BindingRequests)
+    requests = [(owner, name) for owner in owners for name in vars(owner) if not name.startswith("_")]
+    for owner, name in requests:
+        watch(owner, name)
     driven = world()
     for row in TABLE:
         client = Client(driven, users={"guest": ("guest", USER)}).start()
         row.attempt(client)
         client.lose()
-    assert asked == {f"{of.__name__}.{name}" for of, name in requests}
+    assert asked == {f"{owner.__name__}.{name}" for owner, name in requests}
     assert kinds == {QUEUE, EXISTING, EXCHANGE, TOPIC}

@@ -10,7 +10,9 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "src" / "batonmq"
 
 # What stands beside the packages: anyone may import it, and it imports no package.
-BESIDE = frozenset({"batonmq", "message", "queued", "properties", "fields", "errors", "clock", "headers", "version"})
+BESIDE = frozenset(
+    {"batonmq", "message", "queued", "properties", "fields", "errors", "clock", "headers", "points", "version"},
+)
 
 # A package, and what of batonmq it may import besides itself and BESIDE.
 MAY_IMPORT: dict[str, frozenset[str]] = {

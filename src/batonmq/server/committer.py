@@ -16,6 +16,7 @@ from queue import SimpleQueue
 from time import perf_counter
 
 from batonmq.errors import StoreError
+from batonmq.points import reached
 from batonmq.server.interface import Broker, Store
 from batonmq.server.vitals import Vitals
 from batonmq.store.committing import commit_staged
@@ -87,6 +88,7 @@ class Committer:
             self._broker.commit_done(error)
         except Exception:
             logger.exception("following up on a commit failed")
+        reached("commit.told")
         if error is not None or self._store.error is not None:
             self._retry = self._loop.call_later(RETRY_SECONDS, self._try_again)
         self._on_commit()

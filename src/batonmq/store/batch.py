@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import apsw
 
+from batonmq.points import reached
 from batonmq.queued import DURABLE, HELD
 from batonmq.store.texts import to_file
 
@@ -180,6 +181,7 @@ class Batch:
             db.execute(sql, values)
         if self.inserts or self.delayed:
             self._write_inserts(db)
+        reached("stage.rows")
         if self.moves:
             _write_rows(db, MOVE, self.moves)
         if self.dedup_keys:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from batonmq.errors import StoreCorrupt, StoreError
+from batonmq.points import reached
 from batonmq.store.claim import Claim
 from batonmq.store.delivery_journal import DeliveryJournal, marks_of
 from batonmq.store.leftovers import has_log, set_aside
@@ -164,8 +165,10 @@ class Database:
                     [(count, size, lane_id) for lane_id, (count, size) in waiting.items()],
                 )
         with contextlib.suppress(apsw.Error):
+            reached("close.committed")
             note_closing(self.db)
             self._is_marked = False
+            reached("close.noted")
         self.journal.end()
         if not self.shortage.is_on:
             self.reserve.remove()
@@ -178,6 +181,7 @@ class Database:
         # The last to close is the one that clears the log away.
         self.queries.close()
         self.close_file()
+        reached("close.done")
         self.claim.release()
 
     def close_file(self) -> None:

@@ -16,6 +16,7 @@ import secrets
 import struct
 from collections.abc import Mapping
 
+from batonmq.points import reached
 from batonmq.store.records import LANES_MAX, POSITION_MASK
 
 __all__ = ["DeliveryJournal", "marks_of"]
@@ -47,6 +48,7 @@ class DeliveryJournal:
             flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
             self._file = os.open(self._path, flags, 0o600)
             self._write(MAGIC + NUMBER.pack(self.number), 0)
+            reached("journal.begun")
         except OSError:
             self.end()
 
@@ -59,6 +61,7 @@ class DeliveryJournal:
         except OSError:
             self.end()
             return False
+        reached("journal.noted")
         return True
 
     def _write(self, data: bytes, at: int) -> None:

@@ -12,6 +12,8 @@ import contextlib
 import os
 import sys
 
+from batonmq.points import reached
+
 __all__ = ["FileLock", "Locked"]
 
 # A process, and a path that may have 4095 bytes.
@@ -66,6 +68,7 @@ class FileLock:
                 self.release()
                 raise
             if self._is_named(path):
+                reached("lock.taken")
                 return
             # Somebody has deleted or replaced the file meanwhile: this one keeps nobody out.
             self.release()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import apsw
 
+from batonmq.points import reached
 from batonmq.store.batch import DELETE_ORPHAN
 from batonmq.store.records import POSITION_MASK
 from batonmq.store.schema import rows
@@ -90,10 +91,12 @@ class Maintenance:
             if self._wants_vacuum and transaction.is_empty:
                 db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
                 self._has_vacuumed = True
+                reached("vacuum.done")
             self._wants_vacuum = False
             self.is_sparse = self._is_mostly_free()
             return
         delete_trash(db, *trash[0], most=self._slice)
+        reached("trash.deleted")
 
     @property
     def wants_checkpoint(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import apsw
 
+from batonmq.points import reached
 from batonmq.store.batch import MARK
 from batonmq.store.maintenance import SLICE, delete_trash
 from batonmq.store.records import POSITION_BITS, POSITION_MASK
@@ -57,8 +58,10 @@ class Recovery:
             db.execute("UPDATE lane SET returned = handed WHERE handed > returned")
             return False
 
+        reached("recovery.begun")
         # First, as long as a copy of the log has not taken what room there is.
         self._in_steps(note)
+        reached("recovery.noted")
         # What follows is done again when it is lost with the power.
         db.execute("PRAGMA synchronous=NORMAL")
         among_others: list[int] = []
@@ -68,6 +71,7 @@ class Recovery:
         self._in_steps(self._delete_orphans)
         db.execute("PRAGMA synchronous=FULL")
         self._log.checkpoint("TRUNCATE")
+        reached("recovery.done")
 
     def _in_steps(self, step: Callable[[], bool]) -> None:
         """Do a step after the other, each in a transaction, until one tells that nothing is left.
@@ -80,6 +84,7 @@ class Recovery:
             try:
                 with self._db:
                     goes_on = step()
+                reached("recovery.step")
                 is_done = not goes_on
                 is_log_empty = False
             except apsw.FullError:

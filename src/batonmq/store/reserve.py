@@ -11,6 +11,8 @@ import errno
 import os
 import stat
 
+from batonmq.points import reached
+
 __all__ = ["LAST_SIZE", "Reserve"]
 
 SUFFIX = "-reserve"
@@ -60,6 +62,7 @@ class Reserve:
             return True
         finally:
             os.close(handle)
+        reached("reserve.made")
         return self._has_headroom()
 
     def has_room(self) -> bool:
@@ -99,6 +102,7 @@ class Reserve:
         with contextlib.suppress(OSError):
             if os.stat(self._path).st_size > LAST_SIZE:  # noqa: PTH116
                 os.truncate(self._path, LAST_SIZE)
+                reached("reserve.freed")
 
     def remove(self) -> bool:
         """Give up all of it; tells whether there was any."""
@@ -109,4 +113,5 @@ class Reserve:
             os.unlink(self._path)  # noqa: PTH108
         except OSError:
             return False
+        reached("reserve.freed")
         return found.st_size > 0

@@ -23,6 +23,7 @@ from typing import Any
 import apsw
 
 from batonmq.errors import StoreCorrupt, StoreError
+from batonmq.points import reached
 from batonmq.store.leftovers import has_log
 
 log = logging.getLogger("batonmq.store")
@@ -154,6 +155,7 @@ def _prepare(connection: apsw.Connection, path: str) -> None:
             # 8 KiB pages hold seven messages of 1 KiB. Said to any other file, the second of these would change it.
             if os.stat(path).st_size > 0:  # noqa: PTH116
                 log.error("%s holds nothing: if it was a store, all that it held is lost", path)
+            reached("create.begun")
             connection.execute("PRAGMA page_size=8192")
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
             # Before it has a log, so that a file is never there without its tables.
@@ -162,6 +164,7 @@ def _prepare(connection: apsw.Connection, path: str) -> None:
                 connection.pragma("application_id", APPLICATION_ID)
                 connection.pragma("user_version", VERSION)
             version = VERSION
+            reached("create.done")
         elif application != APPLICATION_ID:
             raise StoreCorrupt(f"{path} is not a BatonMQ store")
         elif not isinstance(version, int) or version > VERSION:
@@ -174,10 +177,13 @@ def _prepare(connection: apsw.Connection, path: str) -> None:
         connection.execute("PRAGMA cache_size=-32768")
         connection.execute("PRAGMA temp_store=MEMORY")
         if version < VERSION:
+            reached("upgrade.begun")
             with connection:
                 for known in range(version, VERSION):
                     connection.execute(UPGRADES[known])
+                    reached("upgrade.step")
                 connection.pragma("user_version", VERSION)
+            reached("upgrade.done")
     except apsw.NotADBError as error:
         raise StoreCorrupt(f"{path} is not a BatonMQ store") from error
     except apsw.CorruptError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import apsw
 
+from batonmq.points import reached
 from batonmq.store.maintenance import Maintenance
 from batonmq.store.reserve import Reserve
 from batonmq.store.write_ahead_log import WriteAheadLog
@@ -34,11 +35,14 @@ class Shortage:
         self._maintenance.run_short()
         self._reserve.give_up()
         self._log.checkpoint()
+        reached("shortage.begun")
 
     def look(self) -> bool:
         """Is it still on? If it was, room is looked for."""
         if self.is_on:
             self.is_on = not self._reserve.make()
+            if not self.is_on:
+                reached("shortage.over")
         return self.is_on
 
     def ease(self) -> None:

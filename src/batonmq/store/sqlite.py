@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from batonmq.errors import StoreError
+from batonmq.points import reached
 from batonmq.store.batch import Batch
 from batonmq.store.claim import Claim
 from batonmq.store.collecting import Collecting
@@ -226,6 +227,7 @@ class SqliteStore(Collecting):
 
     def _write_out(self, *, in_thread: bool = False) -> None:
         """Into the open transaction, which a read may have begun before the batch was complete."""
+        reached("stage.begun")
         batch = self._collected
         self._collect_into(Batch())
         self.pending_bytes = 0
@@ -234,6 +236,7 @@ class SqliteStore(Collecting):
         syncs = batch.needs_sync or self.must_sync or self.error is not None
         self.must_sync = False
         self._transaction.write(batch, syncs=syncs, in_thread=in_thread)
+        reached("stage.done")
 
     def commit(self) -> None:
         begin = perf_counter()
@@ -245,6 +248,7 @@ class SqliteStore(Collecting):
         self._commit_times.note(perf_counter() - begin)
 
     def _commit(self) -> None:
+        reached("commit.begun")
         transaction = self._transaction
         lost: str | None = None
         try:
@@ -264,6 +268,7 @@ class SqliteStore(Collecting):
             lost = self._claim.lost()
             if lost is not None:
                 raise apsw.CantOpenError(f"{lost} was deleted or replaced while it was open")
+            reached("commit.ready")
             transaction.commit()
         except apsw.Error as error:
             transaction.roll_back()
@@ -273,7 +278,9 @@ class SqliteStore(Collecting):
                 self._shortage.begin(str(error))
             if isinstance(error, apsw.IOError):
                 self._log.doubt()
+            reached("commit.failed")
             raise unwritable(self.path, error) from error
+        reached("commit.done")
         if self._shortage.is_on:
             self._shortage.ease()
         elif pages := self._log.checkpoint_if_due(is_wanted=self._maintenance.wants_checkpoint):

@@ -8,6 +8,7 @@ import os
 
 import apsw
 
+from batonmq.points import reached
 from batonmq.store.schema import rows
 
 __all__ = ["CHECKPOINT_PAGES", "CHECKPOINT_PAGES_MOST", "WriteAheadLog"]
@@ -61,7 +62,9 @@ class WriteAheadLog:
         """Copy the log into the file. On a full disk it is as good where it is, and half a copy only takes room."""
         with contextlib.suppress(apsw.Error):
             if self._missing_room() <= 0:
+                reached("checkpoint.begun")
                 self._db.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
+                reached("checkpoint.done")
 
     def _missing_room(self) -> int:
         """How much more room the file needs before it can take what stands in its log; 0 or less: none."""
@@ -88,7 +91,9 @@ class WriteAheadLog:
             self._checkpoints = 0
         self._commits = 0
         try:
+            reached("checkpoint.begun")
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            reached("checkpoint.done")
             self.copied += 1
         except apsw.Error as error:
             self.failed += 1
@@ -107,3 +112,4 @@ class WriteAheadLog:
         if is_busy:
             raise apsw.BusyError("its log cannot be renewed after an error of the disk: another program reads it")
         self.is_doubtful = False
+        reached("log.renewed")

@@ -22,6 +22,7 @@ from batonmq.clock import Clock
 from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.futures import Future
 from batonmq.errors import BatonError, Closed, StoreError
+from batonmq.points import reached
 from batonmq.store import Store
 from batonmq.store.committing import commit_staged
 
@@ -187,6 +188,7 @@ class Core:
             self._committed.notify_all()
             self.broker.commit_done(error)
             self._answer(self.store.batch - 1, error)
+            reached("commit.told")
             self._end_turn()
             if error is not None or self.store.error is not None:
                 self._lazy_at = time.monotonic() + RETRY_SECONDS

@@ -10,6 +10,7 @@ import os
 
 from batonmq.engines.forks import when_forked
 from batonmq.errors import StoreError
+from batonmq.points import reached
 from batonmq.store.file_lock import FileLock, Locked
 
 __all__ = ["STARTING", "InUse", "Inherited", "Ownership", "check_free"]
@@ -55,6 +56,7 @@ class Ownership:
     def release(self) -> None:
         """Let others have it."""
         self._lock.release()
+        reached("lock.released")
 
     # The parent still has it: closing a copy of the handle does not give up the lock (flock(2)).
     forked = release

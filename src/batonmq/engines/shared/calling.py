@@ -33,6 +33,7 @@ import secrets
 import threading
 import time
 
+from batonmq import points
 from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.embedded.ownership import InUse
 from batonmq.engines.forks import FORKED, when_forked
@@ -186,6 +187,7 @@ class Calls:
         try:
             while (reached := self._reached or self._seek()) is not None:
                 last = self._read(reached)
+                points.reached("owner.lost")
                 was_resumed = self._is_resumed
                 reached.link.release()
                 self._lose(reached.link.sent if last is None else last)
@@ -254,6 +256,7 @@ class Calls:
             for command in self._ledger.unsent():
                 reached.link.send(command)
             self._is_resumed = True
+        points.reached("owner.resumed")
         for call, outcome_of in done:
             call.answered(outcome_of)
         for caller, why in ended:
@@ -287,6 +290,7 @@ class Calls:
         except BatonError as error:
             self._end(error)
             return None
+        points.reached("owner.found")
         with self.lock:
             extra = reached.own if self._own is not None else None
             self._own = self._own or reached.own

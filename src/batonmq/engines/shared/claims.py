@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from batonmq.engines.shared.roll import Roll, is_there
+from batonmq.points import reached
 
 if TYPE_CHECKING:
     from batonmq.broker import Queue
@@ -58,6 +59,7 @@ class Claims:
         for guest, number, outcome in core.store.read_done():
             self.done.setdefault(guest, {})[number] = outcome
         roll.begin(expected)
+        reached("take_over.begun")
         self.look()
 
     # ------------------------------------------------------------------ who is there
@@ -99,6 +101,7 @@ class Claims:
                 return
         self._core.run(self._serve)
         self._serving.set()
+        reached("take_over.done")
 
     def _serve(self) -> None:
         broker = self._core.broker

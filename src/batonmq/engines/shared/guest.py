@@ -25,6 +25,7 @@ from batonmq.engines.shared.guest_answers import GuestAnswers, say_done
 from batonmq.engines.shared.guest_commands import GuestCommands
 from batonmq.engines.shared.guest_engine import GuestEngine
 from batonmq.errors import BatonError
+from batonmq.points import reached
 
 __all__ = ["Guest"]
 
@@ -93,7 +94,9 @@ class Guest:
                     self._resume(command)
                     continue
                 self._last = command.number or self._last
+                reached("guest.begun")
                 self._do(command)
+                reached("guest.done")
         except (OSError, msgspec.DecodeError, ValueError, BatonError) as error:
             # Whoever cannot be understood is not to be trusted with the rest.
             log.warning("a process that shares the file is not served any more: %s", error)
@@ -122,9 +125,11 @@ class Guest:
         """The first command: who it is, and what it has."""
         self._engine.serve(command.guest)
         resumed = self._core.run_reading(self._resume_now, command)
+        reached("take_over.claimed")
         if resumed.done:
             # Of this opening, if it has lost no more than its connection: nothing is done before it is on the disk.
             self._core.flush()
+        reached("take_over.answered")
         self._says.say(resumed)
         self._claims.resumed(command.guest, command.process)
         self._claims.wait()
@@ -180,6 +185,7 @@ class Guest:
             self._says.send_all()
             if self._is_dismissed:
                 self._peer.sendall(wire.frame(answers.Bye(self._last)), wire.NO_SIGNAL)
+                reached("hand_over.dismissed")
         except OSError:
             # The process is gone, and the reader notices.
             pass

@@ -13,6 +13,7 @@ from batonmq.engines.messages import Message
 from batonmq.engines.shared import answers, wire
 from batonmq.engines.shared.numbered import Numbered
 from batonmq.errors import BatonError
+from batonmq.points import reached
 
 __all__ = ["GuestAnswers", "say_done", "say_found"]
 
@@ -51,7 +52,10 @@ class GuestAnswers:
     def send_all(self) -> None:
         """Send until the end. Raises OSError when the other process is gone."""
         while (due := self._due.get()) is not None:
-            self._peer.sendall(_outcome(*due), wire.NO_SIGNAL)
+            answer = _outcome(*due)
+            reached("answer.ready")
+            self._peer.sendall(answer, wire.NO_SIGNAL)
+            reached("answer.sent")
 
 
 def _outcome(number: int, future: Future[T], say: Callable[[int, T], Numbered]) -> bytes:

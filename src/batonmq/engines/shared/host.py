@@ -16,6 +16,7 @@ from batonmq.engines.shared.claims import LOOK_SECONDS, Claims
 from batonmq.engines.shared.guest import Guest
 from batonmq.engines.shared.roll import Roll, expected
 from batonmq.engines.shared.socket_path import HAS_SOCKETS, choose_socket_path, is_trusted, listen
+from batonmq.points import reached
 
 __all__ = ["Host"]
 
@@ -100,11 +101,13 @@ class Host:
 
     def close(self) -> None:
         """Answer what was asked, say good-bye, let go. What the guests hold is for the next owner to give them."""
+        reached("hand_over.begun")
         with self._lock:
             self._is_closed = True
             guests = list(self._guests)
         self.claims.close()
         self._core.run(self._stop_serving)
+        reached("hand_over.stopped")
         if self._listener is not None:
             self._wake.send(b"\0")
             self._thread.join()

@@ -18,21 +18,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from batonmq.engines.amqp10.client.connection import Connection, ConnectionUser, Terms
+from batonmq.engines.amqp10.attempt import GOODBYE, Attempt, AttemptOwner
+from batonmq.engines.amqp10.client.connection import Connection
 from batonmq.engines.amqp10.client.link import Link
 from batonmq.engines.amqp10.client.session import Session
-from batonmq.engines.amqp10.failures import refused, unreachable
 from batonmq.engines.amqp10.loop import Loop
-from batonmq.engines.amqp10.parameters import Amqp10Parameters, amqp10_parameters
+from batonmq.engines.amqp10.parameters import amqp10_parameters
 from batonmq.engines.amqp10.products.desk import Announced
-from batonmq.engines.amqp10.transport import Addresses, Transport, TransportUser
+from batonmq.engines.amqp10.transport import Addresses
 from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.futures import Future
 from batonmq.engines.tls import UnusableTls
 from batonmq.errors import BatonError, Closed, ConnectionLost
-from batonmq.protocols.amqp10.codec.performatives import Open
-from batonmq.protocols.amqp10.codec.values import Symbol
-from batonmq.version import __version__
 
 __all__ = ["Linked", "Uplink"]
 
@@ -40,8 +37,6 @@ log = logging.getLogger("batonmq.amqp10")
 
 # What a broker must answer within when it is connected to, in seconds.
 PATIENCE = 10.0
-# Seconds that a broker has to say good-bye: nothing depends on what it says.
-GOODBYE = 1.0
 # Seconds for what is held to be given back before that.
 GIVE_BACK = 5.0
 # How long a lost connection is tried again before those who wait are told, and how often.
@@ -69,139 +64,7 @@ class Linked(ABC):
         """The connection is about to be closed: give back what is held. Resolved when that has been said."""
 
 
-class _Attempt(TransportUser, ConnectionUser):
-    """One socket, and the protocol over it, until either is over. The uplink is told once that it is."""
-
-    def __init__(self, uplink: Uplink, parameters: Amqp10Parameters, container_id: str, loop: Loop) -> None:
-        self._uplink = uplink
-        self._parameters = parameters
-        self._loop = loop
-        self._transport: Transport | None = None
-        self._is_over = False
-        self._heard = self._said = time.monotonic()
-        self._cancel: Callable[[], None] = _nothing
-        self.announced = Announced()
-        self.connection = Connection(
-            Terms(
-                container_id,
-                parameters.hostname,
-                parameters.credentials,
-                parameters.idle_time_out,
-                {Symbol("product"): "BatonMQ client", Symbol("version"): __version__},
-            ),
-            self,
-        )
-
-    def begin(self, addresses: Addresses, patience: float) -> None:
-        """Connect."""
-        tls = self._parameters.tls
-        self._transport = Transport(
-            self._loop, addresses, self, tls.context if tls else None, tls.server_hostname if tls else None
-        )
-        late = TimeoutError(f"no answer within {patience:g} s")
-        self._cancel = self._loop.later(patience, lambda: self._too_late(late))
-        self._transport.begin()
-
-    def _too_late(self, error: TimeoutError) -> None:
-        self._give_up(unreachable(error, self._parameters, self.connection.phase))
-
-    def flush(self) -> None:
-        """Send what the protocol has to say."""
-        if self._transport is None or self._is_over:
-            return
-        data = self.connection.take_output()
-        if data:
-            self._said = time.monotonic()
-            self._transport.write(data)
-
-    def say_goodbye(self) -> None:
-        """Close in order, or at once if the broker does not answer."""
-        if self._is_over:
-            return
-        self._cancel()
-        self._cancel = self._loop.later(GOODBYE, lambda: self._give_up(None))
-        self.connection.close()
-        if not self._is_over:
-            self.flush()
-
-    def drop(self, error: BatonError | None = None) -> None:
-        """End it without a word."""
-        self._give_up(error)
-
-    def detach(self) -> None:
-        """In a forked child."""
-        if self._transport is not None:
-            self._transport.detach()
-
-    # ------------------------------------------------------------------ the socket
-
-    def connected(self) -> None:
-        self._heard = time.monotonic()
-        self.flush()
-
-    def came(self, data: bytes) -> None:
-        self._heard = time.monotonic()
-        self.connection.receive(data)
-
-    def ended(self, error: OSError | None) -> None:
-        if self.connection.is_open:
-            why = "the broker closed the socket" if error is None else str(error)
-            lost: BatonError = ConnectionLost(f"the connection was lost: {why}")
-        else:
-            lost = unreachable(error, self._parameters, self.connection.phase)
-        self._give_up(lost)
-
-    # ------------------------------------------------------------------ the protocol
-
-    def opened(self, opened: Open) -> None:
-        self._cancel()
-        said = {str(name): value for name, value in (opened.properties or {}).items()}
-        self.announced = Announced(
-            str(said.get("product", "")),
-            str(said.get("version", "")),
-            frozenset(map(str, opened.offered_capabilities or ())),
-            said,
-        )
-        self._watch()
-        self._uplink.attempt_opened(self)
-
-    def closed(self, error: BatonError | None) -> None:
-        if not self._is_over and self._transport is not None:
-            data = self.connection.take_output()
-            if data:
-                self._transport.write(data)
-        if error is not None and not self.announced.properties and not isinstance(error, Closed):
-            error = refused(error, self._parameters)
-        self._give_up(error)
-
-    def _watch(self) -> None:
-        """Say that we are there, and see that the broker is (part 2 §2.4.5)."""
-        if self._is_over:
-            return
-        now = time.monotonic()
-        idle = self._parameters.idle_time_out
-        if now - self._heard > 2 * idle:
-            self._give_up(ConnectionLost(f"the connection was lost: the broker was silent for {2 * idle:g} s"))
-            return
-        beat = self.connection.beat_every
-        if beat and now - self._said >= beat / 2:
-            self.connection.beat()
-            self.flush()
-        every = min(beat / 2 or idle, idle / 2)
-        self._cancel = self._loop.later(max(every, 0.02), self._watch)
-
-    def _give_up(self, error: BatonError | None) -> None:
-        if self._is_over:
-            return
-        self._is_over = True
-        self._cancel()
-        if self._transport is not None:
-            self._transport.close()
-        # Who has links on it is told that there is no connection before he is told that they are gone.
-        self._uplink.attempt_over(self, error)
-
-
-class Uplink:
+class Uplink(AttemptOwner):
     """One connection to a broker, kept open. Any thread may call ``call``, ``open`` and ``close``."""
 
     def __init__(self, url: str, context: ssl.SSLContext | None = None, patience: float | None = None) -> None:
@@ -225,7 +88,7 @@ class Uplink:
         self._linked: dict[Linked, None] = {}
         self._waiting: list[tuple[Callable[[], None], Future[Any]]] = []
         self._opening: Future[None] | None = None
-        self._attempt: _Attempt | None = None
+        self._attempt: Attempt | None = None
         self._is_open = False
         self._is_connecting = False
         self._is_closed = self._is_closing = False
@@ -374,7 +237,7 @@ class Uplink:
 
     # ------------------------------------------------------------------ attempts
 
-    def attempt_opened(self, attempt: _Attempt) -> None:
+    def attempt_opened(self, attempt: Attempt) -> None:
         """The broker has let us in."""
         if attempt is not self._attempt:
             return
@@ -395,7 +258,7 @@ class Uplink:
         for function, _ in waiting:
             function()
 
-    def attempt_over(self, attempt: _Attempt, error: BatonError | None) -> None:
+    def attempt_over(self, attempt: Attempt, error: BatonError | None) -> None:
         """The connection is gone, or there never was one."""
         if attempt is not self._attempt:
             return
@@ -433,11 +296,11 @@ class Uplink:
             self._loop.stop()
             return
         self._is_connecting = True
-        attempt = self._attempt = _Attempt(self, self.parameters, self._container_id, self._loop)
+        attempt = self._attempt = Attempt(self, self.parameters, self._container_id, self._loop)
         # It may take a while, in which the loop has to end when it is told to.
         threading.Thread(target=self._resolve, args=(attempt,), name="batonmq-amqp10-name", daemon=True).start()
 
-    def _resolve(self, attempt: _Attempt) -> None:
+    def _resolve(self, attempt: Attempt) -> None:
         parameters = self.parameters
         try:
             found = socket.getaddrinfo(parameters.host, parameters.port, type=socket.SOCK_STREAM)
@@ -453,7 +316,7 @@ class Uplink:
         addresses: Addresses = [(family, address) for family, _, _, _, address in found]
         self._loop.call(lambda: self._resolved(attempt, addresses))
 
-    def _resolved(self, attempt: _Attempt, addresses: Addresses) -> None:
+    def _resolved(self, attempt: Attempt, addresses: Addresses) -> None:
         if attempt is self._attempt:
             attempt.begin(addresses, self.patience)
 
@@ -517,7 +380,3 @@ class Uplink:
         else:
             self._fail_all(Closed(self._why_closed))
             self._loop.stop()
-
-
-def _nothing() -> None:
-    """Nothing is to be taken back."""

@@ -9,8 +9,9 @@ INSTALL := $(PIP) install --require-hashes
 # Built with what the lock of the tests has installed, so that this fetches nothing unlocked either.
 CLIENTS := $(INSTALL) --no-build-isolation --requirement requirements/clients.txt
 ARGS ?=
-# More processes than cores would wait for each other; more than four have nothing left to share.
-PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
+# One process more than cores: much of the time a test waits for a process of its own, or for time to pass.
+PROCESSES = $(shell $(BIN)/python -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
+PARALLEL = --numprocesses $(PROCESSES) --dist worksteal
 # Where input is made up by hypothesis.
 FUZZED = $(shell grep -rlE '^from hypothesis(\.stateful import| import .*given)' tests)
 # What the coverage of broker/ is measured with: its own tests, but for those that would take as long again.

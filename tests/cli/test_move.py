@@ -11,9 +11,14 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import LONG, Batonmq, Served, serving
 from tests.support import forking
+from tests.support.broker import Broker
+from tests.support.waiting import until
 
 import batonmq as baton
-from batonmq.engines.values import Capabilities
+from batonmq.cli.moving.found import FoundQueue
+from batonmq.cli.moving.options import Declared, without_refused
+from batonmq.engines.amqp10.products.artemis_queues import check_declare
+from batonmq.engines.values import Capabilities, QueueOptions
 from batonmq.shovels.translation import translated
 
 
@@ -239,6 +244,107 @@ def test_queues_with_names_of_the_broker_stay(batonmq: Batonmq, managed: Served,
     assert done.returncode == 0
     assert "queue 'amq.gen-x', whose name its broker has chosen" in done.stdout
     assert "amq.gen-x" not in batonmq("--url", "own.db", "queues").stdout
+
+
+def test_what_the_other_side_refuses_stays_beside_and_is_not_moved_again(batonmq: Batonmq, tmp_path: Path) -> None:
+    with baton.connect(tmp_path / "from.db") as mq:
+        mq.declare("orders")
+        mq.send_many("orders", [b"1", bytes(100_001), b"2", bytes(100_002), b"3"])
+        for number in range(2):
+            mq.send("orders", baton.Message(bytes(100_003 * number) + b"late", delay=3600))
+    broker = Broker(tmp_path, "[amqp]\nmax_message_size = 100000\n")
+    url = broker.start().url
+    try:
+        done = batonmq("move", "from.db", url)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "4 messages were moved\n2 could not be moved, and wait in queues beside their own" in done.stdout
+        assert "1 delayed ones stay: run it again when they are due" in done.stdout
+        again = batonmq("move", "from.db", url)
+        assert again.returncode == 0
+        assert "queue 'orders.unmoved', with 2 messages that could not be moved before" in again.stdout
+        assert "0 messages were moved" in again.stdout
+        assert taken(url, "orders") == [b"1", b"2", b"3"]
+        with baton.connect(url) as mq, pytest.raises(baton.NotFound):
+            mq.count("orders.unmoved")
+        # Who wants it takes it along by its name.
+        assert batonmq("move", "from.db", "to.db", "--queue", "orders.unmoved").returncode == 0
+        assert [len(body) for body in taken(str(tmp_path / "to.db"), "orders.unmoved")] == [100_001, 100_002]
+    finally:
+        broker.kill()
+
+
+def test_ctrl_c_in_a_batch_loses_and_doubles_nothing(batonmq: Batonmq, managed: Served, tmp_path: Path) -> None:
+    fill(str(tmp_path / "from.db"), "stopped-", 3000)
+    process = forking.start(("move", "from.db", managed.url), cwd=tmp_path)
+    with process:
+        with baton.connect(managed.url) as mq:
+            until(lambda: _counted(mq, "stopped-orders") >= 200)
+        process.send_signal(signal.SIGINT)
+        code = process.wait(LONG)
+    # It may have been done by then.
+    assert code in (0, 1)
+    went = taken(managed.url, "stopped-orders")
+    assert went + taken(str(tmp_path / "from.db"), "stopped-orders") == [b"%d" % number for number in range(3000)]
+
+
+def _counted(mq: baton.Connection, queue: str) -> int:
+    try:
+        return mq.count(queue)
+    except baton.NotFound:
+        return 0
+
+
+def test_a_target_that_stays_full_ends_a_move_which_can_go_on(
+    batonmq: Batonmq, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batonmq.cli.moving.messages.FULL_SECONDS", 0.3)
+    with baton.connect(tmp_path / "from.db") as mq:
+        mq.declare("orders")
+        mq.send_many("orders", [b"%d" % number for number in range(5)])
+    with baton.connect(tmp_path / "to.db") as mq:
+        mq.declare("orders", max_length=3, overflow="refuse")
+    done = batonmq("move", "from.db", "to.db")
+    assert done.returncode == 1
+    assert "the other side takes nothing: " in done.stderr
+    assert "run it again when it does" in done.stderr
+    first = taken(str(tmp_path / "to.db"), "orders")
+    assert len(first) == 3
+    assert batonmq("move", "from.db", "to.db").returncode == 0
+    assert first + taken(str(tmp_path / "to.db"), "orders") == [b"%d" % number for number in range(5)]
+
+
+def test_options_that_the_other_side_refuses_are_left_off_and_named() -> None:
+    def declared(**options: object) -> Declared:
+        return Declared(options=QueueOptions(**options))  # type: ignore[arg-type]
+
+    def kept(**options: object) -> tuple[QueueOptions, tuple[str, ...], str]:
+        found = without_refused("orders", declared(**options), check_declare)
+        return found.options, found.lost, found.refusal
+
+    assert kept(max_length=5, dead_letter="dead") == (QueueOptions(dead_letter="dead"), ("max_length",), "")
+    assert kept(max_bytes=5, max_priority=12, ttl=3.0) == (QueueOptions(ttl=3.0), ("max_bytes", "max_priority"), "")
+    assert kept(ttl=3.0) == (QueueOptions(ttl=3.0), (), "")
+    refused = without_refused("a.#", declared(ttl=3.0), check_declare)
+    assert "'*', '#' and '::' in the name of a queue" in refused.refusal
+
+
+def test_a_queue_that_cannot_be_made_there_stops_a_move_before_it_begins(
+    batonmq: Batonmq, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from batonmq.cli.moving.places import Place
+
+    fill(str(tmp_path / "from.db"))
+
+    def declared(_self: Place, queue: FoundQueue) -> Declared:
+        return Declared(refusal="the name is reserved" if queue.name == "dead" else "")
+
+    monkeypatch.setattr(Place, "declared", declared)
+    refused = batonmq("move", "from.db", "to.db", "--yes")
+    assert refused.returncode == 1
+    assert "cannot be made there:\n  queue dead: the name is reserved" in refused.stdout
+    assert refused.stderr.startswith("batonmq: nothing was moved: ")
+    assert len(taken(str(tmp_path / "from.db"), "orders")) == 50
+    assert "cannot be made" not in batonmq("move", "from.db", "to.db", "--queue", "orders").stdout
 
 
 def test_what_the_other_side_cannot_keep_is_left_off() -> None:

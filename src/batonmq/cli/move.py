@@ -7,7 +7,8 @@ import signal
 import ssl
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -21,6 +22,7 @@ from batonmq.cli.options import without_password
 if TYPE_CHECKING:
     from types import FrameType
 
+    from batonmq.cli.moving.messages import Moved
     from batonmq.cli.moving.places import Place
     from batonmq.cli.moving.plan import Plan
 
@@ -83,6 +85,8 @@ def move(
                 say(line)
             if dry_run:
                 return
+            if plan.refused:
+                raise Failure("nothing was moved: what cannot be made there is left out by naming the others: --queue")
             if plan.lost and not yes:
                 _ask()
             _define(here, plan)
@@ -169,24 +173,33 @@ def _define(here: Place, plan: Plan) -> None:
 
 
 def _move_messages(there: Place, here: Place, plan: Plan, *, follow: bool) -> None:
+    from batonmq.cli.moving.messages import Moved
     from batonmq.cli.progress import Progress
 
     names = [queue.name for queue, _, _ in plan.queues]
     with _told_to_stop() as stopping, Progress("moved", plan.messages) as progress:
-        stays = _move_once(there, here, names, progress.advance, stopping)
+        moved = Moved(progress.advance, _warn, waits=follow)
+        stays = _move_once(there, here, names, moved, stopping)
         if follow and not stopping.is_set():
             say("follows; Ctrl-C ends it")
             while not stopping.is_set():
                 count = progress.count
-                stays = _move_once(there, here, names, progress.advance, stopping)
+                stays = _move_once(there, here, names, moved, stopping)
                 if progress.count == count:
                     stopping.wait(LOOK_SECONDS)
     say(f"{progress.count:,} messages were moved")
+    if moved.aside:
+        say(f"{moved.aside:,} could not be moved, and wait in queues beside their own, named like them with .unmoved")
     if stopping.is_set() and not follow:
         raise Failure("interrupted: run it again, and it goes on")
     if stays:
-        say(f"{stays:,} stay, as {here.kind} has no delays: run it again when they are due, or with --follow")
+        why = "" if here.engine.capabilities.delay else f", as {here.kind} has no delays"
+        say(f"{stays:,} delayed ones stay{why}: run it again when they are due, or with --follow")
     _tell_what_is_left(there, names)
+
+
+def _warn(text: str) -> None:
+    click.echo(shown(text), err=True)
 
 
 @contextlib.contextmanager
@@ -207,25 +220,25 @@ def _told_to_stop() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _move_once(
-    there: Place, here: Place, names: list[str], advance: Callable[[int], None], stopping: threading.Event
-) -> int:
+def _move_once(there: Place, here: Place, names: list[str], moved: Moved, stopping: threading.Event) -> int:
     """Move what there is; tells how many delayed messages stay."""
-    from batonmq.cli.moving.messages import move_delayed, move_ready
+    from batonmq.cli.moving.messages import Later, move_delayed, move_ready
 
     can, asks = there.engine.capabilities, there.is_ours or there.engine.capabilities.engine == "embedded"
-    stays = 0
+    later: dict[str, Later] = {}
     for name in names:
         if stopping.is_set():
             break
         if not can.count or there.answered(there.engine.count(name)):
-            move_ready(there, here, name, advance, stopping)
+            move_ready(there, here, name, moved, stopping)
         if asks:
-            # What falls due meanwhile comes with the next round.
-            stays += move_delayed(there, here, name, advance, stopping)[1]
-            if there.answered(there.engine.count(name)):
-                move_ready(there, here, name, advance, stopping)
-    return stays
+            later[name] = move_delayed(there, here, name, moved, stopping)
+    # What has fallen due meanwhile, and what does in a moment.
+    stopping.wait(max(0.0, max((one.until for one in later.values()), default=0.0) - time.time()))
+    for name in later:
+        if not stopping.is_set() and there.answered(there.engine.count(name)):
+            move_ready(there, here, name, moved, stopping)
+    return sum(one.stay for one in later.values())
 
 
 def _tell_what_is_left(there: Place, names: list[str]) -> None:

@@ -83,6 +83,11 @@ class Engine(ABC):
     def declare(self, queue: str, options: QueueOptions) -> Future[None]:
         """Make a queue; one that is there stays. PreconditionFailed when that one is different."""
 
+    def check_declare(self, queue: str, options: QueueOptions) -> None:  # noqa: B027
+        """Raises what ``declare`` would refuse them with before it has asked anybody, and nothing where that cannot be
+        told: UnsupportedFeature, AccessRefused, ValueError.
+        """
+
     def fate(self, queue: str) -> Fate | None:
         """What becomes of what is given up there, for whoever writes a log; None: it is not known here."""
         return None

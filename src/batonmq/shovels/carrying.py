@@ -116,9 +116,9 @@ class Carrier:
         self._progress = progress
         self._paces = Pace(rules.rate, clock), Pace(rules.byte_rate, clock)
 
-    def carry(self, left: int | None, idle: float | None = None) -> None:
+    def carry(self, left: int | None, idle: float | None = None, *, finishes: bool = False) -> None:
         """Returns when it is to stop, when so many messages are moved, or when none has come for ``idle`` seconds
-        and the source is empty.
+        and the source is empty. What is here at the end and was not begun goes back, or over if it ``finishes``.
 
         Raises BatonError.
         """
@@ -132,14 +132,18 @@ class Carrier:
                 if idle is not None and looked >= idle:
                     # A source that is out of reach gives nothing either.
                     if self._source.is_empty():
-                        return
+                        break
                     looked = 0.0
                 continue
             looked = 0.0
+            if self._stopping.is_set() and not finishes:
+                break
             self._carry(arrived)
             left = None if left is None else max(0, left - len(arrived))
             self._progress.left(left)
             self._rest(arrived)
+        if finishes and (arrived := self._source.receive(BATCH if left is None else min(BATCH, left), 0.0)):
+            self._carry(arrived)
 
     def _rest(self, moved: Sequence[Incoming]) -> None:
         pause = max(
@@ -150,7 +154,9 @@ class Carrier:
             self._stopping.wait(pause)
 
     def _carry(self, arrived: list[Incoming]) -> None:
-        """All of these go over, or aside; those that did not when it is to stop go back with the subscription."""
+        """All of these go over, or aside, also when it is to stop; those that are refused then, and what stands behind
+        them, go back with the subscription.
+        """
         self._progress.arrived(len(arrived))
         waiting: list[Incoming] = []
         for incoming in arrived:
@@ -158,10 +164,9 @@ class Carrier:
             if reason is None:
                 waiting.append(incoming)
                 continue
-            self._send(waiting)
-            waiting = []
-            if self._stopping.is_set():
+            if not self._send(waiting):
                 return
+            waiting = []
             self._set_aside(incoming, reason)
         self._send(waiting)
 
@@ -174,13 +179,15 @@ class Carrier:
             return f"the other side keeps no {' and no '.join(lost)}"
         return None
 
-    def _send(self, messages: list[Incoming]) -> None:
-        """After a refusal each is tried by itself: what one of them is refused for may have hit all of its batch, and
+    def _send(self, messages: list[Incoming]) -> bool:
+        """Are all of these over, or aside? False: it is to stop, and the next one was refused.
+
+        After a refusal each is tried by itself: what one of them is refused for may have hit all of its batch, and
         what follows a message that finds no room must not overtake it. What goes well is doubled.
         """
         pause = FIRST_PAUSE
         together = len(messages)
-        while messages and not self._stopping.is_set():
+        while messages:
             tried = messages[:together]
             outcomes = self._target.send([self._marked(incoming) for incoming in tried])
             self._accept([one for one, refused in zip(tried, outcomes, strict=False) if refused is None])
@@ -195,6 +202,8 @@ class Carrier:
             ways = [error for error in errors if isinstance(error, WAYS)]
             if ways and (len(ways) == len(refused) or len(tried) == 1):
                 raise ways[0]
+            if self._stopping.is_set():
+                return False
             together = 1
             full = [error for error in errors if _is_full(error)]
             if full:
@@ -204,6 +213,7 @@ class Carrier:
             elif len(tried) == 1:
                 self._set_aside(messages.pop(0), str(errors[0]) or type(errors[0]).__name__)
         self._progress.unblocked()
+        return True
 
     def _accept(self, confirmed: list[Incoming]) -> None:
         if confirmed:

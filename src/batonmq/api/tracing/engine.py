@@ -95,6 +95,9 @@ class TracedEngine(Engine):
     def declare(self, queue: str, options: QueueOptions) -> Future[None]:
         return self._engine.declare(queue, options)
 
+    def check_declare(self, queue: str, options: QueueOptions) -> None:
+        self._engine.check_declare(queue, options)
+
     def fate(self, queue: str) -> Fate | None:
         return self._engine.fate(queue)
 

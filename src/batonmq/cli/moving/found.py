@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-__all__ = ["Found", "FoundQueue", "found_of", "is_made", "own_queue"]
+from batonmq.shovels.rules import Rules
+
+__all__ = ["Found", "FoundQueue", "found_of", "is_made", "own_queue", "without_set_aside"]
 
 # Exchanges that each broker makes by itself, and the one for management requests.
 _OWN_EXCHANGES: Final = ("amq.", "batonmq.management")
@@ -76,6 +78,26 @@ def found_of(definitions: Mapping[str, Any]) -> Found:
 def own_queue(name: str) -> str | None:
     """What to say of a queue whose name the broker has chosen, as no other takes such a name; None: it is not one."""
     return f"queue '{name}', whose name its broker has chosen" if name.startswith("amq.") else None
+
+
+def without_set_aside(found: Found) -> Found:
+    """Without the queues of messages that could not be moved before: on the other side nobody would look for them."""
+    aside = {Rules().beside(queue.name) for queue in found.queues} & {queue.name for queue in found.queues}
+    if not aside:
+        return found
+    return replace(
+        found,
+        queues=[queue for queue in found.queues if queue.name not in aside],
+        bindings=[one for one in found.bindings if one["destination"] not in aside],
+        others=[
+            *found.others,
+            *(
+                f"queue '{queue.name}', with {queue.ready or 0:,} messages that could not be moved before"
+                for queue in found.queues
+                if queue.name in aside
+            ),
+        ],
+    )
 
 
 def is_made(exchange: str) -> bool:

@@ -6,97 +6,151 @@ import base64
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from batonmq.cli.failure import Failure
 from batonmq.cli.moving.places import Place
-from batonmq.engines.interface import Subscription
+from batonmq.clock import Clock
 from batonmq.engines.messages import Message, received_message
 from batonmq.engines.values import Incoming
+from batonmq.errors import ConnectionLost
 from batonmq.properties import Properties
-from batonmq.shovels.translation import translated
+from batonmq.shovels.carrying import WAYS, Carrier
+from batonmq.shovels.ends import Destination, Source
+from batonmq.shovels.progress import Progress
+from batonmq.shovels.rules import Rules
+from batonmq.shovels.settings import End
 
-__all__ = ["move_delayed", "move_ready"]
+__all__ = ["Later", "Moved", "move_delayed", "move_ready"]
 
 # Messages that are sent and confirmed together: what a crash may leave in both places.
 BATCH = 200
 # How long a queue that gives nothing is asked, in seconds, and how long one that says that it has something.
 EMPTY_SECONDS = 0.2
 HIDDEN_SECONDS = 3.0
+# How long the other side may take nothing, in seconds, until a move that does not follow gives up.
+FULL_SECONDS = 30.0
+# What is due within so many seconds is not moved before: its time might come while it goes over, and it would go twice.
+SOON_SECONDS = 5.0
+# A move goes one way, so that messages need not say how often they have come by.
+RULES = Rules(rounds=None)
 
 
-def move_ready(
-    source: Place, target: Place, queue: str, advance: Callable[[int], None], stopping: threading.Event
-) -> int:
-    """Move what is ready until nothing is left, or it is to stop; tells how many messages.
+class Moved(Progress):
+    """What has been moved, told as it goes."""
+
+    def __init__(self, advance: Callable[[int], None], tell: Callable[[str], None], *, waits: bool) -> None:
+        """``waits``: a target that takes nothing is waited for, however long that is."""
+        super().__init__()
+        self._advance = advance
+        self._tell = tell
+        self._waits = waits
+        self._full_since: float | None = None
+
+    def moved(self, number: int, octets: int) -> None:
+        """So many were confirmed, and accepted."""
+        super().moved(number, octets)
+        self._full_since = None
+        self._advance(number)
+
+    def blocked(self, reason: str) -> None:
+        """The other side takes nothing. Raises Failure when that has been so for too long."""
+        super().blocked(reason)
+        now = time.monotonic()
+        if self._full_since is None:
+            self._full_since = now
+            self._tell(f"the other side takes nothing now: {reason}")
+        elif not self._waits and now - self._full_since > FULL_SECONDS:
+            raise Failure(f"the other side takes nothing: {reason}; run it again when it does, and it goes on")
+
+
+class _Emptied(Source):
+    """A queue that is to be empty: it may have messages and not give them at once."""
+
+    def __init__(self, place: Place, queue: str) -> None:
+        super().__init__(place.engine, queue, place.shown)
+        self._has_count = place.engine.capabilities.count
+
+    def receive(self, most: int, seconds: float) -> list[Incoming]:
+        return super().receive(most, seconds) or ([] if self.is_empty() else super().receive(most, HIDDEN_SECONDS))
+
+    def is_empty(self) -> bool:
+        """Is nothing ready? False where that cannot be told. Raises BatonError."""
+        return self._has_count and not self.count()
+
+
+def move_ready(source: Place, target: Place, queue: str, moved: Moved, stopping: threading.Event) -> None:
+    """Move what is ready until nothing is left, or it is to stop; what the other side refuses goes beside the queue.
 
     Raises BatonError, Failure.
     """
-    subscription = source.answered(source.engine.subscribe(queue, BATCH))
-    moved = 0
+    emptied = _Emptied(source, queue)
+    into = Destination(target.engine, End("", (), queue), target.shown)
     try:
-        while not stopping.is_set() and (arrived := _next(source, queue, subscription)):
-            can = target.engine.capabilities
-            messages = [translated(one.message, can) for one in arrived]
-            target.answered(target.engine.send(queue, messages))
-            _accept(source, subscription, arrived)
-            moved += len(arrived)
-            advance(len(arrived))
+        emptied.subscribe(BATCH)
+        Carrier("", emptied, into, RULES, Clock(), stopping, moved).carry(None, EMPTY_SECONDS, finishes=True)
+    except ConnectionLost as error:
+        raise Failure(f"a connection was lost ({error}): run it again, and it goes on") from None
     finally:
-        source.answered(subscription.close())
-    return moved
+        emptied.finish()
 
 
-def _next(source: Place, queue: str, subscription: Subscription) -> list[Incoming]:
-    future = subscription.receive(BATCH)
-    if not future.wait(EMPTY_SECONDS) and not (_has_messages(source, queue) and future.wait(HIDDEN_SECONDS)):
-        subscription.withdraw(future)
-    return future.get()
+@dataclass(slots=True)
+class Later:
+    """The delayed messages of a queue that are not moved."""
+
+    stay: int = 0
+    """Those that the other side could not keep back, or does not take: they are ready here when their time comes."""
+    soon: int = 0
+    """Those that are due in a moment, and come then."""
+    until: float = 0.0
+    """The time at which the last of these is due, in seconds since 1970."""
 
 
-def _has_messages(source: Place, queue: str) -> bool:
-    return not source.engine.capabilities.count or bool(source.answered(source.engine.count(queue)))
-
-
-def _accept(source: Place, subscription: Subscription, arrived: list[Incoming]) -> None:
-    if source.engine.capabilities.transactions:
-        # On the disk when it returns: otherwise a crash would give back more than these.
-        source.answered(source.engine.transact([], [(subscription, one) for one in arrived]))
-        return
-    for one in arrived:
-        subscription.settle(one, "accept")
-
-
-def move_delayed(
-    source: Place, target: Place, queue: str, advance: Callable[[int], None], stopping: threading.Event
-) -> tuple[int, int]:
-    """Move what waits for its time, with the time that is left. How many were moved, and how many stay.
-
-    Messages stay that the other side could not keep back: they are ready here when their time comes.
-    """
-    moved = stays = 0
+def move_delayed(source: Place, target: Place, queue: str, moved: Moved, stopping: threading.Event) -> Later:
+    """Move what waits for its time, with the time that is left. Raises BatonError, Failure."""
+    later = Later()
     if not target.engine.capabilities.delay:
         listed = source.ask("queues.delayed", queue=queue, count=1) or {}
-        return 0, int(listed.get("total", 0))
+        later.stay = int(listed.get("total", 0))
+        return later
+    into = Destination(target.engine, End("", (), queue), target.shown)
     after: str | None = None
     while True:
         fields: dict[str, object] = {} if after is None else {"after": after}
         answer = source.ask("queues.delayed", queue=queue, count=BATCH, raw=True, **fields)
         if answer is None:
-            return moved, stays
-        listed = answer["messages"]
-        taken = [one for one in listed if "raw_properties" in one]
-        stays += len(listed) - len(taken)
-        if taken:
-            target.answered(target.engine.send(queue, [_message(one, time.time()) for one in taken]))
-            for one in taken:
-                # Its time may have come meanwhile: then it is ready, and comes that way too.
-                _cancel(source, queue, str(one["id"]))
-            moved += len(taken)
-            advance(len(taken))
+            return later
+        now = time.time()
+        taken: list[dict[str, Any]] = []
+        for one in answer["messages"]:
+            due = one["due_at"] / 1000
+            if due - now < SOON_SECONDS:
+                later.soon += 1
+                later.until = max(later.until, due)
+            elif "raw_properties" in one:
+                taken.append(one)
+            else:
+                later.stay += 1
+        later.stay += _move_taken(source, into, queue, taken, moved)
         after = answer.get("next")
         if after is None or stopping.is_set():
-            return moved, stays
+            return later
+
+
+def _move_taken(source: Place, into: Destination, queue: str, taken: list[dict[str, Any]], moved: Moved) -> int:
+    """Move these; tells how many the other side does not take."""
+    now = time.time()
+    outcomes = into.send([Incoming(_message(one, now), 0, False, None) for one in taken])
+    for one, error in zip(taken, outcomes, strict=False):
+        if error is None:
+            _cancel(source, queue, str(one["id"]))
+            moved.moved(1, 0)
+    for error in outcomes:
+        if isinstance(error, WAYS):
+            raise error
+    return len(taken) - outcomes.count(None)
 
 
 def _cancel(source: Place, queue: str, number: str) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from batonmq.cli.moving.found import FoundQueue
 from batonmq.engines.amqp.product import Product
 from batonmq.engines.values import Capabilities, QueueOptions
+from batonmq.errors import BatonError
 
-__all__ = ["Declared", "for_engine", "for_rabbitmq"]
+__all__ = ["Declared", "for_engine", "for_rabbitmq", "without_refused"]
 
 TYPE: Final = "x-queue-type"
 # What RabbitMQ knows; other arguments it takes and does nothing with, or refuses.
@@ -36,6 +37,8 @@ class Declared:
     """For any other engine."""
     lost: tuple[str, ...] = ()
     """What the other side does not have, by name."""
+    refusal: str = ""
+    """Why it cannot be declared there at all."""
 
 
 def for_rabbitmq(queue: FoundQueue, product: Product) -> Declared:
@@ -91,6 +94,44 @@ def for_engine(queue: FoundQueue, can: Capabilities) -> Declared:
         lost.append("auto_delete")
     return Declared(options=QueueOptions(durable=queue.durable, **said), lost=tuple(lost))
 
+
+def without_refused(queue: str, declared: Declared, check: Callable[[str, QueueOptions], object]) -> Declared:
+    """Without the options that the other side refuses by themselves, or together with others.
+
+    ``check`` raises BatonError or ValueError for what it refuses.
+    """
+    options, lost = declared.options, list(declared.lost)
+    while (refusal := _refusal(check, queue, options)) is not None:
+        given = [name for name in _DROPPED if getattr(options, name) != getattr(_NOTHING, name)]
+        if not given:
+            return replace(declared, refusal=refusal)
+        fewer = [(name, _without(options, name)) for name in given]
+        name, options = next((one for one in fewer if _refusal(check, queue, one[1]) is None), fewer[0])
+        lost.append(name)
+    return replace(declared, options=options, lost=tuple(lost))
+
+
+def _refusal(check: Callable[[str, QueueOptions], object], queue: str, options: QueueOptions) -> str | None:
+    try:
+        check(queue, options)
+    except (BatonError, ValueError) as error:
+        return str(error)
+    return None
+
+
+def _without(options: QueueOptions, name: str) -> QueueOptions:
+    changes = {one: getattr(_NOTHING, one) for one in (name, *_GO_ALONG.get(name, ()))}
+    return replace(options, **changes)
+
+
+_NOTHING: Final = QueueOptions()
+# What is left off first: what limits a queue, and last what keeps messages that are given up.
+_DROPPED: Final = (
+    *("max_bytes", "max_length", "max_priority", "expires", "single_consumer", "ttl", "retry_delay"),
+    *("max_deliveries", "dead_letter"),
+)
+# What means nothing without the other.
+_GO_ALONG: Final[Mapping[str, tuple[str, ...]]] = {"retry_delay": ("retry_delay_max",)}
 
 # Arguments that are numbers: the option that means the same, and whether it is in milliseconds.
 _NUMBERS: Final[Mapping[str, tuple[str, bool]]] = {

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from batonmq.cli.failure import Failure
 from batonmq.cli.http import HttpApi
-from batonmq.cli.moving.found import Found, FoundQueue, found_of, is_made, own_queue
-from batonmq.cli.moving.options import Declared, for_engine, for_rabbitmq
+from batonmq.cli.moving.found import Found, FoundQueue, found_of, is_made, own_queue, without_set_aside
+from batonmq.cli.moving.options import Declared, for_engine, for_rabbitmq, without_refused
 from batonmq.engines.amqp.engine import AmqpEngine
 from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.futures import Future
@@ -69,7 +69,7 @@ class Place:
             if missing:
                 raise Failure(f"there is no queue {min(missing)!r} at {self.shown}")
             return Found(queues=[queue for queue in found.queues if queue.name in names], others=found.others)
-        return found
+        return without_set_aside(found)
 
     def _asked(self, queues: Mapping[str, Any]) -> Found:
         found: list[FoundQueue] = []
@@ -146,7 +146,8 @@ class Place:
         if isinstance(self.engine, EmbeddedEngine):
             return Declared(arguments=queue.arguments)
         if self.product is None:
-            return for_engine(queue, self.engine.capabilities)
+            declared = for_engine(queue, self.engine.capabilities)
+            return without_refused(queue.name, declared, self.engine.check_declare)
         if self.product.is_ours:
             return Declared(arguments=queue.arguments)
         return for_rabbitmq(queue, self.product)
@@ -168,6 +169,8 @@ class Place:
                 self.answered(self.engine.topology.require_queue(name))
             elif self.engine.capabilities.count:
                 self.answered(self.engine.count(name))
+            elif self.engine.capabilities.peek:
+                self.answered(self.engine.peek(name, 1))
             else:
                 return False
         except NotFound:

@@ -23,6 +23,8 @@ class Plan:
     """What the other side does not have."""
     notes: list[str] = field(default_factory=list)
     """What stays, and why."""
+    refused: list[str] = field(default_factory=list)
+    """Queues that cannot be made there, and why."""
 
     @property
     def messages(self) -> int:
@@ -51,6 +53,8 @@ class Plan:
             yield from ("", "stays:", *(f"  {line}" for line in self.notes))
         if self.lost:
             yield from ("", "is lost, as the other side does not have it:", *(f"  {line}" for line in self.lost))
+        if self.refused:
+            yield from ("", "cannot be made there:", *(f"  {line}" for line in self.refused))
 
 
 def plan_of(target: Place, found: Found) -> Plan:
@@ -63,6 +67,8 @@ def plan_of(target: Place, found: Found) -> Plan:
         plan.queues.append((queue, declared, is_there))
         if declared.lost and not is_there:
             plan.lost.append(f"queue {queue.name}: {', '.join(declared.lost)}")
+        if declared.refusal and not is_there:
+            plan.refused.append(f"queue {queue.name}: {declared.refusal}")
         if queue.delayed and not can.delay:
             plan.notes.append(f"queue {queue.name}: {queue.delayed:,} delayed, until they are ready (--follow waits)")
         if queue.held:

@@ -136,6 +136,9 @@ class AmqpEngine(Engine):
         self._ask(declare, future)
         return future
 
+    def check_declare(self, queue: str, options: QueueOptions) -> None:
+        self._arguments(options)
+
     def fate(self, queue: str) -> Fate | None:
         return self._fates.get(queue)
 

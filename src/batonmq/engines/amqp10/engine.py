@@ -98,6 +98,9 @@ class Amqp10Engine(Engine, Copying):
 
         return run_steps(steps())
 
+    def check_declare(self, queue: str, options: QueueOptions) -> None:
+        self._product.check_declare(queue, options)
+
     def fate(self, queue: str) -> Fate | None:
         return self._fates.get(queue) or self._product.fate(queue)
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from batonmq.engines.amqp10.products.artemis_queues import ArtemisQueues, Rules
+from batonmq.engines.amqp10.products.artemis_queues import ArtemisQueues, Rules, check_declare
 from batonmq.engines.amqp10.products.base import Copy, Count, Held, Product, Settlement
 from batonmq.engines.amqp10.products.copies import copied
 from batonmq.engines.amqp10.products.desk import Desk
@@ -92,6 +92,9 @@ class ArtemisProduct(Product):
         return Source(address=queue, capabilities=[_QUEUE])
 
     # ------------------------------------------------------------------ queues
+
+    def check_declare(self, queue: str, options: QueueOptions) -> None:
+        check_declare(queue, options)
 
     def declare(self, queue: str, options: QueueOptions) -> Steps[None]:
         return self._queues.declare(queue, options)

@@ -17,7 +17,7 @@ from batonmq.engines.values import QueueOptions
 from batonmq.errors import AccessRefused, BatonError, BrokerError, NotFound, PreconditionFailed, UnsupportedFeature
 from batonmq.protocols.amqp10.codec.performatives import Target
 
-__all__ = ["ArtemisQueues", "Found", "Rules"]
+__all__ = ["ArtemisQueues", "Found", "Rules", "check_declare"]
 
 _MANAGEMENT: Final = Target(address="activemq.management")
 _RESERVED: Final = ("amq.", "activemq.management", "activemq.notifications", "$")
@@ -99,10 +99,8 @@ class ArtemisQueues:
 
     def declare(self, queue: str, options: QueueOptions) -> Steps[None]:
         """Make it, and the queue of its dead letters. PreconditionFailed, AccessRefused, UnsupportedFeature."""
-        settings = _settings_of(options)
+        settings = check_declare(queue, options)
         dead = options.dead_letter
-        for name in (queue, dead) if dead is not None else (queue,):
-            _check_name(name)
         found = yield from self.find(queue)
         if found is not None:
             self._compare(queue, options, found, settings, (yield from self._settings(queue)))
@@ -207,6 +205,14 @@ class ArtemisQueues:
 def _no_permission(text: str, for_what: str) -> AccessRefused:
     asked = f", which is how it is asked whether {for_what}" if for_what else ""
     return AccessRefused(f"{text} (artemis:// needs the permission 'manage' for activemq.management{asked})")
+
+
+def check_declare(queue: str, options: QueueOptions) -> dict[str, object]:
+    """The settings of its address. Raises AccessRefused, UnsupportedFeature."""
+    settings = _settings_of(options)
+    for name in filter(None, (queue, options.dead_letter)):
+        _check_name(name)
+    return settings
 
 
 def _check_name(queue: str) -> None:

@@ -190,6 +190,9 @@ class Product(ABC):
 
     # ------------------------------------------------------------------ queues
 
+    def check_declare(self, queue: str, options: QueueOptions) -> None:  # noqa: B027
+        """Raises what ``declare`` refuses without asking the broker."""
+
     @abstractmethod
     def declare(self, queue: str, options: QueueOptions) -> Steps[None]:
         """Make a queue; PreconditionFailed when it is there otherwise. ``dead_letter`` is made, too."""

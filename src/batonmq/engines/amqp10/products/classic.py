@@ -130,12 +130,15 @@ class ClassicProduct(Product):
 
     # ------------------------------------------------------------------ queues
 
-    def declare(self, queue: str, options: QueueOptions) -> Steps[None]:
+    def check_declare(self, queue: str, options: QueueOptions) -> None:
         for one in filter(None, (queue, options.dead_letter)):
             _check_name(one)
             if one.startswith(_RESERVED):
                 raise AccessRefused(f"queue name '{one}' is reserved")
         self._check(options)
+
+    def declare(self, queue: str, options: QueueOptions) -> Steps[None]:
+        self.check_declare(queue, options)
         wanted = Declared.of(options)
         is_there = yield from self._exists(queue)
         known = yield from self._learn(queue)

@@ -59,6 +59,9 @@ class PairedProduct(Product):
         """What a queue is declared with, by the names of arguments. Raises UnsupportedFeature."""
         return options.arguments()
 
+    def check_declare(self, queue: str, options: QueueOptions) -> None:
+        self.arguments(options)
+
     def declare(self, queue: str, options: QueueOptions) -> Steps[None]:
         arguments = self.arguments(options)
         dead = options.dead_letter

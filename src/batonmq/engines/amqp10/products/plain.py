@@ -34,6 +34,9 @@ class PlainProduct(Product):
     def source(self, queue: str) -> Source:
         return Source(address=queue)
 
+    def check_declare(self, queue: str, options: QueueOptions) -> None:
+        raise self._cannot("declare")
+
     def declare(self, queue: str, options: QueueOptions) -> Steps[None]:
         yield from ()
         raise self._cannot("declare")

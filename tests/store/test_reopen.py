@@ -20,6 +20,7 @@ from batonmq.errors import StoreCorrupt, StoreError
 from batonmq.message import Message
 from batonmq.properties import Properties
 from batonmq.store import SqliteStore
+from batonmq.store.schema import VERSION
 
 ROOT = Path(__file__).parents[2]
 PAGE = 8192
@@ -142,9 +143,9 @@ def test_a_database_of_something_else(tmp_path: Path) -> None:
 
 def test_a_file_of_a_newer_version(path: Path) -> None:
     db = apsw.Connection(str(path))
-    db.pragma("user_version", 7)
+    db.pragma("user_version", VERSION + 1)
     db.close()
-    assert refusal(path) == "PATH was written by a newer BatonMQ (format 7, this one knows 6)"
+    assert refusal(path) == f"PATH was written by a newer BatonMQ (format {VERSION + 1}, this one knows {VERSION})"
 
 
 def test_a_file_that_was_cut(path: Path) -> None:
@@ -222,7 +223,7 @@ def test_a_quorum_queue_that_gets_a_run_of_messages_with_priorities(tmp_path: Pa
 @pytest.mark.parametrize("value", ['{"type": 7}', "{}"])
 def test_a_file_with_a_definition_of_which_nothing_can_be_made(path: Path, value: str) -> None:
     db = apsw.Connection(str(path))
-    db.execute("UPDATE definition SET value = ?", (value,))
+    db.execute("UPDATE definition SET value = ?, checksum = NULL", (value,))
     db.close()
     with pytest.raises(StoreCorrupt, match="damaged: queue 'q' cannot be made of its definition"):
         Driven(path)
@@ -356,9 +357,11 @@ def test_a_file_of_the_first_version(tmp_path: Path) -> None:
     driven.settle()
     driven.broker.store.close(None)
     db = apsw.Connection(str(path))
-    for column in ("dead", "framing", "start", "size"):
+    for column in ("dead", "framing", "start", "size", "checksum"):
         db.execute(f"ALTER TABLE message DROP COLUMN {column}")
     db.execute("ALTER TABLE lane DROP COLUMN returned")
+    for table in ("definition", "lane", "trash"):
+        db.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
     db.execute("DROP TABLE done")
     db.pragma("user_version", 1)
     db.close()
@@ -372,8 +375,10 @@ def test_a_file_of_the_first_version(tmp_path: Path) -> None:
 def test_a_file_of_the_fourth_version(path: Path) -> None:
     """It had no columns for what is around a body: there was nothing."""
     db = apsw.Connection(str(path))
-    for column in ("framing", "start", "size"):
+    for column in ("framing", "start", "size", "checksum"):
         db.execute(f"ALTER TABLE message DROP COLUMN {column}")
+    for table in ("definition", "lane", "trash"):
+        db.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
     db.pragma("user_version", 4)
     db.close()
     driven = Driven(path)

@@ -5,33 +5,45 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
+from zlib import crc32
 
 import apsw
 
 from batonmq.points import reached
 from batonmq.queued import DURABLE, HELD
+from batonmq.store.checksums import ADDED, MODULUS, added, address_sum, changed, content_sum
 from batonmq.store.texts import to_file
 
 if TYPE_CHECKING:
     from batonmq.message import Message
+    from batonmq.properties import Properties
     from batonmq.queued import QueuedMessage
 
 log = logging.getLogger("batonmq.store")
 
-INSERT_PLAIN = "INSERT INTO message(id, exchange, routing_key, properties, body) VALUES(?,?,?,?,?)"
+INSERT_PLAIN = "INSERT INTO message(id, exchange, routing_key, properties, body, checksum) VALUES(?,?,?,?,?,?)"
 INSERT_FRAMED = (
-    "INSERT INTO message(id, exchange, routing_key, properties, body, framing, start, size) VALUES(?,?,?,?,?,?,?,?)"
+    "INSERT INTO message(id, exchange, routing_key, properties, body, framing, start, size, checksum)"
+    " VALUES(?,?,?,?,?,?,?,?,?)"
 )
 INSERT_FULL = (
     "INSERT INTO message(id, exchange, routing_key, properties, body, expires, deliveries, returned, stored, shared,"
-    " due, place, dead, framing, start, size) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    " due, place, dead, framing, start, size, checksum) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
-MOVE = "UPDATE message SET id = ?, due = ?, place = ?, expires = ?, deliveries = ?, returned = ? WHERE id = ?"
+MOVE = (
+    "UPDATE message SET id = ?1, due = ?2, place = ?3, expires = ?4, deliveries = ?5, returned = ?6, checksum = "
+    + changed(id="?1", due="?2", place="?3", expires="?4", deliveries="?5", returned="?6")
+    + " WHERE id = ?7"
+)
 INSERT_DEDUP_KEY = "INSERT OR REPLACE INTO seen VALUES(?,?,?)"
 DELETE_DEDUP_KEYS = "DELETE FROM seen WHERE id BETWEEN ? AND ?"
 INSERT_BODY = "INSERT OR IGNORE INTO body VALUES(?,?)"
-UPDATE = "UPDATE message SET deliveries = ?, returned = ?, expires = ? WHERE id = ?"
-REWRITE = "UPDATE message SET properties = ? WHERE id = ?"
+UPDATE = (
+    "UPDATE message SET deliveries = ?1, returned = ?2, expires = ?3, checksum = "
+    + changed(deliveries="?1", returned="?2", expires="?3")
+    + " WHERE id = ?4"
+)
+REWRITE = f"UPDATE message SET properties = ?, checksum = (? + id % {MODULUS} + {ADDED}) % {MODULUS} WHERE id = ?"
 DELETE = "DELETE FROM message WHERE id BETWEEN ? AND ?"
 DELETE_ORPHAN = "DELETE FROM body WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM message WHERE shared = ?1)"
 INSERT_DONE = "INSERT OR REPLACE INTO done VALUES(?,?,?)"
@@ -76,8 +88,8 @@ class Batch:
         self.deletes: list[int] = []
         # Row: deliveries, returned, expires.
         self.updates: dict[int, tuple[int, int, int]] = {}
-        # Of rows that are there, the properties that they have from now on.
-        self.rewritten: dict[int, bytes] = {}
+        # Of rows that are there, the properties that they have from now on, and the sum of their content.
+        self.rewritten: dict[int, tuple[bytes, int]] = {}
         # Lane: the last position that was handed to a consumer.
         self.marks: dict[int, int] = {}
         # Shared bodies that may have lost their last message.
@@ -123,8 +135,8 @@ class Batch:
     def move(self, move: Move) -> None:
         """A row has another number, and counts with it; properties that it was given before go along."""
         self.updates.pop(move[-1], None)
-        if (raw := self.rewritten.pop(move[-1], None)) is not None:
-            self.rewritten[move[0]] = raw
+        if (rewritten := self.rewritten.pop(move[-1], None)) is not None:
+            self.rewritten[move[0]] = rewritten
         self.moves.append(move)
 
     def absorb(self, later: Batch) -> None:
@@ -197,30 +209,46 @@ class Batch:
         if self.updates:
             db.executemany(UPDATE, [(*update, row) for row, update in self.updates.items()])
         if self.rewritten:
-            db.executemany(REWRITE, [(raw, row) for row, raw in self.rewritten.items()])
+            db.executemany(REWRITE, [(*rewritten, row) for row, rewritten in self.rewritten.items()])
         if self.marks:
             db.executemany(MARK, [(position, lane_id) for lane_id, position in self.marks.items()])
         if self.orphans:
             db.executemany(DELETE_ORPHAN, [(shared_id,) for shared_id in self.orphans])
 
     def _write_inserts(self, db: apsw.Connection) -> None:
-        plain: list[tuple[int, str | bytes, str | bytes, bytes, bytes]] = []
-        framed: list[tuple[int, str | bytes, str | bytes, bytes, bytes, int, int, int]] = []
+        plain: list[tuple[int, str | bytes, str | bytes, bytes, bytes, int]] = []
+        framed: list[tuple[int, str | bytes, str | bytes, bytes, bytes, int, int, int, int]] = []
         full: list[tuple[int | str | bytes | None, ...]] = []
         bodies: dict[int, bytes] = {}
+        last_exchange: str | None = None
+        last_key: str | None = None
+        properties: Properties | None = None
+        exchange = routing_key = to_file("")
+        raw = b""
+        address = before_body = 0
         for row, queued in self.inserts.items():
             message = queued.message
             if queued.stored == DURABLE and not (
                 queued.expires_at or queued.returns or message.shared_id or message.is_dead_letter
             ):
-                exchange, routing_key = to_file(message.exchange), to_file(message.routing_key)
-                raw = message.properties.raw
+                # Like messages share the objects of their address and properties.
+                if message.exchange is not last_exchange or message.routing_key is not last_key:
+                    last_exchange, last_key = message.exchange, message.routing_key
+                    exchange, routing_key = to_file(last_exchange), to_file(last_key)
+                    address = address_sum(exchange, routing_key)
+                    properties = None
+                if message.properties is not properties:
+                    properties = message.properties
+                    raw = properties.raw
+                    before_body = crc32(raw, address)
                 framing = message.framing
                 if framing is None or not framing.code:
-                    plain.append((row, exchange, routing_key, raw, message.body))
+                    body = message.body
+                    plain.append((row, exchange, routing_key, raw, body, (crc32(body, before_body) + row) % MODULUS))
                 else:
-                    payload, start, size = message.payload, message.start, message.size
-                    framed.append((row, exchange, routing_key, raw, payload, framing.code, start, size))
+                    payload, start, size, code = message.payload, message.start, message.size, framing.code
+                    checksum = crc32(payload, before_body) + row + (code << 60 | start << 30 | size)
+                    framed.append((row, exchange, routing_key, raw, payload, code, start, size, checksum % MODULUS))
                 continue
             if message.shared_id:
                 bodies[message.shared_id] = message.kept
@@ -253,23 +281,41 @@ def _all_of(row: int, queued: QueuedMessage, due: int, return_row: int) -> tuple
     message = queued.message
     framing = message.framing
     code = framing.code if framing is not None else 0
+    returned = 1 if queued.returns and queued.state != HELD else 0
+    start, size = (message.start, message.size) if code else (0, 0)
+    exchange, routing_key, raw, kept = message.exchange, message.routing_key, message.properties.raw, message.kept
+    checksum = content_sum(exchange, routing_key, raw, kept)
+    checksum += row + added(
+        expires=queued.expires_at,
+        deliveries=queued.return_count,
+        returned=returned,
+        stored=queued.stored,
+        shared=message.shared_id,
+        due=due,
+        place=return_row,
+        dead=int(message.is_dead_letter),
+        framing=code,
+        start=start,
+        size=size,
+    )
     return (
         row,
-        to_file(message.exchange),
-        to_file(message.routing_key),
-        message.properties.raw,
-        None if message.shared_id else message.kept,
+        to_file(exchange),
+        to_file(routing_key),
+        raw,
+        None if message.shared_id else kept,
         queued.expires_at,
         queued.return_count,
-        1 if queued.returns and queued.state != HELD else 0,
+        returned,
         queued.stored,
         message.shared_id,
         due,
         return_row,
         int(message.is_dead_letter),
         code,
-        message.start if code else 0,
-        message.size if code else 0,
+        start,
+        size,
+        checksum % MODULUS,
     )
 
 

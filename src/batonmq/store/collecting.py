@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from batonmq.fields import encode_table
 from batonmq.queued import HELD, READY
 from batonmq.store.batch import Batch
+from batonmq.store.checksums import content_sum, definition_sum, lane_sum, trash_sum
 from batonmq.store.interface import Store
 from batonmq.store.records import POSITION_BITS, POSITION_MASK, Definition
+from batonmq.store.schema import ADD_TRASH
 from batonmq.store.texts import to_file
 
 if TYPE_CHECKING:
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
     from batonmq.queued import QueuedMessage
 
 DEFINE = (
-    "INSERT INTO definition VALUES(?,?,?,?,?) ON CONFLICT(kind, vhost, name)"
-    " DO UPDATE SET value = excluded.value, arguments = excluded.arguments"
+    "INSERT INTO definition(kind, vhost, name, value, arguments, checksum) VALUES(?,?,?,?,?,?)"
+    " ON CONFLICT(kind, vhost, name)"
+    " DO UPDATE SET value = excluded.value, arguments = excluded.arguments, checksum = excluded.checksum"
 )
 
 # A body that goes to several durable queues is kept once from this size on: below it a copy costs less.
@@ -47,8 +50,10 @@ class Collecting(Store):
         self._collected.statements.append((sql, values))
 
     def define(self, definition: Definition) -> None:
-        d = definition
-        self._change(DEFINE, d.kind, to_file(d.vhost), to_file(d.name), json.dumps(d.value), encode_table(d.arguments))
+        vhost, name = to_file(definition.vhost), to_file(definition.name)
+        value, arguments = json.dumps(definition.value), encode_table(definition.arguments)
+        checksum = definition_sum(definition.kind, vhost, name, value, arguments)
+        self._change(DEFINE, definition.kind, vhost, name, value, arguments, checksum)
 
     def forget(self, kind: str, vhost: str, name: str) -> None:
         self._change(
@@ -56,8 +61,9 @@ class Collecting(Store):
         )
 
     def add_lane(self, lane_id: int, vhost: str, queue: str, priority: int) -> None:
-        sql = "INSERT OR REPLACE INTO lane(id, vhost, queue, priority) VALUES(?,?,?,?)"
-        self._change(sql, lane_id, to_file(vhost), to_file(queue), priority)
+        sql = "INSERT OR REPLACE INTO lane(id, vhost, queue, priority, checksum) VALUES(?,?,?,?,?)"
+        names = to_file(vhost), to_file(queue)
+        self._change(sql, lane_id, *names, priority, lane_sum(lane_id, *names, priority))
 
     def drop_lane(self, lane_id: int) -> None:
         first = lane_id << POSITION_BITS
@@ -73,7 +79,7 @@ class Collecting(Store):
         delayed = self._collected.delayed
         for row in [row for row in delayed if first_row <= row <= last_row]:
             del delayed[row]
-        self._change("INSERT OR REPLACE INTO trash VALUES(?,?)", first_row, last_row)
+        self._change(ADD_TRASH, first_row, last_row, trash_sum(first_row, last_row))
 
     def insert(self, queued: QueuedMessage) -> None:
         self._inserts[queued.row] = queued
@@ -113,7 +119,10 @@ class Collecting(Store):
     def rewrite(self, queued: QueuedMessage) -> None:
         # What is not written yet is written as it is by then.
         if queued.row not in self._inserts and queued.row not in self._collected.delayed:
-            self._collected.rewritten[queued.row] = queued.message.properties.raw
+            message = queued.message
+            raw = message.properties.raw
+            content = content_sum(message.exchange, message.routing_key, raw, message.kept)
+            self._collected.rewritten[queued.row] = raw, content
 
     def hold(self, queued: QueuedMessage) -> None:
         # Written as if it had come back already; settling deletes the row, and coming back writes the same again.

@@ -13,8 +13,9 @@ import apsw
 
 from batonmq.points import reached
 from batonmq.store.batch import DELETE_ORPHAN
+from batonmq.store.checksums import trash_sum
 from batonmq.store.records import POSITION_MASK
-from batonmq.store.schema import rows
+from batonmq.store.schema import ADD_TRASH, rows
 
 if TYPE_CHECKING:
     from batonmq.store.transaction import Transaction
@@ -140,7 +141,7 @@ def delete_trash(db: apsw.Connection, low: int, high: int, *, most: int) -> None
     db.execute("DELETE FROM message WHERE id BETWEEN ? AND ?", (low, last))
     db.executemany(DELETE_ORPHAN, [(shared,) for shared in {shared for _, shared in slice_ if shared}])
     if len(slice_) == most and last < high:
-        db.execute("INSERT OR REPLACE INTO trash VALUES(?,?)", (last + 1, high))
+        db.execute(ADD_TRASH, (last + 1, high, trash_sum(last + 1, high)))
 
 
 def _delete_keys(db: apsw.Connection, low: int, high: int, most: int) -> bool:

@@ -8,9 +8,10 @@ import apsw
 
 from batonmq.points import reached
 from batonmq.store.batch import MARK
+from batonmq.store.checksums import trash_sum
 from batonmq.store.maintenance import SLICE, delete_trash
 from batonmq.store.records import POSITION_BITS, POSITION_MASK
-from batonmq.store.schema import note_opening, rows
+from batonmq.store.schema import ADD_TRASH, note_opening, rows
 from batonmq.store.write_ahead_log import CHECKPOINT_PAGES, CHECKPOINT_PAGES_MOST, WriteAheadLog
 
 __all__ = ["Recovery"]
@@ -20,6 +21,8 @@ NEXT_SPILLED = "SELECT id FROM message INDEXED BY message_spilled WHERE stored =
 DELETE_SPILLED = (
     "DELETE FROM message WHERE id IN"
     " (SELECT id FROM message INDEXED BY message_spilled WHERE stored = 2 AND id BETWEEN ? AND ? LIMIT ?)"
+    # The index alone may be wrong.
+    " AND stored = 2"
 )
 # Of queues that are there.
 TRASH_AMONG_OTHERS = "SELECT low, high FROM trash WHERE (low >> 45) IN (SELECT id FROM lane) ORDER BY low LIMIT 1"
@@ -115,7 +118,8 @@ class Recovery:
             if lane_id in there:
                 among_others.append(lane_id)
             else:
-                self._db.execute("INSERT OR REPLACE INTO trash VALUES(?,?)", (first, first | POSITION_MASK))
+                last = first | POSITION_MASK
+                self._db.execute(ADD_TRASH, (first, last, trash_sum(first, last)))
         return False
 
     def _delete_trash(self) -> bool:

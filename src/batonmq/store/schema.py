@@ -12,6 +12,8 @@ trash         ranges of rows that are gone and not deleted yet: a purge of milli
 done          what other processes asked for and is done, until they know
 probe         numbers about the file: the openings, whether it was closed in order, and one that is written when the
               disk has failed, to see whether it takes writes again
+
+Rows of the first three, and of trash, have a checksum (``store/checksums.py``).
 """
 
 from __future__ import annotations
@@ -29,21 +31,23 @@ from batonmq.store.leftovers import has_log
 log = logging.getLogger("batonmq.store")
 
 APPLICATION_ID = 0x4241544E  # "BATN"
-VERSION = 6
+VERSION = 7
 
 TABLES = """
 CREATE TABLE definition(
-    kind TEXT, vhost TEXT, name TEXT, value TEXT NOT NULL, arguments BLOB NOT NULL,
+    kind TEXT, vhost TEXT, name TEXT, value TEXT NOT NULL, arguments BLOB NOT NULL, checksum INTEGER,
     PRIMARY KEY(kind, vhost, name)) WITHOUT ROWID;
 CREATE TABLE lane(
     id INTEGER PRIMARY KEY, vhost TEXT NOT NULL, queue TEXT NOT NULL, priority INTEGER NOT NULL,
-    handed INTEGER NOT NULL DEFAULT 0, waiting INTEGER, waiting_bytes INTEGER, returned INTEGER NOT NULL DEFAULT 0);
+    handed INTEGER NOT NULL DEFAULT 0, waiting INTEGER, waiting_bytes INTEGER, returned INTEGER NOT NULL DEFAULT 0,
+    checksum INTEGER);
 CREATE TABLE message(
     id INTEGER PRIMARY KEY, exchange TEXT NOT NULL, routing_key TEXT NOT NULL, properties BLOB NOT NULL, body BLOB,
     expires INTEGER NOT NULL DEFAULT 0, deliveries INTEGER NOT NULL DEFAULT 0, returned INTEGER NOT NULL DEFAULT 0,
     stored INTEGER NOT NULL DEFAULT 1, shared INTEGER NOT NULL DEFAULT 0,
     due INTEGER NOT NULL DEFAULT 0, place INTEGER NOT NULL DEFAULT 0, dead INTEGER NOT NULL DEFAULT 0,
-    framing INTEGER NOT NULL DEFAULT 0, start INTEGER NOT NULL DEFAULT 0, size INTEGER NOT NULL DEFAULT 0);
+    framing INTEGER NOT NULL DEFAULT 0, start INTEGER NOT NULL DEFAULT 0, size INTEGER NOT NULL DEFAULT 0,
+    checksum INTEGER);
 CREATE INDEX message_expires ON message(id >> 45, expires) WHERE expires > 0;
 CREATE INDEX message_spilled ON message(id) WHERE stored = 2;
 CREATE INDEX message_shared ON message(shared) WHERE shared > 0;
@@ -51,7 +55,7 @@ CREATE INDEX message_due ON message(id >> 45, due) WHERE due > 0;
 CREATE INDEX message_place ON message(place) WHERE place > 0;
 CREATE TABLE seen(id INTEGER PRIMARY KEY, key BLOB NOT NULL, at INTEGER NOT NULL);
 CREATE TABLE body(id INTEGER PRIMARY KEY, body BLOB NOT NULL);
-CREATE TABLE trash(low INTEGER PRIMARY KEY, high INTEGER NOT NULL);
+CREATE TABLE trash(low INTEGER PRIMARY KEY, high INTEGER NOT NULL, checksum INTEGER);
 CREATE TABLE done(
     guest INTEGER NOT NULL, number INTEGER NOT NULL, outcome INTEGER NOT NULL,
     PRIMARY KEY(guest, number)) WITHOUT ROWID;
@@ -61,7 +65,7 @@ INSERT INTO probe VALUES(1, 0);
 
 # What makes a file of this version out of one of an earlier one. Before version 2 whatever stood in the headers counted
 # as the broker's record of deaths. Version 6 has definitions that an earlier broker would leave out, such as operator
-# policies and virtual hosts that are being deleted.
+# policies and virtual hosts that are being deleted. Rows from before version 7 have no checksums, and get none.
 UPGRADES = {
     1: """
 ALTER TABLE message ADD COLUMN dead INTEGER NOT NULL DEFAULT 0;
@@ -79,7 +83,16 @@ ALTER TABLE message ADD COLUMN start INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE message ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
 """,
     5: "",
+    6: """
+ALTER TABLE definition ADD COLUMN checksum INTEGER;
+ALTER TABLE lane ADD COLUMN checksum INTEGER;
+ALTER TABLE message ADD COLUMN checksum INTEGER;
+ALTER TABLE trash ADD COLUMN checksum INTEGER;
+""",
 }
+
+
+ADD_TRASH = "INSERT OR REPLACE INTO trash(low, high, checksum) VALUES(?,?,?)"
 
 
 def rows(db: apsw.Connection, sql: str, values: tuple[int, ...] = ()) -> list[tuple[Any, ...]]:

@@ -10,10 +10,13 @@ __all__ = ["address", "ends"]
 
 
 def address(peername: object) -> tuple[str, bool]:
-    """`127.0.0.1:51234` or `[::1]:51234`, and whether that is this machine; `unknown` for what is no Internet address.
+    """`127.0.0.1:51234` or `[::1]:51234`, and whether that is this machine; `this process` for the other
+    end of a pair of sockets, `unknown` for what else is no Internet address.
 
     `peername` is what a socket's `getpeername` or `getsockname` returns.
     """
+    if peername in ("", b""):
+        return "this process", True
     if not isinstance(peername, tuple) or len(peername) < 2:
         return "unknown", False
     host, port = str(peername[0]), int(peername[1])

@@ -73,6 +73,7 @@ class Server:
         self._sockets: SocketServer
         self._changes: Changes
         self._tls: Tls | None = None
+        self._inside: ServedProtocol
         self.broker: Broker
         self.users: Users
 
@@ -139,6 +140,7 @@ class Server:
                 tls=self._tls,
                 vitals=vitals,
                 addresses=lambda: self.addresses,
+                join=lambda joined: self._sockets.join(joined, self._inside),
             )
             for extension in self._extensions:
                 extension.begin(parts)
@@ -242,7 +244,7 @@ class Server:
     def _endpoints(self) -> list[Endpoint]:
         """Where it shall listen, and for what."""
         config = self.config
-        amqp = amqp_protocol(self.broker, self._live.amqp)
+        amqp = self._inside = amqp_protocol(self.broker, self._live.amqp)
         containers = Containers()
 
         def amqp10(dialect: str) -> ServedProtocol:

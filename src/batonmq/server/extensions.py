@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,10 @@ class Parts:
     """How the server's own work goes."""
     addresses: Callable[[], list[Address]]
     """Every socket that the server listens on, once it does."""
+    join: Callable[[socket.socket], None]
+    """Speak AMQP 0-9-1 on a socket that is connected with another of this process. May be called in any thread.
+
+    Raises OSError when the server is stopping; the socket is closed then."""
 
 
 class Extension(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from batonmq.server.failures import StartError
 from batonmq.server.interface import Broker, Store
 from batonmq.server.listeners import Address, Endpoint, listen, raise_descriptor_limit
 from batonmq.server.log_ins import LogIns
+from batonmq.server.recognise import ServedProtocol
 from batonmq.server.refusals import Refusals
 from batonmq.server.store_room import StoreRoom
 from batonmq.server.timers import Timers
@@ -84,6 +86,9 @@ class SocketServer:
         self._arrivals: Connections[Arrival] = Connections(places)
         # Those who speak HTTP. Who sends messages finds a place, however many they are.
         self._visitors: Connections[Connected] = Connections(places, part=2)
+        # Sockets of this process that become connections.
+        self._joining: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
         self._timers = Timers(broker, loop, clock, self._tick)
         self.addresses: list[Address] = []
         """Where it listens: every socket, in the order of the endpoints."""
@@ -128,6 +133,35 @@ class SocketServer:
             return partial(endpoint.make_visitor, self._visitors)
         return partial(Connection, self.connections, self._context, endpoint.protocols)
 
+    def join(self, joined: socket.socket, protocol: ServedProtocol) -> None:
+        """Take in a socket that is connected with another of this process. In any thread.
+
+        Raises OSError when it is stopping; the socket is closed then.
+        """
+        try:
+            self._loop.call_soon_threadsafe(self._begin_joining, joined, protocol)
+        except RuntimeError:  # the loop is closed
+            joined.close()
+            raise OSError(errno.ECONNREFUSED, "the broker has stopped") from None
+
+    def _begin_joining(self, joined: socket.socket, protocol: ServedProtocol) -> None:
+        if self._is_stopping:
+            joined.close()
+            return
+        joining = self._loop.create_task(self._join(joined, protocol))
+        self._joining.add(joining)
+        joining.add_done_callback(self._joining.discard)
+
+    async def _join(self, joined: socket.socket, protocol: ServedProtocol) -> None:
+        try:
+            joined.setblocking(False)
+            await self._loop.connect_accepted_socket(
+                partial(Connection, self.connections, self._context, [protocol]), joined
+            )
+        except OSError:
+            # The other end is gone again.
+            joined.close()
+
     def _close_listeners(self) -> None:
         for server in self._listeners:
             server.close()
@@ -144,7 +178,10 @@ class SocketServer:
         May be cancelled while it waits for clients: they are cut then, and the rest is done all the same.
         """
         self._close_listeners()
+        self._is_stopping = True
         try:
+            if self._joining:
+                await asyncio.wait(self._joining)
             await self._arrivals.cut()
             await self._visitors.shutdown(reason, min(seconds, VISITOR_SECONDS))
             await self.connections.shutdown(reason, seconds)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 
 from batonmq.api.connections.connect import open_engine
 from batonmq.engines.amqp.engine import AmqpEngine
+from batonmq.engines.amqp.wire import Dial
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription
 from batonmq.engines.messages import Message
@@ -36,7 +36,9 @@ class Local:
     """How the broker that the shovel runs in is reached."""
 
     url: str
-    context: ssl.SSLContext | None
+    """Who logs in, and to which virtual host."""
+    dial: Dial
+    """Opens a socket to it."""
 
 
 # Gives the way in for an AMQP URL without a host. Raises ConnectionLost.
@@ -51,17 +53,16 @@ def answered(future: Future[T], seconds: float = PATIENCE) -> T:
 
 
 def _open(end: End, uri: str, find_local: FindLocal) -> Engine:
-    context = None
     if end.protocol == "local" or is_local(uri):
         local = find_local(uri)
-        uri, context = local.url, local.context
-    elif end.protocol == "amqp10" and urlsplit(uri).scheme in LOCAL:
+        return AmqpEngine(local.url, dial=local.dial)
+    if end.protocol == "amqp10" and urlsplit(uri).scheme in LOCAL:
         scheme, _, rest = uri.partition(":")
         uri = f"{'amqp10s' if scheme == 'amqps' else 'amqp10'}:{rest}"
     if urlsplit(uri).scheme in LOCAL:
-        return AmqpEngine(uri, context)
+        return AmqpEngine(uri)
     try:
-        return open_engine(parse_url(uri), context)
+        return open_engine(parse_url(uri))
     except (ValueError, ImportError) as error:
         raise ConnectionLost(str(error)) from None
 

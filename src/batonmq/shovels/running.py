@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,8 +34,11 @@ log = logging.getLogger("batonmq.shovels")
 ShovelState = Literal["starting", "running", "terminated"]
 Kind = Literal["dynamic", "static"]
 
-# How long it may take to stop before its connections are cut, in seconds.
-STOP_SECONDS = 1.0
+# How long the other side may take to confirm what it has been sent, once the shovel is to stop, in seconds: what it
+# confirms later is moved again.
+STOP_SECONDS = 4.0
+# How long what was confirmed may take to be accepted then, and to end.
+END_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class RunningShovel:
         self._clock = clock
         self._done = done
         self._stopping = threading.Event()
+        self._stop_until = 0.0
         self._open: Sequence[Source | Destination] = ()
         self.status = Status("starting", self._now())
         self.progress = Progress()
@@ -96,15 +101,24 @@ class RunningShovel:
 
     def tell_to_stop(self) -> None:
         """Let it end soon."""
+        self._stop_until = time.monotonic() + STOP_SECONDS
         self._stopping.set()
 
-    def join(self) -> None:
-        """Return when it has ended. What it held and had not moved is back in its queue. May block for a while."""
-        self._thread.join(STOP_SECONDS)
-        # It waits for a broker that does not answer.
-        for end in self._open:
+    def join(self) -> bool:
+        """Return when it has ended, some ten seconds after it was told to at the latest.
+
+        What it held and had not moved is back in its queue. False: it is still connecting to somebody who does not
+        answer, holds nothing, and will end by itself.
+        """
+        self._thread.join(max(0.0, self._stop_until - time.monotonic()))
+        # It waits for a broker that does not answer. The target first: what that has confirmed is accepted then.
+        for end in reversed(self._open):
+            if not self._thread.is_alive():
+                break
             end.close()
-        self._thread.join()
+            self._thread.join(END_SECONDS)
+        self._thread.join(END_SECONDS)
+        return not self._thread.is_alive()
 
     # ------------------------------------------------------------------ in its thread
 
@@ -142,6 +156,8 @@ class RunningShovel:
             source = open_source(settings.source, self._find_local)
             opened.callback(source.close)
             self._open = (source,)
+            if self._stopping.is_set():
+                return
             destination, at = self._open_destination(source, opened)
             left = self._remaining(source)
             self.progress.begin(left)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from concurrent.futures import ThreadPoolExecutor
+import threading
 
 from batonmq.broker.model.access import User
 from batonmq.errors import AccessRefused, BatonError, NotFound, PreconditionFailed
@@ -37,7 +38,6 @@ class Shovels:
         self._configured: dict[tuple[str, str], ShovelConfig] = {}
         # Those that are to stop, each in a thread that waits for it.
         self._leaving: set[asyncio.Future[None]] = set()
-        self._threads = ThreadPoolExecutor(thread_name_prefix="batonmq-shovels-stop")
         self._serves = False
 
     # ------------------------------------------------------------------ the extension
@@ -69,17 +69,21 @@ class Shovels:
     def reconfigure(self, config: Config) -> None:
         """Shovels of the configuration begin, end, and begin anew where they were changed."""
         wanted = {(one.vhost, one.name): one for one in config.shovel}
-        for key, before in list(self._configured.items()):
-            if wanted.get(key) != before:
+        for key in list(self._configured):
+            if key not in wanted:
                 del self._configured[key]
                 self._end(*key)
         for key, one in wanted.items():
-            if key in self._configured:
-                continue
+            before = self._configured.get(key)
             try:
                 settings = read_configured(one)
             except ValueError as error:
-                log.error("shovel '%s' is not started: %s", one.name, error)
+                goes_on = before is not None
+                log.error("shovel '%s' %s: %s", one.name, "goes on as it was" if goes_on else "is not started", error)
+                continue
+            running = self._running.get(key)
+            # Its URLs may stand in files.
+            if before == one and running is not None and running.settings == settings:
                 continue
             self._end(*key)
             self._configured[key] = one
@@ -93,8 +97,8 @@ class Shovels:
             for shovel in shovels:
                 self._leave(shovel)
         while self._leaving:
+            # Each has its limit.
             await asyncio.wait(self._leaving)
-        self._threads.shutdown()
 
     # ------------------------------------------------------------------ the component
 
@@ -153,9 +157,17 @@ class Shovels:
 
     def _leave(self, shovel: RunningShovel) -> None:
         shovel.tell_to_stop()
-        leaving = self._loop.run_in_executor(self._threads, shovel.join)
+        leaving: asyncio.Future[None] = self._loop.create_future()
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
+        # All at once, however many there are: each may take some seconds.
+        threading.Thread(target=self._join, args=(shovel, leaving), name="batonmq-shovel-stop", daemon=True).start()
+
+    def _join(self, shovel: RunningShovel, leaving: asyncio.Future[None]) -> None:
+        if not shovel.join():
+            log.warning("shovel '%s' in vhost '%s' waits for somebody who does not answer", shovel.name, shovel.vhost)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(leaving.set_result, None)
 
     def _finished(self, shovel: RunningShovel) -> None:
         """It has moved what it should: it goes, and its parameter with it."""

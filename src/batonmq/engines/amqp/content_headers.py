@@ -17,7 +17,7 @@ from pika.frame import Header
 from batonmq.engines.messages import DURABLE_PLAIN, TRANSIENT_PLAIN, Message, delayed_properties
 from batonmq.properties import EMPTY, Properties
 
-__all__ = ["WireConnection", "WireProperties", "properties_from", "properties_to", "too_large"]
+__all__ = ["WireProperties", "content_header", "properties_from", "properties_to", "too_large"]
 
 # A frame's type, channel and size (AMQP 0-9-1, 4.2.3), and a content header's class, weight and body size (4.2.6.1).
 FRAME = struct.Struct(">BHL")
@@ -41,31 +41,7 @@ class WireProperties(pika.BasicProperties):  # type: ignore[misc]  # pika's type
         return [self.properties.raw]
 
 
-class WireConnection(pika.SelectConnection):  # type: ignore[misc]
-    """pika's connection, which reads content headers so, and can be cut."""
-
-    def cut(self, reason: Exception | None = None) -> None:
-        """End it now, in whatever state it is: the callback for one that did not open, or was lost, is called soon.
-
-        ``reason``: what that callback and those of the channels are told, once it has been open.
-        """
-        if self._transport is None:
-            self.close()
-        else:
-            # Not close(): pika 1.4 fails in that while it waits for the broker's part of the log-in, and waits for an
-            # answer once it is open.
-            self._terminate_stream(reason or pika.exceptions.StreamLostError("it was cut"))
-
-    def _read_frame(self) -> tuple[int, object]:
-        """How many bytes the next frame has, and the frame; 0 and None while it is not complete."""
-        data: bytes = self._frame_buffer
-        if (header := _content_header(data)) is None:
-            whole: tuple[int, object] = super()._read_frame()
-            return whole
-        return header
-
-
-def _content_header(data: bytes) -> tuple[int, Header] | None:
+def content_header(data: bytes) -> tuple[int, Header] | None:
     """The content header that the data begin with, if it is all there and whole; pika knows what else to do."""
     if data[0] != spec.FRAME_HEADER or len(data) < FRAME.size:
         return None

@@ -20,6 +20,7 @@ from batonmq.engines.amqp.requests import Requester
 from batonmq.engines.amqp.streams import unless_stream
 from batonmq.engines.amqp.subscription import AmqpSubscription
 from batonmq.engines.amqp.topology import Topology
+from batonmq.engines.amqp.wire import Dial
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription
 from batonmq.engines.messages import Message
@@ -69,12 +70,19 @@ def capabilities_of(product: Product) -> Capabilities:
 class AmqpEngine(Engine):
     """Queues of a broker. ``native`` is pika's connection, to be used through ``add_callback_threadsafe`` only."""
 
-    def __init__(self, url: str, context: ssl.SSLContext | None = None, patience: float | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        context: ssl.SSLContext | None = None,
+        patience: float | None = None,
+        dial: Dial | None = None,
+    ) -> None:
         """``patience``: how many seconds the broker has to answer when it is connected to, and when it is left.
+        ``dial`` opens the socket of each connection, where it is not the host of the URL that is connected to.
 
         Raises ConnectionLost, AccessRefused, ValueError.
         """
-        self._link = Link(url, context, patience)
+        self._link = Link(url, context, patience, dial)
         self._link.open()
         self.system = self._link.product.name.lower() or "amqp"
         self.capabilities = capabilities_of(self._link.product)

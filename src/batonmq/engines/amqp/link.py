@@ -22,10 +22,10 @@ from typing import Any, Protocol
 from pika.adapters.select_connection import IOLoop
 from pika.frame import Method
 
-from batonmq.engines.amqp.content_headers import WireConnection
 from batonmq.engines.amqp.failures import error_of, unreachable
 from batonmq.engines.amqp.parameters import amqp_parameters
 from batonmq.engines.amqp.product import Product, product_of
+from batonmq.engines.amqp.wire import Dial, WireConnection
 from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.futures import Future
 from batonmq.engines.tls import UnusableTls
@@ -65,11 +65,18 @@ class Linked(Protocol):
 class Link:
     """One connection to a broker, kept open. Any thread may call ``call``, ``open`` and ``close``."""
 
-    def __init__(self, url: str, context: ssl.SSLContext | None = None, patience: float | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        context: ssl.SSLContext | None = None,
+        patience: float | None = None,
+        dial: Dial | None = None,
+    ) -> None:
         """Raises ValueError for a URL that cannot be read. Every connection of this one has the same SSLContext.
 
         ``patience``: how many seconds the broker has to answer when it is connected to; None: the usual ten. When it is
-        left it has them too, but at most the two of ``GOODBYE``.
+        left it has them too, but at most the two of ``GOODBYE``. ``dial`` opens the socket of each connection, where it
+        is not the host of the URL that is connected to.
         """
         patience = PATIENCE if patience is None else patience
         self._goodbye = min(GOODBYE, patience)
@@ -94,6 +101,7 @@ class Link:
         self.product = Product()
         # What to tell of a broker that takes no messages now; None: it takes them.
         self._blocked: ConnectionLost | None = None
+        self._dial = dial
         self._loop: Any = IOLoop()
         self._thread = threading.Thread(target=self._run, name="batonmq-amqp", daemon=True)
         self._linked: dict[Linked, None] = {}
@@ -238,6 +246,7 @@ class Link:
             on_open_error_callback=self._not_opened,
             on_close_callback=self._lost,
             custom_ioloop=self._loop,
+            dial=self._dial,
         )
 
     def _opened(self, connection: WireConnection) -> None:

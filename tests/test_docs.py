@@ -148,17 +148,32 @@ def as_c(program: Path) -> list[str]:
 HOW_TO_RUN: dict[str, Callable[[Path], list[str]]] = {"python": as_python, "js": as_node, "c": as_c}
 
 
+def typed(word: str, folder: Path) -> None:
+    """Type the block of `running.md` that has this in it, but for the broker that runs until it is stopped."""
+    (text,) = [block.text for block in blocks(DOCS / "running.md", "sh") if word in block.text]
+    commands = text.replace("batonmq serve --data data\n", "").replace("batonmq ", f"{sys.executable} -m batonmq ")
+    run("sh", "-e", "-c", commands, folder=folder)
+
+
 def test_a_backup_of_a_running_broker_has_what_was_confirmed(tmp_path: Path) -> None:
-    (command,) = [block.text for block in blocks(DOCS / "running.md", "sh") if "VACUUM" in block.text]
     with RunningServer(tmp_path / "data") as server, batonmq.connect(server.url) as mq:
         mq.declare("orders")
         mq.send_many("orders", [b"17"] * 100)
-        run(sys.executable, "-m", *shlex.split(command), folder=tmp_path)
+        typed("batonmq backup data", tmp_path)
         mq.send("orders", b"too late for the backup")
-    restored = tmp_path / "restored"
-    restored.mkdir()
-    (tmp_path / "backup.db").rename(restored / "batonmq.db")
-    with RunningServer(restored) as server, batonmq.connect(server.url) as mq:
+    typed("cp -a backup-monday data", tmp_path)
+    with RunningServer(tmp_path / "data") as server, batonmq.connect(server.url) as mq:
+        assert mq.count("orders") == 100
+
+
+def test_a_damaged_broker_serves_what_was_saved(tmp_path: Path) -> None:
+    with RunningServer(tmp_path / "data") as server, batonmq.connect(server.url) as mq:
+        mq.declare("orders")
+        mq.send_many("orders", [b"17"] * 100)
+    with (tmp_path / "data" / "batonmq.db").open("r+b") as file:
+        file.write(bytes(8192))
+    typed("batonmq repair data", tmp_path)
+    with RunningServer(tmp_path / "data") as server, batonmq.connect(server.url) as mq:
         assert mq.count("orders") == 100
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 from batonmq import __version__
+from batonmq.cli.backup import backup
 from batonmq.cli.certificates import certificates
+from batonmq.cli.check import check
 from batonmq.cli.closing import close_connection
 from batonmq.cli.definitions import definitions
 from batonmq.cli.delayed import delayed
@@ -15,6 +17,7 @@ from batonmq.cli.options import DEFAULT_URL, url_option
 from batonmq.cli.policies import policies
 from batonmq.cli.queues import purge, queues
 from batonmq.cli.receive import receive
+from batonmq.cli.repair import repair
 from batonmq.cli.run import run
 from batonmq.cli.send import send
 from batonmq.cli.serve import serve
@@ -49,7 +52,7 @@ main.help = (main.help or "").replace("amqp://guest:guest@127.0.0.1:5672/", DEFA
 COMMANDS = (
     *(serve, run, send, receive, shovel, queues, delayed, purge, move, status, health),
     *(vhosts, exchanges, bindings, connections, channels, consumers, shovels, close_connection),
-    *(policies, users, definitions, certificates),
+    *(policies, users, definitions, certificates, check, repair, backup),
 )
 for command in COMMANDS:
     main.add_command(command)

@@ -13,7 +13,9 @@ from batonmq.errors import StoreCorrupt, StoreError
 from batonmq.points import reached
 from batonmq.store.claim import Claim
 from batonmq.store.delivery_journal import DeliveryJournal, marks_of
+from batonmq.store.failures import DAMAGE, damaged
 from batonmq.store.leftovers import has_log, set_aside
+from batonmq.store.log_breaks import log_break
 from batonmq.store.maintenance import Maintenance
 from batonmq.store.queries import Queries
 from batonmq.store.reading import check_numbers, read_definitions, read_lanes
@@ -134,6 +136,8 @@ class Database:
                 log.error(
                     "%s was not closed in order, and its log (-wal) is gone: confirmed messages may be missing", path
                 )
+            elif broken := had_log and log_break(path):
+                log.error("%s: %s; after a power cut that is what nobody had confirmed", path, broken)
             self.journal = DeliveryJournal(self.claim.path)
             self.served = read_served(db)
             Recovery(db, self.log).run(marks_of(path, read_opening(db)), self.journal.number)
@@ -143,12 +147,13 @@ class Database:
             snapshot = Snapshot(definitions, read_lanes(db))
             self.next_shared = int(db.execute("SELECT coalesce(max(id), 0) + 1 FROM body").get)
             self.claim.watch()
-        except apsw.CorruptError as error:
-            raise StoreCorrupt(f"{path} is damaged: {error}") from error
+        except DAMAGE as error:
+            raise damaged(path, error) from error
+        except (StoreCorrupt, TypeError, ValueError) as error:
+            # What is no number where one was written.
+            raise damaged(path, error) from error
         except apsw.Error as error:
             raise StoreError(f"cannot use {path}: {error}") from error
-        except StoreCorrupt as error:
-            raise StoreCorrupt(f"{path} is damaged: {error}") from error
         return snapshot
 
     # ------------------------------------------------------------------ closing

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import apsw
 
-from batonmq.errors import StoreError
+from batonmq.errors import StoreCorrupt, StoreError
 
-if TYPE_CHECKING:
-    import apsw
+__all__ = ["DAMAGE", "damaged", "unreadable", "unwritable"]
 
-__all__ = ["unreadable", "unwritable"]
+
+DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, apsw.MismatchError, apsw.ConstraintError)
+"""What SQLite says of a file that is not what was written: its pages, its schema, or its rows."""
+
+
+def damaged(path: str, what: object) -> StoreCorrupt:
+    """The store's file is not whole, so that it cannot be opened."""
+    return StoreCorrupt(
+        f"{path} is damaged: {what}; `batonmq check` tells what is whole, and `batonmq repair` saves it in a new file"
+    )
 
 
 def unreadable(path: str, error: apsw.Error) -> StoreError:

@@ -26,6 +26,7 @@ import apsw
 
 from batonmq.errors import StoreCorrupt, StoreError
 from batonmq.points import reached
+from batonmq.store.failures import DAMAGE, damaged
 from batonmq.store.leftovers import has_log
 
 log = logging.getLogger("batonmq.store")
@@ -198,8 +199,9 @@ def _prepare(connection: apsw.Connection, path: str) -> None:
                 connection.pragma("user_version", VERSION)
             reached("upgrade.done")
     except apsw.NotADBError as error:
-        raise StoreCorrupt(f"{path} is not a BatonMQ store") from error
-    except apsw.CorruptError as error:
-        raise StoreCorrupt(f"{path} is damaged: {error}") from error
+        remedy = "if it was one, `batonmq repair` saves what is left of it in a new file"
+        raise StoreCorrupt(f"{path} is not a BatonMQ store; {remedy}") from error
+    except DAMAGE as error:
+        raise damaged(path, error) from error
     except apsw.Error as error:
         raise StoreError(f"cannot use {path}: {error}") from error

@@ -37,11 +37,11 @@ def restore(add_vhost: AddVhost, parameters: Parameters, store: Store) -> None:
         by_kind.setdefault(definition.kind, []).append(definition)
     for kind, make in MAKE.items():
         for definition in by_kind.get(kind, []):
-            with _damage(definition):
+            with _damage(store, definition):
                 make(add_vhost(definition.vhost), definition, lanes)
     for kind in PARAMETERS:
         for definition in by_kind.get(kind, []):
-            with _damage(definition):
+            with _damage(store, definition):
                 parameters.restore(definition)
     for name in sorted({definition.vhost for definition in by_kind.get("queue", [])}):
         for queue in add_vhost(name).queues.values():
@@ -52,7 +52,7 @@ def restore(add_vhost: AddVhost, parameters: Parameters, store: Store) -> None:
 
 
 @contextmanager
-def _damage(definition: Definition) -> Iterator[None]:
+def _damage(store: Store, definition: Definition) -> Iterator[None]:
     """Whatever is wrong with a definition is damage to the store. Raises StoreCorrupt."""
     try:
         yield
@@ -60,7 +60,8 @@ def _damage(definition: Definition) -> Iterator[None]:
         raise
     except (BatonError, KeyError, TypeError, ValueError) as error:
         what = f"{definition.kind} {definition.name!r} cannot be made of its definition"
-        raise StoreCorrupt(f"the store is damaged: {what}: {error!r}") from error
+        remedy = "`batonmq check` tells what is whole, and `batonmq repair` saves it in a new file"
+        raise StoreCorrupt(f"{store.status().path} is damaged: {what}: {error!r}; {remedy}") from error
 
 
 def _leave(store: Store, vhost: str, name: str, record: LaneRecord) -> None:

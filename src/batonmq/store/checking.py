@@ -1,0 +1,274 @@
+"""What of a store's file is whole: its pages, by SQLite, and its rows, by what was written into them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import apsw
+
+from batonmq.errors import BatonError, StoreCorrupt, StoreError
+from batonmq.properties import Properties
+from batonmq.store.failures import DAMAGE
+from batonmq.store.leftovers import has_log
+from batonmq.store.log_breaks import log_break
+from batonmq.store.looking import look_into, open_to_look
+from batonmq.store.reading import DEFINITIONS, IN_ORDER, definition_of, select_run, unsound_rows
+from batonmq.store.records import LANES_MAX, POSITION_BITS, POSITION_MASK, StoredRun
+from batonmq.store.salvage import Gap, past_damage
+from batonmq.store.schema import is_marked_open, rows
+from batonmq.store.texts import from_file
+
+__all__ = ["Problem", "QueueReport", "Report", "check_file"]
+
+# Rows that are read at a time, and bytes.
+RUN = 10_000
+RUN_BYTES = 64 << 20
+# Of each kind of problem so many are told one by one.
+TOLD = 100
+NAME = b"SQLite format 3\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is not whole."""
+
+    where: str
+    """file, log, table, definition, lane, queue."""
+    what: str
+
+
+@dataclass(slots=True)
+class QueueReport:
+    """The messages that a file has of one queue, with those that were purged and are not swept yet."""
+
+    vhost: str
+    queue: str
+    messages: int = 0
+    """How many are whole."""
+    damaged: int = 0
+    """How many have a row that cannot be served; those in pages that cannot be read are not known."""
+    ids: list[str] = field(default_factory=list)
+    """The message ids of those, or where they have none that can be read, lane and place; not more than 100."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found."""
+
+    path: str
+    size: int = 0
+    """In octets, with the log."""
+    format: int = 0
+    """0: that cannot be told."""
+    problems: list[Problem] = field(default_factory=list)
+    queues: list[QueueReport] = field(default_factory=list)
+    definitions: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.problems
+
+
+def check_file(path: str, advance: Callable[[int], None] = lambda _: None) -> Report:
+    """Look at a file, whoever has it open, without changing it. ``advance`` is told how many messages were read.
+
+    Raises StoreError where there is no file, it cannot be read, it belongs to another program, or its format is newer.
+    """
+    report = Report(path)
+    if not _is_database(path, report):
+        return report
+    try:
+        db = open_to_look(path)
+    except apsw.Error as error:
+        raise StoreError(f"cannot read {path}: {error}") from error
+    try:
+        _look(db, report, advance)
+    except DAMAGE as error:
+        report.problems.append(Problem("file", f"it cannot be read: {error}"))
+    except apsw.Error as error:
+        raise StoreError(f"cannot read {path}: {error}") from error
+    finally:
+        db.close()
+    return report
+
+
+def _is_database(path: str, report: Report) -> bool:
+    """Is there anything that SQLite can look at? Raises StoreError."""
+    try:
+        with Path(path).open("rb") as file:
+            name = file.read(len(NAME))
+            report.size = os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}") from error
+    if not report.size:
+        report.problems.append(Problem("file", "it is empty"))
+    elif name != NAME:
+        what = "it holds nothing but zeros" if not name.strip(b"\0") else "its first bytes are not those of a database"
+        report.problems.append(Problem("file", what))
+    if has_log(path):
+        report.size += os.stat(path + "-wal").st_size  # noqa: PTH116
+    return not report.problems
+
+
+def _look(db: apsw.Connection, report: Report, advance: Callable[[int], None]) -> None:
+    had_log = has_log(report.path)
+    db.execute("BEGIN")
+    # From here on nothing changes, whoever writes.
+    report.format = look_into(db, report.path)
+    add = report.problems.append
+    if not had_log and is_marked_open(db):
+        add(Problem("log", "it was not closed in order, and its log (-wal) is gone: confirmed messages may be missing"))
+    elif broken := had_log and log_break(report.path):
+        add(Problem("log", broken))
+    for step in (_check_pages, _check_definitions, _check_small):
+        with _what_cannot_be_read(report):
+            step(db, report)
+    with _what_cannot_be_read(report):
+        _check_messages(db, report, advance)
+    for found in report.queues:
+        if found.damaged:
+            what = f"{found.damaged:,} of {found.messages + found.damaged:,} messages are damaged"
+            add(Problem("queue", f"queue {found.queue!r} in virtual host {found.vhost!r}: {what}"))
+
+
+@contextlib.contextmanager
+def _what_cannot_be_read(report: Report) -> Iterator[None]:
+    """One part of the file that cannot be read does not keep others from being looked at."""
+    try:
+        yield
+    except DAMAGE as error:
+        problem = Problem("file", f"it cannot be read: {error}")
+        if problem not in report.problems:
+            report.problems.append(problem)
+
+
+def _check_pages(db: apsw.Connection, report: Report) -> None:
+    for (what,) in rows(db, f"PRAGMA integrity_check({TOLD})"):
+        if what != "ok":
+            report.problems += [Problem("file", line) for line in str(what).splitlines() if "***" not in line]
+
+
+def _check_small(db: apsw.Connection, report: Report) -> None:
+    report.problems += [Problem(table, what) for table, what in unsound_rows(db)]
+
+
+def _check_definitions(db: apsw.Connection, report: Report) -> None:
+    queues: set[tuple[str, str]] = set()
+    for row in rows(db, DEFINITIONS):
+        try:
+            found = definition_of(*row)
+        except StoreCorrupt as error:
+            report.problems.append(Problem("definition", str(error)))
+            continue
+        report.definitions += 1
+        if found.kind == "queue":
+            queues.add((found.vhost, found.name))
+    for lane_id, vhost, queue, waiting in rows(
+        db,
+        "SELECT id, vhost, queue, (SELECT count(*) FROM (SELECT 1 FROM message WHERE id BETWEEN lane.id << 45"
+        " AND lane.id << 45 | ((1 << 45) - 1) LIMIT 1)) FROM lane",
+    ):
+        if waiting and (from_file(vhost), from_file(queue)) not in queues:
+            what = f"queue {from_file(queue)!r} in virtual host {from_file(vhost)!r} has messages and no definition"
+            report.problems.append(Problem("definition", f"{what} (lane {lane_id})"))
+
+
+def _check_messages(db: apsw.Connection, report: Report, advance: Callable[[int], None]) -> None:
+    lanes = {
+        lane_id: (from_file(vhost), from_file(queue))
+        for lane_id, vhost, queue in rows(db, "SELECT id, vhost, queue FROM lane")
+    }
+    dropped = {low >> POSITION_BITS for (low,) in rows(db, "SELECT low FROM trash WHERE low & ((1 << 45) - 1) = 0")}
+    by_queue: dict[tuple[str, str], QueueReport] = {}
+    for lane_id, (vhost, queue) in sorted(lanes.items()):
+        if (vhost, queue) not in by_queue:
+            by_queue[vhost, queue] = QueueReport(vhost, queue)
+            report.queues.append(by_queue[vhost, queue])
+        found = by_queue[vhost, queue]
+        _check_lane(db, lane_id, found, report, advance)
+    lane_id = -1
+    while True:
+        following = rows(
+            db, "SELECT id FROM message WHERE id >= ? ORDER BY id LIMIT 1", ((lane_id + 1) << POSITION_BITS,)
+        )
+        if not following:
+            break
+        lane_id = following[0][0] >> POSITION_BITS
+        if lane_id not in lanes and lane_id not in dropped and _has_lasting(db, lane_id):
+            found = QueueReport("", f"(lane {lane_id})")
+            _check_lane(db, lane_id, found, report, advance)
+            report.problems.append(
+                Problem("lane", f"{found.messages:,} messages are of lane {lane_id}, which no queue has")
+            )
+        if lane_id >= LANES_MAX:
+            break
+
+
+def _has_lasting(db: apsw.Connection, lane_id: int) -> bool:
+    """Spilled messages are of no queue after a crash, and go with the next start."""
+    first = lane_id << POSITION_BITS
+    span = (first, first | POSITION_MASK)
+    return bool(rows(db, "SELECT 1 FROM message WHERE id BETWEEN ? AND ? AND stored <> 2 LIMIT 1", span))
+
+
+def _check_lane(
+    db: apsw.Connection, lane_id: int, found: QueueReport, report: Report, advance: Callable[[int], None]
+) -> None:
+    after = lane_id << POSITION_BITS
+    last = after | POSITION_MASK
+    while True:
+        try:
+            run = select_run(db, IN_ORDER, (after, last, RUN), RUN_BYTES, 0)
+        except apsw.Error:
+            break
+        for row, what in run.unreadable.items():
+            _note(db, found, row, what)
+        found.messages += len(run.rows)
+        read = max(run.rows[-1] if run.rows else 0, max(run.unreadable, default=0))
+        if not read:
+            return
+        advance(len(run.rows))
+        after = read
+    # From here on row by row.
+    for number in past_damage(db, "message", "id, length(properties), length(body)", after + 1):
+        if isinstance(number, Gap):
+            if number.first <= last:
+                place = f"between {number.first & POSITION_MASK:,} and {min(number.last, last) & POSITION_MASK:,}"
+                what = f"places {place} of lane {lane_id} (queue {found.queue!r}) cannot be read: {number.why}"
+                report.problems.append(Problem("queue", what))
+            if number.last >= last:
+                return
+            continue
+        if number[0] > last:
+            return
+        run = _one(db, number[0])
+        for row, what in run.unreadable.items():
+            _note(db, found, row, what)
+        found.messages += len(run.rows)
+        advance(1)
+
+
+def _one(db: apsw.Connection, row: int) -> StoredRun:
+    try:
+        return select_run(db, "WHERE id = ?", (row,), RUN_BYTES, 0)
+    except apsw.Error as error:
+        run = StoredRun()
+        run.unreadable[row] = str(error)
+        return run
+
+
+def _note(db: apsw.Connection, found: QueueReport, row: int, what: str) -> None:
+    found.damaged += 1
+    if len(found.ids) >= TOLD:
+        return
+    name = ""
+    try:
+        raw = db.execute("SELECT properties FROM message WHERE id = ?", (row,)).get
+        name = str(Properties.decode(raw).message_id or "")
+    except (apsw.Error, AttributeError, BatonError, IndexError, TypeError, ValueError):
+        pass
+    found.ids.append(name or f"{row >> POSITION_BITS}/{row & POSITION_MASK} ({what})")

@@ -1,0 +1,68 @@
+"""SQLite's log, looked at for commits that SQLite does not see: it reads its log up to the first frame that is wrong.
+
+After a power cut it ends like that, too: what stands behind was not synced, and not confirmed. So it can only be told.
+The form is that of https://www.sqlite.org/fileformat2.html#walformat and https://www.sqlite.org/walformat.html.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+__all__ = ["log_break"]
+
+HEADER = struct.Struct(">8I")
+FRAME = struct.Struct(">6I")
+MAGIC = 0x377F0682
+# Of the index (-shm), in the order of this machine: where it has the number of the last frame that counts.
+LAST_FRAME = struct.Struct("=16xI")
+MASK = 0xFFFFFFFF
+
+
+def log_break(path: str) -> str:
+    """What of the log of a file, which a connection has read, does not count and may have been confirmed; "": nothing.
+
+    Of a file that somebody writes to, a commit may just be on its way.
+    """
+    try:
+        with Path(path + "-wal").open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            if size < HEADER.size:
+                return "" if size == 0 else "its log (-wal) is cut off within its first bytes"
+            magic, _, page_size, _, salt_1, salt_2, sum_1, sum_2 = header = HEADER.unpack(file.read(HEADER.size))
+            if magic & ~1 != MAGIC or _sums(header[:6], is_big=bool(magic & 1)) != (sum_1, sum_2):
+                return f"its log (-wal) of {size:,} bytes cannot be read"
+            frame_size = FRAME.size + page_size
+            count = (size - HEADER.size) // frame_size
+            last = _last_frame(path)
+            lost = 0
+            for number in range(last, count):
+                file.seek(HEADER.size + number * frame_size)
+                _, is_commit, frame_salt_1, frame_salt_2, _, _ = FRAME.unpack(file.read(FRAME.size))
+                if (frame_salt_1, frame_salt_2) == (salt_1, salt_2):
+                    lost += bool(is_commit)
+    except (OSError, struct.error):
+        return ""
+    if not lost:
+        return ""
+    commits = "commit" if lost == 1 else "commits"
+    return (
+        f"its log (-wal) cannot be read from page {last + 1:,} of {count:,} on: {lost:,} {commits} behind that are lost"
+    )
+
+
+def _last_frame(path: str) -> int:
+    with Path(path + "-shm").open("rb") as file:
+        return int(LAST_FRAME.unpack(file.read(LAST_FRAME.size))[0])
+
+
+def _sums(words: tuple[int, ...], *, is_big: bool) -> tuple[int, int]:
+    """The checksum of a log (section 4.2). Words are summed in the order that the log says."""
+    if not is_big:
+        words = struct.unpack(f"<{len(words)}I", struct.pack(f">{len(words)}I", *words))
+    first = second = 0
+    for at in range(0, len(words), 2):
+        first = (first + words[at] + second) & MASK
+        second = (second + words[at + 1] + first) & MASK
+    return first, second

@@ -1,0 +1,118 @@
+"""Rows of a damaged file: read past what SQLite cannot read, and looked at one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from zlib import crc32
+
+import apsw
+
+from batonmq.errors import BatonError
+from batonmq.message import framing_of
+from batonmq.properties import Properties
+from batonmq.store.checksums import MODULUS, WRONG, added, address_sum
+from batonmq.store.schema import rows
+
+__all__ = ["MESSAGE_COLUMNS", "Gap", "Row", "fault_of", "past_damage"]
+
+FIRST = -(1 << 63)
+LAST = (1 << 63) - 1
+
+MESSAGE_COLUMNS = (
+    *("id", "exchange", "routing_key", "properties", "body", "expires", "deliveries", "returned", "stored", "shared"),
+    *("due", "place", "dead", "framing", "start", "size", "checksum"),
+)
+
+Row: TypeAlias = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Numbers of rows, from one to another, that could not be read, and why."""
+
+    first: int
+    last: int
+    why: str
+
+
+def past_damage(db: apsw.Connection, table: str, columns: str, first: int = FIRST) -> Iterator[Row | Gap]:
+    """The rows of a table with an ``id``, in order, from a number on; a gap where the file cannot be read."""
+    while True:
+        last_read = first - 1
+        try:
+            for row in db.execute(f"SELECT {columns} FROM {table} WHERE id >= ? ORDER BY id", (first,)):
+                yield row
+                last_read = row[0]
+                first = last_read + 1
+        except apsw.Error as error:
+            following = _next(db, table, columns, first)
+            yield Gap(first, LAST if following is None else following - 1, str(error))
+            if following is None:
+                return
+            first = following
+            continue
+        return
+
+
+def _next(db: apsw.Connection, table: str, columns: str, after: int) -> int | None:
+    """The first number after a row that cannot be read at which reading works again; None: nowhere."""
+    step = 1
+    while after + step <= LAST and not _can_read(db, table, columns, after + step):
+        step *= 2
+    high = min(after + step, LAST)
+    low = after + step // 2
+    if not _can_read(db, table, columns, high):
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _can_read(db, table, columns, middle):
+            high = middle
+        else:
+            low = middle
+    # What there is at that place may be far from it; nothing is there if it was the end.
+    return high if rows(db, f"SELECT 1 FROM {table} WHERE id >= ? LIMIT 1", (high,)) else None
+
+
+def _can_read(db: apsw.Connection, table: str, columns: str, at: int) -> bool:
+    try:
+        rows(db, f"SELECT {columns} FROM {table} WHERE id >= ? ORDER BY id LIMIT 1", (at,))
+    except apsw.Error:
+        return False
+    return True
+
+
+def fault_of(row: Row, body: object) -> str:
+    """What is wrong with a message's row, with its body, which may be a shared one; "": nothing."""
+    number, exchange, routing_key, raw, _, *numbers, checksum = row
+    expires, deliveries, returned, stored, shared, due, place, dead, framing, start, size = numbers
+    try:
+        if any(type(value) is not int for value in (number, *numbers)):
+            raise TypeError("a number of its row is none")
+        if type(body) is not bytes:
+            raise TypeError(f"its body is {type(body).__name__}")
+        content = crc32(body, crc32(raw, address_sum(exchange, routing_key)))
+        content += number + added(
+            expires=expires,
+            deliveries=deliveries,
+            returned=returned,
+            stored=stored,
+            shared=shared,
+            due=due,
+            place=place,
+            dead=dead,
+            framing=framing,
+            start=start,
+            size=size,
+        )
+        if checksum is not None and content % MODULUS != checksum:
+            raise ValueError(WRONG)
+        Properties.decode(raw)
+        if framing:
+            framing_of(framing)
+            if not 0 <= start <= start + size <= len(body):
+                raise ValueError("its framing has its body where it has none")
+    except (AttributeError, BatonError, IndexError, TypeError, ValueError) as error:
+        return str(error) or type(error).__name__
+    return ""

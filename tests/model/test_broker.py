@@ -8,7 +8,6 @@ one. A commit may last for some turns.
 from __future__ import annotations
 
 import itertools
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -30,6 +29,7 @@ from batonmq.message import Message
 from batonmq.properties import Properties
 from batonmq.queued import QueuedMessage
 from tests.model.reference import Entry, Plan, Queue, Reference
+from tests.support.scratch import scratch
 from tests.support.timed import Timed
 
 # Dead letters go to these alone, which take whatever comes. What clients publish goes to all.
@@ -98,7 +98,7 @@ class BrokerMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self._folder = tempfile.TemporaryDirectory()
+        self._folder = scratch()
         self.driven = Timed(Path(self._folder.name) / "store" if self.is_stored else None)
         self.reference = Reference()
         self.takers: list[Taker] = []

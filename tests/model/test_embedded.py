@@ -7,7 +7,6 @@ engine's own thread commits beside it. A connection is closed and opened again o
 from __future__ import annotations
 
 import itertools
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from batonmq import Connection, Delivery, Message, Receiver, ResourceError
 from batonmq.engines.shared.registry import open_memory, own_file
 from batonmq.testing.clock import MovableClock
 from tests.model.reference import Entry, Plan, Queue, Reference
+from tests.support.scratch import scratch
 
 OPEN = ("a", "b", "c")
 LIMITED = ("short", "strict")
@@ -47,7 +47,7 @@ class EmbeddedMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self._folder = tempfile.TemporaryDirectory()
+        self._folder = scratch()
         self.clock = MovableClock()
         self.reference = Reference()
         self.receivers: list[Receiver] = []

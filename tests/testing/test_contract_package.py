@@ -6,7 +6,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 
@@ -15,10 +14,10 @@ import pytest
 import batonmq
 from batonmq.testing.contract import has_ready
 from tests.support.markdown import ROOT
+from tests.support.scratch import scratch
 
 EXAMPLE = ROOT / "examples" / "engine"
 BUILD = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
-MEMORY = Path("/dev/shm")
 OTHERWISE = """
 import pytest
 from batonmq.testing.contract import Otherwise, Place
@@ -79,7 +78,7 @@ def test_an_engine_of_another_distribution_passes_the_contract(tmp_path: Path) -
     with zipfile.ZipFile(tmp_path / built.stdout.split()[-1]) as wheel:
         wheel.extractall(site)
     # Each message is written to the disk, thousands in all: where there is one in memory, that is quick.
-    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else tmp_path) as base:
+    with scratch() as base:
         run = contract(EXAMPLE / "tests", "-rs", f"--basetemp={base}/t", path=site)
     assert run.returncode == 0, run.stdout[-5000:] + run.stderr
     skipped = [line for line in run.stdout.splitlines() if line.startswith("SKIPPED")]

@@ -10,7 +10,7 @@ import pika
 import pytest
 from pamqp import commands as spec
 from pamqp.common import FieldTable
-from tests.support.disk import Disk
+from proof.disk import Disk
 from tests.support.wire import Address, Channel, Wire, channel_error
 
 import batonmq

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from proof.disk import Disk, Fault
 from tests.support.driven import Driven
 
 from batonmq.store import SqliteStore
@@ -150,16 +151,18 @@ def test_a_queue_that_has_the_place_of_one_that_is_gone_begins_anew(driven: Driv
     assert returned(driven, "other") == {"new": 0}
 
 
-def test_a_disk_that_takes_no_notes_is_waited_for(driven: Driven, notes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_file: int, _data: bytes, _at: int) -> int:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "pwrite", full)
-    hand_out(driven, 2)
-    assert not notes.exists()
-    driven.settle()
-    driven.crash()
-    assert returned(driven) == {"a": 1, "b": 1, "c": 0}
+@pytest.mark.parametrize("fault", Fault)
+def test_a_disk_that_takes_no_notes_is_waited_for(driven: Driven, notes: Path, fault: Fault) -> None:
+    driven.broker.close()
+    with Disk(notes.parent) as disk:
+        driven._start()
+        disk.fault = lambda what, name: fault if (what, name) == ("write", notes.name) else None
+        hand_out(driven, 2)
+        assert not notes.exists()
+        disk.fault = None
+        driven.settle()
+        driven.crash()
+        assert returned(driven) == {"a": 1, "b": 1, "c": 0}
 
 
 def test_where_no_file_can_be_made_everything_goes_on(driven: Driven, notes: Path) -> None:

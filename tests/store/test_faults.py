@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.disk import Disk
+from proof.disk import Disk
 from tests.support.driven import Driven
 
 from batonmq.errors import StoreError

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from tests.support.disk import Disk
+from proof.disk import Disk
 from tests.support.driven import Driven, Taker
 
 import batonmq
@@ -20,20 +17,10 @@ MIB = 1 << 20
 
 
 @pytest.fixture
-def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+def disk(tmp_path: Path) -> Iterator[Disk]:
     """Of 16 MiB."""
     with Disk(tmp_path) as disk:
         disk.capacity = 16 * MIB
-
-        def allocate(handle: int, offset: int, size: int) -> None:
-            if offset + size - os.fstat(handle).st_size > disk.room:
-                raise OSError(errno.ENOSPC, "the disk is full")
-            os.truncate(handle, max(os.fstat(handle).st_size, offset + size))
-
-        monkeypatch.setattr(os, "posix_fallocate", allocate)
-        monkeypatch.setattr(
-            os, "statvfs", lambda _: SimpleNamespace(f_bavail=disk.room, f_frsize=1, f_blocks=disk.capacity)
-        )
         yield disk
 
 

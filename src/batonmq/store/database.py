@@ -14,6 +14,7 @@ from batonmq.points import reached
 from batonmq.store.claim import Claim
 from batonmq.store.delivery_journal import DeliveryJournal, marks_of
 from batonmq.store.failures import DAMAGE, damaged
+from batonmq.store.files import system
 from batonmq.store.leftovers import has_log, set_aside
 from batonmq.store.log_breaks import log_break
 from batonmq.store.maintenance import Maintenance
@@ -202,8 +203,7 @@ class Database:
         with contextlib.suppress(OSError):
             log_size = os.stat(f"{self._path}-wal").st_size  # noqa: PTH116
         with contextlib.suppress(AttributeError, OSError):
-            found = os.statvfs(os.path.dirname(os.path.abspath(self._path)))  # noqa: PTH100, PTH120
-            free = found.f_bavail * found.f_frsize
+            free, _ = system().room(os.path.dirname(os.path.abspath(self._path)))  # noqa: PTH100, PTH120
         return log_size, free
 
     def leave_names(self) -> None:

@@ -17,6 +17,7 @@ import struct
 from collections.abc import Mapping
 
 from batonmq.points import reached
+from batonmq.store.files import system
 from batonmq.store.records import LANES_MAX, POSITION_MASK
 
 __all__ = ["DeliveryJournal", "marks_of"]
@@ -31,22 +32,23 @@ SIZE_MAX = FIRST + NUMBER.size * (LANES_MAX + 1)
 class DeliveryJournal:
     """The file of one opening. What fails ends it: then it is not there any more, and everything waits for commits."""
 
-    __slots__ = ("_file", "_path", "number")
+    __slots__ = ("_file", "_files", "_path", "_pwrite", "number")
 
     def __init__(self, store_path: str) -> None:
         """``begin`` makes the file."""
         # Of 63 bits, as the store has numbers.
         self.number = secrets.randbits(62) + 1
         self._path = store_path + SUFFIX
+        self._files = system()
+        self._pwrite = self._files.write
         self._file = -1
 
     def begin(self) -> None:
         """Make the file anew, when the store has the number. Without one where that cannot be done."""
-        if not hasattr(os, "pwrite"):
+        if self._pwrite is None:
             return
         try:
-            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
-            self._file = os.open(self._path, flags, 0o600)
+            self._file = self._files.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
             self._write(MAGIC + NUMBER.pack(self.number), 0)
             reached("journal.begun")
         except OSError:
@@ -65,7 +67,8 @@ class DeliveryJournal:
         return True
 
     def _write(self, data: bytes, at: int) -> None:
-        if os.pwrite(self._file, data, at) != len(data):
+        assert self._pwrite is not None
+        if self._pwrite(self._file, data, at) != len(data):
             raise OSError("the disk is full")
 
     def end(self) -> None:
@@ -73,13 +76,13 @@ class DeliveryJournal:
         if self._file >= 0:
             self.abandon()
             with contextlib.suppress(OSError):
-                os.unlink(self._path)  # noqa: PTH108
+                self._files.delete(self._path)
 
     def abandon(self) -> None:
         """Let go of the file and leave it for the next opening."""
         file, self._file = self._file, -1
         if file >= 0:
-            os.close(file)
+            self._files.close(file)
 
 
 def marks_of(store_path: str, number: int) -> Mapping[int, int]:

@@ -6,6 +6,7 @@ import logging
 import os
 
 from batonmq.errors import StoreError
+from batonmq.store.files import system
 
 __all__ = ["has_log", "set_aside"]
 
@@ -43,7 +44,7 @@ def set_aside(path: str) -> None:
         number += 1
     kept = f"{path}-wal-lost-{number}"
     try:
-        os.rename(path + "-wal", kept)  # noqa: PTH104
+        system().rename(path + "-wal", kept)
     except OSError as error:
         raise StoreError(f"{path} is gone or empty, and its old log cannot be moved: {error.strerror}") from error
     _remove_index(path)
@@ -53,7 +54,7 @@ def set_aside(path: str) -> None:
 def _remove_index(path: str) -> None:
     """That of the old log may still be in use by whoever has the old file: the new file gets one of its own."""
     try:
-        os.unlink(path + "-shm")  # noqa: PTH108
+        system().delete(path + "-shm")
     except FileNotFoundError:
         pass
     except OSError as error:

@@ -12,6 +12,7 @@ import os
 import stat
 
 from batonmq.points import reached
+from batonmq.store.files import system
 
 __all__ = ["LAST_SIZE", "Reserve"]
 
@@ -29,11 +30,12 @@ NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 class Reserve:
     """A file beside the store. Where it cannot be made for another reason than a full disk, there is none."""
 
-    __slots__ = ("_path", "_size")
+    __slots__ = ("_files", "_path", "_size")
 
     def __init__(self, store_path: str) -> None:
         self._path = store_path + SUFFIX
         self._size = SIZE
+        self._files = system()
 
     def grow(self, log_size: int) -> None:
         """The log may be so long from now on, and all of it may have to be copied."""
@@ -43,44 +45,44 @@ class Reserve:
 
     def make(self) -> bool:
         """Have it whole, with some room left beside it; False: there is none."""
-        if not hasattr(os, "posix_fallocate"):
+        files = self._files
+        if not files.can_allocate:
             return True
         try:
-            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+            handle = files.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK)
         except OSError as error:
             return error.errno not in NO_ROOM
         try:
             before = os.fstat(handle).st_size
             try:
-                os.posix_fallocate(handle, 0, self._size)
+                files.allocate(handle, self._size)
             except OSError as error:
                 if error.errno not in NO_ROOM:
                     return True
-                os.ftruncate(handle, before)
+                files.truncate(handle, before)
                 return False
         except OSError:
             return True
         finally:
-            os.close(handle)
+            files.close(handle)
         reached("reserve.made")
         return self._has_headroom()
 
     def has_room(self) -> bool:
         """Is there as much as a start may need?"""
         try:
-            found = os.statvfs(os.path.dirname(self._path))  # noqa: PTH120
+            free, _ = self._files.room(os.path.dirname(self._path))  # noqa: PTH120
         except (AttributeError, OSError):
             return True
-        return found.f_bavail * found.f_frsize >= LAST_SIZE
+        return free >= LAST_SIZE
 
     def _has_headroom(self) -> bool:
         """Without some more the next message would find the disk full again."""
         try:
-            found = os.statvfs(self._path)
+            free, size = self._files.room(self._path)
         except OSError:
             return True
-        wanted = min(max(found.f_blocks * found.f_frsize // 8, HEADROOM_LEAST), HEADROOM_MOST)
-        return found.f_bavail * found.f_frsize >= wanted
+        return free >= min(max(size // 8, HEADROOM_LEAST), HEADROOM_MOST)
 
     def make_last(self) -> None:
         """Have at least a piece for the next opening, as large as there is room for it."""
@@ -101,8 +103,15 @@ class Reserve:
         self._size = SIZE
         with contextlib.suppress(OSError):
             if os.stat(self._path).st_size > LAST_SIZE:  # noqa: PTH116
-                os.truncate(self._path, LAST_SIZE)
+                self._cut()
                 reached("reserve.freed")
+
+    def _cut(self) -> None:
+        handle = self._files.open(self._path, os.O_RDWR | getattr(os, "O_NONBLOCK", 0))
+        try:
+            self._files.truncate(handle, LAST_SIZE)
+        finally:
+            self._files.close(handle)
 
     def remove(self) -> bool:
         """Give up all of it; tells whether there was any."""
@@ -110,7 +119,7 @@ class Reserve:
             found = os.lstat(self._path)
             if not stat.S_ISREG(found.st_mode):
                 return False
-            os.unlink(self._path)  # noqa: PTH108
+            self._files.delete(self._path)
         except OSError:
             return False
         reached("reserve.freed")

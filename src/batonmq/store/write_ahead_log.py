@@ -9,6 +9,7 @@ import os
 import apsw
 
 from batonmq.points import reached
+from batonmq.store.files import system
 from batonmq.store.schema import rows
 
 __all__ = ["CHECKPOINT_PAGES", "CHECKPOINT_PAGES_MOST", "WriteAheadLog"]
@@ -30,10 +31,21 @@ LARGE_BATCH_PAGES = 4
 class WriteAheadLog:
     """The log of one connection, used in the committer's thread."""
 
-    __slots__ = ("_checkpoints", "_commits", "_db", "checkpoint_pages", "copied", "failed", "is_doubtful", "pages")
+    __slots__ = (
+        "_checkpoints",
+        "_commits",
+        "_db",
+        "_files",
+        "checkpoint_pages",
+        "copied",
+        "failed",
+        "is_doubtful",
+        "pages",
+    )
 
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
+        self._files = system()
         self._commits = 0
         self.checkpoint_pages = CHECKPOINT_PAGES
         """It is copied into the file when it has so many pages."""
@@ -69,12 +81,12 @@ class WriteAheadLog:
     def _missing_room(self) -> int:
         """How much more room the file needs before it can take what stands in its log; 0 or less: none."""
         try:
-            found = os.statvfs(self._db.filename)
+            free, _ = self._files.room(self._db.filename)
             size = os.stat(self._db.filename).st_size  # noqa: PTH116
         except (AttributeError, OSError):
             return 0
         pages = int(rows(self._db, "PRAGMA page_count")[0][0]) * int(rows(self._db, "PRAGMA page_size")[0][0])
-        return pages - size - int(found.f_bavail) * int(found.f_frsize)
+        return pages - size - free
 
     def checkpoint_if_due(self, *, is_wanted: bool) -> int:
         """Copy the log into the file, if it is long enough to be worth it or if that is wanted anyway.

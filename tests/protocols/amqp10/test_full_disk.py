@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from proof.disk import Disk
+
 from batonmq.protocols.amqp10.codec.constants import FRAME
 from batonmq.protocols.amqp10.codec.encoder import frame
 from batonmq.protocols.amqp10.codec.performatives import Accepted, Disposition
 from batonmq.protocols.amqp10.codec.values import UInt
 from tests.protocols.amqp10.client import Client, Delivery, of, one
-from tests.support.disk import Disk
 from tests.support.driven import Driven
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import apsw
 import pytest
 from proof.armed import Strike, main, parse
+from proof.disk import Disk
 
 import batonmq
 from batonmq import points
 from batonmq.store import SqliteStore
-from tests.support.disk import Disk
 from tests.support.driven import Driven
 
 ROOT = Path(__file__).parents[2]

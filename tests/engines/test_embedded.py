@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 import batonmq
+from batonmq import points
 from batonmq.broker import Broker
 from batonmq.engines.embedded.capabilities import CAPABILITIES
-from batonmq.engines.embedded.core import Core
+from batonmq.engines.embedded.core import CommitFuture, Core
 from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.embedded.operations import Queues
 from batonmq.engines.messages import Message
@@ -48,6 +50,31 @@ def engine(store: FailingStore) -> EmbeddedEngine:
     engine = EmbeddedEngine(core, CAPABILITIES, core.close)
     engine.declare("orders", QueueOptions()).get()
     return engine
+
+
+def test_what_is_sent_during_a_commit_waits_for_its_own_whatever_is_read_after_that(
+    engine: EmbeddedEngine, store: FailingStore
+) -> None:
+    """Who reads the store writes into the open transaction what was collected: it is not committed by that."""
+    core = engine.core
+    meanwhile: list[CommitFuture[None]] = []
+
+    def read() -> None:
+        store.read(0, 1 << 62, 1, 1)
+
+    def send_and_read() -> None:
+        points.disarm()
+        meanwhile.append(cast("CommitFuture[None]", engine.send("orders", [Message(b"2")])))
+        core.run(core.broker.when_read, read)
+
+    points.arm("commit.ready", send_and_read)
+    engine.send("orders", [Message(b"1")]).get()
+    (future,) = meanwhile
+    # The keeper may have been faster.
+    with core._lock:
+        assert future.done == (store.committed >= future.batch)
+    assert future.wait(SOON)
+    engine.close()
 
 
 def test_a_message_that_the_disk_refuses_is_not_there_and_its_sender_is_told(

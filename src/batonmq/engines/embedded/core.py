@@ -177,6 +177,8 @@ class Core:
             return
         self._is_committing = True
         self.store.stage()
+        # Who reads the store when it is free again begins another one.
+        batch = self.store.batch - 1
         self._lock.release()
         error: StoreError | None = StoreError("the commit was interrupted")
         try:
@@ -187,7 +189,7 @@ class Core:
             # First, whatever strikes after this; they go on when the lock is free.
             self._committed.notify_all()
             self.broker.commit_done(error)
-            self._answer(self.store.batch - 1, error)
+            self._answer(batch, error)
             reached("commit.told")
             self._end_turn()
             if error is not None or self.store.error is not None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from confluent_kafka import AcknowledgeType, Message as Record
 
 import batonmq
+from batonmq.engines.kafka.hand import FAREWELL, Hand, Place
+from batonmq.engines.kafka.parameters import kafka_parameters
 from batonmq.engines.messages import HeaderValue
 from tests.contract.places import running
 from tests.peers.catalogue import wanted
@@ -28,6 +33,36 @@ def queue(mq: batonmq.Connection, request: pytest.FixtureRequest) -> Iterator[st
     mq.declare(name)
     yield name
     mq.delete(name)
+
+
+class Noting:
+    """Owns a consumer, and notes what it tells."""
+
+    def __init__(self) -> None:
+        self.has_looked = threading.Event()
+        self.places: list[Place] = []
+
+    def arrived(self, _hand: Hand, records: Sequence[Record], _since: float) -> None:
+        self.places += [(record.partition() or 0, record.offset() or 0) for record in records]
+
+    def looked(self, _hand: Hand) -> None:
+        self.has_looked.set()
+
+    def rested(self, _hand: Hand) -> None:
+        pass
+
+    def refused(self, _hand: Hand, error: batonmq.BatonError) -> None:
+        raise error
+
+    def failed(self, _hand: Hand, error: Exception) -> None:
+        raise error
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + SOON
+    while not is_so():
+        assert time.monotonic() < end, "it never was so"
+        time.sleep(0.02)
 
 
 def take(receiver: batonmq.Receiver, count: int) -> list[batonmq.Delivery]:
@@ -73,6 +108,82 @@ def test_a_topic_that_cannot_take_dead_letters_is_refused(mq: batonmq.Connection
         mq.declare(f"{queue}-other", dead_letter=queue)
     with pytest.raises(batonmq.NotFound):
         mq.count(f"{queue}-other")
+
+
+def test_a_queue_that_is_deleted_twice_takes_no_other_with_it(mq: batonmq.Connection, queue: str) -> None:
+    dead = f"dlq.{queue}"
+    mq.declare(f"{queue}-work", dead_letter=dead)
+    try:
+        mq.send(dead, b"kept")
+        mq.delete(queue)
+        mq.delete(queue)
+        with pytest.raises(batonmq.NotFound):
+            mq.send(queue, b"not among the dead letters")
+        assert mq.count(dead) == 1
+    finally:
+        mq.delete(f"{queue}-work")
+        mq.delete(dead)
+
+
+def test_dead_letters_have_the_name_that_was_declared(mq: batonmq.Connection, queue: str) -> None:
+    dead = f"{queue}-dead"
+    mq.declare(f"{queue}-work", dead_letter=dead)
+    try:
+        mq.send(f"{queue}-work", b"1")
+        with mq.receiver(f"{queue}-work") as receiver:
+            (delivery,) = take(receiver, 1)
+            delivery.reject()
+        with mq.receiver(dead) as receiver:
+            (letter,) = take(receiver, 1)
+            letter.accept()
+        with pytest.raises(batonmq.PreconditionFailed, match=f"is the queue '{dead}'"):
+            mq.count(f"dlq.batonmq.{dead}")
+    finally:
+        mq.delete(f"{queue}-work")
+        mq.delete(dead)
+
+
+@pytest.mark.parametrize("time", range(3))
+def test_a_consumer_that_retires_loses_no_settlement(mq: batonmq.Connection, queue: str, time: int) -> None:
+    owner = Noting()
+    hand = Hand(kafka_parameters(running("BATONMQ_TEST_KAFKA")).client(), queue, 1, owner)
+    try:
+        hand.fetch()
+        assert owner.has_looked.wait(SOON)
+        mq.send(queue, b"%d" % time)
+        hand.retire()
+        # Either it takes the message, and is responsible for it, or it leaves and takes nothing.
+        wait_until(lambda: bool(owner.places) or hand.state == "ended")
+        for place in owner.places:
+            assert hand.settle(place, AcknowledgeType.ACCEPT)
+    finally:
+        hand.end()
+        assert hand.join(FAREWELL)
+    wait_until(lambda: mq.count(queue) == (0 if owner.places else 1))
+
+
+def test_what_is_settled_too_late_for_its_consumer_is_told(mq: batonmq.Connection, queue: str) -> None:
+    owner = Noting()
+    hand = Hand(kafka_parameters(running("BATONMQ_TEST_KAFKA")).client(), queue, 1, owner)
+    mq.send(queue, b"1")
+    hand.fetch()
+    wait_until(lambda: bool(owner.places))
+    hand.end()
+    assert hand.join(FAREWELL)
+    assert not hand.settle(owner.places[0], AcknowledgeType.ACCEPT)
+    with mq.receiver(queue) as receiver:
+        (delivery,) = take(receiver, 1)
+        assert delivery.redelivered
+        delivery.accept()
+
+
+def test_what_is_accepted_just_before_the_end_is_accepted(mq: batonmq.Connection, queue: str) -> None:
+    for _ in range(5):
+        mq.send_many(queue, [b"1", b"2"])
+        with mq.receiver(queue) as receiver:
+            for delivery in take(receiver, 2):
+                delivery.accept()
+        assert mq.count(queue) == 0
 
 
 def test_what_was_confirmed_survives_kill_9_of_the_broker(tmp_path: Path) -> None:

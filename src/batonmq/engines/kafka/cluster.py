@@ -5,6 +5,7 @@ Every call waits, for no longer than the patience for each broker. Any thread ma
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import uuid
@@ -20,15 +21,17 @@ from batonmq.engines.kafka.protocol import (
     Features,
     Lag,
     ask_coordinator,
+    ask_delete_group,
     ask_heartbeat,
     ask_offsets,
     ask_topic,
     read_coordinator,
+    read_deleted_group,
     read_heartbeat,
     read_offsets,
     read_topic,
 )
-from batonmq.errors import ConnectionLost, NotFound, UnsupportedFeature
+from batonmq.errors import BatonError, Closed, ConnectionLost, NotFound, UnsupportedFeature
 
 __all__ = ["Cluster"]
 
@@ -38,10 +41,20 @@ T = TypeVar("T")
 NOT_YET: Final = frozenset({14, 15, 16})
 GROUP_ID_NOT_FOUND: Final = 69
 PAUSE: Final = 0.05
+# The epoch of a member that leaves.
+LEAVE: Final = -1
 # How long a group may take to give its first member partitions. Kafka 4.4 takes up to 1 s
 # (share.assignment.interval.ms).
 WARM: Final = 5.0
 WITH_DEAD_LETTERS: Final = 2
+
+
+class _NotYet(Exception):
+    """The broker that is to have a group has just begun to, or has it no more."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text or text_of_code(code))
+        self.code = code
 
 
 class Cluster:
@@ -61,8 +74,10 @@ class Cluster:
             self._require_share_groups(self._open().features)
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up, also where an answer is waited for."""
         self._is_closed = True
+        for one in self._conversations():
+            one.interrupt()
         with self._lock:
             self._drop()
 
@@ -99,20 +114,16 @@ class Cluster:
     def lags(self, group: str, topic: str, partitions: list[int]) -> list[Lag]:
         """How far a group has come; nothing where there is no such group yet."""
 
-        def ask() -> list[Lag]:
-            while True:
-                error, text, lags = read_offsets(self._coordinator(group).ask(ask_offsets(group, topic, partitions)))
-                if error not in NOT_YET:
-                    break
-                self._pause(error)
-            if error == GROUP_ID_NOT_FOUND:
-                return []
-            for code, said in ((error, text), *((lag.error, lag.text) for lag in lags)):
-                if code and code != UNKNOWN_TOPIC:
-                    raise told_by_code(code, f"share group '{group}': {said or text_of_code(code)}")
-            return lags
+        def ask(coordinator: Conversation) -> tuple[int, str, list[Lag]]:
+            return read_offsets(coordinator.ask(ask_offsets(group, topic, partitions)))
 
-        return self._again(ask)
+        error, text, lags = self._of_group(group, ask)
+        if error == GROUP_ID_NOT_FOUND:
+            return []
+        for code, said in ((error, text), *((lag.error, lag.text) for lag in lags)):
+            if code and code != UNKNOWN_TOPIC:
+                raise told_by_code(code, f"share group '{group}': {said or text_of_code(code)}")
+        return lags
 
     def warm_up(self, group: str, topic: str) -> None:
         """Let a group have its partitions ready, so that whoever joins next has them at once.
@@ -120,30 +131,84 @@ class Cluster:
         The first answer to the first member of a new group names none, and the client below asks again only after
         5 s: so a member of our own joins, asks until it has some, and leaves.
         """
+        # As Java's client names its members; the broker wants a UUID.
+        member = str(uuid.uuid4())
+        until = time.monotonic() + min(WARM, self._patience)
+        epoch = given = 0
 
-        def ask() -> None:
-            # As Java's client names its members; the broker wants a UUID.
-            member = str(uuid.uuid4())
-            until = time.monotonic() + min(WARM, self._patience)
-            epoch = 0
+        def beat(epoch: int) -> tuple[int, str, tuple[int, int]]:
+            def ask(coordinator: Conversation) -> tuple[int, str, tuple[int, int]]:
+                answer = coordinator.ask(ask_heartbeat(group, member, epoch, topic))
+                error, text, following, given = read_heartbeat(answer)
+                return error, text, (following, given)
+
+            return self._of_group(group, ask)
+
+        try:
+            while True:
+                error, text, (epoch, given) = beat(epoch)
+                if error:
+                    raise told_by_code(error, f"share group '{group}': {text or text_of_code(error)}")
+                if given or time.monotonic() > until:
+                    return
+                self._pause()
+        finally:
+            # Where that fails the broker finds out by itself.
+            if epoch > 0:
+                with contextlib.suppress(BatonError):
+                    beat(LEAVE)
+
+    def _of_group(self, group: str, ask: Callable[[Conversation], tuple[int, str, T]]) -> tuple[int, str, T]:
+        """Ask the broker that has a group, and again for as long as patience lasts where it has just begun to.
+
+        An answer is an error code, the broker's text, and what else it says. Others may ask meanwhile.
+        """
+        until = time.monotonic() + self._patience
+        while True:
             try:
-                while True:
-                    answer = self._coordinator(group).ask(ask_heartbeat(group, member, epoch, topic))
-                    error, text, following, given = read_heartbeat(answer)
-                    if error in NOT_YET:
-                        self._pause(error)
-                    elif error:
-                        raise told_by_code(error, f"share group '{group}': {text or text_of_code(error)}")
-                    else:
-                        epoch = following
-                    if given or time.monotonic() > until:
-                        return
-                    time.sleep(PAUSE)
-            finally:
-                if epoch > 0 and not self._is_closed:
-                    self._coordinator(group).ask(ask_heartbeat(group, member, -1, topic))
+                return self._again(lambda: self._ask_coordinator(group, ask))
+            except _NotYet as error:
+                if time.monotonic() > until:
+                    raise told_by_code(error.code, f"share group '{group}': {error}") from None
+            self._pause()
 
-        self._again(ask)
+    def _ask_coordinator(self, group: str, ask: Callable[[Conversation], tuple[int, str, T]]) -> tuple[int, str, T]:
+        """With the lock."""
+        server = self._find_coordinator(group)
+        self._require_open()
+        found = self._coordinators.get(server)
+        if found is None:
+            found = self._coordinators[server] = Conversation(self._parameters, server, self._patience)
+        answer = ask(found)
+        if answer[0] in NOT_YET:
+            raise _NotYet(answer[0], answer[1])
+        return answer
+
+    def delete_group(self, group: str, patience: float) -> int:
+        """The error code of the broker, 0: it is done. Raises ConnectionLost when there is no answer in time.
+
+        Kafka 4.4 may look for longer than 10 s for a topic that is gone, and then answers nothing else on that
+        connection: so this has one of its own.
+        """
+        with self._lock:
+            try:
+                server = self._find_coordinator(group)
+            except _NotYet as error:
+                return error.code
+        conversation = Conversation(self._parameters, server, patience)
+        try:
+            return read_deleted_group(conversation.ask(ask_delete_group(group)))
+        finally:
+            conversation.close()
+
+    def _find_coordinator(self, group: str) -> tuple[str, int]:
+        """With the lock."""
+        error, text, host, port = read_coordinator(self._open().ask(ask_coordinator(group)))
+        if error in NOT_YET:
+            raise _NotYet(error, text)
+        if error:
+            raise told_by_code(error, f"share group '{group}': {text or text_of_code(error)}")
+        return host, port
 
     # ------------------------------------------------------------------ connections
 
@@ -152,6 +217,7 @@ class Cluster:
         if self._first is None:
             last: ConnectionLost | None = None
             for server in self._parameters.servers:
+                self._require_open()
                 try:
                     self._first = Conversation(self._parameters, server, self._patience)
                     break
@@ -162,22 +228,6 @@ class Cluster:
                 raise last
         return self._first
 
-    def _coordinator(self, group: str) -> Conversation:
-        """With the lock. The broker that has the group."""
-        until = time.monotonic() + self._patience
-        while True:
-            error, text, host, port = read_coordinator(self._open().ask(ask_coordinator(group)))
-            if not error:
-                break
-            if error not in NOT_YET or time.monotonic() > until:
-                raise told_by_code(error, f"share group '{group}': {text or text_of_code(error)}")
-            self._pause(error)
-        server = (host, port)
-        found = self._coordinators.get(server)
-        if found is None:
-            found = self._coordinators[server] = Conversation(self._parameters, server, self._patience)
-        return found
-
     def _again(self, ask: Callable[[], T]) -> T:
         """Once more on new connections, where an old one turns out to be lost."""
         with self._lock:
@@ -186,7 +236,8 @@ class Cluster:
                 return ask()
             except ConnectionLost as error:
                 self._drop()
-                if not was_open or self._is_closed or "no answer within" in str(error):
+                self._require_open()
+                if not was_open or "no answer within" in str(error):
                     raise
             try:
                 return ask()
@@ -194,17 +245,22 @@ class Cluster:
                 self._drop()
                 raise
 
-    def _pause(self, error: int) -> None:
-        if self._is_closed:
-            raise ConnectionLost(text_of_code(error))
+    def _pause(self) -> None:
+        self._require_open()
         time.sleep(PAUSE)
 
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise Closed("the connection was closed")
+
+    def _conversations(self) -> list[Conversation]:
+        return [one for one in (self._first, *list(self._coordinators.values())) if one is not None]
+
     def _drop(self) -> None:
-        first, self._first = self._first, None
-        coordinators, self._coordinators = self._coordinators, {}
-        for one in (first, *coordinators.values()):
-            if one is not None:
-                one.close()
+        gone = self._conversations()
+        self._first, self._coordinators = None, {}
+        for one in gone:
+            one.close()
 
     def _require_share_groups(self, features: Features) -> None:
         if features.has(HEARTBEAT) and features.has(OFFSETS) and features.share_version:

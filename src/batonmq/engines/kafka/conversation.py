@@ -69,6 +69,12 @@ class Conversation:
         self._until = time.monotonic() + self._patience
         return self._ask(request)
 
+    def interrupt(self) -> None:
+        """Whoever waits for an answer waits no longer. From any thread."""
+        with contextlib.suppress(OSError):
+            # Not that of TLS, which would change what the other thread is working with.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Hang up."""
         with contextlib.suppress(OSError):

@@ -24,7 +24,7 @@ try:
     from batonmq.engines.kafka.notices import CLIENT_LOG
     from batonmq.engines.kafka.publisher import Publisher
     from batonmq.engines.kafka.queues import Queues
-    from batonmq.engines.kafka.subscription import GOODBYE, KafkaSubscription
+    from batonmq.engines.kafka.subscription import KafkaSubscription
     from batonmq.engines.kafka.tasks import Tasks
 except ImportError as missing:
     raise UnsupportedFeature(f"kafka:// needs Kafka's client: pip install 'batonmq[kafka]' ({missing})") from missing
@@ -36,7 +36,8 @@ T = TypeVar("T")
 CAPABILITIES: Final = Capabilities(
     engine="kafka",
     durable=True,
-    delivery_count=True,
+    # A broker that is killed forgets what was handed out, and counts it anew.
+    delivery_count=False,
     max_deliveries=True,
     dead_letter=True,
     count=True,
@@ -61,8 +62,8 @@ class KafkaEngine(Engine):
         self.capabilities = replace(CAPABILITIES, dead_letter=self._cluster.has_dead_letters)
         self._settings = self._parameters.client()
         self._admin = AdminClient(self._settings, logger=CLIENT_LOG)
-        self._queues = Queues(self._admin, self._cluster, self._parameters, patience)
         self._tasks = Tasks()
+        self._queues = Queues(self._admin, self._cluster, self._parameters, patience, self._tasks.closing)
         self._publisher = Publisher(self._parameters, self.look_for)
         self._subscriptions: set[KafkaSubscription] = set()
         self._lock = threading.Lock()
@@ -95,7 +96,7 @@ class KafkaEngine(Engine):
             for one in here:
                 one.end(NotFound(f"queue '{queue}' was deleted"))
             for one in here:
-                one.join(GOODBYE)
+                one.join()
 
         def delete() -> None:
             self._publisher.forget(queue)
@@ -165,13 +166,14 @@ class KafkaEngine(Engine):
             self._is_closed = True
             subscriptions = list(self._subscriptions)
         error = Closed("the connection was closed")
+        self._tasks.close()
         for one in subscriptions:
             one.end(error)
         for one in subscriptions:
-            one.join(2 * GOODBYE)
+            one.join()
         self._publisher.close()
         self._cluster.close()
-        self._tasks.close()
+        self._tasks.join()
 
     def forked(self) -> None:
         """In a child: threads and locks are the parent's."""

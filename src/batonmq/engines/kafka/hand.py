@@ -1,6 +1,8 @@
 """One share consumer with its thread: it takes a batch, and no other until all of that is settled.
 
     resting --(fetch)--> fetching --(a batch comes)--> busy --(all is settled and committed)--> resting
+    resting, fetching --(retire, and nothing comes)--> leaving --> ended
+    any --(end, a failure)--> leaving --> ended
 
 While it is fetching, the client may have a request at the broker all the time: what comes then is ours, whether
 anybody asks for it or not. At rest it takes nothing.
@@ -8,7 +10,6 @@ anybody asks for it or not. At rest it takes nothing.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -27,12 +28,13 @@ from confluent_kafka import (
 from batonmq.engines.kafka.failures import GONE, error_of
 from batonmq.engines.kafka.leaks import leak
 from batonmq.engines.kafka.notices import CLIENT_LOG, LOG, say_preview
+from batonmq.errors import AccessRefused, BatonError
 
-__all__ = ["SLICE", "Hand", "Owner", "Place"]
+__all__ = ["FAREWELL", "SLICE", "Hand", "Owner", "Place"]
 
 Place: TypeAlias = tuple[int, int]
 """Partition and offset."""
-State = Literal["resting", "fetching", "busy", "ended"]
+State = Literal["resting", "fetching", "busy", "leaving", "ended"]
 
 # How long the client is asked at once, in seconds: an end is noticed after that.
 SLICE: Final = 0.25
@@ -40,10 +42,20 @@ SLICE: Final = 0.25
 # with that the first message comes after 0.02 to 0.4 s (Kafka 4.4). So it does until one comes, for so many seconds.
 JOINING: Final = 6.0
 JOINING_SLICE: Final = 0.1
+# How many offsets are named in the log.
+SAID: Final = 20
 # What a request waits for at the broker.
 FETCH_WAIT: Final = 200
+# What is settled waits for the rest of its batch, so that one commit is enough, but for no longer than this.
+GATHER: Final = 0.005
 # A commit that takes longer has found nobody: the lock of what it was about ends by itself.
 COMMIT: Final = 5.0
+LAST_COMMIT: Final = 2.0
+# When the client gives up a request to a broker that does not answer, in milliseconds. It waits for two, one after the
+# other, when it leaves a group.
+SILENCE: Final = 5_000
+FAREWELL: Final = SLICE + COMMIT + LAST_COMMIT + 2 * SILENCE / 1000 + 2.0
+"""How long a consumer takes to end, at most, in seconds: what it is doing, the last commit, and the way out."""
 
 
 class Owner(Protocol):
@@ -57,6 +69,9 @@ class Owner(Protocol):
 
     def rested(self, hand: Hand) -> None:
         """All of its batch is settled."""
+
+    def refused(self, hand: Hand, error: BatonError) -> None:
+        """The broker lets us take nothing."""
 
     def failed(self, hand: Hand, error: Exception) -> None:
         """The client raises something that it does not get over."""
@@ -78,13 +93,16 @@ class Hand:
             "share.acknowledgement.mode": "explicit",
             "max.poll.records": size,
             "fetch.wait.max.ms": FETCH_WAIT,
+            "socket.timeout.ms": SILENCE,
             "logger": CLIENT_LOG,
         }
         self._turn = threading.Condition()
         self._state: State = "resting"
         self._unsettled: set[Place] = set()
         self._settled: list[tuple[Place, AcknowledgeType]] = []
-        self._is_ending = False
+        # When the first of them was settled.
+        self._settled_at = 0.0
+        self._is_ending = self._is_retiring = False
         self._consumer: ShareConsumer | None = None
         self._joining_until = time.monotonic() + JOINING
         self._thread = threading.Thread(target=self._run, name=f"batonmq-kafka-{queue}", daemon=True)
@@ -100,19 +118,35 @@ class Hand:
         """Is nothing of its batch in anybody's hands? What is settled may not be committed yet."""
         return not self._unsettled
 
-    def fetch(self) -> None:
-        """Take the next batch."""
+    def fetch(self) -> bool:
+        """Take the next batch, if it is resting, or go on to; False: it does not any more."""
         with self._turn:
             if self._state == "resting":
                 self._go("fetching")
+            elif self._state != "fetching":
+                return False
+            self._is_retiring = False
+            return True
 
-    def settle(self, place: Place, how: AcknowledgeType) -> None:
-        """It is committed soon, in the order in which this was called."""
+    def retire(self) -> None:
+        """Leave the group when nothing comes; what comes is handed over as ever."""
         with self._turn:
-            if place in self._unsettled:
-                self._unsettled.discard(place)
-                self._settled.append((place, how))
+            self._is_retiring = True
+            self._turn.notify_all()
+
+    def settle(self, place: Place, how: AcknowledgeType) -> bool:
+        """It is committed soon, in the order in which this was called; False: it is not held any more."""
+        with self._turn:
+            if place not in self._unsettled:
+                return False
+            self._unsettled.discard(place)
+            self._settled.append((place, how))
+            is_first = len(self._settled) == 1
+            if is_first:
+                self._settled_at = time.monotonic()
+            if is_first or not self._unsettled:
                 self._turn.notify_all()
+        return True
 
     def end(self) -> None:
         """Give back what is not settled, and leave the group; soon."""
@@ -142,6 +176,8 @@ class Hand:
             consumer.subscribe([self.queue])
             self._work(consumer)
         except Exception as error:  # noqa: BLE001  (whatever it is, somebody waits)
+            with self._turn:
+                self._go("leaving")
             self._owner.failed(self, error)
         finally:
             if consumer is not None:
@@ -153,9 +189,7 @@ class Hand:
     def _work(self, consumer: ShareConsumer) -> None:
         while True:
             with self._turn:
-                while not self._is_ending and not self._settled and self._state != "fetching":
-                    self._turn.wait()
-                if self._is_ending:
+                if not self._await_work():
                     return
                 settled, self._settled = self._settled, []
             if settled:
@@ -163,6 +197,24 @@ class Hand:
                 self._rest()
             else:
                 self._look(consumer)
+
+    def _await_work(self) -> bool:
+        """With the lock. False: it is to leave."""
+        while not self._is_ending:
+            if self._settled:
+                # Most settle one after the other: a commit for each would cost more than all the rest.
+                left = self._settled_at + GATHER - time.monotonic()
+                if left <= 0 or not self._unsettled:
+                    return True
+                self._turn.wait(left)
+            elif self._state == "fetching":
+                return True
+            elif self._is_retiring and self._state == "resting":
+                break
+            else:
+                self._turn.wait()
+        self._go("leaving")
+        return False
 
     def _look(self, consumer: ShareConsumer) -> None:
         # What comes within this slice may have been taken in the one before.
@@ -172,43 +224,67 @@ class Hand:
         for record in consumer.poll(JOINING_SLICE if is_joining else SLICE):
             if (error := record.error()) is None:
                 records.append(record)
-            elif error.code() in GONE:
-                # Whether it is so is asked elsewhere.
-                continue
             else:
-                LOG.info("queue '%s': %s", self.queue, error.str())
+                self._told(error)
         if not records:
             if is_joining:
                 consumer.subscribe([self.queue])
+            with self._turn:
+                if self._is_retiring:
+                    self._go("resting")
             self._owner.looked(self)
             return
         self._joining_until = 0.0
         with self._turn:
             self._unsettled = {_place(record) for record in records}
+            self._is_retiring = False
             self._go("busy")
         self._owner.arrived(self, records, since)
 
-    def _commit(self, consumer: ShareConsumer, settled: Sequence[tuple[Place, AcknowledgeType]]) -> None:
+    def _told(self, error: KafkaError) -> None:
+        if error.code() in GONE:
+            # Whether it is so is asked elsewhere.
+            return
+        told = error_of(error, f"queue '{self.queue}'")
+        if isinstance(told, AccessRefused):
+            self._owner.refused(self, told)
+        else:
+            LOG.info("queue '%s': %s", self.queue, error.str())
+
+    def _commit(
+        self, consumer: ShareConsumer, settled: Sequence[tuple[Place, AcknowledgeType]], patience: float = COMMIT
+    ) -> None:
+        """What is not committed comes again: the log says which messages, as nobody waits for it."""
+        # Of those that are only given back there is nothing to say.
+        asked: dict[int, list[int]] = {}
         for (partition, offset), how in settled:
             try:
                 consumer.acknowledge_offset(self.queue, partition, offset, how)
+                if how is not AcknowledgeType.RELEASE:
+                    asked.setdefault(partition, []).append(offset)
             except (IllegalStateException, KafkaException) as error:
-                LOG.info("queue '%s': offset %d of partition %d: %s", self.queue, offset, partition, error)
+                self._say_unsettled(partition, [offset], str(error))
         try:
-            outcome: Mapping[TopicPartition, KafkaException | None] = consumer.commit_sync(COMMIT)
-        except KafkaException as error:
-            LOG.warning("queue '%s': not settled, it will come again: %s", self.queue, error_of(error, "commit"))
+            outcome: Mapping[TopicPartition, KafkaException | None] = consumer.commit_sync(patience)
+        except (IllegalStateException, KafkaException) as error:
+            text = str(error_of(error, "commit"))
+            for partition, offsets in asked.items():
+                self._say_unsettled(partition, offsets, text)
             return
         for where, failed in outcome.items():
-            if failed is not None:
-                # Which of them, the broker does not say.
-                LOG.log(
-                    logging.INFO if failed.args[0].code() == KafkaError.INVALID_RECORD_STATE else logging.WARNING,
-                    "queue '%s': some of partition %d were not settled, and may come again: %s",
-                    self.queue,
-                    where.partition,
-                    failed.args[0].str(),
-                )
+            if failed is not None and where.partition in asked:
+                self._say_unsettled(where.partition, asked[where.partition], failed.args[0].str())
+
+    def _say_unsettled(self, partition: int, offsets: Sequence[int], why: str) -> None:
+        LOG.warning(
+            "queue '%s': %d messages were settled, and the broker has not confirmed it: they may come again "
+            "(partition %d, offsets %s): %s",
+            self.queue,
+            len(offsets),
+            partition,
+            ", ".join(map(str, offsets[:SAID])) + (", ..." if len(offsets) > SAID else ""),
+            why.removeprefix("Broker: "),
+        )
 
     def _rest(self) -> None:
         with self._turn:
@@ -219,13 +295,11 @@ class Hand:
 
     def _leave(self, consumer: ShareConsumer) -> None:
         with self._turn:
+            self._go("leaving")
             rest = self._settled + [(place, AcknowledgeType.RELEASE) for place in sorted(self._unsettled)]
             self._settled, self._unsettled = [], set()
-        try:
-            for (partition, offset), how in rest:
-                consumer.acknowledge_offset(self.queue, partition, offset, how)
-        except (IllegalStateException, KafkaException) as error:
-            LOG.info("queue '%s': %s", self.queue, error)
+        if rest:
+            self._commit(consumer, rest, LAST_COMMIT)
         try:
             consumer.close()
         except (IllegalStateException, KafkaException) as error:

@@ -17,6 +17,7 @@ __all__ = [
     "API_VERSIONS",
     "AUTHENTICATE",
     "COORDINATOR",
+    "DELETE_GROUPS",
     "HANDSHAKE",
     "HEARTBEAT",
     "METADATA",
@@ -49,6 +50,7 @@ AUTHENTICATE: Final = Api(36, 2, "SaslAuthenticate")
 METADATA: Final = Api(3, 12, "Metadata")
 COORDINATOR: Final = Api(10, 4, "FindCoordinator")
 HEARTBEAT: Final = Api(76, 1, "ShareGroupHeartbeat")
+DELETE_GROUPS: Final = Api(42, 2, "DeleteGroups")
 OFFSETS: Final = Api(90, 1, "DescribeShareGroupOffsets")
 
 
@@ -210,6 +212,22 @@ def read_coordinator(reader: Reader) -> tuple[int, str, str, int]:
         reader.tags()
         found = (error, text, host, port)
     return found
+
+
+def ask_delete_group(group: str) -> Request:
+    """DeleteGroups, of one."""
+    return Request(DELETE_GROUPS, Writer().count(1).compact(group).no_tags().octets())
+
+
+def read_deleted_group(reader: Reader) -> int:
+    """The error code."""
+    reader.int32()
+    error = 0
+    for _ in range(reader.count()):
+        reader.compact()
+        error = reader.int16()
+        reader.tags()
+    return error
 
 
 # ---------------------------------------------------------------------- share groups

@@ -54,6 +54,8 @@ class Publisher:
         self._lock = threading.Lock()
         self._is_closed = False
         self._producer = Producer(self._settings)
+        # Those that are of no use any more, until everybody who waits for them is told.
+        self._gone: list[Producer] = []
         self._poller = threading.Thread(target=self._poll, name="batonmq-kafka-confirms", daemon=True)
         self._poller.start()
 
@@ -94,30 +96,48 @@ class Publisher:
             if self._is_closed:
                 sending.future.fail(Closed("the connection was closed"))
                 return
+            sending.producer = self._producer
             produce = self._producer.produce
             done = 0
             try:
                 for body, headers in records:
                     produce(topic, body, headers=headers or None, on_delivery=delivered)
                     done += 1
+                return
             except (KafkaException, BufferError) as error:
+                refused: KafkaException | BufferError = error
                 if isinstance(error, KafkaException) and error.args[0].fatal():
                     self._renew()
-                sending.refused(error, len(records) - done)
+        # Not with the lock: whoever waits may send again at once.
+        sending.refused(refused, len(records) - done)
 
-    def replace(self) -> None:
-        """The producer is of no use any more: an error that it calls fatal."""
+    def replace(self, producer: Producer | None) -> None:
+        """This producer is of no use any more: an error that it calls fatal."""
         with self._lock:
-            if not self._is_closed:
+            # All that it had to send says so.
+            if producer is self._producer and not self._is_closed:
                 self._renew()
 
     def _renew(self) -> None:
-        self._producer = Producer(self._settings)
+        """With the lock."""
+        gone, self._producer = self._producer, Producer(self._settings)
+        # What is in it is not sent any more, and those who wait for it are told by its callbacks.
+        gone.purge(in_queue=True, in_flight=True)
+        self._gone.append(gone)
 
     def _poll(self) -> None:
         """A thread of its own: callbacks come here."""
         while not self._is_closed:
-            self._producer.poll(POLL)
+            if not self._gone:
+                self._producer.poll(POLL)
+                continue
+            with self._lock:
+                gone = list(self._gone)
+            for one in gone:
+                one.poll(0)
+            self._producer.poll(POLL / 10)
+            with self._lock:
+                self._gone = [one for one in self._gone if len(one)]
 
     def close(self) -> None:
         """What is not confirmed fails with Closed. May block, not for long."""
@@ -125,46 +145,53 @@ class Publisher:
             if self._is_closed:
                 return
             self._is_closed = True
-            producer = self._producer
+            producers = [self._producer, *self._gone]
         if threading.current_thread() is not self._poller:
             self._poller.join()
-        producer.purge(in_queue=True, in_flight=True)
-        producer.poll(0)
-        producer.flush(1.0)
+        for producer in producers:
+            producer.purge(in_queue=True, in_flight=True)
+            producer.poll(0)
+            producer.flush(1.0)
 
     def forked(self) -> None:
         """In a child: its threads are not here, and its end would wait for them."""
         self._lock = threading.Lock()
         self._is_closed = True
-        leak(self._producer)
+        for producer in (self._producer, *self._gone):
+            leak(producer)
 
 
 class _Sending:
     """Messages that were sent at once."""
 
-    __slots__ = ("_error", "_left", "_publisher", "future", "queue")
+    __slots__ = ("_error", "_guard", "_left", "_publisher", "future", "producer", "queue")
 
     def __init__(self, queue: str, count: int, publisher: Publisher) -> None:
         self.queue = queue
         self.future: Future[None] = Future()
+        self.producer: Producer | None = None
+        """Who sends them."""
+        # Two threads count.
+        self._guard = threading.Lock()
         self._left = count
         self._error: BatonError | None = None
         self._publisher = publisher
 
     def delivered(self, error: KafkaError | None, _message: object) -> None:
-        """One is confirmed, or is not."""
-        if error is not None:
-            self._error = self._error or self._told(error)
-        self._left -= 1
-        if not self._left:
-            self._finish()
+        """One is confirmed, or is not. In the thread for confirms."""
+        self._told_of(1, None if error is None else self._told(error))
 
     def refused(self, error: object, count: int) -> None:
-        """So many were not taken by the client at all."""
-        self._error = self._error or error_of(error, f"queue '{self.queue}'")
-        self._left -= count
-        if not self._left:
-            self._finish()
+        """So many were not taken by the client at all. In the thread that sends."""
+        self._told_of(count, error_of(error, f"queue '{self.queue}'"))
+
+    def _told_of(self, count: int, error: BatonError | None) -> None:
+        with self._guard:
+            self._error = self._error or error
+            self._left -= count
+            if self._left:
+                return
+        self._finish()
 
     def _finish(self) -> None:
         if self._error is None:
@@ -178,7 +205,7 @@ class _Sending:
         if code == PURGED:
             return Closed("the connection was closed before it was sent")
         if error.fatal():
-            self._publisher.replace()
+            self._publisher.replace(self.producer)
         if code in UNANSWERED:
             text = error.str().removeprefix("Broker: ")
             return ConnectionLost(

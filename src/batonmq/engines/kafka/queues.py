@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future as Admitted, wait
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -15,7 +16,9 @@ from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from batonmq.engines.kafka.cluster import Cluster
-from batonmq.engines.kafka.failures import error_of
+from batonmq.engines.kafka.failures import UNKNOWN_TOPIC, error_of, text_of_code, told_by_code
+from batonmq.engines.kafka.names import PREFIX, Names
+from batonmq.engines.kafka.notices import LOG
 from batonmq.engines.kafka.parameters import KafkaParameters
 from batonmq.engines.kafka.settings import (
     AT_ONCE,
@@ -30,55 +33,77 @@ from batonmq.engines.kafka.settings import (
     is_declared,
 )
 from batonmq.engines.values import Fate, QueueOptions
-from batonmq.errors import AccessRefused, BatonError, ConnectionLost, NotFound, PreconditionFailed
+from batonmq.errors import AccessRefused, BatonError, Closed, ConnectionLost, NotFound, PreconditionFailed
 
 __all__ = ["Queues"]
 
-# How long members that have just left may still be counted as such.
+# How long a group may take to be deleted; members that have just left may still be counted as such.
 LEAVING: Final = 3.0
 PAUSE: Final = 0.05
-# Who keeps the groups has just begun to, or has changed: the client asks again by itself, but not for this.
-NOT_YET: Final = (
+# Why a group is not deleted, and what is no fault: somebody is in it, and it goes with the last of them; who keeps it
+# has changed; or Kafka 4.4 looks for the topic that is gone, as it does for 10 s in one of some fifty deletions.
+LATER: Final = (
+    KafkaError.NON_EMPTY_GROUP,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
+    KafkaError.REQUEST_TIMED_OUT,
+    UNKNOWN_TOPIC,
 )
 # What the client waits for beyond what it was told to.
 SLACK: Final = 5.0
 LOCK_DEFAULT: Final = 30_000
 DEAD_LETTER_PREFIX: Final = "errors.deadletterqueue.topic.name.prefix"
-# Its default.
-PREFIX: Final = "dlq."
 
 
 class Queues:
     """Of one connection. Any thread may call."""
 
-    def __init__(self, admin: AdminClient, cluster: Cluster, parameters: KafkaParameters, patience: float) -> None:
+    def __init__(
+        self,
+        admin: AdminClient,
+        cluster: Cluster,
+        parameters: KafkaParameters,
+        patience: float,
+        closing: Admitted[None],
+    ) -> None:
+        """``closing`` is done when nobody wants to wait any longer: what waits then raises Closed."""
         self._admin = admin
         self._cluster = cluster
         self._parameters = parameters
         self._patience = patience
-        self._prefix = PREFIX
+        self._closing = closing
+        self._names = Names()
         # The highest limit of deliveries that the brokers allow.
         self._most: str | None = None
-        self._is_known = False
+        # Have the brokers said what they are set to? Or is that not for us?
+        self._is_known = self._is_refused = False
 
     # ------------------------------------------------------------------ declare
 
     def topic(self, queue: str) -> str:
-        """The topic of a queue. Raises NotFound.
-
-        Kafka takes no dead letters into a topic whose name does not begin with a prefix: so a queue for dead letters
-        may have a topic of its name behind that.
-        """
+        """The topic of a queue. Raises NotFound, and PreconditionFailed where two topics could be it."""
+        names = self._known_names()
+        names.check(queue)
+        other = names.other(queue)
         try:
             self._cluster.partitions(queue)
         except NotFound:
-            if not self._cluster.has(self._prefix + queue):
+            if other is None or not self._may_see(other):
                 raise
-            return self._prefix + queue
+            return other
+        if other is not None and self._may_see(other):
+            raise PreconditionFailed(
+                f"queue '{queue}' may be topic '{queue}' or topic '{other}', and both are there: delete one of them "
+                "with Kafka's own tools"
+            )
         return queue
+
+    def _may_see(self, topic: str) -> bool:
+        # Who has no access to a topic is not told whether there is one.
+        with contextlib.suppress(AccessRefused):
+            return self._cluster.has(topic)
+        return False
 
     def topic_or_name(self, queue: str) -> str:
         """The topic of a queue, or of one that is not there yet."""
@@ -89,6 +114,8 @@ class Queues:
 
     def declare(self, queue: str, options: QueueOptions) -> None:
         """Raises PreconditionFailed, AccessRefused, ConnectionLost."""
+        if options.dead_letter == queue:
+            raise PreconditionFailed(f"queue '{queue}' cannot take its own dead letters")
         dead = None if options.dead_letter is None else self._topic_of_dead_letters(options.dead_letter)
         queue = self.topic_or_name(queue)
         wanted = self._wanted(options, dead)
@@ -112,19 +139,27 @@ class Queues:
     def _topic_of_dead_letters(self, queue: str) -> str:
         """What takes the dead letters of others. Raises PreconditionFailed."""
         self._require_known()
-        if queue.startswith(self._prefix):
-            return queue
-        if self._cluster.has(queue):
+        self._names.check(queue)
+        topic = self._names.for_dead_letters(queue)
+        if topic != queue and self._cluster.has(queue):
             raise PreconditionFailed(
                 f"topic '{queue}' cannot take dead letters: Kafka would lose them, since its name does not begin with "
-                f"'{self._prefix}' ({DEAD_LETTER_PREFIX} of the brokers)"
+                f"'{self._names.prefix}' ({DEAD_LETTER_PREFIX} of the brokers)"
             )
-        return self._prefix + queue
+        return topic
 
     def _wanted(self, options: QueueOptions, dead: str | None) -> dict[str, str | None]:
-        with contextlib.suppress(AccessRefused):
-            self._require_known()
+        self._known_names()
         return group_settings(options, self._parameters, dead, self._most)
+
+    def _known_names(self) -> Names:
+        """By what the brokers say, or by the default where that is not for us."""
+        if not self._is_refused:
+            try:
+                self._require_known()
+            except AccessRefused:
+                self._is_refused = True
+        return self._names
 
     def _require_known(self) -> None:
         """What the brokers are set to. Raises AccessRefused where that is not for us."""
@@ -132,7 +167,7 @@ class Queues:
             return
         nodes = self._result(self._admin.describe_cluster(**self._request_time()), "brokers").nodes
         found = self._all_settings(ResourceType.BROKER, str(nodes[0].id))
-        self._prefix = found.get(DEAD_LETTER_PREFIX, PREFIX)
+        self._names = Names(found.get(DEAD_LETTER_PREFIX, PREFIX))
         self._most = found.get(LIMIT_MAX)
         self._is_known = True
 
@@ -145,6 +180,9 @@ class Queues:
                     f"topic '{queue}' cannot take dead letters: Kafka would lose them. "
                     f"Set {MAY_TAKE_DEAD_LETTERS}=true on it, or name one that is not there yet"
                 )
+            if not is_declared(self._settings(ResourceType.GROUP, queue)):
+                # Somebody else's topic: what is in it already is to be received, too.
+                self._set_group(queue, self._wanted(QueueOptions(), None))
             return False
         self._set_group(queue, self._wanted(QueueOptions(), None))
         self._create(queue, {MAY_TAKE_DEAD_LETTERS: "true"})
@@ -164,7 +202,7 @@ class Queues:
             # Made, and not yet known to every broker.
             if time.monotonic() > until:
                 raise ConnectionLost(f"topic '{queue}' was made, and is still unknown after {self._patience:g} s")
-            time.sleep(PAUSE)
+            self._pause()
 
     # ------------------------------------------------------------------ settings
 
@@ -176,8 +214,7 @@ class Queues:
     def fate(self, topic: str) -> Fate:
         """What becomes of what is given up there, by the settings of its group."""
         found = self._all_settings(ResourceType.GROUP, topic)
-        # A queue of that name is found behind the prefix.
-        dead = found.get(DEAD_LETTER, "").removeprefix(self._prefix)
+        dead = self._known_names().queue(found.get(DEAD_LETTER, ""))
         return Fate(dead or None, int(found.get(LIMIT, "5")))
 
     def lock(self, topic: str) -> float:
@@ -215,29 +252,29 @@ class Queues:
         with contextlib.suppress(NotFound):
             self._await(self._admin.delete_topics([topic], **self._times()), f"topic '{topic}'")
         then()
-        until = time.monotonic() + LEAVING
-        while True:
-            futures = self._admin.delete_consumer_groups([topic], **self._request_time())
-            try:
-                next(iter(futures.values())).result(self._patience + SLACK)
-                break
-            except KafkaException as error:
-                code = error.args[0].code()
-                if code == KafkaError.NON_EMPTY_GROUP:
-                    # Receivers of others, whose topic is gone: the group goes with the last of them.
-                    if time.monotonic() > until:
-                        break
-                    time.sleep(PAUSE)
-                elif code == KafkaError.GROUP_ID_NOT_FOUND:
-                    break
-                elif code in NOT_YET and time.monotonic() < until:
-                    time.sleep(PAUSE)
-                else:
-                    raise error_of(error, f"share group '{topic}'") from None
         self._set(ResourceType.GROUP, topic, dict.fromkeys(OWN))
+        self._delete_group(topic)
         until = time.monotonic() + self._patience
         while self._cluster.has(topic) and time.monotonic() < until:
-            time.sleep(PAUSE)
+            self._pause()
+
+    def _delete_group(self, group: str) -> None:
+        """What is not there is deleted already; nothing that stays behind is of any effect, as its topic is gone."""
+        until = time.monotonic() + LEAVING
+        while True:
+            try:
+                code = self._cluster.delete_group(group, LEAVING)
+            except ConnectionLost as error:
+                LOG.info("share group '%s' may stay, without its topic: %s", group, error)
+                return
+            if code in (0, KafkaError.GROUP_ID_NOT_FOUND):
+                return
+            if code not in LATER:
+                raise told_by_code(code, f"share group '{group}': {text_of_code(code)}")
+            if code == UNKNOWN_TOPIC or time.monotonic() > until:
+                LOG.info("share group '%s' stays, without its topic: %s", group, text_of_code(code))
+                return
+            self._pause()
 
     def count(self, queue: str) -> int:
         """How many messages are not settled. Raises NotFound, AccessRefused, ConnectionLost."""
@@ -287,13 +324,27 @@ class Queues:
         """The outcome of the only one."""
         return self._result(next(iter(futures.values())), doing)
 
-    def _result(self, future: Any, doing: str) -> Any:  # noqa: ANN401
+    def _result(self, future: Admitted[Any], doing: str) -> Any:  # noqa: ANN401
         try:
-            return future.result(self._patience + SLACK)
+            return self._outcome(future, doing)
         except KafkaException as error:
             raise error_of(error, doing) from None
-        except TimeoutError:
-            raise ConnectionLost(f"{doing}: no answer within {self._patience:g} s") from None
+
+    def _outcome(self, future: Admitted[Any], doing: str) -> Any:  # noqa: ANN401
+        """Raises KafkaException as well."""
+        wait({future, self._closing}, self._patience + SLACK, FIRST_COMPLETED)
+        if future.done():
+            return future.result()
+        self._require_open()
+        raise ConnectionLost(f"{doing}: no answer within {self._patience:g} s")
+
+    def _pause(self) -> None:
+        wait({self._closing}, PAUSE)
+        self._require_open()
+
+    def _require_open(self) -> None:
+        if self._closing.done():
+            raise Closed("the connection was closed")
 
 
 # Not those of the broker, which hold for every group and topic.

@@ -24,8 +24,9 @@ from batonmq.engines.forks import FORKED
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import How, Subscription
 from batonmq.engines.kafka.failures import error_of
-from batonmq.engines.kafka.hand import SLICE, Hand
+from batonmq.engines.kafka.hand import FAREWELL, SLICE, Hand
 from batonmq.engines.kafka.headers import from_headers
+from batonmq.engines.kafka.notices import LOG
 from batonmq.engines.leases import lost, lost_with
 from batonmq.engines.messages import received_message
 from batonmq.engines.receives import Receive
@@ -48,8 +49,6 @@ LOOK: Final = 1.0
 LAST_LOOK: Final = 1.0
 # How long a broker may be away before those who wait are told.
 AWAY: Final = 60.0
-# How long consumers have to leave.
-GOODBYE: Final = 2.0
 HOW: Final = {"accept": AcknowledgeType.ACCEPT, "release": AcknowledgeType.RELEASE, "reject": AcknowledgeType.REJECT}
 
 
@@ -147,9 +146,9 @@ class KafkaSubscription(Subscription):
             self._out -= 1
             is_late = held.until < time.monotonic()
             # What is late makes room when it is settled, to no other effect.
-            held.hand.settle((held.partition, held.offset), HOW["release" if is_late else how])
+            is_here = held.hand.settle((held.partition, held.offset), HOW["release" if is_late else how])
         self._serve()
-        if is_late:
+        if is_late or not is_here:
             raise lost()
 
     def holds(self) -> int:
@@ -186,9 +185,9 @@ class KafkaSubscription(Subscription):
             else:
                 request.fail(self._error)
 
-    def join(self, timeout: float) -> None:
+    def join(self) -> None:
         """Wait until it has ended."""
-        self._keeper.join(timeout)
+        self._keeper.join()
 
     def forked(self) -> None:
         """In a child: nothing of it is here."""
@@ -235,18 +234,28 @@ class KafkaSubscription(Subscription):
         with self._turn:
             self._plan()
 
+    def refused(self, _hand: Hand, error: BatonError) -> None:
+        """The broker lets us take nothing. Those who wait are told."""
+        self._tell(error)
+
     def failed(self, hand: Hand, error: Exception) -> None:
         """A consumer has ended. Those who wait are told."""
         told = error_of(error, f"queue '{self.queue}'")
+        LOG.info("queue '%s': a consumer ended: %s", self.queue, told)
         with self._turn:
-            if hand in self._hands:
-                self._hands.remove(hand)
             self._drop(hand)
-            waiting = [] if isinstance(told, ConnectionLost) and self._hands else list(self._waiting)
+            has_others = any(other.state != "leaving" for other in self._hands)
+        if not (has_others and isinstance(told, ConnectionLost)):
+            self._tell(told)
+
+    def _tell(self, error: BatonError) -> None:
+        """Those who wait now."""
+        with self._turn:
+            waiting = list(self._waiting)
             for request in waiting:
                 self._forget(request)
         for request in waiting:
-            request.fail(told)
+            request.fail(error)
 
     # ------------------------------------------------------------------ who gets what
 
@@ -299,16 +308,16 @@ class KafkaSubscription(Subscription):
         room = self._prefetch - self._out
         if self._error is not None or not self._waiting or self._arrived or room <= 0:
             return
-        if any(hand.state == "fetching" for hand in self._hands):
+        if any(hand.state == "fetching" and hand.fetch() for hand in self._hands):
             return
         resting = sorted((hand for hand in self._hands if hand.state == "resting"), key=lambda hand: hand.size)
-        if resting:
-            fitting = [hand for hand in resting if hand.size <= room]
-            (fitting[-1] if fitting else resting[0]).fetch()
+        fitting = [hand for hand in resting if hand.size <= room]
+        if any(hand.fetch() for hand in (*reversed(fitting), *resting)):
             return
         now = time.monotonic()
         first = self._since[self._waiting[0]]
-        if self._hands and (now - first < STUCK or any(hand.is_settled for hand in self._hands)):
+        busy = [hand for hand in self._hands if hand.state == "busy"]
+        if busy and (now - first < STUCK or any(hand.is_settled for hand in busy)):
             self._turn.notify_all()
             return
         if len(self._hands) < HANDS_MAX:
@@ -340,9 +349,10 @@ class KafkaSubscription(Subscription):
         is_idle = not self._waiting and now - self._wanted_at > IDLE
         for hand in list(self._hands):
             is_spare = hand.state == "resting" and now - hand.since > IDLE
-            if hand.state == "ended" or is_spare or (is_idle and hand.state == "fetching"):
+            if hand.state == "ended":
                 self._hands.remove(hand)
-                hand.end()
+            elif is_spare or (is_idle and hand.state == "fetching"):
+                hand.retire()
 
     def _look(self, now: float) -> None:
         """Somebody waits, and nothing comes: is the queue still there?"""
@@ -355,7 +365,6 @@ class KafkaSubscription(Subscription):
 
     def _found(self, found: Future[str]) -> None:
         now = time.monotonic()
-        waiting: list[Receive] = []
         error = found.error
         with self._turn:
             self._is_looking = False
@@ -364,22 +373,21 @@ class KafkaSubscription(Subscription):
                 self._away_since = None
             elif self._away_since is None:
                 self._away_since = now
-            elif now - self._away_since > AWAY:
-                waiting = list(self._waiting)
-                for request in waiting:
-                    self._forget(request)
+            is_away = self._away_since is not None and now - self._away_since > AWAY
         if isinstance(error, NotFound):
             self.end(NotFound(f"queue '{self.queue}' was deleted"))
-        for request in waiting:
-            assert error is not None
-            request.fail(error)
+        elif isinstance(error, BatonError) and (is_away or not isinstance(error, ConnectionLost)):
+            # There is no access to it any more, for example.
+            self._tell(error)
 
     def _end(self) -> None:
-        until = time.monotonic() + GOODBYE
-        for hand in self._hands:
+        until = time.monotonic() + FAREWELL
+        with self._turn:
+            hands = list(self._hands)
+        for hand in hands:
             hand.end()
-        for hand in self._hands:
-            hand.join(max(until - time.monotonic(), 0.0))
+        if not all(hand.join(max(until - time.monotonic(), 0.0)) for hand in hands):
+            LOG.warning("queue '%s': a consumer has not ended after %.0f s", self.queue, FAREWELL)
         self._connection.left(self)
         assert self._closing is not None
         self._closing.resolve(None)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future as Admitted, InvalidStateError, ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from batonmq.engines.futures import Future
@@ -24,12 +25,17 @@ class Tasks:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(THREADS, "batonmq-kafka-task")
+        self.closing: Admitted[None] = Admitted()
+        """Done when nobody wants to wait for an outcome any longer."""
 
     def run(self, task: Callable[[], T], outcome: Future[T] | None = None) -> Future[T]:
         """Do it soon. The future fails with what it raises."""
         future: Future[T] = outcome if outcome is not None else Future()
 
         def work() -> None:
+            if self.closing.done():
+                future.fail(Closed("the connection was closed"))
+                return
             try:
                 future.resolve(task())
             except (BatonError, ValueError) as error:
@@ -45,5 +51,11 @@ class Tasks:
         return future
 
     def close(self) -> None:
-        """Wait for what is being done: it is bounded. Nothing else is begun."""
+        """Nothing else is begun, and what is being done is to end."""
+        with contextlib.suppress(InvalidStateError):
+            self.closing.set_result(None)
+
+    def join(self) -> None:
+        """Wait for what is being done: it ends soon."""
+        # Whoever waits for one that is not begun is told by it.
         self._pool.shutdown(wait=True, cancel_futures=False)

@@ -1,0 +1,44 @@
+"""Which topic a queue has, by its name alone.
+
+A queue has the topic of its name. One for dead letters may not have that: Kafka drops what dies, where the name of the
+topic does not begin with a prefix that the brokers are set to. It has a topic that is called ``PREFIXbatonmq.NAME``.
+No queue may be called so itself, and a topic of somebody else, ``PREFIXNAME`` for example, is never taken for it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from batonmq.errors import PreconditionFailed
+
+__all__ = ["PREFIX", "Names"]
+
+PREFIX: Final = "dlq."
+"""What brokers are set to by default (errors.deadletterqueue.topic.name.prefix)."""
+MARK: Final = "batonmq."
+
+
+class Names:
+    """The names of queues and topics, where dead letters go to topics with this prefix."""
+
+    def __init__(self, prefix: str = PREFIX) -> None:
+        self.prefix = prefix
+        self._marked = prefix + MARK
+
+    def check(self, queue: str) -> None:
+        """Raises PreconditionFailed for what is the topic of a queue of another name."""
+        if queue.startswith(self._marked):
+            raise PreconditionFailed(f"topic '{queue}' is the queue '{self.queue(queue)}': call it that")
+
+    def for_dead_letters(self, queue: str) -> str:
+        """The topic of a queue that takes dead letters."""
+        return queue if queue.startswith(self.prefix) else self._marked + queue
+
+    def other(self, queue: str) -> str | None:
+        """The topic that a queue has if it takes dead letters; None: the one of its name, in any case."""
+        topic = self.for_dead_letters(queue)
+        return None if topic == queue else topic
+
+    def queue(self, topic: str) -> str:
+        """The queue of a topic."""
+        return topic.removeprefix(self._marked)

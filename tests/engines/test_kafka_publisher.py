@@ -1,0 +1,82 @@
+"""Sending to Kafka where the client below takes no more: whoever waits is told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import pytest
+from bench.brokers import free_ports
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from batonmq.engines.futures import Future, resolved
+from batonmq.engines.kafka import publisher as module
+from batonmq.engines.kafka.parameters import kafka_parameters
+from batonmq.engines.kafka.publisher import Publisher
+from batonmq.engines.messages import Message
+from batonmq.errors import BatonError, Closed
+
+SOON = 30.0
+
+
+class Fatal(Producer):
+    """The client's, which takes so many messages and calls the next one fatal."""
+
+    takes: ClassVar[int] = 1
+    made: ClassVar[list[Producer]] = []
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        super().__init__(settings)
+        self._left = self.takes
+        Fatal.made.append(self)
+
+    def produce(self, *arguments: object, **named: object) -> None:
+        if not self._left:
+            raise KafkaException(KafkaError(KafkaError._FATAL, "out of order", fatal=True))
+        self._left -= 1
+        super().produce(*arguments, **named)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def publisher(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
+    """With nobody to send to."""
+    monkeypatch.setattr(module, "Producer", Fatal)
+    Fatal.made.clear()
+    (port,) = free_ports(1)
+    found = Publisher(kafka_parameters(f"kafka://127.0.0.1:{port}"), lambda _queue: resolved("topic"))
+    yield found
+    found.close()
+
+
+def failed(future: Future[None]) -> BaseException:
+    assert future.wait(SOON), "whoever sends is not told"
+    assert future.error is not None
+    return future.error
+
+
+def test_what_a_producer_had_when_it_was_replaced_is_told(publisher: Publisher) -> None:
+    earlier = publisher.send("queue", [Message(b"1")])
+    later = publisher.send("queue", [Message(b"2")])
+    assert isinstance(failed(later), BatonError)
+    # Its message was in the producer that is of no use any more.
+    assert isinstance(failed(earlier), BatonError)
+    assert len(Fatal.made) == 2
+
+
+def test_a_send_that_is_taken_in_part_is_told(publisher: Publisher) -> None:
+    assert isinstance(failed(publisher.send("queue", [Message(b"1"), Message(b"2"), Message(b"3")])), BatonError)
+
+
+def test_a_producer_is_replaced_once(publisher: Publisher) -> None:
+    gone = publisher.producer
+    publisher.replace(gone)
+    publisher.replace(gone)
+    assert len(Fatal.made) == 2
+
+
+def test_what_is_not_confirmed_at_the_end_is_told(publisher: Publisher) -> None:
+    future = publisher.send("queue", [Message(b"1")])
+    publisher.close()
+    assert isinstance(failed(future), Closed)
+    assert not any(one.name == "batonmq-kafka-confirms" for one in threading.enumerate())

@@ -75,6 +75,22 @@ def test_a_delivery_is_rejected_with_a_reason(ch: Channel, name: str) -> None:
     assert request(ch, operation="deliveries.reject", **asked)["ok"] is False
 
 
+def test_what_nobody_has_seen_goes_back_uncounted(ch: Channel, name: str) -> None:
+    ch.queue(name, {"x-delivery-limit": 1})
+    for number in range(3):
+        ch.publish(name, b"%d" % number)
+    for _ in range(3):
+        tag = ch.consume(name)
+        tags = [ch.message().tag for _ in range(3)]
+        ch.cancel(tag)
+        assert request(ch, operation="deliveries.unseen", channel=ch.number, delivery_tag=tags[0], last=tags[-1])["ok"]
+        ch.await_count(name, 3)
+    tag = ch.consume(name)
+    found = [ch.message() for _ in range(3)]
+    assert [one.body for one in found] == [b"0", b"1", b"2"]
+    assert all("x-delivery-count" not in one.headers for one in found)
+
+
 @pytest.mark.parametrize(
     ("operation", "fields"),
     [
@@ -83,6 +99,9 @@ def test_a_delivery_is_rejected_with_a_reason(ch: Channel, name: str) -> None:
         ("deliveries.release", {"channel": 1, "delivery_tag": 1, "milliseconds": -1}),
         ("deliveries.reject", {"channel": 1, "delivery_tag": 1}),
         ("deliveries.reject", {"channel": 1, "delivery_tag": 1, "reason": 5}),
+        ("deliveries.unseen", {"channel": 1, "delivery_tag": 1}),
+        ("deliveries.unseen", {"channel": 1, "delivery_tag": 1, "last": 0}),
+        ("deliveries.unseen", {"channel": 1, "delivery_tag": 1, "last": 70_000}),
     ],
 )
 def test_a_request_names_what_it_is_for(ch: Channel, name: str, operation: str, fields: dict[str, object]) -> None:

@@ -1,6 +1,6 @@
 """Requests about the deliveries that a connection holds, for operations that AMQP lacks.
 
-They renew a delivery, release it with a delay, or reject it with a reason.
+They renew a delivery, release it with a delay, reject it with a reason, or give back what nobody has looked at.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batonmq.broker.management.request import Answer, Request
-    from batonmq.queued import QueuedMessage
+    from batonmq.queued import QueuedMessage, Settlement
+
+# How many deliveries a request may name: as many as basic.qos lets a consumer have (AMQP 0-9-1, 1.8.3.1).
+UNSEEN_MAX = 65_535
 
 
 def _renew(request: Request) -> Answer:
@@ -32,6 +35,21 @@ def _release(request: Request) -> Answer:
     milliseconds = _number(request, "milliseconds", 0, TIME_MAX)
     queued = _taken(request)
     queued.settlement.release([queued], milliseconds)
+    return {}
+
+
+def _unseen(request: Request) -> Answer:
+    """All that the channel holds from one delivery on to another: uncounted, as it was only sent ahead."""
+    channel, first = _delivery(request)
+    last = _number(request, "last", first, first + UNSEEN_MAX)
+    held = request.operations.deliveries
+    back: dict[Settlement, list[QueuedMessage]] = {}
+    for tag in range(first, last + 1):
+        queued = held.take_delivery(channel, tag) if held is not None else None
+        if queued is not None and queued.state == HELD:
+            back.setdefault(queued.settlement, []).append(queued)
+    for settlement, messages in back.items():
+        settlement.release(messages, failed=False, counted=False)
     return {}
 
 
@@ -72,4 +90,5 @@ DELIVERY_OPERATIONS: dict[str, Callable[[Request], Answer | None]] = {
     "deliveries.renew": _renew,
     "deliveries.release": _release,
     "deliveries.reject": _reject,
+    "deliveries.unseen": _unseen,
 }

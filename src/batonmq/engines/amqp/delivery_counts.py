@@ -45,4 +45,5 @@ def earlier_deliveries(message: Message, *, redelivered: bool, counts_anew: bool
         count = headers.get(name)
         if isinstance(count, int) and not isinstance(count, bool) and count > 0:
             return Earlier(int(count), True) if counts_anew or "x-death" not in headers else OF_ANOTHER_QUEUE
-    return UNCOUNTED
+    # A BatonMQ is asked for the count: it says nothing of what came back unseen.
+    return NONE if counts_anew else UNCOUNTED

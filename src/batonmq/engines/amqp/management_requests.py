@@ -8,7 +8,7 @@ from pika.channel import Channel
 from batonmq.engines.interface import How
 from batonmq.engines.messages import Message
 
-__all__ = ["EXCHANGE", "renewal", "request_renewal", "request_settlement", "was_refused"]
+__all__ = ["EXCHANGE", "renewal", "request_renewal", "request_return", "request_settlement", "was_refused"]
 
 EXCHANGE = "batonmq.management"
 
@@ -30,6 +30,11 @@ def request_settlement(channel: Channel, tag: int, how: How, reason: str, delay:
     else:
         request = _request("reject", channel, tag, reason=reason)
     channel.basic_publish(EXCHANGE, "", request)
+
+
+def request_return(channel: Channel, first: int, last: int) -> None:
+    """Give back what was delivered from one tag on to another, uncounted: nobody has seen it."""
+    channel.basic_publish(EXCHANGE, "", _request("unseen", channel, first, last=last))
 
 
 def _request(operation: str, channel: Channel, tag: int, **fields: object) -> bytes:

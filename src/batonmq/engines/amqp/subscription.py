@@ -19,7 +19,14 @@ from batonmq.engines.amqp.content_headers import properties_from
 from batonmq.engines.amqp.delivery_counts import earlier_deliveries
 from batonmq.engines.amqp.failures import was_held_too_long
 from batonmq.engines.amqp.link import GOODBYE, Link
-from batonmq.engines.amqp.management_requests import EXCHANGE, renewal, request_renewal, request_settlement, was_refused
+from batonmq.engines.amqp.management_requests import (
+    EXCHANGE,
+    renewal,
+    request_renewal,
+    request_return,
+    request_settlement,
+    was_refused,
+)
 from batonmq.engines.amqp.requests import Requester
 from batonmq.engines.amqp.streams import CONSUMER_ARGUMENTS, refused_by_stream
 from batonmq.engines.futures import Future, resolved
@@ -164,9 +171,9 @@ class AmqpSubscription(Subscription):
             if self._closing is not None:
                 return self._closing
             self._closing = Future()
-        self._messages.end(Closed("the receiver was closed"), quietly=True)
+        unseen = self._messages.end(Closed("the receiver was closed"), quietly=True)
         try:
-            self._link.call(self._leave)
+            self._link.call(lambda: self._leave(unseen))
         except Closed:
             return resolved(None)
         return self._closing
@@ -222,9 +229,11 @@ class AmqpSubscription(Subscription):
     def _deliver(self, generation: int, method: spec.Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
         handle = (generation, method.delivery_tag)
         message = received_message(body, properties_from(properties))
-        redelivered = bool(method.redelivered)
-        earlier = earlier_deliveries(message, redelivered=redelivered, counts_anew=self._link.product.is_ours)
+        redelivered, is_ours = bool(method.redelivered), self._link.product.is_ours
+        earlier = earlier_deliveries(message, redelivered=redelivered, counts_anew=is_ours)
         count, is_counted = earlier.deliveries + 1, earlier.is_counted
+        if is_ours and is_counted:
+            redelivered = count > 1
         origin = method.exchange, method.routing_key
         self._messages.add(Incoming(message, count, redelivered, handle, is_counted=is_counted, origin=origin))
         self._serve()
@@ -293,7 +302,14 @@ class AmqpSubscription(Subscription):
         self._generation += 1
         self._messages.clear()
 
-    def _leave(self) -> None:
+    def _return_unseen(self, channel: Channel, unseen: list[Incoming]) -> None:
+        """Have what nobody has asked for go back uncounted, with what has come since the receiver was closed."""
+        tags = [one.handle[1] for one in (*unseen, *self._messages.unseen()) if isinstance(one.handle, tuple)]
+        if tags:
+            # What came later than these was asked for by nobody either.
+            request_return(channel, min(tags), max(tags))
+
+    def _leave(self, unseen: list[Incoming]) -> None:
         """Cancel, give back, close: in this order, so that what is given back does not come here again."""
         channel = self._channel
         if channel is None or not channel.is_open:
@@ -303,6 +319,8 @@ class AmqpSubscription(Subscription):
             return
 
         def give_back(_frame: object) -> None:
+            if self._link.product.is_ours:
+                self._return_unseen(channel, unseen)
             # Tag 0 and multiple: everything that is unsettled (AMQP 0-9-1, 1.8.3.13).
             channel.basic_nack(0, multiple=True, requeue=True)
             channel.close()

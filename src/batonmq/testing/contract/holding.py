@@ -297,6 +297,20 @@ def test_the_reason_of_a_rejection_is_in_the_dead_letter(place: Place, mq: baton
         assert letter.message.headers["tenant"] == "a"
 
 
+def test_what_nobody_has_seen_is_neither_counted_nor_redelivered(mq: batonmq.Connection, queue: str) -> None:
+    needs(mq, "delivery_count")
+    mq.send_many(queue, [b"%d" % number for number in range(10)])
+    with mq.receiver(queue, prefetch=10) as receiver:
+        (seen,) = take(receiver, 1)
+        assert (seen.redelivered, seen.delivery_count) == (False, 1)
+    with mq.receiver(queue, prefetch=10) as receiver:
+        found = take(receiver, 10)
+        said = {one.body: (one.redelivered, one.delivery_count) for one in found if one.body != b"0"}
+        for one in found:
+            one.accept()
+    assert said == {b"%d" % number: (False, 1) for number in range(1, 10)}
+
+
 # ---------------------------------------------------------------------- groups
 
 

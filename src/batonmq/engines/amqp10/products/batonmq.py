@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from batonmq.engines.amqp10.products.base import Held, Settlement
+from batonmq.engines.amqp10.products.base import Count, Held, Settlement
 from batonmq.engines.amqp10.products.desk import Opening
 from batonmq.engines.amqp10.products.paired import PairedProduct
 from batonmq.engines.interface import How
@@ -28,6 +28,10 @@ class BatonmqProduct(PairedProduct):
     """All that the API offers."""
 
     echoes = True
+
+    def count_of(self, message: Message, failures: int, first_acquirer: bool) -> Count:
+        # What came back unseen has been with another receiver, and nobody has had it.
+        return Count(failures + 1, failures > 0)
 
     @property
     def capabilities(self) -> Capabilities:

@@ -20,10 +20,11 @@ __all__ = ["count_of", "kept_count"]
 _BEFORE: Final = "x-opt-batonmq-failures-elsewhere"
 
 
-def count_of(message: Message, failures: int, first_acquirer: bool) -> Count:
-    """How often it was delivered here; its header says ``failures`` (delivery-count) and ``first_acquirer``."""
+def count_of(message: Message, failures: int) -> Count:
+    """How often it was delivered here; its header says ``failures`` (delivery-count)."""
     if not failures:
-        return Count(1, not first_acquirer)
+        # Also what came back from a receiver that had not seen it: RabbitMQ counts a connection that is lost.
+        return Count(1, False)
     headers = _headers(message)
     deaths = _deaths(headers)
     if not deaths:

@@ -118,7 +118,7 @@ class RabbitmqProduct(PairedProduct):
     # ------------------------------------------------------------------ messages
 
     def count_of(self, message: Message, failures: int, first_acquirer: bool) -> Count:
-        return count_of(message, failures, first_acquirer)
+        return count_of(message, failures)
 
     def settlement(self, held: Held, how: How, reason: str, delay: float | None) -> Settlement:
         if how == "release":

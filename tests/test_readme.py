@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import batonmq
 from tests.support.broker import Broker
 from tests.support.commands import run
 from tests.support.markdown import ROOT, Block, blocks
@@ -101,9 +102,15 @@ def test_the_test_of_the_plugin_passes(tmp_path: Path) -> None:
 
 def test_every_shell_command_works(tmp_path: Path, broker: Broker) -> None:
     commands = [line for block in blocks(README, "sh") for line in block.text.splitlines()]
+    for name in ("orders", "readings"):
+        with batonmq.connect(tmp_path / f"{name}.db") as mq:
+            mq.declare(name)
+            mq.send(name, b"one")
     printed = [shell(command, tmp_path, broker) for command in commands]
-    assert commands[-2:] == ['batonmq send hello "Hello, world"', "batonmq receive hello"]
-    assert printed[-1] == "Hello, world\n"
+    assert commands[-4:-2] == ['batonmq send hello "Hello, world"', "batonmq receive hello"]
+    assert printed[-3] == "Hello, world\n"
+    assert "1 message was moved" in printed[-2]
+    assert printed[-1].startswith("moved 1 message in ")
     assert (tmp_path / "installed" / "bin" / "batonmq").exists(), "pip install gives the command"
 
 
@@ -123,4 +130,5 @@ def shell(command: str, folder: Path, broker: Broker) -> str:
     if arguments == ["serve"]:
         # The broker of these tests was started so, with another port and folder.
         return ""
+    arguments = [one.replace(PORT, f"127.0.0.1:{broker.address.port}") for one in arguments]
     return run(sys.executable, "-m", "batonmq", *arguments, folder=folder, **url(broker))

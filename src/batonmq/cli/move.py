@@ -187,7 +187,7 @@ def _move_messages(there: Place, here: Place, plan: Plan, *, follow: bool) -> No
                 stays = _move_once(there, here, names, moved, stopping)
                 if progress.count == count:
                     stopping.wait(LOOK_SECONDS)
-    say(f"{progress.count:,} messages were moved")
+    say(f"{progress.count:,} {'message was' if progress.count == 1 else 'messages were'} moved")
     if moved.aside:
         say(f"{moved.aside:,} could not be moved, and wait in queues beside their own, named like them with .unmoved")
     if stopping.is_set() and not follow:

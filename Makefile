@@ -18,7 +18,7 @@ FUZZED = $(shell grep -rlE '^from hypothesis(\.stateful import| import .*given)'
 COVERING = tests/broker $(addprefix --ignore=,$(filter tests/broker/%,$(FUZZED)))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test clients engines check format bench soak fuzz lock clean
+.PHONY: help serve test clients engines check format bench crash soak fuzz lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ format: $(VENV)/.locked-test ## put sources and imports in the project's format
 
 bench: $(VENV)/.locked-run ## measure this broker, beside RabbitMQ and ActiveMQ where they are installed
 	@$(BIN)/python -m bench $(ARGS)
+
+crash: $(VENV)/.locked-run ## a broker is killed a hundred times under load: is every promise kept? (ARGS="--kills 1000")
+	@$(BIN)/python -m proof.crash $(ARGS)
 
 soak: $(VENV)/.locked-run ## ten minutes of mixed load and kill -9: is every promise kept? (ARGS="--minutes 60")
 	@$(BIN)/python -m bench.soak $(ARGS)

@@ -7,9 +7,9 @@ only appends to; a process may be killed at any time, since what was written is 
     life     the Pulse, a number in a file that all share, says which life of the engine it is: it is odd while
              the engine is dead. A client reads it before and after it connects, and when both are the same, it is the
              life of its session. Whoever kills notes `Killed` before, and beats the pulse: `Pulse.dies`, `Pulse.lives`.
-    session  `Opened` when a connection is there, `Ended` before it is closed, or when it is found to be lost. A session
-             is soft when its client reconnects by itself (the Python API does), so that a settlement that raises
-             nothing may still not have arrived.
+    session  `Opened` when a connection is there, `Ended` before it is closed, or when it is found to be lost; and once
+             more, orderly, when the engine has answered the close. A session is soft when its client reconnects by
+             itself (the Python API does), so that a settlement that raises nothing may still not have arrived.
     sending  `Sending` before, with where the message goes; then `Confirmed`, `Refused`, or nothing: it may be there.
              Who sends again takes a new id, unless the queue knows duplicates by their ids.
     taking   `Received` first of all; `Settling` before each settlement; `Settled` when the engine has promised that it

@@ -67,7 +67,7 @@ class Opened(_Note, frozen=True):
 
 
 class Ended(_Note, frozen=True):
-    """The connection is about to be closed in an orderly way, or was found to be lost."""
+    """The connection is about to be closed, or was found to be lost; orderly, once its close was answered."""
 
     session: str
     orderly: bool
@@ -89,7 +89,7 @@ class Sending(_Note, frozen=True):
     due: int = 0
     """Not before this time, by the clock of the notes; 0: at once."""
     copies: int = 1
-    """How often it is delivered: more than once by a schedule."""
+    """How often it is delivered: more than once by a schedule; -1: as often as its schedule says, which has no end."""
     group: str = ""
     work: str = ""
     """The transaction that it belongs to."""
@@ -278,7 +278,7 @@ class Pulse:
         self._NUMBER.pack_into(self._map, 0, self.beat | 1)
 
     def lives(self) -> None:
-        """Before the next is started: whoever connects from now on belongs to the next life."""
+        """When the next is there, or before: whoever connects from now on belongs to it."""
         self._NUMBER.pack_into(self._map, 0, (self.beat | 1) + 1)
 
     def close(self) -> None:

@@ -370,7 +370,7 @@ def torn_sends(story: Story) -> None:
     story.sends("b", "once", confirm=False, work="w")
     story.says(Committing, "w")
     story.kills()
-    story.takes("a", how=ACCEPT)
+    story.takes("a", "d", how=ACCEPT)
 
 
 def torn_settlement(story: Story) -> None:

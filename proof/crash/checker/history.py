@@ -29,7 +29,7 @@ from proof.crash.notes import (
     Settling,
 )
 
-__all__ = ["Delivery", "History", "Sent", "Session", "Settlement", "Work"]
+__all__ = ["Delivery", "History", "Sent", "Session", "Settlement", "Work", "life_of"]
 
 
 @dataclass(slots=True)
@@ -63,7 +63,9 @@ class Session:
 
     name: str
     opened: Opened | None = None
-    ended: Ended | None = None
+    is_orderly: bool = False
+    """Whether the engine has answered its close."""
+    ends: list[int] = field(default_factory=list)
     last_at: int = 0
     """When something of it was noted last."""
     deliveries: dict[int, Delivery] = field(default_factory=dict)
@@ -71,7 +73,7 @@ class Session:
     @property
     def is_sure(self) -> bool:
         """Whether all that it asked for has arrived, unless the engine was killed: it ended in an orderly way."""
-        return self.ended is not None and self.ended.orderly and self.opened is not None and not self.opened.soft
+        return self.is_orderly and self.opened is not None and not self.opened.soft
 
 
 @dataclass(slots=True)
@@ -100,6 +102,12 @@ class Work:
     def is_open(self) -> bool:
         """Whether nobody was told what became of it: all of it is kept, or none."""
         return bool(self.committing_at) and not self.committed_at and not self.is_rolled_back
+
+
+def life_of(history: History, sent: Sent) -> int:
+    """In which life of the engine it was sent; -1 where nobody can tell."""
+    session = history.sessions.get(sent.first.session)
+    return session.opened.life if session is not None and session.opened is not None else -1
 
 
 class History:
@@ -153,9 +161,7 @@ class History:
         for session in self.sessions.values():
             queues = {delivery.note.queue for delivery in session.deliveries.values()}
             client = session.opened.client if session.opened is not None else ""
-            times = [*self._client_kills.get(client, ())]
-            if session.ended is not None:
-                times.append(session.ended.at)
+            times = [*self._client_kills.get(client, ()), *session.ends]
             for queue in queues or {""}:
                 self._losses.setdefault(queue, []).extend(times)
         for times in self._losses.values():
@@ -204,7 +210,9 @@ class History:
             case Opened():
                 self._session(note.session, note.at).opened = note
             case Ended():
-                self._session(note.session, note.at).ended = note
+                session = self._session(note.session, note.at)
+                session.ends.append(note.at)
+                session.is_orderly |= note.orderly
             case Begun():
                 self._work(note.work)
             case Committing():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from proof.crash.checker.history import Delivery, History, Sent
+from proof.crash.checker.history import Delivery, History, Sent, life_of
 from proof.crash.checker.verdict import Verdict
 from proof.crash.layout import Queue
 from proof.crash.notes import ACCEPT, REJECT, RELEASE
@@ -26,6 +26,8 @@ def check_messages(history: History, verdict: Verdict) -> None:
         _check_sent(history, verdict, sent)
         for queue in sent.first.queues:
             track = by_family.pop(history.layout.family(queue), [])
+            if sent.first.copies < 0:
+                continue
             if sent.first.copies > 1:
                 _check_copies(history, verdict, sent, queue, track)
             else:
@@ -43,8 +45,7 @@ def _check_sent(history: History, verdict: Verdict, sent: Sent) -> None:
     is_undone = work is not None and not work.committed_at and not work.is_open
     is_refused = bool(sent.refused) and not sent.confirmed_at and sent.refused == sent.attempts
     goes_on = any(history.layout[name].refused_go_on for name in first.queues)
-    session = history.sessions.get(first.session)
-    life = session.opened.life if session is not None and session.opened is not None else -1
+    life = life_of(history, sent)
     for delivery in sent.deliveries:
         note = delivery.note
         queue = history.layout[note.queue]
@@ -107,7 +108,8 @@ class _Track:
         """Into the next queue, if it is another, or the same once more."""
         note = delivery.note
         visit = self._visit
-        if visit.queue == note.queue and visit.deaths in (-1, note.deaths):
+        again = bool(before) and _is_rejected(before[-1]) and note.queue in self._layout.reach(note.queue)
+        if visit.queue == note.queue and visit.deaths in (-1, note.deaths) and not again:
             visit.deaths = note.deaths
             if not before:
                 self._check_time(delivery)
@@ -115,7 +117,10 @@ class _Track:
         if note.queue not in self._layout.reach(visit.queue):
             text = f"{_where(delivery)}: from {visit.queue} no way leads there; {_all(before)}"
             self._verdict.breaks("doubled", text)
-        self._visit = _Visit(note.queue, note.deaths, before[-1].note.at if before else self._sent.first.at)
+        # What was rejected may have come round unseen, or not have been rejected yet when the engine was killed.
+        most = visit.most if again and visit.queue == note.queue else 0
+        since = before[-1].note.at if before else self._sent.first.at
+        self._visit = _Visit(note.queue, note.deaths, since, most=most)
 
     def _check_time(self, delivery: Delivery) -> None:
         first, note = self._sent.first, delivery.note
@@ -205,6 +210,10 @@ class _Visit:
         # What is released need not count, and who cannot tell in which life he had it proves nothing.
         if delivery.note.life >= 0 and (last is None or last.how != RELEASE or history.counts_for(last) is False):
             self.least += 1
+
+
+def _is_rejected(delivery: Delivery) -> bool:
+    return bool(delivery.settlements) and delivery.settlements[-1].how == REJECT
 
 
 def _check_copies(history: History, verdict: Verdict, sent: Sent, queue: str, track: list[Delivery]) -> None:

@@ -14,7 +14,7 @@ def check_order(history: History, verdict: Verdict) -> None:
     """In queues that keep an order: of new messages in all sessions, of all in sessions of a strict queue."""
     lanes: dict[tuple[str, str], list[tuple[int, Delivery]]] = defaultdict(list)
     for sent in history.sent.values():
-        if sent.first.copies > 1:
+        if sent.first.copies != 1:
             continue
         for delivery in sent.deliveries:
             note = delivery.note

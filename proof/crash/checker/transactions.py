@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proof.crash.checker.history import Delivery, History, Work
+from proof.crash.checker.history import Delivery, History, Work, life_of
 from proof.crash.checker.verdict import Verdict
 from proof.crash.notes import ACCEPT
 
@@ -26,16 +26,17 @@ def _evidence(history: History, work: Work) -> tuple[str, str]:
     there = not_there = ""
     for id_ in work.sent:
         sent = history.sent[id_]
-        if sent.deliveries:
-            there = f"message {id_} came in {sent.deliveries[0].note.queue}"
-        elif history.is_drained and _stays(history, id_):
+        # In the life of the commit a consumer may see it a moment before it is kept.
+        if later := [each for each in sent.deliveries if each.note.life > life_of(history, sent)]:
+            there = f"message {id_} came in {later[0].note.queue}"
+        elif not sent.deliveries and history.is_drained and _stays(history, id_):
             not_there = f"message {id_} did not come in {sent.first.queues[0]}"
     for delivery, settlement in work.settled:
-        if settlement.how != ACCEPT:
+        if settlement.how != ACCEPT or delivery.note.id not in history.sent:
             continue
         if (again := _came_again(history, delivery)) is not None:
             not_there = f"message {delivery.note.id} came again in {again.note.queue}"
-        elif history.is_drained and _stays(history, delivery.note.id):
+        elif history.is_drained and history.sent[delivery.note.id].confirmed_at and _stays(history, delivery.note.id):
             # Everything is taken, and it did not come: the acceptance was kept.
             there = f"message {delivery.note.id} did not come again in {delivery.note.queue}"
     return there, not_there
@@ -43,15 +44,15 @@ def _evidence(history: History, work: Work) -> tuple[str, str]:
 
 def _stays(history: History, id_: str) -> bool:
     """Whether the message would have come if it was there."""
-    first = history.sent[id_].first if id_ in history.sent else None
-    if first is None or not first.persistent:
+    first = history.sent[id_].first
+    if not first.persistent:
         return False
     return not any(history.layout[name].drops or not history.layout[name].durable for name in first.queues)
 
 
 def _came_again(history: History, delivery: Delivery) -> Delivery | None:
     family = history.layout.family(delivery.note.queue)
-    for other in history.sent[delivery.note.id].deliveries if delivery.note.id in history.sent else ():
+    for other in history.sent[delivery.note.id].deliveries:
         if other.place > delivery.place and history.layout.family(other.note.queue) == family:
             return other
     return None

@@ -118,7 +118,7 @@ def test_a_guest_that_is_gone_gives_back_what_it_held(path: str, owner: Embedded
     owner.send("orders", [Message(b"1")]).get()
     link = dial(f"{path}-socket")
     assert link is not None
-    link.send(commands.Resume(0, 4711, os.getpid(), 0, [], [], []))
+    link.send(commands.Resume(0, 4711, os.getpid(), [], [], [], []))
     link.send(commands.Subscribe(1, 1, "orders", 1, None))
     link.send(commands.Receive(2, 1, 1))
     assert isinstance(link.read(), answers.Resumed)
@@ -139,7 +139,7 @@ def test_a_guest_that_reads_nothing_does_not_keep_the_owner(
     owner.send("orders", [Message(bytes(1 << 20))]).get()
     link = dial(f"{path}-socket")
     assert link is not None
-    link.send(commands.Resume(0, 4711, os.getpid(), 0, [], [], []))
+    link.send(commands.Resume(0, 4711, os.getpid(), [], [], [], []))
     for number in range(1, 5):
         link.send(commands.Peek(number, "orders", 1))
     owner.close()

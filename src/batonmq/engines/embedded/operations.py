@@ -31,6 +31,15 @@ class Queues:
         self.broker = broker
         self.vhost = broker.add_vhost(VHOST)
         self.operations = Operations(self.vhost, User("embedded", TAGS, {VHOST: Permission()}), owner)
+        self._holds_new = False
+
+    def hold_new(self) -> None:
+        """What is sent here reaches consumers when it is committed.
+
+        For a sender that outlives this process: it asks the next owner for what is not kept, and there the message is
+        new. So nobody may have seen it.
+        """
+        self._holds_new = True
 
     def find(self, name: str) -> Queue:
         """Raises NotFound."""
@@ -72,6 +81,8 @@ class Queues:
             self._require_room(queue, messages)
         for message in messages:
             published = QueueMessage("", name, delayed_properties(message), message.body)
+            if self._holds_new:
+                queue.expect(published)
             if queue.publish(published) == REFUSED:
                 raise ResourceError(f"queue '{name}' is full")
 
@@ -123,5 +134,8 @@ class Queues:
     def route(self, name: str, message: Message) -> bool:
         """Publish to whatever has that name, a queue or somebody who waits for a reply; False when nothing has it."""
         targets = self.vhost.router.route(self.vhost.router.default, [name], {})
-        self.vhost.router.publish(QueueMessage("", name, message.properties, message.body), targets)
+        published = QueueMessage("", name, message.properties, message.body)
+        if self._holds_new and (queue := self.vhost.queues.get(name)) is not None:
+            queue.expect(published)
+        self.vhost.router.publish(published, targets)
         return bool(targets)

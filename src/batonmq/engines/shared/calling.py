@@ -70,10 +70,11 @@ class Calls:
         self._is_resumed = False
         # The file is this process's as long as this is open.
         self._own = reached.own
-        # Who this is to every owner, and the last opening of the file in which it was served.
+        # Who this is to every owner, and the openings of the file in which it was served, since the last one that is
+        # known to have done anything: of a later one the store need not know.
         self._guest = secrets.randbits(62) + 1
         HERE.add(self._guest)
-        self._opening = 0
+        self._openings: list[int] = []
         self._ledger = Ledger()
         self._is_closed = False
         self._why_closed = "the connection was closed"
@@ -215,6 +216,9 @@ class Calls:
                     self._ledger.forget_settled(answer.number)
                     continue
                 call = self._ledger.take(answer.number)
+                if call is not None and call.when_lost == "once" and not isinstance(answer, answers.Failed):
+                    # It is written, and with it that this owner has done something.
+                    del self._openings[:-1]
             if call is not None:
                 call.answered(answer)
         return None
@@ -230,7 +234,7 @@ class Calls:
                 holds += caller.holds()
         settlements = self._ledger.settlements()
         reached.link.send(
-            commands.Resume(0, self._guest, os.getpid(), self._opening, subscriptions, holds, settlements),
+            commands.Resume(0, self._guest, os.getpid(), self._openings, subscriptions, holds, settlements),
         )
 
     def _resumed(self, reached: Reached, answer: answers.Resumed) -> None:
@@ -238,7 +242,7 @@ class Calls:
         done: list[tuple[AnyCall, answers.Answer]] = []
         ended: list[tuple[Caller, BatonError]] = []
         with self.lock:
-            self._opening = reached.link.opening
+            self._openings = [*self._openings, reached.link.opening]
             kept: dict[int, set[int]] = {}
             for number, tag in answer.kept:
                 kept.setdefault(number, set()).add(tag)

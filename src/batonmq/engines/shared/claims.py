@@ -123,9 +123,9 @@ class Claims:
 
     # ------------------------------------------------------------------ in a turn
 
-    def is_good(self, queue: Queue, row: int, opening: int) -> bool:
-        """May a guest that was served in that opening speak of this row?"""
-        if not self._before or opening != self._before:
+    def is_good(self, queue: Queue, row: int, openings: list[int]) -> bool:
+        """May a guest that was served in those openings speak of this row?"""
+        if not self._before or self._before not in openings:
             return False
         return any(
             lane.first_row < row < self._next_rows.get(lane.lane_id, 0)

@@ -63,11 +63,14 @@ Settlement: TypeAlias = tuple[int, str, int, int, How, str, float | None]
 
 
 class Resume(Numbered):
-    """The first command, answered by Resumed: who this is, and what it had of the owner with that opening."""
+    """The first command, answered by Resumed: who this is, and what it had of the owners with those openings.
+
+    The last of them that the store knows of is the one that counts: a later owner may have died before it did anything.
+    """
 
     guest: int
     process: int
-    opening: int
+    openings: list[int]
     subscriptions: list[Subscribed]
     holds: list[Hold]
     settlements: list[Settlement]

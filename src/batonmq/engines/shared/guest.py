@@ -145,12 +145,12 @@ class Guest:
                 resumed.ended.append((subscribed[0], failed.error, failed.text))
         for number, tag, row, count, seconds in command.holds:
             subscription = self._commands.subscriptions.get(number)
-            if subscription is None or not claims.is_good(subscription.consumer.queue, row, command.opening):
+            if subscription is None or not claims.is_good(subscription.consumer.queue, row, command.openings):
                 continue
             if subscription.consumer.adopt(tag, row, count, seconds):
                 resumed.kept.append((number, tag))
         for settlement in command.settlements:
-            engine.settle_for(settlement, command.opening)
+            engine.settle_for(settlement, command.openings)
             self._commands.settled.note(settlement[0])
         return resumed
 

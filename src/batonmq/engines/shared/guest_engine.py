@@ -25,6 +25,7 @@ class GuestEngine(EmbeddedEngine):
 
     def __init__(self, core: Core, claims: Claims) -> None:
         super().__init__(core, CAPABILITIES, lambda: None)
+        self._queues.hold_new()
         self._claims = claims
         self._command: commands.Once | None = None
         self.guest = 0
@@ -54,11 +55,11 @@ class GuestEngine(EmbeddedEngine):
         subscription.consumer.number_from(last_tag)
         return subscription
 
-    def settle_for(self, settlement: commands.Settlement, opening: int) -> None:
+    def settle_for(self, settlement: commands.Settlement, openings: list[int]) -> None:
         """What the guest has settled, if the former owner did not keep that. In a turn. Raises StoreError."""
         _, name, row, count, how, reason, delay = settlement
         queue = self._queues.vhost.queues.get(name)
-        if queue is None or not self._claims.is_good(queue, row, opening):
+        if queue is None or not self._claims.is_good(queue, row, openings):
             return
         queued = reclaim(queue, row, count, None)
         if queued is None:

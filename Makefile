@@ -18,10 +18,10 @@ FUZZED = $(shell grep -rlE '^from hypothesis(\.stateful import| import .*given)'
 COVERING = tests/broker $(addprefix --ignore=,$(filter tests/broker/%,$(FUZZED)))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test clients engines check format bench crash soak fuzz lock clean
+.PHONY: help serve test clients engines check format bench crash crash-embedded soak fuzz lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: $(VENV)/.locked-run ## start the broker: AMQP on 127.0.0.1:5672, data in ./data (ARGS="--port 5673" adds flags)
 	@exec $(BIN)/batonmq serve --data ./data $(ARGS)
@@ -59,6 +59,9 @@ crash: $(VENV)/.locked-run ## a broker is killed a hundred times under load: is 
 
 soak: $(VENV)/.locked-run ## ten minutes of mixed load and kill -9: is every promise kept? (ARGS="--minutes 60")
 	@$(BIN)/python -m bench.soak $(ARGS)
+
+crash-embedded: $(VENV)/.locked-run ## programs that share a file are killed: is every promise kept? (ARGS="--kills 1000")
+	@$(BIN)/python -m proof.crash.embedded $(ARGS)
 
 fuzz: $(VENV)/.locked-test ## parsers and whole queues with other input each time, for some twenty minutes
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest --timeout 900 $(FUZZED) $(ARGS)

@@ -26,8 +26,13 @@ def _evidence(history: History, work: Work) -> tuple[str, str]:
     there = not_there = ""
     for id_ in work.sent:
         sent = history.sent[id_]
-        # In the life of the commit a consumer may see it a moment before it is kept.
-        if later := [each for each in sent.deliveries if each.note.life > life_of(history, sent)]:
+        # In the life of the commit a consumer may see it a moment before it is kept; after a kill, only what was kept.
+        later = [
+            each
+            for each in sent.deliveries
+            if each.note.life > life_of(history, sent) and history.killed_between(work.committing_at, each.note.at)
+        ]
+        if later:
             there = f"message {id_} came in {later[0].note.queue}"
         elif not sent.deliveries and history.is_drained and _stays(history, id_):
             not_there = f"message {id_} did not come in {sent.first.queues[0]}"

@@ -6,12 +6,12 @@ import re
 import signal
 import subprocess
 import sys
+import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import apsw
 import pytest
 from proof.armed import Strike, main, parse
 from proof.disk import Disk
@@ -22,6 +22,7 @@ from batonmq.store import SqliteStore
 from tests.support.driven import Driven
 
 ROOT = Path(__file__).parents[2]
+FORMATS = ROOT / "tests" / "store" / "formats"
 
 PROGRAM = """
 import sys, batonmq
@@ -48,7 +49,7 @@ def met() -> Iterator[Counter[str]]:
 
 
 def lives_of_a_store(path: Path) -> None:
-    """Made, filled, purged, shrunk, killed, closed, and opened again from an earlier format."""
+    """Made, filled, purged, shrunk, killed, and closed."""
     driven = Driven(path)
     driven.queue()
     for number in range(30):
@@ -60,11 +61,6 @@ def lives_of_a_store(path: Path) -> None:
     driven.operations.purge_queue("q")
     driven.settle()
     driven.broker.store.close(None)
-    with apsw.Connection(str(path)) as db:
-        for column in ("framing", "start", "size"):
-            db.execute(f"ALTER TABLE message DROP COLUMN {column}")
-        db.pragma("user_version", 4)
-    db.close()
     store = SqliteStore(str(path))
     store.open()
     # The first one notices that no trash is left.
@@ -73,6 +69,14 @@ def lives_of_a_store(path: Path) -> None:
         store.stage()
         store.commit()
         store.finish(None)
+    store.close(None)
+
+
+def life_of_an_old_file(folder: Path) -> None:
+    with tarfile.open(FORMATS / "5.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
+    store = SqliteStore(str(next(folder.rglob("batonmq.db"))))
+    store.open()
     store.close(None)
 
 
@@ -131,6 +135,7 @@ def test_each_point_is_one_instant_of_the_sources() -> None:
 def test_each_point_is_reached_by_some_run(met: Counter[str], tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     lives_of_a_store(tmp_path / "store")
+    life_of_an_old_file(tmp_path / "old")
     lives_of_a_disk(tmp_path / "disk")
     lives_of_an_owner(tmp_path / "x.db")
     assert points.POINTS.keys() - met.keys() == set()

@@ -62,7 +62,7 @@ def _run(options: argparse.Namespace, folder: Path, seed: int) -> bool:
         number = 0
         while kills < options.kills and total.is_kept:
             number += 1
-            one = Round(broker, folder / f"round-{number}", f"{seed}.{number}")
+            one = Round(broker, folder / f"{number}", f"{seed}.{number}")
             before = kills
             verdict = one.run(
                 min(options.round, options.kills - kills),

@@ -155,11 +155,16 @@ def good(story: Story) -> None:
     story.sends("same", "once", confirm=False)
     story.sends("same", "once")
     story.takes("same", "c2", "once", how=ACCEPT)
+    story.sends("seen", "once", confirm=False)
+    story.takes("seen", "c2", "once")
     story.sends("often", copies=2)
     story.takes("often", "c2", how=ACCEPT)
     story.takes("often", "c2", how=RELEASE)
     story.takes("often", "c2", again=True, returns=0, how=ACCEPT)
     story.kills()
+    # It was seen before it was kept, and is another.
+    story.sends("seen", "once")
+    story.takes("seen", "c3", "once", how=ACCEPT)
     for work, end in (("kept", Committed), ("undone", RolledBack)):
         story.says(Begun, work)
         story.sends(f"in {work}", confirm=False, work=work)
@@ -175,7 +180,7 @@ def test_notes_without_a_fault_are_sound() -> None:
     verdict = story.verdict()
 
     assert verdict.is_kept, verdict.examples
-    assert verdict.counts["sent"] == 13
+    assert verdict.counts["sent"] == 15
     assert verdict.counts["settled"] == 1
     assert verdict.counts["transactions"] == 1
 

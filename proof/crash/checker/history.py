@@ -81,7 +81,8 @@ class Sent:
     """One message, or several that one queue takes for the same."""
 
     first: Sending
-    attempts: int = 1
+    attempts: list[int] = field(default_factory=list)
+    """When it was sent, each time."""
     confirmed_at: int = 0
     """When the engine promised first to keep it; 0: never."""
     refused: int = 0
@@ -237,9 +238,9 @@ class History:
         self.counts["sent"] += 1
         before = self.sent.get(note.id)
         if before is None:
-            self.sent[note.id] = Sent(note)
+            self.sent[note.id] = Sent(note, [note.at])
         elif all(self.layout[name].known for name in note.queues):
-            before.attempts += 1
+            before.attempts.append(note.at)
         else:
             self.faults.append(f"message {note.id} was sent twice by its client, to a queue that knows no duplicates")
         if note.work:
@@ -264,6 +265,11 @@ class History:
     def killed_between(self, begin: int, end: int) -> bool:
         """Whether the engine was killed after `begin` and not after `end`."""
         return bisect_right(self._kills, end) > bisect_right(self._kills, begin)
+
+    def next_kill(self, after: int) -> int:
+        """When the engine was killed next; 2**63 when it was not."""
+        place = bisect_right(self._kills, after)
+        return self._kills[place] if place < len(self._kills) else 2**63
 
     def losses_between(self, queue: str, begin: int, end: int) -> int:
         """How often a consumer of this queue may have lost what it held: by kills and leaves."""

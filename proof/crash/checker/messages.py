@@ -43,7 +43,7 @@ def _check_sent(history: History, verdict: Verdict, sent: Sent) -> None:
     first = sent.first
     work = history.works.get(first.work) if first.work else None
     is_undone = work is not None and not work.committed_at and not work.is_open
-    is_refused = bool(sent.refused) and not sent.confirmed_at and sent.refused == sent.attempts
+    is_refused = bool(sent.refused) and not sent.confirmed_at and sent.refused == len(sent.attempts)
     goes_on = any(history.layout[name].refused_go_on for name in first.queues)
     life = life_of(history, sent)
     for delivery in sent.deliveries:
@@ -109,18 +109,26 @@ class _Track:
         note = delivery.note
         visit = self._visit
         again = bool(before) and _is_rejected(before[-1]) and note.queue in self._layout.reach(note.queue)
+        again |= bool(before) and self._is_another(before[-1], delivery)
         if visit.queue == note.queue and visit.deaths in (-1, note.deaths) and not again:
             visit.deaths = note.deaths
             if not before:
                 self._check_time(delivery)
             return
-        if note.queue not in self._layout.reach(visit.queue):
+        if note.queue not in self._layout.reach(visit.queue) and not (again and visit.queue == note.queue):
             text = f"{_where(delivery)}: from {visit.queue} no way leads there; {_all(before)}"
             self._verdict.breaks("doubled", text)
         # What was rejected may have come round unseen, or not have been rejected yet when the engine was killed.
         most = visit.most if again and visit.queue == note.queue else 0
         since = before[-1].note.at if before else self._sent.first.at
         self._visit = _Visit(note.queue, note.deaths, since, most=most)
+
+    def _is_another(self, earlier: Delivery, delivery: Delivery) -> bool:
+        """Whether the earlier one may never have been kept: seen before its commit, killed, and sent again."""
+        kill = self._history.next_kill(earlier.note.at)
+        if kill > delivery.note.at or 0 < self._sent.confirmed_at < kill:
+            return False
+        return any(kill < at < delivery.note.at for at in self._sent.attempts)
 
     def _check_time(self, delivery: Delivery) -> None:
         first, note = self._sent.first, delivery.note

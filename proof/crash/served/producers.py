@@ -15,7 +15,7 @@ __all__ = ["producer", "send"]
 # A clock that counts milliseconds may be one behind.
 EARLY = 2_000_000
 BATCH = 8
-PAUSE = 0.03
+PAUSE = 0.01
 SIZES, SHARES = (20, 200, 2_000, 12_000, 60_000), (40, 40, 14, 5, 1)
 NEVER_IN_WORK = frozenset({"full", "fulldlx", "least", "once", CRON})
 """What may refuse would undo a transaction each time; a key is sent again by itself."""

@@ -36,6 +36,7 @@ class Round:
     """Some kills on the same files, with clients of its own; then everything is taken, and the notes are checked."""
 
     def __init__(self, broker: Broker, folder: Path, seed: str) -> None:
+        """The folder's name is part of every name, so that no id is that of an earlier round."""
         self._broker = broker
         self._folder = folder
         self._seed = seed
@@ -56,7 +57,8 @@ class Round:
         log_start = self._broker.log.stat().st_size
         try:
             self._broker.declare()
-            for name, roles in CLIENTS.items():
+            for kind, roles in CLIENTS.items():
+                name = f"{self._folder.name}.{kind}"
                 self._clients.append(self._fork(name, lambda name=name, roles=roles: self._client(name, roles)))  # type: ignore[misc]
             self._revive()
             while self.kills < kills:
@@ -90,7 +92,7 @@ class Round:
 
     def _revive(self) -> None:
         self._mortals += 1
-        name = f"mortal{self._mortals}"
+        name = f"{self._folder.name}.mortal{self._mortals}"
         self._mortal = name, self._fork(name, lambda: self._client(name, MORTAL))
 
     def _end_clients(self) -> None:

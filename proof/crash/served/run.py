@@ -24,8 +24,8 @@ from proof.crash.served.moving import Requests
 
 __all__ = ["Round"]
 
-# A life under load, in seconds: most are short, since what matters happens after a start and at an end.
-SHORTEST, LONGEST = 0.05, 1.2
+# Lives under load, in seconds. Some end while clients come back, most when all are there.
+SHORT, LONG, IS_SHORT = (0.02, 0.2), (0.3, 1.2), 0.25
 AT_A_POINT, AT_THE_START, CLIENT_TOO = 0.35, 0.1, 0.4
 # Nothing has come for so long: what is left is lost, or held by somebody who hangs.
 PATIENCE = 60.0
@@ -106,7 +106,8 @@ class Round:
     def _life(self) -> None:
         """Load for a while, and the end of it, by whatever comes first; then the next begins."""
         chance = self._chance
-        if not self._broker.await_end(chance.choice((SHORTEST, LONGEST)) * chance.random() + SHORTEST):
+        span = SHORT if chance.random() < IS_SHORT else LONG
+        if not self._broker.await_end(chance.uniform(*span)):
             if chance.random() < CLIENT_TOO:
                 self._kill_client()
             self._kill()

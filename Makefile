@@ -18,7 +18,7 @@ FUZZED = $(shell grep -rlE '^from hypothesis(\.stateful import| import .*given)'
 COVERING = tests/broker $(addprefix --ignore=,$(filter tests/broker/%,$(FUZZED)))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test clients engines check format bench crash crash-embedded soak fuzz lock clean
+.PHONY: help serve test clients engines check format bench crash crash-embedded power soak fuzz lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ soak: $(VENV)/.locked-run ## ten minutes of mixed load and kill -9: is every pro
 
 crash-embedded: $(VENV)/.locked-run ## programs that share a file are killed: is every promise kept? (ARGS="--kills 1000")
 	@$(BIN)/python -m proof.crash.embedded $(ARGS)
+
+power: $(VENV)/.locked-test ## ten thousand losses of power in one run: is every promise kept? (ARGS="--states 500 --seed 2")
+	@$(BIN)/python -m proof.power $(ARGS)
 
 fuzz: $(VENV)/.locked-test ## parsers and whole queues with other input each time, for some twenty minutes
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest --timeout 900 $(FUZZED) $(ARGS)

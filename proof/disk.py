@@ -69,7 +69,7 @@ _OF_SYSTEM = {
 def contents(folder: Path) -> Files:
     """What lies in a folder and outlives a loss of power."""
     found = [path for path in folder.iterdir() if path.is_file() and not path.name.endswith(_INDEX)]
-    return {path.name: (path.read_bytes(), path.stat().st_size) for path in found}
+    return {path.name: (path.read_bytes().rstrip(b"\0"), path.stat().st_size) for path in found}
 
 
 def lay(files: Files, folder: Path) -> None:

@@ -1,0 +1,75 @@
+"""``python -m proof.power``: one run of a broker, and as many losses of power in it as are asked for."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from proof.power.states import check, record
+
+KEPT, BROKEN, CANNOT, INTERRUPTED = 0, 1, 2, 130
+# A run of so many operations of each client has enough to be cut so often.
+STATES_FOR_EACH = 100
+# A disk in memory: what is cut here is not the machine's.
+MEMORY = Path("/dev/shm")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run; returns the exit status: 0 all kept, 1 broken, 2 it cannot run, 130 interrupted."""
+    options = _parser().parse_args(arguments)
+    folder = Path(options.folder or tempfile.mkdtemp(prefix="power-", dir=MEMORY if MEMORY.is_dir() else None))
+    begin = time.monotonic()
+    try:
+        (folder / "run").mkdir(parents=True)
+        count = options.operations or max(20, options.states // STATES_FOR_EACH)
+        recorded = record(folder / "run", options.seed, count)
+        account = check(recorded, options.states, options.seed, folder / "cut", folder / "kept")
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except OSError as error:
+        print(f"power: {error}", file=sys.stderr)
+        return CANNOT
+    is_kept = not account.broken and not recorded.faults
+    for line in recorded.faults + account.examples:
+        print(line)
+    if options.json:
+        figures = {
+            "seed": options.seed,
+            "events": len(recorded.events),
+            "states": account.states,
+            "recoveries": account.recoveries,
+            "promises": account.promises,
+            "broken": account.broken,
+            "seconds": round(time.monotonic() - begin, 1),
+        }
+        Path(options.json).write_text(json.dumps(figures) + "\n")
+    print(
+        f"power: {account.states:,} states of {len(recorded.events):,} events (seed {options.seed}),"
+        f" {account.recoveries:,} of them cut again while recovering, {account.promises:,} promises looked at,"
+        f" {account.broken:,} states broken: {'ok' if is_kept else f'BROKEN, kept in {folder}'}"
+    )
+    if is_kept and not options.folder:
+        shutil.rmtree(folder)
+    return KEPT if is_kept else BROKEN
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="proof.power", description=__doc__)
+    parser.add_argument("--states", type=int, default=10_000, help="how many different states to open (10,000)")
+    parser.add_argument(
+        "--operations", type=int, default=0, help="how much each client does; by default for the states"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of what clients do, and of where the power is cut (1)")
+    parser.add_argument("--folder", default="", help="a folder that is not there yet, which is kept")
+    parser.add_argument("--json", default="", metavar="FILE", help="write the counts there")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""Ten thousand cuts of one run: each is laid into a folder, opened, and held against what was promised by then."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from proof.disk import Disk, lay
+from proof.platter import Event, Files, Note, Platter
+from proof.power.clients import CLIENTS, Run
+from proof.power.opened import Heard, look
+from proof.power.promises import Ledger, Moment
+from proof.power.served import Served
+
+__all__ = ["Account", "Recorded", "check", "record"]
+
+TRIES = 4
+"""How often another state is looked for where the one found was seen already."""
+SECOND = 0.25
+"""The share of cuts that are cut once more while the broker recovers."""
+SHOWN = 10
+NOTHING_YET = "all that it held is lost "
+
+
+@dataclass
+class Recorded:
+    """One run: what the disk and the clients did, in its order."""
+
+    events: list[Event] = field(default_factory=list)
+    ledger: Ledger = field(init=False)
+    faults: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.events.append)
+
+
+@dataclass
+class Account:
+    """What was tried, and what was found."""
+
+    states: int = 0
+    recoveries: int = 0
+    """How many of them were cut during a recovery."""
+    promises: int = 0
+    """How many promises they were held against, all in all."""
+    broken: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def blame(self, what: str, faults: list[str]) -> None:
+        """A state is not as was promised."""
+        self.broken += 1
+        if len(self.examples) < SHOWN:
+            self.examples.append(f"{what}: {'; '.join(faults[:5])}")
+
+
+def record(folder: Path, seed: int, count: int) -> Recorded:
+    """Serve all clients on a disk that remembers, each of which does something ``count`` times."""
+    recorded = Recorded()
+    heard = Heard()
+    logger = logging.getLogger("batonmq")
+    logger.addHandler(heard)
+    try:
+        with Disk(folder, recorded.events), Served(folder) as served:
+            threads = [
+                threading.Thread(
+                    target=_work,
+                    args=(client, Run(name, served, recorded.ledger, random.Random(f"{seed} {name}"), count), recorded),
+                    name=name,
+                )
+                for name, client in CLIENTS.items()
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        logger.removeHandler(heard)
+    recorded.faults += heard.lines
+    return recorded
+
+
+def _work(client: Callable[[Run], None], run: Run, recorded: Recorded) -> None:
+    try:
+        client(run)
+    except Exception as error:  # noqa: BLE001 (whatever ends a client is a fault of the run)
+        recorded.faults.append(f"the client {run.name} ended: {error!r}")
+
+
+def _moments(recorded: Recorded, states: int, chance: random.Random) -> Iterator[tuple[int, int, Platter, Moment]]:
+    """Where to cut, how often, and what is there and promised by then: in order, more often than there are states."""
+    platter, moment = Platter(), Moment(recorded.ledger)
+    total = sum(not isinstance(event, Note) for event in recorded.events)
+    for index, event in enumerate(recorded.events):
+        if isinstance(event, Note):
+            moment.happen(event)
+            continue
+        platter.happen(event)
+        wanted = 1.3 * states / max(total, 1)
+        times = int(wanted) + (chance.random() < wanted % 1)
+        if times:
+            yield index, 1 if platter.is_still else times, platter, moment
+
+
+def check(recorded: Recorded, states: int, seed: int, place: Path, kept: Path) -> Account:
+    """Cut the run so often; the folder ``place`` is used for each, and what is broken is kept in ``kept``."""
+    chance = random.Random(f"{seed} cuts")
+    account = Account()
+    seen: set[bytes] = set()
+    heard = Heard()
+    logger = logging.getLogger("batonmq")
+    logger.addHandler(heard)
+    before = logger.propagate
+    logger.propagate = False
+    try:
+        while account.states < states:
+            found = account.states
+            for index, times, platter, moment in _moments(recorded, states, chance):
+                for _ in range(times):
+                    files = _another(platter, chance, seen)
+                    if files is not None:
+                        _try(f"event {index}", files, moment, account, (chance, seen, heard, place, kept))
+            if account.states < found + states // 20 + 1:
+                break
+    finally:
+        logger.propagate = before
+        logger.removeHandler(heard)
+    return account
+
+
+def _another(platter: Platter, chance: random.Random, seen: set[bytes]) -> Files | None:
+    """A state that was not seen yet; None: none was found."""
+    for _ in range(TRIES):
+        files = platter.left(chance)
+        digest = hashlib.blake2b(digest_size=16)
+        for name, (data, size) in files.items():
+            digest.update(f"{name} {size} {len(data)}\n".encode())
+            digest.update(data)
+        if digest.digest() not in seen:
+            seen.add(digest.digest())
+            return files
+    return None
+
+
+def _try(
+    what: str,
+    files: Files,
+    moment: Moment,
+    account: Account,
+    means: tuple[random.Random, set[bytes], Heard, Path, Path],
+    *,
+    is_second: bool = False,
+) -> None:
+    chance, seen, heard, place, kept = means
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    lay(files, place)
+    happened: list[Event] = []
+    with Disk(place, happened):
+        found, faults = look(place, heard)
+    account.states += 1
+    account.recoveries += is_second
+    account.promises += moment.promises
+    if not moment.promises:
+        # Half of a new file is nothing, and said to be.
+        faults = [fault for fault in faults if not fault.endswith(NOTHING_YET)]
+    if found is not None:
+        faults += moment.broken(found, is_fresh=not is_second)
+    if faults:
+        account.blame(what, faults)
+        if account.broken <= SHOWN:
+            state = kept / f"{account.broken}-{what.replace(' ', '-')}"
+            state.mkdir(parents=True, exist_ok=True)
+            lay(files, state)
+            (state / "faults.txt").write_text("\n".join(faults) + "\n")
+    if is_second or chance.random() >= SECOND or not happened:
+        return
+    platter = Platter(files)
+    for event in happened[: chance.randrange(len(happened)) + 1]:
+        platter.happen(event)
+    again = _another(platter, chance, seen)
+    if again is not None:
+        _try(f"{what} and its recovery", again, moment, account, means, is_second=True)

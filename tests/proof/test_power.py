@@ -1,0 +1,131 @@
+"""Losses of power: a short run keeps all promises, and a store that breaks them is found out."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+import pytest
+from proof.platter import Deleted, FolderSynced, Made, Platter, Renamed, Resized, Synced, SyncFailed, Written
+from proof.power.states import Account, check, record
+
+from batonmq.store.batch import Batch
+from batonmq.store.transaction import Transaction
+
+STATES = 60
+OPERATIONS = 5
+
+
+def attack(folder: Path, states: int = STATES) -> Account:
+    (folder / "run").mkdir()
+    recorded = record(folder / "run", 1, OPERATIONS)
+    assert recorded.faults == []
+    return check(recorded, states, 1, folder / "cut", folder / "kept")
+
+
+def test_a_short_run_keeps_all_promises(tmp_path: Path) -> None:
+    account = attack(tmp_path)
+    assert (account.broken, account.examples) == (0, [])
+    assert account.states >= STATES
+    assert account.recoveries > 0
+    assert account.promises > 0
+
+
+def test_a_store_that_does_not_sync_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin: Callable[..., None] = Transaction._begin
+
+    def careless(transaction: Transaction, *, syncs: bool) -> None:
+        begin(transaction, syncs=False)
+
+    monkeypatch.setattr(Transaction, "_begin", careless)
+    account = attack(tmp_path, 20)
+    assert account.broken
+    assert "belongs in" in account.examples[0]
+    assert list((tmp_path / "kept").iterdir())
+
+
+def test_a_store_that_deletes_nothing_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write: Callable[[Batch, apsw.Connection], None] = Batch.write
+
+    def forgetful(batch: Batch, db: apsw.Connection) -> None:
+        batch.deletes.clear()
+        write(batch, db)
+
+    monkeypatch.setattr(Batch, "write", forgetful)
+    assert attack(tmp_path, 20).broken
+
+
+# ---------------------------------------------------------------------- what a disk keeps
+
+
+def states(platter: Platter, name: str = "f") -> set[bytes]:
+    """What the file may hold after a cut, of many."""
+    chance = random.Random(1)
+    found = [platter.left(chance).get(name, (b"none", 4)) for _ in range(500)]
+    return {data.ljust(size, b"\0")[:size] for data, size in found}
+
+
+def platter_with(content: bytes) -> Platter:
+    return Platter({"f": (content, len(content))})
+
+
+def test_what_was_synced_stays_and_the_rest_may_be_there_or_not() -> None:
+    platter = platter_with(b"")
+    platter.happen(Written(1, 0, b"a"))
+    platter.happen(Synced(1))
+    assert platter.left()["f"] == (b"a", 1)
+    platter.happen(Written(1, 0, b"b"))
+    assert platter.left()["f"] == (b"a", 1)
+    assert states(platter) == {b"a", b"b"}
+
+
+def test_sectors_arrive_in_any_order_and_each_as_a_whole() -> None:
+    old, new = b"a" * 8192, b"b" * 8192
+    platter = platter_with(old)
+    platter.happen(Written(1, 0, new))
+    found = states(platter)
+    assert {old, new} < found
+    assert b"b" * 4096 + b"a" * 4096 in found
+    assert b"a" * 4096 + b"b" * 4096 in found
+    for state in found:
+        assert all(len(set(state[at : at + 512])) == 1 for at in range(0, 8192, 512))
+
+
+def test_a_file_that_grew_may_have_anything_there() -> None:
+    platter = platter_with(b"")
+    platter.happen(Written(1, 0, b"b" * 1024))
+    found = states(platter)
+    assert bytes(1024) in found
+    assert any(len(state) == 1024 and len(set(state)) > 2 for state in found)
+
+
+def test_a_cut_of_a_file_arrives_like_any_other_change() -> None:
+    platter = platter_with(b"abc")
+    platter.happen(Resized(1, 1))
+    assert states(platter) == {b"a", b"abc"}
+
+
+def test_what_a_failed_sync_dropped_no_later_one_brings() -> None:
+    platter = platter_with(b"aa")
+    platter.happen(Written(1, 0, b"b"))
+    platter.happen(SyncFailed(1))
+    platter.happen(Written(1, 1, b"c"))
+    platter.happen(Synced(1))
+    assert states(platter) == {b"ac", b"bc"}
+
+
+def test_names_are_sure_when_the_folder_was_synced() -> None:
+    platter = platter_with(b"old")
+    platter.happen(Made("g", 2))
+    platter.happen(Written(2, 0, b"new"))
+    platter.happen(Synced(2))
+    assert states(platter, "g") == {b"none", b"new"}
+    platter.happen(FolderSynced())
+    assert states(platter, "g") == {b"new"}
+    platter.happen(Renamed("g", "f"))
+    assert states(platter, "f") == {b"old", b"new"}
+    platter.happen(FolderSynced())
+    platter.happen(Deleted("f"))
+    assert states(platter, "f") == {b"none", b"new"}

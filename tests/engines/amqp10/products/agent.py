@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import socket
+import struct
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +18,10 @@ class Agent:
     """Listens on a free port of the loopback, until it is closed."""
 
     def __init__(self, answer: Answer, password: str = "secret") -> None:
-        """``answer`` makes the answer of a request; an empty one is not sent, and the client is kept waiting."""
+        """``answer`` makes the answer of a request; an empty one is not sent, and the client is kept waiting.
+
+        A ConnectionResetError of it resets the connection.
+        """
         self.asked: list[dict[str, object]] = []
         self.gone = threading.Event()
         self.came = threading.Event()
@@ -30,7 +36,13 @@ class Agent:
                 if self.headers["Authorization"] != login:
                     self.send_error(401)
                     return
-                answered = answer(asked)
+                try:
+                    answered = answer(asked)
+                except ConnectionResetError:
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    # Past the server, which would end it in order.
+                    os.close(self.connection.detach())
+                    return
                 if not answered:
                     agent.gone.wait(30)
                     return

@@ -52,6 +52,22 @@ def test_it_reads_searches_and_executes(asking: Asking) -> None:
     ]
 
 
+def test_what_only_asks_is_asked_again_when_the_agent_drops_the_connection(asking: Asking) -> None:
+    resets = [True, False, True]
+
+    def answer(request: dict[str, object]) -> dict[str, object]:
+        if resets.pop(0):
+            raise ConnectionResetError
+        return {"status": 200, "value": [request["type"]]}
+
+    agent, asked = asking(answer)
+    assert asked.search("a:*").get() == ["search"]
+    # What changes something may have been done.
+    with pytest.raises(ConnectionLost, match="reset"):
+        asked.execute("a:b", "do(int)", 1).get()
+    assert [one["type"] for one in agent.asked] == ["search", "search", "exec"]
+
+
 def test_a_bean_that_is_not_there_is_not_found(asking: Asking) -> None:
     missing = {"status": 404, "error_type": "javax.management.InstanceNotFoundException", "error": "a:b"}
     _, asked = asking(lambda _: missing)

@@ -29,6 +29,8 @@ ANSWER_MAX: Final = 16 * 1024 * 1024
 # Seconds for threads to end whose connections were closed.
 TO_END: Final = 1.0
 PORTS: Final = {"http": 8161, "https": 8162}
+# Requests that change nothing.
+_ASKING: Final = frozenset({"read", "search"})
 _MISSING: Final = "javax.management.InstanceNotFoundException"
 
 
@@ -121,7 +123,8 @@ class Jolokia:
 
         def run() -> None:
             try:
-                value = read(self._answer(connection, msgspec.json.encode(request)))
+                is_safe = request["type"] in _ASKING
+                value = read(self._answer(connection, msgspec.json.encode(request), is_repeatable=is_safe))
             except BatonError as error:
                 failure = error
                 self._tell(lambda: future.fail(failure), future)
@@ -147,15 +150,23 @@ class Jolokia:
         except Closed as error:
             future.fail(error)
 
-    def _answer(self, connection: http.client.HTTPConnection, body: bytes) -> object:
-        """The value that is answered. Raises ConnectionLost, AccessRefused, NotFound, BrokerError, Closed."""
+    def _answer(self, connection: http.client.HTTPConnection, body: bytes, *, is_repeatable: bool) -> object:
+        """The value that is answered. Raises ConnectionLost, AccessRefused, NotFound, BrokerError, Closed.
+
+        What ``is_repeatable`` is asked once more where the connection ends without an answer: an agent that has just
+        begun, or has many connections, drops one that it has taken.
+        """
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self._login:
             headers["Authorization"] = f"Basic {self._login}"
         try:
-            connection.request("POST", self._path, body, headers)
-            with connection.getresponse() as response:
-                raw = _whole(connection, response)
+            try:
+                response, raw = _exchange(connection, self._path, body, headers)
+            except (ConnectionResetError, BrokenPipeError):
+                if not is_repeatable or self._is_closed:
+                    raise
+                connection.close()
+                response, raw = _exchange(connection, self._path, body, headers)
         except (OSError, http.client.HTTPException, ValueError) as error:
             if self._is_closed:
                 raise Closed("the connection was closed") from None
@@ -173,6 +184,15 @@ class Jolokia:
         if answer.status in (401, 403):
             raise AccessRefused(text)
         raise (NotFound if answer.error_type == _MISSING else BrokerError)(text)
+
+
+def _exchange(
+    connection: http.client.HTTPConnection, path: str, body: bytes, headers: Mapping[str, str]
+) -> tuple[http.client.HTTPResponse, bytes]:
+    """A request and its answer. Raises OSError, HTTPException, ValueError."""
+    connection.request("POST", path, body, headers)
+    with connection.getresponse() as response:
+        return response, _whole(connection, response)
 
 
 def _whole(connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> bytes:

@@ -8,7 +8,9 @@ import socket
 import struct
 import subprocess
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from bench.brokers import free_ports
 from bench.failures import BenchError
@@ -33,8 +35,8 @@ CONFIGURATION = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{more}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{more}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs={data}
@@ -70,6 +72,8 @@ class Kafka(Peer):
     name = "Kafka"
     key = "kafka"
     variable = "BATONMQ_TEST_KAFKA"
+    formatting: ClassVar[Sequence[str]] = ()
+    """What else the command that formats its data is told."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -99,18 +103,28 @@ class Kafka(Peer):
         data, file = self.folder / "data", self.folder / "server.properties"
         if not self.port:
             self.port, self.controller = free_ports(2)
-        file.write_text(CONFIGURATION.format(port=self.port, controller=self.controller, data=data))
+        file.write_text(self._configuration(data))
         (self.folder / "log4j2.properties").write_text(LOGGING)
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("KAFKA_", "JAVA_"))}
         if not (data / "meta.properties").exists():
             self._format(file, environment)
         self._process = self._spawn(self._java("-Xmx384m", "kafka.Kafka", str(file)), environment)
 
+    def _configuration(self, data: Path, more: str = "") -> str:
+        """``more``: listeners beside the one without a log-in, each with a comma before it."""
+        return CONFIGURATION.format(port=self.port, controller=self.controller, data=data, more=more)
+
     def _format(self, file: Path, environment: dict[str, str]) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # An argument that begins with a hyphen would be an option.
         command = self._java(
-            "-Xmx128m", "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(file)
+            "-Xmx128m",
+            "kafka.tools.StorageTool",
+            "format",
+            f"--cluster-id={cluster}",
+            "-c",
+            str(file),
+            *self.formatting,
         )
         try:
             done = subprocess.run(

@@ -119,7 +119,7 @@ class Conversation:
         except ConnectionLost:
             if self._was_hung_up and self._parameters.tls is None:
                 hint = (
-                    "what listens there does not speak Kafka's protocol without TLS; "
+                    "it closed the connection, or what listens there does not speak Kafka's protocol without TLS; "
                     "with TLS the URL begins with kafka+ssl://"
                 )
                 raise ConnectionLost(f"cannot connect to {self.where}: {hint}") from None
@@ -165,6 +165,8 @@ class Conversation:
             self._socket.sendall(request.octets(self._number))
             length = int.from_bytes(self._read(4), "big")
             if length > ANSWER_MAX:
+                # An alert of TLS, for example; nothing else comes from there.
+                self._was_hung_up = True
                 raise ConnectionLost(f"what listens at {self.where} does not speak Kafka's protocol")
             number, reader = request.answer(self._read(length))
         except TimeoutError:

@@ -18,7 +18,7 @@ FUZZED = $(shell grep -rlE '^from hypothesis(\.stateful import| import .*given)'
 COVERING = tests/broker $(addprefix --ignore=,$(filter tests/broker/%,$(FUZZED)))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test clients engines check format bench crash crash-embedded power soak fuzz lock clean
+.PHONY: help serve test clients engines check format bench crash crash-embedded power soak siege fuzz lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,8 +57,11 @@ bench: $(VENV)/.locked-run ## measure this broker, beside RabbitMQ and ActiveMQ 
 crash: $(VENV)/.locked-run ## a broker is killed a hundred times under load: is every promise kept? (ARGS="--kills 1000")
 	@$(BIN)/python -m proof.crash $(ARGS)
 
-soak: $(VENV)/.locked-run ## ten minutes of mixed load and kill -9: is every promise kept? (ARGS="--minutes 60")
-	@$(BIN)/python -m bench.soak $(ARGS)
+soak: $(VENV)/.locked-run ## ten minutes of load and churn on every protocol: is all level? (ARGS="--minutes 60")
+	@$(BIN)/python -m proof.soak $(ARGS)
+
+siege: $(VENV)/.locked-run ## five minutes of hostile clients: do others notice? (ARGS="--minutes 1 --untimed")
+	@$(BIN)/python -m proof.siege $(ARGS)
 
 crash-embedded: $(VENV)/.locked-run ## programs that share a file are killed: is every promise kept? (ARGS="--kills 1000")
 	@$(BIN)/python -m proof.crash.embedded $(ARGS)

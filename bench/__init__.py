@@ -1,1 +1,1 @@
-"""Measurements of BatonMQ: `make bench`, `make soak`, and what they share. README.md tells how to read them."""
+"""Measurements of BatonMQ: `make bench`. README.md tells how to read them."""

@@ -1,4 +1,4 @@
-"""The bench's own parts, without measuring: what it reads, what it prints, and that a soak can fail."""
+"""The bench's own parts, without measuring: what it reads, and what it prints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from bench import brokers, embedded, load, report
 from bench.__main__ import SECTIONS, main
 from bench.beside import SCENARIOS
 from bench.failures import BenchError
-from bench.ledger import RIPE, Ledger, Stale, Unknown
 from bench.processes import Usage, memory, tree
 from bench.report import Figure, Section, Target, at_least, at_most
 
@@ -282,78 +281,3 @@ def test_a_process_is_counted_with_its_children() -> None:
         child.communicate(b"\n")
     with pytest.raises(BenchError, match="gone"):
         tree(pid)
-
-
-# The ledger of a soak
-
-
-def test_a_promise_that_nobody_settles_is_a_loss() -> None:
-    ledger = Ledger()
-    lane = ledger.lane()
-    ledger.promise(lane, ledger.publish(lane, 3), 3)
-    ledger.settle(lane, 0)
-    ledger.see(lane, 1, 0)
-    ledger.acks(lane, 1, 0, 0.0)
-    ledger.see(lane, 2, 0)
-    assert ledger.waiting() == 1
-    tally = ledger.tally()
-    assert (tally.promised, tally.done, tally.lost, tally.sound) == (3, 2, 1, False)
-    ledger.acks(lane, 2, 0, 0.0)
-    assert ledger.tally().sound
-
-
-def test_what_was_settled_by_a_commit_must_not_come_back() -> None:
-    ledger = Ledger()
-    lane = ledger.lane()
-    ledger.publish(lane, 2)
-    ledger.commits(lane, 0, 0)
-    ledger.see(lane, 0, 0)
-    assert ledger.tally().sound
-    ledger.settle(lane, 0)
-    ledger.see(lane, 0, 0)
-    assert ledger.tally().returned == 1
-
-
-def test_an_acknowledgement_may_be_lost_in_a_kill_until_it_is_ripe() -> None:
-    ledger = Ledger()
-    lane = ledger.lane()
-    ledger.publish(lane, 2)
-    ledger.acks(lane, 0, 0, 100.0)
-    ledger.acks(lane, 1, 0, 101.0)
-    ledger.dies(100.0 + RIPE)
-    ledger.ripen(1000.0)
-    ledger.see(lane, 1, 1)
-    assert ledger.tally().sound
-    ledger.see(lane, 0, 1)
-    assert ledger.tally().returned == 1
-
-
-def test_an_earlier_life_of_the_broker_counts_no_more() -> None:
-    ledger = Ledger()
-    lane = ledger.lane()
-    ledger.publish(lane)
-    ledger.dies(0.0)
-    for late in (ledger.see, ledger.commits):
-        with pytest.raises(Stale):
-            late(lane, 0, 0)
-    with pytest.raises(Stale):
-        ledger.acks(lane, 0, 0, 0.0)
-
-
-def test_a_transaction_comes_wholly_or_not_at_all() -> None:
-    ledger = Ledger()
-    lane = ledger.lane()
-    for _ in range(2):
-        ledger.unsure(lane, ledger.publish(lane, 2), 2)
-    ledger.settle(lane, 0)
-    assert ledger.tally().torn == 1
-    ledger.settle(lane, 1)
-    assert ledger.tally().torn == 0
-
-
-def test_a_message_that_nobody_published_is_noticed() -> None:
-    ledger = Ledger()
-    lane = ledger.lane()
-    with pytest.raises(Unknown):
-        ledger.see(lane, 2**63, 0)
-    assert ledger.tally().unknown == 1

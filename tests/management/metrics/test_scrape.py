@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -262,6 +263,16 @@ def test_refused_log_ins_and_the_store_are_told(scraper: Http, alone: ManagedSer
     assert now["batonmq_store_batch_bytes_sum", nothing] >= before["batonmq_store_batch_bytes_sum", nothing] + 5000
     assert now["batonmq_store_size_bytes", nothing] > 0
     assert now["batonmq_store_faulty", nothing] == now["rabbitmq_alarms_free_disk_space_watermark", nothing] == 0
+
+
+def test_what_would_grow_with_a_leak_is_told(scraper: Http) -> None:
+    held = [bytes(number % 250 + 1) for number in range(100_000)]
+    before = samples(scraper)
+    nothing: frozenset[tuple[str, str]] = frozenset()
+    assert before["batonmq_event_loop_tasks", nothing] >= 1
+    assert before["batonmq_process_threads", nothing] == threading.active_count()
+    held.clear()
+    assert samples(scraper)["batonmq_python_blocks", nothing] < before["batonmq_python_blocks", nothing] - 50_000
 
 
 def test_sums_over_many_objects_are_kept_for_a_while() -> None:

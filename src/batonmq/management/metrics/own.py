@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+import threading
 from collections.abc import Iterator
 
 from batonmq.broker import Broker
@@ -30,6 +33,9 @@ async def _read_own(scope: Scope) -> tuple[Figure, ...]:
         held,
         vitals.handshakes,
         vitals.handshakes_failed,
+        threading.active_count(),
+        len(asyncio.all_tasks()),
+        sys.getallocatedblocks(),
     )
 
 
@@ -73,6 +79,9 @@ OWN = single(
         Family("batonmq_clients_held", "gauge", "Clients that are read more slowly: flow control"),
         Family("batonmq_tls_handshakes_total", "counter", "TLS handshakes that came to a connection"),
         Family("batonmq_tls_handshakes_failed_total", "counter", "TLS handshakes that came to nothing"),
+        Family("batonmq_process_threads", "gauge", "Threads of the broker"),
+        Family("batonmq_event_loop_tasks", "gauge", "Tasks on the broker's loop, the scrape among them"),
+        Family("batonmq_python_blocks", "gauge", "Blocks of memory that Python's own allocator has given out"),
     ),
     _read_own,
 )

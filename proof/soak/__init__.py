@@ -1,0 +1,1 @@
+"""`python -m proof.soak`: load and churn over every protocol, and whether the broker stays level under it."""

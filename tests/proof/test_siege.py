@@ -1,0 +1,69 @@
+"""The siege: that a short one costs others nothing, and that it would be told if it did."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+from bench import brokers
+from proof.siege.__main__ import Outcome, main, verdict
+from proof.siege.attacks import ATTACKS
+
+needs_linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc, and 127.0.0.2")
+
+
+@needs_linux
+def test_those_who_mean_well_lose_nothing_in_a_short_siege(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text("/dev/root / ext4 rw 0 0\n")
+    monkeypatch.setattr(brokers, "MOUNTS", mounts)
+    figures = tmp_path / "figures.json"
+    brief = ["--minutes", "0.03", "--untimed", "--seed", "1"]
+    status = main([*brief, "--folder", str(tmp_path / "runs"), "--json", str(figures)])
+    printed = capsys.readouterr()
+    assert status == 0, printed
+    assert " 0 lost or doubled, 0 faults; " in printed.out
+    found = json.loads(figures.read_text())
+    assert set(found["rounds"]) == {attack.__name__ for attack in ATTACKS}
+    assert all(found["rounds"].values())
+    assert set(found["during"]) == {"amqp", "stomp", "amqp10"}
+    assert found["most"]["broker files"] > found["before"]["broker files"]
+
+
+def an_outcome() -> Outcome:
+    """In which all went well."""
+    sample = {"broker files": 30.0, "broker memory MB": 70.0}
+    account = {"confirmed": 100, "lost": 0, "returned": 0, "unknown": 0}
+    return Outcome(
+        before=sample, most=sample, after=dict(sample), during={"amqp": 9.0}, floor={"amqp": 3.0}, account=account
+    )
+
+
+def verdict_of(outcome: Outcome, *, untimed: bool = False) -> bool:
+    return verdict(outcome, argparse.Namespace(minutes=1.0, untimed=untimed))[0]
+
+
+def test_what_others_must_not_notice_is_told() -> None:
+    assert verdict_of(an_outcome())
+    for loss in ("lost", "returned", "unknown"):
+        outcome = an_outcome()
+        outcome.account[loss] = 1
+        assert not verdict_of(outcome)
+    for kept, more in (("broker files", 11.0), ("broker memory MB", 97.0)):
+        outcome = an_outcome()
+        outcome.after[kept] += more
+        assert not verdict_of(outcome)
+    outcome = an_outcome()
+    outcome.faults.append("amqp: thrown out")
+    assert not verdict_of(outcome)
+
+
+def test_a_slow_confirm_is_told_where_times_count() -> None:
+    outcome = an_outcome()
+    outcome.during["amqp"] = 50.0
+    assert not verdict_of(outcome)
+    assert verdict_of(outcome, untimed=True)

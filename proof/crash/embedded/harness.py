@@ -28,6 +28,9 @@ CROWDS = (1, 2, 3, 4, 5)
 KILLS_OF_A_CROWD = 25
 STOPPED_SECONDS = (0.1, 3.0)
 END_SECONDS = 90.0
+# Between two kills so many sends are confirmed, or so much time goes by.
+WORK = 10
+WORK_SECONDS = 10.0
 # What a healthy disk never shows, or only a file's first opening.
 NEVER = {"shortage", "log", "upgrade", "create"}
 RARE = {"take_over", "recovery", "journal", "close", "lock", "hand_over", "owner", "roll", "reserve", "checkpoint"}
@@ -69,6 +72,7 @@ class Harness:
         self._owners = Owners(folder / "owner", self._fault)
         # Deaths that were announced by who died, and of these, those that came.
         self._died = 0
+        self._worked_before = 0
 
     def run(self) -> Outcome:
         """Kill so often; then look."""
@@ -79,6 +83,7 @@ class Harness:
                 crowd, until = self._chance.choice(CROWDS), done + KILLS_OF_A_CROWD
             self._fill(crowd)
             self._pause(self._chance.choice((0.0, 0.05, 0.2, 0.5)))
+            self._await_work()
             self._strike(crowd)
         self._end_all()
         self._fork_and_wait(lambda: drain(self._program("drain", is_steady=True), poison=True))
@@ -96,6 +101,16 @@ class Harness:
         self._pulse.close()
         self._owners.close()
         self._book.close()
+
+    def _await_work(self) -> None:
+        """On a busy machine nobody would get as far as to do anything between two kills."""
+        end = time.monotonic() + WORK_SECONDS
+        while time.monotonic() < end and self._children and self._worked() < self._worked_before + WORK:
+            self._pause(PARENTS_STEP)
+        self._worked_before = self._worked()
+
+    def _worked(self) -> int:
+        return self.place.work.stat().st_size if self.place.work.exists() else 0
 
     # ------------------------------------------------------------------ processes
 
@@ -123,8 +138,11 @@ class Harness:
 
     def _fork(self, work: Callable[[], None]) -> int:
         seed = self._chance.randrange(2**32)
+        # A child that is told to end before it listens ends when it does.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         process = os.fork()
         if process:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             return process
         status = 1
         try:

@@ -38,8 +38,6 @@ def limit_memory() -> None:
 def take_part(program: Program, strike: Strike | None, *, is_alone: bool) -> None:
     """Until SIGTERM, or until it is killed."""
     limit_memory()
-    # Before any thread is made, which would have it.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     program.watch(strike)
     main = program.begin(lambda: _take_part(program, is_alone=is_alone))
 
@@ -82,6 +80,8 @@ def drain(program: Program, *, poison: bool) -> None:
     program.watch(None)
     book = program.book()
     with batonmq.connect(program.place.store) as mq:
+        for name, options in OPTIONS.items():
+            mq.declare(name, **options)
         broker = mq.native
         assert isinstance(broker, Broker)
         queues = broker.vhosts["/"].queues

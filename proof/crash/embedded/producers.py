@@ -86,6 +86,7 @@ class Producer:
             self._book.write(*(Refused(now(), id_) for id_ in ids))
             return
         self._book.write(Confirmed(now(), ids))
+        self._program.worked()
         if queue == "known":
             self._again = [*self._again[-50:], *messages]
 

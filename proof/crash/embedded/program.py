@@ -54,6 +54,11 @@ class Place:
         return self.folder / "deaths"
 
     @property
+    def work(self) -> Path:
+        """An octet for each send that was confirmed."""
+        return self.folder / "work"
+
+    @property
     def log(self) -> Path:
         """What the processes said."""
         return self.folder / "log"
@@ -77,6 +82,7 @@ class Program:
         self._own_book = Book(place.notes, name)
         self._owners = Owners(place.folder / "owner", self.fault)
         self._deaths = os.open(place.deaths, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._work = os.open(place.work, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self._dying = threading.Lock()
         self._calls: dict[int, tuple[str, float]] = {}
         self._numbers = 0
@@ -105,6 +111,10 @@ class Program:
     def fault(self, text: str) -> None:
         """Something happened that must not."""
         self._own_book.write(Fault(now(), text))
+
+    def worked(self) -> None:
+        """A send was confirmed."""
+        os.write(self._work, b".")
 
     @contextlib.contextmanager
     def call(self, what: str) -> Iterator[None]:
@@ -189,6 +199,7 @@ class Program:
         self._owners.close()
         self._own_book.close()
         os.close(self._deaths)
+        os.close(self._work)
 
     def wait(self, threads: Sequence[threading.Thread]) -> None:
         """Return when all have ended; whoever hangs in a call is told about, once."""

@@ -61,7 +61,7 @@ def _run(options: argparse.Namespace, folder: Path, seed: int) -> bool:
         number = 0
         while kills < options.kills and total.is_kept:
             number += 1
-            one = Round(broker, folder / f"{number}", f"{seed}.{number}")
+            one = Round(broker, folder / f"{number}", f"{seed}.{number}", options.life)
             before = kills
             verdict = one.run(
                 min(options.round, options.kills - kills),
@@ -132,6 +132,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--kills", type=int, default=100, help="how often (default: %(default)s)")
     parser.add_argument("--round", type=int, default=25, help="kills before everything is taken and checked")
+    parser.add_argument(
+        "--life", type=float, default=1.2, help="the longest life under load, in seconds (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, help="of everything random; timing is not repeated by it")
     parser.add_argument("--port", type=int, default=0, help="where the broker listens (default: a free one)")
     parser.add_argument("--json", type=Path, help="write the counts to this file")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from proof.crash.features import CRON, FANOUT, FEATURES, TRANSIENT, Feature
 from proof.crash.notes import Confirmed, Refused, Sending, now
+from proof.crash.served.amqp091 import Amqp091Line
 from proof.crash.served.desk import FINISHING, Desk, Session
 from proof.crash.served.line import Message
 
@@ -14,9 +15,11 @@ __all__ = ["producer", "send"]
 
 # A clock that counts milliseconds may be one behind.
 EARLY = 2_000_000
-BATCH = 8
+# pika waits for the confirm of each message; the others have so many on their way.
+ONE_BY_ONE, TOGETHER = 8, 40
 PAUSE = 0.01
-SIZES, SHARES = (20, 200, 2_000, 12_000, 60_000), (40, 40, 14, 5, 1)
+# Large enough for a backlog to go beyond the broker's memory, and to be read from the disk again.
+SIZES, SHARES = (20, 200, 2_000, 12_000, 60_000), (35, 35, 18, 9, 3)
 NEVER_IN_WORK = frozenset({"full", "fulldlx", "least", "once", CRON})
 """What may refuse would undo a transaction each time; a key is sent again by itself."""
 
@@ -44,7 +47,8 @@ def _pick(desk: Desk, features: Sequence[Feature], count: int) -> list[Feature]:
 def _confirmed(session: Session, features: Sequence[Feature], unsure: list[str]) -> None:
     desk = session.desk
     ids: list[str] = []
-    for feature in _pick(desk, features, desk.chance.randint(1, BATCH)):
+    most = ONE_BY_ONE if isinstance(session.line, Amqp091Line) else TOGETHER
+    for feature in _pick(desk, features, desk.chance.randint(1, most)):
         known = ""
         if feature.target == "once" and unsure and desk.chance.random() < 0.7:
             known = unsure.pop(0)
@@ -65,7 +69,7 @@ def _confirmed(session: Session, features: Sequence[Feature], unsure: list[str])
 
 def _in_work(session: Session, features: Sequence[Feature]) -> None:
     with session.work(0.1) as work:
-        for feature in _pick(session.desk, features, session.desk.chance.randint(2, BATCH)):
+        for feature in _pick(session.desk, features, session.desk.chance.randint(2, TOGETHER)):
             send(session, feature, work=work)
 
 

@@ -25,7 +25,7 @@ from proof.crash.served.moving import Requests
 __all__ = ["Round"]
 
 # Lives under load, in seconds. Some end while clients come back, most when all are there.
-SHORT, LONG, IS_SHORT = (0.02, 0.2), (0.3, 1.2), 0.25
+SHORT, FROM, IS_SHORT = (0.02, 0.2), 0.3, 0.25
 AT_A_POINT, AT_THE_START, CLIENT_TOO = 0.35, 0.1, 0.4
 # Nothing has come for so long: what is left is lost, or held by somebody who hangs.
 PATIENCE = 60.0
@@ -35,8 +35,12 @@ STEP = 0.05
 class Round:
     """Some kills on the same files, with clients of its own; then everything is taken, and the notes are checked."""
 
-    def __init__(self, broker: Broker, folder: Path, seed: str) -> None:
-        """The folder's name is part of every name, so that no id is that of an earlier round."""
+    def __init__(self, broker: Broker, folder: Path, seed: str, longest: float) -> None:
+        """The folder's name is part of every name, so that no id is that of an earlier round.
+
+        `longest` is the longest life, in seconds.
+        """
+        self._longest = longest
         self._broker = broker
         self._folder = folder
         self._seed = seed
@@ -106,7 +110,7 @@ class Round:
     def _life(self) -> None:
         """Load for a while, and the end of it, by whatever comes first; then the next begins."""
         chance = self._chance
-        span = SHORT if chance.random() < IS_SHORT else LONG
+        span = SHORT if chance.random() < IS_SHORT else (FROM, self._longest)
         if not self._broker.await_end(chance.uniform(*span)):
             if chance.random() < CLIENT_TOO:
                 self._kill_client()

@@ -23,11 +23,14 @@ PAGE = pika.BasicProperties(delivery_mode=2)
 
 def connect(port: int) -> pika.BlockingConnection:
     """Raises pika's AMQPError or OSError."""
-    return pika.BlockingConnection(
-        pika.ConnectionParameters(
-            "127.0.0.1", port, socket_timeout=HUNG, stack_timeout=HUNG, blocked_connection_timeout=HUNG, heartbeat=20
-        )
+    parameters = pika.ConnectionParameters(
+        "127.0.0.1", port, socket_timeout=HUNG, stack_timeout=HUNG, blocked_connection_timeout=HUNG, heartbeat=20
     )
+    try:
+        return pika.BlockingConnection(parameters)
+    except ValueError as error:
+        # What pika says of a socket whose other end has gone since it was connected.
+        raise ConnectionResetError(str(error)) from error
 
 
 class Amqp091Line(Line):

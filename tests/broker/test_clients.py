@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from tests.support.stomp import StillSocket
+from proof.by_hand import StillSocket
 
 from batonmq.broker.model.clients import OBSERVERS_MAX, Client, Clients, Introduction
 from batonmq.broker.model.sockets import Ends

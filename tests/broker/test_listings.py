@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from proof.by_hand import Host
 from tests.broker.test_management import ask
 from tests.support.driven import Driven
-from tests.support.stomp import Host
 
 from batonmq.broker import ManagedOperations, Permission, User
 from batonmq.broker.model.clients import Introduction

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from proof.by_hand import StillSocket
 from tests.server.echo import EchoBroker, EchoSession, EchoStore, config, echo_server, until
-from tests.support.stomp import StillSocket
 from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Close, Frame, Opcode

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import apsw
+from proof.by_hand import EVERYTHING, LITTLE_MEMORY, ByHand, HandClock
 
-from batonmq.broker import Broker, Consumer, ManagedOperations, Permission, Queue, User
-from batonmq.clock import Clock
+from batonmq.broker import Consumer, ManagedOperations, Queue
 from batonmq.errors import StoreError
 from batonmq.fields import FieldValue
 from batonmq.message import Message
@@ -17,9 +17,7 @@ from batonmq.properties import Properties
 from batonmq.queued import QueuedMessage
 from batonmq.store import MemoryStore, SqliteStore, Store
 
-EVERYTHING = User("guest", frozenset({"administrator"}), {"/": Permission()})
-# Little enough that some dozens of messages of 1 KiB go to the store.
-LITTLE_MEMORY = 64 << 10
+__all__ = ["EVERYTHING", "LITTLE_MEMORY", "Driven", "HandClock", "Taker", "let_go", "let_go_of_all"]
 
 
 # The files of this test's brokers.
@@ -41,19 +39,6 @@ def let_go_of_all() -> None:
     """A test is over: none of its brokers keeps a file open."""
     while _opened:
         let_go(_opened.pop())
-
-
-class HandClock(Clock):
-    """Time that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time(self) -> float:
-        return 1_700_000_000.0 + self.now
 
 
 class Taker(Consumer):
@@ -104,30 +89,29 @@ class Taker(Consumer):
         self.held = []
 
 
-class Driven:
+class Driven(ByHand):
     """A broker over a store in memory, or over an SQLite file that outlives it."""
 
     def __init__(self, path: Path | None = None, *, memory_limit: int = LITTLE_MEMORY) -> None:
         self.path = path
-        self.memory_limit = memory_limit
         # Does a commit last for some turns, in which more comes in and the store is busy?
         self.slow_commits = False
-        self.clock = HandClock()
-        self._start()
+        super().__init__(self._opened(), memory_limit=memory_limit)
+
+    def _opened(self) -> Store:
+        if self.path is None:
+            return MemoryStore()
+        store = SqliteStore(str(self.path))
+        _opened.append(store)
+        return store
 
     def _start(self) -> None:
-        store: Store = MemoryStore()
-        if self.path is not None:
-            store = SqliteStore(str(self.path))
-            _opened.append(store)
-        self.broker = Broker(store, self.clock, memory_limit=self.memory_limit)
-        self.operations = ManagedOperations(self.broker.vhosts["/"], EVERYTHING, self)
-        self._works = False
-        self._is_committed = False
-        self.broker.attach(self._work)
+        self.begin(self._opened())
 
-    def _work(self) -> None:
-        self._works = True
+    def begin(self, store: Store) -> None:
+        super().begin(store)
+        self.operations = ManagedOperations(self.broker.vhosts["/"], EVERYTHING, self)
+        self._is_committed = False
 
     def queue(self, name: str = "q", *, durable: bool = True, **arguments: FieldValue) -> Queue:
         """Declare a queue; an argument's name is written with underscores."""
@@ -162,21 +146,15 @@ class Driven:
         self.operations.subscribe(taker.queue, taker)
         return taker
 
-    def turn(self) -> None:
-        """One turn of a host's loop, with a commit, or a step of a slow one, if there is something to commit."""
-        self._works = False
-        self.broker.end_turn()
-        store = self.broker.store
-        if self.slow_commits and store.has_work():
+    def commit(self, store: Store) -> None:
+        """All of it, or a step of it if it is slow."""
+        if self.slow_commits:
             self._step_on(store)
-        elif store.has_work():
-            store.stage()
-            store.commit()
-            self.broker.commit_done(None)
+        else:
+            super().commit(store)
 
     def attempt(self) -> None:
         """One turn as a host's whose disk may fail."""
-        self._works = False
         self.broker.end_turn()
         self.broker.store.stage()
         failure: StoreError | None = None
@@ -195,20 +173,6 @@ class Driven:
         else:
             self._is_committed = False
             self.broker.commit_done(None)
-
-    def settle(self) -> None:
-        """Turns until there is nothing left to do."""
-        for _ in range(10_000):
-            self.turn()
-            if not self._works and not self.broker.is_touched and not self.broker.store.has_work():
-                return
-        raise AssertionError("the broker finds no rest")
-
-    def wait(self, seconds: float) -> None:
-        """Let time pass."""
-        self.clock.now += seconds
-        self.broker.run_timers()
-        self.settle()
 
     def crash(self) -> None:
         """The process ends without a word and starts again on the same file."""

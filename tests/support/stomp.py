@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from proof.by_hand import EVERYTHING, Host
+
 from batonmq.broker import Queue, User
-from batonmq.broker.model.sockets import Ends, Socket, TlsTerms
 from batonmq.protocols.sessions.standing import FINISHED, HELD
 from batonmq.protocols.stomp import DIALECTS, StompSettings, stomp_session
 from batonmq.protocols.stomp.codec import V10, encode_frame
 from batonmq.protocols.stomp.parser import ERROR, FrameParser
-from tests.support.driven import EVERYTHING, Driven
+from tests.support.driven import Driven
 
 # Seconds.
 TICK = 0.25
@@ -37,61 +38,6 @@ class Frame:
     def text(self) -> str:
         """The body, without the line end that texts of errors have."""
         return self.body.decode().rstrip("\n")
-
-
-ENDS = Ends("127.0.0.1", 1, "127.0.0.1", 5672)
-
-
-@dataclass
-class StillSocket:
-    """A socket over which nothing goes."""
-
-    ends: Ends = ENDS
-    tls: TlsTerms | None = None
-    octets_received: int = 0
-    octets_sent: int = 0
-    reads: int = 0
-    writes: int = 0
-    pending: int = 0
-    is_held: bool = False
-
-
-class Host:
-    """The server, as far as a session needs it: passwords are checked at once, unless they are to wait."""
-
-    def __init__(self, users: Mapping[str, tuple[str, User]]) -> None:
-        self.users = users
-        self.peer = "127.0.0.1:1"
-        self.socket: Socket = StillSocket()
-        self.is_loopback = True
-        self.certificate_name = ""
-        self.is_woken = False
-        self.waits = False
-        self.asked: list[Callable[[], None]] = []
-
-    def wake(self) -> None:
-        self.is_woken = True
-
-    def resume(self) -> None:
-        """Tests know when to send."""
-
-    def authenticate(self, user: str, password: str, callback: Callable[[User | None], None]) -> None:
-        known, found = self.users.get(user, ("", None))
-
-        def answer() -> None:
-            callback(found if password == known else None)
-
-        self._say(answer)
-
-    def log_in_by_certificate(self, callback: Callable[[User | None], None]) -> None:
-        _, found = self.users.get(self.certificate_name, ("", None))
-        self._say(lambda: callback(found))
-
-    def _say(self, answer: Callable[[], None]) -> None:
-        if self.waits:
-            self.asked.append(answer)
-        else:
-            answer()
 
 
 class Client:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from proof.by_hand import StillSocket
 from tests.support.managed import ManagedServer
-from tests.support.stomp import StillSocket
 
 from batonmq.broker import Consumer, Queue
 from batonmq.broker.model.channels import ChannelStatus

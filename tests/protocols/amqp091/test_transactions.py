@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pamqp import commands as spec
 from pamqp.base import Frame as Method
+from proof.by_hand import Host
 
 from batonmq.protocols.amqp091 import transaction
 from batonmq.protocols.amqp091.parser import Event
@@ -17,7 +18,6 @@ from batonmq.protocols.sessions.standing import SUSPENDED
 from batonmq.store import sqlite
 from tests.support.codec import BODY, HEADER, METHOD, encode_frame, encode_header, encode_method
 from tests.support.driven import EVERYTHING
-from tests.support.stomp import Host
 from tests.support.timed import Timed
 from tests.support.wire import PROTOCOL_HEADER
 

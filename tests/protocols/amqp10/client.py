@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from proof.by_hand import Host
+
 from batonmq.broker import User
 from batonmq.protocols.amqp10.codec.constants import FRAME, HEADER, SASL, TRANSFER
 from batonmq.protocols.amqp10.codec.encoder import frame, sasl_frame
@@ -32,7 +34,6 @@ from batonmq.protocols.amqp10.containers import Containers
 from batonmq.protocols.amqp10.session import amqp10_session
 from batonmq.protocols.amqp10.settings import Amqp10Settings
 from tests.support.driven import EVERYTHING, Driven
-from tests.support.stomp import Host
 
 SASL_HEADER = b"AMQP\x03\x01\x00\x00"
 AMQP_HEADER = b"AMQP\x00\x01\x00\x00"

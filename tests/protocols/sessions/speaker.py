@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from proof.by_hand import Host
+
 from batonmq.broker import User
 from batonmq.errors import BrokerError, NotFound, StoreError
 from batonmq.protocols.sessions.failures import ClientFailure
 from batonmq.protocols.sessions.link import Link
 from batonmq.protocols.sessions.session import Session
 from tests.support.driven import Driven
-from tests.support.stomp import Host
 
 
 class Speaker:

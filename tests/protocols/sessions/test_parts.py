@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from proof.by_hand import Host
 
 from batonmq.errors import NotFound
 from batonmq.protocols.sessions.heartbeats import Heartbeats
@@ -12,7 +13,6 @@ from batonmq.protocols.sessions.routes import ROUTES_MAX, Routes
 from batonmq.protocols.sessions.turn_end import TurnEnd
 from batonmq.protocols.sessions.unconfirmed import Unconfirmed
 from tests.support.driven import Driven, HandClock
-from tests.support.stomp import Host
 
 
 @pytest.fixture

@@ -69,8 +69,9 @@ crash-embedded: $(VENV)/.locked-run ## programs that share a file are killed: is
 power: $(VENV)/.locked-test ## ten thousand losses of power in one run: is every promise kept? (ARGS="--states 500 --seed 2")
 	@$(BIN)/python -m proof.power $(ARGS)
 
-fuzz: $(VENV)/.locked-test ## parsers and whole queues with other input each time, for some twenty minutes
-	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest --timeout 900 $(FUZZED) $(ARGS)
+fuzz: $(VENV)/.locked-test ## any input for all that reads bytes, and whole queues, other each time (ARGS="--inputs 1000000")
+	@$(BIN)/python -m proof.fuzz $(ARGS)
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest --timeout 900 $(FUZZED)
 
 lock: ## maintainers: resolve the lock files anew (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --upgrade \

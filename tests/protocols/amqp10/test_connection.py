@@ -335,3 +335,23 @@ def test_channel_beyond_the_maximum(driven: Driven) -> None:
     client.log_in()
     client.say(Open(container_id="c", channel_max=UShort(3)))
     assert condition(client.say(begin(), channel=4)) == "amqp:connection:framing-error"
+
+
+@pytest.mark.parametrize(
+    "out_of_turn", [sasl_frame(PLAIN), sasl_frame(SaslOutcome(code=0)), SASL_HEADER, AMQP_HEADER], ids=repr
+)
+def test_what_belongs_to_a_log_in_ends_an_open_connection(driven: Driven, out_of_turn: bytes) -> None:
+    driven.queue("q")
+    for number in range(3):
+        driven.publish(f"{number}")
+    client = Client(driven).start()
+    client.receiver("/queues/q", 2)
+    client.read()
+    assert driven.operations.find_queue("q").unsettled == 2
+    assert condition(client.feed(out_of_turn)) == "amqp:illegal-state"
+    driven.settle()
+    queue = driven.operations.find_queue("q")
+    assert (queue.unsettled, queue.ready_count, len(queue.consumers)) == (0, 3, 0)
+    client.say(Close())
+    assert client.session.standing() & FINISHED
+    client.lose()

@@ -409,7 +409,7 @@ def test_l1_what_has_no_command_is_no_frame(data: bytes) -> None:
 
 
 def test_a_frame_that_ends_in_its_headers_is_an_error() -> None:
-    for data in (b"SEND\na:b\n\0", b"SEND\na:b\0", b"SEND\n\0", b"ACK\nid:1\0\n\n\0"):
+    for data in (b"SEND\na:b\n\0", b"SEND\na:b\0", b"SEND\n\0", b"ACK\nid:1\0\n\n\0", b"SEND\nreceipt:\0\n\n\0"):
         assert "NUL octet stands in the headers" in fault(data)
 
 

@@ -75,7 +75,6 @@ class Connection:
             self._say(methods.ConnectionCloseOk())
             if self.state < CLOSING:
                 self._link.log.left(f"{method.reply_code} {method.reply_text}")
-                self.release()
                 self.finish()
         elif self.state >= CLOSING:
             if isinstance(method, methods.ConnectionCloseOk):
@@ -173,7 +172,6 @@ class Connection:
         elif self.state == OPEN:
             if beats.silence(now):
                 link.log.closed(f"missed heartbeats, timeout: {self._handshake.terms.heartbeat}s")
-                self.release()
                 self.finish()
             elif beats.is_due(now):
                 link.output.send(HEARTBEAT_FRAME)
@@ -223,7 +221,9 @@ class Connection:
         self._say(methods.ConnectionClose(reply_code=code, reply_text=text, class_id=class_id, method_id=method_id))
 
     def finish(self) -> None:
-        """End the output: what was said is sent, and the socket closed."""
+        """End the output: what was said is sent, and the socket closed. What is held still goes back."""
+        if self.state < CLOSING:
+            self.release()
         self.state = CLOSED
         self._link.intake.close()
         self._link.output.finish()

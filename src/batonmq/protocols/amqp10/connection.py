@@ -86,14 +86,14 @@ class Connection:
         try:
             self._check(self._handshake.receive_header(header))
         except (WrongHeader, OutOfTurn) as wrong:
-            self._end_before_log_in(str(wrong))
+            self._wrong(str(wrong))
 
     def receive_init(self, init: SaslInit) -> None:
         """The client has chosen a SASL mechanism."""
         try:
             credentials = self._handshake.init(init)
         except OutOfTurn as wrong:
-            self._end_before_log_in(str(wrong))
+            self._wrong(str(wrong))
             return
         if credentials is None:
             self._end_before_log_in(f"the log-in by mechanism {init.mechanism!r} was refused")
@@ -101,8 +101,15 @@ class Connection:
             self._check(credentials)
 
     def out_of_turn(self, what: str) -> None:
-        """The client said something before its log-in that nobody expects."""
-        self._end_before_log_in(f"{what} out of turn")
+        """The client said something that belongs to a log-in, or comes after it, at another time."""
+        self._wrong(f"{what} out of turn")
+
+    def _wrong(self, text: str) -> None:
+        """What nobody expects ends the connection, with a word where it is open."""
+        if self.state < OPEN:
+            self._end_before_log_in(text)
+        else:
+            self.fail(ConnectionFailure(conditions.ILLEGAL_STATE, text))
 
     def _check(self, credentials: Credentials | None) -> None:
         self.state = self._handshake.state
@@ -220,6 +227,7 @@ class Connection:
             error = close.error
             self._link.log.left(f"{error.condition}: {error.description or ''}" if error is not None else "")
             self.release()
+            self.state = CLOSING
             self._link.output.send(frame(0, Close()))
             self.finish()
         else:
@@ -258,7 +266,9 @@ class Connection:
             self.fail(ConnectionFailure(conditions.CONNECTION_FORCED, reason), is_expected=True)
 
     def finish(self) -> None:
-        """Nothing more is said: what was sent is written, and the socket closed."""
+        """Nothing more is said: what was sent is written, and the socket closed. What is held still goes back."""
+        if self.state < CLOSING:
+            self.release()
         self.state = CLOSED
         self._link.intake.close()
         self._link.output.finish()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "NUL_IN_HEADERS",
     "V10",
     "V11",
     "V12",
@@ -32,6 +33,8 @@ V12: Final = "1.2"
 
 # These are never escaped, so that a 1.0 peer can read them (STOMP 1.2 "Value Encoding").
 UNESCAPED: Final = frozenset({"CONNECT", "CONNECTED", "STOMP"})
+
+NUL_IN_HEADERS: Final = "a NUL octet stands in the headers: the blank line before the body is missing"
 
 _ESCAPED = re.compile(r"\\(.?)", re.DOTALL)
 _MEANINGS: Final[dict[str, dict[str, str]]] = {
@@ -133,7 +136,7 @@ def parse_head(block: bytes, version: str | None, max_headers: int, *, is_sized:
     FrameError.
     """
     if b"\0" in block:
-        raise FrameError("a NUL octet stands in the headers: the blank line before the body is missing")
+        raise FrameError(NUL_IN_HEADERS)
     text = decode(block, version)
     lines = text.split("\n")
     if len(lines) - 1 > max_headers:

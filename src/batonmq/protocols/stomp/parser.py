@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-from batonmq.protocols.stomp.codec import UNESCAPED, V10, V12, FrameError, Head, decode, parse_head, unescape
+from batonmq.protocols.stomp.codec import (
+    NUL_IN_HEADERS,
+    UNESCAPED,
+    V10,
+    V12,
+    FrameError,
+    Head,
+    decode,
+    parse_head,
+    unescape,
+)
 
 __all__ = ["ERROR", "Event", "FrameParser"]
 
@@ -196,7 +206,7 @@ class FrameParser:
         if len(data) > limit:
             raise FrameError(f"the headers are larger than {self.max_head} octets")
         if data.find(0, at) >= 0:
-            raise FrameError("a NUL octet stands in the headers: the blank line before the body is missing")
+            raise FrameError(NUL_IN_HEADERS)
         return -1, 0
 
     def _head(self, block: bytes) -> tuple[Head, int, str | None]:
@@ -235,7 +245,10 @@ class FrameParser:
         return head
 
     def _text(self, value: bytes, block: bytes) -> str:
-        """The value of a header that was cut out of the block."""
+        """The value of a header that was cut out of the block. Raises FrameError."""
+        if 0 in value:
+            # As in the rest of the block: which of the two it is may not depend on how much came at once.
+            raise FrameError(NUL_IN_HEADERS)
         if value.endswith(b"\r") and (self.version is None or self.version == V12 or block.startswith(b"SEND\r")):
             value = value[:-1]
         text = decode(value, self.version)

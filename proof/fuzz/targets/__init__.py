@@ -1,0 +1,11 @@
+"""All targets, by protocol."""
+
+from __future__ import annotations
+
+from proof.fuzz.target import Target
+from proof.fuzz.targets import amqp091, amqp10, stomp
+
+__all__ = ["TARGETS"]
+
+TARGETS: dict[str, Target] = {target.name: target for module in (amqp091, amqp10, stomp) for target in module.TARGETS}
+"""By name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pamqp import commands as spec, frame
 from pamqp.base import Frame as Method
 from pamqp.header import ContentHeader
+from proof.by_hand import Host
 
 from batonmq.broker import User
 from batonmq.protocols.amqp091.session import amqp_session
@@ -12,7 +13,6 @@ from batonmq.protocols.amqp091.settings import AmqpSettings
 from batonmq.protocols.sessions.standing import FINISHED
 from tests.support.codec import BODY, HEADER, METHOD, encode_frame, encode_header, encode_method
 from tests.support.driven import EVERYTHING, Driven
-from tests.support.stomp import Host
 from tests.support.wire import PROTOCOL_HEADER
 
 PERSISTENT = spec.Basic.Properties(delivery_mode=2)

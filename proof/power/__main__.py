@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import shutil
 import sys
 import tempfile
@@ -11,6 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from proof.power.faults import Sweep, sweep
 from proof.power.states import check, record
 
 KEPT, BROKEN, CANNOT, INTERRUPTED = 0, 1, 2, 130
@@ -25,18 +27,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     folder = Path(options.folder or tempfile.mkdtemp(prefix="power-", dir=MEMORY if MEMORY.is_dir() else None))
     begin = time.monotonic()
+    # What is logged wrongly is heard and told; the rest is the broker's talk of a disk that fails.
+    logging.getLogger("batonmq").addHandler(logging.NullHandler())
     try:
         (folder / "run").mkdir(parents=True)
         count = options.operations or max(20, options.states // STATES_FOR_EACH)
         recorded = record(folder / "run", options.seed, count)
         account = check(recorded, options.states, options.seed, folder / "cut", folder / "kept")
+        swept = sweep(folder / "swept", options.seed, options.every) if options.every else Sweep()
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError as error:
         print(f"power: {error}", file=sys.stderr)
         return CANNOT
-    is_kept = not account.broken and not recorded.faults
-    for line in recorded.faults + account.examples:
+    is_kept = not account.broken and not recorded.faults and not swept.broken
+    for line in recorded.faults + account.examples + swept.examples:
         print(line)
     if options.json:
         figures = {
@@ -46,13 +51,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "recoveries": account.recoveries,
             "promises": account.promises,
             "broken": account.broken,
+            "faults": swept.faults,
+            "faults_cut": swept.cuts,
+            "faults_broken": swept.broken,
             "seconds": round(time.monotonic() - begin, 1),
         }
         Path(options.json).write_text(json.dumps(figures) + "\n")
     print(
         f"power: {account.states:,} states of {len(recorded.events):,} events (seed {options.seed}),"
         f" {account.recoveries:,} of them cut again while recovering, {account.promises:,} promises looked at,"
-        f" {account.broken:,} states broken: {'ok' if is_kept else f'BROKEN, kept in {folder}'}"
+        f" {account.broken:,} states broken; {swept.faults:,} faults of the disk, cut {swept.cuts:,} times,"
+        f" {swept.broken:,} broken: {'ok' if is_kept else f'BROKEN, kept in {folder}'}"
     )
     if is_kept and not options.folder:
         shutil.rmtree(folder)
@@ -64,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--states", type=int, default=10_000, help="how many different states to open (10,000)")
     parser.add_argument(
         "--operations", type=int, default=0, help="how much each client does; by default for the states"
+    )
+    parser.add_argument(
+        "--every", type=int, default=1, help="have the disk fail at one operation of so many (1); 0: at none"
     )
     parser.add_argument("--seed", type=int, default=1, help="of what clients do, and of where the power is cut (1)")
     parser.add_argument("--folder", default="", help="a folder that is not there yet, which is kept")

@@ -60,9 +60,12 @@ class _Later(Clock):
 class _Taker(Consumer):
     """Takes all that it is given, and holds it."""
 
-    def __init__(self, queue: Queue, found: Found) -> None:
+    queue: Queue
+
+    def __init__(self, queue: Queue, found: Found, room: int = 1 << 30) -> None:
         super().__init__(queue, "", no_ack=False, priority=0)
         self._queue = queue
+        self._room = room
         self._found = found
         self._is_gone = False
         self.name = queue.name
@@ -75,10 +78,10 @@ class _Taker(Consumer):
         self._found.returns[name] = max(queued.return_count, self._found.returns.get(name, 0))
         self.order.append(name)
         self.taken.append(queued)
-        return True
+        return self.has_room()
 
     def has_room(self) -> bool:
-        return not self._is_gone
+        return not self._is_gone and len(self.order) < self._room
 
     def cancelled(self) -> None:
         """It stays where it is."""
@@ -123,6 +126,17 @@ class Opened:
             failure = error
         self.broker.commit_done(failure)
         return failure
+
+    def accept_first(self, queue: str) -> str:
+        """Take what stands first in a queue and accept it; "" where there is nothing."""
+        taker = _Taker(self.operations.find_queue(queue), Found(), room=1)
+        self.operations.subscribe(taker.queue, taker)
+        self.broker.end_turn()
+        for queued in taker.taken:
+            taker.queue.accept(queued)
+        taker.taken.clear()
+        taker.leave()
+        return taker.order[0] if taker.order else ""
 
     def take_all(self) -> Found:
         """All that is there now, and all that waits for its time."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 from proof.platter import Deleted, FolderSynced, Made, Platter, Renamed, Resized, Synced, SyncFailed, Written
+from proof.power.faults import sweep
 from proof.power.states import Account, check, record
 
 from batonmq.store.batch import Batch
@@ -55,6 +56,13 @@ def test_a_store_that_deletes_nothing_is_found_out(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(Batch, "write", forgetful)
     assert attack(tmp_path, 20).broken
+
+
+def test_a_disk_that_fails_anywhere_loses_nothing_that_was_confirmed(tmp_path: Path) -> None:
+    swept = sweep(tmp_path / "swept", 1, every=60)
+    assert swept.examples == []
+    assert swept.faults
+    assert swept.cuts > swept.faults
 
 
 # ---------------------------------------------------------------------- what a disk keeps

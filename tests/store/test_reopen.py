@@ -359,7 +359,8 @@ def test_a_file_of_the_first_version(tmp_path: Path) -> None:
     db = apsw.Connection(str(path))
     for column in ("dead", "framing", "start", "size", "checksum"):
         db.execute(f"ALTER TABLE message DROP COLUMN {column}")
-    db.execute("ALTER TABLE lane DROP COLUMN returned")
+    for column in ("returned", "counted"):
+        db.execute(f"ALTER TABLE lane DROP COLUMN {column}")
     for table in ("definition", "lane", "trash"):
         db.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
     db.execute("DROP TABLE done")
@@ -379,6 +380,7 @@ def test_a_file_of_the_fourth_version(path: Path) -> None:
         db.execute(f"ALTER TABLE message DROP COLUMN {column}")
     for table in ("definition", "lane", "trash"):
         db.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
+    db.execute("ALTER TABLE lane DROP COLUMN counted")
     db.pragma("user_version", 4)
     db.close()
     driven = Driven(path)

@@ -16,7 +16,7 @@ from batonmq.store.failures import DAMAGE
 from batonmq.store.leftovers import has_log
 from batonmq.store.log_breaks import log_break
 from batonmq.store.looking import look_into, open_to_look
-from batonmq.store.reading import DEFINITIONS, IN_ORDER, definition_of, select_run, unsound_rows
+from batonmq.store.reading import DEFINITIONS, IN_ORDER, check_order, definition_of, select_run, unsound_rows
 from batonmq.store.records import LANES_MAX, POSITION_BITS, POSITION_MASK, StoredRun
 from batonmq.store.salvage import Gap, past_damage
 from batonmq.store.schema import is_marked_open, rows
@@ -29,6 +29,14 @@ RUN = 10_000
 RUN_BYTES = 64 << 20
 # Of each kind of problem so many are told one by one.
 TOLD = 100
+# What is true of the rows that each has.
+INDEXES = {
+    "message_expires": "expires > 0",
+    "message_spilled": "stored = 2",
+    "message_shared": "shared > 0",
+    "message_due": "due > 0",
+    "message_place": "place > 0",
+}
 NAME = b"SQLite format 3\0"
 
 
@@ -150,6 +158,9 @@ def _check_pages(db: apsw.Connection, report: Report) -> None:
     for (what,) in rows(db, f"PRAGMA integrity_check({TOLD})"):
         if what != "ok":
             report.problems += [Problem("file", line) for line in str(what).splitlines() if "***" not in line]
+    for index, condition in INDEXES.items():
+        # What it does not look at: whether the pages of an index are those of one.
+        rows(db, f"SELECT count(*) FROM main.message INDEXED BY {index} WHERE {condition}")
 
 
 def _check_small(db: apsw.Connection, report: Report) -> None:
@@ -223,13 +234,14 @@ def _check_lane(
     while True:
         try:
             run = select_run(db, IN_ORDER, (after, last, RUN), RUN_BYTES, 0)
+            check_order(run, after, last)
         except apsw.Error:
             break
         for row, what in run.unreadable.items():
             _note(db, found, row, what)
         found.messages += len(run.rows)
         read = max(run.rows[-1] if run.rows else 0, max(run.unreadable, default=0))
-        if not read:
+        if read <= after:
             return
         advance(len(run.rows))
         after = read

@@ -20,6 +20,7 @@ __all__ = [
     "address_sum",
     "changed",
     "content_sum",
+    "count_sum",
     "definition_sum",
     "lane_sum",
     "trash_sum",
@@ -86,6 +87,11 @@ def definition_sum(
 def lane_sum(lane_id: int, vhost: str | bytes, queue: str | bytes, priority: int) -> int:
     """Of whose a lane is."""
     return (address_sum(vhost, queue) + lane_id * 3 + priority) % MODULUS
+
+
+def count_sum(lane_id: int, waiting: int, waiting_bytes: int) -> int:
+    """Of what waits in a lane: a wrong count hides messages."""
+    return (lane_id + waiting * 3 + waiting_bytes * 5) % MODULUS
 
 
 def trash_sum(low: int, high: int) -> int:

@@ -11,6 +11,7 @@ import apsw
 
 from batonmq.errors import StoreCorrupt, StoreError
 from batonmq.points import reached
+from batonmq.store.checksums import count_sum
 from batonmq.store.claim import Claim
 from batonmq.store.delivery_journal import DeliveryJournal, marks_of
 from batonmq.store.failures import DAMAGE, damaged
@@ -167,8 +168,8 @@ class Database:
         if waiting is not None:
             with contextlib.suppress(apsw.FullError), self.db:
                 self.db.executemany(
-                    "UPDATE lane SET waiting = ?, waiting_bytes = ? WHERE id = ?",
-                    [(count, size, lane_id) for lane_id, (count, size) in waiting.items()],
+                    "UPDATE lane SET waiting = ?, waiting_bytes = ?, counted = ? WHERE id = ?",
+                    [(*counts, count_sum(lane_id, *counts), lane_id) for lane_id, counts in waiting.items()],
                 )
         with contextlib.suppress(apsw.Error):
             reached("close.committed")

@@ -21,6 +21,7 @@ COLUMNS = {
         **dict.fromkeys(("id", "vhost", "queue", "priority", "handed", "waiting", "waiting_bytes"), ""),
         "returned": "0",
         "checksum": "NULL",
+        "counted": "NULL",
     },
     "message": {
         **dict.fromkeys(("id", "exchange", "routing_key", "properties", "body", "expires", "deliveries"), ""),

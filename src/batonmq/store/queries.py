@@ -8,7 +8,7 @@ from typing import Any
 import apsw
 
 from batonmq.store.failures import unreadable
-from batonmq.store.reading import read_returned, select_run
+from batonmq.store.reading import IN_ORDER, check_order, read_returned, select_run
 from batonmq.store.records import POSITION_BITS, POSITION_MASK, StoredRun
 from batonmq.store.schema import connect_reader, rows
 
@@ -53,7 +53,10 @@ class Queries:
         self, db: apsw.Connection, where: str, lane_id: int, values: tuple[int, ...], most_bytes: int
     ) -> StoredRun:
         try:
-            return select_run(db, where, values, most_bytes, self._returned.get(lane_id, 0))
+            run = select_run(db, where, values, most_bytes, self._returned.get(lane_id, 0))
+            if where is IN_ORDER:
+                check_order(run, values[0], values[1])
+            return run
         except apsw.Error as error:
             raise unreadable(self._path, error) from error
 

@@ -6,20 +6,20 @@ import json
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+import apsw
+
 from batonmq.errors import BatonError, StoreCorrupt
 from batonmq.fields import decode_table
 from batonmq.message import DeadLetter, Framing, Message, framing_of
 from batonmq.properties import EMPTY, Properties
 from batonmq.queued import UNCOUNTED
-from batonmq.store.checksums import ADDED, MODULUS, WRONG, address_sum, definition_sum, lane_sum, trash_sum
+from batonmq.store.checksums import ADDED, MODULUS, WRONG, address_sum, count_sum, definition_sum, lane_sum, trash_sum
 from batonmq.store.records import POSITION_BITS, POSITION_MASK, Definition, LaneRecord, StoredMessage, StoredRun
 from batonmq.store.schema import rows
 from batonmq.store.texts import from_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    import apsw
 
 # What is not as it is with most messages comes as one text, and NULL with most: each column costs 0.05 us. Up to the
 # first value a crash has brought back what was not given back before, counted once more than its row says. A message of
@@ -158,6 +158,17 @@ def _unusual(
     return StoredMessage(row, message, expires, returns, stored, due, return_row)
 
 
+def check_order(run: StoredRun, after_row: int, last_row: int) -> None:
+    """A run that was read ``IN_ORDER`` has rows between two, each once. Raises apsw.CorruptError.
+
+    SQLite looks for the first one and goes on from there: where a page has the rows of another, they would come again
+    and again.
+    """
+    found = run.rows
+    if found and not (after_row < found[0] and found[-1] <= last_row and found == sorted(found)):
+        raise apsw.CorruptError("rows of the table 'message' are out of order")
+
+
 def unsound_rows(db: apsw.Connection) -> Iterator[tuple[str, str]]:
     """Rows of small tables that a start goes by and that are not what was written: the table, and what is wrong.
 
@@ -215,13 +226,13 @@ def read_lanes(db: apsw.Connection) -> list[LaneRecord]:
     """
     lanes = []
     are_shared = bool(rows(db, "SELECT 1 FROM body LIMIT 1"))
-    for lane_id, vhost, queue, priority, handed, waiting, size in rows(
-        db, "SELECT id, vhost, queue, priority, handed, waiting, waiting_bytes FROM lane"
+    for lane_id, vhost, queue, priority, handed, waiting, size, counted in rows(
+        db, "SELECT id, vhost, queue, priority, handed, waiting, waiting_bytes, counted FROM lane"
     ):
         first = lane_id << POSITION_BITS
         span = (first, first | POSITION_MASK)
-        # A count that is none does no harm: it can be made anew.
-        if not (type(waiting) is int and type(size) is int and waiting >= 0 and size >= 0):
+        # A count that is wrong, or that a version without sums has left, does no harm: it is made anew.
+        if counted is None or counted != _sum_or_none(count_sum, lane_id, waiting, size):
             waiting, size = rows(db, COUNT, span)[0]
             if are_shared:
                 size += rows(db, COUNT_SHARED, span)[0][0]

@@ -194,8 +194,8 @@ def _read_pages(pages: Pages, rescue: Rescue) -> None:
         match values:
             case [str(), _, _, str(), bytes(), *rest] if len(rest) <= 1:
                 rescue.take_definition((*values, *[None] * (6 - len(values))))
-            case [None, str() | bytes(), str() | bytes(), int(), int(), _, _, *rest] if len(rest) <= 2:
-                rescue.take_lane((number, *values[1:], *(0, None)[len(rest) :]))
+            case [None, str() | bytes(), str() | bytes(), int(), int(), _, _, *rest] if len(rest) <= 3:
+                rescue.take_lane((number, *values[1:], *(0, None)[len(rest) :])[:9])
             case [None, bytes() as body]:
                 bodies[number] = body
             case [None, str() | bytes(), str() | bytes(), bytes(), *_] if 12 <= len(values) <= len(MESSAGE_COLUMNS):

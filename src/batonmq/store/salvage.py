@@ -40,12 +40,12 @@ class Gap:
 def past_damage(db: apsw.Connection, table: str, columns: str, first: int = FIRST) -> Iterator[Row | Gap]:
     """The rows of a table with an ``id``, in order, from a number on; a gap where the file cannot be read."""
     while True:
-        last_read = first - 1
         try:
             for row in db.execute(f"SELECT {columns} FROM {table} WHERE id >= ? ORDER BY id", (first,)):
-                yield row
-                last_read = row[0]
-                first = last_read + 1
+                # A page may have the rows of another.
+                if row[0] >= first:
+                    yield row
+                    first = row[0] + 1
         except apsw.Error as error:
             following = _next(db, table, columns, first)
             yield Gap(first, LAST if following is None else following - 1, str(error))

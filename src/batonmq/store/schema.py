@@ -2,7 +2,7 @@
 
 definition    durable exchanges, queues, bindings and policies; virtual hosts, with what is said of them; parameters
 lane          a queue's lanes: one, or one for each priority, with the marks up to which messages were handed out, and
-              up to which a crash brought them back
+              up to which a crash brought them back; ``counted`` is the sum of what waits, noted at an orderly end
 message       a row for each message in each queue. Its number is the lane in 18 bits and the place in 45: the messages
               of a queue lie together, in order. Where it has a framing, its body is a message in the form of another
               protocol, and what that protocol calls the body begins at ``start`` and has ``size`` bytes
@@ -41,7 +41,7 @@ CREATE TABLE definition(
 CREATE TABLE lane(
     id INTEGER PRIMARY KEY, vhost TEXT NOT NULL, queue TEXT NOT NULL, priority INTEGER NOT NULL,
     handed INTEGER NOT NULL DEFAULT 0, waiting INTEGER, waiting_bytes INTEGER, returned INTEGER NOT NULL DEFAULT 0,
-    checksum INTEGER);
+    checksum INTEGER, counted INTEGER);
 CREATE TABLE message(
     id INTEGER PRIMARY KEY, exchange TEXT NOT NULL, routing_key TEXT NOT NULL, properties BLOB NOT NULL, body BLOB,
     expires INTEGER NOT NULL DEFAULT 0, deliveries INTEGER NOT NULL DEFAULT 0, returned INTEGER NOT NULL DEFAULT 0,
@@ -87,6 +87,7 @@ ALTER TABLE message ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
     6: """
 ALTER TABLE definition ADD COLUMN checksum INTEGER;
 ALTER TABLE lane ADD COLUMN checksum INTEGER;
+ALTER TABLE lane ADD COLUMN counted INTEGER;
 ALTER TABLE message ADD COLUMN checksum INTEGER;
 ALTER TABLE trash ADD COLUMN checksum INTEGER;
 """,

@@ -18,7 +18,7 @@ FUZZED = $(shell grep -rlE '^from hypothesis(\.stateful import| import .*given)'
 COVERING = tests/broker $(addprefix --ignore=,$(filter tests/broker/%,$(FUZZED)))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test clients engines check format bench crash crash-embedded power soak siege fuzz lock clean
+.PHONY: help serve test clients engines check format bench crash crash-embedded power soak siege fuzz lock clean damage
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ soak: $(VENV)/.locked-run ## ten minutes of load and churn on every protocol: is
 
 siege: $(VENV)/.locked-run ## five minutes of hostile clients: do others notice? (ARGS="--minutes 1 --untimed")
 	@$(BIN)/python -m proof.siege $(ARGS)
+
+damage: $(VENV)/.locked-run ## a thousand damaged stores: nothing wrong is served, and nothing is missing in silence (ARGS="--files 5000")
+	@$(BIN)/python -m proof.damage $(ARGS)
 
 crash-embedded: $(VENV)/.locked-run ## programs that share a file are killed: is every promise kept? (ARGS="--kills 1000")
 	@$(BIN)/python -m proof.crash.embedded $(ARGS)

@@ -72,7 +72,7 @@ def _run(folder: Path, seed: int, files: int, counts: Counter[str]) -> int:
         counts["files"] += 1
         try:
             counts.update(judge(case, sent, what))
-        except Exception as error:  # whatever it is, it is told, and the others go on
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and the others go on
             broken += 1
             counts["broken"] += 1
             print(f"damage: seed {seed + number}, {original.name}, {what}: {error!r}", file=sys.stderr)

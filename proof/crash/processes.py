@@ -80,7 +80,7 @@ def _become(work: Callable[[], object], output: Path) -> None:
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - nothing of the parent's may run here
         traceback.print_exc()
     finally:
         with contextlib.suppress(OSError, ValueError):

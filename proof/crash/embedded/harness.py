@@ -149,7 +149,7 @@ class Harness:
             self._chance.seed(seed)
             work()
             status = 0
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  (nothing may go on as the parent's copy)
             self._book.write(Fault(now(), f"a process failed: {error!r}"))
         finally:
             os._exit(status)

@@ -58,6 +58,9 @@ def _stays(history: History, id_: str) -> bool:
 def _came_again(history: History, delivery: Delivery) -> Delivery | None:
     family = history.layout.family(delivery.note.queue)
     for other in history.sent[delivery.note.id].deliveries:
-        if other.place > delivery.place and history.layout.family(other.note.queue) == family:
+        is_later = other.place > delivery.place
+        if other.note.life < 0 or delivery.note.life < 0:
+            is_later = other.note.at > delivery.note.at
+        if is_later and history.layout.family(other.note.queue) == family:
             return other
     return None

@@ -243,6 +243,8 @@ class Harness:
         for child in children:
             os.waitpid(child.process, 0)
             del self._children[child.process]
+            # It may have been given something until now.
+            self._book.write(Killed(now(), child.name))
             self.outcome.kills["all" if len(children) > 1 else "owner" if child.process == owner else "guest"] += 1
         if not are_owners and self._owners.process in {child.process for child in children}:
             self._pulse.dies()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from proof.fuzz.target import Target
-from proof.fuzz.targets import amqp091, amqp10, stomp
+from proof.fuzz.targets import amqp091, amqp10, stomp, texts
 
 __all__ = ["TARGETS"]
 
-TARGETS: dict[str, Target] = {target.name: target for module in (amqp091, amqp10, stomp) for target in module.TARGETS}
+TARGETS: dict[str, Target] = {
+    target.name: target for module in (amqp091, amqp10, stomp, texts) for target in module.TARGETS
+}
 """By name."""

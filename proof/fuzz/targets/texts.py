@@ -62,7 +62,7 @@ def _crons() -> Take:
 def _urls() -> Take:
     def take(data: bytes) -> Hashable:
         try:
-            return type(parse_url(data.decode(errors="replace")))
+            return type(parse_url(data.decode(errors="replace"))).__name__
         except ValueError as error:
             return str(error)[:12]
 

@@ -33,7 +33,8 @@ TABLES = ("definition", "lane", "message", "body", "seen", "trash", "done")
 # By the end of a name: what may come and go at any time, and the share of the value that is nobody's fault.
 FLOORS: dict[str, tuple[float, float]] = {
     "memory MB": (4.0, 0.02),
-    "blocks": (4_000.0, 0.02),
+    # What refers to itself in a circle waits for a full collection, which comes once in some minutes.
+    "blocks": (40_000.0, 0.02),
     "messages MB": (1.0, 0.02),
     "file MB": (2.0, 0.05),
     "log MB": (2.0, 0.05),

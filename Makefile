@@ -21,7 +21,7 @@ COVERING = tests/broker $(addprefix --ignore=,$(filter tests/broker/%,$(FUZZED))
 .PHONY: help serve test clients engines check format bench crash crash-embedded power soak siege fuzz lock clean damage
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: $(VENV)/.locked-run ## start the broker: AMQP on 127.0.0.1:5672, data in ./data (ARGS="--port 5673" adds flags)
 	@exec $(BIN)/batonmq serve --data ./data $(ARGS)

@@ -83,8 +83,8 @@ def test_the_rows_of_a_table_have_the_cells_of_its_head(page: Path) -> None:
 
 
 def test_the_page_for_contributors_has_every_task() -> None:
-    tasks = re.findall(r"^(\w+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    rows = re.findall(r"^\| `make (\w+)` \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
+    tasks = re.findall(r"^([\w-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(r"^\| `make ([\w-]+)` \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(rows) == sorted(set(tasks) - {"help"})
 
 

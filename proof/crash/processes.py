@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import os
@@ -16,9 +17,11 @@ from pathlib import Path
 
 import batonmq
 
-__all__ = ["Child", "prepare"]
+__all__ = ["Child", "end_with_the_parent", "prepare"]
 
 STEP = 0.002
+# prctl(2)
+PR_SET_PDEATHSIG = 1
 
 
 def prepare() -> None:
@@ -71,6 +74,7 @@ def _become(work: Callable[[], object], output: Path) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         os.setsid()
+        end_with_the_parent()
         file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
@@ -87,3 +91,9 @@ def _become(work: Callable[[], object], output: Path) -> None:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(status)
+
+
+def end_with_the_parent() -> None:
+    """Linux: have the system kill this process when its parent dies, whatever of: nobody else would end it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -19,6 +19,7 @@ from proof.crash.embedded.parts import drain, take_part
 from proof.crash.embedded.program import Place, Program
 from proof.crash.embedded.queues import LAYOUT, make
 from proof.crash.notes import BROKER, Book, Fault, Killed, now, read_all
+from proof.crash.processes import end_with_the_parent
 
 __all__ = ["Harness", "Outcome"]
 
@@ -146,6 +147,7 @@ class Harness:
             return process
         status = 1
         try:
+            end_with_the_parent()
             self._chance.seed(seed)
             work()
             status = 0

@@ -225,6 +225,25 @@ def test_a_log_that_is_torn(tmp_path: Path, batonmq: Batonmq, caplog: pytest.Log
     assert "its log (-wal) cannot be read from page" in caplog.text
 
 
+def test_a_log_whose_last_commit_is_not_whole_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A crash in the middle of a commit leaves one, too."""
+    driven = Driven(tmp_path / "orders.db")
+    driven.queue()
+    for number in range(20):
+        driven.publish(str(number))
+        driven.settle()
+    killed = tmp_path / "killed.db"
+    for ending in ("", "-wal"):
+        killed.with_name(f"killed.db{ending}").write_bytes(Path(f"{driven.path}{ending}").read_bytes())
+    log = killed.with_name("killed.db-wal")
+    overwrite(log, log.stat().st_size - 6, b"damage")
+    assert Driven(killed).bodies() == [str(number) for number in range(19)]
+    told = [
+        record for record in caplog.records if "the last commit is lost, unless a crash came" in record.getMessage()
+    ]
+    assert [record.levelname for record in told] == ["WARNING"]
+
+
 @pytest.mark.parametrize("target", ["copy", "orders.db"])
 def test_a_backup_never_overwrites(file: Path, batonmq: Batonmq, target: str) -> None:
     file.with_name("copy").mkdir()

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes are m
 
 def test_a_broker_that_is_killed_under_load_keeps_every_promise(tmp_path: Path) -> None:
     counts = tmp_path / "counts.json"
-    command = [sys.executable, "-m", "proof.crash", "--kills", "3", "--anywhere"]
+    command = [sys.executable, "-m", "proof.crash", "--kills", "3", "--life", "3", "--anywhere"]
     command += ["--folder", str(tmp_path / "proof"), "--json", str(counts)]
 
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=150, check=False)

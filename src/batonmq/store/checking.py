@@ -130,8 +130,8 @@ def _look(db: apsw.Connection, report: Report, advance: Callable[[int], None]) -
     add = report.problems.append
     if not had_log and is_marked_open(db):
         add(Problem("log", "it was not closed in order, and its log (-wal) is gone: confirmed messages may be missing"))
-    elif broken := had_log and log_break(report.path):
-        add(Problem("log", broken))
+    elif had_log and (broken := log_break(report.path)):
+        add(Problem("log", str(broken)))
     for step in (_check_pages, _check_definitions, _check_small):
         with _what_cannot_be_read(report):
             step(db, report)

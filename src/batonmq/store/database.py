@@ -138,8 +138,9 @@ class Database:
                 log.error(
                     "%s was not closed in order, and its log (-wal) is gone: confirmed messages may be missing", path
                 )
-            elif broken := had_log and log_break(path):
-                log.error("%s: %s; after a power cut that is what nobody had confirmed", path, broken)
+            elif had_log and (broken := log_break(path)):
+                level = logging.WARNING if broken.may_be_unfinished else logging.ERROR
+                log.log(level, "%s: %s; after a power cut that is what nobody had confirmed", path, broken)
             self.journal = DeliveryJournal(self.claim.path)
             self.served = read_served(db)
             Recovery(db, self.log).run(marks_of(path, read_opening(db)), self.journal.number)

@@ -1,6 +1,8 @@
 """SQLite's log, looked at for commits that SQLite does not see: it reads its log up to the first frame that is wrong.
 
-After a power cut it ends like that, too: what stands behind was not synced, and not confirmed. So it can only be told.
+After a power cut it ends like that, too: what stands behind was not synced, and not confirmed. So does the log of a
+process that was killed in the middle of a large commit: where SQLite had written a page twice, it mends the checksums
+behind it last of all. So it can only be told.
 The form is that of https://www.sqlite.org/fileformat2.html#walformat and https://www.sqlite.org/walformat.html.
 """
 
@@ -8,8 +10,9 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import NamedTuple
 
-__all__ = ["log_break"]
+__all__ = ["LogBreak", "log_break"]
 
 HEADER = struct.Struct(">8I")
 FRAME = struct.Struct(">6I")
@@ -19,8 +22,19 @@ LAST_FRAME = struct.Struct("=16xI")
 MASK = 0xFFFFFFFF
 
 
-def log_break(path: str) -> str:
-    """What of the log of a file, which a connection has read, does not count and may have been confirmed; "": nothing.
+class LogBreak(NamedTuple):
+    """What of a log does not count."""
+
+    what: str
+    may_be_unfinished: bool = False
+    """Is it one commit, which a crash may have interrupted? Where there are more, the first was whole once."""
+
+    def __str__(self) -> str:
+        return self.what
+
+
+def log_break(path: str) -> LogBreak | None:
+    """What of the log of a file, which a connection has read, does not count, and may have been confirmed once.
 
     Of a file that somebody writes to, a commit may just be on its way.
     """
@@ -29,10 +43,10 @@ def log_break(path: str) -> str:
             size = file.seek(0, 2)
             file.seek(0)
             if size < HEADER.size:
-                return "" if size == 0 else "its log (-wal) is cut off within its first bytes"
+                return None if size == 0 else LogBreak("its log (-wal) is cut off within its first bytes")
             magic, _, page_size, _, salt_1, salt_2, sum_1, sum_2 = header = HEADER.unpack(file.read(HEADER.size))
             if magic & ~1 != MAGIC or _sums(header[:6], is_big=bool(magic & 1)) != (sum_1, sum_2):
-                return f"its log (-wal) of {size:,} bytes cannot be read"
+                return LogBreak(f"its log (-wal) of {size:,} bytes cannot be read")
             frame_size = FRAME.size + page_size
             count = (size - HEADER.size) // frame_size
             last = _last_frame(path)
@@ -43,13 +57,13 @@ def log_break(path: str) -> str:
                 if (frame_salt_1, frame_salt_2) == (salt_1, salt_2):
                     lost += bool(is_commit)
     except (OSError, struct.error):
-        return ""
+        return None
     if not lost:
-        return ""
-    commits = "commit" if lost == 1 else "commits"
-    return (
-        f"its log (-wal) cannot be read from page {last + 1:,} of {count:,} on: {lost:,} {commits} behind that are lost"
-    )
+        return None
+    where = f"its log (-wal) cannot be read from page {last + 1:,} of {count:,} on"
+    if lost == 1:
+        return LogBreak(f"{where}: the last commit is lost, unless a crash came before its end", may_be_unfinished=True)
+    return LogBreak(f"{where}: {lost:,} commits behind that are lost")
 
 
 def _last_frame(path: str) -> int:

@@ -106,8 +106,8 @@ class _Repair:
             db = apsw.Connection(str(self._copy))
             try:
                 look_into(db, self._path)
-                if broken := had_log and log_break(str(self._copy)):
-                    self._notes.append(broken)
+                if had_log and (broken := log_break(str(self._copy))):
+                    self._notes.append(str(broken))
                 db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             finally:
                 db.close()

@@ -89,6 +89,26 @@ def test_a_page_of_messages(file: Path, batonmq: Batonmq, damage: bytes) -> None
     assert any(f"up to {len(gone)} messages" in note for note in json.loads(done.stdout)["notes"])
 
 
+@pytest.mark.parametrize("kind", [0, 10, 12, 13], ids=["NULL", "reserved", "an empty blob", "an empty text"])
+@pytest.mark.parametrize("is_torn", [False, True], ids=["read in order", "read page by page"])
+def test_a_number_of_a_row_that_is_gone(file: Path, batonmq: Batonmq, kind: int, is_torn: bool) -> None:
+    """A message that is served all the same is saved as well."""
+    # The types of deliveries, returned, and stored: 0, 0 and 1, which take no space of their own.
+    at = file.read_bytes().rindex(bytes((8, 8, 8, 9, 8, 8)), 0, place_of(file, b"order 500 ")) + 2
+    overwrite(file, at, bytes((kind,)))
+    served = file.with_name("served.db")
+    served.write_bytes(file.read_bytes())
+    assert bodies_in(served) == BODIES
+    if is_torn:
+        db = apsw.Connection(str(file))
+        root = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'message'").get
+        db.close()
+        overwrite(file, (root - 1) * PAGE, b"\0" * PAGE)
+    assert batonmq("repair", "orders.db", "saved.db").returncode == 0
+    assert bodies_in(file.with_name("saved.db")) == BODIES
+    assert batonmq("check", "saved.db").returncode == 0
+
+
 def test_pages_to_which_nothing_leads(file: Path, batonmq: Batonmq) -> None:
     """The root of the table, whose leaves are whole."""
     db = apsw.Connection(str(file))

@@ -19,6 +19,8 @@ INDEX_LEAF = 0x0A
 # What the map of pointers says that a page is (section 1.8).
 FREE, OVERFLOW_FIRST, OVERFLOW_NEXT = 2, 3, 4
 INTEGER_SIZES = (0, 1, 2, 3, 4, 6, 8)
+# Types that no record is written with; SQLite reads them as NULL.
+RESERVED = (10, 11)
 LONGEST = 1_000_000_000
 
 Values: TypeAlias = list[int | float | str | bytes | None]
@@ -154,6 +156,8 @@ def _record(data: bytes) -> Values:
             at += size
         elif kind in (8, 9):
             values.append(kind - 8)
+        elif kind in RESERVED:
+            values.append(None)
         elif kind <= 6:
             size = INTEGER_SIZES[kind]
             part = data[at : at + size]

@@ -15,7 +15,7 @@ from batonmq.store.checksums import definition_sum, lane_sum, trash_sum
 from batonmq.store.collecting import DEFINE
 from batonmq.store.reading import definition_of
 from batonmq.store.records import DELAY_LANE, LANES_MAX, POSITION_BITS, POSITION_MASK
-from batonmq.store.salvage import MESSAGE_COLUMNS, Row, fault_of
+from batonmq.store.salvage import MESSAGE_COLUMNS, Row, fault_of, with_numbers
 from batonmq.store.schema import rows
 from batonmq.store.texts import from_file
 
@@ -92,6 +92,7 @@ class Rescue:
 
     def take_message(self, row: Row, body: object) -> None:
         """A row of messages, and its body, which may be a shared one."""
+        row = with_numbers(row)
         number, shared = row[0], row[9]
         if row[8] == SPILLED or any(low <= number <= high for low, high in self._trash):
             return

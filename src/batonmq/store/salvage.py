@@ -15,7 +15,7 @@ from batonmq.properties import Properties
 from batonmq.store.checksums import MODULUS, WRONG, added, address_sum
 from batonmq.store.schema import rows
 
-__all__ = ["MESSAGE_COLUMNS", "Gap", "Row", "fault_of", "past_damage"]
+__all__ = ["MESSAGE_COLUMNS", "Gap", "Row", "fault_of", "past_damage", "with_numbers"]
 
 FIRST = -(1 << 63)
 LAST = (1 << 63) - 1
@@ -24,6 +24,9 @@ MESSAGE_COLUMNS = (
     *("id", "exchange", "routing_key", "properties", "body", "expires", "deliveries", "returned", "stored", "shared"),
     *("due", "place", "dead", "framing", "start", "size", "checksum"),
 )
+# Where the numbers of a row begin; they end before the checksum. And what each is in most rows.
+NUMBERS = MESSAGE_COLUMNS.index("expires")
+COMMON = tuple(int(name == "stored") for name in MESSAGE_COLUMNS[NUMBERS:-1])
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -81,6 +84,18 @@ def _can_read(db: apsw.Connection, table: str, columns: str, at: int) -> bool:
     except apsw.Error:
         return False
     return True
+
+
+def with_numbers(row: Row) -> Row:
+    """A message's row, in which a number of which nothing is left is what it is in most rows.
+
+    0 and 1 take no space but their type, which a single bit makes NULL or an empty text. Such a message is served.
+    """
+    numbers = row[NUMBERS:-1]
+    if None not in numbers and "" not in numbers and b"" not in numbers:
+        return row
+    filled = (common if value in (None, "", b"") else value for value, common in zip(numbers, COMMON, strict=True))
+    return (*row[:NUMBERS], *filled, row[-1])
 
 
 def fault_of(row: Row, body: object) -> str:

@@ -24,6 +24,7 @@ from batonmq.engines.amqp10.products.batonmq import BatonmqProduct
 from batonmq.engines.amqp10.products.classic import ClassicProduct
 from batonmq.engines.amqp10.products.desk import Announced, Desk, Terms
 from batonmq.engines.amqp10.products.plain import PlainProduct
+from batonmq.engines.amqp10.products.qpid import QpidProduct
 from batonmq.engines.amqp10.products.rabbitmq import RabbitmqProduct
 from batonmq.engines.embedded.capabilities import CAPABILITIES as EMBEDDED, IN_MEMORY
 from batonmq.engines.kafka.engine import CAPABILITIES as KAFKA
@@ -55,6 +56,7 @@ def known() -> Mapping[str, Capabilities]:
         "RabbitMQ 4.3 `amqp10:`": RabbitmqProduct(desk("4.3")).capabilities,
         "Artemis": ArtemisProduct(desk()).capabilities,
         "ActiveMQ Classic": classic.capabilities,
+        "Qpid Broker-J `amqp10:`": QpidProduct(desk()).capabilities,
         "Kafka": KAFKA,
         "another broker `amqp10:`": PlainProduct(desk()).capabilities,
     }

@@ -18,7 +18,7 @@ __all__ = ["ENGINES", "mq", "otherwise", "queue"]
 
 # What every run of the suite has; `make engines`, which comes after it, leaves it out.
 EVERYWHERE = ("file", "shared", "memory", "served", "served10", "rabbitmq")
-NAMED = ("rabbitmq4", "rabbitmq10", "artemis", "activemq", "kafka")
+NAMED = ("rabbitmq4", "rabbitmq10", "artemis", "activemq", "qpid", "kafka")
 ENGINES = NAMED if os.environ.get("BATONMQ_TEST_NAMED_ONLY") else (*EVERYWHERE, *NAMED)
 
 
@@ -64,6 +64,11 @@ def artemis() -> str:
 @pytest.fixture(scope="session")
 def activemq() -> str:
     return running("BATONMQ_TEST_ACTIVEMQ")
+
+
+@pytest.fixture(scope="session")
+def qpid() -> str:
+    return running("BATONMQ_TEST_QPID")
 
 
 @pytest.fixture(scope="session")

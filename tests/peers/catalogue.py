@@ -14,11 +14,12 @@ from tests.peers.artemis import Artemis
 from tests.peers.cache import Unavailable
 from tests.peers.kafka import Kafka
 from tests.peers.peer import Peer
+from tests.peers.qpid import Qpid
 from tests.peers.rabbitmq import RabbitMQ4
 
 __all__ = ["PEERS", "wanted"]
 
-PEERS: dict[str, type[Peer]] = {kind.key: kind for kind in (RabbitMQ4, Artemis, ActiveMQ, Kafka)}
+PEERS: dict[str, type[Peer]] = {kind.key: kind for kind in (RabbitMQ4, Artemis, ActiveMQ, Qpid, Kafka)}
 
 
 @contextlib.contextmanager

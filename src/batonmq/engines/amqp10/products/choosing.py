@@ -10,6 +10,7 @@ from batonmq.engines.amqp10.products.batonmq import BatonmqProduct
 from batonmq.engines.amqp10.products.classic import ClassicProduct
 from batonmq.engines.amqp10.products.desk import Announced
 from batonmq.engines.amqp10.products.plain import PlainProduct
+from batonmq.engines.amqp10.products.qpid import QpidProduct
 from batonmq.engines.amqp10.products.rabbitmq import RabbitmqProduct
 
 __all__ = ["product_of"]
@@ -18,6 +19,7 @@ __all__ = ["product_of"]
 _KNOWN: Final[tuple[tuple[str, type[Product]], ...]] = (
     ("apache-activemq-artemis", ArtemisProduct),
     ("activemq", ClassicProduct),
+    ("apache qpid broker-j", QpidProduct),
     ("rabbitmq", RabbitmqProduct),
 )
 

@@ -1,0 +1,106 @@
+"""Apache Qpid Broker-J: queues by its AMQP management, dead letters by alternate bindings and by our own hand.
+
+What is ``rejected`` comes back there, and is counted: so a message that is given up is accepted, in one transaction
+with a copy to the queue of the dead letters. To drop and to move messages the broker has operations as well: they drop
+what is held, too, and count what they did not move. So that is received and accepted here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from batonmq.engines.amqp10.products.base import ACCEPTED, Copy, Count, Held, Product, Settlement
+from batonmq.engines.amqp10.products.copies import copied
+from batonmq.engines.amqp10.products.desk import Desk
+from batonmq.engines.amqp10.products.qpid_queues import QpidQueues, Rules, attributes_of
+from batonmq.engines.interface import How
+from batonmq.engines.messages import Message
+from batonmq.engines.steps import Steps
+from batonmq.engines.values import Capabilities, Fate, QueueOptions
+from batonmq.protocols.amqp10.codec.performatives import Source, Target
+
+__all__ = ["QpidProduct"]
+
+_REASON: Final = "x-reject-reason"
+
+
+class QpidProduct(Product):
+    """Broker-J 9.2, as it was tried."""
+
+    engine_name = "qpid"
+    keeps_payloads = True
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._queues = QpidQueues(desk)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            engine=self.engine_name,
+            durable=True,
+            ttl=True,
+            priority=True,
+            group=True,
+            max_deliveries=True,
+            dead_letter=True,
+            max_length=True,
+            reject_reason=True,
+            request=True,
+            transactions=True,
+            peek=True,
+            count=True,
+            purge=True,
+            replay=True,
+            atomic_replay=True,
+        )
+
+    @property
+    def system(self) -> str:
+        return "qpid"
+
+    # ------------------------------------------------------------------ addresses
+
+    def target(self, queue: str) -> Target:
+        return Target(address=queue)
+
+    def source(self, queue: str) -> Source:
+        return Source(address=queue)
+
+    # ------------------------------------------------------------------ queues
+
+    def check_declare(self, queue: str, options: QueueOptions) -> None:
+        attributes_of(queue, options)
+
+    def declare(self, queue: str, options: QueueOptions) -> Steps[None]:
+        return self._queues.declare(queue, options)
+
+    def delete(self, queue: str) -> Steps[None]:
+        return self._queues.delete(queue)
+
+    def require(self, queue: str) -> Steps[None]:
+        # A link may go to an exchange as well, where a message is accepted and dropped if no queue is bound for it.
+        yield from self._queues.look_up(queue)
+
+    def fate(self, queue: str) -> Fate | None:
+        rules = self._queues.known(queue)
+        return None if rules is None else Fate(rules.dead_letter, rules.max_deliveries)
+
+    def count(self, queue: str) -> Steps[int]:
+        return self._queues.ready(queue)
+
+    # ------------------------------------------------------------------ messages
+
+    def count_of(self, message: Message, failures: int, first_acquirer: bool) -> Count:
+        # Who has had it first says nothing: what came back unseen has been with another receiver.
+        return Count(failures + 1, failures > 0)
+
+    def settlement(self, held: Held, how: How, reason: str, delay: float | None) -> Settlement:
+        if how == "release":
+            return super().settlement(held, how, reason, delay)
+        rules = self._queues.known(held.queue) or Rules()
+        if rules.dead_letter is None:
+            return Settlement(ACCEPTED)
+        headers = {_REASON: reason} if reason else {}
+        payload = copied(held.payload, headers=headers, is_kept=lambda _: True)
+        return Settlement(copy=Copy(self.target(rules.dead_letter), payload, rules.dead_letter))

@@ -114,7 +114,13 @@ def test_what_was_confirmed_is_there_after_kill_9_and_what_was_held_comes_again(
                     delivery.accept()
             # What was accepted last may not have been written yet.
             missing = set(range(100)) - {int(first.body)}
-            until(lambda: missing.difference_update(_accepted(receiver)) or not missing, 4 * SOON)
+            found: set[int] = set()
+
+            def all_came() -> bool:
+                found.update(_accepted(receiver))
+                return missing <= found
+
+            until(all_came, 4 * SOON)
         assert (mq.count(name), mq.count(f"{name}-dead")) == (0, 0)
 
 

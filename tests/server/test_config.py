@@ -99,6 +99,17 @@ def test_the_example_explains_every_key_and_is_valid() -> None:
             "[[user]]\nname='a'\npassword='x'\n[[user.permission]]\nread='*'",
             "b.toml: user[0].permission[0]: read: '*' is not a regular expression: nothing to repeat at position 0",
         ),
+        ("[[listener]]\nbacklog=2147483648", "b.toml: listener[0].backlog: expected 'int' <= 2147483647"),
+        (f"[limits]\nconnections={2**63}", "b.toml: limits.connections: expected 'int' <= 9223372036854775807"),
+        (f"[limits]\nmemory={2**63}", "b.toml: limits.memory: expected 'int' <= 9223372036854775807"),
+        (
+            "[[shovel]]\nname='a'\nfrom_queue='a'\nto_queue='b'\nrate=inf",
+            "b.toml: shovel[0].rate: expected 'float' <= 1000000000000.0",
+        ),
+        (
+            f"[[policy]]\nname='a'\npattern=''\ndefinition={{max-length={2**80}}}",
+            f"b.toml: policy[0]: {2**80} is out of the range of type long",
+        ),
         ("x=", "b.toml: not TOML: Invalid value (at end of document)"),
     ],
 )

@@ -95,3 +95,9 @@ def test_the_dead_letters_of_a_queue_with_a_long_name_have_a_name_that_fits() ->
 def test_dead_letters_are_no_messages_of_the_source() -> None:
     with pytest.raises(ValueError, match="dead_letters is the queue that messages come from"):
         settings_of("a.db", "b.db", "orders", rules=Rules(dead_letters="orders"))
+
+
+@pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), 5e-324])
+def test_a_rate_is_one_that_can_be_kept_to(value: float) -> None:
+    with pytest.raises(ValueError, match=r"byte_rate is 1e-06 to 1e\+12"):
+        Rules(byte_rate=value)

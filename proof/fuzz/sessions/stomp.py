@@ -105,6 +105,9 @@ NEEDED: Final[dict[str, tuple[str, ...]]] = {
 class StompAttack(Attack[Event]):
     """A client of STOMP."""
 
+    opening = b""
+    """What comes before the first frame, where something carries the session."""
+
     def __init__(self, choices: Choices) -> None:
         self.version = choices.one_of(VERSIONS)
         self.settings = StompSettings(
@@ -192,15 +195,20 @@ class StompAttack(Attack[Event]):
         lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
         return f"{command}\n{lines}\n".encode(errors="surrogateescape") + body + b"\0"
 
+    def carried(self, data: bytes) -> bytes:
+        """What a client sends as it is to be sent, where something carries the session."""
+        return data
+
     def is_served(self) -> bool:
         host = Host(USERS)
         session = self.connect(host)
+        session.receive(self.opening)
         said: list[bytes] = []
 
         def say(command: str, **headers: str) -> None:
             body = b"still" if command == "SEND" else b""
             table = {name.replace("_", "-"): value for name, value in headers.items()}
-            session.receive(encode_frame(command, table.items(), body, V12))
+            session.receive(self.carried(encode_frame(command, table.items(), body, V12)))
             self.by_hand.settle()
             self.take(session, host, said.append)
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from batonmq.broker.vhosts.policy import Policy, read_policy
 from batonmq.errors import PreconditionFailed
-from batonmq.fields import FieldValue
+from batonmq.fields import FieldError, FieldValue, encode_table
 from batonmq.server.config_tables import (
     Amqp10Config,
     AmqpConfig,
@@ -67,8 +67,9 @@ class PolicyConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     def __post_init__(self) -> None:
         try:
+            encode_table({**self.definition})
             _ = self.policy
-        except PreconditionFailed as error:
+        except (FieldError, PreconditionFailed) as error:
             raise ValueError(str(error)) from None
 
     @property

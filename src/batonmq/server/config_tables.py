@@ -29,7 +29,11 @@ __all__ = [
 Port = Annotated[int, Meta(ge=0, le=65535)]
 # 0 lets the system choose a port, as everywhere; "off" is for listening nowhere.
 OptionalPort = Port | Literal["off"]
-Positive = Annotated[int, Meta(ge=1)]
+Positive = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+# The system takes an int of C, and makes it less where it is too much.
+Backlog = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+# So many a second; 0: as many as there are.
+Rate = Annotated[float, Meta(ge=0, le=1e12)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 
 # What may stand in [tls].
@@ -66,7 +70,7 @@ class ListenerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     host: Name = "127.0.0.1"
     port: Port = 5672
-    backlog: Positive = 1024
+    backlog: Backlog = 1024
     dialect: str = ""
     tls: bool = False
 
@@ -141,7 +145,7 @@ class StompConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     host: Name = "127.0.0.1"
     port: OptionalPort = 61613
     tls_port: OptionalPort = 61614
-    backlog: Positive = 1024
+    backlog: Backlog = 1024
     required: bool = False
     dialect: str = "spec"
     default_vhost: Name = "/"
@@ -150,8 +154,8 @@ class StompConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     certificate_login: bool = False
     persistent: bool = False
     heart_beat_min: Annotated[int, Meta(ge=100, le=3_600_000)] = 1_000
-    max_headers: Annotated[int, Meta(ge=16)] = 1_000
-    max_head_size: Annotated[int, Meta(ge=4096)] = 256 * 1024
+    max_headers: Annotated[int, Meta(ge=16, le=2**63 - 1)] = 1_000
+    max_head_size: Annotated[int, Meta(ge=4096, le=2**63 - 1)] = 256 * 1024
     max_message_size: Positive = 100 * 1024 * 1024
     max_subscriptions: Positive = 10_000
     max_transaction_size: Positive = 128 * 1024 * 1024
@@ -167,7 +171,7 @@ class WebSocketConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     host: Name = "127.0.0.1"
     port: OptionalPort = 15674
     tls_port: OptionalPort = 15673
-    backlog: Positive = 1024
+    backlog: Backlog = 1024
     required: bool = False
     path: str = "/ws"
     dialect: str = ""
@@ -187,8 +191,8 @@ class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """[limits]"""
 
     connections: Positive = 10_000
-    memory: Annotated[int, Meta(ge=1024 * 1024)] = 128 * 1024 * 1024
-    store_pending: Annotated[int, Meta(ge=64 * 1024)] = 16 * 1024 * 1024
+    memory: Annotated[int, Meta(ge=1024 * 1024, le=2**63 - 1)] = 128 * 1024 * 1024
+    store_pending: Annotated[int, Meta(ge=64 * 1024, le=2**63 - 1)] = 16 * 1024 * 1024
     failed_log_ins: Annotated[int, Meta(ge=0, le=1_000_000)] = 300
 
 
@@ -198,7 +202,7 @@ class ManagementConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     host: Name = "127.0.0.1"
     port: OptionalPort = 15672
     tls_port: OptionalPort = 15671
-    backlog: Positive = 128
+    backlog: Backlog = 128
     required: bool = False
     path_prefix: str = ""
     connections: Positive = 500
@@ -218,7 +222,7 @@ class PrometheusConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     host: Name = "127.0.0.1"
     port: OptionalPort = "off"
-    backlog: Positive = 128
+    backlog: Backlog = 128
     connections: Positive = 50
     per_object: bool = False
 
@@ -236,8 +240,8 @@ class ShovelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     vhost: Name = "/"
     prefetch: Annotated[int, Meta(ge=1, le=65535)] = 1000
     reconnect_delay: Annotated[float, Meta(gt=0, le=86400)] = 5.0
-    rate: Annotated[float, Meta(ge=0)] = 0.0
-    byte_rate: Annotated[float, Meta(ge=0)] = 0.0
+    rate: Rate = 0.0
+    byte_rate: Rate = 0.0
     dead_letters: str = ""
     lossy: Literal["strip", "set-aside"] = "strip"
     rounds: Annotated[int, Meta(ge=1, le=1000)] = 10

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from batonmq.engines.checks import check_number, check_queue, check_seconds
+from batonmq.engines.checks import check_number, check_queue
 
-__all__ = ["ROUNDS", "Lossy", "Rules"]
+__all__ = ["RATE_MAX", "RATE_MIN", "ROUNDS", "Lossy", "Rules"]
 
 Lossy = Literal["strip", "set-aside"]
 # A message that was moved back by hand and comes again is no loop yet.
 ROUNDS = 10
 UNMOVED = ".unmoved"
+# So many a second: what is less than one in eleven days, or more than a machine can, is a mistake.
+RATE_MIN = 1e-6
+RATE_MAX = 1e12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +42,7 @@ class Rules:
     def __post_init__(self) -> None:
         for name in ("rate", "byte_rate"):
             if (value := getattr(self, name)) is not None:
-                check_seconds(name, value)
-                if not value:
-                    raise ValueError(f"{name} is over 0: {value}")
+                _check_rate(name, value)
         if self.dead_letters is not None:
             check_queue(self.dead_letters, "dead_letters")
         if self.lossy not in ("strip", "set-aside"):
@@ -56,3 +57,11 @@ class Rules:
         # A name has room for so much (AMQP 0-9-1, 4.2.5.3: short strings).
         cut = source.encode()[: 255 - len(UNMOVED)].decode(errors="ignore")
         return f"{cut}{UNMOVED}"
+
+
+def _check_rate(name: str, value: object) -> None:
+    """Raises TypeError, ValueError."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"{name} is a number, not {type(value).__name__}")
+    if not RATE_MIN <= value <= RATE_MAX:
+        raise ValueError(f"{name} is {RATE_MIN:g} to {RATE_MAX:g}: {value}")

@@ -37,6 +37,10 @@ def test_what_a_plain_broker_cannot_do_is_said_before_anything_is_sent(mq: baton
         mq.count("q")
     with pytest.raises(batonmq.UnsupportedFeature, match="amqp10: delay"):
         mq.send("q", b"", delay=1)
+    with pytest.raises(batonmq.UnsupportedFeature, match=r"amqp10: declare: .* the broker's own tools"):
+        mq.declare("new")
+    with pytest.raises(batonmq.UnsupportedFeature, match=r"amqp10: delete: .* the broker's own tools"):
+        mq.delete("q")
 
 
 def test_messages_go_both_ways_with_all_that_they_have(mq: batonmq.Connection) -> None:

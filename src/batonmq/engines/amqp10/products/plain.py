@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from batonmq.engines.amqp10.products.base import Product
 from batonmq.engines.steps import Steps
 from batonmq.engines.values import Capabilities, QueueOptions
 from batonmq.protocols.amqp10.codec.performatives import Source, Target
 
 __all__ = ["PlainProduct"]
+
+_BY_OTHERS: Final = ": the specification has no words for that; use the broker's own tools"
 
 
 class PlainProduct(Product):
@@ -35,12 +39,12 @@ class PlainProduct(Product):
         return Source(address=queue)
 
     def check_declare(self, queue: str, options: QueueOptions) -> None:
-        raise self._cannot("declare")
+        raise self._cannot(f"declare{_BY_OTHERS}")
 
     def declare(self, queue: str, options: QueueOptions) -> Steps[None]:
         yield from ()
-        raise self._cannot("declare")
+        raise self._cannot(f"declare{_BY_OTHERS}")
 
     def delete(self, queue: str) -> Steps[None]:
         yield from ()
-        raise self._cannot("delete")
+        raise self._cannot(f"delete{_BY_OTHERS}")

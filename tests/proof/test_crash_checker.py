@@ -51,8 +51,12 @@ LAYOUT = Layout.of(
 )
 
 
+# Nanoseconds from note to note: so long that nothing of before is still on its way.
+STEP = 10_000_000_000
+
+
 class Story:
-    """Notes of a producer `p` and of consumers, one after the other, a nanosecond each."""
+    """Notes of a producer `p` and of consumers, one after the other."""
 
     def __init__(self) -> None:
         self.notes: list[Note] = []
@@ -62,7 +66,7 @@ class Story:
         self.opens("p")
 
     def at(self) -> int:
-        return len(self.notes) + 1
+        return (1 + len(self.notes)) * STEP
 
     def opens(self, session: str) -> None:
         if session not in self._opened:
@@ -122,6 +126,17 @@ class Story:
         if drained:
             self.says(Drained)
         return verdict_of(self.notes)
+
+
+def test_a_client_may_be_sent_something_before_the_broker_sees_that_it_is_gone() -> None:
+    story = Story()
+    story.sends("n")
+    story.takes("n", "c", how=ACCEPT)
+    story.notes.append(Ended(story.at() + STEP - 1, "c", orderly=False))
+    story.sends("m")
+    story.takes("m", "d", again=True, returns=1, how=ACCEPT)
+    verdict = story.verdict(drained=False)
+    assert not verdict.broken, verdict.examples
 
 
 def verdict_of(notes: Iterable[Note]) -> Verdict:
@@ -349,7 +364,7 @@ def beyond_the_limit(story: Story) -> None:
 
 
 def early(story: Story) -> None:
-    story.sends("m", due=1_000)
+    story.sends("m", due=1_000_000 * STEP)
     story.takes("m", how=ACCEPT)
 
 

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from proof.crash.layout import Layout
 from proof.crash.notes import (
@@ -30,6 +31,9 @@ from proof.crash.notes import (
 )
 
 __all__ = ["Delivery", "History", "Sent", "Session", "Settlement", "Work", "life_of"]
+
+# How long it may take on a busy machine until a broker sees that a client is gone, in nanoseconds.
+NOTICED: Final = 1_000_000_000
 
 
 @dataclass(slots=True)
@@ -272,8 +276,12 @@ class History:
         return self._kills[place] if place < len(self._kills) else 2**63
 
     def losses_between(self, queue: str, begin: int, end: int) -> int:
-        """How often a consumer of this queue may have lost what it held: by kills and leaves."""
+        """How often a consumer of this queue may have lost what it held: by kills and leaves.
+
+        Of one that went just before, the broker may have learnt only then, and have sent it a message meanwhile.
+        """
         count = 0
+        begin -= NOTICED
         # Who left without ever having had anything may have been about to get it, from any queue.
         for times in (self._kills, self._losses.get(queue, ()), self._losses.get("", ())):
             count += bisect_right(times, end) - bisect_right(times, begin)

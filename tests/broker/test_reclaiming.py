@@ -121,3 +121,21 @@ def test_what_its_holder_had_of_a_deleted_queue_is_let_go(stored: Driven) -> Non
     hand_on(queue, taker.held)
     stored.settle()
     assert queue.unsettled == 0
+
+
+def test_nothing_expires_before_its_holder_had_its_time_to_claim_it(tmp_path: Path) -> None:
+    stored = Driven(tmp_path / "store.db")
+    stored.queue(x_message_ttl=500)
+    # More than a window has: the rest is looked for in the store.
+    rows = hand_on_all(stored, hold(stored, *(str(number) for number in range(100))))
+    stored.clock.now += 1
+    stored.crash()
+    stored.broker.serve(False)
+    for _ in range(5):
+        stored.turn()
+    queue = stored.operations.find_queue("q")
+    claimed = [reclaim(queue, row, 1, stored.taker()) for row in rows]
+    assert None not in claimed
+    stored.broker.serve()
+    stored.settle()
+    assert queue.unsettled == len(rows)

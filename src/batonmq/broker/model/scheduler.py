@@ -134,13 +134,13 @@ class Scheduler:
     @property
     def wants_turn(self) -> bool:
         """Is something left that another turn would do? For hosts that do not wait to be called."""
-        return bool(self._touched or self._jobs[WORK] or self.has_reads)
+        return bool(self._touched or (self._jobs[WORK] and self.is_serving) or self.has_reads)
 
     @property
     def has_reads(self) -> bool:
         """Does anything wait for the store to be read?"""
         jobs = self._jobs
-        return bool(jobs[READ] or jobs[EXPIRE] or jobs[CALL])
+        return bool(jobs[READ] or (jobs[EXPIRE] and self.is_serving) or jobs[CALL])
 
     def dispatch(self) -> None:
         """Deliver the messages that can be delivered now."""
@@ -158,7 +158,7 @@ class Scheduler:
         if not self.store.busy:
             if reads or expiries or calls:
                 self.read_on()
-            if self._jobs[WORK] and self.store.error is None:
+            if self._jobs[WORK] and self.store.error is None and self.is_serving:
                 self._work()
         elif reads:
             # Committed messages can be read while the store commits.
@@ -169,7 +169,9 @@ class Scheduler:
         """Do the work that has waited for the store. Only while the store is free."""
         callbacks, self._jobs[CALL] = self._jobs[CALL], {}
         self._run_timed(READ)
-        self._run_timed(EXPIRE)
+        if self.is_serving:
+            # Not before those who held something of the last owner have claimed it.
+            self._run_timed(EXPIRE)
         self._call_back(callbacks)
         self.dispatch()
 

@@ -203,6 +203,7 @@ GOOD: dict[str, list[dict[str, object]]] = {
         ("policies", {"name": "p", "vhost": "x", "pattern": "", "definition": {"max-length": 1}}, "no vhost 'x'"),
         ("policies", {"name": "p", "vhost": "/", "pattern": "", "definition": {}}, "policies[0]"),
         ("parameters", {"component": "operator_policy", "name": "p", "vhost": "/", "value": 7}, "parameters[0]"),
+        ("global_parameters", {"name": "", "value": 1}, "global parameter '': the name of a parameter has 1 to 255"),
         ("exchanges", {"name": "x", "vhost": "/"}, "exchanges[0] (name 'x', vhost '/'): [{key_missing,type}]"),
         ("exchanges", {"name": "x", "type": "direct"}, "[{key_missing,vhost}]"),
         ("exchanges", {"name": "x", "vhost": "/", "type": "x-delayed-message"}, "exchange 'x' in vhost '/'"),

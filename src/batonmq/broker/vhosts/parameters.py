@@ -134,9 +134,13 @@ class Parameters:
         """The global parameters by name, in order."""
         return {name: self._global[name] for name in sorted(self._global)}
 
+    def check_global(self, name: str, value: object) -> None:
+        """Look whether a global parameter could be set. Raises PreconditionFailed."""
+        _check(name, value)
+
     def set_global(self, name: str, value: object) -> None:
         """Set a global parameter; ``value`` is one of JSON. Raises PreconditionFailed."""
-        _check(name, value)
+        self.check_global(name, value)
         self._global[name] = value
         self._store.define(Definition(GLOBAL_KIND, "", name, {"value": value}))
 

@@ -161,6 +161,10 @@ class _Checker:
                     kept.append(entry)
             yield
         self._found.parameters[:] = kept
+        for one in self._found.global_parameters:
+            with naming(f"global parameter '{one.name}'"):
+                self._broker.parameters.check_global(one.name, one.value)
+            yield
 
     def _fault_of(self, entry: ParameterEntry) -> str:
         """Why its component takes no such value; "": it does."""

@@ -139,3 +139,50 @@ def test_nothing_expires_before_its_holder_had_its_time_to_claim_it(tmp_path: Pa
     stored.broker.serve()
     stored.settle()
     assert queue.unsettled == len(rows)
+
+
+def test_nothing_falls_due_while_holders_have_yet_to_claim(stored: Driven) -> None:
+    """The first claim is written before the second one comes, and then what has waited for the store may go on."""
+    stored.queue("dead")
+    stored.queue("brief", x_message_ttl=1000, x_dead_letter_exchange="", x_dead_letter_routing_key="dead")
+    for body in ("a", "b", "c"):
+        stored.publish(body, queue="brief")
+    taker = stored.consume("brief", prefetch=3)
+    stored.settle()
+    rows = hand_on_all(stored, taker)
+    stored.clock.now += 2.0
+    stored.crash()
+    stored.broker.serve(False)
+    queue = stored.operations.find_queue("brief")
+    for row in rows[:2]:
+        claimed = reclaim(queue, row, 1, None)
+        assert claimed is not None
+        queue.accept(claimed)
+        stored.turn()
+    stored.broker.serve()
+    stored.settle()
+    assert stored.bodies("brief") == []
+    assert stored.bodies("dead") == ["c"]
+
+
+def test_what_comes_back_to_a_full_queue_pushes_out_nothing_that_may_be_claimed(stored: Driven) -> None:
+    stored.queue("full", x_max_length=2)
+    stored.publish("a", queue="full")
+    first = stored.consume("full")
+    stored.settle()
+    stored.publish("b", queue="full")
+    stored.publish("c", queue="full")
+    stored.settle()
+    rows = hand_on_all(stored, first)
+    stored.crash()
+    stored.broker.serve(False)
+    queue = stored.operations.find_queue("full")
+    waiting = stored.consume("full")
+    claimed = reclaim(queue, rows[0], 1, None)
+    assert claimed is not None
+    queue.release([claimed])
+    stored.turn()
+    assert (queue.ready_count, waiting.seen) == (3, [])
+    stored.broker.serve()
+    stored.settle()
+    assert (len(waiting.seen), queue.ready_count) == (1, 1)

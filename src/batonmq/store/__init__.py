@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from batonmq.store.claim import Claimed
 from batonmq.store.interface import Store
 from batonmq.store.memory import MemoryStore
 from batonmq.store.records import Definition, LaneRecord, Snapshot
 from batonmq.store.sqlite import SqliteStore
 
-__all__ = ["Definition", "LaneRecord", "MemoryStore", "Snapshot", "SqliteStore", "Store"]
+__all__ = ["Claimed", "Definition", "LaneRecord", "MemoryStore", "Snapshot", "SqliteStore", "Store"]

@@ -15,7 +15,7 @@ import sys
 
 from batonmq.errors import StoreError
 
-__all__ = ["Claim"]
+__all__ = ["Claim", "Claimed"]
 
 # Of struct flock: type, whence, start, length, process. SQLite locks some bytes at 1 GiB.
 CLAIMED_BYTE = 1 << 62
@@ -37,13 +37,20 @@ else:
 _here: set[tuple[int, int]] = set()
 
 
+class Claimed(StoreError):
+    """Another process has the file: for ever, or until it has ended.
+
+    One that is killed gives up its locks one by one, so that its lock file may be free before this is.
+    """
+
+
 class Claim:
     """On one opening of a database and its log, which are both there."""
 
     __slots__ = ("_files", "_handle", "_number", "path")
 
     def __init__(self, path: str) -> None:
-        """Raises StoreError when another store has the file."""
+        """Raises Claimed when another process has the file, StoreError when another store of this one has it."""
         # Whoever opened it may go to another directory.
         self.path = os.path.abspath(path)  # noqa: PTH100
         self._files: list[tuple[str, tuple[int, int]]] = []
@@ -59,7 +66,7 @@ class Claim:
                 _claim(self._handle)
         except (BlockingIOError, PermissionError):
             self._close()
-            raise StoreError(f"{path} is in use by another process") from None
+            raise Claimed(f"{path} is in use by another process") from None
         except OSError:
             # A file system without such locks: there is the lock file.
             pass

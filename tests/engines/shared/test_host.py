@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,10 +23,11 @@ from batonmq.engines.embedded.ownership import InUse, Ownership
 from batonmq.engines.messages import Message
 from batonmq.engines.shared import answers, commands, host, socket_path, wire
 from batonmq.engines.shared.link import Link
-from batonmq.engines.shared.opening import dial, reach
+from batonmq.engines.shared.opening import SILENCE_SECONDS, dial, reach
 from batonmq.engines.shared.registry import own_file
 from batonmq.engines.values import QueueOptions
 from batonmq.errors import EngineError
+from batonmq.store.claim import CLAIMED_BYTE, FLOCK
 from tests.engines.shared.conftest import Connect
 
 SOON = 30.0
@@ -84,6 +88,31 @@ def test_whoever_waits_for_a_file_that_is_let_go_of_gets_it(path: str) -> None:
         return True
 
     reached = reach(path, SOON, is_wanted)
+    assert reached.own is not None
+    reached.link.close()
+    reached.link.release()
+    reached.own.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there is the file itself locked")
+def test_whoever_is_killed_is_waited_for_until_all_its_locks_are_gone(path: str) -> None:
+    """The lock file is free at once, the file some time later."""
+    own_file(path).close()
+    ending = os.open(path, os.O_RDWR)
+    fcntl.fcntl(ending, fcntl.F_OFD_SETLK, struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, CLAIMED_BYTE, 1, 0))
+    begin = time.monotonic()
+    is_held = True
+
+    def is_wanted() -> bool:
+        nonlocal is_held
+        # Longer than one that says nothing is waited for.
+        if is_held and time.monotonic() > begin + 2 * SILENCE_SECONDS:
+            is_held = False
+            os.close(ending)
+        return True
+
+    reached = reach(path, SOON, is_wanted)
+    assert not is_held
     assert reached.own is not None
     reached.link.close()
     reached.link.release()

@@ -66,7 +66,7 @@ def refuses(queue: QueueState, message: Message) -> bool:
     """Is the queue one that refuses when it is full, and full? Consumers with room are served first."""
     if queue.settings.overflow == DROP_HEAD:
         return False
-    if queue.takers.count:
+    if queue.takers.count and queue.scheduler.is_serving:
         # A fault in that is the queue's, not the publisher's.
         queue.scheduler.faults.attempt(queue.dispatch)
     return not has_room_for(queue, 1, message.weight)
@@ -75,6 +75,10 @@ def refuses(queue: QueueState, message: Message) -> bool:
 def make_room(queue: QueueState) -> None:
     """Drop messages from the head until the limit is met. Held ones do not count; consumers are served first."""
     if queue.settings.overflow != DROP_HEAD or not _is_over(queue):
+        return
+    if not queue.scheduler.is_serving:
+        # What waits may be what others hold, who have yet to say so.
+        drop_what_is_too_much(queue)
         return
     if queue.takers.count:
         # A fault in that is the queue's, not the publisher's.
@@ -101,6 +105,9 @@ def drop_what_is_too_much(queue: QueueState, *, has_read: bool = False) -> None:
     Some messages at a time; it goes on by itself. ``has_read``: the store was just read on.
     """
     if queue.deleted or queue.settings.overflow != DROP_HEAD:
+        return
+    if not queue.scheduler.is_serving:
+        queue.scheduler.call(partial(drop_what_is_too_much, queue))
         return
     dropped = 0
     while _is_over(queue):

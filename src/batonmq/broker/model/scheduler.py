@@ -140,7 +140,7 @@ class Scheduler:
     def has_reads(self) -> bool:
         """Does anything wait for the store to be read?"""
         jobs = self._jobs
-        return bool(jobs[READ] or (jobs[EXPIRE] and self.is_serving) or jobs[CALL])
+        return bool(((jobs[READ] or jobs[EXPIRE]) and self.is_serving) or jobs[CALL])
 
     def dispatch(self) -> None:
         """Deliver the messages that can be delivered now."""
@@ -166,11 +166,14 @@ class Scheduler:
             self.dispatch()
 
     def read_on(self) -> None:
-        """Do the work that has waited for the store. Only while the store is free."""
+        """Do the work that has waited for the store. Only while the store is free.
+
+        Before it serves, and when it serves no more, only what somebody waits for: no message leaves by itself.
+        """
         callbacks, self._jobs[CALL] = self._jobs[CALL], {}
-        self._run_timed(READ)
         if self.is_serving:
             # Not before those who held something of the last owner have claimed it.
+            self._run_timed(READ)
             self._run_timed(EXPIRE)
         self._call_back(callbacks)
         self.dispatch()

@@ -13,7 +13,7 @@ from batonmq.errors import StoreError
 from batonmq.points import reached
 from batonmq.store.file_lock import FileLock, Locked
 
-__all__ = ["STARTING", "InUse", "Inherited", "Ownership", "check_free"]
+__all__ = ["STARTING", "Ending", "InUse", "Inherited", "Ownership", "check_free"]
 
 LOCK_SUFFIX = "-lock"
 # A broker's data directory has this file, and the broker locks that one: it and a program never have both.
@@ -38,6 +38,10 @@ class InUse(StoreError):
 
 class Inherited(InUse):
     """This process was forked while its parent had the file open, and can have it only through another process."""
+
+
+class Ending(InUse):
+    """The lock is free, and the file is not: whoever had both is about to end, or the lock file was deleted."""
 
 
 class Ownership:

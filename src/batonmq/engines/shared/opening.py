@@ -9,16 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from batonmq.engines.embedded.engine import EmbeddedEngine
-from batonmq.engines.embedded.ownership import STARTING, Inherited, InUse
+from batonmq.engines.embedded.ownership import STARTING, Ending, Inherited, InUse
 from batonmq.engines.shared.link import HELLO_SECONDS, Link
 from batonmq.engines.shared.registry import own_file_as_guest
 from batonmq.engines.shared.socket_path import HAS_SOCKETS, is_trusted, socket_path_of_note
-from batonmq.errors import Closed
+from batonmq.errors import Closed, StoreError
 
 __all__ = ["Reached", "dial", "reach"]
 
 # Whoever does not say where he listens does not share: unless he has just taken the lock, and writes that down.
 SILENCE_SECONDS = 0.25
+# A process that is killed gives up its locks one by one, with pauses on a busy machine.
+ENDING_SECONDS = 5.0
 FIRST_PAUSE = 0.001
 LONGEST_PAUSE = 0.05
 
@@ -39,6 +41,7 @@ def reach(path: str, patience: float, is_wanted: Callable[[], bool] = lambda: Tr
     """
     end = time.monotonic() + patience
     silent_until: float | None = None
+    before: type[InUse] = InUse
     pause = FIRST_PAUSE
     while is_wanted():
         try:
@@ -52,10 +55,14 @@ def reach(path: str, patience: float, is_wanted: Callable[[], bool] = lambda: Tr
                 return Reached(link, None)
         if in_use.note and HAS_SOCKETS:
             silent_until = None
-        elif silent_until is None:
-            silent_until = now + SILENCE_SECONDS
+        elif silent_until is None or type(in_use) is not before:
+            silent_until = now + (ENDING_SECONDS if isinstance(in_use, Ending) else SILENCE_SECONDS)
         elif now >= silent_until:
+            if isinstance(in_use, Ending):
+                # It lives on.
+                raise StoreError(str(in_use)) from None
             raise in_use
+        before = type(in_use)
         if now >= end:
             if isinstance(in_use, Inherited):
                 raise in_use

@@ -10,11 +10,11 @@ from batonmq.clock import Clock
 from batonmq.engines.embedded.capabilities import CAPABILITIES, IN_MEMORY
 from batonmq.engines.embedded.core import Core
 from batonmq.engines.embedded.engine import EmbeddedEngine
-from batonmq.engines.embedded.ownership import STARTING, Inherited, InUse, Ownership, check_free
+from batonmq.engines.embedded.ownership import STARTING, Ending, Inherited, InUse, Ownership, check_free
 from batonmq.engines.forks import when_forked
 from batonmq.engines.shared.host import Host
 from batonmq.engines.shared.socket_path import note_of_living
-from batonmq.store import MemoryStore, SqliteStore, Store
+from batonmq.store import Claimed, MemoryStore, SqliteStore, Store
 
 __all__ = ["open_memory", "own_file", "own_file_as_guest"]
 
@@ -128,6 +128,9 @@ def _entry_of_file(path: str, clock: Clock | None) -> Entry:
                 raise InUse(f"{key} is in use by another process, whose lock file was deleted", note)
             store = SqliteStore(key, serves=False)
             entry = _registry.entries[key] = Entry(key, store, clock, ownership)
+        except Claimed as error:
+            ownership.release()
+            raise Ending(str(error)) from error
         except BaseException:
             ownership.release()
             raise

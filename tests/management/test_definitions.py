@@ -242,6 +242,31 @@ def test_one_wrong_entry_is_named_and_nothing_is_changed(
     assert broker.store.changes == before
 
 
+@pytest.mark.parametrize("binds_by_weight", [True, False])
+def test_of_two_exchanges_of_one_name_the_first_counts(
+    http: Http, managed: ManagedServer, *, binds_by_weight: bool
+) -> None:
+    name = f"twice-{binds_by_weight}"
+    kinds = ("x-consistent-hash", "topic") if binds_by_weight else ("topic", "x-consistent-hash")
+    queue = {"name": name, "vhost": "/", "durable": True}
+    binding = {"source": name, "destination": name, "destination_type": "queue", "routing_key": "a.b"}
+    whole = {
+        "exchanges": [{"name": name, "vhost": "/", "type": kind, "durable": True} for kind in kinds],
+        "queues": [queue, {**queue, "arguments": {"x-max-length": 1}}],
+        "bindings": [{**binding, "vhost": "/", "arguments": {}}],
+    }
+    vhost = managed.server.broker.vhosts["/"]
+    answer = http("POST", DEFINITIONS, whole)
+    if binds_by_weight:
+        # Looked at with the exchange that would be made, and before it is.
+        assert answer.status == 400
+        assert vhost.router.exchange(name) is None
+    else:
+        assert answer.status in (200, 204)
+        assert vhost.router.exchanges[name].kind == "topic"
+        assert vhost.queues[name].arguments.get("x-max-length") is None
+
+
 @pytest.mark.parametrize(
     "body", [b"{bad", b"", b"[]", b"null", b'{"users": 7}', b'{"queues": {}}', b'{"users":' + b"[" * 100_000]
 )

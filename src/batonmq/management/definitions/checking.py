@@ -200,7 +200,9 @@ class _Checker:
                 self._require_vhost(entry.vhost)
                 made = _made(entry, described)
             present = self._exchange_there(entry.vhost, entry.name)
-            if present is not None:
+            if (entry.vhost, entry.name) in self._exchanges:
+                self._found.say(f"{described} is left out: it stands there twice, and the first one counts")
+            elif present is not None:
                 if not _is_same_exchange(present, entry):
                     self._found.say(f"{described} is there with other options, and stays as it is")
             elif entry.name.startswith(RESERVED) or entry.name in ("", MANAGEMENT):
@@ -227,6 +229,7 @@ class _Checker:
                 if not entry.name:
                     raise PreconditionFailed("it has no name")
                 _check_queue(entry, described)
+            is_second = (entry.vhost, entry.name) in self._queues
             self._queues.add((entry.vhost, entry.name))
             vhost = self._broker.vhosts.get(entry.vhost)
             present = vhost.queues.get(entry.name) if vhost is not None else None
@@ -234,6 +237,8 @@ class _Checker:
                 is_same = (present.durable, present.auto_delete) == (entry.durable, entry.auto_delete)
                 if not is_same or not _same_arguments(present.arguments, entry.arguments):
                     self._found.say(f"{described} is there with other options, and stays as it is")
+            elif is_second:
+                self._found.say(f"{described} is left out: it stands there twice, and the first one counts")
             elif entry.name.startswith(RESERVED) and not entry.name.startswith(GENERATED):
                 self._found.say(f"{described} is left out: its name is the broker's")
                 self._queues.discard((entry.vhost, entry.name))

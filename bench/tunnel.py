@@ -50,11 +50,21 @@ class Tunnel:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        # What was aborted is closed in the next pass, and what was TLS in the one after.
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("localhost", self._target, ssl=self._context, limit=PIECE)
-        with contextlib.suppress(OSError):
-            await asyncio.gather(_pass_on(reader, back), _pass_on(there, writer))
+        writers = [writer]
+        try:
+            there, back = await asyncio.open_connection("localhost", self._target, ssl=self._context, limit=PIECE)
+            writers.append(back)
+            with contextlib.suppress(OSError):
+                await asyncio.gather(_pass_on(reader, back), _pass_on(there, writer))
+        except BaseException:
+            for each in writers:
+                each.transport.abort()
+            raise
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -62,6 +62,8 @@ def judge(folder: Path, sent: Sent, what: str) -> Counter[str]:
         counts["refused"] += 1
     elif missing:
         counts["served in part"] += 1
+        counts["missing and said at the start"] += is_said
+        counts["missing and said by check alone"] += is_told and not is_said
         if not (is_told or is_said):
             # What was cut off a log looks like a log that was never longer.
             if not (is_log or is_new):
@@ -139,8 +141,6 @@ def _start(file: Path, sent: Sent, counts: Counter[str]) -> tuple[int | None, bo
             counts["ends with an error"] += with_error
     if "Traceback" in lines:
         raise Broken(f"a traceback in the log: {lines}")
-    counts["missing and said at the start"] += bool(missing and lines)
-    counts["missing and said by check alone"] += bool(missing and not lines)
     return missing, bool(lines)
 
 

@@ -107,7 +107,7 @@ def test_one_that_waits_comes_back_in_its_framing(path: Path, queue: object) -> 
     for row, message in enumerate(messages, 1):
         store.insert_delayed(QueuedMessage(message, queue, FIRST + row, DURABLE), 5, 0)  # type: ignore[arg-type]
     commit(store)
-    found = store.read_delayed(1, (0, 0), 10, 1 << 20)
+    found = store.read_delayed(1, (0, 0), 10, 1 << 20).whole()
     assert [shape(one.message) for one in found] == [shape(message) for message in messages]
     store.close(None)
 

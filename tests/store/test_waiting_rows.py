@@ -59,11 +59,13 @@ def rows(store: SqliteStore) -> list[tuple[int, int, int]]:
 def test_they_are_read_by_their_time_and_then_by_their_row(store: SqliteStore, queue: object) -> None:
     for row, due in ((1, 30), (2, 10), (3, 20), (4, 10)):
         store.insert_delayed(queued(queue, WAITS_FROM + row, b"%d" % row), due, 0)
-    found = store.read_delayed(WAITING, (0, 0), 3, 1 << 20)
+    found = store.read_delayed(WAITING, (0, 0), 3, 1 << 20).whole()
     assert [(stored.message.body, stored.due) for stored in found] == [(b"2", 10), (b"4", 10), (b"3", 20)]
     after = (found[0].due, found[0].row)
-    assert [stored.message.body for stored in store.read_delayed(WAITING, after, 9, 1 << 20)] == [b"4", b"3", b"1"]
-    assert store.read_delayed(LANE, (0, 0), 9, 1 << 20) == []
+    assert [stored.message.body for stored in store.read_delayed(WAITING, after, 9, 1 << 20).whole()] == [
+        *(b"4", b"3", b"1")
+    ]
+    assert store.read_delayed(LANE, (0, 0), 9, 1 << 20).rows == []
 
 
 def test_they_are_none_of_the_queues_other_rows(store: SqliteStore, queue: object) -> None:
@@ -93,7 +95,7 @@ def test_one_that_comes_back_keeps_its_place(store: SqliteStore, queue: object, 
         commit(store)
     message.row, message.returns, message.expires_at = WAITS_FROM + 1, 2, 99
     store.move(message, FIRST + 3, 50, FIRST + 3)
-    (stored,) = store.read_delayed(WAITING, (0, 0), 9, 1 << 20)
+    (stored,) = store.read_delayed(WAITING, (0, 0), 9, 1 << 20).whole()
     assert (stored.due, stored.return_row, stored.return_count, stored.expires_at) == (50, FIRST + 3, 2, 99)
 
 

@@ -182,7 +182,7 @@ class Store(ABC):
         """A kept message has another row from now on: it begins to wait, or (``due`` 0) has become ready."""
 
     @abstractmethod
-    def read_delayed(self, lane_id: int, after: tuple[int, int], most: int, most_bytes: int) -> list[StoredMessage]:
+    def read_delayed(self, lane_id: int, after: tuple[int, int], most: int, most_bytes: int) -> StoredRun:
         """Of a lane of messages that wait those after a time and a row, the next due first.
 
         Never while ``busy``. Raises StoreError.

@@ -97,8 +97,8 @@ class MemoryStore(Store):
     def move(self, queued: QueuedMessage, from_row: int, due: int = 0, return_row: int = 0) -> None:
         self._work = True
 
-    def read_delayed(self, lane_id: int, after: tuple[int, int], most: int, most_bytes: int) -> list[StoredMessage]:
-        return []
+    def read_delayed(self, lane_id: int, after: tuple[int, int], most: int, most_bytes: int) -> StoredRun:
+        return StoredRun()
 
     def insert_dedup_key(self, number: int, key: bytes, at: int) -> None:
         self._work = True

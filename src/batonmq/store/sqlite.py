@@ -94,26 +94,31 @@ class SqliteStore(Collecting):
 
     def close(self, waiting: Mapping[int, tuple[int, int]] | None) -> None:
         try:
-            if self._commit_rest():
-                self._file.note_end(waiting)
+            is_done, is_counted = self._commit_rest()
+            if is_done:
+                self._file.note_end(waiting if is_counted else None)
         finally:
             self._file.close()
 
-    def _commit_rest(self) -> bool:
-        """Commit all that was collected; tells whether that worked. A disk that is full is tried once more."""
+    def _commit_rest(self) -> tuple[bool, bool]:
+        """Commit all that was collected; tells whether that worked, and whether all messages are there.
+
+        A disk that is full is tried once more.
+        """
         was_full = False
+        is_counted = True
         while self._has_unwritten() and (self.error is None or self._shortage.is_on):
             self.stage()
             try:
                 self.commit()
             except StoreError as error:
-                self.finish(error)
+                is_counted = not self.finish(error) and is_counted
                 if was_full or not self._shortage.is_on:
-                    return False
+                    return False, is_counted
                 was_full = True
             else:
                 self.finish(None)
-        return self.error is None or self._shortage.is_on
+        return self.error is None or self._shortage.is_on, is_counted
 
     def forked(self) -> None:
         self._claim.release()
@@ -156,9 +161,9 @@ class SqliteStore(Collecting):
             return self._queries.committed_messages(IN_ORDER, lane_id, values, most_bytes)
         return self._messages(IN_ORDER, lane_id, values, most_bytes)
 
-    def read_delayed(self, lane_id: int, after: tuple[int, int], most: int, most_bytes: int) -> list[StoredMessage]:
+    def read_delayed(self, lane_id: int, after: tuple[int, int], most: int, most_bytes: int) -> StoredRun:
         due, row = after
-        return self._messages(DELAYED, lane_id, (lane_id, due, due, row, most), most_bytes).whole()
+        return self._messages(DELAYED, lane_id, (lane_id, due, due, row, most), most_bytes)
 
     def expired(self, after_row: int, last_row: int, now: int, most: int) -> list[StoredMessage]:
         lane_id = last_row >> POSITION_BITS

@@ -6,6 +6,7 @@ next due ......... horizon ......... only in the store, found by an index of due
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +14,7 @@ from batonmq.broker.features.dead_letters import counted, is_kept_back
 from batonmq.broker.features.due_heap import HEAP_BYTES, DueHeap, Entry
 from batonmq.broker.features.publish_headers import schedule_in
 from batonmq.broker.features.schedules import SCHEDULE_MARK
+from batonmq.broker.lanes.paging import LEFT_OUT, LOST
 from batonmq.errors import NotFound
 from batonmq.queued import DURABLE, IN_MEMORY, SPILLED, QueuedMessage
 from batonmq.store.records import DELAY_LANE, POSITION_BITS, POSITION_MASK
@@ -20,7 +22,9 @@ from batonmq.store.records import DELAY_LANE, POSITION_BITS, POSITION_MASK
 if TYPE_CHECKING:
     from batonmq.broker.features.schedules import Schedule
     from batonmq.broker.lanes.state import QueueState
-    from batonmq.store.records import LaneRecord, StoredMessage
+    from batonmq.store.records import LaneRecord, StoredMessage, StoredRun
+
+log = logging.getLogger("batonmq.broker")
 
 # With fewer messages in memory more are read: 256 messages take about 1.5 ms.
 HEAP_LOW = 128
@@ -56,7 +60,19 @@ def no_such_message(queue: QueueState, number: int) -> NotFound:
 class DelayLane(ABC):
     """The delayed messages of a queue, wherever they are kept; when they are due is the subclass's to look at."""
 
-    __slots__ = ("_first_row", "_heap", "_horizon", "_next_row", "_on_disk", "count", "lane_id", "queue", "size")
+    __slots__ = (
+        "_first_row",
+        "_heap",
+        "_horizon",
+        "_is_estimate",
+        "_next_row",
+        "_on_disk",
+        "_unreadable",
+        "count",
+        "lane_id",
+        "queue",
+        "size",
+    )
 
     def __init__(self, queue: QueueState, record: LaneRecord | None = None) -> None:
         """``record``: what the store has of the lane. Raises StoreError when there are no lanes left."""
@@ -78,6 +94,10 @@ class DelayLane(ABC):
         # How many are only in the store; all of them are due after the horizon, which is a time and a row.
         self._on_disk = self.count
         self._horizon = (0, 0)
+        # Rows of it that cannot be read.
+        self._unreadable: set[int] = set()
+        # Has a batch failed? Then the count is only known after reading on.
+        self._is_estimate = False
 
     @abstractmethod
     def _arm(self, due: int) -> None:
@@ -124,19 +144,37 @@ class DelayLane(ABC):
         return not len(self._heap) or self._heap.bytes < self._most_bytes()
 
     def _refill(self) -> None:
-        found = self.queue.store.read_delayed(
-            self.lane_id, self._horizon, READ_MESSAGES, min(READ_BYTES, self._most_bytes())
-        )
+        # Those that cannot be read may come again, as when they are due is not known.
+        most = READ_MESSAGES + len(self._unreadable)
+        run = self.queue.store.read_delayed(self.lane_id, self._horizon, most, min(READ_BYTES, self._most_bytes()))
+        is_news = self._leave_aside(run)
+        found = run.whole()
         for stored in found:
             self._heap.push(stored.due, self._revive(stored), stored.return_row)
         if found:
             self._horizon = (found[-1].due, found[-1].row)
             self._on_disk -= len(found)
-        if not found or self._on_disk < 0:
+        if not (found or is_news) or self._on_disk < 0:
+            if self._on_disk > 0 and not self._is_estimate:
+                log.error(LOST, self.queue, self._on_disk)
             # After a failure the count is an estimate: the store knows better.
             self._on_disk = 0
+            self._is_estimate = False
             sizes = [queued.message.weight for queued in self._heap.messages()]
             self.count, self.size = len(sizes), sum(sizes)
+
+    def _leave_aside(self, run: StoredRun) -> bool:
+        """Skip rows that cannot be read as messages; tells whether there are such that were not known.
+
+        They stay in the file, for whoever repairs that.
+        """
+        news = run.unreadable.keys() - self._unreadable
+        for row in sorted(news):
+            log.error(LEFT_OUT, self.queue, row, run.unreadable[row])
+        self._unreadable |= news
+        self._on_disk -= len(news)
+        self.count -= len(news)
+        return bool(news)
 
     def _revive(self, stored: StoredMessage) -> QueuedMessage:
         message = stored.message
@@ -164,7 +202,7 @@ class DelayLane(ABC):
         if self.queue.store.busy:
             return None
         stored = self.queue.store.read_delayed(self.lane_id, max(behind, self._horizon), most - len(found), READ_BYTES)
-        return found + [self._shown(entry.due, self._revive(entry), entry.return_row) for entry in stored]
+        return found + [self._shown(entry.due, self._revive(entry), entry.return_row) for entry in stored.whole()]
 
     def _shown(self, due: int, queued: QueuedMessage, place: int) -> Waiting:
         message = queued.message
@@ -194,13 +232,21 @@ class DelayLane(ABC):
         if self._heap.take_out(queued.row) is None:
             self._on_disk -= 1
 
-    def survivors(self) -> tuple[int, int]:
-        """The number and bytes of the messages that survive a restart, if no transient one was written to the store."""
+    def survivors(self) -> tuple[int, int] | None:
+        """The number and bytes of the messages that survive a restart, if no transient one was written to the store.
+
+        Rows that cannot be read are among them, as they stay. None: the store has to count.
+        """
+        if self._is_estimate:
+            return None
         transient = [queued for queued in self._heap.messages() if queued.stored != DURABLE]
-        return self.count - len(transient), self.size - sum(queued.message.weight for queued in transient)
+        return self.count - len(transient) + len(self._unreadable), self.size - sum(
+            queued.message.weight for queued in transient
+        )
 
     def lost(self, queued: QueuedMessage) -> None:
         """Remove a message that the store could not keep; its producer will be told."""
+        self._is_estimate = True
         queued.leave()
         if self._heap.take_out(queued.row) is None:
             self._on_disk -= 1
@@ -210,4 +256,5 @@ class DelayLane(ABC):
     def _forget_all(self) -> None:
         """None of the messages waits any more."""
         self._heap.clear()
+        self._unreadable.clear()
         self.count = self.size = self._on_disk = 0

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker.lanes.paging import PagedWindow
+from batonmq.broker.lanes.window import NO_MESSAGE
 from batonmq.broker.model.memory import OVERHEAD, Memory
 from batonmq.queued import DURABLE, GONE, HELD, IN_MEMORY, SPILLED, QueuedMessage
 from batonmq.store.records import StoredMessage
@@ -37,9 +38,15 @@ class Lane(PagedWindow):
         # The store may still sweep away rows up to this one: no new message may stand there.
         self.cleared_to = 0
 
-    def survivors(self) -> tuple[int, int]:
-        """The number and bytes of the ready messages that survive a restart, if no transient one was paged out."""
-        count = size = 0
+    def survivors(self) -> tuple[int, int] | None:
+        """The number and bytes of the ready messages that survive a restart, if no transient one was paged out.
+
+        Rows that cannot be read are among them, as they stay. None: the store has to count.
+        """
+        if self.is_recounted:
+            return None
+        count = sum(queued.message is NO_MESSAGE for queued in self.held.values())
+        size = 0
         for queued in self.ready:
             if queued.state != GONE and queued.stored == DURABLE:
                 count += 1

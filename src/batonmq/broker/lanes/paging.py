@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("batonmq.broker")
 
+LEFT_OUT = "%r: row %d of the store cannot be read and is left out: %s"
+"""In the log: the queue, which row, and what is wrong with it."""
+LOST = "%r: %d messages were counted that the store does not have: its file is damaged, and they are lost"
+"""In the log: the queue, and how many."""
+
 
 class PagedWindow(Window):
     """A window, and the count of the messages behind it that are only in the store."""
@@ -171,12 +176,17 @@ class PagedWindow(Window):
         """Skip a row that cannot be read as a message. It stays in the file, for whoever repairs that."""
         self.horizon = max(self.horizon, row)
         if row not in self.held:
-            log.error("%r: row %d of the store cannot be read and is left out: %s", self.queue, row, fault)
+            log.error(LEFT_OUT, self.queue, row, fault)
             self.paged = max(self.paged - 1, 0)
             self.held[row] = gap = QueuedMessage(NO_MESSAGE, self.queue, row)
             gap.hold(None)
 
     def nothing_is_paged(self) -> None:
-        """The store has no more messages of this lane, whatever the count says."""
+        """The store has no more messages of this lane, whatever the count says.
+
+        The count is exact unless it is to be made anew: what it has and the file has not is lost.
+        """
+        if self.paged > 0 and not self.is_recounted:
+            log.error(LOST, self.queue, self.paged)
         self.paged = self.paged_bytes = 0
         self.is_recounted = False

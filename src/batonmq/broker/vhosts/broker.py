@@ -279,7 +279,8 @@ class Broker:
             for queue in vhost.queues.values():
                 if queue.survives_restart and not queue.spilled:
                     for part in (*queue.lanes, *((queue.delays,) if queue.delays is not None else ())):
-                        waiting[part.lane_id] = part.survivors()
+                        if (found := part.survivors()) is not None:
+                            waiting[part.lane_id] = found
         self.store.close(waiting)
 
 

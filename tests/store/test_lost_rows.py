@@ -1,0 +1,107 @@
+"""Rows that a damaged file has lost, or that cannot be read: what is said of them, and what the queue has instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+import pytest
+from tests.support.driven import Driven
+
+from batonmq.broker.queues import refilling
+
+COUNT = 21
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A store with some messages of queue `q`, as many that wait in queue `later`, closed in order."""
+    path = tmp_path / "store"
+    driven = Driven(path)
+    driven.queue()
+    driven.queue("later")
+    for number in range(COUNT):
+        driven.publish(str(number))
+        driven.publish(str(number), {"x-delay": 10_000 + number}, queue="later")
+    driven.settle()
+    driven.broker.close()
+    return path
+
+
+def change(path: Path, sql: str) -> None:
+    """Change the file as damage would: no count is carried on."""
+    db = apsw.Connection(str(path))
+    db.execute(sql)
+    assert db.changes()
+    db.close()
+
+
+def bodies(driven: Driven, queue: str = "q") -> list[str]:
+    taker = driven.consume(queue, prefetch=1_000)
+    driven.settle()
+    driven.wait(100)
+    driven.settle()
+    found = [queued.message.body.decode() for queued in taker.held]
+    taker.leave()
+    driven.settle()
+    return found
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    found = [record.getMessage() for record in caplog.records]
+    caplog.clear()
+    return found
+
+
+LOST = "messages were counted that the store does not have: its file is damaged, and they are lost"
+WAITING = "SELECT min(id) FROM message WHERE due > 0"
+READY = "SELECT min(id) FROM message WHERE due = 0"
+
+
+@pytest.mark.parametrize(
+    ("which", "gone"), [("BETWEEN 3 AND 5", (3, 4, 5)), (f">= {COUNT - 2}", (COUNT - 2, COUNT - 1))]
+)
+@pytest.mark.parametrize("queue", ["q", "later"])
+def test_rows_that_are_gone_are_told(
+    path: Path, caplog: pytest.LogCaptureFixture, queue: str, which: str, gone: tuple[int, ...]
+) -> None:
+    condition, first = ("due = 0", READY) if queue == "q" else ("due > 0", WAITING)
+    change(path, f"DELETE FROM message WHERE {condition} AND id - ({first}) {which}")
+    driven = Driven(path)
+    assert bodies(driven, queue) == [str(number) for number in range(COUNT) if number not in gone]
+    assert lines(caplog) == [f"<Queue {queue!r} in '/'>: {len(gone)} {LOST}"]
+    driven.broker.close()
+    # What is there is counted now.
+    driven = Driven(path)
+    assert len(bodies(driven, queue)) == COUNT - len(gone)
+    assert lines(caplog) == []
+    driven.broker.close()
+
+
+@pytest.mark.parametrize("queue", ["q", "later"])
+def test_rows_that_cannot_be_read_are_told_and_hide_no_others(
+    path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, queue: str
+) -> None:
+    """They stay in the file, and count there: of the others the last is read as well, whatever is read at a time."""
+    monkeypatch.setattr(refilling, "READ_MESSAGES", 10)
+    condition, first = ("due = 0", READY) if queue == "q" else ("due > 0", WAITING)
+    change(path, f"UPDATE message SET body = 'text' WHERE {condition} AND id - ({first}) = 3")
+    for _ in range(3):
+        driven = Driven(path)
+        found = bodies(driven, queue)
+        told = lines(caplog)
+        assert found == [str(number) for number in range(COUNT) if number != 3]
+        (line,) = told
+        assert line.startswith(f"<Queue {queue!r} in '/'>: row ")
+        assert line.endswith("cannot be read and is left out: its body is str")
+        driven.broker.close()
+        if queue == "later":
+            # They are due, and in the queue itself now.
+            break
+
+
+def test_a_whole_file_has_nothing_to_be_told(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    driven = Driven(path)
+    assert bodies(driven) == bodies(driven, "later") == [str(number) for number in range(COUNT)]
+    driven.broker.close()
+    assert lines(caplog) == []

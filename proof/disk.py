@@ -68,8 +68,12 @@ _OF_SYSTEM = {
 
 def contents(folder: Path) -> Files:
     """What lies in a folder and outlives a loss of power."""
-    found = [path for path in folder.iterdir() if path.is_file() and not path.name.endswith(_INDEX)]
+    found = [folder / name for name in _names(folder)]
     return {path.name: (path.read_bytes().rstrip(b"\0"), path.stat().st_size) for path in found}
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.is_file() and not path.name.endswith(_INDEX)]
 
 
 def lay(files: Files, folder: Path) -> None:
@@ -99,7 +103,8 @@ class Disk(apsw.VFS):
         """Asked before anything is done: what (write, resize, sync, open, delete), and with which file. It may wait."""
         self.syncs = 0
         self.refusals = 0
-        there = contents(folder)
+        # To read all of it takes time that a record has no use for.
+        there = contents(folder) if record is None else dict.fromkeys(_names(folder), (b"", 0))
         self.platter = Platter(there)
         """What has arrived, unless that is recorded."""
         self._happen: Callable[[Event], None] = self.platter.happen if record is None else record.append

@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from proof.power.faults import Sweep, sweep
-from proof.power.states import check, record
+from proof.power.states import Account, check, record
 
 KEPT, BROKEN, CANNOT, INTERRUPTED = 0, 1, 2, 130
 # A run of so many operations of each client has enough to be cut so often.
 STATES_FOR_EACH = 100
+TELL_SECONDS = 10.0
 # A disk in memory: what is cut here is not the machine's.
 MEMORY = Path("/dev/shm")
 
@@ -33,8 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         (folder / "run").mkdir(parents=True)
         count = options.operations or max(20, options.states // STATES_FOR_EACH)
         recorded = record(folder / "run", options.seed, count)
-        account = check(recorded, options.states, options.seed, folder / "cut", folder / "kept")
-        swept = sweep(folder / "swept", options.seed, options.every) if options.every else Sweep()
+        told = _Progress(options.states) if options.progress else None
+        account = check(
+            recorded, options.states, options.seed, folder / "cut", folder / "kept", *((told.states,) if told else ())
+        )
+        swept = Sweep()
+        if options.every:
+            swept = sweep(folder / "swept", options.seed, options.every, *((told.faults,) if told else ()))
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError as error:
@@ -68,6 +74,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return KEPT if is_kept else BROKEN
 
 
+class _Progress:
+    """How far it is, on stderr, every some seconds."""
+
+    def __init__(self, wanted: int) -> None:
+        self._wanted = wanted
+        self._began = self._last = time.monotonic()
+
+    def states(self, account: Account) -> None:
+        """So many were opened."""
+        self._tell(f"{account.states:,} states of {self._wanted:,}, {account.broken:,} broken")
+
+    def faults(self, account: Sweep) -> None:
+        """The disk has failed so often."""
+        self._tell(f"{account.faults:,} faults of the disk, {account.broken:,} broken")
+
+    def _tell(self, text: str) -> None:
+        now = time.monotonic()
+        if now > self._last + TELL_SECONDS:
+            self._last = now
+            print(f"power: {now - self._began:,.0f} s: {text}", file=sys.stderr, flush=True)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="proof.power", description=__doc__)
     parser.add_argument("--states", type=int, default=10_000, help="how many different states to open (10,000)")
@@ -79,6 +107,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=1, help="of what clients do, and of where the power is cut (1)")
     parser.add_argument("--folder", default="", help="a folder that is not there yet, which is kept")
+    parser.add_argument(
+        "--progress",
+        action=argparse.BooleanOptionalAction,
+        default=sys.stderr.isatty(),
+        help="say on stderr how far it is (on a terminal)",
+    )
     parser.add_argument("--json", default="", metavar="FILE", help="write the counts there")
     return parser
 

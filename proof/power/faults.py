@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,8 +67,11 @@ class _Striking:
         return None
 
 
-def sweep(place: Path, seed: int, every: int = 1) -> Sweep:
-    """Each fault at each operation, once and for long; ``every``: at one operation of so many."""
+def sweep(place: Path, seed: int, every: int = 1, tell: Callable[[Sweep], None] = lambda _: None) -> Sweep:
+    """Each fault at each operation, once and for long; ``every``: at one operation of so many.
+
+    ``tell`` is called with the account after each fault.
+    """
     account = Sweep()
     chance = random.Random(f"{seed} faults")
     heard = Heard()
@@ -76,6 +80,7 @@ def sweep(place: Path, seed: int, every: int = 1) -> Sweep:
             if not _one(_Striking(fault, at, lasts), place, account, chance, heard):
                 break
             account.faults += 1
+            tell(account)
     return account
 
 

@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "testing": frozenset(
         {"cli", "management", "shovels", "server", "aio", "api", "engines", "protocols", "broker", "store"},
     ),
-    "contrib": frozenset({"api"}),
+    "contrib": frozenset({"aio", "api", "engines"}),
 }
 
 # Of the protocols: what all of them may know.

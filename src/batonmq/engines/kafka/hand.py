@@ -118,6 +118,11 @@ class Hand:
         """Is nothing of its batch in anybody's hands? What is settled may not be committed yet."""
         return not self._unsettled
 
+    @property
+    def has_joined(self) -> bool:
+        """Has it had a message, or long enough for its first? What it is told of before may be nothing."""
+        return time.monotonic() >= self._joining_until
+
     def fetch(self) -> bool:
         """Take the next batch, if it is resting, or go on to; False: it does not any more."""
         with self._turn:

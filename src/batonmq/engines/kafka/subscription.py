@@ -308,11 +308,15 @@ class KafkaSubscription(Subscription):
         room = self._prefetch - self._out
         if self._error is not None or not self._waiting or self._arrived or room <= 0:
             return
-        if any(hand.state == "fetching" and hand.fetch() for hand in self._hands):
+        size = min(room, max(AHEAD, self._waiting[0].most))
+        if any(hand.state == "fetching" and hand.has_joined and hand.fetch() for hand in self._hands):
             return
         resting = sorted((hand for hand in self._hands if hand.state == "resting"), key=lambda hand: hand.size)
         fitting = [hand for hand in resting if hand.size <= room]
         if any(hand.fetch() for hand in (*reversed(fitting), *resting)):
+            if all(2 * hand.size <= size for hand in self._hands):
+                # Seven batches of 16, with a commit each, take twice as long as one of a hundred.
+                self._add(size)
             return
         now = time.monotonic()
         first = self._since[self._waiting[0]]
@@ -320,8 +324,13 @@ class KafkaSubscription(Subscription):
         if busy and (now - first < STUCK or any(hand.is_settled for hand in busy)):
             self._turn.notify_all()
             return
+        if any(hand.state == "fetching" and hand.fetch() for hand in self._hands):
+            return
+        self._add(size)
+
+    def _add(self, size: int) -> None:
+        """With the lock: another consumer, which takes so many messages at once."""
         if len(self._hands) < HANDS_MAX:
-            size = min(room, max(AHEAD, self._waiting[0].most))
             hand = Hand(self._settings, self._topic, size, self)
             self._hands.append(hand)
             hand.fetch()

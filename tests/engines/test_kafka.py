@@ -6,15 +6,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import AcknowledgeType, Message as Record
 
 import batonmq
+from batonmq.engines.kafka.engine import KafkaEngine
 from batonmq.engines.kafka.hand import FAREWELL, Hand, Place
 from batonmq.engines.kafka.parameters import kafka_parameters
 from batonmq.engines.kafka.subscription import AHEAD
 from batonmq.engines.messages import HeaderValue
+from batonmq.engines.values import QueueOptions
 from tests.contract.places import running
 from tests.peers.catalogue import wanted
 from tests.peers.kafka import Kafka
@@ -124,6 +127,30 @@ def test_headers_arrive_as_they_were_sent(mq: batonmq.Connection, queue: str) ->
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("a name", {}, "cannot be topic 'a name'"),
+        ("n" * 250, {}, "no more than 249"),
+        ("t-few", {"max_deliveries": 1}, "max_deliveries is 1, and the brokers allow 2 to 10"),
+        ("t-many", {"max_deliveries": 11}, "max_deliveries is 11, and the brokers allow 2 to 10"),
+        ("t-dead", {"dead_letter": "a name"}, "cannot be topic 'dlq.batonmq.a name'"),
+    ],
+)
+def test_what_kafka_cannot_have_is_told_before_anything_is_made(
+    mq: batonmq.Connection, name: str, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(batonmq.PreconditionFailed, match=said):
+        mq.declare(name, **options)
+    # By `batonmq move`, too.
+    engine = KafkaEngine(running("BATONMQ_TEST_KAFKA"))
+    try:
+        with pytest.raises(batonmq.PreconditionFailed, match=said):
+            engine.check_declare(name, QueueOptions(**options))
+    finally:
+        engine.close()
+
+
 def test_a_topic_that_cannot_take_dead_letters_is_refused(mq: batonmq.Connection, queue: str) -> None:
     with pytest.raises(batonmq.PreconditionFailed, match="Kafka would lose them"):
         mq.declare(f"{queue}-other", dead_letter=queue)
@@ -216,7 +243,7 @@ def test_what_was_confirmed_survives_kill_9_of_the_broker(tmp_path: Path) -> Non
             first, *held = take(receiver, 5)
             first.accept()
             peer.kill()
-            with pytest.raises(batonmq.ConnectionLost, match="may or may not have arrived|is the broker running"):
+            with pytest.raises(batonmq.ConnectionLost, match=r"may or may not have arrived|is the broker running"):
                 mq.send("orders", b"lost?")
             with pytest.raises(batonmq.ConnectionLost, match="is the broker running"):
                 mq.count("orders")

@@ -86,6 +86,9 @@ class KafkaEngine(Engine):
 
         return self._run(declare)
 
+    def check_declare(self, queue: str, options: QueueOptions) -> None:
+        self._run(lambda: self._queues.check(queue, options)).get()
+
     def fate(self, queue: str) -> Fate | None:
         return self._fates.get(queue)
 

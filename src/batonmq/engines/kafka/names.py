@@ -7,6 +7,7 @@ No queue may be called so itself, and a topic of somebody else, ``PREFIXNAME`` f
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from batonmq.errors import PreconditionFailed
@@ -16,6 +17,7 @@ __all__ = ["PREFIX", "Names"]
 PREFIX: Final = "dlq."
 """What brokers are set to by default (errors.deadletterqueue.topic.name.prefix)."""
 MARK: Final = "batonmq."
+LEGAL: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
 class Names:
@@ -29,6 +31,16 @@ class Names:
         """Raises PreconditionFailed for what is the topic of a queue of another name."""
         if queue.startswith(self._marked):
             raise PreconditionFailed(f"topic '{queue}' is the queue '{self.queue(queue)}': call it that")
+
+    def check_new(self, queue: str, *, takes_dead_letters: bool = False) -> None:
+        """Raises PreconditionFailed for what cannot be declared: Kafka has no such topic, or ``check`` says so."""
+        self.check(queue)
+        topic = self.for_dead_letters(queue) if takes_dead_letters else queue
+        if LEGAL.fullmatch(topic) is None or topic in (".", ".."):
+            raise PreconditionFailed(
+                f"queue '{queue}' cannot be topic '{topic}': Kafka's names have letters of ASCII, digits, '.', '_' and "
+                "'-', no more than 249 of them"
+            )
 
     def for_dead_letters(self, queue: str) -> str:
         """The topic of a queue that takes dead letters."""

@@ -25,10 +25,12 @@ from batonmq.engines.kafka.settings import (
     DEAD_LETTER,
     LIMIT,
     LIMIT_MAX,
+    LIMIT_MIN,
     LOCK,
     MAY_TAKE_DEAD_LETTERS,
     OWN,
     check_group,
+    check_options,
     group_settings,
     is_declared,
 )
@@ -74,8 +76,8 @@ class Queues:
         self._patience = patience
         self._closing = closing
         self._names = Names()
-        # The highest limit of deliveries that the brokers allow.
-        self._most: str | None = None
+        # The lowest and the highest limit of deliveries that the brokers allow.
+        self._limits: tuple[int, int] | None = None
         # Have the brokers said what they are set to? Or is that not for us?
         self._is_known = self._is_refused = False
 
@@ -112,10 +114,13 @@ class Queues:
         except NotFound:
             return queue
 
+    def check(self, queue: str, options: QueueOptions) -> None:
+        """Raises PreconditionFailed for what no queue here can be declared with."""
+        check_options(queue, options, self._known_names(), self._limits)
+
     def declare(self, queue: str, options: QueueOptions) -> None:
         """Raises PreconditionFailed, AccessRefused, ConnectionLost."""
-        if options.dead_letter == queue:
-            raise PreconditionFailed(f"queue '{queue}' cannot take its own dead letters")
+        self.check(queue, options)
         dead = None if options.dead_letter is None else self._topic_of_dead_letters(options.dead_letter)
         queue = self.topic_or_name(queue)
         wanted = self._wanted(options, dead)
@@ -150,7 +155,8 @@ class Queues:
 
     def _wanted(self, options: QueueOptions, dead: str | None) -> dict[str, str | None]:
         self._known_names()
-        return group_settings(options, self._parameters, dead, self._most)
+        most = None if self._limits is None else str(self._limits[1])
+        return group_settings(options, self._parameters, dead, most)
 
     def _known_names(self) -> Names:
         """By what the brokers say, or by the default where that is not for us."""
@@ -168,7 +174,8 @@ class Queues:
         nodes = self._result(self._admin.describe_cluster(**self._request_time()), "brokers").nodes
         found = self._all_settings(ResourceType.BROKER, str(nodes[0].id))
         self._names = Names(found.get(DEAD_LETTER_PREFIX, PREFIX))
-        self._most = found.get(LIMIT_MAX)
+        if (least := found.get(LIMIT_MIN)) is not None and (most := found.get(LIMIT_MAX)) is not None:
+            self._limits = int(least), int(most)
         self._is_known = True
 
     def _declare_dead_letters(self, queue: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from batonmq.engines.kafka.names import Names
 from batonmq.engines.kafka.parameters import KafkaParameters
 from batonmq.engines.values import QueueOptions
 from batonmq.errors import PreconditionFailed
@@ -14,11 +15,13 @@ __all__ = [
     "DEAD_LETTER",
     "LIMIT",
     "LIMIT_MAX",
+    "LIMIT_MIN",
     "LOCK",
     "MAY_TAKE_DEAD_LETTERS",
     "OWN",
     "RESET",
     "check_group",
+    "check_options",
     "group_settings",
     "is_declared",
 ]
@@ -28,6 +31,7 @@ LIMIT: Final = "share.delivery.count.limit"
 LOCK: Final = "share.record.lock.duration.ms"
 DEAD_LETTER: Final = "errors.deadletterqueue.topic.name"
 # Of the brokers.
+LIMIT_MIN: Final = "group.share.min.delivery.count.limit"
 LIMIT_MAX: Final = "group.share.max.delivery.count.limit"
 ASSIGNMENT: Final = "share.assignment.interval.ms"
 COPIES: Final = "errors.deadletterqueue.copy.record.enable"
@@ -37,6 +41,24 @@ AT_ONCE: Final = {ASSIGNMENT: "0"}
 """Whoever joins gets partitions at once, and not up to a second later. Brokers before 4.3 do not know it."""
 # Of a topic: without it the broker drops the dead letters that it was to take.
 MAY_TAKE_DEAD_LETTERS: Final = "errors.deadletterqueue.group.enable"
+
+
+def check_options(queue: str, options: QueueOptions, names: Names, limits: tuple[int, int] | None) -> None:
+    """Raises PreconditionFailed for what no queue can be declared with.
+
+    ``limits``: how often the brokers let a message be handed out, at least and at most; None: they have not said.
+    """
+    names.check_new(queue)
+    if options.dead_letter is not None:
+        names.check_new(options.dead_letter, takes_dead_letters=True)
+    if options.dead_letter == queue:
+        raise PreconditionFailed(f"queue '{queue}' cannot take its own dead letters")
+    limit = options.max_deliveries
+    if limit is not None and limits is not None and not limits[0] <= limit <= limits[1]:
+        raise PreconditionFailed(
+            f"queue '{queue}': max_deliveries is {limit}, and the brokers allow {limits[0]} to {limits[1]} "
+            f"({LIMIT_MIN}, {LIMIT_MAX})"
+        )
 
 
 def group_settings(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from batonmq.api.connections.connect import connect
     from batonmq.api.connections.synchronous import Connection
     from batonmq.api.synchronous import Delivery, Receiver, Transaction
+    from batonmq.api.workers.policy import Backoff
     from batonmq.engines.messages import Message
     from batonmq.engines.values import Capabilities
     from batonmq.errors import (
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         BatonError,
         Closed,
         ConnectionLost,
+        InvalidMessage,
         LeaseLost,
         MessageTooLarge,
         NotFound,
@@ -34,12 +36,14 @@ if TYPE_CHECKING:
 __all__ = [
     "AccessRefused",
     "AlreadySettled",
+    "Backoff",
     "BatonError",
     "Capabilities",
     "Closed",
     "Connection",
     "ConnectionLost",
     "Delivery",
+    "InvalidMessage",
     "LeaseLost",
     "Message",
     "MessageTooLarge",
@@ -58,6 +62,7 @@ __all__ = [
 
 # Read on first use: the broker, which imports this package too, needs none of it.
 _MODULES = {
+    "Backoff": "batonmq.api.workers.policy",
     "Capabilities": "batonmq.engines.values",
     "Connection": "batonmq.api.connections.synchronous",
     "Delivery": "batonmq.api.synchronous",

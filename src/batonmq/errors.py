@@ -82,6 +82,10 @@ class LeaseLost(EngineError):
     """
 
 
+class InvalidMessage(EngineError, ValueError):
+    """The message is not what its handler takes. It is rejected with this text as the reason, and not tried again."""
+
+
 class ConnectionLost(EngineError):
     """The engine cannot be reached, or was lost before it answered: the operation may or may not have been done."""
 

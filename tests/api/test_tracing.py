@@ -79,7 +79,7 @@ def mq(spans: Spans) -> Iterator[batonmq.Connection]:
         yield mq
 
 
-def worked(mq: batonmq.Connection, handle: Callable[[batonmq.Delivery], object], **options: int) -> None:
+def worked(mq: batonmq.Connection, handle: Callable[[batonmq.Delivery], object], attempts: int | None = None) -> None:
     """Have a worker call it for one message."""
     stop = threading.Event()
 
@@ -87,7 +87,7 @@ def worked(mq: batonmq.Connection, handle: Callable[[batonmq.Delivery], object],
         stop.set()
         handle(delivery)
 
-    mq.run("work", once, stop=stop, **options)
+    mq.run("work", once, attempts=attempts, stop=stop)
 
 
 def test_a_message_is_one_trace_from_its_sender_to_its_handler(mq: batonmq.Connection, spans: Spans) -> None:

@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Self, cast
+from typing import Self
 
 from batonmq.api.connections import asynchronous as async_connections, synchronous as sync_connections
+from batonmq.api.handlers.handler import Handler, Middleware, is_awaited
 from batonmq.api.workers import asynchronous as tasks, synchronous as threads
 from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, log
+from batonmq.api.workers.watching import Watcher
 
 __all__ = ["Post", "Shift"]
 
@@ -25,9 +27,8 @@ class Post:
     """A queue and who handles it."""
 
     queue: str
-    handler: Callable[..., object]
+    handler: Handler
     options: WorkerOptions
-    is_async: bool
 
     def with_options(self, options: WorkerOptions) -> Self:
         """This shift with other options."""
@@ -48,6 +49,9 @@ class Shift:
         drain: float,
         stop: threading.Event,
         again: threading.Event,
+        *,
+        middlewares: Sequence[Middleware] = (),
+        watcher: Watcher | None = None,
     ) -> None:
         self._connection = connection
         self._aio = aio
@@ -55,14 +59,16 @@ class Shift:
         self._drain = drain
         self._stop = stop
         self._again = again
+        self._middlewares = middlewares
+        self._watcher = watcher
         self._error: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_tasks: asyncio.Event | None = None
 
     def run(self) -> None:
         """Work until ``stop`` is set, drain until ``again`` is. Raises what ended it before."""
-        work = [self._in_threads(post) for post in self._posts if not post.is_async]
-        if any(post.is_async for post in self._posts):
+        work = [self._in_threads(post) for post in self._posts if not post.handler.is_async]
+        if any(post.handler.is_async for post in self._posts):
             work.append(self._in_tasks)
         # Daemons: a handler that does not come to an end must not keep the process.
         running = [threading.Thread(target=self._watched, args=(one,), daemon=True) for one in work]
@@ -94,7 +100,10 @@ class Shift:
 
     def _in_threads(self, post: Post) -> Callable[[], None]:
         receiver = self._connection.receiver(post.queue, prefetch=post.options.concurrency, lease=post.options.lease)
-        return threads.QueueWorker(receiver, post.handler, post.options, self._stop).run
+        middlewares = [one for one in self._middlewares if not is_awaited(one)]
+        return threads.QueueWorker(
+            receiver, post.handler, post.options, self._stop, middlewares=middlewares, watcher=self._watcher
+        ).run
 
     def _in_tasks(self) -> None:
         asyncio.run(self._run_tasks())
@@ -106,12 +115,14 @@ class Shift:
             # Told before there was a loop to tell.
             return
         errors: list[BaseException] = []
+        middlewares = [one for one in self._middlewares if is_awaited(one)]
 
         async def work(post: Post) -> None:
             receiver = self._aio.receiver(post.queue, prefetch=post.options.concurrency, lease=post.options.lease)
-            handler = cast(tasks.Handler, post.handler)
             try:
-                await tasks.QueueWorker(receiver, handler, post.options, stop).run()
+                await tasks.QueueWorker(
+                    receiver, post.handler, post.options, stop, middlewares=middlewares, watcher=self._watcher
+                ).run()
             except BaseException as error:  # noqa: BLE001  (raised below, when the others have stopped, too)
                 errors.append(error)
                 # Threads stop at once, and not when these tasks have drained.
@@ -119,7 +130,7 @@ class Shift:
             finally:
                 stop.set()
 
-        await asyncio.gather(*(work(post) for post in self._posts if post.is_async))
+        await asyncio.gather(*(work(post) for post in self._posts if post.handler.is_async))
         if errors:
             raise errors[0]
 

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from batonmq.api import asynchronous, synchronous
 from batonmq.api.applications.shift import Post, Shift
 from batonmq.api.connections import asynchronous as async_connections, synchronous as sync_connections
 from batonmq.api.connections.connect import open_engine
-from batonmq.api.workers.policy import DRAIN_SECONDS, WorkerOptions, is_async
+from batonmq.api.handlers.handler import Handler, Middleware
+from batonmq.api.workers.policy import DRAIN_SECONDS, Backoff, WorkerOptions, backoff_of
 from batonmq.api.workers.synchronous import stop_on_signals
 from batonmq.engines.checks import check_queue
+from batonmq.engines.interface import Engine
 from batonmq.engines.urls import parse_url
 from batonmq.errors import Closed
 
-__all__ = ["Worker"]
+__all__ = ["Staff", "Worker", "opened"]
 
-AnyHandler = TypeVar(
-    "AnyHandler",
-    bound=Callable[[synchronous.Delivery], object] | Callable[[asynchronous.Delivery], Awaitable[object]],
-)
+AnyHandler = TypeVar("AnyHandler", bound=Callable[..., object])
+AnyMiddleware = TypeVar("AnyMiddleware", bound=Middleware)
 Preparation = TypeVar("Preparation", bound=Callable[[sync_connections.Connection], object])
 
 
@@ -45,6 +46,7 @@ class Worker:
         self.drain = drain
         self._posts: dict[str, Post] = {}
         self._preparations: list[Callable[[sync_connections.Connection], object]] = []
+        self._middlewares: list[Middleware] = []
         self._running = threading.Lock()
         self._connections: tuple[sync_connections.Connection, async_connections.Connection] | None = None
 
@@ -56,28 +58,36 @@ class Worker:
         attempts: int | None = None,
         backoff: float = 1.0,
         backoff_max: float = 60.0,
+        retry: Backoff | None = None,
+        timeout: float | None = None,
         lease: float | None = None,
     ) -> Callable[[AnyHandler], AnyHandler]:
-        """A decorator that has the function called with each delivery of a queue.
+        """A decorator that has the function called for each message of a queue.
 
-        A plain function is called in one of ``concurrency`` threads. An ``async def`` runs in one of ``concurrency``
-        tasks, and gets a delivery of ``batonmq.aio``.
+        The function's parameters say what it gets: the delivery, the ``Message``, or the body as a value of the type
+        that a parameter is annotated with. What does not fit that type goes to the dead letters. What the function
+        returns is the reply to a message that asks for one. A plain function is called in one of ``concurrency``
+        threads. An ``async def`` runs in one of ``concurrency`` tasks, and gets a delivery of ``batonmq.aio``.
 
         ``concurrency``: how many messages are handled at a time, 1 to 65,535.
         ``attempts``: how many deliveries, 1 or more, before a message that keeps failing is rejected; None: as many as
         the queue allows.
         ``backoff``, ``backoff_max``: seconds before the second attempt, 0 or more, and the most that it grows to: it
         doubles with each further attempt.
+        ``retry``: the same as a ``Backoff``, with a factor and a jitter; not together with the two.
+        ``timeout``: seconds, 0.01 or more, after which an attempt has failed. An ``async def`` is cancelled then. A
+        thread cannot be: it goes on, while its message is delivered again. None: as long as it likes.
         ``lease``: seconds, 1 or more, after which another receiver gets the message if this process stops renewing it;
         None: no lease.
 
-        Raises ValueError for an option out of its range, and for a queue that already has a handler.
+        Raises ValueError for an option out of its range, and for a queue that already has a handler; the decorator
+        raises TypeError for a function whose parameters do not say what they are to get.
         """
         options = WorkerOptions(
             concurrency=concurrency,
             attempts=attempts,
-            backoff=backoff,
-            backoff_max=backoff_max,
+            retry=backoff_of(backoff, backoff_max, retry),
+            timeout=timeout,
             lease=lease,
             drain=self.drain,
         )
@@ -86,12 +96,26 @@ class Worker:
             raise ValueError(f"queue {queue!r} has a handler")
 
         def register(handler: AnyHandler) -> AnyHandler:
-            if not callable(handler):
-                raise TypeError(f"a handler is a function, not {type(handler).__name__}")
-            self._posts[queue] = Post(queue, handler, options, is_async=is_async(handler))
+            # Types that are defined in the function that registers the handler, as a test does, are known there alone.
+            names = sys._getframe(1).f_locals
+            self._posts[queue] = Post(queue, Handler(handler, names=names), options)
             return handler
 
         return register
+
+    def middleware(self, function: AnyMiddleware) -> AnyMiddleware:
+        """A decorator that has the function called around each handler: ``function(delivery, call_next)``.
+
+        It calls ``call_next(delivery)``, which reads the body and calls the handler, and returns what that returns, or
+        a reply of its own. A plain function is called around plain handlers, and an ``async def``, which awaits
+        ``call_next``, around those that are ``async def``. The first that is registered is the outermost.
+
+        Raises TypeError for what cannot be called.
+        """
+        if not callable(function):
+            raise TypeError(f"a middleware is a function, not {type(function).__name__}")
+        self._middlewares.append(function)
+        return function
 
     def on_start(self, function: Preparation) -> Preparation:
         """A decorator that has the function called with the connection before any handler, to declare queues."""
@@ -112,6 +136,9 @@ class Worker:
     def aio(self) -> async_connections.Connection:
         """The worker's connection for ``async def`` handlers. Raises Closed unless the worker is running."""
         return self._open_connections()[1]
+
+    def _engaged(self, staff: Staff | None) -> None:
+        self._connections = None if staff is None else (staff.connection, staff.aio)
 
     def _open_connections(self) -> tuple[sync_connections.Connection, async_connections.Connection]:
         if self._connections is None:
@@ -145,24 +172,47 @@ class Worker:
         if not self._posts:
             raise ValueError("the worker has no handlers")
         drain = self.drain if drain is None else drain
-        posts = [post.with_options(_changed(post.options, concurrency, drain)) for post in self._posts.values()]
-        if not self._running.acquire(blocking=False):
-            raise RuntimeError("the worker runs already")
         stop, again = stop or threading.Event(), threading.Event()
+        with stop_on_signals(stop, again), opened(self, lambda: open_engine(target)) as staff:
+            posts = [post.with_options(_changed(post.options, concurrency, drain)) for post in staff.posts]
+            middlewares = staff.middlewares
+            Shift(staff.connection, staff.aio, posts, drain, stop, again, middlewares=middlewares).run()
+
+
+class Staff(NamedTuple):
+    """A worker that is connected: all that calling its handlers takes."""
+
+    connection: sync_connections.Connection
+    aio: async_connections.Connection
+    posts: Sequence[Post]
+    middlewares: Sequence[Middleware]
+
+
+@contextlib.contextmanager
+def opened(worker: Worker, open_its: Callable[[], Engine]) -> Iterator[Staff]:
+    """Open an engine for a worker, and have done what is to be done before its handlers are called.
+
+    The connections are closed when the block ends. Raises RuntimeError when the worker is already running, and what
+    opening raises.
+    """
+    if not worker._running.acquire(blocking=False):
+        raise RuntimeError("the worker runs already")
+    try:
+        engine = open_its()
+        connection = sync_connections.Connection(engine)
+        staff = Staff(
+            connection, async_connections.Connection(engine), list(worker._posts.values()), list(worker._middlewares)
+        )
         try:
-            with stop_on_signals(stop, again):
-                engine = open_engine(target)
-                connection = sync_connections.Connection(engine)
-                self._connections = connection, async_connections.Connection(engine)
-                try:
-                    for function in self._preparations:
-                        function(connection)
-                    Shift(*self._connections, posts, drain, stop, again).run()
-                finally:
-                    self._connections = None
-                    connection.close()
+            worker._engaged(staff)
+            for function in worker._preparations:
+                function(connection)
+            yield staff
         finally:
-            self._running.release()
+            worker._engaged(None)
+            connection.close()
+    finally:
+        worker._running.release()
 
 
 def _changed(options: WorkerOptions, concurrency: int | None, drain: float) -> WorkerOptions:

@@ -104,15 +104,16 @@ class TracedReceiver(Receiver):
 def handler_in_span(handler: Callable[[Delivery], Awaitable[object]]) -> Callable[[Delivery], Awaitable[object]]:
     """The handler of a worker, to be called with deliveries of a ``TracedReceiver``: it runs in the message's span."""
 
-    async def handle(delivery: Delivery) -> None:
+    async def handle(delivery: Delivery) -> object:
         assert isinstance(delivery, TracedDelivery)
         delivery._begin()
         try:
-            await handler(delivery)
+            returned = await handler(delivery)
         except BaseException as error:
             delivery._end(error)
             raise
         delivery._end(None)
+        return returned
 
     return handle
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Self, Unpack
 
@@ -12,8 +12,8 @@ from batonmq.api.asynchronous.receiver import Receiver
 from batonmq.api.asynchronous.traced import TracedReceiver
 from batonmq.api.asynchronous.transaction import Transaction
 from batonmq.api.options import SendOptions, as_message, otherwise_declared, require, require_feature, require_options
-from batonmq.api.workers.asynchronous import Handler, run_worker
-from batonmq.api.workers.policy import WorkerOptions
+from batonmq.api.workers.asynchronous import run_worker
+from batonmq.api.workers.policy import Backoff, WorkerOptions, backoff_of
 from batonmq.engines.checks import check_number, check_queue, check_seconds
 from batonmq.engines.interface import Engine
 from batonmq.engines.messages import Message, encode_json, encode_msgpack, received_message
@@ -258,12 +258,14 @@ class Connection:
     async def run(
         self,
         queue: str,
-        handler: Handler,
+        handler: Callable[..., Awaitable[object]],
         *,
         concurrency: int = 1,
         attempts: int | None = None,
         backoff: float = 1.0,
         backoff_max: float = 60.0,
+        retry: Backoff | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
         lease: float | None = None,
         drain: float = 25.0,
         stop: asyncio.Event | None = None,
@@ -272,13 +274,17 @@ class Connection:
 
         The message is accepted when the handler returns. If the handler raises, the error is logged and the message is
         delivered again later. Until then it waits in its queue, or in this process if
-        ``capabilities.release_delay`` is False.
+        ``capabilities.release_delay`` is False. The handler's parameters may ask for the delivery or for the body as a
+        value, and what it returns is the reply: the page "Handlers" of the documentation says how.
 
         ``concurrency``: how many messages are handled at a time, 1 to 65,535.
         ``attempts``: how many deliveries, 1 or more, before a message that keeps failing is rejected to the dead
         letters; None: as many as the queue allows.
         ``backoff``, ``backoff_max``: seconds before the second attempt, 0 or more, and the most that it grows to: it
         doubles with each further attempt.
+        ``retry``: the same as a ``Backoff``, with a factor and a jitter; not together with the two.
+        ``timeout``: seconds, 0.01 or more, after which an attempt has failed; None: a handler may take as long as it
+        likes.
         ``lease``: seconds, 1 or more. The lease is renewed while the handler works; if this process fails to renew it
         for that long, another receiver gets the message. None: no lease.
         ``drain``: seconds, 0 or more, that handlers have to finish after a signal. Messages still held then go back to
@@ -291,8 +297,8 @@ class Connection:
         options = WorkerOptions(
             concurrency=concurrency,
             attempts=attempts,
-            backoff=backoff,
-            backoff_max=backoff_max,
+            retry=backoff_of(backoff, backoff_max, retry),
+            timeout=timeout,
             lease=lease,
             drain=drain,
         )

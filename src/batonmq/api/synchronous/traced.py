@@ -105,15 +105,16 @@ class TracedReceiver(Receiver):
 def handler_in_span(handler: Callable[[Delivery], object]) -> Callable[[Delivery], object]:
     """The handler of a worker, to be called with deliveries of a ``TracedReceiver``: it runs in the message's span."""
 
-    def handle(delivery: Delivery) -> None:
+    def handle(delivery: Delivery) -> object:
         assert isinstance(delivery, TracedDelivery)
         delivery._begin()
         try:
-            handler(delivery)
+            returned = handler(delivery)
         except BaseException as error:
             delivery._end(error)
             raise
         delivery._end(None)
+        return returned
 
     return handle
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from batonmq.api.asynchronous.delivery import Delivery
 from batonmq.api.asynchronous.receiver import Receiver
+from batonmq.api.asynchronous.replying import reply_and_accept
 from batonmq.api.asynchronous.traced import handler_in_span
+from batonmq.api.handlers.handler import Handler, Middleware
 from batonmq.api.workers.failed_attempt import FailedAttempt, told_of_loss
-from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, check_handler, log
+from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, log
 from batonmq.api.workers.report import named
+from batonmq.api.workers.watching import Watcher
+from batonmq.engines.messages import Message
 from batonmq.errors import AlreadySettled, BatonError, LeaseLost, UnsupportedFeature
 
-__all__ = ["Handler", "QueueWorker", "run_worker", "stop_on_signals"]
-
-Handler = Callable[[Delivery], Awaitable[object]]
+__all__ = ["QueueWorker", "run_worker", "stop_on_signals"]
 
 
 class QueueWorker:
@@ -26,12 +28,24 @@ class QueueWorker:
     A handler may settle its delivery itself.
     """
 
-    def __init__(self, receiver: Receiver, handler: Handler, options: WorkerOptions, stop: asyncio.Event) -> None:
+    def __init__(
+        self,
+        receiver: Receiver,
+        handler: Handler,
+        options: WorkerOptions,
+        stop: asyncio.Event,
+        *,
+        middlewares: Sequence[Middleware] = (),
+        watcher: Watcher | None = None,
+    ) -> None:
         self._receiver = receiver
+        self._handler = handler
+        call = handler.within(middlewares)
         # Where there are spans, a handler runs in that of its message.
-        self._handler = handler_in_span(handler) if receiver._is_traced else handler
+        self._called = handler_in_span(call) if receiver._is_traced else call
         self._options = options
         self._stop = stop
+        self._watcher = watcher
         self._error: BaseException | None = None
         # What handlers are at work on, if it has to be renewed.
         self._at_work: set[Delivery] = set()
@@ -52,6 +66,16 @@ class QueueWorker:
                 await asyncio.gather(*tasks, renewer, return_exceptions=True)
         if self._error is not None:
             raise self._error
+
+    async def step(self) -> bool:
+        """Handle one message that is ready now, and return when that is done; False: there is none.
+
+        Not while ``run`` does so. Raises what ends the receiver, and what a handler ends its program with.
+        """
+        deliveries = await self._receiver._receive(1, wait=0)
+        for delivery in deliveries:
+            await self._handle(delivery)
+        return bool(deliveries)
 
     async def _work(self) -> None:
         try:
@@ -90,6 +114,8 @@ class QueueWorker:
         """Call the handler; tells what is to be tried again in these hands."""
         if self._options.renewal is not None:
             self._at_work.add(delivery)
+        if self._watcher is not None:
+            self._watcher.began(self._receiver.queue, delivery)
         try:
             return await self._call(delivery)
         finally:
@@ -98,24 +124,64 @@ class QueueWorker:
     async def _call(self, delivery: Delivery) -> Delivery | None:
         if self._options.is_spent(delivery.delivery_count):
             return await self._failed(delivery, None)
+        value: object = None
         try:
-            await self._handler(delivery)
+            value = await self._in_time(delivery)
+            reply = self._handler.reply(delivery.message, value)
         except (Exception, asyncio.CancelledError) as error:
             # Whatever a handler raises is its own, unless this task itself is being cancelled.
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
             return await self._failed(delivery, error)
-        if not delivery.settled:
-            with told_of_loss(delivery.message, self._receiver.queue):
+        if (failure := await self._succeeded(delivery, reply)) is not None:
+            return await self._failed(delivery, failure)
+        self._ended(delivery, value, None)
+        return None
+
+    async def _in_time(self, delivery: Delivery) -> object:
+        """Await the handler, which is cancelled when its time is over. Raises what it raises, and TimeoutError."""
+        seconds = self._options.timeout
+        if seconds is None:
+            return await self._called(delivery)
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                return await self._called(delivery)
+        except TimeoutError:
+            if limit.expired():
+                raise TimeoutError(f"the handler took longer than {seconds:g} s") from None
+            raise
+
+    async def _succeeded(self, delivery: Delivery, reply: Message | None) -> BatonError | None:
+        """Accept it, with the reply if there is one; tells what has kept the reply from being sent."""
+        with told_of_loss(delivery.message, self._receiver.queue):
+            if reply is not None:
+                try:
+                    await reply_and_accept(delivery, reply)
+                except LeaseLost:
+                    raise
+                except BatonError as error:
+                    return error
+            elif not delivery.settled:
                 await delivery.accept()
         return None
+
+    def _ended(self, delivery: Delivery, value: object, error: BaseException | None) -> None:
+        if self._watcher is not None:
+            self._watcher.ended(self._receiver.queue, delivery, value, error)
 
     async def _failed(self, delivery: Delivery, error: BaseException | None) -> Delivery | None:
         """Give it back, or up, and say so; without an error the last attempt has ended with its process.
 
         Tells what is to be tried again in these hands.
         """
+        try:
+            return await self._give_back_or_up(delivery, error)
+        finally:
+            self._ended(delivery, None, error)
+
+    async def _give_back_or_up(self, delivery: Delivery, error: BaseException | None) -> Delivery | None:
         failed = FailedAttempt(delivery.message, self._receiver.queue, delivery.delivery_count, self._options, error)
         if delivery.settled:
             failed.log_settled()
@@ -172,9 +238,14 @@ def stop_on_signals(stop: asyncio.Event) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def run_worker(receiver: Receiver, handler: Handler, options: WorkerOptions, stop: asyncio.Event | None) -> None:
+async def run_worker(
+    receiver: Receiver,
+    function: Callable[..., Awaitable[object]],
+    options: WorkerOptions,
+    stop: asyncio.Event | None,
+) -> None:
     """For ``Connection.run``. Raises TypeError."""
-    check_handler(handler, is_async=True)
+    handler = Handler(function, is_async=True)
     stop = stop or asyncio.Event()
     with stop_on_signals(stop):
         await QueueWorker(receiver, handler, options, stop).run()

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Literal
 
 from batonmq.api.workers.policy import WorkerOptions, log
-from batonmq.api.workers.report import after_giving_up, after_limit, attempt, named, reason_of
+from batonmq.api.workers.report import after_giving_up, after_limit, attempt, named, reason_of, reason_text
 from batonmq.engines.messages import Message
 from batonmq.engines.values import Fate
-from batonmq.errors import LeaseLost
+from batonmq.errors import InvalidMessage, LeaseLost
 
 __all__ = ["FailedAttempt", "told_of_loss"]
 
@@ -29,7 +29,7 @@ class FailedAttempt:
         self._options = options
         self._error = error
         self._which = attempt(min(count, options.attempts or count), options.attempts)
-        self.cause = "the last attempt did not come to an end" if error is None else reason_of(error)
+        self.cause = "the last attempt did not come to an end" if error is None else _cause(error)
         """Why it failed, in one line."""
         self.pause = 0.0
         """Seconds until the next attempt, where there is one."""
@@ -43,6 +43,10 @@ class FailedAttempt:
 
         "reject or release": its queue would give it up if it came back once more, and nobody could see why.
         """
+        if isinstance(self._error, InvalidMessage):
+            # It would be invalid each time.
+            log.error("%s is invalid, %s: %s", self._message, after_giving_up(fate), self.cause)
+            return "reject"
         limited = after_limit(fate, self._count)
         if self._options.gives_up(self._count):
             self._log_end(after_giving_up(fate))
@@ -50,7 +54,7 @@ class FailedAttempt:
         if limited is not None:
             self._log_end(limited)
             return "reject or release"
-        self.pause = self._options.pause(self._count)
+        self.pause = self._options.retry.pause(self._count)
         log.warning(
             "%s failed at %s, %s: %s",
             self._message,
@@ -64,6 +68,11 @@ class FailedAttempt:
 
     def _log_end(self, what: str) -> None:
         log.error("%s failed at %s, %s: %s", self._message, self._which, what, self.cause, exc_info=self._error)
+
+
+def _cause(error: BaseException) -> str:
+    # Its text says all: what is wrong with the message, and not where the program found it.
+    return reason_text(str(error)) if isinstance(error, InvalidMessage) else reason_of(error)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import traceback
 from batonmq.engines.messages import Message
 from batonmq.engines.values import Fate
 
-__all__ = ["after_giving_up", "after_limit", "attempt", "named", "reason_of"]
+__all__ = ["after_giving_up", "after_limit", "attempt", "named", "reason_of", "reason_text"]
 
 # Characters of an error that go along with a dead letter: there is room, but whoever reads it has a screen.
 REASON_MAX = 1000
@@ -25,7 +25,11 @@ def attempt(count: int, attempts: int | None) -> str:
 
 def reason_of(error: BaseException) -> str:
     """An error as a dead letter carries it: its type and its text."""
-    text = "".join(traceback.format_exception_only(error)).strip()
+    return reason_text("".join(traceback.format_exception_only(error)).strip())
+
+
+def reason_text(text: str) -> str:
+    """A text as a dead letter carries it."""
     # What a program puts into its errors need not be Unicode.
     return text[:REASON_MAX].encode(errors="replace").decode()
 

@@ -6,20 +6,23 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
 
+from batonmq.api.handlers.handler import Handler, Middleware
 from batonmq.api.synchronous.delivery import Delivery
 from batonmq.api.synchronous.receiver import Receiver
+from batonmq.api.synchronous.replying import reply_and_accept
 from batonmq.api.synchronous.traced import handler_in_span
+from batonmq.api.workers.deadlines import Deadlines
 from batonmq.api.workers.failed_attempt import FailedAttempt, told_of_loss
-from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, check_handler, log
-from batonmq.api.workers.report import named
+from batonmq.api.workers.policy import POLL_SECONDS, WorkerOptions, log
+from batonmq.api.workers.report import named, reason_of
+from batonmq.api.workers.watching import Watcher
+from batonmq.engines.messages import Message
 from batonmq.errors import AlreadySettled, BatonError, LeaseLost, UnsupportedFeature
 
-__all__ = ["Handler", "QueueWorker", "run_worker", "stop_on_signals"]
-
-Handler = Callable[[Delivery], object]
+__all__ = ["QueueWorker", "run_worker", "stop_on_signals"]
 
 
 class QueueWorker:
@@ -28,16 +31,29 @@ class QueueWorker:
     A handler may settle its delivery itself.
     """
 
-    def __init__(self, receiver: Receiver, handler: Handler, options: WorkerOptions, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        receiver: Receiver,
+        handler: Handler,
+        options: WorkerOptions,
+        stop: threading.Event,
+        *,
+        middlewares: Sequence[Middleware] = (),
+        watcher: Watcher | None = None,
+    ) -> None:
         self._receiver = receiver
+        self._handler = handler
+        call = handler.within(middlewares)
         # Where there are spans, a handler runs in that of its message.
-        self._handler = handler_in_span(handler) if receiver._is_traced else handler
+        self._called = handler_in_span(call) if receiver._is_traced else call
         self._options = options
         self._stop = stop
+        self._watcher = watcher
         self._error: BaseException | None = None
         # What handlers are at work on, if it has to be renewed.
         self._at_work: set[Delivery] = set()
-        self._ended = threading.Event()
+        self._over = threading.Event()
+        self._deadlines = None if options.timeout is None else Deadlines(options.timeout, self._expired)
 
     def run(self) -> None:
         """Work until ``stop`` is set. Raises what ended the receiver: ConnectionLost, NotFound ..."""
@@ -51,6 +67,8 @@ class QueueWorker:
             if self._options.renewal is not None:
                 renewer = threading.Thread(target=self._renew, args=(self._options.renewal,), daemon=True)
                 renewer.start()
+            if self._deadlines is not None:
+                threading.Thread(target=self._deadlines.watch, args=(self._over,), daemon=True).start()
             # In pieces: a wait without an end keeps Python from calling a handler of signals on some systems.
             while not self._stop.wait(POLL_SECONDS):
                 pass
@@ -62,9 +80,19 @@ class QueueWorker:
                 log.warning(
                     "%d handlers were still at work after %s s: their messages go back", late, self._options.drain
                 )
-            self._ended.set()
+            self._over.set()
         if self._error is not None:
             raise self._error
+
+    def step(self) -> bool:
+        """Handle one message that is ready now, and return when that is done; False: there is none.
+
+        Not while ``run`` does so. Raises what ends the receiver, and what a handler ends its program with.
+        """
+        deliveries = self._receiver._receive(1, wait=0)
+        for delivery in deliveries:
+            self._handle(delivery)
+        return bool(deliveries)
 
     def _work(self) -> None:
         try:
@@ -78,7 +106,7 @@ class QueueWorker:
                 self._stop.set()
 
     def _renew(self, seconds: float) -> None:
-        while not self._ended.wait(seconds):
+        while not self._over.wait(seconds):
             for delivery in list(self._at_work):
                 try:
                     delivery.renew()
@@ -101,6 +129,8 @@ class QueueWorker:
         """Call the handler; tells what is to be tried again in these hands."""
         if self._options.renewal is not None:
             self._at_work.add(delivery)
+        if self._watcher is not None:
+            self._watcher.began(self._receiver.queue, delivery)
         try:
             return self._call(delivery)
         finally:
@@ -109,20 +139,70 @@ class QueueWorker:
     def _call(self, delivery: Delivery) -> Delivery | None:
         if self._options.is_spent(delivery.delivery_count):
             return self._failed(delivery, None)
+        deadlines = self._deadlines
+        if deadlines is not None:
+            deadlines.begin(delivery)
+        value: object = None
+        reply: Message | None = None
+        failure: Exception | None = None
         try:
-            self._handler(delivery)
+            value = self._called(delivery)
+            reply = self._handler.reply(delivery.message, value)
         except Exception as error:  # noqa: BLE001  (the handler is not ours: whatever it raises is its own)
-            return self._failed(delivery, error)
-        if not delivery.settled:
-            with told_of_loss(delivery.message, self._receiver.queue):
+            failure = error
+        if deadlines is not None and not deadlines.end(delivery):
+            self._came_late(delivery, failure)
+            return None
+        if failure is None:
+            failure = self._succeeded(delivery, reply)
+        if failure is not None:
+            return self._failed(delivery, failure)
+        self._ended(delivery, value, None)
+        return None
+
+    def _succeeded(self, delivery: Delivery, reply: Message | None) -> BatonError | None:
+        """Accept it, with the reply if there is one; tells what has kept the reply from being sent."""
+        with told_of_loss(delivery.message, self._receiver.queue):
+            if reply is not None:
+                try:
+                    reply_and_accept(delivery, reply)
+                except LeaseLost:
+                    raise
+                except BatonError as error:
+                    return error
+            elif not delivery.settled:
                 delivery.accept()
         return None
 
-    def _failed(self, delivery: Delivery, error: BaseException | None) -> Delivery | None:
+    def _ended(self, delivery: Delivery, value: object, error: BaseException | None) -> None:
+        if self._watcher is not None:
+            self._watcher.ended(self._receiver.queue, delivery, value, error)
+
+    def _expired(self, delivery: Delivery) -> None:
+        """The time of its handler is over, which goes on: nobody can stop a thread."""
+        self._at_work.discard(delivery)
+        error = TimeoutError(f"the handler took longer than {self._options.timeout:g} s")
+        try:
+            self._failed(delivery, error, keeps=False)
+        except Exception as failure:  # noqa: BLE001  (the receiver may be closed; others' deadlines are watched on)
+            log.warning("%s could not be given back: %s", named(delivery.message, self._receiver.queue), failure)
+
+    def _came_late(self, delivery: Delivery, error: Exception | None) -> None:
+        came = "returned" if error is None else f"failed with {reason_of(error)}"
+        message = named(delivery.message, self._receiver.queue)
+        log.warning("%s: its handler %s after its time was over, which changes nothing any more", message, came)
+
+    def _failed(self, delivery: Delivery, error: BaseException | None, *, keeps: bool = True) -> Delivery | None:
         """Give it back, or up, and say so; without an error the last attempt has ended with its process.
 
-        Tells what is to be tried again in these hands.
+        Tells what is to be tried again in these hands. Not ``keeps``: nothing is.
         """
+        try:
+            return self._give_back_or_up(delivery, error, keeps=keeps)
+        finally:
+            self._ended(delivery, None, error)
+
+    def _give_back_or_up(self, delivery: Delivery, error: BaseException | None, *, keeps: bool) -> Delivery | None:
         failed = FailedAttempt(delivery.message, self._receiver.queue, delivery.delivery_count, self._options, error)
         if delivery.settled:
             failed.log_settled()
@@ -131,7 +211,7 @@ class QueueWorker:
         with told_of_loss(delivery.message, self._receiver.queue):
             step = failed.judge(self._receiver._fate())
             if step == "try again":
-                again = self._release_later(delivery, failed.pause)
+                again = self._release_later(delivery, failed.pause, keeps=keeps)
             else:
                 or_else = delivery.reject if step == "reject" else delivery.release
                 self._give_up(delivery, failed.cause, or_else)
@@ -143,7 +223,7 @@ class QueueWorker:
         except UnsupportedFeature:
             or_else()
 
-    def _release_later(self, delivery: Delivery, seconds: float) -> Delivery | None:
+    def _release_later(self, delivery: Delivery, seconds: float, *, keeps: bool) -> Delivery | None:
         """Give it back for later; or keep it so long, where the engine cannot, and on where it would not count it."""
         if delivery._is_counted:
             try:
@@ -152,8 +232,9 @@ class QueueWorker:
                 pass
             else:
                 return None
-        self._stop.wait(seconds)
-        if not self._stop.is_set() and (again := delivery._once_more()) is not None:
+        if keeps:
+            self._stop.wait(seconds)
+        if keeps and not self._stop.is_set() and (again := delivery._once_more()) is not None:
             return again
         delivery.release()
         return None
@@ -188,9 +269,13 @@ def stop_on_signals(stop: threading.Event, again: threading.Event | None = None)
         listener.join()
 
 
-def run_worker(receiver: Receiver, handler: Handler, options: WorkerOptions, stop: threading.Event | None) -> None:
+def run_worker(
+    receiver: Receiver, function: Callable[..., object], options: WorkerOptions, stop: threading.Event | None
+) -> None:
     """For ``Connection.run``. Raises TypeError."""
-    check_handler(handler, is_async=False)
+    handler = Handler(function)
+    if handler.is_async:
+        raise TypeError("a handler that is async def needs batonmq.aio.connect, or a batonmq.Worker")
     stop = stop or threading.Event()
     with stop_on_signals(stop):
         QueueWorker(receiver, handler, options, stop).run()

@@ -1,0 +1,40 @@
+"""A reply out of what a handler has returned, sent together with the acceptance of its message."""
+
+from __future__ import annotations
+
+import contextlib
+
+from batonmq.api.asynchronous.delivery import Delivery
+from batonmq.api.asynchronous.transaction import Transaction
+from batonmq.engines.messages import Message
+from batonmq.errors import NotFound
+
+__all__ = ["reply_and_accept"]
+
+# Whoever asked waits at such an address, and no queue keeps the reply: it cannot be part of a transaction.
+DIRECT = "amq.rabbitmq.reply-to"
+
+
+async def reply_and_accept(delivery: Delivery, reply: Message) -> None:
+    """Send the reply and accept the delivery: both or neither where the engine has transactions, else in that order.
+
+    If nobody waits for the reply any more, the delivery is accepted all the same. Raises ResourceError when the queue
+    for the replies is full, LeaseLost, and the errors of sending.
+    """
+    engine, asked = delivery._engine, delivery.message
+    assert asked.reply_to is not None
+    if engine.capabilities.transactions and not delivery.settled and not asked.reply_to.startswith(DIRECT):
+        # Without a queue of that name it may be an address of another kind, which the engine knows.
+        with contextlib.suppress(NotFound, ValueError):
+            transaction = Transaction(engine)
+            transaction.send(asked.reply_to, reply)
+            transaction.accept(delivery)
+            await transaction._commit()
+            return
+    if engine.capabilities.request:
+        await engine.reply(asked, reply).get_async()
+    else:
+        with contextlib.suppress(NotFound):
+            await engine.send(asked.reply_to, [reply]).get_async()
+    if not delivery.settled:
+        await delivery.accept()

@@ -1,0 +1,22 @@
+"""Whoever looks at workers: a test that wants what handlers returned, a terminal that shows what is in hand."""
+
+from __future__ import annotations
+
+from batonmq.api.handlers.handler import AnyDelivery
+
+__all__ = ["Watcher"]
+
+
+class Watcher:
+    """Is told of each message that a handler works on.
+
+    It is called in the threads and the event loops of the handlers: its methods return at once, and raise nothing.
+    """
+
+    __slots__ = ()
+
+    def began(self, queue: str, delivery: AnyDelivery) -> None:
+        """A handler is about to be called."""
+
+    def ended(self, queue: str, delivery: AnyDelivery, value: object, error: BaseException | None) -> None:
+        """What became of it has been told to the queue: the handler has returned a value, or failed with an error."""

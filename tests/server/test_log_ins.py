@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -16,7 +18,7 @@ from batonmq.broker.model.access import BUSY, LogInAnswer, User
 from batonmq.server import log_ins as module
 from batonmq.server.authenticator import Authenticator
 from batonmq.server.broker_server import Server
-from batonmq.server.config import Config, ListenerConfig, ServerConfig, StompConfig, WebSocketConfig
+from batonmq.server.config import AmqpConfig, Config, ListenerConfig, ServerConfig, StompConfig, WebSocketConfig
 from batonmq.server.fair_line import MOST_OF_ADDRESS, FairLine, network
 from batonmq.server.log_ins import LogIns
 from batonmq.server.passwords import hash_password
@@ -61,6 +63,30 @@ def test_many_connections_of_one_user_share_one_check(
         made.stop()
 
     run(main())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+def test_checks_stand_behind_what_else_the_machine_has_to_do(
+    run: Run, file: UserFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    priorities: list[int] = []
+
+    def verify(password: str, stored: str) -> bool:
+        priorities.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return True
+
+    monkeypatch.setattr(module, "verify_password", verify)
+
+    async def main() -> None:
+        made = log_ins(file)
+        answers: list[LogInAnswer] = []
+        made.authenticate("ann", "secret", "peer", answers.append, is_loopback=False, protocol="amqp091")
+        await until(lambda: bool(answers))
+        made.stop()
+
+    run(main())
+    own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    assert priorities == [min(19, own + module.STEP_BACK)]
 
 
 def test_a_refusal_takes_its_time_and_holds_up_nobody(run: Run, file: UserFile) -> None:
@@ -205,7 +231,9 @@ def test_a_flood_over_real_sockets_keeps_nobody_out(run: Run, tmp_path: Path) ->
     config = Config(
         server=ServerConfig(data=str(data)),
         listener=(ListenerConfig(port=0),),
-        stomp=StompConfig(port=0),
+        # On a busy machine those who flood wait longer in line than a log-in may take.
+        stomp=StompConfig(port=0, handshake_timeout=120.0),
+        amqp=AmqpConfig(handshake_timeout=120.0),
         websocket=WebSocketConfig(port="off"),
     )
 

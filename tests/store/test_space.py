@@ -33,7 +33,8 @@ def test_a_drained_file_shrinks_once_it_is_quiet(tmp_path: Path) -> None:
     for _ in range(100):
         driven.wait(vacuum.QUIET)
     kept = maintenance.FREE_PAGES_KEPT * 8_192
-    assert path.stat().st_size < kept + 4 * MEBIBYTE
+    # Not a step less: what is kept for the next burst is the same after each.
+    assert kept <= path.stat().st_size < kept + 4 * MEBIBYTE
     assert driven.broker.timetable.next_due() is None
 
 

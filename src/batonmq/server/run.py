@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 
+from batonmq.server.allocator import Allocator
 from batonmq.server.broker_server import Server
 from batonmq.server.collector import tune_collector
 from batonmq.server.config import Config
@@ -39,8 +40,10 @@ def run(
     Raises StartError when the broker cannot start.
     """
     tune_collector()
+    allocator = Allocator()
+    allocator.tune()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_serve(config, on_ready, extensions, read_again))
+        runner.run(_serve(config, on_ready, extensions, read_again, allocator))
 
 
 async def _serve(
@@ -48,6 +51,7 @@ async def _serve(
     on_ready: Callable[[Server], None],
     extensions: Sequence[Extension],
     read_again: Callable[[], Config] | None,
+    allocator: Allocator,
 ) -> None:
     server = Server(config, extensions=extensions)
     notifier = Notifier()
@@ -85,12 +89,14 @@ async def _serve(
         on_ready(server)
         notifier.ready(_serves(server))
         notifier.watch(loop)
+        allocator.watch(loop)
         await stopping.wait()
         logger.info("told to stop")
     finally:
         notifier.stopping()
         await server.stop()
         notifier.close()
+        allocator.close()
     logger.info("stopped")
 
 

@@ -90,7 +90,10 @@ class Maintenance:
         if not trash:
             self.has_work = False
             if self._wants_vacuum and transaction.is_empty:
-                db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+                # Of what is to be kept nothing is given back: the file is as large after each burst as after the last.
+                spare = self._free_pages() - FREE_PAGES_KEPT
+                if spare > 0:
+                    db.execute(f"PRAGMA incremental_vacuum({min(spare, VACUUM_PAGES)})").fetchall()
                 self._has_vacuumed = True
                 reached("vacuum.done")
             self._wants_vacuum = False
@@ -115,7 +118,7 @@ class Maintenance:
     def vacuum_short(self) -> bool:
         """Give some free pages back to a disk that is full; False: there are none, or it has no room even for that."""
         db = self._db
-        if not int(rows(db, "PRAGMA freelist_count")[0][0]):
+        if not self._free_pages():
             return False
         try:
             db.execute(f"PRAGMA incremental_vacuum({SHORT_VACUUM_PAGES})").fetchall()
@@ -123,9 +126,12 @@ class Maintenance:
             return False
         return True
 
+    def _free_pages(self) -> int:
+        return int(rows(self._db, "PRAGMA freelist_count")[0][0])
+
     def _is_mostly_free(self) -> bool:
         """Is there so much free space that giving it back pays? It moves the pages in use, so they should be few."""
-        free = int(rows(self._db, "PRAGMA freelist_count")[0][0])
+        free = self._free_pages()
         return free > FREE_PAGES_KEPT and free * 4 > 3 * int(rows(self._db, "PRAGMA page_count")[0][0])
 
 

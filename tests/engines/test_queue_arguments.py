@@ -39,6 +39,7 @@ def test_without_options_there_are_no_arguments() -> None:
             {"retry_delay": 0.5, "retry_delay_max": 60},
             {"x-delayed-retry-type": "failed", "x-delayed-retry-min": 500, "x-delayed-retry-max": 60_000},
         ),
+        ({"deduplication": 1.5}, {"x-deduplication-window": 1500}),
         ({"max_priority": 9, "single_consumer": True}, {"x-max-priority": 9, "x-single-active-consumer": True}),
     ],
 )

@@ -83,6 +83,7 @@ def require_options(can: Capabilities, options: QueueOptions) -> None:
     require_feature(can, can.expires or options.expires is None, "expires")
     require_feature(can, can.single_consumer or not options.single_consumer, "single_consumer")
     require_feature(can, can.retry_delay or options.retry_delay is None, "retry_delay")
+    require_feature(can, can.deduplication or options.deduplication is None, "deduplication")
 
 
 def require(can: Capabilities, message: Message) -> None:

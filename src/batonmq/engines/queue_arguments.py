@@ -76,4 +76,5 @@ ARGUMENTS = (
     Argument("retry_delay", "x-delayed-retry-type", lambda _: "failed"),
     Argument("retry_delay", "x-delayed-retry-min", _milliseconds, _seconds),
     Argument("retry_delay_max", "x-delayed-retry-max", _milliseconds, _seconds),
+    Argument("deduplication", "x-deduplication-window", _at_least_one_millisecond, _seconds),
 )

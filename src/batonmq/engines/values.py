@@ -85,6 +85,8 @@ class QueueOptions:
     """How long a message that was given back waits; the n-th time n times as long. None: it does not."""
     retry_delay_max: float | None = None
     """The longest such wait, not less than ``retry_delay``; None: it is the same each time."""
+    deduplication: float | None = None
+    """For how long the queue remembers the key of a message, and drops another one with it; None: it does not."""
 
     def __post_init__(self) -> None:
         check_flag("durable", self.durable)
@@ -94,7 +96,7 @@ class QueueOptions:
         for name, least in (("max_deliveries", 1), ("max_length", 0), ("max_bytes", 0)):
             if (number := getattr(self, name)) is not None:
                 check_number(name, number, least)
-        for name in ("ttl", "expires", "retry_delay", "retry_delay_max"):
+        for name in ("ttl", "expires", "retry_delay", "retry_delay_max", "deduplication"):
             if (seconds := getattr(self, name)) is not None:
                 check_seconds(name, seconds)
         if self.retry_delay_max is not None and (self.retry_delay is None or self.retry_delay > self.retry_delay_max):
@@ -153,6 +155,8 @@ class Capabilities:
     """``declare(single_consumer=)``."""
     retry_delay: bool = False
     """``declare(retry_delay=)``."""
+    deduplication: bool = False
+    """``declare(deduplication=)``."""
     reject_reason: bool = False
     """``reject(reason=)``."""
     request: bool = False

@@ -71,6 +71,7 @@ class Connection:
         single_consumer: bool = False,
         retry_delay: float | None = None,
         retry_delay_max: float | None = None,
+        deduplication: float | None = None,
     ) -> None:
         """Create a queue. If it exists with the same options, nothing changes.
 
@@ -89,6 +90,9 @@ class Connection:
         ``retry_delay``: seconds, 0 or more, before a message that was released without a delay, or lost with its
         receiver, is delivered again: once, twice, three times as long, and so on; None: at once.
         ``retry_delay_max``: the longest such delay, not less than ``retry_delay``; None: it does not grow.
+        ``deduplication``: seconds for which the queue remembers the key of a message, its header
+        ``x-deduplication-header``: another message with that key is dropped. An outbox sends the id of a message as its
+        key. None: the queue takes all.
 
         Raises PreconditionFailed when the queue exists with other options, and UnsupportedFeature for an option that
         the engine does not have.
@@ -107,6 +111,7 @@ class Connection:
             single_consumer=single_consumer,
             retry_delay=retry_delay,
             retry_delay_max=retry_delay_max,
+            deduplication=deduplication,
         )
         if dead_letter == queue:
             raise ValueError(f"queue '{queue}' cannot take its own dead letters: name another queue")

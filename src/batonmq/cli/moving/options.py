@@ -128,6 +128,7 @@ _NOTHING: Final = QueueOptions()
 # What is left off first: what limits a queue, and last what keeps messages that are given up.
 _DROPPED: Final = (
     *("max_bytes", "max_length", "max_priority", "expires", "single_consumer", "ttl", "retry_delay"),
+    "deduplication",
     *("max_deliveries", "dead_letter"),
 )
 # What means nothing without the other.
@@ -143,6 +144,7 @@ _NUMBERS: Final[Mapping[str, tuple[str, bool]]] = {
     "x-expires": ("expires", True),
     "x-delayed-retry-min": ("retry_delay", True),
     "x-delayed-retry-max": ("retry_delay_max", True),
+    "x-deduplication-window": ("deduplication", True),
 }
 
 
@@ -159,4 +161,5 @@ def _has(can: Capabilities, option: str) -> bool:
         "single_consumer": can.single_consumer,
         "retry_delay": can.retry_delay,
         "retry_delay_max": can.retry_delay,
+        "deduplication": can.deduplication,
     }[option]

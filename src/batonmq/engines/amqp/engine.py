@@ -61,6 +61,7 @@ def capabilities_of(product: Product) -> Capabilities:
         lease=is_ours,
         release_delay=is_ours,
         retry_delay=is_ours or product.is_rabbitmq(4, 3),
+        deduplication=is_ours,
         reject_reason=is_ours,
         delivery_count=is_ours,
         max_deliveries=product.name in COUNTING,

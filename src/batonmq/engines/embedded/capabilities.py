@@ -24,6 +24,7 @@ CAPABILITIES = Capabilities(
     expires=True,
     single_consumer=True,
     retry_delay=True,
+    deduplication=True,
     reject_reason=True,
     request=True,
     transactions=True,

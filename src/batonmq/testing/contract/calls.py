@@ -22,6 +22,20 @@ def test_deliveries_are_counted(mq: batonmq.Connection, queue: str) -> None:
             delivery.release()
 
 
+def test_of_two_messages_with_one_key_a_queue_takes_the_first(place: Place, mq: batonmq.Connection) -> None:
+    queue = place.queue()
+    if not mq.capabilities.deduplication:
+        with pytest.raises(batonmq.UnsupportedFeature, match="deduplication"):
+            mq.declare(queue, deduplication=60)
+        return
+    mq.declare(queue, deduplication=60)
+    for body, key in ((b"first", "o-17"), (b"again", "o-17"), (b"other", "o-18")):
+        mq.send(queue, body, headers={"x-deduplication-header": key})
+    with mq.receiver(queue) as receiver:
+        assert bodies(take(receiver, 2)) == [b"first", b"other"]
+        assert receiver.receive(wait=QUIET) == []
+
+
 def test_a_reason_goes_along_with_the_dead_letter(place: Place, mq: batonmq.Connection) -> None:
     needs(mq, "reject_reason", "dead_letter")
     queue, dead = place.queue(), place.queue()

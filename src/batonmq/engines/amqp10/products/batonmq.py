@@ -41,6 +41,7 @@ class BatonmqProduct(PairedProduct):
             delay=True,
             release_delay=True,
             retry_delay=True,
+            deduplication=True,
             lease=True,
             ttl=True,
             priority=True,

@@ -17,7 +17,7 @@ BESIDE = frozenset(
 # A package, and what of batonmq it may import besides itself and BESIDE.
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "__main__": frozenset({"cli"}),
-    "cli": frozenset({"management", "shovels", "server", "api", "engines", "protocols", "broker", "store"}),
+    "cli": frozenset({"contrib", "management", "shovels", "server", "api", "engines", "protocols", "broker", "store"}),
     "management": frozenset({"shovels", "server", "broker"}),
     "shovels": frozenset({"server", "api", "engines", "broker"}),
     "server": frozenset({"protocols", "broker", "store"}),

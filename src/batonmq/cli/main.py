@@ -14,6 +14,7 @@ from batonmq.cli.delayed import delayed
 from batonmq.cli.listings import bindings, channels, connections, consumers, exchanges, vhosts
 from batonmq.cli.move import move
 from batonmq.cli.options import DEFAULT_URL, url_option
+from batonmq.cli.outbox import outbox
 from batonmq.cli.policies import policies
 from batonmq.cli.queues import purge, queues
 from batonmq.cli.receive import receive
@@ -50,7 +51,7 @@ def main(url: str | None) -> None:
 main.help = (main.help or "").replace("amqp://guest:guest@127.0.0.1:5672/", DEFAULT_URL)
 
 COMMANDS = (
-    *(serve, run, send, receive, shovel, queues, delayed, purge, move, status, health),
+    *(serve, run, send, receive, shovel, queues, delayed, purge, move, outbox, status, health),
     *(vhosts, exchanges, bindings, connections, channels, consumers, shovels, close_connection),
     *(policies, users, definitions, certificates, check, repair, backup),
 )

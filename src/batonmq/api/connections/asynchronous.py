@@ -12,6 +12,8 @@ from batonmq.api.asynchronous.receiver import Receiver
 from batonmq.api.asynchronous.traced import TracedReceiver
 from batonmq.api.asynchronous.transaction import Transaction
 from batonmq.api.options import SendOptions, as_message, otherwise_declared, require, require_feature, require_options
+from batonmq.api.outbox.outbox import Outbox
+from batonmq.api.outbox.relaying import Relaying
 from batonmq.api.workers.asynchronous import run_worker
 from batonmq.api.workers.policy import Backoff, WorkerOptions, backoff_of
 from batonmq.engines.checks import check_number, check_queue, check_seconds
@@ -39,6 +41,7 @@ class Connection:
         self._engine = engine
         # Looked at once: without a tracer provider nothing below knows of spans.
         self._receiver: type[Receiver] = TracedReceiver if engine.is_traced else Receiver
+        self._relaying = Relaying(engine)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -260,6 +263,20 @@ class Connection:
         require_feature(self.capabilities, self.capabilities.transactions, "transactions")
         return Transaction(self._engine)
 
+    def outbox(self, connection: object, *, relay: bool = True) -> Outbox:
+        """Return a block in which messages are written to the application's own database, in its own transaction.
+
+        ``connection``: the application's connection: of sqlite3, psycopg or Django, or a Session or Connection of
+        SQLAlchemy, to SQLite or PostgreSQL. The table is made by ``batonmq.contrib.outbox.create_table``, or by a
+        migration.
+        ``relay``: a thread of this connection sends what was committed, and what others have left; False: leave it to
+        ``batonmq outbox relay`` or another process.
+
+        Raises TypeError for what is no such connection, and ValueError for a database in memory, which no thread could
+        relay from. The block is for the thread that has the connection.
+        """
+        return self._relaying.outbox(connection, relay=relay)
+
     async def run(
         self,
         queue: str,
@@ -364,7 +381,7 @@ class Connection:
 
         A second call does nothing. Raises StoreError when the last changes could not be written.
         """
-        await asyncio.to_thread(self._engine.close)
+        await asyncio.to_thread(self._relaying.close)
 
     async def __aenter__(self) -> Self:
         return self

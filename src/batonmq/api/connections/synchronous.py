@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import Self, Unpack
 
 from batonmq.api.options import SendOptions, as_message, otherwise_declared, require, require_feature, require_options
+from batonmq.api.outbox.outbox import Outbox
+from batonmq.api.outbox.relaying import Relaying
 from batonmq.api.synchronous.delivery import Delivery
 from batonmq.api.synchronous.receiver import Receiver
 from batonmq.api.synchronous.traced import TracedReceiver
@@ -40,6 +42,7 @@ class Connection:
         self._engine = engine
         # Looked at once: without a tracer provider nothing below knows of spans.
         self._receiver: type[Receiver] = TracedReceiver if engine.is_traced else Receiver
+        self._relaying = Relaying(engine)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -261,6 +264,20 @@ class Connection:
         require_feature(self.capabilities, self.capabilities.transactions, "transactions")
         return Transaction(self._engine)
 
+    def outbox(self, connection: object, *, relay: bool = True) -> Outbox:
+        """Return a block in which messages are written to the application's own database, in its own transaction.
+
+        ``connection``: the application's connection: of sqlite3, psycopg or Django, or a Session or Connection of
+        SQLAlchemy, to SQLite or PostgreSQL. The table is made by ``batonmq.contrib.outbox.create_table``, or by a
+        migration.
+        ``relay``: a thread of this connection sends what was committed, and what others have left; False: leave it to
+        ``batonmq outbox relay`` or another process.
+
+        Raises TypeError for what is no such connection, and ValueError for a database in memory, which no thread could
+        relay from. The block is for the thread that has the connection.
+        """
+        return self._relaying.outbox(connection, relay=relay)
+
     def run(
         self,
         queue: str,
@@ -365,7 +382,7 @@ class Connection:
 
         A second call does nothing. Raises StoreError when the last changes could not be written.
         """
-        self._engine.close()
+        self._relaying.close()
 
     def __enter__(self) -> Self:
         return self

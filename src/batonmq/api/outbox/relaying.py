@@ -1,0 +1,180 @@
+"""The threads that relay for a connection: one for each database."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Hashable
+from typing import Protocol
+
+from batonmq.api.outbox.database import Database
+from batonmq.api.outbox.libraries import database_of
+from batonmq.api.outbox.outbox import Outbox
+from batonmq.api.outbox.relay import Relay
+from batonmq.engines.forks import when_forked
+from batonmq.engines.interface import Engine
+from batonmq.errors import Closed
+
+__all__ = ["RelayThread", "Relaying", "relay_now", "relay_thread"]
+
+log = logging.getLogger("batonmq.outbox")
+
+# How often the table is looked at for what others have left there, or what was committed unnoticed; and how soon after
+# something was written that nobody tells the commit of.
+POLL_SECONDS = 1.0
+SOON_SECONDS = 0.02
+# While the broker or the database is away.
+AWAY_SECONDS, AWAY_SECONDS_MAX = 0.5, 30.0
+# How long a connection that is closed waits for what is being relayed.
+CLOSE_SECONDS = 5.0
+
+
+class Connected(Protocol):
+    """A connection of ``batonmq.connect`` or ``batonmq.aio.connect``."""
+
+    _engine: Engine
+
+
+class RelayThread:
+    """Relays whenever it is told to, and now and then."""
+
+    def __init__(self, engine: Engine, opener: Callable[[], Database], *, polls: bool) -> None:
+        """``opener`` opens the database, in this thread. ``polls``: look at the table now and then."""
+        self._engine = engine
+        self._opener = opener
+        self._polls = polls
+        self._wake = threading.Event()
+        self._is_stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="batonmq-outbox", daemon=True)
+        self._thread.start()
+
+    def tell(self) -> None:
+        """There is something to relay, or may be soon."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End, when what is being relayed is done."""
+        self._is_stopped.set()
+        self._wake.set()
+
+    @property
+    def is_alive(self) -> bool:
+        """Does it go on? Not when the connection was closed."""
+        return self._thread.is_alive()
+
+    def join(self, seconds: float | None = None) -> None:
+        """Wait for the end."""
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        away = AWAY_SECONDS
+        while not self._is_stopped.is_set():
+            try:
+                self._relay()
+            except Closed:
+                return
+            except Exception as error:  # noqa: BLE001  (the database's own, of whichever library)
+                log.warning("the outbox cannot be relayed now, and is tried again in %g s: %s", away, error)
+                if self._is_stopped.wait(away):
+                    return
+                away = min(away * 2, AWAY_SECONDS_MAX)
+            else:
+                away = AWAY_SECONDS
+                self._wake.wait()
+
+    def _relay(self) -> None:
+        """Relay through one connection until it fails, or is to end, or nothing is to be done."""
+        database = self._opener()
+        try:
+            relay = Relay(self._engine, database)
+            pause = SOON_SECONDS
+            while not self._is_stopped.is_set():
+                self._wake.clear()
+                done = relay.run()
+                if done:
+                    pause = SOON_SECONDS
+                elif done == 0 and not relay.is_held_up and not self._polls:
+                    # It keeps no connection that has nothing to do: whoever deletes the database would wait for it.
+                    return
+                elif self._wake.wait(pause):
+                    pause = SOON_SECONDS
+                else:
+                    pause = min(pause * 2, POLL_SECONDS)
+        finally:
+            database.close()
+
+
+class Relaying:
+    """What a connection relays."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._threads: dict[Hashable, RelayThread] = {}
+        self._lock = threading.Lock()
+        self._is_closed = False
+        when_forked(self)
+
+    def outbox(self, connection: object, *, relay: bool) -> Outbox:
+        """An outbox in the database of an application's connection. Raises TypeError, ValueError, Closed."""
+        if self._is_closed:
+            raise Closed("the connection is closed")
+        database = database_of(connection)
+        if not relay:
+            return Outbox(database, self._engine.capabilities, lambda: None)
+        # Asked for now: when something was committed, the application's connection may be closed.
+        where, opener, polls = database.where, database.opener(), database.polls
+        return Outbox(database, self._engine.capabilities, lambda: self._tell(where, opener, polls=polls))
+
+    def _tell(self, where: Hashable, opener: Callable[[], Database], *, polls: bool) -> None:
+        with self._lock:
+            # What was committed after that is left for others.
+            if self._is_closed:
+                return
+            thread = self._threads.get(where)
+            if thread is None:
+                thread = self._threads[where] = RelayThread(self._engine, opener, polls=polls)
+        thread.tell()
+
+    def close(self) -> None:
+        """End the threads and close the engine."""
+        with self._lock:
+            self._is_closed = True
+            threads, self._threads = list(self._threads.values()), {}
+        for thread in threads:
+            thread.stop()
+        end = time.monotonic() + CLOSE_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        # A send that waits for a broker ends with it.
+        self._engine.close()
+        for thread in threads:
+            thread.join()
+
+    def forked(self) -> None:
+        """The threads are the parent's."""
+        self._lock = threading.Lock()
+        self._is_closed = True
+        self._threads = {}
+
+
+def relay_now(mq: Connected, connection: object) -> int:
+    """Relay what waits in the database, through the application's own connection, in this thread; tells how many.
+
+    Returns when nothing is left but what queues refuse, or when another relay is at work. Raises ValueError while the
+    connection is in a transaction, TypeError for what is no connection, ConnectionLost, Closed, and what the database
+    raises: what was not sent is still there.
+    """
+    database = database_of(connection)
+    if database.in_transaction:
+        raise ValueError("what is in the outbox is relayed when it is committed: the connection is in a transaction")
+    relay = Relay(mq._engine, database)
+    moved = 0
+    while done := relay.run():
+        moved += done
+    return moved
+
+
+def relay_thread(mq: Connected, opener: Callable[[], Database]) -> RelayThread:
+    """A thread that relays what anybody leaves in the database, until it is stopped."""
+    return RelayThread(mq._engine, opener, polls=True)

@@ -1,0 +1,72 @@
+"""Making the table of an outbox, and counting what waits in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batonmq.api.outbox.libraries import database_of
+from batonmq.api.outbox.table import COUNT, TABLE, create_statements
+
+if TYPE_CHECKING:
+    from sqlalchemy import MetaData, Table
+
+__all__ = ["WaitingMessages", "create_table", "outbox_table", "waiting"]
+
+
+def create_table(connection: object) -> None:
+    """Create the table ``batonmq_outbox`` unless it exists.
+
+    ``connection``: as for ``Connection.outbox``. If it is in a transaction, this is part of it; otherwise it is
+    committed. Raises TypeError for what is no such connection, and what the database raises.
+    """
+    database = database_of(connection)
+    statements = create_statements(database.dialect)
+    if database.in_transaction:
+        for statement in statements:
+            database.execute(statement)
+        return
+    with database.transaction():
+        for statement in statements:
+            database.execute(statement)
+
+
+def outbox_table(metadata: MetaData) -> Table:
+    """Add the table to the metadata of SQLAlchemy, so that ``create_all`` and Alembic make it; return it."""
+    try:
+        from sqlalchemy import BigInteger, Column, Double, Identity, Integer, LargeBinary, String, Table
+    except ImportError as error:
+        raise ImportError("outbox_table needs SQLAlchemy: pip install 'sqlalchemy>=2'") from error
+
+    return Table(
+        TABLE,
+        metadata,
+        Column("id", BigInteger().with_variant(Integer(), "sqlite"), Identity(), primary_key=True),
+        Column("queue", String(255), nullable=False),
+        Column("message_id", String(255), nullable=False),
+        Column("properties", LargeBinary(), nullable=False),
+        Column("body", LargeBinary(), nullable=False),
+        Column("delay", Double(), nullable=False),
+        Column("created_at", Double(), nullable=False),
+        # Without it a number may be given out again, and a relay delete what it has never seen.
+        sqlite_autoincrement=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingMessages:
+    """What waits in an outbox for one queue."""
+
+    queue: str
+    """Where the messages go."""
+    count: int
+    """How many there are, 1 or more."""
+    since: float
+    """When the oldest was written, in seconds since the epoch."""
+
+
+def waiting(connection: object) -> list[WaitingMessages]:
+    """What waits in the table, by queue. Raises TypeError for what is no connection, and what the database raises."""
+    database = database_of(connection)
+    found = database.execute(COUNT)
+    return [WaitingMessages(str(queue), int(str(count)), float(str(since))) for queue, count, since in found]

@@ -43,11 +43,12 @@ class Subscription(ABC):
         """Nobody wants to wait any longer: the future is resolved soon, with an empty list or what has just come."""
 
     @abstractmethod
-    def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> None:
+    def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> Future[None] | None:
         """accept: done with it. release: back to its place. reject: to the dead letters of the queue, or away.
 
         ``delay``, of a release, is in seconds; None: whatever the queue was declared with. Raises LeaseLost when the
-        message is not held here.
+        message is not held here. Returns None when it is done, or on its way; a future when nobody can be told now, so
+        that whoever settles has to wait: LeaseLost, if the message was given to others meanwhile.
         """
 
     def renew(self, incoming: Incoming, seconds: float) -> Future[None]:

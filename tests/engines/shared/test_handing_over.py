@@ -3,71 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import batonmq
+from batonmq import points
 from batonmq.api.connections.synchronous import Connection
 from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.messages import Message
-from batonmq.engines.shared import answers, commands, wire
+from batonmq.engines.shared import answers, wire
 from batonmq.engines.shared.engine import SharedEngine
-from batonmq.engines.shared.link import Link
-from batonmq.engines.shared.numbered import Numbered
 from batonmq.engines.shared.opening import Reached
-from batonmq.engines.shared.registry import own_file
-from batonmq.engines.shared.roll import Roll
 from batonmq.engines.values import QueueOptions
-from tests.engines.shared.conftest import Connect
+from tests.engines.shared.conftest import Connect, Owner
+from tests.support.waiting import until
 
 SOON = 30.0
-
-
-class Owner:
-    """The other end of a guest's socket, which does what the test says."""
-
-    def __init__(self, path: str, opening: int) -> None:
-        self._peer, here = socket.socketpair()
-        self._commands = self._peer.makefile("rb")
-        self.say(answers.Hello(0, wire.VERSION, 1, opening))
-        link = Link(here)
-        link.greet()
-        self.engine = SharedEngine(path, Reached(link, None))
-        resume = self.hear()
-        assert isinstance(resume, commands.Resume)
-        Roll(path).add(resume.guest, resume.process)
-        self.say(answers.Resumed(0, [], [], []))
-        # Heard, when something that was asked behind it is answered.
-        counted = self.engine.count("any")
-        self.say(answers.Counted(self.hear().number, 0))
-        counted.get()
-
-    def say(self, answer: Numbered) -> None:
-        self._peer.sendall(wire.frame(answer))
-
-    def hear(self) -> commands.Command:
-        command = wire.read_command(self._commands)
-        assert command is not None
-        return command
-
-    def go(self) -> None:
-        self._peer.shutdown(socket.SHUT_RDWR)
-        self._commands.close()
-        self._peer.close()
-
-
-@pytest.fixture
-def departing(path: str) -> Iterator[Owner]:
-    """An owner of a file that is free, with a queue in it: the guest gets it when this one goes."""
-    engine = own_file(path)
-    engine.declare("orders", QueueOptions()).get()
-    engine.close()
-    owner = Owner(path, engine.core.store.opening)
-    yield owner
-    owner.engine.close()
 
 
 def test_what_an_owner_had_begun_when_it_was_killed_and_not_done_is_done_by_the_next_one(departing: Owner) -> None:
@@ -298,3 +251,30 @@ def test_a_group_stays_in_the_hands_that_it_is_in(owner: EmbeddedEngine, guest: 
         found = rival.receive(wait=SOON)
         assert [(one.body, one.delivery_count) for one in found] == [(b"1", 1)]
         found[0].accept()
+
+
+def test_what_one_process_holds_at_the_end_of_an_owner_is_not_taken_by_anothers_last_command(
+    owner: EmbeddedEngine, guest: Connect
+) -> None:
+    """A move that was read is done; what others hold is not there for it, as little as before."""
+    for queue in ("orders", "other"):
+        owner.declare(queue, QueueOptions()).get()
+    owner.send("orders", [Message(b"1"), Message(b"2")]).get()
+    holder, mover = guest(), guest()
+    (held,) = holder.receiver("orders").receive(wait=SOON)
+
+    def wait_for_the_other() -> None:
+        points.disarm()
+        begun.set()
+        until(lambda: sum(thread.name == "batonmq-guest" for thread in threading.enumerate()) == 1)
+
+    begun = threading.Event()
+    # It asks first how many there are.
+    points.arm("guest.begun", wait_for_the_other, after=1)
+    with ThreadPoolExecutor() as pool:
+        moving = pool.submit(mover.replay, "orders", "other")
+        assert begun.wait(SOON)
+        owner.close()
+        assert moving.result(SOON) == 1
+    held.accept()
+    assert (holder.count("orders"), holder.count("other")) == (0, 1)

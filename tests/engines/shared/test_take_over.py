@@ -7,17 +7,12 @@ takes over or the guest's own.
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO, TypeVar, cast, get_args
 
 import pytest
@@ -32,8 +27,8 @@ from batonmq.engines.shared.engine import SharedEngine
 from batonmq.engines.shared.link import Link
 from batonmq.engines.shared.numbered import Numbered
 from batonmq.engines.shared.opening import Reached
-from batonmq.engines.shared.roll import lives
 from batonmq.engines.values import Incoming, QueueOptions
+from tests.engines.shared.conftest import Nursery, is_served_by
 from tests.support.waiting import until
 
 T = TypeVar("T")
@@ -46,45 +41,6 @@ CHANGES = (("killed", "this process"), ("killed", "another"), ("in order", "this
 def result(future: Future[T]) -> T:
     assert future.wait(SOON), "it waits for ever"
     return future.result()
-
-
-class Nursery:
-    """See ``nursery.py``."""
-
-    def __init__(self) -> None:
-        command = [sys.executable, str(Path(__file__).with_name("nursery.py"))]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._living: list[int] = []
-
-    def own(self, path: str) -> int:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{path}\n")
-        self._process.stdin.flush()
-        self._living.append(process := int(self._process.stdout.readline()))
-        return process
-
-    def end(self, process: int, how: str) -> None:
-        os.kill(process, signal.SIGKILL if how == "killed" else signal.SIGTERM)
-        until(lambda: not lives(process))
-        self._living.remove(process)
-
-    def clear(self) -> None:
-        for process in list(self._living):
-            self.end(process, "killed")
-
-    def close(self) -> None:
-        self.clear()
-        with self._process:
-            assert self._process.stdin is not None
-            self._process.stdin.close()
-
-
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    nursery = Nursery()
-    yield nursery
-    nursery.close()
 
 
 class Tap:
@@ -248,7 +204,14 @@ def has_subscribed(scene: Scene) -> None:
     scene.next_is(b"1")
 
 
+def settle(scene: Scene) -> Future[object] | None:
+    outcome = scene.subscription.settle(scene.held, "accept")
+    return None if outcome is None else of(outcome)
+
+
 def has_settled(scene: Scene) -> None:
+    if scene.future.done:
+        scene.outcome()
     with pytest.raises(batonmq.LeaseLost):
         scene.subscription.settle(scene.held, "release")
     scene.next_is(b"2")
@@ -335,9 +298,7 @@ TABLE: dict[type[Numbered], Row] = {
         answers.Arrived, lambda s: s.subscribe(), lambda s: of(s.subscription.receive(1)), has_received
     ),
     commands.Withdraw: Row(answers.Arrived, await_in_other, withdraw, lambda s: _equal(s.outcome(), [])),
-    commands.Settle: Row(
-        answers.Settled, lambda s: s.hold(), lambda s: s.subscription.settle(s.held, "accept"), has_settled
-    ),
+    commands.Settle: Row(answers.Settled, lambda s: s.hold(), settle, has_settled),
     commands.Renew: Row(
         answers.Done, lambda s: s.hold(SOON), lambda s: of(s.subscription.renew(s.held, 2 * SOON)), has_renewed
     ),
@@ -391,7 +352,7 @@ TABLE: dict[type[Numbered], Row] = {
     commands.Close: Row(answers.Done, nothing, close, has_closed),
 }
 # Not the answer to any command: the first and the last word, what nobody asked for, and what each may have instead.
-UNASKED = {answers.Hello, answers.Bye, answers.Late, answers.Failed}
+UNASKED = {answers.Hello, answers.Bye, answers.Late, answers.Unsettled, answers.Failed}
 
 
 def _equal(found: object, wanted: object) -> None:
@@ -462,10 +423,3 @@ def take(path: str) -> Ownership:
         except InUse:
             assert time.monotonic() < end, "somebody else has it"
             time.sleep(0.001)
-
-
-def is_served_by(path: str, process: int) -> bool:
-    try:
-        return Path(f"{path}-lock").read_bytes() == b"%d\nqueues.db-socket\n" % process
-    except FileNotFoundError:
-        return False

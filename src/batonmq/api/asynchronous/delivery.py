@@ -7,6 +7,7 @@ from typing import Self
 
 from batonmq.api.options import require_feature
 from batonmq.engines.checks import check_seconds, check_text
+from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription
 from batonmq.engines.messages import Message
 from batonmq.engines.values import Incoming
@@ -68,12 +69,13 @@ class Delivery:
 
         This returns at once. An embedded engine writes the change within 10 ms, and syncs the disk with the next
         message that is sent; after a crash in between, the message is delivered again. ``transaction`` waits for the
-        disk.
+        disk. Only while the process that has a shared file has gone, and no other has taken over, this waits for the
+        next one; it raises ConnectionLost if there is none within a minute.
 
         Raises AlreadySettled, and LeaseLost when the message is no longer held here.
         """
         self._settle()
-        self._subscription.settle(self._incoming, "accept")
+        await self._done(self._subscription.settle(self._incoming, "accept"))
 
     async def release(self, *, delay: float | None = None) -> None:
         """Return the message to its place in the queue, marked as redelivered, for any receiver.
@@ -88,7 +90,7 @@ class Delivery:
             check_seconds("delay", delay)
             require_feature(self._engine.capabilities, self._engine.capabilities.release_delay, "release with a delay")
         self._settle()
-        self._subscription.settle(self._incoming, "release", delay=delay)
+        await self._done(self._subscription.settle(self._incoming, "release", delay=delay))
 
     async def reject(self, *, reason: str = "") -> None:
         """Send the message to the queue's dead letters, or drop it if there are none.
@@ -101,7 +103,7 @@ class Delivery:
         if check_text("reason", reason, None):
             require_feature(self._engine.capabilities, self._engine.capabilities.reject_reason, "reject with a reason")
         self._settle()
-        self._subscription.settle(self._incoming, "reject", reason)
+        await self._done(self._subscription.settle(self._incoming, "reject", reason))
 
     async def renew(self, seconds: float | None = None) -> None:
         """Extend the lease: the message is held for that long from now.
@@ -139,6 +141,11 @@ class Delivery:
         if self.settled:
             raise AlreadySettled(f"{self.message!r} was settled before")
         self.settled = True
+
+    @staticmethod
+    async def _done(outcome: Future[None] | None) -> None:
+        if outcome is not None:
+            await outcome.get_async()
 
     def _in_transaction(self) -> tuple[Subscription, Incoming]:
         """For ``Transaction``: what is to be accepted."""

@@ -21,6 +21,7 @@ __all__ = [
     "Late",
     "Resumed",
     "Settled",
+    "Unsettled",
 ]
 
 
@@ -64,12 +65,14 @@ class Settled(Numbered):
 class Resumed(Numbered):
     """What is still in the guest's hands, by subscription and tag; what was done of what must not be done twice.
 
-    And the subscriptions that are over, with the error.
+    Also the subscriptions that are over, with the error; and the settlements that this owner could not do: each with
+    whether it is known, or at least likely, that no former owner has done it either.
     """
 
     kept: list[tuple[int, int]]
     done: list[tuple[int, int]]
     ended: list[tuple[int, str, str]]
+    passed: list[tuple[int, bool]]
 
 
 class Late(Numbered):
@@ -77,6 +80,12 @@ class Late(Numbered):
 
     subscription: int
     tag: int
+
+
+class Unsettled(Numbered):
+    """The settlement of that number came too late: the message was back in that queue, or is gone with it."""
+
+    queue: str
 
 
 class Failed(Numbered):
@@ -90,4 +99,4 @@ class Bye(Numbered):
     """The last: the owner goes. Commands with a greater number than this one's were not begun."""
 
 
-Answer: TypeAlias = Hello | Resumed | Done | Counted | Found | Arrived | Settled | Late | Failed | Bye
+Answer: TypeAlias = Hello | Resumed | Done | Counted | Found | Arrived | Settled | Unsettled | Late | Failed | Bye

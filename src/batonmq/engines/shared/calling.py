@@ -20,9 +20,10 @@ A request, by what becomes of it when the owner goes (``WhenLost``), and where i
     fail       | asked of the next owner                                   | ConnectionLost
     over       | answered
 
-An answer that was sent is read, whatever became of the owner, before its going is noticed. A settlement has no answer:
-it is told to the next owner with ``Resume`` until one has said ``Settled``. Whatever still waits when the state is
-``down`` raises. The lock guards everything here and in the subscriptions; no future is resolved under it.
+An answer that was sent is read, whatever became of the owner, before its going is noticed. A settlement is not waited
+for, unless there is no owner: it is told to the next one with ``Resume`` until one has said ``Settled``, or that it
+came too late. Whatever still waits when the state is ``down`` raises. The lock guards everything here and in the
+subscriptions; no future is resolved under it.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.embedded.ownership import InUse
 from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.futures import Future
+from batonmq.engines.leases import lost
 from batonmq.engines.shared import answers, commands, wire
 from batonmq.engines.shared.calls import AnyCall, Call, Caller, as_nothing
 from batonmq.engines.shared.ledger import Ledger
@@ -121,13 +123,21 @@ class Calls:
                 self._start()
         self._ledger.add(call)
 
-    def settle(self, command: commands.Settle, queue: str, row: int, count: int) -> None:
-        """Tell it to the owner, and to the next ones until it is known to be written. Under the lock."""
+    def settle(self, command: commands.Settle, queue: str, row: int, count: int) -> Future[None] | None:
+        """Tell it to the owner, and to the next ones until it is known to be written. Under the lock.
+
+        The future, when there is no owner, is what the next one says. Raises LeaseLost for a message without a row,
+        which has gone with the last one.
+        """
         self._ledger.number(command)
-        if row:
-            self._ledger.add_settlement(command, queue, row, count)
-        if self._is_resumed and self._reached is not None:
-            self._reached.link.send(command)
+        is_told = self._is_resumed and self._reached is not None and self._reached.link.send(command)
+        if not row:
+            if not is_told:
+                raise lost()
+            return None
+        outcome: Future[None] | None = None if is_told else Future()
+        self._ledger.settlements.add(command, queue, row, count, outcome)
+        return outcome
 
     def tell(self, command: Numbered) -> None:
         """Ask for no answer; when there is no owner, it has no meaning. Under the lock."""
@@ -213,14 +223,19 @@ class Calls:
                         caller.late(answer.tag)
                     continue
                 if isinstance(answer, answers.Settled):
-                    self._ledger.forget_settled(answer.number)
-                    continue
-                call = self._ledger.take(answer.number)
+                    outcomes = self._ledger.settlements.settled(answer.number)
+                elif isinstance(answer, answers.Unsettled):
+                    outcomes = self._ledger.settlements.unsettled(answer)
+                else:
+                    outcomes = None
+                call = self._ledger.take(answer.number) if outcomes is None else None
                 if call is not None and call.when_lost == "once" and not isinstance(answer, answers.Failed):
                     # It is written, and with it that this owner has done something.
                     del self._openings[:-1]
             if call is not None:
                 call.answered(answer)
+            elif outcomes is not None:
+                outcomes.tell()
         return None
 
     def _resume(self, reached: Reached) -> None:
@@ -232,7 +247,7 @@ class Calls:
             if subscribed is not None:
                 subscriptions.append(subscribed)
                 holds += caller.holds()
-        settlements = self._ledger.settlements()
+        settlements = self._ledger.resume()
         reached.link.send(
             commands.Resume(0, self._guest, os.getpid(), self._openings, subscriptions, holds, settlements),
         )
@@ -249,10 +264,11 @@ class Calls:
             for number, caller in self.callers.items():
                 caller.keep(kept.get(number, set()))
             for number, name, text in answer.ended:
-                lost = self.callers.pop(number, None)
+                caller_lost = self.callers.pop(number, None)
                 error = wire.error_from(answers.Failed(0, name, text))
-                if lost is not None and isinstance(error, BatonError):
-                    ended.append((lost, error))
+                if caller_lost is not None and isinstance(error, BatonError):
+                    ended.append((caller_lost, error))
+            settled = self._ledger.resumed(answer.passed)
             for number, outcome in answer.done:
                 call = self._ledger.take(number)
                 if call is not None:
@@ -265,18 +281,19 @@ class Calls:
             call.answered(outcome_of)
         for caller, why in ended:
             caller.ended(why)
+        settled.tell()
 
     def _lose(self, last: int) -> None:
         """What is after the last command that may have been begun was not."""
         with self.lock:
             self._reached = None
             self._is_resumed = False
-            lost = self._ledger.lose(last, is_leaving=self._is_closed)
+            calls = self._ledger.lose(last, is_leaving=self._is_closed)
             # Whoever closes it lets go of the file himself.
             own = None if self._is_closed else self._own
             if own is not None:
                 self._own = None
-        for call in lost:
+        for call in calls:
             if call.when_lost == "over":
                 call.answered(answers.Done(0))
             else:
@@ -316,7 +333,7 @@ class Calls:
         with self.lock:
             self._reached = self._thread = None
             self._is_resumed = False
-            calls = self._ledger.clear()
+            calls, settled = self._ledger.clear(), self._ledger.settlements.give_up(error)
             callers, self.callers = list(self.callers.values()), {}
         for call in calls:
             if call.when_lost == "over":
@@ -325,6 +342,7 @@ class Calls:
                 call.fail(error)
         for caller in callers:
             caller.ended(error)
+        settled.tell()
 
     def _let_go(self, own: EmbeddedEngine) -> None:
         try:

@@ -119,7 +119,7 @@ class Withdraw(Numbered):
 
 
 class Settle(Numbered):
-    """Has no answer of its own but Settled: a message that is not held any more is settled already."""
+    """Answered by Settled, one for many; or by Unsettled."""
 
     subscription: int
     tag: int

@@ -75,6 +75,11 @@ class Guest:
             self._answerer.join()
         self._reader.join()
 
+    def hand_on(self) -> None:
+        """After ``wait``, of one that was dismissed: what it holds is for the next owner to give it."""
+        with contextlib.suppress(BatonError):
+            self._core.run(self._hand_on)
+
     def forked(self) -> None:
         """The parent talks to it."""
         with contextlib.suppress(OSError):
@@ -136,7 +141,7 @@ class Guest:
 
     def _resume_now(self, command: commands.Resume) -> answers.Resumed:
         claims, engine = self._claims, self._engine
-        resumed = answers.Resumed(0, [], sorted(claims.done.get(command.guest, {}).items()), [])
+        resumed = answers.Resumed(0, [], sorted(claims.done.get(command.guest, {}).items()), [], [])
         for subscribed in command.subscriptions:
             try:
                 self._commands.adopt(subscribed[0], engine.resume(subscribed))
@@ -150,8 +155,11 @@ class Guest:
             if subscription.consumer.adopt(tag, row, count, seconds):
                 resumed.kept.append((number, tag))
         for settlement in command.settlements:
-            engine.settle_for(settlement, command.openings)
-            self._commands.settled.note(settlement[0])
+            number = settlement[0]
+            if engine.settle_for(settlement, command.openings):
+                self._commands.settled.note(number)
+            else:
+                resumed.passed.append((number, not claims.is_waiting or engine.has_ready(settlement)))
         return resumed
 
     def _close(self, command: commands.Close) -> None:
@@ -162,12 +170,10 @@ class Guest:
         self._says.promise(command.number, written, say_done)
 
     def _leave(self) -> None:
-        """Give everything back, to the queues or to the next owner."""
+        """Give everything back to the queues; what one holds that was dismissed stays, to be handed on."""
         with contextlib.suppress(BatonError):
             self._commands.forget_requests()
-            if self._is_dismissed and not self._has_closed:
-                self._core.run(self._hand_on)
-            else:
+            if self._has_closed or not self._is_dismissed:
                 self._engine.close()
                 if self._engine.guest:
                     self._claims.gone(self._engine.guest, for_good=self._has_closed)

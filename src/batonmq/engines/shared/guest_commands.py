@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
 from batonmq.engines.embedded.core import Core
 from batonmq.engines.embedded.engine import EmbeddedSubscription
 from batonmq.engines.futures import Future, resolved
+from batonmq.engines.leases import lost
 from batonmq.engines.messages import Message
 from batonmq.engines.shared import answers, commands, wire
 from batonmq.engines.shared.guest_answers import GuestAnswers, say_done, say_found
@@ -102,12 +102,16 @@ class GuestCommands:
 
     def _settle_now(self, command: commands.Settle) -> None:
         subscription = self.subscriptions.get(command.subscription)
-        # The subscription was closed; the queue was deleted, and the message with it; or it was late, which is on its
-        # way.
-        if subscription is not None:
-            with contextlib.suppress(LeaseLost):
-                subscription.consumer.settle(command.tag, command.how, command.reason, command.delay)
-        self.settled.note(command.number)
+        try:
+            if subscription is None:
+                raise lost()
+            subscription.consumer.settle(command.tag, command.how, command.reason, command.delay)
+        except LeaseLost:
+            # It was late, which is on its way; or the queue was deleted, and the message with it.
+            queue = "" if subscription is None else subscription.consumer.queue.name
+            self._says.say(answers.Unsettled(command.number, queue))
+        else:
+            self.settled.note(command.number)
 
     def renew(self, command: commands.Renew) -> None:
         subscription = self.subscriptions.get(command.subscription)

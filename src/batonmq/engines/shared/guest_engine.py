@@ -55,18 +55,27 @@ class GuestEngine(EmbeddedEngine):
         subscription.consumer.number_from(last_tag)
         return subscription
 
-    def settle_for(self, settlement: commands.Settlement, openings: list[int]) -> None:
-        """What the guest has settled, if the former owner did not keep that. In a turn. Raises StoreError."""
+    def settle_for(self, settlement: commands.Settlement, openings: list[int]) -> bool:
+        """What the guest has settled, if the former owner did not keep that. In a turn. Raises StoreError.
+
+        False: the message is not to be had. The former owner did keep it, or it is in others' hands, or was.
+        """
         _, name, row, count, how, reason, delay = settlement
         queue = self._queues.vhost.queues.get(name)
         if queue is None or not self._claims.is_good(queue, row, openings):
-            return
+            return False
         queued = reclaim(queue, row, count, None)
         if queued is None:
-            return
+            return False
         if how == "accept":
             queue.accept(queued)
         elif how == "release":
             queue.release([queued], None if delay is None else round(delay * 1000))
         else:
             queue.reject(queued, reason)
+        return True
+
+    def has_ready(self, settlement: commands.Settlement) -> bool:
+        """Is the message of a settlement that could not be done in its queue, for others? In a turn."""
+        queue = self._queues.vhost.queues.get(settlement[1])
+        return queue is not None and any(lane.find(settlement[2]) is not None for lane in queue.lanes)

@@ -120,6 +120,9 @@ class Host:
         end = time.monotonic() + PATIENCE
         for guest in guests:
             guest.wait(max(0.0, end - time.monotonic()))
+        # Not before all are still: what one of them hands on lies in its queue, where another's command would take it.
+        for guest in guests:
+            guest.hand_on()
 
     def _stop_serving(self) -> None:
         self._core.broker.serve(False)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from batonmq.engines.shared import commands
 from batonmq.engines.shared.calls import AnyCall
 from batonmq.engines.shared.numbered import Numbered
+from batonmq.engines.shared.settlements import Outcomes, Settlements
 
 __all__ = ["Ledger"]
 
@@ -12,22 +15,22 @@ __all__ = ["Ledger"]
 class Ledger:
     """The calls and settlements of one connection, by number. Whoever uses it has the lock of the calls."""
 
-    __slots__ = ("_asked", "_number", "_once", "_resumed_at", "_settled")
+    __slots__ = ("_asked", "_number", "_once", "_resumed_at", "settlements")
 
     def __init__(self) -> None:
         self._number = 0
         # Asked and not answered, by the number; of these, what must not be done twice.
         self._asked: dict[int, AnyCall] = {}
         self._once: dict[int, None] = {}
-        # Told and not known to be written, by the number: the settlement, and what the next owner is to be told.
-        self._settled: dict[int, tuple[commands.Settle, commands.Settlement]] = {}
+        self.settlements = Settlements()
+        """Those that are not known to be written."""
         # The last number when the owner was told of what is held.
         self._resumed_at = 0
 
     @property
     def has_to_tell(self) -> bool:
         """Would something be lost if no other owner were told?"""
-        return bool(self._settled or self._once)
+        return bool(self.settlements or self._once)
 
     def number(self, command: Numbered) -> None:
         """Give a command the next number; one that must not be done twice says what is known of earlier ones."""
@@ -43,32 +46,24 @@ class Ledger:
         if call.when_lost == "once":
             self._once[number] = None
 
-    def add_settlement(self, command: commands.Settle, queue: str, row: int, count: int) -> None:
-        """It has a number, and is of a message that the next owner can find: in this row, delivered so often."""
-        number = command.number
-        told = (number, queue, row, count, command.how, command.reason, command.delay)
-        self._settled[number] = (command, told)
-
     def take(self, number: int) -> AnyCall | None:
         """The call of that number, which waits no longer; None: there is none."""
         self._once.pop(number, None)
         return self._asked.pop(number, None)
 
-    def forget_settled(self, last: int) -> None:
-        """Settlements up to this number are written."""
-        settled = self._settled
-        while settled and (number := next(iter(settled))) <= last:
-            del settled[number]
-
-    def settlements(self) -> list[commands.Settlement]:
-        """What an owner is to be told that has just been reached."""
+    def resume(self) -> list[commands.Settlement]:
+        """The settlements that an owner is to be told of, which has just been reached."""
         self._resumed_at = self._number
-        return [told for _, told in self._settled.values()]
+        return self.settlements.to_tell()
+
+    def resumed(self, passed: Sequence[tuple[int, bool]]) -> Outcomes:
+        """That owner has heard of them, and could not do some."""
+        return self.settlements.resumed(self._resumed_at, passed)
 
     def unsent(self) -> list[Numbered]:
         """What that owner is to be sent when it has heard this, in the order of the numbers."""
         found: dict[int, Numbered] = {number: call.command for number, call in self._asked.items()}
-        found |= {number: command for number, (command, _) in self._settled.items() if number > self._resumed_at}
+        found |= self.settlements.since(self._resumed_at)
         return [found[number] for number in sorted(found)]
 
     def lose(self, last: int, *, is_leaving: bool) -> list[AnyCall]:

@@ -57,21 +57,22 @@ class Link:
             raise
         self._peer.settimeout(None)
 
-    def send(self, command: Numbered) -> None:
-        """Raises ValueError for what is too large. That the owner is gone is told by ``read`` alone."""
+    def send(self, command: Numbered) -> bool:
+        """False: the owner is gone, and has not got it. Raises ValueError for what is too large."""
         framed = wire.frame(command)
         with self._lock:
             if self._backlog:
                 self._backlog.append((command.number, framed))
-                return
+                return True
             sent = self._send_now(framed)
             if sent is None:
-                return
+                return False
             if sent == len(framed):
                 self.sent = command.number or self.sent
-                return
+                return True
             self._backlog.append((command.number, framed[sent:]))
             threading.Thread(target=self._send_rest, name="batonmq-shared-send", daemon=True).start()
+            return True
 
     def _send_now(self, framed: bytes) -> int | None:
         """How much was sent; None when nothing can be."""

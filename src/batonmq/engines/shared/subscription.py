@@ -152,13 +152,13 @@ class SharedSubscription(Subscription):
             self._calls.drop(wait)
         future.resolve([])
 
-    def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> None:
+    def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> Future[None] | None:
         tag = incoming.handle
         with self._calls.lock:
             hold = self._hold_of(incoming)
             del self._held[tag]  # type: ignore[arg-type]
             command = commands.Settle(0, self.number, tag, how, reason, delay)  # type: ignore[arg-type]
-            self._calls.settle(command, self._queue, hold.row, hold.deliveries)
+            return self._calls.settle(command, self._queue, hold.row, hold.deliveries)
 
     def _hold_of(self, incoming: Incoming) -> Hold:
         try:

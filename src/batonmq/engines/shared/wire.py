@@ -30,7 +30,7 @@ __all__ = [
     "read_command",
 ]
 
-VERSION = 4
+VERSION = 5
 """Changes with every command, answer and frame: two processes with different ones do not share a file."""
 
 # A program may have given SIGPIPE its default action, which would end it when the other end goes.

@@ -263,3 +263,17 @@ def test_nobody_can_make_an_exchange_of_its_name(driven: Driven) -> None:
     # A queue of that name is in nobody's way.
     driven.queue(MANAGEMENT)
     assert ask(driven, "queues.list")["ok"]
+
+
+def test_a_policy_is_answered_when_it_is_in_effect(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many queues there are, and however busy the machine is."""
+    monkeypatch.setattr("batonmq.broker.vhosts.policies.APPLY_SECONDS", -1.0)
+    queues = [driven.queue(f"q{number}") for number in range(3)]
+    send(driven, b'{"operation": "policies.set", "name": "p", "pattern": ".", "definition": {"max-length": 1}}')
+    driven.settle()
+    assert not driven.operations.find_queue("answers").ready_count
+    while driven.operations.vhost.policies.apply_more():
+        pass
+    driven.settle()
+    assert answer(driven) == {"ok": True}
+    assert [queue.settings.max_length for queue in queues] == [1, 1, 1]

@@ -214,3 +214,22 @@ def test_a_kept_pattern_that_is_none_any_more_applies_to_nothing(
     assert driven.queue("aa").settings.expires is None
     assert "policy 'old' in vhost '/' applies to nothing: backreferences cannot be matched" in caplog.text
     driven.operations.clear_policy("old")
+
+
+def test_what_one_turn_has_no_time_for_is_applied_in_others_and_told_when_it_is(
+    driven: Driven, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batonmq.broker.vhosts.policies.APPLY_SECONDS", -1.0)
+    queues = [driven.queue(f"q{number}") for number in range(3)]
+    policies = driven.operations.vhost.policies
+    told: list[list[int | None]] = []
+
+    put(driven, "short", max_length=1)
+    policies.when_applied(lambda: told.append([queue.settings.max_length for queue in queues]))
+    assert told == []
+    while policies.apply_more():
+        pass
+    assert told == [[1, 1, 1]]
+
+    policies.when_applied(lambda: told.append([]))
+    assert told == [[1, 1, 1], []]

@@ -119,7 +119,10 @@ class Server:
             for vhost in self.config.vhosts:
                 self.broker.add_vhost(vhost).fix()
             for policy in self.config.policy:
-                self.broker.add_vhost(policy.vhost).policies.set(policy.policy, keep=False)
+                policies = self.broker.add_vhost(policy.vhost).policies
+                policies.set(policy.policy, keep=False)
+                while policies.apply_more():
+                    pass  # nobody is served yet
             log_ins = LogIns(
                 users.authenticator,
                 asyncio.get_running_loop(),

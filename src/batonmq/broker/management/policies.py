@@ -30,7 +30,7 @@ def _list(request: Request) -> Answer:
     }
 
 
-def _set(request: Request) -> Answer:
+def _set(request: Request) -> None:
     policy = read_policy(
         request.text("name"),
         request.text("pattern"),
@@ -39,7 +39,7 @@ def _set(request: Request) -> Answer:
         priority=request.number("priority", -(2**31), 2**31 - 1) or 0,
     )
     request.operations.set_policy(policy)
-    return {}
+    _answer_when_applied(request)
 
 
 def _definition(table: dict[str, object]) -> dict[str, FieldValue]:
@@ -51,9 +51,14 @@ def _definition(table: dict[str, object]) -> dict[str, FieldValue]:
     return definition
 
 
-def _clear(request: Request) -> Answer:
+def _clear(request: Request) -> None:
     request.operations.clear_policy(request.text("name"))
-    return {}
+    _answer_when_applied(request)
+
+
+def _answer_when_applied(request: Request) -> None:
+    """Whoever has the answer finds the policy in effect."""
+    request.operations.vhost.policies.when_applied(lambda: request.reply_when_kept({}))
 
 
 POLICY_OPERATIONS: dict[str, Callable[[Request], Answer | None]] = {

@@ -25,7 +25,7 @@ from batonmq.errors import NotFound, PreconditionFailed
 from batonmq.store.records import Definition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from batonmq.broker.model.scheduler import Scheduler
     from batonmq.broker.model.settings import Settings
@@ -48,6 +48,7 @@ class Policies:
     """The policies and the operator policies of one virtual host."""
 
     __slots__ = (
+        "_applied",
         "_by_name",
         "_idle",
         "_is_over",
@@ -71,6 +72,8 @@ class Policies:
         self._is_over = False
         # What a change is still to be applied to.
         self._waiting: dict[Queue | Exchange, None] = {}
+        # Called when nothing waits any more.
+        self._applied: list[Callable[[], object]] = []
 
     # ------------------------------------------------------------------ what there is
 
@@ -101,9 +104,10 @@ class Policies:
     # ------------------------------------------------------------------ changes
 
     def set(self, policy: Policy, *, keep: bool = True) -> None:
-        """Add or replace a policy, or an operator policy, and apply it: at once, but to thousands of queues in slices.
+        """Add or replace a policy, or an operator policy, and apply it, for as long as a turn may take.
 
-        Raises PreconditionFailed for one of the configuration file, and NotFound when the virtual host is deleted.
+        ``when_applied`` tells when the rest is done, which takes more turns with thousands of queues. Raises
+        PreconditionFailed for one of the configuration file, and NotFound when the virtual host is deleted.
         """
         if self._is_over:
             raise NotFound(f"vhost '{self._vhost}' is deleted")
@@ -191,21 +195,43 @@ class Policies:
             self._apply_some()
 
     def _apply_some(self) -> None:
-        """For as long as a turn may take: a change for ten thousand queues takes half a second."""
+        try:
+            self.apply_more()
+        finally:
+            if self._waiting:
+                self._scheduler.timetable.after(PAUSE_SECONDS, self._apply_some)
+
+    def apply_more(self) -> bool:
+        """Apply what waits for as long as a turn may take; False: nothing waits any more.
+
+        A change for ten thousand queues takes half a second. Whoever can wait lets the timetable do it.
+        """
         scheduler = self._scheduler
         until = scheduler.clock.monotonic() + APPLY_SECONDS
         try:
-            while self._waiting and scheduler.clock.monotonic() <= until:
+            while self._waiting:
                 target = next(iter(self._waiting))
                 del self._waiting[target]
                 if isinstance(target, Exchange):
                     self.apply_to_exchange(target)
                 elif not target.deleted:
                     scheduler.faults.attempt(self.apply_to_queue, target)
+                if scheduler.clock.monotonic() > until:
+                    break
         finally:
             self._router.changed()
-            if self._waiting:
-                scheduler.timetable.after(PAUSE_SECONDS, self._apply_some)
+        if not self._waiting:
+            applied, self._applied = self._applied, []
+            for then in applied:
+                scheduler.faults.attempt(then)
+        return bool(self._waiting)
+
+    def when_applied(self, then: Callable[[], object]) -> None:
+        """Call this when all changes until now have their effect: now, or in a later turn."""
+        if self._waiting:
+            self._applied.append(then)
+        else:
+            then()
 
     # ------------------------------------------------------------------ what they do
 

@@ -7,6 +7,7 @@ from batonmq.broker.vhosts.vhost import VirtualHost
 from batonmq.management.http.bodies import Body, as_number
 from batonmq.management.http.call import Call
 from batonmq.management.http.errors import not_found
+from batonmq.management.http.kept import applied
 from batonmq.management.http.responses import Created, Json, NoContent, Response
 from batonmq.management.http.rights import Tag
 from batonmq.management.http.routes import Handler, Route
@@ -98,6 +99,7 @@ def _put(of_operator: bool) -> Handler:
         policy = read(name, Body(call.json()), of_operator=of_operator)
         is_new = vhost.policies.find(name, of_operator=of_operator) is None
         vhost.policies.set(policy)
+        await applied(vhost.policies)
         await call.kept()
         return Created() if is_new else NoContent()
 
@@ -110,6 +112,7 @@ def _delete(of_operator: bool) -> Handler:
         if vhost.policies.find(call.path["name"], of_operator=of_operator) is None:
             raise not_found()
         vhost.policies.clear(call.path["name"], of_operator=of_operator)
+        await applied(vhost.policies)
         await call.kept()
         return NoContent()
 

@@ -87,6 +87,9 @@ class _Importer:
                 if policies.find(policy.name, of_operator=policy.of_operator) != policy:
                     policies.set(policy)
             yield
+        for name in dict.fromkeys(entry.vhost for entry in self._found.policies):
+            while (vhost := self._broker.vhosts.get(name)) is not None and vhost.policies.apply_more():
+                yield
 
     def _exchanges(self) -> Iterator[None]:
         for entry in self._found.exchanges:

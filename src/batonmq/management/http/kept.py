@@ -1,13 +1,14 @@
-"""Waiting until what a request has changed is on the disk."""
+"""Waiting until what a request has changed has its effect, and is on the disk."""
 
 from __future__ import annotations
 
 import asyncio
 
 from batonmq.broker import Broker
+from batonmq.broker.vhosts.policies import Policies
 from batonmq.errors import StoreError
 
-__all__ = ["kept"]
+__all__ = ["applied", "kept"]
 
 
 async def kept(broker: Broker) -> None:
@@ -16,6 +17,13 @@ async def kept(broker: Broker) -> None:
     broker.commits.wait(waiter)
     broker.on_work()
     await waiter.future
+
+
+async def applied(policies: Policies) -> None:
+    """Return when all changes of policies until now have their effect."""
+    done = asyncio.Event()
+    policies.when_applied(done.set)
+    await done.wait()
 
 
 class _Waiter:

@@ -9,6 +9,7 @@ from batonmq.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from batonmq import aio
+    from batonmq.api.applications.schedules import cron
     from batonmq.api.applications.worker import Worker
     from batonmq.api.connections.connect import connect
     from batonmq.api.connections.synchronous import Connection
@@ -58,6 +59,7 @@ __all__ = [
     "Worker",
     "aio",
     "connect",
+    "cron",
 ]
 
 # Read on first use: the broker, which imports this package too, needs none of it.
@@ -71,6 +73,7 @@ _MODULES = {
     "Transaction": "batonmq.api.synchronous",
     "Worker": "batonmq.api.applications.worker",
     "connect": "batonmq.api.connections.connect",
+    "cron": "batonmq.api.applications.schedules",
 }
 
 

@@ -171,5 +171,7 @@ class Capabilities:
     """``purge()``."""
     replay: bool = False
     """``replay()``."""
+    schedule: bool = False
+    """``handler(schedule=)``: messages that come again and again by a cron expression."""
     atomic_replay: bool = False
     """Does ``replay`` move each message in one commit? If not, a crash may leave a message in both queues."""

@@ -21,7 +21,6 @@ from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.futures import Future
 from batonmq.engines.messages import Message, encode_json
 from batonmq.engines.shared.registry import open_memory
-from batonmq.errors import NotFound
 from batonmq.testing.clock import MovableClock
 
 __all__ = ["AsyncTestClient", "Handled", "TestClient"]
@@ -99,14 +98,9 @@ class _Client:
             self._engine = open_memory("", self.clock)
             return self._engine
 
-        self._staff = self._block.enter_context(opened(self.app, open_engine))
+        self._staff = self._block.enter_context(opened(self.app, open_engine, declares=True))
         self.clock.on_move.append(self._engine.core.run_due)
         self._block.callback(self.clock.on_move.remove, self._engine.core.run_due)
-        for post in self._staff.posts:
-            try:
-                self._staff.connection.count(post.queue)
-            except NotFound:
-                self._staff.connection.declare(post.queue)
 
     def _in_thread(self, post: Post) -> threads.QueueWorker:
         receiver = self._block.enter_context(self._staff.connection.receiver(post.queue, prefetch=1))

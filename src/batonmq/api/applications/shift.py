@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
+from batonmq.api.applications.schedules import Schedule
 from batonmq.api.connections import asynchronous as async_connections, synchronous as sync_connections
 from batonmq.api.handlers.handler import Handler, Middleware, is_awaited
 from batonmq.api.workers import asynchronous as tasks, synchronous as threads
@@ -29,6 +30,8 @@ class Post:
     queue: str
     handler: Handler
     options: WorkerOptions
+    schedule: Schedule | None = None
+    """When the queue is to deliver a message of itself."""
 
     def with_options(self, options: WorkerOptions) -> Self:
         """This shift with other options."""

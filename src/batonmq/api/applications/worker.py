@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
+from batonmq.api.applications.schedules import Schedule, check_scheduled, keep_schedule
 from batonmq.api.applications.shift import Post, Shift
 from batonmq.api.connections import asynchronous as async_connections, synchronous as sync_connections
 from batonmq.api.connections.connect import open_engine
@@ -19,7 +20,7 @@ from batonmq.api.workers.synchronous import stop_on_signals
 from batonmq.engines.checks import check_queue
 from batonmq.engines.interface import Engine
 from batonmq.engines.urls import parse_url
-from batonmq.errors import Closed
+from batonmq.errors import Closed, NotFound
 
 __all__ = ["Staff", "Worker", "opened"]
 
@@ -61,6 +62,7 @@ class Worker:
         retry: Backoff | None = None,
         timeout: float | None = None,
         lease: float | None = None,
+        schedule: Schedule | None = None,
     ) -> Callable[[AnyHandler], AnyHandler]:
         """A decorator that has the function called for each message of a queue.
 
@@ -79,6 +81,8 @@ class Worker:
         thread cannot be: it goes on, while its message is delivered again. None: as long as it likes.
         ``lease``: seconds, 1 or more, after which another receiver gets the message if this process stops renewing it;
         None: no lease.
+        ``schedule``: when the queue is to deliver an empty message by itself, as in ``cron("*/5 * * * *")``: once each
+        time, however many workers there are. None: never.
 
         Raises ValueError for an option out of its range, and for a queue that already has a handler; the decorator
         raises TypeError for a function whose parameters do not say what they are to get.
@@ -92,13 +96,18 @@ class Worker:
             drain=self.drain,
         )
         check_queue(queue)
+        if schedule is not None and not isinstance(schedule, Schedule):
+            raise TypeError('a schedule is made by batonmq.cron, as in cron("*/5 * * * *")')
         if queue in self._posts:
             raise ValueError(f"queue {queue!r} has a handler")
 
         def register(handler: AnyHandler) -> AnyHandler:
             # Types that are defined in the function that registers the handler, as a test does, are known there alone.
             names = sys._getframe(1).f_locals
-            self._posts[queue] = Post(queue, Handler(handler, names=names), options)
+            made = Handler(handler, names=names)
+            if schedule is not None:
+                check_scheduled(made)
+            self._posts[queue] = Post(queue, made, options, schedule)
             return handler
 
         return register
@@ -189,8 +198,10 @@ class Staff(NamedTuple):
 
 
 @contextlib.contextmanager
-def opened(worker: Worker, open_its: Callable[[], Engine]) -> Iterator[Staff]:
+def opened(worker: Worker, open_its: Callable[[], Engine], *, declares: bool = False) -> Iterator[Staff]:
     """Open an engine for a worker, and have done what is to be done before its handlers are called.
+
+    ``declares``: queues of handlers that are not there then are declared.
 
     The connections are closed when the block ends. Raises RuntimeError when the worker is already running, and what
     opening raises.
@@ -207,12 +218,24 @@ def opened(worker: Worker, open_its: Callable[[], Engine]) -> Iterator[Staff]:
             worker._engaged(staff)
             for function in worker._preparations:
                 function(connection)
+            for post in staff.posts:
+                if declares:
+                    _declare_if_missing(connection, post.queue)
+                if post.schedule is not None:
+                    keep_schedule(engine, post.queue, post.schedule)
             yield staff
         finally:
             worker._engaged(None)
             connection.close()
     finally:
         worker._running.release()
+
+
+def _declare_if_missing(connection: sync_connections.Connection, queue: str) -> None:
+    try:
+        connection.count(queue)
+    except NotFound:
+        connection.declare(queue)
 
 
 def _changed(options: WorkerOptions, concurrency: int | None, drain: float) -> WorkerOptions:

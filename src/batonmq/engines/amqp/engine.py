@@ -63,6 +63,7 @@ def capabilities_of(product: Product) -> Capabilities:
         retry_delay=is_ours or product.is_rabbitmq(4, 3),
         deduplication=is_ours,
         reject_reason=is_ours,
+        schedule=is_ours,
         delivery_count=is_ours,
         max_deliveries=product.name in COUNTING,
     )

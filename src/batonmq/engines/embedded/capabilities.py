@@ -32,6 +32,7 @@ CAPABILITIES = Capabilities(
     count=True,
     purge=True,
     replay=True,
+    schedule=True,
     atomic_replay=True,
 )
 IN_MEMORY = replace(CAPABILITIES, durable=False)

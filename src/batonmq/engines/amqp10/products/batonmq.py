@@ -59,6 +59,7 @@ class BatonmqProduct(PairedProduct):
             count=True,
             purge=True,
             replay=True,
+            schedule=True,
             atomic_replay=True,
         )
 

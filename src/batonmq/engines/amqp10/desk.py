@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from batonmq.engines.amqp10.browser import Browser
+from batonmq.engines.amqp10.failures import refused
 from batonmq.engines.amqp10.inbox import Inbox, ReplyFuture
 from batonmq.engines.amqp10.pair import Pair
 from batonmq.engines.amqp10.probe import probe
@@ -15,7 +16,7 @@ from batonmq.engines.amqp10.transactions import TransactionLink
 from batonmq.engines.amqp10.uplink import Uplink
 from batonmq.engines.futures import Future
 from batonmq.engines.messages import Message
-from batonmq.errors import BatonError, NotFound
+from batonmq.errors import BatonError, ConnectionLost, NotFound
 from batonmq.protocols.amqp10.codec.performatives import MessageProperties, Source, Target
 from batonmq.protocols.amqp10.codec.sections import APPLICATION_PROPERTIES, DATA, VALUE, Sections
 from batonmq.protocols.amqp10.codec.values import Described, ULong, encode
@@ -47,10 +48,18 @@ class EngineDesk(Desk):
         return self._make_reply_source()
 
     def look_for_coordinator(self, patience: float) -> Future[None]:
-        """See whether there are transactions, within so many seconds."""
+        """See whether there are transactions, within so many seconds.
+
+        The future fails with what the broker says if it closes the connection instead: it opens one before it looks
+        at the virtual host, for example.
+        """
         future: Future[None] = Future()
 
         def done(asked: Future[None]) -> None:
+            error = asked.error
+            if isinstance(error, ConnectionLost):
+                future.fail(refused(error, self._uplink.parameters))
+                return
             self._has_coordinator = not asked.failed and not future.done
             future.resolve(None)
 

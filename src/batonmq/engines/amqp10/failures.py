@@ -8,7 +8,7 @@ import ssl
 from batonmq.engines.amqp10.parameters import Amqp10Parameters
 from batonmq.engines.failures import NOBODY
 from batonmq.engines.tls_failures import closed_by_tls, tls_failure
-from batonmq.errors import AccessRefused, BatonError, ConnectionLost
+from batonmq.errors import AccessRefused, BatonError, ConnectionLost, NotAllowed, NotFound
 
 __all__ = ["refused", "unreachable"]
 
@@ -20,7 +20,8 @@ def unreachable(error: OSError | None, parameters: Amqp10Parameters, phase: str)
 
 def refused(error: BatonError, parameters: Amqp10Parameters) -> BatonError:
     """The broker answered, and did not let us in."""
-    if isinstance(error, AccessRefused):
+    # Brokers call a virtual host that is not there, or not for us, by any of these.
+    if isinstance(error, AccessRefused | NotAllowed | NotFound):
         return AccessRefused(f"the broker at {parameters.where} does not let us in: {error}")
     return ConnectionLost(f"cannot connect to {parameters.where}: {error}")
 

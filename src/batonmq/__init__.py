@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from batonmq.api.connections.synchronous import Connection
     from batonmq.api.synchronous import Delivery, Receiver, Transaction
     from batonmq.api.workers.policy import Backoff
+    from batonmq.engines.figures import QueueInfo, QueueRates, QueueStats
     from batonmq.engines.messages import Message
     from batonmq.engines.values import Capabilities
     from batonmq.errors import (
@@ -50,6 +51,9 @@ __all__ = [
     "MessageTooLarge",
     "NotFound",
     "PreconditionFailed",
+    "QueueInfo",
+    "QueueRates",
+    "QueueStats",
     "Receiver",
     "ResourceError",
     "StoreCorrupt",
@@ -69,6 +73,9 @@ _MODULES = {
     "Connection": "batonmq.api.connections.synchronous",
     "Delivery": "batonmq.api.synchronous",
     "Message": "batonmq.engines.messages",
+    "QueueInfo": "batonmq.engines.figures",
+    "QueueRates": "batonmq.engines.figures",
+    "QueueStats": "batonmq.engines.figures",
     "Receiver": "batonmq.api.synchronous",
     "Transaction": "batonmq.api.synchronous",
     "Worker": "batonmq.api.applications.worker",

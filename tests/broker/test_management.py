@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -277,3 +278,23 @@ def test_a_policy_is_answered_when_it_is_in_effect(driven: Driven, monkeypatch: 
     driven.settle()
     assert answer(driven) == {"ok": True}
     assert [queue.settings.max_length for queue in queues] == [1, 1, 1]
+
+
+def test_the_figures_of_a_queue(driven: Driven) -> None:
+    driven.queue()
+    driven.publish("12345")
+    driven.publish("123")
+    found = ask(driven, "queues.stats", queue="q")
+    shown = {name: found[name] for name in ("ready", "ready_bytes", "delayed", "unsettled", "consumers")}
+    assert shown == {"ready": 2, "ready_bytes": 8, "delayed": 0, "unsettled": 0, "consumers": 0}
+    assert ask(driven, "queues.stats", limited(driven, read="nothing"), queue="q")["ok"] is False
+
+
+def test_a_raw_peek_leaves_out_what_was_seen_and_shows_bytes(driven: Driven) -> None:
+    driven.queue()
+    for number in range(5):
+        driven.publish(f"number {number}")
+    shown = ask(driven, "queues.peek", queue="q", after=3, raw=True)["messages"]
+    assert isinstance(shown, list)
+    assert [base64.b64decode(one["body_base64"]) for one in shown] == [b"number 3", b"number 4"]
+    assert all("body" not in one and "raw_properties" in one for one in shown)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+import batonmq
 from batonmq.api.connections.connect import open_engine
 from batonmq.engines.interface import Engine
 from batonmq.engines.messages import Message
 from batonmq.engines.urls import parse_url
 from batonmq.engines.values import QueueOptions
-from batonmq.errors import NotFound
+from batonmq.errors import Closed, NotFound
 from batonmq.testing import RunningServer
 from tests.contract.places import file_of_another
 
@@ -109,3 +111,37 @@ def test_a_change_is_answered_however_far_the_next_timer_is(engine: Engine) -> N
     assert isinstance(listed, list)
     for one in listed:
         assert ask(engine, "queues.cancel", queue="orders", id=one["id"]) == {"ok": True}
+
+
+def test_who_waits_for_a_reply_is_told_when_the_connection_is_closed(tmp_path: Path) -> None:
+    with batonmq.connect(tmp_path / "own.db") as mq:
+        mq.declare("prices")
+        with ThreadPoolExecutor(1) as threads:
+            asked = threads.submit(mq.request, "prices", b"?", timeout=None)
+            while not mq.count("prices"):
+                assert not asked.done()
+            mq.close()
+            with pytest.raises(Closed, match="before the reply came"):
+                asked.result(LONG)
+
+
+def test_what_is_pulled_is_given_back_with_a_delay_and_rejected_with_a_reason(engine: Engine) -> None:
+    engine.declare("bills", QueueOptions(dead_letter="dead")).get()
+    engine.send("bills", [Message(b"late"), Message(b"bad")]).get()
+    subscription = engine.pull("bills", 2).get()
+    (late,) = subscription.receive(1).get()
+    (bad,) = subscription.receive(1).get()
+    subscription.settle(late, "release", delay=3600.0)
+    subscription.settle(bad, "reject", "no such customer")
+    subscription.close().get()
+    assert engine.stats("bills").get().delayed == 1
+    (dead,) = engine.peek("dead", 10).get()
+    assert dead.headers["x-reject-reason"] == "no such customer"
+
+
+def test_peek_shows_more_than_one_answer_holds(engine: Engine) -> None:
+    engine.send("orders", [Message(b"%d" % number) for number in range(1_500)]).get()
+    engine.send("orders", [Message(bytes(3 << 20)), Message(bytes(3 << 20)), Message(b"last")]).get()
+    found = engine.peek("orders", 2_000).get()
+    assert [one.body for one in found[:1_500]] == [b"%d" % number for number in range(1_500)]
+    assert [len(one.body) for one in found[1_500:]] == [3 << 20, 3 << 20, 4]

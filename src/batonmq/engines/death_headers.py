@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from batonmq.broker.features.dead_letters import is_death_header
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batonmq.fields import FieldValue
     from batonmq.properties import Properties
 
-__all__ = ["without_death_headers"]
+__all__ = ["origin_of", "without_death_headers"]
 
 # Where Artemis moved it from.
 ORIGINS = ("x-opt-ORIG-",)
@@ -23,6 +25,16 @@ REQUESTS = (
     "_AMQ_DUPL_ID",
     "x-deduplication-header",
 )
+
+
+def origin_of(headers: Mapping[str, FieldValue]) -> str | None:
+    """The queue where a dead letter died last, as its headers have it; None: they do not say."""
+    deaths = headers.get("x-death")
+    last = deaths[0] if isinstance(deaths, list) and deaths else None
+    for queue in (last.get("queue") if isinstance(last, dict) else None, headers.get("x-last-death-queue")):
+        if isinstance(queue, str) and queue:
+            return str(queue)
+    return None
 
 
 def without_death_headers(properties: Properties) -> Properties:

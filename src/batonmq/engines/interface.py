@@ -16,6 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal
 
+from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.futures import Future
 from batonmq.engines.messages import Message
 from batonmq.engines.values import Capabilities, Fate, Incoming, QueueOptions
@@ -111,12 +112,15 @@ class Engine(ABC):
         ``lease`` is how many seconds each may be held; then it goes back to its place. None: as long as it likes.
         """
 
-    def pull(self, queue: str) -> Future[Subscription]:
-        """Begin to take messages one by one: none is on its way to whoever has not asked. NotFound, AccessRefused.
+    def pull(self, queue: str, most: int = 1) -> Future[Subscription]:
+        """Begin to take messages when they are asked for: none is on its way to whoever has not. NotFound,
+        AccessRefused.
 
-        Where nothing is ready, ``receive`` may resolve with an empty list at once.
+        Where nothing is ready, ``receive`` may resolve with an empty list at once. ``most``: how many may be held
+        unsettled; an engine may allow more. For ``capabilities.until_empty``, a ``receive`` that is withdrawn at once
+        is resolved with an empty list only if nothing was ready.
         """
-        return self.subscribe(queue, 1)
+        return self.subscribe(queue, most)
 
     def peek(self, queue: str, most: int) -> Future[list[Message]]:
         """The first ready messages, which stay where they are. NotFound. May block."""
@@ -130,10 +134,32 @@ class Engine(ABC):
         """Drop what is ready; tells how many messages that were. NotFound. May block."""
         raise self._denied("purge")
 
-    def move(self, source: str, target: str, most: int) -> Future[int]:
+    def queues(self) -> Future[list[QueueInfo]]:
+        """All queues that may be seen from here, by name."""
+        raise self._denied("queues")
+
+    def stats(self, queue: str) -> Future[QueueStats]:
+        """How a queue stands, as far as it is known. NotFound.
+
+        Here it is no more than ``count``, for engines that have nothing else.
+        """
+        count = self.count(queue)
+        future: Future[QueueStats] = Future()
+
+        def counted() -> None:
+            if count.error is not None:
+                future.fail(count.error)
+            else:
+                future.resolve(QueueStats(ready=count.result()))
+
+        count.when_done(counted, owed=future)
+        return future
+
+    def move(self, source: str, target: str | None, most: int) -> Future[int]:
         """Send ready messages of one queue to another, the first first; tells how many. NotFound. May block.
 
-        May stop short of ``most``; 0 means that none is left. For ``capabilities.replay``.
+        May stop short of ``most``; 0 means that none is left. For ``capabilities.replay``. Without a target, which is
+        for ``capabilities.replay_home``, each goes to the queue where it died, and what died nowhere stays.
         """
         raise self._denied("replay")
 

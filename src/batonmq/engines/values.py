@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -120,6 +121,27 @@ class QueueOptions:
                 found[argument.name] = value
         return found
 
+    @classmethod
+    def of_arguments(cls, arguments: Mapping[str, object], *, durable: bool) -> QueueOptions | None:
+        """The options of which ``arguments`` makes these; None: there is something among them that no option says."""
+        options: dict[str, object] = {}
+        for argument in ARGUMENTS:
+            if argument.name in arguments:
+                value = arguments[argument.name]
+                if isinstance(value, int) and not isinstance(value, bool):
+                    value = argument.to_option(value)
+                options[argument.option] = value
+        options["overflow"] = "refuse" if options.get("overflow") == "reject-publish" else "drop-oldest"
+        # Fixed values say nothing by themselves: what stands beside them does.
+        for name in ("dead_letter", "retry_delay"):
+            if options.get(name) in ("", "failed"):
+                del options[name]
+        try:
+            found = cls(durable=durable, **options)  # type: ignore[arg-type]  # it checks them
+        except (TypeError, ValueError):
+            return None
+        return found if found.arguments() == dict(arguments) else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
@@ -173,5 +195,13 @@ class Capabilities:
     """``replay()``."""
     schedule: bool = False
     """``handler(schedule=)``: messages that come again and again by a cron expression."""
+    replay_home: bool = False
+    """``replay()`` without a target: each dead letter goes back to the queue where it died."""
+    queues: bool = False
+    """``queues()``."""
+    stats: bool = False
+    """``stats()``. What of it an engine does not know is None."""
+    until_empty: bool = False
+    """``receiver(until_empty=True)``."""
     atomic_replay: bool = False
     """Does ``replay`` move each message in one commit? If not, a crash may leave a message in both queues."""

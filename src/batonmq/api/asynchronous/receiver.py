@@ -8,12 +8,15 @@ from typing import Self
 
 from batonmq.api.asynchronous.delivery import Delivery
 from batonmq.api.options import LEASE_MIN, require_feature
-from batonmq.engines.checks import check_number, check_queue, check_seconds
+from batonmq.engines.checks import check_flag, check_number, check_queue, check_seconds
 from batonmq.engines.interface import Engine, Subscription, give_back
 from batonmq.engines.values import Fate
 from batonmq.errors import BatonError, Closed
 
 __all__ = ["Receiver"]
+
+# What somebody may hold who takes all that there is.
+HOLD_MOST = 65_535
 
 
 class Receiver:
@@ -27,7 +30,14 @@ class Receiver:
     _delivery: type[Delivery] = Delivery
 
     def __init__(
-        self, engine: Engine, queue: str, prefetch: int, wait: float | None, lease: float | None = None
+        self,
+        engine: Engine,
+        queue: str,
+        prefetch: int,
+        wait: float | None,
+        lease: float | None = None,
+        *,
+        until_empty: bool = False,
     ) -> None:
         check_queue(queue)
         check_number("prefetch", prefetch, 1)
@@ -36,6 +46,12 @@ class Receiver:
         if lease is not None:
             check_seconds("lease", lease, LEASE_MIN)
             require_feature(engine.capabilities, engine.capabilities.lease, "lease")
+        check_flag("until_empty", until_empty)
+        if until_empty:
+            require_feature(engine.capabilities, engine.capabilities.until_empty, "until_empty")
+            if wait is not None or lease is not None:
+                raise ValueError("until_empty waits for nothing and holds without a lease: leave out wait and lease")
+        self._until_empty = until_empty
         self.queue = queue
         self.prefetch = prefetch
         self.lease = lease
@@ -49,7 +65,8 @@ class Receiver:
 
         ``max``: the most messages to return, 1 or more. The receiver never holds more unsettled messages than
         ``prefetch``.
-        ``wait``: seconds after which an empty list is returned; 0: do not wait; None: wait for ever.
+        ``wait``: seconds after which an empty list is returned; 0: do not wait; None: wait for ever. One
+        that was made with ``until_empty`` never waits, and an empty list then means that no message is ready.
 
         Raises NotFound when the queue does not exist or was deleted, AccessRefused, ConnectionLost, and Closed.
         """
@@ -59,7 +76,8 @@ class Receiver:
         subscription = self._subscription or await self._subscribe()
         future = subscription.receive(max)
         try:
-            if not future.done and not await future.wait_async(wait):
+            # What is withdrawn at once brings what is ready.
+            if not future.done and (self._until_empty or not await future.wait_async(wait)):
                 subscription.withdraw(future)
             arrived = await future.get_async()
         except BaseException:
@@ -86,7 +104,11 @@ class Receiver:
     async def _subscribe(self) -> Subscription:
         if self._is_closed:
             raise Closed("the receiver was closed")
-        self._subscription = await self._engine.subscribe(self.queue, self.prefetch, self.lease).get_async()
+        if self._until_empty:
+            subscribed = self._engine.pull(self.queue, HOLD_MOST)
+        else:
+            subscribed = self._engine.subscribe(self.queue, self.prefetch, self.lease)
+        self._subscription = await subscribed.get_async()
         return self._subscription
 
     async def close(self) -> None:

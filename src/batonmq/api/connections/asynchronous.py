@@ -17,6 +17,7 @@ from batonmq.api.outbox.relaying import Relaying
 from batonmq.api.workers.asynchronous import run_worker
 from batonmq.api.workers.policy import Backoff, WorkerOptions, backoff_of
 from batonmq.engines.checks import check_number, check_queue, check_seconds
+from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.interface import Engine
 from batonmq.engines.messages import Message, encode_json, encode_msgpack, received_message
 from batonmq.engines.values import Capabilities, Overflow, QueueOptions
@@ -141,6 +142,26 @@ class Connection:
         require_feature(self.capabilities, self.capabilities.count, "count")
         return await self._engine.count(queue).get_async()
 
+    async def queues(self) -> list[QueueInfo]:
+        """Return the queues that there are, by name; those that the user may not read are left out.
+
+        Raises UnsupportedFeature if the engine cannot list them.
+        """
+        require_feature(self.capabilities, self.capabilities.queues, "queues")
+        future = await asyncio.to_thread(self._engine.queues)
+        return await future.get_async()
+
+    async def stats(self, queue: str) -> QueueStats:
+        """Return how a queue stands: ready and held messages, receivers, bytes. What the engine does not know is None.
+
+        Two readings tell rates: ``later.rates(earlier)``. Raises NotFound when the queue does not exist, AccessRefused,
+        and UnsupportedFeature.
+        """
+        check_queue(queue)
+        require_feature(self.capabilities, self.capabilities.stats, "stats")
+        future = await asyncio.to_thread(self._engine.stats, queue)
+        return await future.get_async()
+
     async def peek(self, queue: str, max: int = 1) -> list[Message]:  # noqa: A002
         """Return the first ready messages, at most ``max`` (1 or more). They stay in the queue.
 
@@ -162,23 +183,35 @@ class Connection:
         future = await asyncio.to_thread(self._engine.purge, queue)
         return await future.get_async()
 
-    async def replay(self, source: str, target: str, max: int | None = None) -> int:  # noqa: A002
+    async def replay(
+        self,
+        source: str,
+        target: str | None = None,
+        max: int | None = None,  # noqa: A002
+    ) -> int:
         """Move ready messages from one queue to another, oldest first, and return how many were moved.
 
         Use it to retry dead letters: each starts over, without the headers that record its death.
+        ``target``: where they go; None: each dead letter goes back to the queue where it died. What did not die, or
+        died in a queue that is gone, stays where it is.
         ``max``: the most messages to move, 0 or more; None: as many as are ready now. After a crash, each message is in
         one of the two queues; if ``capabilities.atomic_replay`` is False, it may be in both.
 
         Raises NotFound when either queue does not exist, ValueError when both are the same queue, ResourceError when
-        ``target`` is full (the messages moved so far stay there), and UnsupportedFeature.
+        a target is full (the messages moved so far stay there), and UnsupportedFeature.
         """
         check_queue(source, "source")
-        check_queue(target, "target")
+        if target is not None:
+            check_queue(target, "target")
         if max is not None:
             check_number("max", max, 0)
         if source == target:
-            raise ValueError("a queue cannot be replayed into itself")
+            raise ValueError(f"queue '{source}' cannot be replayed into itself: name another target, or none")
         require_feature(self.capabilities, self.capabilities.replay, "replay")
+        if target is None:
+            require_feature(
+                self.capabilities, self.capabilities.replay_home, "replay without a target: say where they go"
+            )
         if max is None:
             require_feature(self.capabilities, self.capabilities.count, "replay without max, which counts")
         most = await self._engine.count(source).get_async() if max is None else max
@@ -239,7 +272,13 @@ class Connection:
     # ------------------------------------------------------------------ receiving
 
     def receiver(
-        self, queue: str, *, prefetch: int = DEFAULT_PREFETCH, wait: float | None = None, lease: float | None = None
+        self,
+        queue: str,
+        *,
+        prefetch: int = DEFAULT_PREFETCH,
+        wait: float | None = None,
+        lease: float | None = None,
+        until_empty: bool = False,
     ) -> Receiver:
         """Return a receiver for a queue: iterate over it, or call its ``receive``.
 
@@ -248,11 +287,15 @@ class Connection:
         ``lease``: seconds for which a message is held, 0.1 or more. A message that is neither settled nor renewed
         (``delivery.renew``) in that time goes back to its place in the queue. None: a message is held until it is
         settled, or until the connection is lost.
+        ``until_empty``: take what is there, and end when no message is ready, without waiting. Messages are asked for
+        one by one, so that none is sent ahead; ``prefetch`` sets no limit. A message that this receiver gives back is
+        ready again, and comes again. Not together with ``wait`` or ``lease``.
 
-        Raises UnsupportedFeature for a lease if the engine has none. The receiver subscribes later, when its context is
-        entered or a message is first asked for; only then does a queue that does not exist raise NotFound.
+        Raises UnsupportedFeature for a lease, or for ``until_empty``, if the engine has none. The receiver subscribes
+        later, when its context is entered or a message is first asked for; only then does a queue that does not exist
+        raise NotFound.
         """
-        return self._receiver(self._engine, queue, prefetch, wait, lease)
+        return self._receiver(self._engine, queue, prefetch, wait, lease, until_empty=until_empty)
 
     def transaction(self) -> Transaction:
         """Send and accept several messages at once: all or nothing, and on disk when the block ends.

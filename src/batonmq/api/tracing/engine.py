@@ -11,6 +11,7 @@ from opentelemetry.trace import NoOpTracerProvider, ProxyTracerProvider, Span
 
 from batonmq.api.tracing.carrying import with_context
 from batonmq.api.tracing.spans import Spans, failed, until
+from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription
 from batonmq.engines.messages import Message
@@ -107,8 +108,8 @@ class TracedEngine(Engine):
     def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Future[Subscription]:
         return self._engine.subscribe(queue, prefetch, lease)
 
-    def pull(self, queue: str) -> Future[Subscription]:
-        return self._engine.pull(queue)
+    def pull(self, queue: str, most: int = 1) -> Future[Subscription]:
+        return self._engine.pull(queue, most)
 
     def manage(self, request: Message) -> Future[Message]:
         return self._engine.manage(request)
@@ -122,7 +123,13 @@ class TracedEngine(Engine):
     def purge(self, queue: str) -> Future[int]:
         return self._engine.purge(queue)
 
-    def move(self, source: str, target: str, most: int) -> Future[int]:
+    def queues(self) -> Future[list[QueueInfo]]:
+        return self._engine.queues()
+
+    def stats(self, queue: str) -> Future[QueueStats]:
+        return self._engine.stats(queue)
+
+    def move(self, source: str, target: str | None, most: int) -> Future[int]:
         return self._engine.move(source, target, most)
 
     def close(self) -> None:

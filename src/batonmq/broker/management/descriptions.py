@@ -10,6 +10,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from batonmq.broker.model.consumer import Consumer
+from batonmq.queued import READY
 
 if TYPE_CHECKING:
     from batonmq.broker.features.delay_lane import Waiting
@@ -57,10 +58,36 @@ def describe_queue(queue: Queue, policies: Policies) -> Described:
     }
 
 
-def describe_ready(browsed: Browsed) -> Described:
-    """A message that is ready."""
+def describe_stats(queue: Queue) -> Described:
+    """The figures of a queue."""
+    return {
+        "ready": queue.ready_count,
+        "ready_bytes": queue.ready_bytes,
+        "delayed": queue.delayed_count,
+        "unsettled": queue.unsettled,
+        "consumers": len(queue.consumers),
+        "head_timestamp": head_timestamp(queue),
+        "counters": asdict(queue.counts()),
+    }
+
+
+def head_timestamp(queue: Queue) -> int | None:
+    """The property timestamp of the message that is next; None: it has none, or there is no message in memory."""
+    for lane in queue.lanes:
+        for queued in lane.ready:
+            if queued.state == READY:
+                return queued.message.properties.timestamp
+    return None
+
+
+def describe_ready(browsed: Browsed, *, is_raw: bool = False) -> Described:
+    """A message that is ready. ``is_raw``: also its properties and its body as AMQP 0-9-1 has them, in base64."""
     shown = _describe(browsed.message, browsed.returns, browsed.return_count, browsed.expires_at)
     shown["position"] = browsed.position
+    if is_raw:
+        shown.pop("body", None)
+        shown["body_base64"] = base64.b64encode(browsed.message.body).decode()
+        shown["raw_properties"] = base64.b64encode(browsed.message.properties.raw).decode()
     return shown
 
 

@@ -27,13 +27,14 @@ AT_ONCE = 50
 def peek(request: Request) -> None:
     """Answer with the first ready messages that match the selector. Raises BrokerError.
 
-    With "held" those come first that are in somebody's hands.
+    With "held" those come first that are in somebody's hands. "after" leaves out so many of those that are ready.
     """
     number = request.number("count", 1, PEEK_MAX) or PEEK_DEFAULT
-    is_held = request.flag("held")
+    after = request.number("after") or 0
+    is_held, is_raw = request.flag("held"), request.flag("raw")
     selector = request.selector()
     queue = request.operations.require_readable(request.text("queue"))
-    peeking = _Peek(request, Browser(queue, selector), number)
+    peeking = _Peek(request, Browser(queue, selector), number, after, is_raw=is_raw)
     if is_held:
         _Held(peeking, find_held(request.operations.vhost, queue), selector).go_on()
     else:
@@ -43,12 +44,15 @@ def peek(request: Request) -> None:
 class _Peek:
     """Collects messages for an answer, a few a turn."""
 
-    __slots__ = ("_browser", "_found", "_left", "_request", "_size")
+    __slots__ = ("_after", "_browser", "_found", "_is_raw", "_left", "_request", "_size")
 
-    def __init__(self, request: Request, browser: Browser, number: int) -> None:
+    def __init__(self, request: Request, browser: Browser, number: int, after: int, *, is_raw: bool) -> None:
         self._request = request
         self._browser = browser
         self._left = number
+        # How many are still to be left out.
+        self._after = after
+        self._is_raw = is_raw
         self._size = 0
         self._found: list[Answer] = []
 
@@ -72,12 +76,15 @@ class _Peek:
             self._request.reply({"messages": self._found})
             return
         try:
-            browsed = self._browser.read(min(self._left, AT_ONCE))
+            browsed = self._browser.read(min(self._after + self._left, AT_ONCE))
         except StoreError as error:
             self._request.refuse(error)
             return
+        left_out = min(self._after, len(browsed))
+        self._after -= left_out
+        browsed = browsed[left_out:]
         for message in browsed:
-            self._found.append(describe_ready(message))
+            self._found.append(describe_ready(message, is_raw=self._is_raw))
             self._size += message.message.weight
         self._left -= len(browsed)
         if self._left and self._size < PEEK_BYTES and not self._browser.finished:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.broker.management.descriptions import describe_queue
+from batonmq.broker.management.descriptions import describe_queue, describe_stats
 from batonmq.broker.management.peeking import peek
 from batonmq.broker.management.settings import describe_settings
 from batonmq.broker.operations.bulk import NO_ROOM, DiedThere
@@ -26,6 +26,10 @@ def _list(request: Request) -> Answer:
     return {
         "queues": [describe_queue(queue, vhost.policies) for queue in sorted(visible, key=lambda queue: queue.name)]
     }
+
+
+def _stats(request: Request) -> Answer:
+    return describe_stats(request.operations.require_readable(request.text("queue")))
 
 
 # ---------------------------------------------------------------------- pause and delete
@@ -114,6 +118,7 @@ def _done(request: Request) -> Callable[[Sweep], None]:
 
 QUEUE_OPERATIONS: dict[str, Callable[[Request], Answer | None]] = {
     "queues.list": _list,
+    "queues.stats": _stats,
     "queues.peek": peek,
     "queues.pause": _pause,
     "queues.resume": _resume,

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pika.channel import Channel
 from pika.frame import Method
 
+from batonmq.engines import questions
 from batonmq.engines.amqp.link import Link
 from batonmq.engines.amqp.management_requests import EXCHANGE
 from batonmq.engines.amqp.move import Move
@@ -21,10 +22,12 @@ from batonmq.engines.amqp.streams import unless_stream
 from batonmq.engines.amqp.subscription import AmqpSubscription
 from batonmq.engines.amqp.topology import Topology
 from batonmq.engines.amqp.wire import Dial
+from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription
 from batonmq.engines.messages import Message
 from batonmq.engines.rabbitmq_queues import arguments_of
+from batonmq.engines.steps import run_steps
 from batonmq.engines.values import Capabilities, Fate, Incoming, QueueOptions
 from batonmq.errors import BatonError, UnsupportedFeature
 from batonmq.fields import FieldValue
@@ -46,6 +49,9 @@ CAPABILITIES = Capabilities(
     count=True,
     purge=True,
     replay=True,
+    replay_home=True,
+    stats=True,
+    until_empty=True,
 )
 # The brokers that are known to heed x-delivery-limit.
 COUNTING = frozenset({"BatonMQ", "RabbitMQ", "LavinMQ"})
@@ -66,6 +72,9 @@ def capabilities_of(product: Product) -> Capabilities:
         schedule=is_ours,
         delivery_count=is_ours,
         max_deliveries=product.name in COUNTING,
+        peek=is_ours,
+        queues=is_ours,
+        atomic_replay=is_ours,
     )
 
 
@@ -154,7 +163,7 @@ class AmqpEngine(Engine):
 
     def _declare_if_missing(self, queue: str, *, durable: bool) -> Future[bool]:
         """The queue of dead letters may be there with options of its own. Tells whether it was made."""
-        looked = self._count(queue)
+        looked = self._look_for(queue)
         future: Future[bool] = Future()
 
         def declare(channel: Channel) -> None:
@@ -167,6 +176,16 @@ class AmqpEngine(Engine):
                 future.resolve(False)
 
         looked.when_done(then, owed=future)
+        return future
+
+    def _look_for(self, queue: str) -> Future[None]:
+        """Fails with NotFound when it is not there."""
+        future: Future[None] = Future()
+
+        def ask(channel: Channel) -> None:
+            channel.queue_declare(queue, passive=True, callback=lambda _frame: _finish(channel, future, None))
+
+        self._ask(ask, future)
         return future
 
     def _arguments(self, options: QueueOptions) -> dict[str, FieldValue]:
@@ -198,38 +217,39 @@ class AmqpEngine(Engine):
         subscription.begin()
         return subscription.subscribed
 
-    def pull(self, queue: str) -> Future[Subscription]:
+    def pull(self, queue: str, most: int = 1) -> Future[Subscription]:
         pull = AmqpPull(self._link, queue)
         pull.begin()
         return pull.subscribed
 
     def peek(self, queue: str, most: int) -> Future[list[Message]]:
-        raise UnsupportedFeature("amqp: peek")
+        return run_steps(questions.peek(questions.asking(self), queue, most))
+
+    def queues(self) -> Future[list[QueueInfo]]:
+        return run_steps(questions.list_queues(questions.asking(self)))
+
+    def stats(self, queue: str) -> Future[QueueStats]:
+        if self._link.product.is_ours:
+            return run_steps(questions.stats(questions.asking(self), queue))
+        return self._look_at(queue, lambda ready, consumers: QueueStats(ready=ready, consumers=consumers))
 
     def count(self, queue: str) -> Future[int]:
-        future = self._count(queue)
-        if not self._link.product.is_rabbitmq():
-            return future
-        # A stream is said to be empty, whatever it holds.
-        sure: Future[int] = Future()
+        return self._look_at(queue, lambda ready, _: ready)
 
-        def then() -> None:
-            if future.error is not None:
-                sure.fail(future.error)
-            elif count := future.result():
-                sure.resolve(count)
-            else:
-                self._unless_stream(queue, lambda: sure.resolve(0), sure)
-
-        future.when_done(then, owed=sure)
-        return sure
-
-    def _count(self, queue: str) -> Future[int]:
-        future: Future[int] = Future()
+    def _look_at(self, queue: str, told: Callable[[int, int], T]) -> Future[T]:
+        """queue.declare-ok (1.7.2.2) tells how many messages are ready, and how many consumers there are."""
+        future: Future[T] = Future()
 
         def ask(channel: Channel) -> None:
             def answered(frame: Method) -> None:
-                _finish(channel, future, int(frame.method.message_count))
+                ready, consumers = int(frame.method.message_count), int(frame.method.consumer_count)
+                found = told(ready, consumers)
+                if ready or not self._link.product.is_rabbitmq():
+                    _finish(channel, future, found)
+                    return
+                # A stream is said to be empty, whatever it holds.
+                channel.close()
+                self._unless_stream(queue, lambda: future.resolve(found), future)
 
             channel.queue_declare(queue, passive=True, callback=answered)
 
@@ -248,7 +268,9 @@ class AmqpEngine(Engine):
         self._unless_stream(queue, lambda: self._ask(ask, future), future)
         return future
 
-    def move(self, source: str, target: str, most: int) -> Future[int]:
+    def move(self, source: str, target: str | None, most: int) -> Future[int]:
+        if self._link.product.is_ours:
+            return run_steps(questions.move(questions.asking(self), source, target, most))
         move = Move(self._link, self._publisher, source, target, most)
         self._unless_stream(source, move.begin, move.future)
         return move.future

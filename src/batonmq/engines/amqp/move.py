@@ -12,29 +12,34 @@ from pika.spec import BasicProperties
 from batonmq.engines.amqp.content_headers import properties_from
 from batonmq.engines.amqp.link import Link
 from batonmq.engines.amqp.publisher import Publisher
-from batonmq.engines.death_headers import without_death_headers
+from batonmq.engines.death_headers import origin_of, without_death_headers
 from batonmq.engines.futures import Future
 from batonmq.engines.messages import Message, received_message
-from batonmq.errors import BatonError
+from batonmq.errors import BatonError, NotFound
 
 __all__ = ["Move"]
 
 # Messages that are confirmed together.
 SLICE = 100
+# What has nowhere to go is held to the end of the slice; with more of it, that is the end.
+STAY_MOST = 1_000
 
 
 class Move:
     """One slice of a replay; runs in the connection's thread."""
 
-    def __init__(self, link: Link, publisher: Publisher, source: str, target: str, most: int) -> None:
+    def __init__(self, link: Link, publisher: Publisher, source: str, target: str | None, most: int) -> None:
+        """``target``: where all of them go; None: each to where it died, and what died nowhere stays."""
         self.future: Future[int] = Future()
         self._link = link
         self._publisher = publisher
         self._source = source
         self._target = target
         self._left = min(most, SLICE)
-        self._messages: list[Message] = []
-        self._last_tag = 0
+        # What goes where, with the delivery tags; what stays is given back when the channel is closed.
+        self._goes: dict[str, list[tuple[int, Message]]] = {}
+        self._stays = 0
+        self._moved = 0
         self._channel: Channel
 
     def begin(self) -> None:
@@ -50,33 +55,44 @@ class Move:
         self._channel.basic_get(self._source, self._got)
 
     def _got(self, _channel: object, method: spec.Basic.GetOk, properties: BasicProperties, body: bytes) -> None:
-        self._messages.append(received_message(body, without_death_headers(properties_from(properties))))
-        self._last_tag = method.delivery_tag
-        self._left -= 1
-        if self._left:
+        came = properties_from(properties)
+        target = self._target or origin_of(came.headers or {})
+        if target is None or target == self._source:
+            self._stays += 1
+        else:
+            message = received_message(body, without_death_headers(came))
+            self._goes.setdefault(target, []).append((method.delivery_tag, message))
+            self._left -= 1
+        if self._left and self._stays < STAY_MOST:
             self._get()
         else:
             self._send_on()
 
     def _send_on(self) -> None:
-        if not self._messages:
-            self._channel.close()
-            self.future.resolve(0)
+        """Publish what goes to one of the queues; when none is left, that is all."""
+        if not self._goes:
+            self._end()
             return
+        target, those = self._goes.popitem()
         sent: Future[None] = Future()
-        sent.when_done(lambda: self._sent(sent), owed=self.future)
-        self._publisher.send_on(self._target, self._messages, sent)
+        sent.when_done(lambda: self._sent(sent, those), owed=self.future)
+        self._publisher.send_on(target, [message for _, message in those], sent)
 
-    def _sent(self, sent: Future[None]) -> None:
-        if sent.error is not None:
-            # Closing the channel gives back what was got.
+    def _sent(self, sent: Future[None], those: list[tuple[int, Message]]) -> None:
+        if sent.error is None:
+            for tag, _ in those:
+                self._channel.basic_ack(tag)
+            self._moved += len(those)
+        elif self._target is not None or not isinstance(sent.error, NotFound):
             self.future.fail(sent.error)
-            if self._channel.is_open:
-                self._channel.close()
-            return
-        self._channel.basic_ack(self._last_tag, multiple=True)
-        self._channel.close()
-        self.future.resolve(len(self._messages))
+            self._goes.clear()
+        self._send_on()
+
+    def _end(self) -> None:
+        # Closing the channel gives back what was got and stays.
+        if self._channel.is_open:
+            self._channel.close()
+        self.future.resolve(self._moved)
 
     def _closed(self, error: BatonError) -> None:
         self.future.fail(error)

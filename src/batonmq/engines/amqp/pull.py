@@ -11,7 +11,9 @@ from pika.channel import Channel
 from pika.spec import BasicProperties
 
 from batonmq.engines.amqp.content_headers import properties_from
+from batonmq.engines.amqp.delivery_counts import earlier_deliveries
 from batonmq.engines.amqp.link import GOODBYE, Link
+from batonmq.engines.amqp.management_requests import request_settlement
 from batonmq.engines.amqp.streams import unless_stream
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import How, Subscription
@@ -57,7 +59,7 @@ class AmqpPull(Subscription):
         assert isinstance(tag, int)
         if self._error is not None:
             raise lost()
-        self._link.call(lambda: self._settle(tag, how))
+        self._link.call(lambda: self._settle(tag, how, reason, delay))
 
     def renew(self, incoming: Incoming, seconds: float) -> Future[None]:
         # Without a lease it is held for as long as it takes.
@@ -97,8 +99,11 @@ class AmqpPull(Subscription):
 
     def _got(self, _channel: object, method: spec.Basic.GetOk, properties: BasicProperties, body: bytes) -> None:
         message = received_message(body, properties_from(properties))
-        count = 2 if method.redelivered else 1
-        self._answer([Incoming(message, count, bool(method.redelivered), method.delivery_tag, is_counted=False)])
+        redelivered = bool(method.redelivered)
+        earlier = earlier_deliveries(message, redelivered=redelivered, counts_anew=False)
+        # A message that is fetched is not counted for: a queue tells it only to those that consume.
+        count = max(earlier.deliveries + 1, 2 if redelivered else 1)
+        self._answer([Incoming(message, count, redelivered, method.delivery_tag, is_counted=earlier.is_counted)])
 
     def _is_empty(self, _frame: object) -> None:
         self._answer([])
@@ -112,10 +117,12 @@ class AmqpPull(Subscription):
         else:
             asked.resolve(answer)
 
-    def _settle(self, tag: int, how: How) -> None:
+    def _settle(self, tag: int, how: How, reason: str, delay: float | None) -> None:
         if self._channel is None:
             return
-        if how == "accept":
+        if reason or delay is not None:
+            request_settlement(self._channel, tag, how, reason, delay)
+        elif how == "accept":
             self._channel.basic_ack(tag)
         else:
             self._channel.basic_reject(tag, requeue=how == "release")

@@ -17,6 +17,7 @@ from batonmq.engines.amqp10.pull import Amqp10Pull
 from batonmq.engines.amqp10.subscription import Amqp10Subscription
 from batonmq.engines.amqp10.taking import Copying, Taking
 from batonmq.engines.amqp10.uplink import Uplink
+from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription
 from batonmq.engines.messages import Message
@@ -134,7 +135,15 @@ class Amqp10Engine(Engine, Copying):
         self._uplink.require_open()
         return run_steps(self._product.purge(queue) or drop_all(self, queue))
 
-    def move(self, source: str, target: str, most: int) -> Future[int]:
+    def queues(self) -> Future[list[QueueInfo]]:
+        self._uplink.require_open()
+        return run_steps(self._product.queues())
+
+    def stats(self, queue: str) -> Future[QueueStats]:
+        self._uplink.require_open()
+        return run_steps(self._product.stats(queue))
+
+    def move(self, source: str, target: str | None, most: int) -> Future[int]:
         self._uplink.require_open()
         steps = self._product.move(source, target, most)
         return run_steps(steps or move_all(self, self._product, source, target, most))
@@ -177,8 +186,8 @@ class Amqp10Engine(Engine, Copying):
     def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Future[Subscription]:
         return self._take(Amqp10Subscription(self._uplink, self._product, self, queue, prefetch, lease))
 
-    def pull(self, queue: str) -> Future[Subscription]:
-        return self._take(Amqp10Pull(self._uplink, self._product, self, queue, 1))
+    def pull(self, queue: str, most: int = 1) -> Future[Subscription]:
+        return self._take(Amqp10Pull(self._uplink, self._product, self, queue, most))
 
     def _take(self, taking: Taking) -> Future[Subscription]:
         self._takings.add(taking)

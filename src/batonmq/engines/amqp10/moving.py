@@ -4,41 +4,51 @@ from __future__ import annotations
 
 from batonmq.engines.amqp10.products.base import Product
 from batonmq.engines.death_headers import without_death_headers
-from batonmq.engines.interface import Engine
+from batonmq.engines.interface import Engine, Subscription
 from batonmq.engines.messages import received_message
 from batonmq.engines.steps import Steps, wait_for
-from batonmq.errors import BatonError
+from batonmq.engines.values import Incoming
+from batonmq.errors import BatonError, NotFound
 
 __all__ = ["drop_all", "move_all"]
 
 # Messages that are held at once.
 SLICE = 100
+# What has nowhere to go is held to the end; with more of it, that is the end.
+STAY_MOST = 1_000
 
 
-def move_all(engine: Engine, product: Product, source: str, target: str, most: int) -> Steps[int]:
+def move_all(engine: Engine, product: Product, source: str, target: str | None, most: int) -> Steps[int]:
     """Send ready messages to another queue, and accept each when it is there; tells how many.
 
-    With transactions each is moved in one; without, a lost connection may leave a message in both queues.
+    Without a target each goes to where it died; what died nowhere, or in a queue that is gone, is given back at the
+    end. With transactions each is moved in one; without, a lost connection may leave a message in both queues.
     """
-    yield from product.require(target)
+    if target is not None:
+        yield from product.require(target)
     pull = yield from wait_for(engine.pull(source))
-    moved = 0
+    moved = stays = 0
     try:
-        while moved < most:
+        while moved < most and stays < STAY_MOST:
             found = yield from wait_for(pull.receive(min(SLICE, most - moved)))
             if not found:
                 break
-            copies = [
-                received_message(one.message.body, without_death_headers(one.message.properties)) for one in found
-            ]
-            if engine.capabilities.transactions:
-                sends = [(target, copy) for copy in copies]
-                yield from wait_for(engine.transact(sends, [(pull, one) for one in found]))
-            else:
-                yield from wait_for(engine.send(target, copies))
-                for one in found:
-                    pull.settle(one, "accept")
-            moved += len(found)
+            goes: dict[str, list[Incoming]] = {}
+            for one in found:
+                to = product.origin(one.message) if target is None else target
+                if to is None or to == source:
+                    stays += 1
+                else:
+                    goes.setdefault(to, []).append(one)
+            for to, those in goes.items():
+                try:
+                    yield from _move(engine, pull, to, those)
+                except NotFound:
+                    if target is not None:
+                        raise
+                    stays += len(those)
+                else:
+                    moved += len(those)
     except BatonError:
         yield from wait_for(pull.close())
         if not moved:
@@ -46,6 +56,17 @@ def move_all(engine: Engine, product: Product, source: str, target: str, most: i
         return moved
     yield from wait_for(pull.close())
     return moved
+
+
+def _move(engine: Engine, pull: Subscription, to: str, those: list[Incoming]) -> Steps[None]:
+    """Send what is held to a queue, and accept it. NotFound, ResourceError: it is held still."""
+    copies = [received_message(one.message.body, without_death_headers(one.message.properties)) for one in those]
+    if engine.capabilities.transactions:
+        yield from wait_for(engine.transact([(to, copy) for copy in copies], [(pull, one) for one in those]))
+        return
+    yield from wait_for(engine.send(to, copies))
+    for one in those:
+        pull.settle(one, "accept")
 
 
 def drop_all(engine: Engine, queue: str) -> Steps[int]:

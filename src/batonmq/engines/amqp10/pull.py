@@ -34,6 +34,9 @@ class Amqp10Pull(Taking):
             self._uplink.call(lambda: self._begin_asking(request, most))
         return request
 
+    def withdraw(self, future: Future[list[Incoming]]) -> None:
+        """It is answered soon in any case, with all that was ready."""
+
     def _begin_asking(self, request: Future[list[Incoming]], most: int) -> None:
         self._tries = TRIES
         self._ask(request, most)

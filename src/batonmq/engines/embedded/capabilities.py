@@ -33,6 +33,10 @@ CAPABILITIES = Capabilities(
     purge=True,
     replay=True,
     schedule=True,
+    replay_home=True,
+    queues=True,
+    stats=True,
+    until_empty=True,
     atomic_replay=True,
 )
 IN_MEMORY = replace(CAPABILITIES, durable=False)

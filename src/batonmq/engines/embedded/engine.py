@@ -11,10 +11,13 @@ from batonmq.broker import Consumer, Queue
 from batonmq.engines.embedded.core import Core
 from batonmq.engines.embedded.operations import Queues
 from batonmq.engines.embedded.pull_consumer import NotedReceive, PullConsumer
+from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import Engine, How, Subscription
 from batonmq.engines.leases import lost_by_transaction, lost_with
 from batonmq.engines.messages import Message, received_message
+from batonmq.engines.questions import asking, list_queues, stats
+from batonmq.engines.steps import run_steps
 from batonmq.engines.values import Capabilities, Fate, Incoming, QueueOptions
 from batonmq.errors import BatonError, Closed
 from batonmq.queued import QueuedMessage
@@ -70,15 +73,18 @@ class EmbeddedSubscription(Subscription):
 class ReplyConsumer(Consumer):
     """Waits for one reply under a token."""
 
-    __slots__ = ("_future",)
+    __slots__ = ("_forget", "_future")
 
-    def __init__(self, future: ReplyFuture) -> None:
+    def __init__(self, future: ReplyFuture, forget: Callable[[ReplyFuture], None]) -> None:
+        """``forget``: called when it has come, within the turn."""
         # Nothing looks for its queue.
         no_queue: Queue = None  # type: ignore[assignment]
         super().__init__(no_queue, "reply")
         self._future = future
+        self._forget = forget
 
     def deliver(self, queued: QueuedMessage) -> bool:
+        self._forget(self._future)
         self._future.resolve(received_message(queued.message.body, queued.message.properties))
         return False
 
@@ -109,6 +115,8 @@ class EmbeddedEngine(Engine):
         self.core = core
         self.capabilities = capabilities
         self.subscriptions: set[EmbeddedSubscription] = set()
+        # Whose replies, or answers, have not come.
+        self._asked: set[ReplyFuture] = set()
         self._on_close: Callable[[], None] | None = on_close
         self._queues = Queues(core.broker, self)
         self._tags = 0
@@ -169,7 +177,13 @@ class EmbeddedEngine(Engine):
 
         return self.core.run_reading(purge)
 
-    def move(self, source: str, target: str, most: int) -> Future[int]:
+    def queues(self) -> Future[list[QueueInfo]]:
+        return run_steps(list_queues(asking(self)))
+
+    def stats(self, queue: str) -> Future[QueueStats]:
+        return run_steps(stats(asking(self), queue))
+
+    def move(self, source: str, target: str | None, most: int) -> Future[int]:
         def move_some() -> Future[int]:
             return self._future(self._queues.move(source, target, most))
 
@@ -209,8 +223,7 @@ class EmbeddedEngine(Engine):
 
         def request() -> None:
             self._queues.find(queue)
-            replies = self._queues.vhost.replies
-            future.listen_at(replies.open(ReplyConsumer(future)))
+            self._listen(future)
             asking = message.properties.replace(
                 reply_to=future.token,
                 correlation_id=message.correlation_id or secrets.token_hex(8),
@@ -218,7 +231,7 @@ class EmbeddedEngine(Engine):
             try:
                 self._queues.send(queue, [received_message(message.body, asking)])
             except BatonError:
-                replies.close(future.token)
+                self._hang_up(future)
                 raise
 
         self.core.run(request)
@@ -228,16 +241,27 @@ class EmbeddedEngine(Engine):
         future = ReplyFuture()
 
         def manage() -> None:
-            future.listen_at(self._queues.vhost.replies.open(ReplyConsumer(future)))
+            self._listen(future)
             properties = request.properties.replace(reply_to=future.token)
             self._queues.manage(received_message(request.body, properties))
 
         self.core.run_reading(manage)
         return future
 
+    def _listen(self, future: ReplyFuture) -> None:
+        future.listen_at(self._queues.vhost.replies.open(ReplyConsumer(future, self._hang_up)))
+        self._asked.add(future)
+
+    def _hang_up(self, future: ReplyFuture) -> None:
+        """Nothing comes in there any more. In a turn."""
+        self._queues.vhost.replies.close(future.token)
+        self._asked.discard(future)
+
     def forget(self, future: Future[Message]) -> None:
         assert isinstance(future, ReplyFuture)
-        self.core.run(self._queues.vhost.replies.close, future.token)
+        # In a forked child it is the parent's, as it is when everything is closed.
+        with contextlib.suppress(Closed):
+            self.core.run(self._hang_up, future)
 
     def reply(self, request: Message, message: Message) -> Future[None]:
         reply_to = request.reply_to
@@ -261,3 +285,5 @@ class EmbeddedEngine(Engine):
                     subscription.close()
         finally:
             on_close()
+            for future in list(self._asked):
+                future.fail(Closed("the connection was closed before the reply came"))

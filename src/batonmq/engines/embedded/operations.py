@@ -115,16 +115,16 @@ class Queues:
             ]
         return found
 
-    def move(self, source: str, target: str, most: int) -> int:
+    def move(self, source: str, target: str | None, most: int) -> int:
         """Ready messages go over, the first first, all in one commit; dead letters begin anew.
 
-        Call it when the store can be read. Raises NotFound, StoreError, and ResourceError when the target is full: what
-        has gone over by then stays there.
+        Without a target each goes to where it died, and stays if that is not there. Call it when the store can be read.
+        Raises NotFound, StoreError, and ResourceError when a target is full: what has gone over by then stays there.
         """
         sweep = self.operations.replay(source, lambda _: None, to=target, most=most)
         moved = sweep.run()
         if sweep.error is not None:
-            raise ResourceError(f"queue '{target}' is full")
+            raise ResourceError("a queue where they died is full" if target is None else f"queue '{target}' is full")
         return moved
 
     def manage(self, request: Message) -> None:

@@ -42,6 +42,7 @@ CAPABILITIES: Final = Capabilities(
     dead_letter=True,
     count=True,
     purge=True,
+    stats=True,
 )
 PATIENCE: Final = 10.0
 

@@ -165,7 +165,7 @@ class Move(Once):
     """Answered by Counted."""
 
     source: str
-    target: str
+    target: str | None
     most: int
 
 

@@ -9,9 +9,11 @@ from typing import TypeVar
 from batonmq.clock import Clock
 from batonmq.engines.embedded.capabilities import CAPABILITIES
 from batonmq.engines.embedded.ownership import InUse
+from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription
 from batonmq.engines.messages import Message
+from batonmq.engines.questions import asking, list_queues, stats
 from batonmq.engines.shared import commands, wire
 from batonmq.engines.shared.calling import Calls
 from batonmq.engines.shared.calls import Call, WhenLost, as_count, as_messages, as_nothing
@@ -20,6 +22,7 @@ from batonmq.engines.shared.opening import Reached, reach
 from batonmq.engines.shared.registry import own_file
 from batonmq.engines.shared.socket_path import HAS_SOCKETS
 from batonmq.engines.shared.subscription import SharedSubscription
+from batonmq.engines.steps import run_steps
 from batonmq.engines.values import Fate, Incoming, QueueOptions
 from batonmq.errors import UnsupportedFeature
 
@@ -128,7 +131,13 @@ class SharedEngine(Engine):
     def purge(self, queue: str) -> Future[int]:
         return self._count(commands.Purge(0, 0, queue))
 
-    def move(self, source: str, target: str, most: int) -> Future[int]:
+    def queues(self) -> Future[list[QueueInfo]]:
+        return run_steps(list_queues(asking(self)))
+
+    def stats(self, queue: str) -> Future[QueueStats]:
+        return run_steps(stats(asking(self), queue))
+
+    def move(self, source: str, target: str | None, most: int) -> Future[int]:
         return self._count(commands.Move(0, 0, source, target, most))
 
     def transact(

@@ -150,7 +150,11 @@ class GuestCommands:
 
     def _await(self, number: int, future: Future[Message]) -> None:
         self._requests[number] = future
+        future.when_done(lambda: self._answered(number))
         self._says.promise(number, future, lambda number, reply: say_found(number, [reply]))
+
+    def _answered(self, number: int) -> None:
+        self._requests.pop(number, None)
 
     def forget(self, command: commands.Forget) -> None:
         future = self._requests.pop(command.request, None)

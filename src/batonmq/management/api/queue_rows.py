@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from batonmq.broker.management.descriptions import head_timestamp
 from batonmq.broker.model.clients import Client
 from batonmq.broker.model.settings import QUORUM
 from batonmq.broker.operations.declarations import shown_arguments
@@ -14,7 +15,6 @@ from batonmq.management.api.clients import connection_details, describe_consumer
 from batonmq.management.api.figures import Row, lengths, queue_stats
 from batonmq.management.api.ranges import Ranges, ranges
 from batonmq.management.http.call import Call
-from batonmq.queued import READY
 
 __all__ = ["QUEUE_QUERY", "describe_in_detail", "describer"]
 
@@ -120,19 +120,10 @@ def _detail(vhost: VirtualHost, queue: Queue) -> Row:
         "operator_policy": operator_policy.name if operator_policy is not None else None,
         "exclusive_consumer_tag": next((one.tag for one in queue.consumers if one.exclusive), None),
         "single_active_consumer_tag": active.tag if active is not None else None,
-        "head_message_timestamp": _head_timestamp(queue),
+        "head_message_timestamp": head_timestamp(queue),
     }
     # An exclusive queue belongs to the parts of a connection, which know how it is listed.
     client = getattr(queue.owner, "client", None)
     if isinstance(client, Client):
         row["owner_pid_details"] = connection_details(client)
     return row
-
-
-def _head_timestamp(queue: Queue) -> int | None:
-    """The property timestamp of the message that is next; None: it has none, or there is no message in memory."""
-    for lane in queue.lanes:
-        for queued in lane.ready:
-            if queued.state == READY:
-                return queued.message.properties.timestamp
-    return None

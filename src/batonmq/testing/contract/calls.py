@@ -189,6 +189,10 @@ def test_what_is_not_supported_is_refused_before_anything_is_sent(
         (can.count, "count", lambda: mq.count(queue)),
         (can.purge, "purge", lambda: mq.purge(queue)),
         (can.replay, "replay", lambda: mq.replay(queue, queue + "-other", 1)),
+        (can.replay_home, "replay", lambda: mq.replay(queue, max=1)),
+        (can.queues, "queues", mq.queues),
+        (can.stats, "stats", lambda: mq.stats(queue)),
+        (can.until_empty, "until_empty", lambda: mq.receiver(queue, until_empty=True)),
     ]
     for possible, feature, attempt in attempts:
         if not possible:

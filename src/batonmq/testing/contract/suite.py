@@ -9,6 +9,7 @@ from batonmq.testing.contract.forked import *
 from batonmq.testing.contract.giving_up import *
 from batonmq.testing.contract.holding import *
 from batonmq.testing.contract.keeping import *
+from batonmq.testing.contract.looking import *
 from batonmq.testing.contract.messages import *
 from batonmq.testing.contract.ordering import *
 from batonmq.testing.contract.place import Place

@@ -14,6 +14,7 @@ from batonmq.engines.amqp10.products.artemis_queues import ArtemisQueues, Rules,
 from batonmq.engines.amqp10.products.base import Copy, Count, Held, Product, Settlement
 from batonmq.engines.amqp10.products.copies import copied
 from batonmq.engines.amqp10.products.desk import Desk
+from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.interface import How
 from batonmq.engines.messages import Message, received_message
 from batonmq.engines.steps import Steps
@@ -76,6 +77,10 @@ class ArtemisProduct(Product):
             count=True,
             purge=True,
             replay=True,
+            replay_home=True,
+            queues=True,
+            stats=True,
+            until_empty=True,
             atomic_replay=True,
         )
 
@@ -101,6 +106,19 @@ class ArtemisProduct(Product):
 
     def delete(self, queue: str) -> Steps[None]:
         return self._queues.delete(queue)
+
+    def queues(self) -> Steps[list[QueueInfo]]:
+        return [QueueInfo(name) for name in (yield from self._queues.names())]
+
+    def stats(self, queue: str) -> Steps[QueueStats]:
+        found = yield from self._queues.find(queue)
+        if found is None:
+            raise NotFound(f"no queue '{queue}'")
+        return found.stats
+
+    def origin(self, message: Message) -> str | None:
+        moved_from = message.headers.get(_MOVED_FROM)
+        return str(moved_from) if isinstance(moved_from, str) else super().origin(message)
 
     def require(self, queue: str) -> Steps[None]:
         return self._queues.require(queue)

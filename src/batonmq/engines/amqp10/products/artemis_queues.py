@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from batonmq.engines.amqp10.products.desk import Desk
+from batonmq.engines.figures import QueueStats
 from batonmq.engines.steps import Steps, wait_for
 from batonmq.engines.values import QueueOptions
 from batonmq.errors import AccessRefused, BatonError, BrokerError, NotFound, PreconditionFailed, UnsupportedFeature
@@ -24,6 +25,8 @@ _RESERVED: Final = ("amq.", "activemq.management", "activemq.notifications", "$"
 # Between two of these may stand any word, or any number of words: Artemis' settings and addresses have wildcards.
 _WILD: Final = ("*", "#")
 _ATTEMPTS: Final = 10
+# Queues that one answer lists.
+PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Found:
     is_exclusive: bool
     ring_size: int
     """How many messages are kept; -1: all."""
+    stats: QueueStats
 
 
 class ArtemisQueues:
@@ -70,13 +74,33 @@ class ArtemisQueues:
         if row.get("routingType") != "ANYCAST" or row.get("address") != queue:
             text = f"'{queue}' is there as a {row.get('routingType')} queue of address '{row.get('address')}'"
             raise PreconditionFailed(f"{text}: what is sent to that name does not go there")
-        counts = [int(row.get(name, 0)) for name in ("messageCount", "deliveringCount", "scheduledCount")]
+        figures = _figures(row)
         return Found(
-            ready=max(0, counts[0] - counts[1] - counts[2]),
+            ready=figures.ready,
+            stats=figures,
             is_durable=row.get("durable") == "true",
             is_exclusive=row.get("exclusive") == "true",
             ring_size=int(row.get("ringSize") or -1),
         )
+
+    def names(self) -> Steps[list[str]]:
+        """Of all anycast queues that have an address of their own name, but for the broker's own."""
+        names: list[str] = []
+        page = 1
+        while True:
+            answer = yield from self._operate("broker", "listQueues", "{}", page, PAGE, for_what="queues are there")
+            rows = json.loads(answer)["data"] if isinstance(answer, str) else []
+            names += [
+                row["name"]
+                for row in rows
+                if row.get("routingType") == "ANYCAST"
+                and row.get("address") == row.get("name")
+                and row.get("temporary") != "true"
+                and not row["name"].startswith(_RESERVED)
+            ]
+            if len(rows) < PAGE:
+                return sorted(names)
+            page += 1
 
     def require(self, queue: str) -> Steps[None]:
         """See that it is there, and what its rules are. NotFound, AccessRefused."""
@@ -200,6 +224,24 @@ class ArtemisQueues:
                 raise _no_permission(text, for_what)
             raise BrokerError(f"artemis: {operation}: {text}")
         return result
+
+
+def _figures(row: Mapping[str, object]) -> QueueStats:
+    """What a row of listQueues tells."""
+
+    def number(name: str) -> int:
+        value = row.get(name)
+        return int(value) if isinstance(value, str | int) and str(value).isdigit() else 0
+
+    held, delayed = number("deliveringCount"), number("scheduledCount")
+    return QueueStats(
+        ready=max(0, number("messageCount") - held - delayed),
+        held=held,
+        delayed=delayed,
+        consumers=number("consumerCount"),
+        entered=number("messagesAdded"),
+        accepted=number("messagesAcked"),
+    )
 
 
 def _no_permission(text: str, for_what: str) -> AccessRefused:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final
 
 from batonmq.engines.amqp10.products.desk import Desk, Opening
+from batonmq.engines.death_headers import origin_of
+from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.interface import How
 from batonmq.engines.messages import Message
 from batonmq.engines.steps import Steps, wait_for
@@ -245,12 +247,25 @@ class Product(ABC):
         yield from self.require(queue)
         return (yield from wait_for(self.desk.look(self.browsing(queue), most)))
 
-    def move(self, source: str, target: str, most: int) -> Steps[int] | None:
+    def queues(self) -> Steps[list[QueueInfo]]:
+        """All queues, by name."""
+        yield from ()
+        raise self._cannot("queues")
+
+    def stats(self, queue: str) -> Steps[QueueStats]:
+        """How a queue stands, as far as the broker tells. NotFound."""
+        return QueueStats(ready=(yield from self.count(queue)))
+
+    def move(self, source: str, target: str | None, most: int) -> Steps[int] | None:
         """Move ready messages to another queue, on the broker; how many. NotFound.
 
-        None: the broker cannot, and the engine receives and sends them.
+        None: the broker cannot, and the engine receives and sends them. Without a target each goes to ``origin``.
         """
         return None
+
+    def origin(self, message: Message) -> str | None:
+        """The queue in which a dead letter died; None: it is none, or the broker does not say."""
+        return origin_of(message.headers)
 
     # ------------------------------------------------------------------ messages
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
+from batonmq.engines import questions
 from batonmq.engines.amqp10.products.base import Count, Held, Settlement
 from batonmq.engines.amqp10.products.desk import Opening
 from batonmq.engines.amqp10.products.paired import PairedProduct
+from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.interface import How
 from batonmq.engines.leases import lost
 from batonmq.engines.messages import Message, received_message
 from batonmq.engines.steps import Steps, wait_for
 from batonmq.engines.values import Capabilities
-from batonmq.errors import BrokerError, NotFound
+from batonmq.errors import BrokerError
 from batonmq.properties import EMPTY
 from batonmq.protocols.amqp10.codec.performatives import Modified, Target
 from batonmq.protocols.amqp10.codec.values import Long, Symbol, ULong, encode
@@ -60,6 +63,10 @@ class BatonmqProduct(PairedProduct):
             purge=True,
             replay=True,
             schedule=True,
+            replay_home=True,
+            queues=True,
+            stats=True,
+            until_empty=True,
             atomic_replay=True,
         )
 
@@ -90,23 +97,19 @@ class BatonmqProduct(PairedProduct):
         requests = [msgspec.json.encode(_renewal(session, number, seconds)) for number in delivery_ids]
         self.desk.send(Target(address=_MANAGEMENT), [b"\x00Su" + encode(request) for request in requests], "")
 
-    def move(self, source: str, target: str, most: int) -> Steps[int] | None:
-        return self._move(source, target, most)
+    def queues(self) -> Steps[list[QueueInfo]]:
+        return questions.list_queues(self._ask)
 
-    def _move(self, source: str, target: str, most: int) -> Steps[int]:
-        asked = {"operation": "queues.replay", "queue": source, "to": target, "count": most}
-        answer = yield from self._ask(asked)
-        count = answer.get("count")
-        return count if isinstance(count, int) else 0
+    def stats(self, queue: str) -> Steps[QueueStats]:
+        return questions.stats(self._ask, queue)
 
-    def _ask(self, request: dict[str, object]) -> Steps[dict[str, object]]:
-        """A request about the broker, and its answer. NotFound, BrokerError."""
+    def move(self, source: str, target: str | None, most: int) -> Steps[int] | None:
+        return questions.move(self._ask, source, target, most)
+
+    def _ask(self, request: Mapping[str, object]) -> Steps[dict[str, object]]:
+        """A request about the broker, and its answer. Raises what the answer says."""
         sections = yield from wait_for(self.desk.ask(Target(address=_MANAGEMENT), msgspec.json.encode(request)))
-        answer = msgspec.json.decode(_body(sections.body_values()), type=dict[str, object])
-        if answer.get("ok") is not True:
-            text = str(answer.get("error", "the broker refused it without a reason"))
-            raise (NotFound if text.startswith("no ") else BrokerError)(text)
-        return answer
+        return questions.answer_in(_body(sections.body_values()))
 
     def manage(self, request: Message) -> Steps[Message]:
         sections = yield from wait_for(self.desk.ask(Target(address=_MANAGEMENT), request.body))

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["broker_bean", "queue_bean", "scheduler_beans"]
+__all__ = ["ANY", "broker_bean", "queue_bean", "scheduler_beans"]
 
 # What would mean something in the name of a bean, and what the broker makes of it.
 _ESCAPES: Final = str.maketrans({":": "_", ",": "_", "'": "_", '"': "_", "?": "&qe;", "=": "&amp;", "*": "&ast;"})
+
+
+ANY: Final = "*"
+"""Where a pattern stands for any name."""
 
 
 def broker_bean(name: str) -> str:
@@ -16,8 +20,9 @@ def broker_bean(name: str) -> str:
 
 
 def queue_bean(broker: str, queue: str) -> str:
-    """A queue of the broker with that bean."""
-    return f"{broker},destinationType=Queue,destinationName={queue.translate(_ESCAPES)}"
+    """A queue of the broker with that bean; ``ANY``: a pattern for all of them. No queue has that name."""
+    name = queue if queue == ANY else queue.translate(_ESCAPES)
+    return f"{broker},destinationType=Queue,destinationName={name}"
 
 
 def scheduler_beans(broker: str) -> str:

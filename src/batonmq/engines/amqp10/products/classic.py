@@ -14,12 +14,13 @@ from __future__ import annotations
 from typing import Final
 
 from batonmq.engines.amqp10.products.base import Copy, Count, Held, Product, Settlement
-from batonmq.engines.amqp10.products.beans import broker_bean, queue_bean, scheduler_beans
+from batonmq.engines.amqp10.products.beans import ANY, broker_bean, queue_bean, scheduler_beans
 from batonmq.engines.amqp10.products.copies import copied
 from batonmq.engines.amqp10.products.declared import NOTHING, Declared, first_declared, place_of
 from batonmq.engines.amqp10.products.desk import Desk
 from batonmq.engines.amqp10.products.jolokia import Jolokia
 from batonmq.engines.amqp10.products.statistics import Statistics
+from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.interface import How
 from batonmq.engines.messages import Message, received_message
 from batonmq.engines.steps import Steps, wait_for
@@ -37,6 +38,8 @@ _COUNT_RAW: Final = COUNT.encode()
 # Names that are the broker's own, or ours.
 _RESERVED: Final = ("ActiveMQ.", "amq.", place_of(""))
 REASON: Final = "x-reject-reason"
+# What is counted of a queue.
+_COUNTED: Final = ("QueueSize", "InFlightCount", "ConsumerCount", "EnqueueCount", "DequeueCount")
 # What an administrator may have configured, and nobody can ask for without JMX.
 OFFERS: Final = frozenset({"delay", "priority"})
 
@@ -107,6 +110,10 @@ class ClassicProduct(Product):
             count=self._jolokia is not None or self._statistics is not None,
             purge=True,
             replay=True,
+            replay_home=True,
+            queues=self._jolokia is not None,
+            stats=self._jolokia is not None or self._statistics is not None,
+            until_empty=True,
             atomic_replay=True,
         )
 
@@ -230,20 +237,34 @@ class ClassicProduct(Product):
         return known.fate if known is not None else None
 
     def count(self, queue: str) -> Steps[int]:
+        return (yield from self.stats(queue)).ready
+
+    def stats(self, queue: str) -> Steps[QueueStats]:
         _check_name(queue)
         if self._statistics is not None:
-            return (yield from self._statistics.ready(queue))
+            return QueueStats(ready=(yield from self._statistics.ready(queue)))
         if self._jolokia is None:
             raise self._cannot("count, unless the URL has jolokia=, or the broker statisticsBrokerPlugin")
         # What was settled before is behind this on its way to the broker.
         yield from wait_for(self.desk.probe(Target()))
         bean = queue_bean(self._broker, queue)
         try:
-            found = yield from wait_for(self._jolokia.read(bean, "QueueSize", "InFlightCount"))
+            found = yield from wait_for(self._jolokia.read(bean, *_COUNTED))
         except NotFound:
             raise NotFound(f"no queue '{queue}'") from None
-        size, held = found.get("QueueSize"), found.get("InFlightCount")
-        return max(0, size - held) if isinstance(size, int) and isinstance(held, int) else 0
+        figures = [value if isinstance(value, int) else 0 for value in map(found.get, _COUNTED)]
+        size, held, consumers, entered, accepted = figures
+        return QueueStats(ready=max(0, size - held), held=held, consumers=consumers, entered=entered, accepted=accepted)
+
+    def queues(self) -> Steps[list[QueueInfo]]:
+        assert self._jolokia is not None
+        try:
+            beans = yield from wait_for(self._jolokia.read(queue_bean(self._broker, ANY), "Name"))
+        except NotFound:
+            return []
+        told = [bean.get("Name") for bean in beans.values() if isinstance(bean, dict)]
+        names = sorted(name for name in told if isinstance(name, str))
+        return [QueueInfo(name) for name in names if not name.startswith(_RESERVED)]
 
     # ------------------------------------------------------------------ messages
 

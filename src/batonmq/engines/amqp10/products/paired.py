@@ -7,6 +7,7 @@ from urllib.parse import quote, unquote
 
 from batonmq.engines.amqp10.products.base import Product
 from batonmq.engines.amqp10.products.desk import Answer
+from batonmq.engines.figures import QueueStats
 from batonmq.engines.steps import Steps, wait_for
 from batonmq.engines.values import QueueOptions
 from batonmq.errors import (
@@ -106,10 +107,13 @@ class PairedProduct(Product):
             check_answer(answer, queue)
 
     def count(self, queue: str) -> Steps[int]:
+        return (yield from self.stats(queue)).ready
+
+    def stats(self, queue: str) -> Steps[QueueStats]:
         found = yield from self._look_up(queue)
         if found is None:
             raise NotFound(f"no queue '{queue}'")
-        return _number(found.get("message_count"))
+        return QueueStats(ready=_number(found.get("message_count")), consumers=_number(found.get("consumer_count")))
 
     def purge(self, queue: str) -> Steps[int] | None:
         return self._purge(queue)

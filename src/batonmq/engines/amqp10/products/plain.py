@@ -30,6 +30,8 @@ class PlainProduct(Product):
             peek=True,
             purge=True,
             replay=True,
+            replay_home=True,
+            until_empty=True,
         )
 
     def target(self, queue: str) -> Target:

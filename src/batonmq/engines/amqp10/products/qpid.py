@@ -13,6 +13,7 @@ from batonmq.engines.amqp10.products.base import ACCEPTED, Copy, Count, Held, Pr
 from batonmq.engines.amqp10.products.copies import copied
 from batonmq.engines.amqp10.products.desk import Desk
 from batonmq.engines.amqp10.products.qpid_queues import QpidQueues, Rules, attributes_of
+from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.interface import How
 from batonmq.engines.messages import Message
 from batonmq.engines.steps import Steps
@@ -52,6 +53,9 @@ class QpidProduct(Product):
             count=True,
             purge=True,
             replay=True,
+            queues=True,
+            stats=True,
+            until_empty=True,
             atomic_replay=True,
         )
 
@@ -87,7 +91,13 @@ class QpidProduct(Product):
         return None if rules is None else Fate(rules.dead_letter, rules.max_deliveries)
 
     def count(self, queue: str) -> Steps[int]:
-        return self._queues.ready(queue)
+        return (yield from self._queues.stats(queue)).ready
+
+    def queues(self) -> Steps[list[QueueInfo]]:
+        return [QueueInfo(name) for name in (yield from self._queues.names())]
+
+    def stats(self, queue: str) -> Steps[QueueStats]:
+        return self._queues.stats(queue)
 
     # ------------------------------------------------------------------ messages
 

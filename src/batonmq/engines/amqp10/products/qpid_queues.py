@@ -7,11 +7,13 @@ management, which its distribution has.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from batonmq.engines.amqp10.products.desk import Desk
+from batonmq.engines.figures import QueueStats
 from batonmq.engines.steps import Steps, wait_for
 from batonmq.engines.values import QueueOptions
 from batonmq.errors import AccessRefused, BatonError, BrokerError, NotFound, PreconditionFailed, UnsupportedFeature
@@ -29,6 +31,16 @@ _RESERVED: Final = ("amq.", "qpid.", "$", "!")
 # The levels of AMQP 1.0 (part 3 §3.2.1).
 _HIGHEST: Final = 9
 _NONE: Final[Mapping[str, object]] = {}
+# What is counted of a queue.
+_STATISTICS: Final = (
+    "availableMessages",
+    "availableBytes",
+    "unacknowledgedMessages",
+    "consumerCount",
+    "oldestMessageAge",
+    "totalEnqueuedMessages",
+    "totalDequeuedMessages",
+)
 # Names of attributes.
 _DEAD: Final = "alternateBinding"
 _ATTEMPTS: Final = "maximumDeliveryAttempts"
@@ -79,10 +91,31 @@ class QpidQueues:
         self._rules[queue] = Rules(_dead_letter(found), _number(found.get(_ATTEMPTS)))
         return found
 
-    def ready(self, queue: str) -> Steps[int]:
-        """How many messages are in nobody's hands. NotFound."""
-        found = _as_map((yield from self._operate("getStatistics", queue, statistics='["availableMessages"]')))
-        return _number(found.get("availableMessages")) or 0
+    def stats(self, queue: str) -> Steps[QueueStats]:
+        """What it counts. NotFound."""
+        try:
+            found = _as_map((yield from self._operate("getStatistics", queue, statistics=json.dumps(_STATISTICS))))
+        except NotFound:
+            raise NotFound(f"no queue '{queue}'") from None
+        figures = [_number(found.get(name)) or 0 for name in _STATISTICS]
+        ready, size, held, consumers, age, entered, left = figures
+        return QueueStats(
+            ready=ready,
+            bytes=size,
+            held=held,
+            consumers=consumers,
+            oldest=age / 1000 if ready else None,
+            entered=entered,
+            accepted=left,
+        )
+
+    def names(self) -> Steps[list[str]]:
+        """Of all queues but the broker's own."""
+        asked = {"attributeNames": ["name"]}
+        found = _as_map((yield from self._ask({**_QUERY, "entityType": _QUEUE}, asked, "QUERY")))
+        rows = found.get("results")
+        names = [str(row[0]) for row in (rows if isinstance(rows, list) else []) if row]
+        return sorted(name for name in names if not name.startswith(_RESERVED))
 
     # ------------------------------------------------------------------ declaring
 

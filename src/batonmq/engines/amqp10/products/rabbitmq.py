@@ -13,6 +13,7 @@ from batonmq.engines.amqp10.products.base import Count, Held, Settlement
 from batonmq.engines.amqp10.products.carried_counts import count_of, kept_count
 from batonmq.engines.amqp10.products.desk import Desk
 from batonmq.engines.amqp10.products.paired import PairedProduct
+from batonmq.engines.figures import QueueStats
 from batonmq.engines.interface import How
 from batonmq.engines.messages import Message
 from batonmq.engines.rabbitmq_queues import arguments_of
@@ -73,6 +74,9 @@ class RabbitmqProduct(PairedProduct):
             count=True,
             purge=True,
             replay=True,
+            replay_home=True,
+            stats=True,
+            until_empty=True,
         )
 
     def reply_source(self) -> Source:
@@ -92,9 +96,9 @@ class RabbitmqProduct(PairedProduct):
     def require_source(self, queue: str) -> Steps[None]:
         yield from self._find(queue)
 
-    def count(self, queue: str) -> Steps[int]:
+    def stats(self, queue: str) -> Steps[QueueStats]:
         yield from self._find(queue)
-        return (yield from super().count(queue))
+        return (yield from super().stats(queue))
 
     def _purge(self, queue: str) -> Steps[int]:
         yield from self._find(queue)

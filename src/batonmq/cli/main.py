@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from batonmq import __version__
+from batonmq.cli.asyncapi import asyncapi
 from batonmq.cli.backup import backup
 from batonmq.cli.certificates import certificates
 from batonmq.cli.check import check
@@ -51,7 +52,7 @@ def main(url: str | None) -> None:
 main.help = (main.help or "").replace("amqp://guest:guest@127.0.0.1:5672/", DEFAULT_URL)
 
 COMMANDS = (
-    *(serve, run, send, receive, shovel, queues, delayed, purge, move, outbox, status, health),
+    *(serve, run, asyncapi, send, receive, shovel, queues, delayed, purge, move, outbox, status, health),
     *(vhosts, exchanges, bindings, connections, channels, consumers, shovels, close_connection),
     *(policies, users, definitions, certificates, check, repair, backup),
 )

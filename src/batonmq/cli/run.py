@@ -5,20 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from typing import TYPE_CHECKING
 
 import click
 
+from batonmq.cli.asyncapi import load_worker
 from batonmq.cli.failure import Failure
-from batonmq.cli.loading import load_object
 from batonmq.cli.options import DEFAULT_URL, chosen_url, note_url, without_password
 from batonmq.engines.openers import check_target
 from batonmq.engines.tls import UnusableTls
 from batonmq.engines.urls import parse_url
 from batonmq.errors import BatonError
-
-if TYPE_CHECKING:
-    from batonmq.api.applications.worker import Worker
 
 __all__ = ["run"]
 
@@ -80,7 +76,7 @@ def run(
     from batonmq.server.logs import configure_logging
 
     configure_logging(log_level, log_format)
-    worker = _load(application)
+    worker = load_worker(application)
     where = chosen_url(context, os.fspath(worker.url) if worker.url is not None else DEFAULT_URL)
     shown = without_password(where)
     _check_url(where, shown)
@@ -98,17 +94,6 @@ def run(
     finally:
         _leave_soon(exit_code)
     log.info("stopped")
-
-
-def _load(said: str) -> Worker:
-    from batonmq.api.applications.worker import Worker
-
-    found = load_object(said)
-    if not isinstance(found, Worker):
-        raise Failure(f"{said} is a {type(found).__name__}, not a batonmq.Worker", 2)
-    if not found.queues:
-        raise Failure(f"{said} has no handlers", 2)
-    return found
 
 
 def _check_url(url: str, shown: str) -> None:

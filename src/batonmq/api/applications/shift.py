@@ -70,9 +70,27 @@ class Shift:
 
     def run(self) -> None:
         """Work until ``stop`` is set, drain until ``again`` is. Raises what ended it before."""
+        self._run(self._in_tasks)
+
+    async def run_here(self) -> None:
+        """Work like ``run``, with the tasks in this loop."""
+        threads = asyncio.create_task(asyncio.to_thread(self._run, None))
+        try:
+            if any(post.handler.is_async for post in self._posts):
+                await self._run_tasks()
+            await asyncio.shield(threads)
+        finally:
+            self._stop.set()
+            await threads
+
+    def stop(self) -> None:
+        """No more messages are taken, and handlers have the drain time. Any thread may call."""
+        self._stop.set()
+
+    def _run(self, tasks: Callable[[], None] | None) -> None:
         work = [self._in_threads(post) for post in self._posts if not post.handler.is_async]
-        if any(post.handler.is_async for post in self._posts):
-            work.append(self._in_tasks)
+        if tasks is not None and any(post.handler.is_async for post in self._posts):
+            work.append(tasks)
         # Daemons: a handler that does not come to an end must not keep the process.
         running = [threading.Thread(target=self._watched, args=(one,), daemon=True) for one in work]
         log.info("works on %s", ", ".join(map(str, self._posts)))

@@ -17,12 +17,13 @@ from batonmq.api.connections.connect import open_engine
 from batonmq.api.handlers.handler import Handler, Middleware
 from batonmq.api.workers.policy import DRAIN_SECONDS, Backoff, WorkerOptions, backoff_of
 from batonmq.api.workers.synchronous import stop_on_signals
+from batonmq.api.workers.watching import Watcher
 from batonmq.engines.checks import check_queue
 from batonmq.engines.interface import Engine
 from batonmq.engines.urls import parse_url
 from batonmq.errors import Closed, NotFound
 
-__all__ = ["Staff", "Worker", "opened"]
+__all__ = ["Staff", "Worker", "opened", "opener"]
 
 AnyHandler = TypeVar("AnyHandler", bound=Callable[..., object])
 AnyMiddleware = TypeVar("AnyMiddleware", bound=Middleware)
@@ -174,18 +175,13 @@ class Worker:
         of ``batonmq.connect``, and NotFound or ConnectionLost: an error that ends receiving from one queue ends the
         worker, after the other queues have been told to stop.
         """
-        where = self.url if url is None else url
-        if where is None:
-            raise ValueError("the worker was given no URL")
-        target = parse_url(where)
+        open_its = opener(self, url)
         if not self._posts:
             raise ValueError("the worker has no handlers")
         drain = self.drain if drain is None else drain
         stop, again = stop or threading.Event(), threading.Event()
-        with stop_on_signals(stop, again), opened(self, lambda: open_engine(target)) as staff:
-            posts = [post.with_options(_changed(post.options, concurrency, drain)) for post in staff.posts]
-            middlewares = staff.middlewares
-            Shift(staff.connection, staff.aio, posts, drain, stop, again, middlewares=middlewares).run()
+        with stop_on_signals(stop, again), opened(self, open_its) as staff:
+            staff.shift(concurrency, drain, stop, again).run()
 
 
 class Staff(NamedTuple):
@@ -195,6 +191,29 @@ class Staff(NamedTuple):
     aio: async_connections.Connection
     posts: Sequence[Post]
     middlewares: Sequence[Middleware]
+
+    def shift(
+        self,
+        concurrency: int | None,
+        drain: float,
+        stop: threading.Event,
+        again: threading.Event,
+        watcher: Watcher | None = None,
+    ) -> Shift:
+        """All of them at work, once it runs. ``concurrency``: instead of the handlers' own."""
+        posts = [post.with_options(_changed(post.options, concurrency, drain)) for post in self.posts]
+        return Shift(
+            self.connection, self.aio, posts, drain, stop, again, middlewares=self.middlewares, watcher=watcher
+        )
+
+
+def opener(worker: Worker, url: str | os.PathLike[str] | None) -> Callable[[], Engine]:
+    """What opens the engine of a worker, or that of a URL if there is one. Raises ValueError without any."""
+    where = worker.url if url is None else url
+    if where is None:
+        raise ValueError("the worker was given no URL")
+    target = parse_url(where)
+    return lambda: open_engine(target)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, get_args
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
@@ -33,9 +34,16 @@ class BodyType:
 
 def type_name(annotation: object) -> str:
     """A type as people write it: ``Order``, ``list[Order]``."""
-    if isinstance(annotation, type) and not get_args(annotation):
-        return annotation.__name__
-    return str(annotation).replace("typing.", "")
+    if annotation is None or annotation is type(None):
+        return "None"
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is None or origin is Literal:
+        return getattr(annotation, "__name__", str(annotation)).replace("typing.", "")
+    if origin is Annotated:
+        return type_name(parts[0])
+    if origin in (Union, UnionType):
+        return " | ".join(map(type_name, parts))
+    return f"{type_name(origin)}[{', '.join('...' if part is ... else type_name(part) for part in parts)}]"
 
 
 def is_pydantic(annotation: object) -> bool:

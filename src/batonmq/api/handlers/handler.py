@@ -25,7 +25,7 @@ class Handler:
     raises. The call of an ``async def`` is to be awaited.
     """
 
-    __slots__ = ("_always_replies", "call", "function", "is_async", "name", "signature")
+    __slots__ = ("always_replies", "call", "function", "is_async", "name", "signature")
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Handler:
         self.signature: Signature = read_signature(function, is_async=self.is_async, names=names or {})
         self.call: Call = _caller(function, self.signature)
         # Whoever says what he returns has an answer for each question, and be it null.
-        self._always_replies = self.signature.returns not in (NOTHING, None, type(None))
+        self.always_replies: bool = self.signature.returns not in (NOTHING, None, type(None))
 
     def within(self, middlewares: Sequence[Middleware]) -> Call:
         """The call inside of middlewares, the first of which is the outermost."""
@@ -61,7 +61,7 @@ class Handler:
 
         Raises TypeError for a value that JSON cannot say.
         """
-        if asked.reply_to is None or (value is None and not self._always_replies):
+        if asked.reply_to is None or (value is None and not self.always_replies):
             return None
         if isinstance(value, Message):
             return value if value.correlation_id is not None else _tied(value, asked)

@@ -20,8 +20,9 @@ from bench.settings import ROOT
 
 from proof.crash.checker import Verdict
 from proof.crash.processes import prepare
-from proof.crash.served.broker import Broker
+from proof.crash.served.broker import STRIKES, Broker
 from proof.crash.served.run import Round
+from proof.crash.summary import summary
 
 __all__ = ["main"]
 
@@ -75,12 +76,14 @@ def _run(options: argparse.Namespace, folder: Path, seed: int) -> bool:
             _say(f"{kills} kills, {time.monotonic() - began:.0f} s: {_counts(total.counts)}")
     finally:
         broker.kill()
+    for line in summary(STRIKES, broker.struck, broker.passed, total.uses):
+        _say(line)
     total.counts["kills"], total.counts["client kills"] = kills, client_kills
     total.counts["seconds"] = round(time.monotonic() - began)
-    return _conclude(options, folder, seed, total)
+    return _conclude(options, broker, folder, seed, total)
 
 
-def _conclude(options: argparse.Namespace, folder: Path, seed: int, total: Verdict) -> bool:
+def _conclude(options: argparse.Namespace, broker: Broker, folder: Path, seed: int, total: Verdict) -> bool:
     for line in total.examples:
         _say(line)
     broken = ", ".join(f"{count} {kind}" for kind, count in total.broken.items()) or "nothing missing or doubled"
@@ -91,7 +94,9 @@ def _conclude(options: argparse.Namespace, folder: Path, seed: int, total: Verdi
         flush=True,
     )
     if options.json is not None:
-        options.json.write_text(json.dumps({"seed": seed, **counts, "broken": dict(total.broken)}, indent=2) + "\n")
+        points = {"kills by point": dict(broker.struck), "points": dict(broker.passed)}
+        told = {"seed": seed, **counts, **points, "features": dict(total.uses), "broken": dict(total.broken)}
+        options.json.write_text(json.dumps(told, indent=2) + "\n")
     if total.is_kept:
         _remove(folder)
     else:

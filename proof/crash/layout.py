@@ -35,6 +35,10 @@ class Queue:
     """Whether a message that was refused may be among its dead letters."""
     known: bool = False
     """Whether it knows duplicates: the same id may be sent again, and counts once."""
+    sent_for: tuple[str, ...] = ()
+    """The features that a message uses which is sent there; those that every message tells of itself are counted."""
+    taken_for: tuple[str, ...] = ()
+    """The features that have brought a message there which is taken."""
 
 
 @dataclass(frozen=True)

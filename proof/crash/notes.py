@@ -37,6 +37,7 @@ __all__ = [
     "Sending",
     "Settled",
     "Settling",
+    "Used",
     "read_all",
     "read_notes",
 ]
@@ -176,6 +177,12 @@ class Fault(_Note, frozen=True):
     text: str
 
 
+class Used(_Note, frozen=True):
+    """Something was done that no other note tells of: for the counts."""
+
+    what: str
+
+
 class Drained(_Note, frozen=True):
     """All that was there has been taken, and nothing comes any more."""
 
@@ -195,6 +202,7 @@ Note: TypeAlias = (
     | RolledBack
     | Killed
     | Fault
+    | Used
     | Drained
 )
 

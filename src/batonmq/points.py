@@ -34,6 +34,7 @@ POINTS = {
     "checkpoint.begun": "the log is about to be copied into the file",
     "checkpoint.done": "the log was copied",
     "log.renewed": "after an error of the disk: the log was copied, and the next commit begins it anew",
+    "page.read": "some of what waits only in the file was read, and has no place in memory yet",
     "trash.deleted": "in the transaction: a slice of what was purged or dropped is deleted",
     "vacuum.done": "in the transaction: some free pages are given back",
     "reserve.made": "the room beside the file is reserved",

@@ -26,4 +26,6 @@ def test_a_broker_that_is_killed_under_load_keeps_every_promise(tmp_path: Path) 
     assert read["kills"] >= 3
     assert read["confirmed"] > 0
     assert read["broken"] == {}
+    assert read["points"]["commit.done"] > 0
+    assert read["features"]["delays"] > 0
     assert list((tmp_path / "proof").iterdir()) == []

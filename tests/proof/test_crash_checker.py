@@ -32,6 +32,7 @@ from proof.crash.notes import (
     Sending,
     Settled,
     Settling,
+    Used,
     read_all,
 )
 
@@ -452,6 +453,21 @@ def test_a_planted_fault_is_found(kind: str, plant: Callable[[Story], None]) -> 
     verdict = story.verdict()
 
     assert dict(verdict.broken) == {kind: 1}, verdict.examples
+
+
+def test_what_was_used_is_counted_and_what_was_not_has_a_nought() -> None:
+    story = Story()
+    story.sends("later", due=1)
+    story.sends("grouped", "grouped", group="g")
+    story.sends("once", "once")
+    story.sends("once", "once")
+    story.takes("later", "1.amqp091.plain.amqp091-s7", how=REQUEUE)
+    story.says(Used, "peeks")
+    uses = story.verdict().uses
+    assert (uses["delays"], uses["groups"], uses["duplicates sent"], uses["peeks"]) == (1, 1, 1, 1)
+    assert (uses["given back and counted"], uses["taken over amqp091"]) == (1, 1)
+    assert uses["schedules"] == uses["replays"] == uses["transactions committed"] == 0
+    assert {"schedules", "replays", "transactions committed"} <= uses.keys()
 
 
 def test_nothing_is_missing_before_all_was_taken() -> None:

@@ -42,6 +42,8 @@ def test_programs_on_one_file_are_killed_and_nothing_is_broken(tmp_path: Path) -
     assert status == 0, said
     assert counts["kills"] >= 6
     assert counts["confirmed"] > 0
+    assert counts["points"]["take_over.done"] > 0
+    assert {"priorities", "delays", "transactions committed"} <= counts["features"].keys()
     assert [path.name for path in tmp_path.iterdir()] == ["counts.json"]
 
 

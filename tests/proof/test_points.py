@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from proof.armed import Strike, main, parse
 from proof.disk import Disk
+from proof.passes import Passes
 
 import batonmq
 from batonmq import points
@@ -166,10 +167,15 @@ def test_the_launcher_reads_where_to_strike() -> None:
 
 @pytest.mark.parametrize("strike", ["commit.done:2", "commit.ready:2~1"])
 def test_a_command_is_killed_at_a_point(strike: str, tmp_path: Path) -> None:
-    note = tmp_path / "note"
-    armed = [sys.executable, "-m", "proof.armed", "--note", str(note), strike]
+    note, passed = tmp_path / "note", tmp_path / "passed"
+    armed = [sys.executable, "-m", "proof.armed", "--note", str(note), "--passes", str(passed), strike]
     off = [f"--{name}-port=off" for name in ("stomp", "websocket", "management")]
     serve = ["serve", "--data", str(tmp_path), "--port=0", *off]
     ended = subprocess.run([*armed, *serve], cwd=ROOT, capture_output=True, check=False, timeout=60)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     assert note.read_text().split()[0] == strike.partition(":")[0]
+    passes = Passes(passed)
+    counts = passes.counts()
+    passes.close()
+    assert counts[strike.partition(":")[0]] >= 2
+    assert (counts["recovery.done"], counts["close.done"]) == (1, 0)

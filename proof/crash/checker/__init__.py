@@ -27,6 +27,7 @@ from proof.crash.checker.holding import check_holding
 from proof.crash.checker.messages import check_messages
 from proof.crash.checker.order import check_order
 from proof.crash.checker.transactions import check_transactions
+from proof.crash.checker.uses import count_uses
 from proof.crash.checker.verdict import Verdict
 
 __all__ = ["History", "Verdict", "check"]
@@ -41,4 +42,5 @@ def check(history: History) -> Verdict:
     check_messages(history, verdict)
     check_order(history, verdict)
     check_holding(history, verdict)
+    verdict.uses = count_uses(history)
     return verdict

@@ -28,6 +28,7 @@ from proof.crash.notes import (
     Sending,
     Settled,
     Settling,
+    Used,
 )
 
 __all__ = ["Delivery", "History", "Sent", "Session", "Settlement", "Work", "life_of"]
@@ -128,6 +129,8 @@ class History:
         self.faults: list[str] = []
         self.is_drained = False
         self.counts: Counter[str] = Counter()
+        self.uses: Counter[str] = Counter()
+        """What was noted as used."""
         self._kills: list[int] = []
         self._client_kills: dict[str, list[int]] = {}
         self._losses: dict[str, list[int]] = {}
@@ -233,6 +236,8 @@ class History:
                 self._client_kills.setdefault(note.what, []).append(note.at)
             case Fault():
                 self.faults.append(note.text)
+            case Used():
+                self.uses[note.what] += 1
             case Drained():
                 self.is_drained = True
             case _:

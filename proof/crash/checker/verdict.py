@@ -31,6 +31,8 @@ class Verdict:
 
     counts: Counter[str] = field(default_factory=Counter)
     """`sent`, `confirmed`, `received`, `accepted`, `settled` (promised), `transactions`."""
+    uses: Counter[str] = field(default_factory=Counter)
+    """How often each feature was used, by the names of `proof.crash.checker.uses`."""
     broken: Counter[str] = field(default_factory=Counter)
     """How often each promise was broken, by the names of the package's docstring."""
     examples: list[str] = field(default_factory=list)
@@ -50,5 +52,7 @@ class Verdict:
     def add(self, other: Verdict) -> None:
         """Take in what a later part of the run has shown."""
         self.counts += other.counts
+        # Not by +, which forgets what was never used.
+        self.uses.update(other.uses)
         self.broken += other.broken
         self.examples += other.examples[: SHOWN - len(self.examples)]

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from proof.crash.checker.verdict import KINDS
-from proof.crash.embedded.harness import Harness, Outcome
+from proof.crash.embedded.harness import STRIKES, Harness, Outcome
+from proof.crash.summary import summary
 
 __all__ = ["main"]
 
@@ -40,8 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     counts = _counts(outcome, seed, time.monotonic() - began)
     for example in outcome.verdict.examples:
         print(f"crash: {example}")
-    kinds = ", ".join(f"{number} at {point}" for point, number in sorted(outcome.points.items()))
-    print(f"crash: kills: {dict(sorted(outcome.kills.items()))}; of these {kinds or 'none at a point'}")
+    print(f"crash: kills: {dict(sorted(outcome.kills.items()))}")
+    for line in summary(STRIKES, outcome.points, outcome.passed, outcome.verdict.uses):
+        print(f"crash: {line}")
     print(_line(outcome, counts), flush=True)
     if options.json is not None:
         options.json.write_text(json.dumps(counts, indent=2) + "\n")
@@ -62,6 +64,8 @@ def _counts(outcome: Outcome, seed: int, seconds: float) -> dict[str, object]:
         "kills": outcome.kills.total(),
         "kills by kind": dict(outcome.kills),
         "kills by point": dict(outcome.points),
+        "points": dict(outcome.passed),
+        "features": dict(outcome.verdict.uses),
         "owners": outcome.lives,
         **{name: verdict.counts[name] for name in ("sent", "confirmed", "received", "settled", "transactions")},
         "broken": {kind: verdict.broken[kind] for kind in KINDS},

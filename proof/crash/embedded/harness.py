@@ -21,7 +21,7 @@ from proof.crash.embedded.queues import LAYOUT, make
 from proof.crash.notes import BROKER, Book, Fault, Killed, now, read_all
 from proof.crash.processes import end_with_the_parent
 
-__all__ = ["Harness", "Outcome"]
+__all__ = ["STRIKES", "Harness", "Outcome"]
 
 PARENTS_STEP = 0.01
 # Processes on one file: mostly some, at times one alone.
@@ -34,6 +34,7 @@ WORK = 10
 WORK_SECONDS = 10.0
 # What a healthy disk never shows, or only a file's first opening.
 NEVER = {"shortage", "log", "upgrade", "create"}
+STRIKES = tuple(point for point in POINTS if point.partition(".")[0] not in NEVER)
 RARE = {"take_over", "recovery", "journal", "close", "lock", "hand_over", "owner", "roll", "reserve", "checkpoint"}
 
 
@@ -43,6 +44,9 @@ class Outcome:
 
     kills: Counter[str] = field(default_factory=Counter)
     points: Counter[str] = field(default_factory=Counter)
+    """Where processes died that were armed, and how often."""
+    passed: Counter[str] = field(default_factory=Counter)
+    """How often each point was passed."""
     verdict: Verdict = field(default_factory=Verdict)
     lives: int = 0
 
@@ -91,6 +95,9 @@ class Harness:
         self._fork_and_wait(lambda: drain(self._program("look", is_steady=True), poison=True))
         self.outcome.verdict = self._check()
         self.outcome.lives = self._pulse.beat // 2 + 1
+        passes = self.place.passes()
+        self.outcome.passed = passes.counts()
+        passes.close()
         return self.outcome
 
     def close(self) -> None:
@@ -129,7 +136,9 @@ class Harness:
             self._children[process] = _Child(process, name, strike, is_steady)
 
     def _choose_strike(self) -> Strike:
-        point = self._chance.choice([point for point in POINTS if point.partition(".")[0] not in NEVER])
+        # Where it has died most, it dies least.
+        hit = self.outcome.points
+        (point,) = self._chance.choices(STRIKES, [1 / (1 + hit[point]) for point in STRIKES])
         most = 3 if point.partition(".")[0] in RARE else 300
         within = self._chance.choice((0.0, 0.0, 0.5, 3.0))
         return Strike(point, self._chance.randint(1, most), within)

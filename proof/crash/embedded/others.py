@@ -35,10 +35,18 @@ class Asker:
                 number += 1
                 body = f"{self._name}-{number}".encode()
                 # The owner that knew who waits has gone; or whoever was to answer.
-                with contextlib.suppress(ConnectionLost, TimeoutError), program.call("request"):
-                    reply = mq.request("asked", body, timeout=REPLY_SECONDS)
-                    if reply.body != body:
-                        program.fault(f"{self._name}: {reply.body!r} is the answer to {body!r}")
+                try:
+                    with program.call("request"):
+                        reply = mq.request("asked", body, timeout=REPLY_SECONDS)
+                except ConnectionLost:
+                    program.used("requests that went with an owner")
+                    continue
+                except TimeoutError:
+                    program.used("requests that nobody answered in time")
+                    continue
+                program.used("requests answered")
+                if reply.body != body:
+                    program.fault(f"{self._name}: {reply.body!r} is the answer to {body!r}")
         finally:
             with program.call("close of one who asks"):
                 mq.close()
@@ -92,12 +100,15 @@ class Manager:
             case 0:
                 with program.call("replay"):
                     mq.replay("work.dead", "work.again", max=20)
+                program.used("replays asked for")
             case 1:
                 with program.call("purge"):
                     mq.purge("trash")
+                program.used("purges")
             case 2:
                 with program.call("peek"):
                     mq.peek("plain", 5)
+                program.used("peeks")
             case _:
                 with program.call("declare, send and delete"):
                     mq.declare(self._own)
@@ -105,6 +116,7 @@ class Manager:
                     with contextlib.suppress(NotFound):
                         mq.send(self._own, bytes(2_000))
                     mq.delete(self._own)
+                program.used("queues made and deleted")
 
 
 class AsyncClient:

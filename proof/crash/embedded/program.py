@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batonmq import points
-from proof.armed import Strike
+from proof.armed import Strike, all_of
 from proof.crash.embedded.owners import Owners
-from proof.crash.notes import BROKER, Book, Fault, Killed, Pulse, now
+from proof.crash.notes import BROKER, Book, Fault, Killed, Pulse, Used, now
+from proof.passes import Passes
 
 __all__ = ["Place", "Planned", "Program"]
 
@@ -63,6 +64,10 @@ class Place:
         """What the processes said."""
         return self.folder / "log"
 
+    def passes(self) -> Passes:
+        """How often each point was passed, by all."""
+        return Passes(self.folder / "passed")
+
     def pulse(self) -> Pulse:
         """The life of the owner."""
         return Pulse(self.folder / "pulse")
@@ -80,7 +85,9 @@ class Program:
         self.stop = threading.Event()
         self.pulse = place.pulse()
         self._own_book = Book(place.notes, name)
+        self._noting = threading.Lock()
         self._owners = Owners(place.folder / "owner", self.fault)
+        self._passes = place.passes()
         self._deaths = os.open(place.deaths, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self._work = os.open(place.work, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self._dying = threading.Lock()
@@ -109,8 +116,14 @@ class Program:
         return Book(self.place.notes, f"{self.name}-{self._numbers}")
 
     def fault(self, text: str) -> None:
-        """Something happened that must not."""
-        self._own_book.write(Fault(now(), text))
+        """Something happened that must not. From any thread."""
+        with self._noting:
+            self._own_book.write(Fault(now(), text))
+
+    def used(self, what: str) -> None:
+        """Something was done that no other note tells of. From any thread."""
+        with self._noting:
+            self._own_book.write(Used(now(), what))
 
     def worked(self) -> None:
         """A send was confirmed."""
@@ -131,17 +144,18 @@ class Program:
     def watch(self, strike: Strike | None) -> None:
         """Look after owners and logs from now on, and die at that point."""
         self._listen()
-        actions: dict[str, list[Callable[[], None]]] = {
+        watched: dict[str, list[Callable[[], None]]] = {
             "recovery.begun": [self._owners.begins, lambda: self._say("opens the file")],
             "take_over.done": [lambda: self._say("serves")],
             "commit.begun": [self._owners.commits],
             "close.done": [self._owners.ends, lambda: self._say("has closed the file")],
         }
-        if strike is not None:
-            # After what is watched there: an owner says who it is before it dies.
-            actions.setdefault(strike.point, []).append(self._killer(strike))
-        for point, wanted in actions.items():
-            points.arm(point, _all(wanted))
+        for point in points.POINTS:
+            actions = [self._passes.counting(point), *watched.get(point, ())]
+            if strike is not None and strike.point == point:
+                # After what is watched there: an owner says who it is before it dies.
+                actions.append(self._killer(strike))
+            points.arm(point, all_of(actions))
 
     def _say(self, text: str) -> None:
         """For whoever looks for the reason of something."""
@@ -196,6 +210,7 @@ class Program:
     def close(self) -> None:
         """Let go of its files: only where the process goes on."""
         self.pulse.close()
+        self._passes.close()
         self._owners.close()
         self._own_book.close()
         os.close(self._deaths)
@@ -226,11 +241,3 @@ class _Listener(logging.StreamHandler):  # type: ignore[type-arg]
             self._program.fault(f"{self._program.name}: logged: {record.getMessage()}")
         if record.name not in EXPECTED_LOGS:
             super().emit(record)
-
-
-def _all(actions: Sequence[Callable[[], None]]) -> Callable[[], None]:
-    def act() -> None:
-        for action in actions:
-            action()
-
-    return act

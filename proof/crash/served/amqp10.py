@@ -146,8 +146,13 @@ class Amqp10Line(Line):
 
     def send(self, message: Message) -> None:
         sender, user = self._sender(f"/exchanges/{message.target}" if message.fanout else f"/queues/{message.target}")
+        headers = dict(message.headers)
+        expiration = headers.pop("expiration", None)
         properties = Properties.make(
-            delivery_mode=2 if message.persistent else 1, headers=dict(message.headers), priority=message.priority
+            delivery_mode=2 if message.persistent else 1,
+            headers=headers,
+            priority=message.priority,
+            expiration=None if expiration is None else str(expiration),
         )
         state = None if self._transaction is None else TransactionalState(txn_id=self._transaction)
         user.waiting.add(message.id)

@@ -6,6 +6,8 @@ import random
 import re
 import socket
 import time
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.failures import BenchError
@@ -15,8 +17,9 @@ from proof import armed
 from proof.crash.features import FANOUT, STATIONS
 from proof.crash.processes import Child
 from proof.crash.served.amqp091 import SYNC, connect
+from proof.passes import Passes
 
-__all__ = ["STRIKES", "Broker"]
+__all__ = ["STRIKES", "Broker", "strike_of"]
 
 START = 60.0
 STEP = 0.004
@@ -35,13 +38,11 @@ port = "off"
 port = "off"
 """
 # A broker in whose life these are reached: no other process shares its file, and it is not stopped in order.
+PARTS = ("recovery", "journal", "stage", "commit", "checkpoint", "page", "trash", "vacuum", "lock")
 STRIKES = tuple(
-    name
-    for name in POINTS
-    if name.partition(".")[0] in ("recovery", "journal", "stage", "commit", "checkpoint", "trash", "vacuum", "lock")
-    and name not in ("commit.failed", "lock.released", "recovery.step")
+    name for name in POINTS if name.partition(".")[0] in PARTS and name not in ("commit.failed", "lock.released")
 )
-OFTEN = frozenset({"stage", "commit", "journal"})
+OFTEN = frozenset({"stage", "commit", "journal", "page"})
 BAD = re.compile(rb"Traceback|CRITICAL|\bERROR\b")
 
 
@@ -52,8 +53,24 @@ class Broker:
         self.port = port
         self._folder = folder
         self._lives = 0
+        self._struck, self._passed = folder / "struck", folder / "passed"
         self._child: Child | None = None
         (folder / "batonmq.toml").write_text(CONFIG.format(memory=MEMORY))
+
+    @property
+    def struck(self) -> Counter[str]:
+        """At which points it has died, and how often."""
+        lines = self._struck.read_text().splitlines() if self._struck.exists() else []
+        return Counter(line.split()[0] for line in lines)
+
+    @property
+    def passed(self) -> Counter[str]:
+        """How often all its lives have passed each point."""
+        passes = Passes(self._passed)
+        try:
+            return passes.counts()
+        finally:
+            passes.close()
 
     @property
     def log(self) -> Path:
@@ -69,6 +86,10 @@ class Broker:
         """Start it, armed to die at a point (as `proof.armed` has it); wait for nothing."""
         self._lives += 1
         arguments = [
+            "--note",
+            str(self._struck),
+            "--passes",
+            str(self._passed),
             *([strike] if strike else []),
             "serve",
             "--config",
@@ -130,9 +151,9 @@ class Broker:
         return [line.decode(errors="replace") for line in lines if BAD.search(line)]
 
 
-def strike_of(chance: random.Random) -> str:
-    """Some point, and how often it is passed before."""
-    point = chance.choice(STRIKES)
+def strike_of(chance: random.Random, struck: Mapping[str, int]) -> str:
+    """Some point, and how often it is passed before. Where it has died most, it dies least."""
+    (point,) = chance.choices(STRIKES, [1 / (1 + struck.get(name, 0)) for name in STRIKES])
     often = point.partition(".")[0] in OFTEN
     number = chance.choice((1, 2, chance.randint(3, 300))) if often else 1
     within = f"~{chance.uniform(0.0, 2.0):.2f}" if chance.random() < 0.3 else ""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pika.exceptions
 
 from proof.crash.features import AMQP091, AMQP10, STOMP, TRANSIENT
-from proof.crash.notes import Fault, now
+from proof.crash.notes import Fault, Used, now
 from proof.crash.served.consumers import Manner, consumer, transactor
 from proof.crash.served.desk import OVER, Desk
 from proof.crash.served.line import HUNG, Hangs
@@ -48,6 +48,7 @@ def _mover(desk: Desk, port: int) -> None:
             requests = requests or Requests(port)
             for move in MOVES:
                 requests.ask(move)
+                desk.book.write(Used(now(), f"requests for {move['operation']}"))
         except (pika.exceptions.AMQPError, OSError):
             requests = None
         except Hangs as error:

@@ -112,7 +112,7 @@ class Desk:
             if self._pulse.beat != 2 * life:
                 line.close()
                 continue
-            session = Session(self.new_name("s"), line, life, self)
+            session = Session(self.new_name(f"{protocol}-s"), line, life, self)
             self.book.write(Opened(now(), session.name, life, self._client))
             self._use(session, role)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from proof.crash.features import CRON, FANOUT, FEATURES, TRANSIENT, Feature
-from proof.crash.notes import Confirmed, Refused, Sending, now
+from proof.crash.notes import Confirmed, Refused, Sending, Used, now
 from proof.crash.served.amqp091 import Amqp091Line
 from proof.crash.served.desk import FINISHING, Desk, Session
 from proof.crash.served.line import Message
@@ -98,6 +98,9 @@ def send(session: Session, feature: Feature, *, work: str = "", known: str = "")
         case "groups":
             group = f"g{chance.randrange(6)}"
             headers["x-group"] = group
+        case "ttl" if chance.random() < 0.3:
+            headers["expiration"] = "50"
+            desk.book.write(Used(now(), "times to live of a message's own"))
         case "urgent":
             priority = chance.randrange(6)
         case "once":

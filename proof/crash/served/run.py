@@ -141,7 +141,7 @@ class Round:
             if not self._broker.was_killed():
                 self._book.write(Fault(now(), "the broker ended by itself"))
             luck = 1.0 if calm else chance.random()
-            self._broker.begin(strike_of(chance) if luck < AT_A_POINT else "")
+            self._broker.begin(strike_of(chance, self._broker.struck) if luck < AT_A_POINT else "")
             if AT_A_POINT <= luck < AT_A_POINT + AT_THE_START and not self._broker.await_end(chance.uniform(0.0, 0.3)):
                 self._kill()
             elif self._broker.await_ready():

@@ -158,8 +158,11 @@ class SqliteStore(Collecting):
         lane_id = last_row >> POSITION_BITS
         values = (after_row, last_row, most)
         if committed:
-            return self._queries.committed_messages(IN_ORDER, lane_id, values, most_bytes)
-        return self._messages(IN_ORDER, lane_id, values, most_bytes)
+            found = self._queries.committed_messages(IN_ORDER, lane_id, values, most_bytes)
+        else:
+            found = self._messages(IN_ORDER, lane_id, values, most_bytes)
+        reached("page.read")
+        return found
 
     def read_delayed(self, lane_id: int, after: tuple[int, int], most: int, most_bytes: int) -> StoredRun:
         due, row = after

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from amqp.exceptions import NotFound, PreconditionFailed  # type: ignore[import-untyped]
+from amqp.exceptions import NotFound, PreconditionFailed
 from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
 from kombu.message import Message

@@ -16,6 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal
 
+from batonmq.engines.exchanges import Exchanges
 from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.futures import Future
 from batonmq.engines.messages import Message
@@ -80,6 +81,11 @@ class Engine(ABC):
     def native(self) -> object:
         """The library below, for what only it can do."""
         raise self._denied("native")
+
+    @property
+    def exchanges(self) -> Exchanges:
+        """Exchanges and bindings, for frameworks made for AMQP, where the engine itself routes: a file, or memory."""
+        raise self._denied("exchanges")
 
     @abstractmethod
     def declare(self, queue: str, options: QueueOptions) -> Future[None]:

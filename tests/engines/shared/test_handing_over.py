@@ -80,7 +80,7 @@ def test_what_the_next_owner_has_not_is_lost(departing: Owner) -> None:
     subscription = subscribing.get()
     receiving = subscription.receive(1)
     number = departing.hear().number
-    departing.say(answers.Arrived(number, [(wire.message_to(Message(b"1")), 1, False, 7, 1 << 46)]))
+    departing.say(answers.Arrived(number, [(wire.message_to(Message(b"1")), 1, False, 7, 1 << 46, "", "orders")]))
     (held,) = receiving.get()
     future = engine.transact([("orders", Message(b"2"))], [(subscription, held)])
     departing.say(answers.Bye(number))

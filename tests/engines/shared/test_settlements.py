@@ -78,7 +78,9 @@ def test_what_went_with_the_owner_is_not_accepted_in_silence(departing: Owner, u
     departing.say(answers.Done(departing.hear().number))
     subscription = subscribing.get()
     receiving = subscription.receive(1)
-    departing.say(answers.Arrived(departing.hear().number, [(wire.message_to(Message(b"1")), 1, False, 7, 0)]))
+    departing.say(
+        answers.Arrived(departing.hear().number, [(wire.message_to(Message(b"1")), 1, False, 7, 0, "", "orders")])
+    )
     (held,) = receiving.get()
     departing.go()
     with pytest.raises(batonmq.LeaseLost):
@@ -92,7 +94,9 @@ def test_whoever_accepts_when_no_owner_can_be_found_is_told(
     departing.say(answers.Done(departing.hear().number))
     subscription = subscribing.get()
     receiving = subscription.receive(1)
-    departing.say(answers.Arrived(departing.hear().number, [(wire.message_to(Message(b"1")), 1, False, 7, 1)]))
+    departing.say(
+        answers.Arrived(departing.hear().number, [(wire.message_to(Message(b"1")), 1, False, 7, 1, "", "orders")])
+    )
     (held,) = receiving.get()
     departing.go()
     outcome = subscription.settle(held, "accept")

@@ -9,8 +9,10 @@ from typing import TypeVar
 
 from batonmq.broker import Consumer, Queue
 from batonmq.engines.embedded.core import Core
+from batonmq.engines.embedded.exchanges import EmbeddedExchanges
 from batonmq.engines.embedded.operations import Queues
 from batonmq.engines.embedded.pull_consumer import NotedReceive, PullConsumer
+from batonmq.engines.exchanges import Exchanges
 from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import Engine, How, Subscription
@@ -125,9 +127,13 @@ class EmbeddedEngine(Engine):
     def native(self) -> object:
         return self.core.broker
 
-    def _future(self, outcome: T) -> Future[T]:
-        """For what was just done: when it is on the disk. Within its turn."""
-        return self.core.future(outcome)
+    @property
+    def exchanges(self) -> Exchanges:
+        return EmbeddedExchanges(self.core, self._queues, self._future)
+
+    def _future(self, outcome: T, *, sync: bool = True) -> Future[T]:
+        """For what was just done: when it is on the disk, or only written, without ``sync``. Within its turn."""
+        return self.core.future(outcome, sync=sync)
 
     def declare(self, queue: str, options: QueueOptions) -> Future[None]:
         def declare() -> Future[None]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from batonmq.broker import Broker
+    from batonmq.broker.routing.exchanges import Target
 
 __all__ = ["Queues"]
 
@@ -40,6 +41,12 @@ class Queues:
         new. So nobody may have seen it.
         """
         self._holds_new = True
+
+    def expect(self, message: QueueMessage, targets: Iterable[Target]) -> None:
+        """It is about to be put in there."""
+        if self._holds_new:
+            for target in targets:
+                target.expect(message)
 
     def find(self, name: str) -> Queue:
         """Raises NotFound."""

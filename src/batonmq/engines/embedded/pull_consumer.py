@@ -296,4 +296,5 @@ def incoming(tag: int, queued: QueuedMessage) -> Incoming:
     """A queued message as the API shows it."""
     message = queued.message
     count = queued.return_count + 1
-    return Incoming(received_message(message.body, message.properties), count, count > 1, tag)
+    origin = (message.exchange, message.routing_key)
+    return Incoming(received_message(message.body, message.properties), count, count > 1, tag, origin=origin)

@@ -21,6 +21,7 @@ __all__ = [
     "Late",
     "Resumed",
     "Settled",
+    "Stands",
     "Unsettled",
 ]
 
@@ -43,6 +44,13 @@ class Counted(Numbered):
     count: int
 
 
+class Stands(Numbered):
+    """How a queue stands: messages that are ready, and consumers."""
+
+    messages: int
+    consumers: int
+
+
 class Found(Numbered):
     """Messages."""
 
@@ -52,10 +60,11 @@ class Found(Numbered):
 class Arrived(Numbered):
     """Messages that are now in these hands: each with its delivery count, whether it comes again, its tag and row.
 
-    The row is its place in the store, where the next owner finds it; 0: it goes with this one.
+    The row is its place in the store, where the next owner finds it; 0: it goes with this one. Last come the exchange
+    and the routing key that it was published with.
     """
 
-    messages: list[tuple[WireMessage, int, bool, int, int]]
+    messages: list[tuple[WireMessage, int, bool, int, int, str, str]]
 
 
 class Settled(Numbered):
@@ -99,4 +108,6 @@ class Bye(Numbered):
     """The last: the owner goes. Commands with a greater number than this one's were not begun."""
 
 
-Answer: TypeAlias = Hello | Resumed | Done | Counted | Found | Arrived | Settled | Unsettled | Late | Failed | Bye
+Answer: TypeAlias = (
+    Hello | Resumed | Done | Counted | Stands | Found | Arrived | Settled | Unsettled | Late | Failed | Bye
+)

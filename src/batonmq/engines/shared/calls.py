@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
+from batonmq.engines.exchanges import Standing
 from batonmq.engines.futures import Future
 from batonmq.engines.messages import Message
 from batonmq.engines.shared import answers, commands, wire
 from batonmq.engines.shared.numbered import Numbered
 from batonmq.errors import BatonError
 
-__all__ = ["AnyCall", "Call", "Caller", "WhenLost", "as_count", "as_messages", "as_nothing"]
+__all__ = ["AnyCall", "Call", "Caller", "WhenLost", "as_count", "as_messages", "as_nothing", "as_standing"]
 
 T = TypeVar("T")
 
@@ -93,6 +94,12 @@ def as_count(answer: answers.Answer) -> int:
     """How many."""
     assert isinstance(answer, answers.Counted)
     return answer.count
+
+
+def as_standing(answer: answers.Answer) -> Standing:
+    """How a queue stands."""
+    assert isinstance(answer, answers.Stands)
+    return Standing(answer.messages, answer.consumers)
 
 
 def as_messages(answer: answers.Answer) -> list[Message]:

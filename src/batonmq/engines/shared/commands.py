@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from batonmq.engines.exchanges import Change
 from batonmq.engines.interface import How
 from batonmq.engines.shared.numbered import Numbered, WireMessage
 from batonmq.engines.values import QueueOptions
 
 __all__ = [
+    "Arrange",
     "Close",
     "Command",
     "Count",
@@ -24,6 +26,7 @@ __all__ = [
     "Move",
     "Once",
     "Peek",
+    "Publish",
     "Purge",
     "Receive",
     "Renew",
@@ -94,6 +97,22 @@ class Send(Once):
 
     queue: str
     messages: list[WireMessage]
+
+
+class Publish(Once):
+    """Answered by Counted, with the number of queues, when it is written; ``flushed``: when it is on the disk."""
+
+    exchange: str
+    key: str
+    message: WireMessage
+    flushed: bool
+
+
+class Arrange(Numbered):
+    """Answered by Stands, when it is written; ``flushed``: when it is on the disk."""
+
+    change: Change
+    flushed: bool
 
 
 class Subscribe(Numbered):
@@ -211,6 +230,8 @@ Command: TypeAlias = (
     | Declare
     | Delete
     | Send
+    | Publish
+    | Arrange
     | Subscribe
     | Receive
     | Withdraw

@@ -9,6 +9,7 @@ from typing import TypeVar
 from batonmq.clock import Clock
 from batonmq.engines.embedded.capabilities import CAPABILITIES
 from batonmq.engines.embedded.ownership import InUse
+from batonmq.engines.exchanges import Exchanges
 from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription
@@ -17,6 +18,7 @@ from batonmq.engines.questions import asking, list_queues, stats
 from batonmq.engines.shared import commands, wire
 from batonmq.engines.shared.calling import Calls
 from batonmq.engines.shared.calls import Call, WhenLost, as_count, as_messages, as_nothing
+from batonmq.engines.shared.exchanges import SharedExchanges
 from batonmq.engines.shared.numbered import Numbered
 from batonmq.engines.shared.opening import Reached, reach
 from batonmq.engines.shared.registry import own_file
@@ -83,6 +85,10 @@ class SharedEngine(Engine):
         if own is None:
             raise UnsupportedFeature("embedded: native, while another process has the file")
         return own
+
+    @property
+    def exchanges(self) -> Exchanges:
+        return SharedExchanges(self._calls)
 
     def declare(self, queue: str, options: QueueOptions) -> Future[None]:
         future = self._do(commands.Declare(0, queue, options), "again")

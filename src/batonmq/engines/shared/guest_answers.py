@@ -8,6 +8,7 @@ from queue import SimpleQueue
 from typing import Any, TypeAlias, TypeVar
 
 from batonmq.engines.embedded.core import CommitFuture
+from batonmq.engines.exchanges import Standing
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.messages import Message
 from batonmq.engines.shared import answers, wire
@@ -15,7 +16,7 @@ from batonmq.engines.shared.numbered import Numbered
 from batonmq.errors import BatonError
 from batonmq.points import reached
 
-__all__ = ["GuestAnswers", "say_done", "say_found"]
+__all__ = ["GuestAnswers", "say_done", "say_found", "say_standing"]
 
 T = TypeVar("T")
 
@@ -74,3 +75,8 @@ def say_done(number: int, _nothing: object) -> Numbered:
 def say_found(number: int, messages: list[Message]) -> Numbered:
     """The answer with messages that were found."""
     return answers.Found(number, [wire.message_to(message) for message in messages])
+
+
+def say_standing(number: int, standing: Standing) -> Numbered:
+    """The answer to a change of exchanges or queues."""
+    return answers.Stands(number, standing.messages, standing.consumers)

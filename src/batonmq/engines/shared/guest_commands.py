@@ -11,7 +11,7 @@ from batonmq.engines.futures import Future, resolved
 from batonmq.engines.leases import lost
 from batonmq.engines.messages import Message
 from batonmq.engines.shared import answers, commands, wire
-from batonmq.engines.shared.guest_answers import GuestAnswers, say_done, say_found
+from batonmq.engines.shared.guest_answers import GuestAnswers, say_done, say_found, say_standing
 from batonmq.engines.shared.guest_engine import GuestEngine
 from batonmq.engines.shared.numbered import Numbered
 from batonmq.engines.shared.settled_notices import SettledNotices
@@ -68,6 +68,16 @@ class GuestCommands:
     def send(self, command: commands.Send) -> None:
         messages = [wire.message_from(wired) for wired in command.messages]
         self._says.promise(command.number, self._engine.send(command.queue, messages), say_done)
+
+    def publish(self, command: commands.Publish) -> None:
+        published = self._engine.exchanges.publish(
+            command.exchange, command.key, wire.message_from(command.message), flushed=command.flushed
+        )
+        self._says.promise(command.number, published, answers.Counted)
+
+    def arrange(self, command: commands.Arrange) -> None:
+        changed = self._engine.exchanges.change(command.change, flushed=command.flushed)
+        self._says.promise(command.number, changed, say_standing)
 
     def subscribe(self, command: commands.Subscribe) -> None:
         future = self._engine.subscribe(command.queue, command.prefetch, command.lease)
@@ -175,6 +185,8 @@ DO: dict[type[Numbered], Callable[[GuestCommands, Any], None]] = {
     commands.Declare: GuestCommands.declare,
     commands.Delete: GuestCommands.delete,
     commands.Send: GuestCommands.send,
+    commands.Publish: GuestCommands.publish,
+    commands.Arrange: GuestCommands.arrange,
     commands.Subscribe: GuestCommands.subscribe,
     commands.Receive: GuestCommands.receive,
     commands.Withdraw: GuestCommands.withdraw,

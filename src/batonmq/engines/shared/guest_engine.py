@@ -39,8 +39,8 @@ class GuestEngine(EmbeddedEngine):
         """This is what is done next. Its outcome is kept if it must not be done twice."""
         self._command = command if isinstance(command, commands.Once) else None
 
-    def _future(self, outcome: T) -> Future[T]:
-        future = super()._future(outcome)
+    def _future(self, outcome: T, *, sync: bool = True) -> Future[T]:
+        future = super()._future(outcome, sync=sync)
         command = self._command
         if command is not None:
             guest, claims, number = self.guest, self._claims, command.number

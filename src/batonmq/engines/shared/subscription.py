@@ -271,10 +271,10 @@ class SharedSubscription(Subscription):
                 # Closed meanwhile: the owner takes them back.
                 return
             until = None if self._lease is None else time.monotonic() + self._lease
-            for wired, count, redelivered, tag, row in answer.messages:
+            for wired, count, redelivered, tag, row, exchange, key in answer.messages:
                 self._held[tag] = Hold(row, count, until)
                 self._last_tag = max(self._last_tag, tag)
-                came.append(Incoming(wire.message_from(wired), count, redelivered, tag))
+                came.append(Incoming(wire.message_from(wired), count, redelivered, tag, origin=(exchange, key)))
         wait.future.resolve(came)
 
     def late(self, tag: int) -> None:

@@ -30,7 +30,7 @@ __all__ = [
     "read_command",
 ]
 
-VERSION = 5
+VERSION = 6
 """Changes with every command, answer and frame: two processes with different ones do not share a file."""
 
 # A program may have given SIGPIPE its default action, which would end it when the other end goes.
@@ -86,10 +86,19 @@ def message_from(wired: WireMessage) -> Message:
     return received_message(body, Properties.decode(properties), delay)
 
 
-def incoming_to(incoming: Incoming, row: int) -> tuple[WireMessage, int, bool, int, int]:
+def incoming_to(incoming: Incoming, row: int) -> tuple[WireMessage, int, bool, int, int, str, str]:
     """A message in somebody's hands, for the socket."""
     assert isinstance(incoming.handle, int)
-    return (message_to(incoming.message), incoming.delivery_count, incoming.redelivered, incoming.handle, row)
+    exchange, key = incoming.origin or ("", "")
+    return (
+        message_to(incoming.message),
+        incoming.delivery_count,
+        incoming.redelivered,
+        incoming.handle,
+        row,
+        exchange,
+        key,
+    )
 
 
 def error_to(number: int, error: Exception) -> answers.Failed:

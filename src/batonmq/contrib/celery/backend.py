@@ -1,0 +1,177 @@
+"""The result backend that Celery makes of a URL such as ``batonmq:////var/lib/shop/tasks.db``."""
+
+from __future__ import annotations
+
+import os
+import time
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from celery import states
+from celery.backends.base import KeyValueStoreBackend
+from celery.exceptions import ImproperlyConfigured, TimeoutError as CeleryTimeoutError
+from kombu.utils.encoding import bytes_to_str, ensure_bytes
+
+from batonmq.contrib.celery.results import Results
+
+__all__ = ["BatonBackend"]
+
+SUFFIX = "-results"
+SCHEMES = ("batonmq", "file")
+HOW = "batonmq:////var/lib/shop/tasks.db for an absolute path, batonmq:///tasks.db for a relative one"
+
+
+class BatonBackend(KeyValueStoreBackend):
+    """Results in an SQLite file beside the file of the queues, ``tasks.db-results``.
+
+    ``batonmq://`` alone is the file of ``broker_url``. Also ``batonmq+file:///var/lib/shop/tasks.db``.
+    """
+
+    implements_incr = True
+    supports_autoexpire = True
+    # What is read is what is there: nothing is gained by waiting for results in a row of their own.
+    supports_native_join = True
+
+    def __init__(self, url: str | None = None, *args: Any, **kwargs: Any) -> None:
+        """Raises ImproperlyConfigured for a URL that names no file."""
+        super().__init__(*args, **kwargs)
+        self.url = url
+        self.path = _path_of(url or "", self.app.conf.broker_url or "") + SUFFIX
+        self._results = Results(self.path)
+        weakref.finalize(self, self._results.close)
+
+    def __reduce__(self, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+        return super().__reduce__(args, {**(kwargs or {}), "url": self.url})
+
+    def as_uri(self, include_password: bool = True) -> str:
+        """The URL; it holds no password."""
+        return self.url or "batonmq://"
+
+    # ------------------------------------------------------------------ values
+
+    def get(self, key: str | bytes) -> bytes | None:
+        """The value of a key; None: there is none."""
+        return self._results.get(ensure_bytes(key))
+
+    def mget(self, keys: Iterable[str | bytes]) -> list[bytes | None]:
+        """The value of each key."""
+        return self._results.get_all(ensure_bytes(key) for key in keys)
+
+    def set(self, key: str | bytes, value: str | bytes) -> None:
+        """Keep a value for as long as ``result_expires`` says."""
+        self._results.set(ensure_bytes(key), ensure_bytes(value), self._seconds(self.expires))
+
+    def delete(self, key: str | bytes) -> None:
+        """Forget a value."""
+        self._results.delete(ensure_bytes(key))
+
+    def incr(self, key: str | bytes) -> int:
+        """Count up a chord's finished tasks."""
+        return self._results.add_one(ensure_bytes(key), self._seconds(self.chord_expires))
+
+    def expire(self, key: str | bytes, value: Any) -> None:
+        """Forget a value after so many seconds."""
+        self._results.expire(ensure_bytes(key), self._seconds(value))
+
+    def cleanup(self) -> None:
+        """Drop all results whose time is over. Each write takes some along, so that this is seldom needed."""
+        self._results.sweep()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._results.close()
+
+    @staticmethod
+    def _seconds(expires: Any) -> float | None:
+        return float(expires) if expires else None
+
+    # ------------------------------------------------------------------ waiting
+
+    def wait_for(
+        self,
+        task_id: str,
+        timeout: float | None = None,
+        interval: float | None = 0.5,
+        no_ack: bool = True,
+        on_interval: Callable[[], object] | None = None,
+    ) -> dict[str, Any]:
+        """Wait for a task's result, which is seen within 20 ms. Raises celery's TimeoutError."""
+        self._ensure_not_eager()
+        for _ in self._versions(timeout, interval, on_interval):
+            meta: dict[str, Any] = self.get_task_meta(task_id)
+            if meta["status"] in states.READY_STATES:
+                return meta
+        raise CeleryTimeoutError("The operation timed out.")
+
+    def get_many(
+        self,
+        task_ids: Iterable[str],
+        timeout: float | None = None,
+        interval: float | None = 0.5,
+        no_ack: bool = True,
+        on_message: Callable[[dict[str, Any]], object] | None = None,
+        on_interval: Callable[[], object] | None = None,
+        max_iterations: int | None = None,
+        READY_STATES: frozenset[str] = states.READY_STATES,  # noqa: N803
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Each task with its result, as they come. Raises celery's TimeoutError."""
+        missing = dict.fromkeys(bytes_to_str(task_id) for task_id in task_ids)
+        for task_id in list(missing):
+            known = self._cache.get(task_id)
+            if known is not None and known["status"] in READY_STATES:
+                del missing[task_id]
+                yield task_id, known
+        if not missing:
+            return
+        for looked, _ in enumerate(self._versions(timeout, interval, on_interval), 1):
+            keys = {task_id: self.get_key_for_task(task_id) for task_id in missing}
+            for task_id, value in zip(keys, self.mget(keys.values()), strict=True):
+                meta = None if value is None else self.decode_result(value)
+                if meta is None or meta["status"] not in READY_STATES:
+                    continue
+                del missing[task_id]
+                self._cache[task_id] = meta
+                if on_message is not None:
+                    on_message(meta)
+                yield task_id, meta
+            if not missing or (max_iterations and looked >= max_iterations):
+                return
+        raise CeleryTimeoutError(f"Operation timed out ({timeout})")
+
+    def _versions(
+        self, timeout: float | None, interval: float | None, on_interval: Callable[[], object] | None
+    ) -> Iterator[None]:
+        """Each time that there may be something new; ends when the time is over."""
+        end = None if timeout is None else time.monotonic() + timeout
+        pause = interval or 0.5
+        while True:
+            version = self._results.version()
+            yield
+            left = pause if end is None else min(pause, end - time.monotonic())
+            if left <= 0:
+                return
+            if on_interval is not None:
+                on_interval()
+            self._results.wait(version, left)
+
+
+def _path_of(url: str, broker_url: Any) -> str:
+    """The file that a URL names, or the broker's. Raises ImproperlyConfigured."""
+    if url in ("", "batonmq://"):
+        url = broker_url if isinstance(broker_url, str) else ""
+    elif "://" not in url:
+        raise ImproperlyConfigured(f"result_backend {url!r} is no URL: {HOW}")
+    parts = urlsplit(url)
+    if parts.scheme.partition("+")[0] not in SCHEMES:
+        raise ImproperlyConfigured(f"result_backend 'batonmq://' has no file, as broker_url has none: {HOW}")
+    if parts.hostname and parts.hostname != "localhost":
+        raise ImproperlyConfigured(f"{url} names a host, where results cannot be kept: use rpc://, or a file: {HOW}")
+    # batonmq:///relative and batonmq:////absolute, as kombu has them; file:///absolute, as everybody has it.
+    path = unquote(parts.path)
+    if not parts.scheme.endswith("file"):
+        path = path.removeprefix("/")
+    if not path or path.endswith("/"):
+        raise ImproperlyConfigured(f"{url} names no file: {HOW}")
+    return os.path.abspath(path)  # noqa: PTH100

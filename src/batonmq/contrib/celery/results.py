@@ -1,0 +1,183 @@
+"""Values by key in an SQLite file that any number of processes write to, with a time at which each is forgotten."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+__all__ = ["Results"]
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS results (key BLOB PRIMARY KEY, value BLOB NOT NULL, expires REAL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS by_expiry ON results (expires) WHERE expires IS NOT NULL;
+"""
+# How long a writer waits for the others.
+BUSY_SECONDS = 60.0
+# Each write takes so many of those along whose time is over: more than it adds.
+SWEEP = 4
+# SQLite's limit of parameters is higher everywhere.
+KEYS_MAX = 500
+# How soon what others write is seen: at first, and after a while.
+FIRST_LOOK, LAST_LOOK = 0.001, 0.02
+
+# Connections of the process that this one was forked from. To close one would meddle with its locks
+# (sqlite.org/howtocorrupt.html, section 2.7), so that they are kept.
+_inherited: list[sqlite3.Connection] = []
+
+
+class Results:
+    """One connection for all threads: SQLite has one writer at a time, anyway. Raises sqlite3.Error."""
+
+    def __init__(self, path: str) -> None:
+        """Nothing is opened before it is used."""
+        self.path = path
+        self._reset()
+        _all.add(self)
+
+    def _reset(self) -> None:
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        # What was written here does not count as a change for SQLite.
+        self._writes = 0
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            if self._connection is None:
+                self._connection = _open(self.path)
+            yield self._connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, on the disk in the end."""
+        with self._opened() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+            self._writes += 1
+
+    def set(self, key: bytes, value: bytes, seconds: float | None) -> None:
+        """Keep a value for so many seconds; None: for good."""
+        now = time.time()
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT INTO results VALUES (?, ?, ?) ON CONFLICT (key)"
+                " DO UPDATE SET value = excluded.value, expires = excluded.expires",
+                (key, value, now + seconds if seconds else None),
+            )
+            connection.execute(
+                "DELETE FROM results WHERE key IN (SELECT key FROM results WHERE expires <= ? LIMIT ?)", (now, SWEEP)
+            )
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value; None: there is none, or its time is over."""
+        return self.get_all([key])[0]
+
+    def get_all(self, keys: Iterable[bytes]) -> list[bytes | None]:
+        """The value of each key."""
+        keys = list(keys)
+        found: dict[bytes, bytes] = {}
+        with self._opened() as connection:
+            for start in range(0, len(keys), KEYS_MAX):
+                some = keys[start : start + KEYS_MAX]
+                marks = ", ".join("?" * len(some))
+                query = f"SELECT key, value FROM results WHERE key IN ({marks}) AND (expires IS NULL OR expires > ?)"  # noqa: S608
+                found.update(connection.execute(query, (*some, time.time())))
+        return [found.get(key) for key in keys]
+
+    def add_one(self, key: bytes, seconds: float | None) -> int:
+        """Count up; tells the new count, which is forgotten after so many seconds without another."""
+        now = time.time()
+        with self._writing() as connection:
+            (count,) = connection.execute(
+                "INSERT INTO results VALUES (?, '1', ?) ON CONFLICT (key) DO UPDATE SET"
+                " value = CASE WHEN expires <= ? THEN '1' ELSE CAST(CAST(value AS INTEGER) + 1 AS BLOB) END,"
+                " expires = excluded.expires"
+                " RETURNING CAST(value AS INTEGER)",
+                (key, now + seconds if seconds else None, now),
+            ).fetchone()
+        return int(count)
+
+    def expire(self, key: bytes, seconds: float | None) -> None:
+        """Forget a value after so many seconds from now on; None: never."""
+        with self._writing() as connection:
+            until = time.time() + seconds if seconds else None
+            connection.execute("UPDATE results SET expires = ? WHERE key = ?", (until, key))
+
+    def delete(self, key: bytes) -> None:
+        """Forget a value."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM results WHERE key = ?", (key,))
+
+    def sweep(self) -> int:
+        """Drop everything whose time is over; tells how much that was."""
+        with self._writing() as connection:
+            return connection.execute("DELETE FROM results WHERE expires <= ?", (time.time(),)).rowcount
+
+    # ------------------------------------------------------------------ waiting
+
+    def version(self) -> tuple[int, int]:
+        """Is another one after anybody, in any process, has written."""
+        with self._opened() as connection:
+            (version,) = connection.execute("PRAGMA data_version").fetchone()
+            return version, self._writes
+
+    def wait(self, version: tuple[int, int], seconds: float) -> None:
+        """Return when anybody has written since that version, or the time is over.
+
+        It looks at a number in memory that processes share (20 us), at most every 20 ms.
+        """
+        end = time.monotonic() + seconds
+        pause = FIRST_LOOK
+        while self.version() == version and (left := end - time.monotonic()) > 0:
+            time.sleep(min(pause, left))
+            pause = min(LAST_LOOK, pause * 1.5)
+
+    # ------------------------------------------------------------------ the end
+
+    def close(self) -> None:
+        """Let go of the file; who uses it again opens it again."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def forked(self) -> None:
+        """In a child, which opens the file anew."""
+        if self._connection is not None:
+            _inherited.append(self._connection)
+        self._reset()
+
+
+_all: weakref.WeakSet[Results] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for results in list(_all):
+        results.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
+
+def _open(path: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        # What a task has done is told once: it is to outlive a loss of power.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.executescript(SCHEMA)
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,61 @@
+"""The transport for a broker of BatonMQ's: py-amqp's, with what that broker does beyond AMQP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import amqp
+from kombu.transport import pyamqp
+
+from batonmq.contrib.kombu.messages import DELAY, delay_of, without_delay
+
+__all__ = ["BrokerTransport", "TlsTransport"]
+
+
+class Message(pyamqp.Message):
+    """A message in a consumer's hands, which has waited already."""
+
+    def __init__(self, msg: amqp.Message, channel: Any = None, **kwargs: Any) -> None:
+        super().__init__(msg, channel, **kwargs)
+        without_delay(self.headers)
+
+
+class Channel(pyamqp.Channel):
+    """A task with an ``eta`` waits for it in the queue, not in a worker."""
+
+    Message = Message
+
+    def prepare_message(
+        self,
+        body: str | bytes,
+        priority: int | None = None,
+        content_type: str | None = None,
+        content_encoding: str | None = None,
+        headers: dict[str, Any] | None = None,
+        properties: dict[str, Any] | None = None,
+        _Message: type[amqp.Message] = amqp.Message,  # noqa: N803
+    ) -> amqp.Message:
+        """What ``basic_publish`` takes."""
+        delay = delay_of(headers or {})
+        if delay:
+            headers = {**(headers or {}), DELAY: round(delay * 1000)}
+        return super().prepare_message(body, priority, content_type, content_encoding, headers, properties, _Message)
+
+
+class Connection(pyamqp.Connection):
+    """Publishing waits until the broker has confirmed it, unless the transport option ``confirm_publish`` is False."""
+
+    Channel = Channel
+
+    def __init__(self, *args: Any, confirm_publish: bool = True, **options: Any) -> None:
+        super().__init__(*args, confirm_publish=confirm_publish, **options)
+
+
+class BrokerTransport(pyamqp.Transport):
+    """Connects to the broker of a host."""
+
+    Connection = Connection
+
+
+class TlsTransport(BrokerTransport, pyamqp.SSLTransport):
+    """The same over TLS."""

@@ -1,0 +1,28 @@
+"""What the scheme ``batonmq`` stands for: a file, or the broker of a host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kombu.transport import base
+
+from batonmq.contrib.kombu.broker import BrokerTransport
+from batonmq.contrib.kombu.errors import CHANNEL_ERRORS, CONNECTION_ERRORS, RECOVERABLE
+from batonmq.contrib.kombu.file import FileTransport
+from batonmq.contrib.kombu.places import Client, names_host
+
+__all__ = ["Transport"]
+
+
+class Transport(base.Transport):
+    """Makes the transport that the URL asks for: ``batonmq:///path``, or ``batonmq://host:port/vhost``."""
+
+    # kombu asks the class, too.
+    connection_errors = CONNECTION_ERRORS
+    channel_errors = CHANNEL_ERRORS
+    recoverable_connection_errors = RECOVERABLE
+    recoverable_channel_errors = BrokerTransport.recoverable_channel_errors
+
+    def __new__(cls, client: Client, **kwargs: Any) -> base.Transport:
+        """The one for the URL of the client, which is kombu's Connection."""
+        return BrokerTransport(client, **kwargs) if names_host(client) else FileTransport(client, **kwargs)

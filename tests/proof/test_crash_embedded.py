@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from proof.crash.embedded import program as module
+from proof.crash.embedded.deaths import Deaths
 from proof.crash.embedded.owners import Owners
 from proof.crash.embedded.program import Place, Program
 from proof.crash.notes import Fault, read_all
@@ -52,6 +53,19 @@ def test_a_store_that_forgets_is_found_and_its_files_are_kept(tmp_path: Path) ->
     assert status == 1
     assert counts["broken"]["missing"] + counts["broken"]["returned"] > 0, said
     assert list(tmp_path.glob("crash-embedded-*/x.db"))
+
+
+def test_who_was_about_to_die_and_is_killed_by_another_is_not_waited_for(tmp_path: Path) -> None:
+    """As long as somebody is dying there is no life, and without one most promises cannot be checked."""
+    said, heard = (Deaths(tmp_path / "deaths") for _ in range(2))
+    assert heard.under_way(["n1", "n2"]) == set()
+    said.announce("n1")
+    said.announce("n2")
+    assert heard.under_way(["n1", "n2", "n3"]) == {"n1", "n2"}
+    assert heard.under_way(["n2", "n3"]) == {"n2"}
+    assert heard.under_way(["n3"]) == set()
+    said.close()
+    heard.close()
 
 
 def test_two_owners_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

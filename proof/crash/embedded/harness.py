@@ -75,8 +75,7 @@ class Harness:
         self._pulse = self.place.pulse()
         self._book = Book(self.place.notes, "harness")
         self._owners = Owners(folder / "owner", self._fault)
-        # Deaths that were announced by who died, and of these, those that came.
-        self._died = 0
+        self._deaths = self.place.deaths()
         self._worked_before = 0
 
     def run(self) -> Outcome:
@@ -108,6 +107,7 @@ class Harness:
         self._children.clear()
         self._pulse.close()
         self._owners.close()
+        self._deaths.close()
         self._book.close()
 
     def _await_work(self) -> None:
@@ -202,7 +202,6 @@ class Harness:
     def _gone(self, child: _Child, status: int) -> None:
         del self._children[child.process]
         if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
-            self._died += 1
             self.outcome.kills["at a point" if child.strike else "by a handler"] += 1
             if child.strike is not None:
                 self.outcome.points[child.strike.point] += 1
@@ -212,8 +211,8 @@ class Harness:
 
     def _live(self) -> None:
         """When nobody is dying, the next life begins."""
-        announced = self.place.deaths.stat().st_size if self.place.deaths.exists() else 0
-        if self._pulse.life is None and announced == self._died:
+        living = [child.name for child in self._children.values()]
+        if self._pulse.life is None and not self._deaths.under_way(living):
             self._pulse.lives()
 
     def _strike(self, crowd: int) -> None:

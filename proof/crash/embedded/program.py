@@ -17,6 +17,7 @@ from pathlib import Path
 
 from batonmq import points
 from proof.armed import Strike, all_of
+from proof.crash.embedded.deaths import Deaths
 from proof.crash.embedded.owners import Owners
 from proof.crash.notes import BROKER, Book, Fault, Killed, Pulse, Used, now
 from proof.passes import Passes
@@ -50,11 +51,6 @@ class Place:
         return self.folder / "notes"
 
     @property
-    def deaths(self) -> Path:
-        """Who is about to kill himself adds an octet."""
-        return self.folder / "deaths"
-
-    @property
     def work(self) -> Path:
         """An octet for each send that was confirmed."""
         return self.folder / "work"
@@ -63,6 +59,10 @@ class Place:
     def log(self) -> Path:
         """What the processes said."""
         return self.folder / "log"
+
+    def deaths(self) -> Deaths:
+        """Who is about to be killed by what he does."""
+        return Deaths(self.folder / "deaths")
 
     def passes(self) -> Passes:
         """How often each point was passed, by all."""
@@ -88,7 +88,7 @@ class Program:
         self._noting = threading.Lock()
         self._owners = Owners(place.folder / "owner", self.fault)
         self._passes = place.passes()
-        self._deaths = os.open(place.deaths, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._deaths = place.deaths()
         self._work = os.open(place.work, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self._dying = threading.Lock()
         self._calls: dict[int, tuple[str, float]] = {}
@@ -186,7 +186,7 @@ class Program:
         if not self._dying.acquire(blocking=False):
             # Another thread is at it.
             time.sleep(CALL_SECONDS)
-        os.write(self._deaths, b".")
+        self._deaths.announce(self.name)
         if may_be_owner or self._owners.process == os.getpid():
             self.pulse.dies()
             self._own_book.write(Killed(now(), BROKER), Killed(now(), self.name))
@@ -213,7 +213,7 @@ class Program:
         self._passes.close()
         self._owners.close()
         self._own_book.close()
-        os.close(self._deaths)
+        self._deaths.close()
         os.close(self._work)
 
     def wait(self, threads: Sequence[threading.Thread]) -> None:

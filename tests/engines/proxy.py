@@ -37,10 +37,11 @@ class Proxy:
             self._is_refusing = refuse
             sockets, self._sockets = self._sockets, []
             self._clients = []
-        self._is_open.set()
         for one in sockets:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
+        # Not before: what was held back would pass.
+        self._is_open.set()
 
     def mend(self) -> None:
         """Let connections through again."""

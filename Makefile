@@ -18,7 +18,7 @@ FUZZED = $(shell grep -rlE '^from hypothesis(\.stateful import| import .*given)'
 COVERING = tests/broker $(addprefix --ignore=,$(filter tests/broker/%,$(FUZZED)))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test clients engines check format bench crash crash-embedded power soak siege fuzz lock clean damage
+.PHONY: help serve test clients engines check format bench crash crash-embedded power soak siege fuzz lock release clean damage
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ power: $(VENV)/.locked-test ## ten thousand losses of power in one run: is every
 fuzz: $(VENV)/.locked-test ## any input for all that reads bytes, and whole queues, other each time (ARGS="--inputs 1000000")
 	@$(BIN)/python -m proof.fuzz $(ARGS)
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest --timeout 900 $(FUZZED)
+
+release: $(VENV)/.locked-test ## maintainers: is this commit a release, and do its artefacts work? Uploads nothing (ARGS=--rehearse)
+	@$(BIN)/python scripts/release.py $(ARGS)
 
 lock: ## maintainers: resolve the lock files anew (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --upgrade \

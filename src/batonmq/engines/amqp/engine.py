@@ -248,8 +248,7 @@ class AmqpEngine(Engine):
                     _finish(channel, future, found)
                     return
                 # A stream is said to be empty, whatever it holds.
-                channel.close()
-                self._unless_stream(queue, lambda: future.resolve(found), future)
+                self._unless_stream(queue, lambda: _finish(channel, future, found), future)
 
             channel.queue_declare(queue, passive=True, callback=answered)
 

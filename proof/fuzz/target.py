@@ -32,6 +32,8 @@ class Target:
     """How many bytes an input has at most."""
     is_session: bool = False
     """Does an input go to a whole session, over a broker?"""
+    may_log: bool = False
+    """May it have an error logged that says what is wrong with it? A traceback never."""
 
     @property
     def protocol(self) -> str:

@@ -7,6 +7,7 @@ import logging
 import resource
 import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Hashable, Iterator
@@ -30,13 +31,20 @@ class TooLong(BaseException):
 class Faults(logging.Handler):
     """What is logged as an error, or with a traceback, and what was raised where nobody could catch it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, may_log: bool = False) -> None:
+        """``may_log``: errors that say what is wrong with an input are as they should be; tracebacks never are."""
         super().__init__(logging.WARNING)
         self.found: list[str] = []
+        self._may_log = may_log
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno >= logging.ERROR or record.exc_info:
+        if record.exc_info or (record.levelno >= logging.ERROR and not self._may_log):
             self.found.append(self.format(record))
+
+    def in_thread(self, raised: threading.ExceptHookArgs) -> None:
+        """As ``threading.excepthook``."""
+        lines = traceback.format_exception(raised.exc_type, raised.exc_value, raised.exc_traceback)
+        self.found.append(f"raised in a thread: {raised.thread!r}\n{''.join(lines)}")
 
     def unraisable(self, raised: sys.UnraisableHookArgs) -> None:
         """As ``sys.unraisablehook``."""
@@ -68,7 +76,7 @@ class Trial:
         self.target = target
         self._most_seconds = most_seconds
         self.count = 0
-        self._faults = Faults()
+        self._faults = Faults(may_log=target.may_log)
         self._take = target.make()
         self._seen = -1
 
@@ -76,6 +84,7 @@ class Trial:
     def watching(self) -> Iterator[None]:
         """While this lasts, faults are heard of, and no input takes for ever."""
         logger = logging.getLogger("batonmq")
+        thread_hook, threading.excepthook = threading.excepthook, self._faults.in_thread
         level, propagates = logger.level, logger.propagate
         logger.addHandler(self._faults)
         logger.setLevel(logging.WARNING)
@@ -91,6 +100,7 @@ class Trial:
             signal.setitimer(signal.ITIMER_PROF, 0)
             signal.signal(signal.SIGPROF, before)
             sys.unraisablehook = hook
+            threading.excepthook = thread_hook
             logger.removeHandler(self._faults)
             logger.setLevel(level)
             logger.propagate = propagates

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from proof.fuzz.target import Target
-from proof.fuzz.targets import amqp091, amqp10, definitions, periods, stomp, store, texts, topics, websocket
+from proof.fuzz.targets import (
+    amqp091,
+    amqp10,
+    definitions,
+    http,
+    periods,
+    shared,
+    stomp,
+    store,
+    texts,
+    topics,
+    websocket,
+)
 
 __all__ = ["TARGETS"]
 
 TARGETS: dict[str, Target] = {
     target.name: target
-    for module in (amqp091, amqp10, stomp, websocket, texts, topics, periods, store, definitions)
+    for module in (amqp091, amqp10, stomp, websocket, http, texts, topics, periods, definitions, shared, store)
     for target in module.TARGETS
 }
 """By name."""

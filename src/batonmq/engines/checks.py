@@ -10,12 +10,24 @@ from collections.abc import Mapping
 
 from batonmq.fields import MAX_DEPTH
 
-__all__ = ["TEXT_MAX", "check_flag", "check_number", "check_queue", "check_seconds", "check_text", "check_unicode"]
+__all__ = [
+    "NUMBER_MAX",
+    "SECONDS_MAX",
+    "TEXT_MAX",
+    "check_flag",
+    "check_number",
+    "check_queue",
+    "check_seconds",
+    "check_text",
+    "check_unicode",
+]
 
 # Bytes of a text property (AMQP 0-9-1 section 4.2.5.3), and of what is used like one.
 TEXT_MAX = 255
 SECONDS_MAX = 100 * 365 * 24 * 3600.0
+"""The longest time: 100 years."""
 NUMBER_MAX = 2**63 - 1
+"""The largest whole number, which SQLite can still keep."""
 
 
 def check_seconds(name: str, value: object, least: float = 0.0) -> float:

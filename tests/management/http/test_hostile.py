@@ -126,6 +126,26 @@ def test_a_body_has_one_length(managed: ManagedServer) -> None:
     assert received.count(b"HTTP/1.1 ") == 1
 
 
+@pytest.mark.parametrize("path", ["/api/queues/%2F/new", "/api/login"], ids=["before the answer", "after it"])
+def test_a_body_that_breaks_off_as_no_http_logs_no_fault(
+    managed: ManagedServer, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(socket.create_connection(("127.0.0.1", managed.http_port), 40)) as opened:
+        head = f"PUT {path} HTTP/1.1\r\nHost: localhost\r\n{GUEST}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        opened.sendall(head.encode())
+        received = b""
+        if path == "/api/login":
+            # It is refused without a look at its body.
+            received = opened.recv(65536)
+        opened.sendall(b"no chunk\r\n")
+        while piece := opened.recv(65536):
+            received += piece
+    assert received.count(b"HTTP/1.1 4") == 1
+    with closing(Http(managed.http_port)) as other:
+        assert other("GET", "/api/whoami").status == 200
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 def test_columns_have_their_bound(http: Http) -> None:
     columns = ",".join(f"c{number}" for number in range(COLUMNS_MAX))
     assert http("GET", f"/api/vhosts?columns={columns},c1,c2").status == 200

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from batonmq.engines.shared.numbered import Numbered, WireMessage
+from batonmq.engines.shared.numbered import Number, Numbered, WireMessage
 
 __all__ = [
     "Answer",
@@ -31,7 +31,7 @@ class Hello(Numbered):
 
     version: int
     process: int
-    opening: int
+    opening: Number
 
 
 class Done(Numbered):
@@ -41,14 +41,14 @@ class Done(Numbered):
 class Counted(Numbered):
     """How many."""
 
-    count: int
+    count: Number
 
 
 class Stands(Numbered):
     """How a queue stands: messages that are ready, and consumers."""
 
-    messages: int
-    consumers: int
+    messages: Number
+    consumers: Number
 
 
 class Found(Numbered):
@@ -64,7 +64,7 @@ class Arrived(Numbered):
     and the routing key that it was published with.
     """
 
-    messages: list[tuple[WireMessage, int, bool, int, int, str, str]]
+    messages: list[tuple[WireMessage, Number, bool, Number, Number, str, str]]
 
 
 class Settled(Numbered):
@@ -78,17 +78,17 @@ class Resumed(Numbered):
     whether it is known, or at least likely, that no former owner has done it either.
     """
 
-    kept: list[tuple[int, int]]
-    done: list[tuple[int, int]]
-    ended: list[tuple[int, str, str]]
-    passed: list[tuple[int, bool]]
+    kept: list[tuple[Number, Number]]
+    done: list[tuple[Number, Number]]
+    ended: list[tuple[Number, str, str]]
+    passed: list[tuple[Number, bool]]
 
 
 class Late(Numbered):
     """Answers nothing: a message was held for too long, and is back in its queue."""
 
-    subscription: int
-    tag: int
+    subscription: Number
+    tag: Number
 
 
 class Unsettled(Numbered):

@@ -46,7 +46,7 @@ from batonmq.engines.shared.ledger import Ledger
 from batonmq.engines.shared.numbered import Numbered
 from batonmq.engines.shared.opening import Reached, reach
 from batonmq.engines.shared.roll import HERE
-from batonmq.errors import BatonError, Closed, ConnectionLost
+from batonmq.errors import BatonError, Closed, ConnectionLost, EngineError
 
 __all__ = ["Calls"]
 
@@ -58,6 +58,7 @@ RECONNECT_SECONDS = 60.0
 GOODBYE_SECONDS = 10.0
 # After an owner that went before it had said anything.
 PAUSE_SECONDS = 0.05
+FAILED = "the connection to the process that has the file has failed"
 LOST = "the process that had the file went before it answered: what was asked for may have been done or not"
 
 
@@ -205,8 +206,11 @@ class Calls:
                 if not was_resumed:
                     time.sleep(PAUSE_SECONDS)
         except Exception:  # a fault of ours: nobody may wait for a thread that is gone
-            log.exception("the connection to the process that has the file has failed")
-            self._end(ConnectionLost("the connection to the process that has the file has failed"))
+            log.exception(FAILED)
+            if (reached := self._reached) is not None:
+                reached.link.close()
+                reached.link.release()
+            self._end(ConnectionLost(FAILED))
 
     def _read(self, reached: Reached) -> int | None:
         """Until the owner is gone. The last command that it has begun, if it said so."""
@@ -233,10 +237,18 @@ class Calls:
                     # It is written, and with it that this owner has done something.
                     del self._openings[:-1]
             if call is not None:
-                call.answered(answer)
+                self._answer(call, answer)
             elif outcomes is not None:
                 outcomes.tell()
         return None
+
+    def _answer(self, call: AnyCall, answer: answers.Answer) -> None:
+        """Whoever asked is told, whatever this end makes of the answer."""
+        try:
+            call.answered(answer)
+        except Exception:
+            call.fail(ConnectionLost(FAILED))
+            raise
 
     def _resume(self, reached: Reached) -> None:
         """Tell an owner who this is and what it holds. Under the lock."""
@@ -266,8 +278,8 @@ class Calls:
             for number, name, text in answer.ended:
                 caller_lost = self.callers.pop(number, None)
                 error = wire.error_from(answers.Failed(0, name, text))
-                if caller_lost is not None and isinstance(error, BatonError):
-                    ended.append((caller_lost, error))
+                if caller_lost is not None:
+                    ended.append((caller_lost, error if isinstance(error, BatonError) else EngineError(text)))
             settled = self._ledger.resumed(answer.passed)
             for number, outcome in answer.done:
                 call = self._ledger.take(number)
@@ -278,7 +290,7 @@ class Calls:
             self._is_resumed = True
         points.reached("owner.resumed")
         for call, outcome_of in done:
-            call.answered(outcome_of)
+            self._answer(call, outcome_of)
         for caller, why in ended:
             caller.ended(why)
         settled.tell()

@@ -10,9 +10,21 @@ from batonmq.engines.futures import Future
 from batonmq.engines.messages import Message
 from batonmq.engines.shared import answers, commands, wire
 from batonmq.engines.shared.numbered import Numbered
-from batonmq.errors import BatonError
+from batonmq.errors import BatonError, EngineError
 
-__all__ = ["AnyCall", "Call", "Caller", "WhenLost", "as_count", "as_messages", "as_nothing", "as_standing"]
+__all__ = [
+    "AnyCall",
+    "Call",
+    "Caller",
+    "WhenLost",
+    "another_answer",
+    "as_count",
+    "as_messages",
+    "as_nothing",
+    "as_reply",
+    "as_standing",
+    "not_understood",
+]
 
 T = TypeVar("T")
 
@@ -41,8 +53,13 @@ class Call(Generic[T]):
         """This came for it."""
         if isinstance(answer, answers.Failed):
             self.future.fail(wire.error_from(answer))
+            return
+        try:
+            outcome = self.read(answer)
+        except ValueError as error:
+            self.future.fail(not_understood(error))
         else:
-            self.future.resolve(self.read(answer))
+            self.future.resolve(outcome)
 
     def fail(self, error: BaseException) -> None:
         """Nothing comes."""
@@ -86,23 +103,47 @@ class Caller(Protocol):
         """There is none, and none comes."""
 
 
-def as_nothing(_answer: answers.Answer) -> None:
-    """It is done: there is nothing to read."""
+def not_understood(error: ValueError) -> EngineError:
+    """What is told where the answer makes no sense: whoever has the file has done, or not, what was asked."""
+    return EngineError(f"the process that has the file answers with what cannot be understood: {error}")
+
+
+def another_answer(answer: answers.Answer) -> ValueError:
+    """This is no answer to what was asked."""
+    return ValueError(f"{type(answer).__name__} is no answer to that")
+
+
+def as_nothing(answer: answers.Answer) -> None:
+    """It is done: there is nothing to read. Raises ValueError."""
+    # Of what the former owner has done the next one has a number, whatever was asked.
+    if not isinstance(answer, answers.Done | answers.Counted):
+        raise another_answer(answer)
 
 
 def as_count(answer: answers.Answer) -> int:
-    """How many."""
-    assert isinstance(answer, answers.Counted)
+    """How many. Raises ValueError."""
+    if not isinstance(answer, answers.Counted):
+        raise another_answer(answer)
     return answer.count
 
 
 def as_standing(answer: answers.Answer) -> Standing:
-    """How a queue stands."""
-    assert isinstance(answer, answers.Stands)
+    """How a queue stands. Raises ValueError."""
+    if not isinstance(answer, answers.Stands):
+        raise another_answer(answer)
     return Standing(answer.messages, answer.consumers)
 
 
 def as_messages(answer: answers.Answer) -> list[Message]:
-    """Messages."""
-    assert isinstance(answer, answers.Found)
+    """Messages. Raises ValueError."""
+    if not isinstance(answer, answers.Found):
+        raise another_answer(answer)
     return [wire.message_from(wired) for wired in answer.messages]
+
+
+def as_reply(answer: answers.Answer) -> Message:
+    """The one message that was asked for. Raises ValueError."""
+    found = as_messages(answer)
+    if len(found) != 1:
+        raise ValueError(f"{len(found)} messages are no reply")
+    return found[0]

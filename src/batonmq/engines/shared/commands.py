@@ -1,7 +1,8 @@
 """What a process asks of the one that has the file: one command for each method of an engine, and what goes with them.
 
 A command has a number, which its answer repeats; 0 asks for no answer. Numbers grow, and a command that is asked again
-of the next owner keeps its own. Commands are done in the order in which they come.
+of the next owner keeps its own. Commands are done in the order in which they come. Who says a number that is out of its
+range is not served any more.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TypeAlias
 
 from batonmq.engines.exchanges import Change
 from batonmq.engines.interface import How
-from batonmq.engines.shared.numbered import Numbered, WireMessage
+from batonmq.engines.shared.numbered import Number, Numbered, Positive, Seconds, WireMessage
 from batonmq.engines.values import QueueOptions
 
 __all__ = [
@@ -50,18 +51,18 @@ class Once(Numbered):
     All answers to such commands with numbers up to ``known`` have come.
     """
 
-    known: int
+    known: Number
 
     def know(self, number: int) -> None:
         """The answers to all such commands up to this number have come."""
         self.known = number
 
 
-Subscribed: TypeAlias = tuple[int, str, int, float | None, int]
+Subscribed: TypeAlias = tuple[Number, str, Positive, Seconds | None, Number]
 """A subscription: number, queue, prefetch, lease, and the last tag that it has seen."""
-Hold: TypeAlias = tuple[int, int, int, int, float | None]
+Hold: TypeAlias = tuple[Number, Number, Number, Number, Seconds | None]
 """A message in the guest's hands: subscription, tag, row, delivery count, how many seconds it may still be held."""
-Settlement: TypeAlias = tuple[int, str, int, int, How, str, float | None]
+Settlement: TypeAlias = tuple[Number, str, Number, Number, How, str, Seconds | None]
 """A settlement that the former owner may not have kept: number, queue, row, delivery count, and as in Settle."""
 
 
@@ -71,9 +72,9 @@ class Resume(Numbered):
     The last of them that the store knows of is the one that counts: a later owner may have died before it did anything.
     """
 
-    guest: int
-    process: int
-    openings: list[int]
+    guest: Positive
+    process: Positive
+    openings: list[Number]
     subscriptions: list[Subscribed]
     holds: list[Hold]
     settlements: list[Settlement]
@@ -118,54 +119,54 @@ class Arrange(Numbered):
 class Subscribe(Numbered):
     """Answered by Done. The guest chooses the subscription's number."""
 
-    subscription: int
+    subscription: Number
     queue: str
-    prefetch: int
-    lease: float | None
+    prefetch: Positive
+    lease: Seconds | None
 
 
 class Receive(Numbered):
     """Answered by Arrived."""
 
-    subscription: int
-    most: int
+    subscription: Number
+    most: Positive
 
 
 class Withdraw(Numbered):
     """Has no answer: the one to the Receive of that number follows soon."""
 
-    receive: int
+    receive: Number
 
 
 class Settle(Numbered):
     """Answered by Settled, one for many; or by Unsettled."""
 
-    subscription: int
-    tag: int
+    subscription: Number
+    tag: Number
     how: How
     reason: str
-    delay: float | None
+    delay: Seconds | None
 
 
 class Renew(Numbered):
     """Answered by Done, or Failed with LeaseLost."""
 
-    subscription: int
-    tag: int
-    seconds: float
+    subscription: Number
+    tag: Number
+    seconds: Seconds
 
 
 class Unsubscribe(Numbered):
     """Answered by Done."""
 
-    subscription: int
+    subscription: Number
 
 
 class Peek(Numbered):
     """Answered by Found."""
 
     queue: str
-    most: int
+    most: Number
 
 
 class Count(Numbered):
@@ -185,14 +186,14 @@ class Move(Once):
 
     source: str
     target: str | None
-    most: int
+    most: Number
 
 
 class Transact(Once):
     """Answered by Done, after the commit. Accepts are of a subscription and a tag."""
 
     sends: list[tuple[str, WireMessage]]
-    accepts: list[tuple[int, int]]
+    accepts: list[tuple[Number, Number]]
 
 
 class Request(Numbered):
@@ -211,7 +212,7 @@ class Manage(Numbered):
 class Forget(Numbered):
     """Has no answer."""
 
-    request: int
+    request: Number
 
 
 class Reply(Once):

@@ -17,7 +17,7 @@ from batonmq.engines.messages import Message
 from batonmq.engines.questions import asking, list_queues, stats
 from batonmq.engines.shared import commands, wire
 from batonmq.engines.shared.calling import Calls
-from batonmq.engines.shared.calls import Call, WhenLost, as_count, as_messages, as_nothing
+from batonmq.engines.shared.calls import Call, WhenLost, as_count, as_messages, as_nothing, as_reply
 from batonmq.engines.shared.exchanges import SharedExchanges
 from batonmq.engines.shared.numbered import Numbered
 from batonmq.engines.shared.opening import Reached, reach
@@ -63,9 +63,9 @@ class ReplyFuture(Future[Message]):
 
     def __init__(self, command: commands.Request | commands.Manage) -> None:
         super().__init__()
-        self.found: Future[list[Message]] = Future()
-        """What the owner answers: one message, the reply."""
-        self.call = Call(command, self.found, as_messages, "fail")
+        self.found: Future[Message] = Future()
+        """What the owner answers: the reply."""
+        self.call = Call(command, self.found, as_reply, "fail")
 
 
 class SharedEngine(Engine):
@@ -179,7 +179,7 @@ class SharedEngine(Engine):
 
         def then() -> None:
             if found.error is None:
-                future.resolve(found.result()[0])
+                future.resolve(found.result())
             else:
                 future.fail(found.error)
 

@@ -98,6 +98,8 @@ class Guest:
                         raise ValueError("a process that shares the file does not say who it is")
                     self._resume(command)
                     continue
+                if isinstance(command, commands.Resume):
+                    raise ValueError("a process that shares the file says twice who it is")  # noqa: TRY004
                 self._last = command.number or self._last
                 reached("guest.begun")
                 self._do(command)
@@ -113,9 +115,7 @@ class Guest:
     def _do(self, command: commands.Command) -> None:
         self._engine.begin(command)
         try:
-            if isinstance(command, commands.Resume):
-                self._resume(command)
-            elif isinstance(command, commands.Close):
+            if isinstance(command, commands.Close):
                 self._close(command)
             else:
                 self._commands.do(command)

@@ -9,7 +9,7 @@ from batonmq.engines.futures import Future
 from batonmq.engines.interface import How, Subscription
 from batonmq.engines.leases import lost, lost_by_transaction, lost_with
 from batonmq.engines.shared import answers, commands, wire
-from batonmq.engines.shared.calls import Call, WhenLost, as_nothing
+from batonmq.engines.shared.calls import Call, WhenLost, another_answer, as_nothing, not_understood
 from batonmq.engines.values import Incoming
 from batonmq.errors import BatonError, Closed
 
@@ -55,9 +55,11 @@ class Wait:
             self._subscription.arrived(self, answer)
         elif isinstance(answer, answers.Failed):
             self.fail(wire.error_from(answer))
-        else:
+        elif isinstance(answer, answers.Done):
             self._subscription.forget(self)
             self.future.resolve([])
+        else:
+            self.fail(not_understood(another_answer(answer)))
 
     def fail(self, error: BaseException) -> None:
         """Nothing comes."""
@@ -265,16 +267,22 @@ class SharedSubscription(Subscription):
 
     def arrived(self, wait: Wait, answer: answers.Arrived) -> None:
         """Messages are in these hands."""
-        came: list[Incoming] = []
+        try:
+            came = [
+                Incoming(wire.message_from(wired), count, redelivered, tag, origin=(exchange, key))
+                for wired, count, redelivered, tag, _, exchange, key in answer.messages
+            ]
+        except ValueError as error:
+            wait.fail(not_understood(error))
+            return
         with self._calls.lock:
             if self._waits.pop(wait.future, None) is None:
                 # Closed meanwhile: the owner takes them back.
                 return
             until = None if self._lease is None else time.monotonic() + self._lease
-            for wired, count, redelivered, tag, row, exchange, key in answer.messages:
+            for _, count, _, tag, row, _, _ in answer.messages:
                 self._held[tag] = Hold(row, count, until)
                 self._last_tag = max(self._last_tag, tag)
-                came.append(Incoming(wire.message_from(wired), count, redelivered, tag, origin=(exchange, key)))
         wait.future.resolve(came)
 
     def late(self, tag: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import msgspec
 
@@ -30,6 +30,8 @@ __all__ = [
     "read_command",
 ]
 
+T = TypeVar("T")
+
 VERSION = 6
 """Changes with every command, answer and frame: two processes with different ones do not share a file."""
 
@@ -39,6 +41,8 @@ NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
 BUFFER = 1 << 16
 _LENGTH = struct.Struct(">I")
 LENGTH_MAX = (1 << 32) - 1
+# What a frame says of its length is believed so far; of a longer one, no more is asked for than has come.
+PIECE = 1 << 20
 
 _encoder = msgspec.msgpack.Encoder()
 _commands = msgspec.msgpack.Decoder(commands.Command)
@@ -56,13 +60,22 @@ def frame(what: Numbered) -> bytes:
 def read_command(stream: BinaryIO) -> commands.Command | None:
     """The next; None at the end. Raises OSError, and msgspec.DecodeError for what is none."""
     packed = _read(stream)
-    return None if packed is None else _commands.decode(packed)
+    return None if packed is None else _decode(_commands, packed)
 
 
 def read_answer(stream: BinaryIO) -> answers.Answer | None:
     """The next; None at the end. Raises OSError, and msgspec.DecodeError for what is none."""
     packed = _read(stream)
-    return None if packed is None else _answers.decode(packed)
+    return None if packed is None else _decode(_answers, packed)
+
+
+def _decode(decoder: msgspec.msgpack.Decoder[T], packed: bytes) -> T:
+    try:
+        return decoder.decode(packed)
+    except RecursionError:
+        raise msgspec.DecodeError("what it says is nested without end") from None
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(f"a text is not UTF-8: {error}") from None
 
 
 def _read(stream: BinaryIO) -> bytes | None:
@@ -71,8 +84,18 @@ def _read(stream: BinaryIO) -> bytes | None:
     if len(head) < _LENGTH.size:
         return None
     (length,) = _LENGTH.unpack(head)
-    packed = stream.read(length)
+    packed = stream.read(length) if length <= PIECE else _read_long(stream, length)
     return packed if len(packed) == length else None
+
+
+def _read_long(stream: BinaryIO, length: int) -> bytes:
+    """As much of it as comes: whoever says that 4 GiB follow has not sent them yet."""
+    pieces: list[bytes] = []
+    left = length
+    while left and (piece := stream.read(min(left, PIECE))):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
 
 
 def message_to(message: Message) -> WireMessage:

@@ -150,15 +150,35 @@ class HttpConnection(H11Protocol):
         if not self._waits_for_more():
             self._waits_since = None
 
-    # The library's types do not say that there may be no cycle.
+    def send_400_response(self, msg: str) -> None:
+        """What came is no HTTP. A request whose body it was has this for its answer, and its own goes nowhere."""
+        cycle = self._cycle()
+        if cycle is not None and (cycle.response_started if not cycle.response_complete else cycle.more_body):
+            # It has been answered, or is being: there is no place for another answer.
+            self._give_up(cycle)
+            self.transport.close()
+            return
+        if cycle is not None and not cycle.response_complete:
+            self._give_up(cycle)
+        super().send_400_response(msg)
+
+    @staticmethod
+    def _give_up(cycle: RequestResponseCycle) -> None:
+        """As when the client is gone: the library would answer twice, and raise (uvicorn 0.40, ``connection_lost``)."""
+        cycle.disconnected = True
+        cycle.message_event.set()
 
     def _is_idle(self) -> bool:
-        cycle = cast("RequestResponseCycle | None", self.cycle)
+        cycle = self._cycle()
         return cycle is None or cycle.response_complete
 
     def _waits_for_more(self) -> bool:
-        cycle = cast("RequestResponseCycle | None", self.cycle)
+        cycle = self._cycle()
         return cycle is None or cycle.more_body
+
+    def _cycle(self) -> RequestResponseCycle | None:
+        # The library's types do not say that there may be none.
+        return cast("RequestResponseCycle | None", self.cycle)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""

@@ -150,10 +150,11 @@ class GuestAttack:
             subscription.withdraw(future)
         return future
 
-    def _settle(self) -> None:
-        if self._held:
-            subscription, incoming = self._held.pop()
-            subscription.settle(incoming, self._choices.one_of(("accept", "release", "reject")))
+    def _settle(self) -> Future[None] | None:
+        if not self._held:
+            return None
+        subscription, incoming = self._held.pop()
+        return subscription.settle(incoming, self._choices.one_of(("accept", "release", "reject")))
 
     def _renew(self) -> Future[None] | None:
         if not self._held:
@@ -181,7 +182,8 @@ class GuestAttack:
             elif kind < 240:
                 said = framed(msgspec.msgpack.encode(self._typed.anything()))
             elif kind < 245:
-                said = wire.frame(answers.Late(0, 1, choices.below(4)))
+                late = answers.Late(0, 1, choices.below(4))
+                said = wire.frame(late if kind & 1 else answers.Unsettled(choices.below(8), "q"))
             elif kind < 250:
                 said = self._meant(name, number) * 2
             else:

@@ -19,7 +19,7 @@ from proof.fuzz.choices import Choices
 from proof.fuzz.sessions.attack import USERS, Attack
 from proof.fuzz.target import Take, Target
 
-__all__ = ["message", "sessions"]
+__all__ = ["ALL", "BODIES", "composite", "frame_of", "message", "sessions"]
 
 SASL_HEADER = b"AMQP\x03\x01\x00\x00"
 AMQP_HEADER = b"AMQP\x00\x01\x00\x00"
@@ -133,10 +133,11 @@ def _any(choices: Choices, depth: int = 0) -> object:
         return {choices.one_of(SYMBOLS): _any(choices, depth + 1) for _ in range(choices.below(3))}
     if kind < 230:
         return Described(ULong(choices.number(1)), _any(choices, depth + 1))
-    return _composite(choices, choices.one_of(ALL), depth + 1)
+    return composite(choices, choices.one_of(ALL), depth + 1)
 
 
-def _composite(choices: Choices, cls: type[Composite], depth: int = 0) -> Composite:
+def composite(choices: Choices, cls: type[Composite], depth: int = 0) -> Composite:
+    """A composite value of this type, with fields that are mostly right."""
     made = cls.__new__(cls)
     for part in cls.LAYOUT:
         object.__setattr__(made, part.name, _field(choices, part.name, part.kind, part.mandatory, depth))
@@ -153,7 +154,7 @@ def _field(choices: Choices, name: str, kind: str, mandatory: bool, depth: int) 
     if name in _NAMED:
         return _NAMED[name](choices)
     if kind in ("Source", "Target", "AnyTarget", "Error", "DeliveryState", "Outcome") and depth < 3:
-        return _composite(choices, choices.one_of(_PROVIDING[kind]), depth + 1)
+        return composite(choices, choices.one_of(_PROVIDING[kind]), depth + 1)
     if kind == "Fields" and name == "filter":
         text, value = choices.one_of(FILTERS)
         return {choices.one_of(SYMBOLS): Described(Symbol(text), value)}
@@ -240,7 +241,7 @@ class Amqp10Attack(Attack[Event]):
     def _request(self) -> bytes:
         choices = self.choices
         cls = choices.one_of(ALL) if choices.chance(24) else choices.one_of(SAID)
-        made = _composite(choices, cls)
+        made = composite(choices, cls)
         payload = b""
         if isinstance(made, of.Transfer):
             payload = self._payload(made)
@@ -257,7 +258,7 @@ class Amqp10Attack(Attack[Event]):
         kind = choices.byte()
         if kind < 40:
             transfer.handle = UInt(2)
-            declared: Composite = of.Declare() if kind < 20 else _composite(choices, of.Discharge)
+            declared: Composite = of.Declare() if kind < 20 else composite(choices, of.Discharge)
             return b"\x00\x53\x77" + encode_composite(declared)
         if kind < 200:
             transfer.handle, transfer.aborted, transfer.message_format = UInt(0), None, UInt(0)

@@ -1,4 +1,4 @@
-"""AMQP 1.0: frames, values, performatives, messages, filters, addresses, and sessions as a whole."""
+"""AMQP 1.0: frames, values, performatives, messages, filters, addresses; sessions as a whole, from both sides."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from batonmq.queued import QueuedMessage
 from proof.by_hand import HandClock
 from proof.fuzz.choices import Choices
 from proof.fuzz.pieces import cut
+from proof.fuzz.sessions import amqp10_client
 from proof.fuzz.sessions.amqp10 import (
     ADDRESSES,
     AMQP_HEADER,
@@ -200,4 +201,5 @@ TARGETS = (
         100,
     ),
     *sessions(),
+    *amqp10_client.sessions(),
 )

@@ -196,6 +196,17 @@ def test_the_credit_of_a_message_that_is_aborted_is_given_again(script: Scripted
     assert user.came == [(1, PLAIN_BODY, False)]
 
 
+def test_a_message_beyond_the_credit_that_is_aborted_gives_none(script: Scripted) -> None:
+    link, user = script.receiver()
+    link.give_credit(1)
+    for number in range(3):
+        script.transfer(number)
+    script.listen()
+    script.transfer(3, b"", aborted=True)
+    (flow,) = script.said(Flow)
+    assert (flow.link_credit, len(user.came), user.ended) == (0, 3, [])
+
+
 def test_a_drain_ends_with_a_message_that_is_aborted(script: Scripted) -> None:
     link, user = script.receiver()
     link.drain(1)

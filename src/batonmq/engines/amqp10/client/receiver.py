@@ -214,7 +214,8 @@ class Receiver(Link):
         self.credit -= 1
         if not self._is_draining:
             if self._state == ATTACHED:
-                self.give_credit(self.credit + 1)
+                # A broker that sends beyond its credit is given none for it.
+                self.give_credit(max(self.credit + 1, 0))
         elif self.credit <= 0:
             self._end_drain()
 

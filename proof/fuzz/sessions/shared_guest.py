@@ -221,7 +221,10 @@ class GuestAttack:
         if kind is answers.Resumed:
             return wire.frame(answers.Resumed(0, [], [], [], []))
         if kind is answers.Arrived:
-            some = [[choices.one_of(MESSAGES), 1, False, 1 + choices.below(5), 0, "", "q"] for _ in range(1 + choices.below(2))]
+            some = [
+                [choices.one_of(MESSAGES), 1, False, 1 + choices.below(5), 0, "", "q"]
+                for _ in range(1 + choices.below(2))
+            ]
             return framed(msgspec.msgpack.encode(["Arrived", number, some]))
         if kind is answers.Found:
             some = [choices.one_of(MESSAGES) for _ in range(choices.one_of((1, 1, 0, 2)))]

@@ -146,7 +146,10 @@ def test_an_answer_that_means_nothing_is_told_to_who_asked(
 
 @pytest.mark.parametrize(
     "said",
-    [lambda number: answers.Arrived(number, [(BROKEN, 1, False, 1, 0, "", "q")]), lambda number: answers.Counted(number, 1)],
+    [
+        lambda number: answers.Arrived(number, [(BROKEN, 1, False, 1, 0, "", "q")]),
+        lambda number: answers.Counted(number, 1),
+    ],
     ids=["broken message", "no messages"],
 )
 def test_who_waits_for_messages_hears_that_what_came_means_nothing(said: Callable[[int], Numbered]) -> None:

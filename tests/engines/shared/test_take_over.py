@@ -19,6 +19,7 @@ import pytest
 
 import batonmq
 from batonmq.engines.embedded.ownership import STARTING, InUse, Ownership
+from batonmq.engines.exchanges import DeclareQueue, Standing
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import Subscription
 from batonmq.engines.messages import Message
@@ -287,6 +288,18 @@ TABLE: dict[type[Numbered], Row] = {
         nothing,
         lambda s: of(s.engine.send("other", [Message(b"3")])),
         lambda s: _equal((s.outcome(), s.count("other")), (None, 1)),
+    ),
+    commands.Publish: Row(
+        answers.Counted,
+        nothing,
+        lambda s: of(s.engine.exchanges.publish("", "other", Message(b"3"), flushed=True)),
+        lambda s: _equal((s.outcome(), s.count("other")), (1, 1)),
+    ),
+    commands.Arrange: Row(
+        answers.Stands,
+        nothing,
+        lambda s: of(s.engine.exchanges.change(DeclareQueue("new"), flushed=True)),
+        lambda s: _equal((s.outcome(), s.count("new")), (Standing(), 0)),
     ),
     commands.Subscribe: Row(
         answers.Done,

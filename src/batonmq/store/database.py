@@ -174,6 +174,8 @@ class Database:
                 )
         with contextlib.suppress(apsw.Error):
             reached("close.committed")
+            # On a full disk the log stays as it is, and is all that there is.
+            self.db.execute("PRAGMA synchronous=FULL")
             note_closing(self.db)
             self._is_marked = False
             reached("close.noted")

@@ -45,6 +45,8 @@ class Store(ABC):
         self.error: StoreError | None = None
         # Somebody waits for the batch that is being collected: it must have reached the disk, whatever is in it.
         self.must_sync = False
+        # Was something committed that a loss of power may still take back, as nobody waited for it?
+        self.is_unsynced = False
         # Is most of what it occupies free? Then ``shrink`` gives some of that back.
         self.is_sparse = False
         # Counts definitions, lanes and dropped ranges: an operation that moves it has changed what is durable.
@@ -80,7 +82,7 @@ class Store(ABC):
         self.changes += 1
 
     def must_reach_disk(self) -> None:
-        """Somebody waits for the batch that is being collected, whatever is in it."""
+        """Somebody waits for the batch that is being collected, whatever is in it, and for all before it."""
         self.must_sync = True
 
     @abstractmethod

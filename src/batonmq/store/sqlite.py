@@ -213,7 +213,14 @@ class SqliteStore(Collecting):
     # ------------------------------------------------------------------ writing
 
     def has_work(self) -> bool:
-        return bool(self._inserts or self._deletes or self.error is not None or self._is_lost or self._has_unwritten())
+        return bool(
+            self._inserts
+            or self._deletes
+            or self.error is not None
+            or self._is_lost
+            or (self.must_sync and self.is_unsynced)
+            or self._has_unwritten()
+        )
 
     def _has_unwritten(self) -> bool:
         return bool(
@@ -268,8 +275,8 @@ class SqliteStore(Collecting):
                 transaction.begin_anew(self._log)
             else:
                 transaction.write_rest()
-            if self.error is not None:
-                # Nothing but a real write tells whether the disk takes writes again.
+            if self.error is not None or (self.is_unsynced and transaction.may_write_nothing):
+                # Nothing but a real write tells whether the disk takes writes again, or has what came before synced.
                 self._db.execute(PROBE)
             self._maintenance.work(transaction)
             # Nothing is confirmed that nobody will find again.
@@ -307,6 +314,7 @@ class SqliteStore(Collecting):
             self.error = error
         if error is None:
             self.committed = self.batch - 1
+            self.is_unsynced = not self._transaction.syncs
             self.is_sparse = self._maintenance.is_sparse
             if staged.statements:
                 self._maintenance.drop(staged.dropped_lanes)

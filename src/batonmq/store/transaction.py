@@ -39,6 +39,17 @@ class Transaction:
         """Does it hold nothing that a broker asked for?"""
         return not self.staged
 
+    @property
+    def syncs(self) -> bool:
+        """Does its commit wait for the disk, or did the last one? Then all that was committed before is there."""
+        return self._syncs
+
+    @property
+    def may_write_nothing(self) -> bool:
+        """Could its commit, which has to wait for the disk, find nothing to write, and so leave the disk alone?"""
+        staged = self.staged
+        return self._syncs and staged is not None and not (staged.inserts or staged.delayed)
+
     def check(self) -> None:
         """Raises apsw.Error when it has failed already."""
         if self._failure is not None:

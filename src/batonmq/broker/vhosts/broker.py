@@ -19,6 +19,7 @@ from batonmq.broker.model.scheduler import Scheduler
 from batonmq.broker.model.turn_time import TurnTime
 from batonmq.broker.vhosts.deletion import Deletion
 from batonmq.broker.vhosts.directory import Directory
+from batonmq.broker.vhosts.late_sync import LateSync
 from batonmq.broker.vhosts.metadata import Metadata
 from batonmq.broker.vhosts.parameters import Parameters
 from batonmq.broker.vhosts.restoring import restore
@@ -76,6 +77,7 @@ class Broker:
         # Sessions that want to know when the store stops and starts taking writes.
         self.observers: dict[StoreObserver, None] = {}
         self._vacuum = Vacuum(self.scheduler)
+        self._late_sync = LateSync(self.scheduler)
         self.parameters = Parameters(store)
         """What operators have set for components."""
         # Why the last commit failed; None: it did not.
@@ -251,6 +253,8 @@ class Broker:
                 for observer in list(self.observers):
                     scheduler.faults.attempt(observer.store_recovered)
             scheduler.commits.committed(batch)
+            if self.store.is_unsynced:
+                self._late_sync.committed()
             if self.store.is_sparse:
                 self._vacuum.committed()
         else:

@@ -66,7 +66,7 @@ class Receipts:
 
     def wait_for_all(self) -> None:
         """Owe the client all that was collected so far, even where it has no receipt for it."""
-        if self._store.has_work():
+        if self._store.has_work() or self._store.is_unsynced:
             self.answer_after([])
 
     def batch_committed(self, batch: int) -> None:

@@ -124,6 +124,10 @@ class Disk(apsw.VFS):
         """Does a file lie on this disk?"""
         return Path(path).parent == self._folder
 
+    def is_of(self, folder: str) -> bool:
+        """Is that the folder whose files lie on this disk?"""
+        return Path(folder) == self._folder
+
     # ------------------------------------------------------------------ what happens
 
     def happen(self, event: Event) -> None:
@@ -289,6 +293,32 @@ class _Beside(store_files.Files):
             self._disk.happen(Written(number, at, data[:written]))
         return written
 
+    def put(self, handle: int, data: bytes) -> int:
+        at = os.lseek(handle, 0, os.SEEK_CUR)
+        written = self._write(handle, data, at)
+        os.lseek(handle, at + written, os.SEEK_SET)
+        return written
+
+    def sync(self, handle: int) -> None:
+        path, number = self._open.get(handle, ("", 0))
+        if number:
+            try:
+                self._look("sync", path)
+            except OSError:
+                self._disk.happen(SyncFailed(number))
+                raise
+        super().sync(handle)
+        if number:
+            self._disk.happen(Synced(number))
+
+    def sync_folder(self, path: str) -> None:
+        is_ours = self._disk.is_of(path)
+        if is_ours:
+            self._look("sync", path)
+        super().sync_folder(path)
+        if is_ours:
+            self._disk.happen(FolderSynced())
+
     def allocate(self, handle: int, size: int) -> None:
         path, number = self._open.get(handle, ("", 0))
         if not number:
@@ -322,6 +352,6 @@ class _Beside(store_files.Files):
 
     def room(self, path: str) -> tuple[int, int]:
         capacity = self._disk.capacity
-        if capacity is None or not (self._disk.has(path) or Path(path) == self._disk._folder):  # noqa: SLF001
+        if capacity is None or not (self._disk.has(path) or self._disk.is_of(path)):
             return super().room(path)
         return max(self._disk.room, 0), capacity

@@ -9,16 +9,20 @@ from typing import TypeAlias
 
 from batonmq.fields import FieldValue
 from batonmq.properties import Properties
-from batonmq.server.users import UserEntry, UserFile
+from batonmq.server.users import PermissionEntry, UserEntry, UserFile
 from proof.damage.broker import Hand
 
-__all__ = ["KINDS", "SETTLED", "STORE", "Sent", "make_store"]
+__all__ = ["KINDS", "SETTLED", "STORE", "USERS", "Sent", "make_store"]
 
 STORE = "batonmq.db"
 KINDS = ("closed", "killed")
 # By queue, in the order in which they were sent: bodies of messages that were confirmed and not settled; and, with
 # this before its name, of those that were.
 SETTLED = "settled "
+USERS = {
+    "ann": UserEntry(password_hash="", tags=("monitoring",)),
+    "bob": UserEntry(password_hash="", permissions={"/": PermissionEntry("^mine-", ".*", "")}, limits={"channels": 7}),
+}
 Sent: TypeAlias = dict[str, list[bytes]]
 
 
@@ -41,7 +45,7 @@ def make_store(folder: Path, kind: str) -> Sent:
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
         raise RuntimeError("a store could not be made")
     with UserFile(folder).change() as users:
-        users["ann"] = UserEntry(password_hash="", tags=("monitoring",))
+        users.update(USERS)
     sent: Sent = {}
     for queue, (first, count, size) in CONTENT.items():
         sent[queue] = [_body(queue, number, size) for number in range(first, count)]

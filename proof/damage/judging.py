@@ -14,7 +14,7 @@ from batonmq.server.users import UserFile
 from batonmq.store.checking import check_file
 from batonmq.store.repairing import repair_file
 from proof.damage.broker import Hand
-from proof.damage.files import SETTLED, STORE, Sent
+from proof.damage.files import SETTLED, STORE, USERS, Sent
 
 __all__ = ["Broken", "judge"]
 
@@ -95,10 +95,15 @@ def _check(folder: Path, counts: Counter[str]) -> bool:
             raise Broken("check has changed the file")
     counts["check: whole" if report.is_whole else "check: damaged"] += 1
     try:
-        UserFile(folder).load()
+        users = UserFile(folder).load()
     except ConfigError as error:
         _one_line(error)
         counts["users refused"] += 1
+    else:
+        if users.doubt:
+            counts["users doubted"] += 1
+        elif (folder / "users.lock").exists() and (dict(users) != USERS or users.guest_deleted):
+            raise Broken(f"other users than there were, and nobody says so: {users}")
     return not report.is_whole
 
 

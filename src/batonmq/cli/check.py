@@ -66,7 +66,7 @@ def _fault_of_users(place: StorePlace) -> str | None:
 
     try:
         if place.users is not None:
-            place.users.load()
+            return place.users.load().doubt or None
     except ConfigError as error:
         return str(error)
     return None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batonmq.cli.failure import Failure
+from batonmq.cli.names import shown
 from batonmq.cli.serve import load
 from batonmq.cli.tables import table
 from batonmq.cli.user_files import GUEST, place, user_file
@@ -37,6 +38,8 @@ def list_users(data: str | None, file: Path | None) -> None:
         kept = user_file(data, file).load()
     except ConfigError as error:
         raise Failure(str(error), error.exit_code) from None
+    if kept.doubt:
+        click.echo(shown(kept.doubt), err=True)
     configured = {user.name for user in config.user}
     for user in config.user:
         for each in user.permission:

@@ -160,11 +160,16 @@ class Authenticator:
         except ConfigError as error:
             logger.error("%s; the users that were known before stay", error)
             return
+        if stamp is None and users.doubt:
+            logger.error("%s; the users that were known before stay", users.doubt)
+            return
         self._take(users)
         logger.info("%s has changed and was read again", self._file.path)
         self._on_change()
 
     def _take(self, users: UserTable) -> None:
+        if users.doubt:
+            logger.error("%s", users.doubt)
         accounts = {} if self._guest is None or users.guest_deleted else {GUEST: self._guest}
         accounts.update(accounts_of(users))
         accounts.update(self._configured)

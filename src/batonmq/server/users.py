@@ -7,7 +7,9 @@ whole, so that a reader never sees half a file, and only its owner may read it.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,6 +22,7 @@ from batonmq.broker.patterns.expressions import PatternError, compile_pattern
 from batonmq.server.data_directory import exclusive_lock
 from batonmq.server.failures import ConfigError
 from batonmq.server.passwords import check_hash, hash_password
+from batonmq.store.files import system
 
 __all__ = [
     "EVERYTHING",
@@ -35,6 +38,8 @@ __all__ = [
     "guest_hash",
     "make_user",
 ]
+
+logger = logging.getLogger(__name__)
 
 GUEST = "guest"
 
@@ -99,15 +104,26 @@ class UserEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 class _Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     users: dict[str, UserEntry] = {}
     guest_deleted: bool = False
+    checksum: int = 0
+    """Of all else, as `_sum` makes it; 0: there is none."""
+
+
+def _sum(data: bytes) -> int:
+    """Of what a file of users says, in whatever order and form: 1 to 2^32."""
+    said = msgspec.json.decode(data)
+    said.pop("checksum", None)
+    return zlib.crc32(msgspec.json.encode(said, order="sorted")) + 1
 
 
 class UserTable(dict[str, UserEntry]):
     """The users of the file by name."""
 
-    def __init__(self, users: Mapping[str, UserEntry], *, guest_deleted: bool) -> None:
-        """`guest_deleted`: the built-in guest does not count."""
+    def __init__(self, users: Mapping[str, UserEntry], *, guest_deleted: bool, doubt: str = "") -> None:
+        """`guest_deleted`: the built-in guest does not count. `doubt`: as the field of that name."""
         super().__init__(users)
         self.guest_deleted = guest_deleted
+        self.doubt = doubt
+        """Why these may not be all users, or not as they were written, in a line that names the file; "": they are."""
 
     def remove(self, name: str) -> None:
         """Delete a user, the built-in guest too. It need not be there."""
@@ -173,11 +189,22 @@ def guest_hash() -> str:
     return hash_password(GUEST)
 
 
+_GONE = (
+    "gone, though there were users: restore it from a backup;"
+    " if there are to be none, users.lock beside it may go as well"
+)
+_CHANGED = (
+    "not as it was written: changed by hand, or damaged; its users count as they stand there,"
+    " and the next change with `batonmq users` makes that right"
+)
+
+
 class UserFile:
     """`users.json` in a data directory."""
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / "users.json"
+        self._new = directory / "users.json.new"
         self._lock = directory / "users.lock"
 
     def stamp(self) -> tuple[int, int, int] | None:
@@ -190,20 +217,27 @@ class UserFile:
 
     def load(self) -> UserTable:
         """The users by name. Raises ConfigError when the file cannot be read or is not one of ours."""
-        content = self._content()
-        return UserTable(content.users, guest_deleted=content.guest_deleted)
+        return self._read(is_wanted=self._were_changed())
 
-    def _content(self) -> _Content:
+    def _were_changed(self) -> bool:
+        """Did anybody change users here before? One whose first change was cut off, did not."""
+        return self._lock.exists() and not self._new.exists()
+
+    def _read(self, *, is_wanted: bool) -> UserTable:
+        """`is_wanted`: users were changed here before, so that there has to be a file."""
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
-            return _Content()
+            return UserTable({}, guest_deleted=False, doubt=f"{self.path}: {_GONE}" if is_wanted else "")
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be read: {error.strerror}") from None
         try:
-            return msgspec.json.decode(data, type=_Content)
+            content = msgspec.json.decode(data, type=_Content)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ConfigError(f"{self.path}: not a file of users: {error}") from None
+        is_changed = content.checksum and content.checksum != _sum(data)
+        doubt = f"{self.path}: {_CHANGED}" if is_changed else ""
+        return UserTable(content.users, guest_deleted=content.guest_deleted, doubt=doubt)
 
     @contextlib.contextmanager
     def change(self) -> Iterator[UserTable]:
@@ -214,32 +248,40 @@ class UserFile:
         Raises ConfigError as `load` does, OSError when the file cannot be written.
         """
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        is_wanted = self._were_changed()
         with exclusive_lock(self._lock, wait=True):
-            before = self._content()
-            users = UserTable(before.users, guest_deleted=before.guest_deleted)
+            users = self._read(is_wanted=is_wanted)
+            if users.doubt:
+                logger.error("%s", users.doubt)
+            before = _Content(dict(users), users.guest_deleted)
             yield users
             after = _Content(dict(users), users.guest_deleted)
             if after != before or not self.path.exists():
-                self._replace(msgspec.json.format(msgspec.json.encode(after), indent=2))
+                summed = msgspec.structs.replace(after, checksum=_sum(msgspec.json.encode(after)))
+                self._replace(msgspec.json.format(msgspec.json.encode(summed), indent=2) + b"\n")
 
     def _replace(self, data: bytes) -> None:
         """Put a new file in the place of the old one: whoever reads sees the one or the other, also after a crash."""
         # Under the lock nobody else writes it; one that a crash has left goes with the next change.
-        new = self.path.with_name(f"{self.path.name}.new")
-        new.unlink(missing_ok=True)
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        files, new = system(), str(self._new)
+        with contextlib.suppress(FileNotFoundError):
+            files.delete(new)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self.path)
+            self._write(new, data)
+            files.rename(new, str(self.path))
         except BaseException:
-            new.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                files.delete(new)
             raise
-        if os.name == "posix":
-            directory = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
+        files.sync_folder(str(self.path.parent))
+
+    @staticmethod
+    def _write(path: str, data: bytes) -> None:
+        files = system()
+        handle = files.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            while data:
+                data = data[files.put(handle, data) :]
+            files.sync(handle)
+        finally:
+            files.close(handle)

@@ -29,6 +29,23 @@ class Files:
         """Let go of an open file."""
         os.close(handle)
 
+    def put(self, handle: int, data: bytes) -> int:
+        """Write on in an open file; returns how many bytes were written."""
+        return os.write(handle, data)
+
+    def sync(self, handle: int) -> None:
+        """Have the disk hold all that was written to an open file."""
+        os.fsync(handle)
+
+    def sync_folder(self, path: str) -> None:
+        """Have the disk hold the names of the files in a folder, where the system knows of such a thing."""
+        if os.name == "posix":
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
     def allocate(self, handle: int, size: int) -> None:
         """Have the disk keep room for the first ``size`` bytes."""
         os.posix_fallocate(handle, 0, size)
@@ -42,8 +59,8 @@ class Files:
         os.unlink(path)  # noqa: PTH108
 
     def rename(self, path: str, to: str) -> None:
-        """Give a file another name in its folder."""
-        os.rename(path, to)  # noqa: PTH104
+        """Give a file another name in its folder, in the place of what has it."""
+        os.replace(path, to)  # noqa: PTH105
 
     def room(self, path: str) -> tuple[int, int]:
         """How many bytes are free on the disk of that file or folder, and how many it has. Raises AttributeError."""

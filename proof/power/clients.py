@@ -12,6 +12,10 @@ import pika
 from bench.stomp_client import Client as Stomp
 
 import batonmq
+
+# In no thread of a client: under pytest, CPython 3.11 fails when two threads compile modules at once.
+import batonmq.engines.amqp.engine
+import batonmq.engines.amqp10.engine
 from proof.power.promises import Ledger
 from proof.power.served import Served
 
@@ -31,7 +35,8 @@ class Run:
     """What a client works with."""
 
     name: str
-    served: Served
+    served: Served | None
+    """The broker; None: it is the program itself."""
     ledger: Ledger
     chance: random.Random
     count: int
@@ -48,6 +53,7 @@ class Run:
     @contextmanager
     def channel(self) -> Iterator[BlockingChannel]:
         """A channel of AMQP 0-9-1."""
+        assert self.served is not None
         where = pika.ConnectionParameters("127.0.0.1", self.served.amqp_port, heartbeat=0)
         with pika.BlockingConnection(where) as connection:
             yield connection.channel()
@@ -246,6 +252,7 @@ def _makers(channel: BlockingChannel, name: str) -> list[tuple[str, Callable[[],
 def _stomp(run: Run) -> None:
     """SEND and ACK with receipts, and transactions."""
     queue = "ordered.stomp"
+    assert run.served is not None
     with Stomp(run.served.stomp_port) as client:
         for at, name in enumerate(run.names()):
             headers = {"destination": f"/queue/{queue}", "persistent": "true", "receipt": str(at)}
@@ -266,6 +273,7 @@ def _stomp(run: Run) -> None:
 def _amqp10(run: Run) -> None:
     """Transfers that are accepted, and outcomes."""
     queue = "ordered.ten"
+    assert run.served is not None
     with batonmq.connect(f"amqp10://guest:guest@127.0.0.1:{run.served.amqp_port}") as mq:
         mq.declare(queue)
         for name in run.names():
@@ -288,6 +296,7 @@ def _amqp10(run: Run) -> None:
 def _batches(run: Run) -> None:
     """Many messages in one go, each confirmed with all of them."""
     queue = "ordered.many"
+    assert run.served is not None
     with batonmq.connect(f"amqp://guest:guest@127.0.0.1:{run.served.amqp_port}") as mq:
         mq.declare(queue)
         names = list(run.names())

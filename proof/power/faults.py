@@ -12,10 +12,10 @@ from pathlib import Path
 from batonmq.errors import StoreError
 from proof.disk import Disk, Fault, lay
 from proof.platter import Event, Note, Platter
-from proof.power.opened import STORE, Heard, Opened, look
+from proof.power.opened import NOTHING_YET, STORE, Heard, Opened, look
 from proof.power.promises import Ledger, Moment
 
-__all__ = ["Sweep", "sweep"]
+__all__ = ["STRIKES", "Striking", "Sweep", "cut", "sweep"]
 
 QUEUE = "ordered.q"
 STRIKES = {
@@ -47,7 +47,7 @@ class Sweep:
 
 
 @dataclass
-class _Striking:
+class Striking:
     """A fault at one operation, or from there on until it is healed."""
 
     fault: Fault
@@ -77,14 +77,14 @@ def sweep(place: Path, seed: int, every: int = 1, tell: Callable[[Sweep], None] 
     heard = Heard()
     for fault, lasts in itertools.product(Fault, (False, True)):
         for at in itertools.count(chance.randrange(every), every):
-            if not _one(_Striking(fault, at, lasts), place, account, chance, heard):
+            if not _one(Striking(fault, at, lasts), place, account, chance, heard):
                 break
             account.faults += 1
             tell(account)
     return account
 
 
-def _one(striking: _Striking, place: Path, account: Sweep, chance: random.Random, heard: Heard) -> bool:
+def _one(striking: Striking, place: Path, account: Sweep, chance: random.Random, heard: Heard) -> bool:
     """Tells whether the operation was reached at all."""
     what = f"{striking.fault.value} at operation {striking.at}{' and on' if striking.lasts else ''}"
     shutil.rmtree(place, ignore_errors=True)
@@ -95,11 +95,11 @@ def _one(striking: _Striking, place: Path, account: Sweep, chance: random.Random
         disk.fault = striking
         account.blame(what, _work(place / "store" / STORE, striking, ledger))
     if striking.has_struck:
-        _cut(events, ledger, place / "cut", account, what, chance, heard)
+        cut(events, ledger, place / "cut", account, what, chance, heard)
     return striking.has_struck
 
 
-def _work(path: Path, striking: _Striking, ledger: Ledger) -> list[str]:
+def _work(path: Path, striking: Striking, ledger: Ledger) -> list[str]:
     """Publish and take, whatever the disk does; what is wrong with how the broker bore it."""
     try:
         opened = Opened(path)
@@ -139,7 +139,7 @@ def _work(path: Path, striking: _Striking, ledger: Ledger) -> list[str]:
     return faults
 
 
-def _cut(
+def cut(
     events: list[Event],
     ledger: Ledger,
     place: Path,
@@ -148,6 +148,7 @@ def _cut(
     chance: random.Random,
     heard: Heard,
 ) -> None:
+    """Have the power go at some moments of what happened, and at its end; hold what is left against the promises."""
     cuts = sorted(chance.randrange(len(events)) for _ in range(CUTS))
     platter, moment = Platter(), Moment(ledger)
     for index, event in enumerate([*events, None]):
@@ -160,8 +161,11 @@ def _cut(
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
         lay(platter.left(chance), place)
-        found, faults = look(place, heard)
+        with heard.listening():
+            found, faults = look(place, heard)
         account.cuts += 1
+        if not moment.promises:
+            faults = [fault for fault in faults if not fault.endswith(NOTHING_YET)]
         if found is not None:
             faults += moment.broken(found, is_fresh=False)
         account.blame(f"{what}, cut after event {index}", faults)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
@@ -18,7 +20,7 @@ from batonmq.queued import QueuedMessage
 from batonmq.store import SqliteStore
 from proof.power.promises import Found
 
-__all__ = ["ORDERED", "STORE", "Heard", "Opened", "look"]
+__all__ = ["NOTHING_YET", "ORDERED", "STORE", "Heard", "Opened", "look"]
 
 STORE = "batonmq.db"
 EVERYTHING = User("guest", frozenset({"administrator"}), {"/": Permission()})
@@ -27,6 +29,8 @@ LATER = 7_200.0
 """After so many seconds every delay of a run is over."""
 ORDERED = "ordered."
 """How the queues begin in which messages keep the order of their producers."""
+NOTHING_YET = "all that it held is lost "
+"""How a line ends that is right where nothing was promised: half of a new file is nothing."""
 # What a start rightly says when the power went: of what nobody was told to be safe.
 RIGHTLY = ("that is what nobody had confirmed",)
 
@@ -37,11 +41,28 @@ class Heard(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.lines: list[str] = []
+        self.tracebacks: list[str] = []
+        """Those of the lines that come with one."""
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Hear all that is logged meanwhile, and nobody else does."""
+        logger = logging.getLogger("batonmq")
+        before = logger.propagate
+        logger.addHandler(self)
+        logger.propagate = False
+        try:
+            yield
+        finally:
+            logger.propagate = before
+            logger.removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
         said = record.getMessage()
         if record.exc_info or (record.levelno >= logging.ERROR and not any(part in said for part in RIGHTLY)):
             self.lines.append(f"logged: {said} {record.exc_info or ''}")
+            if record.exc_info:
+                self.tracebacks.append(self.lines[-1])
 
 
 class _Later(Clock):

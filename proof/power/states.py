@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+import batonmq
 from proof.disk import Disk, lay
-from proof.platter import Event, Files, Note, Platter
+from proof.platter import Event, Files, Note, Platter, Synced
 from proof.power.clients import CLIENTS, Run
-from proof.power.opened import Heard, look
-from proof.power.promises import Ledger, Moment
+from proof.power.movers import MOVERS
+from proof.power.opened import NOTHING_YET, STORE, Heard, look
+from proof.power.programs import THREADS
+from proof.power.promises import Begun, Ledger, Moment, Promised
 from proof.power.served import Served
 
-__all__ = ["Account", "Recorded", "check", "record"]
+__all__ = ["Account", "Recorded", "check", "most_syncs", "record", "record_program"]
 
 TRIES = 4
 """How often another state is looked for where the one found was seen already."""
 SECOND = 0.25
 """The share of cuts that are cut once more while the broker recovers."""
 SHOWN = 10
-NOTHING_YET = "all that it held is lost "
 
 
 @dataclass
@@ -58,30 +61,65 @@ class Account:
             self.examples.append(f"{what}: {'; '.join(faults[:5])}")
 
 
-def record(folder: Path, seed: int, count: int) -> Recorded:
-    """Serve all clients on a disk that remembers, each of which does something ``count`` times."""
+def record(folder: Path, seed: int, count: int, *, sync_seconds: float = 0.0) -> Recorded:
+    """Serve all clients on a disk that remembers, each of which does something ``count`` times.
+
+    ``sync_seconds``: how long a sync takes at least.
+    """
+
+    def serve(recorded: Recorded) -> None:
+        with Served(folder) as served:
+            _together(recorded, seed, count, served, CLIENTS | MOVERS)
+
+    return _record(folder, serve, sync_seconds)
+
+
+def record_program(folder: Path, seed: int, count: int, *, sync_seconds: float = 0.0) -> Recorded:
+    """As ``record``, with the threads of one program that has the file itself."""
+
+    def work(recorded: Recorded) -> None:
+        with batonmq.connect(folder / STORE) as mq:
+            threads = {name: partial(_with_file, thread, mq) for name, thread in THREADS.items()}
+            _together(recorded, seed, count, None, threads)
+
+    return _record(folder, work, sync_seconds)
+
+
+def _with_file(thread: Callable[[Run, batonmq.Connection], None], mq: batonmq.Connection, run: Run) -> None:
+    thread(run, mq)
+
+
+def _record(folder: Path, work: Callable[[Recorded], None], sync_seconds: float) -> Recorded:
     recorded = Recorded()
     heard = Heard()
-    logger = logging.getLogger("batonmq")
-    logger.addHandler(heard)
-    try:
-        with Disk(folder, recorded.events), Served(folder) as served:
-            threads = [
-                threading.Thread(
-                    target=_work,
-                    args=(client, Run(name, served, recorded.ledger, random.Random(f"{seed} {name}"), count), recorded),
-                    name=name,
-                )
-                for name, client in CLIENTS.items()
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-    finally:
-        logger.removeHandler(heard)
+
+    def wait(what: str, _name: str) -> None:
+        if what == "sync":
+            time.sleep(sync_seconds)
+
+    with heard.listening(), Disk(folder, recorded.events) as disk:
+        if sync_seconds:
+            disk.fault = wait
+        work(recorded)
     recorded.faults += heard.lines
     return recorded
+
+
+def _together(
+    recorded: Recorded, seed: int, count: int, served: Served | None, clients: Mapping[str, Callable[[Run], None]]
+) -> None:
+    threads = [
+        threading.Thread(
+            target=_work,
+            args=(client, Run(name, served, recorded.ledger, random.Random(f"{seed} {name}"), count), recorded),
+            name=name,
+        )
+        for name, client in clients.items()
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def _work(client: Callable[[Run], None], run: Run, recorded: Recorded) -> None:
@@ -89,6 +127,22 @@ def _work(client: Callable[[Run], None], run: Run, recorded: Recorded) -> None:
         client(run)
     except Exception as error:  # noqa: BLE001 (whatever ends a client is a fault of the run)
         recorded.faults.append(f"the client {run.name} ended: {error!r}")
+
+
+def most_syncs(recorded: Recorded) -> tuple[int, str]:
+    """Of how many syncs a client waited at most until a message was safe; and for which message."""
+    syncs = 0
+    begun: dict[str, int] = {}
+    most = 0, ""
+    for event in recorded.events:
+        match event:
+            case Synced():
+                syncs += 1
+            case Begun(name, 1):
+                begun[name] = syncs
+            case Promised(name, 1) if name in begun:
+                most = max(most, (syncs - begun.pop(name), name))
+    return most
 
 
 def _moments(recorded: Recorded, states: int, chance: random.Random) -> Iterator[tuple[int, int, Platter, Moment]]:
@@ -122,11 +176,7 @@ def check(
     account = Account()
     seen: set[int] = set()
     heard = Heard()
-    logger = logging.getLogger("batonmq")
-    logger.addHandler(heard)
-    before = logger.propagate
-    logger.propagate = False
-    try:
+    with heard.listening():
         while account.states < states:
             found = account.states
             for index, times, platter, moment in _moments(recorded, states, chance):
@@ -137,9 +187,6 @@ def check(
                     tell(account)
             if account.states < found + states // 20 + 1:
                 break
-    finally:
-        logger.propagate = before
-        logger.removeHandler(heard)
     return account
 
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
 import pytest
+from proof.disk import Fault
 from proof.platter import Deleted, FolderSynced, Made, Platter, Renamed, Resized, Synced, SyncFailed, Written
+from proof.power import struck
+from proof.power.__main__ import SYNCS_MOST
 from proof.power.faults import sweep
-from proof.power.states import Account, check, record
+from proof.power.states import Account, Recorded, check, most_syncs, record, record_program
+from proof.power.struck import strike
 
+from batonmq.errors import StoreError
+from batonmq.store import SqliteStore
 from batonmq.store.batch import Batch
 from batonmq.store.transaction import Transaction
 
@@ -34,13 +41,37 @@ def test_a_short_run_keeps_all_promises(tmp_path: Path) -> None:
     assert account.promises > 0
 
 
-def test_a_store_that_does_not_sync_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_has_the_file_keeps_all_promises(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    recorded = record_program(tmp_path / "run", 1, OPERATIONS)
+    assert recorded.faults == []
+    account = check(recorded, STATES // 2, 1, tmp_path / "cut", tmp_path / "kept")
+    assert (account.broken, account.examples) == (0, [])
+    assert account.promises > 0
+
+
+@pytest.mark.parametrize("run", [record, record_program])
+def test_a_slow_disk_holds_up_confirms_and_nothing_else(tmp_path: Path, run: Callable[..., Recorded]) -> None:
+    (tmp_path / "run").mkdir()
+    recorded = run(tmp_path / "run", 1, 2, sync_seconds=0.1)
+    assert recorded.faults == []
+    assert 1 <= most_syncs(recorded)[0] <= SYNCS_MOST
+    account = check(recorded, 10, 1, tmp_path / "cut", tmp_path / "kept")
+    assert (account.broken, account.examples) == (0, [])
+
+
+@pytest.fixture
+def careless(monkeypatch: pytest.MonkeyPatch) -> None:
     begin: Callable[..., None] = Transaction._begin
 
-    def careless(transaction: Transaction, *, syncs: bool) -> None:
+    def forget(transaction: Transaction, *, syncs: bool) -> None:
         begin(transaction, syncs=False)
 
-    monkeypatch.setattr(Transaction, "_begin", careless)
+    monkeypatch.setattr(Transaction, "_begin", forget)
+
+
+@pytest.mark.usefixtures("careless")
+def test_a_store_that_does_not_sync_is_found_out(tmp_path: Path) -> None:
     account = attack(tmp_path, 20)
     assert account.broken
     assert "belongs in" in account.examples[0]
@@ -63,6 +94,25 @@ def test_a_disk_that_fails_anywhere_loses_nothing_that_was_confirmed(tmp_path: P
     assert swept.examples == []
     assert swept.faults
     assert swept.cuts > swept.faults
+
+
+def test_clients_of_a_disk_that_fails_anywhere_are_promised_nothing_that_is_lost(tmp_path: Path) -> None:
+    struck = strike(tmp_path / "struck", 1, every=400)
+    assert struck.examples == []
+    assert struck.faults
+    assert struck.cuts > struck.faults
+
+
+def test_a_confirm_after_a_sync_that_failed_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit: Callable[[SqliteStore], None] = SqliteStore.commit
+
+    def careless(store: SqliteStore) -> None:
+        with suppress(StoreError):
+            commit(store)
+
+    monkeypatch.setattr(SqliteStore, "commit", careless)
+    monkeypatch.setattr(struck, "Fault", [Fault.FAILED])
+    assert strike(tmp_path / "struck", 1, every=100).broken
 
 
 # ---------------------------------------------------------------------- what a disk keeps

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 from tests.contrib.outbox.shops import ConnectionShop, PsycopgShop, SessionShop, Shop, SqliteShop
-from tests.support.postgres import running_postgres
+from tests.support.postgres import Postgres
 
 import batonmq
 
 
 @pytest.fixture(scope="session")
-def shop_url() -> Iterator[str]:
+def shop_url(postgres: Postgres) -> Iterator[str]:
     """A database of PostgreSQL, where whoever comes deletes what was there before."""
-    with running_postgres() as running, running.database("shop") as url:
+    with postgres.database("shop") as url:
         yield url
 
 

@@ -1,0 +1,159 @@
+"""Pages of Django's admin: tasks, which can be retried and purged, and what waits in the outbox."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from batonmq.contrib.django.backend import BatonBackend
+from batonmq.contrib.django.compat import InvalidTask, task_backends
+from batonmq.contrib.django.models import OutboxMessage, Task
+from batonmq.contrib.django.sending import retry
+from batonmq.errors import BatonError
+
+__all__ = ["OutboxAdmin", "TaskAdmin"]
+
+COLOURS = {"READY": "#666", "RUNNING": "#1c6ea4", "FAILED": "#ba2121", "SUCCESSFUL": "#3a7d28"}
+
+
+class ReadOnly(admin.ModelAdmin):
+    """What is there is not written by hand."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody adds it here."""
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: object = None) -> list[str]:
+        """All that is shown."""
+        return [name for _, options in self.get_fieldsets(request, obj) for name in options["fields"]]
+
+
+@admin.register(Task)
+class TaskAdmin(ReadOnly):
+    """Tasks: how they stand, what came of them, once more, and away."""
+
+    list_display = ("task_path", "shown_status", "queue_name", "priority", "attempts", "enqueued_at", "shown_duration")
+    list_filter = ("status", "queue_name", "backend", "task_path")
+    search_fields = ("id", "task_path")
+    actions = ("retry_selected",)
+    fieldsets = (
+        (None, {"fields": ("id", "task_path", "call", "shown_status", "shown_return_value")}),
+        ("How it is run", {"fields": ("backend", "queue_name", "priority", "run_after", "workers")}),
+        ("When", {"fields": ("enqueued_at", "started_at", "last_attempted_at", "finished_at", "shown_duration")}),
+        ("Errors", {"fields": ("tracebacks",)}),
+    )
+
+    @admin.display(description="status", ordering="status")
+    def shown_status(self, task: Task) -> SafeString:
+        """In a colour, and whether it should have been run by now."""
+        late = " - late: does a worker run?" if task.is_late else ""
+        return format_html(
+            '<b style="color: {}">{}</b>{}', COLOURS.get(task.status, "inherit"), task.get_status_display(), late
+        )
+
+    @admin.display(description="duration")
+    def shown_duration(self, task: Task) -> str:
+        """Of the last attempt."""
+        return "-" if task.duration is None else f"{task.duration.total_seconds():,.3f} s"
+
+    @admin.display(description="return value")
+    def shown_return_value(self, task: Task) -> str:
+        """If it has one."""
+        return repr(task.return_value) if task.status == Task.Status.SUCCESSFUL else "-"
+
+    @admin.display(description="workers")
+    def workers(self, task: Task) -> str:
+        """One for each attempt."""
+        return ", ".join(task.worker_ids) or "-"
+
+    @admin.display(description="tracebacks")
+    def tracebacks(self, task: Task) -> str:
+        """What went wrong, the latest first."""
+        if not task.errors:
+            return "-"
+        return format_html_join(
+            "",
+            '<b>{}</b><pre style="white-space: pre-wrap; margin: 0 0 1em">{}</pre>',
+            ((error["exception_class_path"], error["traceback"]) for error in reversed(task.errors)),
+        )
+
+    # ------------------------------------------------------------------ once more
+
+    def get_urls(self) -> list[URLPattern]:
+        """With the one of the button."""
+        view = self.admin_site.admin_view(self.retry_view)
+        urls: list[URLPattern] = super().get_urls()
+        return [path("<path:object_id>/retry/", view, name="batonmq_task_retry"), *urls]
+
+    def retry_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The button of a task's page."""
+        task = get_object_or_404(self.get_queryset(request), pk=object_id)
+        if request.method != "POST" or not self.has_change_permission(request, task):
+            raise PermissionDenied
+        if self._retry(request, task):
+            self.message_user(request, f"{task} will be run again.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse(f"{self.admin_site.name}:batonmq_task_change", args=[task.pk]))
+
+    @admin.action(description="Retry selected tasks", permissions=["change"])
+    def retry_selected(self, request: HttpRequest, tasks: Any) -> None:  # noqa: ANN401
+        """What runs is left alone; its page has a button for it."""
+        ready = list(tasks.exclude(status=Task.Status.RUNNING))
+        running = tasks.filter(status=Task.Status.RUNNING).count()
+        done = sum(self._retry(request, task) for task in ready)
+        if done:
+            self.message_user(request, f"{done} tasks will be run again.", messages.SUCCESS)
+        if running:
+            self.message_user(request, f"{running} tasks are running, and were left alone.", messages.WARNING)
+
+    def _retry(self, request: HttpRequest, task: Task) -> bool:
+        try:
+            backend = task_backends[task.backend]
+            if not isinstance(backend, BatonBackend):
+                raise ImproperlyConfigured(f"TASKS[{task.backend!r}] is no BatonBackend any more")
+            if retry(backend.route(task.queue_name), task):
+                return True
+            self.message_user(request, f"{task} has changed meanwhile.", messages.WARNING)
+        except (BatonError, ImproperlyConfigured, InvalidTask) as error:
+            self.message_user(request, f"{task} cannot be retried: {error}", messages.ERROR)
+        return False
+
+    # ------------------------------------------------------------------ away
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Deleting is called what it is."""
+        actions: dict[str, Any] = super().get_actions(request)
+        if "delete_selected" in actions:
+            function, name, _ = actions["delete_selected"]
+            actions["delete_selected"] = (function, name, "Purge selected tasks")
+        return actions
+
+
+@admin.register(OutboxMessage)
+class OutboxAdmin(ReadOnly):
+    """What was committed and is not sent yet. It is empty most of the time."""
+
+    list_display = ("message_id", "queue", "size", "written")
+    list_filter = ("queue",)
+    fields = ("message_id", "queue", "size", "delay", "written")
+
+    @admin.display(description="bytes")
+    def size(self, message: OutboxMessage) -> int:
+        """Of the body."""
+        return len(message.body)
+
+    @admin.display(description="written", ordering="created_at")
+    def written(self, message: OutboxMessage) -> datetime:
+        """When."""
+        return datetime.fromtimestamp(message.created_at, UTC)
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Nobody changes it."""
+        return False

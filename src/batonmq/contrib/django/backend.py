@@ -1,0 +1,106 @@
+"""The backend: what enqueues tasks, and tells their results."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.core.checks import CheckMessage
+from django.db import router, transaction
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+
+from batonmq.contrib.django.compat import (
+    BaseTaskBackend,
+    Status,
+    TaskResult,
+    TaskResultDoesNotExist,
+    task_enqueued,
+)
+from batonmq.contrib.django.options import BackendOptions, Route, problems
+
+__all__ = ["BatonBackend"]
+
+
+class BatonBackend(BaseTaskBackend):
+    """Tasks in queues of BatonMQ, and their results in the application's database."""
+
+    supports_defer = True
+    supports_async_task = True
+    supports_get_result = True
+    supports_priority = True
+
+    def __init__(self, alias: str, params: dict[str, Any]) -> None:
+        super().__init__(alias=alias, params=params)
+        self._on_commit = bool(params.get("ENQUEUE_ON_COMMIT", True))
+
+    @functools.cached_property
+    def settings(self) -> BackendOptions:
+        """What OPTIONS say. Raises ImproperlyConfigured."""
+        return BackendOptions.read(self.alias, self.options)
+
+    @property
+    def database(self) -> str:
+        """The database of tasks and outbox, as DATABASES names it."""
+        from batonmq.contrib.django.models import Task
+
+        return self.settings.database or str(router.db_for_write(Task))
+
+    def route(self, queue_name: str) -> Route:
+        """Where the tasks of one of Django's queues go."""
+        return Route(self.settings, self.database, f"{self.settings.prefix}{queue_name}")
+
+    def check(self, **_: Any) -> Iterable[CheckMessage]:  # noqa: ANN401
+        """What is wrong with the settings, for ``manage.py check``."""
+        return list(problems(self.alias, self.options))
+
+    def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:  # noqa: ANN401
+        """Enqueue a task with the transaction that is open, or at once; return its TaskResult.
+
+        Raises InvalidTask, TypeError for arguments that are no JSON, ImproperlyConfigured, and the database's errors.
+        """
+        from batonmq.contrib.django.records import new_record
+        from batonmq.contrib.django.sending import hand_over
+
+        self.validate_task(task)
+        result = TaskResult(
+            task=task,
+            id=get_random_string(32),
+            status=Status.READY,
+            enqueued_at=timezone.now(),
+            started_at=None,
+            finished_at=None,
+            last_attempted_at=None,
+            args=args,
+            kwargs=kwargs,
+            backend=self.alias,
+            errors=[],
+            worker_ids=[],
+        )
+        record = new_record(result)
+        with transaction.atomic(using=self.database):
+            record.save(using=self.database, force_insert=True)
+            hand_over(self.route(record.queue_name), record, on_commit=self._on_commit)
+            told = functools.partial(task_enqueued.send, type(self), task_result=result)
+            transaction.on_commit(told, using=self.database)
+        return result
+
+    async def aenqueue(self, task: Any, args: Any, kwargs: Any) -> Any:  # noqa: ANN401
+        """Enqueue a task like ``enqueue``, from an ``async def``."""
+        return await sync_to_async(self.enqueue, thread_sensitive=True)(task=task, args=args, kwargs=kwargs)
+
+    def get_result(self, result_id: str) -> Any:  # noqa: ANN401
+        """The TaskResult of that id. Raises TaskResultDoesNotExist, and ImportError when the function is gone."""
+        from batonmq.contrib.django.models import Task
+        from batonmq.contrib.django.records import result_of
+
+        try:
+            return result_of(Task.objects.using(self.database).get(pk=result_id))
+        except Task.DoesNotExist:
+            raise TaskResultDoesNotExist(result_id) from None
+
+    async def aget_result(self, result_id: str) -> Any:  # noqa: ANN401
+        """The TaskResult of that id, from an ``async def``. Raises what ``get_result`` does."""
+        return await sync_to_async(self.get_result, thread_sensitive=True)(result_id=result_id)

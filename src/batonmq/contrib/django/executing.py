@@ -1,0 +1,208 @@
+"""Running the task that a message asks for.
+
+A row says how a task stands, and whoever changes it says which version of the row was changed: of two workers, one
+does. The message is accepted when the outcome is written.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.db import IntegrityError, close_old_connections
+from django.utils import timezone
+
+from batonmq import Delivery
+from batonmq.contrib.django.backend import BatonBackend
+from batonmq.contrib.django.compat import TaskContext, normalize_json, task_finished, task_started
+from batonmq.contrib.django.models import Task as Record
+from batonmq.contrib.django.records import result_of, task_of
+from batonmq.contrib.django.sending import record_in
+
+__all__ = ["Execution", "WorkerDied"]
+
+log = logging.getLogger("batonmq.django")
+
+# A task that comes so much before its time is not too early: clocks differ.
+EARLY_SECONDS = 0.05
+
+
+class WorkerDied(Exception):
+    """Workers were killed while they ran the task, and so may the next one."""
+
+
+class Execution:
+    """Runs the tasks of one backend, for one worker."""
+
+    def __init__(self, backend: BatonBackend, worker_id: str) -> None:
+        self._backend = backend
+        self._database = backend.database
+        self._options = backend.settings
+        self._worker_id = worker_id
+
+    def run(self, delivery: Delivery) -> None:
+        """Run what the message asks for; what raises has the message come again."""
+        # As at the beginning and the end of a request: a connection that the server has closed is not used again.
+        close_old_connections()
+        try:
+            self._run(delivery)
+        finally:
+            close_old_connections()
+
+    def _run(self, delivery: Delivery) -> None:
+        task_id, carried = self._read(delivery)
+        if task_id is None:
+            delivery.reject()
+            return
+        record = self._claim(delivery, task_id, carried)
+        if record is None:
+            return
+        if record.attempts > max(self._options.max_deaths, self._options.attempts):
+            self._give_up(record)
+            return
+        self._call(delivery, record)
+
+    def _read(self, delivery: Delivery) -> tuple[str | None, dict[str, object] | None]:
+        try:
+            said = json.loads(delivery.body)
+            return str(said["task"]), said.get("record")
+        except (ValueError, KeyError, TypeError):
+            log.error("a message in a queue of tasks is none of ours, and is rejected: %r", delivery.message)
+            return None, None
+
+    # ------------------------------------------------------------------ whose it is
+
+    def _claim(self, delivery: Delivery, task_id: str, carried: dict[str, object] | None) -> Record | None:
+        """The row, which is running here now; None: there is nothing to do."""
+        message_id = delivery.message.id or task_id
+        while True:
+            record = self._find(task_id, carried)
+            if record is None:
+                log.info("task %s was purged, and is not run", task_id)
+                return None
+            if record.status in (Record.Status.FAILED, Record.Status.SUCCESSFUL):
+                log.info("task %s has been run, and is not run again", task_id)
+                return None
+            if record.status == Record.Status.RUNNING and record.message_id != message_id:
+                # A message that comes again has lost its worker; another one, with which somebody tried again, has not.
+                log.info("task %s is running, and is not begun again", task_id)
+                return None
+            if record.status == Record.Status.READY and record.run_after is not None:
+                early = (record.run_after - timezone.now()).total_seconds()
+                if early > EARLY_SECONDS:
+                    delivery.release(delay=early)
+                    return None
+            now = timezone.now()
+            is_claimed = self._change(
+                record,
+                status=Record.Status.RUNNING,
+                started_at=record.started_at or now,
+                last_attempted_at=now,
+                worker_ids=[*record.worker_ids, self._worker_id],
+                message_id=message_id,
+            )
+            if is_claimed:
+                return record
+
+    def _find(self, task_id: str, carried: dict[str, object] | None) -> Record | None:
+        rows = Record.objects.using(self._database)
+        record: Record | None = rows.filter(pk=task_id).first()
+        if record is None and carried is not None:
+            # It was sent before its row was committed, which may never be.
+            record = record_in(task_id, carried)
+            try:
+                record.save(using=self._database, force_insert=True)
+            except IntegrityError:
+                record = rows.filter(pk=task_id).first()
+        return record
+
+    def _change(self, record: Record, **changes: object) -> bool:
+        """Write to the row, and to this object; False: another one has changed it."""
+        version = record.version + 1
+        rows = Record.objects.using(self._database).filter(pk=record.pk, version=record.version)
+        if not rows.update(version=version, **changes):
+            return False
+        record.version = version
+        for name, value in changes.items():
+            setattr(record, name, value)
+        return True
+
+    # ------------------------------------------------------------------ running
+
+    def _call(self, delivery: Delivery, record: Record) -> None:
+        began = time.monotonic()
+        try:
+            task = task_of(record)
+            result = result_of(record, task)
+        except Exception as error:  # noqa: BLE001  (the application's modules are read, and may raise anything)
+            self._fail(delivery, record, None, error)
+            return
+        task_started.send(type(self._backend), task_result=result)
+        try:
+            context = (TaskContext(task_result=result),) if task.takes_context else ()
+            value = normalize_json(task.call(*context, *record.args, **record.kwargs))
+        except BaseException as error:  # noqa: BLE001  (sys.exit in a task ends the task, and not the worker)
+            self._fail(delivery, record, task, error)
+            return
+        changes = {"status": Record.Status.SUCCESSFUL, "finished_at": timezone.now(), "return_value": value}
+        if self._finish(record, task, **changes):
+            log.info("task %s (%s) succeeded in %.3f s", record.task_path, record.id, time.monotonic() - began)
+
+    def _fail(self, delivery: Delivery, record: Record, task: Any, error: BaseException) -> None:  # noqa: ANN401
+        errors = [*record.errors, _said(error)]
+        which = f"attempt {record.attempts} of {self._options.attempts}"
+        reason = f"{type(error).__name__}: {error}"
+        if task is not None and record.attempts < self._options.attempts:
+            pause = self._options.pause(record.attempts)
+            if self._change(record, status=Record.Status.READY, errors=errors):
+                log.warning(
+                    "task %s (%s) failed at %s, again in %g s: %s", record.task_path, record.id, which, pause, reason
+                )
+                delivery.release(delay=pause)
+            return
+        changes = {"status": Record.Status.FAILED, "finished_at": timezone.now(), "errors": errors}
+        if self._finish(record, task, **changes):
+            log.error("task %s (%s) failed at %s: %s", record.task_path, record.id, which, reason)
+
+    def _give_up(self, record: Record) -> None:
+        """Each attempt so far has ended with its worker: the one that has just been noted is not made."""
+        workers = record.worker_ids[:-1]
+        error = WorkerDied(f"{len(workers)} workers died while they ran it: {', '.join(workers)}")
+        changes = {
+            "status": Record.Status.FAILED,
+            "finished_at": timezone.now(),
+            "errors": [*record.errors, _said(error)],
+            "worker_ids": workers,
+        }
+        if self._finish(record, None, **changes):
+            log.error("task %s (%s) failed: %s", record.task_path, record.id, error)
+
+    def _finish(self, record: Record, task: Any, **changes: object) -> bool:  # noqa: ANN401
+        # A task may have left its connection broken.
+        close_old_connections()
+        if not self._change(record, **changes):
+            log.warning("task %s (%s) was purged or tried again while it ran", record.task_path, record.id)
+            return False
+        if task is not None:
+            self._told(lambda: task_finished.send(type(self._backend), task_result=result_of(record, task)))
+        return True
+
+    def _told(self, tell: Callable[[], object]) -> None:
+        """A receiver that raises does not undo what is written."""
+        try:
+            tell()
+        except Exception:
+            log.exception("a receiver of the signal task_finished failed")
+
+
+def _said(error: BaseException) -> dict[str, str]:
+    from traceback import format_exception
+
+    kind = type(error)
+    return {
+        "exception_class_path": f"{kind.__module__}.{kind.__qualname__}",
+        "traceback": "".join(format_exception(error)),
+    }

@@ -1,0 +1,3 @@
+"""Where Django looks for it."""
+
+from __future__ import annotations

@@ -1,0 +1,101 @@
+"""Tasks with their results, and the outbox."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+from django.db import models
+from django.utils import timezone
+
+from batonmq.api.outbox.table import TABLE
+
+__all__ = ["OutboxMessage", "Task"]
+
+
+class Task(models.Model):
+    """A task that was enqueued: what it calls, how it stands, and what came of it."""
+
+    class Status(models.TextChoices):
+        """As Django's TaskResultStatus has them."""
+
+        READY = "READY", "Ready"
+        RUNNING = "RUNNING", "Running"
+        FAILED = "FAILED", "Failed"
+        SUCCESSFUL = "SUCCESSFUL", "Successful"
+
+    id = models.CharField(primary_key=True, max_length=64, editable=False)
+    backend = models.CharField(max_length=64)
+    queue_name = models.CharField("queue", max_length=255)
+    task_path = models.CharField("task", max_length=255)
+    priority = models.SmallIntegerField(default=0)
+    args = models.JSONField("arguments", default=list)
+    kwargs = models.JSONField("keyword arguments", default=dict)
+    run_after = models.DateTimeField(null=True)
+    status = models.CharField(max_length=10, choices=Status, default=Status.READY)
+    enqueued_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    last_attempted_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    # The workers of each attempt, and what went wrong: {"exception_class_path": ..., "traceback": ...}.
+    worker_ids = models.JSONField("workers", default=list)
+    errors = models.JSONField(default=list)
+    return_value = models.JSONField(null=True)
+    # Which message of the queue has it run, and how often anybody has changed the row.
+    message_id = models.CharField(max_length=255, default="")
+    version = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        db_table = "batonmq_task"
+        ordering = ("-enqueued_at",)
+        indexes = (
+            models.Index(fields=["status", "-enqueued_at"], name="batonmq_task_status"),
+            models.Index(fields=["-enqueued_at"], name="batonmq_task_enqueued"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.task_path} ({self.id})"
+
+    @property
+    def attempts(self) -> int:
+        """How often it was begun."""
+        return len(self.worker_ids)
+
+    @property
+    def duration(self) -> timedelta | None:
+        """From the beginning of the last attempt to the end."""
+        if self.last_attempted_at is None or self.finished_at is None:
+            return None
+        lasted: timedelta = self.finished_at - self.last_attempted_at
+        return lasted
+
+    @property
+    def call(self) -> str:
+        """The arguments, as a call has them."""
+        words = [json.dumps(value) for value in self.args]
+        return ", ".join(words + [f"{name}={json.dumps(value)}" for name, value in self.kwargs.items()])
+
+    @property
+    def is_late(self) -> bool:
+        """Is it ready, and was it to be run a minute ago?"""
+        due = self.run_after or self.enqueued_at
+        return self.status == self.Status.READY and bool(due < timezone.now() - timedelta(minutes=1))
+
+
+class OutboxMessage(models.Model):
+    """A message that was committed with the rows of its transaction, and is to be sent: see docs/outbox.md."""
+
+    id = models.BigAutoField(primary_key=True)
+    queue = models.CharField(max_length=255)
+    message_id = models.CharField(max_length=255)
+    properties = models.BinaryField()
+    body = models.BinaryField()
+    delay = models.FloatField()
+    created_at = models.FloatField()
+
+    class Meta:
+        db_table = TABLE
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.message_id} to {self.queue}"

@@ -96,8 +96,8 @@ class Execution:
                     delivery.release(delay=early)
                     return None
             now = timezone.now()
-            is_claimed = self._change(
-                record,
+            is_claimed = record.change(
+                self._database,
                 status=Record.Status.RUNNING,
                 started_at=record.started_at or now,
                 last_attempted_at=now,
@@ -118,17 +118,6 @@ class Execution:
             except IntegrityError:
                 record = rows.filter(pk=task_id).first()
         return record
-
-    def _change(self, record: Record, **changes: object) -> bool:
-        """Write to the row, and to this object; False: another one has changed it."""
-        version = record.version + 1
-        rows = Record.objects.using(self._database).filter(pk=record.pk, version=record.version)
-        if not rows.update(version=version, **changes):
-            return False
-        record.version = version
-        for name, value in changes.items():
-            setattr(record, name, value)
-        return True
 
     # ------------------------------------------------------------------ running
 
@@ -157,7 +146,7 @@ class Execution:
         reason = f"{type(error).__name__}: {error}"
         if task is not None and record.attempts < self._options.attempts:
             pause = self._options.pause(record.attempts)
-            if self._change(record, status=Record.Status.READY, errors=errors):
+            if record.change(self._database, status=Record.Status.READY, errors=errors):
                 log.warning(
                     "task %s (%s) failed at %s, again in %g s: %s", record.task_path, record.id, which, pause, reason
                 )
@@ -183,7 +172,7 @@ class Execution:
     def _finish(self, record: Record, task: Any, **changes: object) -> bool:  # noqa: ANN401
         # A task may have left its connection broken.
         close_old_connections()
-        if not self._change(record, **changes):
+        if not record.change(self._database, **changes):
             log.warning("task %s (%s) was purged or tried again while it ran", record.task_path, record.id)
             return False
         if task is not None:

@@ -56,6 +56,16 @@ class Task(models.Model):
     def __str__(self) -> str:
         return f"{self.task_path} ({self.id})"
 
+    def change(self, database: str, **changes: object) -> bool:
+        """Write to the row, and to this object; False: another one has changed the row since it was read."""
+        rows = type(self).objects.using(database).filter(pk=self.pk, version=self.version)
+        if not rows.update(version=self.version + 1, **changes):
+            return False
+        self.version += 1
+        for name, value in changes.items():
+            setattr(self, name, value)
+        return True
+
     @property
     def attempts(self) -> int:
         """How often it was begun."""

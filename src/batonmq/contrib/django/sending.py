@@ -104,26 +104,21 @@ def record_in(task_id: str, carried: dict[str, object]) -> Record:
 
 
 def retry(route: Route, record: Record) -> bool:
-    """Have a task run once more, as if it had just been enqueued; False: it is gone."""
+    """Have a task run once more, as if it had just been enqueued; False: it has changed meanwhile."""
     with transaction.atomic(using=route.database):
-        changed = (
-            Record.objects.using(route.database)
-            .filter(pk=record.pk, version=record.version)
-            .update(
-                status=Record.Status.READY,
-                version=record.version + 1,
-                run_after=None,
-                enqueued_at=timezone.now(),
-                started_at=None,
-                last_attempted_at=None,
-                finished_at=None,
-                worker_ids=[],
-                return_value=None,
-                message_id="",
-            )
+        is_changed = record.change(
+            route.database,
+            status=Record.Status.READY,
+            run_after=None,
+            enqueued_at=timezone.now(),
+            started_at=None,
+            last_attempted_at=None,
+            finished_at=None,
+            worker_ids=[],
+            return_value=None,
+            message_id="",
         )
-        if not changed:
+        if not is_changed:
             return False
-        record.refresh_from_db(using=route.database)
         hand_over(route, record)
     return True

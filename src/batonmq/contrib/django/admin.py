@@ -85,6 +85,25 @@ class TaskAdmin(ReadOnly):
             ((error["exception_class_path"], error["traceback"]) for error in reversed(task.errors)),
         )
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Under a title that fits."""
+        return super().changelist_view(request, {"title": "Tasks", **(extra_context or {})})
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Under a title that fits: nothing is changed here."""
+        return super().change_view(request, object_id, form_url, {"title": "Task", **(extra_context or {})})
+
+    @admin.display(description="arguments")
+    def call(self, task: Task) -> str:
+        """As a call has them."""
+        return task.call or "-"
+
     # ------------------------------------------------------------------ once more
 
     def get_urls(self) -> list[URLPattern]:
@@ -99,7 +118,7 @@ class TaskAdmin(ReadOnly):
         if request.method != "POST" or not self.has_change_permission(request, task):
             raise PermissionDenied
         if self._retry(request, task):
-            self.message_user(request, f"{task} will be run again.", messages.SUCCESS)
+            self.message_user(request, f"Task {task} will be run again.", messages.SUCCESS)
         return HttpResponseRedirect(reverse(f"{self.admin_site.name}:batonmq_task_change", args=[task.pk]))
 
     @admin.action(description="Retry selected tasks", permissions=["change"])

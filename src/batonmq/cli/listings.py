@@ -12,7 +12,7 @@ from batonmq.cli.asking import ask_list
 from batonmq.cli.options import url_option
 from batonmq.cli.tables import table
 
-__all__ = ["bindings", "channels", "connections", "consumers", "exchanges", "json_option", "vhosts"]
+__all__ = ["bindings", "channels", "connections", "consumers", "exchanges", "json_option", "progress_text", "vhosts"]
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print everything that is known, counters included, in JSON."
@@ -130,7 +130,10 @@ def consumers(
     as_json: bool,
     url: str | None,  # noqa: ARG001 - noted by its callback
 ) -> None:
-    """List the consumers on the queues of the virtual host that the URL names."""
+    """List the consumers on the queues of the virtual host that the URL names.
+
+    PROGRESS is what they say of their work on the messages that they hold, if they say anything.
+    """
     _show(
         ask_list(context, "consumers.list", "consumers"),
         {
@@ -140,6 +143,7 @@ def consumers(
             "CHANNEL": "channel",
             "PREFETCH": "prefetch",
             "PRIORITY": "priority",
+            "PROGRESS": "progress",
         },
         as_json=as_json,
     )
@@ -198,9 +202,16 @@ def _show(found: list[dict[str, Any]], columns: dict[str, str], *, as_json: bool
     click.echo(table(list(columns), rows, right=numbers))
 
 
+def progress_text(progress: dict[str, Any]) -> str:
+    """How far the work on a message is: '40 % resizing'."""
+    return f"{round(100 * progress['fraction'])} % {progress['note']}".rstrip()
+
+
 def _cell(value: object) -> str:
     if value is None or value is False or value == {}:
         return ""
     if value is True:
         return "yes"
+    if isinstance(value, list):
+        return "; ".join(map(progress_text, value))
     return json.dumps(value) if isinstance(value, dict) else str(value)

@@ -10,6 +10,7 @@ import click
 from batonmq.cli.asking import ask, ask_list
 from batonmq.cli.client import connect
 from batonmq.cli.failure import Failure
+from batonmq.cli.listings import progress_text
 from batonmq.cli.names import OWN_QUEUE, QUEUE, say, shown
 from batonmq.cli.options import url_option
 from batonmq.cli.tables import counted, table
@@ -102,6 +103,7 @@ def _features(queue: dict[str, object]) -> str:
     "-n", "--number", type=click.IntRange(1, 1_000), default=10, show_default=True, help="Show the first N messages."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array with properties, headers and whole bodies.")
+@click.option("--held", is_flag=True, help="Show first what consumers hold, and how far they say they are.")
 @where_option
 @url_option
 @click.pass_context
@@ -110,6 +112,7 @@ def peek(
     queue: str,
     number: int,
     as_json: bool,
+    held: bool,
     where: str | None,
     url: str | None,  # noqa: ARG001
 ) -> None:
@@ -122,7 +125,7 @@ def peek(
       batonmq queues peek orders
       batonmq queues peek orders -n 100 --json
     """
-    found = ask_list(context, "queues.peek", "messages", queue=queue, count=number, where=where)
+    found = ask_list(context, "queues.peek", "messages", queue=queue, count=number, where=where, held=held)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -136,7 +139,11 @@ def _line(message: dict[str, object]) -> str:
     body = message.get("body")
     text = body if isinstance(body, str) else f"({message.get('size')} bytes that are no text)"
     shown = "".join(character if character.isprintable() else " " for character in text[: SHOWN_CHARACTERS + 1])
-    return shown[:SHOWN_CHARACTERS] + "..." if len(shown) > SHOWN_CHARACTERS else shown
+    line = shown[:SHOWN_CHARACTERS] + "..." if len(shown) > SHOWN_CHARACTERS else shown
+    if not message.get("held"):
+        return line
+    progress = message.get("progress")
+    return f"(held{f', {progress_text(progress)}' if isinstance(progress, dict) else ''}) {line}"
 
 
 @queues.command()

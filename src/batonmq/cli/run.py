@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import sys
 import threading
 
 import click
@@ -49,6 +51,7 @@ EXIT_SECONDS = 2.0
 )
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", help="How much to log to stderr. Default: info")
 @click.option("--log-format", type=click.Choice(FORMATS), default="text", help="How lines are logged. Default: text")
+@click.option("--plain", is_flag=True, help="Show no table of what is in hand, on a terminal either.")
 @click.pass_context
 def run(
     context: click.Context,
@@ -58,13 +61,14 @@ def run(
     drain: float | None,
     log_level: str,
     log_format: str,
+    plain: bool,
 ) -> None:
     """Call the handlers of a batonmq.Worker for the messages of their queues, until Ctrl-C or SIGTERM.
 
     MODULE is imported from the current directory, or from where Python looks; NAME is the worker in it. A message is
     accepted when its handler returns, and comes again when it raises. Told to stop, the worker takes no more messages,
     lets handlers finish within the drain time, and gives back what they hold then; told again, it gives that back at
-    once.
+    once. On a terminal, a table below the log shows rates and what is in hand.
 
     \b
     Examples:
@@ -73,6 +77,7 @@ def run(
       batonmq run shop.worker:app --url amqp://ann:secret@broker.example/shop --drain 60
     """
     from batonmq.api.workers.policy import WorkerOptions
+    from batonmq.cli.run_display import Display, Tally, can_redraw
     from batonmq.server.logs import configure_logging
 
     configure_logging(log_level, log_format)
@@ -86,8 +91,14 @@ def run(
         raise Failure(f"--{error}", 2) from None
     log.info("runs %s on %s", application, shown)
     exit_code = 1
+    tally = None
     try:
-        worker.run(where, concurrency=concurrency, drain=drain)
+        with contextlib.ExitStack() as shown_meanwhile:
+            if not plain and log_format == "text" and can_redraw(sys.stderr):
+                known = {queue: concurrency or number for queue, number in worker.concurrencies.items()}
+                tally = Tally(f"{application} on {shown}", known)
+                shown_meanwhile.enter_context(Display(tally, sys.stderr))
+            worker.run(where, concurrency=concurrency, drain=drain, watcher=tally)
         exit_code = 0
     except BatonError as error:
         raise Failure(f"{shown}: {error}") from None

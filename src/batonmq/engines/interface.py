@@ -60,6 +60,12 @@ class Subscription(ABC):
         """
         raise UnsupportedFeature("this engine: renew")
 
+    def report(self, incoming: Incoming, fraction: float, note: str) -> None:  # noqa: B027
+        """Tell the broker how far the work on it is, 0 to 1: a note for people. Nobody is told whether it arrived.
+
+        For ``capabilities.progress``.
+        """
+
     @abstractmethod
     def close(self) -> Future[None]:
         """Give back what is held; what waits is resolved with nothing. A second call does nothing."""

@@ -203,5 +203,7 @@ class Capabilities:
     """``stats()``. What of it an engine does not know is None."""
     until_empty: bool = False
     """``receiver(until_empty=True)``."""
+    progress: bool = False
+    """Does whoever looks at the broker see what ``delivery.progress()`` says? If not, only ``batonmq run`` shows it."""
     atomic_replay: bool = False
     """Does ``replay`` move each message in one commit? If not, a crash may leave a message in both queues."""

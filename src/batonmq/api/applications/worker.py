@@ -138,6 +138,11 @@ class Worker:
         return list(self._posts)
 
     @property
+    def concurrencies(self) -> dict[str, int]:
+        """How many messages of each queue are handled at a time, as the handlers say."""
+        return {queue: post.options.concurrency for queue, post in self._posts.items()}
+
+    @property
     def connection(self) -> sync_connections.Connection:
         """The connection, for handlers that send. Raises Closed unless the worker is running."""
         return self._open_connections()[0]
@@ -162,6 +167,7 @@ class Worker:
         concurrency: int | None = None,
         drain: float | None = None,
         stop: threading.Event | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         """Handle messages until SIGTERM, SIGINT or ``stop``. Signals work in the main thread only.
 
@@ -170,6 +176,7 @@ class Worker:
 
         ``url``, ``concurrency``, ``drain``: override those of the worker and its handlers; None: do not.
         ``stop``: an event that, when set, ends the work as a signal does.
+        ``watcher``: is told of each message that is worked on; None: nobody is.
 
         Raises ValueError without a URL or without handlers, RuntimeError when the worker is already running, the errors
         of ``batonmq.connect``, and NotFound or ConnectionLost: an error that ends receiving from one queue ends the
@@ -181,7 +188,7 @@ class Worker:
         drain = self.drain if drain is None else drain
         stop, again = stop or threading.Event(), threading.Event()
         with stop_on_signals(stop, again), opened(self, open_its) as staff:
-            staff.shift(concurrency, drain, stop, again).run()
+            staff.shift(concurrency, drain, stop, again, watcher).run()
 
 
 class Staff(NamedTuple):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from batonmq.api.options import require_feature
 from batonmq.engines.checks import check_seconds, check_text
@@ -13,7 +14,23 @@ from batonmq.engines.messages import Message
 from batonmq.engines.values import Incoming
 from batonmq.errors import AlreadySettled
 
-__all__ = ["Delivery"]
+__all__ = ["Delivery", "Progress"]
+
+# Often enough for whoever looks.
+TOLD_SECONDS = 0.5
+# Characters: whoever reads it has a line.
+NOTE_MAX = 200
+
+
+class Progress(NamedTuple):
+    """How far the work on a message is."""
+
+    fraction: float
+    """From 0 to 1."""
+    note: str
+    """What is being done; "": nothing was said."""
+    told: float
+    """When the broker was told last, by the monotonic clock."""
 
 
 class Delivery:
@@ -32,6 +49,7 @@ class Delivery:
         "delivery_count",
         "message",
         "redelivered",
+        "reported",
         "settled",
     )
 
@@ -44,6 +62,8 @@ class Delivery:
     """
     redelivered: bool
     """True if the message was delivered before."""
+    reported: Progress | None
+    """What ``progress`` has said last; None: nothing."""
     settled: bool
     """True once it was accepted, released or rejected here."""
 
@@ -52,6 +72,7 @@ class Delivery:
     ) -> None:
         self._engine = engine
         self._lease = lease
+        self.reported = None
         self._subscription = subscription
         self._incoming = incoming
         self.message = incoming.message
@@ -122,6 +143,30 @@ class Delivery:
         if self.settled:
             raise AlreadySettled(f"{self.message!r} was settled before")
         await self._subscription.renew(self._incoming, wanted).get_async()
+
+    async def progress(self, fraction: float, note: str = "") -> None:
+        """Say how far the work on the message is, for people: ``batonmq run`` shows it on a terminal.
+
+        BatonMQ's server shows it, too (``capabilities.progress``), and is told at most twice a second for each message.
+        Nothing waits for that, and nothing depends on it.
+
+        ``fraction``: from 0 to 1.
+        ``note``: what is being done, up to 200 characters; more is cut off.
+
+        Raises AlreadySettled.
+        """
+        if isinstance(fraction, bool) or not isinstance(fraction, int | float):
+            raise TypeError(f"fraction is a number from 0 to 1, not {type(fraction).__name__}")
+        if not 0 <= fraction <= 1:
+            raise ValueError(f"fraction is a number from 0 to 1: {fraction}")
+        check_text("note", note, None)
+        if self.settled:
+            raise AlreadySettled(f"{self.message!r} was settled before")
+        before, now = self.reported, time.monotonic()
+        is_due = before is None or now - before.told >= TOLD_SECONDS
+        self.reported = Progress(float(fraction), note[:NOTE_MAX], now if is_due or before is None else before.told)
+        if is_due and self._engine.capabilities.progress:
+            self._subscription.report(self._incoming, self.reported.fraction, self.reported.note)
 
     @property
     def _is_counted(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.broker.management.descriptions import readable
+from batonmq.broker.management.descriptions import describe_progress, readable
 from batonmq.broker.management.rights import sees, sees_all
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from batonmq.broker.management.request import Answer, Request
     from batonmq.broker.model.clients import Client
+    from batonmq.queued import Holder
 
 
 def _channels(request: Request) -> Answer:
@@ -56,6 +57,11 @@ def _consumers(request: Request) -> Answer:
     """Those of the virtual host, on queues that the user may read."""
     user, vhost = request.operations.user, request.operations.vhost
     found: list[Answer] = []
+    at_work: dict[Holder, list[Answer]] = {}
+    for queued, progress in vhost.progress.all():
+        if queued.holder is not None:
+            described = {"message_id": queued.message.properties.message_id, **describe_progress(progress)}
+            at_work.setdefault(queued.holder, []).append(described)
     for queue in sorted(vhost.queues.values(), key=lambda queue: queue.name):
         if not (sees_all(user) or user.may(vhost.name, "read", queue.name)):
             continue
@@ -73,6 +79,7 @@ def _consumers(request: Request) -> Answer:
                     "exclusive": consumer.exclusive,
                     "priority": consumer.priority,
                     "arguments": readable(dict(consumer.arguments)),
+                    "progress": at_work.get(consumer, []),
                 }
             )
     return {"consumers": found}

@@ -1,12 +1,14 @@
 """Requests about the deliveries that a connection holds, for operations that AMQP lacks.
 
-They renew a delivery, release it with a delay, reject it with a reason, or give back what nobody has looked at.
+They renew a delivery, release it with a delay, reject it with a reason, say how far the work on it is, or give back
+what nobody has looked at.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batonmq.broker.model.progress import NOTE_MAX, Progress
 from batonmq.broker.model.settings import TIME_MAX
 from batonmq.errors import NotFound, PreconditionFailed
 from batonmq.queued import HELD
@@ -60,6 +62,21 @@ def _reject(request: Request) -> Answer:
     return {}
 
 
+def _progress(request: Request) -> Answer:
+    """A note for people who look: the delivery stays as it is."""
+    channel, tag = _delivery(request)
+    permille = _number(request, "permille", 0, 1000)
+    note = request.optional_text("note") or ""
+    held = request.operations.deliveries
+    queued = held.find_delivery(channel, tag) if held is not None else None
+    if queued is None or queued.state != HELD:
+        raise _not_held(channel, tag)
+    vhost = request.operations.vhost
+    now = round(vhost.scheduler.clock.time() * 1000)
+    vhost.progress.note(queued, Progress(permille / 1000, note[:NOTE_MAX], now))
+    return {}
+
+
 def _delivery(request: Request) -> tuple[int, int]:
     # Sessions of AMQP 1.0 and their deliveries are numbered from 0.
     return _number(request, "channel", 0, 65_535), _number(request, "delivery_tag", 0, 2**63 - 1)
@@ -87,6 +104,7 @@ def _number(request: Request, name: str, least: int, most: int) -> int:
 
 
 DELIVERY_OPERATIONS: dict[str, Callable[[Request], Answer | None]] = {
+    "deliveries.progress": _progress,
     "deliveries.renew": _renew,
     "deliveries.release": _release,
     "deliveries.reject": _reject,

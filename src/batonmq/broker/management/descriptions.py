@@ -15,6 +15,7 @@ from batonmq.queued import READY
 if TYPE_CHECKING:
     from batonmq.broker.features.delay_lane import Waiting
     from batonmq.broker.management.held import HeldMessage
+    from batonmq.broker.model.progress import Progress
     from batonmq.broker.queues.browsing import Browsed
     from batonmq.broker.queues.queue import Queue
     from batonmq.broker.vhosts.policies import Policies
@@ -91,7 +92,7 @@ def describe_ready(browsed: Browsed, *, is_raw: bool = False) -> Described:
     return shown
 
 
-def describe_held(held: HeldMessage) -> Described:
+def describe_held(held: HeldMessage, progress: Progress | None) -> Described:
     """A message that is in somebody's hands."""
     queued = held.queued
     shown = _describe(queued.message, queued.returns, queued.return_count, queued.expires_at)
@@ -102,7 +103,13 @@ def describe_held(held: HeldMessage) -> Described:
         "consumer_tag": queued.holder.tag if isinstance(queued.holder, Consumer) else None,
     }
     shown["position"] = None
+    shown["progress"] = describe_progress(progress) if progress is not None else None
     return shown
+
+
+def describe_progress(progress: Progress) -> Described:
+    """What a consumer says of its work on a message."""
+    return {"fraction": progress.fraction, "note": progress.note, "at": progress.at}
 
 
 def describe_delayed(waiting: Waiting, *, is_raw: bool = False) -> Described:

@@ -61,7 +61,7 @@ class _Peek:
         for one in held:
             if not self._left or self._size >= PEEK_BYTES:
                 break
-            self._found.append(describe_held(one))
+            self._found.append(describe_held(one, self._request.operations.vhost.progress.of(one.queued)))
             self._size += one.queued.message.weight
             self._left -= 1
         self._request.wait_for_read(self.go_on)

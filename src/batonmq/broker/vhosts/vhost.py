@@ -8,6 +8,7 @@ from batonmq.broker.model.counters import Counters
 from batonmq.broker.model.declared import are_equivalent
 from batonmq.broker.model.events import QUEUE_DECLARED, QUEUE_DELETED
 from batonmq.broker.model.limits import MAX_QUEUES, OF_VHOSTS, limit_of, read_limit
+from batonmq.broker.model.progress import ProgressNotes
 from batonmq.broker.queues.queue import Queue
 from batonmq.broker.routing.direct_replies import ReplyDesk
 from batonmq.broker.routing.router import Router
@@ -46,6 +47,8 @@ class VirtualHost:
         self.router = Router(name, scheduler.store, self._find_target)
         self.replies = ReplyDesk(self.router.changed)
         self.policies = Policies(name, scheduler, self.router, self.queues)
+        self.progress = ProgressNotes()
+        """What consumers say of their work on its messages."""
         self.metadata = Metadata()
         """What an operator says of it."""
         self.limits: dict[str, int] = {}

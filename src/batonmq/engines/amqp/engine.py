@@ -70,6 +70,7 @@ def capabilities_of(product: Product) -> Capabilities:
         deduplication=is_ours,
         reject_reason=is_ours,
         schedule=is_ours,
+        progress=is_ours,
         delivery_count=is_ours,
         max_deliveries=product.name in COUNTING,
         peek=is_ours,

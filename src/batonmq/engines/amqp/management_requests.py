@@ -8,7 +8,7 @@ from pika.channel import Channel
 from batonmq.engines.interface import How
 from batonmq.engines.messages import Message
 
-__all__ = ["EXCHANGE", "renewal", "request_renewal", "request_return", "request_settlement", "was_refused"]
+__all__ = ["EXCHANGE", "renewal", "report", "request_renewal", "request_return", "request_settlement", "was_refused"]
 
 EXCHANGE = "batonmq.management"
 
@@ -30,6 +30,11 @@ def request_settlement(channel: Channel, tag: int, how: How, reason: str, delay:
     else:
         request = _request("reject", channel, tag, reason=reason)
     channel.basic_publish(EXCHANGE, "", request)
+
+
+def report(channel: Channel, tag: int, fraction: float, note: str) -> bytes:
+    """How far the work on a delivery is."""
+    return _request("progress", channel, tag, permille=round(fraction * 1000), note=note)
 
 
 def request_return(channel: Channel, first: int, last: int) -> None:

@@ -22,6 +22,7 @@ from batonmq.engines.amqp.link import GOODBYE, Link
 from batonmq.engines.amqp.management_requests import (
     EXCHANGE,
     renewal,
+    report,
     request_renewal,
     request_return,
     request_settlement,
@@ -36,7 +37,7 @@ from batonmq.engines.leases import lost, lost_with
 from batonmq.engines.messages import Message, received_message
 from batonmq.engines.prefetched import Handle, Prefetched
 from batonmq.engines.values import Incoming
-from batonmq.errors import BatonError, Closed, ConnectionLost, NotFound
+from batonmq.errors import AccessRefused, BatonError, Closed, ConnectionLost, NotFound
 
 __all__ = ["AmqpSubscription"]
 
@@ -59,6 +60,7 @@ class AmqpSubscription(Subscription):
         self._generation = 0
         self._tag = ""
         self._was_cancelled = False
+        self._may_report = True
         self._keeper = (
             LeaseKeeper(
                 lease,
@@ -156,6 +158,26 @@ class AmqpSubscription(Subscription):
         except Closed as error:
             raise lost_with(error) from None
         return future
+
+    def report(self, incoming: Incoming, fraction: float, note: str) -> None:
+        handle = incoming.handle
+        assert isinstance(handle, tuple)
+
+        def tell() -> None:
+            channel = self._current(handle)
+            if channel is not None:
+                # On the channel of requests: whoever may not ask loses that one, and not what he holds on this one.
+                asked = Message(report(channel, handle[1], fraction, note), durable=False)
+                answer = self._requester.request("", asked, EXCHANGE)
+                answer.when_done(lambda: self._reported(answer))
+
+        if self._may_report:
+            with contextlib.suppress(Closed):
+                self._link.call(tell)
+
+    def _reported(self, answer: Future[Message]) -> None:
+        # Asked again, the broker would refuse again, and end the channel of others' requests each time.
+        self._may_report = not isinstance(answer.error, AccessRefused)
 
     def _current(self, handle: Handle) -> Channel | None:
         """The channel that it was delivered on, if that is still the one."""

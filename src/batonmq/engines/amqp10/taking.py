@@ -155,6 +155,17 @@ class Taking(Subscription, ReceiverUser, Linked):
 
         return run_steps(steps())
 
+    def report(self, incoming: Incoming, fraction: float, note: str) -> None:
+        handle, session = incoming.handle, self._session
+        assert isinstance(handle, tuple)
+
+        def tell() -> None:
+            if session is not None and handle[0] == self._generation and handle[1] in self._open:
+                self._product.report(session.number, handle[1], fraction, note)
+
+        with contextlib.suppress(Closed):
+            self._uplink.call(tell)
+
     def close(self) -> Future[None]:
         try:
             self._uplink.require_open()

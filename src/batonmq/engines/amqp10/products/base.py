@@ -322,6 +322,10 @@ class Product(ABC):
         """The same for deliveries that wait to be handed out. Nobody is told how it went. In the loop's thread."""
         raise self._cannot("renew")
 
+    def report(self, session: int, delivery_id: int, fraction: float, note: str) -> None:
+        """Tell how far the work on a delivery is, for ``capabilities.progress``. In the loop's thread."""
+        raise self._cannot("progress")
+
     # ------------------------------------------------------------------ requests about the broker
 
     def manage(self, request: Message) -> Steps[Message]:

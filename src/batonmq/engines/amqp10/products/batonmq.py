@@ -67,6 +67,7 @@ class BatonmqProduct(PairedProduct):
             queues=True,
             stats=True,
             until_empty=True,
+            progress=True,
             atomic_replay=True,
         )
 
@@ -99,6 +100,16 @@ class BatonmqProduct(PairedProduct):
 
     def queues(self) -> Steps[list[QueueInfo]]:
         return questions.list_queues(self._ask)
+
+    def report(self, session: int, delivery_id: int, fraction: float, note: str) -> None:
+        asked = {
+            "operation": "deliveries.progress",
+            "channel": session,
+            "delivery_tag": delivery_id,
+            "permille": round(fraction * 1000),
+            "note": note,
+        }
+        self.desk.send(Target(address=_MANAGEMENT), [b"\x00Su" + encode(msgspec.json.encode(asked))], "")
 
     def stats(self, queue: str) -> Steps[QueueStats]:
         return questions.stats(self._ask, queue)

@@ -56,9 +56,14 @@ function head(message, index) {
     ),
     message.redelivered ? badge("Redelivered", "warn") : null,
     message.held ? badge("Held by a consumer", "plain") : null,
+    message.progress ? badge(progressText(message.progress), "plain") : null,
     message.due_at ? badge(`Due ${moment(message.due_at)}`, "plain") : null,
     WAITS[message.why] ? badge(WAITS[message.why], "plain") : null,
   );
+}
+
+function progressText({ fraction, note }) {
+  return [`${Math.round(fraction * 100)} %`, note].filter(Boolean).join(" ");
 }
 
 function details(message) {

@@ -6,11 +6,13 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 import batonmq
@@ -46,6 +48,51 @@ def test_the_first_example_of_the_documentation_runs_as_it_stands(tmp_path: Path
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False
     )
     assert (run.stdout, run.returncode) == ("b'17'\n", 0), run.stderr
+
+
+def tested(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """What pytest says of the tests in a folder, with nothing of this run's own."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, *words]
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=100, check=False
+    )
+
+
+def test_the_handlers_of_the_shop_pass_their_tests() -> None:
+    done = tested(EXAMPLES / "handlers", "--rootdir", str(EXAMPLES / "handlers"), "test_shop.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_handlers_of_the_documentation_pass_the_tests_of_the_documentation(tmp_path: Path) -> None:
+    docs = EXAMPLES.parent / "docs"
+    (shop,) = [block.text for block in blocks(docs / "handlers.md", "python") if block.text.startswith("# shop.py")]
+    (tests,) = [block.text for block in blocks(docs / "testing.md", "python") if "TestClient(app)" in block.text]
+    (tmp_path / "shop.py").write_text(shop)
+    (tmp_path / "test_shop.py").write_text(tests)
+    done = tested(tmp_path, "--rootdir", str(tmp_path), "test_shop.py")
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a socket that a process inherits, and signals, as POSIX has them")
+def test_the_web_application_of_the_shop_answers_with_receipts(tmp_path: Path) -> None:
+    order = {"id": 17, "items": ["tea"], "customer": "ann@example.com"}
+    listener = socket.create_server(("127.0.0.1", 0))
+    command = [sys.executable, "-m", "uvicorn", "web:app", "--log-level", "error", "--fd", str(listener.fileno())]
+    environment = {**os.environ, "BATONMQ_URL": str(tmp_path / "shop.db"), "PYTHONDONTWRITEBYTECODE": "1"}
+    with subprocess.Popen(
+        command, cwd=EXAMPLES / "handlers", env=environment, pass_fds=[listener.fileno()], stderr=subprocess.PIPE
+    ) as process:
+        base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with listener, httpx.Client(base_url=base, timeout=50) as client:
+            assert client.post("/orders", json=order).json() == {"order": 17, "total": 4.2}
+            assert client.post("/orders/later", json=order).status_code == 202
+            assert client.post("/orders", json={"id": 17}).status_code == 422
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    assert b"Traceback" not in said, said
+    with batonmq.connect(tmp_path / "shop.db") as mq:
+        assert (mq.count("orders"), mq.count("orders.dead")) == (0, 0)
 
 
 # ---------------------------------------------------------------------- with a broker

@@ -110,6 +110,7 @@ class Database:
         had_log = has_log(self._path)
         self._is_marked = True
         self.db = connect(self._path)
+        self.log = WriteAheadLog(self.db)
         try:
             self.claim = Claim(self._path)
         except BaseException:
@@ -126,7 +127,6 @@ class Database:
 
     def _take_up(self, *, had_log: bool) -> Snapshot:
         db, path = self.db, self._path
-        self.log = WriteAheadLog(db)
         self.maintenance = Maintenance(db)
         self.transaction = Transaction(db)
         self.shortage = Shortage(self.reserve, self.log, self.maintenance)
@@ -140,7 +140,8 @@ class Database:
                 )
             elif had_log and (broken := log_break(path)):
                 level = logging.WARNING if broken.may_be_unfinished else logging.ERROR
-                log.log(level, "%s: %s; after a power cut that is what nobody had confirmed", path, broken)
+                rightly = "" if broken.was_synced else "; after a power cut that is what nobody had confirmed"
+                log.log(level, "%s: %s%s", path, broken, rightly)
             self.journal = DeliveryJournal(self.claim.path)
             self.served = read_served(db)
             Recovery(db, self.log).run(marks_of(path, read_opening(db)), self.journal.number)
@@ -199,6 +200,7 @@ class Database:
         with contextlib.suppress(apsw.FullError):
             if self._is_marked:
                 self.db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            self.log.close()
             self.db.close()
 
     def room(self) -> tuple[int, int]:

@@ -6,6 +6,9 @@ the store, which go there with the next batch, outlive a crash of the system as 
 then, for one opening of the store: both bear the same number, which is another one each time.
 
     "BatonMQh", number of the opening, and eight bytes for each lane: the last position that was handed out
+
+No lane has the number 0. In its place stands how long SQLite's log was after the last commit that was synced, and which
+log that was: where one is found shorter later, somebody has cut it, and what was confirmed is lost.
 """
 
 from __future__ import annotations
@@ -20,11 +23,12 @@ from batonmq.points import reached
 from batonmq.store.files import system
 from batonmq.store.records import LANES_MAX, POSITION_MASK
 
-__all__ = ["DeliveryJournal", "marks_of"]
+__all__ = ["DeliveryJournal", "log_end", "marks_of"]
 
 SUFFIX = "-hands"
 MAGIC = b"BatonMQh"
 NUMBER = struct.Struct("<Q")
+LOG_END = struct.Struct("<II")
 FIRST = len(MAGIC) + NUMBER.size
 SIZE_MAX = FIRST + NUMBER.size * (LANES_MAX + 1)
 
@@ -66,6 +70,14 @@ class DeliveryJournal:
         reached("journal.noted")
         return True
 
+    def note_log(self, salt: int, pages: int) -> None:
+        """Note that so many pages of the log with that salt are on the disk."""
+        if self._file >= 0:
+            try:
+                self._write(LOG_END.pack(salt, pages), FIRST)
+            except OSError:
+                self.end()
+
     def _write(self, data: bytes, at: int) -> None:
         assert self._pwrite is not None
         if self._pwrite(self._file, data, at) != len(data):
@@ -87,17 +99,33 @@ class DeliveryJournal:
 
 def marks_of(store_path: str, number: int) -> Mapping[int, int]:
     """Lane and position, of what an opening of that number has left behind; nothing where there is none."""
-    try:
-        # What is there may be anything, and nothing keeps the store from being opened: a pipe is not waited for.
-        file = os.open(store_path + SUFFIX, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        try:
-            data = os.read(file, SIZE_MAX)
-        finally:
-            os.close(file)
-    except OSError:
-        return {}
+    data = _left(store_path)
     if data[:FIRST] != MAGIC + NUMBER.pack(number):
         return {}
     count = (len(data) - FIRST) // NUMBER.size
     positions = struct.unpack_from(f"<{count}Q", data, FIRST)
-    return {lane_id: position for lane_id, position in enumerate(positions) if 0 < position <= POSITION_MASK}
+    marks = {lane_id: position for lane_id, position in enumerate(positions) if 0 < position <= POSITION_MASK}
+    marks.pop(0, None)
+    return marks
+
+
+def log_end(store_path: str) -> tuple[int, int]:
+    """The salt of a log, and how many of its pages the disk had for sure; 0 and 0 where nothing is known."""
+    data = _left(store_path)
+    if not data.startswith(MAGIC) or len(data) < FIRST + LOG_END.size:
+        return 0, 0
+    salt, pages = LOG_END.unpack_from(data, FIRST)
+    return salt, pages
+
+
+def _left(store_path: str) -> bytes:
+    """What an opening has left behind."""
+    try:
+        # What is there may be anything, and nothing keeps the store from being opened: a pipe is not waited for.
+        file = os.open(store_path + SUFFIX, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        try:
+            return os.read(file, SIZE_MAX)
+        finally:
+            os.close(file)
+    except OSError:
+        return b""

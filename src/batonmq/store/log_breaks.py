@@ -12,6 +12,8 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
+from batonmq.store.delivery_journal import log_end
+
 __all__ = ["LogBreak", "log_break"]
 
 HEADER = struct.Struct(">8I")
@@ -20,6 +22,9 @@ MAGIC = 0x377F0682
 # Of the index (-shm), in the order of this machine: where it has the number of the last frame that counts.
 LAST_FRAME = struct.Struct("=16xI")
 MASK = 0xFFFFFFFF
+# A number that is made up anew whenever the log is begun anew.
+SALT_2_AT = 20
+SALT = struct.Struct(">I")
 
 
 class LogBreak(NamedTuple):
@@ -28,6 +33,8 @@ class LogBreak(NamedTuple):
     what: str
     may_be_unfinished: bool = False
     """Is it one commit, which a crash may have interrupted? Where there are more, the first was whole once."""
+    was_synced: bool = False
+    """Is it known that the disk had it? Then no loss of power explains it."""
 
     def __str__(self) -> str:
         return self.what
@@ -38,6 +45,7 @@ def log_break(path: str) -> LogBreak | None:
 
     Of a file that somebody writes to, a commit may just be on its way.
     """
+    synced_salt, synced = log_end(path)
     try:
         with Path(path + "-wal").open("rb") as file:
             size = file.seek(0, 2)
@@ -51,6 +59,14 @@ def log_break(path: str) -> LogBreak | None:
             count = (size - HEADER.size) // frame_size
             last = _last_frame(path)
             lost = 0
+            # The header comes last: of a log that was begun anew meanwhile nothing is known.
+            file.seek(SALT_2_AT)
+            if synced > last and SALT.unpack(file.read(SALT.size))[0] == synced_salt:
+                return LogBreak(
+                    f"its log (-wal) has {last:,} pages, and {synced:,} were on the disk once:"
+                    " what was confirmed with those that are missing is lost",
+                    was_synced=True,
+                )
             for number in range(last, count):
                 file.seek(HEADER.size + number * frame_size)
                 _, is_commit, frame_salt_1, frame_salt_2, _, _ = FRAME.unpack(file.read(FRAME.size))

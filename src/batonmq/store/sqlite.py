@@ -315,6 +315,8 @@ class SqliteStore(Collecting):
         if error is None:
             self.committed = self.batch - 1
             self.is_unsynced = not self._transaction.syncs
+            if not self.is_unsynced:
+                self._journal.note_log(*self._log.end())
             self.is_sparse = self._maintenance.is_sparse
             if staged.statements:
                 self._maintenance.drop(staged.dropped_lanes)

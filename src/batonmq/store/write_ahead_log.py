@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import struct
 
 import apsw
 
 from batonmq.points import reached
 from batonmq.store.files import system
+from batonmq.store.log_breaks import SALT, SALT_2_AT
 from batonmq.store.schema import rows
 
 __all__ = ["CHECKPOINT_PAGES", "CHECKPOINT_PAGES_MOST", "WriteAheadLog"]
@@ -35,6 +37,7 @@ class WriteAheadLog:
         "_checkpoints",
         "_commits",
         "_db",
+        "_file",
         "_files",
         "checkpoint_pages",
         "copied",
@@ -46,6 +49,7 @@ class WriteAheadLog:
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
         self._files = system()
+        self._file = -1
         self._commits = 0
         self.checkpoint_pages = CHECKPOINT_PAGES
         """It is copied into the file when it has so many pages."""
@@ -65,6 +69,22 @@ class WriteAheadLog:
         self.pages = pages
         self._commits += 1
         return 0
+
+    def end(self) -> tuple[int, int]:
+        """The salt of the log as it is now, and how many pages it has; 0 and 0 where that cannot be told."""
+        if self._file < 0:
+            with contextlib.suppress(OSError):
+                self._file = os.open(f"{self._db.filename}-wal", os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        try:
+            return SALT.unpack(os.pread(self._file, SALT.size, SALT_2_AT))[0], self.pages
+        except (AttributeError, OSError, struct.error):
+            return 0, 0
+
+    def close(self) -> None:
+        """Let go of what ``end`` reads."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
 
     def doubt(self) -> None:
         """The disk has failed."""

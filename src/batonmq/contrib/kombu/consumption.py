@@ -96,11 +96,22 @@ class Consumption:
         self._held += 1
 
     def settle(self, incoming: Incoming, how: How) -> None:
-        """Settle what is with the application, or was to be given to it."""
+        """Settle what is with the application, or was to be given to it. What comes too late is logged."""
         try:
-            self._subscription.settle(incoming, how)
+            outcome = self._subscription.settle(incoming, how)
         except LeaseLost as lost:
-            log.warning("a message of queue '%s' comes again, although it was settled: %s", self.queue, lost)
+            self._was_late(lost)
+            return
+        if outcome is not None:
+            # Nobody has the file in this moment: the next one who has it says so.
+            outcome.when_done(lambda: self._settled(outcome))
+
+    def _settled(self, outcome: Future[None]) -> None:
+        if outcome.error is not None:
+            self._was_late(outcome.error)
+
+    def _was_late(self, error: BaseException) -> None:
+        log.warning("a message of queue '%s' comes again, although it was settled: %s", self.queue, error)
 
     def let_go(self) -> None:
         """One that was with the application is settled."""

@@ -107,6 +107,7 @@ _QUEUES = (
     Station(Queue("mv.to", taken_for=("moves",))),
     Station(Queue("replay", leads_to=("replay.dead",), dead_letters=True), _dead("replay.dead")),
     Station(Queue("replay.dead", leads_to=("replay",))),
+    Station(Queue("trash", drops=True)),
     Station(Queue("fan.a", ordered=True)),
     Station(Queue("fan.b", ordered=True)),
     Station(Queue(TRANSIENT, durable=False, ordered=True)),
@@ -120,6 +121,7 @@ FEATURES: tuple[Feature, ...] = (
         for name in ("plain", "single", "work", "delayed", "groups", "once", "urgent", "tx.a", "mv.from", "replay")
     ),
     Feature("ring.a", ("ring.a",), 5),
+    Feature("trash", ("trash",), 5),
     Feature("ttl", ("ttl",), 5),
     Feature("schedule", ("schedule",), 2),
     Feature(CRON, (CRON,), 1),

@@ -18,6 +18,7 @@ __all__ = ["MOVES", "Requests"]
 MOVES: tuple[Mapping[str, object], ...] = (
     {"operation": "queues.move", "queue": "mv.from", "to": "mv.to"},
     {"operation": "queues.replay", "queue": "replay.dead"},
+    {"operation": "queues.purge", "queue": "trash"},
 )
 
 

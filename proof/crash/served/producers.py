@@ -17,6 +17,7 @@ __all__ = ["producer", "send"]
 EARLY = 2_000_000
 # pika waits for the confirm of each message; the others have so many on their way.
 ONE_BY_ONE, TOGETHER = 8, 40
+BURST, LIMITED = 30, frozenset({"full", "fulldlx"})
 PAUSE = 0.01
 # Large enough for a backlog to go beyond the broker's memory, and to be read from the disk again.
 SIZES, SHARES = (20, 200, 2_000, 12_000, 60_000), (35, 35, 18, 9, 3)
@@ -54,6 +55,9 @@ def _confirmed(session: Session, features: Sequence[Feature], unsure: list[str])
             known = unsure.pop(0)
         id_ = send(session, feature, known=known)
         ids.append(id_)
+        if feature.target in LIMITED and most == TOGETHER:
+            # So many at once that not all have room.
+            ids += [send(session, feature) for _ in range(BURST)]
         if feature.target == "once" and desk.chance.random() < 0.3:
             ids.append(send(session, feature, known=id_))
         if feature.target == "once":

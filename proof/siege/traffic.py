@@ -1,7 +1,9 @@
-"""`python -m proof.siege.traffic AMQP_PORT STOMP_PORT`: a few clients that mean well, until its input ends.
+"""`python -m proof.siege.traffic AMQP_PORT STOMP_PORT HTTP_PORT`: a few clients that mean well, until its input ends.
 
-Each sends a persistent message every so often, waits until it is safe, and takes it again. What is printed at the end,
-as JSON: when each was sent (the system's monotonic clock), how many seconds it took until it was safe, and the account.
+Three send a persistent message every so often, wait until it is safe, and take it again. A fourth makes a user each
+second, who logs in for the first time: so that the broker has to check the password among all the wrong ones. What is
+printed at the end, as JSON: when each was sent (the system's monotonic clock), how many seconds it took until it was
+safe, the same of the log-ins, and the account.
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 import batonmq
+from proof.soak.churn import Http
 from proof.soak.ledger import Ledger
 from proof.soak.sides import Api, Pika, Side, Stomps
 from proof.soak.stomp import Tcp
@@ -21,6 +25,7 @@ from proof.soak.stomp import Tcp
 __all__ = ["main"]
 
 EVERY = 0.05
+NEWCOMER = 1.0
 PATIENCE = 60.0
 
 
@@ -30,7 +35,10 @@ class Clients:
     def __init__(self) -> None:
         self.ledger = Ledger()
         self.over = threading.Event()
+        self.ready = threading.Semaphore(0)
+        """Released by each of the three that sends, when it has connected, or failed to."""
         self.took: dict[str, list[tuple[float, float]]] = {}
+        self.log_ins: list[tuple[float, float]] = []
         self.faults: list[str] = []
 
     def run(self, name: str, opener: Callable[[], Side]) -> None:
@@ -39,11 +47,13 @@ class Clients:
             self._run(name, opener)
         except Exception as error:  # noqa: BLE001 - whatever it is, it goes into the report
             self.faults.append(f"{name}: {error!r:.300}")
+            self.ready.release()
 
     def _run(self, name: str, opener: Callable[[], Side]) -> None:
         lane, queue = self.ledger.lane(), f"siege.{name}"
         sender, taker = opener(), opener()
         taker.subscribe(queue)
+        self.ready.release()
         took = self.took.setdefault(name, [])
         owed, end = 0, 0.0
         while not self.over.is_set() or (owed and time.monotonic() < end):
@@ -64,10 +74,24 @@ class Clients:
         sender.close()
         taker.close()
 
+    def come_anew(self, port: int) -> None:
+        """A user that nobody has seen before, again and again."""
+        try:
+            while not self.over.wait(NEWCOMER):
+                name = f"new{len(self.log_ins)}"
+                with closing(Http(port)) as http:
+                    http.ask("PUT", f"/api/users/{name}", {"password": name, "tags": "monitoring"})
+                with closing(Http(port, name)) as http:
+                    began = time.monotonic()
+                    http.ask("GET", "/api/whoami")
+                    self.log_ins.append((began, time.monotonic() - began))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it goes into the report
+            self.faults.append(f"newcomers: {error!r:.300}")
+
 
 def main(arguments: list[str]) -> int:
     """The exit status: 0; what went wrong is in the report."""
-    amqp, stomp = map(int, arguments)
+    amqp, stomp, http = map(int, arguments)
     url = f"amqp://guest:guest@127.0.0.1:{amqp}/"
     clients = Clients()
     sides: dict[str, Callable[[], Side]] = {
@@ -79,15 +103,19 @@ def main(arguments: list[str]) -> int:
         for name in sides:
             mq.declare(f"siege.{name}")
     threads = [threading.Thread(target=clients.run, args=each) for each in sides.items()]
+    threads.append(threading.Thread(target=clients.come_anew, args=(http,)))
     for thread in threads:
         thread.start()
+    for _ in sides:
+        clients.ready.acquire()
     print("flows", flush=True)
     sys.stdin.read()
     clients.over.set()
     for thread in threads:
         thread.join()
     account = dataclasses.asdict(clients.ledger.tally())
-    print(json.dumps({"took": clients.took, "account": account, "faults": clients.faults}))
+    report = {"took": clients.took, "log_ins": clients.log_ins, "account": account, "faults": clients.faults}
+    print(json.dumps(report))
     return 0
 
 

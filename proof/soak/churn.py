@@ -21,7 +21,7 @@ from proof.soak.stomp import Stomp, Wire
 if TYPE_CHECKING:
     from pika.adapters.blocking_connection import BlockingChannel
 
-__all__ = ["amqp091", "api", "over_http", "stomp"]
+__all__ = ["Http", "amqp091", "api", "over_http", "stomp"]
 
 KINDS: tuple[dict[str, Any], ...] = (
     {},
@@ -163,7 +163,7 @@ def api(url: str, chance: random.Random) -> None:
 def over_http(port: int, chance: random.Random) -> None:
     """What an operator does and undoes: a virtual host, a user, a policy, a queue and a message, and looks around."""
     name = f"soak-{chance.getrandbits(64):x}"
-    http = _Http(port)
+    http = Http(port)
     try:
         http.ask("PUT", f"/api/vhosts/{name}")
         http.ask("PUT", f"/api/users/{name}", {"password": name, "tags": "monitoring"})
@@ -186,15 +186,15 @@ def over_http(port: int, chance: random.Random) -> None:
         http.close()
 
 
-class _Http:
-    """A client of the HTTP API: guest's."""
+class Http:
+    """A client of the HTTP API; a user's password is the name."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, user: str = "guest") -> None:
         self._connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-        self._headers = {"authorization": "Basic " + b64encode(b"guest:guest").decode()}
+        self._headers = {"authorization": "Basic " + b64encode(f"{user}:{user}".encode()).decode()}
 
     def ask(self, method: str, path: str, body: object = None) -> None:
-        """A request that has to succeed."""
+        """A request that has to succeed; BenchError when it does not."""
         text = None if body is None else json.dumps(body)
         self._connection.request(method, quote(path), text, self._headers)
         answer = self._connection.getresponse()
@@ -203,4 +203,5 @@ class _Http:
             raise BenchError(f"{method} {path}: {answer.status} {said[:200]!r}")
 
     def close(self) -> None:
+        """Leave."""
         self._connection.close()

@@ -19,7 +19,7 @@ from batonmq.server import log_ins as module
 from batonmq.server.authenticator import Authenticator
 from batonmq.server.broker_server import Server
 from batonmq.server.config import AmqpConfig, Config, ListenerConfig, ServerConfig, StompConfig, WebSocketConfig
-from batonmq.server.fair_line import MOST_OF_ADDRESS, FairLine, network
+from batonmq.server.fair_line import MOST_KNOWN, MOST_OF_ADDRESS, FairLine, FairLines, network
 from batonmq.server.log_ins import LogIns
 from batonmq.server.passwords import hash_password
 from batonmq.server.users import PermissionEntry, UserEntry, UserFile, guest_account
@@ -63,6 +63,48 @@ def test_many_connections_of_one_user_share_one_check(
         made.stop()
 
     run(main())
+
+
+def test_strangers_however_many_do_not_hold_up_an_address_that_is_known(
+    run: Run, file: UserFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+
+    def verify(password: str, stored: str) -> bool:
+        checked.append(password)
+        return password == "secret"
+
+    monkeypatch.setattr(module, "verify_password", verify)
+
+    async def main() -> None:
+        made = log_ins(file)
+        answers: list[LogInAnswer] = []
+
+        def come(peer: str, password: str) -> None:
+            made.authenticate("ann", password, peer, answers.append, is_loopback=False, protocol="amqp091")
+
+        come("10.0.0.1:1", "secret")
+        await until(lambda: len(answers) == 1)
+        for number in range(200):
+            come(f"10.0.1.{number}:1", f"guessed {number}")
+        come("10.0.0.1:2", "another")
+        await until(lambda: len(answers) == 202)
+        # Two are under way, and one stranger may have his turn before.
+        assert checked.index("another") <= 4, checked[:10]
+        made.stop()
+
+    run(main())
+
+
+def test_not_all_addresses_are_known_for_ever() -> None:
+    lines: FairLines[int] = FairLines()
+    lines.know("10.0.0.1")
+    for number in range(MOST_KNOWN):
+        lines.know(f"10.{number >> 8}.{number & 255}.9")
+    for number in range(3):
+        lines.join(number, f"10.9.9.{number}", "")
+    lines.join(9, "10.0.0.1", "")
+    assert [lines.next() for _ in range(4)] == [0, 1, 2, 9]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")

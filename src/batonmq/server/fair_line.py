@@ -2,7 +2,9 @@
 
 An address is served in turn with the others, however much it asks for; within it a name is served in turn with its
 other names. Names that no user has should come as one, so that made-up names keep nobody from his turn. When the places
-are used up, who has most of them makes room: whoever floods pushes out himself.
+are used up, who has most of them makes room: whoever floods pushes out himself. Addresses from which somebody has
+logged in are a line of their own, which has every second turn: strangers, from however many addresses, do not hold up
+who was here before.
 """
 
 from __future__ import annotations
@@ -11,11 +13,13 @@ import ipaddress
 from collections import OrderedDict
 from typing import Generic, TypeVar
 
-__all__ = ["MOST_OF_ADDRESS", "MOST_WAITING", "FairLine", "network"]
+__all__ = ["MOST_KNOWN", "MOST_OF_ADDRESS", "MOST_WAITING", "FairLine", "FairLines", "network"]
 
 # Checks that may wait for one address, and for all together; two are done at a time, each in some 50 ms.
 MOST_OF_ADDRESS = 32
 MOST_WAITING = 512
+# Addresses that are known; of more the one is forgotten from which nobody has logged in for longest.
+MOST_KNOWN = 10_000
 
 _Item = TypeVar("_Item")
 _Names = OrderedDict[str, OrderedDict[_Item, None]]
@@ -79,6 +83,38 @@ class FairLine(Generic[_Item]):
         item = next(reversed(items))
         self.leave(item)
         return item
+
+
+class FairLines(Generic[_Item]):
+    """A line of addresses that are known and one of those that are not, served by turns."""
+
+    def __init__(self) -> None:
+        self._lines: dict[bool, FairLine[_Item]] = {True: FairLine(), False: FairLine()}
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._is_turn_of_known = True
+
+    def know(self, address: str) -> None:
+        """Somebody has logged in from there."""
+        self._known[address] = None
+        self._known.move_to_end(address)
+        if len(self._known) > MOST_KNOWN:
+            self._known.popitem(last=False)
+
+    def join(self, item: _Item, address: str, name: str) -> _Item | None:
+        """Wait for the turn; whoever has to leave for it, which may be this one, is returned."""
+        return self._lines[address in self._known].join(item, address, name)
+
+    def next(self) -> _Item | None:
+        """Whose turn it is, no longer in line."""
+        first = self._is_turn_of_known
+        self._is_turn_of_known = not first
+        found = self._lines[first].next()
+        return found if found is not None else self._lines[not first].next()
+
+    def leave(self, item: _Item) -> None:
+        """It wants nothing any more."""
+        for line in self._lines.values():
+            line.leave(item)
 
 
 def network(peer: str) -> str:

@@ -1,7 +1,7 @@
 """Log-ins under way: scrypt in threads, so that the loop goes on, and a refusal that takes its time.
 
 A refused client waits a second without holding up anybody. The threads stand behind the loop, so that a flood of wrong
-passwords slows down no messages. Two checks run at a time, the others wait in a `FairLine`, by address and name;
+passwords slows down no messages. Two checks run at a time, the others wait in `FairLines`, by address and name;
 clients of one address that come with the same name and password share one check. Who finds no place has not been
 refused: the answer is `Busy`, to try again. An address from which too many failed is refused without a look
 (`FailedLogIns`).
@@ -25,7 +25,7 @@ from batonmq.clock import Clock
 from batonmq.protocols.sessions.connection_log import quoted
 from batonmq.server.authenticator import Authenticator
 from batonmq.server.failed_log_ins import FailedLogIns
-from batonmq.server.fair_line import FairLine, network
+from batonmq.server.fair_line import FairLines, network
 from batonmq.server.log_in_counts import LogInCounts, Outcomes
 from batonmq.server.passwords import verify_password
 from batonmq.server.refusals import Refusals
@@ -107,7 +107,7 @@ class LogIns:
         self._threads = ThreadPoolExecutor(THREADS, "batonmq-passwords", initializer=step_back)
         self._running = 0
         self._checks: dict[tuple[str, bytes], Check] = {}
-        self._line: FairLine[Check] = FairLine()
+        self._line: FairLines[Check] = FairLines()
         clock = clock or Clock()
         self._refusals = Refusals(clock, logger, "log-ins")
         self._failures = FailedLogIns(clock, failures_max)
@@ -130,7 +130,7 @@ class LogIns:
             return attempt
         found = self._authenticator.recall(user, password, is_loopback=is_loopback)
         if found is not None:
-            self._count(attempt, Outcomes.succeed)
+            self._succeed(attempt)
             self._loop.call_soon(callback, found)
             return None
         key = (address, self._authenticator.digest(user, password))
@@ -157,7 +157,7 @@ class LogIns:
         attempt = Attempt(user, "", peer, is_loopback, callback, protocol)
         found = self._authenticator.vouched(user, is_loopback=is_loopback)
         if found is not None:
-            self._count(attempt, Outcomes.succeed)
+            self._succeed(attempt)
             self._loop.call_soon(callback, found)
         else:
             self._refuse(attempt, None, ", whom the certificate names" + self._guest_from_afar(attempt))
@@ -215,7 +215,7 @@ class LogIns:
                     attempt.user, attempt.password, stored, is_loopback=attempt.is_loopback
                 )
             if found is not None:
-                self._count(attempt, Outcomes.succeed)
+                self._succeed(attempt)
                 attempt.callback(found)
             else:
                 self._refuse(attempt, None, self._guest_from_afar(attempt))
@@ -224,6 +224,10 @@ class LogIns:
     def _guest_from_afar(attempt: Attempt) -> str:
         is_guest_from_afar = attempt.user == GUEST and not attempt.is_loopback
         return ": it may log in from this machine only" if is_guest_from_afar else ""
+
+    def _succeed(self, attempt: Attempt) -> None:
+        self._count(attempt, Outcomes.succeed)
+        self._line.know(network(attempt.peer))
 
     def _count(self, attempt: Attempt, count: Callable[[Outcomes], None]) -> None:
         address = attempt.peer.rpartition(":")[0].strip("[]") or attempt.peer

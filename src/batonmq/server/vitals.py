@@ -8,7 +8,7 @@ from typing import Final
 
 __all__ = ["Histogram", "Vitals"]
 
-# A turn is short: one that takes 20 ms has served all that clients may have of it. A commit waits for the disk.
+# A turn is short: one that takes 10 ms has served all that clients may have of it. A commit waits for the disk.
 TURN_SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 COMMIT_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 BATCH_OCTETS: Final = tuple(float(1024 * 4**power) for power in range(8))

@@ -65,9 +65,11 @@ class MessageCounts:
 
     def take_from(self, other: MessageCounts) -> None:
         """Add the other's counters to these, and set the other's to 0."""
-        self.add(other)
-        for name in self.__slots__:
-            setattr(other, name, 0)
+        # Of thousands of channels that close at once, most have nothing.
+        if any(_VALUES(other)):
+            self.add(other)
+            for name in self.__slots__:
+                setattr(other, name, 0)
 
     def add_published(self, count: int) -> None:
         """Count published messages."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 from tests.support.browsing import Watched, press, put, ready, said
-from tests.support.managed import Http
+from tests.support.managed import Http, ManagedServer
+from tests.support.waiting import until
+
+import batonmq
 
 
 def test_messages_are_looked_at_as_text_json_and_hex(page: Page, watched: Watched, ask: Http, queue: str) -> None:
@@ -30,6 +33,21 @@ def test_messages_are_looked_at_as_text_json_and_hex(page: Page, watched: Watche
     page.get_by_role("button", name="Look", exact=True).click()
     expect(messages).to_have_count(1)
     assert ready(ask, queue) == 3
+
+
+def test_what_a_consumer_holds_is_shown_with_how_far_it_is(
+    page: Page, watched: Watched, ask: Http, shop: ManagedServer, queue: str
+) -> None:
+    put(ask, queue, b"a film")
+    with batonmq.connect(f"amqp://guest:guest@127.0.0.1:{shop.port}/") as mq, mq.receiver(queue) as receiver:
+        (delivery,) = receiver.receive(wait=30)
+        delivery.progress(0.4, "resizing")
+        until(lambda: ask.get(f"/api/baton/queues/%2F/{queue}/peek?held=true")["messages"][0]["progress"] is not None)
+        watched.visit(f"#/queues/%2F/{queue}?part=messages")
+        page.get_by_label("Those that consumers hold, too").check()
+        page.get_by_role("button", name="Look", exact=True).click()
+        expect(page.locator(".message header")).to_contain_text("40 % resizing")
+        delivery.accept()
 
 
 def test_a_condition_that_is_none_is_explained(page: Page, watched: Watched, queue: str) -> None:

@@ -2,6 +2,8 @@
 
 They renew a delivery, release it with a delay, reject it with a reason, say how far the work on it is, or give back
 what nobody has looked at.
+They accept a delivery in the transaction of another channel, renew it, release it with a delay, reject it with a
+reason, or give back what nobody has looked at.
 """
 
 from __future__ import annotations
@@ -14,13 +16,15 @@ from batonmq.errors import NotFound, PreconditionFailed
 from batonmq.queued import HELD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from batonmq.broker.management.request import Answer, Request
     from batonmq.queued import QueuedMessage, Settlement
 
 # How many deliveries a request may name: as many as basic.qos lets a consumer have (AMQP 0-9-1, 1.8.3.1).
 UNSEEN_MAX = 65_535
+# The request that may be part of a transaction, of whichever channel of AMQP 0-9-1.
+ACCEPTANCE = "deliveries.accept"
 
 
 def _renew(request: Request) -> Answer:
@@ -77,9 +81,28 @@ def _progress(request: Request) -> Answer:
     return {}
 
 
+def _accept(request: Request) -> Answer:
+    queued = _taken(request)
+    queued.settlement.accept(queued)
+    return {}
+
+
+def delivery_in(fields: Mapping[str, object]) -> tuple[int, int]:
+    """The channel and the delivery tag that the fields of a request name. Raises PreconditionFailed."""
+    found = []
+    for name, most in (("channel", 65_535), ("delivery_tag", 2**63 - 1)):
+        value = fields.get(name)
+        if value is None:
+            raise PreconditionFailed(f'the request needs "{name}": a number')
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+            raise PreconditionFailed(f'"{name}" is to be a number from 0 to {most}')
+        found.append(value)
+    return found[0], found[1]
+
+
 def _delivery(request: Request) -> tuple[int, int]:
     # Sessions of AMQP 1.0 and their deliveries are numbered from 0.
-    return _number(request, "channel", 0, 65_535), _number(request, "delivery_tag", 0, 2**63 - 1)
+    return delivery_in(request.fields)
 
 
 def _taken(request: Request) -> QueuedMessage:
@@ -105,6 +128,7 @@ def _number(request: Request, name: str, least: int, most: int) -> int:
 
 DELIVERY_OPERATIONS: dict[str, Callable[[Request], Answer | None]] = {
     "deliveries.progress": _progress,
+    ACCEPTANCE: _accept,
     "deliveries.renew": _renew,
     "deliveries.release": _release,
     "deliveries.reject": _reject,

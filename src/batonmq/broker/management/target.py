@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING
 
 from batonmq.broker.management.answering import OPERATIONS, carry_out
+from batonmq.broker.management.deliveries import ACCEPTANCE, delivery_in
 from batonmq.broker.model.outcomes import KEPT
 from batonmq.broker.operations.checks import MANAGEMENT
 from batonmq.errors import PreconditionFailed, StoreError, Unsupported
@@ -86,6 +87,19 @@ def refuse_requests(targets: Sequence[object]) -> None:
     """Raises Unsupported if a target is one for requests: a request cannot wait for the commit of a transaction."""
     if any(isinstance(target, ManagementTarget) for target in targets):
         raise Unsupported(f"a request to '{MANAGEMENT}' cannot be part of a transaction")
+
+
+def accepted_in(targets: Sequence[object], message: Message) -> tuple[int, int] | None:
+    """The channel and the delivery tag that a request of a transaction accepts; None: it is no request.
+
+    Only this one can be part of a transaction. Raises Unsupported for any other, PreconditionFailed for what is none.
+    """
+    if not any(isinstance(target, ManagementTarget) for target in targets):
+        return None
+    operation, fields = _read(message.body)
+    if operation != ACCEPTANCE or message.properties.reply_to:
+        refuse_requests(targets)
+    return delivery_in(fields)
 
 
 class _Reply:

@@ -21,6 +21,8 @@ from batonmq.engines.amqp.requests import Requester
 from batonmq.engines.amqp.streams import unless_stream
 from batonmq.engines.amqp.subscription import AmqpSubscription
 from batonmq.engines.amqp.topology import Topology
+from batonmq.engines.amqp.transactions import Transactor
+from batonmq.engines.amqp.tx_channel import Acceptor
 from batonmq.engines.amqp.wire import Dial
 from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.futures import Future
@@ -29,7 +31,7 @@ from batonmq.engines.messages import Message
 from batonmq.engines.rabbitmq_queues import arguments_of
 from batonmq.engines.steps import run_steps
 from batonmq.engines.values import Capabilities, Fate, Incoming, QueueOptions
-from batonmq.errors import BatonError, UnsupportedFeature
+from batonmq.errors import BatonError
 from batonmq.fields import FieldValue
 
 __all__ = ["AmqpEngine", "capabilities_of"]
@@ -74,6 +76,7 @@ def capabilities_of(product: Product) -> Capabilities:
         delivery_count=is_ours,
         max_deliveries=product.name in COUNTING,
         peek=is_ours,
+        transactions=is_ours or product.is_rabbitmq(),
         queues=is_ours,
         atomic_replay=is_ours,
     )
@@ -100,6 +103,7 @@ class AmqpEngine(Engine):
         self.capabilities = capabilities_of(self._link.product)
         self._publisher = Publisher(self._link)
         self._requester = Requester(self._link)
+        self._transactor = Transactor(self._link, self._look_for)
         self.topology = Topology(self._ask, self._publisher, self._link.product)
         """Exchanges and bindings, and queues with any arguments."""
         # Of the queues that were declared here: AMQP 0-9-1 has no question about those of others.
@@ -278,7 +282,8 @@ class AmqpEngine(Engine):
     def transact(
         self, sends: Sequence[tuple[str, Message]], accepts: Sequence[tuple[Subscription, Incoming]]
     ) -> Future[None]:
-        raise UnsupportedFeature("amqp: transactions")
+        held = [(receiver, incoming) for receiver, incoming in accepts if isinstance(receiver, Acceptor)]
+        return self._transactor.transact(sends, held)
 
     def request(self, queue: str, message: Message) -> Future[Message]:
         return self._requester.request(queue, message)

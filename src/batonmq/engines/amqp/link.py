@@ -202,7 +202,7 @@ class Link:
             closed(ConnectionLost("the connection was lost"))
             return
         channel = self.connection.channel(on_open_callback=opened)
-        channel.add_on_close_callback(lambda _channel, reason: closed(self._reason(reason)))
+        channel.add_on_close_callback(lambda _channel, reason: closed(self.reason(reason)))
 
     def later(self, seconds: float, function: Callable[[], None]) -> None:
         """Call after a while."""
@@ -297,7 +297,7 @@ class Link:
             linked.link_lost(reason)
         self._begin_again()
 
-    def _reason(self, error: BaseException) -> BatonError:
+    def reason(self, error: BaseException) -> BatonError:
         """Why a channel is gone. Whoever closes the connection says so; what the broker makes of it is no news."""
         return Closed(self._why_closed) if self._is_leaving else error_of(error)
 

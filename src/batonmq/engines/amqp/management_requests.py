@@ -8,7 +8,16 @@ from pika.channel import Channel
 from batonmq.engines.interface import How
 from batonmq.engines.messages import Message
 
-__all__ = ["EXCHANGE", "renewal", "report", "request_renewal", "request_return", "request_settlement", "was_refused"]
+__all__ = [
+    "EXCHANGE",
+    "renewal",
+    "report",
+    "request_acceptance",
+    "request_renewal",
+    "request_return",
+    "request_settlement",
+    "was_refused",
+]
 
 EXCHANGE = "batonmq.management"
 
@@ -35,6 +44,11 @@ def request_settlement(channel: Channel, tag: int, how: How, reason: str, delay:
 def report(channel: Channel, tag: int, fraction: float, note: str) -> bytes:
     """How far the work on a delivery is."""
     return _request("progress", channel, tag, permille=round(fraction * 1000), note=note)
+
+
+def request_acceptance(channel: Channel, came_on: Channel, tag: int) -> None:
+    """Accept a delivery of another channel, in the transaction of this one."""
+    channel.basic_publish(EXCHANGE, "", _request("accept", came_on, tag))
 
 
 def request_return(channel: Channel, first: int, last: int) -> None:

@@ -15,9 +15,10 @@ from batonmq.engines.amqp.delivery_counts import earlier_deliveries
 from batonmq.engines.amqp.link import GOODBYE, Link
 from batonmq.engines.amqp.management_requests import request_settlement
 from batonmq.engines.amqp.streams import unless_stream
+from batonmq.engines.amqp.tx_channel import Acceptor
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import How, Subscription
-from batonmq.engines.leases import lost
+from batonmq.engines.leases import lost, lost_by_transaction
 from batonmq.engines.messages import received_message
 from batonmq.engines.values import Incoming
 from batonmq.errors import BatonError, Closed, NotFound
@@ -25,7 +26,7 @@ from batonmq.errors import BatonError, Closed, NotFound
 __all__ = ["AmqpPull"]
 
 
-class AmqpPull(Subscription):
+class AmqpPull(Subscription, Acceptor):
     """A channel on which one message is asked for at a time."""
 
     def __init__(self, link: Link, queue: str) -> None:
@@ -126,6 +127,16 @@ class AmqpPull(Subscription):
             self._channel.basic_ack(tag)
         else:
             self._channel.basic_reject(tag, requeue=how == "release")
+        self._settled_on(self._channel)
+
+    def delivery(self, incoming: Incoming) -> tuple[Channel, int]:
+        if self._channel is None or not self._channel.is_open:
+            raise lost_by_transaction()
+        assert isinstance(incoming.handle, int)
+        return self._channel, incoming.handle
+
+    def accepted(self, incoming: Incoming) -> None:
+        """Nothing is kept of what was fetched."""
 
     def _leave(self, closed: Future[None]) -> None:
         channel = self._channel

@@ -30,10 +30,11 @@ from batonmq.engines.amqp.management_requests import (
 )
 from batonmq.engines.amqp.requests import Requester
 from batonmq.engines.amqp.streams import CONSUMER_ARGUMENTS, refused_by_stream
+from batonmq.engines.amqp.tx_channel import Acceptor
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import How, Subscription
 from batonmq.engines.lease_keeper import LeaseKeeper
-from batonmq.engines.leases import lost, lost_with
+from batonmq.engines.leases import lost, lost_by_transaction, lost_with
 from batonmq.engines.messages import Message, received_message
 from batonmq.engines.prefetched import Handle, Prefetched
 from batonmq.engines.values import Incoming
@@ -44,7 +45,7 @@ __all__ = ["AmqpSubscription"]
 PREFETCH_MAX = 65_535
 
 
-class AmqpSubscription(Subscription):
+class AmqpSubscription(Subscription, Acceptor):
     """A consumer on a channel of its own, and on the next connection's when that is lost."""
 
     def __init__(self, link: Link, requester: Requester, queue: str, prefetch: int, lease: float | None = None) -> None:
@@ -126,6 +127,19 @@ class AmqpSubscription(Subscription):
         else:
             # Not basic.nack, which quorum queues of RabbitMQ 4.3 do not count.
             channel.basic_reject(tag, requeue=how == "release")
+        self._settled_on(channel)
+
+    def delivery(self, incoming: Incoming) -> tuple[Channel, int]:
+        handle = incoming.handle
+        assert isinstance(handle, tuple)
+        channel = self._current(handle)
+        if channel is None or not self._messages.holds(handle):
+            raise lost_by_transaction()
+        return channel, handle[1]
+
+    def accepted(self, incoming: Incoming) -> None:
+        assert isinstance(incoming.handle, tuple)
+        self._messages.take(incoming.handle)
 
     def renew(self, incoming: Incoming, seconds: float) -> Future[None]:
         handle = incoming.handle
@@ -300,10 +314,12 @@ class AmqpSubscription(Subscription):
         """The channel is gone. With its connection: the link says more. Alone: the broker had a reason."""
         if generation != self._generation:
             return
+        was_committing = self._tx is not None and self._tx.is_committing
         self._forget_channel()
         if self._closing is not None:
             self._left()
-        elif was_held_too_long(error):
+        elif was_held_too_long(error) or (was_committing and not isinstance(error, ConnectionLost)):
+            # A transaction that the broker has refused ends its channel, and not its receiver.
             self.link_opened()
         elif not isinstance(error, ConnectionLost):
             if self._was_cancelled and isinstance(error, NotFound):
@@ -320,7 +336,7 @@ class AmqpSubscription(Subscription):
             self._closing.resolve(None)
 
     def _forget_channel(self) -> None:
-        self._channel = None
+        self._channel = self._tx = None
         self._generation += 1
         self._messages.clear()
 

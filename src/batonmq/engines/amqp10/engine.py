@@ -23,12 +23,15 @@ from batonmq.engines.interface import Engine, Subscription
 from batonmq.engines.messages import Message
 from batonmq.engines.steps import Steps, run_steps, wait_for
 from batonmq.engines.values import Fate, Incoming, QueueOptions
-from batonmq.errors import BatonError, ConnectionLost, NotFound, UnsupportedFeature
+from batonmq.errors import BatonError, ConnectionLost, NotFound, ResourceError, UnsupportedFeature
 from batonmq.protocols.amqp10.codec.performatives import Accepted, Target, TransactionalState
 
 __all__ = ["Amqp10Engine"]
 
 T = TypeVar("T")
+
+# What BatonMQ's broker says of a transaction for which a queue has no room.
+_FULL = "the transaction cannot be kept"
 
 
 class MessageFuture(Future[Message]):
@@ -291,7 +294,7 @@ class Amqp10Engine(Engine, Copying):
         try:
             yield from wait_for(transactions.discharge(txn, fail=failure is not None))
         except BatonError as error:
-            failure = failure or error
+            failure = failure or (ResourceError(str(error)) if _FULL in str(error) else error)
         for taking, incoming in takings:
             taking.transaction_over(incoming, committed=failure is None)
         if failure is not None:

@@ -64,13 +64,12 @@ class Channel:
         transaction = Transaction(connection.transaction_quota)
         self.deliveries = Deliveries(number, link.output, counts, connection.terms.frame_max)
         self.settling = Settling(self.deliveries, credit, transaction, counts)
+        connection.settlers[number] = self.settling
         self.topology = Topology(link.broker, connection.operations)
         self.consumers = Consumers(number, connection, self.deliveries, credit, self.topology)
         self._confirms = Confirms(number, link.broker, link.barrier, link.output, link.turn_end, counts)
         self.publisher = Publisher(number, connection, self._confirms, transaction, self.consumers, counts)
-        self.transactions = Transactions(
-            link.broker, link.barrier, transaction, self._confirms, self.publisher, self.settling, self.deliveries
-        )
+        self.transactions = Transactions(link.broker, link.barrier, transaction, self._confirms, self.publisher)
 
     def handle(self, method: methods.Method) -> None:
         """Do what a method asks. Raises ProtocolFailure, BrokerError."""
@@ -217,7 +216,8 @@ class Channel:
         self._confirms.clear()
         self.transactions.forget()
         self.consumers.stop()
-        self.settling.release_all()
+        self.settling.end()
+        self._connection.settlers.pop(self.number, None)
         self._connection.link.counts.close(self._counts)
 
 

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp091.parser import Event
     from batonmq.protocols.amqp091.settings import AmqpSettings
     from batonmq.protocols.amqp091.terms import Client, Terms
+    from batonmq.protocols.amqp091.transaction import Settler
     from batonmq.protocols.sessions.link import Link
 
 
 class OpenConnection:
     """The client, the terms, and what it may do in its virtual host (``operations``, with its user)."""
 
-    __slots__ = ("client", "link", "operations", "routes", "terms", "transaction_quota")
+    __slots__ = ("client", "link", "operations", "routes", "settlers", "terms", "transaction_quota")
 
     def __init__(
         self, link: Link[Event], client: Client, terms: Terms, operations: Operations, settings: AmqpSettings
@@ -30,3 +31,5 @@ class OpenConnection:
         self.routes = Routes(operations)
         self.transaction_quota = Quota(settings.max_transaction_size)
         """What the transactions of all channels together may hold."""
+        self.settlers: dict[int, Settler] = {}
+        """What settles the deliveries of each open channel, by its number."""

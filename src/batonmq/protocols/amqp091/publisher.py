@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker import KEPT, REFUSED
 from batonmq.broker.features.publish_headers import asks, check_headers
-from batonmq.broker.management.target import refuse_requests
+from batonmq.broker.management.target import accepted_in
 from batonmq.broker.operations.publishing import expiration_fault
 from batonmq.broker.routing.carbon_copies import carbon_copies
 from batonmq.broker.routing.direct_replies import REPLY_TO
-from batonmq.errors import ResourceError
+from batonmq.errors import NotFound, ResourceError
 from batonmq.message import Message
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.constants import PUBLISH
 from batonmq.protocols.amqp091.encoder import content_frames, method_frame
 from batonmq.protocols.amqp091.failures import ProtocolFailure
+from batonmq.protocols.amqp091.transaction import ACCEPT
 
 if TYPE_CHECKING:
     from batonmq.broker import Route
@@ -142,11 +143,22 @@ class Publisher:
         else:
             targets = self._router.route(route.exchange, keys, headers, properties)
         if self._transaction.is_selected:
-            refuse_requests(targets)
+            accepted = accepted_in(targets, message)
+            if accepted is not None:
+                self._accept(*accepted)
+                return KEPT
             held = [(message, targets, method.mandatory)]
             self._transaction.publish(held, message.size, max(len(targets), 1))
             return KEPT
         return self._put(message, targets, route.counters, mandatory=method.mandatory)
+
+    def _accept(self, channel: int, tag: int) -> None:
+        """A delivery on any channel of the connection is accepted when the transaction is committed. NotFound."""
+        settler = self._connection.settlers.get(channel)
+        taken = settler.take_held(tag) if settler is not None else []
+        if settler is None or not taken:
+            raise NotFound(f"no delivery {tag} on channel {channel} is held by this connection")
+        self._transaction.settle((settler, ACCEPT, taken))
 
     def _put(self, message: Message, targets: list[Target], counters: ExchangeCounters, *, mandatory: bool) -> int:
         """Put a message into its queues, or return it if there are none and it is mandatory."""

@@ -8,7 +8,7 @@ from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.constants import ACK
 from batonmq.protocols.amqp091.consumer import AmqpConsumer
 from batonmq.protocols.amqp091.failures import ProtocolFailure
-from batonmq.protocols.amqp091.transaction import ACCEPT, REJECT, RELEASE, RETURN
+from batonmq.protocols.amqp091.transaction import ACCEPT, REJECT, RELEASE, RETURN, Settler
 from batonmq.protocols.sessions import settling
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from batonmq.queued import QueuedMessage
 
 
-class Settling:
+class Settling(Settler):
     """Settles the deliveries of one channel: at once, or when its transaction is committed."""
 
-    __slots__ = ("_counts", "_credit", "_deliveries", "_transaction")
+    __slots__ = ("_counts", "_credit", "_deliveries", "_has_ended", "_transaction")
 
     def __init__(
         self, deliveries: Deliveries, credit: ChannelCredit, transaction: Transaction, counts: MessageCounts
@@ -34,6 +34,7 @@ class Settling:
         self._credit = credit
         self._transaction = transaction
         self._counts = counts
+        self._has_ended = False
 
     # ------------------------------------------------------------------ what the client says
 
@@ -49,7 +50,7 @@ class Settling:
         if multiple or self._transaction.is_selected:
             taken = self._deliveries.take(tag, multiple=multiple)
             if self._transaction.is_selected:
-                self._transaction.settle((ACCEPT, taken), 0)
+                self._transaction.settle((self, ACCEPT, taken), 0)
             else:
                 self._accept([queued for _, queued in taken])
             return at + 1
@@ -91,14 +92,13 @@ class Settling:
 
     def _settle(self, outcome: str, taken: Taken) -> None:
         if self._transaction.is_selected:
-            self._transaction.settle((outcome, taken), 0)
+            self._transaction.settle((self, outcome, taken), 0)
         else:
             self.apply(outcome, taken)
 
     # ------------------------------------------------------------------ what is done
 
     def apply(self, outcome: str, taken: Taken) -> None:
-        """Settle these deliveries, which were taken already."""
         held = [queued for _, queued in taken]
         if outcome == ACCEPT:
             self._accept(held)
@@ -121,13 +121,26 @@ class Settling:
         """Give all unsettled deliveries back, as the channel ends."""
         self.apply(RELEASE, self._deliveries.take_all())
 
+    def end(self) -> None:
+        """The channel ends: all unsettled deliveries go back, and so does what other channels' transactions hold."""
+        self._has_ended = True
+        self.release_all()
+
+    def put_back(self, taken: Taken) -> None:
+        self._deliveries.put_back(taken)
+        if self._has_ended:
+            self.release_all()
+
+    def take_held(self, tag: int) -> Taken:
+        queued = self._deliveries.pop(tag)
+        return [] if queued is None else [(tag, queued)]
+
     def undo(self, settled: Taken) -> None:
-        """Make deliveries unsettled again, as the store could not keep that they were settled."""
         settling.unsettle(queued for _, queued in settled)
         for consumer, count in _by_consumer(queued for _, queued in settled).items():
             consumer.unsettled(count)
             self._credit.give_back(-count)
-        self._deliveries.put_back(settled)
+        self.put_back(settled)
 
     def take_one(self, tag: int) -> QueuedMessage | None:
         """Take the unsettled delivery of that tag, for another part to settle; None: there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final
 
 from batonmq.protocols.sessions import transactions
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
     Taken: TypeAlias = list[tuple[int, QueuedMessage]]
     """Deliveries with their tags, in order."""
-    Settled: TypeAlias = tuple[str, Taken]
-    """Deliveries, and what is done with them."""
+    Settled: TypeAlias = tuple["Settler", str, Taken]
+    """Deliveries, what is done with them, and what does it: mostly the channel's own, or that of another channel."""
     Publish: TypeAlias = tuple[Message, list[Target], bool]
     """Where it goes to, and whether it comes back when that is nowhere."""
 
@@ -27,6 +28,28 @@ ACCEPT: Final = "accept"
 REJECT: Final = "reject"
 RELEASE: Final = "release"
 RETURN: Final = "return"
+
+
+class Settler(ABC):
+    """What settles the deliveries of one channel, as far as transactions need it."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def apply(self, outcome: str, taken: Taken) -> None:
+        """Settle these deliveries, which were taken already."""
+
+    @abstractmethod
+    def undo(self, settled: Taken) -> None:
+        """Make deliveries unsettled again, as the store could not keep that they were settled."""
+
+    @abstractmethod
+    def put_back(self, taken: Taken) -> None:
+        """They are not settled after all: the transaction was rolled back."""
+
+    @abstractmethod
+    def take_held(self, tag: int) -> Taken:
+        """Take the unsettled delivery of that tag, for the transaction of another channel; empty: there is none."""
 
 
 class Transaction(transactions.Transaction["Publish", "Settled"]):

@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from batonmq.broker import Broker
     from batonmq.broker.routing.exchanges.base import Target
     from batonmq.protocols.amqp091.confirms import Confirms
-    from batonmq.protocols.amqp091.deliveries import Deliveries
     from batonmq.protocols.amqp091.publisher import Publisher
-    from batonmq.protocols.amqp091.settling import Settling
-    from batonmq.protocols.amqp091.transaction import Publish, Settled, Transaction
+    from batonmq.protocols.amqp091.transaction import Publish, Settled, Settler, Taken, Transaction
     from batonmq.protocols.sessions.commit_barrier import CommitBarrier
     from batonmq.protocols.sessions.transactions import Routed
 
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 class Transactions(TransactedWork["Publish", "Settled"]):
     """tx.select, tx.commit and tx.rollback of one channel."""
 
-    __slots__ = ("_commits", "_confirms", "_deliveries", "_publisher", "_settling", "_transaction")
+    __slots__ = ("_commits", "_confirms", "_publisher", "_transaction")
 
     def __init__(
         self,
@@ -35,15 +33,11 @@ class Transactions(TransactedWork["Publish", "Settled"]):
         transaction: Transaction,
         confirms: Confirms,
         publisher: Publisher,
-        settling: Settling,
-        deliveries: Deliveries,
     ) -> None:
         self._commits = Commits(broker, barrier)
         self._transaction = transaction
         self._confirms = confirms
         self._publisher = publisher
-        self._settling = settling
-        self._deliveries = deliveries
 
     @property
     def are_selected(self) -> bool:
@@ -58,7 +52,7 @@ class Transactions(TransactedWork["Publish", "Settled"]):
     @property
     def settled(self) -> int:
         """How many deliveries are settled as soon as tx.commit comes."""
-        return sum(len(taken) for _, taken in self._transaction.settled)
+        return sum(len(taken) for *_, taken in self._transaction.settled)
 
     def select(self, m: methods.TxSelect) -> methods.Method | None:
         """tx.select. Raises PreconditionFailed on a channel that confirms."""
@@ -91,7 +85,11 @@ class Transactions(TransactedWork["Publish", "Settled"]):
     def forget(self) -> None:
         """Forget what was asked for; what was settled is unsettled again, and is not delivered anew (§1.9.2.5)."""
         _, settled = self._transaction.take()
-        self._deliveries.put_back([entry for _, taken in settled for entry in taken])
+        back: dict[Settler, Taken] = {}
+        for settler, _, taken in settled:
+            back.setdefault(settler, []).extend(taken)
+        for settler, taken in back.items():
+            settler.put_back(taken)
 
     def _require_selected(self) -> None:
         if not self._transaction.is_selected:
@@ -106,10 +104,16 @@ class Transactions(TransactedWork["Publish", "Settled"]):
         self._publisher.put_all([(message, _there(targets), mandatory) for message, targets, mandatory in published])
 
     def settle_held(self, settled: Settled) -> None:
-        self._settling.apply(*settled)
+        settler, outcome, taken = settled
+        settler.apply(outcome, taken)
 
     def unsettle_held(self, settled: list[Settled]) -> None:
-        self._settling.undo([entry for outcome, taken in settled if outcome in (ACCEPT, REJECT) for entry in taken])
+        back: dict[Settler, Taken] = {}
+        for settler, outcome, taken in settled:
+            if outcome in (ACCEPT, REJECT):
+                back.setdefault(settler, []).extend(taken)
+        for settler, taken in back.items():
+            settler.undo(taken)
 
 
 def _there(targets: list[Target]) -> list[Target]:

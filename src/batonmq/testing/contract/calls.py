@@ -235,6 +235,49 @@ def test_a_transaction_is_all_or_nothing(place: Place, mq: batonmq.Connection, q
     has_ready(mq, following, 1)
 
 
+def test_a_transaction_that_cannot_be_kept_does_nothing(place: Place, mq: batonmq.Connection, queue: str) -> None:
+    # Other brokers tell of a full queue when the rest is done, or let some more in: those with leases are BatonMQ's.
+    needs(mq, "transactions", "max_length", "lease")
+    full = place.queue()
+    mq.declare(full, max_length=1, overflow="refuse")
+    mq.send(full, b"first")
+    mq.send(queue, b"step 1")
+    with mq.receiver(queue) as receiver:
+        (delivery,) = take(receiver, 1)
+        failing = mq.transaction()
+        failing.accept(delivery)
+        failing.send(queue, b"step 2")
+        failing.send(full, b"second")
+        with pytest.raises(batonmq.ResourceError, match=full), failing:
+            pass
+        # It is still in these hands.
+        delivery.accept()
+    has_ready(mq, queue, 0)
+
+
+def test_a_receiver_goes_on_after_a_transaction(mq: batonmq.Connection, queue: str) -> None:
+    needs(mq, "transactions")
+    mq.send_many(queue, numbered(6))
+    with mq.receiver(queue, prefetch=6) as receiver:
+        first, second, third, fourth, *rest = take(receiver, 6)
+        with mq.transaction() as tx:
+            tx.accept(first)
+        second.accept()
+        third.release()
+        with mq.transaction() as tx:
+            tx.accept(fourth)
+            tx.send(queue, b"new")
+        with pytest.raises(batonmq.AlreadySettled), mq.transaction() as tx:
+            tx.accept(first)
+        for delivery in rest:
+            delivery.accept()
+        (again,) = [one for one in take(receiver, 2) if one.redelivered]
+        assert again.body == b"2"
+        again.accept()
+    # What was sent is back: it was held, and not settled.
+    has_ready(mq, queue, 1)
+
+
 def test_peek_takes_nothing_away(mq: batonmq.Connection, queue: str) -> None:
     needs(mq, "peek")
     mq.send_many(queue, numbered(3))

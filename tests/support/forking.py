@@ -230,9 +230,10 @@ def _become(request: _Request) -> None:
 
 
 def _main() -> None:
-    # Whatever the command reads in its own time, by whichever name it has.
+    # Whatever the command reads in its own time, by whichever name it has. Nothing that fits into frameworks is: and
+    # some of that cannot be read before its framework is set up.
     for module in pkgutil.walk_packages(batonmq.__path__, "batonmq."):
-        if not module.name.endswith(".__main__"):
+        if not module.name.endswith(".__main__") and not module.name.startswith("batonmq.contrib."):
             importlib.import_module(module.name)
     # What is never looked at again stays in memory that all share.
     gc.collect()

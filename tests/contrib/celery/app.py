@@ -25,6 +25,11 @@ def total(numbers: list[int]) -> int:
     return sum(numbers)
 
 
+@app.task
+def same(values: list[object]) -> list[object]:
+    return values
+
+
 @app.task(bind=True, max_retries=5)
 def flaky(self: Task) -> int:
     if self.request.retries < 2:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
 import time
 import uuid
@@ -98,34 +97,6 @@ def test_a_value_is_forgotten_when_its_time_is_over(results: Results) -> None:
     time.sleep(0.02)
     assert results.sweep() == 1
     assert results.get_all([b"ever", b"long"]) == [None, b"2"]
-
-
-def _count(path: str, times: int) -> None:
-    results = Results(path)
-    for _ in range(times):
-        results.add_one(b"n", 60)
-    results.close()
-
-
-def test_processes_count_together(results: Results) -> None:
-    fork = multiprocessing.get_context("fork")
-    # Open in the parent, too: a child has nothing of it.
-    assert results.add_one(b"n", 60) == 1
-    processes = [fork.Process(target=_count, args=(results.path, 20)) for _ in range(3)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-        assert process.exitcode == 0
-    assert results.add_one(b"n", 60) == 62
-    assert int(results.get(b"n") or 0) == 62
-
-
-def test_a_count_begins_anew_when_its_time_is_over(results: Results) -> None:
-    assert [results.add_one(b"n", 60) for _ in range(2)] == [1, 2]
-    results.expire(b"n", 0.01)
-    time.sleep(0.02)
-    assert results.add_one(b"n", 60) == 1
 
 
 @pytest.mark.parametrize(

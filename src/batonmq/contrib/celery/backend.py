@@ -9,14 +9,19 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from celery import states
+from celery import maybe_signature, states
 from celery.backends.base import KeyValueStoreBackend
-from celery.exceptions import ImproperlyConfigured, TimeoutError as CeleryTimeoutError
+from celery.exceptions import ChordError, ImproperlyConfigured, TimeoutError as CeleryTimeoutError
+from celery.result import GroupResult, result_from_tuple
+from celery.utils.log import get_logger
 from kombu.utils.encoding import bytes_to_str, ensure_bytes
 
+from batonmq.contrib.celery.chords import Chords, Complete, Part, as_header
 from batonmq.contrib.celery.results import Results
 
 __all__ = ["BatonBackend"]
+
+logger = get_logger(__name__)
 
 SUFFIX = "-results"
 SCHEMES = ("batonmq", "file")
@@ -29,7 +34,6 @@ class BatonBackend(KeyValueStoreBackend):
     ``batonmq://`` alone is the file of ``broker_url``. Also ``batonmq+file:///var/lib/shop/tasks.db``.
     """
 
-    implements_incr = True
     supports_autoexpire = True
     # What is read is what is there: nothing is gained by waiting for results in a row of their own.
     supports_native_join = True
@@ -40,6 +44,7 @@ class BatonBackend(KeyValueStoreBackend):
         self.url = url
         self.path = _path_of(url or "", self.app.conf.broker_url or "") + SUFFIX
         self._results = Results(self.path)
+        self._chords = Chords(self._results)
         weakref.finalize(self, self._results.close)
 
     def __reduce__(self, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
@@ -67,10 +72,6 @@ class BatonBackend(KeyValueStoreBackend):
         """Forget a value."""
         self._results.delete(ensure_bytes(key))
 
-    def incr(self, key: str | bytes) -> int:
-        """Count up a chord's finished tasks."""
-        return self._results.add_one(ensure_bytes(key), self._seconds(self.chord_expires))
-
     def expire(self, key: str | bytes, value: Any) -> None:
         """Forget a value after so many seconds."""
         self._results.expire(ensure_bytes(key), self._seconds(value))
@@ -78,6 +79,7 @@ class BatonBackend(KeyValueStoreBackend):
     def cleanup(self) -> None:
         """Drop all results whose time is over. Each write takes some along, so that this is seldom needed."""
         self._results.sweep()
+        self._chords.sweep()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -86,6 +88,84 @@ class BatonBackend(KeyValueStoreBackend):
     @staticmethod
     def _seconds(expires: Any) -> float | None:
         return float(expires) if expires else None
+
+    # ------------------------------------------------------------------ chords
+
+    def apply_chord(self, header_result_args: tuple[Any, ...], body: Any, **kwargs: Any) -> None:
+        """Remember how the header nests its groups. A header that comes from a generator holds none."""
+        _, parts = header_result_args
+        shape = None
+        if isinstance(parts, list | tuple) and any(isinstance(part, GroupResult) for part in parts):
+            shape = ensure_bytes(self.encode(self.app.GroupResult(*header_result_args).as_tuple()))
+        self._chords.start(header_result_args[0], shape, self._chord_seconds())
+
+    def set_chord_size(self, group_id: str, chord_size: int) -> None:
+        """So many parts will return."""
+        self._chords.set_size(group_id, chord_size, self._chord_seconds())
+
+    def add_to_chord(self, chord_id: str, result: Any) -> None:
+        """One more part will return: a task of the header sent it."""
+        self._chords.add_one(chord_id, self._chord_seconds())
+
+    def on_chord_part_return(self, request: Any, state: str, result: Any, **kwargs: Any) -> Any:
+        """Keep what a task of a header returned; the last one calls the body, or its errbacks with a ChordError."""
+        if not request.group or not request.id:
+            return None
+        group = str(request.group)
+        value = ensure_bytes(self.encode(self.encode_result(result, state)))
+        part = Part(str(request.id), request.group_index, state, value)
+        complete = self._chords.take(group, part, self._chord_seconds())
+        if complete is None:
+            return None
+        body = maybe_signature(request.chord, app=self.app)
+        # Who is ended in the middle of this has not finished: the part comes again, and calls the body.
+        try:
+            self._call_body(body, complete, group)
+        except ChordError as error:
+            try:
+                return self.chord_error_from_stack(body, error)
+            finally:
+                self._chords.finish(group)
+        self._chords.finish(group)
+        return None
+
+    def _call_body(self, body: Any, complete: Complete, group: str) -> None:
+        """Raises ChordError."""
+        try:
+            arguments = self._header(complete)
+        except ChordError as error:
+            logger.error("Chord %r: %s", group, error)
+            raise
+        except Exception as error:
+            logger.exception("Chord %r: its results cannot be joined", group)
+            raise ChordError(f"Join error: {error!r}") from error
+        try:
+            # Celery 5.7 waits between attempts.
+            publish = getattr(self.app.amqp, "_retry_publish", None)
+            if publish is None:
+                body.delay(arguments)
+            else:
+                publish(body.delay, arguments)
+        except Exception as error:
+            logger.exception("Chord %r: its body cannot be sent", group)
+            raise ChordError(f"Callback error: {error!r}") from error
+
+    def _header(self, complete: Complete) -> list[Any]:
+        values: list[tuple[str, Any]] = []
+        for part in complete.parts:
+            value = self.decode(part.value)
+            if part.state in states.EXCEPTION_STATES:
+                value = self.exception_to_python(value)
+            if part.state in states.PROPAGATE_STATES:
+                cause = value if isinstance(value, BaseException) else None
+                raise ChordError(f"Dependency {part.task_id} raised {value!r}") from cause
+            values.append((part.task_id, value))
+        shape = None if complete.shape is None else result_from_tuple(self.decode(complete.shape), self.app)
+        return as_header(shape, values, self.app.conf.result_chord_join_timeout)
+
+    def _chord_seconds(self) -> float | None:
+        # `result_chord_expires` came with Celery 5.7.
+        return self._seconds(getattr(self, "chord_expires", self.expires))
 
     # ------------------------------------------------------------------ waiting
 

@@ -15,6 +15,16 @@ __all__ = ["Results"]
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS results (key BLOB PRIMARY KEY, value BLOB NOT NULL, expires REAL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_expiry ON results (expires) WHERE expires IS NOT NULL;
+CREATE TABLE IF NOT EXISTS chords (
+    id TEXT PRIMARY KEY, size INTEGER, added INTEGER NOT NULL DEFAULT 0, ready INTEGER NOT NULL DEFAULT 0,
+    shape BLOB, done INTEGER NOT NULL DEFAULT FALSE, expires REAL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS chords_by_expiry ON chords (expires) WHERE expires IS NOT NULL;
+CREATE TABLE IF NOT EXISTS parts (
+    number INTEGER PRIMARY KEY, chord TEXT NOT NULL REFERENCES chords ON DELETE CASCADE, task TEXT NOT NULL,
+    place INTEGER NOT NULL, state TEXT NOT NULL, value BLOB NOT NULL, last INTEGER NOT NULL DEFAULT FALSE,
+    UNIQUE (chord, task, place)
+);
 """
 # How long a writer waits for the others.
 BUSY_SECONDS = 60.0
@@ -53,8 +63,8 @@ class Results:
             yield self._connection
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, on the disk in the end."""
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, on the disk in the end. Only one is open in all processes."""
         with self._opened() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -68,7 +78,7 @@ class Results:
     def set(self, key: bytes, value: bytes, seconds: float | None) -> None:
         """Keep a value for so many seconds; None: for good."""
         now = time.time()
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(
                 "INSERT INTO results VALUES (?, ?, ?) ON CONFLICT (key)"
                 " DO UPDATE SET value = excluded.value, expires = excluded.expires",
@@ -94,33 +104,20 @@ class Results:
                 found.update(connection.execute(query, (*some, time.time())))
         return [found.get(key) for key in keys]
 
-    def add_one(self, key: bytes, seconds: float | None) -> int:
-        """Count up; tells the new count, which is forgotten after so many seconds without another."""
-        now = time.time()
-        with self._writing() as connection:
-            (count,) = connection.execute(
-                "INSERT INTO results VALUES (?, '1', ?) ON CONFLICT (key) DO UPDATE SET"
-                " value = CASE WHEN expires <= ? THEN '1' ELSE CAST(CAST(value AS INTEGER) + 1 AS BLOB) END,"
-                " expires = excluded.expires"
-                " RETURNING CAST(value AS INTEGER)",
-                (key, now + seconds if seconds else None, now),
-            ).fetchone()
-        return int(count)
-
     def expire(self, key: bytes, seconds: float | None) -> None:
         """Forget a value after so many seconds from now on; None: never."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             until = time.time() + seconds if seconds else None
             connection.execute("UPDATE results SET expires = ? WHERE key = ?", (until, key))
 
     def delete(self, key: bytes) -> None:
         """Forget a value."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute("DELETE FROM results WHERE key = ?", (key,))
 
     def sweep(self) -> int:
         """Drop everything whose time is over; tells how much that was."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             return connection.execute("DELETE FROM results WHERE expires <= ?", (time.time(),)).rowcount
 
     # ------------------------------------------------------------------ waiting
@@ -176,6 +173,7 @@ def _open(path: str) -> sqlite3.Connection:
         # What a task has done is told once: it is to outlive a loss of power.
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
         connection.executescript(SCHEMA)
     except BaseException:
         connection.close()

@@ -109,6 +109,8 @@ class Managed:
 
     def begin_anew(self) -> None:
         """The users are those of the beginning."""
+        # With the lock, without which nobody knows that there were users: a file that is gone from beside it is missed.
+        (self.data / "users.lock").unlink(missing_ok=True)
         self.file.path.unlink(missing_ok=True)
         self.authenticator.refresh()
 

@@ -198,7 +198,11 @@ class GuestAttack:
         """What has come: the names of commands, with their numbers."""
         self._peer.settimeout(0.0)
         while select.select([self._peer], [], [], 0.0005)[0]:
-            piece = self._peer.recv(1 << 16)
+            try:
+                piece = self._peer.recv(1 << 16)
+            except ConnectionResetError:
+                # It has hung up, with answers that it has not read.
+                piece = b""
             if not piece:
                 self._is_over = True
                 break

@@ -102,7 +102,16 @@ def test_scram_is_that_of_the_rfc() -> None:
         scram.check(b"v=AAAA")
 
 
-@pytest.mark.parametrize("answer", [b"", b"\xff", b"r=other,s=AAAA,i=1", SERVER_FIRST.replace(b"4096", b"99999999")])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\xff",
+        b"r=other,s=AAAA,i=1",
+        # Digits to Python, and no number; and one that it would take too long to read.
+        *(SERVER_FIRST.replace(b"4096", count) for count in (b"99999999", "\u00b2".encode(), b"9" * 5000)),
+    ],
+)
 def test_what_is_no_scram_is_refused(answer: bytes) -> None:
     with pytest.raises(AccessRefused, match="not SCRAM"):
         Scram("SCRAM-SHA-256", "user", "pencil", NONCE).final(answer)

@@ -6,9 +6,11 @@ from proof.fuzz.target import Target
 from proof.fuzz.targets import (
     amqp091,
     amqp10,
+    clients,
     definitions,
     http,
     periods,
+    rows,
     shared,
     stomp,
     store,
@@ -21,7 +23,21 @@ __all__ = ["TARGETS"]
 
 TARGETS: dict[str, Target] = {
     target.name: target
-    for module in (amqp091, amqp10, stomp, websocket, http, texts, topics, periods, definitions, shared, store)
+    for module in (
+        amqp091,
+        amqp10,
+        stomp,
+        websocket,
+        http,
+        texts,
+        topics,
+        periods,
+        definitions,
+        shared,
+        store,
+        rows,
+        clients,
+    )
     for target in module.TARGETS
 }
 """By name."""

@@ -215,7 +215,7 @@ def definition_of(
         if not isinstance(read, dict):
             raise TypeError(f"its value is {type(read).__name__}")
         return Definition(kind, from_file(vhost), from_file(name), read, decode_table(arguments, 0, len(arguments))[0])
-    except (AttributeError, BatonError, IndexError, TypeError, ValueError) as error:
+    except (AttributeError, BatonError, IndexError, RecursionError, TypeError, ValueError) as error:
         raise StoreCorrupt(f"the definition of {kind} {name!r} cannot be read: {error}") from error
 
 

@@ -16,6 +16,7 @@ __all__ = ["Scram"]
 HASHES: Final = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-512": "sha512"}
 # What RFC 5802 warns of: a broker that lets us compute for ever.
 ITERATIONS_MAX: Final = 1_000_000
+DIGITS_MAX: Final = len(str(ITERATIONS_MAX))
 
 
 class Scram:
@@ -37,7 +38,8 @@ class Scram:
         """The client's last message, to what the broker answered to the first."""
         said = _attributes(answer)
         nonce, salt, count = said.get("r", ""), said.get("s", ""), said.get("i", "")
-        if not nonce.startswith(self._nonce) or not count.isdigit() or not 0 < int(count) <= ITERATIONS_MAX:
+        is_number = count.isascii() and count.isdigit() and len(count) <= DIGITS_MAX
+        if not nonce.startswith(self._nonce) or not is_number or not 0 < int(count) <= ITERATIONS_MAX:
             raise AccessRefused("the broker's answer to the log-in is not SCRAM")
         salted = hashlib.pbkdf2_hmac(self._hash, self._password, _decoded(salt), int(count))
         bare = f"c=biws,r={nonce}"

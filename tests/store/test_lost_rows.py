@@ -9,6 +9,9 @@ import pytest
 from tests.support.driven import Driven
 
 from batonmq.broker.queues import refilling
+from batonmq.errors import StoreCorrupt
+from batonmq.store.checking import check_file
+from batonmq.store.repairing import repair_file
 
 COUNT = 21
 
@@ -105,3 +108,22 @@ def test_a_whole_file_has_nothing_to_be_told(path: Path, caplog: pytest.LogCaptu
     assert bodies(driven) == bodies(driven, "later") == [str(number) for number in range(COUNT)]
     driven.broker.close()
     assert lines(caplog) == []
+
+
+def test_a_lane_with_a_number_that_none_has_is_told(path: Path) -> None:
+    change(path, "INSERT INTO lane(id, vhost, queue, priority) VALUES(9223372036854775807, '/', 'q', 1)")
+    problems = [str(problem) for problem in check_file(str(path)).problems]
+    assert sum("lane 9223372036854775807" in problem for problem in problems) == 1
+    with pytest.raises(StoreCorrupt, match="lane 9223372036854775807, of queue 'q': no lane has that number"):
+        Driven(path)
+
+
+def test_a_queue_whose_name_is_no_text_is_saved_without_its_definition(path: Path) -> None:
+    change(path, "DELETE FROM definition WHERE kind = 'queue' AND name = 'q'")
+    change(path, "UPDATE lane SET queue = x'ff71', checksum = NULL WHERE queue = 'q'")
+    saved = path.with_name("saved.db")
+    notes = repair_file(str(path), saved).notes
+    assert any("the definition of queue '\\udcffq'" in note for note in notes)
+    driven = Driven(saved)
+    assert bodies(driven, "\udcffq") == [str(number) for number in range(COUNT)]
+    driven.broker.close()

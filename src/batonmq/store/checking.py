@@ -196,6 +196,9 @@ def _check_messages(db: apsw.Connection, report: Report, advance: Callable[[int]
     dropped = {low >> POSITION_BITS for (low,) in rows(db, "SELECT low FROM trash WHERE low & ((1 << 45) - 1) = 0")}
     by_queue: dict[tuple[str, str], QueueReport] = {}
     for lane_id, (vhost, queue) in sorted(lanes.items()):
+        if not 0 <= lane_id <= LANES_MAX:
+            # It is told with the other rows of its table.
+            continue
         if (vhost, queue) not in by_queue:
             by_queue[vhost, queue] = QueueReport(vhost, queue)
             report.queues.append(by_queue[vhost, queue])

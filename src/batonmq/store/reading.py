@@ -14,7 +14,15 @@ from batonmq.message import DeadLetter, Framing, Message, framing_of
 from batonmq.properties import EMPTY, Properties
 from batonmq.queued import UNCOUNTED
 from batonmq.store.checksums import ADDED, MODULUS, WRONG, address_sum, count_sum, definition_sum, lane_sum, trash_sum
-from batonmq.store.records import POSITION_BITS, POSITION_MASK, Definition, LaneRecord, StoredMessage, StoredRun
+from batonmq.store.records import (
+    LANES_MAX,
+    POSITION_BITS,
+    POSITION_MASK,
+    Definition,
+    LaneRecord,
+    StoredMessage,
+    StoredRun,
+)
 from batonmq.store.schema import rows
 from batonmq.store.texts import from_file
 
@@ -178,7 +186,9 @@ def unsound_rows(db: apsw.Connection) -> Iterator[tuple[str, str]]:
         for row in rows(db, query):
             yield table, f"a row of its table {table!r} cannot be read: {row}"
     for lane_id, vhost, queue, priority, checksum in rows(db, "SELECT id, vhost, queue, priority, checksum FROM lane"):
-        if checksum is not None and checksum != _sum_or_none(lane_sum, lane_id, vhost, queue, priority):
+        if not 0 <= lane_id <= LANES_MAX:
+            yield "lane", f"lane {lane_id}, of queue {queue!r}: no lane has that number"
+        elif checksum is not None and checksum != _sum_or_none(lane_sum, lane_id, vhost, queue, priority):
             yield "lane", f"lane {lane_id}, of queue {queue!r}: {WRONG}"
     for low, high, checksum in rows(db, "SELECT low, high, checksum FROM trash"):
         if type(high) is not int or (checksum is not None and checksum != trash_sum(low, high)):

@@ -17,7 +17,7 @@ from batonmq.store.reading import definition_of
 from batonmq.store.records import DELAY_LANE, LANES_MAX, POSITION_BITS, POSITION_MASK
 from batonmq.store.salvage import MESSAGE_COLUMNS, Row, fault_of, with_numbers
 from batonmq.store.schema import rows
-from batonmq.store.texts import from_file
+from batonmq.store.texts import from_file, to_file
 
 __all__ = ["Rescue", "Saved"]
 
@@ -166,7 +166,7 @@ class Rescue:
     def _make_queue(self, vhost: str, queue: str, priority: int) -> None:
         arguments: dict[str, FieldValue] = {"x-max-priority": priority} if priority else {}
         value = json.dumps({"auto_delete": False})
-        row = ("queue", vhost, queue, value, encode_table(arguments))
+        row = ("queue", to_file(vhost), to_file(queue), value, encode_table(arguments))
         self._to.execute(DEFINE, (*row, definition_sum(*row)))
         instead = f"x-max-priority {priority}" if priority else "no arguments"
         line = f"the definition of queue {queue!r} in virtual host {vhost!r} is lost: now it is durable, with {instead}"

@@ -1,9 +1,7 @@
 """Requests about the deliveries that a connection holds, for operations that AMQP lacks.
 
-They renew a delivery, release it with a delay, reject it with a reason, say how far the work on it is, or give back
-what nobody has looked at.
 They accept a delivery in the transaction of another channel, renew it, release it with a delay, reject it with a
-reason, or give back what nobody has looked at.
+reason, say how far the work on it is, or give back what nobody has looked at.
 """
 
 from __future__ import annotations

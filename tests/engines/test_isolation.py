@@ -49,6 +49,7 @@ TABLE = [
     Row("declare", lambda mq: mq.declare("theirs", max_length=1)),
     Row("delete", lambda mq: mq.delete("theirs")),
     Row("count", lambda mq: mq.count("theirs"), NotFound),
+    Row("stats", lambda mq: mq.stats("theirs"), NotFound),
     Row("peek", lambda mq: mq.peek("theirs"), NotFound),
     Row("purge", lambda mq: mq.purge("theirs"), NotFound),
     Row("replay", lambda mq: mq.replay("theirs", "mine"), NotFound),
@@ -65,7 +66,8 @@ TABLE = [
     Row("reply", reply),
 ]
 IDS = [f"{row.name}-{number}" for number, row in enumerate(TABLE)]
-ITS_OWN = {"capabilities", "native", "close"}
+# Of an outbox each message is sent with ``send``; what ``queues`` shows has a test of its own.
+ITS_OWN = {"capabilities", "native", "close", "outbox", "queues"}
 
 
 def test_each_call_is_in_the_table() -> None:
@@ -127,3 +129,17 @@ def test_from_another_virtual_host(server: ManagedServer, owner: Connection, row
                 row.call(mq)
         mq.delete("theirs")
     assert owner.count("theirs") == owner.count("mine") == 1
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_queues_of_others_are_not_listed(server: ManagedServer, owner: Connection, scheme: str) -> None:
+    with batonmq.connect(f"{scheme}://limited:{PASSWORD}@127.0.0.1:{server.port}/") as mq:
+        with pytest.raises(AccessRefused, match=" refused "):
+            mq.queues()
+        assert mq.count("mine") == 1
+    with batonmq.connect(f"{scheme}://stranger:{PASSWORD}@127.0.0.1:{server.port}/other") as mq:
+        mq.declare("ours")
+        listed = {queue.name for queue in mq.queues()}
+        assert "ours" in listed
+        assert not listed & {"theirs", "mine"}
+        mq.delete("ours")

@@ -107,9 +107,13 @@ class PairedProduct(Product):
             check_answer(answer, queue)
 
     def count(self, queue: str) -> Steps[int]:
-        return (yield from self.stats(queue)).ready
+        # Not from ``stats``, which a product may have from requests that need more rights.
+        return (yield from self._found(queue)).ready
 
     def stats(self, queue: str) -> Steps[QueueStats]:
+        return self._found(queue)
+
+    def _found(self, queue: str) -> Steps[QueueStats]:
         found = yield from self._look_up(queue)
         if found is None:
             raise NotFound(f"no queue '{queue}'")

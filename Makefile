@@ -18,7 +18,7 @@ FUZZED = $(shell grep -rlE '^from hypothesis(\.stateful import| import .*given)'
 COVERING = tests/broker $(addprefix --ignore=,$(filter tests/broker/%,$(FUZZED)))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test clients engines check format bench crash crash-embedded power soak siege fuzz lock release clean damage
+.PHONY: help serve test clients engines check format bench crash crash-embedded power soak siege fuzz lock release clean damage docs
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,12 @@ check: $(VENV)/.locked-test ## ruff, mypy --strict, import rules, coverage of br
 format: $(VENV)/.locked-test ## put sources and imports in the project's format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+# NO_MKDOCS_2_WARNING: the theme's notice of what follows it says nothing about this site.
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: $(VENV)/.locked-docs ## build the documentation's site in build/site: what leads nowhere fails it
+	@$(BIN)/python -m mkdocs build --quiet --strict $(ARGS)
+	@echo "build/site/index.html is its first page; to search it: python3 -m http.server --directory build/site"
 
 bench: $(VENV)/.locked-run ## measure this broker, beside RabbitMQ and ActiveMQ where they are installed
 	@$(BIN)/python -m bench $(ARGS)
@@ -89,6 +95,9 @@ lock: ## maintainers: resolve the lock files anew (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --upgrade \
 		--python-version 3.11 --custom-compile-command 'make lock' --constraint requirements/test.txt \
 		pyproject.toml --group clients --output-file requirements/clients.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --upgrade \
+		--python-version 3.11 --custom-compile-command 'make lock' --constraint requirements/test.txt \
+		pyproject.toml --group docs --output-file requirements/docs.txt
 
 clean: ## remove what builds and runs left behind; ./data stays
 	rm -rf $(VENV) build dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -13,15 +13,20 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 PARTS = re.compile(r"^```.*?^```$|(?<=\]\()(?P<link>[^)\s]+)(?=\))", re.DOTALL | re.MULTILINE)
 
 
-def absolute(text: str, repository: str, ref: str, root: Path) -> str:
-    """Markdown with each link within the project as one to its file at that tag or branch of the repository."""
+def absolute(text: str, repository: str, ref: str, root: Path, folder: str = "") -> str:
+    """Markdown with each link within the project as one to its file at that tag or branch of the repository.
+
+    ``folder`` is where the page is, relative to the root; links that stay in it are left as they are.
+    """
 
     def change(part: re.Match[str]) -> str:
         link = part["link"]
         if link is None or link.startswith("#") or re.match(r"[a-z]+:", link):
             return part[0]
         path, mark, anchor = link.partition("#")
-        path = posixpath.normpath(path)
+        path = posixpath.normpath(posixpath.join(folder, path))
+        if folder and path.startswith(f"{folder}/"):
+            return link
         kind = "tree" if (root / path).is_dir() else "blob"
         return f"{repository}/{kind}/{ref}/{path}{mark}{anchor}"
 

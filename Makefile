@@ -51,10 +51,10 @@ format: $(VENV)/.locked-test ## put sources and imports in the project's format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-# NO_MKDOCS_2_WARNING: the theme's notice of what follows it says nothing about this site.
+# Not --quiet, which hides warnings from --strict too. NO_MKDOCS_2_WARNING: no notice of what will follow the theme.
 docs: export NO_MKDOCS_2_WARNING := 1
 docs: $(VENV)/.locked-docs ## build the documentation's site in build/site: what leads nowhere fails it
-	@$(BIN)/python -m mkdocs build --quiet --strict $(ARGS)
+	@$(BIN)/python -m mkdocs build --strict $(ARGS)
 	@echo "build/site/index.html is its first page; to search it: python3 -m http.server --directory build/site"
 
 bench: $(VENV)/.locked-run ## measure this broker, beside RabbitMQ and ActiveMQ where they are installed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import runpy
 
 import pytest
@@ -76,3 +77,12 @@ def test_the_theme_is_told_to_load_nothing_from_elsewhere() -> None:
     # For a repository on a known host the theme asks that host for its stars.
     assert "\nrepo_url:" not in settings
     assert "https:" not in settings
+
+
+def test_warnings_fail_the_build() -> None:
+    (command,) = re.findall(
+        r"^\t@(.* -m mkdocs build .*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert "--strict" in command
+    # mkdocs counts only the warnings that it prints.
+    assert "--quiet" not in command

@@ -16,6 +16,14 @@ LONG = "ü" * 128
 Call = Callable[[Any, str], object]
 
 
+NO_NAMES: tuple[tuple[object, type[Exception], str], ...] = (
+    (LONG, ValueError, "has at most 255 bytes in UTF-8, not 256"),
+    ("", ValueError, "is empty"),
+    ("\udcff", ValueError, "is not Unicode text"),
+    (b"orders", TypeError, "is a str, not bytes"),
+)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "text"),
     [
@@ -82,22 +90,22 @@ def test_an_error_names_the_argument_and_what_it_takes(
         lambda mq, name: mq.peek(name),
         lambda mq, name: mq.purge(name),
         lambda mq, name: mq.replay(name, "q"),
-        lambda mq, name: mq.replay("q", name),
         lambda mq, name: mq.request(name, b""),
         lambda mq, name: mq.receiver(name),
         lambda mq, name: mq.run(name, print),
     ],
 )
 def test_a_queue_has_a_name_of_1_to_255_bytes(mq: batonmq.Connection, call: Call) -> None:
-    for name, error, text in (
-        (LONG, ValueError, "has at most 255 bytes in UTF-8, not 256"),
-        ("", ValueError, "is empty"),
-        ("\udcff", ValueError, "is not Unicode text"),
-        (b"orders", TypeError, "is a str, not bytes"),
-        (None, TypeError, "is a str, not None"),
-    ):
+    for name, error, text in (*NO_NAMES, (None, TypeError, "is a str, not None")):
         with pytest.raises(error, match=text):
             call(mq, name)  # type: ignore[arg-type]
+
+
+def test_a_target_has_a_name_of_1_to_255_bytes(mq: batonmq.Connection) -> None:
+    # Without one dead letters go to where they died.
+    for name, error, text in NO_NAMES:
+        with pytest.raises(error, match=text):
+            mq.replay("q", name)  # type: ignore[arg-type]
 
 
 def test_a_task_as_handler_of_threads_is_refused(mq: batonmq.Connection, queue: str) -> None:

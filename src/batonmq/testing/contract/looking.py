@@ -24,14 +24,14 @@ def test_queues_that_were_declared_are_listed(place: Place, mq: batonmq.Connecti
 
 
 def test_a_listed_queue_says_what_it_was_declared_with(place: Place, mq: batonmq.Connection) -> None:
-    needs(mq, "queues", "dead_letter", "max_deliveries", "ttl")
+    needs(mq, "queues", "dead_letter", "max_deliveries")
     queue, dead = place.queue(), place.queue()
-    mq.declare(queue, dead_letter=dead, max_deliveries=3, ttl=60.0)
+    mq.declare(queue, dead_letter=dead, max_deliveries=3)
     (found,) = [one for one in mq.queues() if one.name == queue]
     if found.options is None:
         pytest.skip(f"{mq.capabilities.engine} does not tell what a queue was declared with")
     options = found.options
-    assert (options.dead_letter, options.max_deliveries, options.ttl, options.durable) == (dead, 3, 60.0, True)
+    assert (options.dead_letter, options.max_deliveries, options.durable) == (dead, 3, True)
 
 
 def test_statistics_tell_what_is_ready_and_what_is_held(mq: batonmq.Connection, queue: str) -> None:

@@ -87,8 +87,10 @@ class ArtemisQueues:
         """Of all anycast queues that have an address of their own name, but for the broker's own."""
         names: list[str] = []
         page = 1
+        # It wants all three, and takes every queue by this.
+        wanted = json.dumps({"field": "name", "operation": "CONTAINS", "value": ""})
         while True:
-            answer = yield from self._operate("broker", "listQueues", "{}", page, PAGE, for_what="queues are there")
+            answer = yield from self._operate("broker", "listQueues", wanted, page, PAGE, for_what="queues are there")
             rows = json.loads(answer)["data"] if isinstance(answer, str) else []
             names += [
                 row["name"]

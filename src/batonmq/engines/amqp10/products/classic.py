@@ -113,7 +113,6 @@ class ClassicProduct(Product):
             replay_home=True,
             queues=self._jolokia is not None,
             stats=self._jolokia is not None or self._statistics is not None,
-            until_empty=True,
             atomic_replay=True,
         )
 

@@ -76,7 +76,6 @@ class RabbitmqProduct(PairedProduct):
             replay=True,
             replay_home=True,
             stats=True,
-            until_empty=True,
         )
 
     def reply_source(self) -> Source:

@@ -96,7 +96,8 @@ def test_an_error_names_the_argument_and_what_it_takes(
     ],
 )
 def test_a_queue_has_a_name_of_1_to_255_bytes(mq: batonmq.Connection, call: Call) -> None:
-    for name, error, text in (*NO_NAMES, (None, TypeError, "is a str, not None")):
+    nothing: tuple[object, type[Exception], str] = (None, TypeError, "is a str, not None")
+    for name, error, text in (*NO_NAMES, nothing):
         with pytest.raises(error, match=text):
             call(mq, name)  # type: ignore[arg-type]
 

@@ -95,9 +95,9 @@ class RabbitmqProduct(PairedProduct):
     def require_source(self, queue: str) -> Steps[None]:
         yield from self._find(queue)
 
-    def stats(self, queue: str) -> Steps[QueueStats]:
+    def _found(self, queue: str) -> Steps[QueueStats]:
         yield from self._find(queue)
-        return (yield from super().stats(queue))
+        return (yield from super()._found(queue))
 
     def _purge(self, queue: str) -> Steps[int]:
         yield from self._find(queue)

@@ -50,7 +50,7 @@ def test_the_first_example_of_the_documentation_runs_as_it_stands(tmp_path: Path
     assert (run.stdout, run.returncode) == ("b'17'\n", 0), run.stderr
 
 
-def tested(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run_pytest(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """What pytest says of the tests in a folder, with nothing of this run's own."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, *words]
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -60,7 +60,7 @@ def tested(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_handlers_of_the_shop_pass_their_tests() -> None:
-    done = tested(EXAMPLES / "handlers", "--rootdir", str(EXAMPLES / "handlers"), "test_shop.py")
+    done = run_pytest(EXAMPLES / "handlers", "--rootdir", str(EXAMPLES / "handlers"), "test_shop.py")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -70,7 +70,7 @@ def test_the_handlers_of_the_documentation_pass_the_tests_of_the_documentation(t
     (tests,) = [block.text for block in blocks(docs / "testing.md", "python") if "TestClient(app)" in block.text]
     (tmp_path / "shop.py").write_text(shop)
     (tmp_path / "test_shop.py").write_text(tests)
-    done = tested(tmp_path, "--rootdir", str(tmp_path), "test_shop.py")
+    done = run_pytest(tmp_path, "--rootdir", str(tmp_path), "test_shop.py")
     assert "2 passed" in done.stdout, done.stdout + done.stderr
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
-from batonmq.server.passwords import check_hash, hash_password, verify_password
+from batonmq.server.passwords import check_hash, hash_password, unfitting_hash, verify_password
 
 
 def test_a_password_fits_its_hash_and_no_other() -> None:
@@ -19,6 +21,26 @@ def test_a_hash_tells_nothing_and_is_salted() -> None:
     assert first != second
     assert first.startswith("scrypt$16384$8$1$")
     assert "secret" not in first
+
+
+def test_a_hash_that_nothing_fits_costs_as_much_to_check_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[tuple[int, ...]] = []
+    real = hashlib.scrypt
+
+    def scrypt(password: bytes, *, salt: bytes, n: int, r: int, p: int, maxmem: int, dklen: int) -> bytes:
+        checked.append((len(salt), n, r, p, dklen))
+        return real(password, salt=salt, n=n, r=r, p=p, maxmem=maxmem, dklen=dklen)
+
+    stored = hash_password("secret")
+    monkeypatch.setattr(hashlib, "scrypt", scrypt)
+    nothing = unfitting_hash()
+    check_hash(nothing)
+    assert not checked, "a broker that starts need not wait for it"
+    assert nothing != unfitting_hash()
+    assert not verify_password("secret", nothing)
+    assert not verify_password("", nothing)
+    assert verify_password("secret", stored)
+    assert checked[0] == checked[2]
 
 
 def test_a_published_vector_of_scrypt_verifies() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 from batonmq.broker.model.access import User
 from batonmq.server.failures import ConfigError
-from batonmq.server.passwords import hash_password, verify_password
+from batonmq.server.passwords import unfitting_hash, verify_password
 from batonmq.server.users import GUEST, Account, UserFile, UserTable, accounts_of, guest_hash
 
 __all__ = ["Authenticator"]
@@ -35,7 +35,7 @@ class Authenticator:
         self._guest = guest
         self._key = secrets.token_bytes(32)
         # Checked for names that do not exist, so that they cost as much as those that do.
-        self._nobody = hash_password(secrets.token_hex(16))
+        self._nobody = unfitting_hash()
         self._on_change: Callable[[], None] = lambda: None
         self._accounts: dict[str, Account] = {}
         self._proved: dict[str, bytes] = {}

@@ -12,7 +12,15 @@ import hashlib
 import hmac
 import secrets
 
-__all__ = ["SCRYPT", "check_hash", "hash_password", "imported_hash", "named_hash", "verify_password"]
+__all__ = [
+    "SCRYPT",
+    "check_hash",
+    "hash_password",
+    "imported_hash",
+    "named_hash",
+    "unfitting_hash",
+    "verify_password",
+]
 
 # RFC 7914, section 2: costs of an interactive log-in; each check takes 128 * N * r = 16 MiB for some tens of ms.
 N, R, P = 2**14, 8, 1
@@ -40,7 +48,20 @@ def hash_password(password: str) -> str:
     if not password:
         raise ValueError("a password must not be empty")
     salt = secrets.token_bytes(SALT_BYTES)
-    digest = hashlib.scrypt(password.encode(), salt=salt, n=N, r=R, p=P, maxmem=MOST_MEMORY, dklen=HASH_BYTES)
+    return _written(
+        salt, hashlib.scrypt(password.encode(), salt=salt, n=N, r=R, p=P, maxmem=MOST_MEMORY, dklen=HASH_BYTES)
+    )
+
+
+def unfitting_hash() -> str:
+    """A hash that no password fits, as far as anybody can know: a check against it takes as long as any other.
+
+    It is made at once: the digest is random, not that of a password.
+    """
+    return _written(secrets.token_bytes(SALT_BYTES), secrets.token_bytes(HASH_BYTES))
+
+
+def _written(salt: bytes, digest: bytes) -> str:
     return f"scrypt${N}${R}${P}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
 
 

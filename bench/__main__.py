@@ -20,7 +20,8 @@ from bench.settings import ROOT, Settings
 
 # Each is a module with ``run(settings: Settings) -> Section``, imported when it is wanted: not everybody has all peers.
 SECTIONS = {
-    "broker": "bench.beside",
+    "broker": "bench.broker",
+    "latency": "bench.latency",
     "memory": "bench.memory",
     "delays": "bench.delays",
     "embedded": "bench.embedded",

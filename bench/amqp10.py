@@ -70,7 +70,7 @@ def run(settings: Settings) -> Section:
     program = load.build(settings.programs, "amqp10load")
     other = load.build(settings.programs, "amqpload")
     title = "AMQP 1.0: one producer, one consumer, a queue, unsettled"
-    section = Section(title, Baton.name, Rabbit.name, others=Artemis.name)
+    section = Section(title, Baton.name, Rabbit.name, others=[Artemis.name])
     brokers = [
         Baton(settings.folder / "amqp10-batonmq"),
         Rabbit4(settings.folder / "amqp10-rabbitmq"),

@@ -1,31 +1,32 @@
-"""Section `broker`: BatonMQ beside a rabbitmq-server, scenario by scenario, one broker under load at a time.
+"""Brokers beside each other: scenario by scenario, one broker under load at a time.
 
-What compares brokers is here; the section `stomp` does it with other scenarios and one peer more.
+Which scenarios and which peers there are, the sections say: `broker`, `stomp`, `amqp10`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import load
-from bench.brokers import Baton, Broker, Rabbit
+from bench.brokers import Broker
 from bench.failures import BenchError
 from bench.load import Load
 from bench.processes import Usage, memory, settle
-from bench.report import Figure, Section, Target, at_least, at_most
+from bench.report import Figure, Section, Target, at_most
 from bench.settings import Settings, say
 
-__all__ = ["SCENARIOS", "Scenario", "compare", "run"]
+__all__ = ["Scenario", "compare", "start"]
 
 HALF = at_most(0.5)
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One way of loading a broker: a producer and a consumer at once, a durable queue."""
+    """One way of loading a broker through a durable queue: a producer and a consumer at once, if it does not say."""
 
     name: str
     count: int
@@ -38,6 +39,8 @@ class Scenario:
     latency: bool = False
     """Whether latency is what counts here, not the rate."""
     rate: Target | None = None
+    mode: str = "both"
+    """What is measured: a producer and a consumer at once, or only one of them."""
 
     @property
     def queue(self) -> str:
@@ -52,7 +55,22 @@ class Scenario:
 
     def load(self, program: Path, broker: Broker, count: int) -> Load:
         """Load the broker with so many messages."""
-        return load.run(program, port=broker.port, **self.keys(count))
+        return load.run(program, port=broker.port, **self.keys(count), mode=self.mode)
+
+    def before(self, program: Path, broker: Broker, count: int) -> None:
+        """What has to be done first, and does not count: what is only consumed must have been published."""
+        if self.mode == "sub":
+            load.run(program, port=broker.port, **self.keys(count), mode="pub")
+
+    def after(self, program: Path, broker: Broker, count: int) -> None:
+        """What has to be done then, and does not count: what was only published goes."""
+        if self.mode == "pub":
+            load.run(program, port=broker.port, **self.keys(count), mode="sub")
+
+    def floor(self, program: Path, file: Path, count: int) -> Load:
+        """The same bytes and syncs with no broker between."""
+        keys = {key: value for key, value in self.keys(count).items() if key != "queue"}
+        return load.run(program, file=str(file), **keys)
 
     def figures(self) -> list[Figure]:
         """What comes out, empty."""
@@ -62,51 +80,50 @@ class Scenario:
         return [Figure(self.name, "msg/s", self.rate), Figure(f"{self.name}: broker CPU", "us/msg", HALF)]
 
 
-SCENARIOS: Sequence[Scenario] = (
-    Scenario("not persistent", 1_000_000, 50_000, rate=at_least(2.0)),
-    Scenario("persistent, window 1000, 16 B", 400_000, 20_000, persistent=True, window=1000, rate=at_least(2.5)),
-    Scenario("persistent, window 1000, 1 KiB", 200_000, 10_000, 1024, persistent=True, window=1000, rate=at_least(2.5)),
-    Scenario("latency at window 1", 20_000, 1_000, window=1, latency=True),
-    Scenario("latency at window 1, persistent", 5_000, 500, persistent=True, window=1, latency=True),
-)
-
-
-def run(settings: Settings) -> Section:
-    """Measure; RabbitMQ takes part where it is installed."""
-    program = load.build(settings.programs)
-    section = Section("One producer, one consumer, a durable queue", Baton.name, Rabbit.name)
-    brokers = [Baton(settings.folder / "batonmq"), Rabbit(settings.folder / "rabbitmq")]
-    compare(section, brokers, SCENARIOS, program, settings)
-    return section
-
-
 def compare(
-    section: Section, candidates: Sequence[Broker], scenarios: Sequence[Scenario], program: Path, settings: Settings
+    section: Section,
+    candidates: Sequence[Broker],
+    scenarios: Sequence[Scenario],
+    program: Path,
+    settings: Settings,
+    floor: Path | None = None,
 ) -> None:
-    """Load BatonMQ, which is the first, and at most two peers; a peer that takes no part says why in the notes."""
+    """Load BatonMQ, which is the first, and its peers; a peer that takes no part says why in the notes.
+
+    ``floor`` is the program that does the same without a broker, where there is to be a column of it.
+    """
     with ExitStack() as stack:
-        brokers = _start(section, candidates, stack)
+        brokers = start(section, candidates, stack)
         measured = [(scenario, scenario.figures()) for scenario in scenarios]
-        resident = Figure("resident memory after a scenario", "MB")
+        resident = Figure("resident memory after a scenario", "MB", less=True)
         for number in range(settings.rounds):
             # Each goes first as often as the others: what the first has left to the disk slows the second.
             first = number % len(brokers)
             for scenario, figures in measured:
+                count = settings.count(scenario.count, scenario.quick)
                 for column, broker in [*brokers[first:], *brokers[:first]]:
                     say(f"round {number + 1} of {settings.rounds}: {scenario.name}: {broker.name}")
-                    count = settings.count(scenario.count, scenario.quick)
-                    _measure(broker, scenario, count, program, [figure.columns[column] for figure in figures])
-                    resident.columns[column].append(memory(broker.pid))
-        most = Figure("resident memory at most", "MB")
+                    samples = [figure.column(column) for figure in figures]
+                    try:
+                        _measure(broker, scenario, count, program, samples)
+                        resident.column(column).append(memory(broker.pid))
+                    except BenchError as error:  # a peer's trouble is no end of the others' figures
+                        if column == 0:
+                            raise
+                        section.notes.append(f"{broker.name}, {scenario.name}: {error}")
+                if floor is not None and scenario.mode == "both":
+                    say(f"round {number + 1} of {settings.rounds}: {scenario.name}: {section.floor}")
+                    _put(scenario.floor(floor, settings.folder / "floor.data", count), scenario, figures)
+        most = Figure("resident memory at most", "MB", less=True)
         for column, broker in brokers:
-            most.columns[column].append(memory(broker.pid, peak=True))
+            most.column(column).append(memory(broker.pid, peak=True))
     section.figures = [figure for _, figures in measured for figure in figures] + [resident, most]
     section.notes.append(
         f"median of {settings.rounds} rounds; CPU is user and system time of all the broker's processes"
     )
 
 
-def _start(section: Section, candidates: Sequence[Broker], stack: ExitStack) -> list[tuple[int, Broker]]:
+def start(section: Section, candidates: Sequence[Broker], stack: ExitStack) -> list[tuple[int, Broker]]:
     """Those that run now, with their columns; heads get versions."""
     ours, *peers = candidates
     say(f"starting {ours.name} ...")
@@ -121,14 +138,14 @@ def _start(section: Section, candidates: Sequence[Broker], stack: ExitStack) -> 
                 reason = str(error)
         if reason is not None:
             section.notes.append(f"{peer.name} takes no part: {reason}")
-        elif column == 1:
-            section.theirs = f"{peer.name} {peer.version}"
         else:
-            section.others = f"{peer.name} {peer.version}"
+            # "RabbitMQ 4" and "4.3.6" are one version.
+            section.head(column, f"{re.sub(r' [0-9]+$', '', peer.name)} {peer.version}")
     return running
 
 
 def _measure(broker: Broker, scenario: Scenario, count: int, program: Path, samples: Sequence[list[float]]) -> None:
+    scenario.before(program, broker, count)
     settle(broker.pid)
     usage = Usage(broker.pid)
     loaded = scenario.load(program, broker, count)
@@ -138,3 +155,12 @@ def _measure(broker: Broker, scenario: Scenario, count: int, program: Path, samp
     for column, value in zip(samples, found, strict=True):
         if value is not None:
             column.append(value)
+    scenario.after(program, broker, count)
+
+
+def _put(loaded: Load, scenario: Scenario, figures: Sequence[Figure]) -> None:
+    """Add what the floor has reached, which has no CPU of a broker."""
+    found = (loaded.p50, loaded.p99) if scenario.latency else (loaded.rate,)
+    for figure, value in zip(figures, found, strict=False):
+        if value is not None:
+            figure.floor.append(value)

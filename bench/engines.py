@@ -222,8 +222,8 @@ def measure(kind: Kind, url: str, settings: Settings) -> list[Figure]:
             client.turn(BATCH)
         for _ in range(settings.rounds):
             for client, index in clients:
-                singles.columns[index].append(_timed(client, 1, ones))
-                batches.columns[index].append(_timed(client, BATCH, manys))
+                singles.column(index).append(_timed(client, 1, ones))
+                batches.column(index).append(_timed(client, BATCH, manys))
     return [singles, batches]
 
 

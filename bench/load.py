@@ -15,13 +15,15 @@ __all__ = ["Load", "build", "parse", "run"]
 SOURCES = Path(__file__).parent / "loadgen"
 # The files of each program.
 PROGRAMS = {
-    "amqpload": ("amqpload", "amqp", "octets", "latency", "stream", "run"),
+    "amqpload": ("amqpload", "amqp", "octets", "latency", "pace", "stream", "run"),
     "amqp10load": ("amqp10load", "amqp10", "octets", "latency", "stream", "run"),
     "stompload": ("stompload", "stream", "run"),
+    "floor": ("floor", "octets", "latency", "pace", "stream", "run"),
 }
 # Longer than the slowest measurement by far; a broker that hangs must not hang the bench.
 LIMIT = 1800.0
-NUMBER = re.compile(r"(?<!\S)(pub/s|sub/s|p50|p95|p99|max)=(\S+)")
+NUMBER = re.compile(r"(?<!\S)(pub/s|sub/s|p50|p95|p99|max|p99\.9)=(\S+)")
+CLASSES = re.compile(r"(?<!\S)histogram=(\S+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,9 @@ class Load:
     p95: float | None = None
     p99: float | None = None
     longest: float | None = None
+    p999: float | None = None
+    histogram: tuple[tuple[int, int], ...] = ()
+    """Steps and how many messages are in each: step N ends at 2^(N/4) microseconds, where the next begins."""
 
     @property
     def rate(self) -> float:
@@ -51,7 +56,7 @@ def build(into: Path, name: str = "amqpload", *flags: str) -> Path:
     into.mkdir(parents=True, exist_ok=True)
     program = into / name
     sources = [str(SOURCES / f"{part}.c") for part in PROGRAMS[name]]
-    command = [compiler, "-std=c11", "-O2", "-pthread", *flags, "-o", str(program), *sources]
+    command = [compiler, "-std=c11", "-O2", "-pthread", *flags, "-o", str(program), *sources, "-lm"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         problem = next((line for line in done.stderr.splitlines() if "error" in line), "no reason given")
@@ -79,7 +84,17 @@ def parse(output: str) -> Load:
             found[name] = float(figure)
         except ValueError:
             raise BenchError(f"the load generator printed {name}={figure}: not a number") from None
-    load = Load(*(found.get(name) for name in ("pub/s", "sub/s", "p50", "p95", "p99", "max")))
+    classes = CLASSES.search(output)
+    names = ("pub/s", "sub/s", "p50", "p95", "p99", "max", "p99.9")
+    published, consumed, p50, p95, p99, longest, p999 = map(found.get, names)
+    steps = _histogram(classes[1]) if classes else ()
+    load = Load(published, consumed, p50, p95, p99, longest, p999, steps)
     if load.published is None and load.consumed is None:
         raise BenchError(f"the load generator printed no rates: {output.strip()[:200]!r}")
     return load
+
+
+def _histogram(text: str) -> tuple[tuple[int, int], ...]:
+    """What stands behind ``histogram=``."""
+    pairs = (part.split(":") for part in text.split(",") if part)
+    return tuple((int(step), int(count)) for step, count in pairs)

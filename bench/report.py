@@ -46,22 +46,28 @@ class Figure:
     target: Target | None = None
     ours: list[float] = field(default_factory=list)
     theirs: list[float] = field(default_factory=list)
-    others: list[float] = field(default_factory=list)
-    """A second peer's, in sections that have one."""
+    others: list[list[float]] = field(default_factory=list)
+    """Those of further peers, in sections that have some."""
+    floor: list[float] = field(default_factory=list)
+    """What the same takes with no broker at all; it takes no part in the ratio."""
+    less: bool = False
+    """Whether less is better; a target says it too."""
 
-    @property
-    def columns(self) -> tuple[list[float], list[float], list[float]]:
-        """The samples in the order of the section's columns."""
-        return self.ours, self.theirs, self.others
+    def column(self, index: int) -> list[float]:
+        """The samples of a column, in the section's order: ours are 0, the first peer's 1."""
+        while len(self.others) < index - 1:
+            self.others.append([])
+        return (self.ours, self.theirs, *self.others)[index]
 
     @property
     def ratio(self) -> float | None:
-        """Our median to theirs, the better peer's where there are two; None where there is nothing to compare."""
+        """Our median to theirs, the best peer's where there are several; None where there is nothing to compare."""
         ours = median(self.ours)
-        peers = [found for found in (median(self.theirs), median(self.others)) if found]
+        peers = [found for found in map(median, (self.theirs, *self.others)) if found]
         if ours is None or not peers:
             return None
-        return ours / (min(peers) if self.target is not None and self.target.upper else max(peers))
+        less = self.less if self.target is None else self.target.upper
+        return ours / (min(peers) if less else max(peers))
 
     @property
     def met(self) -> bool | None:
@@ -83,8 +89,29 @@ class Section:
     theirs: str
     figures: list[Figure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    others: str = ""
-    """The second peer, where there is one."""
+    others: list[str] = field(default_factory=list)
+    """Further peers."""
+    floor: str = ""
+    """The head of the column of what no broker can be better than, where there is one."""
+    histograms: dict[str, dict[str, list[tuple[int, int]]]] = field(default_factory=dict)
+    """By figure and column: steps and counts, as `bench.load.Load` has them."""
+
+    @property
+    def heads(self) -> list[str]:
+        """Those of the columns, ours first, without the floor."""
+        return [name for name in (self.ours, self.theirs, *self.others) if name]
+
+    def samples(self, figure: Figure) -> dict[str, list[float]]:
+        """Those of one of its figures, by the head of the column; the floor's last."""
+        found = {head: figure.column(index) for index, head in enumerate(self.heads)}
+        return found | ({self.floor: figure.floor} if self.floor else {})
+
+    def head(self, column: int, name: str) -> None:
+        """Name a peer's column: 1 is the first peer's."""
+        if column == 1:
+            self.theirs = name
+        else:
+            self.others[column - 2] = name
 
 
 def median(samples: Sequence[float]) -> float | None:
@@ -94,9 +121,9 @@ def median(samples: Sequence[float]) -> float | None:
 
 def table(section: Section) -> str:
     """The section for a terminal."""
-    heads = [name for name in (section.ours, section.theirs, section.others) if name]
+    heads = [*section.heads, *([section.floor] if section.floor else [])]
     head = ("", *heads, "ratio", "target", "")
-    rows = [head, *(_cells(figure, len(heads)) for figure in section.figures)]
+    rows = [head, *(_cells(figure, section) for figure in section.figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     lines = [section.title, ""]
     for row in rows:
@@ -133,9 +160,9 @@ def machine() -> dict[str, str]:
     }
 
 
-def _cells(figure: Figure, columns: int) -> tuple[str, ...]:
+def _cells(figure: Figure, section: Section) -> tuple[str, ...]:
     ratio = figure.ratio
-    medians = [median(samples) for samples in figure.columns[:columns]]
+    medians = [median(samples) for samples in section.samples(figure).values()]
     return (
         f"{figure.name}, {figure.unit}",
         *(EMPTY if found is None else number(found) for found in medians),
@@ -155,24 +182,22 @@ def number(value: float) -> str:
 def _plain(section: Section) -> dict[str, object]:
     return {
         "title": section.title,
-        "ours": section.ours,
-        "theirs": section.theirs,
-        "others": section.others,
+        "columns": section.heads,
+        "floor": section.floor,
         "notes": section.notes,
         "figures": [
             {
                 "name": figure.name,
                 "unit": figure.unit,
-                "ours": median(figure.ours),
-                "theirs": median(figure.theirs),
-                "others": median(figure.others),
+                "medians": {head: median(samples) for head, samples in section.samples(figure).items()},
                 "ratio": figure.ratio,
                 "target": None if figure.target is None else str(figure.target),
                 "met": figure.met,
-                "samples": {"ours": figure.ours, "theirs": figure.theirs, "others": figure.others},
+                "samples": section.samples(figure),
             }
             for figure in section.figures
         ],
+        "histograms": section.histograms,
     }
 
 

@@ -49,7 +49,7 @@ SCENARIOS: Sequence[Scenario] = (
 def run(settings: Settings) -> Section:
     """Measure; the peers take part where they are installed."""
     program = load.build(settings.programs, "stompload")
-    section = Section("STOMP: one producer, one consumer, a queue", Baton.name, Rabbit.name, others=ActiveMQ.name)
+    section = Section("STOMP: one producer, one consumer, a queue", Baton.name, Rabbit.name, others=[ActiveMQ.name])
     brokers = [
         Baton(settings.folder / "stomp-batonmq", stomp=True),
         Rabbit(settings.folder / "stomp-rabbitmq", stomp=True),

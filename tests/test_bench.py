@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from bench import brokers, embedded, load, report
 from bench.__main__ import SECTIONS, main
-from bench.beside import SCENARIOS
+from bench.broker import SCENARIOS
 from bench.failures import BenchError
 from bench.processes import Usage, memory, tree
 from bench.report import Figure, Section, Target, at_least, at_most
@@ -21,7 +22,7 @@ from bench.report import Figure, Section, Target, at_least, at_most
 ROOT = Path(__file__).parent.parent
 
 BOTH = "mode=both count=20 size=16 persistent=1 confirm=1 prefetch=1000 ack=100 pub/s=41000 sub/s=40500"
-LATENCY = " lat_ms p50=0.130 p95=0.201 p99=0.250 max=1.500\n"
+LATENCY = " lat_ms p50=0.130 p95=0.201 p99=0.250 p99.9=0.900 max=1.500 histogram=28:19,42:1,\n"
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
 
@@ -164,7 +165,7 @@ def test_a_generator_that_fails_tells_why(tmp_path: Path) -> None:
 
 
 def test_rates_and_latencies_are_read() -> None:
-    assert load.parse(BOTH + LATENCY) == load.Load(41000, 40500, 0.130, 0.201, 0.250, 1.5)
+    assert load.parse(BOTH + LATENCY) == load.Load(41000, 40500, 0.130, 0.201, 0.250, 1.5, 0.9, ((28, 19), (42, 1)))
 
 
 def test_what_was_not_asked_for_is_none() -> None:
@@ -185,7 +186,8 @@ def test_scenarios_ask_for_what_they_are_named_after() -> None:
     assert len(keys) == len(SCENARIOS)
     for name, asked in keys.items():
         assert asked["persistent"] == int("not persistent" not in name and "persistent" in name)
-        assert asked["confirm"] == (1000 if "window 1000" in name else 1 if "window 1" in name else 0)
+        window = re.search(r"window (\d+)", name)
+        assert asked["confirm"] == (int(window[1]) if window else 0)
         assert asked["size"] == (1024 if "1 KiB" in name else 16)
 
 
@@ -229,8 +231,8 @@ def test_json_holds_every_sample(tmp_path: Path) -> None:
     document = json.loads(file.read_text())
     assert document["machine"] == {"cores": "2"}
     (read,) = document["sections"][0]["figures"]
-    assert (read["ours"], read["theirs"], read["ratio"], read["met"]) == (2, 1, 2, True)
-    assert read["samples"] == {"ours": [1, 2, 3], "theirs": [1], "others": []}
+    assert (read["medians"], read["ratio"], read["met"]) == ({"a": 2, "b": 1}, 2, True)
+    assert read["samples"] == {"a": [1, 2, 3], "b": [1]}
 
 
 # Queues inside a program

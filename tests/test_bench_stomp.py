@@ -141,28 +141,28 @@ class _Broken(_Sleeper):
 
 @needs_proc
 def test_peers_that_take_no_part_say_why(tmp_path: Path) -> None:
-    section = Section("title", "Sleeper", "Absent", others="Broken")
+    section = Section("title", "Sleeper", "Absent", others=["Broken"])
     settings = Settings(tmp_path, tmp_path, rounds=1)
     compare(section, [_Sleeper(tmp_path), _Absent(tmp_path), _Broken(tmp_path / "b")], [], tmp_path, settings)
     assert section.notes[:2] == [
         "Absent takes no part: it is not installed",
         "Broken takes no part: Broken did not start: ERROR: no such plugin",
     ]
-    assert (section.theirs, section.others) == ("Absent", "Broken")
+    assert (section.theirs, section.others) == ("Absent", ["Broken"])
 
 
 # A second peer in the report
 
 
 def test_the_better_of_two_peers_is_held_against_the_target() -> None:
-    assert Figure("rate", "msg/s", at_least(3.0), ours=[300], theirs=[50], others=[100]).ratio == 3.0
-    assert Figure("rate", "msg/s", at_least(3.0), ours=[300], theirs=[101], others=[100]).met is False
-    assert Figure("cpu", "us", at_most(0.5), ours=[5], theirs=[20], others=[10]).ratio == 0.5
-    assert Figure("rate", "msg/s", at_least(3.0), ours=[300], others=[100]).met is True
+    assert Figure("rate", "msg/s", at_least(3.0), ours=[300], theirs=[50], others=[[100]]).ratio == 3.0
+    assert Figure("rate", "msg/s", at_least(3.0), ours=[300], theirs=[101], others=[[100]]).met is False
+    assert Figure("cpu", "us", at_most(0.5), ours=[5], theirs=[20], others=[[10]]).ratio == 0.5
+    assert Figure("rate", "msg/s", at_least(3.0), ours=[300], others=[[100]]).met is True
 
 
 def test_a_second_peer_has_a_column() -> None:
-    fast = Figure("fast", "msg/s", at_least(2.0), ours=[300_000], theirs=[75_000], others=[100_000])
-    lines = report.table(Section("title", "BatonMQ", "RabbitMQ", [fast], others="ActiveMQ")).splitlines()
+    fast = Figure("fast", "msg/s", at_least(2.0), ours=[300_000], theirs=[75_000], others=[[100_000]])
+    lines = report.table(Section("title", "BatonMQ", "RabbitMQ", [fast], others=["ActiveMQ"])).splitlines()
     assert lines[2].split() == ["BatonMQ", "RabbitMQ", "ActiveMQ", "ratio", "target"]
     assert lines[3].split() == ["fast,", "msg/s", "300,000", "75,000", "100,000", "3.00x", ">=", "2x", "met"]

@@ -56,15 +56,19 @@ static void check(const uint8_t *payload)
         fail("the broker refused a message");
 }
 
+bool frame_waits(const struct stream *stream)
+{
+    size_t unread = stream->end - stream->start;
+    const uint8_t *head = stream->bytes + stream->start;
+    return unread >= FRAME_HEAD && unread >= get_long(head + 3) + (size_t)FRAME_HEAD + 1;
+}
+
 struct frame read_frame(struct stream *stream)
 {
     for (;;) {
-        size_t unread = stream->end - stream->start;
-        const uint8_t *head = stream->bytes + stream->start;
-        if (unread < FRAME_HEAD || unread < get_long(head + 3) + (size_t)FRAME_HEAD + 1) {
+        while (!frame_waits(stream))
             stream_receive(stream);
-            continue;
-        }
+        const uint8_t *head = stream->bytes + stream->start;
         struct frame frame = {.type = head[0], .size = get_long(head + 3), .payload = head + FRAME_HEAD};
         if (frame.payload[frame.size] != FRAME_END)
             fail("a frame does not end where it should");

@@ -3,6 +3,7 @@
 #ifndef AMQP_H
 #define AMQP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "octets.h"
@@ -36,6 +37,9 @@ uint8_t *put_shortstr(uint8_t *at, const char *text);
 uint8_t *begin_frame(uint8_t *at, int type, unsigned channel);
 uint8_t *begin_method(uint8_t *at, unsigned channel, uint32_t method);
 uint8_t *end_frame(uint8_t *frame, uint8_t *at);
+
+/* Whether a whole frame has come in that was not read yet. */
+bool frame_waits(const struct stream *stream);
 
 /* The next frame that is no heartbeat. Where the broker closes the channel or the connection, or refuses a message,
    the program ends with its reason. */

@@ -2,8 +2,8 @@
    that the broker is what is measured.
 
    Options, key=value: port, queue, count, size (bytes of a body), mode (pub, sub, both), persistent (0, 1), confirm (how
-   many publishes may wait for their confirm; 0: no confirms), lat (1: end-to-end latency, for which a body has at least
-   8 bytes).
+   many publishes may wait for their confirm; 0: no confirms), rate (messages a second; 0: as many as can be), lat (1:
+   end-to-end latency, for which a body has at least 8 bytes; with a rate from when a message was to be sent).
 
    A message counts as published when it was confirmed, or, without confirms, when the broker has read all of them; as
    consumed when the broker has read its acknowledgement. */
@@ -14,6 +14,7 @@
 
 #include "amqp.h"
 #include "latency.h"
+#include "pace.h"
 #include "run.h"
 
 enum {
@@ -24,7 +25,7 @@ enum {
     DELIVERY_MODE = 1 << 12, /* the flag of the property; 2 is its value for persistent messages */
 };
 
-static long port = 5672, count = 100000, size = 16, persistent = 0, window = 0, latency = 0;
+static long port = 5672, count = 100000, size = 16, persistent = 0, window = 0, latency = 0, rate = 0;
 static const char *queue = "load", *mode = "both";
 
 /* Publishes that were confirmed. A broker may confirm them out of order, one by one and many at once. */
@@ -77,6 +78,17 @@ static uint8_t *put_message(uint8_t *at, uint32_t most, uint8_t **body)
     return at;
 }
 
+/* How many messages are due, `most` at most. Confirms are read meanwhile: a broker must not wait for its client. */
+static long wait_for_due(struct stream *stream, struct confirms *confirms, long sent, long most)
+{
+    while (frame_waits(stream))
+        take_confirm(stream, confirms);
+    long due = pace_due(sent, most);
+    if (due == 0 && pace_wait(sent, stream->socket))
+        stream_receive(stream);
+    return due;
+}
+
 static void produce(struct span *span)
 {
     struct stream stream;
@@ -100,15 +112,21 @@ static void produce(struct span *span)
     for (long index = 0; index < most; index++)
         memcpy(batch + (size_t)index * length, message, length);
 
+    if (rate > 0)
+        pace_start(rate);
     span->began = seconds();
     for (long sent = 0; sent < count;) {
         long number = count - sent < most ? count - sent : most;
+        if (rate > 0 && (number = wait_for_due(&stream, &confirms, sent, number)) == 0)
+            continue;
         while (window > 0 && sent - confirms.count + number > window)
             take_confirm(&stream, &confirms);
         if (latency) {
             double now = seconds();
-            for (long index = 0; index < number; index++)
-                memcpy(batch + (size_t)index * length + (body - message), &now, sizeof now);
+            for (long index = 0; index < number; index++) {
+                double time = rate > 0 ? pace_time(sent + index) : now;
+                memcpy(batch + (size_t)index * length + (body - message), &time, sizeof time);
+            }
         }
         stream_send(&stream, batch, (size_t)number * length);
         sent += number;
@@ -178,7 +196,7 @@ int main(int argc, char **argv)
     const struct option options[] = {
         {"port", &port, NULL}, {"count", &count, NULL},           {"size", &size, NULL},      {"queue", NULL, &queue},
         {"mode", NULL, &mode}, {"persistent", &persistent, NULL}, {"confirm", &window, NULL}, {"lat", &latency, NULL},
-        {NULL, NULL, NULL},
+        {"rate", &rate, NULL}, {NULL, NULL, NULL},
     };
     read_options(argc, argv, options);
     if (latency)

@@ -50,7 +50,7 @@ class Chromium:
         self._executable = executable
         self._playwright: Playwright
         self._browser: Browser
-        self._kept: BrowserContext | None = None
+        self._kept: Watched | None = None
 
     def run(self, what: Callable[[], Returned]) -> Returned:
         """Do it in the browser's thread, and return what it returns or raise what it raises."""
@@ -60,11 +60,19 @@ class Chromium:
         """A session of its own, with what it knows from before; only in the browser's thread."""
         return Watched(self._session(known).new_page(), address)
 
-    def open_beside(self, address: str, known: StorageState) -> Watched:
-        """Another page in the one session that is kept, which has the files of the page already."""
+    def open_kept(self, address: str, known: StorageState) -> Watched:
+        """The one page that is kept: another would read all files again, which takes seconds of a processor."""
         if self._kept is None:
-            self._kept = self._session(known)
-        return Watched(self._kept.new_page(), address)
+            self._kept = self.open(address, known)
+        # Another case may have opened a page of its own, which took the focus.
+        self._kept.page.bring_to_front()
+        return self._kept
+
+    def discard_kept(self) -> None:
+        """Nobody knows in which state the page that is kept is: the next case has another."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
 
     def _session(self, known: StorageState | None) -> BrowserContext:
         session = self._browser.new_context(
@@ -92,6 +100,14 @@ class Chromium:
     def _stop(self) -> None:
         self._browser.close()
         self._playwright.stop()
+
+
+# Returns when the page has heard of it, and shows what was there before no more.
+GO = """place => new Promise((done) => {
+  if (new URL(place, location).hash === location.hash) return done();
+  addEventListener("hashchange", () => done(), { once: true });
+  location.hash = place;
+})"""
 
 
 class Watched:
@@ -126,8 +142,20 @@ class Watched:
         if self.page.url == "about:blank":
             self.page.goto(f"{self.address}{place}")
         else:
-            self.page.evaluate("place => { location.hash = place }", place)
+            self.page.evaluate(GO, place)
         self.await_content()
+
+    def clear(self) -> None:
+        """Leave nothing of a case: where it was, what it changed of the window, what it was told."""
+        self.page.unroute_all()
+        self.page.set_viewport_size(SIZE)
+        self.page.emulate_media(color_scheme="light")
+        if self.page.url != "about:blank":
+            # It asks the broker for nothing.
+            self.visit("#/nowhere")
+            self.page.evaluate("document.querySelectorAll('.notice, dialog').forEach((one) => one.remove())")
+        self.complaints.clear()
+        self.requests.clear()
 
     def await_content(self) -> None:
         """Wait until the page shows what it has asked for."""
@@ -137,7 +165,7 @@ class Watched:
         )
 
     def close(self) -> None:
-        """Close this page; the session goes with the browser."""
+        """Close this page; its session goes with the browser."""
         self.page.close()
 
 

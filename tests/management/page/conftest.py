@@ -107,16 +107,18 @@ def logged_in(browser: Chromium, shop: ManagedServer) -> StorageState:
 
 @pytest.fixture
 def watched(browser: Chromium, shop: ManagedServer, logged_in: StorageState) -> Iterator[Watched]:
-    """A page in a session of the browser that all cases share: guest has logged in, nothing is opened yet."""
-    opened = browser.run(lambda: browser.open_beside(address_of(shop), logged_in))
+    """The page that all cases share, in which guest has logged in: it is at no place in particular."""
+    opened = browser.run(lambda: browser.open_kept(address_of(shop), logged_in))
     yield opened
-    browser.run(opened.close)
-    assert opened.complaints == []
+    complaints = list(opened.complaints)
+    if not browser.run(opened.page.is_closed):
+        browser.run(opened.clear)
+    assert complaints == []
 
 
 @pytest.fixture
 def alone(browser: Chromium, shop: ManagedServer, logged_in: StorageState) -> Iterator[Watched]:
-    """The same in a session of the case's own, for what changes more than the page."""
+    """A page in a session of the case's own, where guest has logged in, for what changes more than the page."""
     opened = browser.run(lambda: browser.open(address_of(shop), logged_in))
     yield opened
     browser.run(opened.close)
@@ -125,7 +127,7 @@ def alone(browser: Chromium, shop: ManagedServer, logged_in: StorageState) -> It
 
 @pytest.fixture
 def page(watched: Watched) -> Page:
-    """The page of that session."""
+    """The page that all cases share."""
     return watched.page
 
 
@@ -148,6 +150,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if isinstance(browser, Chromium) and not NEEDS_BROWSER.isdisjoint(pyfuncitem.fixturenames):
         names = pyfuncitem._fixtureinfo.argnames
         arguments = {name: pyfuncitem.funcargs[name] for name in names}
-        browser.run(lambda: pyfuncitem.obj(**arguments))
+        try:
+            browser.run(lambda: pyfuncitem.obj(**arguments))
+        except BaseException:
+            browser.run(browser.discard_kept)
+            raise
         return True
     return None

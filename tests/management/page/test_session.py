@@ -141,8 +141,9 @@ def test_the_colours_are_chosen_and_kept(alone: Watched) -> None:
     assert page.evaluate(ground) == light
 
 
-def test_the_keyboard_reaches_everything(page: Page, watched: Watched) -> None:
-    watched.visit()
+def test_the_keyboard_reaches_everything(alone: Watched) -> None:
+    page = alone.page
+    alone.visit()
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("Tab")
     skip = page.get_by_role("link", name="Skip to the content")

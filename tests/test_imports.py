@@ -11,7 +11,19 @@ PACKAGE = Path(__file__).parent.parent / "src" / "batonmq"
 
 # What stands beside the packages: anyone may import it, and it imports no package.
 BESIDE = frozenset(
-    {"batonmq", "message", "queued", "properties", "fields", "errors", "clock", "headers", "points", "version"},
+    {
+        "batonmq",
+        "message",
+        "queued",
+        "properties",
+        "fields",
+        "errors",
+        "clock",
+        "headers",
+        "json_text",
+        "points",
+        "version",
+    },
 )
 
 # A package, and what of batonmq it may import besides itself and BESIDE.

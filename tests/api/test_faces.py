@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import batonmq
@@ -72,6 +73,18 @@ def test_a_loop_goes_on_while_it_waits_for_a_message() -> None:
             assert [delivery.body for delivery in await waiting] == [b"17"]
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("into", [None, list[object]])
+def test_a_body_that_is_nested_without_end_or_no_text_cannot_be_read(into: type[list[object]] | None) -> None:
+    for body in (b"[" * 5000, b'["\xff"]'):
+        message = batonmq.Message(body)
+        with pytest.raises(msgspec.DecodeError, match="no JSON that can be read"):
+            message.json(into) if into else message.json()
+    for body in (b"\x91" * 5000, b"\x91\xa1\xff"):
+        message = batonmq.Message(body)
+        with pytest.raises(msgspec.DecodeError, match="no MessagePack that can be read"):
+            message.msgpack(into) if into else message.msgpack()
 
 
 def test_json_and_msgpack_come_back_as_they_went() -> None:

@@ -54,7 +54,9 @@ def limited(driven: Driven, **permission: str) -> ManagedOperations:
     return ManagedOperations(driven.operations.vhost, user, object())
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"operation": 7}', b'{"operation": "queues.burn"}', b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"operation": 7}', b'{"operation": "queues.burn"}', b"\xff", b"[" * 5000]
+)
 def test_what_is_no_request_is_told_what_is(driven: Driven, body: bytes) -> None:
     send(driven, body)
     driven.settle()

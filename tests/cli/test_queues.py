@@ -127,7 +127,7 @@ def test_a_policy_that_means_nothing_is_one_line(served: Served, batonmq: Batonm
     assert failed.returncode == 2
     assert "not JSON" in failed.stderr
     failed = batonmq("--url", served.url, "policies", "set", "p", ".", "[" * 100_000)
-    assert (failed.returncode, failed.stderr) == (2, "batonmq: DEFINITION: nested too deep\n")
+    assert (failed.returncode, failed.stderr) == (2, "batonmq: DEFINITION: nested deeper than 64 levels\n")
     failed = batonmq("--url", served.url, "policies", "set", "p", ".", '{"max-priority": 3}')
     assert failed.returncode == 1
     assert "cannot be changed while a queue lives" in failed.stderr

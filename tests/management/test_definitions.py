@@ -355,7 +355,9 @@ def test_definitions_are_taken_at_each_start(tmp_path: Path, version: str) -> No
     ("content", "words"),
     [
         (None, "cannot be read: No such file"),
-        ("{bad", "the definitions: not valid JSON"),
+        ("{bad", "the definitions: not JSON: JSON is malformed"),
+        ("[" * 5000, "the definitions: nested deeper than 64 levels"),
+        ('{"queues":[' + "[" * 900 + "]" * 900 + "]}", "the definitions: nested deeper than 64 levels"),
         ('{"queues":[{"name":"q","vhost":"nowhere"}]}', "queue 'q' in vhost 'nowhere': no vhost 'nowhere'"),
     ],
 )

@@ -119,6 +119,12 @@ def test_what_is_wrong_is_said_in_one_line(text: str, expected: str) -> None:
     assert str(caught.value) == expected
 
 
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "{b = " * 5000])
+def test_what_is_nested_without_end_is_said_in_one_line(text: str) -> None:
+    with pytest.raises(ConfigError, match="there: not TOML of ours: nested too deep"):
+        parse_config(text, "there")
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nothing\.toml: cannot be read: No such file or directory"):
         load_config(tmp_path / "nothing.toml")

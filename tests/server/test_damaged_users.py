@@ -56,6 +56,13 @@ def test_what_is_cut_off_is_refused(file: UserFile, size: int) -> None:
         file.load()
 
 
+@pytest.mark.parametrize("data", [b"[" * 5000, b'{"users": ' + b"[" * 5000 + b"]" * 5000 + b"}", b'{"users": "\xff"}'])
+def test_what_nobody_of_ours_has_written_is_refused_in_a_line(file: UserFile, data: bytes) -> None:
+    file.path.write_bytes(data)
+    with pytest.raises(ConfigError, match=f"^{file.path}: not a file of users: .*$"):
+        file.load()
+
+
 def test_one_of_an_earlier_release_has_no_checksum(file: UserFile) -> None:
     file.path.write_text('{"users": {"ann": {"password_hash": ""}}}')
     assert file.load() == {"ann": UserEntry(password_hash="")}

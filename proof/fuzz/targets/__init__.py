@@ -9,6 +9,7 @@ from proof.fuzz.targets import (
     clients,
     definitions,
     http,
+    json_texts,
     periods,
     rows,
     shared,
@@ -37,6 +38,7 @@ TARGETS: dict[str, Target] = {
         store,
         rows,
         clients,
+        json_texts,
     )
     for target in module.TARGETS
 }

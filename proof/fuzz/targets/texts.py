@@ -166,6 +166,7 @@ TARGETS = (
             b"[amqp]\nport = 5672\nheartbeat = 60\n",
             b"[stomp]\ndialect = 'activemq'\n",
             b"[[users]]\nname = 'a'\npassword = 'b'\n",
+            b"a = " + b"[" * 250,
         ),
         (b"[", b"]", b"=", b"\n", b'"', b"'", b"{", b"}", b"[[", b"amqp", b"port", b"1979-05-27", b"inf", b"nan"),
         300,

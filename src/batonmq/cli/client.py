@@ -17,12 +17,13 @@ from batonmq.engines.openers import check_target, open_target
 from batonmq.engines.tls import UnusableTls
 from batonmq.engines.urls import parse_url
 from batonmq.errors import BatonError, ConnectionLost, NotFound
+from batonmq.json_text import JsonError, read_json
 
 if TYPE_CHECKING:
     from batonmq.engines.interface import Engine
     from batonmq.engines.values import Incoming
 
-__all__ = ["Client", "connect"]
+__all__ = ["Client", "connect", "told_in"]
 
 # How long to wait for an answer, in seconds.
 PATIENCE = 10.0
@@ -31,6 +32,19 @@ PREFETCH = 100
 # How long a queue that gives nothing is asked, in seconds, and how long one that says that it has something.
 EMPTY_SECONDS = 0.05
 HIDDEN_SECONDS = 1.0
+
+
+def told_in(answer: bytes) -> dict[str, object]:
+    """What an answer to a management request tells. Raises Failure when it is no, or none."""
+    try:
+        told = read_json(answer)
+    except JsonError as error:
+        raise Failure(f"the broker's answer is {error}") from None
+    if not isinstance(told, dict):
+        raise Failure(f"the broker's answer is no JSON object: {answer[:60]!r}")
+    if told.get("ok") is not True:
+        raise Failure(str(told.get("error", "the broker said no, and not why")))
+    return told
 
 
 class Client:
@@ -57,10 +71,7 @@ class Client:
             raise Failure("this broker is not a BatonMQ: it answers no questions about itself") from None
         finally:
             self._engine.forget(future)
-        answer = json.loads(said)
-        if answer.get("ok") is not True:
-            raise Failure(str(answer.get("error", "the broker said no, and not why")))
-        return dict(answer)
+        return told_in(said)
 
     def count(self, queue: str) -> int:
         """How many messages are ready; Failure when there is no such queue."""

@@ -12,6 +12,7 @@ from batonmq.cli.failure import Failure
 from batonmq.cli.http import HttpApi
 from batonmq.cli.names import NAME, say, shown
 from batonmq.cli.options import url_option
+from batonmq.json_text import JsonError, read_json
 
 __all__ = ["definitions"]
 
@@ -74,11 +75,11 @@ def import_definitions(
     """
     try:
         with click.open_file(file, "rb") as opened:
-            content = json.loads(opened.read())
+            content = read_json(opened.read())
     except OSError as error:
         raise Failure(f"{file}: cannot be read: {error.strerror}", 2) from None
-    except (ValueError, RecursionError) as error:
-        raise Failure(f"{file}: not JSON: {error}", 2) from None
+    except JsonError as error:
+        raise Failure(f"{file}: {error}", 2) from None
     if not isinstance(content, dict):
         raise Failure(f"{file}: expected definitions, a JSON object", 2)
     answer = HttpApi(context).post(f"{_path(vhost)}?report=true", content)

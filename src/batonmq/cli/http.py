@@ -17,6 +17,7 @@ from batonmq.cli.client import PATIENCE, connect
 from batonmq.cli.failure import Failure
 from batonmq.cli.options import chosen_url, without_password
 from batonmq.engines.tls import UnusableTls, client_context
+from batonmq.json_text import JsonError, read_json
 
 __all__ = ["HttpApi"]
 
@@ -87,8 +88,8 @@ class HttpApi:
 
     def _read(self, answer: bytes) -> Any:  # noqa: ANN401  (JSON)
         try:
-            return json.loads(answer)
-        except (ValueError, RecursionError):
+            return read_json(answer)
+        except JsonError:
             raise Failure(f"{self._root} {NOT_THE_API}") from None
 
     def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
@@ -117,7 +118,7 @@ def _said(error: urllib.error.HTTPError) -> str:
     if error.code == 401:
         return "the broker refused to log in the user of --url, or the user lacks the tag administrator"
     try:
-        reason = json.loads(error.read()).get("reason")
-    except (ValueError, AttributeError, OSError, RecursionError, http.client.HTTPException):
+        reason = read_json(error.read()).get("reason")
+    except (JsonError, AttributeError, OSError, http.client.HTTPException):
         reason = None
     return str(reason or f"the broker answered {error.code} {error.reason}")

@@ -12,6 +12,7 @@ from batonmq.cli.failure import Failure
 from batonmq.cli.names import say
 from batonmq.cli.options import url_option
 from batonmq.cli.tables import table
+from batonmq.json_text import JsonError, read_json
 
 __all__ = ["policies"]
 
@@ -103,11 +104,9 @@ def set_policy(
       batonmq policies set dead "^orders" '{"dead-letter-exchange": "", "dead-letter-routing-key": "dead"}'
     """
     try:
-        content = json.loads(definition)
-    except ValueError as error:
-        raise Failure(f"DEFINITION: not JSON: {error}", 2) from None
-    except RecursionError:
-        raise Failure("DEFINITION: nested too deep", 2) from None
+        content = read_json(definition)
+    except JsonError as error:
+        raise Failure(f"DEFINITION: {error}", 2) from None
     if not isinstance(content, dict) or not content:
         raise Failure(f"DEFINITION: expected a JSON object with settings, as {EXAMPLE}, got {definition}", 2)
     fields = {"apply-to": apply_to, "name": name, "pattern": pattern, "priority": priority, "definition": content}

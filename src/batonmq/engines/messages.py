@@ -210,13 +210,16 @@ class Message:
         ``into``: the type to return, which validates the body: a dataclass, a msgspec Struct, a pydantic model,
         ``dict[str, int]`` and the like. None: plain dicts, lists, strings and numbers.
 
-        Raises ValueError: msgspec.DecodeError for a body that is not JSON, and msgspec.ValidationError for a body that
-        does not fit the type, or a type that cannot be made from JSON.
+        Raises ValueError: msgspec.DecodeError for a body that is not JSON or is nested too deep, and
+        msgspec.ValidationError for a body that does not fit the type, or a type that cannot be made from JSON.
         """
-        if into is None:
-            plain: object = msgspec.json.decode(self.body)
-            return plain
-        return msgspec.json.decode(self.body, type=into, dec_hook=into_model)
+        try:
+            if into is None:
+                plain: object = msgspec.json.decode(self.body)
+                return plain
+            return msgspec.json.decode(self.body, type=into, dec_hook=into_model)
+        except (UnicodeDecodeError, RecursionError) as error:
+            raise msgspec.DecodeError(f"the body is no JSON that can be read: {error}") from None
 
     @overload
     def msgpack(self) -> object: ...
@@ -224,10 +227,13 @@ class Message:
     def msgpack(self, into: builtins.type[T]) -> T: ...
     def msgpack(self, into: builtins.type[T] | None = None) -> T | object:
         """Decode the body as MessagePack. The argument and the errors are those of ``json``."""
-        if into is None:
-            plain: object = msgspec.msgpack.decode(self.body)
-            return plain
-        return msgspec.msgpack.decode(self.body, type=into, dec_hook=into_model)
+        try:
+            if into is None:
+                plain: object = msgspec.msgpack.decode(self.body)
+                return plain
+            return msgspec.msgpack.decode(self.body, type=into, dec_hook=into_model)
+        except (UnicodeDecodeError, RecursionError) as error:
+            raise msgspec.DecodeError(f"the body is no MessagePack that can be read: {error}") from None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Message):

@@ -15,6 +15,7 @@ from batonmq.engines.messages import Message, received_message
 from batonmq.engines.steps import Steps, wait_for
 from batonmq.engines.values import QueueOptions
 from batonmq.errors import AccessRefused, BrokerError, NotFound, ResourceError, ResourceLocked
+from batonmq.json_text import JsonError, read_json_as
 from batonmq.properties import Properties
 
 __all__ = ["Ask", "answer_in", "asking", "list_queues", "move", "peek", "stats"]
@@ -47,7 +48,10 @@ def asking(engine: Engine) -> Ask:
 
 def answer_in(body: bytes) -> Answer:
     """What an answer says. Raises NotFound, AccessRefused, ResourceLocked, ResourceError, BrokerError."""
-    answer = msgspec.json.decode(body, type=dict[str, object])
+    try:
+        answer = read_json_as(body, dict[str, object])
+    except (JsonError, msgspec.ValidationError) as error:
+        raise BrokerError(f"the broker's answer cannot be read: {error}") from None
     if answer.get("ok") is True:
         return answer
     text = str(answer.get("error", "the broker refused it without a reason"))

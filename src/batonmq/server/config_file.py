@@ -30,6 +30,8 @@ def parse_config(text: str, source: str) -> Config:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source}: not TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{source}: not TOML of ours: nested too deep") from None
     try:
         return msgspec.convert(content, Config)
     except msgspec.ValidationError as error:

@@ -19,6 +19,7 @@ import msgspec
 
 from batonmq.broker.model.access import Permission, TopicPermission, User
 from batonmq.broker.patterns.expressions import PatternError, compile_pattern
+from batonmq.json_text import JsonError, read_json_as
 from batonmq.server.data_directory import exclusive_lock
 from batonmq.server.failures import ConfigError
 from batonmq.server.passwords import check_hash, hash_password
@@ -232,8 +233,8 @@ class UserFile:
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be read: {error.strerror}") from None
         try:
-            content = msgspec.json.decode(data, type=_Content)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            content = read_json_as(data, _Content)
+        except (JsonError, msgspec.ValidationError) as error:
             raise ConfigError(f"{self.path}: not a file of users: {error}") from None
         is_changed = content.checksum and content.checksum != _sum(data)
         doubt = f"{self.path}: {_CHANGED}" if is_changed else ""

@@ -27,6 +27,7 @@ from batonmq.errors import (
     ResourceLocked,
     StoreError,
 )
+from batonmq.json_text import JsonError, read_json
 from batonmq.shovels.pace import Pace
 from batonmq.shovels.progress import Progress
 from batonmq.shovels.rules import Rules
@@ -257,8 +258,8 @@ def _rounds(message: Message) -> dict[str, int]:
         return {}
     said = message.headers.get(ROUNDS_HEADER)
     try:
-        found = json.loads(said) if isinstance(said, str) else None
-    except (ValueError, RecursionError):
+        found = read_json(said) if isinstance(said, str) else None
+    except JsonError:
         return {}
     if not isinstance(found, dict):
         return {}

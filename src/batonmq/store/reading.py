@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -10,6 +9,7 @@ import apsw
 
 from batonmq.errors import BatonError, StoreCorrupt
 from batonmq.fields import decode_table
+from batonmq.json_text import read_json
 from batonmq.message import DeadLetter, Framing, Message, framing_of
 from batonmq.properties import EMPTY, Properties
 from batonmq.queued import UNCOUNTED
@@ -221,11 +221,11 @@ def definition_of(
     try:
         if checksum is not None and checksum != definition_sum(kind, vhost, name, value, arguments):
             raise ValueError(WRONG)
-        read = json.loads(value)
+        read = read_json(value)
         if not isinstance(read, dict):
             raise TypeError(f"its value is {type(read).__name__}")
         return Definition(kind, from_file(vhost), from_file(name), read, decode_table(arguments, 0, len(arguments))[0])
-    except (AttributeError, BatonError, IndexError, RecursionError, TypeError, ValueError) as error:
+    except (AttributeError, BatonError, IndexError, TypeError, ValueError) as error:
         raise StoreCorrupt(f"the definition of {kind} {name!r} cannot be read: {error}") from error
 
 

@@ -89,10 +89,11 @@ def test_every_answer_is_safe_for_browsers(http: Http) -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"", "body is not valid JSON"),
-        (b"{", "body is not valid JSON"),
-        (b"\xff\xfe", "body is not valid JSON"),
-        (b"[" * 10_000, "body is not valid JSON"),
+        (b"", "body is not JSON: Input data was truncated"),
+        (b"{", "body is not JSON: Input data was truncated"),
+        (b"\xff\xfe", "body is not JSON: JSON is malformed: invalid character (byte 0)"),
+        (b"[" * 10_000, "body is nested deeper than 64 levels"),
+        (b'{"name":' * 65 + b"1" + b"}" * 65, "body is nested deeper than 64 levels"),
         (b"[]", "the body is to be a JSON object"),
         (b'{"name": 1, "password": "x"}', '"name" and "password" are to be texts'),
     ],

@@ -147,7 +147,7 @@ def _by_pydantic(annotation: object, name: str) -> Callable[[Message], object]:
                 value = adapter.validate_json(message.body)
         except pydantic.ValidationError as error:
             raise _unfit(name, _what_is_wrong(error)) from None
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise InvalidMessage(f"the body is no MessagePack: {error}") from None
         return value
 

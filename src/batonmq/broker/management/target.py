@@ -16,6 +16,7 @@ from batonmq.broker.model.outcomes import KEPT
 from batonmq.broker.operations.checks import MANAGEMENT
 from batonmq.errors import PreconditionFailed, StoreError, Unsupported
 from batonmq.fields import FieldError, encode_name
+from batonmq.json_text import JsonError, read_json
 from batonmq.message import Message
 from batonmq.properties import Properties
 
@@ -68,7 +69,7 @@ def _read(body: bytes) -> tuple[str, dict[str, object]]:
     if len(body) > REQUEST_MAX:
         raise PreconditionFailed(f"the request has {len(body)} bytes, more than {REQUEST_MAX}")
     try:
-        fields = json.loads(body)
+        fields = read_json(body)
         operation = fields["operation"]
         if operation not in OPERATIONS:
             raise KeyError(operation)
@@ -77,9 +78,10 @@ def _read(body: bytes) -> tuple[str, dict[str, object]]:
             encode_name(json.dumps(fields, ensure_ascii=False))
     except FieldError:
         raise PreconditionFailed("the request has half a pair of surrogates in it, which is no text") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (JsonError, KeyError, TypeError) as error:
+        what = f"the request is {error}; " if isinstance(error, JsonError) else ""
         known = ", ".join(sorted(OPERATIONS))
-        raise PreconditionFailed(f'a request is JSON with an "operation", one of: {known}') from None
+        raise PreconditionFailed(f'{what}a request is JSON with an "operation", one of: {known}') from None
     return operation, fields
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from batonmq.errors import NotFound, PreconditionFailed
+from batonmq.json_text import read_json
 from batonmq.store.records import Definition
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class Parameters:
         if definition.kind == GLOBAL_KIND:
             self._global[definition.name] = value
             return
-        component, name = json.loads(definition.name)
+        component, name = read_json(definition.name)
         self._kept[component, definition.vhost, name] = Parameter(component, definition.vhost, name, value)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from batonmq.broker.features.length_limit import drop_what_is_too_much
 from batonmq.broker.routing.exchanges import ExchangeOptions
 from batonmq.errors import BatonError, StoreCorrupt, StoreError
+from batonmq.json_text import read_json
 
 if TYPE_CHECKING:
     from batonmq.broker.vhosts.parameters import Parameters
@@ -117,7 +117,7 @@ def _restore_queue(vhost: VirtualHost, definition: Definition, lanes: Lanes) -> 
 
 
 def _restore_binding(vhost: VirtualHost, definition: Definition, _: Lanes) -> None:
-    source_name, kind, name, routing_key, _ = json.loads(definition.name)
+    source_name, kind, name, routing_key, _ = read_json(definition.name)
     source = vhost.router.exchanges.get(source_name)
     destination = (vhost.router.exchanges if kind == "exchange" else vhost.queues).get(name)
     if source is None or destination is None:

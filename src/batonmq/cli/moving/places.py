@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from batonmq.cli.client import told_in
 from batonmq.cli.failure import Failure
 from batonmq.cli.http import HttpApi
 from batonmq.cli.moving.found import Found, FoundQueue, found_of, is_made, own_queue, without_set_aside
@@ -124,14 +125,15 @@ class Place:
         body = json.dumps({"operation": operation, **fields}).encode()
         future = self.engine.manage(Message(body, content_type="application/json", durable=False))
         try:
-            said = json.loads(self.answered(future).body)
+            said = self.answered(future).body
         except (NotFound, UnsupportedFeature):
             return None
         finally:
             self.engine.forget(future)
-        if said.get("ok") is not True:
-            raise Failure(f"{self.shown}: {said.get('error', 'the broker said no, and not why')}")
-        return dict(said)
+        try:
+            return told_in(said)
+        except Failure as refused:
+            raise Failure(f"{self.shown}: {refused}") from None
 
     def answered(self, future: Future[T]) -> T:
         """What a future gives. Raises Failure when nothing comes in time, and what it fails with."""

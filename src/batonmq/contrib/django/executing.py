@@ -6,7 +6,6 @@ does. The message is accepted when the outcome is written.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from batonmq.contrib.django.compat import TaskContext, normalize_json, task_fini
 from batonmq.contrib.django.models import Task as Record
 from batonmq.contrib.django.records import result_of, task_of
 from batonmq.contrib.django.sending import record_in
+from batonmq.json_text import read_json
 
 __all__ = ["Execution", "WorkerDied"]
 
@@ -67,7 +67,7 @@ class Execution:
 
     def _read(self, delivery: Delivery) -> tuple[str | None, dict[str, object] | None]:
         try:
-            said = json.loads(delivery.body)
+            said = read_json(delivery.body)
             return str(said["task"]), said.get("record")
         except (ValueError, KeyError, TypeError):
             log.error("a message in a queue of tasks is none of ours, and is rejected: %r", delivery.message)

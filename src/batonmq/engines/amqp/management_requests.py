@@ -62,5 +62,8 @@ def _request(operation: str, channel: Channel, tag: int, **fields: object) -> by
 
 
 def was_refused(answer: Message) -> bool:
-    """Did the broker say no?"""
-    return answer.json(dict[str, object]).get("ok") is not True
+    """Did the broker say no? What cannot be read is no yes."""
+    try:
+        return answer.json(dict[str, object]).get("ok") is not True
+    except ValueError:
+        return True

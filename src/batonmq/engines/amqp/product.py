@@ -30,7 +30,7 @@ def product_of(announced: Mapping[str, object] | None) -> Product:
     properties = announced or {}
     version: list[int] = []
     for piece in str(properties.get("version", "")).split("."):
-        if not (piece.isascii() and piece.isdigit()):
+        if not (piece.isascii() and piece.isdigit() and len(piece) < 10):
             break
         version.append(int(piece))
     return Product(str(properties.get("product", "")), tuple(version))

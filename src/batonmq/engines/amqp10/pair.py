@@ -91,7 +91,7 @@ class Pair:
         if future is None:
             return
         status = properties.subject or ""
-        future.resolve(Answer(int(status) if status.isascii() and status.isdigit() else 0, body))
+        future.resolve(Answer(int(status) if status.isascii() and status.isdigit() and len(status) < 10 else 0, body))
 
     def lost(self, error: BatonError | None) -> None:
         """One of the links is gone: so is the other."""

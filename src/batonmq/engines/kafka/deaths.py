@@ -31,6 +31,6 @@ def deaths_of(headers: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
         "x-death": [{"queue": topic, "reason": reason, "count": 1}],
     }
     count = headers.get(COUNT)
-    if isinstance(count, str) and count.isascii() and count.isdigit():
+    if isinstance(count, str) and count.isascii() and count.isdigit() and len(count) < 10:
         found["x-delivery-count"] = int(count)
     return found

@@ -20,6 +20,7 @@ from typing import Final, TypeAlias
 
 from batonmq.engines.kafka.deaths import deaths_of
 from batonmq.fields import FieldError, FieldValue, LongLong, decode_table, encode_table
+from batonmq.json_text import JsonError, read_json
 from batonmq.properties import Properties, PropertyValues
 
 __all__ = ["Headers", "from_headers", "to_headers"]
@@ -177,8 +178,8 @@ def _types(found: list[bytes | None]) -> dict[str, str]:
     if not found or found[-1] is None:
         return {}
     try:
-        types = json.loads(found[-1])
-    except ValueError:
+        types = read_json(found[-1])
+    except JsonError:
         return {}
     return types if isinstance(types, dict) else {}
 
@@ -216,13 +217,13 @@ def _read(octets: bytes | None, kind: object) -> FieldValue:
         if kind == "amqp":
             return decode_table(octets, 0, len(octets))[0][""]
         if kind in ("int", "float", "bool", "json"):
-            value: FieldValue = json.loads(octets)
+            value: FieldValue = read_json(octets)
             encode_table({"": value})
             return float(value) if kind == "float" and type(value) is int else value
         return octets.decode()
     except UnicodeDecodeError:
         return octets
-    except (FieldError, ValueError, KeyError, RecursionError):
+    except (FieldError, ValueError, KeyError):
         return octets.decode(errors="surrogateescape") if _is_text(octets) else octets
 
 

@@ -13,6 +13,7 @@ from batonmq.broker import REFUSED, Broker, Queue
 from batonmq.broker.operations.publishing import publish
 from batonmq.errors import StoreError
 from batonmq.fields import FieldError
+from batonmq.json_text import JsonError, read_json_as
 from batonmq.management.api.exchange_changes import exchange_name
 from batonmq.management.http.bodies import MISSING, Body, as_arguments, as_number, as_table
 from batonmq.management.http.call import Call
@@ -100,13 +101,13 @@ def _read(call: Call) -> dict[str, object]:
     if len(call.body) <= USUAL_SIZE:
         return call.json()
     try:
-        raw = msgspec.structs.asdict(msgspec.json.decode(call.body, type=_Published))
+        raw = msgspec.structs.asdict(read_json_as(call.body, _Published))
         for name, value in raw.items():
             if len(bytes(value)) > USUAL_SIZE and not (name == "payload" and bytes(value).startswith(b'"')):
                 raise HttpError(413, "payload_too_large", f"{name} may have {USUAL_SIZE} bytes at most")
-        return {name: msgspec.json.decode(value) for name, value in raw.items() if bytes(value)}
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise HttpError(400, "bad_request", "body is not valid JSON") from None
+        return {name: read_json_as(value, object) for name, value in raw.items() if bytes(value)}
+    except (JsonError, msgspec.ValidationError) as error:
+        raise HttpError(400, "bad_request", f"body is {error}") from None
 
 
 def _payload(body: Body) -> bytes:

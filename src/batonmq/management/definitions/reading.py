@@ -15,6 +15,7 @@ from batonmq.broker.routing.exchanges import EXCHANGE_TYPES
 from batonmq.broker.vhosts.policy import read_policy
 from batonmq.broker.vhosts.policy_keys import KEYS
 from batonmq.errors import BatonError
+from batonmq.json_text import JsonError, read_json_as
 from batonmq.management.definitions.entries import (
     BindingEntry,
     Definitions,
@@ -70,12 +71,12 @@ def read_definitions(data: bytes, vhost: str | None = None) -> Iterator[Definiti
 
 def _decoded(what: str, data: bytes | msgspec.Raw, kind: type[_Kind]) -> _Kind:
     try:
-        return msgspec.json.decode(data, type=kind)
+        return read_json_as(data, kind)
     except msgspec.ValidationError:
         wanted = "a list" if kind == list[msgspec.Raw] else "an object"
         raise BadRequest(f"{what}: expected {wanted}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BadRequest(f"{what}: not valid JSON") from None
+    except JsonError as error:
+        raise BadRequest(f"{what}: {error}") from None
 
 
 OF_THE_BROKER: Final = frozenset({"vhosts", "users", "permissions", "topic_permissions", "global_parameters"})

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from batonmq.broker.management.operations import ManagedOperations
 from batonmq.broker.model.access import User
 from batonmq.broker.vhosts.vhost import VirtualHost
+from batonmq.json_text import JsonError, read_json_as
 from batonmq.management.http.context import Context
 from batonmq.management.http.errors import BadRequest, HttpError, Unauthorized, not_found
 from batonmq.management.http.kept import kept
@@ -99,9 +100,9 @@ class Call:
         if not data.strip() and not is_required:
             return {}
         try:
-            value = msgspec.json.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise HttpError(400, "bad_request", "body is not valid JSON") from None
+            value = read_json_as(data, object)
+        except (JsonError, msgspec.ValidationError) as error:
+            raise HttpError(400, "bad_request", f"body is {error}") from None
         if not isinstance(value, dict):
             raise BadRequest("the body is to be a JSON object")
         return value

@@ -15,7 +15,7 @@ async def receive(request: Request, most: int, configured: int) -> bytes:
     where = "here" if bound < configured else "(management.max_body_size)"
     too_large = HttpError(413, "payload_too_large", f"a body may have {bound} bytes at most {where}")
     said = request.headers.get("content-length", "")
-    if said.isdigit() and (len(said) > 18 or int(said) > bound):
+    if said.isascii() and said.isdigit() and (len(said) > 18 or int(said) > bound):
         raise too_large
     pieces = bytearray()
     try:

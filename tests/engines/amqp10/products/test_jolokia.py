@@ -101,6 +101,15 @@ def test_an_answer_that_is_none_of_jolokias(asking: Asking) -> None:
         asked.search("a:*").get()
 
 
+def test_an_answer_that_is_nested_without_end_is_none(asking: Asking) -> None:
+    nested: object = 1
+    for _ in range(500):
+        nested = [nested]
+    _, asked = asking(lambda _: {"status": 200, "value": nested})
+    with pytest.raises(ConnectionLost, match="no Jolokia"):
+        asked.search("a:*").get()
+
+
 def test_nobody_waits_longer_than_that(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jolokia, "PATIENCE", 0.1)
     _, asked = asking(lambda _: {})

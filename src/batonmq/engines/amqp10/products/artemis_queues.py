@@ -11,6 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from batonmq.engines.amqp10.products.artemis_answers import (
+    figures,
+    no_permission,
+    number_in,
+    read_answer,
+    rows_in,
+    table_in,
+)
 from batonmq.engines.amqp10.products.desk import Desk
 from batonmq.engines.figures import QueueStats
 from batonmq.engines.steps import Steps, wait_for
@@ -67,40 +75,45 @@ class ArtemisQueues:
         """A queue as it is; None: there is none of that name. PreconditionFailed for a topic's queue."""
         wanted = json.dumps({"field": "name", "operation": "EQUALS", "value": queue})
         answer = yield from self._operate("broker", "listQueues", wanted, 1, 10, for_what=f"queue '{queue}' is there")
-        rows = json.loads(answer)["data"] if isinstance(answer, str) else []
+        rows = rows_in(answer)
         row = next((row for row in rows if row.get("name") == queue), None)
         if row is None:
             return None
         if row.get("routingType") != "ANYCAST" or row.get("address") != queue:
             text = f"'{queue}' is there as a {row.get('routingType')} queue of address '{row.get('address')}'"
             raise PreconditionFailed(f"{text}: what is sent to that name does not go there")
-        figures = _figures(row)
+        stats = figures(row)
         return Found(
-            ready=figures.ready,
-            stats=figures,
+            ready=stats.ready,
+            stats=stats,
             is_durable=row.get("durable") == "true",
             is_exclusive=row.get("exclusive") == "true",
-            ring_size=int(row.get("ringSize") or -1),
+            ring_size=number_in(row, "ringSize", -1),
         )
 
     def names(self) -> Steps[list[str]]:
         """Of all anycast queues that have an address of their own name, but for the broker's own."""
-        names: list[str] = []
+        names: set[str] = set()
+        seen: set[str] = set()
         page = 1
         # It wants all three, and takes every queue by this.
         wanted = json.dumps({"field": "name", "operation": "CONTAINS", "value": ""})
         while True:
             answer = yield from self._operate("broker", "listQueues", wanted, page, PAGE, for_what="queues are there")
-            rows = json.loads(answer)["data"] if isinstance(answer, str) else []
-            names += [
-                row["name"]
+            rows = rows_in(answer)
+            new = {str(row.get("name")) for row in rows} - seen
+            seen |= new
+            names.update(
+                name
                 for row in rows
-                if row.get("routingType") == "ANYCAST"
-                and row.get("address") == row.get("name")
+                if isinstance(name := row.get("name"), str)
+                and row.get("routingType") == "ANYCAST"
+                and row.get("address") == name
                 and row.get("temporary") != "true"
-                and not row["name"].startswith(_RESERVED)
-            ]
-            if len(rows) < PAGE:
+                and not name.startswith(_RESERVED)
+            )
+            # Somebody who does not go by pages would tell the first one for ever.
+            if len(rows) < PAGE or not new:
                 return sorted(names)
             page += 1
 
@@ -118,8 +131,7 @@ class ArtemisQueues:
     def _settings(self, queue: str) -> Steps[dict[str, object]]:
         """Those of its address, with what it inherits."""
         answer = yield from self._operate("broker", "getAddressSettingsAsJSON", queue)
-        found = json.loads(answer) if isinstance(answer, str) else {}
-        return found if isinstance(found, dict) else {}
+        return table_in(answer)
 
     # ------------------------------------------------------------------ declaring
 
@@ -213,42 +225,19 @@ class ArtemisQueues:
         try:
             sections = yield from wait_for(asked)
         except AccessRefused as error:
-            raise _no_permission(str(error), for_what) from None
+            raise no_permission(str(error), for_what) from None
         values = sections.body_values()
         said = values[0] if values else None
-        found = json.loads(said) if isinstance(said, str) and said else [None]
+        found = read_answer(said) if isinstance(said, str) and said else [None]
         result = found[0] if isinstance(found, list) and found else found
         if sections.application_properties().get("_AMQ_OperationSucceeded") is not True:
             text = str(result)
             if "does not exist" in text and operation == "destroyQueue":
                 raise NotFound(text)
             if "permission" in text:
-                raise _no_permission(text, for_what)
+                raise no_permission(text, for_what)
             raise BrokerError(f"artemis: {operation}: {text}")
         return result
-
-
-def _figures(row: Mapping[str, object]) -> QueueStats:
-    """What a row of listQueues tells."""
-
-    def number(name: str) -> int:
-        value = row.get(name)
-        return int(value) if isinstance(value, str | int) and str(value).isdigit() else 0
-
-    held, delayed = number("deliveringCount"), number("scheduledCount")
-    return QueueStats(
-        ready=max(0, number("messageCount") - held - delayed),
-        held=held,
-        delayed=delayed,
-        consumers=number("consumerCount"),
-        entered=number("messagesAdded"),
-        accepted=number("messagesAcked"),
-    )
-
-
-def _no_permission(text: str, for_what: str) -> AccessRefused:
-    asked = f", which is how it is asked whether {for_what}" if for_what else ""
-    return AccessRefused(f"{text} (artemis:// needs the permission 'manage' for activemq.management{asked})")
 
 
 def check_declare(queue: str, options: QueueOptions) -> dict[str, object]:

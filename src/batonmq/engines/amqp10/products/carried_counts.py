@@ -68,6 +68,6 @@ def _before(headers: dict[str, FieldValue], deaths: int) -> int | None:
     if not isinstance(written, str):
         return None
     died, _, failures = written.partition(" ")
-    if died != str(deaths) or not (failures.isascii() and failures.isdigit()):
+    if died != str(deaths) or not (failures.isascii() and failures.isdigit() and len(failures) < 10):
         return None
     return int(failures)

@@ -11,6 +11,7 @@ import msgspec
 
 from batonmq.engines.messages import Message
 from batonmq.engines.values import Fate, QueueOptions
+from batonmq.json_text import JsonError, read_json_as
 from batonmq.protocols.amqp10.codec.performatives import Header
 from batonmq.protocols.amqp10.codec.sections import DATA
 from batonmq.protocols.amqp10.codec.values import Described, ULong, encode
@@ -63,7 +64,7 @@ def first_declared(messages: list[Message]) -> Declared | None:
     """Of several processes that declared at the same time, the first one's counts. None: nothing was."""
     for message in messages:
         try:
-            return msgspec.json.decode(message.body, type=Declared)
-        except msgspec.MsgspecError:
+            return read_json_as(message.body, Declared)
+        except (JsonError, msgspec.ValidationError):
             continue
     return None

@@ -33,7 +33,7 @@ class Announced:
         """The version as numbers, as far as it has them: (4, 3, 6)."""
         numbers = []
         for piece in self.version.split("."):
-            if not piece.isdigit():
+            if not (piece.isascii() and piece.isdigit() and len(piece) < 10):
                 break
             numbers.append(int(piece))
         return tuple(numbers)

@@ -17,8 +17,9 @@ import msgspec
 
 from batonmq.engines.futures import Future
 from batonmq.errors import AccessRefused, BatonError, BrokerError, Closed, ConnectionLost, NotFound
+from batonmq.json_text import JsonError, read_json_as
 
-__all__ = ["Jolokia"]
+__all__ = ["Jolokia", "value_in"]
 
 T = TypeVar("T")
 
@@ -171,19 +172,23 @@ class Jolokia:
             if self._is_closed:
                 raise Closed("the connection was closed") from None
             raise ConnectionLost(f"cannot ask Jolokia at {self.where}: {_why(error)}") from None
-        if response.status in (401, 403):
-            raise AccessRefused(f"Jolokia at {self.where} refuses the log-in (HTTP status {response.status})")
-        try:
-            answer = msgspec.json.decode(raw, type=Answered)
-        except msgspec.MsgspecError:
-            text = f"what answers at {self.where} is no Jolokia (HTTP status {response.status})"
-            raise ConnectionLost(text) from None
-        if answer.status == 200:
-            return answer.value
-        text = f"Jolokia at {self.where}: {answer.error or f'status {answer.status}'}"
-        if answer.status in (401, 403):
-            raise AccessRefused(text)
-        raise (NotFound if answer.error_type == _MISSING else BrokerError)(text)
+        return value_in(self.where, response.status, raw)
+
+
+def value_in(where: str, status: int, raw: bytes) -> object:
+    """The value of an answer. Raises ConnectionLost, AccessRefused, NotFound, BrokerError."""
+    if status in (401, 403):
+        raise AccessRefused(f"Jolokia at {where} refuses the log-in (HTTP status {status})")
+    try:
+        answer = read_json_as(raw, Answered)
+    except (JsonError, msgspec.ValidationError):
+        raise ConnectionLost(f"what answers at {where} is no Jolokia (HTTP status {status})") from None
+    if answer.status == 200:
+        return answer.value
+    text = f"Jolokia at {where}: {answer.error or f'status {answer.status}'}"
+    if answer.status in (401, 403):
+        raise AccessRefused(text)
+    raise (NotFound if answer.error_type == _MISSING else BrokerError)(text)
 
 
 def _exchange(

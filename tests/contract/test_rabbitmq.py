@@ -149,7 +149,8 @@ def test_what_is_held_for_too_long_comes_again_and_the_receiver_goes_on(
     with mq.receiver(queue, prefetch=1) as receiver:
         (late,) = take(receiver, 1)
         (again,) = take(receiver, 1)
-        assert (again.body, again.redelivered) == (late.body, True)
+        # Over AMQP 1.0 RabbitMQ 4.3 marks it like what was given back unseen: delivery-count 0, x-acquired-count 1.
+        assert (again.body, again.redelivered) == (late.body, place.url.startswith("amqp:"))
         with pytest.raises(batonmq.LeaseLost):
             late.accept()
         again.accept()

@@ -10,6 +10,11 @@ import pytest
 
 import batonmq
 from batonmq.engines.amqp10 import publisher, uplink
+from batonmq.engines.amqp10.engine import Amqp10Engine
+from batonmq.engines.amqp10.products.base import Product
+from batonmq.engines.amqp10.products.batonmq import BatonmqProduct
+from batonmq.engines.futures import Future
+from batonmq.engines.steps import Steps, wait_for
 from tests.engines.amqp10.conftest import url_of
 from tests.engines.proxy import Proxy
 from tests.support.wire import Address
@@ -169,6 +174,37 @@ def test_accepts_of_two_receivers_and_sends_to_two_queues_are_one_transaction(
                 transaction.accept(each)
     assert (mq.count(queue), mq.count(other)) == (0, 2)
     mq.delete(other)
+
+
+def test_messages_keep_their_order_while_their_queue_is_looked_for(
+    monkeypatch: pytest.MonkeyPatch, mq: batonmq.Connection, queue: str
+) -> None:
+    looks: list[Future[None]] = []
+
+    def require(_: Product, queue: str) -> Steps[None]:
+        looks.append(Future())
+        yield from wait_for(looks[-1])
+
+    engine = mq._engine
+    assert isinstance(engine, Amqp10Engine)
+    with monkeypatch.context() as patched:
+        patched.setattr(BatonmqProduct, "require", require)
+        sent = [engine.send(queue, [batonmq.Message(b"%d" % number)]) for number in range(5)]
+        asked: Future[None] = Future()
+
+        def answer() -> None:
+            # The last first, as where each has been asked in a thread of its own.
+            for look in reversed(looks):
+                look.resolve(None)
+            asked.resolve(None)
+
+        # Behind all that were sent.
+        engine._uplink.call(answer)
+        asked.get()
+        for future in sent:
+            future.get()
+    assert [message.body for message in mq.peek(queue, 5)] == [b"%d" % number for number in range(5)]
+    assert len(looks) == 1
 
 
 def test_a_queue_that_is_deleted_ends_its_receiver_and_nobody_elses(mq: batonmq.Connection, queue: str) -> None:

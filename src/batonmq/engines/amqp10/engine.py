@@ -86,6 +86,8 @@ class Amqp10Engine(Engine, Copying):
         self._takings: WeakSet[Taking] = WeakSet()
         # Of the queues that were declared here.
         self._fates: dict[str, Fate] = {}
+        # Queues that are being looked for, before something is sent to them.
+        self._requiring: dict[str, Future[None]] = {}
 
     @property
     def native(self) -> object:
@@ -183,8 +185,26 @@ class Amqp10Engine(Engine, Copying):
                 return
             made.send(payloads, future, state)
 
-        required = run_steps(self._product.require(queue))
+        required = self._required(queue)
         required.when_done(opened, owed=future)
+
+    def _required(self, queue: str) -> Future[None]:
+        """Whether there is such a queue. In the loop's thread.
+
+        Those who ask while it is being looked for get the same answer, in their order: each with a look of its own,
+        what was sent first could come second.
+        """
+        under_way = self._requiring.get(queue)
+        if under_way is not None:
+            return under_way
+        required = run_steps(self._product.require(queue))
+        if not required.done:
+            self._requiring[queue] = required
+            required.when_done(lambda: self._looked_for(queue))
+        return required
+
+    def _looked_for(self, queue: str) -> None:
+        del self._requiring[queue]
 
     def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Future[Subscription]:
         return self._take(Amqp10Subscription(self._uplink, self._product, self, queue, prefetch, lease))
@@ -320,8 +340,11 @@ class Amqp10Engine(Engine, Copying):
             else:
                 future.resolve(self._message_of(asked.result().data))
 
-        required = run_steps(self._product.require(queue))
-        required.when_done(lambda: future.fail(required.error) if required.error else begin(), owed=future)
+        def ask() -> None:
+            required = self._required(queue)
+            required.when_done(lambda: future.fail(required.error) if required.error else begin(), owed=future)
+
+        self._uplink.when_open(ask, future)
         return future
 
     def _message_of(self, payload: bytes) -> Message:

@@ -73,6 +73,8 @@ class TransactionLink(SenderUser):
             else:
                 future.fail(_refusal(state, "the broker rolled the transaction back"))
 
+        # What was accepted in it may wait in another session to be said, and would come when there is no transaction.
+        self._uplink.say_settled()
         self._ask(_VALUE + encode(Discharge(txn_id=txn_id, fail=fail)), future.fail, read)
         return future
 

@@ -227,6 +227,12 @@ class Uplink(AttemptOwner):
         """Call after a while; what is returned takes it back."""
         return self._loop.later(seconds, function)
 
+    def say_settled(self) -> None:
+        """What was settled on any link goes out before whatever is said next."""
+        connection = self.connection
+        if connection is not None:
+            connection.say_settled()
+
     def soon(self, function: Callable[[], None]) -> None:
         """Call when all that has come was read."""
         self._loop.soon(function)

@@ -142,3 +142,33 @@ def test_what_is_no_url(url: str) -> None:
     with pytest.raises(ValueError, match="jolokia") as refused:
         client(url)
     assert "my-password" not in str(refused.value)
+
+
+def test_a_few_are_asked_at_once_and_the_others_wait_for_their_turn(asking: Asking) -> None:
+    lock, most, now = threading.Lock(), 0, 0
+    met = threading.Barrier(jolokia.AT_ONCE)
+
+    def answer(request: dict[str, object]) -> dict[str, object]:
+        nonlocal most, now
+        with lock:
+            now += 1
+            most = max(most, now)
+        met.wait(30)
+        with lock:
+            now -= 1
+        return {"status": 200, "value": {"Size": request["mbean"]}}
+
+    _, asked = asking(answer)
+    futures = [asked.read(f"bean-{number}", "Size") for number in range(3 * jolokia.AT_ONCE)]
+    assert [future.get()["Size"] for future in futures] == [f"bean-{number}" for number in range(3 * jolokia.AT_ONCE)]
+    assert most == jolokia.AT_ONCE
+
+
+def test_closing_tells_those_who_wait_for_their_turn(asking: Asking) -> None:
+    agent, asked = asking(lambda _: {})
+    futures = [asked.search("a:*") for _ in range(2 * jolokia.AT_ONCE)]
+    assert agent.came.wait(30)
+    asked.close()
+    for future in futures:
+        with pytest.raises(Closed):
+            future.get()

@@ -151,9 +151,13 @@ class Connection:
 
     def take_output(self) -> bytes:
         """What is to be sent."""
+        self.say_settled()
+        return self._output.take()
+
+    def say_settled(self) -> None:
+        """What was settled goes out before whatever is said next, in whichever session."""
         for session in self._sessions.values():
             session.flush()
-        return self._output.take()
 
     def beat(self) -> None:
         """A sign of life."""
@@ -180,8 +184,7 @@ class Connection:
     def close(self) -> None:
         """Say good-bye; the user is told when the broker has, too."""
         if self._state == OPEN:
-            for session in self._sessions.values():
-                session.flush()
+            self.say_settled()
             self._state = CLOSING
             self._say(Close())
         elif self._state not in (CLOSING, CLOSED):

@@ -1,4 +1,4 @@
-"""JMX over HTTP, by Jolokia: what ActiveMQ Classic is managed with. Each request has a thread of its own."""
+"""JMX over HTTP, by Jolokia: what ActiveMQ Classic is managed with. Requests have threads of their own, a few."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import socket
 import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -25,6 +27,8 @@ T = TypeVar("T")
 
 # Seconds within which an answer must come.
 PATIENCE: Final = 5.0
+# Requests that are under way at once: an agent resets connections when there are many (200: some of them).
+AT_ONCE: Final = 4
 # Octets that an answer may have.
 ANSWER_MAX: Final = 16 * 1024 * 1024
 # Seconds for threads to end whose connections were closed.
@@ -42,6 +46,16 @@ class Answered(msgspec.Struct):
     value: object = None
     error: str = ""
     error_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is to be asked."""
+
+    run: Callable[[http.client.HTTPConnection], None]
+    """Ask over this connection, and tell what came of it."""
+    give_up: Callable[[BaseException], None]
+    """Tell whoever waits that it is not asked any more."""
 
 
 class Jolokia:
@@ -76,6 +90,8 @@ class Jolokia:
         self._call = call
         self._guard = threading.Lock()
         self._is_closed = False
+        self._waiting: deque[_Request] = deque()
+        # What each thread does at the moment.
         self._running: dict[threading.Thread, http.client.HTTPConnection] = {}
 
     @property
@@ -103,6 +119,10 @@ class Jolokia:
         with self._guard:
             self._is_closed = True
             running = dict(self._running)
+            waiting = list(self._waiting)
+            self._waiting.clear()
+        for request in waiting:
+            request.give_up(Closed("the connection was closed"))
         for connection in running.values():
             sock = connection.sock
             if isinstance(sock, socket.socket):
@@ -114,18 +134,13 @@ class Jolokia:
 
     # ------------------------------------------------------------------ in a thread
 
-    def _ask(self, request: Mapping[str, object], read: Callable[[object], T]) -> Future[T]:
+    def _ask(self, asked: Mapping[str, object], read: Callable[[object], T]) -> Future[T]:
         future: Future[T] = Future()
-        connection: http.client.HTTPConnection
-        if self._context is not None:
-            connection = http.client.HTTPSConnection(self._host, self._port, timeout=PATIENCE, context=self._context)
-        else:
-            connection = http.client.HTTPConnection(self._host, self._port, timeout=PATIENCE)
+        body, is_safe = msgspec.json.encode(asked), asked["type"] in _ASKING
 
-        def run() -> None:
+        def run(connection: http.client.HTTPConnection) -> None:
             try:
-                is_safe = request["type"] in _ASKING
-                value = read(self._answer(connection, msgspec.json.encode(request), is_repeatable=is_safe))
+                value = read(self._answer(connection, body, is_repeatable=is_safe))
             except BatonError as error:
                 failure = error
                 self._tell(lambda: future.fail(failure), future)
@@ -133,17 +148,42 @@ class Jolokia:
                 self._tell(lambda: future.resolve(value), future)
             finally:
                 connection.close()
-                with self._guard:
-                    self._running.pop(threading.current_thread(), None)
 
-        thread = threading.Thread(target=run, name="batonmq-jolokia", daemon=True)
+        request = _Request(run, future.fail)
         with self._guard:
-            if not self._is_closed:
+            if self._is_closed:
+                thread = None
+            elif len(self._running) >= AT_ONCE:
+                self._waiting.append(request)
+                return future
+            else:
+                connection = self._connection()
+                thread = threading.Thread(
+                    target=self._work, args=(request, connection), name="batonmq-jolokia", daemon=True
+                )
                 self._running[thread] = connection
                 thread.start()
-                return future
-        future.fail(Closed("the connection was closed"))
+        if thread is None:
+            future.fail(Closed("the connection was closed"))
         return future
+
+    def _work(self, request: _Request, connection: http.client.HTTPConnection) -> None:
+        """This request, and those that have had to wait."""
+        thread = threading.current_thread()
+        while True:
+            request.run(connection)
+            with self._guard:
+                if not self._waiting or self._is_closed:
+                    del self._running[thread]
+                    return
+                request = self._waiting.popleft()
+                connection = self._running[thread] = self._connection()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        """One that is opened when something is asked over it."""
+        if self._context is not None:
+            return http.client.HTTPSConnection(self._host, self._port, timeout=PATIENCE, context=self._context)
+        return http.client.HTTPConnection(self._host, self._port, timeout=PATIENCE)
 
     def _tell(self, tell: Callable[[], None], future: Future[T]) -> None:
         try:

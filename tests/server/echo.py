@@ -161,8 +161,9 @@ class EchoSession:
     def turn_ended(self) -> None:
         self.turns_ended += 1
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> float:
         self.ticks += 1
+        return 0.25
 
     def writable(self, is_writable: bool) -> None:
         self.is_writable = is_writable

@@ -61,8 +61,8 @@ class Heard:
     def turn_ended(self) -> None:
         return
 
-    def tick(self, now: float) -> None:
-        return
+    def tick(self, now: float) -> float:
+        return 1.0
 
     def writable(self, is_writable: bool, /) -> None:
         return

@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 
 from batonmq.broker.model.access import LogInAnswer, User
 from batonmq.protocols.sessions import standing as standings
+from batonmq.protocols.sessions.heartbeats import OFTEN
 from batonmq.protocols.sessions.standing import FINISHED, HELD
 from batonmq.server.addresses import address
 from batonmq.server.connection_context import ConnectionContext
@@ -297,20 +298,24 @@ class Connection(asyncio.BufferedProtocol):
                 break
         self.wake()
 
-    def tick(self, now: float) -> None:
-        """Time has passed."""
+    def tick(self, now: float) -> float:
+        """Time has passed; tells in how many seconds to look again."""
         session = self._session
         if self._is_ended:
-            return
+            return OFTEN
         if session is None:
             if now - self.opened_at > self._context.handshake_timeout:
                 logger.warning("%s: closed: the client said nothing", self.peer)
                 self.abort()
-            return
-        if self._attempt_to("looking at the time", session.tick, now) and (
-            session.output or session.standing() & FINISHED
-        ):
+            return OFTEN
+        try:
+            again = session.tick(now)
+        except Exception:
+            self.broken("looking at the time")
+            return OFTEN
+        if session.output or session.standing() & FINISHED:
             self.wake()
+        return again
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
         """Rights have changed."""

@@ -8,10 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 from batonmq.broker.model.access import User
+from batonmq.server.rounds import Rounds
 
 __all__ = ["Connected", "Connections", "Places"]
 
 logger = logging.getLogger(__name__)
+
+# So many connections look at the time in one pass of the loop: 2 ms, if each has to send a heartbeat.
+SHARE = 128
 
 
 class Connected(Protocol):
@@ -20,8 +24,8 @@ class Connected(Protocol):
     peer: str
     """The client's address."""
 
-    def tick(self, now: float) -> None:
-        """Called about four times a second with the monotonic clock."""
+    def tick(self, now: float) -> float:
+        """Called now and then with the monotonic clock; returns in how many seconds to call it again."""
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
         """Rights have changed; `find` tells a user's present ones, and None for a user that is deleted."""
@@ -69,7 +73,8 @@ class Connections(Generic[_Connection]):
         """
         self._places = places
         self._part = part
-        self._open: set[_Connection] = set()
+        # Those that are open.
+        self._open: Rounds[_Connection] = Rounds()
         self._is_refusing = False
         self._all_gone: asyncio.Event = asyncio.Event()
         self._all_gone.set()
@@ -90,22 +95,26 @@ class Connections(Generic[_Connection]):
                 logger.warning("%s: refused: there are %d connections, the limit", connection.peer, most)
             return False
         self._is_refusing = False
-        self._open.add(connection)
+        self._open.join(connection)
         self._all_gone.clear()
         return True
 
     def remove(self, connection: _Connection) -> None:
         """Its socket is gone."""
-        if connection in self._open:
-            self._open.remove(connection)
+        if self._open.leave(connection):
             self._places.give_back()
         if not self._open:
             self._all_gone.set()
 
-    def tick(self, now: float) -> None:
-        """Time has passed."""
-        for connection in self:
-            connection.tick(now)
+    def tick(self) -> None:
+        """Another round has begun: a quarter of a second has passed."""
+        self._open.begin()
+
+    def look(self, now: float) -> bool:
+        """Have connections whose turn it is look at the time, as many as hold up nobody; True: some are left."""
+        for connection in self._open.take(SHARE):
+            self._open.look_again(connection, connection.tick(now))
+        return self._open.has_due
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
         """Rights have changed, or users were deleted: each connection goes by the present ones from now on."""

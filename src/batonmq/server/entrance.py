@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from batonmq.broker.model.access import User
+from batonmq.protocols.sessions.heartbeats import SELDOM
 from batonmq.server.addresses import address
 from batonmq.server.certificates import certificate_name
 from batonmq.server.connections import Connections
@@ -154,8 +155,9 @@ class Arrival:
 
     # From the list of all arrivals: batonmq.server.connections.Connected
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> float:
         """The loop looks at the time that the handshake takes."""
+        return SELDOM
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
         """It is nobody yet."""

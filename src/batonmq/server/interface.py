@@ -42,8 +42,11 @@ class Session(Protocol):
     def turn_ended(self) -> None:
         """Called once a turn before the output is taken: the place for cumulative confirms."""
 
-    def tick(self, now: float) -> None:
-        """Called about four times a second with the monotonic clock: heartbeats, dead peers, stalled handshakes."""
+    def tick(self, now: float) -> float:
+        """Called now and then with the monotonic clock: heartbeats, dead peers, stalled handshakes.
+
+        Returns in how many seconds to call it again.
+        """
 
     def writable(self, is_writable: bool, /) -> None:
         """False while the client does not read what is sent to it: deliveries wait until True."""

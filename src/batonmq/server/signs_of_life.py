@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
+from batonmq.protocols.sessions.heartbeats import PART, pace
+
 __all__ = ["SignsOfLife"]
 
 
 class SignsOfLife:
     """What was heard of one client, and what it was asked (RFC 6455, section 5.5.2)."""
 
-    __slots__ = ("_heard_at", "_interval", "_is_asked", "_is_heard")
+    __slots__ = ("_heard_at", "_interval", "_is_asked", "_is_heard", "pace")
 
     def __init__(self, interval: float) -> None:
         """`interval` is in seconds; 0: it is never asked."""
@@ -18,6 +20,8 @@ class SignsOfLife:
         self._is_heard = True
         self._is_asked = False
         self._heard_at: float | None = None
+        self.pace = pace(PART * interval)
+        """How often to look, in seconds."""
 
     def heard(self) -> None:
         """Something came."""

@@ -89,6 +89,8 @@ class SocketServer:
         # Sockets of this process that become connections.
         self._joining: set[asyncio.Task[None]] = set()
         self._is_stopping = False
+        # Clients whose turn it is to look at the time do so in the next pass of the loop.
+        self._is_looking = False
         self._timers = Timers(broker, loop, clock, self._tick)
         self.addresses: list[Address] = []
         """Where it listens: every socket, in the order of the endpoints."""
@@ -200,11 +202,24 @@ class SocketServer:
         self._refusals.look()
         if self._tls is not None:
             self._tls.look(now)
-        self.connections.tick(now)
-        self._visitors.tick(now)
+        self.connections.tick()
+        self._visitors.tick()
+        self._look()
         if self._store.look():
             # Said by a commit that fails, however idle the broker is.
             self._turns.request()
+
+    def _look(self) -> None:
+        """Have clients look at the time: those whose turn it is, some in each pass of the loop."""
+        now = self._context.clock.monotonic()
+        # Both, and not only until one has some left.
+        if any([self.connections.look(now), self._visitors.look(now)]) and not self._is_looking:
+            self._is_looking = True
+            self._loop.call_soon(self._look_on)
+
+    def _look_on(self) -> None:
+        self._is_looking = False
+        self._look()
 
     def _committed(self) -> None:
         # What the commit has set free is said now, not after another pass of the loop.

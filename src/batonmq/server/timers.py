@@ -7,14 +7,12 @@ import logging
 from collections.abc import Callable
 
 from batonmq.clock import Clock
+from batonmq.protocols.sessions.heartbeats import OFTEN
 from batonmq.server.interface import Broker
 
-__all__ = ["TICK_SECONDS", "Timers"]
+__all__ = ["Timers"]
 
 logger = logging.getLogger(__name__)
-
-# How often sessions look at the time: heartbeats count in whole seconds, so a quarter of one is near enough.
-TICK_SECONDS = 0.25
 
 # A loop's timers count milliseconds; a shorter delay would only spin.
 SHORTEST_SECONDS = 0.001
@@ -39,7 +37,7 @@ class Timers:
     def start(self) -> None:
         """Start ticking."""
         self._is_running = True
-        self._tick_handle = self._loop.call_later(TICK_SECONDS, self._tick)
+        self._tick_handle = self._loop.call_later(OFTEN, self._tick)
         self.look()
 
     def stop(self) -> None:
@@ -73,5 +71,5 @@ class Timers:
         self._broker.on_work()
 
     def _tick(self) -> None:
-        self._tick_handle = self._loop.call_later(TICK_SECONDS, self._tick)
+        self._tick_handle = self._loop.call_later(OFTEN, self._tick)
         self._on_tick(self._clock.monotonic())

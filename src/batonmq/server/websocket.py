@@ -23,6 +23,7 @@ from websockets.typing import Subprotocol
 
 from batonmq.broker.model.access import User
 from batonmq.protocols.sessions.counts import ConnectionCounts
+from batonmq.protocols.sessions.heartbeats import OFTEN
 from batonmq.protocols.sessions.standing import FINISHED, SUSPENDED
 from batonmq.server.interface import Host, Session
 from batonmq.server.signs_of_life import SignsOfLife
@@ -158,19 +159,20 @@ class WebSocketSession:
             self._is_finished = True
             self.connection_lost()
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> float:
         """The handshake's end, signs of life, and the session's own timers."""
         made = self._made
         if self._is_finished or self._is_gone:
-            return
+            return OFTEN
         if made is None:
             if self._life.silence(now) > self._settings.handshake_timeout:
                 self._refuse(Refusal(http.HTTPStatus.REQUEST_TIMEOUT, "the request did not come to an end in time"))
-            return
-        made.tick(now)
+            return OFTEN
+        again = made.tick(now)
         self._look_for_life(now, made)
         if made.output or made.standing() & FINISHED or self._protocol.writes:
             self._host.wake()
+        return min(again, self._life.pace)
 
     def writable(self, is_writable: bool, /) -> None:
         """False while the client does not read what it is sent."""

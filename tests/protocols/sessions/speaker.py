@@ -90,8 +90,9 @@ class Speaker:
     def withdraw(self) -> None:
         self.room.append(False)
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> float:
         """Words have no heartbeats."""
+        return 1.0
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
         """Everybody may say words."""

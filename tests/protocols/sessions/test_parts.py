@@ -86,7 +86,7 @@ def test_who_waits_for_the_end_of_the_turn_is_called_once(host: Host) -> None:
 @pytest.fixture
 def beats() -> Heartbeats:
     beats = Heartbeats(HandClock())
-    beats.agree(silence_max=10, interval=4)
+    beats.agree(silence_max=10, interval=4, late=1)
     return beats
 
 

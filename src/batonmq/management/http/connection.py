@@ -15,6 +15,7 @@ from uvicorn.server import ServerState
 
 from batonmq.broker.model.access import User
 from batonmq.clock import Clock
+from batonmq.protocols.sessions.heartbeats import OFTEN
 from batonmq.server.addresses import address
 from batonmq.server.connections import Connected, Connections
 
@@ -195,16 +196,17 @@ class HttpConnection(H11Protocol):
 
     # From the list of all connections: batonmq.server.connections.Connected
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> float:
         """Time has passed: who keeps others waiting is cut."""
         if self._waits_since is not None and now - self._waits_since > self._http.request_seconds:
             self.abort()
-            return
+            return OFTEN
         unread = self.transport.get_write_buffer_size()
         if unread != self._unread or not unread:
             self._unread, self._unread_since = unread, now
         elif now - self._unread_since > UNREAD_SECONDS:
             self.abort()
+        return OFTEN
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
         """Each request is looked at by the rights of its moment."""

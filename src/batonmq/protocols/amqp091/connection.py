@@ -108,7 +108,8 @@ class Connection:
                 host.authenticate(log_in.user, log_in.password, self._authenticated)
         elif isinstance(method, methods.ConnectionTuneOk):
             terms = handshake.tune_ok(method)
-            self._link.heartbeats.agree(silence_max=2 * terms.heartbeat, interval=terms.heartbeat / 2)
+            beat = terms.heartbeat / 2
+            self._link.heartbeats.agree(silence_max=2 * terms.heartbeat, interval=beat, late=beat / 2)
             self._parser.tune(terms.frame_max)
         elif isinstance(method, methods.ConnectionOpen):
             self._open(*handshake.open(method, self._link.broker.vhosts))
@@ -157,7 +158,7 @@ class Connection:
 
     # ------------------------------------------------------------------ while it is there
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> float:
         """Heartbeats both ways (§4.2.7), and an end to what does not move."""
         link = self._link
         beats = link.heartbeats
@@ -175,6 +176,7 @@ class Connection:
                 self.finish()
             elif beats.is_due(now):
                 link.output.send(HEARTBEAT_FRAME)
+        return beats.pace
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
         """The user's rights have changed: consumers stay, and what is no longer permitted is refused."""

@@ -165,7 +165,9 @@ class Connection:
                 text = f"a connection of container '{terms.container_id}' is open already"
                 raise ConnectionFailure(conditions.INVALID_FIELD, text, {"invalid-field": "container-id"})
             self._identity = identity
-        self._link.heartbeats.agree(silence_max=settings.idle_time_out, interval=terms.idle_time_out / 2)
+        # The client gives up after its whole time-out.
+        beat = terms.idle_time_out / 2
+        self._link.heartbeats.agree(silence_max=settings.idle_time_out, interval=beat, late=beat / 2)
         self._parser.limit(settings.max_frame_size, settings.channel_max)
         self._open(wanted, terms, user, vhost, identity)
         self._say_open(answer(settings))
@@ -185,7 +187,7 @@ class Connection:
 
     # ------------------------------------------------------------------ while it is there
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> float:
         """Empty frames both ways (§2.4.5), and an end to what does not move."""
         link = self._link
         beats = link.heartbeats
@@ -203,6 +205,7 @@ class Connection:
                 self.finish()
             elif beats.is_due(now):
                 link.output.send(HEARTBEAT)
+        return beats.pace
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
         """Rights have changed: the user keeps his links, and is refused what he may not do any more."""

@@ -20,8 +20,8 @@ _Event = TypeVar("_Event")
 class Connection(Protocol):
     """A protocol's part of a session for the connection itself: the log-in, heartbeats, the end."""
 
-    def tick(self, now: float) -> None:
-        """Some time has passed; it is ``now`` by the monotonic clock. Called about four times a second."""
+    def tick(self, now: float) -> float:
+        """Some time has passed; it is ``now`` by the monotonic clock. Tells in how many seconds to call it again."""
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
         """Rights have changed: from now on those count that ``find`` tells; None: the user is deleted."""
@@ -115,9 +115,9 @@ class Session(Generic[_Event]):
         else:
             self._traffic.withdraw()
 
-    def tick(self, now: float) -> None:
-        """Some time has passed; it is ``now`` by the monotonic clock."""
-        self._connection.tick(now)
+    def tick(self, now: float) -> float:
+        """Some time has passed; it is ``now`` by the monotonic clock. Tells in how many seconds to call it again."""
+        return self._connection.tick(now)
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
         """Rights have changed: from now on those count that ``find`` tells; None: the user is deleted."""

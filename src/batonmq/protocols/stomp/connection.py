@@ -129,7 +129,8 @@ class Connection:
         self.state = OPEN
         # Twice the interval: what is under way counts for the client.
         beat = log_in.beat_out
-        link.heartbeats.agree(silence_max=2 * log_in.beat_in, interval=max(beat / 2, beat - 0.5))
+        early = min(beat / 2, 0.5)
+        link.heartbeats.agree(silence_max=2 * log_in.beat_in, interval=beat - early, late=early)
         # The check of the password took what time it took.
         link.heartbeats.begin(link.broker.clock.monotonic())
         self._parse_on(self._version)
@@ -144,7 +145,7 @@ class Connection:
 
     # ------------------------------------------------------------------ what the server tells
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> float:
         """Heart-beats both ways (STOMP 1.2 "Heart-beating"), and an end to what does not move."""
         link = self._link
         beats = link.heartbeats
@@ -160,6 +161,7 @@ class Connection:
                 self.fail(StompFailure("Heart-beat missed", detail, fatal=True))
             elif beats.is_due(now):
                 link.output.send(b"\n")
+        return beats.pace
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
         """Rights have changed: the user keeps his subscriptions, and is refused what he may not do any more."""

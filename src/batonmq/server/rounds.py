@@ -1,0 +1,80 @@
+"""When each of very many connections looks at the time next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from batonmq.protocols.sessions.heartbeats import OFTEN
+
+__all__ = ["Rounds"]
+
+_Member = TypeVar("_Member")
+
+
+class Rounds(Generic[_Member]):
+    """Members, each with the round in which it is due. What a round costs goes by those that are due in it."""
+
+    __slots__ = ("_due", "_members", "_now", "_rounds")
+
+    def __init__(self) -> None:
+        self._now = 0
+        # Each member with its round; one whose round has begun is in `_due`.
+        self._members: dict[_Member, int] = {}
+        self._rounds: dict[int, dict[_Member, None]] = {}
+        # The one that has waited longest comes first.
+        self._due: dict[_Member, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __iter__(self) -> Iterator[_Member]:
+        return iter(self._members)
+
+    @property
+    def has_due(self) -> bool:
+        """Is any member due?"""
+        return bool(self._due)
+
+    def join(self, member: _Member) -> None:
+        """Have it be due in the next round."""
+        self._put(member, self._now + 1)
+
+    def leave(self, member: _Member) -> bool:
+        """Forget it; False: it was no member."""
+        round_ = self._members.pop(member, None)
+        if round_ is None:
+            return False
+        if self._due.pop(member, self) is self:
+            fellows = self._rounds[round_]
+            del fellows[member]
+            if not fellows:
+                del self._rounds[round_]
+        return True
+
+    def begin(self) -> None:
+        """Begin another round; one begins each `OFTEN` seconds."""
+        self._now += 1
+        self._due.update(self._rounds.pop(self._now, {}))
+
+    def take(self, most: int) -> Iterator[_Member]:
+        """Those that are due, no more than so many. Each is due no more, and is to be told when to look again."""
+        for _ in range(min(most, len(self._due))):
+            if not self._due:
+                return  # the others have left meanwhile
+            member = next(iter(self._due))
+            del self._due[member]
+            self._put(member, self._now + 1)
+            yield member
+
+    def look_again(self, member: _Member, seconds: float) -> None:
+        """Have it be due after so many seconds, unless it has left."""
+        if self._members.get(member) == self._now + 1:
+            rounds = max(1, int(seconds / OFTEN))
+            if rounds > 1:
+                self.leave(member)
+                self._put(member, self._now + rounds)
+
+    def _put(self, member: _Member, round_: int) -> None:
+        self._members[member] = round_
+        self._rounds.setdefault(round_, {})[member] = None

@@ -15,7 +15,6 @@ from uvicorn.server import ServerState
 
 from batonmq.broker.model.access import User
 from batonmq.clock import Clock
-from batonmq.protocols.sessions.heartbeats import OFTEN
 from batonmq.server.addresses import address
 from batonmq.server.connections import Connected, Connections
 
@@ -33,6 +32,9 @@ IDLE_SECONDS: Final = 75
 
 # How long a client may take nothing of an answer, in seconds.
 UNREAD_SECONDS: Final = 60.0
+
+# How often that is looked at.
+LOOK_SECONDS: Final = 0.25
 
 
 class HttpServer:
@@ -200,13 +202,13 @@ class HttpConnection(H11Protocol):
         """Time has passed: who keeps others waiting is cut."""
         if self._waits_since is not None and now - self._waits_since > self._http.request_seconds:
             self.abort()
-            return OFTEN
+            return LOOK_SECONDS
         unread = self.transport.get_write_buffer_size()
         if unread != self._unread or not unread:
             self._unread, self._unread_since = unread, now
         elif now - self._unread_since > UNREAD_SECONDS:
             self.abort()
-        return OFTEN
+        return LOOK_SECONDS
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
         """Each request is looked at by the rights of its moment."""

@@ -150,6 +150,8 @@ class EchoSession:
         return self.pieces in self.ahead_at
 
     def go_on(self) -> None:
+        if not self.suspended:
+            return  # the server had left over what came in a busy turn
         self.suspended = False
         self.output.append(b"resumed")
         self.host.resume()

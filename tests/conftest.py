@@ -17,6 +17,7 @@ from pamqp import commands as spec
 from batonmq.testing.contract.fixtures import quiet_worker
 from tests.support.broker import Broker, identified
 from tests.support.driven import let_go_of_all
+from tests.support.ordering import long_first
 from tests.support.wire import WAIT, Address, Channel, Closed, Dropped, Wire
 
 __all__ = ["quiet_worker"]
@@ -35,6 +36,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "differs_from(broker, why): where the named broker does otherwise, and rightly may"
     )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if processes > 1:
+        items[:] = long_first([(item.nodeid, item) for item in items], processes)
 
 
 def pytest_collection_finish() -> None:

@@ -269,7 +269,7 @@ def test_many_connections_that_say_nothing_harm_nobody_else(connect: Connect, by
 
 def test_a_handshake_that_stalls_is_cut_off(connect: Connect) -> None:
     """After ten seconds, wherever it stalls; RabbitMQ's handshake_timeout."""
-    silent, greeted, halfway, logged_in = (connect(opened=False, timeout=13.0) for _ in range(4))
+    silent, greeted, halfway, logged_in = (connect(opened=False) for _ in range(4))
     for wire in (greeted, halfway, logged_in):
         wire.greet()
     halfway.send_bytes(b"\x01\x00\x00\x00")
@@ -277,4 +277,4 @@ def test_a_handshake_that_stalls_is_cut_off(connect: Connect) -> None:
     began = time.monotonic()
     for wire in (silent, greeted, halfway, logged_in):
         wire.bytes_until_closed()
-    assert 5 < time.monotonic() - began < 13
+    assert 5 < time.monotonic() - began < 30

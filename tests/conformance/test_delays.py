@@ -31,7 +31,7 @@ def test_a_delayed_message_comes_after_its_delay(ch: Channel, name: str) -> None
     ch.publish(name, b"later", headers={"x-delay": DELAY})
     ch.publish(name, b"now")
     assert ch.bodies(2) == [b"now", b"later"]
-    assert DELAY / 1000 <= elapsed(since) < 2
+    assert DELAY / 1000 <= elapsed(since) < 20
 
 
 def test_a_moment_can_be_named(ch: Channel, name: str) -> None:

@@ -7,7 +7,9 @@ import time
 import pytest
 from pamqp import commands as spec
 
-from tests.support.wire import Channel, ChannelClosed, Wire, channel_error
+from tests.conftest import Connect
+from tests.support.waiting import in_time
+from tests.support.wire import WAIT, Channel, ChannelClosed, Wire, channel_error
 
 
 def lives(wire: Wire, queue: str) -> bool:
@@ -24,41 +26,49 @@ def lives(wire: Wire, queue: str) -> bool:
 
 
 def await_gone(wire: Wire, queue: str) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + WAIT
     while lives(wire, queue):
         assert time.monotonic() < deadline, f"{queue} is still there"
         time.sleep(0.02)
 
 
-def unused(ch: Channel, name: str, milliseconds: int = 300) -> None:
+def unused(ch: Channel, name: str, milliseconds: int) -> None:
     ch.queue(name, {"x-expires": milliseconds})
     ch.publish(name)
     ch.barrier()
 
 
 def test_an_unused_queue_is_deleted(ch: Channel, name: str) -> None:
-    unused(ch, name)
-    assert lives(ch.wire, name)
-    await_gone(ch.wire, name)
+    def deleted(milliseconds: int) -> None:
+        queue = f"{name}-{milliseconds}"
+        unused(ch, queue, milliseconds)
+        assert lives(ch.wire, queue)
+        await_gone(ch.wire, queue)
+
+    in_time(deleted, 300, 3_000)
     with channel_error(404):
-        ch.queue(name, passive=True)
+        ch.queue(f"{name}-300", passive=True)
 
 
 @pytest.mark.parametrize("use", ["declare", "passive", "get"])
-def test_use_begins_the_time_anew(ch: Channel, name: str, use: str) -> None:
-    unused(ch, name, 400)
-    ch.publish(name)
-    until = time.monotonic() + 0.8
-    while time.monotonic() < until:
-        if use == "declare":
-            ch.queue(name, {"x-expires": 400})
-        elif use == "passive":
-            ch.queue(name, passive=True)
-        elif (content := ch.get(name)) is not None:
-            ch.nack(content.tag)
-        time.sleep(0.05)
-    assert lives(ch.wire, name)
-    await_gone(ch.wire, name)
+def test_use_begins_the_time_anew(connect: Connect, name: str, use: str) -> None:
+    def kept(milliseconds: int) -> None:
+        wire = connect()
+        ch, queue = wire.channel(), f"{name}-{milliseconds}"
+        unused(ch, queue, milliseconds)
+        until = time.monotonic() + 2 * milliseconds / 1_000
+        while time.monotonic() < until:
+            if use == "declare":
+                ch.queue(queue, {"x-expires": milliseconds})
+            elif use == "passive":
+                ch.queue(queue, passive=True)
+            else:
+                ch.nack(ch.get_one(queue).tag)
+            time.sleep(0.05)
+        assert lives(wire, queue)
+        await_gone(wire, queue)
+
+    in_time(kept, 400, 4_000)
 
 
 def test_a_consumer_keeps_the_queue(ch: Channel, name: str) -> None:

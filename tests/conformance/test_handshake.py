@@ -284,7 +284,7 @@ def test_a_client_silent_for_two_intervals_is_cut_off(connect: Connect) -> None:
     wire = connect(heartbeat=1)
     began = time.monotonic()
     wire.bytes_until_closed()
-    assert 1.0 < time.monotonic() - began < 5.0
+    assert 1.0 < time.monotonic() - began < 20.0
 
 
 def test_heartbeats_of_the_client_keep_the_connection(connect: Connect) -> None:

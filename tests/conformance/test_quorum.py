@@ -117,7 +117,7 @@ def test_without_a_maximum_a_retry_waits_the_minimum(ch: Channel, name: str) -> 
     for _ in range(4):
         ch.reject(content.tag, requeue=True)
         content = ch.message()
-    assert 0.195 <= time.monotonic() - since < 0.5 * 5
+    assert 0.195 <= time.monotonic() - since < 20
 
 
 @pytest.mark.parametrize(

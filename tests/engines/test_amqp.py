@@ -7,9 +7,11 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from pika.channel import Channel
 
 import batonmq
 from batonmq.engines.amqp import link
+from batonmq.errors import BrokerError
 from tests.engines.proxy import Proxy
 from tests.support.wire import Address
 
@@ -153,3 +155,23 @@ def test_where_nobody_listens_the_broker_may_not_be_running() -> None:
         port = listener.getsockname()[1]
     with pytest.raises(batonmq.ConnectionLost, match=r"cannot connect to .*: is the broker running\?"):
         batonmq.connect(f"amqp://guest:guest@127.0.0.1:{port}/")
+
+
+def test_a_broker_that_sends_beyond_the_prefetch_is_not_listened_to(
+    mq: batonmq.Connection, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A broker that was not told of a prefetch has none.
+    monkeypatch.setattr(Channel, "basic_qos", lambda *_args, **_kwargs: None)
+    mq.send_many(queue, [b"unasked"] * 400)
+    with mq.receiver(queue, prefetch=5) as receiver:
+
+        def take_all() -> None:
+            while receiver.receive(wait=SOON):
+                pass
+
+        with pytest.raises(BrokerError, match=f"more messages of queue '{queue}' than the prefetch allows"):
+            take_all()
+    monkeypatch.undo()
+    # The connection lives, and what came and was not settled is back.
+    with mq.receiver(queue) as receiver:
+        assert receiver.receive(wait=SOON)

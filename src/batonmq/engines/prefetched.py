@@ -66,11 +66,12 @@ class Prefetched:
 
     # ------------------------------------------------------------------ what is held
 
-    def add(self, incoming: Incoming) -> None:
-        """A message has arrived."""
+    def add(self, incoming: Incoming) -> int:
+        """A message has arrived; returns how many nobody has asked for yet."""
         with self._lock:
             self._held[incoming.handle] = self._from_now()
             self._arrived.append(incoming)
+            return len(self._arrived)
 
     def take(self, handle: Handle) -> float:
         """It is settled; returns until when it could be held, 0: it was not held."""

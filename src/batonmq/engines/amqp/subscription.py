@@ -38,11 +38,16 @@ from batonmq.engines.leases import lost, lost_by_transaction, lost_with
 from batonmq.engines.messages import Message, received_message
 from batonmq.engines.prefetched import Handle, Prefetched
 from batonmq.engines.values import Incoming
-from batonmq.errors import AccessRefused, BatonError, Closed, ConnectionLost, NotFound
+from batonmq.errors import AccessRefused, BatonError, BrokerError, Closed, ConnectionLost, NotFound
 
 __all__ = ["AmqpSubscription"]
 
+# The reply code for who needs more than there is (AMQP 0-9-1, 1.2).
+RESOURCE_ERROR = 506
 PREFETCH_MAX = 65_535
+# How many messages beyond twice its prefetch a broker may send unasked: what it took back for a lease that had ended
+# waits here until the keeper of leases has seen that, too.
+LATE_MAX = 100
 
 
 class AmqpSubscription(Subscription, Acceptor):
@@ -56,6 +61,7 @@ class AmqpSubscription(Subscription, Acceptor):
         self._queue = queue
         self._prefetch = min(prefetch, PREFETCH_MAX)
         self._messages = Prefetched(lease)
+        self._most_waiting = 2 * self._prefetch + LATE_MAX
         self._channel: Channel | None = None
         # Delivery tags count anew on each channel: the generation tells which one.
         self._generation = 0
@@ -263,6 +269,8 @@ class AmqpSubscription(Subscription, Acceptor):
         )
 
     def _deliver(self, generation: int, method: spec.Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
+        if generation != self._generation:
+            return
         handle = (generation, method.delivery_tag)
         message = received_message(body, properties_from(properties))
         redelivered, is_ours = bool(method.redelivered), self._link.product.is_ours
@@ -271,8 +279,23 @@ class AmqpSubscription(Subscription, Acceptor):
         if is_ours and is_counted:
             redelivered = count > 1
         origin = method.exchange, method.routing_key
-        self._messages.add(Incoming(message, count, redelivered, handle, is_counted=is_counted, origin=origin))
+        arrived = Incoming(message, count, redelivered, handle, is_counted=is_counted, origin=origin)
+        waiting = self._messages.add(arrived)
         self._serve()
+        if waiting > self._most_waiting and len(self._messages.unseen()) > self._most_waiting:
+            self._end_flood()
+
+    def _end_flood(self) -> None:
+        """The broker sends what nobody has room for, without end (AMQP 0-9-1, 1.7.2.1, prefetch-count)."""
+        channel = self._channel
+        error = BrokerError(f"the broker sent more messages of queue '{self._queue}' than the prefetch allows")
+        self._forget_channel()
+        self._link.detach(self)
+        self.subscribed.fail(error)
+        self._messages.end(error)
+        self._left()
+        if channel is not None and channel.is_open:
+            channel.close(RESOURCE_ERROR, "more messages came than the prefetch allows")
 
     def _serve(self) -> None:
         """Give what has arrived to those who wait, the first first."""

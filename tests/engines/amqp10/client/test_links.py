@@ -196,15 +196,58 @@ def test_the_credit_of_a_message_that_is_aborted_is_given_again(script: Scripted
     assert user.came == [(1, PLAIN_BODY, False)]
 
 
-def test_a_message_beyond_the_credit_that_is_aborted_gives_none(script: Scripted) -> None:
+@pytest.mark.parametrize("how", [(False, False), (True, False), (False, True)])
+def test_more_messages_than_there_was_credit_for_end_the_link_alone(script: Scripted, how: tuple[bool, bool]) -> None:
     link, user = script.receiver()
+    other, others = script.receiver()
     link.give_credit(1)
-    for number in range(3):
-        script.transfer(number)
+    other.give_credit(1)
+    script.transfer(0)
     script.listen()
-    script.transfer(3, b"", aborted=True)
-    (flow,) = script.said(Flow)
-    assert (flow.link_credit, len(user.came), user.ended) == (0, 3, [])
+    for number in range(1, 50):
+        script.transfer(number, aborted=how[0], more=how[1])
+    # §2.8.14: said once, and nothing of what came is kept.
+    (detach,) = script.said(Detach)
+    assert (detach.handle, detach.closed) == (0, True)
+    assert detach.error is not None
+    assert detach.error.condition == "amqp:link:transfer-limit-exceeded"
+    assert [number for number, _, _ in user.came] == [0]
+    (error,) = user.ended
+    assert isinstance(error, BrokerError)
+    assert "transfer-limit-exceeded: the broker sent more messages on link" in str(error)
+    assert link.is_gone
+    link.close()
+    script.say(Detach(handle=0, closed=True))
+    assert len(user.ended) == 1
+    assert script.said(Detach) == []
+    # The connection, and who else is on it, go on.
+    made = Transfer(handle=0, delivery_id=0, delivery_tag=b"t", message_format=0)
+    script.client.receive(frame(1, made, PLAIN_BODY))
+    assert ([number for number, _, _ in others.came], others.ended) == ([0], [])
+
+
+def test_what_was_on_its_way_when_credit_was_taken_back_is_taken(script: Scripted) -> None:
+    link, user = script.receiver()
+    link.give_credit(3)
+    script.transfer(0)
+    link.give_credit(0)
+    for number in (1, 2):
+        script.transfer(number)
+    link.give_credit(1)
+    script.transfer(3)
+    assert (len(user.came), user.ended) == (4, [])
+    script.transfer(4)
+    assert (len(user.came), len(user.ended)) == (4, 1)
+
+
+def test_a_drain_takes_back_what_was_not_used(script: Scripted) -> None:
+    link, user = script.receiver()
+    link.drain(5)
+    script.transfer(0)
+    script.give_credit(0, seen=5, drain=True)
+    assert user.drains == 1
+    script.transfer(1)
+    assert (len(user.came), len(user.ended)) == (1, 1)
 
 
 def test_a_drain_ends_with_a_message_that_is_aborted(script: Scripted) -> None:

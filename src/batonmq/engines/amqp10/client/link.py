@@ -2,6 +2,7 @@
 
 attaching --(attach)--> attached --(we close)--> closing --(detach)--> gone
 attaching --(attach without the terminus)--> refused --(detach)--> gone
+anything --(a fault of the broker's on this link alone)--> ended --(detach)--> gone
 anything --(detach, the session or the connection ends)--> gone
 """
 
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.engines.amqp10.client.failures import PeerFault, error_of
 from batonmq.errors import ConnectionLost
-from batonmq.protocols.amqp10.codec.performatives import Attach, Detach
+from batonmq.protocols.amqp10.codec.performatives import Attach, Detach, Error
+from batonmq.protocols.amqp10.codec.values import Symbol
 from batonmq.protocols.amqp10.conditions import ILLEGAL_STATE
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ ATTACHING: Final = "attaching"
 ATTACHED: Final = "attached"
 REFUSED: Final = "refused"
 CLOSING: Final = "closing"
+ENDED: Final = "ended"
 GONE: Final = "gone"
 
 
@@ -64,8 +67,8 @@ class Link(ABC):
 
     @property
     def is_gone(self) -> bool:
-        """Is it over, on both sides?"""
-        return self._state == GONE
+        """Is it over, so that nothing goes over it any more?"""
+        return self._state in (ENDED, GONE)
 
     def open(self, channel: Channel, handle: int) -> None:
         """Ask for it, under that number of ours. By its session. Raises EncodeError."""
@@ -119,6 +122,8 @@ class Link(ABC):
     def detach_came(self, detach: Detach) -> None:
         """The broker ends it, or answers our detach. A link that was only detached is not resumed."""
         was, self._state = self._state, GONE
+        if was == ENDED:
+            return
         if was != CLOSING:
             self._say(Detach(handle=self._handle, closed=True))
         self._end()
@@ -129,16 +134,25 @@ class Link(ABC):
 
     def close(self) -> None:
         """End it; the user is told when the broker has. A second call does nothing."""
-        if self._state in (CLOSING, GONE):
+        if self._state in (CLOSING, ENDED, GONE):
             return
         self._state = CLOSING
         self._say(Detach(handle=self._handle, closed=True))
 
+    def _break(self, condition: str, text: str) -> None:
+        """End it for what the broker did on it, and tell the user, who need not wait for the broker's part."""
+        error = Error(condition=Symbol(condition), description=text)
+        was, self._state = self._state, ENDED
+        self._say(Detach(handle=self._handle, closed=True, error=error))
+        self._end()
+        if was != CLOSING:
+            self._user.detached(error_of(error, text))
+
     def lost(self, error: BatonError) -> None:
         """Its session is gone."""
-        if self._state == GONE:
-            return
         was, self._state = self._state, GONE
+        if was in (ENDED, GONE):
+            return
         self._end()
         self._user.detached(None if was == CLOSING else error)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Final
 
+from batonmq.engines.amqp10.client.channel import distance
 from batonmq.engines.amqp10.client.failures import PeerFault
-from batonmq.engines.amqp10.client.link import ATTACHED, CLOSING, Link, LinkUser
+from batonmq.engines.amqp10.client.link import ATTACHED, Link, LinkUser
 from batonmq.protocols.amqp10.codec.performatives import Accepted, Attach, Source, Target
-from batonmq.protocols.amqp10.conditions import MESSAGE_SIZE_EXCEEDED, NOT_ALLOWED
+from batonmq.protocols.amqp10.conditions import MESSAGE_SIZE_EXCEEDED, NOT_ALLOWED, TRANSFER_LIMIT_EXCEEDED
 
 if TYPE_CHECKING:
     from batonmq.protocols.amqp10.codec.composites import Fields
@@ -68,6 +69,7 @@ class Receiver(Link):
         "_count",
         "_is_draining",
         "_is_stopping",
+        "_limit",
         "_link_properties",
         "_partial",
         "_source",
@@ -95,6 +97,9 @@ class Receiver(Link):
         self._link_properties = properties
         self.settle_modes = settle_modes
         self._count = 0
+        # The count that no message has gone beyond by any credit that was given: what was given may be on its way
+        # when less is.
+        self._limit = 0
         self.credit = 0
         """Messages that may still come."""
         self._is_draining = False
@@ -105,15 +110,21 @@ class Receiver(Link):
 
     def give_credit(self, credit: int) -> None:
         """So many messages may come from now on."""
-        self.credit = credit
+        self._allow(credit)
         self._is_draining = False
         self._session.say_flow(self._handle, self._count, credit)
 
     def drain(self, credit: int) -> None:
         """So many messages may come, if they are there now; then the user is told."""
-        self.credit = credit
+        self._allow(credit)
         self._is_draining = True
         self._session.say_flow(self._handle, self._count, credit, drain=True)
+
+    def _allow(self, credit: int) -> None:
+        self.credit = credit
+        limit = self._count + credit & _MASK
+        if distance(limit, self._limit) > 0:
+            self._limit = limit
 
     def stop(self) -> None:
         """Nothing more may come; the user is told when what was on its way has (§2.7.4, echo)."""
@@ -145,6 +156,7 @@ class Receiver(Link):
 
     def _begin(self, attach: Attach) -> None:
         self._count = attach.initial_delivery_count or 0
+        self._limit = self._count + max(self.credit, 0) & _MASK
 
     def _end(self) -> None:
         self._partial = None
@@ -164,6 +176,7 @@ class Receiver(Link):
 
     def _end_drain(self) -> None:
         self.credit = 0
+        self._limit = self._count
         self._is_draining = False
         self._user_of.drained()
 
@@ -171,10 +184,17 @@ class Receiver(Link):
         """Of no interest: nothing goes out but dispositions, which need no room."""
 
     def take(self, shape: Transfer, delivery_id: int | None, payload: bytes) -> None:
+        if self._state != ATTACHED:
+            # What was on its way when it was closed goes back with the link.
+            return
         partial = self._partial
         if partial is None:
             if delivery_id is None:
                 raise PeerFault(NOT_ALLOWED, f"a delivery on link '{self.name}' has no delivery-id")
+            if self.credit <= 0 and distance(self._limit, self._count) <= 0:
+                text = f"the broker sent more messages on link '{self.name}' than there was credit for"
+                self._break(TRANSFER_LIMIT_EXCEEDED, text)
+                return
             if shape.aborted:
                 self._aborted()
             elif shape.more:
@@ -198,9 +218,6 @@ class Receiver(Link):
     def _deliver(self, delivery_id: int, payload: bytes, *, settled: bool) -> None:
         self._count = self._count + 1 & _MASK
         self.credit -= 1
-        if self._state == CLOSING:
-            # It goes back with the link.
-            return
         if not settled:
             self._session.hold(delivery_id, self._changed)
         self._user_of.delivered(delivery_id, payload, settled=settled)
@@ -213,9 +230,7 @@ class Receiver(Link):
         self._count = self._count + 1 & _MASK
         self.credit -= 1
         if not self._is_draining:
-            if self._state == ATTACHED:
-                # A broker that sends beyond its credit is given none for it.
-                self.give_credit(max(self.credit + 1, 0))
+            self.give_credit(max(self.credit + 1, 0))
         elif self.credit <= 0:
             self._end_drain()
 

@@ -13,6 +13,7 @@ import batonmq
 from batonmq.engines.amqp import link
 from batonmq.errors import BrokerError
 from tests.engines.proxy import Proxy
+from tests.support.waiting import until
 from tests.support.wire import Address
 
 SOON = 30.0
@@ -162,16 +163,12 @@ def test_a_broker_that_sends_beyond_the_prefetch_is_not_listened_to(
 ) -> None:
     # A broker that was not told of a prefetch has none.
     monkeypatch.setattr(Channel, "basic_qos", lambda *_args, **_kwargs: None)
-    mq.send_many(queue, [b"unasked"] * 400)
     with mq.receiver(queue, prefetch=5) as receiver:
-
-        def take_all() -> None:
-            while receiver.receive(wait=SOON):
-                pass
-
+        mq.send_many(queue, [b"unasked"] * 400)
+        # They were sent to the receiver before they were confirmed, and are back with its channel.
+        until(lambda: mq.count(queue) == 400)
         with pytest.raises(BrokerError, match=f"more messages of queue '{queue}' than the prefetch allows"):
-            take_all()
+            receiver.receive(wait=SOON)
     monkeypatch.undo()
-    # The connection lives, and what came and was not settled is back.
     with mq.receiver(queue) as receiver:
         assert receiver.receive(wait=SOON)

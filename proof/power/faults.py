@@ -5,15 +5,15 @@ from __future__ import annotations
 import itertools
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from batonmq.errors import StoreError
 from proof.disk import Disk, Fault, lay
-from proof.platter import Event, Note, Platter
+from proof.platter import Event, Note, Platter, SyncFailed
 from proof.power.opened import NOTHING_YET, STORE, Heard, Opened, look
-from proof.power.promises import Ledger, Moment
+from proof.power.promises import Ledger, Moment, Promised
 
 __all__ = ["STRIKES", "Striking", "Sweep", "cut", "sweep"]
 
@@ -139,6 +139,17 @@ def _work(path: Path, striking: Striking, ledger: Ledger) -> list[str]:
     return faults
 
 
+def _after_failures(events: list[Event]) -> Iterator[int]:
+    """Where something is promised next after a sync that failed: what that lost may not lie before it."""
+    has_failed = False
+    for index, event in enumerate(events):
+        if isinstance(event, SyncFailed):
+            has_failed = True
+        elif has_failed and isinstance(event, Promised):
+            has_failed = False
+            yield index
+
+
 def cut(
     events: list[Event],
     ledger: Ledger,
@@ -148,8 +159,8 @@ def cut(
     chance: random.Random,
     heard: Heard,
 ) -> None:
-    """Have the power go at some moments of what happened, and at its end; hold what is left against the promises."""
-    cuts = sorted(chance.randrange(len(events)) for _ in range(CUTS))
+    """Have the power go now and then, at the promise after a failed sync, and at the end; look at what is left."""
+    cuts = {chance.randrange(len(events)) for _ in range(CUTS)} | set(_after_failures(events))
     platter, moment = Platter(), Moment(ledger)
     for index, event in enumerate([*events, None]):
         if isinstance(event, Note):

@@ -11,7 +11,7 @@ import apsw
 import pytest
 from proof.disk import Fault
 from proof.platter import Deleted, FolderSynced, Made, Platter, Renamed, Resized, Synced, SyncFailed, Written
-from proof.power import struck
+from proof.power import faults, struck
 from proof.power.__main__ import SYNCS_MOST
 from proof.power.faults import sweep
 from proof.power.states import Account, Recorded, check, most_syncs, record, record_program
@@ -21,6 +21,7 @@ from batonmq.errors import StoreError
 from batonmq.store import SqliteStore
 from batonmq.store.batch import Batch
 from batonmq.store.transaction import Transaction
+from batonmq.store.write_ahead_log import WriteAheadLog
 
 STATES = 60
 OPERATIONS = 5
@@ -113,6 +114,14 @@ def test_a_confirm_after_a_sync_that_failed_is_found_out(tmp_path: Path, monkeyp
     monkeypatch.setattr(SqliteStore, "commit", careless)
     monkeypatch.setattr(struck, "Fault", [Fault.FAILED])
     assert strike(tmp_path / "struck", 1, every=100).broken
+
+
+def test_a_broker_that_goes_on_with_a_log_that_a_failed_sync_left_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WriteAheadLog, "doubt", lambda _log: None)
+    monkeypatch.setattr(faults, "Fault", [Fault.FAILED])
+    assert sweep(tmp_path / "swept", 1, every=3).broken
 
 
 # ---------------------------------------------------------------------- what a disk keeps

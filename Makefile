@@ -18,7 +18,7 @@ FUZZED = $(shell grep -rlE '^from hypothesis(\.stateful import| import .*given)'
 COVERING = tests/broker $(addprefix --ignore=,$(filter tests/broker/%,$(FUZZED)))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test clients engines check format bench crash crash-embedded power soak siege fuzz lock release clean damage docs
+.PHONY: help serve test clients engines check format bench bench-peers crash crash-embedded power soak siege fuzz lock release clean damage docs
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,8 +57,10 @@ docs: $(VENV)/.locked-docs ## build the documentation's site in build/site: what
 	@$(BIN)/python -m mkdocs build --strict $(ARGS)
 	@echo "build/site/index.html is its first page; to search it: python3 -m http.server --directory build/site"
 
-bench: $(VENV)/.locked-run ## measure this broker, beside RabbitMQ and ActiveMQ where they are installed
+bench: $(VENV)/.locked-run ## measure this broker, beside others where they are installed
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-peers: $(VENV)/.locked-run $(VENV)/.locked-bench ## install what bench draws with, and queues in files to measure beside ours
 
 crash: $(VENV)/.locked-run ## a broker is killed a hundred times under load: is every promise kept? (ARGS="--kills 1000")
 	@$(BIN)/python -m proof.crash $(ARGS)
@@ -98,6 +100,9 @@ lock: ## maintainers: resolve the lock files anew (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --upgrade \
 		--python-version 3.11 --custom-compile-command 'make lock' --constraint requirements/test.txt \
 		pyproject.toml --group docs --output-file requirements/docs.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --upgrade \
+		--python-version 3.11 --custom-compile-command 'make lock' --constraint requirements/test.txt \
+		pyproject.toml --group bench --output-file requirements/bench.txt
 
 clean: ## remove what builds and runs left behind; ./data stays
 	rm -rf $(VENV) build dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import report
+from bench import judged, plots, report
 from bench.brokers import on_disk
 from bench.failures import BenchError
 from bench.report import Section
@@ -22,6 +22,8 @@ from bench.settings import ROOT, Settings
 SECTIONS = {
     "broker": "bench.broker",
     "latency": "bench.latency",
+    "connections": "bench.connections",
+    "costs": "bench.costs",
     "memory": "bench.memory",
     "delays": "bench.delays",
     "embedded": "bench.embedded",
@@ -37,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 0 when everything was measured, whatever came out; 2 when something is missing."""
     options = _parser().parse_args(arguments)
     try:
-        return _run(options)
+        return _judge(options) if options.targets else _run(options)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
@@ -73,7 +75,23 @@ def _run(options: argparse.Namespace) -> int:
             sections.append(section)
             if options.json is not None:  # after each: a run of half an hour that fails keeps what it has
                 report.write(options.json, sections, about)
+    if options.plots is not None:
+        _tell(plots.draw(report.document(sections, about), options.plots))
     return 0
+
+
+def _judge(options: argparse.Namespace) -> int:
+    """Hold what was measured before against the targets, and draw it."""
+    print(judged.judge(judged.read(options.targets)))
+    for file in options.targets:
+        if options.plots is not None:
+            _tell(plots.draw_file(file, options.plots))
+    return 0
+
+
+def _tell(pictures: Sequence[Path]) -> None:
+    for picture in pictures:
+        print(picture)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         "--messages",
         type=_positive,
         default=2_000_000,
-        help="waiting in the sections memory and delays (default: %(default)s)",
+        help="waiting in the sections memory, delays and costs (default: %(default)s)",
     )
     parser.add_argument(
         "--folder",
@@ -99,6 +117,14 @@ def _parser() -> argparse.ArgumentParser:
         help="where brokers keep their data meanwhile: on a disk, not in memory (default: build/bench)",
     )
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures, every sample, to this file too")
+    parser.add_argument("--plots", metavar="DIR", type=Path, help="draw pictures into this folder, with matplotlib")
+    parser.add_argument(
+        "--targets",
+        metavar="FILE",
+        nargs="+",
+        type=Path,
+        help="measure nothing: hold what --json has written against the targets, and draw it with --plots",
+    )
     return parser
 
 

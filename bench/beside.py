@@ -57,6 +57,10 @@ class Scenario:
         """Load the broker with so many messages."""
         return load.run(program, port=broker.port, **self.keys(count), mode=self.mode)
 
+    def deliveries(self, count: int) -> int:
+        """How many messages are handled when so many are published."""
+        return count
+
     def before(self, program: Path, broker: Broker, count: int) -> None:
         """What has to be done first, and does not count: what is only consumed must have been published."""
         if self.mode == "sub":
@@ -66,6 +70,9 @@ class Scenario:
         """What has to be done then, and does not count: what was only published goes."""
         if self.mode == "pub":
             load.run(program, port=broker.port, **self.keys(count), mode="sub")
+
+    def release(self) -> None:
+        """Let go of what `before` holds, whatever happened."""
 
     def floor(self, program: Path, file: Path, count: int) -> Load:
         """The same bytes and syncs with no broker between."""
@@ -145,12 +152,15 @@ def start(section: Section, candidates: Sequence[Broker], stack: ExitStack) -> l
 
 
 def _measure(broker: Broker, scenario: Scenario, count: int, program: Path, samples: Sequence[list[float]]) -> None:
-    scenario.before(program, broker, count)
-    settle(broker.pid)
-    usage = Usage(broker.pid)
-    loaded = scenario.load(program, broker, count)
-    settle(broker.pid)
-    microseconds = usage.seconds() / count * 1e6
+    try:
+        scenario.before(program, broker, count)
+        settle(broker.pid)
+        usage = Usage(broker.pid)
+        loaded = scenario.load(program, broker, count)
+        settle(broker.pid)
+        microseconds = usage.seconds() / scenario.deliveries(count) * 1e6
+    finally:
+        scenario.release()
     found = (loaded.p50, loaded.p99) if scenario.latency else (loaded.rate, microseconds)
     for column, value in zip(samples, found, strict=True):
         if value is not None:

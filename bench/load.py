@@ -18,6 +18,8 @@ PROGRAMS = {
     "amqpload": ("amqpload", "amqp", "octets", "latency", "pace", "stream", "run"),
     "amqp10load": ("amqp10load", "amqp10", "octets", "latency", "stream", "run"),
     "stompload": ("stompload", "stream", "run"),
+    "manyload": ("manyload", "amqp", "octets", "stream", "run"),
+    "holdload": ("holdload", "amqp", "octets", "stream", "run"),
     "floor": ("floor", "octets", "latency", "pace", "stream", "run"),
 }
 # Longer than the slowest measurement by far; a broker that hangs must not hang the bench.

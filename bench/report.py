@@ -9,8 +9,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-__all__ = ["Figure", "Section", "Target", "at_least", "at_most", "machine", "table", "write"]
+__all__ = ["Figure", "Section", "Target", "at_least", "at_most", "document", "machine", "table", "write"]
 
 EMPTY = "-"
 
@@ -137,8 +138,12 @@ def table(section: Section) -> str:
 
 def write(file: Path, sections: Sequence[Section], about: dict[str, str]) -> None:
     """The same as JSON, with every sample."""
-    document = {"machine": about, "sections": [_plain(section) for section in sections]}
-    file.write_text(json.dumps(document, indent=2) + "\n")
+    file.write_text(json.dumps(document(sections, about), indent=2) + "\n")
+
+
+def document(sections: Sequence[Section], about: dict[str, str]) -> dict[str, Any]:
+    """What `write` writes."""
+    return {"machine": about, "sections": [_plain(section) for section in sections]}
 
 
 def machine() -> dict[str, str]:
@@ -156,7 +161,7 @@ def machine() -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()}",
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         "SQLite": apsw.sqlite_lib_version(),
-        "BatonMQ": batonmq.__version__,
+        "BatonMQ": f"{batonmq.__version__}, {'compiled' if getattr(batonmq, 'compiled', False) else 'pure Python'}",
     }
 
 

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench import brokers, embedded, load, report
+from bench import brokers, embedded, embedded_peers, load, report
 from bench.__main__ import SECTIONS, main
 from bench.broker import SCENARIOS
 from bench.failures import BenchError
@@ -238,7 +238,7 @@ def test_json_holds_every_sample(tmp_path: Path) -> None:
 # Queues inside a program
 
 
-class Careless(embedded.Baton):
+class Careless(embedded_peers.Baton):
     """As ours, but it says of itself that its commits do not wait."""
 
     name = "careless"
@@ -247,7 +247,7 @@ class Careless(embedded.Baton):
         return 1
 
 
-class Absent(embedded.Baton):
+class Absent(embedded_peers.Baton):
     name = "absent"
 
     def __init__(self, folder: Path) -> None:
@@ -257,7 +257,7 @@ class Absent(embedded.Baton):
 def test_a_peer_that_is_less_durable_or_missing_takes_no_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(embedded, "PEERS", (embedded.Baton, Careless, Absent))
+    monkeypatch.setattr(embedded, "PEERS", (embedded_peers.Baton, Careless, Absent))
     rates = embedded.compare(2, 2, tmp_path)
     assert list(rates) == ["batonmq"]
     assert all(one > 0 and many > 0 for one, many in rates["batonmq"])

@@ -14,8 +14,12 @@
 #define CHANNEL_OPEN METHOD(20, 10)
 #define CHANNEL_OPEN_OK METHOD(20, 11)
 #define CHANNEL_CLOSE METHOD(20, 40)
+#define EXCHANGE_DECLARE METHOD(40, 10)
+#define EXCHANGE_DECLARE_OK METHOD(40, 11)
 #define QUEUE_DECLARE METHOD(50, 10)
 #define QUEUE_DECLARE_OK METHOD(50, 11)
+#define QUEUE_BIND METHOD(50, 20)
+#define QUEUE_BIND_OK METHOD(50, 21)
 #define BASIC_NACK METHOD(60, 120)
 
 enum { FRAME_HEARTBEAT = 8, FRAME_END = 0xCE, PASSIVE = 1, DURABLE = 2, LONGEST_NAME = 255 };
@@ -96,7 +100,7 @@ static void declare(struct stream *stream, const char *queue, unsigned flags)
     stream_send(stream, bytes, (size_t)(end_frame(bytes, at) - bytes));
 }
 
-uint32_t open_channel(struct stream *stream, long port, const char *queue)
+uint32_t open_connection(struct stream *stream, long port)
 {
     static const uint8_t greeting[] = {'A', 'M', 'Q', 'P', 0, 0, 9, 1};
     static const char login[] = "\0guest\0guest";
@@ -124,12 +128,56 @@ uint32_t open_channel(struct stream *stream, long port, const char *queue)
     stream_send(stream, bytes, (size_t)(at - bytes));
     expect(stream, CONNECTION_OPEN_OK);
 
-    at = put_shortstr(begin_method(bytes, 1, CHANNEL_OPEN), "");
+    return frame_max > 0 ? frame_max - FRAME_HEAD - 1 : UINT32_MAX; /* 0: no limit */
+}
+
+void add_channel(struct stream *stream, unsigned channel)
+{
+    uint8_t bytes[32];
+    uint8_t *at = put_shortstr(begin_method(bytes, channel, CHANNEL_OPEN), "");
     stream_send(stream, bytes, (size_t)(end_frame(bytes, at) - bytes));
     expect(stream, CHANNEL_OPEN_OK);
+}
+
+uint32_t open_channel(struct stream *stream, long port, const char *queue)
+{
+    uint32_t most = open_connection(stream, port);
+    add_channel(stream, 1);
+    declare_queue(stream, queue);
+    return most;
+}
+
+void declare_queue(struct stream *stream, const char *queue)
+{
     declare(stream, queue, DURABLE);
     expect(stream, QUEUE_DECLARE_OK);
-    return frame_max > 0 ? frame_max - FRAME_HEAD - 1 : UINT32_MAX; /* 0: no limit */
+}
+
+void declare_fanout(struct stream *stream, const char *exchange)
+{
+    uint8_t bytes[LONGEST_NAME + 64];
+    uint8_t *at = put_short(begin_method(bytes, 1, EXCHANGE_DECLARE), 0);
+    at = put_octet(put_shortstr(put_shortstr(at, exchange), "fanout"), DURABLE);
+    stream_send(stream, bytes, (size_t)(end_frame(bytes, put_long(at, 0)) - bytes)); /* no arguments */
+    expect(stream, EXCHANGE_DECLARE_OK);
+}
+
+void bind_queue(struct stream *stream, const char *queue, const char *exchange, const char *key)
+{
+    uint8_t bytes[3 * (LONGEST_NAME + 1) + 64];
+    uint8_t *at = put_shortstr(put_short(begin_method(bytes, 1, QUEUE_BIND), 0), queue);
+    at = put_octet(put_shortstr(put_shortstr(at, exchange), key), 0);
+    stream_send(stream, bytes, (size_t)(end_frame(bytes, put_long(at, 0)) - bytes)); /* no arguments */
+    expect(stream, QUEUE_BIND_OK);
+}
+
+void consume_from(struct stream *stream, const char *queue)
+{
+    uint8_t bytes[LONGEST_NAME + 64];
+    uint8_t *at = put_shortstr(put_short(begin_method(bytes, 1, BASIC_CONSUME), 0), queue);
+    at = put_long(put_octet(put_shortstr(at, ""), 0), 0); /* no tag of ours, no flags, no arguments */
+    stream_send(stream, bytes, (size_t)(end_frame(bytes, at) - bytes));
+    expect(stream, BASIC_CONSUME_OK);
 }
 
 void round_trip(struct stream *stream, const char *queue)

@@ -48,9 +48,21 @@ struct frame read_frame(struct stream *stream);
 /* The arguments of this method, which must be the next. */
 const uint8_t *expect(struct stream *stream, uint32_t method);
 
-/* A connection as guest to the virtual host /, with channel 1 open and the durable queue declared. Returns how many
-   bytes of payload a frame may have. */
+/* A connection as guest to the virtual host /. Returns how many bytes of payload a frame may have. */
+uint32_t open_connection(struct stream *stream, long port);
+
+void add_channel(struct stream *stream, unsigned channel);
+
+/* The same with channel 1 open and the durable queue declared. */
 uint32_t open_channel(struct stream *stream, long port, const char *queue);
+
+/* On channel 1: each waits for the broker's answer, before which no deliveries may come. */
+void declare_queue(struct stream *stream, const char *queue);
+void declare_fanout(struct stream *stream, const char *exchange);
+void bind_queue(struct stream *stream, const char *queue, const char *exchange, const char *key);
+
+/* Consume with a tag of the broker's. */
+void consume_from(struct stream *stream, const char *queue);
 
 /* Declare the queue passively and wait for the answer: by then the broker has read all that was sent before.
    Deliveries on the way are passed over. */

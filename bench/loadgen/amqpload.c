@@ -169,15 +169,12 @@ static uint64_t take_message(struct stream *stream)
 static void consume(struct span *span)
 {
     struct stream stream;
-    uint8_t bytes[512];
+    uint8_t bytes[64];
     open_channel(&stream, port, queue);
     uint8_t *at = put_octet(put_short(put_long(begin_method(bytes, 1, BASIC_QOS), 0), PREFETCH), 0);
     stream_send(&stream, bytes, (size_t)(end_frame(bytes, at) - bytes));
     expect(&stream, BASIC_QOS_OK);
-    at = put_shortstr(put_short(begin_method(bytes, 1, BASIC_CONSUME), 0), queue);
-    at = put_long(put_octet(put_shortstr(at, ""), 0), 0); /* no tag of ours, no flags, no arguments */
-    stream_send(&stream, bytes, (size_t)(end_frame(bytes, at) - bytes));
-    expect(&stream, BASIC_CONSUME_OK);
+    consume_from(&stream, queue);
     consumer_is_ready();
 
     for (long taken = 1; taken <= count; taken++) {

@@ -235,8 +235,7 @@ class Declarations(Checks):
 
     def release_owned(self) -> None:
         """Delete the exclusive queues of the connection, which is gone."""
-        for queue in list(self.owned.values()):
-            self.vhost.remove_queue(queue)
+        self.vhost.let_go(self.owned.values())
         self.owned.clear()
 
     # ------------------------------------------------------------------ bindings

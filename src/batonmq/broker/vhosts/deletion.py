@@ -103,6 +103,8 @@ class Deletion:
         reason = f"vhost '{vhost.name}' is deleted"
         for client in self._clients.of_vhost(vhost.name):
             yield partial(client.close, reason)
+        while vhost.leaving:
+            yield vhost.leaving.end_next
         while vhost.queues:
             queue = next(iter(vhost.queues.values()))
             for binding in router.bindings_to(queue):

@@ -17,8 +17,9 @@ class Listed(Protocol):
 
     queues: dict[str, Queue]
 
-    of_deleted: Counters
-    """What its deleted queues have counted."""
+    @property
+    def of_deleted(self) -> Counters:
+        """What its deleted queues have counted."""
 
 
 class Directory:

@@ -12,6 +12,7 @@ from batonmq.broker.model.progress import ProgressNotes
 from batonmq.broker.queues.queue import Queue
 from batonmq.broker.routing.direct_replies import ReplyDesk
 from batonmq.broker.routing.router import Router
+from batonmq.broker.vhosts.leaving import Leaving
 from batonmq.broker.vhosts.metadata import Metadata, restored
 from batonmq.broker.vhosts.policies import Policies
 from batonmq.errors import NotFound, PreconditionFailed
@@ -42,8 +43,9 @@ class VirtualHost:
         self.name = name
         self.directory = directory
         self.queues: dict[str, Queue] = {}
-        self.of_deleted = Counters()
-        """What its deleted queues have counted."""
+        self._of_deleted = Counters()
+        self.leaving = Leaving(scheduler, self._end)
+        """Queues that are deleted bit by bit."""
         self.router = Router(name, scheduler.store, self._find_target)
         self.replies = ReplyDesk(self.router.changed)
         self.policies = Policies(name, scheduler, self.router, self.queues)
@@ -168,6 +170,7 @@ class VirtualHost:
             settings=settings,
             lanes=lanes,
         )
+        self.leaving.end(name)
         self.queues[name] = queue
         self.router.changed()
         self.policies.watch_idle(queue)
@@ -213,12 +216,33 @@ class VirtualHost:
             return 0
         del self.queues[queue.name]
         self.router.changed()
+        return self._end(queue)
+
+    def let_go(self, queues: Iterable[Queue]) -> None:
+        """Delete queues of which nobody waits for the end. Their names are free at once."""
+        gone = [queue for queue in queues if self.queues.get(queue.name) is queue]
+        for queue in gone:
+            del self.queues[queue.name]
+        if gone:
+            self.router.changed()
+            self.leaving.add(gone)
+
+    @property
+    def of_deleted(self) -> Counters:
+        """What its deleted queues have counted."""
+        counters = Counters()
+        counters.add(self._of_deleted)
+        for queue in self.leaving:
+            counters.add(queue.counts())
+        return counters
+
+    def _end(self, queue: Queue) -> int:
         self.router.unbind_all(queue)
         self.policies.forget(queue)
         if queue.survives_restart:
             self.store.forget("queue", self.name, queue.name)
         self.directory.clients.churn.queue_deleted()
         count = queue.delete()
-        self.of_deleted.add(queue.counts())
+        self._of_deleted.add(queue.counts())
         self.scheduler.events.tell(QUEUE_DELETED, vhost=self.name, queue=queue.name, ready=count)
         return count

@@ -89,7 +89,7 @@ class Lifetimes:
         if queue is None or node.ends(queue):
             del self._nodes[name]
             if queue is not None:
-                vhost.remove_queue(queue)
+                vhost.let_go([queue])
         elif node.waits_for_messages():
             vhost.scheduler.timetable.after(LOOK_SECONDS, partial(self._look, vhost, name, node))
 

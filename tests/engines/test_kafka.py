@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,8 @@ class Noting:
         self.has_looked = threading.Event()
         self.places: list[Place] = []
 
-    def arrived(self, _hand: Hand, records: Sequence[Record], _since: float) -> None:
-        self.places += [(record.partition() or 0, record.offset() or 0) for record in records]
+    def arrived(self, _hand: Hand, records: Mapping[Place, Record], _since: float) -> None:
+        self.places += records
 
     def looked(self, _hand: Hand) -> None:
         self.has_looked.set()

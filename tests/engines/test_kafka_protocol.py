@@ -14,11 +14,13 @@ from batonmq.engines.kafka.protocol import (
     ask_heartbeat,
     ask_offsets,
     ask_topic,
+    ask_topics,
     read_coordinator,
     read_features,
     read_heartbeat,
     read_offsets,
     read_topic,
+    read_topics,
 )
 from batonmq.engines.kafka.scram import Scram
 from batonmq.errors import AccessRefused, ConnectionLost
@@ -36,6 +38,21 @@ def test_requests_are_framed_with_their_number() -> None:
 
 def test_a_topic_is_asked_for_without_being_made() -> None:
     assert ask_topic("q").body == b"\x02" + bytes(16) + b"\x02q\0" + b"\0" + b"\0" + b"\0"
+    assert ask_topics().body == b"\0" + b"\0" + b"\0" + b"\0"
+
+
+def test_topics_are_read_with_whose_they_are() -> None:
+    def topic(error: bytes, name: bytes, own: bytes) -> bytes:
+        return error + bytes([len(name) + 1]) + name + bytes(16) + own + b"\x01" + b"\x80\0\0\0" + b"\0"
+
+    topics = topic(b"\0\0", b"q", b"\0") + topic(b"\0\0", b"__own", b"\1") + topic(b"\0\x1d", b"secret", b"\0")
+    metadata = b"\0\0\0\0\x01" + b"\x02c\0\0\0\x01" + b"\x04" + topics + b"\0"
+    found = read_topics(Reader(metadata))
+    assert [(one.name, one.is_internal, one.error) for one in found] == [
+        ("q", False, 0),
+        ("__own", True, 0),
+        ("secret", False, 29),
+    ]
 
 
 def test_share_groups_are_asked_for() -> None:

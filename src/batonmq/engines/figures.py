@@ -16,7 +16,7 @@ class QueueInfo:
 
     name: str
     kind: str = "queue"
-    """What it is, in the engine's own words: 'queue', 'exclusive queue', 'quorum queue', 'topic'."""
+    """What it is, in the engine's own words: 'queue', 'exclusive queue', 'quorum queue'."""
     options: QueueOptions | None = None
     """What it was declared with; None: the engine does not tell, or it has what ``declare`` has no option for."""
 

@@ -25,11 +25,13 @@ from batonmq.engines.kafka.protocol import (
     ask_heartbeat,
     ask_offsets,
     ask_topic,
+    ask_topics,
     read_coordinator,
     read_deleted_group,
     read_heartbeat,
     read_offsets,
     read_topic,
+    read_topics,
 )
 from batonmq.errors import BatonError, Closed, ConnectionLost, NotFound, UnsupportedFeature
 
@@ -98,6 +100,15 @@ class Cluster:
             if found.error and not found.partitions:
                 raise told_by_code(found.error, f"topic '{topic}': {text_of_code(found.error)}")
             return found.partitions
+
+        return self._again(ask)
+
+    def topics(self) -> list[str]:
+        """The names of those that may be seen, but for the brokers' own. Raises ConnectionLost."""
+
+        def ask() -> list[str]:
+            found = read_topics(self._open().ask(ask_topics()))
+            return sorted(topic.name for topic in found if not topic.is_internal and not topic.error)
 
         return self._again(ask)
 

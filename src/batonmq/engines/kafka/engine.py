@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
+from batonmq.engines.figures import QueueInfo
 from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription
@@ -42,6 +43,7 @@ CAPABILITIES: Final = Capabilities(
     dead_letter=True,
     count=True,
     purge=True,
+    queues=True,
     stats=True,
 )
 PATIENCE: Final = 10.0
@@ -118,6 +120,9 @@ class KafkaEngine(Engine):
         with self._lock:
             here = [one for one in self._subscriptions if one.queue == queue]
         return sum(one.holds() for one in here)
+
+    def queues(self) -> Future[list[QueueInfo]]:
+        return self._run(lambda: [QueueInfo(name) for name in self._queues.names()])
 
     def purge(self, queue: str) -> Future[int]:
         """Also what is in somebody's hands goes: Kafka drops records, whoever holds them."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Final, Literal, Protocol, TypeAlias
 
 from confluent_kafka import (
@@ -61,7 +61,7 @@ FAREWELL: Final = SLICE + COMMIT + LAST_COMMIT + 2 * SILENCE / 1000 + 2.0
 class Owner(Protocol):
     """Who has hands. All calls come from their threads."""
 
-    def arrived(self, hand: Hand, records: Sequence[Record], since: float) -> None:
+    def arrived(self, hand: Hand, records: Mapping[Place, Record], since: float) -> None:
         """A batch, of which the broker has counted the time since then, in monotonic seconds, or later."""
 
     def looked(self, hand: Hand) -> None:
@@ -225,10 +225,11 @@ class Hand:
         # What comes within this slice may have been taken in the one before.
         since = time.monotonic() - SLICE
         is_joining = since < self._joining_until
-        records: list[Record] = []
+        records: dict[Place, Record] = {}
         for record in consumer.poll(JOINING_SLICE if is_joining else SLICE):
             if (error := record.error()) is None:
-                records.append(record)
+                # Numbers, in what is no error.
+                records[record.partition(), record.offset()] = record  # type: ignore[index]
             else:
                 self._told(error)
         if not records:
@@ -241,7 +242,7 @@ class Hand:
             return
         self._joining_until = 0.0
         with self._turn:
-            self._unsettled = {_place(record) for record in records}
+            self._unsettled = set(records)
             self._is_retiring = False
             self._go("busy")
         self._owner.arrived(self, records, since)
@@ -260,25 +261,27 @@ class Hand:
         self, consumer: ShareConsumer, settled: Sequence[tuple[Place, AcknowledgeType]], patience: float = COMMIT
     ) -> None:
         """What is not committed comes again: the log says which messages, as nobody waits for it."""
-        # Of those that are only given back there is nothing to say.
-        asked: dict[int, list[int]] = {}
-        for (partition, offset), how in settled:
+        queue, acknowledge = self.queue, consumer.acknowledge_offset
+        refused: set[Place] = set()
+        for place, how in settled:
             try:
-                consumer.acknowledge_offset(self.queue, partition, offset, how)
-                if how is not AcknowledgeType.RELEASE:
-                    asked.setdefault(partition, []).append(offset)
+                acknowledge(queue, *place, how)
             except (IllegalStateException, KafkaException) as error:
-                self._say_unsettled(partition, [offset], str(error))
+                refused.add(place)
+                self._say_unsettled(place[0], [place[1]], str(error))
         try:
             outcome: Mapping[TopicPartition, KafkaException | None] = consumer.commit_sync(patience)
         except (IllegalStateException, KafkaException) as error:
             text = str(error_of(error, "commit"))
-            for partition, offsets in asked.items():
+            for partition, offsets in _asked(settled, refused).items():
                 self._say_unsettled(partition, offsets, text)
             return
         for where, failed in outcome.items():
-            if failed is not None and where.partition in asked:
-                self._say_unsettled(where.partition, asked[where.partition], failed.args[0].str())
+            if failed is None:
+                continue
+            offsets = _asked(settled, refused).get(where.partition, [])
+            if offsets:
+                self._say_unsettled(where.partition, offsets, failed.args[0].str())
 
     def _say_unsettled(self, partition: int, offsets: Sequence[int], why: str) -> None:
         LOG.warning(
@@ -317,8 +320,10 @@ class Hand:
         self._turn.notify_all()
 
 
-def _place(record: Record) -> Place:
-    partition, offset = record.partition(), record.offset()
-    assert partition is not None
-    assert offset is not None
-    return partition, offset
+def _asked(settled: Sequence[tuple[Place, AcknowledgeType]], refused: Container[Place]) -> dict[int, list[int]]:
+    """The offsets that were to be committed, by partition. Of what is only given back there is nothing to say."""
+    asked: dict[int, list[int]] = {}
+    for place, how in settled:
+        if how is not AcknowledgeType.RELEASE and place not in refused:
+            asked.setdefault(place[0], []).append(place[1])
+    return asked

@@ -165,6 +165,9 @@ class Topic:
     error: int
     """0: it is there."""
     partitions: list[int]
+    name: str = ""
+    is_internal: bool = False
+    """Is it one of the brokers' own?"""
 
 
 def ask_topic(name: str) -> Request:
@@ -174,26 +177,42 @@ def ask_topic(name: str) -> Request:
     return Request(METADATA, body.int8(0).int8(0).no_tags().octets())
 
 
+def ask_topics() -> Request:
+    """Metadata of all topics that may be seen."""
+    # No list of topics, which is a count of 0 (compact nullable array).
+    return Request(METADATA, Writer().int8(0).int8(0).int8(0).no_tags().octets())
+
+
 def read_topic(reader: Reader) -> Topic:
     """The topic that was asked for."""
+    found = read_topics(reader)
+    return found[-1] if found else Topic(0, [])
+
+
+def read_topics(reader: Reader) -> list[Topic]:
+    """What metadata tells of topics."""
     reader.int32()
     for _ in range(reader.count()):
         reader.int32(), reader.compact(), reader.int32(), reader.compact(), reader.tags()
     reader.compact(), reader.int32()
-    error, partitions = 0, []
+    return [_read_topic(reader) for _ in range(reader.count())]
+
+
+def _read_topic(reader: Reader) -> Topic:
+    error, name = reader.int16(), reader.compact() or ""
+    reader.raw(16)
+    is_internal = bool(reader.int8())
+    partitions = []
     for _ in range(reader.count()):
-        error = reader.int16()
-        reader.compact(), reader.raw(16), reader.int8()
-        for _ in range(reader.count()):
-            reader.int16()
-            partitions.append(reader.int32())
-            reader.int32(), reader.int32()
-            for _ in range(3):
-                for _ in range(reader.count()):
-                    reader.int32()
-            reader.tags()
-        reader.int32(), reader.tags()
-    return Topic(error, sorted(partitions))
+        reader.int16()
+        partitions.append(reader.int32())
+        reader.int32(), reader.int32()
+        for _ in range(3):
+            for _ in range(reader.count()):
+                reader.int32()
+        reader.tags()
+    reader.int32(), reader.tags()
+    return Topic(error, sorted(partitions), name, is_internal)
 
 
 def ask_coordinator(group: str) -> Request:

@@ -55,6 +55,8 @@ LATER: Final = (
 # What the client waits for beyond what it was told to.
 SLACK: Final = 5.0
 LOCK_DEFAULT: Final = 30_000
+# Topics in which brokers keep what is theirs; not all of them say so of themselves (__share_group_state).
+BROKERS_OWN: Final = "__"
 DEAD_LETTER_PREFIX: Final = "errors.deadletterqueue.topic.name.prefix"
 
 
@@ -249,7 +251,12 @@ class Queues:
         resource = ConfigResource(kind, name, incremental_configs=entries)
         self._await(self._admin.incremental_alter_configs([resource], **self._request_time()), f"settings of '{name}'")
 
-    # ------------------------------------------------------------------ delete, count, purge
+    # ------------------------------------------------------------------ list, delete, count, purge
+
+    def names(self) -> list[str]:
+        """All queues: each topic that is not the brokers' own is one. Raises ConnectionLost."""
+        names = self._known_names()
+        return sorted({names.queue(topic) for topic in self._cluster.topics() if not topic.startswith(BROKERS_OWN)})
 
     def delete(self, topic: str, then: Callable[[], None] = lambda: None) -> None:
         """The topic, the group and the group's settings; what is not there is deleted already.

@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -24,7 +24,7 @@ from batonmq.engines.forks import FORKED
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import How, Subscription
 from batonmq.engines.kafka.failures import error_of
-from batonmq.engines.kafka.hand import FAREWELL, SLICE, Hand
+from batonmq.engines.kafka.hand import FAREWELL, SLICE, Hand, Place
 from batonmq.engines.kafka.headers import from_headers
 from batonmq.engines.kafka.notices import LOG
 from batonmq.engines.leases import lost, lost_with
@@ -67,8 +67,7 @@ class _Held:
     """A message in our hands."""
 
     hand: Hand
-    partition: int
-    offset: int
+    place: Place
     until: float
 
 
@@ -146,8 +145,11 @@ class KafkaSubscription(Subscription):
             self._out -= 1
             is_late = held.until < time.monotonic()
             # What is late makes room when it is settled, to no other effect.
-            is_here = held.hand.settle((held.partition, held.offset), HOW["release" if is_late else how])
-        self._serve()
+            is_here = held.hand.settle(held.place, HOW["release" if is_late else how])
+            is_awaited = bool(self._waiting)
+        if is_awaited:
+            # There is room for somebody.
+            self._serve()
         if is_late or not is_here:
             raise lost()
 
@@ -202,21 +204,17 @@ class KafkaSubscription(Subscription):
 
     # ------------------------------------------------------------------ from the consumers' threads
 
-    def arrived(self, hand: Hand, records: Sequence[Record], since: float) -> None:
+    def arrived(self, hand: Hand, records: Mapping[Place, Record], since: float) -> None:
         """A batch has come."""
         until = since + self._lock
         with self._turn:
             if self._error is not None:
                 # The hand is ending, and gives it back.
                 return
-            for record in records:
-                self._number += 1
-                incoming = _incoming(record, self._number)
-                partition, offset = record.partition(), record.offset()
-                assert partition is not None
-                assert offset is not None
-                self._held[self._number] = _Held(hand, partition, offset, until)
-                self._arrived.append(incoming)
+            for number, (place, record) in enumerate(records.items(), self._number + 1):
+                self._held[number] = _Held(hand, place, until)
+                self._arrived.append(_incoming(record, number))
+            self._number += len(records)
         self._serve()
 
     def looked(self, _hand: Hand) -> None:
@@ -289,7 +287,7 @@ class KafkaSubscription(Subscription):
                 return
             gone = self._held.pop(self._arrived.popleft().handle, None)
             if gone is not None:
-                gone.hand.settle((gone.partition, gone.offset), AcknowledgeType.RELEASE)
+                gone.hand.settle(gone.place, AcknowledgeType.RELEASE)
 
     def _drop(self, hand: Hand) -> None:
         """What a consumer held went back with it."""

@@ -5,6 +5,7 @@ A call that is in no row fails: whoever makes one says here what it comes to.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -12,9 +13,11 @@ import pytest
 
 import batonmq
 from batonmq import Connection, Message
+from batonmq.engines.amqp.subscription import AmqpSubscription
 from batonmq.errors import AccessRefused, BatonError, NotFound, UnsupportedFeature
 from batonmq.server.config import PermissionConfig, UserConfig, VhostConfig
 from tests.support.managed import ManagedServer, a_config
+from tests.support.waiting import until
 
 PASSWORD = "sesame"
 # How long a call waits at most that is not refused.
@@ -77,14 +80,18 @@ def test_each_call_is_in_the_table() -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagedServer]:
-    """``limited`` may do all with what is called mine; ``stranger`` may do all in the virtual host other."""
+    """``limited`` may do all with what is called mine, and ``asking`` send requests there, too; ``stranger`` may do all
+    in the virtual host other.
+    """
     only_mine = PermissionConfig(vhost="/", configure="^mine", write="^mine", read="^mine")
+    and_queues = PermissionConfig(vhost="/", configure="^mine", write=r"^(mine|amq\.default$)", read="^mine")
     here, there = (PermissionConfig(vhost=name, configure=".*", write=".*", read=".*") for name in ("/", "other"))
     config = a_config(
         vhost=(VhostConfig(name="other"),),
         user=(
             UserConfig(name="guest", password="guest", permission=(here,)),
             UserConfig(name="limited", password=PASSWORD, permission=(only_mine,)),
+            UserConfig(name="asking", password=PASSWORD, permission=(and_queues,)),
             UserConfig(name="stranger", password=PASSWORD, permission=(there,)),
         ),
     )
@@ -143,3 +150,25 @@ def test_queues_of_others_are_not_listed(server: ManagedServer, owner: Connectio
         assert "ours" in listed
         assert not listed & {"theirs", "mine"}
         mq.delete("ours")
+
+
+def test_progress_that_is_refused_ends_nobodys_request(server: ManagedServer, owner: Connection) -> None:
+    answers: list[Message] = []
+    with (
+        batonmq.connect(f"amqp://asking:{PASSWORD}@127.0.0.1:{server.port}/") as mq,
+        mq.receiver("mine", prefetch=1) as receiver,
+        owner.receiver("mine", prefetch=1) as answering,
+    ):
+        (held,) = receiver.receive(wait=SOON)
+        thread = threading.Thread(target=lambda: answers.append(mq.request("mine", b"question", timeout=SOON)))
+        thread.start()
+        (question,) = answering.receive(wait=SOON)
+        held.progress(0.5)
+        subscription = receiver._subscription
+        assert isinstance(subscription, AmqpSubscription)
+        until(lambda: not subscription.may_report)
+        owner.reply(question.message, b"answer")
+        question.accept()
+        thread.join()
+        held.accept()
+    assert [answer.body for answer in answers] == [b"answer"]

@@ -15,11 +15,13 @@ pytest.importorskip("proton")
 from tests.engines.amqp10.proton_broker import ProtonBroker
 
 SOON = 30.0
+# As Azure Service Bus names them.
+SUB_QUEUES = ("orders/$DeadLetterQueue", "topic/Subscriptions/name")
 
 
 @pytest.fixture
 def broker() -> Iterator[ProtonBroker]:
-    broker = ProtonBroker("q", "other")
+    broker = ProtonBroker("q", "other", *SUB_QUEUES)
     yield broker
     broker.close()
 
@@ -41,6 +43,15 @@ def test_what_a_plain_broker_cannot_do_is_said_before_anything_is_sent(mq: baton
         mq.declare("new")
     with pytest.raises(batonmq.UnsupportedFeature, match=r"amqp10: delete: .* the broker's own tools"):
         mq.delete("q")
+
+
+@pytest.mark.parametrize("queue", SUB_QUEUES)
+def test_the_name_of_a_queue_is_its_address(mq: batonmq.Connection, queue: str) -> None:
+    mq.send(queue, b"letter")
+    with mq.receiver(queue) as receiver:
+        (delivery,) = receiver.receive(wait=SOON)
+        delivery.accept()
+    assert delivery.body == b"letter"
 
 
 def test_messages_go_both_ways_with_all_that_they_have(mq: batonmq.Connection) -> None:

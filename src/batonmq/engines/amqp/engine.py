@@ -17,7 +17,7 @@ from batonmq.engines.amqp.move import Move
 from batonmq.engines.amqp.product import Product
 from batonmq.engines.amqp.publisher import Publisher
 from batonmq.engines.amqp.pull import AmqpPull
-from batonmq.engines.amqp.requests import Requester
+from batonmq.engines.amqp.requests import ReplyFuture, Requester
 from batonmq.engines.amqp.streams import unless_stream
 from batonmq.engines.amqp.subscription import AmqpSubscription
 from batonmq.engines.amqp.topology import Topology
@@ -103,6 +103,8 @@ class AmqpEngine(Engine):
         self.capabilities = capabilities_of(self._link.product)
         self._publisher = Publisher(self._link)
         self._requester = Requester(self._link)
+        # Of the broker itself, on a channel of its own: who may not ask loses that one, with nobody else's requests.
+        self._asker = Requester(self._link)
         self._transactor = Transactor(self._link, self._look_for)
         self.topology = Topology(self._ask, self._publisher, self._link.product)
         """Exchanges and bindings, and queues with any arguments."""
@@ -218,7 +220,7 @@ class AmqpEngine(Engine):
         return self._publisher.send(queue, messages)
 
     def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Future[Subscription]:
-        subscription = AmqpSubscription(self._link, self._requester, queue, prefetch, lease)
+        subscription = AmqpSubscription(self._link, self._asker, queue, prefetch, lease)
         subscription.begin()
         return subscription.subscribed
 
@@ -289,10 +291,11 @@ class AmqpEngine(Engine):
         return self._requester.request(queue, message)
 
     def manage(self, request: Message) -> Future[Message]:
-        return self._requester.request("", request, EXCHANGE)
+        return self._asker.request("", request, EXCHANGE)
 
     def forget(self, future: Future[Message]) -> None:
-        self._requester.forget(future)
+        assert isinstance(future, ReplyFuture)
+        future.requester.forget(future)
 
     def reply(self, request: Message, message: Message) -> Future[None]:
         assert request.reply_to is not None

@@ -15,7 +15,7 @@ from batonmq.engines.futures import Future
 from batonmq.engines.messages import Message, delayed_properties, received_message
 from batonmq.errors import BatonError, NotFound
 
-__all__ = ["Requester"]
+__all__ = ["ReplyFuture", "Requester"]
 
 REPLY_TO = "amq.rabbitmq.reply-to"
 
@@ -23,13 +23,14 @@ REPLY_TO = "amq.rabbitmq.reply-to"
 class ReplyFuture(Future[Message]):
     """Resolved with a reply, which is known by its correlation id."""
 
-    __slots__ = ("correlation_id", "size")
+    __slots__ = ("correlation_id", "requester", "size")
 
-    def __init__(self, correlation_id: str, size: int) -> None:
-        """``size``: how many bytes the body of the request has."""
+    def __init__(self, correlation_id: str, size: int, requester: Requester) -> None:
+        """``size``: how many bytes the body of the request has; ``requester``: who has asked."""
         super().__init__()
         self.correlation_id = correlation_id
         self.size = size
+        self.requester = requester
 
 
 class Requester:
@@ -45,13 +46,12 @@ class Requester:
     def request(self, queue: str, message: Message, exchange: str = "") -> Future[Message]:
         """Resolved with the reply."""
         # An id of our own: replies must be told apart even when the application's ids repeat.
-        future = ReplyFuture(secrets.token_hex(12), len(message.body))
+        future = ReplyFuture(secrets.token_hex(12), len(message.body), self)
         self._link.when_open(lambda: self._publish(exchange, queue, message, future), future)
         return future
 
-    def forget(self, future: Future[Message]) -> None:
+    def forget(self, future: ReplyFuture) -> None:
         """Nobody waits for it any more."""
-        assert isinstance(future, ReplyFuture)
         self._link.call(lambda: self._drop(future.correlation_id))
 
     def _drop(self, correlation_id: str) -> None:

@@ -53,10 +53,10 @@ LATE_MAX = 100
 class AmqpSubscription(Subscription, Acceptor):
     """A consumer on a channel of its own, and on the next connection's when that is lost."""
 
-    def __init__(self, link: Link, requester: Requester, queue: str, prefetch: int, lease: float | None = None) -> None:
+    def __init__(self, link: Link, asker: Requester, queue: str, prefetch: int, lease: float | None = None) -> None:
         self.subscribed: Future[Subscription] = Future()
         self._link = link
-        self._requester = requester
+        self._asker = asker
         self._lease = lease
         self._queue = queue
         self._prefetch = min(prefetch, PREFETCH_MAX)
@@ -162,7 +162,7 @@ class AmqpSubscription(Subscription, Acceptor):
                 future.fail(lost())
                 return
             asked = Message(renewal(channel, handle[1], seconds), durable=False)
-            answer = self._requester.request("", asked, EXCHANGE)
+            answer = self._asker.request("", asked, EXCHANGE)
             answer.when_done(lambda: answered(answer), owed=future)
 
         def answered(answer: Future[Message]) -> None:
@@ -186,17 +186,22 @@ class AmqpSubscription(Subscription, Acceptor):
         def tell() -> None:
             channel = self._current(handle)
             if channel is not None:
-                # On the channel of requests: whoever may not ask loses that one, and not what he holds on this one.
+                # Not on this channel: whoever may not ask loses that one, and not what he holds on this one.
                 asked = Message(report(channel, handle[1], fraction, note), durable=False)
-                answer = self._requester.request("", asked, EXCHANGE)
+                answer = self._asker.request("", asked, EXCHANGE)
                 answer.when_done(lambda: self._reported(answer))
 
         if self._may_report:
             with contextlib.suppress(Closed):
                 self._link.call(tell)
 
+    @property
+    def may_report(self) -> bool:
+        """Has the broker not refused to hear of progress?"""
+        return self._may_report
+
     def _reported(self, answer: Future[Message]) -> None:
-        # Asked again, the broker would refuse again, and end the channel of others' requests each time.
+        # Asked again, the broker would refuse again, and end the channel each time.
         self._may_report = not isinstance(answer.error, AccessRefused)
 
     def _current(self, handle: Handle) -> Channel | None:

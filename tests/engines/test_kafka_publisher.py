@@ -37,6 +37,13 @@ class Fatal(Producer):
         self._left -= 1
         super().produce(*arguments, **named)  # type: ignore[arg-type]
 
+    def produce_batch(self, topic: str, messages: list[dict[str, Any]], *more: Any, **named: Any) -> int:  # noqa: ANN401
+        taken, refused = messages[: self._left], messages[self._left :]
+        for one in refused:
+            one["_error"] = KafkaError(KafkaError._FATAL, "Message failed: Fatal error")
+        self._left -= len(taken)
+        return super().produce_batch(topic, taken, *more, **named)
+
 
 @pytest.fixture
 def publisher(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
@@ -66,6 +73,13 @@ def test_what_a_producer_had_when_it_was_replaced_is_told(publisher: Publisher) 
 
 def test_a_send_that_is_taken_in_part_is_told(publisher: Publisher) -> None:
     assert isinstance(failed(publisher.send("queue", [Message(b"1"), Message(b"2"), Message(b"3")])), BatonError)
+    assert len(Fatal.made) == 2
+
+
+def test_a_send_with_headers_that_is_taken_in_part_is_told(publisher: Publisher) -> None:
+    messages = [Message(b"%d" % number, headers={"a": 1}) for number in range(3)]
+    assert isinstance(failed(publisher.send("queue", messages)), BatonError)
+    assert len(Fatal.made) == 2
 
 
 def test_a_producer_is_replaced_once(publisher: Publisher) -> None:

@@ -16,13 +16,14 @@ from batonmq.errors import (
     ResourceError,
 )
 
-__all__ = ["GONE", "PURGED", "UNANSWERED", "UNKNOWN_TOPIC", "error_of", "text_of_code", "told_by_code"]
+__all__ = ["FATAL", "GONE", "PURGED", "UNANSWERED", "UNKNOWN_TOPIC", "error_of", "text_of_code", "told_by_code"]
 
 UNKNOWN_TOPIC: Final = 3
 # librdkafka's own codes, which Python's client has under names that begin with an underscore.
 MSG_TIMED_OUT, TRANSPORT, TIMED_OUT, PURGED_IN_FLIGHT = -192, -195, -185, -151
 LOCAL_UNKNOWN_TOPIC, UNKNOWN_PARTITION, AUTHENTICATION, QUEUE_FULL = -188, -190, -169, -184
 PURGED: Final = -152
+FATAL: Final = -150
 """A message was dropped before it was sent."""
 GONE: Final = frozenset({UNKNOWN_TOPIC, LOCAL_UNKNOWN_TOPIC})
 UNANSWERED: Final = frozenset(

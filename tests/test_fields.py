@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, strategies as st
 from pamqp import decode as oracle_decode, encode as oracle_encode
 
+from batonmq.field_decoding import decode_table
+from batonmq.field_encoding import encode_table, type_name
 from batonmq.fields import (
     MAX_DEPTH,
     FieldError,
@@ -24,9 +26,6 @@ from batonmq.fields import (
     UnsignedByte,
     UnsignedInt,
     UnsignedShort,
-    decode_table,
-    encode_table,
-    type_name,
 )
 
 

@@ -17,6 +17,8 @@ BESIDE = frozenset(
         "queued",
         "properties",
         "fields",
+        "field_decoding",
+        "field_encoding",
         "errors",
         "clock",
         "headers",

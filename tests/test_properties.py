@@ -11,7 +11,8 @@ from hypothesis import given, strategies as st
 from pamqp import commands as spec
 
 from batonmq import properties as module
-from batonmq.fields import FieldError, FieldValue, LongLong, Short, SignedByte, encode_table
+from batonmq.field_encoding import encode_table
+from batonmq.fields import FieldError, FieldValue, LongLong, Short, SignedByte
 from batonmq.properties import EMPTY, Properties, PropertyValues
 from tests.support.codec import encode_properties
 from tests.test_fields import TABLES

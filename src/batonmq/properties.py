@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final, TypedDict, Unpack
 
-from batonmq.fields import NAME_MAX, FieldError, FieldValue, decode_table, encode_name, encode_table
+from batonmq.field_decoding import decode_table
+from batonmq.field_encoding import encode_name, encode_table
+from batonmq.fields import NAME_MAX, FieldError, FieldValue
 
 __all__ = ["AMQP10_TYPE", "EMPTY", "SUBJECT", "Properties", "PropertyValues"]
 

@@ -6,7 +6,8 @@ import struct
 
 import pytest
 
-from batonmq.protocols.amqp091.methods import METHODS, encode_method
+from batonmq.protocols.amqp091.method_codec import encode_method
+from batonmq.protocols.amqp091.methods import METHODS
 from tests.conftest import Connect
 from tests.support.codec import METHOD
 from tests.support.wire import Channel, ChannelClosed, ConnectionClosed, Wire

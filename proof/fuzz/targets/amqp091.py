@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Hashable
 
-from batonmq.fields import FieldError, FieldValue, decode_table, encode_table
+from batonmq.field_decoding import decode_table
+from batonmq.field_encoding import encode_table
+from batonmq.fields import FieldError, FieldValue
 from batonmq.properties import Properties
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.constants import CONTENT, ERROR, METHOD, PUBLISH
 from batonmq.protocols.amqp091.encoder import HEARTBEAT_FRAME, ack_frame, encode_frame, method_frame
-from batonmq.protocols.amqp091.methods import METHODS, FrameSyntaxError, UnknownMethod, decode_method, encode_method
+from batonmq.protocols.amqp091.method_codec import FrameSyntaxError, UnknownMethod, decode_method, encode_method
+from batonmq.protocols.amqp091.methods import METHODS
 from batonmq.protocols.amqp091.parser import Event, FrameParser
 from proof.fuzz.pieces import cut
 from proof.fuzz.sessions.amqp091 import sessions

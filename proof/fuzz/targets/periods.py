@@ -11,7 +11,9 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from batonmq.broker.model.arguments import ARGUMENTS
-from batonmq.fields import FieldError, decode_table, encode_table
+from batonmq.field_decoding import decode_table
+from batonmq.field_encoding import encode_table
+from batonmq.fields import FieldError
 from batonmq.server.config import Config
 from batonmq.server.config_file import parse_config
 from batonmq.server.failures import ConfigError

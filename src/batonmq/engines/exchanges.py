@@ -13,7 +13,9 @@ import msgspec
 
 from batonmq.engines.futures import Future
 from batonmq.engines.messages import Message
-from batonmq.fields import FieldValue, decode_table, encode_table
+from batonmq.field_decoding import decode_table
+from batonmq.field_encoding import encode_table
+from batonmq.fields import FieldValue
 
 __all__ = [
     "NO_ARGUMENTS",

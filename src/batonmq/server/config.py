@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from batonmq.broker.vhosts.policy import Policy, read_policy
 from batonmq.errors import PreconditionFailed
-from batonmq.fields import FieldError, FieldValue, encode_table
+from batonmq.field_encoding import encode_table
+from batonmq.fields import FieldError, FieldValue
 from batonmq.server.config_tables import (
     Amqp10Config,
     AmqpConfig,

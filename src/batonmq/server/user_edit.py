@@ -9,7 +9,7 @@ import msgspec
 
 from batonmq.broker.model.limits import OF_USERS, read_limit
 from batonmq.errors import NotFound, PreconditionFailed
-from batonmq.fields import text_octets
+from batonmq.field_encoding import text_octets
 from batonmq.server.passwords import hash_password, imported_hash
 from batonmq.server.users import Account, PermissionEntry, TopicEntry, UserEntry, UserTable, guest_hash
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from batonmq.fields import encode_table
+from batonmq.field_encoding import encode_table
 from batonmq.queued import HELD, READY
 from batonmq.store.batch import Batch
 from batonmq.store.checksums import content_sum, definition_sum, lane_sum, trash_sum

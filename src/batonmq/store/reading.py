@@ -8,7 +8,7 @@ from zlib import crc32
 import apsw
 
 from batonmq.errors import BatonError, StoreCorrupt
-from batonmq.fields import decode_table
+from batonmq.field_decoding import decode_table
 from batonmq.json_text import read_json
 from batonmq.message import DeadLetter, Framing, Message, framing_of
 from batonmq.properties import EMPTY, Properties

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import apsw
 
 from batonmq.errors import BatonError, StoreCorrupt
-from batonmq.fields import FieldValue, encode_table
+from batonmq.field_encoding import encode_table
+from batonmq.fields import FieldValue
 from batonmq.properties import Properties
 from batonmq.store.checksums import definition_sum, lane_sum, trash_sum
 from batonmq.store.collecting import DEFINE

@@ -12,18 +12,15 @@ from pamqp import commands as spec
 from pamqp.base import Frame
 
 from batonmq.fields import FieldError
+from batonmq.protocols.amqp091.method_codec import FrameSyntaxError, UnknownMethod, decode_method, encode_method
 from batonmq.protocols.amqp091.methods import (
     METHODS,
     BasicNack,
     BasicPublish,
     BasicQos,
     ConnectionSecure,
-    FrameSyntaxError,
     Method,
     QueueDeclare,
-    UnknownMethod,
-    decode_method,
-    encode_method,
 )
 from tests.support.codec import encode_method as oracle_encode
 from tests.test_fields import TABLES

@@ -27,6 +27,7 @@ from batonmq.protocols.amqp091.constants import (
 )
 from batonmq.protocols.amqp091.encoder import HEARTBEAT_FRAME, content_frames, encode_frame, method_frame
 from batonmq.protocols.amqp091.framing import frames_on
+from batonmq.protocols.amqp091.method_codec import encode_method
 from batonmq.protocols.amqp091.methods import (
     METHODS,
     BasicAck,
@@ -40,7 +41,6 @@ from batonmq.protocols.amqp091.methods import (
     ConnectionOpen,
     ConnectionOpenOk,
     Method,
-    encode_method,
 )
 from batonmq.protocols.amqp091.parser import Event, FrameParser, parse_header
 

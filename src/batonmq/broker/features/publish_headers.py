@@ -24,7 +24,8 @@ from batonmq.broker.features.schedules import (
 )
 from batonmq.broker.model.settings import TIME_MAX
 from batonmq.errors import PreconditionFailed
-from batonmq.fields import Timestamp, type_name
+from batonmq.field_encoding import type_name
+from batonmq.fields import Timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

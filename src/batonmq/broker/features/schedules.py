@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from batonmq.broker.features.cron import Cron, CronError, parse_cron
 from batonmq.broker.model.settings import TIME_MAX
 from batonmq.errors import PreconditionFailed
-from batonmq.fields import Timestamp, type_name
+from batonmq.field_encoding import type_name
+from batonmq.fields import Timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,8 @@ from batonmq.broker.management.deliveries import ACCEPTANCE, delivery_in
 from batonmq.broker.model.outcomes import KEPT
 from batonmq.broker.operations.checks import MANAGEMENT
 from batonmq.errors import PreconditionFailed, StoreError, Unsupported
-from batonmq.fields import FieldError, encode_name
+from batonmq.field_encoding import encode_name
+from batonmq.fields import FieldError
 from batonmq.json_text import JsonError, read_json
 from batonmq.message import Message
 from batonmq.properties import Properties

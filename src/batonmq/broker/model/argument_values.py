@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.model.settings import TIME_MAX
 from batonmq.broker.selectors.parser import SelectorError, parse_selector
-from batonmq.fields import NAME_MAX, encode_name, type_name
+from batonmq.field_encoding import encode_name, type_name
+from batonmq.fields import NAME_MAX
 
 if TYPE_CHECKING:
     from batonmq.fields import FieldValue

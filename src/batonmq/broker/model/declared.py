@@ -9,7 +9,7 @@ from batonmq.broker.model.argument_values import integer, lifetime
 from batonmq.broker.model.arguments import ARGUMENTS, IN_POLICIES, STREAM_CONSUMERS
 from batonmq.broker.model.settings import CLASSIC, NO_LIMIT, QUORUM, Settings
 from batonmq.errors import PreconditionFailed
-from batonmq.fields import type_name
+from batonmq.field_encoding import type_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,8 @@ from batonmq.broker.operations.checks import MANAGEMENT, Checks, clean, locked
 from batonmq.broker.routing.exchanges import ALTERNATE_EXCHANGE, EXCHANGE_TYPES, Exchange, ExchangeOptions
 from batonmq.broker.routing.exchanges.delayed import TYPE_ARGUMENT
 from batonmq.errors import AccessRefused, PreconditionFailed
-from batonmq.fields import NAME_MAX, type_name
+from batonmq.field_encoding import type_name
+from batonmq.fields import NAME_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from batonmq.errors import PreconditionFailed
-from batonmq.fields import type_name
+from batonmq.field_encoding import type_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

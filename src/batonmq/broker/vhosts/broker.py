@@ -27,7 +27,8 @@ from batonmq.broker.vhosts.vacuum import Vacuum
 from batonmq.broker.vhosts.vhost import VirtualHost
 from batonmq.clock import Clock
 from batonmq.errors import BrokerError, NotFound, PreconditionFailed, StoreError
-from batonmq.fields import NAME_MAX, text_octets
+from batonmq.field_encoding import text_octets
+from batonmq.fields import NAME_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,9 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 from batonmq.engines.kafka.deaths import deaths_of
-from batonmq.fields import FieldError, FieldValue, LongLong, decode_table, encode_table
+from batonmq.field_decoding import decode_table
+from batonmq.field_encoding import encode_table
+from batonmq.fields import FieldError, FieldValue, LongLong
 from batonmq.json_text import JsonError, read_json
 from batonmq.properties import Properties, PropertyValues
 

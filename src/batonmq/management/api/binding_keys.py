@@ -11,7 +11,8 @@ from hashlib import blake2b
 from urllib.parse import quote_plus, unquote_plus
 
 from batonmq.broker.routing.exchanges import Binding
-from batonmq.fields import FieldValue, encode_table
+from batonmq.field_encoding import encode_table
+from batonmq.fields import FieldValue
 
 __all__ = ["find_by_key", "properties_key"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from batonmq.fields import NAME_MAX, FieldError, FieldValue, encode_name, encode_table
+from batonmq.field_encoding import encode_name, encode_table
+from batonmq.fields import NAME_MAX, FieldError, FieldValue
 from batonmq.management.http.errors import BadRequest
 
 __all__ = ["MISSING", "Body", "as_arguments", "as_flag", "as_number", "as_table", "as_tags"]

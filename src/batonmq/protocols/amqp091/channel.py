@@ -63,13 +63,15 @@ class Channel:
         self._credit = credit = ChannelCredit(link.turn_end)
         transaction = Transaction(connection.transaction_quota)
         self.deliveries = Deliveries(number, link.output, counts, connection.terms.frame_max)
-        self.settling = Settling(self.deliveries, credit, transaction, counts)
+        self.settling: Settling = Settling(self.deliveries, credit, transaction, counts)
         connection.settlers[number] = self.settling
-        self.topology = Topology(link.broker, connection.operations)
-        self.consumers = Consumers(number, connection, self.deliveries, credit, self.topology)
+        self.topology: Topology = Topology(link.broker, connection.operations)
+        self.consumers: Consumers = Consumers(number, connection, self.deliveries, credit, self.topology)
         self._confirms = Confirms(number, link.broker, link.barrier, link.output, link.turn_end, counts)
         self.publisher = Publisher(number, connection, self._confirms, transaction, self.consumers, counts)
-        self.transactions = Transactions(link.broker, link.barrier, transaction, self._confirms, self.publisher)
+        self.transactions: Transactions = Transactions(
+            link.broker, link.barrier, transaction, self._confirms, self.publisher
+        )
 
     def handle(self, method: methods.Method) -> None:
         """Do what a method asks. Raises ProtocolFailure, BrokerError."""

@@ -17,7 +17,8 @@ from batonmq.protocols.amqp091.constants import (
     FRAME_OVERHEAD,
 )
 from batonmq.protocols.amqp091.framing import ChannelFrames, frames_on
-from batonmq.protocols.amqp091.methods import BasicDeliver, Method, encode_method, encode_shortstr
+from batonmq.protocols.amqp091.method_codec import encode_method, encode_shortstr
+from batonmq.protocols.amqp091.methods import BasicDeliver, Method
 
 if TYPE_CHECKING:
     from batonmq.message import Message

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batonmq.errors import NotAllowed
-from batonmq.fields import FieldError, decode_table
+from batonmq.field_decoding import decode_table
+from batonmq.fields import FieldError
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.constants import FRAME_MIN
 from batonmq.protocols.amqp091.encoder import method_frame

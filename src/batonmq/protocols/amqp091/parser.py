@@ -40,16 +40,8 @@ from batonmq.protocols.amqp091.constants import (
     UNEXPECTED_FRAME,
 )
 from batonmq.protocols.amqp091.framing import ChannelFrames, frames_on
-from batonmq.protocols.amqp091.methods import (
-    BasicAck,
-    BasicPublish,
-    ConnectionOpen,
-    ConnectionOpenOk,
-    FrameSyntaxError,
-    Method,
-    UnknownMethod,
-    decode_method,
-)
+from batonmq.protocols.amqp091.method_codec import FrameSyntaxError, UnknownMethod, decode_method
+from batonmq.protocols.amqp091.methods import BasicAck, BasicPublish, ConnectionOpen, ConnectionOpenOk, Method
 
 __all__ = ["Event", "FrameParser", "parse_header"]
 

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from batonmq import fields
-from batonmq.fields import FieldValue, decode_table, encode_table
+from batonmq.field_decoding import decode_table
+from batonmq.field_encoding import encode_table
+from batonmq.fields import FieldValue
 from batonmq.protocols.amqp10.codec import values
 from batonmq.protocols.amqp10.codec.kinds import FrozenMap
 from batonmq.protocols.amqp10.codec.values import decode_whole, encode

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from batonmq import fields
-from batonmq.fields import FieldValue, encode_table
+from batonmq.field_encoding import encode_table
+from batonmq.fields import FieldValue
 from batonmq.message import DeadLetter, Message
 from batonmq.properties import Properties
 from batonmq.protocols.amqp10.dialects import ARTEMIS, SPEC, Dialect

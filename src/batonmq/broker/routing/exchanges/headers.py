@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from batonmq.broker.routing.exchanges.base import Binding, Destination, Exchange, ExchangeOptions
 from batonmq.errors import PreconditionFailed
-from batonmq.fields import type_name
+from batonmq.field_encoding import type_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

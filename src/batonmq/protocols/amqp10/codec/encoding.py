@@ -148,7 +148,7 @@ def _double(value: object) -> bytes:
 
 def _char(value: object) -> bytes:
     assert isinstance(value, str)
-    if len(value) != 1 or "\ud800" <= value <= "\udfff":
+    if len(value) != 1 or 0xD800 <= ord(value) <= 0xDFFF:
         raise EncodeError(f"a char is not one Unicode character: {value!r}")
     return _pack_u32(ord(value))
 

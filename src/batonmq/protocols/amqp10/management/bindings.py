@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
 from batonmq.errors import NotFound
-from batonmq.fields import encode_table
+from batonmq.field_encoding import encode_table
 from batonmq.protocols.amqp10.management.arguments import from_arguments, to_arguments
 from batonmq.protocols.amqp10.management.requests import (
     Answer,

@@ -32,6 +32,7 @@ from decimal import Decimal
 from typing import Final
 
 from batonmq import fields
+from batonmq.field_encoding import encode_table
 from batonmq.fields import NAME_MAX, FieldValue
 from batonmq.protocols.amqp10.codec import values
 from batonmq.protocols.amqp10.codec.kinds import FrozenMap
@@ -85,7 +86,7 @@ def _ulong(value: int) -> FieldValue:
 def _to_decimal(value: bytes) -> FieldValue:
     number = decimal_of(value)
     try:
-        fields.encode_table({"": number})
+        encode_table({"": number})
     except fields.FieldError:
         return str(number)
     return number

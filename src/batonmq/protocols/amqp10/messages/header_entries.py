@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from batonmq.fields import decode_table
+from batonmq.field_decoding import decode_table
 from batonmq.protocols.amqp10.codec.encoding import encode
 from batonmq.protocols.amqp10.messages.deaths import DEATH_HEADER
 from batonmq.protocols.amqp10.messages.field_values import from_field

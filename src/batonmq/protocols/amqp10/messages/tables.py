@@ -21,7 +21,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.features.publish_headers import DEDUPLICATION, DELAY, DELIVER_AT
-from batonmq.fields import NAME_MAX, FieldError, LongLong, encode_table
+from batonmq.field_encoding import encode_table
+from batonmq.fields import NAME_MAX, FieldError, LongLong
 from batonmq.protocols.amqp10.codec.values import DecodeError, Timestamp, decode
 from batonmq.protocols.amqp10.messages.deaths import DEATH_HEADER, DEATHS, death_header_of
 from batonmq.protocols.amqp10.messages.field_values import to_field

@@ -105,6 +105,17 @@ def test_replace_changes_what_it_is_told_and_no_other_octet(values: PropertyValu
     assert Properties.make(**values).replace(**changes) == Properties.make(**merged)
 
 
+@given(VALUES, st.text(st.characters(max_codepoint=127), max_size=255))
+def test_a_correlation_id_comes_to_properties_without_one_and_changes_no_other_octet(
+    values: PropertyValues, correlation_id: str
+) -> None:
+    without = Properties.make(**values).replace(correlation_id=None)
+    made = without.correlated(correlation_id.encode())
+    expected = without.replace(correlation_id=correlation_id)
+    assert made == expected
+    assert (made.persistent, made.priority, made.plain) == (expected.persistent, expected.priority, expected.plain)
+
+
 def test_replace_removes_with_none_and_keeps_wire_types() -> None:
     headers: dict[str, FieldValue] = {"n": Short(3), "l": LongLong(1)}
     properties = Properties.make(headers=headers, expiration="1000", message_id="m")

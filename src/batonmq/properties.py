@@ -171,6 +171,28 @@ class Properties:
         """
         return _assembled(self._segments(), changes)
 
+    def correlated(self, correlation_id: bytes) -> Properties:
+        """These properties, which have no correlation-id, with one of up to 255 octets; all else keeps its bytes.
+
+        A fifth of what ``replace`` costs, for what differs in each message of a publisher.
+        """
+        raw = self.raw
+        first = raw[0]
+        at = 2
+        if first & CONTENT_TYPE >> 8:
+            at += 1 + raw[at]
+        if first & CONTENT_ENCODING >> 8:
+            at += 1 + raw[at]
+        if first & HEADERS >> 8:
+            at += 4 + int.from_bytes(raw[at : at + 4], "big")
+        if first & DELIVERY_MODE >> 8:
+            at += 1
+        if first & PRIORITY >> 8:
+            at += 1
+        flags = _OCTETS[first | CORRELATION_ID >> 8] + raw[1:at]
+        made = b"%b%b%b%b" % (flags, _OCTETS[len(correlation_id)], correlation_id, raw[at:])
+        return Properties.of_octets(made, self.persistent, self.priority, self.plain)
+
     def validate(self) -> None:
         """Check the headers; afterwards no property raises. Raises FieldError if they are malformed.
 
@@ -340,7 +362,7 @@ def _assembled(segments: dict[int, bytes], changes: PropertyValues) -> Propertie
             segments.pop(flag, None)
         elif type(value) is str and flag & TEXTS and len(value) <= NAME_MAX and value.isascii():
             # What most of them are, for a third of what ``_encode`` costs.
-            segments[flag] = _LENGTHS[len(value)] + value.encode()
+            segments[flag] = _OCTETS[len(value)] + value.encode()
         else:
             segments[flag] = _encode(name, value)
     order = sorted(segments, reverse=True)
@@ -399,7 +421,7 @@ def _encode_timestamp(value: int | datetime) -> bytes:
 
 
 _FLAGS: Final = dict(NAMES)
-_LENGTHS: Final = [bytes((length,)) for length in range(NAME_MAX + 1)]
+_OCTETS: Final = [bytes((octet,)) for octet in range(256)]
 _ENCODERS: Final[dict[str, Callable[..., bytes]]] = {
     "headers": _encode_headers,
     "delivery_mode": _encode_octet,

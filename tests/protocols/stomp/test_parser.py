@@ -678,3 +678,46 @@ def test_a_large_body_in_small_pieces_is_not_looked_through_again(monkeypatch: p
         ((_, _, _, body),) = feed(parser, [frame[at : at + 64] for at in range(0, len(frame), 64)])
         assert len(body) == 65536
         assert parsed_heads == 2
+
+
+# ------------------------------------------------------------------ SENDs that differ in their correlation-id
+
+
+def sends(*lines: bytes, version: str | None = V12) -> list[Head]:
+    """The heads of SENDs with these lines besides their destination, parsed one after another."""
+    data = b"".join(b"SEND\ndestination:/queue/q\n%b\n\nm\0" % line for line in lines)
+    return [head for head, _, _ in make_parser(version).feed(data)]
+
+
+@pytest.mark.parametrize("version", ESCAPING)
+def test_heads_that_differ_in_their_correlation_id_tell_what_they_are_like(version: str) -> None:
+    first, second = sends(b"correlation-id:a\nkind:x", b"kind:x\ncorrelation-id:b", version=version)
+    assert first.headers == {"destination": "/queue/q", "kind": "x", "correlation-id": "a"}
+    assert second.headers == {"destination": "/queue/q", "kind": "x", "correlation-id": "b"}
+    assert first.like is second.like
+    assert first.like is not None
+    assert first.like.headers == {"destination": "/queue/q", "kind": "x"}
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        (b"correlation-id:a\ncorrelation-id:b", "a"),
+        (b"correlation-id:a\\nb", "a\nb"),
+        (b"correlation-id:\xc3\xbc", "\u00fc"),
+        (b"correlation-id:", ""),
+        (b"correlation-id:" + b"a" * 256, "a" * 256),
+        (b"correlation-id:a\r", "a\r"),
+    ],
+)
+def test_a_correlation_id_that_is_not_so_plain_is_read_as_any_header(line: bytes, value: str) -> None:
+    _, head = sends(b"correlation-id:first", line, version=V11)
+    assert head.headers["correlation-id"] == value
+    assert head.like is None
+
+
+def test_a_correlation_id_counts_among_the_headers() -> None:
+    parser = make_parser(max_headers=2)
+    frame = b"SEND\ndestination:/queue/q\n%b\n\nm\0"
+    assert [head.command for head, _, _ in parser.feed(frame % b"correlation-id:a" * 2)] == ["SEND", "SEND"]
+    assert "more than 2 headers" in fault(frame % b"correlation-id:b\nreceipt:c", parser)

@@ -258,3 +258,28 @@ def test_an_exchange_that_looks_at_headers_sees_those_of_the_frame(client: Clien
     client.send("/exchange/amq.headers", "a", colour="red")
     client.send("/exchange/amq.headers", "b", colour="blue")
     assert driven.bodies() == ["a"]
+
+
+@pytest.mark.parametrize("dialect", ["spec", "rabbitmq", "activemq", "artemis"])
+def test_messages_that_differ_in_their_correlation_id_have_all_else_alike(driven: Driven, dialect: str) -> None:
+    client = Client(driven, settings(dialect))
+    client.connect()
+    for lines in ("{}", "{}\npersistent:true\npriority:7\ncolour:red", "{}\nreply-to:/queue/answers"):
+        frames = [(QUEUE, lines.format(f"correlation-id:{number}"), str(number)) for number in range(3)]
+        # The last by the usual way: its id is no plain text.
+        client.feed(frames_of(*frames, (QUEUE, lines.format("correlation-id:\u00fc"), "3")))
+        reader = Client(driven, settings(dialect))
+        reader.connect()
+        found = [frame for frame in reader.subscribe(QUEUE, ack="auto") if frame.command == "MESSAGE"]
+        reader.lose()
+        assert [frame["correlation-id"] for frame in found] == ["0", "1", "2", "\u00fc"]
+        names = {"correlation-id", "message-id", "timestamp", "timestamp_in_ms", "content-length"}
+        alike = [{name: value for name, value in frame.headers.items() if name not in names} for frame in found]
+        assert alike == [alike[-1]] * 4
+
+
+def test_a_route_that_changes_is_seen_whatever_the_correlation_id(client: Client, driven: Driven) -> None:
+    client.feed(frames_of(*[(QUEUE, f"correlation-id:{number}", str(number)) for number in range(3)]))
+    driven.operations.delete_queue("q")
+    client.feed(frames_of(*[(QUEUE, f"correlation-id:{number}", str(number)) for number in range(3, 6)]))
+    assert driven.bodies() == ["3", "4", "5"]

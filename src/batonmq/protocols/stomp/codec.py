@@ -53,11 +53,15 @@ class Head:
     One object stands for all frames of a publisher that repeats itself.
     """
 
-    __slots__ = ("command", "headers", "is_sized", "prepared")
+    __slots__ = ("command", "headers", "is_sized", "like", "prepared")
 
-    def __init__(self, command: str, headers: dict[str, str], *, is_sized: bool = False) -> None:
+    def __init__(
+        self, command: str, headers: dict[str, str], *, is_sized: bool = False, like: Head | None = None
+    ) -> None:
         self.command = command
         self.headers = headers
+        self.like = like
+        """The head of frames that have no correlation-id and are like this one else; None: none is known."""
         self.is_sized = is_sized
         """Do the frames say how long their bodies are? That header may be left out of ``headers``."""
         self.prepared: object = None

@@ -1,8 +1,8 @@
 """Frames out of a stream of bytes, whole or byte by byte, for either role.
 
 A publisher sends much the same headers with every message. So the lines of a SEND are looked up before they are
-parsed, without content-length and receipt, which are what differs most; and the frame that begins with the very bytes
-of the last one needs not even that.
+parsed, without content-length and receipt, which are what differs most; if they are not known, without correlation-id;
+and the frame that begins with the very bytes of the last one needs not even that.
 """
 
 from __future__ import annotations
@@ -35,7 +35,13 @@ COMMAND_MAX: Final = 256
 CACHED_HEADS: Final = 64
 CACHED_OCTETS: Final = 1024
 
+# Octets of the longest correlation-id that AMQP has a property for.
+CORRELATION_MAX: Final = 255
+
 _LINE_ENDS: Final = b"\n\r\0"
+_CORRELATION: Final = b"\ncorrelation-id:"
+# Octets that mean something else, or nothing, in a header's value.
+_MARKS: Final = frozenset(b"\\\r\0")
 
 # What an unfinished frame waits for.
 HEAD: Final = 0
@@ -220,7 +226,9 @@ class FrameParser:
         known = heads.get(block)
         if known is None:
             cut = (length is not None) + (receipt is not None)
-            known = self._new_head(heads, block, cut, is_sized=length is not None)
+            known = self._like_others(heads, block, cut, is_sized=length is not None)
+            if known is None:
+                known = self._new_head(heads, block, cut, is_sized=length is not None)
         text = None if receipt is None else self._text(receipt, block)
         size = None if length is None else length.decode(errors="replace")
         if self.version == V10:
@@ -231,14 +239,34 @@ class FrameParser:
                 text = known.headers.get("receipt")
         return known, self._length(size), text
 
+    def _like_others(self, heads: dict[bytes, Head], block: bytes, cut: int, *, is_sized: bool) -> Head | None:
+        """The head of a SEND that differs from others in its correlation-id, which is plain text; None: it is not so.
+
+        Raises FrameError.
+        """
+        if self.version is None or self.version == V10:
+            return None
+        value, rest = _cut(block, _CORRELATION)
+        if not value or len(value) > CORRELATION_MAX or not value.isascii() or not _MARKS.isdisjoint(value):
+            return None
+        # It is the first of its name that counts.
+        if _CORRELATION in rest:
+            return None
+        like = heads.get(rest)
+        if like is None:
+            like = self._new_head(heads, rest, cut + 1, is_sized=is_sized)
+        headers = like.headers.copy()
+        headers["correlation-id"] = value.decode()
+        return Head(like.command, headers, is_sized=like.is_sized, like=like)
+
     def _new_head(self, heads: dict[bytes, Head], block: bytes, cut: int, *, is_sized: bool) -> Head:
         """The head of a SEND from whose headers so many were cut. Raises FrameError."""
         count = block.count(b"\n") + cut
         if count > self.max_headers:
             raise FrameError(f"more than {self.max_headers} headers")
         head = parse_head(block, self.version, self.max_headers, is_sized=is_sized)
-        # What is kept has room for both that are cut.
-        if len(block) <= CACHED_OCTETS and count + 2 <= self.max_headers:
+        # What is kept has room for all three that are cut.
+        if len(block) <= CACHED_OCTETS and count + 3 <= self.max_headers:
             if len(heads) >= CACHED_HEADS:
                 heads.clear()
             heads[block] = head

@@ -75,6 +75,20 @@ class PreparedSend:
         self.others = others
         self.is_plain = False
 
+    def correlated(self, correlation_id: str, now: int) -> PreparedSend:
+        """What the same headers come to with a correlation-id of ASCII; these have none.
+
+        ``now`` is the time in milliseconds of the epoch, or 0, as for ``properties_at``.
+        """
+        return PreparedSend(
+            self.destination,
+            self.properties_at(now).correlated(correlation_id.encode()),
+            self.headers,
+            expires=self.expires,
+            stamp=self._stamp,
+            route=self.route,
+        )
+
     def properties_at(self, now: int) -> Properties:
         """The properties of a message that is sent now, in milliseconds of the epoch."""
         if self._stamp and now != self._stamp:

@@ -49,9 +49,27 @@ class Preparing:
         """What a SEND comes to, understood once for all with these headers. Raises StompFailure, BrokerError."""
         prepared = head.prepared
         if not isinstance(prepared, PreparedSend):
-            prepared = self._prepare_all(head)
+            prepared = self._like_others(head) or self._prepare_all(head)
             head.keep(prepared)
         return prepared
+
+    def _like_others(self, head: Head) -> PreparedSend | None:
+        """What it comes to by what is known of frames with another correlation-id; None: there is more to it.
+
+        A third of what it takes to understand all headers.
+        """
+        like = head.like
+        if like is None:
+            return None
+        known = self.prepared(like)
+        if not known.is_plain:
+            return None
+        if not self._publishing.is_plain(known):
+            # It may be known by now where it leads.
+            known = self._prepare_all(like)
+            like.keep(known)
+        now = self._publishing.now() if self._terms.dialect.shows_time else 0
+        return known.correlated(head.headers["correlation-id"], now)
 
     def _prepare_all(self, head: Head) -> PreparedSend:
         text = head.headers.get("destination")

@@ -59,8 +59,8 @@ class Sending:
     def take(self, events: list[Event], at: int) -> int:
         """A SEND, and those that follow it to the same queue; tells where the next frame stands.
 
-        1.3 us for each of those with the same headers, 14 us where a correlation-id differs: what it takes to
-        understand headers anew. Raises StompFailure, BrokerError.
+        1.3 us for each of those with the same headers, 6 us where a correlation-id differs, 14 us where others do: what
+        it takes to understand headers anew. Raises StompFailure, BrokerError.
         """
         head, receipt, body = events[at]
         prepared = self._preparing.prepared(head)

@@ -287,3 +287,40 @@ def test_a_message_given_after_the_ack_has_an_id_of_its_own(driven: Driven) -> N
     again = client.nack(messages[3])
     assert len({frame["message-id"] for frame in [*messages, *again]}) == 8
     refused(client.ack(messages[0]), "Message not found")
+
+
+# ------------------------------------------------------------------ many at once
+
+
+def acks(messages: list[Frame], *lines: str) -> bytes:
+    """An ACK of each, in one piece, with these header lines as well."""
+    return "".join("\n".join(("ACK", f"id:{message['ack']}", *lines)) + "\n\n\0" for message in messages).encode()
+
+
+@pytest.mark.parametrize("ack", ["client", "client-individual"])
+def test_acks_that_come_together_are_done_together(driven: Driven, ack: str) -> None:
+    client, messages = taking(driven, ack, count=6)
+    assert client.feed(acks(messages[:4])) == []
+    assert driven.broker.vhosts["/"].queues["q"].unsettled == 2
+    assert left(driven, client) == ["4", "5"]
+
+
+def test_an_ack_among_others_that_is_wrong_is_told_and_those_before_it_are_done(driven: Driven) -> None:
+    client, messages = taking(driven, "client-individual", count=6)
+    refused(client.feed(acks([messages[0], messages[1], messages[0], messages[2]])), "Message not found")
+    assert left(driven, client) == ["2", "3", "4", "5"]
+
+
+def test_an_ack_with_a_receipt_is_answered_among_others(driven: Driven) -> None:
+    client, messages = taking(driven, "client-individual", count=6)
+    found = client.feed(acks(messages[:2]) + acks(messages[2:3], "receipt:r") + acks(messages[3:5]))
+    assert [(frame.command, frame["receipt-id"]) for frame in found] == [("RECEIPT", "r")]
+    assert left(driven, client) == ["5"]
+
+
+def test_an_ack_of_a_transaction_waits_for_it_among_others(driven: Driven) -> None:
+    client, messages = taking(driven, "client-individual", count=6)
+    client.do("BEGIN", {"transaction": "t"})
+    client.feed(acks(messages[:2]) + acks(messages[2:3], "transaction:t") + acks(messages[3:5]))
+    client.do("ABORT", {"transaction": "t"})
+    assert left(driven, client) == ["2", "5"]

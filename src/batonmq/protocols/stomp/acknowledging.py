@@ -13,6 +13,7 @@ from batonmq.protocols.stomp.subscribe_request import CLIENT
 if TYPE_CHECKING:
     from batonmq.protocols.stomp.codec import Head
     from batonmq.protocols.stomp.delivery_ids import DeliveryIds
+    from batonmq.protocols.stomp.parser import Event
     from batonmq.protocols.stomp.settling import Settling
     from batonmq.protocols.stomp.subscription import Subscription, Taken
     from batonmq.protocols.stomp.subscriptions import Subscriptions
@@ -56,6 +57,27 @@ class Acknowledging:
             return True
         self._settling.settle(outcome, taken)
         return False
+
+    def accept_run(self, events: list[Event], at: int) -> int:
+        """ACKs from ``at`` on that ask for nothing else, settled together; tells where they end.
+
+        What is wrong with one behind the first is told in its turn. Raises StompFailure.
+        """
+        taken: Taken = []
+        end = len(events)
+        while at < end:
+            head, receipt, _ = events[at]
+            if head.command != "ACK" or receipt is not None or "transaction" in head.headers:
+                break
+            try:
+                taken += self._take(head, cumulative=True)
+            except StompFailure:
+                if not taken:
+                    raise
+                break
+            at += 1
+        self._settling.settle(ACCEPT, taken)
+        return at
 
     def _outcome(self, head: Head) -> str:
         if head.command == "ACK":

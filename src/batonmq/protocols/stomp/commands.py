@@ -92,6 +92,15 @@ class Commands:
             raise StompFailure("Bad command", f'Could not interpret command "{head.command[:64]}"')
         handler(self, head, receipt)
 
+    def accept(self, events: list[Event], at: int) -> int:
+        """Do what an ACK asks for, and those that follow it; tells where the next frame stands. Raises StompFailure.
+
+        For an ACK without receipt or transaction. Its deliveries are settled with those of the others.
+        """
+        if self._broker.is_touched:
+            self._broker.dispatch_touched()
+        return self._acknowledging.accept_run(events, at)
+
     def _connect(self, head: Head, _receipt: str | None) -> None:
         raise StompFailure("Illegal command", f"'{head.command}' on a connection that is logged in", fatal=True)
 

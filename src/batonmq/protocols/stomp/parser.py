@@ -7,6 +7,7 @@ and the frame that begins with the very bytes of the last one needs not even tha
 
 from __future__ import annotations
 
+import re
 from typing import Final, TypeAlias
 
 from batonmq.protocols.stomp.codec import (
@@ -35,13 +36,12 @@ COMMAND_MAX: Final = 256
 CACHED_HEADS: Final = 64
 CACHED_OCTETS: Final = 1024
 
-# Octets of the longest correlation-id that AMQP has a property for.
-CORRELATION_MAX: Final = 255
-
 _LINE_ENDS: Final = b"\n\r\0"
 _CORRELATION: Final = b"\ncorrelation-id:"
-# Octets that mean something else, or nothing, in a header's value.
-_MARKS: Final = frozenset(b"\\\r\0")
+# Text that means itself in every version, of as many octets as AMQP has a property for.
+_PLAIN: Final = re.compile(rb"[ -\[\]-~]{1,255}")
+# What most consumers of 1.2 send, with nothing else.
+_PLAIN_ACK: Final = re.compile(rb"ACK\nid:([ -\[\]-~]{1,255})")
 
 # What an unfinished frame waits for.
 HEAD: Final = 0
@@ -218,6 +218,8 @@ class FrameParser:
     def _head(self, block: bytes) -> tuple[Head, int, str | None]:
         """Command and headers, content-length (-1: none) and receipt. Raises FrameError."""
         if not block.startswith((b"SEND\n", b"SEND\r\n")):
+            if self.version == V12 and (ack := _PLAIN_ACK.fullmatch(block)) is not None:
+                return Head("ACK", {"id": ack[1].decode()}), -1, None
             head = parse_head(block, self.version, self.max_headers)
             return head, self._length(head.headers.get("content-length")), head.headers.get("receipt")
         length, block = _cut(block, b"\ncontent-length:")
@@ -247,10 +249,8 @@ class FrameParser:
         if self.version is None or self.version == V10:
             return None
         value, rest = _cut(block, _CORRELATION)
-        if not value or len(value) > CORRELATION_MAX or not value.isascii() or not _MARKS.isdisjoint(value):
-            return None
         # It is the first of its name that counts.
-        if _CORRELATION in rest:
+        if value is None or _PLAIN.fullmatch(value) is None or _CORRELATION in rest:
             return None
         like = heads.get(rest)
         if like is None:

@@ -45,7 +45,7 @@ class StompRequests:
         return self._parser.feed(data) if self._connection.may_send(len(data)) else []
 
     def take(self, events: list[Event], at: int) -> int:
-        """Do what the frame at that place asks for, or a run of SENDs from there on; tells where the next frame is.
+        """Do what the frame at that place asks for, or a run of SENDs or ACKs from there on; tells where the next is.
 
         Raises StompFailure, BrokerError, StoreError: then the frame at that place was refused, and none was done.
         """
@@ -53,6 +53,8 @@ class StompRequests:
         commands = self._connection.commands
         if head.command == "SEND" and commands is not None:
             return commands.sending.take(events, at)
+        if head.command == "ACK" and commands is not None and receipt is None and "transaction" not in head.headers:
+            return commands.accept(events, at)
         if head.command == ERROR:
             # What the parser could make nothing of.
             raise StompFailure("Bad frame", body.decode(), fatal=True)

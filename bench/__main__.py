@@ -22,6 +22,7 @@ from bench.settings import ROOT, Settings
 SECTIONS = {
     "broker": "bench.broker",
     "latency": "bench.latency",
+    "compiled": "bench.compiled",
     "connections": "bench.connections",
     "costs": "bench.costs",
     "memory": "bench.memory",

@@ -13,7 +13,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import pika
 import pika.exceptions
@@ -146,6 +146,8 @@ class Baton(Broker):
     """`batonmq serve`, with its defaults."""
 
     name = "BatonMQ"
+    environment: ClassVar[dict[str, str]] = {}
+    """Variables that it gets beside this program's."""
 
     def _launch(self) -> None:
         self.port = 0
@@ -161,7 +163,7 @@ class Baton(Broker):
             "--management-port",
             "off",
         ]
-        self._process = self._spawn([*command, *self._flags()], dict(os.environ))
+        self._process = self._spawn([*command, *self._flags()], {**os.environ, **self.environment})
 
     def _flags(self) -> list[str]:
         return ["--log-level", "warning"]

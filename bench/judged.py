@@ -18,7 +18,7 @@ from bench.report import number
 
 __all__ = ["ROWS", "Row", "judge", "read"]
 
-LAVINMQ, RABBITMQ4, FLOOR = r"LavinMQ \d", r"RabbitMQ 4", r"no broker"
+LAVINMQ, RABBITMQ4, FLOOR, PURE = r"LavinMQ \d", r"RabbitMQ 4", r"no broker", r"pure Python"
 ANY = r"."
 Figures = dict[str, dict[str, dict[str, float]]]
 """By section's title and figure's name: medians, by the head of the column."""
@@ -38,7 +38,9 @@ class Row:
     """Whether less is better."""
 
     def __str__(self) -> str:
-        peer = {ANY: "the best peer", LAVINMQ: "LavinMQ", RABBITMQ4: "RabbitMQ 4", FLOOR: "the floor"}[self.peer]
+        peer = {ANY: "the best peer", LAVINMQ: "LavinMQ", RABBITMQ4: "RabbitMQ 4", FLOOR: "the floor", PURE: "pure"}[
+            self.peer
+        ]
         return f"{'<=' if self.less else '>='} {self.limit:g} x {peer}"
 
     def ratio(self, figures: Figures) -> float | None:
@@ -55,7 +57,9 @@ class Row:
 
 
 BROKER, STOMP = "One producer, one consumer", "STOMP"
-LATENCY, EMBEDDED = "Latency at a fixed rate", "Inside a program"
+LATENCY, EMBEDDED, COMPILED = "Latency at a fixed rate", "Inside a program", "Compiled modules"
+# One and a half times as many messages for the same CPU.
+THIRD_LESS = 0.667
 
 ROWS: Sequence[Row] = (
     Row(BROKER, "not persistent", LAVINMQ, 1.0),
@@ -76,6 +80,10 @@ ROWS: Sequence[Row] = (
     Row(STOMP, "persistent, receipts, window 1000, 16 B", ANY, 6.0),
     Row(LATENCY, "not persistent, 10,000 msg/s, p99", ANY, 1.0, less=True),
     Row(LATENCY, "persistent, 10,000 msg/s, p99", ANY, 1.0, less=True),
+    *(
+        Row(COMPILED, f"{name}: broker CPU", PURE, THIRD_LESS, less=True)
+        for name in ("AMQP 0-9-1, not persistent", "STOMP, not persistent")
+    ),
     Row(EMBEDDED, "one at a time", ANY, 1.7),
     Row(EMBEDDED, "batches of 100", ANY, 20.0),
 )

@@ -6,24 +6,22 @@ First in the path, as an owner of one has it; then where `python -m tests.peers 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from tests.peers.artemis import Artemis as InstalledArtemis
+from tests.peers.rabbitmq import RabbitMQ4
+
+from bench.artemis import Artemis
 from bench.brokers import Broker, Rabbit
 from bench.lavinmq import LavinMQ
 
-if TYPE_CHECKING:
-    from tests.peers.rabbitmq import RabbitMQ4
-
-__all__ = ["amqp_peers", "rabbit4"]
+__all__ = ["amqp_peers", "artemis"]
 
 
 def amqp_peers(folder: Path) -> list[Broker]:
     """Those that speak AMQP 0-9-1."""
-    return [Rabbit(folder / "rabbitmq"), rabbit4(folder / "rabbitmq4"), LavinMQ(folder / "lavinmq")]
+    return [Rabbit(folder / "rabbitmq"), RabbitMQ4(folder / "rabbitmq4"), LavinMQ(folder / "lavinmq")]
 
 
-def rabbit4(folder: Path) -> RabbitMQ4:
-    """The RabbitMQ 4 that the tests use."""
-    from tests.peers.rabbitmq import RabbitMQ4  # they are made of this package's brokers
-
-    return RabbitMQ4(folder)
+def artemis(folder: Path) -> Artemis:
+    """The one in the path, or the tests' own."""
+    return Artemis(folder) if Artemis.installed() else InstalledArtemis(folder)

@@ -7,9 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
-from bench import judged, plots, report
+from bench import broker, compiled, embedded, judged, latency, plots, report, stomp
 from bench.__main__ import main
 from bench.report import Figure, Section
+from bench.settings import Settings
+
+import batonmq
 
 BROKER, LATENCY = "One producer, one consumer, a durable queue", "Latency at a fixed rate"
 
@@ -47,9 +50,8 @@ def test_targets_are_met_missed_or_not_measured(tmp_path: Path, capsys: pytest.C
 
 
 def test_every_target_is_of_a_figure_that_a_section_measures() -> None:
-    from bench import broker, embedded, latency, stomp
-
     measured = {scenario.name for module in (broker, stomp) for scenario in module.SCENARIOS}
+    measured |= {f"{scenario.name}: broker CPU" for scenario in (*compiled.AMQP, *compiled.STOMP)}
     measured |= {f"{kind.name}, {rate:,} msg/s, p99" for kind in latency.KINDS for rate in latency.RATES}
     measured |= set(embedded.FIGURES)
     assert {row.figure for row in judged.ROWS} <= measured
@@ -90,3 +92,11 @@ def test_pictures_show_each_unit_and_each_rate(tmp_path: Path) -> None:
         "latency-persistent-10-000-msg-s.png",
     ]
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in made)
+
+
+def test_where_nothing_is_compiled_nothing_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batonmq, "compiled", False, raising=False)
+    section = compiled.run(Settings(tmp_path, tmp_path))
+    assert not section.figures
+    assert "nothing is compiled here" in section.notes[0]
+    assert compiled.Pure(tmp_path).environment == {"BATONMQ_PURE": "1"}

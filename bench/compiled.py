@@ -1,0 +1,48 @@
+"""Section `compiled`: BatonMQ's compiled modules beside the same ones as Python, one broker under load at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import batonmq
+from bench import beside, load, stomp
+from bench.brokers import Baton
+from bench.report import Section
+from bench.settings import Settings
+
+__all__ = ["AMQP", "STOMP", "Pure", "run"]
+
+
+class Pure(Baton):
+    """The one that runs what is written."""
+
+    name = "pure Python"
+    environment: ClassVar[dict[str, str]] = {"BATONMQ_PURE": "1"}
+
+
+AMQP: Sequence[beside.Scenario] = (
+    beside.Scenario("AMQP 0-9-1, not persistent", 1_000_000, 20_000),
+    beside.Scenario("AMQP 0-9-1, persistent, window 1000", 400_000, 10_000, persistent=True, window=1000),
+)
+STOMP: Sequence[stomp.Scenario] = (
+    stomp.Scenario("STOMP, not persistent", 300_000, 10_000),
+    stomp.Scenario("STOMP, persistent, receipts, window 1000", 200_000, 5_000, persistent=True, window=1000),
+)
+
+
+def run(settings: Settings) -> Section:
+    """Measure, where there is something compiled."""
+    section = Section("Compiled modules beside pure Python", "compiled", Pure.name)
+    if not getattr(batonmq, "compiled", False):
+        section.notes.append("nothing is compiled here, or BATONMQ_PURE is set: there is nothing to compare")
+        return section
+    folder = settings.folder / "compiled"
+    for name, scenarios in (("amqpload", AMQP), ("stompload", STOMP)):
+        part = Section(section.title, section.ours, section.theirs)
+        brokers = [kind(folder / f"{name}-{kind.__name__}", stomp=True) for kind in (Baton, Pure)]
+        beside.compare(part, brokers, scenarios, load.build(settings.programs, name), settings)
+        # Memory is that of each pair of brokers.
+        section.figures += [figure for figure in part.figures if figure.unit != "MB"]
+        section.notes += [note for note in part.notes if note not in section.notes]
+    return section

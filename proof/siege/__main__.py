@@ -21,12 +21,12 @@ from typing import Any, get_type_hints
 
 from bench.brokers import on_disk
 from bench.failures import BenchError
-from bench.processes import PROC
 from bench.settings import ROOT, say
 
 import batonmq
 from proof.siege.attackers import ATTACKS
 from proof.siege.broker import Besieged, Work
+from proof.siege.cores import apart, before_others
 from proof.soak.samples import Sample, of_process
 
 __all__ = ["Outcome", "main", "verdict"]
@@ -35,8 +35,8 @@ LIMIT = 0.050
 """Seconds that a confirm may take in the 99th percentile, beyond what the machine itself takes for the same."""
 PROCESSES = 2
 """Of attackers."""
-BEHIND, FIRST = 10, -15
-"""By how much the attackers' priority is lower (nice(2)); and that of the broker with ``--first``."""
+BEHIND = 10
+"""By how much the attackers' priority is lower (nice(2))."""
 BACK = 60.0
 """Seconds in which memory and descriptors must have come back."""
 SPARE_FILES, SPARE_MEMORY = 10, 64.0
@@ -71,6 +71,7 @@ class Outcome:
     """Seconds that the processors worked for the broker's threads during the siege."""
     waited: float = 0.0
     """Seconds that these waited for a processor."""
+    cores: str = "the processors are shared by all"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,7 +95,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, folder: Path, chance: random.Random) -> bool:
     outcome = Outcome()
-    with Besieged(folder) as broker:
+    with Besieged(folder) as broker, contextlib.ExitStack() as bound:
+        if options.apart:
+            outcome.cores = bound.enter_context(apart(broker.pid))
+            say(f"siege: {outcome.cores}")
         _besiege(broker, chance, outcome, options)
     if "Traceback" in broker.log.read_text(errors="replace"):
         outcome.faults.append("the broker's log has a traceback")
@@ -156,17 +160,6 @@ def _watch(broker: Besieged, seconds: float, outcome: Outcome) -> None:
         for name, value in of_process(broker.pid, "broker").items():
             outcome.most[name] = max(value, outcome.most.get(name, value))
         time.sleep(0.25)
-
-
-def before_others(pid: int) -> None:
-    """Let this process, the first of its session, go before all else on the machine; BenchError without the right."""
-    try:
-        os.setpriority(os.PRIO_PROCESS, pid, FIRST)
-        # Where sessions share the processors evenly, the priority within one says nothing to others (sched(7)).
-        if (share := PROC / str(pid) / "autogroup").exists():
-            share.write_text(str(FIRST))
-    except OSError as error:
-        raise BenchError(f"--first needs the right to raise priorities: {error}") from None
 
 
 class Helper:
@@ -258,7 +251,7 @@ def verdict(outcome: Outcome, options: argparse.Namespace) -> tuple[bool, str]:
         f"{account['confirmed']:,} confirmed beside them, {lost} lost or doubled, {len(faults)} faults; "
         f"p99 (without the siege): {times}; "
         f"the broker ran for {outcome.ran:.1f} s and waited for a processor for {outcome.waited:.1f} s, "
-        f"load {os.getloadavg()[0]:.1f}; before, at most and after: "
+        f"load {os.getloadavg()[0]:.1f}, {outcome.cores}; before, at most and after: "
         f"descriptors {files}, megabytes {megabytes}: {'ok' if good else 'FAILED'}"
     )
 
@@ -282,6 +275,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--untimed", action="store_true", help="tell how long confirms take, and judge only the rest")
     parser.add_argument(
         "--first", action="store_true", help="the broker and those who mean well go before all else on the machine"
+    )
+    parser.add_argument(
+        "--apart", action="store_true", help="the broker has a core of its own, and all else the others (Linux)"
     )
     parser.add_argument("--seed", type=int, help="of everything random; timing is not repeated by it")
     parser.add_argument("--json", type=Path, help="a file for all figures")

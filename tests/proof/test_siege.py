@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from bench import brokers
+from bench.failures import BenchError
 from proof.siege.__main__ import Outcome, main, verdict
 from proof.siege.attackers import ATTACKS
+from proof.siege.cores import apart
 
 needs_linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc, and 127.0.0.2")
 
@@ -32,6 +37,33 @@ def test_those_who_mean_well_lose_nothing_in_a_short_siege(
     assert all(found["rounds"].values())
     assert set(found["during"]) == {"amqp", "stomp", "amqp10", "control", "log-ins"}
     assert found["most"]["broker files"] > found["before"]["broker files"]
+
+
+@needs_linux
+def test_the_broker_has_a_core_of_its_own_and_what_is_started_beside_it_the_others() -> None:
+    cores = os.sched_getaffinity(0)
+    if len(cores) < 2:
+        pytest.skip("needs two cores")
+    sleeps = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    with subprocess.Popen(sleeps, stdin=subprocess.PIPE) as broker:
+        with apart(broker.pid) as said, subprocess.Popen(sleeps, stdin=subprocess.PIPE) as attacker:
+            (own,) = os.sched_getaffinity(broker.pid)
+            assert os.sched_getaffinity(attacker.pid) == cores - {own}
+            assert said.startswith(f"the broker alone on core {own}, ")
+            attacker.communicate()
+        assert os.sched_getaffinity(0) == cores
+        broker.communicate()
+
+
+@needs_linux
+def test_no_core_is_given_to_the_broker_where_there_is_only_one() -> None:
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        with pytest.raises(BenchError, match="--apart needs two cores"), apart(os.getpid()):
+            pass
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def an_outcome() -> Outcome:

@@ -16,11 +16,12 @@ from batonmq.store.failures import DAMAGE
 from batonmq.store.leftovers import has_log
 from batonmq.store.log_breaks import log_break
 from batonmq.store.looking import look_into, open_to_look
-from batonmq.store.reading import DEFINITIONS, IN_ORDER, check_order, definition_of, select_run, unsound_rows
+from batonmq.store.reading import DEFINITIONS, definition_of, select_run, unsound_rows
 from batonmq.store.records import LANES_MAX, POSITION_BITS, POSITION_MASK, StoredRun
 from batonmq.store.salvage import Gap, past_damage
 from batonmq.store.schema import is_marked_open, rows
 from batonmq.store.texts import from_file
+from batonmq.store.verifying import look_through
 
 __all__ = ["Problem", "QueueReport", "Report", "check_file"]
 
@@ -236,18 +237,16 @@ def _check_lane(
     last = after | POSITION_MASK
     while True:
         try:
-            run = select_run(db, IN_ORDER, (after, last, RUN), RUN_BYTES, 0)
-            check_order(run, after, last)
+            seen = look_through(db, after, last, RUN, RUN_BYTES)
         except apsw.Error:
             break
-        for row, what in run.unreadable.items():
+        for row, what in seen.unreadable.items():
             _note(db, found, row, what)
-        found.messages += len(run.rows)
-        read = max(run.rows[-1] if run.rows else 0, max(run.unreadable, default=0))
-        if read <= after:
+        found.messages += seen.whole
+        if not seen.last:
             return
-        advance(len(run.rows))
-        after = read
+        advance(seen.whole)
+        after = seen.last
     # From here on row by row.
     for number in past_damage(db, "message", "id, length(properties), length(body)", after + 1):
         if isinstance(number, Gap):

@@ -1,4 +1,4 @@
-"""BatonMQ for asyncio: the same names as ``batonmq``, to be awaited."""
+"""BatonMQ for asyncio: what waits in ``batonmq``, to be awaited. Errors, ``Worker`` and ``cron`` are there for both."""
 
 from __future__ import annotations
 

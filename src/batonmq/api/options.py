@@ -68,7 +68,7 @@ def as_message(body: bytes | Message, options: SendOptions) -> Message:
 def require_feature(can: Capabilities, possible: bool, feature: str) -> None:
     """Raises UnsupportedFeature, naming the engine and the feature."""
     if not possible:
-        raise UnsupportedFeature(f"{can.engine}: {feature}")
+        raise UnsupportedFeature(f"{can.engine}: {feature}; capabilities tells what this engine has")
 
 
 def require_options(can: Capabilities, options: QueueOptions) -> None:

@@ -35,6 +35,9 @@ def _answering(owed: Future[Any], callback: Callable[[], None]) -> Callable[[], 
     def answer() -> None:
         try:
             callback()
+        except BatonError as error:
+            # What follows was refused: the connection was closed meanwhile, for example.
+            owed.fail(error)
         except Exception as error:
             log.exception("a fault of the engine's own in what follows an outcome")
             owed.fail(BatonError(f"a fault of the engine's own, which the log has: {error}"))

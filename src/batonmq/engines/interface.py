@@ -80,8 +80,14 @@ class Engine(ABC):
     capabilities: Capabilities
     system: str = "batonmq"
     """What holds the queues, in lower case: 'batonmq', 'rabbitmq' or another broker."""
+    place: str = ""
+    """Where it leads, for whoever reads an error: a file, or the URL of a broker without the log-in."""
     is_traced: bool = False
     """Are there spans of OpenTelemetry around what is done here?"""
+
+    def opened_at(self, place: str) -> None:
+        """Say where it leads."""
+        self.place = place
 
     @property
     def native(self) -> object:

@@ -40,6 +40,16 @@ class Target:
     """'file', 'memory', 'amqp', 'amqp10', 'kafka'; or the scheme of an engine from another distribution."""
     location: str
 
+    @property
+    def place(self) -> str:
+        """For people: a file, a name in memory, or the URL without log-in and options."""
+        if self.engine == "file":
+            return self.location
+        if self.engine == "memory":
+            return f"memory:{self.location}"
+        parts = urlsplit(self.location)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
+
 
 def parse_url(url: str | os.PathLike[str]) -> Target:
     """Read what was given to ``connect``. Raises ValueError for what names no engine."""

@@ -184,7 +184,7 @@ class Worker:
         """
         open_its = opener(self, url)
         if not self._posts:
-            raise ValueError("the worker has no handlers")
+            raise ValueError('the worker has no handlers: @worker.handler("orders") makes one of a function')
         drain = self.drain if drain is None else drain
         stop, again = stop or threading.Event(), threading.Event()
         with stop_on_signals(stop, again), opened(self, open_its) as staff:
@@ -218,7 +218,7 @@ def opener(worker: Worker, url: str | os.PathLike[str] | None) -> Callable[[], E
     """What opens the engine of a worker, or that of a URL if there is one. Raises ValueError without any."""
     where = worker.url if url is None else url
     if where is None:
-        raise ValueError("the worker was given no URL")
+        raise ValueError('the worker was given no URL: batonmq.Worker("shop.db") has one')
     target = parse_url(where)
     return lambda: open_engine(target)
 

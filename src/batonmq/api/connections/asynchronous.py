@@ -14,6 +14,7 @@ from batonmq.api.asynchronous.transaction import Transaction
 from batonmq.api.options import SendOptions, as_message, otherwise_declared, require, require_feature, require_options
 from batonmq.api.outbox.outbox import Outbox
 from batonmq.api.outbox.relaying import Relaying
+from batonmq.api.telling import Telling, told
 from batonmq.api.workers.asynchronous import run_worker
 from batonmq.api.workers.policy import Backoff, WorkerOptions, backoff_of
 from batonmq.engines.checks import check_number, check_queue, check_seconds
@@ -21,7 +22,7 @@ from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.interface import Engine
 from batonmq.engines.messages import Message, encode_json, encode_msgpack, received_message
 from batonmq.engines.values import Capabilities, Overflow, QueueOptions
-from batonmq.errors import PreconditionFailed
+from batonmq.errors import BatonError, PreconditionFailed
 
 __all__ = ["Connection"]
 
@@ -121,7 +122,8 @@ class Connection:
             raise ValueError(f"queue '{queue}' cannot take its own dead letters: name another queue")
         require_options(self.capabilities, options)
         try:
-            await self._engine.declare(queue, options).get_async()
+            with Telling(self._engine, queue):
+                await self._engine.declare(queue, options).get_async()
         except PreconditionFailed as error:
             raise PreconditionFailed(otherwise_declared(queue, str(error))) from None
 
@@ -131,7 +133,8 @@ class Connection:
         Raises ResourceLocked when the queue is exclusive to another connection, and AccessRefused.
         """
         check_queue(queue)
-        await self._engine.delete(queue).get_async()
+        with Telling(self._engine, queue):
+            await self._engine.delete(queue).get_async()
 
     async def count(self, queue: str) -> int:
         """Return the number of ready messages: those neither delayed nor held by a receiver.
@@ -140,7 +143,8 @@ class Connection:
         """
         check_queue(queue)
         require_feature(self.capabilities, self.capabilities.count, "count")
-        return await self._engine.count(queue).get_async()
+        with Telling(self._engine, queue):
+            return await self._engine.count(queue).get_async()
 
     async def queues(self) -> list[QueueInfo]:
         """Return the queues that there are, by name; those that the user may not read are left out.
@@ -148,8 +152,9 @@ class Connection:
         Raises UnsupportedFeature if the engine cannot list them.
         """
         require_feature(self.capabilities, self.capabilities.queues, "queues")
-        future = await asyncio.to_thread(self._engine.queues)
-        return await future.get_async()
+        with Telling(self._engine):
+            future = await asyncio.to_thread(self._engine.queues)
+            return await future.get_async()
 
     async def stats(self, queue: str) -> QueueStats:
         """Return how a queue stands: ready and held messages, receivers, bytes. What the engine does not know is None.
@@ -159,8 +164,9 @@ class Connection:
         """
         check_queue(queue)
         require_feature(self.capabilities, self.capabilities.stats, "stats")
-        future = await asyncio.to_thread(self._engine.stats, queue)
-        return await future.get_async()
+        with Telling(self._engine, queue):
+            future = await asyncio.to_thread(self._engine.stats, queue)
+            return await future.get_async()
 
     async def peek(self, queue: str, max: int = 1) -> list[Message]:  # noqa: A002
         """Return the first ready messages, at most ``max`` (1 or more). They stay in the queue.
@@ -170,8 +176,9 @@ class Connection:
         check_queue(queue)
         check_number("max", max, 1)
         require_feature(self.capabilities, self.capabilities.peek, "peek")
-        future = await asyncio.to_thread(self._engine.peek, queue, max)
-        return await future.get_async()
+        with Telling(self._engine, queue):
+            future = await asyncio.to_thread(self._engine.peek, queue, max)
+            return await future.get_async()
 
     async def purge(self, queue: str) -> int:
         """Drop all ready messages and return their number. Delayed messages, and those held by receivers, stay.
@@ -180,8 +187,9 @@ class Connection:
         """
         check_queue(queue)
         require_feature(self.capabilities, self.capabilities.purge, "purge")
-        future = await asyncio.to_thread(self._engine.purge, queue)
-        return await future.get_async()
+        with Telling(self._engine, queue):
+            future = await asyncio.to_thread(self._engine.purge, queue)
+            return await future.get_async()
 
     async def replay(
         self,
@@ -214,11 +222,13 @@ class Connection:
             )
         if max is None:
             require_feature(self.capabilities, self.capabilities.count, "replay without max, which counts")
-        most = await self._engine.count(source).get_async() if max is None else max
+        with Telling(self._engine, source):
+            most = await self._engine.count(source).get_async() if max is None else max
         moved = 0
         while moved < most:
-            future = await asyncio.to_thread(self._engine.move, source, target, min(MOVE_SLICE, most - moved))
-            count = await future.get_async()
+            with Telling(self._engine, target or source):
+                future = await asyncio.to_thread(self._engine.move, source, target, min(MOVE_SLICE, most - moved))
+                count = await future.get_async()
             moved += count
             if not count:
                 break
@@ -267,7 +277,10 @@ class Connection:
         check_queue(queue)
         for message in messages:
             require(self.capabilities, message)
-        await self._engine.send(queue, messages).get_async()
+        try:
+            await self._engine.send(queue, messages).get_async()
+        except BatonError as error:
+            raise told(error, self._engine.place, queue) from error.__cause__
 
     # ------------------------------------------------------------------ receiving
 
@@ -318,7 +331,8 @@ class Connection:
         Raises TypeError for what is no such connection, and ValueError for a database in memory, which no thread could
         relay from. The block is for the thread that has the connection.
         """
-        return self._relaying.outbox(connection, relay=relay)
+        with Telling(self._engine):
+            return self._relaying.outbox(connection, relay=relay)
 
     async def run(
         self,
@@ -392,13 +406,16 @@ class Connection:
         message = as_message(body, options)
         require_feature(self.capabilities, self.capabilities.request, "request")
         require(self.capabilities, message)
-        future = self._engine.request(queue, message)
-        try:
-            if not await future.wait_async(timeout):
-                raise TimeoutError(f"no reply from queue '{queue}' within {timeout} s")
-        finally:
-            self._engine.forget(future)
-        return future.result()
+        with Telling(self._engine, queue):
+            future = self._engine.request(queue, message)
+            try:
+                if not await future.wait_async(timeout):
+                    raise TimeoutError(
+                        f"no reply from queue '{queue}' within {timeout} s: does anybody receive from it?"
+                    )
+            finally:
+                self._engine.forget(future)
+            return future.result()
 
     async def reply(self, request: Delivery | Message, body: bytes | Message, **options: Unpack[SendOptions]) -> None:
         """Answer a message that was sent with ``request`` or with ``reply_to``. The reply carries its correlation id.
@@ -409,13 +426,14 @@ class Connection:
         """
         asked = request if isinstance(request, Message) else request.message
         if asked.reply_to is None:
-            raise ValueError("the message asks for no reply: it has no reply_to")
+            raise ValueError("the message asks for no reply: it has no reply_to: send it with request")
         require_feature(self.capabilities, self.capabilities.request, "reply")
         message = as_message(body, options)
         if message.correlation_id is None and asked.correlation_id is not None:
             properties = message.properties.replace(correlation_id=asked.correlation_id)
             message = received_message(message.body, properties)
-        await self._engine.reply(asked, message).get_async()
+        with Telling(self._engine, asked.reply_to):
+            await self._engine.reply(asked, message).get_async()
 
     # ------------------------------------------------------------------ the end
 

@@ -50,7 +50,9 @@ def _parsed(url: str | os.PathLike[str], ssl_context: SSLContext | None) -> Targ
 
 def open_engine(target: Target, ssl_context: SSLContext | None = None) -> Engine:
     """Open the engine of a URL, with spans if the program traces. Raises the same errors as ``connect``."""
-    return traced(open_target(target, ssl_context), target)
+    engine = traced(open_target(target, ssl_context), target)
+    engine.opened_at(target.place)
+    return engine
 
 
 class Opening:

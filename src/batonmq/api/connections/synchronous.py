@@ -15,6 +15,7 @@ from batonmq.api.synchronous.delivery import Delivery
 from batonmq.api.synchronous.receiver import Receiver
 from batonmq.api.synchronous.traced import TracedReceiver
 from batonmq.api.synchronous.transaction import Transaction
+from batonmq.api.telling import Telling, told
 from batonmq.api.workers.policy import Backoff, WorkerOptions, backoff_of
 from batonmq.api.workers.synchronous import run_worker
 from batonmq.engines.checks import check_number, check_queue, check_seconds
@@ -22,7 +23,7 @@ from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.interface import Engine
 from batonmq.engines.messages import Message, encode_json, encode_msgpack, received_message
 from batonmq.engines.values import Capabilities, Overflow, QueueOptions
-from batonmq.errors import PreconditionFailed
+from batonmq.errors import BatonError, PreconditionFailed
 
 __all__ = ["Connection"]
 
@@ -122,7 +123,8 @@ class Connection:
             raise ValueError(f"queue '{queue}' cannot take its own dead letters: name another queue")
         require_options(self.capabilities, options)
         try:
-            self._engine.declare(queue, options).get()
+            with Telling(self._engine, queue):
+                self._engine.declare(queue, options).get()
         except PreconditionFailed as error:
             raise PreconditionFailed(otherwise_declared(queue, str(error))) from None
 
@@ -132,7 +134,8 @@ class Connection:
         Raises ResourceLocked when the queue is exclusive to another connection, and AccessRefused.
         """
         check_queue(queue)
-        self._engine.delete(queue).get()
+        with Telling(self._engine, queue):
+            self._engine.delete(queue).get()
 
     def count(self, queue: str) -> int:
         """Return the number of ready messages: those neither delayed nor held by a receiver.
@@ -141,7 +144,8 @@ class Connection:
         """
         check_queue(queue)
         require_feature(self.capabilities, self.capabilities.count, "count")
-        return self._engine.count(queue).get()
+        with Telling(self._engine, queue):
+            return self._engine.count(queue).get()
 
     def queues(self) -> list[QueueInfo]:
         """Return the queues that there are, by name; those that the user may not read are left out.
@@ -149,8 +153,9 @@ class Connection:
         Raises UnsupportedFeature if the engine cannot list them.
         """
         require_feature(self.capabilities, self.capabilities.queues, "queues")
-        future = self._engine.queues()
-        return future.get()
+        with Telling(self._engine):
+            future = self._engine.queues()
+            return future.get()
 
     def stats(self, queue: str) -> QueueStats:
         """Return how a queue stands: ready and held messages, receivers, bytes. What the engine does not know is None.
@@ -160,8 +165,9 @@ class Connection:
         """
         check_queue(queue)
         require_feature(self.capabilities, self.capabilities.stats, "stats")
-        future = self._engine.stats(queue)
-        return future.get()
+        with Telling(self._engine, queue):
+            future = self._engine.stats(queue)
+            return future.get()
 
     def peek(self, queue: str, max: int = 1) -> list[Message]:  # noqa: A002
         """Return the first ready messages, at most ``max`` (1 or more). They stay in the queue.
@@ -171,8 +177,9 @@ class Connection:
         check_queue(queue)
         check_number("max", max, 1)
         require_feature(self.capabilities, self.capabilities.peek, "peek")
-        future = self._engine.peek(queue, max)
-        return future.get()
+        with Telling(self._engine, queue):
+            future = self._engine.peek(queue, max)
+            return future.get()
 
     def purge(self, queue: str) -> int:
         """Drop all ready messages and return their number. Delayed messages, and those held by receivers, stay.
@@ -181,8 +188,9 @@ class Connection:
         """
         check_queue(queue)
         require_feature(self.capabilities, self.capabilities.purge, "purge")
-        future = self._engine.purge(queue)
-        return future.get()
+        with Telling(self._engine, queue):
+            future = self._engine.purge(queue)
+            return future.get()
 
     def replay(
         self,
@@ -215,11 +223,13 @@ class Connection:
             )
         if max is None:
             require_feature(self.capabilities, self.capabilities.count, "replay without max, which counts")
-        most = self._engine.count(source).get() if max is None else max
+        with Telling(self._engine, source):
+            most = self._engine.count(source).get() if max is None else max
         moved = 0
         while moved < most:
-            future = self._engine.move(source, target, min(MOVE_SLICE, most - moved))
-            count = future.get()
+            with Telling(self._engine, target or source):
+                future = self._engine.move(source, target, min(MOVE_SLICE, most - moved))
+                count = future.get()
             moved += count
             if not count:
                 break
@@ -268,7 +278,10 @@ class Connection:
         check_queue(queue)
         for message in messages:
             require(self.capabilities, message)
-        self._engine.send(queue, messages).get()
+        try:
+            self._engine.send(queue, messages).get()
+        except BatonError as error:
+            raise told(error, self._engine.place, queue) from error.__cause__
 
     # ------------------------------------------------------------------ receiving
 
@@ -319,7 +332,8 @@ class Connection:
         Raises TypeError for what is no such connection, and ValueError for a database in memory, which no thread could
         relay from. The block is for the thread that has the connection.
         """
-        return self._relaying.outbox(connection, relay=relay)
+        with Telling(self._engine):
+            return self._relaying.outbox(connection, relay=relay)
 
     def run(
         self,
@@ -393,13 +407,16 @@ class Connection:
         message = as_message(body, options)
         require_feature(self.capabilities, self.capabilities.request, "request")
         require(self.capabilities, message)
-        future = self._engine.request(queue, message)
-        try:
-            if not future.wait(timeout):
-                raise TimeoutError(f"no reply from queue '{queue}' within {timeout} s")
-        finally:
-            self._engine.forget(future)
-        return future.result()
+        with Telling(self._engine, queue):
+            future = self._engine.request(queue, message)
+            try:
+                if not future.wait(timeout):
+                    raise TimeoutError(
+                        f"no reply from queue '{queue}' within {timeout} s: does anybody receive from it?"
+                    )
+            finally:
+                self._engine.forget(future)
+            return future.result()
 
     def reply(self, request: Delivery | Message, body: bytes | Message, **options: Unpack[SendOptions]) -> None:
         """Answer a message that was sent with ``request`` or with ``reply_to``. The reply carries its correlation id.
@@ -410,13 +427,14 @@ class Connection:
         """
         asked = request if isinstance(request, Message) else request.message
         if asked.reply_to is None:
-            raise ValueError("the message asks for no reply: it has no reply_to")
+            raise ValueError("the message asks for no reply: it has no reply_to: send it with request")
         require_feature(self.capabilities, self.capabilities.request, "reply")
         message = as_message(body, options)
         if message.correlation_id is None and asked.correlation_id is not None:
             properties = message.properties.replace(correlation_id=asked.correlation_id)
             message = received_message(message.body, properties)
-        self._engine.reply(asked, message).get()
+        with Telling(self._engine, asked.reply_to):
+            self._engine.reply(asked, message).get()
 
     # ------------------------------------------------------------------ the end
 

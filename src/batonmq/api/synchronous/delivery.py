@@ -8,14 +8,15 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from batonmq.api.options import require_feature
+from batonmq.api.telling import told
 from batonmq.engines.checks import check_seconds, check_text
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription
 from batonmq.engines.messages import Message
 from batonmq.engines.values import Incoming
-from batonmq.errors import AlreadySettled
+from batonmq.errors import AlreadySettled, BatonError
 
-__all__ = ["Delivery", "Progress"]
+__all__ = ["Delivery", "Origin", "Progress"]
 
 # Often enough for whoever looks.
 TOLD_SECONDS = 0.5
@@ -34,6 +35,15 @@ class Progress(NamedTuple):
     """When the broker was told last, by the monotonic clock."""
 
 
+class Origin(NamedTuple):
+    """Where a receiver's deliveries come from."""
+
+    engine: Engine
+    queue: str
+    lease: float | None
+    """Seconds for which each is held; None: as long as it takes."""
+
+
 class Delivery:
     """A message that a receiver holds. Settle it once, with ``accept``, ``release`` or ``reject``.
 
@@ -43,9 +53,8 @@ class Delivery:
     """
 
     __slots__ = (
-        "_engine",
         "_incoming",
-        "_lease",
+        "_origin",
         "_subscription",
         "delivery_count",
         "message",
@@ -68,11 +77,8 @@ class Delivery:
     settled: bool
     """True once it was accepted, released or rejected here."""
 
-    def __init__(
-        self, engine: Engine, subscription: Subscription, incoming: Incoming, lease: float | None = None
-    ) -> None:
-        self._engine = engine
-        self._lease = lease
+    def __init__(self, origin: Origin, subscription: Subscription, incoming: Incoming) -> None:
+        self._origin = origin
         self.reported = None
         self._subscription = subscription
         self._incoming = incoming
@@ -86,6 +92,15 @@ class Delivery:
         """The body of the message."""
         return self.message.body
 
+    @property
+    def queue(self) -> str:
+        """The queue that it was received from."""
+        return self._origin.queue
+
+    @property
+    def _engine(self) -> Engine:
+        return self._origin.engine
+
     def accept(self) -> None:
         """Remove the message from the queue: it has been processed.
 
@@ -97,7 +112,10 @@ class Delivery:
         Raises AlreadySettled, and LeaseLost when the message is no longer held here.
         """
         self._settle()
-        self._done(self._subscription.settle(self._incoming, "accept"))
+        try:
+            self._done(self._subscription.settle(self._incoming, "accept"))
+        except BatonError as error:
+            raise self._told(error) from error.__cause__
 
     def release(self, *, delay: float | None = None) -> None:
         """Return the message to its place in the queue, marked as redelivered, for any receiver.
@@ -112,7 +130,10 @@ class Delivery:
             check_seconds("delay", delay)
             require_feature(self._engine.capabilities, self._engine.capabilities.release_delay, "release with a delay")
         self._settle()
-        self._done(self._subscription.settle(self._incoming, "release", delay=delay))
+        try:
+            self._done(self._subscription.settle(self._incoming, "release", delay=delay))
+        except BatonError as error:
+            raise self._told(error) from error.__cause__
 
     def reject(self, *, reason: str = "") -> None:
         """Send the message to the queue's dead letters, or drop it if there are none.
@@ -125,7 +146,10 @@ class Delivery:
         if check_text("reason", reason, None):
             require_feature(self._engine.capabilities, self._engine.capabilities.reject_reason, "reject with a reason")
         self._settle()
-        self._done(self._subscription.settle(self._incoming, "reject", reason))
+        try:
+            self._done(self._subscription.settle(self._incoming, "reject", reason))
+        except BatonError as error:
+            raise self._told(error) from error.__cause__
 
     def renew(self, seconds: float | None = None) -> None:
         """Extend the lease: the message is held for that long from now.
@@ -137,13 +161,16 @@ class Delivery:
         """
         can = self._engine.capabilities
         require_feature(can, can.lease, "renew")
-        wanted = self._lease if seconds is None else seconds
+        wanted = self._origin.lease if seconds is None else seconds
         if wanted is None:
-            raise ValueError("the receiver has no lease: say for how many seconds")
+            raise ValueError(f"the receiver of queue '{self.queue}' has no lease: say for how many seconds")
         check_seconds("seconds", wanted)
         if self.settled:
-            raise AlreadySettled(f"{self.message!r} was settled before")
-        self._subscription.renew(self._incoming, wanted).get()
+            raise self._settled_before()
+        try:
+            self._subscription.renew(self._incoming, wanted).get()
+        except BatonError as error:
+            raise self._told(error) from error.__cause__
 
     def progress(self, fraction: float, note: str = "") -> None:
         """Say how far the work on the message is, for people: ``batonmq run`` shows it on a terminal.
@@ -162,7 +189,7 @@ class Delivery:
             raise ValueError(f"fraction is a number from 0 to 1: {fraction}")
         check_text("note", note, None)
         if self.settled:
-            raise AlreadySettled(f"{self.message!r} was settled before")
+            raise self._settled_before()
         before, now = self.reported, time.monotonic()
         is_due = before is None or now - before.told >= TOLD_SECONDS
         self.reported = Progress(float(fraction), note[:NOTE_MAX], now if is_due or before is None else before.told)
@@ -181,12 +208,18 @@ class Delivery:
         self._settle()
         came = self._incoming
         counted = Incoming(came.message, came.delivery_count + 1, True, came.handle, is_counted=False)
-        return type(self)(self._engine, self._subscription, counted, self._lease)
+        return type(self)(self._origin, self._subscription, counted)
 
     def _settle(self) -> None:
         if self.settled:
-            raise AlreadySettled(f"{self.message!r} was settled before")
+            raise self._settled_before()
         self.settled = True
+
+    def _settled_before(self) -> BatonError:
+        return self._told(AlreadySettled(f"{self.message!r} of queue '{self.queue}' was settled before"))
+
+    def _told(self, error: BatonError) -> BatonError:
+        return told(error, self._origin.engine.place, self._origin.queue)
 
     @staticmethod
     def _done(outcome: Future[None] | None) -> None:

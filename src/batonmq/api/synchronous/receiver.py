@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import Self
 
 from batonmq.api.options import LEASE_MIN, require_feature
-from batonmq.api.synchronous.delivery import Delivery
+from batonmq.api.synchronous.delivery import Delivery, Origin
+from batonmq.api.telling import Telling, told
 from batonmq.engines.checks import check_flag, check_number, check_queue, check_seconds
 from batonmq.engines.interface import Engine, Subscription, give_back
 from batonmq.engines.values import Fate
@@ -50,13 +51,16 @@ class Receiver:
         if until_empty:
             require_feature(engine.capabilities, engine.capabilities.until_empty, "until_empty")
             if wait is not None or lease is not None:
-                raise ValueError("until_empty waits for nothing and holds without a lease: leave out wait and lease")
+                raise ValueError(
+                    f"queue '{queue}': until_empty waits for nothing and has no lease: leave out wait and lease"
+                )
         self._until_empty = until_empty
         self.queue = queue
         self.prefetch = prefetch
         self.lease = lease
         self._wait = wait
         self._engine = engine
+        self._origin = Origin(engine, queue, lease)
         self._subscription: Subscription | None = None
         self._is_closed = False
 
@@ -74,17 +78,22 @@ class Receiver:
         if wait is not None:
             check_seconds("wait", wait)
         subscription = self._subscription or self._subscribe()
-        future = subscription.receive(max)
+        try:
+            future = subscription.receive(max)
+        except BatonError as error:
+            raise told(error, self._engine.place, self.queue) from error.__cause__
         try:
             # What is withdrawn at once brings what is ready.
             if not future.done and (self._until_empty or not future.wait(wait)):
                 subscription.withdraw(future)
             arrived = future.get()
-        except BaseException:
+        except BaseException as error:
             give_back(subscription, future)
+            if isinstance(error, BatonError):
+                raise told(error, self._engine.place, self.queue) from error.__cause__
             raise
-        engine, delivery = self._engine, self._delivery
-        return [delivery(engine, subscription, one, self.lease) for one in arrived]
+        origin, delivery = self._origin, self._delivery
+        return [delivery(origin, subscription, one) for one in arrived]
 
     # For a worker: to receive, without a span for that where there are spans.
     _receive = receive
@@ -103,12 +112,13 @@ class Receiver:
 
     def _subscribe(self) -> Subscription:
         if self._is_closed:
-            raise Closed("the receiver was closed")
-        if self._until_empty:
-            subscribed = self._engine.pull(self.queue, HOLD_MOST)
-        else:
-            subscribed = self._engine.subscribe(self.queue, self.prefetch, self.lease)
-        self._subscription = subscribed.get()
+            raise Closed(f"the receiver of queue '{self.queue}' was closed; open another one")
+        with Telling(self._engine, self.queue):
+            if self._until_empty:
+                subscribed = self._engine.pull(self.queue, HOLD_MOST)
+            else:
+                subscribed = self._engine.subscribe(self.queue, self.prefetch, self.lease)
+            self._subscription = subscribed.get()
         return self._subscription
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from typing import Self, Unpack
 
 from batonmq.api.options import SendOptions, as_message, require
 from batonmq.api.synchronous.delivery import Delivery
+from batonmq.api.telling import Telling
 from batonmq.engines.checks import check_queue
 from batonmq.engines.interface import Engine
 from batonmq.engines.messages import Message
@@ -56,8 +57,14 @@ class Transaction:
             for delivery in self._accepts:
                 settlements.append(delivery._in_transaction())
                 taken.append(delivery)
-            self._engine.transact(self._sends, settlements).get()
+            with Telling(self._engine, self._queue()):
+                self._engine.transact(self._sends, settlements).get()
         except BaseException:
             for delivery in taken:
                 delivery._not_settled()
             raise
+
+    def _queue(self) -> str:
+        """What an error is about, if there is one queue only."""
+        queues = {queue for queue, _ in self._sends} | {delivery.queue for delivery in self._accepts}
+        return queues.pop() if len(queues) == 1 else ""

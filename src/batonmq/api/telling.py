@@ -1,0 +1,89 @@
+"""What the API's errors say: the queue or the place that they are about, and what to do.
+
+Engines say what happened, in the words of their protocol or library. What they leave out is put in here, in one place
+for all of them, those of other distributions too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
+from typing import Final
+
+from batonmq.engines.interface import Engine
+from batonmq.errors import (
+    AccessRefused,
+    AlreadySettled,
+    BatonError,
+    BrokerError,
+    Closed,
+    ConnectionLost,
+    LeaseLost,
+    MessageTooLarge,
+    NotFound,
+    PreconditionFailed,
+    ResourceError,
+    ResourceLocked,
+)
+
+__all__ = ["OF_A_PLACE", "REMEDIES", "Telling", "told"]
+
+# By class: a subclass of one of these says what is to be done by itself. "": the text says it.
+REMEDIES: Final[Mapping[type[BatonError], str]] = MappingProxyType(
+    {
+        AccessRefused: "",
+        AlreadySettled: "settle each delivery once",
+        BrokerError: "",
+        Closed: "open another one",
+        ConnectionLost: "",
+        LeaseLost: "it is delivered again, if its queue is there",
+        MessageTooLarge: "send it in parts",
+        NotFound: "declare it first",
+        PreconditionFailed: "",
+        ResourceError: "send again when there is room",
+        ResourceLocked: "it can be used by that connection only",
+    }
+)
+# About the connection and not about a queue.
+OF_A_PLACE: Final = frozenset({Closed, ConnectionLost})
+
+
+def told(error: BatonError, place: str, queue: str) -> BatonError:
+    """The error with the queue, or the place, and the remedy in its text, unless they are there.
+
+    ``place``: where the connection leads. ``queue``: "" where the call was about no queue. An error of another kind
+    than those of ``REMEDIES`` stays as it is. Raise it ``from error.__cause__``: it stands for the error.
+    """
+    kind = type(error)
+    remedy = REMEDIES.get(kind)
+    if remedy is None:
+        return error
+    text = before = str(error)
+    if kind in OF_A_PLACE:
+        # Engines write the address of a broker without the scheme.
+        if place and place.rpartition("://")[2] not in text and f"'{queue}'" not in text:
+            text = f"{place}: {text}"
+    elif queue and f"'{queue}'" not in text:
+        text = f"queue '{queue}': {text}"
+    if remedy and not text.endswith(remedy):
+        text = f"{text}; {remedy}"
+    return error if text == before else kind(text).with_traceback(error.__traceback__)
+
+
+class Telling:
+    """A context manager, around what an engine is asked to do: what it raises comes out ``told``."""
+
+    __slots__ = ("_engine", "_queue")
+
+    def __init__(self, engine: Engine, queue: str = "") -> None:
+        self._engine = engine
+        self._queue = queue
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, BatonError):
+            raise told(error, self._engine.place, self._queue) from error.__cause__

@@ -181,7 +181,7 @@ def test_a_database_without_the_table_says_what_makes_it(mq: batonmq.Connection,
 
 
 def test_wrong_use_is_told_before_anything_is_written(mq: batonmq.Connection, tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match=r"takes a connection of sqlite3, psycopg or Django, .* not builtins.str"):
+    with pytest.raises(TypeError, match=r"takes a connection of sqlite3, psycopg, Django, .* not builtins.str"):
         mq.outbox("shop.db")
     memory = SqliteShop(":memory:")
     memory.set_up()

@@ -323,13 +323,15 @@ class Connection:
         """Return a block in which messages are written to the application's own database, in its own transaction.
 
         ``connection``: the application's connection: of sqlite3, psycopg or Django, or a Session or Connection of
-        SQLAlchemy, to SQLite or PostgreSQL. The table is made by ``batonmq.contrib.outbox.create_table``, or by a
+        SQLAlchemy, to SQLite or PostgreSQL. Of those the asynchronous ones too, of aiosqlite, and of asyncpg, which
+        need ``async with``, in whichever face. The table is made by ``batonmq.contrib.outbox.create_table``, or by a
         migration.
         ``relay``: a thread of this connection sends what was committed, and what others have left; False: leave it to
         ``batonmq outbox relay`` or another process.
 
         Raises TypeError for what is no such connection, and ValueError for a database in memory, which no thread could
-        relay from. The block is for the thread that has the connection.
+        relay from; the block of an asynchronous connection raises it. The block is for the thread, or task, that has
+        the connection.
         """
         with Telling(self._engine):
             return self._relaying.outbox(connection, relay=relay)

@@ -11,7 +11,7 @@ from typing import Any
 
 from batonmq.api.outbox.database import Database, seen_by_one, with_marks
 
-__all__ = ["database_of"]
+__all__ = ["PsycopgDatabase", "SqlalchemyDatabase", "SqliteDatabase", "database_of", "sqlite_opener"]
 
 # Seconds that a relay waits for whoever writes to a file.
 BUSY_SECONDS = 30.0
@@ -28,14 +28,11 @@ def database_of(connection: object) -> Database:
     if any(name.split(".")[0] == "django" for name in names) and hasattr(connection, "alias"):
         return DjangoDatabase(connection)
     hint = ""
-    if any("Async" in name.rsplit(".", 1)[-1] for name in names):
-        hint = (
-            ". It is asynchronous: an outbox is for its synchronous face, as in "
-            "await session.run_sync(lambda session: place_order(mq, session))"
-        )
+    if any(name.startswith(("aiosqlite.", "asyncpg.")) or "Async" in name.rsplit(".", 1)[-1] for name in names):
+        hint = ": it is asynchronous, and this needs a synchronous one, as await session.run_sync(...) has it"
     raise TypeError(
-        "an outbox takes a connection of sqlite3, psycopg or Django, or a Session or Connection of SQLAlchemy, not "
-        f"{type(connection).__module__}.{type(connection).__qualname__}{hint}"
+        "an outbox takes a connection of sqlite3, psycopg, Django, aiosqlite or asyncpg, or a Session or Connection of "
+        f"SQLAlchemy, not {type(connection).__module__}.{type(connection).__qualname__}{hint}"
     )
 
 
@@ -85,13 +82,18 @@ class SqliteDatabase(Database):
     def opener(self) -> Callable[[], Database]:
         if not self._file:
             raise seen_by_one("this database")
-        from importlib import import_module
-
-        connect, file = import_module("sqlite3").connect, self._file
-        return lambda: SqliteDatabase(connect(file, timeout=BUSY_SECONDS, isolation_level=None))
+        return sqlite_opener(self._file)
 
     def close(self) -> None:
         self._connection.close()
+
+
+def sqlite_opener(file: str) -> Callable[[], Database]:
+    """What opens a file by sqlite3."""
+    from importlib import import_module
+
+    connect = import_module("sqlite3").connect
+    return lambda: SqliteDatabase(connect(file, timeout=BUSY_SECONDS, isolation_level=None))
 
 
 class PsycopgDatabase(Database):
@@ -141,26 +143,30 @@ class SqlalchemyDatabase(Database):
         self._owner = owner
         self._is_session = is_session
         bind = owner.get_bind() if is_session else owner
-        self._engine = bind.engine
-        dialect = self._engine.dialect
+        self.engine = bind.engine
+        dialect = self.engine.dialect
         if dialect.name not in ("sqlite", "postgresql"):
             raise TypeError(f"an outbox is in a database of SQLite or PostgreSQL, not of {dialect.name}")
         self.dialect = dialect.name
         self._mark = {"qmark": "?", "numeric_dollar": "$"}.get(dialect.paramstyle, "%s")
 
+    def marked(self, statement: str) -> str:
+        """The statement with the marks of its driver."""
+        return with_marks(statement, self._mark)
+
     @property
     def where(self) -> Hashable:
-        return "sqlalchemy", self._engine.url, self.file or id(self._engine) if self.dialect == "sqlite" else None
+        return "sqlalchemy", self.engine.url, self.file or id(self.engine) if self.dialect == "sqlite" else None
 
     @property
     def file(self) -> str | None:
-        name = self._engine.url.database
+        name = self.engine.url.database
         is_file = self.dialect == "sqlite" and name and ":memory:" not in name and "mode=memory" not in name
         return str(name).removeprefix("file:").partition("?")[0] if is_file else None
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> list[Sequence[object]]:
         connection = self._owner.connection() if self._is_session else self._owner
-        result = connection.exec_driver_sql(with_marks(statement, self._mark), tuple(values))
+        result = connection.exec_driver_sql(self.marked(statement), tuple(values))
         return [tuple(row) for row in result] if result.returns_rows else []
 
     @property
@@ -181,8 +187,8 @@ class SqlalchemyDatabase(Database):
 
     def opener(self) -> Callable[[], Database]:
         if self.dialect == "sqlite" and self.file is None:
-            raise seen_by_one(f"the database of {self._engine.url!r}")
-        engine = self._engine
+            raise seen_by_one(f"the database of {self.engine.url!r}")
+        engine = self.engine
 
         def opened() -> Database:
             connection = engine.connect()

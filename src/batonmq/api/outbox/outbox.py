@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self, Unpack
 
 from batonmq.api.options import SendOptions, as_message, require
-from batonmq.api.outbox.database import Database
-from batonmq.api.outbox.table import INSERT, TABLE, row_of
+from batonmq.api.outbox.table import row_of
+from batonmq.api.outbox.writing import AsyncWriting, Writing
 from batonmq.engines.checks import check_queue
 from batonmq.engines.messages import Message, encode_json, encode_msgpack
 from batonmq.engines.values import Capabilities
@@ -22,37 +21,42 @@ class Outbox:
 
     If the application has begun a transaction when the block is entered, the block is part of it, and the application
     commits. Otherwise the block begins a transaction, commits it when it ends, and rolls it back when it raises.
-    Belongs to the thread that has the database's connection.
+    Belongs to the thread, or task, that has the database's connection. An asynchronous connection takes ``async with``:
+    messages are then written when the block ends, and nothing but that is awaited.
     """
 
-    def __init__(self, database: Database, can: Capabilities, when_sent: Callable[[], None]) -> None:
-        """``when_sent`` is called when something was committed, or may be soon."""
-        self._database = database
+    def __init__(self, writing: Writing | AsyncWriting, can: Capabilities) -> None:
+        self._writing = writing
         self._can = can
-        self._when_sent = when_sent
-        self._transaction: AbstractContextManager[object] | None = None
         self._is_open = False
-        self._has_sent = False
 
     def __enter__(self) -> Self:
-        self._has_sent = False
-        if not self._database.in_transaction:
-            self._transaction = self._database.transaction()
-            self._transaction.__enter__()
+        if not isinstance(self._writing, Writing):
+            raise TypeError("the connection is asynchronous: async with mq.outbox(connection) as outbox: ...")
+        self._writing.begin()
         self._is_open = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        assert isinstance(self._writing, Writing)
         self._is_open = False
-        transaction, self._transaction = self._transaction, None
-        if transaction is not None:
-            transaction.__exit__(kind, error, traceback)
-            if kind is None and self._has_sent:
-                self._when_sent()
-        elif self._has_sent and not self._database.when_committed(self._when_sent):
-            self._when_sent()
+        self._writing.end(error)
+
+    async def __aenter__(self) -> Self:
+        if not isinstance(self._writing, AsyncWriting):
+            raise TypeError("the connection is synchronous: with mq.outbox(connection) as outbox: ...")
+        await self._writing.begin()
+        self._is_open = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        assert isinstance(self._writing, AsyncWriting)
+        self._is_open = False
+        await self._writing.end(error)
 
     def send(self, queue: str, body: bytes | Message, **options: Unpack[SendOptions]) -> str:
         """Write a message that is sent to a queue once the transaction is committed; return its id.
@@ -62,7 +66,8 @@ class Outbox:
         of ``Connection.send``; a ``delay`` counts from now, a ``ttl`` from when the message is relayed.
 
         Raises TypeError and ValueError for a wrong option, UnsupportedFeature for one that the engine does not have,
-        RuntimeError outside of the block, and what the database raises.
+        RuntimeError outside of the block, and what the database raises: with an asynchronous connection, at the block's
+        end.
         """
         return self._write(queue, as_message(body, options))
 
@@ -86,14 +91,5 @@ class Outbox:
         check_queue(queue)
         require(self._can, message)
         identity, values = row_of(queue, message)
-        try:
-            self._database.execute(INSERT, values)
-        except Exception as error:
-            if TABLE in str(error):
-                error.add_note(
-                    f"BatonMQ: is the table {TABLE} there? batonmq.contrib.outbox.create_table(connection), "
-                    "`batonmq outbox create`, or a migration makes it: see docs/outbox.md"
-                )
-            raise
-        self._has_sent = True
+        self._writing.write(values)
         return identity

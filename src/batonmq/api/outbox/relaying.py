@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Protocol
 
+from batonmq.api.outbox.async_libraries import async_database_of
 from batonmq.api.outbox.database import Database
 from batonmq.api.outbox.libraries import database_of
 from batonmq.api.outbox.outbox import Outbox
 from batonmq.api.outbox.relay import Relay
+from batonmq.api.outbox.writing import AsyncWriting, Writing
 from batonmq.engines.forks import when_forked
 from batonmq.engines.interface import Engine
 from batonmq.errors import Closed
@@ -119,14 +121,18 @@ class Relaying:
         """An outbox in the database of an application's connection. Raises TypeError, ValueError, Closed."""
         if self._is_closed:
             raise Closed("the connection is closed")
+        can = self._engine.capabilities
+        awaited = async_database_of(connection)
+        if awaited is not None:
+            return Outbox(AsyncWriting(awaited, self._tell if relay else None), can)
         database = database_of(connection)
         if not relay:
-            return Outbox(database, self._engine.capabilities, lambda: None)
+            return Outbox(Writing(database, lambda: None), can)
         # Asked for now: when something was committed, the application's connection may be closed.
         where, opener, polls = database.where, database.opener(), database.polls
-        return Outbox(database, self._engine.capabilities, lambda: self._tell(where, opener, polls=polls))
+        return Outbox(Writing(database, lambda: self._tell(where, opener, polls=polls)), can)
 
-    def _tell(self, where: Hashable, opener: Callable[[], Database], *, polls: bool) -> None:
+    def _tell(self, where: Hashable, opener: Callable[[], Database], *, polls: bool = True) -> None:
         with self._lock:
             # What was committed after that is left for others.
             if self._is_closed:

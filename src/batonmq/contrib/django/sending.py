@@ -12,6 +12,7 @@ from django.utils import timezone
 from batonmq import Connection, Message
 from batonmq.api.outbox.libraries import database_of
 from batonmq.api.outbox.outbox import Outbox
+from batonmq.api.outbox.writing import Writing
 from batonmq.contrib.django.compat import InvalidTask
 from batonmq.contrib.django.connections import ANYTHING, connection_to, priority_levels
 from batonmq.contrib.django.models import Task as Record
@@ -47,7 +48,8 @@ def hand_over(route: Route, record: Record, *, on_commit: bool = True) -> None:
             _check(mq).send(queue, message)
         elif options.outbox:
             database = connections[route.database]
-            with Outbox(database_of(database), can, lambda: None) if mq is None else mq.outbox(database) as outbox:
+            own = Outbox(Writing(database_of(database), lambda: None), can) if mq is None else mq.outbox(database)
+            with own as outbox:
                 outbox.send(queue, message)
         else:
             if message.delay and not can.delay:

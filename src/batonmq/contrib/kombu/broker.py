@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 import amqp
@@ -58,4 +59,20 @@ class BrokerTransport(pyamqp.Transport):
 
 
 class TlsTransport(BrokerTransport, pyamqp.SSLTransport):
-    """The same over TLS."""
+    """Connects to it over TLS, and asks for a certificate of the host's name.
+
+    py-amqp verifies who has signed a certificate, and the name only if it is given one (RFC 2818, section 3.1).
+    """
+
+    def establish_connection(self) -> Connection:
+        """Connect. ``broker_use_ssl`` may name another ``server_hostname``, bring a ``context``, or verify nothing."""
+        client, options = self.client, self.client.ssl
+        said: dict[str, Any] = options if isinstance(options, dict) else {}
+        if said.get("server_hostname") or "context" in said or said.get("cert_reqs") == ssl.CERT_NONE:
+            return super().establish_connection()
+        # For this host alone: the next may be another of the URL's.
+        client.ssl = {**said, "server_hostname": client.hostname or "localhost"}
+        try:
+            return super().establish_connection()
+        finally:
+            client.ssl = options

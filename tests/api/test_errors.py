@@ -331,11 +331,18 @@ def test_each_kind_of_a_brokers_refusal_has_a_remedy_or_needs_none() -> None:
 
 # Texts that name neither a queue nor a place, as they are about what the program says itself.
 CONSTANT = {
+    (
+        "a connection of asyncpg does not tell how it was opened: give relay=False and run `batonmq outbox relay`, "
+        "or use asyncpg through SQLAlchemy"
+    ),
+    "a connection of our own is opened by what opened this one",
     'a schedule is made by batonmq.cron, as in cron("*/5 * * * *")',
     "an outbox takes messages in its block: with mq.outbox(connection) as outbox: ...",
     "either retry=, or backoff= and backoff_max=",
     "handlers=, url= and drain= are for a batonmq.Worker",
     "the connection is closed",
+    "the connection is asynchronous: async with mq.outbox(connection) as outbox: ...",
+    "the connection is synchronous: with mq.outbox(connection) as outbox: ...",
     "the message asks for no reply: it has no reply_to: send it with request",
     "the worker does not run: it has no connection",
     'the worker has no handlers: @worker.handler("orders") makes one of a function',

@@ -83,6 +83,47 @@ def test_who_waits_too_long_is_told(backend: BatonBackend) -> None:
     assert list(backend.get_many([], timeout=0)) == []
 
 
+@pytest.fixture
+def own(app: Celery, tmp_path: Path) -> Iterator[BatonBackend]:
+    """The backend of the application itself, which is the one that a group asks."""
+    app.loader.override_backends = {"batonmq": "batonmq.contrib.celery.backend:BatonBackend"}
+    app.conf.result_backend = f"{URL}{tmp_path}/tasks.db"
+    yield app.backend
+    app.backend.close()
+
+
+@pytest.mark.parametrize("is_known_before", [True, False])
+def test_a_group_raises_what_failed_before_it_in_its_chain(
+    own: BatonBackend, app: Celery, *, is_known_before: bool
+) -> None:
+    first, second, *tasks = (app.AsyncResult(str(uuid.uuid4())) for _ in range(4))
+    second.parent = first
+    group = app.GroupResult(str(uuid.uuid4()), tasks, parent=second)
+    told: list[int] = []
+
+    def fail() -> None:
+        if not told:
+            told.append(1)
+            own.mark_as_failure(first.id, LookupError("no such customer"))
+
+    if is_known_before:
+        fail()
+    # No task of the group is ever begun.
+    with pytest.raises(LookupError, match="no such customer"):
+        group.get(timeout=60, on_interval=fail)
+
+
+def test_a_group_in_a_chain_that_goes_well_returns_its_values(own: BatonBackend, app: Celery) -> None:
+    first, *tasks = (app.AsyncResult(str(uuid.uuid4())) for _ in range(3))
+    own.mark_as_done(first.id, 1)
+
+    def work() -> None:
+        for number, task in enumerate(tasks):
+            own.mark_as_done(task.id, number)
+
+    assert app.GroupResult(str(uuid.uuid4()), tasks, parent=first).get(timeout=60, on_interval=work) == [0, 1]
+
+
 def test_a_value_is_forgotten_when_its_time_is_over(results: Results) -> None:
     results.set(b"short", b"1", 0.05)
     results.set(b"long", b"2", 1000)

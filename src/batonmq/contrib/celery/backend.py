@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from celery import maybe_signature, states
 from celery.backends.base import KeyValueStoreBackend
 from celery.exceptions import ChordError, ImproperlyConfigured, TimeoutError as CeleryTimeoutError
-from celery.result import GroupResult, result_from_tuple
+from celery.result import GroupResult, ResultSet, result_from_tuple
 from celery.utils.log import get_logger
 from kombu.utils.encoding import bytes_to_str, ensure_bytes
 
@@ -185,6 +185,37 @@ class BatonBackend(KeyValueStoreBackend):
                 return meta
         raise CeleryTimeoutError("The operation timed out.")
 
+    def iter_native(
+        self,
+        result: ResultSet,
+        timeout: float | None = None,
+        interval: float | None = 0.5,
+        no_ack: bool = True,
+        on_message: Callable[[dict[str, Any]], object] | None = None,
+        on_interval: Callable[[], object] | None = None,
+    ) -> Iterator[tuple[str, Any]]:
+        """Each task of a group with its result, as they come.
+
+        A task that failed before the group in its chain is raised: the group never begins.
+        """
+        before = list(_parents(result))
+
+        def look() -> None:
+            for one in before:
+                one.maybe_throw()
+            if on_interval is not None:
+                on_interval()
+
+        found: Iterator[tuple[str, Any]] = super().iter_native(
+            result,
+            timeout=timeout,
+            interval=interval,
+            no_ack=no_ack,
+            on_message=on_message,
+            on_interval=look if before else on_interval,
+        )
+        return found
+
     def get_many(
         self,
         task_ids: Iterable[str],
@@ -235,6 +266,12 @@ class BatonBackend(KeyValueStoreBackend):
             if on_interval is not None:
                 on_interval()
             self._results.wait(version, left)
+
+
+def _parents(result: Any) -> Iterator[Any]:
+    """What comes before it in its chain, the last first."""
+    while (result := getattr(result, "parent", None)) is not None:
+        yield result
 
 
 def _path_of(url: str, broker_url: Any) -> str:

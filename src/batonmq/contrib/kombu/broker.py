@@ -67,12 +67,15 @@ class TlsTransport(BrokerTransport, pyamqp.SSLTransport):
     def establish_connection(self) -> Connection:
         """Connect. ``broker_use_ssl`` may name another ``server_hostname``, bring a ``context``, or verify nothing."""
         client, options = self.client, self.client.ssl
+        connection: Connection
         said: dict[str, Any] = options if isinstance(options, dict) else {}
         if said.get("server_hostname") or "context" in said or said.get("cert_reqs") == ssl.CERT_NONE:
-            return super().establish_connection()
+            connection = super().establish_connection()
+            return connection
         # For this host alone: the next may be another of the URL's.
         client.ssl = {**said, "server_hostname": client.hostname or "localhost"}
         try:
-            return super().establish_connection()
+            connection = super().establish_connection()
         finally:
             client.ssl = options
+        return connection

@@ -185,6 +185,7 @@ def test_what_a_killed_worker_held_goes_to_another(
     until(lambda: ready_messages(app) == 1)
     heir = Worker(tmp_path, environment)
     try:
+        heir.await_ready()
         until(lambda: notes.read_text() == "ran\nran\n")
     finally:
         heir.kill()

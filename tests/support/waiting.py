@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-def until(condition: Callable[[], object], seconds: float = 40.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 90.0) -> None:
     """Returns when the condition holds; it is asked every few milliseconds, by what it looks at alone."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -8,7 +8,7 @@ import pytest
 from tests.support.driven import Driven
 from tests.support.timed import Timed
 
-from batonmq.broker.operations.bulk import Sweep
+from batonmq.broker.operations.sweep import Sweep
 from batonmq.errors import AccessRefused, NotFound, PreconditionFailed, StoreError
 from batonmq.message import Message
 from batonmq.properties import Properties

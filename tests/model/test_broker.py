@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from batonmq.broker import REFUSED, Consumer, Queue as BrokerQueue
-from batonmq.broker.operations.bulk import Sweep
+from batonmq.broker.operations.sweep import Sweep
 from batonmq.broker.selectors.parser import parse_selector
 from batonmq.fields import FieldValue
 from batonmq.message import Message

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from batonmq.broker.management.descriptions import describe_queue, describe_stats
 from batonmq.broker.management.peeking import peek
 from batonmq.broker.management.settings import describe_settings
-from batonmq.broker.operations.bulk import NO_ROOM, DiedThere
+from batonmq.broker.operations.replaying import DiedThere
+from batonmq.broker.operations.sweep import NO_ROOM
 from batonmq.errors import PreconditionFailed, ResourceError, StoreError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from batonmq.broker.management.request import Answer, Request
     from batonmq.broker.model.consumer import Selector
-    from batonmq.broker.operations.bulk import Sweep
+    from batonmq.broker.operations.sweep import Sweep
     from batonmq.fields import FieldValue
 
 

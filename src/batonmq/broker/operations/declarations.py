@@ -1,4 +1,4 @@
-"""Declaring, binding and deleting in a virtual host, on behalf of a client: checked, then done."""
+"""Declaring and deleting in a virtual host, on behalf of a client: checked, then done."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from batonmq.broker.model.arguments import ARGUMENTS
 from batonmq.broker.model.declared import are_equivalent, check_changes, check_new, require_equivalent
 from batonmq.broker.model.events import QUEUE_CHANGED, SWEEP_DONE
 from batonmq.broker.model.settings import CLASSIC
-from batonmq.broker.operations.checks import MANAGEMENT, Checks, clean, locked
+from batonmq.broker.operations.bindings import Bindings
+from batonmq.broker.operations.checks import MANAGEMENT, clean, locked
 from batonmq.broker.routing.exchanges import ALTERNATE_EXCHANGE, EXCHANGE_TYPES, Exchange, ExchangeOptions
 from batonmq.broker.routing.exchanges.delayed import TYPE_ARGUMENT
 from batonmq.errors import AccessRefused, PreconditionFailed
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batonmq.broker.queues.queue import Queue
-    from batonmq.broker.routing.exchanges import Binding
     from batonmq.fields import FieldValue
 
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 BY_DEFAULT = "x-by-default"
 
 
-class Declarations(Checks):
+class Declarations(Bindings):
     """exchange.* and queue.* of AMQP 0-9-1, for every protocol."""
 
     __slots__ = ()
@@ -238,76 +238,6 @@ class Declarations(Checks):
         """Delete the exclusive queues of the connection, which is gone."""
         self.vhost.let_go(self.owned.values())
         self.owned.clear()
-
-    # ------------------------------------------------------------------ bindings
-
-    def bind_queue(self, queue: str, exchange: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
-        """queue.bind. Raises NotFound, AccessRefused, ResourceLocked, PreconditionFailed."""
-        self._require_binding("queue", queue, exchange)
-        destination = self.find_queue(queue)
-        self.vhost.router.bind(self._source(exchange, routing_key), destination, routing_key, arguments)
-
-    def unbind_queue(self, queue: str, exchange: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
-        """queue.unbind; removing a binding that does not exist is no error. Raises AccessRefused, ResourceLocked."""
-        self._require_binding("queue", queue, exchange)
-        destination = self.vhost.queues.get(queue)
-        if destination is not None:
-            self._not_locked(destination)
-        self._unbind(destination, exchange, routing_key, arguments)
-
-    def bind_exchange(self, name: str, source: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
-        """exchange.bind. Raises NotFound, AccessRefused, PreconditionFailed."""
-        self._not_default(name)
-        self._require_binding("exchange", name, source)
-        destination = self._exchange(name)
-        self.vhost.router.bind(self._source(source, routing_key), destination, routing_key, arguments)
-
-    def unbind_exchange(self, name: str, source: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
-        """exchange.unbind. Raises AccessRefused."""
-        self._not_default(name)
-        self._require_binding("exchange", name, source)
-        self._unbind(self.vhost.router.exchange(name), source, routing_key, arguments)
-
-    def bindings_between(self, source: str, destination: str, *, to_queue: bool) -> list[Binding]:
-        """The bindings between two; none where either is not there. Raises AccessRefused for who may not bind them."""
-        if not to_queue:
-            self._not_default(destination)
-        self._require_binding("queue" if to_queue else "exchange", destination, source)
-        router = self.vhost.router
-        found: Queue | Exchange | None
-        found = self.vhost.queues.get(destination) if to_queue else router.exchange(destination)
-        exchange = router.exchange(source)
-        return router.bindings_between(exchange, found) if exchange is not None and found is not None else []
-
-    def _require_binding(self, kind: str, name: str, source: str) -> None:
-        self._not_default(source)
-        self._require("write", kind, name)
-        self._require("read", "exchange", source)
-
-    def _source(self, name: str, routing_key: str) -> Exchange:
-        """The exchange that something is bound to with this key. Raises NotFound, AccessRefused."""
-        exchange = self._exchange(name)
-        self._require_topic(exchange, routing_key)
-        return exchange
-
-    def _require_topic(self, source: Exchange, routing_key: str) -> None:
-        if source.has_topics:
-            self.user.require_topics(self.vhost.name, "read", source.name, [routing_key])
-
-    def _unbind(
-        self,
-        destination: Queue | Exchange | None,
-        source: str,
-        routing_key: str,
-        arguments: Mapping[str, FieldValue],
-    ) -> None:
-        exchange = self.vhost.router.exchange(source)
-        if exchange is None or destination is None:
-            return
-        self._require_topic(exchange, routing_key)
-        binding = self.vhost.router.find_binding(exchange, destination, routing_key, arguments)
-        if binding is not None:
-            self.vhost.router.unbind(binding)
 
 
 def shown_arguments(arguments: Mapping[str, FieldValue]) -> dict[str, FieldValue]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.model.declared import check_consumer, read_timeout
 from batonmq.broker.model.events import QUEUE_PAUSED, QUEUE_RESUMED
-from batonmq.broker.operations.bulk import Move, Purge, Replay
 from batonmq.broker.operations.declarations import Declarations
+from batonmq.broker.operations.moving import Move, Purge
+from batonmq.broker.operations.replaying import Replay
 from batonmq.broker.queues.browsing import Browser
 from batonmq.broker.queues.queue import Queue
 from batonmq.broker.routing.direct_replies import is_volatile
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batonmq.broker.model.consumer import Consumer, Selector
-    from batonmq.broker.operations.bulk import Sweep
+    from batonmq.broker.operations.sweep import Sweep
     from batonmq.broker.routing.exchanges.base import Target
     from batonmq.broker.vhosts.policy import Policy
     from batonmq.fields import FieldValue

@@ -10,28 +10,28 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from batonmq.broker import Broker
-from batonmq.broker.model.declared import check_new, read_settings
 from batonmq.broker.model.limits import MAX_QUEUES, OF_USERS, OF_VHOSTS, limit_of, read_limit
 from batonmq.broker.operations.checks import MANAGEMENT
-from batonmq.broker.operations.declarations import BY_DEFAULT
-from batonmq.broker.patterns.expressions import PatternError, compile_pattern
-from batonmq.broker.routing.exchanges import ALTERNATE_EXCHANGE, EXCHANGE_TYPES, Exchange, ExchangeOptions
+from batonmq.broker.routing.exchanges import Exchange
 from batonmq.broker.vhosts.metadata import Metadata
 from batonmq.errors import BatonError, NotFound, PreconditionFailed
-from batonmq.fields import FieldValue
+from batonmq.management.definitions.by_itself import (
+    check_hash,
+    check_pattern,
+    check_queue,
+    is_same_exchange,
+    made_exchange,
+    same_arguments,
+)
 from batonmq.management.definitions.entries import (
     BindingEntry,
     Definitions,
-    ExchangeEntry,
     ParameterEntry,
     PermissionEntry,
-    QueueEntry,
     TopicPermissionEntry,
-    UserEntry,
 )
 from batonmq.management.definitions.foreign import unknown_component
 from batonmq.management.http.errors import BadRequest
-from batonmq.server.passwords import imported_hash
 
 __all__ = ["check_definitions", "naming"]
 
@@ -39,7 +39,6 @@ EXCHANGE, QUEUE = "exchange", "queue"
 RESERVED = "amq."
 # Names that the broker itself gives to queues; whoever exports such a queue wants it back.
 GENERATED = "amq.gen-"
-CLASSIC_TYPE = ("x-queue-type", "classic")
 
 
 def check_definitions(broker: Broker, found: Definitions, users: Mapping[str, bool]) -> Iterator[None]:
@@ -112,7 +111,7 @@ class _Checker:
             with naming(f"user '{entry.name}'"):
                 if not entry.name:
                     raise PreconditionFailed("it has no name")
-                _check_hash(entry)
+                check_hash(entry)
                 for name, value in entry.limits.items():
                     read_limit(name, value, OF_USERS)
             if entry.name in self._fixed:
@@ -141,7 +140,7 @@ class _Checker:
             self._require_vhost(entry.vhost)
             self._require_user(entry.user)
             for pattern in patterns:
-                _check_pattern(pattern)
+                check_pattern(pattern)
         if entry.user in self._fixed:
             self._found.say(f"{described} is left out: the configuration file has that user")
 
@@ -198,12 +197,12 @@ class _Checker:
             described = f"exchange '{entry.name}' in vhost '{entry.vhost}'"
             with naming(described):
                 self._require_vhost(entry.vhost)
-                made = _made(entry, described)
+                made = made_exchange(entry, described)
             present = self._exchange_there(entry.vhost, entry.name)
             if (entry.vhost, entry.name) in self._exchanges:
                 self._found.say(f"{described} is left out: it stands there twice, and the first one counts")
             elif present is not None:
-                if not _is_same_exchange(present, entry):
+                if not is_same_exchange(present, entry):
                     self._found.say(f"{described} is there with other options, and stays as it is")
             elif entry.name.startswith(RESERVED) or entry.name in ("", MANAGEMENT):
                 self._found.say(f"{described} is left out: its name is the broker's")
@@ -228,14 +227,14 @@ class _Checker:
                 self._require_vhost(entry.vhost)
                 if not entry.name:
                     raise PreconditionFailed("it has no name")
-                _check_queue(entry, described)
+                check_queue(entry, described)
             is_second = (entry.vhost, entry.name) in self._queues
             self._queues.add((entry.vhost, entry.name))
             vhost = self._broker.vhosts.get(entry.vhost)
             present = vhost.queues.get(entry.name) if vhost is not None else None
             if present is not None:
                 is_same = (present.durable, present.auto_delete) == (entry.durable, entry.auto_delete)
-                if not is_same or not _same_arguments(present.arguments, entry.arguments):
+                if not is_same or not same_arguments(present.arguments, entry.arguments):
                     self._found.say(f"{described} is there with other options, and stays as it is")
             elif is_second:
                 self._found.say(f"{described} is left out: it stands there twice, and the first one counts")
@@ -296,50 +295,3 @@ class _Checker:
             return address in self._exchanges or self._exchange_there(*address) is not None
         there = self._broker.vhosts.get(entry.vhost)
         return address in self._queues or (there is not None and entry.destination in there.queues)
-
-
-def _check_hash(entry: UserEntry) -> None:
-    try:
-        imported_hash(entry.password_hash, entry.hashing_algorithm)
-    except ValueError as error:
-        raise PreconditionFailed(str(error)) from None
-
-
-def _check_pattern(pattern: str) -> None:
-    try:
-        compile_pattern(pattern)
-    except PatternError as error:
-        raise PreconditionFailed(f"{pattern!r} is not a regular expression: {error}") from None
-
-
-def _check_queue(entry: QueueEntry, described: str) -> None:
-    arguments = entry.arguments
-    check_new(arguments, described, durable=entry.durable, exclusive=False, auto_delete=entry.auto_delete)
-    read_settings(arguments, described)
-    if not isinstance(arguments.get("x-dead-letter-exchange", ""), str):
-        raise PreconditionFailed("its x-dead-letter-exchange is no text")
-
-
-def _made(entry: ExchangeEntry, described: str) -> Exchange:
-    """The exchange, which is used for nothing but looking at. Raises PreconditionFailed for what cannot be made."""
-    if not isinstance(entry.arguments.get(ALTERNATE_EXCHANGE, ""), str):
-        raise PreconditionFailed(f"the {ALTERNATE_EXCHANGE} of {described} is no text")
-    options = ExchangeOptions(entry.name, entry.durable, entry.auto_delete, entry.internal, entry.arguments)
-    return EXCHANGE_TYPES[entry.kind](options)
-
-
-def _is_same_exchange(present: Exchange, entry: ExchangeEntry) -> bool:
-    flags = (present.kind, present.durable, present.auto_delete, present.internal)
-    wanted = (entry.kind, entry.durable, entry.auto_delete, entry.internal)
-    return flags == wanted and _same_arguments(present.arguments, entry.arguments)
-
-
-def _same_arguments(present: Mapping[str, FieldValue], wanted: Mapping[str, FieldValue]) -> bool:
-    """Are they equal, but for what the broker itself noted, and the type that every queue has?"""
-
-    def told(arguments: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
-        return {
-            name: value for name, value in arguments.items() if name != BY_DEFAULT and (name, value) != CLASSIC_TYPE
-        }
-
-    return told(present) == told(wanted)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final
 
-from batonmq.management.metrics.clients import CHANNELS, CONNECTIONS, LOG_INS, PROTOCOLS
+from batonmq.management.metrics.channels import CHANNELS
+from batonmq.management.metrics.connections import CONNECTIONS
 from batonmq.management.metrics.families import Figure, Scope, Source
 from batonmq.management.metrics.node import (
     BUILD,
@@ -19,6 +20,7 @@ from batonmq.management.metrics.node import (
 )
 from batonmq.management.metrics.own import BREAKDOWN, OWN, histograms
 from batonmq.management.metrics.page import Page
+from batonmq.management.metrics.protocols import LOG_INS, PROTOCOLS
 from batonmq.management.metrics.queues import BINDINGS, EXCHANGES, QUEUES, ROUTED, VHOSTS
 from batonmq.management.metrics.shovels import SHOVELS
 from batonmq.management.slices import Slices, sliced

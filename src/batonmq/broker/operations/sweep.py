@@ -1,4 +1,4 @@
-"""Moving, replaying and purging by selection: a walk along a queue that takes messages out, in slices or at once.
+"""A walk along a queue that takes messages out, in slices or at once.
 
 A message that moves to another queue is inserted there and deleted here in one transaction of the store. After a crash
 it is in one of the two queues, never in both or in neither.
@@ -9,13 +9,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from batonmq.broker.features.dead_letters import deaths_of, is_death_header, uncounted
+from batonmq.broker.features.dead_letters import uncounted
 from batonmq.broker.model.events import SWEEP_BEGUN, SWEEP_DONE, SWEEP_PROGRESS
 from batonmq.broker.model.outcomes import REFUSED, STORED
 from batonmq.broker.queues.browsing import STEP_SECONDS, Walk
-from batonmq.broker.queues.enqueue import move_in
 from batonmq.broker.queues.requeue import put_back
-from batonmq.errors import BrokerError, StoreError
+from batonmq.errors import StoreError
 from batonmq.message import Message
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from batonmq.broker.lanes.lane import Lane
     from batonmq.broker.model.consumer import Selector
     from batonmq.broker.queues.queue import Queue
-    from batonmq.fields import FieldValue
     from batonmq.queued import QueuedMessage
     from batonmq.store.records import StoredMessage
 
@@ -233,131 +231,3 @@ class Sweep(ABC):
         self._have_gone(self._taken - len(self._undone))
         self.queue.touch()
         self._end(error.reason)
-
-
-class Purge(Sweep):
-    """Drops the selected messages."""
-
-    def take_over(self, message: Message) -> int:
-        return STORED
-
-    def taken(self, count: int) -> None:
-        self.queue.has_purged(count)
-
-
-class Move(Sweep):
-    """Moves messages, unchanged, to the tail of another queue."""
-
-    verb = "move"
-
-    def __init__(
-        self,
-        queue: Queue,
-        target: Queue,
-        most: int | None,
-        selector: Selector | None,
-        done: Callable[[Sweep], None],
-        *,
-        user: str = "",
-    ) -> None:
-        super().__init__(queue, most, selector, done, to=target.name, user=user)
-        self._target = target
-
-    def take_over(self, message: Message) -> int:
-        return put(self._target, message)
-
-
-class Replay(Sweep):
-    """Moves dead letters back to the queues that they came from, or to one queue, without their death headers."""
-
-    verb = "replay"
-
-    def __init__(
-        self,
-        queue: Queue,
-        find: Callable[[str], Queue],
-        target: Queue | None,
-        most: int | None,
-        selector: Selector | None,
-        done: Callable[[Sweep], None],
-        *,
-        user: str = "",
-    ) -> None:
-        """``find`` returns a queue that the user may write to, or raises BrokerError."""
-        super().__init__(queue, most, selector, done, to=target.name if target is not None else "", user=user)
-        self._find = find
-        self._target = target
-
-    def take_over(self, message: Message) -> int:
-        headers = message.properties.headers or {}
-        target = self._target or self._origin(message, headers)
-        if target is None or target is self.queue:
-            return STAYS
-        return put(target, alive(message, headers))
-
-    def _origin(self, message: Message, headers: dict[str, FieldValue]) -> Queue | None:
-        for name in origins(message, headers):
-            try:
-                queue = self._find(name)
-            except BrokerError:
-                continue
-            if queue is not self.queue:
-                return queue
-        return None
-
-
-class DiedThere:
-    """Selects dead letters by their last death: why, and in which queue; None: whatever that was."""
-
-    __slots__ = ("_queue", "_reason", "_selector")
-
-    def __init__(self, reason: str | None, queue: str | None, selector: Selector | None) -> None:
-        """``selector``: what must be true of them besides."""
-        self._reason = reason
-        self._queue = queue
-        self._selector = selector
-
-    def matches(self, message: Message) -> bool:
-        """Whether the message is such a dead letter."""
-        (death,) = deaths_of(message, message.properties.headers or {})[:1] or (None,)
-        return (
-            death is not None
-            and (self._reason is None or death.get("reason") == self._reason)
-            and (self._queue is None or death.get("queue") == self._queue)
-            and (self._selector is None or self._selector.matches(message))
-        )
-
-
-def put(target: Queue, message: Message) -> int:
-    """Put a message into another queue, if that has room when its consumers have been served; tells the outcome."""
-    return move_in(target, message) if target.has_room_for(message.weight) else REFUSED
-
-
-def origins(message: Message, headers: dict[str, FieldValue]) -> list[str]:
-    """The queues that a dead letter was in: the one where it died last, and the one where it died first.
-
-    Headers that a client has written do not count: they could send messages anywhere, with the rights of the user who
-    replays.
-    """
-    if not message.is_dead_letter:
-        return []
-    names = [death.get("queue") for death in deaths_of(message, headers)[:1]]
-    names += [headers.get("x-last-death-queue"), headers.get("x-first-death-queue")]
-    return list(dict.fromkeys(str(name) for name in names if isinstance(name, str)))
-
-
-def alive(message: Message, headers: dict[str, FieldValue]) -> Message:
-    """The message as it was before it died: its own headers, and the address that it was published to."""
-    if not message.is_dead_letter:
-        return message
-    (death,) = deaths_of(message, headers)[:1] or ({},)
-    # A message that is replayed begins anew.
-    own = {name: value for name, value in headers.items() if not is_death_header(name)}
-    exchange, keys = death.get("exchange"), death.get("routing-keys")
-    key = keys[0] if isinstance(keys, list) and keys else None
-    return Message.copy_of(
-        message,
-        str(exchange) if isinstance(exchange, str) else message.exchange,
-        str(key) if isinstance(key, str) else message.routing_key,
-        message.properties.replace(headers=own or None),
-    )

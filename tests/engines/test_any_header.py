@@ -77,7 +77,7 @@ def mq(request: pytest.FixtureRequest, name: str) -> Iterator[batonmq.Connection
         mq.delete(name)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(st.lists(any_message, min_size=1, max_size=4))
 def test_any_message_arrives_as_it_was_sent(mq: batonmq.Connection, name: str, messages: list[batonmq.Message]) -> None:
     mq.send_many(name, messages)

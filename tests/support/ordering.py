@@ -8,20 +8,24 @@ from typing import TypeVar
 # Folders and files of which many cases, or one, take seconds: they have browsers, clients or programs to start, or wait
 # for time to pass. Those that take longest come first. Each stays with one process, which starts what they need once.
 LONG = (
+    "tests/contract/",
     "tests/management/page/",
     "tests/proof/",
     "tests/contrib/",
     "tests/interop/",
+    "tests/cli/",
     "tests/test_readme.py",
-    "tests/test_release.py",
+    "tests/test_states.py",
+    "tests/model/",
+    "tests/conformance/test_durability.py",
     "tests/test_docs.py",
-    "tests/test_docs_site.py",
+    "tests/test_release.py",
     "tests/test_bench.py",
     "tests/test_bench_engines.py",
+    "tests/test_docs_site.py",
     "tests/api/test_examples.py",
     "tests/testing/",
-    "tests/cli/",
-    "tests/conformance/test_durability.py",
+    "tests/engines/test_any_header.py",
     "tests/management/test_ten_thousand_queues.py",
 )
 

@@ -58,7 +58,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, int]]:
 def test_whatever_is_done_with_a_queue_keeps_to_the_table(
     machine: type[BrokerMachine], seen: Counter[tuple[str, int]]
 ) -> None:
-    run_state_machine_as_test(machine, settings=settings(max_examples=40, stateful_step_count=40))
+    run_state_machine_as_test(machine, settings=settings(max_examples=20, stateful_step_count=40))
     assert len({verb for verb, _ in seen}) >= 4
 
 

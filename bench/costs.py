@@ -19,7 +19,8 @@ __all__ = ["KINDS", "extrapolated", "run"]
 
 # Queues last: they are durable, and are still there at the next start.
 KINDS = ("connections", "channels", "consumers", "bindings", "queues")
-COUNT, QUICK_COUNT = 1_000, 200
+# Garbage of an Erlang node comes and goes by some megabytes: so many make it small for each.
+COUNT, QUICK_COUNT = 5_000, 200
 SIZE = 16
 QUICK_MESSAGES = 20_000
 FAR = 100_000_000

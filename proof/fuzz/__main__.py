@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+from proof.fuzz.growing import grow
 from proof.fuzz.running import Block, Done, Processes, blocks
 from proof.fuzz.target import Target
 from proof.fuzz.targets import TARGETS
@@ -43,6 +44,9 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="processes (%(default)s)")
     parser.add_argument("--nice", type=int, default=0, help="by how much they give way to others")
     parser.add_argument("--folder", type=Path, default=Path("fuzz-findings"), help="for what is found (%(default)s)")
+    parser.add_argument(
+        "--grow", type=float, metavar="SECONDS", help="keep inputs that come to lines that no kept one comes to"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the counts there")
     parser.add_argument(
         "--replay", type=Path, metavar="FILE", help="try the input in this file on one target, and tell"
@@ -175,6 +179,11 @@ def main(argv: Sequence[str]) -> int:
             print("fuzz: --replay needs one target", file=sys.stderr)
             return UNABLE
         return replay(targets[0], args.replay)
+    if args.grow is not None:
+        seed = str(args.seed if args.seed is not None else time.time_ns())
+        for target in targets:
+            print(f"{target.name:24} {grow(target, args.grow, seed)} more are kept", flush=True)
+        return KEPT
     return fuzz(args, targets)
 
 

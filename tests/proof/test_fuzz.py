@@ -8,8 +8,9 @@ from collections.abc import Hashable
 from pathlib import Path
 
 import pytest
-from proof.fuzz import __main__ as command
+from proof.fuzz import __main__ as command, corpus
 from proof.fuzz.corpus import FOLDER, kept
+from proof.fuzz.growing import grow
 from proof.fuzz.mutation import Mutator
 from proof.fuzz.running import Block, run_block
 from proof.fuzz.target import Take, Target
@@ -39,6 +40,16 @@ def test_the_corpus_is_small_and_of_targets_that_there_are() -> None:
     paths = list(FOLDER.glob("*"))
     assert sum(path.stat().st_size for path in paths) < 200_000
     assert {path.name for path in paths} <= {f"{name}.txt" for name in TARGETS}
+
+
+def test_a_corpus_grows_by_what_comes_to_other_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corpus, "FOLDER", tmp_path)
+    crons = TARGETS["text.crons"]
+    target = Target("planted.crons", "", crons.make, (b"?",), (*crons.words, b"0 0 * * *"))
+    more = grow(target, 0.3, "1")
+    assert more
+    assert len(kept(target)) == 1 + more
+    assert max(map(len, kept(target))) < 100
 
 
 def test_a_seed_makes_the_same_input_again() -> None:

@@ -20,7 +20,7 @@ from tests.support.forking import Forked
 from batonmq.cli import main
 
 # Nothing takes so long; on a busy machine nothing is ended that would have come.
-LONG = 50
+LONG = 120
 
 Batonmq = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -13,8 +13,8 @@ from tests.support.forking import Forked
 from tests.support.wire import Address, Wire
 
 # For a busy machine.
-START = 45.0
-STOP = 45.0
+START = 90.0
+STOP = 90.0
 
 PASSWORD = "sesame"
 VHOST = "elsewhere"

@@ -29,7 +29,7 @@ from typing import Literal, Self, TextIO
 import batonmq
 
 # For a busy machine.
-START = 60.0
+START = 120.0
 
 
 class Forked:

@@ -6,12 +6,13 @@ COPY requirements/run.txt requirements/
 # What is installed is what the lock names, and is what it was when that was written.
 RUN python -m venv /opt/batonmq \
     && /opt/batonmq/bin/pip install --no-cache-dir --require-hashes --requirement requirements/run.txt
-COPY pyproject.toml hatch_build.py README.md LICENSE ./
+COPY pyproject.toml hatch_build.py hatch_compile.py README.md LICENSE ./
 COPY src src
 # What has built the package is not needed to run it.
 RUN /opt/batonmq/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
     && /opt/batonmq/bin/pip install --no-cache-dir --no-deps --no-index /wheels/*.whl \
-    && /opt/batonmq/bin/pip uninstall --yes editables hatchling pathspec trove-classifiers pip
+    && /opt/batonmq/bin/pip uninstall --yes \
+        ast-serialize editables hatchling librt mypy mypy-extensions pathspec setuptools trove-classifiers pip
 
 FROM python:3.13-slim
 RUN groupadd --system --gid 10001 batonmq \

@@ -4,6 +4,9 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
+# Where compiled modules run, with the rest of $(VENV) beside them: of `BATONMQ_COMPILED=1 make serve`, for one.
+COMPILED := build/compiled
+RUN := $(if $(filter-out 0,$(BATONMQ_COMPILED)),$(COMPILED),$(VENV))/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --require-hashes
 # Built with what the lock of the tests has installed, so that this fetches nothing unlocked either.
@@ -16,20 +19,33 @@ PARALLEL = --numprocesses $(PROCESSES) --dist worksteal
 FUZZED = $(shell grep -rlE '^from hypothesis(\.stateful import| import .*given)' tests)
 # What the coverage of broker/ is measured with: its own tests, but for those that would take as long again.
 COVERING = tests/broker $(addprefix --ignore=,$(filter tests/broker/%,$(FUZZED)))
+# Of the suite, what goes through compiled modules.
+CHECKED_COMPILED = tests/test_compiling.py $(addprefix tests/,api broker conformance engines interop model proof protocols \
+	server store)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test clients engines check format bench bench-peers crash crash-embedded power soak siege fuzz lock release clean damage docs
+.PHONY: help serve compiled test test-compiled clients engines check format bench bench-peers crash crash-embedded power soak siege fuzz lock release clean damage docs
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-serve: $(VENV)/.locked-run ## start the broker: AMQP on 127.0.0.1:5672, data in ./data (ARGS="--port 5673" adds flags)
-	@exec $(BIN)/batonmq serve --data ./data $(ARGS)
+serve: compiled ## start the broker: AMQP on 127.0.0.1:5672, data in ./data (ARGS="--port 5673" adds flags)
+	@exec $(RUN)/batonmq serve --data ./data $(ARGS)
+
+# Done again whenever a source is another than the one it was made of; the compiler runs when one has changed that it reads.
+compiled: $(VENV)/.locked-run
+	@test $(RUN) = $(BIN) || $(BIN)/python scripts/compiled.py $(COMPILED)
 
 # Hundreds of processes read the sources: only the first compiles them.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.locked-test $(VENV)/.locked-clients ## run the whole suite (ARGS="-k queue" chooses)
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+test-compiled: export PYTHONDONTWRITEBYTECODE :=
+test-compiled: export BATONMQ_COMPILED := 1
+test-compiled: $(VENV)/.locked-test $(VENV)/.locked-clients ## the suite with compiled modules: brokers, protocols, stores, clients, crashes
+	@$(BIN)/python scripts/compiled.py $(COMPILED)
+	@$(COMPILED)/bin/python -m pytest $(PARALLEL) $(if $(ARGS),$(ARGS),$(CHECKED_COMPILED))
 
 clients: $(VENV)/.locked-test ## install clients that are compiled, for their tests: a C compiler builds them
 	@$(CLIENTS)
@@ -57,8 +73,8 @@ docs: $(VENV)/.locked-docs ## build the documentation's site in build/site: what
 	@$(BIN)/python -m mkdocs build --strict $(ARGS)
 	@echo "build/site/index.html is its first page; to search it: python3 -m http.server --directory build/site"
 
-bench: $(VENV)/.locked-run ## measure this broker, beside others where they are installed
-	@$(BIN)/python -m bench $(ARGS)
+bench: compiled ## measure this broker, beside others where they are installed
+	@$(RUN)/python -m bench $(ARGS)
 
 bench-peers: $(VENV)/.locked-run $(VENV)/.locked-bench ## install what bench draws with, and queues in files to measure beside ours
 

@@ -2,6 +2,7 @@
 
 python scripts/release.py             is this commit the release that its version says, and do its artefacts work?
 python scripts/release.py --rehearse  builds and tries the artefacts of the tree as it is, whatever git says of it
+python scripts/release.py --pure      without the compiled wheel: for a machine that has no C compiler
 
 The version is written in one place, src/batonmq/version.py, so that a clone without tags, an archive of one and an
 sdist build the same; the tag has to agree with it. What is built stays in dist/, or in the folder of ``--into``.
@@ -10,6 +11,7 @@ sdist build the same; the tag has to agree with it. What is built stays in dist/
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -75,17 +77,30 @@ def check_ready(root: Path) -> None:
 
 
 def build(root: Path, into: Path) -> tuple[Path, Path]:
-    """The sdist and the wheel of a tree. Nothing is fetched: hatchling is in the virtual environment, from the lock."""
-    _run([sys.executable, "-m", "hatchling", "build", "--directory", str(into)], root)
+    """The sdist and the pure wheel of a tree. Nothing is fetched: what builds is in the environment, from the lock."""
+    _run([sys.executable, "-m", "hatchling", "build", "--directory", str(into)], root, BATONMQ_PURE="1")
     (sdist,), (wheel,) = into.glob("*.tar.gz"), into.glob("*.whl")
     return sdist, wheel
+
+
+def build_compiled(root: Path, into: Path) -> Path:
+    """The wheel with the compiled modules, for this Python on this system. Raises Refused where it has none."""
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(into)]
+    _run(command, root, BATONMQ_COMPILED="1")
+    (wheel,) = (one for one in into.glob("*.whl") if not one.name.endswith("-any.whl"))
+    return wheel
 
 
 def check_contents(root: Path, sdist: Path, wheel: Path) -> None:
     """Raises Refused when a file of the package is missing in the wheel, or is there and should not be."""
     there = {one.relative_to(root / "src").as_posix() for one in _files(root / PACKAGE)}
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    missing, extra = sorted(there - packed), sorted(packed - there)
+    # What the build adds: which modules are compiled, or why none is; and their libraries.
+    there.add("batonmq/built.json")
+    compiled = {name for name in packed if name.endswith(".so")}
+    if bool(compiled) == wheel.name.endswith("-any.whl"):
+        raise Refused(f"{wheel.name} has {len(compiled)} compiled modules: see hatch_compile.py")
+    missing, extra = sorted(there - packed), sorted(packed - there - compiled)
     if missing or extra:
         raise Refused(
             f"{wheel.name}: missing {missing}, and not of the package {extra}: see [tool.hatch] in pyproject.toml"
@@ -94,7 +109,16 @@ def check_contents(root: Path, sdist: Path, wheel: Path) -> None:
         raise Refused(f"{wheel.name} has no types (py.typed), or no web page (*.html)")
     with tarfile.open(sdist) as archive:
         names = {str(PurePosixPath(*PurePosixPath(one.name).parts[1:])) for one in archive if one.isfile()}
-    needed = {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "hatch_build.py", "PKG-INFO"}
+    needed = {
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "hatch_build.py",
+        "hatch_compile.py",
+        "PKG-INFO",
+    }
+    there.remove("batonmq/built.json")
     if lacking := sorted((needed | {f"src/{name}" for name in there}) - names):
         raise Refused(f"{sdist.name} lacks {lacking}: see [tool.hatch.build.targets.sdist] in pyproject.toml")
     if odd := sorted(name for name in names if "__pycache__" in name or name.endswith((".db", ".pyc"))):
@@ -106,7 +130,8 @@ def check_same(sdist: Path, wheel: Path, into: Path) -> None:
     with tarfile.open(sdist) as archive:
         archive.extractall(into, filter="data")
     (tree,) = into.iterdir()
-    _run([sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(into / "dist")], tree)
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(into / "dist")]
+    _run(command, tree, BATONMQ_PURE="1")
     (again,) = (into / "dist").glob("*.whl")
     first, second = (_hashes(one) for one in (wheel, again))
     if first != second:
@@ -128,10 +153,11 @@ def try_out(wheel: Path, folder: Path) -> None:
     beside = Path(__import__("click").__file__).parent.parent
     (packages / "beside.pth").write_text(f"{beside}\n", encoding="utf-8")
     version = version_of(wheel)
+    kind = "pure" if wheel.name.endswith("-any.whl") else "compiled"
     for command in ([str(bin_ / "batonmq")], [str(python), "-m", "batonmq"]):
         said = _run([*command, "--version"], folder)
-        if version not in said:
-            raise Refused(f"{' '.join(command)} --version says {said!r}, and the wheel is {version}")
+        if f"{version} ({kind}" not in said:
+            raise Refused(f"{' '.join(command)} --version says {said!r}, and the wheel is {version}, {kind}")
     if (said := _run([str(python), "-c", TRIAL], folder).strip()) != version:
         raise Refused(f"the package says of itself {said!r}, and the wheel is {version}")
 
@@ -145,6 +171,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     """Check, build, try; the last lines say what is left to do."""
     parser = argparse.ArgumentParser(description="Check everything that a release needs, short of uploading it.")
     parser.add_argument("--rehearse", action="store_true", help="whatever git and the changelog say")
+    parser.add_argument("--pure", action="store_true", help="without the wheel of compiled modules")
     parser.add_argument("--into", type=Path, default=ROOT / "dist", help="where the artefacts go")
     asked = parser.parse_args(None if arguments is None else list(arguments))
     into: Path = asked.into.resolve()
@@ -159,10 +186,17 @@ def main(arguments: Iterable[str] | None = None) -> int:
             check_same(sdist, wheel, Path(folder, "again"))
             (empty := Path(folder, "trial")).mkdir()
             try_out(wheel, empty)
+            built = [sdist, wheel]
+            if not asked.pure:
+                built.append(build_compiled(ROOT, into))
+                check_contents(ROOT, sdist, built[-1])
+                (empty := Path(folder, "compiled")).mkdir()
+                try_out(built[-1], empty)
     except Refused as refused:
         print(refused, file=sys.stderr)
         return 1
-    print(f"{sdist}\n{wheel}\nboth are whole, install and work. Nothing was uploaded: CONTRIBUTING.md says how.")
+    print("\n".join(str(one) for one in built))
+    print("are whole, install and work. Nothing was uploaded: CONTRIBUTING.md says how.")
     return 0
 
 
@@ -183,10 +217,13 @@ def _git(root: Path, *arguments: str) -> str:
     return _run(["git", *arguments], root)
 
 
-def _run(command: list[str], folder: Path) -> str:
+def _run(command: list[str], folder: Path, **environment: str) -> str:
     """What it prints. Raises Refused with all that it said when it fails."""
     folder.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
+    around = {name: value for name, value in os.environ.items() if name not in {"BATONMQ_PURE", "BATONMQ_COMPILED"}}
+    done = subprocess.run(  # noqa: S603
+        command, cwd=folder, env=around | environment, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise Refused(f"{' '.join(command)} failed: {done.stdout}{done.stderr}")
     return done.stdout

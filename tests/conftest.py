@@ -14,6 +14,8 @@ import pytest
 from hypothesis import settings
 from pamqp import commands as spec
 
+import batonmq
+from batonmq.purity import why_pure
 from batonmq.testing.contract.fixtures import quiet_worker
 from tests.support.broker import Broker, identified
 from tests.support.driven import let_go_of_all
@@ -36,6 +38,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "differs_from(broker, why): where the named broker does otherwise, and rightly may"
     )
+    if os.environ.get("BATONMQ_COMPILED") and not batonmq.compiled:
+        raise pytest.UsageError(f"the tests are to run with compiled modules, and the pure ones run: {why_pure()}")
+
+
+def pytest_report_header() -> str:
+    """Which modules are tested."""
+    return f"batonmq: {f'pure, {why_pure()}' if why_pure() else 'compiled'}"
 
 
 @pytest.hookimpl(trylast=True)

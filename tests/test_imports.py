@@ -24,6 +24,7 @@ BESIDE = frozenset(
         "headers",
         "json_text",
         "points",
+        "purity",
         "version",
     },
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from batonmq import purity
 from batonmq.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ if TYPE_CHECKING:
         StoreError,
         UnsupportedFeature,
     )
+
+    compiled: bool
+
+# Before any module is imported that may be compiled.
+purity.choose()
 
 __all__ = [
     "AccessRefused",
@@ -93,6 +99,8 @@ _MODULES = {
 def __getattr__(name: str) -> object:
     if name == "aio":
         return import_module("batonmq.aio")
+    if name == "compiled":
+        return purity.is_compiled()
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(import_module(_MODULES.get(name, "batonmq.errors")), name)

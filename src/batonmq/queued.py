@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from batonmq.purity import mypyc_attr
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -111,6 +113,7 @@ class Settlement(ABC):
         """Ask the queue to check whether it can dispatch anything."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Holder(ABC):
     """The holder of unsettled messages: a consumer."""
 

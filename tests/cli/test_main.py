@@ -2,14 +2,17 @@ from __future__ import annotations
 
 from click.testing import CliRunner
 
-from batonmq import __version__
+import batonmq
+from batonmq import __version__, purity
 from batonmq.cli import main
 
 
 def test_the_version_is_printed() -> None:
     result = CliRunner().invoke(main, ["--version"])
     assert result.exit_code == 0
-    assert result.output == f"batonmq, version {__version__}\n"
+    pure = purity.why_pure()
+    modules = "compiled" if batonmq.compiled else f"pure: {pure}"
+    assert result.output == f"batonmq, version {__version__} ({modules})\n"
 
 
 def test_the_help_says_in_a_whole_sentence_what_each_command_does() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from batonmq import __version__
+from batonmq import __version__, purity
 from batonmq.cli.asyncapi import asyncapi
 from batonmq.cli.backup import backup
 from batonmq.cli.certificates import certificates
@@ -32,8 +32,22 @@ from batonmq.cli.users import users
 __all__ = ["main"]
 
 
+def _print_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        pure = purity.why_pure()
+        click.echo(f"batonmq, version {__version__} ({f'pure: {pure}' if pure else 'compiled'})")
+        context.exit()
+
+
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="batonmq")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version, whether compiled modules run, and exit.",
+)
 @url_option
 def main(url: str | None) -> None:
     """BatonMQ is a durable message broker: every message is handed to exactly one consumer.

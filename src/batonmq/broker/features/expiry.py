@@ -7,7 +7,7 @@ timer.
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import proxy
 
 from batonmq.broker.model.scheduler import EXPIRE
@@ -41,8 +41,8 @@ class Expiry:
     )
 
     def __init__(self, queue: QueueState) -> None:
-        # A weak reference, so that a deleted queue need not wait for the collector of cycles.
-        self.queue: QueueState = proxy(queue)
+        # A weak reference, so that a deleted queue need not wait for the collector of cycles; it is no QueueState.
+        self.queue: Any = proxy(queue)
         self._is_over = False
         # Time and row, each row once; and by row the object that is the message now, as a message that was left to the
         # store and read again, or came back from a consumer, is watched anew.
@@ -58,7 +58,8 @@ class Expiry:
         self.watching = False
 
     def _now(self) -> int:
-        return self.queue.scheduler.now()
+        now: int = self.queue.scheduler.now()
+        return now
 
     def time_of(self, message: Message) -> int:
         """When a message that enters the queue now expires: the shorter of its own time and its queue's; 0: never."""

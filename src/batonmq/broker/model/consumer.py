@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Protocol
 
 from batonmq.broker.model.scheduled import Scheduled
+from batonmq.purity import mypyc_attr
 from batonmq.queued import Holder
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Source(Scheduled):
         """The number of messages that wait for a consumer."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Consumer(Holder):
     """Made by a protocol for each subscription.
 

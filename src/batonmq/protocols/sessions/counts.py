@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+# A compiled class keeps no __slots__ that could be asked for its names.
+_COUNTERS: Final = (
+    "accepted",
+    "confirmed",
+    "delivered",
+    "delivered_no_ack",
+    "dropped",
+    "fetched",
+    "fetched_empty",
+    "fetched_no_ack",
+    "published",
+    "redelivered",
+    "refused",
+    "rejected",
+    "requeued",
+    "unroutable",
+)
 
 
 class MessageCounts:
     """Numbers of messages since a channel was opened; none of them ever falls. Batches are counted at once."""
 
-    __slots__ = (
-        "accepted",
-        "confirmed",
-        "delivered",
-        "delivered_no_ack",
-        "dropped",
-        "fetched",
-        "fetched_empty",
-        "fetched_no_ack",
-        "published",
-        "redelivered",
-        "refused",
-        "rejected",
-        "requeued",
-        "unroutable",
-    )
+    __slots__ = _COUNTERS
 
     def __init__(self) -> None:
         self.published = 0
@@ -61,14 +64,14 @@ class MessageCounts:
 
     def listed(self) -> dict[str, int]:
         """Each counter by its name."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name) for name in _COUNTERS}
 
     def take_from(self, other: MessageCounts) -> None:
         """Add the other's counters to these, and set the other's to 0."""
         # Of thousands of channels that close at once, most have nothing.
         if any(_VALUES(other)):
             self.add(other)
-            for name in self.__slots__:
+            for name in _COUNTERS:
                 setattr(other, name, 0)
 
     def add_published(self, count: int) -> None:
@@ -115,7 +118,7 @@ class MessageCounts:
 
     def add(self, other: MessageCounts) -> None:
         """Add the other's counters to these."""
-        for name in self.__slots__:
+        for name in _COUNTERS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def add_requeued(self, count: int) -> None:
@@ -127,7 +130,7 @@ class MessageCounts:
         self.rejected += count
 
 
-_VALUES: Callable[[MessageCounts], tuple[int, ...]] = attrgetter(*MessageCounts.__slots__)
+_VALUES: Callable[[MessageCounts], tuple[int, ...]] = attrgetter(*_COUNTERS)
 
 
 class ConnectionCounts:
@@ -156,4 +159,4 @@ class ConnectionCounts:
         if not self._open:
             return self.direct.listed()
         values = zip(_VALUES(self.direct), *map(_VALUES, self._open), strict=True)
-        return dict(zip(MessageCounts.__slots__, map(sum, values), strict=True))
+        return dict(zip(_COUNTERS, map(sum, values), strict=True))

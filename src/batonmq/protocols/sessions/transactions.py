@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from batonmq.broker.features.length_limit import first_full
 from batonmq.errors import PreconditionFailed, ResourceError
+from batonmq.purity import mypyc_attr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +37,7 @@ P = TypeVar("P")
 S = TypeVar("S")
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Transaction(Generic[P, S]):
     """What was asked for since it began, in order: publishes, and settlements. Nothing of it is done yet."""
 
@@ -80,6 +82,7 @@ class Transaction(Generic[P, S]):
         return published, settled
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class TransactedWork(ABC, Generic[P, S]):
     """What a protocol does with what its transactions have held."""
 

@@ -6,7 +6,8 @@ import base64
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
 
 import pytest
 from tests.support.managed import Http, ManagedServer
@@ -14,6 +15,8 @@ from tests.support.waiting import until
 
 from batonmq.management.http.listing import COLUMNS_MAX
 from batonmq.management.http.routes import SMALL, USUAL_SIZE
+from batonmq.server.config import Config
+from batonmq.server.config_tables import ManagementConfig
 
 GUEST = "authorization: Basic " + base64.b64encode(b"guest:guest").decode()
 DRAIN = "/api/queues/%2F/nothing/contents"
@@ -213,3 +216,35 @@ def test_a_regular_expression_costs_little_for_each_name(http: Http) -> None:
     # Of a thousand states each may be reached after each character.
     answer = http("GET", f"{path}(a?)%7B300%7Da%7B300%7D")
     assert (answer.status, answer.json["error"]) == (400, "bad_request")
+
+
+# ---------------------------------------------------------------------- too many connections
+
+
+def test_whose_password_is_looked_at_is_not_turned_out_for_those_who_say_nothing(tmp_path: Path) -> None:
+    config = Config(management=ManagementConfig(connections=4))
+    basic = base64.b64encode(b"slow:sesame").decode()
+    with ManagedServer(tmp_path, config) as server, ExitStack() as kept:
+        with Http(server.http_port) as guest:
+            guest("PUT", "/api/users/slow", {"password": "sesame", "tags": "monitoring"})
+        asks = kept.enter_context(socket.create_connection(("127.0.0.1", server.http_port), timeout=10))
+        asks.sendall(f"GET /api/whoami HTTP/1.1\r\nHost: localhost\r\nauthorization: Basic {basic}\r\n\r\n".encode())
+        silent = [
+            kept.enter_context(socket.create_connection(("127.0.0.1", server.http_port), timeout=10)) for _ in range(12)
+        ]
+        assert asks.recv(12) == b"HTTP/1.1 200"
+        # The first of these have made room for the others.
+        assert all(one.recv(1) == b"" for one in silent[:8])
+
+
+def test_who_has_been_refused_makes_room_again(tmp_path: Path) -> None:
+    config = Config(management=ManagementConfig(connections=2))
+    with ManagedServer(tmp_path, config) as server, ExitStack() as kept:
+        refused = kept.enter_context(socket.create_connection(("127.0.0.1", server.http_port), timeout=10))
+        refused.sendall(b"GET /api/whoami HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert refused.recv(12) == b"HTTP/1.1 401"
+        for _ in range(2):
+            kept.enter_context(socket.create_connection(("127.0.0.1", server.http_port), timeout=10))
+        with suppress(ConnectionResetError):
+            while refused.recv(65_536):
+                pass

@@ -63,8 +63,9 @@ class HttpServer:
         self._most = most
         self.request_seconds = request_seconds
         self._here: set[HttpConnection] = set()
-        # Those of them who have not logged in, and who came first.
-        self._strangers: dict[HttpConnection, None] = {}
+        # Those of them who have not logged in: who owes a request, and whose is being answered. The oldest is first.
+        self._owing: dict[HttpConnection, None] = {}
+        self._asking: dict[HttpConnection, None] = {}
 
     def connect(
         self, visitors: Connections[Connected], *, arrived: Callable[[ssl.SSLObject], str] | None = None
@@ -77,26 +78,40 @@ class HttpServer:
     def let_in(self, connection: HttpConnection) -> bool:
         """A client has come; False: there are too many.
 
-        Where there are, one who has not logged in goes instead: it takes nothing to hold a connection open.
+        Where there are, one who has not logged in goes instead: it takes nothing to hold a connection open. Whose
+        password is being looked at stays as long as there is one who has asked for nothing.
         """
         if len(self._here) >= self._most:
-            oldest = next(iter(self._strangers), None)
+            oldest = next(iter(self._owing or self._asking), None)
             if oldest is None:
                 return False
             self.leave(oldest)
             oldest.abort()
         self._here.add(connection)
-        self._strangers[connection] = None
+        self._owing[connection] = None
         return True
+
+    def ask(self, connection: HttpConnection) -> None:
+        """All of a request has come from it."""
+        if connection in self._owing:
+            del self._owing[connection]
+            self._asking[connection] = None
+
+    def owe(self, connection: HttpConnection) -> None:
+        """Its request has been answered."""
+        if connection in self._asking:
+            del self._asking[connection]
+            self._owing[connection] = None
 
     def know(self, connection: HttpConnection) -> None:
         """Its client has logged in."""
-        self._strangers.pop(connection, None)
+        self._owing.pop(connection, None)
+        self._asking.pop(connection, None)
 
     def leave(self, connection: HttpConnection) -> None:
         """It is gone, or about to be."""
         self._here.discard(connection)
-        self._strangers.pop(connection, None)
+        self.know(connection)
 
     async def stop(self) -> None:
         """End what is under way, streams without end included."""
@@ -152,6 +167,17 @@ class HttpConnection(H11Protocol):
         super().data_received(data)
         if not self._waits_for_more():
             self._waits_since = None
+            self._is_asked()
+
+    def on_response_complete(self) -> None:
+        """A request has been answered. The next may have come with it."""
+        self._http.owe(self)
+        super().on_response_complete()
+        self._is_asked()
+
+    def _is_asked(self) -> None:
+        if not self._is_idle() and not self._waits_for_more():
+            self._http.ask(self)
 
     def send_400_response(self, msg: str) -> None:
         """What came is no HTTP. A request whose body it was has this for its answer, and its own goes nowhere."""

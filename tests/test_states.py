@@ -13,7 +13,10 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from batonmq import queued as module
-from batonmq.queued import DELAYED, GONE, HELD, READY, TRANSITIONS, QueuedMessage
+from batonmq.broker.routing.direct_replies import NOBODY
+from batonmq.message import Message
+from batonmq.properties import EMPTY
+from batonmq.queued import DELAYED, GONE, HELD, READY, TRANSITIONS, Holder, QueuedMessage
 from tests.model.test_broker import BrokerMachine, StoredBrokerMachine
 from tests.support.driven import Driven
 
@@ -97,12 +100,15 @@ def test_the_table_has_each_verb_that_changes_a_state() -> None:
 
 
 def test_what_a_batch_does_is_what_its_verb_does() -> None:
-    def made() -> QueuedMessage:
-        return QueuedMessage(None, None, 0)  # type: ignore[arg-type]
+    class Nobody(Holder):
+        def late(self, queued: QueuedMessage) -> None: ...
 
-    one, many = made(), [made(), made()]
-    one.hold(None)
-    module.hold_all(many, None)  # type: ignore[arg-type]
+    def made() -> QueuedMessage:
+        return QueuedMessage(Message("", "q", EMPTY, b""), NOBODY, 0)
+
+    one, many, holder = made(), [made(), made()], Nobody()
+    one.hold(holder)
+    module.hold_all(many, holder)
     assert {(queued.state, queued.holder) for queued in many} == {(one.state, one.holder)}
     one.settle()
     module.settle_all(many)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from batonmq.broker.model.progress import FEW, Progress, ProgressNotes
+from batonmq.broker.routing.direct_replies import NOBODY
 from batonmq.message import Message
 from batonmq.properties import Properties
 from batonmq.queued import Holder, QueuedMessage
@@ -15,8 +16,7 @@ class SomeHolder(Holder):
 
 
 def a_message(row: int = 1) -> QueuedMessage:
-    settlement = None
-    queued = QueuedMessage(Message("", "orders", Properties.make(), b""), settlement, row)  # type: ignore[arg-type]
+    queued = QueuedMessage(Message("", "orders", Properties.make(), b""), NOBODY, row)
     queued.hold(SomeHolder())
     return queued
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from tests.support.driven import Driven
 
+from batonmq.queued import Settlement
 from batonmq.store import SqliteStore
 
 
@@ -26,9 +27,9 @@ def driven(path: Path) -> Driven:
 
 
 @pytest.fixture
-def queue() -> object:
+def queue() -> Settlement:
     """A queue to hang messages on; the store under test is another."""
-    return Driven(None).queue("q").lane
+    return Driven(None).queue("q")
 
 
 def commit(store: SqliteStore) -> None:

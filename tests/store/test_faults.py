@@ -12,7 +12,7 @@ from tests.support.driven import Driven
 from batonmq.errors import StoreError
 from batonmq.message import Message
 from batonmq.properties import Properties
-from batonmq.queued import DURABLE, QueuedMessage
+from batonmq.queued import DURABLE, QueuedMessage, Settlement
 from batonmq.store import SqliteStore, Store
 from batonmq.store.records import POSITION_BITS
 
@@ -38,8 +38,8 @@ def store(disk: Disk, tmp_path: Path) -> Iterator[SqliteStore]:
     store.close(None)
 
 
-def message(queue: object, position: int, size: int = 4) -> QueuedMessage:
-    queued = QueuedMessage(Message("", "q", PERSISTENT, b"x" * size), queue, FIRST + position)  # type: ignore[arg-type]
+def message(queue: Settlement, position: int, size: int = 4) -> QueuedMessage:
+    queued = QueuedMessage(Message("", "q", PERSISTENT, b"x" * size), queue, FIRST + position)
     queued.stored = DURABLE
     return queued
 
@@ -78,7 +78,7 @@ def after_a_power_cut(disk: Disk, folder: Path) -> list[int]:
 # ---------------------------------------------------------------------- the power goes
 
 
-def test_what_was_committed_is_on_the_disk(disk: Disk, store: SqliteStore, queue: object, tmp_path: Path) -> None:
+def test_what_was_committed_is_on_the_disk(disk: Disk, store: SqliteStore, queue: Settlement, tmp_path: Path) -> None:
     for position in (1, 2, 3):
         store.insert(message(queue, position))
         assert commit(store) is None
@@ -91,7 +91,7 @@ def test_what_was_committed_is_on_the_disk(disk: Disk, store: SqliteStore, queue
 
 
 def test_a_settlement_waits_for_the_next_sync_and_goes_with_it(
-    disk: Disk, store: SqliteStore, queue: object, tmp_path: Path
+    disk: Disk, store: SqliteStore, queue: Settlement, tmp_path: Path
 ) -> None:
     first = message(queue, 1)
     store.insert(first)
@@ -107,7 +107,7 @@ def test_a_settlement_waits_for_the_next_sync_and_goes_with_it(
 
 
 def test_what_came_after_a_read_is_on_the_disk_with_its_commit(
-    disk: Disk, store: SqliteStore, queue: object, tmp_path: Path
+    disk: Disk, store: SqliteStore, queue: Settlement, tmp_path: Path
 ) -> None:
     # The read begins a transaction of settlements alone, which needs no sync; what comes then does.
     first = message(queue, 1)
@@ -123,7 +123,7 @@ def test_what_came_after_a_read_is_on_the_disk_with_its_commit(
 # ---------------------------------------------------------------------- the disk is full
 
 
-def test_a_commit_that_fails_keeps_nothing_and_loses_nothing(disk: Disk, store: SqliteStore, queue: object) -> None:
+def test_a_commit_that_fails_keeps_nothing_and_loses_nothing(disk: Disk, store: SqliteStore, queue: Settlement) -> None:
     store.insert(message(queue, 1))
     assert commit(store) is None
     refused = message(queue, 2)
@@ -142,7 +142,7 @@ def test_a_commit_that_fails_keeps_nothing_and_loses_nothing(disk: Disk, store: 
     assert positions(store) == [1, 3]
 
 
-def test_a_file_at_its_limit_takes_again_when_there_is_room(store: SqliteStore, queue: object) -> None:
+def test_a_file_at_its_limit_takes_again_when_there_is_room(store: SqliteStore, queue: Settlement) -> None:
     # SQLite's own error this time, which comes while the batch is written and ends the transaction.
     store.insert(message(queue, 1))
     assert commit(store) is None
@@ -165,7 +165,7 @@ def positions_committed(store: SqliteStore) -> list[int]:
 
 
 def test_definitions_and_settlements_of_a_commit_that_failed_are_tried_again(
-    disk: Disk, store: SqliteStore, queue: object, tmp_path: Path
+    disk: Disk, store: SqliteStore, queue: Settlement, tmp_path: Path
 ) -> None:
     first = message(queue, 1)
     store.insert(first)
@@ -186,7 +186,7 @@ def test_definitions_and_settlements_of_a_commit_that_failed_are_tried_again(
 
 
 def test_what_a_failing_sync_should_have_taken_to_the_disk_is_not_confirmed(
-    disk: Disk, store: SqliteStore, queue: object, tmp_path: Path
+    disk: Disk, store: SqliteStore, queue: Settlement, tmp_path: Path
 ) -> None:
     store.insert(message(queue, 1))
     assert commit(store) is None
@@ -205,7 +205,7 @@ def test_what_a_failing_sync_should_have_taken_to_the_disk_is_not_confirmed(
 
 @pytest.mark.parametrize("fault", ["is_full", "is_broken"])
 def test_a_commit_that_fails_after_a_read_keeps_nothing(
-    disk: Disk, store: SqliteStore, queue: object, fault: str
+    disk: Disk, store: SqliteStore, queue: Settlement, fault: str
 ) -> None:
     settled, refused = message(queue, 1), message(queue, 2)
     store.insert(settled)
@@ -227,7 +227,7 @@ def test_a_commit_that_fails_after_a_read_keeps_nothing(
 
 
 def test_after_a_failed_sync_only_a_sync_tells_that_the_disk_is_well(
-    disk: Disk, store: SqliteStore, queue: object
+    disk: Disk, store: SqliteStore, queue: Settlement
 ) -> None:
     first = message(queue, 1)
     store.insert(first)
@@ -245,7 +245,7 @@ def test_after_a_failed_sync_only_a_sync_tells_that_the_disk_is_well(
 
 
 def test_what_is_confirmed_after_a_failed_sync_does_not_stand_on_what_that_lost(
-    disk: Disk, store: SqliteStore, queue: object, tmp_path: Path
+    disk: Disk, store: SqliteStore, queue: Settlement, tmp_path: Path
 ) -> None:
     # The settlement lies unsynced in the log when the sync fails, and no later one takes it to the disk; SQLite reads
     # its log up to the first gap.
@@ -264,7 +264,7 @@ def test_what_is_confirmed_after_a_failed_sync_does_not_stand_on_what_that_lost(
 
 
 def test_a_checkpoint_that_fails_is_made_good_before_anything_else_is_confirmed(
-    disk: Disk, store: SqliteStore, queue: object, tmp_path: Path
+    disk: Disk, store: SqliteStore, queue: Settlement, tmp_path: Path
 ) -> None:
     first = message(queue, 1)
     store.insert(first)

@@ -11,7 +11,7 @@ from tests.store.conftest import commit
 
 from batonmq.message import FRAMING_MAX, DeadLetter, Framing, Message, framing_of
 from batonmq.properties import Properties
-from batonmq.queued import DURABLE, SPILLED, QueuedMessage
+from batonmq.queued import DURABLE, SPILLED, QueuedMessage, Settlement
 from batonmq.store import SqliteStore
 from batonmq.store.records import POSITION_BITS
 
@@ -32,8 +32,8 @@ def framed(head: bytes, body: bytes, tail: bytes = b"", kind: type[Message] = Me
     return kind("", "q", PERSISTENT, payload, len(head), len(body), framing_of(code), len(payload))
 
 
-def insert(store: SqliteStore, queue: object, row: int, message: Message, **attributes: int) -> None:
-    queued = QueuedMessage(message, queue, FIRST + row, DURABLE)  # type: ignore[arg-type]
+def insert(store: SqliteStore, queue: Settlement, row: int, message: Message, **attributes: int) -> None:
+    queued = QueuedMessage(message, queue, FIRST + row, DURABLE)
     for name, value in attributes.items():
         setattr(queued, name, value)
     store.insert(queued)
@@ -73,7 +73,7 @@ def test_there_is_no_framing_with_a_code_out_of_range(code: int) -> None:
 
 
 @pytest.mark.parametrize("is_opened_again", [False, True])
-def test_each_comes_back_with_whatever_else_is_unusual(path: Path, queue: object, is_opened_again: bool) -> None:
+def test_each_comes_back_with_whatever_else_is_unusual(path: Path, queue: Settlement, is_opened_again: bool) -> None:
     store = opened(path)
     store.add_lane(1, "/", "q", 0)
     sent: list[Message] = []
@@ -100,19 +100,19 @@ def test_each_comes_back_with_whatever_else_is_unusual(path: Path, queue: object
     store.close(None)
 
 
-def test_one_that_waits_comes_back_in_its_framing(path: Path, queue: object) -> None:
+def test_one_that_waits_comes_back_in_its_framing(path: Path, queue: Settlement) -> None:
     store = opened(path)
     store.add_lane(1, "/", "q", -1)
     messages = [framed(b"head", b"body", b"tail"), Message("", "q", PERSISTENT, b"plain")]
     for row, message in enumerate(messages, 1):
-        store.insert_delayed(QueuedMessage(message, queue, FIRST + row, DURABLE), 5, 0)  # type: ignore[arg-type]
+        store.insert_delayed(QueuedMessage(message, queue, FIRST + row, DURABLE), 5, 0)
     commit(store)
     found = store.read_delayed(1, (0, 0), 10, 1 << 20).whole()
     assert [shape(one.message) for one in found] == [shape(message) for message in messages]
     store.close(None)
 
 
-def test_like_framings_in_a_row_and_others_between(path: Path, queue: object) -> None:
+def test_like_framings_in_a_row_and_others_between(path: Path, queue: Settlement) -> None:
     store = opened(path)
     store.add_lane(1, "/", "q", 0)
     sent = [
@@ -133,7 +133,7 @@ def test_like_framings_in_a_row_and_others_between(path: Path, queue: object) ->
     store.close(None)
 
 
-def test_a_framing_without_a_code_is_not_kept(path: Path, queue: object) -> None:
+def test_a_framing_without_a_code_is_not_kept(path: Path, queue: Settlement) -> None:
     store = opened(path)
     store.add_lane(1, "/", "q", 0)
     insert(store, queue, 1, Message("", "q", PERSISTENT, b"[body]", 1, 4, Framing()))
@@ -146,7 +146,7 @@ def test_a_framing_without_a_code_is_not_kept(path: Path, queue: object) -> None
 @pytest.mark.parametrize("is_unusual", [False, True])
 @pytest.mark.parametrize("damage", ["size = 9", "start = 9", "start = -1", "size = -1", "framing = 8", "framing = -1"])
 def test_a_row_whose_framing_means_nothing_is_left_out(
-    path: Path, queue: object, damage: str, is_unusual: bool
+    path: Path, queue: Settlement, damage: str, is_unusual: bool
 ) -> None:
     store = opened(path)
     store.add_lane(1, "/", "q", 0)

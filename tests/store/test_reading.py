@@ -11,7 +11,7 @@ from tests.store.conftest import commit
 
 from batonmq.message import Message
 from batonmq.properties import EMPTY, Properties
-from batonmq.queued import DURABLE, SPILLED, QueuedMessage
+from batonmq.queued import DURABLE, SPILLED, QueuedMessage, Settlement
 from batonmq.store import SqliteStore
 from batonmq.store.records import POSITION_BITS, StoredMessage, StoredRun
 
@@ -30,8 +30,8 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     store.close(None)
 
 
-def insert(store: SqliteStore, queue: object, row: int, message: Message, **attributes: int) -> None:
-    queued = QueuedMessage(message, queue, FIRST + row)  # type: ignore[arg-type]
+def insert(store: SqliteStore, queue: Settlement, row: int, message: Message, **attributes: int) -> None:
+    queued = QueuedMessage(message, queue, FIRST + row)
     queued.stored = DURABLE
     for name, value in attributes.items():
         setattr(queued, name, value)
@@ -44,7 +44,7 @@ def read(store: SqliteStore, *, committed: bool = True, most: int = 10_000, most
 
 @pytest.mark.parametrize("committed", [True, False])
 def test_each_row_comes_back_with_all_that_is_unusual_about_it(
-    store: SqliteStore, queue: object, committed: bool
+    store: SqliteStore, queue: Settlement, committed: bool
 ) -> None:
     expected = []
     # The numbers share bits with one another and with what most messages have.
@@ -65,7 +65,7 @@ def test_each_row_comes_back_with_all_that_is_unusual_about_it(
     assert sorted({row for row, *_ in expected} - found.unusual.keys()) == plain == [FIRST + 1]
 
 
-def test_a_body_that_queues_share_stands_among_others(store: SqliteStore, queue: object) -> None:
+def test_a_body_that_queues_share_stands_among_others(store: SqliteStore, queue: Settlement) -> None:
     shared = Message("", "q", PERSISTENT, LARGE)
     store.share(shared)
     for row, message in enumerate([Message("", "q", PERSISTENT, b"a"), shared, Message("", "q", PERSISTENT, b"b")], 1):
@@ -77,7 +77,7 @@ def test_a_body_that_queues_share_stands_among_others(store: SqliteStore, queue:
     assert list(found.unusual) == [FIRST + 2]
 
 
-def test_addresses_and_properties_change_from_row_to_row(store: SqliteStore, queue: object) -> None:
+def test_addresses_and_properties_change_from_row_to_row(store: SqliteStore, queue: Settlement) -> None:
     other = Properties.make(delivery_mode=2, message_id="1", headers={"k": "v"})
     sent = [
         ("", "q", PERSISTENT),
@@ -98,7 +98,7 @@ def test_addresses_and_properties_change_from_row_to_row(store: SqliteStore, que
     assert messages[0].properties is messages[2].properties
 
 
-def test_a_run_ends_by_number_and_by_bytes(store: SqliteStore, queue: object) -> None:
+def test_a_run_ends_by_number_and_by_bytes(store: SqliteStore, queue: Settlement) -> None:
     for row in range(1, 11):
         insert(store, queue, row, Message("", "q", PERSISTENT, bytes(100)))
     commit(store)

@@ -13,7 +13,7 @@ from tests.store.conftest import commit
 from batonmq.errors import StoreError
 from batonmq.message import Message
 from batonmq.properties import Properties
-from batonmq.queued import DELAYED, DURABLE, READY, QueuedMessage
+from batonmq.queued import DELAYED, DURABLE, READY, QueuedMessage, Settlement
 from batonmq.store import SqliteStore
 from batonmq.store.records import DELAY_LANE, POSITION_BITS
 
@@ -32,8 +32,8 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     store.close(None)
 
 
-def queued(queue: object, row: int, body: bytes = b"body") -> QueuedMessage:
-    message = QueuedMessage(Message("", "q", PERSISTENT, body), queue, row)  # type: ignore[arg-type]
+def queued(queue: Settlement, row: int, body: bytes = b"body") -> QueuedMessage:
+    message = QueuedMessage(Message("", "q", PERSISTENT, body), queue, row)
     message.stored = DURABLE
     message.state = DELAYED
     return message
@@ -56,7 +56,7 @@ def rows(store: SqliteStore) -> list[tuple[int, int, int]]:
     return cast(list[tuple[int, int, int]], found)
 
 
-def test_they_are_read_by_their_time_and_then_by_their_row(store: SqliteStore, queue: object) -> None:
+def test_they_are_read_by_their_time_and_then_by_their_row(store: SqliteStore, queue: Settlement) -> None:
     for row, due in ((1, 30), (2, 10), (3, 20), (4, 10)):
         store.insert_delayed(queued(queue, WAITS_FROM + row, b"%d" % row), due, 0)
     found = store.read_delayed(WAITING, (0, 0), 3, 1 << 20).whole()
@@ -68,13 +68,13 @@ def test_they_are_read_by_their_time_and_then_by_their_row(store: SqliteStore, q
     assert store.read_delayed(LANE, (0, 0), 9, 1 << 20).rows == []
 
 
-def test_they_are_none_of_the_queues_other_rows(store: SqliteStore, queue: object) -> None:
+def test_they_are_none_of_the_queues_other_rows(store: SqliteStore, queue: Settlement) -> None:
     store.insert_delayed(queued(queue, WAITS_FROM + 1), 10, 0)
     assert store.read(FIRST, FIRST + 100, 9, 1 << 20) == []
 
 
 @pytest.mark.parametrize("written", [True, False])
-def test_one_that_is_due_has_another_row(store: SqliteStore, queue: object, written: bool) -> None:
+def test_one_that_is_due_has_another_row(store: SqliteStore, queue: Settlement, written: bool) -> None:
     message = queued(queue, WAITS_FROM + 1)
     store.insert_delayed(message, 10, 0)
     if written:
@@ -88,7 +88,7 @@ def test_one_that_is_due_has_another_row(store: SqliteStore, queue: object, writ
 
 
 @pytest.mark.parametrize("written", [True, False])
-def test_one_that_comes_back_keeps_its_place(store: SqliteStore, queue: object, written: bool) -> None:
+def test_one_that_comes_back_keeps_its_place(store: SqliteStore, queue: Settlement, written: bool) -> None:
     message = queued(queue, FIRST + 3)
     store.insert(message)
     if written:
@@ -99,7 +99,7 @@ def test_one_that_comes_back_keeps_its_place(store: SqliteStore, queue: object, 
     assert (stored.due, stored.return_row, stored.return_count, stored.expires_at) == (50, FIRST + 3, 2, 99)
 
 
-def test_what_moved_and_is_settled_in_one_batch_is_gone(store: SqliteStore, queue: object) -> None:
+def test_what_moved_and_is_settled_in_one_batch_is_gone(store: SqliteStore, queue: Settlement) -> None:
     message = queued(queue, WAITS_FROM + 1)
     store.insert_delayed(message, 10, 0)
     commit(store)
@@ -110,7 +110,7 @@ def test_what_moved_and_is_settled_in_one_batch_is_gone(store: SqliteStore, queu
     assert rows(store) == []
 
 
-def test_a_new_one_that_is_not_kept_is_told_of(store: SqliteStore, queue: object) -> None:
+def test_a_new_one_that_is_not_kept_is_told_of(store: SqliteStore, queue: Settlement) -> None:
     message = queued(queue, WAITS_FROM + 1)
     store.insert_delayed(message, 10, 0)
     assert fail(store) == [message]
@@ -118,7 +118,7 @@ def test_a_new_one_that_is_not_kept_is_told_of(store: SqliteStore, queue: object
     assert rows(store) == []
 
 
-def test_moves_of_a_failed_commit_are_made_in_their_order(store: SqliteStore, queue: object) -> None:
+def test_moves_of_a_failed_commit_are_made_in_their_order(store: SqliteStore, queue: Settlement) -> None:
     """Due, given back while that was written, and due again: the row must not be looked for where it never was."""
     message = queued(queue, WAITS_FROM + 1)
     store.insert_delayed(message, 10, 0)
@@ -136,7 +136,7 @@ def test_moves_of_a_failed_commit_are_made_in_their_order(store: SqliteStore, qu
     assert rows(store) == [(FIRST + 1, 0, 0)]
 
 
-def test_an_update_from_before_a_move_is_not_made_after_it(store: SqliteStore, queue: object) -> None:
+def test_an_update_from_before_a_move_is_not_made_after_it(store: SqliteStore, queue: Settlement) -> None:
     message = queued(queue, FIRST + 1)
     store.insert(message)
     commit(store)
@@ -152,7 +152,7 @@ def test_an_update_from_before_a_move_is_not_made_after_it(store: SqliteStore, q
     assert store._db.execute("SELECT deliveries FROM message").get == 2
 
 
-def test_a_dropped_lane_takes_what_waits_along(store: SqliteStore, queue: object) -> None:
+def test_a_dropped_lane_takes_what_waits_along(store: SqliteStore, queue: Settlement) -> None:
     store.insert_delayed(queued(queue, WAITS_FROM + 1), 10, 0)
     commit(store)
     store.insert_delayed(queued(queue, WAITS_FROM + 2), 10, 0)
@@ -175,7 +175,7 @@ def test_keys_are_kept_with_their_batch(store: SqliteStore, tmp_path: Path) -> N
     assert store.read_dedup_keys(WAITING) == []
 
 
-def test_a_place_to_return_to_is_given_to_nobody_else(tmp_path: Path, queue: object) -> None:
+def test_a_place_to_return_to_is_given_to_nobody_else(tmp_path: Path, queue: Settlement) -> None:
     path = str(tmp_path / "again")
     first = SqliteStore(path)
     first.open()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from typing import TYPE_CHECKING
 
 from batonmq.purity import mypyc_attr
@@ -35,7 +35,7 @@ DELAYED = 3
 UNCOUNTED = 1 << 48
 
 
-class Settlement(ABC):
+class Settlement(metaclass=ABCMeta):
     """The party through which a queued message is settled: usually the queue that delivered it.
 
     The holder of a message settles it through ``queued.settlement``, with exactly one of ``accept``, ``release`` and
@@ -114,7 +114,7 @@ class Settlement(ABC):
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Holder(ABC):
+class Holder(metaclass=ABCMeta):
     """The holder of unsettled messages: a consumer."""
 
     __slots__ = ()

@@ -7,7 +7,7 @@ next due ......... horizon ......... only in the store, found by an index of due
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple
 
 from batonmq.broker.features.dead_letters import counted, is_kept_back
@@ -57,7 +57,7 @@ def no_such_message(queue: QueueState, number: int) -> NotFound:
     return NotFound(f"no delayed message '{number}' in queue '{queue.name}' in vhost '{queue.vhost_name}'")
 
 
-class DelayLane(ABC):
+class DelayLane(metaclass=ABCMeta):
     """The delayed messages of a queue, wherever they are kept; when they are due is the subclass's to look at."""
 
     __slots__ = (

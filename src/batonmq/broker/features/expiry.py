@@ -7,8 +7,7 @@ timer.
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING, Any
-from weakref import proxy
+from typing import TYPE_CHECKING
 
 from batonmq.broker.model.scheduler import EXPIRE
 from batonmq.queued import READY, QueuedMessage
@@ -32,18 +31,18 @@ class Expiry:
         "_armed_for",
         "_compact_at",
         "_heap",
-        "_is_over",
         "_paged_next",
+        "_queue",
+        "_scheduler",
         "_timer",
         "_watched",
-        "queue",
         "watching",
     )
 
     def __init__(self, queue: QueueState) -> None:
-        # A weak reference, so that a deleted queue need not wait for the collector of cycles; it is no QueueState.
-        self.queue: Any = proxy(queue)
-        self._is_over = False
+        # None: it is deleted, and need not wait for the collector of cycles.
+        self._queue: QueueState | None = queue
+        self._scheduler = queue.scheduler
         # Time and row, each row once; and by row the object that is the message now, as a message that was left to the
         # store and read again, or came back from a consumer, is watched anew.
         self._heap: list[tuple[int, int]] = []
@@ -58,12 +57,10 @@ class Expiry:
         self.watching = False
 
     def _now(self) -> int:
-        now: int = self.queue.scheduler.now()
-        return now
+        return self._scheduler.now()
 
-    def time_of(self, message: Message) -> int:
+    def time_of(self, message: Message, ttl: int | None) -> int:
         """When a message that enters the queue now expires: the shorter of its own time and its queue's; 0: never."""
-        ttl = self.queue.settings.ttl
         own = message.properties.expiration
         if own is not None:
             ttl = int(own) if ttl is None else min(ttl, int(own))
@@ -96,12 +93,11 @@ class Expiry:
         """Is the message's time to live over?"""
         return queued.expires_at <= self._now()
 
-    def drop(self, queued: QueuedMessage) -> None:
-        """Drop an expired message that was taken out of its lane."""
-        self.queue.discard(queued, "expired")
-
     def expire(self) -> None:
         """Drop all messages in memory whose time to live is over."""
+        queue = self._queue
+        if queue is None:
+            return
         now = self._now()
         heap = self._heap
         left = SLICE
@@ -109,10 +105,10 @@ class Expiry:
             left -= 1
             queued = self._watched.pop(heapq.heappop(heap)[1])
             if queued.state == READY:
-                lane = self.queue.lane_at(queued.row)
+                lane = queue.lane_at(queued.row)
                 assert lane is not None
                 lane.take_out(queued)
-                self.drop(queued)
+                queue.discard(queued, "expired")
         if self._paged_next and self._paged_next <= now:
             self.look_at_paged()
             self._paged_next = 0
@@ -124,18 +120,20 @@ class Expiry:
 
     def look_at_paged(self) -> None:
         """Look for expired messages in the store as soon as it is free."""
-        if any(lane.paged for lane in self.queue.lanes):
-            self.queue.scheduler.soon(EXPIRE, self.expire_paged)
+        queue = self._queue
+        if queue is not None and any(lane.paged for lane in queue.lanes):
+            self._scheduler.soon(EXPIRE, self.expire_paged)
 
     def expire_paged(self) -> None:
         """Drop the expired messages that are only in the store; called when it is free. Raises StoreError."""
-        if self._is_over or self.queue.fault:
+        queue = self._queue
+        if queue is None or queue.fault:
             return
-        for lane in list(self.queue.lanes):
+        for lane in list(queue.lanes):
             if lane.paged:
-                self._expire_paged(lane)
+                self._expire_paged(queue, lane)
 
-    def _expire_paged(self, lane: Lane) -> None:
+    def _expire_paged(self, queue: QueueState, lane: Lane) -> None:
         dropped = 0
         for stored in lane.store.expired(lane.horizon, lane.last_row, self._now(), SLICE):
             if stored.row in lane.held:
@@ -143,7 +141,7 @@ class Expiry:
             dropped += 1
             queued = QueuedMessage(stored.message, lane.queue, stored.row, stored.stored)
             lane.unpage(stored)
-            self.drop(queued)
+            queue.discard(queued, "expired")
         following = lane.store.next_expiry(lane.horizon, lane.last_row)
         if following:
             # What is over while a consumer holds it, or cannot be read, is found each time: once a second will do.
@@ -151,7 +149,7 @@ class Expiry:
 
     def stop(self) -> None:
         """Stop: the queue is deleted."""
-        self._is_over = True
+        self._queue = None
         self._heap.clear()
         self._watched.clear()
         self._paged_next = 0
@@ -166,10 +164,10 @@ class Expiry:
             self._timer.cancel()
         self._armed_for = expires_at
         seconds = max(expires_at - self._now(), 0) / 1000
-        self._timer = self.queue.scheduler.timetable.after(seconds, self._fire)
+        self._timer = self._scheduler.timetable.after(seconds, self._fire)
 
     def _fire(self) -> None:
         self._armed_for = 0
         self._timer = None
-        if not self._is_over:
-            self.queue.touch()
+        if self._queue is not None:
+            self._queue.touch()

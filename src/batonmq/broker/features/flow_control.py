@@ -8,7 +8,6 @@ until they have caught up. Consumers that are slow by nature do not slow a publi
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from weakref import proxy
 
 if TYPE_CHECKING:
     from batonmq.broker.lanes.state import QueueState
@@ -25,18 +24,15 @@ PATIENCE = 1.0
 class FlowControl:
     """Tells whether the consumers of a queue are behind but keep taking messages."""
 
-    __slots__ = ("_at_work", "_handed", "_look_at", "_queue")
+    __slots__ = ("_at_work", "_handed", "_look_at")
 
-    def __init__(self, queue: QueueState) -> None:
-        # A weak reference, so that a deleted queue need not wait for the collector of cycles.
-        self._queue = proxy(queue)
+    def __init__(self) -> None:
         self._handed = 0
         self._look_at = 0.0
         self._at_work = True
 
-    def is_behind(self) -> bool:
-        """Would it help to read from the publisher a millisecond later?"""
-        queue = self._queue
+    def is_behind(self, queue: QueueState) -> bool:
+        """Would it help to read from the queue's publisher a millisecond later?"""
         lane = queue.lane
         if len(lane.ready) < BEHIND or not queue.consumers:
             return False

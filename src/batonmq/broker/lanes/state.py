@@ -32,7 +32,6 @@ class QueueState(LaneOwner):
     """One queue. Anybody may read its fields; only the queue writes them."""
 
     __slots__ = (
-        "__weakref__",
         "arguments",
         "auto_delete",
         "changed_arguments",

@@ -185,7 +185,7 @@ def take(queue: FeaturedQueue, holder: Consumer | None) -> QueuedMessage | None:
         while (queued := lane.pop()) is not None:
             # A message that only a waiting consumer may have has found one.
             if queued.expires_at > NOW_OR_NEVER and queue.expiry.is_over(queued):
-                queue.expiry.drop(queued)
+                queue.discard(queued, "expired")
                 continue
             queued.hold(holder)
             queue.handed_out(1)

@@ -110,7 +110,7 @@ def _is_refused(queue: FeaturedQueue, message: Message) -> bool:
 
 def place(queue: FeaturedQueue, message: Message, stored: int) -> QueuedMessage:
     """Put a message at the tail of the lane of its priority, kept as ``stored`` says (IN_MEMORY or DURABLE)."""
-    queued = queue.lane_for(message).enqueue(message, stored, queue.expiry.time_of(message))
+    queued = queue.lane_for(message).enqueue(message, stored, queue.expiry.time_of(message, queue.settings.ttl))
     _entered(queue, queued)
     return queued
 
@@ -120,7 +120,7 @@ def enter(queue: FeaturedQueue, queued: QueuedMessage, lane: Lane, *, is_new: bo
     waited_at = queued.row
     queued.fall_due(lane.next_place())
     if is_new:
-        queued.expire_at(queue.expiry.time_of(queued.message))
+        queued.expire_at(queue.expiry.time_of(queued.message, queue.settings.ttl))
     else:
         queue.has_entered_again()
     if queued.stored:

@@ -67,7 +67,7 @@ class FeaturedQueue(QueueState):
         # The consumers to tell when there is nothing more for them.
         self.draining: dict[Consumer, None] = {}
         self.expiry = Expiry(self)
-        self.flow_control = FlowControl(self)
+        self.flow_control = FlowControl()
         # Delayed messages, known deduplication keys, deliveries with an ack timeout; None: there are none.
         self.delays: Delays | None = None
         self.keys: Deduplication | None = None

@@ -75,7 +75,7 @@ def _declared(call: Call, vhost: VirtualHost, queue: Queue) -> Row:
         "auto_delete": queue.auto_delete,
         "exclusive": queue.exclusive,
         "arguments": shown_arguments(queue.arguments),
-        "state": "flow" if queue.flow_control.is_behind() else "running",
+        "state": "flow" if queue.flow_control.is_behind(queue) else "running",
         "policy": policy.name if policy is not None else None,
         "internal": False,
     }

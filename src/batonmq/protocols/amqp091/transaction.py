@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from typing import TYPE_CHECKING, Final
 
 from batonmq.protocols.sessions import transactions
@@ -30,7 +30,7 @@ RELEASE: Final = "release"
 RETURN: Final = "return"
 
 
-class Settler(ABC):
+class Settler(metaclass=ABCMeta):
     """What settles the deliveries of one channel, as far as transactions need it."""
 
     __slots__ = ()

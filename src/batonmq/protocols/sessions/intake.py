@@ -175,4 +175,5 @@ class Intake(Generic[_Event]):
         Judged, once, by the queue of the last publish: most clients publish to one at a time.
         """
         route, self._route = self._route, None
-        return route is not None and route.queue is not None and route.queue.flow_control.is_behind()
+        queue = None if route is None else route.queue
+        return queue is not None and queue.flow_control.is_behind(queue)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
+import batonmq
 from batonmq import queued as module
 from batonmq.broker.routing.direct_replies import NOBODY
 from batonmq.message import Message
@@ -19,6 +20,8 @@ from batonmq.properties import EMPTY
 from batonmq.queued import DELAYED, GONE, HELD, READY, TRANSITIONS, Holder, QueuedMessage
 from tests.model.test_broker import BrokerMachine, StoredBrokerMachine
 from tests.support.driven import Driven
+
+pytestmark = pytest.mark.skipif(batonmq.compiled, reason="verbs that are compiled cannot be watched, nor read")
 
 VERBS = {"hold", "settle", "leave", "come_back", "wait", "fall_due"}
 NAMES = {READY: "READY", HELD: "HELD", GONE: "GONE", DELAYED: "DELAYED"}

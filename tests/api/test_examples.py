@@ -133,6 +133,8 @@ def celery_worker(baton_server: RunningServer, tmp_path: Path) -> Iterator[Path]
             start_new_session=True,
         ) as worker,
     ):
+        with batonmq.connect(baton_server.url) as mq:
+            until(lambda: any(queue.name == "shop" and mq.stats("shop").consumers for queue in mq.queues()))
         yield log
         # Its processes as well, without a word to anybody.
         os.killpg(worker.pid, signal.SIGKILL)

@@ -167,7 +167,7 @@ class Deduplication:
         while place < last and len(found) < most:
             entry = order[place]
             place += 1
-            if self._keys.get(entry[2]) is entry and not self._is_over(entry[1], now):
+            if self._is_known_by(entry) and not self._is_over(entry[1], now):
                 found.append(self._shown(entry))
         return found, order[place - 1][0] if place < len(order) else 0
 
@@ -191,6 +191,11 @@ class Deduplication:
         return True
 
     # ------------------------------------------------------------------ pruning
+
+    def _is_known_by(self, entry: Entry) -> bool:
+        """Is its key known, and by no later entry? Compiled, a tuple is no object of which this could be asked."""
+        known = self._keys.get(entry[2])
+        return known is not None and known[0] == entry[0]
 
     def _is_over(self, at: int, now: int) -> bool:
         window = self.queue.settings.deduplication_window
@@ -218,7 +223,7 @@ class Deduplication:
         """The key that came first; what stands before it in the list is given up."""
         order = self._order
         place = self._first
-        while place < len(order) and self._keys.get(order[place][2]) is not order[place]:
+        while place < len(order) and not self._is_known_by(order[place]):
             place += 1
         if place > GONE_MAX and place * 2 > len(order):
             del order[:place]

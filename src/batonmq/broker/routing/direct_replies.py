@@ -9,8 +9,9 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+from batonmq.broker.model.consumer import Source
 from batonmq.broker.model.outcomes import KEPT
-from batonmq.queued import QueuedMessage, Settlement
+from batonmq.queued import QueuedMessage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,12 +29,14 @@ def is_volatile(name: str) -> bool:
     return name.startswith(REPLY_TO)
 
 
-class Nobody(Settlement):
-    """The settlement of direct replies, which are in no queue: they are gone once delivered."""
+class Nobody(Source):
+    """What direct replies have for a queue, and who takes them: they are in none, and are gone once delivered."""
 
     __slots__ = ()
 
     name = ""
+    deleted = False
+    fault = ""
 
     def accept(self, queued: QueuedMessage) -> None:
         """Ignored: replies are not settled."""
@@ -73,6 +76,37 @@ class Nobody(Settlement):
 
     def touch(self) -> None:
         """There is nothing to hand out."""
+
+    def offer(self, consumer: Consumer) -> None:
+        """Does nothing: no replies wait."""
+
+    def withdraw(self, consumer: Consumer) -> None:
+        """Does nothing: no replies wait."""
+
+    def unsubscribe(self, consumer: Consumer) -> None:
+        """Does nothing: who takes replies is known by its address."""
+
+    def drain(self, consumer: Consumer) -> None:
+        """There is nothing for it now."""
+        consumer.drained()
+
+    def stop_draining(self, consumer: Consumer) -> None:
+        """Does nothing: it has been told."""
+
+    @property
+    def ready_count(self) -> int:
+        """None wait."""
+        return 0
+
+    def dispatch(self) -> None:
+        """Does nothing: no replies wait."""
+
+    def struck(self, reason: str, now: float) -> tuple[int, bool]:
+        """Counts none: it has no work."""
+        return 0, False
+
+    def set_aside(self, reason: str) -> None:
+        """Does nothing: it has no work."""
 
 
 NOBODY = Nobody()

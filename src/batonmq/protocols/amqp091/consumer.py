@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from batonmq.broker import Consumer
 from batonmq.broker.features.dead_letters import counted
 from batonmq.broker.model.clients import Subscriber
+from batonmq.broker.routing.direct_replies import NOBODY
 from batonmq.protocols.amqp091.credit import UNLIMITED
 from batonmq.protocols.amqp091.encoder import deliver_prefix
 from batonmq.queued import QueuedMessage
@@ -15,7 +16,7 @@ from batonmq.queued import QueuedMessage
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from batonmq.broker import Queue
+    from batonmq.broker.model.consumer import Source
     from batonmq.broker.routing.direct_replies import ReplyDesk
     from batonmq.fields import FieldValue
     from batonmq.protocols.amqp091.credit import ChannelCredit
@@ -54,7 +55,7 @@ class AmqpConsumer(Consumer):
     def __init__(
         self,
         outlet: Outlet,
-        queue: Queue,
+        queue: Source,
         tag: str,
         prefetch: int,
         on_cancel: Callable[[AmqpConsumer], None],
@@ -168,9 +169,7 @@ class ReplyConsumer(AmqpConsumer):
     __slots__ = ("_is_dropping", "_replies", "token")
 
     def __init__(self, outlet: Outlet, replies: ReplyDesk, tag: str, on_cancel: Callable[[AmqpConsumer], None]) -> None:
-        # Nothing looks for its queue.
-        no_queue: Queue = None  # type: ignore[assignment]
-        super().__init__(outlet, no_queue, tag, 0, on_cancel, no_ack=True)
+        super().__init__(outlet, NOBODY, tag, 0, on_cancel, no_ack=True)
         self._is_dropping = False
         self._replies = replies
         self.token = replies.open(self)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker import Consumer
+from batonmq.broker.routing.direct_replies import NOBODY
 from batonmq.protocols.amqp10.links.pushing import PushingLink
 
 if TYPE_CHECKING:
-    from batonmq.broker import Queue
     from batonmq.protocols.amqp10.codec.performatives import Attach
     from batonmq.protocols.amqp10.links.session_parts import SessionParts
     from batonmq.protocols.amqp10.nodes.nodes import OpenedSource
@@ -21,9 +21,7 @@ class Replies(Consumer):
     __slots__ = ("_link",)
 
     def __init__(self, tag: str) -> None:
-        # Nobody looks for its queue.
-        no_queue: Queue = None  # type: ignore[assignment]
-        super().__init__(no_queue, tag, no_ack=True)
+        super().__init__(NOBODY, tag, no_ack=True)
         self._link: PushingLink | None = None
 
     def serve(self, link: PushingLink) -> None:

@@ -304,3 +304,15 @@ def test_the_types_of_compiled_records_are_there_when_they_run(
                 said = [ast.unparse(field.annotation) for field in node.body if isinstance(field, ast.AnnAssign)]
                 missing += [f"{name}.{node.name}: {one}" for one in said if one.partition("[")[0] in for_types]
     assert not missing
+
+
+def test_nothing_that_is_compiled_is_based_on_abc_or_refers_weakly(
+    modules: dict[str, ast.Module], compiled: set[str]
+) -> None:
+    # Above a base of Python's, a class seems to have weak references, which lead nowhere when its object is gone.
+    found = []
+    for name in compiled:
+        found += [f"{name}: weakref" for each in imported(modules[name], to_run=True).values() if "weakref" in each]
+        for node in (node for node in ast.walk(modules[name]) if isinstance(node, ast.ClassDef)):
+            found += [f"{name}.{node.name}: ABC" for base in node.bases if ast.unparse(base) == "ABC"]
+    assert not found

@@ -7,7 +7,7 @@ refused; what the store cannot keep is undone.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -83,7 +83,7 @@ class Transaction(Generic[P, S]):
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class TransactedWork(ABC, Generic[P, S]):
+class TransactedWork(Generic[P, S], metaclass=ABCMeta):
     """What a protocol does with what its transactions have held."""
 
     __slots__ = ()

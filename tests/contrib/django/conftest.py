@@ -37,6 +37,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
         django.setup()
         for alias in connections:
             call_command("migrate", verbosity=0, database=alias)
+        # It has been read. Celery's workers, which other tests start, would look for the project.
+        del os.environ["DJANGO_SETTINGS_MODULE"]
         yield
 
 

@@ -30,7 +30,7 @@ def tasks(setting: Setting) -> Any:
 @contextlib.contextmanager
 def worker(*words: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "django", "batonmq_worker", *words]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "tests.contrib.django.settings"}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.abc import MetaPathFinder
 from importlib.machinery import SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from importlib.abc import MetaPathFinder
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
@@ -22,6 +22,9 @@ else:
     def mypyc_attr(**_attributes: bool) -> Callable[[type], type]:
         """What mypyc is told of a class. To Python it means nothing."""
         return lambda cls: cls
+
+    # What importlib.abc brings takes longer than all else that is needed for `import batonmq`.
+    MetaPathFinder = object
 
 
 __all__ = ["choose", "is_compiled", "mypyc_attr", "why_pure"]

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping
-from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from batonmq.engines.interface import Engine
 from batonmq.engines.urls import GROUP, Target
 from batonmq.errors import UnsupportedFeature
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["Opener", "check_context", "check_target", "open_target"]
 
@@ -101,6 +103,8 @@ def check_target(target: Target) -> None:
 
 def _installed(scheme: str) -> Opener:
     """The opener that another distribution has for a scheme."""
+    from importlib.metadata import entry_points
+
     found = entry_points(group=GROUP, name=scheme)
     if len({point.value for point in found}) > 1:
         rivals = " and ".join(sorted(map(_where, found)))

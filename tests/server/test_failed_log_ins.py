@@ -18,7 +18,7 @@ from tests.support.managed import ManagedServer, a_config
 from tests.support.wire import Address
 
 from batonmq.broker.model.access import LogInAnswer, User
-from batonmq.server import failed_log_ins as module, log_ins as log_ins_module
+from batonmq.server import failed_log_ins as module, password_threads
 from batonmq.server.authenticator import Authenticator
 from batonmq.server.config import LimitsConfig
 from batonmq.server.failed_log_ins import FailedLogIns
@@ -45,7 +45,7 @@ def file(tmp_path: Path) -> UserFile:
 
 @pytest.fixture
 def made(file: UserFile, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], LogIns]:
-    monkeypatch.setattr(log_ins_module, "verify_password", lambda password, _: password == "secret")
+    monkeypatch.setattr(password_threads, "verify_password", lambda password, _: password == "secret")
 
     def make(most: int) -> LogIns:
         authenticator = Authenticator(file, {}, guest_account(["/"]))

@@ -1,22 +1,17 @@
 """Log-ins under way: scrypt in threads, so that the loop goes on, and a refusal that takes its time.
 
-A refused client waits a second without holding up anybody. The threads stand behind the loop, so that a flood of wrong
-passwords slows down no messages. Two checks run at a time, the others wait in `FairLines`, by address and name;
-clients of one address that come with the same name and password share one check. Who finds no place has not been
-refused: the answer is `Busy`, to try again. An address from which too many failed is refused without a look
-(`FailedLogIns`).
+A refused client waits a second without holding up anybody. The threads stand behind all others (`PasswordThreads`), so
+that a flood of wrong passwords slows down no messages. Two checks run at a time, the others wait in `FairLines`, by
+address and name; clients of one address that come with the same name and password share one check. Who finds no place
+has not been refused: the answer is `Busy`, to try again. An address from which too many failed is refused without a
+look (`FailedLogIns`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
-import sys
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -27,23 +22,15 @@ from batonmq.server.authenticator import Authenticator
 from batonmq.server.failed_log_ins import FailedLogIns
 from batonmq.server.fair_line import FairLines, network
 from batonmq.server.log_in_counts import LogInCounts, Outcomes
-from batonmq.server.passwords import verify_password
+from batonmq.server.password_threads import THREADS, PasswordThreads
 from batonmq.server.refusals import Refusals
 from batonmq.server.users import GUEST
 
-__all__ = ["REFUSAL_SECONDS", "STEP_BACK", "Attempt", "LogIns"]
+__all__ = ["REFUSAL_SECONDS", "Attempt", "LogIns"]
 
 logger = logging.getLogger(__name__)
 
 REFUSAL_SECONDS = 1.0
-
-# Each check takes 16 MiB while it runs.
-THREADS = 2
-
-# By how much the priority of these threads is lower than the loop's (setpriority(2)). With two checks always under way
-# and other programs on both processors, half of all confirms took up to 10 ms so, and up to 25 ms without. A check has
-# still a third of what any other program has there: with a step of 10 it was a tenth, and log-ins took seconds.
-STEP_BACK = 5
 
 Callback = Callable[[LogInAnswer], None]
 
@@ -80,14 +67,6 @@ class Check:
         return taken
 
 
-def step_back() -> None:
-    """Let the other threads go before this one, for good. Linux alone has a priority for each thread."""
-    if sys.platform == "linux":
-        own = threading.get_native_id()
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, own, os.getpriority(os.PRIO_PROCESS, own) + STEP_BACK)
-
-
 class LogIns:
     """Checks passwords for sessions, off the loop."""
 
@@ -104,7 +83,7 @@ class LogIns:
         self._authenticator = authenticator
         self._loop = loop
         self._refusal_seconds = refusal_seconds
-        self._threads = ThreadPoolExecutor(THREADS, "batonmq-passwords", initializer=step_back)
+        self._threads = PasswordThreads(loop)
         self._running = 0
         self._checks: dict[tuple[str, bytes], Check] = {}
         self._line: FairLines[Check] = FairLines()
@@ -181,7 +160,7 @@ class LogIns:
     def stop(self) -> None:
         """Start no further check."""
         self._running = THREADS
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.stop()
 
     def _go_on(self) -> None:
         while self._running < THREADS and (check := self._line.next()) is not None:
@@ -192,17 +171,11 @@ class LogIns:
                 continue
             stored = self._authenticator.stored_hash(first.user)
             self._running += 1
-            running = self._loop.run_in_executor(self._threads, verify_password, first.password, stored)
-            running.add_done_callback(partial(self._checked, check, stored))
+            self._threads.check(first.password, stored, partial(self._checked, check, stored))
 
-    def _checked(self, check: Check, stored: str, done: asyncio.Future[bool]) -> None:
+    def _checked(self, check: Check, stored: str, is_right: bool) -> None:
         self._running -= 1
-        if done.cancelled():
-            return
-        error = done.exception()
-        if error is not None:
-            logger.error("a password could not be checked: %r", error)
-        self._answer(check, stored, error is None and done.result())
+        self._answer(check, stored, is_right)
         self._go_on()
 
     def _answer(self, check: Check, stored: str, is_right: bool) -> None:

@@ -1,7 +1,9 @@
-"""One try to reach the broker: a socket, and the protocol over it."""
+"""One try to reach the broker: its name, a socket, and the protocol over it."""
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -58,8 +60,31 @@ class Attempt(TransportUser, ConnectionUser):
             self,
         )
 
-    def begin(self, addresses: Addresses, patience: float) -> None:
-        """Connect."""
+    def begin(self, patience: float) -> None:
+        """Look up the host's name, and connect; the broker has ``patience`` seconds to answer."""
+        # The name may take a while, in which the loop has to end when it is told to.
+        find = threading.Thread(target=self._find, args=(patience,), name="batonmq-amqp10-name", daemon=True)
+        find.start()
+
+    def _find(self, patience: float) -> None:
+        """Look up the host's name, in a thread of its own."""
+        host, port = self._parameters.host, self._parameters.port
+        failure: OSError
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            failure = error
+        except UnicodeError:
+            failure = OSError(f"the name {host!r} is none")
+        else:
+            addresses: Addresses = [(family, address) for family, _, _, _, address in found]
+            self._loop.call(lambda: self._connect(addresses, patience))
+            return
+        self._loop.call(lambda: self.ended(failure))
+
+    def _connect(self, addresses: Addresses, patience: float) -> None:
+        if self._is_over:
+            return
         tls = self._parameters.tls
         self._transport = Transport(
             self._loop, addresses, self, tls.context if tls else None, tls.server_hostname if tls else None

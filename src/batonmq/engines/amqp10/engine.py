@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 from weakref import WeakSet
 
 from batonmq.engines.amqp10.conversion import Conversion
 from batonmq.engines.amqp10.desk import EngineDesk
 from batonmq.engines.amqp10.inbox import ReplyFuture
 from batonmq.engines.amqp10.moving import drop_all, move_all
-from batonmq.engines.amqp10.products.base import Copy, Product
+from batonmq.engines.amqp10.products.base import Product
 from batonmq.engines.amqp10.products.choosing import product_of
 from batonmq.engines.amqp10.pull import Amqp10Pull
+from batonmq.engines.amqp10.sending import Sending
+from batonmq.engines.amqp10.settling import Settling
 from batonmq.engines.amqp10.subscription import Amqp10Subscription
-from batonmq.engines.amqp10.taking import Copying, Taking
+from batonmq.engines.amqp10.taking import Taking
+from batonmq.engines.amqp10.transacting import Transacting
 from batonmq.engines.amqp10.uplink import Uplink
 from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription
 from batonmq.engines.messages import Message
-from batonmq.engines.steps import Steps, run_steps, wait_for
+from batonmq.engines.steps import Steps, run_steps
 from batonmq.engines.values import Fate, Incoming, QueueOptions
-from batonmq.errors import BatonError, ConnectionLost, NotFound, ResourceError, UnsupportedFeature
-from batonmq.protocols.amqp10.codec.performatives import Accepted, Target, TransactionalState
+from batonmq.errors import BatonError, ConnectionLost, NotFound, UnsupportedFeature
+from batonmq.protocols.amqp10.codec.performatives import Target
 
 __all__ = ["Amqp10Engine"]
-
-T = TypeVar("T")
-
-# What BatonMQ's broker says of a transaction for which a queue has no room.
-_FULL = "the transaction cannot be kept"
 
 
 class MessageFuture(Future[Message]):
@@ -44,7 +41,12 @@ class MessageFuture(Future[Message]):
         self.asked: ReplyFuture | None = None
 
 
-class Amqp10Engine(Engine, Copying):
+def _settling(subscription: Subscription) -> Settling:
+    assert isinstance(subscription, Taking)
+    return subscription.settling
+
+
+class Amqp10Engine(Engine):
     """Queues of a broker. ``native`` is the protocol's side of the connection, to be left alone by other threads."""
 
     def __init__(self, url: str, context: ssl.SSLContext | None = None, patience: float | None = None) -> None:
@@ -86,8 +88,8 @@ class Amqp10Engine(Engine, Copying):
         self._takings: WeakSet[Taking] = WeakSet()
         # Of the queues that were declared here.
         self._fates: dict[str, Fate] = {}
-        # Queues that are being looked for, before something is sent to them.
-        self._requiring: dict[str, Future[None]] = {}
+        self._sending = Sending(self._desk, self._product, self._conversion)
+        self._transacting = Transacting(self._uplink, self._desk)
 
     @property
     def native(self) -> object:
@@ -157,60 +159,14 @@ class Amqp10Engine(Engine, Copying):
 
     def send(self, queue: str, messages: Sequence[Message]) -> Future[None]:
         future: Future[None] = Future()
-        self._uplink.when_open(lambda: self._send(queue, messages, future), future)
+        self._uplink.when_open(lambda: self._sending.send(queue, messages, future), future)
         return future
 
-    def _send(self, queue: str, messages: Sequence[Message], future: Future[None], txn: bytes | None = None) -> None:
-        write = self._conversion.write
-        try:
-            payloads = [write(message) for message in messages]
-        except ValueError as error:
-            future.fail(error)
-            return
-        target = self._product.target(queue)
-        state = TransactionalState(txn_id=txn) if txn is not None else None
-        outlet = self._desk.publisher.find(target.address or "")
-        if outlet is not None:
-            outlet.send(payloads, future, state)
-            return
-
-        def opened() -> None:
-            if required.error is not None:
-                future.fail(required.error)
-                return
-            try:
-                made = self._desk.publisher.open(target, queue, self._product.sender_properties(queue))
-            except BatonError as error:
-                future.fail(error)
-                return
-            made.send(payloads, future, state)
-
-        required = self._required(queue)
-        required.when_done(opened, owed=future)
-
-    def _required(self, queue: str) -> Future[None]:
-        """Whether there is such a queue. In the loop's thread.
-
-        Those who ask while it is being looked for get the same answer, in their order: each with a look of its own,
-        what was sent first could come second.
-        """
-        under_way = self._requiring.get(queue)
-        if under_way is not None:
-            return under_way
-        required = run_steps(self._product.require(queue))
-        if not required.done:
-            self._requiring[queue] = required
-            required.when_done(lambda: self._looked_for(queue))
-        return required
-
-    def _looked_for(self, queue: str) -> None:
-        del self._requiring[queue]
-
     def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Future[Subscription]:
-        return self._take(Amqp10Subscription(self._uplink, self._product, self, queue, prefetch, lease))
+        return self._take(Amqp10Subscription(self._uplink, self._product, self._transacting, queue, prefetch, lease))
 
     def pull(self, queue: str, most: int = 1) -> Future[Subscription]:
-        return self._take(Amqp10Pull(self._uplink, self._product, self, queue, most))
+        return self._take(Amqp10Pull(self._uplink, self._product, self._transacting, queue, most))
 
     def _take(self, taking: Taking) -> Future[Subscription]:
         self._takings.add(taking)
@@ -232,93 +188,11 @@ class Amqp10Engine(Engine, Copying):
             sent = []
             for queue, messages in by_queue.items():
                 future: Future[None] = Future()
-                self._send(queue, messages, future, txn)
+                self._sending.send(queue, messages, future, txn)
                 sent.append(future)
             return sent
 
-        return self._in_transaction(send, accepts)
-
-    def send_copy(self, copy: Copy, taking: Taking, incoming: Incoming) -> Future[None]:
-        def send(txn: bytes) -> list[Future[None]]:
-            future: Future[None] = Future()
-            outlet = self._desk.publisher.open(copy.target, copy.queue)
-            outlet.send((copy.payload,), future, TransactionalState(txn_id=txn))
-            return [future]
-
-        if copy.is_before:
-            return self._send_before(copy, taking, incoming)
-        return self._in_transaction(send, [(taking, incoming)])
-
-    def _send_before(self, copy: Copy, taking: Taking, incoming: Incoming) -> Future[None]:
-        """A copy that is there before the message is accepted."""
-        future: Future[None] = Future()
-        sent: Future[None] = Future()
-
-        def begin() -> None:
-            try:
-                taking.check_held(incoming)
-                self._desk.publisher.open(copy.target, copy.queue).send((copy.payload,), sent)
-            except BatonError as error:
-                sent.fail(error)
-
-        def done() -> None:
-            if sent.error is not None:
-                future.fail(sent.error)
-                return
-            taking.transaction_over(incoming, committed=True)
-            future.resolve(None)
-
-        sent.when_done(done, owed=future)
-        self._uplink.when_open(begin, sent)
-        return future
-
-    def _in_transaction(
-        self, send: Callable[[bytes], list[Future[None]]], accepts: Sequence[tuple[Subscription, Incoming]]
-    ) -> Future[None]:
-        future: Future[None] = Future()
-
-        def begin() -> None:
-            steps = run_steps(self._transaction(send, accepts))
-
-            def pass_on() -> None:
-                if steps.error is not None:
-                    future.fail(steps.error)
-                else:
-                    future.resolve(None)
-
-            steps.when_done(pass_on, owed=future)
-
-        self._uplink.when_open(begin, future)
-        return future
-
-    def _transaction(
-        self, send: Callable[[bytes], list[Future[None]]], accepts: Sequence[tuple[Subscription, Incoming]]
-    ) -> Steps[None]:
-        """All or nothing. In the loop's thread."""
-        takings: list[tuple[Taking, Incoming]] = []
-        for taking, incoming in accepts:
-            assert isinstance(taking, Taking)
-            taking.check_held(incoming)
-            takings.append((taking, incoming))
-        transactions = self._desk.transactions
-        txn = yield from wait_for(transactions.declare())
-        failure: BatonError | None = None
-        state = TransactionalState(txn_id=txn, outcome=Accepted())
-        try:
-            for taking, incoming in takings:
-                taking.accept_in(incoming, txn, state)
-            for sent in send(txn):
-                yield from wait_for(sent)
-        except BatonError as error:
-            failure = error
-        try:
-            yield from wait_for(transactions.discharge(txn, fail=failure is not None))
-        except BatonError as error:
-            failure = failure or (ResourceError(str(error)) if _FULL in str(error) else error)
-        for taking, incoming in takings:
-            taking.transaction_over(incoming, committed=failure is None)
-        if failure is not None:
-            raise failure
+        return self._transacting.run(send, [(_settling(subscription), incoming) for subscription, incoming in accepts])
 
     # ------------------------------------------------------------------ requests
 
@@ -341,7 +215,7 @@ class Amqp10Engine(Engine, Copying):
                 future.resolve(self._message_of(asked.result().data))
 
         def ask() -> None:
-            required = self._required(queue)
+            required = self._sending.require(queue)
             required.when_done(lambda: future.fail(required.error) if required.error else begin(), owed=future)
 
         self._uplink.when_open(ask, future)

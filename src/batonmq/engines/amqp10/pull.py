@@ -42,7 +42,7 @@ class Amqp10Pull(Taking):
         self._ask(request, most)
 
     def _ask(self, request: Future[list[Incoming]], most: int) -> None:
-        receiver = self._receiver
+        receiver = self._deliveries.receiver
         if receiver is None or not receiver.is_attached:
             self._messages.withdraw(request)
             return
@@ -54,7 +54,7 @@ class Amqp10Pull(Taking):
         self._is_to_be_served = False
 
     def drained(self) -> None:
-        if self._is_leaving:
+        if self._leaving.is_waiting:
             super().drained()
             return
         # Behind what has just come.

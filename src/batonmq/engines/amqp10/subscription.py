@@ -19,10 +19,10 @@ class Amqp10Subscription(Taking):
         return request
 
     def _top_up(self) -> None:
-        receiver = self._receiver
-        if receiver is None or not receiver.is_attached or self._closing is not None:
+        receiver = self._deliveries.receiver
+        if receiver is None or not receiver.is_attached or self._leaving.over is not None:
             return
-        wanted = self._prefetch - len(self._open)
+        wanted = self._prefetch - len(self._deliveries.ids)
         missing = wanted - receiver.credit
         # Not for each message, or every outcome would be followed by a flow.
         if missing > 0 and (missing >= self._prefetch // 2 or receiver.credit <= 0):

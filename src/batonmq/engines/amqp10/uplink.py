@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import secrets
-import socket
 import ssl
 import threading
 import time
@@ -25,7 +24,6 @@ from batonmq.engines.amqp10.client.session import Session
 from batonmq.engines.amqp10.loop import Loop
 from batonmq.engines.amqp10.parameters import amqp10_parameters
 from batonmq.engines.amqp10.products.desk import Announced
-from batonmq.engines.amqp10.transport import Addresses
 from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.futures import Future
 from batonmq.engines.tls import UnusableTls
@@ -303,28 +301,7 @@ class Uplink(AttemptOwner):
             return
         self._is_connecting = True
         attempt = self._attempt = Attempt(self, self.parameters, self._container_id, self._loop)
-        # It may take a while, in which the loop has to end when it is told to.
-        threading.Thread(target=self._resolve, args=(attempt,), name="batonmq-amqp10-name", daemon=True).start()
-
-    def _resolve(self, attempt: Attempt) -> None:
-        parameters = self.parameters
-        try:
-            found = socket.getaddrinfo(parameters.host, parameters.port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            # What an except clause names is gone behind it.
-            why = error
-            self._loop.call(lambda: attempt.ended(why))
-            return
-        except UnicodeError:
-            wrong = OSError(f"the name {parameters.host!r} is none")
-            self._loop.call(lambda: attempt.ended(wrong))
-            return
-        addresses: Addresses = [(family, address) for family, _, _, _, address in found]
-        self._loop.call(lambda: self._resolved(attempt, addresses))
-
-    def _resolved(self, attempt: Attempt, addresses: Addresses) -> None:
-        if attempt is self._attempt:
-            attempt.begin(addresses, self.patience)
+        attempt.begin(self.patience)
 
     # ------------------------------------------------------------------ the thread
 

@@ -1,0 +1,157 @@
+"""Ends a queue's link: no more credit, give back what is held, close.
+
+In this order, so that what is given back does not come here again. What nobody has seen must not count as delivered.
+How that is reached differs:
+
+- Where the broker counts whatever was delivered in a session that ends, the session ends only if all of it was seen.
+- Where a link's end counts what is on its way, the broker is asked to stop first; what still comes goes back unseen.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+from batonmq.engines.futures import Future
+
+if TYPE_CHECKING:
+    from batonmq.engines.amqp10.client.receiver import Receiver
+    from batonmq.engines.amqp10.client.session import Session
+    from batonmq.engines.amqp10.open_deliveries import OpenDeliveries
+    from batonmq.engines.amqp10.products.base import Product
+    from batonmq.engines.amqp10.uplink import Uplink
+    from batonmq.engines.values import Incoming
+
+__all__ = ["Leaving"]
+
+# Seconds that a broker has to say that nothing more is on its way.
+TO_DRAIN: Final = 1.0
+# Seconds that it has to say that it sends nothing more.
+TO_STOP: Final = 0.5
+# Seconds that it has to answer when a link is ended.
+TO_DETACH: Final = 2.0
+
+
+class Leaving:
+    """How one queue's link ends. Everything but ``ask`` runs in the connection's thread."""
+
+    __slots__ = (
+        "_counted",
+        "_deliveries",
+        "_given_back",
+        "_lock",
+        "_product",
+        "_session",
+        "_unseen",
+        "_uplink",
+        "over",
+    )
+
+    def __init__(self, uplink: Uplink, product: Product, deliveries: OpenDeliveries) -> None:
+        self._uplink = uplink
+        self._product = product
+        self._deliveries = deliveries
+        self._lock = threading.Lock()
+        self.over: Future[None] | None = None
+        """Resolved when the link has ended; None: nobody has asked for that."""
+        self._session: Session | None = None
+        # Those that nobody had seen when it was to end in the middle of a transaction.
+        self._unseen: list[Incoming] | None = None
+        # Held when the last credit was taken back, to be counted; what comes after that is not.
+        self._counted: frozenset[int] | None = None
+        # Seen by nobody, with what has come since the broker was asked to stop.
+        self._given_back: set[int] | None = None
+
+    def ask(self) -> tuple[Future[None], bool]:
+        """What is resolved in the end, and whether nobody has asked before. From any thread."""
+        with self._lock:
+            is_first = self.over is None
+            over = self.over = self.over or Future()
+            return over, is_first
+
+    @property
+    def is_waiting(self) -> bool:
+        """Does it wait for the last that is on its way, to give that back?"""
+        return self._counted is not None or self._given_back is not None
+
+    def came(self, delivery_id: int) -> None:
+        """A message has come while it waits."""
+        self._deliveries.add(delivery_id, b"")
+        if self._given_back is not None:
+            self._given_back.add(delivery_id)
+
+    def decided(self) -> list[Incoming] | None:
+        """A transaction is over: the messages to ``begin`` with if it has waited for this; None: it has not."""
+        if self._unseen is None or self._deliveries.has_undecided:
+            return None
+        unseen, self._unseen = self._unseen, None
+        return unseen
+
+    def detached(self) -> None:
+        """The link is gone."""
+        self._session = None
+        self._unseen = None
+        self._given_back = None
+
+    def begin(self, receiver: Receiver, session: Session, unseen: list[Incoming]) -> None:
+        """End the link, which is there. Nobody has seen the messages ``unseen``."""
+        self._session = session
+        if self._deliveries.has_undecided:
+            # What is in the middle of a transaction must not be given back, nor may the link go.
+            if receiver.is_attached:
+                receiver.give_credit(0)
+            self._unseen = unseen
+        elif self._product.isolates_receivers:
+            self._counted = frozenset(self._deliveries.ids) if not unseen else frozenset()
+            if self._counted and receiver.is_attached and receiver.credit > 0:
+                # What is on its way must not be counted, so wait for it.
+                self._uplink.later(TO_DRAIN, self._end)
+                receiver.drain(receiver.credit)
+            else:
+                self._end()
+        else:
+            self._given_back = {one.handle[1] for one in unseen if isinstance(one.handle, tuple)}
+            if self._product.echoes and receiver.is_attached and receiver.credit > 0:
+                # What is on its way comes first, and goes back unseen: it would count as delivered with its link.
+                self._uplink.later(TO_STOP, self._give_back)
+                receiver.stop()
+                return
+            if receiver.is_attached:
+                receiver.give_credit(0)
+            self._give_back()
+
+    def drained(self) -> None:
+        """Nothing more is on its way."""
+        if self._counted is not None:
+            self._end()
+        elif self._given_back is not None:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        """Settle all that is held, and end the link."""
+        receiver, unseen = self._deliveries.receiver, self._given_back
+        if receiver is None or unseen is None:
+            return
+        self._given_back = None
+        if receiver.is_attached:
+            for delivery_id in self._deliveries.ids:
+                receiver.settle(delivery_id, self._product.unseen if delivery_id in unseen else self._product.returned)
+        self._deliveries.clear()
+        self._detach(receiver)
+
+    def _end(self) -> None:
+        """End the session, which counts all that was delivered in it, or the link alone, which counts nothing."""
+        receiver, session = self._deliveries.receiver, self._session
+        if receiver is None or session is None:
+            return
+        if self._counted and self._counted == self._deliveries.ids and receiver.credit <= 0:
+            session.end()
+        else:
+            self._detach(receiver)
+
+    def _detach(self, receiver: Receiver) -> None:
+        """End the link. A broker that does not answer gives back what is held when the connection ends."""
+        over = self.over
+        receiver.close()
+        if over is not None:
+            self._uplink.later(TO_DETACH, lambda: over.resolve(None))

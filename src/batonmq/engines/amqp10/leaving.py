@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 from batonmq.engines.futures import Future
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batonmq.engines.amqp10.client.receiver import Receiver
     from batonmq.engines.amqp10.client.session import Session
     from batonmq.engines.amqp10.open_deliveries import OpenDeliveries
@@ -24,9 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Leaving"]
 
-# Seconds that a broker has to say that nothing more is on its way.
+# Seconds that a broker has to say that nothing more is on its way, from the last message that came.
 TO_DRAIN: Final = 1.0
-# Seconds that it has to say that it sends nothing more.
+# Seconds that it has to say that it sends nothing more, from the last message that came.
 TO_STOP: Final = 0.5
 # Seconds that it has to answer when a link is ended.
 TO_DETACH: Final = 2.0
@@ -36,6 +38,7 @@ class Leaving:
     """How one queue's link ends. Everything but ``ask`` runs in the connection's thread."""
 
     __slots__ = (
+        "_came",
         "_counted",
         "_deliveries",
         "_given_back",
@@ -61,6 +64,8 @@ class Leaving:
         self._counted: frozenset[int] | None = None
         # Seen by nobody, with what has come since the broker was asked to stop.
         self._given_back: set[int] | None = None
+        # How many messages have come while it waits.
+        self._came = 0
 
     def ask(self) -> tuple[Future[None], bool]:
         """What is resolved in the end, and whether nobody has asked before. From any thread."""
@@ -76,6 +81,7 @@ class Leaving:
 
     def came(self, delivery_id: int) -> None:
         """A message has come while it waits."""
+        self._came += 1
         self._deliveries.add(delivery_id, b"")
         if self._given_back is not None:
             self._given_back.add(delivery_id)
@@ -105,7 +111,7 @@ class Leaving:
             self._counted = frozenset(self._deliveries.ids) if not unseen else frozenset()
             if self._counted and receiver.is_attached and receiver.credit > 0:
                 # What is on its way must not be counted, so wait for it.
-                self._uplink.later(TO_DRAIN, self._end)
+                self._when_silent(TO_DRAIN, self._end)
                 receiver.drain(receiver.credit)
             else:
                 self._end()
@@ -113,12 +119,24 @@ class Leaving:
             self._given_back = {one.handle[1] for one in unseen if isinstance(one.handle, tuple)}
             if self._product.echoes and receiver.is_attached and receiver.credit > 0:
                 # What is on its way comes first, and goes back unseen: it would count as delivered with its link.
-                self._uplink.later(TO_STOP, self._give_back)
+                self._when_silent(TO_STOP, self._give_back)
                 receiver.stop()
                 return
             if receiver.is_attached:
                 receiver.give_credit(0)
             self._give_back()
+
+    def _when_silent(self, seconds: float, function: Callable[[], None]) -> None:
+        """Call when no message has come for so many seconds. No more come than there was credit for."""
+        before = self._came
+
+        def look() -> None:
+            if self._came == before:
+                function()
+            else:
+                self._when_silent(seconds, function)
+
+        self._uplink.later(seconds, look)
 
     def drained(self) -> None:
         """Nothing more is on its way."""

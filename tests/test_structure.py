@@ -179,3 +179,60 @@ OF_OTHERS = frozenset({"record.message", "parameters.heartbeat", "protocol.max_m
 
 def test_a_field_is_written_only_where_its_class_stands() -> None:
     assert not [line for line in foreign_writes() if line.split()[-1] not in OF_OTHERS]
+
+
+# ---------------------------------------------------------------------- what fields hold
+
+CONTAINERS = ("list", "dict", "set", "deque", "defaultdict", "OrderedDict")
+CHANGING = frozenset(
+    {"add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popleft", "remove", "setdefault"}
+)
+
+
+def is_record(made: ast.ClassDef) -> bool:
+    """A dataclass is filled by whoever makes it."""
+    return any(ast.unparse(mark).startswith("dataclass") for mark in made.decorator_list)
+
+
+def containers(tree: ast.Module) -> tuple[set[str], set[str]]:
+    """The fields of a file's classes that hold a list, a dict or the like; and those that hold anything else."""
+    found: set[str] = set()
+    others: set[str] = set()
+    for made in (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)):
+        for node in ast.walk(made):
+            for target in targets(node):
+                if isinstance(target, ast.Attribute) and is_own(target):
+                    held = ast.unparse(node.annotation).partition("[")[0] if isinstance(node, ast.AnnAssign) else ""
+                    (found if held in CONTAINERS and not is_record(made) else others).add(target.attr)
+    return found, others - found
+
+
+def foreign_changes() -> Iterator[str]:
+    own = {module: containers(tree) for module, tree in modules().items()}
+    # What is a list in one class, and something with verbs of its own in another, tells nothing.
+    ours = set().union(*(found for found, _ in own.values())) - set().union(*(others for _, others in own.values()))
+
+    def is_foreign(module: str, value: ast.expr) -> bool:
+        return isinstance(value, ast.Attribute) and not is_own(value) and value.attr in ours - own[module][0]
+
+    for module, tree in modules().items():
+        for node in ast.walk(tree):
+            changed = [part.value for part in targets(node) if isinstance(part, ast.Subscript)]
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHANGING:
+                changed.append(node.func.value)
+            for value in changed:
+                if is_foreign(module, value):
+                    yield f"{module} changes {ast.unparse(value)}"
+
+
+# Whoever fills what it alone has: the batch, at each message; and definitions, which are a record.
+FILLING = (
+    "batonmq.store.collecting changes collected.",
+    "batonmq.store.collecting changes self._collected.",
+    "batonmq.management.definitions.reading changes self._found.",
+    "batonmq.management.definitions.checking changes self._found.",
+)
+
+
+def test_what_a_field_holds_is_changed_only_where_its_class_stands() -> None:
+    assert not [line for line in foreign_changes() if not line.startswith(FILLING)]

@@ -7,6 +7,7 @@ engine's own thread commits beside it. A connection is closed and opened again o
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,6 +54,7 @@ class EmbeddedMachine(RuleBasedStateMachine):
         self.receivers: list[Receiver] = []
         self.held: list[tuple[Receiver, Delivery, Entry]] = []
         self._numbers = itertools.count()
+        self._run_due: Callable[[], None] = lambda: None
         self.open()
 
     def open(self) -> None:
@@ -61,7 +63,9 @@ class EmbeddedMachine(RuleBasedStateMachine):
             if self.is_stored
             else open_memory("", self.clock)
         )
-        self.clock.on_move[:] = [engine.core.run_due]
+        self.clock.forget(self._run_due)
+        self._run_due = engine.core.run_due
+        self.clock.when_moved(self._run_due)
         self.mq = Connection(engine)
 
     def teardown(self) -> None:

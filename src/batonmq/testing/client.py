@@ -99,8 +99,8 @@ class _Client:
             return self._engine
 
         self._staff = self._block.enter_context(opened(self.app, open_engine, declares=True))
-        self.clock.on_move.append(self._engine.core.run_due)
-        self._block.callback(self.clock.on_move.remove, self._engine.core.run_due)
+        self.clock.when_moved(self._engine.core.run_due)
+        self._block.callback(self.clock.forget, self._engine.core.run_due)
 
     def _in_thread(self, post: Post) -> threads.QueueWorker:
         receiver = self._block.enter_context(self._staff.connection.receiver(post.queue, prefetch=1))

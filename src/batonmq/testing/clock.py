@@ -12,12 +12,19 @@ __all__ = ["MovableClock"]
 class MovableClock(Clock):
     """Whoever runs by it is told when it was moved: an hour of time to live passes at once."""
 
-    __slots__ = ("_ahead", "on_move")
+    __slots__ = ("_ahead", "_when_moved")
 
     def __init__(self) -> None:
         self._ahead = 0.0
-        # Called when the clock was moved; each returns when it has done what is due.
-        self.on_move: list[Callable[[], None]] = []
+        self._when_moved: dict[Callable[[], None], None] = {}
+
+    def when_moved(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called whenever the clock is moved; it returns when it has done what is due."""
+        self._when_moved[call] = None
+
+    def forget(self, call: Callable[[], None]) -> None:
+        """Have it called no more."""
+        self._when_moved.pop(call, None)
 
     def monotonic(self) -> float:
         return super().monotonic() + self._ahead
@@ -30,5 +37,5 @@ class MovableClock(Clock):
         if seconds < 0:
             raise ValueError(f"time does not go back: {seconds}")
         self._ahead += seconds
-        for moved in list(self.on_move):
+        for moved in list(self._when_moved):
             moved()

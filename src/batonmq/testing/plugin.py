@@ -35,10 +35,10 @@ def baton(baton_clock: MovableClock) -> Iterator[Connection]:
     from batonmq.engines.shared.registry import open_memory
 
     engine = open_memory("", baton_clock)
-    baton_clock.on_move.append(engine.core.run_due)
+    baton_clock.when_moved(engine.core.run_due)
     with Connection(engine) as connection:
         yield connection
-    baton_clock.on_move.remove(engine.core.run_due)
+    baton_clock.forget(engine.core.run_due)
 
 
 @pytest.fixture

@@ -53,12 +53,11 @@ class RunningServer:
         self._is_ready.wait()
         if self._error is not None:
             raise self._error
-        self.clock.on_move.append(self._moved)
+        self.clock.when_moved(self._moved)
 
     def stop(self) -> None:
         """Return when it is gone: port, thread and file."""
-        if self._moved in self.clock.on_move:
-            self.clock.on_move.remove(self._moved)
+        self.clock.forget(self._moved)
         if self._thread.is_alive():
             self._runner.get_loop().call_soon_threadsafe(self._stopping.set)
             self._thread.join()

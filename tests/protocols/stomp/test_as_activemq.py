@@ -444,7 +444,7 @@ def test_a_queue_that_goes_leaves_the_others_of_a_pattern(driven: Driven) -> Non
     driven.publish("m", queue="x.b")
     assert bodies(script.clients["a"].read()) == ["m"]
     script.clients["a"].lose()
-    assert driven.broker.vhosts["/"].on_queue == {}
+    assert not driven.broker.vhosts["/"]._queue_watchers
 
 
 @pytest.mark.parametrize(

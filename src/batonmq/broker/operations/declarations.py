@@ -234,6 +234,10 @@ class Declarations(Bindings):
         self.owned.pop(queue.name, None)
         self.vhost.remove_queue(queue)
 
+    def disown(self, name: str) -> None:
+        """An exclusive queue of the connection is gone already: it does not go with the connection."""
+        self.owned.pop(name, None)
+
     def release_owned(self) -> None:
         """Delete the exclusive queues of the connection, which is gone."""
         self.vhost.let_go(self.owned.values())

@@ -75,8 +75,7 @@ class Broker:
         self.clients.watch(ConnectionEvents(self.events))
         """Sessions say here who has logged in, for listings."""
         self._directory = Directory(self.vhosts, self.clients)
-        # Sessions that want to know when the store stops and starts taking writes.
-        self.observers: dict[StoreObserver, None] = {}
+        self._observers: dict[StoreObserver, None] = {}
         self._vacuum = Vacuum(self.scheduler)
         self._late_sync = LateSync(self.scheduler)
         self.parameters = Parameters(store)
@@ -251,7 +250,7 @@ class Broker:
                 log.warning("the store can write again")
                 self.events.tell(ALARM_CLEARED, alarm="store")
                 self._routes_changed()
-                for observer in list(self.observers):
+                for observer in list(self._observers):
                     scheduler.faults.attempt(observer.store_recovered)
             scheduler.commits.committed(batch)
             if self.store.is_unsynced:
@@ -263,12 +262,20 @@ class Broker:
                 log.error("%s; publishes of persistent messages are refused until it can", error)
                 self.events.tell(ALARM_RAISED, alarm="store", reason=error.reason)
                 self._routes_changed()
-                for observer in list(self.observers):
+                for observer in list(self._observers):
                     scheduler.faults.attempt(observer.store_failing, error)
             scheduler.commits.failed(batch, error)
         if scheduler.has_reads:
             scheduler.read_on()
         scheduler.commits.look()
+
+    def observe_store(self, observer: StoreObserver) -> None:
+        """Tell it, from now on, when the store stops taking messages and when it takes them again."""
+        self._observers[observer] = None
+
+    def stop_observing(self, observer: StoreObserver) -> None:
+        """Tell it no more."""
+        self._observers.pop(observer, None)
 
     # ------------------------------------------------------------------ timers and the end
 

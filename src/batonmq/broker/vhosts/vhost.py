@@ -59,8 +59,7 @@ class VirtualHost:
         """Whether it is there by itself or by the configuration file, so that nobody can delete it."""
         self.is_retired = False
         """Whether it is being deleted: nothing can be made in it any more."""
-        # Who wants to know of each queue that is made, by whoever they are of.
-        self.on_queue: dict[object, Callable[[Queue], None]] = {}
+        self._queue_watchers: dict[object, Callable[[Queue], None]] = {}
 
     def _find_target(self, name: str) -> Target | None:
         return self.queues.get(name) or self.replies.find(name)
@@ -180,9 +179,17 @@ class VirtualHost:
             self.scheduler.events.tell(
                 QUEUE_DECLARED, vhost=self.name, queue=name, durable=durable, exclusive=queue.exclusive
             )
-            for tell in list(self.on_queue.values()):
+            for tell in list(self._queue_watchers.values()):
                 tell(queue)
         return queue
+
+    def watch_queues(self, watcher: object, tell: Callable[[Queue], None]) -> None:
+        """Have ``tell`` called with each queue that is made from now on, until ``watcher`` stops watching."""
+        self._queue_watchers[watcher] = tell
+
+    def stop_watching(self, watcher: object) -> None:
+        """Tell it of no more queues."""
+        self._queue_watchers.pop(watcher, None)
 
     def define_queue(self, queue: Queue) -> None:
         """Write a durable queue's definition, and whether it is paused, to the store."""

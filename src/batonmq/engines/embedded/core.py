@@ -82,8 +82,8 @@ class Core:
         self._keeper_wake = threading.Condition(self._lock)
         self._is_committing = False
         self._waiting: list[CommitFuture[Any]] = []
-        # Called at the end of the turn: subscriptions that got something.
-        self.arrivals: list[Callable[[], None]] = []
+        # What to call at the end of the turn: subscriptions have got something.
+        self._arrivals: list[Callable[[], None]] = []
         # When what nobody waits for is committed; None: there is nothing.
         self._lazy_at: float | None = None
         self._is_urgent = False
@@ -119,10 +119,14 @@ class Core:
             finally:
                 self._end_turn()
 
+    def at_turn_end(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called once, when the turn ends; call it inside an operation."""
+        self._arrivals.append(call)
+
     def _end_turn(self) -> None:
         self.broker.end_turn()
-        while self.arrivals:
-            arrivals, self.arrivals = self.arrivals, []
+        while self._arrivals:
+            arrivals, self._arrivals = self._arrivals, []
             for arrived in arrivals:
                 self.broker.scheduler.faults.attempt(arrived)
             self.broker.end_turn()

@@ -106,7 +106,7 @@ class PullConsumer(Consumer):
         self._held[tag] = queued
         if not self._is_announced:
             self._is_announced = True
-            self._core.arrivals.append(self._answer)
+            self._core.at_turn_end(self._answer)
         return self.has_room()
 
     def hold(self, batch: int) -> None:

@@ -67,7 +67,7 @@ class Calls:
 
     def __init__(self, path: str, reached: Reached) -> None:
         self.lock = threading.RLock()
-        self.callers: dict[int, Caller] = {}
+        self._callers: dict[int, Caller] = {}
         self._path = path
         self._reached: Reached | None = reached
         self._is_resumed = False
@@ -144,6 +144,14 @@ class Calls:
         """Ask for no answer; when there is no owner, it has no meaning. Under the lock."""
         if self._is_resumed and self._reached is not None:
             self._reached.link.send(command)
+
+    def add_caller(self, number: int, caller: Caller) -> None:
+        """Tell it, from now on, of what comes for the subscription of that number. Under the lock."""
+        self._callers[number] = caller
+
+    def remove_caller(self, number: int) -> bool:
+        """Tell it no more. Under the lock. False: it was not told any more."""
+        return self._callers.pop(number, None) is not None
 
     def drop(self, call: AnyCall) -> None:
         """Nobody wants the answer any more. Under the lock."""
@@ -222,7 +230,7 @@ class Calls:
                 continue
             with self.lock:
                 if isinstance(answer, answers.Late):
-                    caller = self.callers.get(answer.subscription)
+                    caller = self._callers.get(answer.subscription)
                     if caller is not None:
                         caller.late(answer.tag)
                     continue
@@ -254,7 +262,7 @@ class Calls:
         """Tell an owner who this is and what it holds. Under the lock."""
         subscriptions: list[commands.Subscribed] = []
         holds: list[commands.Hold] = []
-        for caller in self.callers.values():
+        for caller in self._callers.values():
             subscribed = caller.subscribed_as()
             if subscribed is not None:
                 subscriptions.append(subscribed)
@@ -273,10 +281,10 @@ class Calls:
             kept: dict[int, set[int]] = {}
             for number, tag in answer.kept:
                 kept.setdefault(number, set()).add(tag)
-            for number, caller in self.callers.items():
+            for number, caller in self._callers.items():
                 caller.keep(kept.get(number, set()))
             for number, name, text in answer.ended:
-                caller_lost = self.callers.pop(number, None)
+                caller_lost = self._callers.pop(number, None)
                 error = wire.error_from(answers.Failed(0, name, text))
                 if caller_lost is not None:
                     ended.append((caller_lost, error if isinstance(error, BatonError) else EngineError(text)))
@@ -346,7 +354,7 @@ class Calls:
             self._reached = self._thread = None
             self._is_resumed = False
             calls, settled = self._ledger.clear(), self._ledger.settlements.give_up(error)
-            callers, self.callers = list(self.callers.values()), {}
+            callers, self._callers = list(self._callers.values()), {}
         for call in calls:
             if call.when_lost == "over":
                 call.answered(answers.Done(0))

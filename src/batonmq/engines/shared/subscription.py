@@ -107,7 +107,7 @@ class SharedSubscription(Subscription):
         command = commands.Subscribe(0, self.number, self._queue, self._prefetch, self._lease)
         with self._calls.lock:
             self._calls.ask(Call(command, asked, as_nothing, "again"))
-            self._calls.callers[self.number] = self
+            self._calls.add_caller(self.number, self)
         asked.when_done(lambda: self._subscribed(asked))
 
     def _subscribed(self, asked: Future[None]) -> None:
@@ -116,7 +116,7 @@ class SharedSubscription(Subscription):
             if error is None:
                 self._is_known = True
             else:
-                self._calls.callers.pop(self.number, None)
+                self._calls.remove_caller(self.number)
         if error is None:
             self.subscribed.resolve(None)
         elif isinstance(error, BatonError):
@@ -204,7 +204,7 @@ class SharedSubscription(Subscription):
             for wait in waits.values():
                 self._calls.drop(wait)
             asked: Future[None] = Future()
-            if self._calls.callers.pop(self.number, None) is None:
+            if not self._calls.remove_caller(self.number):
                 asked.resolve(None)
             else:
                 try:

@@ -64,7 +64,7 @@ class Channel:
         transaction = Transaction(connection.transaction_quota)
         self.deliveries = Deliveries(number, link.output, counts, connection.terms.frame_max)
         self.settling: Settling = Settling(self.deliveries, credit, transaction, counts)
-        connection.settlers[number] = self.settling
+        connection.channel_opened(number, self.settling)
         self.topology: Topology = Topology(link.broker, connection.operations)
         self.consumers: Consumers = Consumers(number, connection, self.deliveries, credit, self.topology)
         self._confirms = Confirms(number, link.broker, link.barrier, link.output, link.turn_end, counts)
@@ -219,7 +219,7 @@ class Channel:
         self.transactions.forget()
         self.consumers.stop()
         self.settling.end()
-        self._connection.settlers.pop(self.number, None)
+        self._connection.channel_closed(self.number)
         self._connection.link.counts.close(self._counts)
 
 

@@ -152,7 +152,7 @@ class Connection:
         self._say(methods.ConnectionOpenOk())
         if client.wants_blocked:
             self._blocking = Blocking(link.output)
-            link.broker.observers[self._blocking] = None
+            link.broker.observe_store(self._blocking)
             if link.broker.store.error is not None:
                 self._blocking.store_failing(link.broker.store.error)
 
@@ -244,7 +244,7 @@ class Connection:
     def release(self) -> None:
         """Give back everything that the connection holds."""
         if self._blocking is not None:
-            self._link.broker.observers.pop(self._blocking, None)
+            self._link.broker.stop_observing(self._blocking)
         self._channels.release()
         self._link.turn_end.clear()
         if self.opened is not None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class OpenConnection:
     """The client, the terms, and what it may do in its virtual host (``operations``, with its user)."""
 
-    __slots__ = ("client", "link", "operations", "routes", "settlers", "terms", "transaction_quota")
+    __slots__ = ("_settlers", "client", "link", "operations", "routes", "terms", "transaction_quota")
 
     def __init__(
         self, link: Link[Event], client: Client, terms: Terms, operations: Operations, settings: AmqpSettings
@@ -31,5 +31,16 @@ class OpenConnection:
         self.routes = Routes(operations)
         self.transaction_quota = Quota(settings.max_transaction_size)
         """What the transactions of all channels together may hold."""
-        self.settlers: dict[int, Settler] = {}
-        """What settles the deliveries of each open channel, by its number."""
+        self._settlers: dict[int, Settler] = {}
+
+    def channel_opened(self, number: int, settler: Settler) -> None:
+        """``settler`` settles the deliveries of the channel of that number."""
+        self._settlers[number] = settler
+
+    def channel_closed(self, number: int) -> None:
+        """Nothing that was delivered on the channel of that number can be settled any more."""
+        self._settlers.pop(number, None)
+
+    def settler_of(self, channel: int) -> Settler | None:
+        """What settles the deliveries of that channel; None: it is not open."""
+        return self._settlers.get(channel)

@@ -154,7 +154,7 @@ class Publisher:
 
     def _accept(self, channel: int, tag: int) -> None:
         """A delivery on any channel of the connection is accepted when the transaction is committed. NotFound."""
-        settler = self._connection.settlers.get(channel)
+        settler = self._connection.settler_of(channel)
         taken = settler.take_held(tag) if settler is not None else []
         if settler is None or not taken:
             raise NotFound(f"no delivery {tag} on channel {channel} is held by this connection")

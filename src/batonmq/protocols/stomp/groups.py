@@ -45,7 +45,7 @@ class Group:
         if self._patterns:
             for queue in list(self._vhost.queues.values()):
                 self._look_at(queue)
-            self._vhost.on_queue[self] = self._look_at
+            self._vhost.watch_queues(self, self._look_at)
 
     def _add(self, destination: Destination, name: str, durable: str) -> None:
         if all(member.queue.name != name for member in self._members):
@@ -72,7 +72,7 @@ class Group:
 
     def stop(self) -> list[Subscription]:
         """No more deliveries, and no more queues. Tells what it had, and keeps none of it."""
-        self._vhost.on_queue.pop(self, None)
+        self._vhost.stop_watching(self)
         members, self._members = self._members, []
         for member in members:
             member.stop()

@@ -174,7 +174,7 @@ class Nodes:
         if opened.node:
             lifetimes_of(vhost).detached(vhost, opened.node, is_creator=opened.is_creator)
             if opened.node not in vhost.queues:
-                self._operations.owned.pop(opened.node, None)
+                self._operations.disown(opened.node)
 
     def release(self) -> None:
         """The connection ends, and with it all of its links."""

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 import batonmq
-from batonmq.engines.amqp10 import taking, uplink
+from batonmq.engines.amqp10 import leaving, uplink
 from batonmq.testing.contract import take
 from tests.engines.proxy import Proxy
 from tests.support.wire import Address
@@ -19,7 +19,7 @@ AT_ONCE = 1.5
 
 
 def test_a_broker_that_is_mute_keeps_nobody(amqp: Address, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(taking, "TO_DETACH", 0.3)
+    monkeypatch.setattr(leaving, "TO_DETACH", 0.3)
     monkeypatch.setattr(uplink, "GOODBYE", 0.3)
     with (
         batonmq.connect(f"amqp://guest:guest@127.0.0.1:{amqp.port}/") as other,

@@ -12,10 +12,10 @@ import pytest
 from confluent_kafka import AcknowledgeType, Message as Record
 
 import batonmq
+from batonmq.engines.kafka.crew import AHEAD
 from batonmq.engines.kafka.engine import KafkaEngine
 from batonmq.engines.kafka.hand import FAREWELL, Hand, Place
 from batonmq.engines.kafka.parameters import kafka_parameters
-from batonmq.engines.kafka.subscription import AHEAD
 from batonmq.engines.messages import HeaderValue
 from batonmq.engines.values import QueueOptions
 from tests.contract.places import running

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -12,10 +13,12 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.kafka import publisher as module
+from batonmq.engines.kafka.lanes import IN_FLIGHT
+from batonmq.engines.kafka.names import Topic
 from batonmq.engines.kafka.parameters import kafka_parameters
 from batonmq.engines.kafka.publisher import Publisher
 from batonmq.engines.messages import Message
-from batonmq.errors import BatonError, Closed
+from batonmq.errors import BatonError, Closed, ConnectionLost
 
 SOON = 30.0
 
@@ -51,7 +54,7 @@ def publisher(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
     monkeypatch.setattr(module, "Producer", Fatal)
     Fatal.made.clear()
     (port,) = free_ports(1)
-    found = Publisher(kafka_parameters(f"kafka://127.0.0.1:{port}"), lambda _queue: resolved("topic"))
+    found = Publisher(kafka_parameters(f"kafka://127.0.0.1:{port}"), lambda _queue: resolved(Topic("topic", [0])))
     yield found
     found.close()
 
@@ -94,3 +97,23 @@ def test_what_is_not_confirmed_at_the_end_is_told(publisher: Publisher) -> None:
     publisher.close()
     assert isinstance(failed(future), Closed)
     assert not any(one.name == "batonmq-kafka-confirms" for one in threading.enumerate())
+
+
+def test_no_more_is_given_to_the_client_than_can_be_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A broker that never answers: what the client has is on its way, and the rest waits here.
+    monkeypatch.setattr(Fatal, "takes", 1000)
+    monkeypatch.setattr(module, "Producer", Fatal)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"kafka://127.0.0.1:{silent.getsockname()[1]}"
+        found = Publisher(kafka_parameters(f"{url}?timeout=1"), lambda _queue: resolved(Topic("topic", [0, 1])))
+        try:
+            many = found.send("queue", [Message(b"%d" % number) for number in range(100)])
+            one = found.send("queue", [Message(b"one")])
+            assert len(found.producer) == IN_FLIGHT * 2
+            with pytest.raises(ConnectionLost, match="may or may not have arrived"):
+                raise failed(many)
+            # Given up by its own time, and not a second after it came to the client.
+            with pytest.raises(ConnectionLost, match=r"no answer within 1 s\): it may or may not have arrived"):
+                raise failed(one)
+        finally:
+            found.close()

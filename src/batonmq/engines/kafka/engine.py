@@ -12,6 +12,7 @@ from batonmq.engines.figures import QueueInfo
 from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription
+from batonmq.engines.kafka.names import Topic
 from batonmq.engines.kafka.parameters import kafka_parameters
 from batonmq.engines.messages import Message
 from batonmq.engines.values import Capabilities, Fate, QueueOptions
@@ -20,6 +21,7 @@ from batonmq.errors import Closed, NotFound, UnsupportedFeature
 try:
     from confluent_kafka.admin import AdminClient
 
+    from batonmq.engines.kafka.administration import Administration
     from batonmq.engines.kafka.cluster import Cluster
     from batonmq.engines.kafka.leaks import leak
     from batonmq.engines.kafka.notices import CLIENT_LOG
@@ -66,7 +68,8 @@ class KafkaEngine(Engine):
         self._settings = self._parameters.client()
         self._admin = AdminClient(self._settings, logger=CLIENT_LOG)
         self._tasks = Tasks()
-        self._queues = Queues(self._admin, self._cluster, self._parameters, patience, self._tasks.closing)
+        administration = Administration(self._admin, patience, self._tasks.closing)
+        self._queues = Queues(administration, self._cluster, self._parameters, patience)
         self._publisher = Publisher(self._parameters, self.look_for)
         self._subscriptions: set[KafkaSubscription] = set()
         self._lock = threading.Lock()
@@ -84,7 +87,7 @@ class KafkaEngine(Engine):
     def declare(self, queue: str, options: QueueOptions) -> Future[None]:
         def declare() -> None:
             self._queues.declare(queue, options)
-            limit = self._queues.fate(self._queues.topic(queue)).max_deliveries
+            limit = self._queues.fate(self._queues.topic(queue).name).max_deliveries
             self._fates[queue] = Fate(options.dead_letter, limit)
 
         return self._run(declare)
@@ -139,7 +142,7 @@ class KafkaEngine(Engine):
             raise UnsupportedFeature("kafka: lease")
 
         def subscribe() -> Subscription:
-            topic = self._queues.topic(queue)
+            topic = self._queues.topic(queue).name
             lock = self._queues.lock(topic)
             if queue not in self._fates:
                 self._fates[queue] = self._queues.fate(topic)
@@ -155,7 +158,7 @@ class KafkaEngine(Engine):
 
     # ------------------------------------------------------------------ for subscriptions
 
-    def look_for(self, queue: str) -> Future[str]:
+    def look_for(self, queue: str) -> Future[Topic]:
         """The topic of a queue. The future fails with NotFound where there is none."""
         return self._tasks.run(lambda: self._queues.topic(queue))
 

@@ -8,16 +8,23 @@ No queue may be called so itself, and a topic of somebody else, ``PREFIXNAME`` f
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from batonmq.errors import PreconditionFailed
 
-__all__ = ["PREFIX", "Names"]
+__all__ = ["PREFIX", "Names", "Topic"]
 
 PREFIX: Final = "dlq."
 """What brokers are set to by default (errors.deadletterqueue.topic.name.prefix)."""
 MARK: Final = "batonmq."
 LEGAL: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
+
+
+class Topic(NamedTuple):
+    """Where a queue's messages are."""
+
+    name: str
+    partitions: list[int]
 
 
 class Names:

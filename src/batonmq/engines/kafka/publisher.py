@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from batonmq.engines.futures import Future
 from batonmq.engines.kafka.failures import FATAL, PURGED, UNANSWERED, error_of
-from batonmq.engines.kafka.headers import Headers, to_headers
+from batonmq.engines.kafka.headers import to_headers
+from batonmq.engines.kafka.lanes import Delivered, Lane, Record, Sending
 from batonmq.engines.kafka.leaks import leak
+from batonmq.engines.kafka.names import Topic
 from batonmq.engines.kafka.notices import CLIENT_LOG
 from batonmq.engines.kafka.parameters import KafkaParameters
 from batonmq.engines.messages import Message
@@ -26,21 +30,18 @@ SEEN: Final = 5.0
 POLL: Final = 0.25
 # librdkafka's limit for requests; the topic's own says what it takes.
 LARGEST: Final = 99_000_000
-# How long a batch that is not full waits for more, in milliseconds. Without, the client's thread is woken some five
-# times for each message and makes two batches of one: a hundred messages cost 1.26 ms of CPU, and 0.64 with this.
-LINGER: Final = 0.5
 
 
 class Publisher:
     """Of one connection; any thread may send."""
 
-    def __init__(self, parameters: KafkaParameters, seen: Callable[[str], Future[str]]) -> None:
+    def __init__(self, parameters: KafkaParameters, seen: Callable[[str], Future[Topic]]) -> None:
         """``seen`` tells the topic of a queue: its future fails with NotFound where there is none."""
         self._settings = {
             **parameters.client(),
             "enable.idempotence": True,
             "acks": "all",
-            "linger.ms": LINGER if parameters.batch > 1 else 0,
+            "linger.ms": 0,
             "batch.num.messages": parameters.batch,
             "sticky.partitioning.linger.ms": 0,
             "message.timeout.ms": parameters.timeout * 1000,
@@ -51,9 +52,11 @@ class Publisher:
             "logger": CLIENT_LOG,
         }
         self._timeout = parameters.timeout
+        self._batch = parameters.batch
         self._seen = seen
-        # With the monotonic time until which they are taken to be there.
-        self._topics: dict[str, tuple[str, float]] = {}
+        self._lanes: dict[str, Lane] = {}
+        # Those that did not go to the client below at once, in the order in which they are given up.
+        self._waited: deque[Sending] = deque()
         self._lock = threading.Lock()
         self._is_closed = False
         self._producer = Producer(self._settings)
@@ -70,59 +73,129 @@ class Publisher:
     def send(self, queue: str, messages: Sequence[Message]) -> Future[None]:
         """Resolved when the broker has confirmed all of them. ValueError, NotFound, ConnectionLost and others."""
         records = [(message.body, to_headers(message.properties)) for message in messages]
-        sending = _Sending(queue, len(records), self)
+        sending = Sending(queue, records, time.monotonic() + self._timeout)
         if not records:
             sending.future.resolve(None)
-        elif (known := self._topics.get(queue)) is not None and known[1] > time.monotonic():
-            self._produce(sending, known[0], records)
+        elif (lane := self._lanes.get(queue)) is not None and lane.known_until > time.monotonic():
+            self._send(sending, lane)
         else:
             seen = self._seen(queue)
 
             def then() -> None:
                 if seen.error is not None:
                     sending.future.fail(seen.error)
-                    return
-                topic = seen.result()
-                self._topics[queue] = topic, time.monotonic() + SEEN
-                self._produce(sending, topic, records)
+                else:
+                    self._send(sending, self._lane(queue, seen.result()))
 
             seen.when_done(then, owed=sending.future)
         return sending.future
 
     def forget(self, queue: str) -> None:
         """It is there no more, perhaps."""
-        self._topics.pop(queue, None)
+        if (lane := self._lanes.get(queue)) is not None:
+            lane.known_until = 0.0
 
-    def _produce(self, sending: _Sending, topic: str, records: Sequence[tuple[bytes, Headers]]) -> None:
-        delivered = sending.delivered
+    def _lane(self, queue: str, topic: Topic) -> Lane:
+        with self._lock:
+            lane = self._lanes.get(queue)
+            if lane is None or lane.topic != topic.name:
+                lane = self._lanes[queue] = Lane(topic.name, len(topic.partitions), self._batch)
+            lane.known_until = time.monotonic() + SEEN
+            return lane
+
+    # ------------------------------------------------------------------ on the way
+
+    def _send(self, sending: Sending, lane: Lane) -> None:
         with self._lock:
             if self._is_closed:
                 sending.future.fail(Closed("the connection was closed"))
                 return
-            sending.producer = self._producer
-            done = 0
-            try:
-                if len(records) > 1 and not any(headers for _, headers in records):
-                    # In one call, which gives other threads the interpreter once, and not once for each message.
-                    batch: list[dict[str, Any]] = [{"value": body} for body, _ in records]
-                    done = self._producer.produce_batch(topic, batch, on_delivery=delivered)
-                    if done == len(records):
-                        return
+            lane.waiting.append(sending)
+            over = self._feed(lane)
+            if sending.left:
+                self._waited.append(sending)
+        self._finish(over)
+
+    def _delivered(
+        self, sending: Sending, lane: Lane, producer: Producer, error: KafkaError | None, _message: object
+    ) -> None:
+        """One is confirmed, or is not. In the thread for confirms."""
+        told = None if error is None else self._told(sending.queue, producer, error)
+        with self._lock:
+            lane.arrived()
+            sending.confirmed()
+            if told is not None:
+                sending.failed(told)
+            over = self._feed(lane) if lane.waiting else []
+            if sending.is_over:
+                over.append(sending)
+        if over:
+            self._finish(over)
+
+    def _feed(self, lane: Lane) -> list[Sending]:
+        """With the lock: give the client below as much as may be on its way. These are over, as it refuses them."""
+        over: list[Sending] = []
+        while lane.waiting and (room := lane.room):
+            sending = lane.waiting[0]
+            delivered = partial(self._delivered, sending, lane, self._producer)
+            done, refused = self._produce(sending.queue, lane.topic, sending.next(room), delivered)
+            sending.taken(done)
+            lane.departed(done)
+            if refused is not None:
+                sending.failed(refused)
+                if sending.is_over:
+                    over.append(sending)
+            if not sending.left:
+                lane.waiting.popleft()
+        return over
+
+    def _produce(
+        self, queue: str, topic: str, records: Sequence[Record], delivered: Delivered
+    ) -> tuple[int, BatonError | ValueError | None]:
+        """With the lock. How many messages the client below has taken, and why it has not taken the next one."""
+        done = 0
+        try:
+            if len(records) > 1 and not any(headers for _, headers in records):
+                # In one call, which gives other threads the interpreter once, and not once for each message.
+                batch: list[dict[str, Any]] = [{"value": body} for body, _ in records]
+                done = self._producer.produce_batch(topic, batch, on_delivery=delivered)
+                if done < len(records):
                     # With the client's own words for it, and not those that it has for a batch.
                     raise KafkaException(KafkaError(next(one["_error"].code() for one in batch if "_error" in one)))
-                produce = self._producer.produce
-                for body, headers in records:
-                    produce(topic, body, headers=headers or None, on_delivery=delivered)
-                    done += 1
-                return
-            except (KafkaException, BufferError) as error:
-                refused: KafkaException | BufferError = error
-                if isinstance(error, KafkaException) and _is_fatal(error.args[0]):
-                    self._renew()
-        # Not with the lock: whoever waits may send again at once.
-        sending.refused(refused, len(records) - done)
+                return done, None
+            produce = self._producer.produce
+            for body, headers in records:
+                produce(topic, body, headers=headers or None, on_delivery=delivered)
+                done += 1
+        except ValueError as error:  # a header's name that is no Unicode
+            return done, error
+        except Exception as error:  # noqa: BLE001  (whoever waits is told, and the thread for confirms goes on)
+            if isinstance(error, KafkaException) and _is_fatal(error.args[0]):
+                self._renew()
+            return done, error_of(error, f"queue '{queue}'")
+        return done, None
 
-    def replace(self, producer: Producer | None) -> None:
+    def _finish(self, over: Iterable[Sending]) -> None:
+        """Not with the lock."""
+        for sending in over:
+            if sending.error is not None:
+                self.forget(sending.queue)
+            sending.finish()
+
+    def _told(self, queue: str, producer: Producer, error: KafkaError) -> BatonError:
+        code = error.code()
+        if code == PURGED:
+            return Closed("the connection was closed before it was sent")
+        if _is_fatal(error):
+            self.replace(producer)
+        if code in UNANSWERED:
+            text = error.str().removeprefix("Broker: ")
+            return _unconfirmed(queue, text)
+        return error_of(error, f"queue '{queue}'")
+
+    # ------------------------------------------------------------------ the client below
+
+    def replace(self, producer: Producer) -> None:
         """This producer is of no use any more: an error that it calls fatal."""
         with self._lock:
             # All that it had to send says so.
@@ -139,6 +212,8 @@ class Publisher:
     def _poll(self) -> None:
         """A thread of its own: callbacks come here."""
         while not self._is_closed:
+            if self._waited:
+                self._give_up()
             if not self._gone:
                 self._producer.poll(POLL)
                 continue
@@ -150,6 +225,18 @@ class Publisher:
             with self._lock:
                 self._gone = [one for one in self._gone if len(one)]
 
+    def _give_up(self) -> None:
+        """Those who have waited for too long are told; the client below does so for what it has had for that long."""
+        late: list[Sending] = []
+        now = time.monotonic()
+        with self._lock:
+            while self._waited and (self._waited[0].is_over or self._waited[0].until < now):
+                sending = self._waited.popleft()
+                if not sending.is_over:
+                    sending.failed(_unconfirmed(sending.queue, f"no answer within {self._timeout} s"))
+                    late.append(sending)
+        self._finish(late)
+
     def close(self) -> None:
         """What is not confirmed fails with Closed. May block, not for long."""
         with self._lock:
@@ -157,6 +244,10 @@ class Publisher:
                 return
             self._is_closed = True
             producers = [self._producer, *self._gone]
+            waiting = [sending for sending in self._waited if not sending.is_over]
+            for sending in waiting:
+                sending.failed(Closed("the connection was closed before it was sent"))
+        self._finish(waiting)
         if threading.current_thread() is not self._poller:
             self._poller.join()
         for producer in producers:
@@ -172,56 +263,8 @@ class Publisher:
             leak(producer)
 
 
-class _Sending:
-    """Messages that were sent at once."""
-
-    __slots__ = ("_awaited", "_confirmed", "_error", "_publisher", "future", "producer", "queue")
-
-    def __init__(self, queue: str, count: int, publisher: Publisher) -> None:
-        self.queue = queue
-        self.future: Future[None] = Future()
-        self.producer: Producer | None = None
-        """Who sends them."""
-        # One thread writes the one number, another the other, and each then looks at both: no lock is needed for that.
-        self._awaited = count
-        self._confirmed = 0
-        self._error: BatonError | None = None
-        self._publisher = publisher
-
-    def delivered(self, error: KafkaError | None, _message: object) -> None:
-        """One is confirmed, or is not. In the thread for confirms."""
-        if error is not None:
-            self._error = self._error or self._told(error)
-        self._confirmed += 1
-        if self._confirmed >= self._awaited:
-            self._finish()
-
-    def refused(self, error: object, count: int) -> None:
-        """So many were not taken by the client at all. In the thread that sends."""
-        self._error = self._error or error_of(error, f"queue '{self.queue}'")
-        self._awaited -= count
-        if self._confirmed >= self._awaited:
-            self._finish()
-
-    def _finish(self) -> None:
-        if self._error is None:
-            self.future.resolve(None)
-        else:
-            self._publisher.forget(self.queue)
-            self.future.fail(self._error)
-
-    def _told(self, error: KafkaError) -> BatonError:
-        code = error.code()
-        if code == PURGED:
-            return Closed("the connection was closed before it was sent")
-        if _is_fatal(error):
-            self._publisher.replace(self.producer)
-        if code in UNANSWERED:
-            text = error.str().removeprefix("Broker: ")
-            return ConnectionLost(
-                f"queue '{self.queue}': the broker has not confirmed ({text}): it may or may not have arrived"
-            )
-        return error_of(error, f"queue '{self.queue}'")
+def _unconfirmed(queue: str, text: str) -> ConnectionLost:
+    return ConnectionLost(f"queue '{queue}': the broker has not confirmed ({text}): it may or may not have arrived")
 
 
 def _is_fatal(error: KafkaError) -> bool:

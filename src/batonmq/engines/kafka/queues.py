@@ -5,19 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future as Admitted, wait
-from typing import Any, Final
+from typing import Final
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource, ConfigSource
-from confluent_kafka.admin._listoffsets import OffsetSpec
-from confluent_kafka.admin._resource import ResourceType
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka import KafkaError
 
+from batonmq.engines.kafka.administration import Administration
 from batonmq.engines.kafka.cluster import Cluster
-from batonmq.engines.kafka.failures import UNKNOWN_TOPIC, error_of, text_of_code, told_by_code
-from batonmq.engines.kafka.names import PREFIX, Names
+from batonmq.engines.kafka.failures import UNKNOWN_TOPIC, text_of_code, told_by_code
+from batonmq.engines.kafka.names import PREFIX, Names, Topic
 from batonmq.engines.kafka.notices import LOG
 from batonmq.engines.kafka.parameters import KafkaParameters
 from batonmq.engines.kafka.settings import (
@@ -35,13 +30,12 @@ from batonmq.engines.kafka.settings import (
     is_declared,
 )
 from batonmq.engines.values import Fate, QueueOptions
-from batonmq.errors import AccessRefused, BatonError, Closed, ConnectionLost, NotFound, PreconditionFailed
+from batonmq.errors import AccessRefused, BatonError, ConnectionLost, NotFound, PreconditionFailed
 
 __all__ = ["Queues"]
 
 # How long a group may take to be deleted; members that have just left may still be counted as such.
 LEAVING: Final = 3.0
-PAUSE: Final = 0.05
 # Why a group is not deleted, and what is no fault: somebody is in it, and it goes with the last of them; who keeps it
 # has changed; or Kafka 4.4 looks for the topic that is gone, as it does for 10 s in one of some fifty deletions.
 LATER: Final = (
@@ -52,8 +46,6 @@ LATER: Final = (
     KafkaError.REQUEST_TIMED_OUT,
     UNKNOWN_TOPIC,
 )
-# What the client waits for beyond what it was told to.
-SLACK: Final = 5.0
 LOCK_DEFAULT: Final = 30_000
 # Topics in which brokers keep what is theirs; not all of them say so of themselves (__share_group_state).
 BROKERS_OWN: Final = "__"
@@ -64,19 +56,12 @@ class Queues:
     """Of one connection. Any thread may call."""
 
     def __init__(
-        self,
-        admin: AdminClient,
-        cluster: Cluster,
-        parameters: KafkaParameters,
-        patience: float,
-        closing: Admitted[None],
+        self, administration: Administration, cluster: Cluster, parameters: KafkaParameters, patience: float
     ) -> None:
-        """``closing`` is done when nobody wants to wait any longer: what waits then raises Closed."""
-        self._admin = admin
+        self._administration = administration
         self._cluster = cluster
         self._parameters = parameters
         self._patience = patience
-        self._closing = closing
         self._names = Names()
         # The lowest and the highest limit of deliveries that the brokers allow.
         self._limits: tuple[int, int] | None = None
@@ -85,34 +70,34 @@ class Queues:
 
     # ------------------------------------------------------------------ declare
 
-    def topic(self, queue: str) -> str:
+    def topic(self, queue: str) -> Topic:
         """The topic of a queue. Raises NotFound, and PreconditionFailed where two topics could be it."""
         names = self._known_names()
         names.check(queue)
         other = names.other(queue)
         try:
-            self._cluster.partitions(queue)
+            partitions = self._cluster.partitions(queue)
         except NotFound:
-            if other is None or not self._may_see(other):
+            if other is None or (found := self._seen(other)) is None:
                 raise
-            return other
-        if other is not None and self._may_see(other):
+            return found
+        if other is not None and self._seen(other) is not None:
             raise PreconditionFailed(
                 f"queue '{queue}' may be topic '{queue}' or topic '{other}', and both are there: delete one of them "
                 "with Kafka's own tools"
             )
-        return queue
+        return Topic(queue, partitions)
 
-    def _may_see(self, topic: str) -> bool:
+    def _seen(self, topic: str) -> Topic | None:
         # Who has no access to a topic is not told whether there is one.
-        with contextlib.suppress(AccessRefused):
-            return self._cluster.has(topic)
-        return False
+        with contextlib.suppress(AccessRefused, NotFound):
+            return Topic(topic, self._cluster.partitions(topic))
+        return None
 
     def topic_or_name(self, queue: str) -> str:
-        """The topic of a queue, or of one that is not there yet."""
+        """The name of a queue's topic, or of the one that it would have."""
         try:
-            return self.topic(queue)
+            return self.topic(queue).name
         except NotFound:
             return queue
 
@@ -127,7 +112,7 @@ class Queues:
         queue = self.topic_or_name(queue)
         wanted = self._wanted(options, dead)
         is_there = self._cluster.has(queue)
-        found = self._settings(ResourceType.GROUP, queue)
+        found = self._administration.settings_of_group(queue)
         if is_there and is_declared(found):
             check_group(queue, found, wanted)
         made = dead is not None and self._declare_dead_letters(dead)
@@ -173,8 +158,7 @@ class Queues:
         """What the brokers are set to. Raises AccessRefused where that is not for us."""
         if self._is_known:
             return
-        nodes = self._result(self._admin.describe_cluster(**self._request_time()), "brokers").nodes
-        found = self._all_settings(ResourceType.BROKER, str(nodes[0].id))
+        found = self._administration.settings_of_brokers()
         self._names = Names(found.get(DEAD_LETTER_PREFIX, PREFIX))
         if (least := found.get(LIMIT_MIN)) is not None and (most := found.get(LIMIT_MAX)) is not None:
             self._limits = int(least), int(most)
@@ -183,13 +167,13 @@ class Queues:
     def _declare_dead_letters(self, queue: str) -> bool:
         """A queue that may take dead letters; tells whether it was made."""
         if self._cluster.has(queue):
-            topic = self._settings(ResourceType.TOPIC, queue)
+            topic = self._administration.settings_of_topic(queue)
             if topic.get(MAY_TAKE_DEAD_LETTERS) != "true":
                 raise PreconditionFailed(
                     f"topic '{queue}' cannot take dead letters: Kafka would lose them. "
                     f"Set {MAY_TAKE_DEAD_LETTERS}=true on it, or name one that is not there yet"
                 )
-            if not is_declared(self._settings(ResourceType.GROUP, queue)):
+            if not is_declared(self._administration.settings_of_group(queue)):
                 # Somebody else's topic: what is in it already is to be received, too.
                 self._set_group(queue, self._wanted(QueueOptions(), None))
             return False
@@ -199,9 +183,8 @@ class Queues:
 
     def _create(self, queue: str, settings: Mapping[str, str]) -> None:
         replication = self._parameters.replication or -1
-        topic = NewTopic(queue, self._parameters.partitions, replication, config=dict(settings))
         try:
-            self._await(self._admin.create_topics([topic], **self._times()), f"topic '{queue}'")
+            self._administration.create_topic(queue, self._parameters.partitions, replication, settings)
         except PreconditionFailed:
             # Somebody else may have made it meanwhile.
             if not self._cluster.has(queue):
@@ -211,45 +194,24 @@ class Queues:
             # Made, and not yet known to every broker.
             if time.monotonic() > until:
                 raise ConnectionLost(f"topic '{queue}' was made, and is still unknown after {self._patience:g} s")
-            self._pause()
+            self._administration.pause()
 
     # ------------------------------------------------------------------ settings
 
     def _set_group(self, group: str, wanted: Mapping[str, str | None]) -> None:
-        self._set(ResourceType.GROUP, group, wanted)
+        self._administration.set_group(group, wanted)
         with contextlib.suppress(PreconditionFailed):
-            self._set(ResourceType.GROUP, group, AT_ONCE)
+            self._administration.set_group(group, AT_ONCE)
 
     def fate(self, topic: str) -> Fate:
         """What becomes of what is given up there, by the settings of its group."""
-        found = self._all_settings(ResourceType.GROUP, topic)
+        found = self._administration.all_settings_of_group(topic)
         dead = self._known_names().queue(found.get(DEAD_LETTER, ""))
         return Fate(dead or None, int(found.get(LIMIT, "5")))
 
     def lock(self, topic: str) -> float:
         """For how many seconds the group lets a message be held."""
-        return int(self._all_settings(ResourceType.GROUP, topic).get(LOCK, LOCK_DEFAULT)) / 1000
-
-    def _settings(self, kind: ResourceType, name: str) -> dict[str, str]:
-        """What was set for this one."""
-        return {entry.name: entry.value or "" for entry in self._entries(kind, name) if entry.source in OF_ITS_OWN}
-
-    def _all_settings(self, kind: ResourceType, name: str) -> dict[str, str]:
-        return {entry.name: entry.value or "" for entry in self._entries(kind, name)}
-
-    def _entries(self, kind: ResourceType, name: str) -> list[ConfigEntry]:
-        resource = ConfigResource(kind, name)
-        found = self._await(self._admin.describe_configs([resource], **self._request_time()), f"settings of '{name}'")
-        return list(found.values())
-
-    def _set(self, kind: ResourceType, name: str, settings: Mapping[str, str | None]) -> None:
-        set_, unset = AlterConfigOpType.SET, AlterConfigOpType.DELETE
-        entries = [
-            ConfigEntry(setting, value, incremental_operation=unset if value is None else set_)
-            for setting, value in settings.items()
-        ]
-        resource = ConfigResource(kind, name, incremental_configs=entries)
-        self._await(self._admin.incremental_alter_configs([resource], **self._request_time()), f"settings of '{name}'")
+        return int(self._administration.all_settings_of_group(topic).get(LOCK, LOCK_DEFAULT)) / 1000
 
     # ------------------------------------------------------------------ list, delete, count, purge
 
@@ -263,14 +225,13 @@ class Queues:
 
         ``then`` is called when the topic is gone, and sends the group's members away.
         """
-        with contextlib.suppress(NotFound):
-            self._await(self._admin.delete_topics([topic], **self._times()), f"topic '{topic}'")
+        self._administration.delete_topic(topic)
         then()
-        self._set(ResourceType.GROUP, topic, dict.fromkeys(OWN))
+        self._administration.set_group(topic, dict.fromkeys(OWN))
         self._delete_group(topic)
         until = time.monotonic() + self._patience
         while self._cluster.has(topic) and time.monotonic() < until:
-            self._pause()
+            self._administration.pause()
 
     def _delete_group(self, group: str) -> None:
         """What is not there is deleted already; nothing that stays behind is of any effect, as its topic is gone."""
@@ -288,14 +249,16 @@ class Queues:
             if code == UNKNOWN_TOPIC or time.monotonic() > until:
                 LOG.info("share group '%s' stays, without its topic: %s", group, text_of_code(code))
                 return
-            self._pause()
+            self._administration.pause()
 
     def count(self, queue: str) -> int:
         """How many messages are not settled. Raises NotFound, AccessRefused, ConnectionLost."""
-        queue = self.topic(queue)
-        partitions = self._cluster.partitions(queue)
-        least, most = self._ends(queue, partitions)
-        lags = {lag.partition: lag.lag for lag in self._cluster.lags(queue, queue, partitions) if lag.start >= 0}
+        return self._count(self.topic(queue))
+
+    def _count(self, topic: Topic) -> int:
+        name, partitions = topic
+        least, most = self._administration.ends(name, partitions)
+        lags = {lag.partition: lag.lag for lag in self._cluster.lags(name, name, partitions) if lag.start >= 0}
         count = 0
         for partition in partitions:
             there = most[partition] - least[partition]
@@ -304,65 +267,9 @@ class Queues:
             count += there if lag < 0 else min(lag, there)
         return count
 
-    def _ends(self, queue: str, partitions: list[int]) -> tuple[dict[int, int], dict[int, int]]:
-        found = []
-        for spec in (OffsetSpec.earliest(), OffsetSpec.latest()):  # type: ignore[no-untyped-call]
-            asked = {TopicPartition(queue, partition): spec for partition in partitions}
-            futures = self._admin.list_offsets(asked, **self._request_time())
-            offsets: dict[int, int] = {}
-            for partition, future in futures.items():
-                offsets[partition.partition] = self._result(future, f"offsets of '{queue}'").offset
-            found.append(offsets)
-        return found[0], found[1]
-
     def purge(self, queue: str) -> int:
         """Everything that is there now; tells how many messages were not settled."""
-        count = self.count(queue)
-        queue = self.topic(queue)
-        partitions = self._cluster.partitions(queue)
-        _, most = self._ends(queue, partitions)
-        records = [TopicPartition(queue, partition, most[partition]) for partition in partitions]
-        for future in self._admin.delete_records(records, **self._times()).values():
-            self._result(future, f"records of '{queue}'")
+        topic = self.topic(queue)
+        count = self._count(topic)
+        self._administration.delete_records(*topic)
         return count
-
-    # ------------------------------------------------------------------ waiting
-
-    def _times(self) -> dict[str, float]:
-        return {"request_timeout": self._patience, "operation_timeout": self._patience}
-
-    def _request_time(self) -> dict[str, float]:
-        return {"request_timeout": self._patience}
-
-    def _await(self, futures: Mapping[Any, Any], doing: str) -> Any:  # noqa: ANN401
-        """The outcome of the only one."""
-        return self._result(next(iter(futures.values())), doing)
-
-    def _result(self, future: Admitted[Any], doing: str) -> Any:  # noqa: ANN401
-        try:
-            return self._outcome(future, doing)
-        except KafkaException as error:
-            raise error_of(error, doing) from None
-
-    def _outcome(self, future: Admitted[Any], doing: str) -> Any:  # noqa: ANN401
-        """Raises KafkaException as well."""
-        wait({future, self._closing}, self._patience + SLACK, FIRST_COMPLETED)
-        if future.done():
-            return future.result()
-        self._require_open()
-        raise ConnectionLost(f"{doing}: no answer within {self._patience:g} s")
-
-    def _pause(self) -> None:
-        wait({self._closing}, PAUSE)
-        self._require_open()
-
-    def _require_open(self) -> None:
-        if self._closing.done():
-            raise Closed("the connection was closed")
-
-
-# Not those of the broker, which hold for every group and topic.
-# The client gives the numbers of its enumeration, and says that it gives the members.
-OF_ITS_OWN: Final[frozenset[object]] = frozenset(
-    {ConfigSource.DYNAMIC_TOPIC_CONFIG.value, ConfigSource.GROUP_CONFIG.value}
-)

@@ -1,8 +1,8 @@
 """Takes messages from a queue: by one share consumer, and by more when what it holds keeps it from taking others.
 
 Kafka's client takes a batch and no other until all of that is settled. So whoever waits while a message of a batch is
-still being worked on gets another consumer, up to `HANDS_MAX`; and each takes only when somebody waits. Nobody gets
-more unsettled messages than the prefetch, whatever a producer has put into one batch.
+still being worked on gets another consumer (`crew.py`); and each takes only when somebody waits. Nobody gets more
+unsettled messages than the prefetch, whatever a producer has put into one batch.
 
 A message may be held for as long as the group says (share.record.lock.duration.ms) and then comes again, to anybody;
 the clock is ours, and runs from before the message can have left the broker. After `IDLE` without a wish the receiver
@@ -23,9 +23,12 @@ from confluent_kafka import AcknowledgeType, Message as Record
 from batonmq.engines.forks import FORKED
 from batonmq.engines.futures import Future, resolved
 from batonmq.engines.interface import How, Subscription
+from batonmq.engines.kafka.crew import Crew
 from batonmq.engines.kafka.failures import error_of
-from batonmq.engines.kafka.hand import FAREWELL, SLICE, Hand, Place
+from batonmq.engines.kafka.hand import SLICE, Hand, Place
 from batonmq.engines.kafka.headers import from_headers
+from batonmq.engines.kafka.lookout import Lookout
+from batonmq.engines.kafka.names import Topic
 from batonmq.engines.kafka.notices import LOG
 from batonmq.engines.leases import lost, lost_with
 from batonmq.engines.messages import received_message
@@ -35,27 +38,17 @@ from batonmq.errors import BatonError, Closed, ConnectionLost, NotFound
 
 __all__ = ["KafkaSubscription", "Waiting"]
 
-HANDS_MAX: Final = 16
-# How many messages are taken at once for somebody who wants one after the other: each has its whole lock only if those
-# before it are done soon.
-AHEAD: Final = 16
-# How long somebody waits before another consumer joins the group for him.
-STUCK: Final = 0.1
 TICK: Final = 0.1
 IDLE: Final = 5.0
-# How often a queue that gives nothing is looked for.
-LOOK: Final = 1.0
 # Who does not wait any more is told what has come by then.
 LAST_LOOK: Final = 1.0
-# How long a broker may be away before those who wait are told.
-AWAY: Final = 60.0
 HOW: Final = {"accept": AcknowledgeType.ACCEPT, "release": AcknowledgeType.RELEASE, "reject": AcknowledgeType.REJECT}
 
 
 class Waiting(Protocol):
     """What a subscription wants of its connection."""
 
-    def look_for(self, queue: str) -> Future[str]:
+    def look_for(self, queue: str) -> Future[Topic]:
         """The topic of a queue. The future fails with NotFound where there is none."""
 
     def left(self, subscription: KafkaSubscription) -> None:
@@ -85,13 +78,12 @@ class KafkaSubscription(Subscription):
     ) -> None:
         """``lock``: for how many seconds the group lets a message be held."""
         self.queue = queue
-        self._topic = topic
-        self._settings = settings
         self._prefetch = prefetch
         self._lock = lock
         self._connection = connection
         self._turn = threading.Condition(threading.RLock())
-        self._hands: list[Hand] = []
+        self._crew = Crew(settings, queue, topic, self)
+        self._lookout = Lookout(queue, connection.look_for, self._found)
         self._waiting: deque[Receive] = deque()
         self._since: dict[Receive, float] = {}
         self._leaving: dict[Future[list[Incoming]], float] = {}
@@ -101,9 +93,6 @@ class KafkaSubscription(Subscription):
         self._number = 0
         self._error: BatonError | None = None
         self._closing: Future[None] | None = None
-        self._looked_for = time.monotonic()
-        self._is_looking = False
-        self._away_since: float | None = None
         self._wanted_at = time.monotonic()
         self._is_forked = False
         self._keeper = threading.Thread(target=self._keep, name=f"batonmq-kafka-keep-{queue}", daemon=True)
@@ -178,8 +167,7 @@ class KafkaSubscription(Subscription):
             self._arrived.clear()
             self._held.clear()
             self._out = 0
-            for hand in self._hands:
-                hand.end()
+            self._crew.end()
             self._turn.notify_all()
         for request in waiting:
             if quietly:
@@ -195,8 +183,7 @@ class KafkaSubscription(Subscription):
         """In a child: nothing of it is here."""
         self._turn = threading.Condition(threading.RLock())
         self._is_forked = True
-        for hand in self._hands:
-            hand.forked()
+        self._crew.forked()
 
     def _require_here(self) -> None:
         if self._is_forked:
@@ -242,7 +229,7 @@ class KafkaSubscription(Subscription):
         LOG.info("queue '%s': a consumer ended: %s", self.queue, told)
         with self._turn:
             self._drop(hand)
-            has_others = any(other.state != "leaving" for other in self._hands)
+            has_others = self._crew.has_others()
         if not (has_others and isinstance(told, ConnectionLost)):
             self._tell(told)
 
@@ -302,36 +289,12 @@ class KafkaSubscription(Subscription):
     # ------------------------------------------------------------------ the consumers
 
     def _plan(self) -> None:
-        """With the lock: somebody waits, and nothing is here for him; who is to take more?"""
+        """With the lock: somebody waits, and nothing is here for him."""
         room = self._prefetch - self._out
-        if self._error is not None or not self._waiting or self._arrived or room <= 0:
-            return
-        size = min(room, max(AHEAD, self._waiting[0].most))
-        if any(hand.state == "fetching" and hand.has_joined and hand.fetch() for hand in self._hands):
-            return
-        resting = sorted((hand for hand in self._hands if hand.state == "resting"), key=lambda hand: hand.size)
-        fitting = [hand for hand in resting if hand.size <= room]
-        if any(hand.fetch() for hand in (*reversed(fitting), *resting)):
-            if all(2 * hand.size <= size for hand in self._hands):
-                # Seven batches of 16, with a commit each, take twice as long as one of a hundred.
-                self._add(size)
-            return
-        now = time.monotonic()
-        first = self._since[self._waiting[0]]
-        busy = [hand for hand in self._hands if hand.state == "busy"]
-        if busy and (now - first < STUCK or any(hand.is_settled for hand in busy)):
-            self._turn.notify_all()
-            return
-        if any(hand.state == "fetching" and hand.fetch() for hand in self._hands):
-            return
-        self._add(size)
-
-    def _add(self, size: int) -> None:
-        """With the lock: another consumer, which takes so many messages at once."""
-        if len(self._hands) < HANDS_MAX:
-            hand = Hand(self._settings, self._topic, size, self)
-            self._hands.append(hand)
-            hand.fetch()
+        if self._error is None and self._waiting and not self._arrived and room > 0:
+            first = self._waiting[0]
+            if not self._crew.take(room, first.most, self._since[first]):
+                self._turn.notify_all()
 
     def _keep(self) -> None:
         """A thread of its own."""
@@ -344,60 +307,25 @@ class KafkaSubscription(Subscription):
                 gone = [future for future, until in self._leaving.items() if until <= now]
                 for future in gone:
                     self._forget(future)  # type: ignore[arg-type]
-                self._retire(now)
+                self._crew.retire(is_idle=not self._waiting and now - self._wanted_at > IDLE)
             for future in gone:
                 future.resolve([])
             self._serve()
-            self._look(now)
-        self._end()
-
-    def _retire(self, now: float) -> None:
-        """With the lock. Who takes nothing leaves: all of them, if nobody has wanted anything for a while."""
-        is_idle = not self._waiting and now - self._wanted_at > IDLE
-        for hand in list(self._hands):
-            is_spare = hand.state == "resting" and now - hand.since > IDLE
-            if hand.state == "ended":
-                self._hands.remove(hand)
-            elif is_spare or (is_idle and hand.state == "fetching"):
-                hand.retire()
-
-    def _look(self, now: float) -> None:
-        """Somebody waits, and nothing comes: is the queue still there?"""
+            if self._waiting:
+                self._lookout.look()
         with self._turn:
-            if not self._waiting or self._is_looking or now - self._looked_for < LOOK:
-                return
-            self._is_looking = True
-        found = self._connection.look_for(self.queue)
-        found.when_done(lambda: self._found(found))
-
-    def _found(self, found: Future[str]) -> None:
-        now = time.monotonic()
-        error = found.error
-        with self._turn:
-            self._is_looking = False
-            self._looked_for = now
-            if not isinstance(error, ConnectionLost):
-                self._away_since = None
-            elif self._away_since is None:
-                self._away_since = now
-            is_away = self._away_since is not None and now - self._away_since > AWAY
-        if isinstance(error, NotFound):
-            self.end(NotFound(f"queue '{self.queue}' was deleted"))
-        elif isinstance(error, BatonError) and (is_away or not isinstance(error, ConnectionLost)):
-            # There is no access to it any more, for example.
-            self._tell(error)
-
-    def _end(self) -> None:
-        until = time.monotonic() + FAREWELL
-        with self._turn:
-            hands = list(self._hands)
-        for hand in hands:
-            hand.end()
-        if not all(hand.join(max(until - time.monotonic(), 0.0)) for hand in hands):
-            LOG.warning("queue '%s': a consumer has not ended after %.0f s", self.queue, FAREWELL)
+            hands = self._crew.end()
+        self._crew.join(hands)
         self._connection.left(self)
         assert self._closing is not None
         self._closing.resolve(None)
+
+    def _found(self, error: BatonError) -> None:
+        """It gives nothing, for this reason."""
+        if isinstance(error, NotFound):
+            self.end(error)
+        else:
+            self._tell(error)
 
 
 def _incoming(record: Record, number: int) -> Incoming:

@@ -204,8 +204,9 @@ def parse(command: click.Command, words: list[str]) -> None:
         if not words or words[0].startswith("-"):
             assert command.invoke_without_command or not words or words[0] in ("--version", "--help", "-h"), words
             return
-        found = command.commands.get(words[0])
+        found = command.get_command(click.Context(command), words[0])
         assert found is not None, f"there is no command {words[0]!r}"
+        assert not found.hidden, f"{words[0]!r} is a word of RabbitMQ's"
         command = found
         words.pop(0)
     with click.Context(command, resilient_parsing=False) as context:
@@ -269,7 +270,10 @@ def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Com
     """The full names of a command and all below it."""
     yield name, command
     if isinstance(command, click.Group):
-        for part, below in command.commands.items():
+        context = click.Context(command)
+        for part in command.list_commands(context):
+            below = command.get_command(context, part)
+            assert below is not None
             yield from commands(below, f"{name} {part}")
 
 

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
+import click
 from click.testing import CliRunner
 
 import batonmq
@@ -17,5 +21,18 @@ def test_the_version_is_printed() -> None:
 
 def test_the_help_says_in_a_whole_sentence_what_each_command_does() -> None:
     listed = CliRunner().invoke(main, ["--help"], terminal_width=80).output.split("Commands:\n")[1]
-    assert len(listed.splitlines()) == len(main.commands)
+    assert [line.split()[0] for line in listed.splitlines()] == main.list_commands(click.Context(main))
     assert all(line.endswith(".") and not line.endswith("...") for line in listed.splitlines())
+
+
+def test_what_is_like_a_command_is_told() -> None:
+    result = CliRunner().invoke(main, ["quues"])
+    assert result.exit_code == 2
+    assert "No such command 'quues'. Did you mean 'queues'?" in result.output
+
+
+def test_only_the_command_that_is_asked_for_is_read() -> None:
+    program = "import sys; from batonmq.cli import main; main(['--version'], standalone_mode=False); "
+    program += "print([name for name in sys.modules if name in ('asyncio', 'msgspec', 'batonmq.cli.serve')])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[1] == "[]"

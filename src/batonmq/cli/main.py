@@ -5,31 +5,25 @@ from __future__ import annotations
 import click
 
 from batonmq import __version__, purity
-from batonmq.cli.asyncapi import asyncapi
-from batonmq.cli.backup import backup
-from batonmq.cli.certificates import certificates
-from batonmq.cli.check import check
-from batonmq.cli.closing import close_connection
-from batonmq.cli.definitions import definitions
-from batonmq.cli.delayed import delayed
-from batonmq.cli.listings import bindings, channels, connections, consumers, exchanges, vhosts
-from batonmq.cli.move import move
 from batonmq.cli.options import DEFAULT_URL, url_option
-from batonmq.cli.outbox import outbox
-from batonmq.cli.policies import policies
-from batonmq.cli.queues import purge, queues
-from batonmq.cli.receive import receive
-from batonmq.cli.repair import repair
-from batonmq.cli.run import run
-from batonmq.cli.send import send
-from batonmq.cli.serve import serve
-from batonmq.cli.shovel import shovel
-from batonmq.cli.shovels import shovels
-from batonmq.cli.status import health, status
 from batonmq.cli.streams import Root
-from batonmq.cli.users import users
 
 __all__ = ["main"]
+
+# The module of each command below this package. Only that of the one that is asked for is read.
+MODULES = {
+    **{
+        name: name
+        for name in (
+            *("asyncapi", "backup", "certificates", "check", "definitions", "delayed", "move", "outbox", "policies"),
+            *("queues", "receive", "repair", "run", "send", "serve", "shovel", "shovels", "status", "users"),
+        )
+    },
+    **dict.fromkeys(("bindings", "channels", "connections", "consumers", "exchanges", "vhosts"), "listings"),
+    "close-connection": "closing",
+    "health": "status",
+    "purge": "queues",
+}
 
 
 def _print_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
@@ -39,7 +33,11 @@ def _print_version(context: click.Context, _option: click.Parameter, asked: bool
         context.exit()
 
 
-@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Root,
+    modules=MODULES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.option(
     "--version",
     is_flag=True,
@@ -64,11 +62,3 @@ def main(url: str | None) -> None:
 
 
 main.help = (main.help or "").replace("amqp://guest:guest@127.0.0.1:5672/", DEFAULT_URL)
-
-COMMANDS = (
-    *(serve, run, asyncapi, send, receive, shovel, queues, delayed, purge, move, outbox, status, health),
-    *(vhosts, exchanges, bindings, connections, channels, consumers, shovels, close_connection),
-    *(policies, users, definitions, certificates, check, repair, backup),
-)
-for command in COMMANDS:
-    main.add_command(command)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +19,36 @@ __all__ = ["Root", "require_output"]
 
 
 class Root(click.Group):
-    """The command itself, which knows RabbitMQ's words for its commands.
+    """The command itself, which reads a command's module when it is asked for, and knows RabbitMQ's words for them.
 
     What the system refuses, as writing to a disk that is full, is told in one line.
     """
 
+    def __init__(self, *args: Any, modules: Mapping[str, str], **extra: Any) -> None:  # noqa: ANN401  (as click has it)
+        """``modules``: by the name of a command the module below this package that has it, by that name as well."""
+        super().__init__(*args, **extra)
+        self._modules = modules
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of our commands."""
+        return sorted(self._modules)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, ours or one of RabbitMQ's tools."""
-        return super().get_command(ctx, cmd_name) or rabbitmq_word(self, ctx, cmd_name)
+        if cmd_name in self._modules:
+            return self._read(cmd_name)
+        found = rabbitmq_word(self, ctx, cmd_name)
+        if found is None:
+            # Click looks among these for what may have been meant.
+            for name in self._modules:
+                self._read(name)
+        return found
+
+    def _read(self, name: str) -> click.Command:
+        if name not in self.commands:
+            module = importlib.import_module(f"{__package__}.{self._modules[name]}")
+            self.add_command(getattr(module, name.replace("-", "_")), name)
+        return self.commands[name]
 
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401  (as click has it)
         """Run what was asked for, and exit."""

@@ -2,13 +2,4 @@
 
 from __future__ import annotations
 
-from batonmq.testing.contract import suite
 from batonmq.testing.contract.suite import *
-from tests.contract.conftest import ENGINES
-from tests.contract.exceptions import EXCEPTIONS
-
-
-def test_each_exception_is_one_of_an_engine_to_a_test() -> None:
-    for engine, test in EXCEPTIONS:
-        assert engine in ENGINES
-        assert hasattr(suite, test)

@@ -24,7 +24,7 @@ CHECKED_COMPILED = tests/test_compiling.py $(addprefix tests/,api broker conform
 	server store)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve compiled test test-compiled clients engines check format bench bench-peers crash crash-embedded power soak siege fuzz lock release clean damage docs
+.PHONY: help serve compiled test test-compiled clients engines check check-sources check-coverage format bench bench-peers crash crash-embedded power soak siege fuzz lock release clean damage docs
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,12 +54,18 @@ clients: $(VENV)/.locked-test ## install clients that are compiled, for their te
 engines: $(VENV)/.locked-test ## the tests of every engine with real brokers, installed below ~/.cache (ARGS=--no-fetch)
 	@$(BIN)/python -m tests.peers engines $(ARGS)
 
+# Two at a time: each takes about as long as the other.
 check: $(VENV)/.locked-test ## ruff, mypy --strict, import rules, coverage of broker/
+	@$(MAKE) --no-print-directory --jobs 2 check-sources check-coverage
+
+check-sources: $(VENV)/.locked-test
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
 	@$(BIN)/python scripts/unasync.py --check
+	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q tests/test_imports.py
+
+check-coverage: $(VENV)/.locked-test
 	@$(BIN)/python -m coverage run -m pytest -q $(COVERING)
 	@$(BIN)/python -m coverage report --format=total
 

@@ -85,3 +85,9 @@ def test_the_worked_examples_run_as_they_stand(example: Path) -> None:
     command += ["-c", os.devnull, "--rootdir", str(EXAMPLES), str(example)]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_a_run_that_uses_none_of_it_reads_none_of_it() -> None:
+    program = "import sys, batonmq.testing.plugin; print([name for name in sys.modules if name == 'batonmq.broker'])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -12,8 +12,8 @@ INSTALL := $(PIP) install --require-hashes
 # Built with what the lock of the tests has installed, so that this fetches nothing unlocked either.
 CLIENTS := $(INSTALL) --no-build-isolation --requirement requirements/clients.txt
 ARGS ?=
-# One process more than cores: much of the time a test waits for a process of its own, or for time to pass.
-PROCESSES = $(shell $(BIN)/python -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
+# Two processes more than cores: a third of the time a test waits for a process of its own, for the disk, or for time to pass.
+PROCESSES = $(shell $(BIN)/python -c 'import os; print(min(4, (os.cpu_count() or 1) + 2))')
 PARALLEL = --numprocesses $(PROCESSES) --dist worksteal
 # Where input is made up by hypothesis.
 FUZZED = $(shell grep -rlE '^from hypothesis(\.stateful import| import .*given)' tests)

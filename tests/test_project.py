@@ -64,7 +64,7 @@ def test_the_hooks_before_a_commit_are_part_of_make_check_and_fetch_nothing() ->
     (local,) = parsed(ROOT / ".pre-commit-config.yaml")["repos"]
     assert local["repo"] == "local"
     assert {hook["language"] for hook in local["hooks"]} == {"system"}
-    assert [hook["entry"] for hook in local["hooks"]] == recipe("check")[: len(local["hooks"])]
+    assert [hook["entry"] for hook in local["hooks"]] == recipe("check-sources")[: len(local["hooks"])]
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)

@@ -61,6 +61,50 @@ def test_what_a_turn_brings_up_belongs_to_the_next(run: Run) -> None:
     run(main())
 
 
+def test_a_turn_that_was_ended_at_once_is_not_ended_again(run: Run) -> None:
+    async def main() -> None:
+        log: list[str] = []
+        loop = asyncio.get_running_loop()
+        broker = EchoBroker(EchoStore())
+        turns = Turns(broker, loop, lambda: None)
+        turns.wake(Recorder(log, "a"))
+        turns.end()
+        # Asked for after that one, so it is called after it.
+        passed = loop.create_future()
+        loop.call_soon(passed.set_result, None)
+        await passed
+        assert (broker.turns, log) == (1, ["a"])
+        turns.request()
+        await until(lambda: broker.turns == 2)
+
+    run(main())
+
+
+def test_who_is_woken_by_the_hand_over_needs_no_other_turn(run: Run) -> None:
+    class Waking(EchoBroker):
+        def end_turn(self) -> None:
+            super().end_turn()
+            if self.turns == 1:
+                turns.wake(Recorder(log, "consumer"))
+
+    log: list[str] = []
+    broker = Waking(EchoStore())
+    turns: Turns
+
+    async def main() -> None:
+        nonlocal turns
+        loop = asyncio.get_running_loop()
+        turns = Turns(broker, loop, lambda: None)
+        turns.request()
+        await until(lambda: log)
+        passed = loop.create_future()
+        loop.call_soon(passed.set_result, None)
+        await passed
+        assert (broker.turns, log) == (1, ["consumer"])
+
+    run(main())
+
+
 def test_a_fault_in_the_hand_over_does_not_keep_output_from_going_out(
     run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -33,7 +33,7 @@ class Flushable(Protocol):
 class Turns:
     """Runs the end of a turn after each pass of the loop in which there was work."""
 
-    __slots__ = ("_after", "_broker", "_is_scheduled", "_loop", "_note", "_woken")
+    __slots__ = ("_after", "_broker", "_is_scheduled", "_is_wanted", "_loop", "_note", "_woken")
 
     def __init__(
         self, broker: Broker, loop: asyncio.AbstractEventLoop, after: Callable[[], None], vitals: Vitals | None = None
@@ -44,10 +44,13 @@ class Turns:
         self._after = after
         self._note = (vitals or Vitals()).turns.note
         self._woken: list[Flushable] = []
+        # Will the loop call `_scheduled`? Is there work for it, besides what is to be flushed?
         self._is_scheduled = False
+        self._is_wanted = False
 
     def request(self) -> None:
         """There is work: end the turn when this pass of the loop is over."""
+        self._is_wanted = True
         if not self._is_scheduled:
             self._is_scheduled = True
             self._loop.call_soon(self._scheduled)
@@ -60,12 +63,16 @@ class Turns:
             self._loop.call_soon(self._scheduled)
 
     def _scheduled(self) -> None:
-        # Cleared first: what a flush or a callback brings up asks for the next turn.
         self._is_scheduled = False
-        self.end()
+        # A commit may have ended the turn meanwhile, and who was woken in a turn was flushed in it: without this, every
+        # third turn is an empty one where messages come one by one.
+        if self._is_wanted or self._woken:
+            self.end()
 
     def end(self) -> None:
         """End the turn now."""
+        # Cleared first: what a flush or a callback brings up asks for the next turn.
+        self._is_wanted = False
         began = perf_counter()
         try:
             self._broker.end_turn()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batonmq.broker.model.faults import Faults
     from batonmq.errors import StoreError
     from batonmq.store.interface import Store
@@ -25,11 +27,13 @@ class CommitWaiter(Protocol):
 class Commits:
     """The waiters for the next commit. Each is told once; to wait for a later commit it asks again."""
 
-    __slots__ = ("_faults", "_store", "waiters")
+    __slots__ = ("_faults", "_store", "_wake", "waiters")
 
-    def __init__(self, store: Store, faults: Faults) -> None:
+    def __init__(self, store: Store, faults: Faults, wake: Callable[[], None]) -> None:
+        """``wake`` has a turn end soon, and ``look`` called in it."""
         self._store = store
         self._faults = faults
+        self._wake = wake
         self.waiters: dict[CommitWaiter, None] = {}
         """Who is to be told, in the order in which they came."""
 
@@ -38,6 +42,8 @@ class Commits:
         self.waiters[waiter] = None
         if sync:
             self._store.must_reach_disk()
+        if not self._store.busy and not self._store.has_work():
+            self._wake()
 
     def committed(self, batch: int) -> None:
         """All batches up to this number are durable."""

@@ -70,7 +70,7 @@ class Scheduler:
         self.clock = clock
         self.timetable = Timetable(clock)
         self.faults = Faults(self.timetable, clock)
-        self.commits = Commits(store, self.faults)
+        self.commits = Commits(store, self.faults, self.wake)
         self.events = Events(clock)
         """Tells whoever watches the broker what happens in it."""
         self.memory = Memory(memory_limit)

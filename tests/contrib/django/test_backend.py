@@ -93,6 +93,28 @@ def test_a_task_may_be_tried_again_and_knows_its_attempt(setting: Setting, tasks
     assert (never.status, never.attempts, len(never.errors)) == ("FAILED", 2, 2)
 
 
+def test_a_receiver_of_signals_that_raises_keeps_no_task_from_being_run_once(
+    setting: Setting, tasks: Any, working: Working, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from batonmq.contrib.django.compat import task_finished, task_started
+
+    def fail(**_: object) -> None:
+        raise LookupError("no such dashboard")
+
+    backend = setting()
+    for told in (task_started, task_finished):
+        told.connect(fail)
+    try:
+        with working(backend):
+            result = ended(tasks.note.enqueue(str(tmp_path / "notes"), "run"))
+    finally:
+        for told in (task_started, task_finished):
+            told.disconnect(fail)
+    assert (result.status, result.attempts) == ("SUCCESSFUL", 1)
+    assert (tmp_path / "notes").read_text() == "run\n"
+    assert sum(f"({result.id}): a receiver of a signal failed" in line for line in caplog.messages) == 2
+
+
 def test_async_tasks_are_enqueued_and_run(setting: Setting, tasks: Any, working: Working) -> None:
     backend = setting()
     with working(backend):

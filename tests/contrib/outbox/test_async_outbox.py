@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -17,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_e
 
 import batonmq
 from batonmq import aio
-from batonmq.contrib.outbox import TABLE, create_statements, create_table, relay_now
+from batonmq.contrib.outbox import TABLE, aio as by_hand, create_table
 
 aiosqlite = pytest.importorskip("aiosqlite")
 asyncpg = pytest.importorskip("asyncpg")
@@ -26,21 +27,17 @@ asyncpg = pytest.importorskip("asyncpg")
 class Shop(ABC):
     """An application with a table of orders. `connection` is what it has from its library."""
 
-    dialect: Any = "postgresql"
     relays = True
 
     def __init__(self, connection: Any) -> None:  # noqa: ANN401
         self.connection = connection
 
     async def set_up(self) -> None:
-        for statement in (
-            "DROP TABLE IF EXISTS orders",
-            f"DROP TABLE IF EXISTS {TABLE}",
-            "CREATE TABLE orders (number INTEGER)",
-            *create_statements(self.dialect),
-        ):
-            await self.write(statement)
+        for table in ("orders", TABLE):
+            await self.write(f"DROP TABLE IF EXISTS {table}")
+        await self.write("CREATE TABLE orders (number INTEGER)")
         await self.commit()
+        await by_hand.create_table(self.connection)
 
     @abstractmethod
     async def write(self, statement: str) -> list[Any]:
@@ -83,8 +80,6 @@ class PsycopgShop(Shop):
 
 
 class AiosqliteShop(Shop):
-    dialect = "sqlite"
-
     async def write(self, statement: str) -> list[Any]:
         return list(await self.connection.execute_fetchall(statement))
 
@@ -130,7 +125,6 @@ async def shop_of(kind: str, url: str, file: Path) -> AsyncIterator[Shop]:
             stack.push_async_callback(engine.dispose)
             kept = AsyncSession(engine) if owner == "session" else AsyncConnection(engine)
             shop = AlchemyShop(await stack.enter_async_context(kept))
-            shop.dialect = "sqlite" if driver == "aiosqlite" else "postgresql"
         elif kind == "aiosqlite":
             shop = AiosqliteShop(await stack.enter_async_context(aiosqlite.connect(file)))
         elif kind == "psycopg":
@@ -161,12 +155,7 @@ def with_shop(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Test]
 
 async def received(mq: aio.Connection, shop: Shop) -> bytes:
     if not shop.relays:
-        # By a connection that can be opened elsewhere: what `batonmq outbox relay` does.
-        folder = (await shop.write("SHOW unix_socket_directories"))[0][0]
-        name = (await shop.write("SELECT current_database()"))[0][0]
-        with psycopg.connect(f"postgresql://tests@/{name}?host={folder}") as connection:
-            connection.rollback()
-            await asyncio.to_thread(relay_now, mq, connection)
+        assert await by_hand.relay_now(mq, shop.connection) == 1
     async with mq.receiver("orders") as receiver:
         (delivery,) = await receiver.receive(wait=30)
         await delivery.accept()
@@ -250,6 +239,65 @@ def test_a_database_without_the_table_says_what_makes_it_and_rolls_back(with_sho
     with_shop(test)
 
 
+def test_what_waits_is_counted_and_relayed_by_hand(with_shop: Callable[[Test], None]) -> None:
+    async def test(shop: Shop, mq: aio.Connection) -> None:
+        await by_hand.create_table(shop.connection)
+        async with mq.outbox(shop.connection, relay=False) as outbox:
+            outbox.send_many("orders", [b"%d" % number for number in range(150)])
+            outbox.send("missing", b"17")
+        found = await by_hand.waiting(shop.connection)
+        await shop.commit()
+        assert [(one.queue, one.count) for one in found] == [("missing", 1), ("orders", 150)]
+        async with shop.begin():
+            await shop.order(17)
+            with pytest.raises(ValueError, match="the connection is in a transaction"):
+                await by_hand.relay_now(mq, shop.connection)
+        assert await by_hand.relay_now(mq, shop.connection) == 150
+        assert await mq.count("orders") == 150
+        assert await shop.numbers(TABLE, "queue") == ["missing"]
+
+    with_shop(test)
+
+
+def test_a_database_in_memory_is_relayed_by_hand_through_the_one_connection_that_sees_it() -> None:
+    async def test() -> None:
+        async with aiosqlite.connect(":memory:") as memory, aio.connect("memory:") as mq:
+            await by_hand.create_table(memory)
+            await mq.declare("orders")
+            async with mq.outbox(memory, relay=False) as outbox:
+                outbox.send("orders", b"17")
+            assert await by_hand.relay_now(mq, memory) == 1
+            assert await by_hand.waiting(memory) == []
+            assert await mq.count("orders") == 1
+
+    asyncio.run(test())
+
+
+def test_relaying_that_is_cancelled_gives_the_connection_back_when_nobody_uses_it() -> None:
+    async def test() -> None:
+        async with aiosqlite.connect(":memory:") as memory, aio.connect("memory:") as mq:
+            await by_hand.create_table(memory)
+            await mq.declare("orders")
+            async with mq.outbox(memory, relay=False) as outbox:
+                outbox.send_many("orders", [b"17"] * 1_000)
+            relaying = asyncio.create_task(by_hand.relay_now(mq, memory))
+            while not await mq.count("orders"):
+                await asyncio.sleep(0)
+            relaying.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await relaying
+            assert not memory.in_transaction
+            moved = await mq.count("orders")
+            assert moved + await by_hand.relay_now(mq, memory) == 1_000
+
+    asyncio.run(test())
+
+
+def test_what_is_not_asynchronous_is_refused_with_what_takes_it() -> None:
+    with pytest.raises(TypeError, match=r"not sqlite3\.Connection; batonmq\.contrib\.outbox has the same for others"):
+        asyncio.run(by_hand.create_table(sqlite3.connect(":memory:")))
+
+
 def test_both_faces_take_an_asynchronous_connection(tmp_path: Path) -> None:
     async def test() -> None:
         async with shop_of("aiosqlite", "", tmp_path / "shop.db") as shop:
@@ -271,7 +319,7 @@ def test_wrong_use_is_told_before_anything_is_written() -> None:
                     pass
             with pytest.raises(TypeError, match=r"async with mq\.outbox"), mq.outbox(memory):
                 pass
-            with pytest.raises(TypeError, match=r"it is asynchronous"):
+            with pytest.raises(TypeError, match=r"it is asynchronous, and batonmq\.contrib\.outbox\.aio has"):
                 create_table(memory)
             outbox = mq.outbox(memory, relay=False)
             with pytest.raises(RuntimeError, match="in its block"):

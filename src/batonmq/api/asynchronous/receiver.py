@@ -23,8 +23,9 @@ HOLD_MOST = 65_535
 class Receiver:
     """Receives messages from one queue: iterate over it, or call ``receive``.
 
-    Close it, or use it as a context manager: the messages that it holds then go back to the queue. It subscribes when
-    the context is entered, or when a message is first asked for. ``Connection.receiver`` creates it, and explains
+    Close it, or use it as a context manager: the messages that it holds then go back to the queue. That also ends a
+    loop over it in another thread or task, whereas closing the connection has such a loop raise Closed. It subscribes
+    when the context is entered, or when a message is first asked for. ``Connection.receiver`` creates it, and explains
     ``queue``, ``prefetch``, ``wait`` and ``lease``.
     """
 
@@ -72,7 +73,10 @@ class Receiver:
         ``wait``: seconds after which an empty list is returned; 0: do not wait; None: wait for ever. One
         that was made with ``until_empty`` never waits, and an empty list then means that no message is ready.
 
-        Raises NotFound when the queue does not exist or was deleted, AccessRefused, ConnectionLost, and Closed.
+        When the receiver is closed meanwhile, an empty list is returned at once.
+
+        Raises NotFound when the queue does not exist or was deleted, AccessRefused, ConnectionLost, and Closed: the
+        connection was closed, also meanwhile, or the receiver was closed before.
         """
         check_number("max", max, 1)
         if wait is not None:
@@ -111,8 +115,7 @@ class Receiver:
             return None
 
     async def _subscribe(self) -> Subscription:
-        if self._is_closed:
-            raise Closed(f"the receiver of queue '{self.queue}' was closed; open another one")
+        self._require_open()
         with Telling(self._engine, self.queue):
             if self._until_empty:
                 subscribed = self._engine.pull(self.queue, HOLD_MOST)
@@ -120,6 +123,10 @@ class Receiver:
                 subscribed = self._engine.subscribe(self.queue, self.prefetch, self.lease)
             self._subscription = await subscribed.get_async()
         return self._subscription
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise Closed(f"the receiver of queue '{self.queue}' was closed; open another one")
 
     async def close(self) -> None:
         """Return the unsettled messages to the queue and unsubscribe. A second call does nothing."""
@@ -129,10 +136,17 @@ class Receiver:
             await subscription.close().get_async()
 
     def __aiter__(self) -> Self:
+        self._require_open()
         return self
 
     async def __anext__(self) -> Delivery:
-        deliveries = await self.receive(1, self._wait)
+        try:
+            deliveries = await self.receive(1, self._wait)
+        except Closed:
+            # Closed by whoever has it, while the last message was worked on.
+            if not self._is_closed:
+                raise
+            deliveries = []
         if not deliveries:
             raise StopAsyncIteration
         return deliveries[0]

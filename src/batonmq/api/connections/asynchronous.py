@@ -56,7 +56,8 @@ class Connection:
 
         Raises UnsupportedFeature while another process owns the file.
         """
-        return self._engine.native
+        with Telling(self._engine):
+            return self._engine.native
 
     # ------------------------------------------------------------------ queues
 

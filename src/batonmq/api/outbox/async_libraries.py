@@ -50,6 +50,9 @@ class AlchemyAsyncDatabase(AsyncDatabase):
         made: AbstractAsyncContextManager[object] = self._owner.begin()
         return made
 
+    async def file(self) -> str | None:
+        return self._below.file
+
     def when_committed(self, callback: Callable[[], None]) -> bool:
         return self._below.when_committed(callback)
 
@@ -179,10 +182,13 @@ class AiosqliteDatabase(AsyncDatabase):
                 await self.execute("ROLLBACK")
             raise
 
-    async def source(self) -> tuple[Hashable, Callable[[], Database]]:
+    async def file(self) -> str | None:
         rows = await self.execute("PRAGMA database_list")
-        file = next((str(row[2]) for row in rows if row[1] == "main"), "")
-        if not file:
+        return next((str(row[2]) for row in rows if row[1] == "main"), "") or None
+
+    async def source(self) -> tuple[Hashable, Callable[[], Database]]:
+        file = await self.file()
+        if file is None:
             raise seen_by_one("this database")
         return ("sqlite", file), sqlite_opener(file)
 

@@ -8,20 +8,13 @@ from contextlib import AbstractContextManager
 
 from batonmq.api.outbox.table import Dialect
 
-__all__ = ["Database", "with_marks"]
+__all__ = ["Database", "Transactional", "with_marks"]
 
 
-class Database(ABC):
-    """An application's connection. It belongs to whoever has it: nobody else may use it at the same time."""
+class Transactional(ABC):
+    """What a relay needs of a connection. It belongs to whoever has it: nobody else may use it at the same time."""
 
     dialect: Dialect
-    polls: bool = True
-    """Is the table to be looked at now and then? Not where each commit is told of, and others look."""
-
-    @property
-    @abstractmethod
-    def where(self) -> Hashable:
-        """The same for all connections to one database."""
 
     @property
     def file(self) -> str | None:
@@ -40,6 +33,18 @@ class Database(ABC):
     @abstractmethod
     def transaction(self, *, writes: bool = True) -> AbstractContextManager[object]:
         """A transaction: committed when the block ends, rolled back when it raises. ``writes``: or only reads."""
+
+
+class Database(Transactional):
+    """An application's connection, or one of our own to the same database."""
+
+    polls: bool = True
+    """Is the table to be looked at now and then? Not where each commit is told of, and others look."""
+
+    @property
+    @abstractmethod
+    def where(self) -> Hashable:
+        """The same for all connections to one database."""
 
     def when_committed(self, callback: Callable[[], None]) -> bool:
         """Call back when the open transaction has been committed; False: that cannot be had."""

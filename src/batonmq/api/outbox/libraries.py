@@ -29,7 +29,7 @@ def database_of(connection: object) -> Database:
         return DjangoDatabase(connection)
     hint = ""
     if any(name.startswith(("aiosqlite.", "asyncpg.")) or "Async" in name.rsplit(".", 1)[-1] for name in names):
-        hint = ": it is asynchronous, and this needs a synchronous one, as await session.run_sync(...) has it"
+        hint = ": it is asynchronous, and batonmq.contrib.outbox.aio has the same for those"
     raise TypeError(
         "an outbox takes a connection of sqlite3, psycopg, Django, aiosqlite or asyncpg, or a Session or Connection of "
         f"SQLAlchemy, not {type(connection).__module__}.{type(connection).__qualname__}{hint}"

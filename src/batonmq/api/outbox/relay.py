@@ -12,7 +12,7 @@ import time
 from itertools import groupby
 from operator import attrgetter
 
-from batonmq.api.outbox.database import Database
+from batonmq.api.outbox.database import Transactional
 from batonmq.api.outbox.table import DELETE, LOCK, Waiting, select_statement
 from batonmq.engines.exclusive import Exclusive
 from batonmq.engines.interface import Engine
@@ -31,7 +31,7 @@ PAUSE, PAUSE_MAX = 1.0, 60.0
 class Relay:
     """Relays from one database to one engine. Belongs to one thread."""
 
-    def __init__(self, engine: Engine, database: Database) -> None:
+    def __init__(self, engine: Engine, database: Transactional) -> None:
         self._engine = engine
         self._database = database
         self._exclusive = Exclusive(f"{database.file}-outbox") if database.file is not None else None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from typing import Protocol
 
 from batonmq.api.outbox.async_libraries import async_database_of
-from batonmq.api.outbox.database import Database
+from batonmq.api.outbox.database import Database, Transactional
 from batonmq.api.outbox.libraries import database_of
 from batonmq.api.outbox.outbox import Outbox
 from batonmq.api.outbox.relay import Relay
@@ -18,7 +18,7 @@ from batonmq.engines.forks import when_forked
 from batonmq.engines.interface import Engine
 from batonmq.errors import Closed
 
-__all__ = ["RelayThread", "Relaying", "relay_now", "relay_thread"]
+__all__ = ["Connected", "RelayThread", "Relaying", "relay_all", "relay_now", "relay_thread", "require_committed"]
 
 log = logging.getLogger("batonmq.outbox")
 
@@ -172,11 +172,21 @@ def relay_now(mq: Connected, connection: object) -> int:
     raises: what was not sent is still there.
     """
     database = database_of(connection)
-    if database.in_transaction:
+    require_committed(in_transaction=database.in_transaction)
+    return relay_all(mq, database)
+
+
+def require_committed(*, in_transaction: bool) -> None:
+    """Raises ValueError while the application's connection is in a transaction."""
+    if in_transaction:
         raise ValueError("what is in the outbox is relayed when it is committed: the connection is in a transaction")
+
+
+def relay_all(mq: Connected, database: Transactional, stop: threading.Event | None = None) -> int:
+    """Relay until nothing is left but what queues refuse, or ``stop`` is set; tells how many."""
     relay = Relay(mq._engine, database)
     moved = 0
-    while done := relay.run():
+    while (stop is None or not stop.is_set()) and (done := relay.run()):
         moved += done
     return moved
 

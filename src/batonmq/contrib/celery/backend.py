@@ -183,7 +183,7 @@ class BatonBackend(KeyValueStoreBackend):
             meta: dict[str, Any] = self.get_task_meta(task_id)
             if meta["status"] in states.READY_STATES:
                 return meta
-        raise CeleryTimeoutError("The operation timed out.")
+        raise CeleryTimeoutError(f"The operation timed out: task {task_id} has no result after {timeout} s")
 
     def iter_native(
         self,
@@ -249,7 +249,9 @@ class BatonBackend(KeyValueStoreBackend):
                 yield task_id, meta
             if not missing or (max_iterations and looked >= max_iterations):
                 return
-        raise CeleryTimeoutError(f"Operation timed out ({timeout})")
+        raise CeleryTimeoutError(
+            f"Operation timed out ({timeout}): {len(missing)} tasks have no result, as {next(iter(missing))}"
+        )
 
     def _versions(
         self, timeout: float | None, interval: float | None, on_interval: Callable[[], object] | None

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from typing import Any
 
 from django.db import IntegrityError, close_old_connections
+from django.dispatch import Signal
 from django.utils import timezone
 
 from batonmq import Delivery
@@ -129,7 +129,7 @@ class Execution:
         except Exception as error:  # noqa: BLE001  (the application's modules are read, and may raise anything)
             self._fail(delivery, record, None, error)
             return
-        task_started.send(type(self._backend), task_result=result)
+        self._tell(task_started, record, result)
         try:
             context = (TaskContext(task_result=result),) if task.takes_context else ()
             value = normalize_json(task.call(*context, *record.args, **record.kwargs))
@@ -154,7 +154,7 @@ class Execution:
             return
         changes = {"status": Record.Status.FAILED, "finished_at": timezone.now(), "errors": errors}
         if self._finish(record, task, **changes):
-            log.error("task %s (%s) failed at %s: %s", record.task_path, record.id, which, reason)
+            log.error("task %s (%s) failed at %s, and is not run again: %s", record.task_path, record.id, which, reason)
 
     def _give_up(self, record: Record) -> None:
         """Each attempt so far has ended with its worker: the one that has just been noted is not made."""
@@ -167,7 +167,7 @@ class Execution:
             "worker_ids": workers,
         }
         if self._finish(record, None, **changes):
-            log.error("task %s (%s) failed: %s", record.task_path, record.id, error)
+            log.error("task %s (%s) failed, and is not run again: %s", record.task_path, record.id, error)
 
     def _finish(self, record: Record, task: Any, **changes: object) -> bool:  # noqa: ANN401
         # A task may have left its connection broken.
@@ -176,15 +176,21 @@ class Execution:
             log.warning("task %s (%s) was purged or tried again while it ran", record.task_path, record.id)
             return False
         if task is not None:
-            self._told(lambda: task_finished.send(type(self._backend), task_result=result_of(record, task)))
+            self._tell(task_finished, record, result_of(record, task))
         return True
 
-    def _told(self, tell: Callable[[], object]) -> None:
-        """A receiver that raises does not undo what is written."""
-        try:
-            tell()
-        except Exception:
-            log.exception("a receiver of the signal task_finished failed")
+    def _tell(self, signal: Signal, record: Record, result: Any) -> None:  # noqa: ANN401
+        """A receiver that raises keeps no task from being run, and undoes nothing that is written."""
+        for receiver, outcome in signal.send_robust(type(self._backend), task_result=result):
+            if isinstance(outcome, Exception):
+                # Django logs the traceback, without the task.
+                log.error(
+                    "task %s (%s): a receiver of a signal failed, %r: %s",
+                    record.task_path,
+                    record.id,
+                    receiver,
+                    outcome,
+                )
 
 
 def _said(error: BaseException) -> dict[str, str]:

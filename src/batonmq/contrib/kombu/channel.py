@@ -30,6 +30,7 @@ BATCH = 100
 class Owner(Protocol):
     """The connection of a channel."""
 
+    path: str
     engine: Engine
     lock: RLock
 
@@ -54,6 +55,7 @@ class Channel(Declaring, StdChannel):
         """Called with what could not be routed: ``basic_return``."""
         self._lock = connection.lock
         self._engine = connection.engine
+        self._path = connection.path
         self._prefetch = 0
         self._tags = count(1)
         self._consumers: dict[str, Consumption] = {}
@@ -68,7 +70,7 @@ class Channel(Declaring, StdChannel):
 
     def _require_open(self) -> Owner:
         if self.connection is None:
-            raise Closed("the channel was closed")
+            raise Closed(f"channel {self.channel_id} of the connection to {self._path} was closed; open another one")
         return self.connection
 
     # ------------------------------------------------------------------ publishing

@@ -26,6 +26,7 @@ class FileConnection:
 
     def __init__(self, path: str, client: object = None) -> None:
         """``client`` is kombu's own connection. Raises StoreError."""
+        self.path = path
         self.engine: Engine = open_target(Target("file", path))
         self.lock = threading.RLock()
         """Guards the channels. Nothing that an engine's thread calls takes it."""
@@ -41,10 +42,13 @@ class FileConnection:
         """Was it not closed?"""
         return not self._is_closed
 
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise Closed(f"the connection to {self.path} was closed; open another one")
+
     def channel(self) -> Channel:
         """A new channel. Raises Closed."""
-        if self._is_closed:
-            raise Closed("the connection was closed")
+        self._require_open()
         channel = Channel(self, next(self._ids))
         self.channels[channel.channel_id] = channel
         return channel
@@ -66,8 +70,7 @@ class FileConnection:
 
     def deliver(self) -> bool:
         """Give the application what has come, without waiting; False: nothing had. What it raises is let through."""
-        if self._is_closed:
-            raise Closed("the connection was closed")
+        self._require_open()
         self.wake.clear()
         arrivals = self._arrivals
         given = 0
@@ -89,7 +92,7 @@ class FileConnection:
         while not self.deliver():
             left = None if end is None else end - time.monotonic()
             if left is not None and left <= 0:
-                raise socket.timeout("no message has come")  # noqa: UP041  (the name that kombu documents)
+                raise socket.timeout(f"no message has come within {timeout} s")  # noqa: UP041  (the name that kombu documents)
             self.wake.wait(left)
 
     # ------------------------------------------------------------------ the end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from batonmq.api.outbox.table import COUNT, TABLE, create_statements
 if TYPE_CHECKING:
     from sqlalchemy import MetaData, Table
 
-__all__ = ["WaitingMessages", "create_table", "outbox_table", "waiting"]
+__all__ = ["WaitingMessages", "counted", "create_table", "outbox_table", "waiting"]
 
 
 def create_table(connection: object) -> None:
@@ -67,6 +68,9 @@ class WaitingMessages:
 
 def waiting(connection: object) -> list[WaitingMessages]:
     """What waits in the table, by queue. Raises TypeError for what is no connection, and what the database raises."""
-    database = database_of(connection)
-    found = database.execute(COUNT)
+    return counted(database_of(connection).execute(COUNT))
+
+
+def counted(found: Iterable[Sequence[object]]) -> list[WaitingMessages]:
+    """The rows that ``COUNT`` has found."""
     return [WaitingMessages(str(queue), int(str(count)), float(str(since))) for queue, count, since in found]

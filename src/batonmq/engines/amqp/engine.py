@@ -113,6 +113,7 @@ class AmqpEngine(Engine):
 
     @property
     def native(self) -> object:
+        self._link.require_open()
         return self._link.connection
 
     def declare(self, queue: str, options: QueueOptions) -> Future[None]:

@@ -93,6 +93,7 @@ class Amqp10Engine(Engine):
 
     @property
     def native(self) -> object:
+        self._uplink.require_open()
         return self._uplink.connection
 
     # ------------------------------------------------------------------ queues

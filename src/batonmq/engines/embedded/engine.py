@@ -28,6 +28,8 @@ __all__ = ["EmbeddedEngine", "EmbeddedSubscription"]
 
 T = TypeVar("T")
 
+CLOSED = "the connection was closed"
+
 
 class EmbeddedSubscription(Subscription):
     """A pull consumer, and the core whose lock it needs."""
@@ -64,12 +66,16 @@ class EmbeddedSubscription(Subscription):
         return resolved(None)
 
     def close(self) -> Future[None]:
+        self.end()
+        return resolved(None)
+
+    def end(self, error: BatonError | None = None) -> None:
+        """Give back what is held. Those who wait get nothing, or are told of the error."""
         if self in self._engine.subscriptions:
             self._engine.subscriptions.discard(self)
             # In a forked child it is the parent's.
             with contextlib.suppress(Closed):
-                self._run(self.consumer.close)
-        return resolved(None)
+                self._run(self.consumer.close, error)
 
 
 class ReplyConsumer(Consumer):
@@ -125,6 +131,8 @@ class EmbeddedEngine(Engine):
 
     @property
     def native(self) -> object:
+        if self._on_close is None:
+            raise Closed(CLOSED)
         return self.core.broker
 
     @property
@@ -288,7 +296,7 @@ class EmbeddedEngine(Engine):
             # Closed already in a forked child, where the messages are the parent's.
             with contextlib.suppress(Closed):
                 for subscription in list(self.subscriptions):
-                    subscription.close()
+                    subscription.end(Closed(CLOSED))
         finally:
             on_close()
             for future in list(self._asked):

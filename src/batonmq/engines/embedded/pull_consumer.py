@@ -16,7 +16,7 @@ from batonmq.engines.leases import lost
 from batonmq.engines.messages import received_message
 from batonmq.engines.receives import Receive
 from batonmq.engines.values import Incoming
-from batonmq.errors import NotFound
+from batonmq.errors import BatonError, Closed, NotFound
 from batonmq.queued import DURABLE
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ class PullConsumer(Consumer):
         "_is_noted",
         "_last_tag",
         "_on_late",
+        "_over",
         "_prefetch",
         "_requests",
-        "is_cancelled",
     )
 
     queue: Queue
@@ -91,7 +91,8 @@ class PullConsumer(Consumer):
         self._is_announced = False
         # Must the hand-over of what arrived be noted in the store first?
         self._is_noted = False
-        self.is_cancelled = False
+        # Why it takes nothing any more: its queue is gone, or it was closed.
+        self._over: BatonError | None = None
         # Told the number of what was held for too long, and is back in its queue.
         self._on_late: Callable[[int], None] | None = None
         # Is what it holds in another process, which may outlive this one? It gets nothing that is not in the store yet.
@@ -128,19 +129,20 @@ class PullConsumer(Consumer):
                 return
 
     def cancelled(self) -> None:
-        self.is_cancelled = True
+        self._over = over = NotFound(f"queue '{self.queue.name}' was deleted")
         self._held.clear()
         self._arrived.clear()
         requests, self._requests = self._requests, deque()
         for request in requests:
-            request.fail(NotFound(f"queue '{self.queue.name}' was deleted"))
+            request.fail(over)
 
     # ------------------------------------------------------------------ what the engine asks
 
     def ask(self, request: NotedReceive) -> None:
-        """Have the request resolved with what comes. Raises NotFound when the queue is gone."""
-        if self.is_cancelled:
-            raise NotFound(f"queue '{self.queue.name}' was deleted")
+        """Have the request resolved with what comes. Raises NotFound when the queue is gone, and Closed."""
+        if self._over is not None:
+            # Not the one that others were told: each has a traceback of its own.
+            raise type(self._over)(str(self._over))
         self._requests.append(request)
         self._demand += request.most
         if self.has_room():
@@ -279,8 +281,9 @@ class PullConsumer(Consumer):
         if not self.waiting and self.has_room():
             self.queue.offer(self)
 
-    def close(self) -> None:
-        """Give back everything that is held; whoever waits gets nothing."""
+    def close(self, error: BatonError | None = None) -> None:
+        """Give back everything that is held; whoever waits gets nothing, or the error if there is one."""
+        self._over = self._over or error or Closed("the receiver was closed")
         self.queue.unsubscribe(self)
         held, self._held = list(self._held.values()), {}
         self._arrived.clear()
@@ -289,7 +292,10 @@ class PullConsumer(Consumer):
         requests, self._requests = self._requests, deque()
         self._demand = 0
         for request in requests:
-            request.resolve([])
+            if error is None:
+                request.resolve([])
+            else:
+                request.fail(error)
 
 
 def incoming(tag: int, queued: QueuedMessage) -> Incoming:

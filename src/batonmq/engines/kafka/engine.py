@@ -80,6 +80,7 @@ class KafkaEngine(Engine):
 
     @property
     def native(self) -> object:
+        self._require_open()
         return self._admin
 
     # ------------------------------------------------------------------ queues

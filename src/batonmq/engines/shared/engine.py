@@ -80,7 +80,8 @@ class SharedEngine(Engine):
 
     @property
     def native(self) -> object:
-        """The broker. Raises UnsupportedFeature while it is in another process."""
+        """The broker. Raises UnsupportedFeature while it is in another process, and Closed."""
+        self._calls.require_open()
         own = self._calls.own
         if own is None:
             raise UnsupportedFeature("embedded: native, while another process has the file")

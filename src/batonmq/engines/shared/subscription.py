@@ -199,6 +199,7 @@ class SharedSubscription(Subscription):
             if self._closing is not None:
                 return self._closing
             closing = self._closing = Future()
+            self._error = self._error or Closed("the receiver was closed")
             self._held.clear()
             waits, self._waits = self._waits, {}
             for wait in waits.values():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -162,6 +163,67 @@ def test_closed_means_closed(mq: batonmq.Connection, queue: str) -> None:
     mq.close()
     with pytest.raises(batonmq.Closed):
         mq.send(queue, b"")
+    with pytest.raises((batonmq.Closed, batonmq.UnsupportedFeature)):
+        _ = mq.native
+
+
+class Loop:
+    """A thread that takes messages of a queue in a loop, until something ends it."""
+
+    def __init__(self, receiver: batonmq.Receiver) -> None:
+        self.took = threading.Event()
+        self._receiver = receiver
+        self._pool = ThreadPoolExecutor(1)
+        self._done = self._pool.submit(self._run)
+
+    def _run(self) -> list[bytes]:
+        found = []
+        for delivery in self._receiver:
+            found.append(delivery.body)
+            delivery.accept()
+            self.took.set()
+        return found
+
+    def outcome(self) -> list[bytes] | BaseException:
+        """What it has taken when it came to an end, or what ended it."""
+        with self._pool:
+            error = self._done.exception(SOON)
+            return self._done.result() if error is None else error
+
+
+def test_closing_a_receiver_ends_its_loop_in_another_thread(mq: batonmq.Connection, queue: str) -> None:
+    mq.send(queue, b"17")
+    receiver = mq.receiver(queue)
+    loop = Loop(receiver)
+    assert loop.took.wait(SOON)
+    receiver.close()
+    assert loop.outcome() == [b"17"]
+    with pytest.raises(batonmq.Closed):
+        iter(receiver)
+
+
+def test_closing_a_connection_is_told_to_a_loop_in_another_thread(place: Place, queue: str) -> None:
+    other = place.connect()
+    other.send(queue, b"17")
+    loop = Loop(other.receiver(queue))
+    assert loop.took.wait(SOON)
+    other.close()
+    assert isinstance(loop.outcome(), batonmq.Closed)
+
+
+def test_what_a_closed_connection_has_left_takes_no_messages(place: Place, mq: batonmq.Connection, queue: str) -> None:
+    """Another connection of this process may go on."""
+    other = place.connect()
+    receiver = other.receiver(queue)
+    assert receiver.receive(wait=0) == []
+    other.close()
+    mq.send(queue, b"17")
+    with pytest.raises(batonmq.Closed):
+        receiver.receive(wait=QUIET)
+    with mq.receiver(queue) as remaining:
+        (delivery,) = take(remaining, 1)
+        assert delivery.delivery_count == 1
+        delivery.accept()
 
 
 def test_what_is_not_supported_is_refused_before_anything_is_sent(

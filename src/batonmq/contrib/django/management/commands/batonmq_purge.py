@@ -32,7 +32,7 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:  # noqa: ANN401
         """Delete them."""
         if options["days"] < 0:
-            raise CommandError("--days is 0 or more")
+            raise CommandError(f"--days is 0 or more, not {options['days']:g}")
         rows = Task.objects.using(options["database"] or router.db_for_write(Task)).filter(
             status__in=options["status"] or ["SUCCESSFUL", "FAILED"],
             finished_at__lte=timezone.now() - timedelta(days=options["days"]),

@@ -59,7 +59,7 @@ class Command(BaseCommand):
             raise CommandError(f"--backend {alias}: TASKS[{alias!r}] is no batonmq.contrib.django.BatonBackend")
         names = options["queue"] or sorted(backend.queues)
         if not names:
-            raise CommandError("the backend takes tasks of any queue: name those to work on with --queue")
+            raise CommandError(f"TASKS[{alias!r}] takes tasks of any queue: name those to work on with --queue")
         for name in names:
             if backend.queues and name not in backend.queues:
                 known = ", ".join(sorted(backend.queues))

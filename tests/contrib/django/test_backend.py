@@ -130,15 +130,16 @@ def test_priorities_come_first_and_what_is_for_later_waits(
     notes = str(tmp_path / "notes")
     due = timezone.now() + timedelta(seconds=1.5)
     late = tasks.note.using(run_after=due).enqueue(notes, "late")
-    for priority in (-100, 0, 1, 100, -1):
-        tasks.note.using(priority=priority).enqueue(notes, str(priority))
+    soon = [tasks.note.using(priority=priority).enqueue(notes, str(priority)) for priority in (-100, 0, 1, 100, -1)]
     from batonmq.contrib.django.models import OutboxMessage
 
     until(lambda: not OutboxMessage.objects.exists())
     with working(backend, concurrency=1):
-        ended(late)
+        for result in (*soon, late):
+            ended(result)
     assert late.started_at >= due - timedelta(seconds=0.1)
-    assert Path(notes).read_text().split() == ["100", "1", "0", "-1", "-100", "late"]
+    # On a busy machine it is due before the others have been run.
+    assert [note for note in Path(notes).read_text().split() if note != "late"] == ["100", "1", "0", "-1", "-100"]
 
 
 def test_a_worker_takes_the_queues_that_it_is_told(setting: Setting, tasks: Any, working: Working) -> None:

@@ -11,7 +11,8 @@ from pamqp.constants import FRAME_METHOD
 from tests.cli.conftest import Served
 from tests.support.wire import Address, Wire
 
-from batonmq.cli.names import shown
+from batonmq.cli.names import columns, cut, shown
+from batonmq.cli.tables import table
 
 Batonmq = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -84,3 +85,13 @@ def test_a_name_that_cannot_work_is_refused_at_once(batonmq: Batonmq, command: s
 def test_what_can_be_printed_is_shown_as_it_is() -> None:
     assert shown("Bestellungen für Zoë, 注文") == "Bestellungen für Zoë, 注文"
     assert shown("a\tb\x7f\u202e\ud800") == r"a\tb\x7f\u202e\ud800"
+
+
+def test_what_is_wide_on_a_terminal_is_counted_as_such() -> None:
+    assert (columns("orders"), columns("注文"), columns("Zoe\u0308")) == (6, 4, 3)
+    assert [cut("注文 17", width) for width in (7, 4, 3, 0)] == ["注文 17", "注文", "注", ""]
+    assert table(("QUEUE", "N"), [("注文", "1"), ("orders", "17")], right=(1,)).splitlines() == [
+        "QUEUE    N",
+        "注文     1",
+        "orders  17",
+    ]

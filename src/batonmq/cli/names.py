@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import click
 
 from batonmq.fields import NAME_MAX
 
-__all__ = ["NAME", "OWN_QUEUE", "QUEUE", "TEXT", "say", "shown"]
+__all__ = ["NAME", "OWN_QUEUE", "QUEUE", "TEXT", "columns", "cut", "say", "shown"]
 
 # Bytes of an argument that are no UTF-8 come as these, one each.
 FIRST_BYTE, LAST_BYTE = "\udc80", "\udcff"
@@ -73,6 +75,29 @@ def _escaped(character: str) -> str:
     if FIRST_BYTE <= character <= LAST_BYTE:
         return f"\\x{ord(character) & 0xFF:02x}"
     return character.encode("unicode_escape").decode("ascii")
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal a text takes that is ``shown``: most characters of East Asia take two."""
+    return len(text) if text.isascii() else sum(map(_columns_of, text))
+
+
+def cut(text: str, width: int) -> str:
+    """As much of a text that is ``shown`` as fits into so many columns."""
+    if columns(text) <= width:
+        return text
+    for index, character in enumerate(text):
+        width -= _columns_of(character)
+        if width < 0:
+            return text[:index]
+    return text
+
+
+def _columns_of(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    # Unicode Standard Annex 11: wide and fullwidth.
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def say(line: str) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
 from batonmq.api.workers.watching import Watcher
-from batonmq.cli.names import shown
+from batonmq.cli.names import cut, shown
 from batonmq.cli.tables import table
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Tally(Watcher):
         lines += [_in_hand(queue, delivery, now - began) for began, queue, delivery in shown_now]
         if len(shown_now) < len(in_hand):
             lines.append(f"  and {len(in_hand) - len(shown_now):,} more")
-        return [line[: width - 1] for line in lines]
+        return [cut(line, width - 1) for line in lines]
 
 
 def _in_hand(queue: str, delivery: AnyDelivery, seconds: float) -> str:

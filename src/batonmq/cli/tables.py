@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from batonmq.cli.names import shown
+from batonmq.cli.names import columns, shown
 
 __all__ = ["counted", "table"]
 
@@ -12,15 +12,20 @@ __all__ = ["counted", "table"]
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     """Rows in columns; those numbered in `right` hold numbers."""
     rows = [[shown(cell) for cell in row] for row in rows]
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    widths = [max(columns(row[column]) for row in (head, *rows)) for column in range(len(head))]
     lines = [
         "  ".join(
-            cell.rjust(width) if column in right else cell.ljust(width)
+            _padded(cell, width, to_the_right=column in right)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in (head, *rows)
     ]
     return "\n".join(lines)
+
+
+def _padded(cell: str, width: int, *, to_the_right: bool) -> str:
+    space = " " * (width - columns(cell))
+    return space + cell if to_the_right else cell + space
 
 
 def counted(count: object) -> str:

@@ -157,7 +157,23 @@ def test_a_url_says_which_file(
         assert BatonBackend(url, app=app).path == path.format(tmp_path)
 
 
-@pytest.mark.parametrize("url", ["batonmq://host/vhost", "batonmq:///", "batonmq:///folder/", "batonmq", "batonmq://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("batonmq://ann:secret@host/vhost", "batonmqs://ann:secret@host/vhost", "batonmq://localhost/vhost"),
+        *("batonmq:///", "batonmq:///folder/", "batonmq", "batonmq://"),
+    ],
+)
 def test_a_url_without_a_file_is_refused_with_what_to_write(url: str, app: Celery) -> None:
-    with pytest.raises(ImproperlyConfigured, match="absolute path"):
+    with pytest.raises(ImproperlyConfigured, match="absolute path") as caught:
         BatonBackend(url, app=app)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("broker", ["amqp://localhost/vhost", "batonmq://localhost/vhost", "batonmqs://host/vhost"])
+def test_a_broker_is_no_file_for_results(broker: str) -> None:
+    with (
+        Celery("t", broker=broker, set_as_current=False) as app,
+        pytest.raises(ImproperlyConfigured, match="has no file, as broker_url has none"),
+    ):
+        BatonBackend("batonmq://", app=app)

@@ -15,6 +15,7 @@ from celery.exceptions import ChordError, ImproperlyConfigured, TimeoutError as 
 from celery.result import GroupResult, ResultSet, result_from_tuple
 from celery.utils.log import get_logger
 from kombu.utils.encoding import bytes_to_str, ensure_bytes
+from kombu.utils.url import sanitize_url
 
 from batonmq.contrib.celery.chords import Chords, Complete, Part, as_header
 from batonmq.contrib.celery.results import Results
@@ -278,15 +279,18 @@ def _parents(result: Any) -> Iterator[Any]:
 
 def _path_of(url: str, broker_url: Any) -> str:
     """The file that a URL names, or the broker's. Raises ImproperlyConfigured."""
-    if url in ("", "batonmq://"):
+    is_brokers = url in ("", "batonmq://")
+    if is_brokers:
         url = broker_url if isinstance(broker_url, str) else ""
     elif "://" not in url:
         raise ImproperlyConfigured(f"result_backend {url!r} is no URL: {HOW}")
     parts = urlsplit(url)
-    if parts.scheme.partition("+")[0] not in SCHEMES:
-        raise ImproperlyConfigured(f"result_backend 'batonmq://' has no file, as broker_url has none: {HOW}")
-    if parts.hostname and parts.hostname != "localhost":
-        raise ImproperlyConfigured(f"{url} names a host, where results cannot be kept: use rpc://, or a file: {HOW}")
+    is_here = not parts.hostname or (parts.hostname == "localhost" and parts.scheme.endswith("file"))
+    if not is_here or parts.scheme.partition("+")[0] not in SCHEMES:
+        if is_brokers:
+            raise ImproperlyConfigured(f"result_backend 'batonmq://' has no file, as broker_url has none: {HOW}")
+        shown = sanitize_url(url)
+        raise ImproperlyConfigured(f"{shown} names a host, where results cannot be kept: use rpc://, or a file: {HOW}")
     # batonmq:///relative and batonmq:////absolute, as kombu has them; file:///absolute, as everybody has it.
     path = unquote(parts.path)
     if not parts.scheme.endswith("file"):

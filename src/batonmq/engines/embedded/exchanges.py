@@ -78,7 +78,8 @@ class EmbeddedExchanges(Exchanges):
             raise StoreError(store.error.reason)
         self._queues.expect(published, targets)
         if router.publish(published, targets) == REFUSED:
-            raise ResourceError(f"a queue that exchange '{exchange}' leads to by '{key}' is full")
+            full = f"a queue that exchange '{exchange}' leads to by '{key}'" if exchange else f"queue '{key}'"
+            raise ResourceError(f"{full} is full: send again when there is room")
         return len(targets)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 if TYPE_CHECKING:
     from batonmq.properties import Properties
@@ -27,11 +27,11 @@ class Framing:
         self.edited: Framing = edited if edited is not None else self
 
 
-FRAMING_MAX = 7
+FRAMING_MAX: Final = 7
 """The largest code that the store has room for."""
 
 # Framings with a code are AMQP 1.0's, whose priority is 4 where a message does not tell one (part 3 section 3.2.1).
-_DEFAULT_PRIORITY = 4
+_DEFAULT_PRIORITY: Final = 4
 
 _framings: dict[int, Framing] = {}
 

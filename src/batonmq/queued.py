@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batonmq.purity import mypyc_attr
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     from batonmq.message import Message
 
 # How a queued message is kept in the store.
-IN_MEMORY = 0
+IN_MEMORY: Final = 0
 """Nowhere: a transient message in the window of its queue."""
-DURABLE = 1
+DURABLE: Final = 1
 """A persistent message of a durable queue: it survives a crash."""
-SPILLED = 2
+SPILLED: Final = 2
 """A transient message that did not fit into memory: the store forgets it at the next start."""
 
 # Where a queued message is.
-READY = 0
+READY: Final = 0
 """In its queue."""
-HELD = 1
+HELD: Final = 1
 """In a consumer's hands, unsettled."""
-GONE = 2
+GONE: Final = 2
 """Settled, expired or purged; what still refers to it skips it."""
-DELAYED = 3
+DELAYED: Final = 3
 """Waiting until it is due; not ready before."""
 
 # In ``QueuedMessage.returns`` those returns that do not count begin here; those that do take the bits below.
-UNCOUNTED = 1 << 48
+UNCOUNTED: Final = 1 << 48
 
 
 class Settlement(metaclass=ABCMeta):

@@ -46,23 +46,26 @@ def publish(body: bytes, channel: int = 1) -> bytes:
 def _frames() -> Take:
     def take(data: bytes) -> Hashable:
         pieces, whole = (FrameParser(MOST_BODY, MOST_BODY, opened=True) for _ in range(2))
-        found = [event for piece in cut(data) for event in pieces.feed(piece)]
+        found = [shown for piece in cut(data) for event in pieces.feed(piece) for shown in _shown(event)]
         at_once = whole.feed(data[1:])
-        ensure([_shown(event) for event in found] == [_shown(event) for event in at_once], "pieces mean something else")
+        ensure(found == [shown for event in at_once for shown in _shown(event)], "pieces mean something else")
         return tuple(event[0] if event[0] != ERROR else event[3][:24] for event in itertools.islice(at_once, 8))
 
     return take
 
 
-def _shown(event: Event) -> tuple[object, ...]:
-    """Its content is the same wherever it lies in what was read."""
-    if event[0] in (PUBLISH, CONTENT):
-        kind, channel, method, properties, data, start, size = event[:7]
-        properties.validate()
-        return kind, channel, repr(method), properties.raw, data[start : start + size]
+def _shown(event: Event) -> list[tuple[object, ...]]:
+    """What it says, one by one; a content is the same wherever it lies in what was read."""
+    if event[0] == PUBLISH:
+        for message in event[3]:
+            message.properties.validate()
+        return [(PUBLISH, event[1], repr(event[2]), message.properties.raw, message.body) for message in event[3]]
+    if event[0] == CONTENT:
+        event[3].validate()
+        return [(CONTENT, event[1], repr(event[2]), event[3].raw, event[4])]
     if event[0] == METHOD:
-        return event[0], event[1], repr(event[2])
-    return event
+        return [(METHOD, event[1], repr(event[2]))]
+    return [event]
 
 
 def _methods() -> Take:

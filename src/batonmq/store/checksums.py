@@ -8,6 +8,7 @@ checked. 31 bits are four bytes in SQLite.
 
 from __future__ import annotations
 
+from typing import Final
 from zlib import crc32
 
 from batonmq.store.texts import to_file
@@ -26,7 +27,7 @@ __all__ = [
     "trash_sum",
 ]
 
-MODULUS = (1 << 31) - 1
+MODULUS: Final = (1 << 31) - 1
 WRONG = "its checksum is wrong"
 
 # Column and factor. What is 0 in most rows adds nothing; a framing alone adds the number that it is read as.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batonmq.queued import DURABLE, UNCOUNTED
 
@@ -27,11 +27,11 @@ __all__ = [
 
 # A row's number: the lane in the high 18 bits, the position in the low 45. Two lanes never share rows, a lane's rows
 # lie together in the file in the order of the queue, and 35 billion messages a day would fill a lane in 2.7 years.
-POSITION_BITS = 45
-POSITION_MASK = (1 << POSITION_BITS) - 1
-LANES_MAX = (1 << (63 - POSITION_BITS)) - 1
+POSITION_BITS: Final = 45
+POSITION_MASK: Final = (1 << POSITION_BITS) - 1
+LANES_MAX: Final = (1 << (63 - POSITION_BITS)) - 1
 # Instead of a priority: the lane where a queue's messages wait for their time.
-DELAY_LANE = -1
+DELAY_LANE: Final = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def published(data: bytes, channel: int = 1, properties: Properties = PROPERTIES
     publish += content_frames(channel, Message("e", "k", properties, data), 0)
     event = parser.feed(publish + publish)[1]
     assert event[0] == PUBLISH
-    message = Message(event[2].exchange, event[2].routing_key, *event[3:])
+    (message,) = event[3]
     assert message.framing is frames_on(channel)
     return message
 

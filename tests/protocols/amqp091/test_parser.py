@@ -74,17 +74,24 @@ def opened(**options: int) -> FrameParser:
 
 
 def plain(events: Iterable[Event]) -> list[tuple[object, ...]]:
-    """Events without the ways in which a payload may be handed out: the body alone."""
+    """Events without the ways in which publishes may be handed out: one by one, with the body alone."""
     found: list[tuple[object, ...]] = []
     for event in events:
-        if event[0] == PUBLISH or event[0] == CONTENT:
-            kind, channel, method, properties, payload, start, size, framing = event
-            assert framing in (None, frames_on(channel))
-            if framing:
-                assert payload == header(size, properties, channel) + body(payload[start : start + size], channel)
-            else:
-                assert (start, size) == (0, len(payload))
-            found.append((kind, channel, method, properties, payload[start : start + size]))
+        if event[0] == PUBLISH:
+            _, channel, publish, messages = event
+            for message in messages:
+                assert (message.exchange, message.routing_key) == (publish.exchange, publish.routing_key)
+                assert message.framing in (None, frames_on(channel))
+                if message.framing:
+                    head = header(message.size, message.properties, channel)
+                    assert message.payload == head + body(message.body, channel)
+                else:
+                    assert message.payload == message.body
+                found.append((PUBLISH, channel, publish, message.properties, message.body))
+        elif event[0] == CONTENT:
+            _, channel, method, properties, payload, start, size, framing = event
+            assert (start, size, framing) == (0, len(payload), None)
+            found.append((CONTENT, channel, method, properties, payload))
         else:
             found.append(event)
     return found
@@ -151,9 +158,17 @@ def test_a_publish_in_one_piece_keeps_its_frames() -> None:
     for events in (parser.feed(data * 2), parser.feed(data), parser.feed(data * 3)):
         for event in events:
             assert event[0] == PUBLISH
-            assert event[4] == data[len(METHOD_FRAME) :]
-            assert event[4][event[5] : event[5] + event[6]] == b"hello"
-            assert event[7] is frames_on(1)
+            for message in event[3]:
+                assert message.payload == data[len(METHOD_FRAME) :]
+                assert message.body == b"hello"
+                assert message.framing is frames_on(1)
+
+
+def test_publishes_that_differ_in_their_bodies_alone_are_one_event() -> None:
+    parser = opened()
+    parser.feed(publish(b"one") * 3)
+    events = parser.feed(publish(b"two") * 3 + publish(b"four") + publish(b"two"))
+    assert [len(event[3]) for event in events if event[0] == PUBLISH] == [3, 1, 1]
 
 
 def test_publishes_to_one_address_share_their_method() -> None:
@@ -214,7 +229,7 @@ def test_a_whole_publish_is_taken_while_another_channel_is_in_the_middle_of_one(
 
 def test_a_publish_like_the_last_one_is_a_fault_inside_a_content_of_its_channel() -> None:
     parser = opened()
-    assert len(parser.feed(publish(b"one") * 4)) == 4
+    assert len(plain(parser.feed(publish(b"one") * 4))) == 4
     assert parser.feed(METHOD_FRAME + publish(b"one")) == [(ERROR, 1, 505, NO_HEADER, 60, 40, True)]
 
 
@@ -405,7 +420,7 @@ def test_frame_max_may_change() -> None:
 
 def test_no_frame_max_means_that_of_bodies() -> None:
     parser = opened(frame_max=0, max_body=100_000)
-    assert len(parser.feed(publish(bytes(100_000), frame_max=0) * 2)) == 2
+    assert len(plain(parser.feed(publish(bytes(100_000), frame_max=0) * 2))) == 2
     assert parser.feed(frame(3, bytes(100_001)))[0][:3] == (ERROR, 0, 501)
 
 

@@ -7,7 +7,7 @@ timer.
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.model.scheduler import EXPIRE
 from batonmq.queued import READY, QueuedMessage
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from batonmq.message import Message
 
 # A time to live of 0: the message goes to a consumer that waits now, or expires.
-NOW_OR_NEVER = 1
+NOW_OR_NEVER: Final = 1
 # At most so many messages expire in one go, so that a million of them do not hold up the loop.
-SLICE = 1_000
+SLICE: Final = 1_000
 
 
 class Expiry:

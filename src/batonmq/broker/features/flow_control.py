@@ -7,16 +7,16 @@ until they have caught up. Consumers that are slow by nature do not slow a publi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from batonmq.broker.lanes.state import QueueState
 
 # Fewer messages than this are no backlog.
-BEHIND = 2_048
+BEHIND: Final = 2_048
 # Consumers are at work if they have taken so many messages since the last look, at least so many seconds ago.
-TAKEN = 256
-LOOK_SECONDS = 0.02
+TAKEN: Final = 256
+LOOK_SECONDS: Final = 0.02
 # Consumers that are not at work are looked at again after so many seconds.
 PATIENCE = 1.0
 

@@ -9,7 +9,7 @@ middle (``held``). A queue has one lane, and one for each priority in use if its
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.lanes.paging import PagedWindow
 from batonmq.broker.lanes.window import NO_MESSAGE
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from batonmq.store.records import LaneRecord
 
 # Choosy consumers take messages out of the middle. When so many of these are noted, the settled ones are forgotten.
-HELD_MAX = 1_024
+HELD_MAX: Final = 1_024
 
 
 class Lane(PagedWindow):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from operator import attrgetter
+from typing import Final
 
 from batonmq.broker.model.memory import OVERHEAD, Memory
 from batonmq.message import Message
@@ -18,11 +19,11 @@ from batonmq.queued import GONE, READY, QueuedMessage, Settlement
 from batonmq.store.records import POSITION_BITS, POSITION_MASK
 
 # Marks a place in the window from which a message was taken.
-NO_MESSAGE = Message("", "", EMPTY, b"")
+NO_MESSAGE: Final = Message("", "", EMPTY, b"")
 # A consumer gets at most so many bytes before it is asked again whether it has room.
-BATCH_BYTES = 256 << 10
+BATCH_BYTES: Final = 256 << 10
 # So many gaps are skipped before the window is made anew without them.
-GAPS_MAX = 64
+GAPS_MAX: Final = 64
 
 row_of = attrgetter("row")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 # The memory of a message beside its bytes: four objects and their places in lists, measured with tracemalloc.
-OVERHEAD = 560
+OVERHEAD: Final = 560
 # Every queue may keep this much in memory however little is left: dozens of small messages; where thousands of queues
 # have used up half as much as the limit again in that way, one or two.
-WINDOW_MIN = 32 << 10
-WINDOW_LEAST = 2 << 10
+WINDOW_MIN: Final = 32 << 10
+WINDOW_LEAST: Final = 2 << 10
 
 
 class Memory:

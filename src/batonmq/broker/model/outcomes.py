@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 # The queue is full and refused the message.
-REFUSED = -1
+REFUSED: Final = -1
 # Accepted, in memory only: there is no commit to wait for.
-KEPT = 0
+KEPT: Final = 0
 # Accepted, and durable once the store has committed its current batch.
-STORED = 1
+STORED: Final = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 CLASSIC, QUORUM, STREAM = "classic", "quorum", "stream"
 
@@ -14,7 +15,7 @@ AT_MOST_ONCE, AT_LEAST_ONCE = "at-most-once", "at-least-once"
 # Which returns RabbitMQ's retry delay applies to.
 DISABLED, FAILED, RETURNED, ALL = "disabled", "failed", "returned", "all"
 # A delivery limit that no message reaches.
-NO_LIMIT = 2**63
+NO_LIMIT: Final = 2**63
 
 # The longest time, in milliseconds: 100 years.
 TIME_MAX = 100 * 365 * 24 * 3600 * 1000

@@ -7,7 +7,7 @@ their reply-to. A message published to the default exchange with the token as ro
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.model.consumer import Source
 from batonmq.broker.model.outcomes import KEPT
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from batonmq.fields import FieldValue
     from batonmq.message import Message
 
-REPLY_TO = "amq.rabbitmq.reply-to"
-PREFIX = REPLY_TO + "."
+REPLY_TO: Final = "amq.rabbitmq.reply-to"
+PREFIX: Final = REPLY_TO + "."
 
 
 def is_volatile(name: str) -> bool:
@@ -109,7 +109,7 @@ class Nobody(Source):
         """Does nothing: it has no work."""
 
 
-NOBODY = Nobody()
+NOBODY: Final = Nobody()
 
 
 class ReplyTarget:

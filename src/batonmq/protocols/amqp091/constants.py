@@ -21,11 +21,11 @@ FRAME_MIN: Final = 4096
 METHOD: Final = 1
 """(kind, channel, method)"""
 PUBLISH: Final = 2
-"""(kind, channel, method, properties, payload, start, size, framing): a whole basic.publish; see `Message`."""
+"""(kind, channel, method, messages): basic.publish, whole, and those behind it that differ in their bodies alone."""
 ACK: Final = 3
 """(kind, channel, delivery_tag, multiple): basic.ack."""
 CONTENT: Final = 4
-"""As PUBLISH: a whole basic.deliver, basic.return or basic.get-ok."""
+"""(kind, channel, method, properties, body, 0, size, None): a whole basic.deliver, basic.return or basic.get-ok."""
 HEARTBEAT: Final = 5
 """(kind, 0)"""
 ERROR: Final = 6

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from batonmq.broker import Consumer
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batonmq.protocols.sessions.turn_end import TurnEnd
 
 # An unlimited prefetch as a number.
-UNLIMITED = 1 << 60
+UNLIMITED: Final = 1 << 60
 
 
 class Line:

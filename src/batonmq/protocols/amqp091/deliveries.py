@@ -107,8 +107,7 @@ class Deliveries:
             return [(tag, queued)]
         if tag == 0:
             return self.take_all()
-        if tag > self._last_tag or (tag not in unsettled and tag < self._settled_up_to):
-            raise _unknown(tag)
+        self._check(tag)
         taken = []
         # Tags below were settled already; each number is looked at once in the life of the channel.
         for number in range(self._settled_up_to, tag + 1):
@@ -119,6 +118,23 @@ class Deliveries:
             raise _unknown(tag)
         self._settled_up_to = tag + 1
         return taken
+
+    def take_up_to(self, tag: int) -> list[QueuedMessage]:
+        """As `take` with ``multiple``, without the tags: for what is settled at once."""
+        if tag == 0:
+            return [queued for _, queued in self.take_all()]
+        self._check(tag)
+        pop = self._unsettled.pop
+        taken = [queued for number in range(self._settled_up_to, tag + 1) if (queued := pop(number, None)) is not None]
+        if not taken:
+            raise _unknown(tag)
+        self._settled_up_to = tag + 1
+        return taken
+
+    def _check(self, tag: int) -> None:
+        """Raises ProtocolFailure for a tag up to which nothing can be settled."""
+        if tag > self._last_tag or (tag not in self._unsettled and tag < self._settled_up_to):
+            raise _unknown(tag)
 
     def take_run(self, events: list[Event], at: int) -> list[QueuedMessage]:
         """What acknowledgements of single deliveries name that follow one another, from ``at`` on, up to a wrong one.

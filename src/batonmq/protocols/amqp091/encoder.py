@@ -39,8 +39,10 @@ __all__ = [
 _frame_head = struct.Struct(">BHI").pack
 _header_fields = struct.Struct(">HHQ").pack
 _ack_fields = struct.Struct(">BHIHHQBB").pack
-_tag_fields = struct.Struct(">QB").pack
 _END: Final = bytes((FRAME_END,))
+# What follows the first seven octets of a delivery tag: its last octet, and redelivered. Made once, not per delivery.
+_FIRST_TIME: Final = tuple(bytes((octet, 0)) for octet in range(256))
+_AGAIN: Final = tuple(bytes((octet, 1)) for octet in range(256))
 
 
 def encode_frame(kind: int, channel: int, payload: bytes) -> bytes:
@@ -159,28 +161,33 @@ def append_deliveries(
     """
     room = frame_max - FRAME_OVERHEAD
     framing = prefix.framing
+    head = b""
     for queued in batch:
         message = queued.message
         # Messages of one publisher share their strings, so that identity is enough to see that nothing changed.
         if message.routing_key is not prefix.routing_key or message.exchange is not prefix.exchange:
             prefix.address(message.exchange, message.routing_key)
+            head = b""
         payload = message.payload
         size = len(payload)
-        fields = _tag_fields(delivery_tag, queued.returns > 0)
+        octet = delivery_tag & 255
+        if not octet or not head:
+            head = prefix.head + (delivery_tag >> 8).to_bytes(7, "big")
+        fields = _AGAIN[octet] if queued.returns else _FIRST_TIME[octet]
         around = message.framing
         if around is framing and size <= frame_max:
-            out += (prefix.head, fields, prefix.tail, payload)
+            out += (head, fields, prefix.tail, payload)
         elif around is None and 0 < size <= room and size == message.size:
             if size != prefix.size or message.properties is not prefix.properties:
                 prefix.content(message.properties, size)
-            out += (prefix.head, fields, prefix.tail, prefix.header, payload, _END)
+            out += (head, fields, prefix.tail, prefix.header, payload, _END)
         elif around is not None and around.code and 0 < message.size <= room:
             # In what another protocol has around its bodies.
             size = message.size
             if size != prefix.size or message.properties is not prefix.properties:
                 prefix.content(message.properties, size)
             start = message.start
-            out += (prefix.head, fields, prefix.tail, prefix.header, payload[start : start + size], _END)
+            out += (head, fields, prefix.tail, prefix.header, payload[start : start + size], _END)
         else:
-            out += (prefix.head, fields, prefix.tail, content_frames(channel, message, frame_max))
+            out += (head, fields, prefix.tail, content_frames(channel, message, frame_max))
         delivery_tag += 1

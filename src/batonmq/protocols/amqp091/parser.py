@@ -2,8 +2,8 @@
 
 A publisher repeats itself: method frame, content header and the head of the body frame are mostly the same bytes as the
 last time. So the parser first compares with the last publish, and takes another like it with one comparison and one
-slice; then it tries method, header and body together, if all are in the buffer; then frame by frame. Only the last way
-finds faults, so that the three cannot disagree.
+slice, as one more message of the same event; then it tries method, header and body together, if all are in the buffer;
+then frame by frame. Only the last way finds faults, so that the three cannot disagree.
 
 CPython 3.11, a body of 16 bytes: 0.30 us by the first way, 1.4 us by the second.
     python -m timeit -r 15 -s "from tests.protocols.amqp091.test_parser import opened, publish; p = opened();
@@ -18,6 +18,7 @@ import sys
 from typing import Final, Literal, TypeAlias
 
 from batonmq.fields import FieldError
+from batonmq.message import Message
 from batonmq.properties import EMPTY, Properties
 from batonmq.protocols.amqp091.constants import (
     ACK,
@@ -39,16 +40,16 @@ from batonmq.protocols.amqp091.constants import (
     SYNTAX_ERROR,
     UNEXPECTED_FRAME,
 )
-from batonmq.protocols.amqp091.framing import ChannelFrames, frames_on
+from batonmq.protocols.amqp091.framing import frames_on
 from batonmq.protocols.amqp091.method_codec import FrameSyntaxError, UnknownMethod, decode_method
 from batonmq.protocols.amqp091.methods import BasicAck, BasicPublish, ConnectionOpen, ConnectionOpenOk, Method
 
 __all__ = ["Event", "FrameParser", "parse_header"]
 
 MethodEvent: TypeAlias = tuple[Literal[1], int, Method]
-PublishEvent: TypeAlias = tuple[Literal[2], int, BasicPublish, Properties, bytes, int, int, ChannelFrames | None]
+PublishEvent: TypeAlias = tuple[Literal[2], int, BasicPublish, list[Message]]
 AckEvent: TypeAlias = tuple[Literal[3], int, int, bool]
-ContentEvent: TypeAlias = tuple[Literal[4], int, Method, Properties, bytes, int, int, ChannelFrames | None]
+ContentEvent: TypeAlias = tuple[Literal[4], int, Method, Properties, bytes, int, int, None]
 HeartbeatEvent: TypeAlias = tuple[Literal[5], int]
 ErrorEvent: TypeAlias = tuple[Literal[6], int, int, str, int, int, bool]
 Event: TypeAlias = MethodEvent | PublishEvent | AckEvent | ContentEvent | HeartbeatEvent | ErrorEvent
@@ -214,11 +215,16 @@ class FrameParser:
             if not contents and self._repeat[1] <= end - at:
                 template, total, skip, start, body_size, channel, method, properties, framing = self._repeat
                 stop = at + total
-                # A publish like the last one.
-                while stop <= end and data.startswith(template, at) and data[stop - 1] == FRAME_END:
-                    emit((PUBLISH, channel, method, properties, data[at + skip : stop], start, body_size, framing))
-                    at = stop
-                    stop += total
+                if data.startswith(template, at) and data[stop - 1] == FRAME_END:
+                    # Publishes like the last one: of each a slice and a message are made, and nothing else.
+                    exchange, routing_key = method.exchange, method.routing_key
+                    messages: list[Message] = []
+                    while stop <= end and data.startswith(template, at) and data[stop - 1] == FRAME_END:
+                        payload = data[at + skip : stop]
+                        messages.append(Message(exchange, routing_key, properties, payload, start, body_size, framing))
+                        at = stop
+                        stop += total
+                    emit((PUBLISH, channel, method, messages))
             if end - at < _HEAD_SIZE:
                 return at
             kind, channel, size = _frame_head(data, at)
@@ -280,7 +286,9 @@ class FrameParser:
                     last_size = 0
                 start = body_at + 7 - at
                 framing = frames_on(channel)
-                events.append((PUBLISH, channel, method, properties, data[at:stop], start, body_size, framing))
+                payload = data[at:stop]
+                message = Message(method.exchange, method.routing_key, properties, payload, start, body_size, framing)
+                events.append((PUBLISH, channel, method, [message]))
                 if body_size == last_size and method is last_method:
                     template = data[begin : at + start]
                     self._repeat = (
@@ -404,10 +412,12 @@ class FrameParser:
         self._incomplete -= content.size
         assert content.properties is not None
         body = bytes(content.body)
-        if isinstance(content.method, BasicPublish):
-            events.append((PUBLISH, channel, content.method, content.properties, body, 0, content.size, None))
+        method = content.method
+        if isinstance(method, BasicPublish):
+            message = Message(method.exchange, method.routing_key, content.properties, body)
+            events.append((PUBLISH, channel, method, [message]))
         else:
-            events.append((CONTENT, channel, content.method, content.properties, body, 0, content.size, None))
+            events.append((CONTENT, channel, method, content.properties, body, 0, content.size, None))
 
 
 def _frame_error(kind: int, payload: bytes, reason: str) -> str:

@@ -47,12 +47,11 @@ class Settling(Settler):
         if event[0] != ACK:
             return at
         _, _, tag, multiple = event
-        if multiple or self._transaction.is_selected:
-            taken = self._deliveries.take(tag, multiple=multiple)
-            if self._transaction.is_selected:
-                self._transaction.settle((self, ACCEPT, taken), 0)
-            else:
-                self._accept([queued for _, queued in taken])
+        if self._transaction.is_selected:
+            self._transaction.settle((self, ACCEPT, self._deliveries.take(tag, multiple=multiple)), 0)
+            return at + 1
+        if multiple:
+            self._accept(self._deliveries.take_up_to(tag))
             return at + 1
         held = self._deliveries.take_run(events, at)
         self._accept(held)

@@ -40,6 +40,7 @@ class Requests(Protocol[_Event]):
     def take(self, events: list[_Event], at: int) -> int:
         """Do what the event at that place asks for, or a run of events from there on; tells where the next one is.
 
+        An event that asks for several things may be replaced by one for each, of which the first is done.
         Raises ClientFailure, BrokerError, StoreError: then the event at that place was refused, and none was done.
         """
 
@@ -140,8 +141,8 @@ class Intake(Generic[_Event]):
         output = self._output
         quick = QUICK
         at = 0
-        end = len(events)
-        while at < end:
+        # What an event holds may become several that are done one by one.
+        while at < len(events):
             event = events[at]
             try:
                 at = requests.take(events, at)
@@ -152,14 +153,14 @@ class Intake(Generic[_Event]):
                 self._log.broken(fault)
                 requests.broken(event)
                 at += 1
-            if at >= end or self.suspended or output.unsent >= OUTPUT_MAX or self._requests is None:
+            if at >= len(events) or self.suspended or output.unsent >= OUTPUT_MAX or self._requests is None:
                 break
             quick -= 1
             if not quick or not requests.is_quick(event):
                 if share.is_used():
                     break
                 quick = QUICK
-        if at < end and self._requests is not None:
+        if at < len(events) and self._requests is not None:
             # They go before requests that have come meanwhile.
             self.waiting = events[at:] + self.waiting
 

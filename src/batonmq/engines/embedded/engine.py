@@ -7,7 +7,8 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from batonmq.broker import Consumer, Queue
+from batonmq.broker import Consumer
+from batonmq.broker.routing.direct_replies import NOBODY
 from batonmq.engines.embedded.core import Core
 from batonmq.engines.embedded.exchanges import EmbeddedExchanges
 from batonmq.engines.embedded.operations import Queues
@@ -85,9 +86,7 @@ class ReplyConsumer(Consumer):
 
     def __init__(self, future: ReplyFuture, forget: Callable[[ReplyFuture], None]) -> None:
         """``forget``: called when it has come, within the turn."""
-        # Nothing looks for its queue.
-        no_queue: Queue = None  # type: ignore[assignment]
-        super().__init__(no_queue, "reply")
+        super().__init__(NOBODY, "reply")
         self._future = future
         self._forget = forget
 

@@ -45,6 +45,9 @@ COUNT_MAX = 2**63 - 1
 # How long a dead letter that nobody takes waits before it is tried again: as long as it is dead, within these bounds
 # (milliseconds).
 WAIT_MIN, WAIT_MAX = 1_000, 30_000
+# A dead letter may push another out of the queue that it comes to, and that one the next. After so many, one waits in
+# its queue until a later turn: each takes some of the stack, and what is compiled does not see the end of that.
+CHAIN_MAX = 8
 
 
 def is_death_header(name: str) -> bool:
@@ -98,10 +101,19 @@ def dead_letter_message(
         headers[f"x-last-death-{part}"] = deaths[0][part]
     properties = original.replace(headers=headers, expiration=None)
     copy = DeadLetter.copy_of(message, name, message.routing_key, properties)
-    if not _bring(queue, router, copy, headers, deaths, origin):
-        if origin is not None:
-            queue.store.insert_dependent(copy, origin)
-        queue.postpone(copy, queue.scheduler.now() + WAIT_MIN)
+    scheduler = queue.scheduler
+    wait = 0
+    if scheduler.chained < CHAIN_MAX:
+        scheduler.chained += 1
+        try:
+            wait = 0 if _bring(queue, router, copy, headers, deaths, origin) else WAIT_MIN
+        finally:
+            scheduler.chained -= 1
+        if not wait:
+            return True
+    if origin is not None:
+        queue.store.insert_dependent(copy, origin)
+    queue.postpone(copy, scheduler.now() + wait)
     return True
 
 

@@ -54,6 +54,7 @@ class Scheduler:
         "_host",
         "_jobs",
         "_touched",
+        "chained",
         "clock",
         "commits",
         "events",
@@ -76,6 +77,8 @@ class Scheduler:
         self.memory = Memory(memory_limit)
         self.is_serving = True
         """False: nothing is delivered and nothing falls due, as another process has the queues."""
+        self.chained = 0
+        """How many dead letters are on their way, each because of the one before it."""
         self._host: Callable[[], None] = lambda: None
         self._touched: list[Scheduled] = []
         # By priority; each job once, the one that has waited longest first.

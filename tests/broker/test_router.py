@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from batonmq.broker.model.outcomes import KEPT, REFUSED, STORED
@@ -135,6 +137,16 @@ def test_an_exchange_goes_with_its_last_binding_and_takes_the_next_along(router:
     router.unbind_all(inboxes["q"])
     assert router.exchange("second") is None
     assert router.exchange("first") is None
+
+
+def test_however_many_exchanges_end_with_one_another_all_of_them_go(router: Router, inboxes: Inboxes) -> None:
+    # More than Python would call one from the other.
+    chain = [router.add_exchange("fanout", ExchangeOptions(f"x{number}", auto_delete=True)) for number in range(1_000)]
+    for source, destination in pairwise(chain):
+        router.bind(source, destination, "", {})
+    router.bind(chain[-1], inboxes.add("q"), "", {})
+    router.unbind_all(inboxes["q"])
+    assert not [name for name in router.exchanges if name.startswith("x")]
 
 
 def test_a_binding_that_its_exchange_cannot_read_is_refused(router: Router, inboxes: Inboxes) -> None:

@@ -84,17 +84,20 @@ class Router:
         return exchange
 
     def remove_exchange(self, exchange: Exchange) -> None:
-        """Delete an exchange and all bindings from it and to it."""
-        if self.exchanges.get(exchange.name) is not exchange:
-            return
-        del self.exchanges[exchange.name]
-        self.of_deleted.add(exchange.counters)
-        self.changed()
-        for binding in list(exchange.bindings):
-            self.unbind(binding)
-        self.unbind_all(exchange)
-        if exchange.durable:
-            self._store.forget("exchange", self._vhost, exchange.name)
+        """Delete an exchange and all bindings from it and to it. Auto-delete exchanges go with their last binding."""
+        ending = [exchange]
+        while ending:
+            ended = ending.pop()
+            if self.exchanges.get(ended.name) is not ended:
+                continue
+            del self.exchanges[ended.name]
+            self.of_deleted.add(ended.counters)
+            self.changed()
+            for binding in [*ended.bindings, *self._bindings.to(ended)]:
+                if self._bindings.remove(binding):
+                    ending += self._ended_by(binding)
+            if ended.durable:
+                self._store.forget("exchange", self._vhost, ended.name)
 
     # ------------------------------------------------------------------ bindings
 
@@ -135,9 +138,14 @@ class Router:
         """Remove a binding. An auto-delete exchange is deleted with the last binding from it, and so on."""
         if self._bindings.remove(binding):
             self.changed()
-            source = binding.source
-            if source.auto_delete and not source.bindings:
-                self.remove_exchange(source)
+            for exchange in self._ended_by(binding):
+                self.remove_exchange(exchange)
+
+    @staticmethod
+    def _ended_by(binding: Binding) -> list[Exchange]:
+        """The exchange that goes with its last binding, if it was this one."""
+        source = binding.source
+        return [source] if source.auto_delete and not source.bindings else []
 
     def unbind_all(self, destination: Destination) -> None:
         """Remove all bindings to a destination that is gone."""

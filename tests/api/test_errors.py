@@ -19,6 +19,7 @@ from batonmq.api.options import require
 from batonmq.api.telling import OF_A_PLACE, REMEDIES, told
 from tests.api.faces import connect_asynchronously
 from tests.contract.places import batonmq_server, file_of_another
+from tests.support.markdown import ROOT
 
 Connect = Callable[[str], batonmq.Connection]
 SOURCES = Path(batonmq.__file__).parent
@@ -317,7 +318,7 @@ def test_each_class_of_errors_is_documented_and_can_be_named() -> None:
     raised = {kind.__name__ for kind in (batonmq.BatonError, *classes_below(batonmq.BatonError))}
     raised = {name for name in raised if hasattr(importlib.import_module("batonmq.errors"), name)} - OF_SERVERS
     assert raised <= set(batonmq.__all__)
-    page = (SOURCES.parent.parent / "docs" / "python-api.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "python-api.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^\| `(\w+)` \|", page.partition("## Errors")[2], re.MULTILINE))
     assert raised <= listed, "docs/python-api.md, Errors"
 

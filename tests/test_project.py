@@ -53,8 +53,30 @@ def test_the_workflow_runs_what_anybody_can_run() -> None:
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
 
 
-def test_a_workflow_may_only_read() -> None:
-    assert parsed(GITHUB / "workflows" / "checks.yml")["permissions"] == {"contents": "read"}
+def test_the_whole_suite_runs_over_the_compiled_modules_too() -> None:
+    steps = parsed(GITHUB / "workflows" / "checks.yml")["jobs"]["compiled"]["steps"]
+    assert steps[-1]["run"] == "make test-compiled ARGS=tests"
+
+
+def test_the_wheels_are_of_the_versions_of_python_that_the_package_names() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["cibuildwheel"]
+    matrix = parsed(GITHUB / "workflows" / "checks.yml")["jobs"]["checks"]["strategy"]["matrix"]
+    assert settings["build"] == [f"cp{version.replace('.', '')}-*" for version in matrix["python"]]
+
+
+def test_what_is_released_is_built_by_what_anybody_can_run() -> None:
+    jobs = parsed(GITHUB / "workflows" / "wheels.yml")["jobs"]
+    steps = [step for job in jobs.values() for step in job["steps"]]
+    assert any(step.get("run", "").startswith("make release ") for step in steps)
+    # Each artefact once, by a name of its own.
+    names = [step["with"]["name"] for step in steps if step.get("uses", "").startswith("actions/upload-artifact@")]
+    assert len(names) == len(set(names)) == len(jobs)
+
+
+@pytest.mark.parametrize("workflow", sorted((GITHUB / "workflows").iterdir()), ids=lambda path: path.name)
+def test_a_workflow_may_only_read(workflow: Path) -> None:
+    assert parsed(workflow)["permissions"] == {"contents": "read"}
+    assert "secrets." not in workflow.read_text(encoding="utf-8")
 
 
 # ---------------------------------------------------------------------- hooks and templates

@@ -4,9 +4,9 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
-# Where compiled modules run, with the rest of $(VENV) beside them: of `BATONMQ_COMPILED=1 make serve`, for one.
+# Where compiled modules run, with the rest of $(VENV) beside them; with BATONMQ_PURE=1 it is $(VENV) that runs.
 COMPILED := build/compiled
-RUN := $(if $(filter-out 0,$(BATONMQ_COMPILED)),$(COMPILED),$(VENV))/bin
+RUN := $(if $(filter-out 0,$(BATONMQ_PURE)),$(VENV),$(COMPILED))/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --require-hashes
 # Built with what the lock of the tests has installed, so that this fetches nothing unlocked either.
@@ -91,27 +91,27 @@ bench: compiled ## measure this broker, beside others where they are installed
 
 bench-peers: $(VENV)/.locked-run $(VENV)/.locked-bench ## install what bench draws with, and queues in files to measure beside ours
 
-crash: $(VENV)/.locked-run ## a broker is killed a hundred times under load: is every promise kept? (ARGS="--kills 1000")
-	@$(BIN)/python -m proof.crash $(ARGS)
+crash: compiled ## a broker is killed a hundred times under load: is every promise kept? (ARGS="--kills 1000")
+	@$(RUN)/python -m proof.crash $(ARGS)
 
-soak: $(VENV)/.locked-run ## ten minutes of load and churn on every protocol: is all level? (ARGS="--minutes 60")
-	@$(BIN)/python -m proof.soak $(ARGS)
+soak: compiled ## ten minutes of load and churn on every protocol: is all level? (ARGS="--minutes 60")
+	@$(RUN)/python -m proof.soak $(ARGS)
 
-siege: $(VENV)/.locked-run ## five minutes of hostile clients: do others notice? (ARGS="--minutes 1 --untimed")
-	@$(BIN)/python -m proof.siege $(ARGS)
+siege: compiled ## five minutes of hostile clients: do others notice? (ARGS="--minutes 1 --untimed")
+	@$(RUN)/python -m proof.siege $(ARGS)
 
-damage: $(VENV)/.locked-run ## a thousand damaged stores: nothing wrong is served, and nothing is missing in silence (ARGS="--files 5000")
-	@$(BIN)/python -m proof.damage $(ARGS)
+damage: compiled ## a thousand damaged stores: nothing wrong is served, and nothing is missing in silence (ARGS="--files 5000")
+	@$(RUN)/python -m proof.damage $(ARGS)
 
-crash-embedded: $(VENV)/.locked-run ## programs that share a file are killed: is every promise kept? (ARGS="--kills 1000")
-	@$(BIN)/python -m proof.crash.embedded $(ARGS)
+crash-embedded: compiled ## programs that share a file are killed: is every promise kept? (ARGS="--kills 1000")
+	@$(RUN)/python -m proof.crash.embedded $(ARGS)
 
-power: $(VENV)/.locked-test ## ten thousand losses of power in one run: is every promise kept? (ARGS="--states 500 --seed 2")
-	@$(BIN)/python -m proof.power $(ARGS)
+power: $(VENV)/.locked-test compiled ## ten thousand losses of power in one run: is every promise kept? (ARGS="--states 500 --seed 2")
+	@$(RUN)/python -m proof.power $(ARGS)
 
-fuzz: $(VENV)/.locked-test ## any input for all that reads bytes, and whole queues, other each time (ARGS="--inputs 1000000")
-	@$(BIN)/python -m proof.fuzz $(ARGS)
-	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest --timeout 900 $(FUZZED)
+fuzz: $(VENV)/.locked-test compiled ## any input for all that reads bytes, and whole queues, other each time (ARGS="--inputs 1000000")
+	@$(RUN)/python -m proof.fuzz $(ARGS)
+	@HYPOTHESIS_PROFILE=fuzz $(RUN)/python -m pytest --timeout 900 $(FUZZED)
 
 release: $(VENV)/.locked-test ## maintainers: is this commit a release, and do its artefacts work? Uploads nothing (ARGS=--rehearse)
 	@$(BIN)/python scripts/release.py $(ARGS)

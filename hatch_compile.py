@@ -4,7 +4,7 @@ Which ones is said in pyproject.toml, [tool.hatch.build.targets.wheel.hooks.cust
 wheel is built without, one line says why, and the wheel keeps it (batonmq/built.json). In the environment of the build:
 
 BATONMQ_PURE=1       compiles nothing
-BATONMQ_COMPILED=1   compiles, whatever the default in pyproject.toml; what cannot be compiled ends the build
+BATONMQ_COMPILED=1   what cannot be compiled ends the build
 BATONMQ_KEEP=folder  keeps what was compiled there, and takes it again while the sources that it depends on are the same
 
 mypyc writes a C file for each module. Together they are one library, batonmq__mypyc, and beside each source there is a
@@ -55,8 +55,11 @@ __attribute__((visibility("default"))) Object *PyInit_{last}(void)
     return make ? make() : 0;
 }}
 """
-# What compiles. Asked for only where there is a C compiler.
+# What compiles. Asked for only where there is a C compiler, and where what mypy depends on has wheels: elsewhere pip
+# would build these first, with Rust, and where that fails so does the installation.
 NEEDED = ("mypy>=2.4", "setuptools>=77")
+PLATFORMS = ("linux", "darwin")
+MACHINES = ("aarch64", "arm64", "ppc64le", "riscv64", "x86_64")
 
 
 class Impossible(Exception):
@@ -68,7 +71,7 @@ class Compiled(BuildHookInterface):  # type: ignore[type-arg]
 
     def dependencies(self) -> list[str]:
         """Called by hatchling before it builds: what it needs beside the build system."""
-        return [] if why_not(self.config["default"]) else list(NEEDED)
+        return [] if why_not() else list(NEEDED)
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called by hatchling, for each kind of wheel."""
@@ -78,7 +81,7 @@ class Compiled(BuildHookInterface):  # type: ignore[type-arg]
         reason = None
         try:
             libraries = self._libraries()
-        except Impossible as impossible:
+        except (Impossible, OSError) as impossible:
             reason, libraries = str(impossible), {}
             if wanted("BATONMQ_COMPILED"):
                 self.app.abort(f"The modules were not compiled: {reason}")
@@ -99,7 +102,7 @@ class Compiled(BuildHookInterface):  # type: ignore[type-arg]
 
     def _libraries(self) -> dict[str, Path]:
         """Each library by its name in the wheel. Raises Impossible."""
-        if reason := why_not(self.config["default"]):
+        if reason := why_not():
             raise Impossible(reason)
         sources = Path(self.root, "src")
         modules = chosen(sources, self.config["modules"])
@@ -118,6 +121,7 @@ class Compiled(BuildHookInterface):  # type: ignore[type-arg]
             )
             if done.returncode:
                 raise Impossible(f"compiling failed; BATONMQ_COMPILED=1 shows it\n{done.stdout}{done.stderr}".rstrip())
+            check_loads(into / "made")
             (into / "made").rename(into / "lib")
         made = into / "lib"
         return {path.relative_to(made).as_posix(): path for path in made.rglob("*") if path.is_file()}
@@ -128,22 +132,28 @@ def wanted(variable: str) -> bool:
     return os.environ.get(variable, "") not in {"", "0"}
 
 
-def why_not(default: str) -> str | None:
-    """Why nothing is compiled, without having tried. ``default``: "compiled", or "pure" but for who asks."""
+def why_not() -> str | None:
+    """Why nothing is compiled, without having tried."""
     if wanted("BATONMQ_PURE"):
         return "BATONMQ_PURE is set"
-    if default == "pure" and not wanted("BATONMQ_COMPILED"):
-        return "BATONMQ_COMPILED was not set when it was built"
     if sys.implementation.name != "cpython" or sys.platform == "win32":
         return f"{platform.python_implementation()} on {platform.system()} is not compiled for"
+    if not wanted("BATONMQ_COMPILED") and not has_wheels():
+        return f"mypy has no wheels for {platform.system()} on {platform.machine()}; BATONMQ_COMPILED=1 tries without"
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         return "a Python without the interpreter's lock is not compiled for"
-    compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
+    compiler = (os.environ.get("CC", "").split() or (sysconfig.get_config_var("CC") or "cc").split())[0]
     if shutil.which(compiler) is None:
         return f"there is no C compiler: {compiler} is not installed"
     if not Path(sysconfig.get_paths()["include"], "Python.h").exists():
         return "Python's headers are not installed: Python.h is missing"
     return None
+
+
+def has_wheels() -> bool:
+    """Whether what compiles can be installed here without compiling it."""
+    android = hasattr(sys, "getandroidapilevel")
+    return sys.platform in PLATFORMS and platform.machine() in MACHINES and not android
 
 
 def chosen(sources: Path, patterns: list[str]) -> list[str]:
@@ -160,8 +170,10 @@ def chosen(sources: Path, patterns: list[str]) -> list[str]:
 
 def fingerprint(sources: Path, modules: list[str], unread: list[str]) -> str:
     """Of all that decides what is compiled: the sources that mypyc reads, and what it and the C compiler are."""
-    from mypy.version import __version__
-
+    try:
+        from mypy.version import __version__
+    except ImportError:
+        raise Impossible("mypy is not installed") from None
     known = hashlib.sha256(json.dumps([modules, unread, __version__, sys.version, os.environ.get("CC")]).encode())
     known.update(Path(__file__).read_bytes())
     skipped = tuple(f"{name.removesuffix('.*').replace('.', '/')}" for name in unread)
@@ -182,7 +194,7 @@ def compile_modules(into: Path, sources: Path, modules: list[str], unread: list[
         from mypyc.build import mypycify
         from mypyc.namegen import exported_name
     except ImportError:
-        sys.exit("mypyc is not installed")
+        sys.exit("mypy is not installed")
 
     class Building(build_ext):
         def build_extensions(self) -> None:
@@ -223,6 +235,24 @@ def compile_modules(into: Path, sources: Path, modules: list[str], unread: list[
     command.parallel = os.cpu_count() or 1
     command.ensure_finalized()
     command.run()
+
+
+def check_loads(made: Path) -> None:
+    """Raises Impossible unless this Python can load all of the libraries: what cannot be must not get into a wheel."""
+    program = (
+        "import ctypes, pathlib, sys; import batonmq__mypyc; "
+        "[ctypes.PyDLL(str(path)) for path in pathlib.Path(sys.argv[1]).rglob('batonmq/**/*') if path.is_file()]"
+    )
+    # -S: what is installed may have a library of that name, too.
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-S", "-c", program, str(made)],
+        env=os.environ | {"PYTHONPATH": str(made)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise Impossible(f"what was compiled cannot be loaded; BATONMQ_COMPILED=1 shows it\n{done.stderr}".rstrip())
 
 
 def in_pieces(into: Path, files: list[Path]) -> list[str]:

@@ -4,12 +4,14 @@ python scripts/compiled.py build/compiled
 
 There the package is installed as a wheel, with the compiled modules where they can be, and what it depends on is what
 the environment of this Python has. It is built anew when any source is another than the one that it was built of, so
-that nothing old runs; with nothing changed that takes a moment. BATONMQ_COMPILED=1 fails where nothing can be compiled.
+that nothing old runs; with nothing changed that takes a moment. Where nothing can be compiled it has the pure modules,
+and one line says why; BATONMQ_COMPILED=1 has it fail instead.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -20,6 +22,10 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from hatch_compile import wanted, why_not  # noqa: E402
+
 # What a wheel is made of, beside the sources.
 SETTINGS = ("pyproject.toml", "hatch_build.py", "hatch_compile.py", "README.md", "LICENSE", "scripts/compiled.py")
 
@@ -27,7 +33,8 @@ SETTINGS = ("pyproject.toml", "hatch_build.py", "hatch_compile.py", "README.md",
 def state(root: Path) -> str:
     """Of all that the wheel is made of, and of what makes it."""
     known = hashlib.sha256(f"{sys.version} {sys.prefix} {os.environ.get('CC')}".encode())
-    known.update(str(bool(os.environ.get("BATONMQ_COMPILED"))).encode())
+    # A compiler that is installed later is used.
+    known.update(str(why_not()).encode())
     sources = [path for path in (root / "src").rglob("*") if path.is_file() and path.suffix not in {".pyc", ".so"}]
     for path in [*(root / name for name in SETTINGS), *sorted(sources)]:
         known.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
@@ -55,20 +62,29 @@ def build(home: Path) -> None:
     (packages / "beside.pth").write_text(f"{sysconfig.get_paths()['purelib']}\n", encoding="utf-8")
 
 
+def reason(home: Path) -> str | None:
+    """Why the environment has the pure modules, or None."""
+    (kept,) = {path.resolve() for path in home.glob("[Ll]ib*/**/site-packages/batonmq/built.json")}
+    found: str | None = json.loads(kept.read_text(encoding="utf-8"))["reason"]
+    return found
+
+
 def main() -> int:
     """Build it if it is not what it should be."""
     home = (ROOT / sys.argv[1]).resolve()
     mark = home / "built-of"
-    wanted = state(ROOT)
-    if mark.exists() and mark.read_text(encoding="utf-8") == wanted:
-        return 0
-    print("Compiling BatonMQ; this is done once for each change of its sources.", file=sys.stderr)
+    current = state(ROOT)
+    if mark.exists() and mark.read_text(encoding="utf-8") == current:
+        if not (wanted("BATONMQ_COMPILED") and reason(home)):
+            return 0
+    elif why_not() is None:
+        print("Compiling BatonMQ; this is done once for each change of its sources.", file=sys.stderr)
     try:
         build(home)
     except subprocess.CalledProcessError as failed:
         print(f"{' '.join(failed.cmd)} failed", file=sys.stderr)
         return 1
-    mark.write_text(wanted, encoding="utf-8")
+    mark.write_text(current, encoding="utf-8")
     return 0
 
 

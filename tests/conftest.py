@@ -15,7 +15,7 @@ from hypothesis import settings
 from pamqp import commands as spec
 
 import batonmq
-from batonmq.purity import why_pure
+from batonmq.purity import told, why_pure
 from batonmq.testing.contract.fixtures import quiet_worker
 from tests.support.broker import Broker, identified
 from tests.support.driven import let_go_of_all
@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header() -> str:
     """Which modules are tested."""
-    return f"batonmq: {f'pure, {why_pure()}' if why_pure() else 'compiled'}"
+    return f"batonmq: {told()}"
 
 
 @pytest.hookimpl(trylast=True)
@@ -54,20 +54,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items[:] = long_first([(item.nodeid, item) for item in items], processes)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
-    """The tests themselves, a million objects and more, are not what the collector of circles need look at.
-
-    Nothing is let go of until all are there, and looking for it all the same takes four seconds of nine.
-    """
-    gc.disable()
-    try:
-        return (yield)
-    finally:
-        gc.freeze()
-        # It counts anew what there is, and comes by sooner.
-        gc.collect()
-        gc.enable()
+def pytest_collection_finish() -> None:
+    """The tests themselves, a million objects and more, are not what the collector of circles need look at."""
+    gc.collect()
+    gc.freeze()
+    # It counts anew what there is, and comes by sooner.
+    gc.collect()
 
 
 @pytest.hookimpl(wrapper=True)

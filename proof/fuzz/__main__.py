@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+import batonmq
 from proof.fuzz.growing import grow
 from proof.fuzz.running import Block, Done, Processes, blocks
 from proof.fuzz.target import Target
@@ -180,6 +181,9 @@ def main(argv: Sequence[str]) -> int:
             return UNABLE
         return replay(targets[0], args.replay)
     if args.grow is not None:
+        if batonmq.compiled:
+            print("fuzz: --grow goes by lines, and what is compiled tells of none: set BATONMQ_PURE=1", file=sys.stderr)
+            return UNABLE
         seed = str(args.seed if args.seed is not None else time.time_ns())
         for target in targets:
             print(f"{target.name:24} {grow(target, args.grow, seed)} more are kept", flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.abc import MetaPathFinder
 from importlib.machinery import SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from importlib.abc import MetaPathFinder
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
@@ -23,11 +23,8 @@ else:
         """What mypyc is told of a class. To Python it means nothing."""
         return lambda cls: cls
 
-    # What importlib.abc brings takes longer than all else that is needed for `import batonmq`.
-    MetaPathFinder = object
 
-
-__all__ = ["choose", "is_compiled", "mypyc_attr", "why_pure"]
+__all__ = ["choose", "is_compiled", "mypyc_attr", "told", "why_pure"]
 
 # One that is compiled wherever any is.
 _ONE_OF_THEM = "batonmq.message"
@@ -80,6 +77,12 @@ def why_pure() -> str | None:
         return "it runs from its sources"
     reason: str = built["reason"] or "its libraries are for another Python"
     return reason
+
+
+def told() -> str:
+    """Which modules run, for people: ``compiled``, or ``pure`` and why."""
+    pure = why_pure()
+    return f"pure: {pure}" if pure else "compiled"
 
 
 def _asked() -> bool:

@@ -14,9 +14,8 @@ from batonmq.cli import main
 def test_the_version_is_printed() -> None:
     result = CliRunner().invoke(main, ["--version"])
     assert result.exit_code == 0
-    pure = purity.why_pure()
-    modules = "compiled" if batonmq.compiled else f"pure: {pure}"
-    assert result.output == f"batonmq, version {__version__} ({modules})\n"
+    assert result.output == f"batonmq, version {__version__} ({purity.told()})\n"
+    assert purity.told() == ("compiled" if batonmq.compiled else f"pure: {purity.why_pure()}")
 
 
 def test_the_help_says_in_a_whole_sentence_what_each_command_does() -> None:

@@ -28,8 +28,7 @@ MODULES = {
 
 def _print_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
     if asked and not context.resilient_parsing:
-        pure = purity.why_pure()
-        click.echo(f"batonmq, version {__version__} ({f'pure: {pure}' if pure else 'compiled'})")
+        click.echo(f"batonmq, version {__version__} ({purity.told()})")
         context.exit()
 
 

@@ -14,6 +14,7 @@ from batonmq.cli.environment import given_user
 from batonmq.cli.failure import Failure
 from batonmq.cli.names import NAME
 from batonmq.cli.options import DEFAULT_URL
+from batonmq.purity import told
 
 if TYPE_CHECKING:
     from batonmq.server.broker_server import Server
@@ -130,7 +131,7 @@ def _read(file: Path | None) -> Config:
 def say_ready(server: Server) -> None:
     """Print where the broker listens, where its data is, how to log in and what to type next."""
     addresses = [address.url for address in server.addresses]
-    lines = [f"BatonMQ {__version__}", ""]
+    lines = [f"BatonMQ {__version__} ({told()})", ""]
     lines += [f"  {'listens' if number == 0 else '':9} {address}" for number, address in enumerate(addresses)]
     page = next((one for one in server.addresses if one.scheme in ("http", "https")), None)
     if page is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from functools import cache
-from importlib.metadata import entry_points
+from importlib import metadata
 from unittest.mock import patch
 
 from batonmq.broker.features.cron import CronError, parse_cron
@@ -12,7 +12,6 @@ from batonmq.broker.patterns.cursor import PatternError
 from batonmq.broker.patterns.expressions import compile_pattern
 from batonmq.broker.selectors.lexer import SelectorError
 from batonmq.broker.selectors.parser import parse_selector
-from batonmq.engines import urls
 from batonmq.engines.urls import parse_url
 from batonmq.message import Message
 from batonmq.properties import Properties
@@ -65,11 +64,11 @@ def _crons() -> Take:
 
 def _urls() -> Take:
     # Looking through all that is installed takes 20 ms, whatever the URL is.
-    installed = cache(entry_points)
+    installed = cache(metadata.entry_points)
 
     def take(data: bytes) -> Hashable:
         try:
-            with patch.object(urls, "entry_points", installed):
+            with patch.object(metadata, "entry_points", installed):
                 return parse_url(data.decode(errors="replace")).engine
         except ValueError as error:
             return str(error)[:12]

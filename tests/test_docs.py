@@ -323,7 +323,7 @@ def test_the_page_of_queue_operations_has_every_counter() -> None:
         for table in text.split("| counter | messages |")[1:]
     )
     assert of_queues == {field.name for field in fields(Counters)}
-    assert of_connections == set(MessageCounts.__slots__)
+    assert of_connections == set(MessageCounts().listed())
 
 
 def test_the_page_of_amqp_has_every_error() -> None:

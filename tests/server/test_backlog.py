@@ -293,6 +293,7 @@ def test_many_who_ask_for_much_share_a_turn(run: Run, tmp_path: Path, monkeypatc
     run(main())
 
 
+@pytest.mark.skipif(batonmq.compiled, reason="numbers that are compiled cannot be replaced")
 def test_who_wants_little_does_not_stand_in_line(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("TURN_SECONDS", "SHARE_SECONDS", "LEAST_SECONDS"):
         monkeypatch.setattr(turn_time, name, 0.0)

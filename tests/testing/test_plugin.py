@@ -36,6 +36,8 @@ def test_many_messages_expire_in_one_step_of_the_clock(baton: batonmq.Connection
 def test_time_does_not_go_back(baton_clock: MovableClock) -> None:
     with pytest.raises(ValueError, match="time does not go back"):
         baton_clock.advance(-1)
+    with pytest.raises(TypeError, match="not '1'"):
+        baton_clock.advance("1")  # type: ignore[arg-type]
 
 
 def test_the_server_is_a_broker_for_whoever_connects(baton_server: RunningServer) -> None:

@@ -33,7 +33,9 @@ class MovableClock(Clock):
         return super().time() + self._ahead
 
     def advance(self, seconds: float) -> None:
-        """Move ahead, and return when what fell due has been done. Raises ValueError for a step back."""
+        """Move ahead, and return when what fell due has been done. Raises TypeError, and ValueError for a step back."""
+        if not isinstance(seconds, int | float):
+            raise TypeError(f"time goes on by a number of seconds, not {seconds!r}")
         if seconds < 0:
             raise ValueError(f"time does not go back: {seconds}")
         self._ahead += seconds

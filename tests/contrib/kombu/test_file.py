@@ -92,6 +92,8 @@ def test_the_urgent_comes_first_in_any_queue(connection: kombu.Connection) -> No
     with connection.SimpleQueue("q") as queue:
         for priority in (0, 9, 5):
             queue.put(priority, priority=priority)
+        with pytest.raises(TypeError, match="priority is a whole number, not 'high'"):
+            queue.put(0, priority="high")
         taken = []
         for _ in range(3):
             message = queue.get(timeout=30)

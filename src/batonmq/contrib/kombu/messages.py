@@ -68,7 +68,7 @@ def without_delay(headers: dict[str, Any]) -> dict[str, Any]:
 
 
 def outgoing_message(outgoing: Outgoing) -> Message:
-    """A message for a file: it survives every process, whatever its delivery mode. Raises ValueError."""
+    """A message for a file: it survives every process, whatever its delivery mode. Raises TypeError, ValueError."""
     headers, properties = outgoing.headers, outgoing.properties
     carried: dict[str, Any] = {
         name: value if name == "timestamp" else str(value)
@@ -80,11 +80,18 @@ def outgoing_message(outgoing: Outgoing) -> Message:
         content_encoding=outgoing.content_encoding,
         headers=headers or None,
         delivery_mode=2,
-        priority=None if outgoing.priority is None else max(0, min(255, int(outgoing.priority))),
+        priority=None if outgoing.priority is None else _octet(outgoing.priority),
         **carried,
     )
     body = outgoing.body.encode() if isinstance(outgoing.body, str) else bytes(outgoing.body)
     return received_message(body, made, delay_of(headers))
+
+
+def _octet(priority: object) -> int:
+    """A priority as the wire has it. Raises TypeError."""
+    if not isinstance(priority, int):
+        raise TypeError(f"priority is a whole number, not {priority!r}")
+    return max(0, min(255, priority))
 
 
 def incoming_arguments(incoming: Incoming, queue: str, tag: int, consumer: str | None) -> dict[str, Any]:

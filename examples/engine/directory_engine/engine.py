@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 # Seconds, after which somebody who waits is given what another process has sent.
 POLL = 0.02
+CLOSED = "the connection is closed"
 
 
 class DirectoryEngine(Engine):
@@ -63,6 +64,8 @@ class DirectoryEngine(Engine):
 
     @property
     def native(self) -> object:
+        if self._why_closed:
+            raise Closed(self._why_closed)
         return self._root
 
     # ------------------------------------------------------------------ the thread
@@ -163,11 +166,11 @@ class DirectoryEngine(Engine):
 
     def close(self) -> None:
         for subscription in list(self._subscriptions):
-            subscription.close()
+            subscription.end(Closed(CLOSED))
         with self._lock:
             if self._why_closed:
                 return
-            self._why_closed = "the connection is closed"
+            self._why_closed = CLOSED
             self._work.put(None)
         self._thread.join()
 

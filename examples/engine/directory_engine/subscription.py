@@ -46,7 +46,7 @@ class DirectorySubscription(Subscription):
         receive = Receive(most)
         with self._lock:
             if self._closing is not None:
-                receive.resolve([])
+                receive.fail(Closed("the receiver was closed"))
                 return receive
             self._waiting.append(receive)
         work = self._do(self.look)
@@ -107,6 +107,10 @@ class DirectorySubscription(Subscription):
             self._do(lambda: files.reject(held, reason))
 
     def close(self) -> Future[None]:
+        return self.end()
+
+    def end(self, error: BatonError | None = None) -> Future[None]:
+        """Give back what is held. Those who wait get nothing, or are told of the error."""
         with self._lock:
             if self._closing is not None:
                 return self._closing
@@ -117,7 +121,10 @@ class DirectorySubscription(Subscription):
             held = list(self._held.values())
             self._held.clear()
         for receive in waiting:
-            receive.resolve([])
+            if error is None:
+                receive.resolve([])
+            else:
+                receive.fail(error)
         self._forget(self)
 
         def give_back() -> None:

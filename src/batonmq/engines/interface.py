@@ -68,7 +68,10 @@ class Subscription(ABC):
 
     @abstractmethod
     def close(self) -> Future[None]:
-        """Give back what is held; what waits is resolved with nothing. A second call does nothing."""
+        """Give back what is held; what waits is resolved with nothing. A second call does nothing.
+
+        ``receive`` fails with Closed afterwards.
+        """
 
 
 class Engine(ABC):
@@ -91,7 +94,7 @@ class Engine(ABC):
 
     @property
     def native(self) -> object:
-        """The library below, for what only it can do."""
+        """The library below, for what only it can do. Raises Closed."""
         raise self._denied("native")
 
     @property
@@ -210,7 +213,10 @@ class Engine(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Close all subscriptions, then the engine. A second call does nothing. May block."""
+        """Close all subscriptions, then the engine; whoever waits is told by Closed. A second call does nothing.
+
+        May block.
+        """
 
     def _denied(self, feature: str) -> UnsupportedFeature:
         return UnsupportedFeature(f"{self.capabilities.engine}: {feature}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 from zlib import crc32
 
 import apsw
@@ -21,38 +21,49 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("batonmq.store")
 
-INSERT_PLAIN = "INSERT INTO message(id, exchange, routing_key, properties, body, checksum) VALUES(?,?,?,?,?,?)"
-INSERT_FRAMED = (
-    "INSERT INTO message(id, exchange, routing_key, properties, body, framing, start, size, checksum)"
-    " VALUES(?,?,?,?,?,?,?,?,?)"
-)
-INSERT_FULL = (
+
+def _insert(columns: str, count: int) -> str:
+    """So many rows with one address, which is bound once."""
+    width = columns.count(",") + 1
+    rows = [",".join(f"?{3 + width * row + at}" for at in range(width)) for row in range(count)]
+    return f"INSERT INTO message(exchange, routing_key, {columns}) VALUES{','.join(f'(?1,?2,{row})' for row in rows)}"
+
+
+# Of a statement that inserts one row, a third is the row. 64 rows in one are hardly cheaper than 32.
+PLAIN: Final = [(4 * count, _insert("id, properties, body, checksum", count)) for count in (32, 8, 1)]
+FRAMED: Final = [
+    (7 * count, _insert("id, properties, body, framing, start, size, checksum", count)) for count in (32, 8, 1)
+]
+INSERT_FULL: Final = (
     "INSERT INTO message(id, exchange, routing_key, properties, body, expires, deliveries, returned, stored, shared,"
     " due, place, dead, framing, start, size, checksum) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
-MOVE = (
+MOVE: Final = (
     "UPDATE message SET id = ?1, due = ?2, place = ?3, expires = ?4, deliveries = ?5, returned = ?6, checksum = "
     + changed(id="?1", due="?2", place="?3", expires="?4", deliveries="?5", returned="?6")
     + " WHERE id = ?7"
 )
-INSERT_DEDUP_KEY = "INSERT OR REPLACE INTO seen VALUES(?,?,?)"
-DELETE_DEDUP_KEYS = "DELETE FROM seen WHERE id BETWEEN ? AND ?"
-INSERT_BODY = "INSERT OR IGNORE INTO body VALUES(?,?)"
-UPDATE = (
+INSERT_DEDUP_KEY: Final = "INSERT OR REPLACE INTO seen VALUES(?,?,?)"
+DELETE_DEDUP_KEYS: Final = "DELETE FROM seen WHERE id BETWEEN ? AND ?"
+INSERT_BODY: Final = "INSERT OR IGNORE INTO body VALUES(?,?)"
+UPDATE: Final = (
     "UPDATE message SET deliveries = ?1, returned = ?2, expires = ?3, checksum = "
     + changed(deliveries="?1", returned="?2", expires="?3")
     + " WHERE id = ?4"
 )
-REWRITE = f"UPDATE message SET properties = ?, checksum = (? + id % {MODULUS} + {ADDED}) % {MODULUS} WHERE id = ?"
-DELETE = "DELETE FROM message WHERE id BETWEEN ? AND ?"
-DELETE_ORPHAN = "DELETE FROM body WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM message WHERE shared = ?1)"
-INSERT_DONE = "INSERT OR REPLACE INTO done VALUES(?,?,?)"
-DELETE_DONE = "DELETE FROM done WHERE guest = ? AND number <= ?"
-MARK = "UPDATE lane SET handed = max(handed, ?) WHERE id = ?"
+REWRITE: Final = (
+    f"UPDATE message SET properties = ?, checksum = (? + id % {MODULUS} + {ADDED}) % {MODULUS} WHERE id = ?"
+)
+DELETE: Final = "DELETE FROM message WHERE id BETWEEN ? AND ?"
+DELETE_ORPHAN: Final = "DELETE FROM body WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM message WHERE shared = ?1)"
+INSERT_DONE: Final = "INSERT OR REPLACE INTO done VALUES(?,?,?)"
+DELETE_DONE: Final = "DELETE FROM done WHERE guest = ? AND number <= ?"
+MARK: Final = "UPDATE lane SET handed = max(handed, ?) WHERE id = ?"
 
 
 # New row, due, place, expires, deliveries, returned, old row.
 Move: TypeAlias = tuple[int, int, int, int, int, int, int]
+Value: TypeAlias = int | str | bytes | None
 
 
 class Batch:
@@ -216,39 +227,40 @@ class Batch:
             db.executemany(DELETE_ORPHAN, [(shared_id,) for shared_id in self.orphans])
 
     def _write_inserts(self, db: apsw.Connection) -> None:
-        plain: list[tuple[int, str | bytes, str | bytes, bytes, bytes, int]] = []
-        framed: list[tuple[int, str | bytes, str | bytes, bytes, bytes, int, int, int, int]] = []
-        full: list[tuple[int | str | bytes | None, ...]] = []
+        runs: dict[tuple[str, str], _Run] = {}
+        run: _Run | None = None
+        full: list[tuple[Value, ...]] = []
         bodies: dict[int, bytes] = {}
         last_exchange: str | None = None
         last_key: str | None = None
         properties: Properties | None = None
-        exchange = routing_key = to_file("")
         raw = b""
-        address = before_body = 0
+        before_body = 0
+        sum_of = crc32
         for row, queued in self.inserts.items():
             message = queued.message
             if queued.stored == DURABLE and not (
                 queued.expires_at or queued.returns or message.shared_id or message.is_dead_letter
             ):
                 # Like messages share the objects of their address and properties.
-                if message.exchange is not last_exchange or message.routing_key is not last_key:
+                if run is None or message.exchange is not last_exchange or message.routing_key is not last_key:
                     last_exchange, last_key = message.exchange, message.routing_key
-                    exchange, routing_key = to_file(last_exchange), to_file(last_key)
-                    address = address_sum(exchange, routing_key)
+                    run = runs.get((last_exchange, last_key))
+                    if run is None:
+                        run = runs[last_exchange, last_key] = _Run(last_exchange, last_key)
                     properties = None
                 if message.properties is not properties:
                     properties = message.properties
                     raw = properties.raw
-                    before_body = crc32(raw, address)
+                    before_body = sum_of(raw, run.sum)
                 framing = message.framing
                 if framing is None or not framing.code:
                     body = message.body
-                    plain.append((row, exchange, routing_key, raw, body, (crc32(body, before_body) + row) % MODULUS))
+                    run.plain += (row, raw, body, (sum_of(body, before_body) + row) % MODULUS)
                 else:
                     payload, start, size, code = message.payload, message.start, message.size, framing.code
-                    checksum = crc32(payload, before_body) + row + (code << 60 | start << 30 | size)
-                    framed.append((row, exchange, routing_key, raw, payload, code, start, size, checksum % MODULUS))
+                    checksum = sum_of(payload, before_body) + row + (code << 60 | start << 30 | size)
+                    run.framed += (row, raw, payload, code, start, size, checksum % MODULUS)
                 continue
             if message.shared_id:
                 bodies[message.shared_id] = message.kept
@@ -257,17 +269,46 @@ class Batch:
             if queued.message.shared_id:
                 bodies[queued.message.shared_id] = queued.message.kept
             full.append(_all_of(row, queued, due, return_row))
-        if plain:
-            _write_rows(db, INSERT_PLAIN, plain)
-        if framed:
-            _write_rows(db, INSERT_FRAMED, framed)
+        if runs:
+            _write_runs(db, PLAIN, [(run.address, run.plain) for run in runs.values()])
+            _write_runs(db, FRAMED, [(run.address, run.framed) for run in runs.values() if run.framed])
         if full:
             _write_rows(db, INSERT_FULL, full)
         if bodies:
             db.executemany(INSERT_BODY, bodies.items())
 
 
-def _write_rows(db: apsw.Connection, sql: str, rows: Sequence[tuple[int | str | bytes | None, ...]]) -> None:
+class _Run:
+    """The rows of messages with one address, one after the other as the columns of PLAIN and FRAMED have them."""
+
+    __slots__ = ("address", "framed", "plain", "sum")
+
+    def __init__(self, exchange: str, routing_key: str) -> None:
+        in_file = to_file(exchange), to_file(routing_key)
+        self.address: list[Value] = list(in_file)
+        self.sum = address_sum(*in_file)
+        self.plain: list[Value] = []
+        self.framed: list[Value] = []
+
+
+def _write_runs(
+    db: apsw.Connection, inserts: list[tuple[int, str]], runs: list[tuple[list[Value], list[Value]]]
+) -> None:
+    """Addresses and the values of their rows, by as few statements as may be."""
+    groups: list[tuple[int, str, list[list[Value]]]] = [(length, sql, []) for length, sql in inserts]
+    for address, values in runs:
+        at = 0
+        end = len(values)
+        for length, _, rows in groups:
+            while end - at >= length:
+                rows.append(address + values[at : at + length])
+                at += length
+    for _, sql, rows in groups:
+        if rows:
+            _write_rows(db, sql, rows)
+
+
+def _write_rows(db: apsw.Connection, sql: str, rows: Sequence[Sequence[Value]]) -> None:
     """A row that is in the way, which is a fault of ours, gives way: one of them must not have the batch refused."""
     try:
         db.executemany(sql, rows)
@@ -277,7 +318,7 @@ def _write_rows(db: apsw.Connection, sql: str, rows: Sequence[tuple[int | str | 
         db.executemany(sql.replace(verb, f"{verb} OR REPLACE", 1), rows)
 
 
-def _all_of(row: int, queued: QueuedMessage, due: int, return_row: int) -> tuple[int | str | bytes | None, ...]:
+def _all_of(row: int, queued: QueuedMessage, due: int, return_row: int) -> tuple[Value, ...]:
     message = queued.message
     framing = message.framing
     code = framing.code if framing is not None else 0

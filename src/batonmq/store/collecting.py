@@ -85,12 +85,29 @@ class Collecting(Store):
         self._inserts[queued.row] = queued
         self.pending_bytes += queued.message.weight + 128
 
+    def insert_all(self, run: list[QueuedMessage]) -> None:
+        inserts = self._inserts
+        octets = 128 * len(run)
+        for queued in run:
+            inserts[queued.row] = queued
+            octets += queued.message.weight
+        self.pending_bytes += octets
+
     def delete(self, queued: QueuedMessage) -> None:
         # What was not staged yet need not be written at all.
         if self._inserts.pop(queued.row, None) is None:
             self._deletes.append(queued.row)
             if queued.message.shared_id:
                 self._collected.orphans.append(queued.message.shared_id)
+
+    def delete_all(self, settled: list[QueuedMessage]) -> None:
+        inserts = self._inserts
+        deletes = self._deletes
+        for queued in settled:
+            if inserts.pop(row := queued.row, None) is None:
+                deletes.append(row)
+                if queued.message.shared_id:
+                    self._collected.orphans.append(queued.message.shared_id)
 
     def is_pending(self, queued: QueuedMessage) -> bool:
         return queued.row in self._inserts

@@ -109,9 +109,19 @@ class Store(ABC):
     def insert(self, queued: QueuedMessage) -> None:
         """Keep a message."""
 
+    def insert_all(self, run: list[QueuedMessage]) -> None:
+        """Keep a run of messages."""
+        for queued in run:
+            self.insert(queued)
+
     @abstractmethod
     def delete(self, queued: QueuedMessage) -> None:
         """A message is settled, or gone in another way."""
+
+    def delete_all(self, settled: list[QueuedMessage]) -> None:
+        """These messages are settled."""
+        for queued in settled:
+            self.delete(queued)
 
     @abstractmethod
     def is_pending(self, queued: QueuedMessage) -> bool:

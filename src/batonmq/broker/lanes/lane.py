@@ -83,8 +83,8 @@ class Lane(PagedWindow):
 
         Tells whether any is.
         """
-        is_any_stored = False
         if self.paged:
+            is_any_stored = False
             for message in messages:
                 is_stored = survive and message.properties.persistent
                 self.enqueue(message, DURABLE if is_stored else IN_MEMORY)
@@ -93,21 +93,23 @@ class Lane(PagedWindow):
         row = self.next_row
         queue = self.queue
         append = self.ready.append
+        stored: list[QueuedMessage] = []
         size = 0
         for message in messages:
             if survive and message.properties.persistent:
                 queued = QueuedMessage(message, queue, row, DURABLE)
-                self.store.insert(queued)
-                is_any_stored = True
+                stored.append(queued)
             else:
                 queued = QueuedMessage(message, queue, row)
             append(queued)
             row += 1
             size += message.weight
+        if stored:
+            self.store.insert_all(stored)
         self.next_row = row
         self.horizon = row - 1
         self.bytes += size + OVERHEAD * len(messages)
-        return is_any_stored
+        return bool(stored)
 
     def next_place(self) -> int:
         """The row at the tail, for a message that is in the store already; ``append`` it there."""

@@ -275,14 +275,12 @@ class Queue(FeaturedQueue):
         settle_all(held)
         if self.deleted:
             return
-        is_any_stored = False
-        for queued in held:
-            if queued.stored:
-                is_any_stored = True
-                self.store.delete(queued)
-        if is_any_stored and not self.unsettled:
-            for lane in self.lanes:
-                self.store.drop_mark(lane.lane_id)
+        stored = [queued for queued in held if queued.stored]
+        if stored:
+            self.store.delete_all(stored)
+            if not self.unsettled:
+                for lane in self.lanes:
+                    self.store.drop_mark(lane.lane_id)
 
     def release(
         self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True, counted: bool = True

@@ -1,0 +1,94 @@
+"""Rows that one statement writes: any number, to any addresses, each as it would be written alone."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import apsw
+import pytest
+from tests.store.conftest import commit
+
+from batonmq.message import FRAMING_MAX, Message, framing_of
+from batonmq.properties import Properties
+from batonmq.queued import DURABLE, QueuedMessage, Settlement
+from batonmq.store import SqliteStore
+from batonmq.store.reading import unsound_rows
+from batonmq.store.records import POSITION_BITS
+
+FIRST = 1 << POSITION_BITS
+LAST = FIRST + 10_000
+LIKE = Properties.make(delivery_mode=2)
+# Around the numbers of rows that a statement has.
+COUNTS = (1, 7, 8, 9, 31, 32, 33, 39, 40, 41, 73, 105)
+
+
+def opened(path: Path) -> SqliteStore:
+    store = SqliteStore(str(path))
+    store.open()
+    return store
+
+
+def message(number: int, routing_key: str) -> Message:
+    properties = Properties.make(delivery_mode=2, message_id=str(number)) if number % 5 == 0 else LIKE
+    body = b"%d" % number
+    if number % 3 == 0:
+        return Message("", routing_key, properties, b"<" + body, 1, len(body), framing_of(FRAMING_MAX), 1 + len(body))
+    return Message("", routing_key, properties, body)
+
+
+def run(queue: Settlement, count: int, keys: tuple[str, ...]) -> list[QueuedMessage]:
+    """Each to the next of these addresses."""
+    return [
+        QueuedMessage(message(number, keys[number % len(keys)]), queue, FIRST + number, DURABLE)
+        for number in range(1, count + 1)
+    ]
+
+
+def shape(found: Message) -> tuple[object, ...]:
+    return found.routing_key, found.properties.raw, found.payload, found.body, found.framing
+
+
+@pytest.mark.parametrize("keys", [("q",), ("q", "\udcff", "key")])
+def test_each_row_is_read_as_it_was_written(path: Path, queue: Settlement, keys: tuple[str, ...]) -> None:
+    store = opened(path)
+    for count in COUNTS:
+        written = run(queue, count, keys)
+        store.insert_all(written)
+        commit(store)
+        found = store.read(FIRST, LAST, 1_000, 1 << 20)
+        assert [entry.row for entry in found] == [queued.row for queued in written]
+        assert [shape(entry.message) for entry in found] == [shape(queued.message) for queued in written]
+        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        assert list(unsound_rows(db)) == []
+        db.close()
+        store.delete_all(written)
+        commit(store)
+        assert store.read(FIRST, LAST, 1_000, 1 << 20) == []
+    store.close(None)
+
+
+def test_what_is_settled_before_it_was_written_is_not_written(path: Path, queue: Settlement) -> None:
+    store = opened(path)
+    first, *others = run(queue, 40, ("q",))
+    store.insert(first)
+    commit(store)
+    store.insert_all(others)
+    store.delete_all([first, *others[1:]])
+    commit(store)
+    assert [entry.row for entry in store.read(FIRST, LAST, 100, 1 << 20)] == [others[0].row]
+    store.close(None)
+
+
+def test_a_row_in_the_way_of_many_is_replaced(path: Path, queue: Settlement, caplog: pytest.LogCaptureFixture) -> None:
+    store = opened(path)
+    written = run(queue, 40, ("q",))
+    store.insert(QueuedMessage(message(7, "before"), queue, written[20].row, DURABLE))
+    commit(store)
+    store.insert_all(written)
+    with caplog.at_level(logging.ERROR):
+        commit(store)
+    assert "the rows that are in the way are replaced" in caplog.text
+    found = store.read(FIRST, LAST, 100, 1 << 20)
+    assert [shape(entry.message) for entry in found] == [shape(queued.message) for queued in written]
+    store.close(None)

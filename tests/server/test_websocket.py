@@ -468,6 +468,17 @@ def test_a_session_that_waits_for_the_store_is_let_finish_when_the_client_has_cl
     assert pair.is_over()
 
 
+def test_a_session_that_ends_while_it_waits_closes_the_websocket() -> None:
+    """As one does whose log-in takes too long: else its socket, from which nothing is read, would stay for ever."""
+    pair = Pair()
+    pair.client.send_text(b"suspend")
+    pair.exchange()
+    pair.echo.shutdown("the handshake was not finished in time")
+    pair.exchange()
+    assert pair.is_over()
+    assert pair.closed_with() == 1000
+
+
 def test_nothing_that_follows_a_close_is_taken() -> None:
     pair = Pair()
     pair.client.send_text(b"before")

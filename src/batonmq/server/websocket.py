@@ -155,7 +155,9 @@ class WebSocketSession:
                 self.output.append(data)
             else:  # the library's sign for: close our side
                 self._is_leaving = True
-        if self._is_leaving and not made.standing() & SUSPENDED:
+        standing = made.standing()
+        if self._is_leaving and (standing & FINISHED or not standing & SUSPENDED):
+            # What has ended waits for nothing more, such as a log-in that took too long.
             self._is_finished = True
             self.connection_lost()
 

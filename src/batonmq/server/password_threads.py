@@ -1,10 +1,10 @@
 """The threads in which passwords are checked: they get what the processors have left when all others have had theirs.
 
-A check takes some tens of milliseconds of a processor, and a flood of wrong passwords has checks always under way. With
-two threads of a lower priority (nice 5) beside it on one processor, a loop that was busy had it for 60 % of the time,
-in pieces of 3 ms, and half of all confirms took 53 ms; with two that only get what is left (SCHED_IDLE, sched(7)),
-22 ms. Such a thread gets nothing at all while other programs take every processor: a check that has not come to
-an end in time is begun again in a thread that has a share of its own.
+A check takes some tens of milliseconds of a processor, and a flood of wrong passwords has checks always under way.
+Beside a siege, on one processor with two threads of a lower priority (nice 5), the loop waited 11 of 31 seconds for
+them, and half of all confirms took 17 ms; with two that get what is left alone (SCHED_IDLE, sched(7)), 3 s and 5 ms.
+Such a thread gets nothing at all while other programs take every processor: a check that has not come to an end in time
+is begun again in a thread that has a share of its own.
 """
 
 from __future__ import annotations

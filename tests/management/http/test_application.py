@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -226,6 +227,24 @@ def test_more_connections_than_may_be_are_closed(own: ManagedServer) -> None:
         assert http("GET", SESSION).status == 200
     with socket.create_connection(("127.0.0.1", own.http_port), 40) as opened:
         assert everything(opened) == b""
+    for http in kept:
+        http.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a second address of this machine")
+def test_an_address_that_has_many_connections_makes_room_for_another(own: ManagedServer) -> None:
+    kept = [Http(own.http_port) for _ in range(3)]
+    for http in kept:
+        assert http("GET", "/api/whoami").status == 200
+    elsewhere = (("127.0.0.1", own.http_port), 40, ("127.0.0.2", 0))
+    with closing(socket.create_connection(*elsewhere)) as opened:
+        opened.sendall(b"GET /api/whoami HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Basic Z3Vlc3Q6Z3Vlc3Q=\r\n\r\n")
+        assert opened.recv(12) == b"HTTP/1.1 200"
+        with closing(socket.create_connection(*elsewhere)) as more:
+            assert everything(more) == b"", "it would have as many as the other"
+        assert everything(kept[0].connection.sock) == b""
+        for http in kept[1:]:
+            assert http("GET", "/api/whoami").status == 200
     for http in kept:
         http.close()
 

@@ -19,10 +19,12 @@ from batonmq.management.http.context import Context
 from batonmq.management.http.errors import HttpError, Unauthorized, as_http_error, not_found
 from batonmq.management.http.log_in import LogIn
 from batonmq.management.http.receiving import receive
+from batonmq.management.http.request_line import RequestLine
 from batonmq.management.http.responses import ErrorAnswer
 from batonmq.management.http.rights import Tag, may
 from batonmq.management.http.routes import Route, Routes
 from batonmq.server.addresses import address
+from batonmq.server.fair_line import network
 
 __all__ = ["Application"]
 
@@ -48,6 +50,7 @@ class Application:
         self._routes = routes
         self._log_in = log_in
         self._prefix = prefix
+        self._line = RequestLine()
         # Requests that change something, between the first moment and the last in which they do.
         self._changes = 0
         self._is_stopping = False
@@ -71,6 +74,7 @@ class Application:
             await send(message)
 
         try:
+            await self._line.turn(network(request.state.connection.peer))
             response = await self._answer(request)
             self._say_always(response)
             await response(scope, receive, sending)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from collections import Counter
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -17,6 +18,7 @@ from batonmq.broker.model.access import User
 from batonmq.clock import Clock
 from batonmq.server.addresses import address
 from batonmq.server.connections import Connected, Connections
+from batonmq.server.fair_line import network
 
 __all__ = ["HttpConnection", "HttpServer"]
 
@@ -62,7 +64,8 @@ class HttpServer:
         self.clock = clock
         self._most = most
         self.request_seconds = request_seconds
-        self._here: set[HttpConnection] = set()
+        # The oldest is first.
+        self._here: dict[HttpConnection, str] = {}
         # Those of them who have not logged in: who owes a request, and whose is being answered. The oldest is first.
         self._owing: dict[HttpConnection, None] = {}
         self._asking: dict[HttpConnection, None] = {}
@@ -79,17 +82,27 @@ class HttpServer:
         """A client has come; False: there are too many.
 
         Where there are, one who has not logged in goes instead: it takes nothing to hold a connection open. Whose
-        password is being looked at stays as long as there is one who has asked for nothing.
+        password is being looked at stays as long as there is one who has asked for nothing. Where all have logged in,
+        an address that has more connections than this one's loses its oldest that is not being answered.
         """
+        address_ = network(connection.peer)
         if len(self._here) >= self._most:
-            oldest = next(iter(self._owing or self._asking), None)
+            oldest = next(iter(self._owing or self._asking), None) or self._oldest_of_most(address_)
             if oldest is None:
                 return False
             self.leave(oldest)
             oldest.abort()
-        self._here.add(connection)
+        self._here[connection] = address_
         self._owing[connection] = None
         return True
+
+    def _oldest_of_most(self, newcomer: str) -> HttpConnection | None:
+        """Of the address that has most connections; None: none has more than the newcomer's, or all are answered."""
+        counts = Counter(self._here.values())
+        most = max(counts, key=counts.__getitem__)
+        if counts[most] <= counts[newcomer] + 1:
+            return None
+        return next((each for each, of in self._here.items() if of == most and not each.is_being_answered), None)
 
     def ask(self, connection: HttpConnection) -> None:
         """All of a request has come from it."""
@@ -110,7 +123,7 @@ class HttpServer:
 
     def leave(self, connection: HttpConnection) -> None:
         """It is gone, or about to be."""
-        self._here.discard(connection)
+        self._here.pop(connection, None)
         self.know(connection)
 
     async def stop(self) -> None:
@@ -176,7 +189,7 @@ class HttpConnection(H11Protocol):
         self._is_asked()
 
     def _is_asked(self) -> None:
-        if not self._is_idle() and not self._waits_for_more():
+        if self.is_being_answered:
             self._http.ask(self)
 
     def send_400_response(self, msg: str) -> None:
@@ -196,6 +209,11 @@ class HttpConnection(H11Protocol):
         """As when the client is gone: the library would answer twice, and raise (uvicorn 0.40, ``connection_lost``)."""
         cycle.disconnected = True
         cycle.message_event.set()
+
+    @property
+    def is_being_answered(self) -> bool:
+        """Has a request come from it whole, whose answer is not?"""
+        return not self._is_idle() and not self._waits_for_more()
 
     def _is_idle(self) -> bool:
         cycle = self._cycle()

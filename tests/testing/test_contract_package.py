@@ -52,12 +52,15 @@ def contract(folder: Path, *arguments: str, path: Path | None = None) -> subproc
         "-q",
         "-p",
         "no:cacheprovider",
+        "-p",
+        "batonmq.testing.plugin",
         "-c",
         os.devnull,
         "--rootdir",
         str(folder),
     ]
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": "" if path is None else str(path)}
+    # Found by itself, the plugin of what is installed to be edited has pytest write all of the package anew.
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": "" if path is None else str(path)}
     return subprocess.run(
         [*command, "--rootdir", str(folder), *arguments, str(folder)],
         cwd=folder,

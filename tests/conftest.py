@@ -32,6 +32,8 @@ settings.register_profile("fuzz", deadline=None, max_examples=5_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 Connect = Callable[..., Wire]
+# The broker of all cases, once there is one.
+BROKER = pytest.StashKey[Broker]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -63,6 +65,17 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With a case that waited in vain, what the broker was about."""
+    report = yield
+    if call.excinfo is not None and call.excinfo.errisinstance(TimeoutError) and BROKER in item.config.stash:
+        report.sections.append(("The broker", item.config.stash[BROKER].stands()))
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_report_to_serializable() -> Generator[None, dict[str, object], dict[str, object]]:
     """What a test logged need not be UTF-8; what one process of the tests tells another must be."""
     report = yield
@@ -80,9 +93,9 @@ def _encodable(value: object) -> object:
 
 
 @pytest.fixture(scope="session")
-def batonmq_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+def batonmq_process(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Broker]:
     """BatonMQ in a process of its own."""
-    broker = Broker(tmp_path_factory.mktemp("broker"))
+    broker = pytestconfig.stash[BROKER] = Broker(tmp_path_factory.mktemp("broker"))
     broker.start()
     yield broker
     broker.terminate()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import signal
 import subprocess
 import threading
 from collections.abc import Iterable
@@ -10,11 +12,13 @@ from pathlib import Path
 
 from tests.support import forking
 from tests.support.forking import Forked
+from tests.support.waiting import until
 from tests.support.wire import Address, Wire
 
 # For a busy machine.
 START = 90.0
 STOP = 90.0
+STANDS = 10.0
 
 PASSWORD = "sesame"
 VHOST = "elsewhere"
@@ -95,6 +99,16 @@ class Broker:
 
     def output(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def stands(self) -> str:
+        """The end of what it has printed, and where each of its threads is: for a test that waits in vain."""
+        before = len(self.output())
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGUSR1)
+            with contextlib.suppress(AssertionError):
+                # What is last is where the program itself began.
+                until(lambda: "<module>" in self.output()[before:], STANDS)
+        return self.output()[max(0, before - 2000) :]
 
     def kill(self) -> None:
         """SIGKILL: nothing is flushed, nothing is said."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import faulthandler
 import functools
 import gc
 import importlib
@@ -221,6 +222,8 @@ def _become(request: _Request) -> None:
         os.close(file)
     sys.stdin, sys.stdout = os.fdopen(0), os.fdopen(1, "w")
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace")
+    # Asked by a test that waits in vain: where each thread is.
+    faulthandler.register(signal.SIGUSR1, file=2)
     os.chdir(request.cwd)
     os.environ.clear()
     os.environ.update(request.environment)

@@ -16,8 +16,10 @@ from pamqp import commands as spec
 
 import batonmq
 from batonmq.purity import told, why_pure
+from batonmq.server import passwords
 from batonmq.testing.contract.fixtures import quiet_worker
 from tests.support.broker import Broker, identified
+from tests.support.costs import FULL_COST, make_passwords_cheap
 from tests.support.driven import let_go_of_all
 from tests.support.ordering import long_first
 from tests.support.wire import WAIT, Address, Channel, Closed, Dropped, Wire
@@ -30,6 +32,8 @@ FOREIGN = "BATONMQ_TEST_AMQP"
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.register_profile("fuzz", deadline=None, max_examples=5_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+
+make_passwords_cheap()
 
 Connect = Callable[..., Wire]
 # The broker of all cases, once there is one.
@@ -110,6 +114,14 @@ def amqp(request: pytest.FixtureRequest) -> Address:
         return identified(Address(parts.hostname or "127.0.0.1", parts.port or 5672, user, password, foreign=True))
     broker: Broker = request.getfixturevalue("batonmq_process")
     return identified(broker.address)
+
+
+@pytest.fixture(scope="module")
+def at_full_cost() -> Iterator[None]:
+    """For all cases of a file a password costs what it costs users."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "N", FULL_COST)
+        yield
 
 
 @pytest.fixture

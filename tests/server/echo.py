@@ -259,7 +259,7 @@ async def echo_server(
         await server.stop("the test is over", 1.0)
 
 
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Let the loop run until the condition holds."""
     async with asyncio.timeout(seconds):
         while not condition():

@@ -27,6 +27,8 @@ from batonmq.server.log_ins import LogIns
 from batonmq.server.passwords import hash_password
 from batonmq.server.users import UserEntry, UserFile, guest_account
 
+pytestmark = pytest.mark.usefixtures("at_full_cost")
+
 Run = Callable[[Coroutine[object, object, None]], None]
 
 

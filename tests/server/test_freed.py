@@ -28,6 +28,8 @@ from batonmq.server.config import (
     WebSocketConfig,
 )
 
+pytestmark = pytest.mark.usefixtures("at_full_cost")
+
 Run = Callable[[Coroutine[object, object, None]], None]
 
 # What connections are made of; the client of the tests has none of it.
@@ -49,10 +51,10 @@ CONNECT = b"CONNECT\naccept-version:1.2\nhost:/\nlogin:guest\npasscode:guest\n\n
 def left() -> Counter[str]:
     """What is there, other than what was there before anybody connected."""
     found: Counter[str] = Counter()
-    for each in gc.get_objects():
+    for kind, count in Counter(map(type, gc.get_objects())).items():
         # Some types of the interpreter's have a descriptor there.
-        if str(type(each).__module__).startswith(MADE_OF) and not type(each).__name__.endswith(SETTINGS):
-            found[type(each).__name__] += 1
+        if str(kind.__module__).startswith(MADE_OF) and not kind.__name__.endswith(SETTINGS):
+            found[kind.__name__] += count
     return found
 
 
@@ -60,7 +62,7 @@ async def all_free(server: Server, before: Counter[str]) -> None:
     """Return when nothing is left of the connections; fail when something stays."""
     now = before
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(90):
             while len(server._sockets.connections) or (now := left() - before):
                 await asyncio.sleep(0.05)
             return

@@ -8,6 +8,8 @@ import pytest
 
 from batonmq.server.passwords import check_hash, hash_password, unfitting_hash, verify_password
 
+pytestmark = pytest.mark.usefixtures("at_full_cost")
+
 
 def test_a_password_fits_its_hash_and_no_other() -> None:
     stored = hash_password("pässword")

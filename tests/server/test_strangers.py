@@ -15,7 +15,10 @@ from tests.support.certificates import Certificates
 
 from batonmq.server import passwords
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
+pytestmark = [
+    pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc"),
+    pytest.mark.usefixtures("at_full_cost"),
+]
 
 MANY = 200
 WARM = 50

@@ -16,6 +16,8 @@ from batonmq.server.failures import ConfigError
 from batonmq.server.passwords import hash_password
 from batonmq.server.users import Account, PermissionEntry, UserEntry, UserFile, guest_account
 
+pytestmark = pytest.mark.usefixtures("at_full_cost")
+
 
 def add(file: UserFile, name: str, password: str, **permissions: PermissionEntry) -> None:
     with file.change() as users:

@@ -28,6 +28,7 @@ from types import TracebackType
 from typing import Literal, Self, TextIO
 
 import batonmq
+from batonmq.server import passwords
 
 # For a busy machine.
 START = 120.0
@@ -124,7 +125,7 @@ def start(
             ours.append(end)
             theirs.append(number if there is None else theirs[1] if there == subprocess.STDOUT else there)
         said, there = pipe("r")
-        request = json.dumps([list(arguments), str(cwd), {**os.environ, **(environment or {})}]).encode()
+        request = json.dumps([list(arguments), str(cwd), {**os.environ, **(environment or {})}, passwords.N]).encode()
         parent = _parent()
         socket.send_fds(parent, [b"%d\n" % len(request)], [*theirs, there])
         parent.sendall(request)
@@ -151,6 +152,8 @@ class _Request:
     arguments: list[str]
     cwd: str
     environment: dict[str, str]
+    # What a password costs: as much as it does where it was asked for.
+    cost: int
     # Standard input, output and errors; where to say how it goes.
     files: Sequence[int]
 
@@ -163,8 +166,8 @@ def _receive(asking: socket.socket) -> _Request | None:
     length, _, body = head.partition(b"\n")
     while len(body) < int(length):
         body += asking.recv(int(length) - len(body))
-    arguments, cwd, environment = json.loads(body)
-    return _Request(arguments, cwd, environment, files)
+    arguments, cwd, environment, cost = json.loads(body)
+    return _Request(arguments, cwd, environment, cost, files)
 
 
 def _serve(asking: socket.socket) -> _Request | None:
@@ -227,6 +230,7 @@ def _become(request: _Request) -> None:
     os.chdir(request.cwd)
     os.environ.clear()
     os.environ.update(request.environment)
+    passwords.N = request.cost
     sys.path[0] = str(Path.cwd())
     sys.argv[1:] = request.arguments
     runpy.run_module("batonmq", run_name="__main__", alter_sys=True)

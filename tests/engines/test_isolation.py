@@ -166,7 +166,7 @@ def test_progress_that_is_refused_ends_nobodys_request(server: ManagedServer, ow
         held.progress(0.5)
         subscription = receiver._subscription
         assert isinstance(subscription, AmqpSubscription)
-        until(lambda: not subscription.may_report)
+        until(lambda: not subscription._may_report)
         owner.reply(question.message, b"answer")
         question.accept()
         thread.join()

@@ -92,7 +92,7 @@ class Taker(Consumer):
 
 
 class BrokerMachine(RuleBasedStateMachine):
-    """See the module."""
+    """A broker and the reference, given the same things to do."""
 
     is_stored = False
 

@@ -42,7 +42,7 @@ PLANS = st.builds(
 
 
 class EmbeddedMachine(RuleBasedStateMachine):
-    """See the module."""
+    """An embedded engine and the reference, given the same things to do."""
 
     is_stored = False
 

@@ -130,7 +130,6 @@ def test_permissions_are_set_and_cleared(users: Users, change: Change) -> None:
         (lambda edit: edit.set_topic_permission("guest", "/", "e", "", "("), PreconditionFailed),
         (lambda edit: edit.set_limit("guest", "max-queues", 1), PreconditionFailed),
         (lambda edit: edit.set_limit("guest", "max-channels", "1"), PreconditionFailed),
-        (lambda edit: edit.set_tags("none", []), NotFound),
         (lambda edit: edit.delete("none"), NotFound),
         (lambda edit: edit.set_permission("none", "/", "", "", ""), NotFound),
         (lambda edit: edit.clear_limit("none", "max-channels"), NotFound),

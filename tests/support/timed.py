@@ -17,7 +17,7 @@ from tests.support.driven import Driven
 
 
 class Timed(Driven):
-    """See the module."""
+    """A broker whose disk, clock and restarts are in the test's hands."""
 
     def start(self) -> None:
         """Open the store again after ``broker.close``."""

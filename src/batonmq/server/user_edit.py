@@ -78,10 +78,6 @@ class UserEdit:
         self._entry(name, hashed=False)
         self._table.remove(name)
 
-    def set_tags(self, name: str, tags: Iterable[str]) -> None:
-        """Give a user other tags."""
-        self._replace(name, tags=_tags(tags))
-
     # ------------------------------------------------------------------ permissions
 
     def set_permission(self, name: str, vhost: str, configure: str, write: str, read: str) -> None:

@@ -24,7 +24,6 @@ __all__ = ["Rescue", "Saved"]
 
 MESSAGE = f"INSERT OR IGNORE INTO message VALUES({','.join('?' * len(MESSAGE_COLUMNS))})"
 LANE = "INSERT OR IGNORE INTO lane(id, vhost, queue, priority, handed, returned, checksum) VALUES(?,?,?,?,?,?,?)"
-NEXT = "SELECT id FROM message WHERE id >= ? LIMIT 1"
 BATCH = 1_000
 SPILLED = 2
 

@@ -188,7 +188,7 @@ class Peer:
 
 
 class Machine(RuleBasedStateMachine):
-    """See the module."""
+    """Clients that do anything with links and messages; the broker is looked at after each step."""
 
     is_stored = False
 

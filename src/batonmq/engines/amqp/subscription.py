@@ -195,11 +195,6 @@ class AmqpSubscription(Subscription, Acceptor):
             with contextlib.suppress(Closed):
                 self._link.call(tell)
 
-    @property
-    def may_report(self) -> bool:
-        """Has the broker not refused to hear of progress?"""
-        return self._may_report
-
     def _reported(self, answer: Future[Message]) -> None:
         # Asked again, the broker would refuse again, and end the channel each time.
         self._may_report = not isinstance(answer.error, AccessRefused)

@@ -101,11 +101,6 @@ class Transport:
         self._out.append(memoryview(data))
         self._flush()
 
-    @property
-    def is_flushed(self) -> bool:
-        """Has the system all that was written?"""
-        return not self._out
-
     def close(self) -> None:
         """Close it when all is written; the user is not told."""
         self._is_closing = True

@@ -1,4 +1,4 @@
-"""Error conditions, by the specification's names (part 2 §2.8.15 to §2.8.18, part 4 §4.5.8)."""
+"""The error conditions that are told or understood here, by their names (part 2 §2.8.15 to §2.8.18, part 4 §4.5.8)."""
 
 from __future__ import annotations
 
@@ -16,17 +16,14 @@ RESOURCE_LOCKED: Final = "amqp:resource-locked"
 PRECONDITION_FAILED: Final = "amqp:precondition-failed"
 RESOURCE_DELETED: Final = "amqp:resource-deleted"
 ILLEGAL_STATE: Final = "amqp:illegal-state"
-FRAME_SIZE_TOO_SMALL: Final = "amqp:frame-size-too-small"
 
 CONNECTION_FORCED: Final = "amqp:connection:forced"
 FRAMING_ERROR: Final = "amqp:connection:framing-error"
 
 WINDOW_VIOLATION: Final = "amqp:session:window-violation"
-ERRANT_LINK: Final = "amqp:session:errant-link"
 HANDLE_IN_USE: Final = "amqp:session:handle-in-use"
 UNATTACHED_HANDLE: Final = "amqp:session:unattached-handle"
 
-DETACH_FORCED: Final = "amqp:link:detach-forced"
 TRANSFER_LIMIT_EXCEEDED: Final = "amqp:link:transfer-limit-exceeded"
 MESSAGE_SIZE_EXCEEDED: Final = "amqp:link:message-size-exceeded"
 STOLEN: Final = "amqp:link:stolen"

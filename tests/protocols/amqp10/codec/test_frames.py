@@ -16,7 +16,6 @@ from batonmq.protocols.amqp10.codec.constants import (
     HEARTBEAT,
     SASL,
     SASL_HEADER,
-    TLS_HEADER,
     TRANSFER,
 )
 from batonmq.protocols.amqp10.codec.encoder import (
@@ -98,7 +97,9 @@ def test_a_connection_begins_with_headers_and_frames_all_at_once() -> None:
     assert [event for octet in data for event in parser.feed(bytes((octet,)))] == expected
 
 
-@pytest.mark.parametrize("header", [b"GET / HT", b"AMQP\x00\x00\x09\x01", TLS_HEADER, b"CONNECT\n", bytes(8)])
+@pytest.mark.parametrize(
+    "header", [b"GET / HT", b"AMQP\x00\x00\x09\x01", b"AMQP\x02\x01\x00\x00", b"CONNECT\n", bytes(8)]
+)
 def test_another_protocol_is_told_and_nothing_of_it_parsed(header: bytes) -> None:
     parser = FrameParser()
     assert parser.feed(header[:7]) == []

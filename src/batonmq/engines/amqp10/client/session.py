@@ -75,11 +75,6 @@ class Session:
         """Is it over?"""
         return self._state in (ENDING, GONE)
 
-    @property
-    def link_count(self) -> int:
-        """How many links it has."""
-        return len(self._links)
-
     # ------------------------------------------------------------------ from here
 
     def attach(self, link: Link, *, receives: bool) -> None:

@@ -45,7 +45,7 @@ OFFERS: Final = frozenset({"delay", "priority"})
 
 
 class ClassicProduct(Product):
-    """See the module for its ways."""
+    """ActiveMQ Classic, asked over JMX where the URL says how."""
 
     engine_name = "activemq"
     names = ("ActiveMQ",)

@@ -8,8 +8,6 @@ AMQP_HEADER: Final = b"AMQP\x00\x01\x00\x00"
 """The protocol header of a connection (§2.2)."""
 SASL_HEADER: Final = b"AMQP\x03\x01\x00\x00"
 """The protocol header of the security layer SASL (part 5 §5.3)."""
-TLS_HEADER: Final = b"AMQP\x02\x01\x00\x00"
-"""The protocol header of the security layer TLS (part 5 §5.2)."""
 
 FRAME_AMQP: Final = 0
 """The type of a connection's frames."""

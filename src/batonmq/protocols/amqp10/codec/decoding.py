@@ -35,7 +35,6 @@ from batonmq.protocols.amqp10.codec.kinds import (
 _u16 = struct.Struct(">H").unpack_from
 _u32 = struct.Struct(">I").unpack_from
 _u64 = struct.Struct(">Q").unpack_from
-_s8 = struct.Struct(">b").unpack_from
 _s16 = struct.Struct(">h").unpack_from
 _s32 = struct.Struct(">i").unpack_from
 _s64 = struct.Struct(">q").unpack_from

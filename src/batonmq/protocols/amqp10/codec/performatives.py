@@ -158,15 +158,6 @@ class Flow(Composite):
     echo: Boolean | None = None
     properties: Fields | None = None
 
-    def about_session(
-        self, *, next_incoming_id: int | None, incoming_window: int, next_outgoing_id: int, outgoing_window: int
-    ) -> None:
-        """Fill in the state of the session, which every flow tells."""
-        self.next_incoming_id = next_incoming_id
-        self.incoming_window = incoming_window
-        self.next_outgoing_id = next_outgoing_id
-        self.outgoing_window = outgoing_window
-
 
 @composite(0x14, "amqp:transfer:list", "Performative")
 class Transfer(Composite):

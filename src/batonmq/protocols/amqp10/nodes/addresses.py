@@ -37,8 +37,7 @@ EXCHANGE: Final = "exchange"
 TOPIC: Final = "topic"
 """As ActiveMQ has it: what is sent to it and nobody wants is no fault."""
 
-# Capabilities of a terminus that tell what its address is of.
-OF_QUEUES: Final = ("queue", "temporary-queue")
+# Capabilities of a terminus that tell that its address is a topic's.
 OF_TOPICS: Final = ("topic", "temporary-topic")
 
 _SCHEMES: Final = (("queue://", QUEUE), ("temp-queue://", EXISTING), ("topic://", TOPIC), ("temp-topic://", TOPIC))

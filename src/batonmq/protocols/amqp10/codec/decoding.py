@@ -1,4 +1,7 @@
-"""From bytes to values (part 1 §1.6): every encoding, also those that are longer than they need be."""
+"""From bytes to values (part 1 §1.6): every encoding, also those that are longer than they need be.
+
+The file is longer than most, since values hold values: the readers of all kinds call each other, through one table.
+"""
 
 from __future__ import annotations
 

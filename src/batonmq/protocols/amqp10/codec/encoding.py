@@ -1,6 +1,7 @@
 """From values to bytes (part 1 §1.6), each in its shortest encoding.
 
-The elements of an array share one constructor: the shortest that all of them fit.
+The elements of an array share one constructor: the shortest that all of them fit. The file is longer than most, since
+values hold values: the writers of all kinds call each other, through one table.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def encode_name(value: str) -> bytes:
 
 
 def text_octets(value: str) -> int:
-    """How many octets of UTF-8 a text has; 0 also for what is no Unicode text, which a file of JSON could not hold."""
+    """How many octets of UTF-8 a text has; 0 also for what is not Unicode text, which a file of JSON could not hold."""
     try:
         return len(value.encode())
     except UnicodeEncodeError:

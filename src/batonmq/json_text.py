@@ -27,7 +27,7 @@ _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 
 
 class JsonError(ValueError):
-    """It is no JSON, or is nested deeper than it may be. Its text says which, and where."""
+    """It is not JSON, or is nested deeper than it may be. Its text says which, and where."""
 
 
 def read_json(text: bytes | str) -> Any:  # noqa: ANN401 (JSON)

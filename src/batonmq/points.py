@@ -66,7 +66,7 @@ POINTS = {
 
 
 class _Armed:
-    """What is done at one point, after it was passed so many times."""
+    """What is done at one point, after it was passed that many times."""
 
     __slots__ = ("_action", "_left", "_lock")
 

@@ -65,7 +65,7 @@ class Root(click.Group):
 
 
 def _open_closed() -> None:
-    """Whoever has started the command may have closed them; Python has none then, and their numbers go to files."""
+    """The parent process may have closed them: Python then has no streams, and later files get their numbers."""
     if sys.stdin is None:
         sys.stdin = Path(os.devnull).open()  # noqa: SIM115  (for as long as the process lives)
     if sys.stdout is None:

@@ -123,7 +123,7 @@ Change: TypeAlias = (
 
 
 class Standing(NamedTuple):
-    """How the queue of a change stood after it, or before it was deleted; zeros for what is no queue."""
+    """How the queue of a change stood after it, or before it was deleted; zeros for what is not a queue."""
 
     messages: int = 0
     """Ready: not delayed, in nobody's hands."""

@@ -75,7 +75,7 @@ class Future(Generic[T]):
             callbacks, self._callbacks = self._callbacks, None
             self.done = True
         for callback in callbacks or ():
-            # Whoever resolves it has others to tell, and threads that wait for that.
+            # The thread that resolves it has others to tell, and these wait in threads of their own.
             try:
                 callback()
             except Exception:

@@ -35,7 +35,7 @@ class Subscription(ABC):
 
     @abstractmethod
     def receive(self, most: int) -> Future[list[Incoming]]:
-        """Up to so many messages, as soon as there is one; never more are held unsettled than the prefetch.
+        """Up to that many messages, as soon as there is one; never more are held unsettled than the prefetch.
 
         Fails with NotFound when the queue was deleted.
         """
@@ -54,7 +54,7 @@ class Subscription(ABC):
         """
 
     def renew(self, incoming: Incoming, seconds: float) -> Future[None]:
-        """It may be held for so many seconds from now on. LeaseLost when it is not held here any more.
+        """It may be held for that many seconds from now on. LeaseLost when it is not held here any more.
 
         For ``capabilities.lease``.
         """
@@ -152,7 +152,7 @@ class Engine(ABC):
         raise self._denied("count")
 
     def purge(self, queue: str) -> Future[int]:
-        """Drop what is ready; tells how many messages that were. NotFound. May block."""
+        """Drop what is ready; returns how many messages that were. NotFound. May block."""
         raise self._denied("purge")
 
     def queues(self) -> Future[list[QueueInfo]]:
@@ -177,7 +177,7 @@ class Engine(ABC):
         return future
 
     def move(self, source: str, target: str | None, most: int) -> Future[int]:
-        """Send ready messages of one queue to another, the first first; tells how many. NotFound. May block.
+        """Send ready messages of one queue to another, the first first; returns how many. NotFound. May block.
 
         May stop short of ``most``; 0 means that none is left. For ``capabilities.replay``. Without a target, which is
         for ``capabilities.replay_home``, each goes to the queue where it died, and what died nowhere stays.
@@ -223,7 +223,7 @@ class Engine(ABC):
 
 
 def give_back(subscription: Subscription, future: Future[list[Incoming]]) -> None:
-    """Whoever waited was interrupted: what he would have got goes to others."""
+    """The caller that waited was interrupted: its messages go to others."""
 
     def release() -> None:
         if future.failed:

@@ -28,7 +28,7 @@ class LeaseKeeper:
         release: Callable[[Handle], None],
         is_current: Callable[[int], bool],
     ) -> None:
-        """``lease``: seconds. ``later`` calls a function after so many seconds, in the connection's thread.
+        """``lease``: seconds. ``later`` calls a function after that many seconds, in the connection's thread.
 
         ``renew`` asks the broker to leave these here for a whole lease, from any thread; ``release`` tells it that one
         was not asked for in time. ``is_current``: is this still the generation of the subscription?

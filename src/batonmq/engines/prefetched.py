@@ -37,7 +37,7 @@ class Prefetched:
     # ------------------------------------------------------------------ who waits
 
     def ask(self, most: int) -> Receive:
-        """Wait for up to so many messages. It fails when there are none any more."""
+        """Wait for up to that many messages. It fails when there are none any more."""
         request = Receive(most)
         with self._lock:
             error = self._error
@@ -48,7 +48,7 @@ class Prefetched:
         return request
 
     def withdraw(self, future: Future[list[Incoming]]) -> None:
-        """Whoever waited does not any more, and gets an empty list, unless he has got something just now."""
+        """Stop waiting: the caller gets an empty list, unless messages have just been given to it."""
         with self._lock:
             waits = future in self._requests
             if waits:
@@ -57,7 +57,7 @@ class Prefetched:
             future.resolve([])
 
     def next(self) -> tuple[Receive, list[Incoming]] | None:
-        """Who has waited longest, and what he is to get; None: nobody waits, or nothing has arrived."""
+        """The request that has waited longest and its messages; None: nobody waits, or nothing has arrived."""
         with self._lock:
             if not self._arrived or not self._requests:
                 return None

@@ -111,7 +111,7 @@ def _message(shown: Mapping[str, object]) -> Message:
 
 
 def move(ask: Ask, source: str, target: str | None, most: int) -> Steps[int]:
-    """Move ready messages to another queue, or (None) each to where it died; tells how many. NotFound, ResourceError.
+    """Move ready messages to another queue, or (None) each to where it died; returns how many. NotFound, ResourceError.
 
     All in one commit for each message.
     """

@@ -14,6 +14,6 @@ __all__ = ["CRON", "next_time"]
 def next_time(expression: str, after: int) -> int:
     """The first time that matches after another, both in milliseconds since the epoch; 0: there is none.
 
-    By the local time of this machine. Raises ValueError for what is no cron expression.
+    By the local time of this machine. Raises ValueError for what is not a cron expression.
     """
     return parse_cron(expression).after(after)

@@ -82,7 +82,7 @@ def parse_url(url: str | os.PathLike[str]) -> Target:
 
 
 def check_octets(url: str) -> None:
-    """Raises ValueError when it is no UTF-8, or when what it says behind percent signs is none.
+    """Raises ValueError when it is not UTF-8, or when what it says behind percent signs is none.
 
     Otherwise it would name something else, with U+FFFD for what could not be read.
     """

@@ -19,17 +19,17 @@ __all__ = ["LOOKS", "SPARE", "Allocator"]
 M_TRIM_THRESHOLD: Final = -1
 M_MMAP_THRESHOLD: Final = -3
 
-# Blocks of at least so many octets are mapped one by one, and go back as soon as they are freed: what the check of a
+# Blocks of at least this many octets are mapped one by one, and go back as soon as they are freed: what the check of a
 # password takes, and few messages, for which mapping costs more than the heap.
 MAPPED: Final = 8 * 1024 * 1024
 # What the end of the heap may keep for the next turns.
 KEPT: Final = 16 * 1024 * 1024
 SPARE: Final = 16 * 1024 * 1024
-"""When so many octets fewer are in use than at most, what is free goes back: 0.5 ms for each MB of it."""
+"""When that many octets fewer are in use than at most, what is free goes back: 0.5 ms for each MB of it."""
 # How often that is looked at, in seconds: it takes 0.1 ms.
 LOOK_SECONDS: Final = 1.0
 LOOKS: Final = 300
-"""After so many looks it goes back in any case: what lies free in small pieces adds up."""
+"""After that many looks it goes back in any case: what lies free in small pieces adds up."""
 
 
 class _Usage(ctypes.Structure):

@@ -25,7 +25,7 @@ def expires_at(file: Path) -> datetime:
 
 
 def not_after(der: bytes) -> datetime:
-    """When a certificate ends. Raises ValueError for what is none."""
+    """When a certificate ends. Raises ValueError for anything else."""
     try:
         certificate, _ = _inside(der, 0, SEQUENCE)
         at, _ = _inside(der, certificate, SEQUENCE)

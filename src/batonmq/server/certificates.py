@@ -1,4 +1,4 @@
-"""Who a client is by the certificate that it has shown in its TLS handshake."""
+"""The user that a client certificate names, as shown in the TLS handshake."""
 
 from __future__ import annotations
 

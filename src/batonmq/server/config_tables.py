@@ -32,7 +32,7 @@ OptionalPort = Port | Literal["off"]
 Positive = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 # The system takes an int of C, and makes it less where it is too much.
 Backlog = Annotated[int, Meta(ge=1, le=2**31 - 1)]
-# So many a second; 0: as many as there are.
+# This many a second; 0: as many as there are.
 Rate = Annotated[float, Meta(ge=0, le=1e12)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 

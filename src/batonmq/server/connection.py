@@ -40,7 +40,7 @@ BUSY = standings.BACKLOG | standings.SUSPENDED | FINISHED
 AHEAD_SECONDS = 0.001
 
 # When a turn's time is used up, what a client sends is taken at once if it is no more than this: who wants little need
-# not stand in line. Of more, so many octets are taken at a time: parsing alone takes up to 2 ms then.
+# not stand in line. Of more, this many octets are taken at a time: parsing alone takes up to 2 ms then.
 SMALL_READ = 2 * 1024
 PIECE = 16 * 1024
 
@@ -139,7 +139,7 @@ class Connection(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """So many bytes have come."""
+        """That many bytes have come."""
         if self._is_ended:
             return
         # The buffer is shared with other connections: copied before anything else can be read into it.

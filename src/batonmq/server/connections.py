@@ -14,7 +14,7 @@ __all__ = ["Connected", "Connections", "Places"]
 
 logger = logging.getLogger(__name__)
 
-# So many connections look at the time in one pass of the loop: 2 ms, if each has to send a heartbeat.
+# This many connections look at the time in one pass of the loop: 2 ms, if each has to send a heartbeat.
 SHARE = 128
 
 

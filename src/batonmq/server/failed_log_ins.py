@@ -18,8 +18,8 @@ ADDRESSES_MAX: Final = 10_000
 class FailedLogIns:
     """Failed log-ins by address; of IPv6 that is the network of one customer (`fair_line.network`).
 
-    An address has so many to spend, which come back evenly over a minute. What is refused without a look costs nothing
-    more, so that an address is let in again while somebody there goes on trying.
+    An address may spend that many; they come back evenly over a minute. A refusal without a look costs nothing more, so
+    an address is let in again even while somebody there goes on trying.
     """
 
     __slots__ = ("_clock", "_left", "_most")

@@ -40,7 +40,7 @@ class Address(NamedTuple):
 
 
 class MakeVisitor(Protocol):
-    """What makes the connection of a client that is no client of the broker, such as one of the HTTP API."""
+    """What makes the connection of a client that is not a client of the broker, such as one of the HTTP API."""
 
     def __call__(
         self, visitors: Connections[Connected], *, arrived: Callable[[ssl.SSLObject], str] | None = None

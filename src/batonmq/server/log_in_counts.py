@@ -50,7 +50,7 @@ class Outcomes:
 
 
 class Source(NamedTuple):
-    """Who tries to log in."""
+    """A client that tries to log in."""
 
     address: str
     """Without the port."""
@@ -85,7 +85,7 @@ class LogInCounts:
         return sorted(self._protocols.items())
 
     def by_source(self) -> list[tuple[Source, Outcomes]]:
-        """Who tried, the one who tried last at the end."""
+        """The counts of each source, the one that tried last at the end."""
         return list(self._sources.items())
 
     def clear(self) -> None:

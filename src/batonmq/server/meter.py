@@ -41,12 +41,12 @@ class Meter:
         self._transport = None
 
     def received(self, octets: int) -> None:
-        """So many have come."""
+        """That many have come."""
         self.octets_received += octets
         self.reads += 1
 
     def sent(self, octets: int) -> None:
-        """So many were sent."""
+        """That many were sent."""
         self.octets_sent += octets
         self.writes += 1
 

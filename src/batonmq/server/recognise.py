@@ -49,7 +49,7 @@ def begins_amqp10(head: bytes) -> bool | None:
     """Are these the first bytes of a client of AMQP 1.0, or of a later one? None: more are needed to tell.
 
     Behind the four letters stand the id of a protocol (plain, TLS or SASL), and its major and minor version (part 2
-    §2.2, part 5). 0-9-1 has 0 for the first two, and the versions before it had 1 as the id. What is no version of
+    §2.2, part 5). 0-9-1 has 0 for the first two, and the versions before it had 1 as the id. What is not a version of
     anything is answered as RabbitMQ does, by 0-9-1.
     """
     if not head.startswith(AMQP):

@@ -9,7 +9,7 @@ from batonmq.clock import Clock
 
 __all__ = ["Refusals"]
 
-# Lines for one address in so many seconds.
+# Lines for one address in this many seconds.
 MOST_LINES = 10
 SECONDS = 10.0
 # Of more addresses at a time the eldest is forgotten.

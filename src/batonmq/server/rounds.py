@@ -68,7 +68,7 @@ class Rounds(Generic[_Member]):
             yield member
 
     def look_again(self, member: _Member, seconds: float) -> None:
-        """Have it be due after so many seconds, unless it has left."""
+        """Have it be due after that many seconds, unless it has left."""
         if self._members.get(member) == self._now + 1:
             rounds = max(1, int(seconds / OFTEN))
             if rounds > 1:

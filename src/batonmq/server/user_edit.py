@@ -51,7 +51,7 @@ class UserEdit:
         password_hash: str | None = None,
         hashing_algorithm: str = "",
     ) -> bool:
-        """Make a user, or change one; tells whether it was made.
+        """Make a user, or change one; returns whether it was made.
 
         `password` is a new one, `password_hash` one that RabbitMQ or BatonMQ has exported, with RabbitMQ's name for its
         algorithm; with an empty one, or neither for a new user, no password lets the user in. None: what there was
@@ -81,7 +81,7 @@ class UserEdit:
     # ------------------------------------------------------------------ permissions
 
     def set_permission(self, name: str, vhost: str, configure: str, write: str, read: str) -> None:
-        """What a user may do in a virtual host. Raises PreconditionFailed for what is no regular expression."""
+        """What a user may do in a virtual host. Raises PreconditionFailed for what is not a regular expression."""
         permission = _allowed(lambda: PermissionEntry(configure=configure, write=write, read=read))
         self._replace(name, permissions={**self._entry(name).permissions, vhost: permission})
 
@@ -95,7 +95,7 @@ class UserEdit:
     def set_topic_permission(self, name: str, vhost: str, exchange: str, write: str, read: str) -> None:
         """Which routing keys a user may use with a topic exchange.
 
-        Raises PreconditionFailed for what is no regular expression.
+        Raises PreconditionFailed for what is not a regular expression.
         """
         entry = _allowed(lambda: TopicEntry(write=write, read=read))
         topics = self._entry(name).topic_permissions

@@ -4,7 +4,7 @@
     bytes <- frames       <- its output, each piece of it one message
 
 The subprotocol tells which session it is. What comes is a stream: a message may hold a part of what the session within
-takes for a frame, or several. What goes out is of the kind that the client used last, text or binary; what is no UTF-8
+takes for a frame, or several. What goes out is of the kind that the client used last, text or binary; what is not UTF-8
 goes out as binary.
 """
 

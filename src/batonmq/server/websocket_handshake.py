@@ -36,7 +36,7 @@ class Refusal(Exception):
 def find_end(head: bytes, known: int) -> int:
     """Where the request ends, its empty line included; -1: there is more to come.
 
-    The first `known` bytes were looked at before. Raises Refusal for what is no request, or too long for one.
+    The first `known` bytes were looked at before. Raises Refusal for what is not a request, or too long for one.
     """
     end = head.find(_END_OF_HEAD, max(0, known - len(_END_OF_HEAD) + 1))
     if _METHOD.match(head) is None:

@@ -57,7 +57,7 @@ class From(ABC):
 
     @abstractmethod
     def receive(self, most: int, seconds: float) -> list[Incoming]:
-        """Up to so many messages, as soon as there is one; none after so many seconds. Raises BatonError."""
+        """Up to that many messages, as soon as there is one; none after that many seconds. Raises BatonError."""
 
     @abstractmethod
     def is_empty(self) -> bool:
@@ -118,7 +118,7 @@ class Carrier:
         self._paces = Pace(rules.rate, clock), Pace(rules.byte_rate, clock)
 
     def carry(self, left: int | None, idle: float | None = None, *, finishes: bool = False) -> None:
-        """Returns when it is to stop, when so many messages are moved, or when none has come for ``idle`` seconds
+        """Returns when it is to stop, when that many messages are moved, or when none has come for ``idle`` seconds
         and the source is empty. What is here at the end and was not begun goes back, or over if it ``finishes``.
 
         Raises BatonError.

@@ -21,7 +21,7 @@ class Pace:
         self._at = clock.monotonic()
 
     def share(self, most: int) -> int:
-        """How many of so many may go now: one at least, which may overdraw."""
+        """How many of that many may go now: one at least, which may overdraw."""
         if self._rate is None:
             return most
         self._earn(self._rate)

@@ -47,11 +47,11 @@ class Progress:
         self._counts = Counts(remaining=remaining)
 
     def arrived(self, number: int) -> None:
-        """So many messages have come."""
+        """That many messages have come."""
         self._change(pending=number)
 
     def moved(self, number: int, octets: int) -> None:
-        """So many were confirmed, and accepted."""
+        """That many were confirmed, and accepted."""
         self.total += number
         was = self._counts
         self._change(
@@ -68,7 +68,7 @@ class Progress:
         self._change(set_aside=was.set_aside + 1, pending=max(0, was.pending - 1))
 
     def left(self, remaining: int | None) -> None:
-        """So many remain to be moved."""
+        """That many remain to be moved."""
         self._change(remaining=remaining, pending=0)
 
     def blocked(self, reason: str) -> None:

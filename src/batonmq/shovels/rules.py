@@ -13,7 +13,7 @@ Lossy = Literal["strip", "set-aside"]
 # A message that was moved back by hand and comes again is no loop yet.
 ROUNDS = 10
 UNMOVED = ".unmoved"
-# So many a second: what is less than one in eleven days, or more than a machine can, is a mistake.
+# This many a second: what is less than one in eleven days, or more than a machine can, is a mistake.
 RATE_MIN = 1e-6
 RATE_MAX = 1e12
 

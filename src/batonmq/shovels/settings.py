@@ -47,9 +47,9 @@ class ShovelSettings:
     reconnect_delay: float = RECONNECT_SECONDS
     """Seconds; 0: it ends with the first failure."""
     delete_after: int | Literal["never", "queue-length"] = "never"
-    """It ends, and its parameter with it, after so many messages, or as many as there were when it started."""
+    """It ends, and its parameter with it, after that many messages, or as many as there were when it started."""
     idle: float | None = None
-    """It ends when no message has come for so many seconds and the source is empty; None: it waits."""
+    """It ends when no message has come for that many seconds and the source is empty; None: it waits."""
     adds_forward_headers: bool = False
     adds_timestamp_header: bool = False
     properties: Mapping[str, object] = field(default_factory=dict)

@@ -194,7 +194,7 @@ class Batch:
         rest.rewritten = {row: raw for row, raw in self.rewritten.items() if row not in refused}
         # What was never written cannot be moved: that does no harm. Keys went with their messages.
         rest.dedup_keys = []
-        # Whoever asked was told that it failed.
+        # The guest was told that it failed.
         rest.done = []
         return rest
 

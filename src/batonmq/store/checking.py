@@ -28,7 +28,7 @@ __all__ = ["Problem", "QueueReport", "Report", "check_file"]
 # Rows that are read at a time, and bytes.
 RUN = 10_000
 RUN_BYTES = 64 << 20
-# Of each kind of problem so many are told one by one.
+# Of each kind of problem this many are told one by one.
 TOLD = 100
 # What is true of the rows that each has.
 INDEXES = {

@@ -51,7 +51,7 @@ class Claim:
 
     def __init__(self, path: str) -> None:
         """Raises Claimed when another process has the file, StoreError when another store of this one has it."""
-        # Whoever opened it may go to another directory.
+        # The program may change its directory.
         self.path = os.path.abspath(path)  # noqa: PTH100
         self._files: list[tuple[str, tuple[int, int]]] = []
         self._handle = -1

@@ -154,7 +154,7 @@ class Database:
         except DAMAGE as error:
             raise damaged(path, error) from error
         except (StoreCorrupt, TypeError, ValueError) as error:
-            # What is no number where one was written.
+            # What is not a number where one was written.
             raise damaged(path, error) from error
         except apsw.Error as error:
             raise StoreError(f"cannot use {path}: {error}") from error

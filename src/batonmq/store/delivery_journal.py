@@ -71,7 +71,7 @@ class DeliveryJournal:
         return True
 
     def note_log(self, salt: int, pages: int) -> None:
-        """Note that so many pages of the log with that salt are on the disk."""
+        """Note that this many pages of the log with that salt are on the disk."""
         if self._file >= 0:
             try:
                 self._write(LOG_END.pack(salt, pages), FIRST)

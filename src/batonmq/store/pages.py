@@ -54,7 +54,7 @@ class Pages:
         return self._file.read(self._size).ljust(self._size, b"\0")
 
     def _kinds(self) -> Iterator[tuple[int, int]]:
-        """Each page that is no map, with what its map says of it; 0: that is not known."""
+        """Each page that is not a map, with what its map says of it; 0: that is not known."""
         per_map = self._usable // 5
         number = 2 if self._has_map else 1
         if self._has_map:
@@ -72,7 +72,7 @@ class Pages:
     def rows(self) -> Iterator[tuple[int, Values]]:
         """All rows of all tables that lie in pages which are not free: number and values.
 
-        A row of a table WITHOUT ROWID has the number 0. What is no record is passed over.
+        A row of a table WITHOUT ROWID has the number 0. What is not a record is passed over.
         """
         for number, kind in self._kinds():
             if kind in (FREE, OVERFLOW_FIRST, OVERFLOW_NEXT):

@@ -81,7 +81,7 @@ COUNT_SHARED = (
 def select_run(
     db: apsw.Connection, where: str, values: tuple[int, ...], most_bytes: int, returned_to: int
 ) -> StoredRun:
-    """The messages of a lane that ``where`` finds, until their bodies make up so many bytes. Raises apsw.Error.
+    """The messages of a lane that ``where`` finds, until their bodies make up that many bytes. Raises apsw.Error.
 
     ``returned_to``: the last row of the lane that a crash found in a consumer's hands; 0: none.
 

@@ -35,7 +35,7 @@ LANE_COLUMNS = "id, vhost, queue, priority, handed, waiting, waiting_bytes, retu
 
 
 def repair_file(path: str, to: Path, advance: Callable[[int], None] = lambda _: None) -> Saved:
-    """Save what can be saved of a file into a new one. ``advance``: so many more messages are saved.
+    """Save what can be saved of a file into a new one. ``advance``: that many more messages are saved.
 
     Raises StoreError where that cannot be done: the file is in use, is another program's or of a newer format, or the
     new one is there already; and OSError.

@@ -114,7 +114,7 @@ class Reserve:
             self._files.close(handle)
 
     def remove(self) -> bool:
-        """Give up all of it; tells whether there was any."""
+        """Give up all of it; returns whether there was any."""
         try:
             found = os.lstat(self._path)
             if not stat.S_ISREG(found.st_mode):

@@ -37,10 +37,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("batonmq.store")
 
 PROBE = "UPDATE probe SET writes = writes + 1 WHERE id = 1"
-# A batch of so many bytes, in messages of so many on average, is written in the committer's thread: 128 MiB take 0.2 s.
+# A batch of this many bytes, in messages of this many on average, is written in the committer's thread: 128 MiB take
+# 0.2 s.
 THREAD_BYTES = 1 << 20
 THREAD_BODY = 64 << 10
-# And one of so many messages, as large transactions bring: 70 ms, in which the loop would serve nobody.
+# And one of this many messages, as large transactions bring: 70 ms, in which the loop would serve nobody.
 THREAD_ROWS = 20_000
 PAGE_SIZE = 8192
 
@@ -101,7 +102,7 @@ class SqliteStore(Collecting):
             self._file.close()
 
     def _commit_rest(self) -> tuple[bool, bool]:
-        """Commit all that was collected; tells whether that worked, and whether all messages are there.
+        """Commit all that was collected; returns whether that worked, and whether all messages are there.
 
         A disk that is full is tried once more.
         """

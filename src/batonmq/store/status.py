@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 __all__ = ["CommitTimes", "CommitsStatus", "StoreStatus"]
 
-# So many commits are remembered.
+# This many commits are remembered.
 REMEMBERED = 100
 
 
@@ -62,7 +62,7 @@ class CommitTimes:
 
 
 def _percentile(times: list[float], percent: int) -> float:
-    """The time that so many percent of the sorted ones do not exceed."""
+    """The time that this many percent of the sorted ones do not exceed."""
     return times[max(-(-len(times) * percent // 100) - 1, 0)] if times else 0.0
 
 

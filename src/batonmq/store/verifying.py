@@ -35,7 +35,7 @@ class LookedThrough:
 
 
 def look_through(db: apsw.Connection, after: int, last: int, most: int, most_bytes: int) -> LookedThrough:
-    """Up to so many rows between two, in their order. Raises apsw.Error; apsw.CorruptError where there is no order.
+    """Up to that many rows between two, in their order. Raises apsw.Error; apsw.CorruptError where there is no order.
 
     A row whose checksum is right is as it was written, and so is a message: nothing is made of it, which takes 1.2 us
     where a message takes 2.9. The others, and those of old files without a checksum, are read as a start reads them.

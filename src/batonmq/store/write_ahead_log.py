@@ -18,11 +18,11 @@ __all__ = ["CHECKPOINT_PAGES", "CHECKPOINT_PAGES_MOST", "WriteAheadLog"]
 
 log = logging.getLogger("batonmq.store")
 
-# The write-ahead log is copied into the file when it holds so many pages (1 MiB), and written from its start again. It
-# is never cut: to overwrite it needs no change of the file's size, which a sync would have to write too. That takes 200
-# us instead of 120 (ext4) while the log grows; a longer one, up to 32 MiB, saves checkpoints (3 % of the CPU time). So
-# it becomes longer by and by, or at once, to 4 MiB and on, where batches are so large that a sync is the least of what
-# they cost: a shorter one took 10 % of the rate of persistent messages of 1 KiB.
+# The write-ahead log is copied into the file once it holds this many pages (1 MiB), and written from its start again.
+# It is never truncated. A sync also has to write a change of the file's size, and takes 200 us instead of 120 (ext4)
+# while the log grows. A longer log, up to 32 MiB, saves checkpoints (3 % of the CPU time). So the log grows by and by,
+# or at once to 4 MiB and beyond if batches are so large that a sync is the least part of their cost: with a shorter
+# log, persistent messages of 1 KiB lost 10 % of their rate.
 CHECKPOINT_PAGES = 128
 CHECKPOINT_PAGES_LARGE = 512
 CHECKPOINT_PAGES_MOST = 4_096
@@ -52,7 +52,7 @@ class WriteAheadLog:
         self._file = -1
         self._commits = 0
         self.checkpoint_pages = CHECKPOINT_PAGES
-        """It is copied into the file when it has so many pages."""
+        """It is copied into the file when it has that many pages."""
         self.copied = 0
         """How often it was copied because it was long enough."""
         self.failed = 0

@@ -237,7 +237,7 @@ class TestClient(_Client):
 
 
 class AsyncTestClient(_Client):
-    """What ``TestClient`` is, for tests that are ``async def``: ``async with AsyncTestClient(app) as client:``.
+    """``TestClient`` for ``async def`` tests: ``async with AsyncTestClient(app) as client:``.
 
     Handlers that are ``async def`` are called in the event loop of the test, plain ones in a thread.
     """

@@ -1,4 +1,4 @@
-"""A clock that goes as the machine's does, and can be moved ahead."""
+"""A clock that runs as the machine's does, and can be moved ahead."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["MovableClock"]
 
 
 class MovableClock(Clock):
-    """Whoever runs by it is told when it was moved: an hour of time to live passes at once."""
+    """Runs as the machine's clock does, until ``advance`` moves it ahead: an hour passes at once for its users."""
 
     __slots__ = ("_ahead", "_when_moved")
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import msgspec
@@ -17,8 +18,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 from tests.support.driven import HandClock
 from tests.support.managed import Http, ManagedServer, a_config
+from tests.support.markdown import ROOT
 from tests.support.waiting import until
 
+from batonmq.broker.model.counters import Counters
+from batonmq.management.metrics.queues import OWN_COUNTERS
 from batonmq.management.metrics.sums import Sums
 from batonmq.server.config import ManagementConfig, PrometheusConfig
 
@@ -339,3 +343,19 @@ def test_ten_thousand_queues_do_not_hold_the_loop(tmp_path: Path) -> None:
 def test_the_table_of_the_configuration_is_checked() -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"port": "on"}, PrometheusConfig)
+
+
+def test_each_counter_of_queues_has_a_metric_that_is_documented() -> None:
+    of_rabbitmq = {
+        "enqueued",
+        "delivered",
+        "delivered_no_ack",
+        "fetched",
+        "fetched_no_ack",
+        "fetched_empty",
+        "redelivered",
+        "accepted",
+    }
+    assert {field.name for field in fields(Counters)} == of_rabbitmq | OWN_COUNTERS.keys()
+    page = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
+    assert [name for name in OWN_COUNTERS if f"_{name}_" not in page] == []

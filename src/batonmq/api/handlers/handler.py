@@ -46,7 +46,7 @@ class Handler:
         self.name: str = getattr(function, "__name__", type(function).__name__)
         self.signature: Signature = read_signature(function, is_async=self.is_async, names=names or {})
         self.call: Call = _caller(function, self.signature)
-        # Whoever says what he returns has an answer for each question, and be it null.
+        # A handler with a return type answers every request, even if the answer is null.
         self.always_replies: bool = self.signature.returns not in (NOTHING, None, type(None))
 
     def within(self, middlewares: Sequence[Middleware]) -> Call:

@@ -20,7 +20,7 @@ __all__ = ["context_of", "creation_of", "with_context"]
 
 
 class _Headers(Getter[Mapping[str, FieldValue]]):
-    """Headers come from anybody: what is no text is no context."""
+    """Headers come from anybody: what is not a text is no context."""
 
     def get(self, carrier: Mapping[str, FieldValue], key: str) -> list[str] | None:
         value = carrier.get(key)

@@ -18,7 +18,7 @@ PORT, TLS_PORT = 5672, 5671
 
 def traced(engine: Engine, target: Target) -> Engine:
     """The engine with spans around what it does, if OpenTelemetry has a tracer provider now; otherwise as it is."""
-    # Whoever has set a provider has imported this: without that, the library need not even be read.
+    # A program that has set a provider has imported this. If it has not, the library need not even be read.
     if "opentelemetry.trace" not in sys.modules and PROVIDER_VARIABLE not in os.environ:
         return engine
     try:

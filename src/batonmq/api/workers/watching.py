@@ -1,4 +1,4 @@
-"""Whoever looks at workers: a test that wants what handlers returned, a terminal that shows what is in hand."""
+"""Watchers of workers: a test that wants what handlers returned, a terminal that shows the messages in hand."""
 
 from __future__ import annotations
 

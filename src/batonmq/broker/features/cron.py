@@ -21,7 +21,7 @@ HOURS = 24
 HOUR = timedelta(hours=1)
 # Days of a month at most.
 LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-# Whatever comes at all does within so many months: 29 February is the same day of the week after 40 years at most.
+# Whatever comes at all does within this many months: 29 February is the same day of the week after 40 years at most.
 MONTHS_MAX = 41 * 12
 # Longer ones say nothing that a shorter one could not.
 TEXT_MAX = 255

@@ -69,7 +69,7 @@ def has_dead_letters(queue: QueueState, router: Router) -> bool:
 
 
 def dead_letter(queue: QueueState, router: Router, queued: QueuedMessage, reason: str) -> bool:
-    """Send a message's copy to its queue's dead-letter exchange, if it has one; tells whether it has.
+    """Send a message's copy to its queue's dead-letter exchange, if it has one; returns whether it has.
 
     Reasons: 'rejected', 'expired', 'maxlen', 'delivery_limit'.
     """

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 # How many keys a queue remembers by default.
 SIZE = 100_000
-# At most so many keys leave with each publish: twice as many as come in, so that the table can shrink.
+# At most this many keys leave with each publish: twice as many as come in, so that the table can shrink.
 PRUNE_ON_PUBLISH = 2
 LOOK_SECONDS = 60.0
-# The list of keys in their order is cut at its front when so many of its entries, and half of them, are gone.
+# The list of keys in their order is cut at its front when this many of its entries, and half of them, are gone.
 GONE_MAX = 1_024
 
 # Number, when it came (ms of the epoch), key.

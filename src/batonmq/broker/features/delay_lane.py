@@ -31,8 +31,8 @@ HEAP_LOW = 128
 READ_MESSAGES = 256
 READ_BYTES = 1 << 20
 
-# Rows begin anew at each opening at a number that no earlier one has reached, unless more than so many messages came in
-# each millisecond of its life: so a row, which people name a message by, never comes to mean another one.
+# At each opening, rows begin at a number that no earlier one has reached, unless more than this many messages came in
+# each millisecond of its life. People name a message by its row, so a row must never come to mean another message.
 ROWS_A_MILLISECOND = 8
 
 
@@ -164,7 +164,7 @@ class DelayLane(metaclass=ABCMeta):
             self.count, self.size = len(sizes), sum(sizes)
 
     def _leave_aside(self, run: StoredRun) -> bool:
-        """Skip rows that cannot be read as messages; tells whether there are such that were not known.
+        """Skip rows that cannot be read as messages; returns whether there are such that were not known.
 
         They stay in the file, for whoever repairs that.
         """

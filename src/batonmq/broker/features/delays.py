@@ -72,7 +72,7 @@ class Delays(DelayLane):
     # ------------------------------------------------------------------ out
 
     def work(self, most: int) -> int:
-        """Release at most so many due messages; returns how many. Raises StoreError."""
+        """Release at most that many due messages; returns how many. Raises StoreError."""
         if self.queue.deleted:
             return 0
         now = self._now()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Due, message, place to return to (0: the tail).
 Entry = tuple[int, "QueuedMessage", int]
 
-# Memory holds at most so many of the next due messages of a queue, and half of that after it is trimmed.
+# Memory holds at most this many of the next due messages of a queue, and half of that after it is trimmed.
 HEAP_MESSAGES = 2_048
 HEAP_BYTES = 4 << 20
 

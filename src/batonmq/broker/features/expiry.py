@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # A time to live of 0: the message goes to a consumer that waits now, or expires.
 NOW_OR_NEVER: Final = 1
-# At most so many messages expire in one go, so that a million of them do not hold up the loop.
+# At most this many messages expire in one go, so that a million of them do not hold up the loop.
 SLICE: Final = 1_000
 
 

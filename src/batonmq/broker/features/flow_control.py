@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 # Fewer messages than this are no backlog.
 BEHIND: Final = 2_048
-# Consumers are at work if they have taken so many messages since the last look, at least so many seconds ago.
+# Consumers are at work if they have taken this many messages since the last look, at least this many seconds ago.
 TAKEN: Final = 256
 LOOK_SECONDS: Final = 0.02
-# Consumers that are not at work are looked at again after so many seconds.
+# Consumers that are not at work are looked at again after this many seconds.
 PATIENCE = 1.0
 
 
 class FlowControl:
-    """Tells whether the consumers of a queue are behind but keep taking messages."""
+    """Returns whether the consumers of a queue are behind but keep taking messages."""
 
     __slots__ = ("_at_work", "_handed", "_look_at")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # The headers that hold a group id: ours, and the one of JMS (of ActiveMQ's and Artemis' clients).
 GROUP_HEADERS = ("x-group", "JMSXGroupID")
 OURS, OF_JMS = b"x-group", b"JMSXGroupID"
-# For so many groups the last consumer is remembered.
+# For this many groups the last consumer is remembered.
 REMEMBERED = 4_096
 
 
@@ -132,7 +132,7 @@ class Groups:
         self._last.clear()
 
     def held_by_others(self, consumers: Container[Consumer]) -> bool:
-        """Does a client hold the group that is no consumer any more, or fetches messages one by one?
+        """Does a client hold the group that is not a consumer any more, or fetches messages one by one?
 
         When it settles them no consumer asks for more, so that the queue has to look for itself.
         """

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from batonmq.broker.routing.exchanges.base import Target
     from batonmq.message import Message
 
-# When a limit is lowered, at most so many messages are dropped in one go: about 2 ms.
+# When a limit is lowered, at most this many messages are dropped in one go: about 2 ms.
 DROP_SLICE = 500
-# After so many seconds the store is asked again for messages to drop, if it could not read them.
+# After this many seconds the store is asked again for messages to drop, if it could not read them.
 RETRY_SECONDS = 1.0
 
 

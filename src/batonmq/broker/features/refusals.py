@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from batonmq.broker.model.consumer import Consumer
     from batonmq.queued import QueuedMessage
 
-# So many refusals are noted before those that mean nothing any more are removed.
+# This many refusals are noted before those that mean nothing any more are removed.
 NOTED_MAX = 1_024
 
 

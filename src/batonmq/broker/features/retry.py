@@ -6,7 +6,7 @@ delay grows with the count, which is in the store and survives a restart:
 
     retry-delay * backoff ^ (count - 1), at most retry-max-delay
 
-unless whoever gives it back says how long, or says that this is no attempt that counts. RabbitMQ's own is
+unless whoever gives it back says how long, or says that this is not an attempt that counts. RabbitMQ's own is
 delayed-retry-min * count, at most delayed-retry-max, and goes by whether the message has failed (basic.reject, a
 consumer that is lost or too slow) or was merely returned (basic.nack), which there does not count, so that its delay
 does not grow.
@@ -29,7 +29,7 @@ DELIVERY_LIMIT = "delivery_limit"
 
 
 def retry_delay(settings: Settings, count: int, *, failed: bool = True, counted: bool = True) -> int:
-    """The delay of a message after so many returns, in milliseconds."""
+    """The delay of a message after that many returns, in milliseconds."""
     if settings.retry_delay is None and settings.delayed_retry_type in (ALL, FAILED if failed else RETURNED):
         least, most = settings.delayed_retry_min, settings.delayed_retry_max
         return min(least * (count if failed else 1), least if most is None else most)

@@ -1,4 +1,4 @@
-"""Taking back a delivery: its consumer can still settle it, to no effect.
+"""Taking back a delivery: its consumer can still settle it, without effect.
 
 A consumer need not ask whether its delivery is late: the message has another object from then on.
 """

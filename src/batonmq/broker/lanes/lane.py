@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from batonmq.store.interface import Store
     from batonmq.store.records import LaneRecord
 
-# Choosy consumers take messages out of the middle. When so many of these are noted, the settled ones are forgotten.
+# Choosy consumers take messages out of the middle. When this many of these are noted, the settled ones are forgotten.
 HELD_MAX: Final = 1_024
 
 
@@ -208,7 +208,7 @@ class Lane(PagedWindow):
         return count
 
     def let_go(self, most: int) -> bool:
-        """The queue is about to be deleted: forget so many ready messages in memory. Tells whether there are more.
+        """The queue is about to be deleted: forget that many ready messages in memory. Returns whether there are more.
 
         The store has them until it drops the lane; to forget a hundred thousand at once would take 20 ms.
         """

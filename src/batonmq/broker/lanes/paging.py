@@ -106,7 +106,7 @@ class PagedWindow(Window):
                 self.account(memory, can_shrink=False)
 
     def shrink(self, most: int) -> None:
-        """Page out the tail of the window until at most so many bytes are left.
+        """Page out the tail of the window until at most that many bytes are left.
 
         Only messages behind all delivered ones are paged out: a read must not find what a consumer holds.
         """

@@ -20,9 +20,9 @@ from batonmq.store.records import POSITION_BITS, POSITION_MASK
 
 # Marks a place in the window from which a message was taken.
 NO_MESSAGE: Final = Message("", "", EMPTY, b"")
-# A consumer gets at most so many bytes before it is asked again whether it has room.
+# A consumer gets at most this many bytes before it is asked again whether it has room.
 BATCH_BYTES: Final = 256 << 10
-# So many gaps are skipped before the window is made anew without them.
+# This many gaps are skipped before the window is made anew without them.
 GAPS_MAX: Final = 64
 
 row_of = attrgetter("row")

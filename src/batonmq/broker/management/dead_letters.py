@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from batonmq.broker.vhosts.vhost import VirtualHost
     from batonmq.message import Message
 
-# Of each queue so many messages are looked at, of an exchange so many bindings; an answer has so many queues.
+# Of each queue this many messages are looked at, of an exchange this many bindings; an answer has this many queues.
 LOOKS = 1_000
 BINDINGS_MAX = 1_000
 QUEUES_MAX = 1_000
-# After so many queues the clock is looked at; so many messages are looked at in one go.
+# After this many queues the clock is looked at; this many messages are looked at in one go.
 STRIDE = 16
 AT_ONCE = 100
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batonmq.broker.management.request import Answer, Request
     from batonmq.broker.queues.queue import Queue
 
-# A list of schedules looks at so many messages, most of which may be none; the next page goes on from there.
+# A list of schedules looks at this many messages, most of which may be none; the next page goes on from there.
 LOOKS = 10_000
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from batonmq.broker.vhosts.vhost import VirtualHost
     from batonmq.queued import QueuedMessage
 
-# Of one channel, so many deliveries are looked at.
+# Of one channel, this many deliveries are looked at.
 LOOKS = 10_000
 
 

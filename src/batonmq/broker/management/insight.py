@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batonmq.broker.queues.queue import Queue
 
 GROUPS_MAX = 1_000
-# To count what waits of each group, so many messages are looked at.
+# To count what waits of each group, this many messages are looked at.
 GROUP_LOOKS = 10_000
 KEYS_DEFAULT, KEYS_MAX = 100, 1_000
 

@@ -20,14 +20,14 @@ PEEK_DEFAULT = 10
 PEEK_MAX = 1_000
 # An answer ends with the message that makes it this long.
 PEEK_BYTES = 4 << 20
-# So many are described at once.
+# This many are described at once.
 AT_ONCE = 50
 
 
 def peek(request: Request) -> None:
     """Answer with the first ready messages that match the selector. Raises BrokerError.
 
-    With "held" those come first that are in somebody's hands. "after" leaves out so many of those that are ready.
+    With "held" those come first that are in somebody's hands. "after" leaves out that many of those that are ready.
     """
     number = request.number("count", 1, PEEK_MAX) or PEEK_DEFAULT
     after = request.number("after") or 0

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from batonmq.broker.management.request import Answer, Request
     from batonmq.broker.queues.queue import Queue
 
-# Of queues that cannot be read, so many are told.
+# Of queues that cannot be read, this many are told.
 FAULTS_MAX: Final = 100
 
 

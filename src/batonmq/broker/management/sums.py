@@ -31,7 +31,7 @@ class _Sum:
         self._ready = self._delayed = self._unsettled = 0
 
     def add(self, most: int) -> int:
-        """Add so many queues, or as many as are left; tells how many."""
+        """Add that many queues, or as many as are left; returns how many."""
         taken, self._left = self._left[-most:], self._left[:-most]
         for queue in taken:
             self._ready += queue.ready_count

@@ -93,9 +93,9 @@ def refuse_requests(targets: Sequence[object]) -> None:
 
 
 def accepted_in(targets: Sequence[object], message: Message) -> tuple[int, int] | None:
-    """The channel and the delivery tag that a request of a transaction accepts; None: it is no request.
+    """The channel and the delivery tag that a request of a transaction accepts; None: it is not a request.
 
-    Only this one can be part of a transaction. Raises Unsupported for any other, PreconditionFailed for what is none.
+    Only this one can be part of a transaction. Raises Unsupported for any other, PreconditionFailed for anything else.
     """
     if not any(isinstance(target, ManagementTarget) for target in targets):
         return None

@@ -70,7 +70,7 @@ class Attended(Protocol):
         ...
 
     def held(self, most: int) -> list[tuple[int, list[QueuedMessage]]]:
-        """What the client holds: by the number of the channel or session, the first so many deliveries of each."""
+        """What the client holds: by the number of the channel or session, at most that many deliveries of each."""
         ...
 
     @property
@@ -161,7 +161,7 @@ class Client:
         return self._attended.sessions()
 
     def held(self, most: int) -> list[tuple[int, list[QueuedMessage]]]:
-        """What the client holds: by the number of the channel or session, the first so many deliveries of each."""
+        """What the client holds: by the number of the channel or session, at most that many deliveries of each."""
         return self._attended.held(most)
 
     def state(self, *, can_store: bool) -> str:

@@ -146,7 +146,7 @@ class Consumer(Holder):
     def late(self, queued: QueuedMessage) -> None:
         """A delivery was held past its ack timeout and has been taken back.
 
-        What is left in the protocol's hands is settled through ``queued.settlement`` to no effect, whenever that
+        What is left in the protocol's hands is settled through ``queued.settlement`` without effect, whenever that
         happens; until then it counts against the prefetch, so that a consumer that is stuck gets no more.
         """
 

@@ -128,7 +128,7 @@ class ExchangeCounters:
         self._passed += count
 
     def routed_to(self, targets: int) -> None:
-        """Count a message that went to so many queues."""
+        """Count a message that went to that many queues."""
         self._received += 1
         self._routed += targets
 

@@ -24,7 +24,7 @@ log = logging.getLogger("batonmq.broker")
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# So many faults, each within so many seconds of the last, set a queue aside.
+# This many faults, each within this many seconds of the last, set a queue aside.
 STRIKES = 3
 STRIKES_SECONDS = 60.0
 RETRY_SECONDS = 1.0

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # Characters of a note: whoever reads it has a line.
 NOTE_MAX = 200
-# So many are kept before those are looked for that are over.
+# This many are kept before those are looked for that are over.
 FEW = 16
 
 

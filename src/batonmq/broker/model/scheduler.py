@@ -37,11 +37,11 @@ EXPIRE: Final = 1
 CALL: Final = 2
 WORK: Final = 3
 
-# Queues are read on for so many seconds of a turn: at a start thousands may want it.
+# Queues are read on for this many seconds of a turn: at a start thousands may want it.
 READ_SECONDS: Final = 0.005
-# How much of the work that is done bit by bit fits in a turn: so many due messages take 3 ms, with the store's part.
+# How much of the work that is done bit by bit fits in a turn: this many due messages take 3 ms, with the store's part.
 SHARE: Final = 256
-# Work that the store refused is tried again after so many seconds.
+# Work that the store refused is tried again after this many seconds.
 RETRY_SECONDS: Final = 1.0
 # The answer of a job that can do nothing before the next commit.
 NOT_NOW: Final = -1

@@ -11,7 +11,7 @@ class Ends:
     """Where a connection comes from, and where it goes to."""
 
     peer_host: str
-    """The client's address, without brackets; "unknown" for what is no Internet address."""
+    """The client's address, without brackets; "unknown" for what is not an Internet address."""
     peer_port: int
     host: str
     """Ours."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batonmq.queued import QueuedMessage
 
 
-# Requests about the broker are published to it; it is no exchange, and nobody may make one of that name.
+# Requests about the broker are published to it; it is not an exchange, and nobody may make one of that name.
 MANAGEMENT = "batonmq.management"
 
 

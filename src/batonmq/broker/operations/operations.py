@@ -42,7 +42,7 @@ class Route:
     def __init__(self, version: int, exchange: Exchange, targets: list[Target], *, by_key: bool) -> None:
         self.version = version
         self.exchange = exchange
-        # Whoever publishes by this route counts there.
+        # Publishes by this route are counted there.
         self.counters = exchange.counters
         self.targets = targets
         # The one queue, which is what most routes have.

@@ -57,7 +57,7 @@ def publish(operations: Operations, message: Message) -> Published:
     if error is not None and properties.persistent and any(target.durable for target in targets):
         raise ResourceError(f"the message cannot be kept: {error.reason}") from error
     if not targets:
-        # Whoever publishes so is told.
+        # The publisher is told.
         route.counters.give_back()
         return Published(KEPT, is_routed=False)
     route.counters.routed_to(len(targets))

@@ -86,7 +86,7 @@ class Sweep(ABC):
         """
 
     def taken(self, count: int) -> None:  # noqa: B027 (for whoever counts them)
-        """Be told that so many more are out of the queue for good."""
+        """Be told that this many more are out of the queue for good."""
 
     def start(self) -> None:
         """Begin. The sweep continues by itself, one slice per turn; events tell of it."""
@@ -114,7 +114,7 @@ class Sweep(ABC):
         )
 
     def run(self) -> int:
-        """Take them all now, for one commit; tells how many.
+        """Take them all now, for one commit; returns how many.
 
         For a host that has waited until the store can be read. Raises StoreError; what was taken before is gone.
         """

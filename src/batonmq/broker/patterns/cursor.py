@@ -37,7 +37,7 @@ class Cursor:
         return self._source[self._at - 1]
 
     def takes(self, text: str) -> bool:
-        """Take this text if it comes next; tells whether it did."""
+        """Take this text if it comes next; returns whether it did."""
         if self._source.startswith(text, self._at):
             self._at += len(text)
             return True

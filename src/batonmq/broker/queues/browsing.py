@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batonmq.queued import QueuedMessage
     from batonmq.store.records import StoredMessage
 
-# One step looks at so many messages, or reads so many bytes from the store: 2 to 5 ms.
+# One step looks at this many messages, or reads this many bytes from the store: 2 to 5 ms.
 STEP_MESSAGES = 500
 STEP_BYTES = 1 << 20
 # One step selects for so long: with long headers a single message may take tenths of a second.

@@ -3,8 +3,8 @@
 The plain path (publish, dispatch, accept) is the cost of every message. Queues whose settings ask for more (expiry,
 length limits, priorities, a single active consumer) take a second path beside it.
 
-The file is longer than most: it is all that the rest of the broker sees of a queue. Whatever takes more than a few lines
-stands beside it, in a file each: enqueue, dispatch, requeue, refilling, draining, the features.
+The file is longer than most, since it is all that the rest of the broker sees of a queue. Whatever takes more than a
+few lines has a file of its own: enqueue, dispatch, requeue, refilling, draining, the features.
 """
 
 from __future__ import annotations

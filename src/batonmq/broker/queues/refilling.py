@@ -44,7 +44,7 @@ def can_refill(lane: Lane) -> bool:
 
 
 def refill(queue: FeaturedQueue, lane: Lane) -> bool:
-    """Read on from the store; tells whether that brought anything. Only if ``can_refill``. Raises StoreError."""
+    """Read on from the store; returns whether that brought anything. Only if ``can_refill``. Raises StoreError."""
     store = lane.store
     memory = queue.scheduler.memory
     share = max(1, memory.share_of(lane.counted) - lane.bytes)

@@ -17,7 +17,7 @@ COPIES_MAX: Final = 1_000
 
 
 def carbon_copies(headers: Mapping[str, FieldValue]) -> list[str]:
-    """The further routing keys of a message. What is no text routes nowhere. Raises PreconditionFailed."""
+    """The further routing keys of a message. What is not a text routes nowhere. Raises PreconditionFailed."""
     keys: list[str] = []
     for name in ("CC", "BCC"):
         if name not in headers:

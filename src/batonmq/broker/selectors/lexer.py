@@ -50,7 +50,7 @@ class Token(NamedTuple):
 
 
 def tokens(source: str, *, hyphenated: bool) -> list[Token]:
-    """The words of a selector; the last one is an empty symbol. Raises SelectorError for what is no word."""
+    """The words of a selector; the last one is an empty symbol. Raises SelectorError for what is not a word."""
     pattern = _HYPHENATED if hyphenated else _PLAIN
     found: list[Token] = []
     at = _end_of_space(source, 0)

@@ -205,7 +205,7 @@ def _boolean(value: FieldValue, converts: bool) -> bool | None:
 
 
 def truth(node: Node, *, converts: bool) -> Node:
-    """A header that stands for a condition: unknown where it is absent, false where it is no boolean."""
+    """A header that stands for a condition: unknown where it is absent, false where it is not a boolean."""
 
     def value(view: View) -> FieldValue:
         found = node.value(view)
@@ -293,7 +293,7 @@ def between(node: Node, low: Node, high: Node, *, converts: bool) -> Node:
 
 
 def one_of(node: Node, texts: list[str]) -> Node:
-    """IN: unknown where the header is absent, false where it is no text."""
+    """IN: unknown where the header is absent, false where it is not a text."""
     wanted = frozenset(texts)
 
     def value(view: View) -> FieldValue:

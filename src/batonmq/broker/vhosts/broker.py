@@ -96,7 +96,7 @@ class Broker:
         self.scheduler.attach(host, on_timer)
 
     def limit_memory(self, limit: int) -> None:
-        """Hold at most so many bytes of messages in memory from now on."""
+        """Hold at most that many bytes of messages in memory from now on."""
         self.scheduler.memory.resize(limit)
 
     def hosted(self, host: Callable[[], dict[str, object]]) -> None:
@@ -130,7 +130,7 @@ class Broker:
         return vhost
 
     def check_new_vhost(self, name: str) -> None:
-        """Raises PreconditionFailed: there is one of that name, it is still being deleted, or it is no name."""
+        """Raises PreconditionFailed: there is one of that name, it is still being deleted, or it is not a name."""
         if name in self.vhosts:
             raise PreconditionFailed(f"there is a vhost '{name}' already")
         if name in self._deletions:

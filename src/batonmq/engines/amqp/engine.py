@@ -170,7 +170,7 @@ class AmqpEngine(Engine):
         return self._fates.get(queue)
 
     def _declare_if_missing(self, queue: str, *, durable: bool) -> Future[bool]:
-        """The queue of dead letters may be there with options of its own. Tells whether it was made."""
+        """The queue of dead letters may be there with options of its own. Returns whether it was made."""
         looked = self._look_for(queue)
         future: Future[bool] = Future()
 

@@ -59,7 +59,7 @@ TOO_LARGE = re.compile(r"message size (\d+) is larger than")
 
 
 def told_to_sender(error: BatonError, size: int) -> BatonError:
-    """Why a channel is gone, for whoever sent a body of so many bytes on it and has no answer.
+    """Why a channel is gone, for whoever sent a body of that many bytes on it and has no answer.
 
     A message that is too large takes the others on its channel along: of those nobody knows whether they arrived.
     """

@@ -45,7 +45,7 @@ class AmqpParameters(pika.URLParameters):  # type: ignore[misc]  # pika's types 
 
     @property
     def login(self) -> str:
-        """Who logs in, in words."""
+        """The user who logs in, for messages."""
         return "the user of the client certificate" if self.is_external else f"user {self.credentials.username!r}"
 
     def _set_external(self) -> None:

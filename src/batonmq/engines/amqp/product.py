@@ -26,7 +26,7 @@ class Product:
 
 
 def product_of(announced: Mapping[str, object] | None) -> Product:
-    """Who a broker is by its server-properties: "4.3.6" is version 4, 3, 6."""
+    """The product and version that a broker names in its server-properties: "4.3.6" is version 4, 3, 6."""
     properties = announced or {}
     version: list[int] = []
     for piece in str(properties.get("version", "")).split("."):

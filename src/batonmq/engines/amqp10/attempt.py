@@ -26,7 +26,7 @@ GOODBYE = 1.0
 
 
 class AttemptOwner(ABC):
-    """Who is told how an attempt goes, in the loop's thread."""
+    """Is told how an attempt goes, in the loop's thread."""
 
     @abstractmethod
     def attempt_opened(self, attempt: Attempt) -> None:
@@ -188,7 +188,7 @@ class Attempt(TransportUser, ConnectionUser):
         self._cancel()
         if self._transport is not None:
             self._transport.close()
-        # Who has links on it is told that there is no connection before he is told that they are gone.
+        # The owner of links is told that there is no connection before it is told that they are gone.
         self._owner.attempt_over(self, error)
 
 

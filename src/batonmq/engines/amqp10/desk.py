@@ -48,7 +48,7 @@ class EngineDesk(Desk):
         return self._make_reply_source()
 
     def look_for_coordinator(self, patience: float) -> Future[None]:
-        """See whether there are transactions, within so many seconds.
+        """See whether there are transactions, within that many seconds.
 
         The future fails with what the broker says if it closes the connection instead: it opens one before it looks
         at the virtual host, for example.
@@ -66,7 +66,7 @@ class EngineDesk(Desk):
         def ask() -> None:
             asked = self.transactions.attach()
             asked.when_done(lambda: done(asked), owed=future)
-            # Whoever says nothing has none.
+            # A broker that does not answer has none.
             self._uplink.later(patience, lambda: future.resolve(None))
 
         self._uplink.when_open(ask, future)

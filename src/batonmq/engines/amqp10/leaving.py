@@ -127,7 +127,7 @@ class Leaving:
             self._give_back()
 
     def _when_silent(self, seconds: float, function: Callable[[], None]) -> None:
-        """Call when no message has come for so many seconds. No more come than there was credit for."""
+        """Call when no message has come for that many seconds. No more come than there was credit for."""
         before = self._came
 
         def look() -> None:

@@ -19,7 +19,7 @@ STAY_MOST = 1_000
 
 
 def move_all(engine: Engine, product: Product, source: str, target: str | None, most: int) -> Steps[int]:
-    """Send ready messages to another queue, and accept each when it is there; tells how many.
+    """Send ready messages to another queue, and accept each when it is there; returns how many.
 
     Without a target each goes to where it died; what died nowhere, or in a queue that is gone, is given back at the
     end. With transactions each is moved in one; without, a lost connection may leave a message in both queues.
@@ -70,7 +70,7 @@ def _move(engine: Engine, pull: Subscription, to: str, those: list[Incoming]) ->
 
 
 def drop_all(engine: Engine, queue: str) -> Steps[int]:
-    """Receive and accept what is ready; tells how many that were."""
+    """Receive and accept what is ready; returns how many that were."""
     pull = yield from wait_for(engine.pull(queue))
     dropped = 0
     while True:

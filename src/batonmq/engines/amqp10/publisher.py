@@ -119,7 +119,7 @@ class Outlet(SenderUser):
                 self._watch()
                 return
             text = f"the broker has taken no message for queue '{self._queue}' for {NO_CREDIT_SECONDS:g} s"
-            # Who comes next has a link of his own, whether or not this one is heard to end.
+            # The next sender gets a link of its own, whether or not the broker confirms the end of this one.
             self._gone()
             self._fail(ResourceError(text), ConnectionLost(text))
             self._sender.close()

@@ -23,7 +23,7 @@ WRITE_SIZE = 256 * 1024
 
 
 class TransportUser(ABC):
-    """Whoever speaks over a socket."""
+    """Speaks over a socket, and is told what happens to it."""
 
     __slots__ = ()
 

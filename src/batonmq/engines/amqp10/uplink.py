@@ -320,7 +320,7 @@ class Uplink(AttemptOwner):
                 attempt.drop()
             self._fail_all(failed)
         finally:
-            # Who has just asked for something is told that there is nothing.
+            # A caller who has just asked for something is told that there is nothing.
             with contextlib.suppress(Exception):
                 self._loop.finish()
             self._loop.close()

@@ -181,7 +181,7 @@ class Core:
             return
         self._is_committing = True
         self.store.stage()
-        # Who reads the store when it is free again begins another one.
+        # The thread that reads the store once it is free begins another commit.
         batch = self.store.batch - 1
         self._lock.release()
         error: StoreError | None = StoreError("the commit was interrupted")
@@ -258,7 +258,7 @@ class Core:
             self._napped = True
             self._keeper_wake.wait(min(LAZY_SECONDS, most))
         else:
-            # Whoever has something for it wakes it, however far the next timer is.
+            # A thread that has something for it wakes it, however far off the next timer is.
             self._keeper_sleeps = True
             was_woken = self._keeper_wake.wait(most)
             self._keeper_sleeps = False

@@ -206,7 +206,7 @@ class PullConsumer(Consumer):
             self._has_room_again()
 
     def release(self, tag: object, delay: float | None) -> None:
-        """Back to its place, so many seconds later. Raises LeaseLost."""
+        """Back to its place, that many seconds later. Raises LeaseLost."""
         queued = self.take(tag)
         self.queue.release([queued], None if delay is None else round(delay * 1000))
         self._has_room_again()

@@ -251,7 +251,7 @@ class Calls:
         return None
 
     def _answer(self, call: AnyCall, answer: answers.Answer) -> None:
-        """Whoever asked is told, whatever this end makes of the answer."""
+        """Tell the caller, even if this end fails over the answer."""
         try:
             call.answered(answer)
         except Exception:
@@ -309,7 +309,7 @@ class Calls:
             self._reached = None
             self._is_resumed = False
             calls = self._ledger.lose(last, is_leaving=self._is_closed)
-            # Whoever closes it lets go of the file himself.
+            # ``close`` lets go of the file itself.
             own = None if self._is_closed else self._own
             if own is not None:
                 self._own = None

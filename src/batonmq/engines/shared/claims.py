@@ -70,7 +70,7 @@ class Claims:
         return not self._serving.is_set()
 
     def look(self) -> None:
-        """Who has ended is waited for no longer, and nobody when the time is over."""
+        """Stop waiting for processes that have ended, and for all when the time is over."""
         with self._lock:
             if time.monotonic() >= self._end:
                 self._expected.clear()

@@ -67,7 +67,7 @@ class Guest:
             self._peer.shutdown(socket.SHUT_RD)
 
     def wait(self, timeout: float) -> None:
-        """Return when it is gone; after so many seconds it is thrown out."""
+        """Return when it is gone; after that many seconds it is thrown out."""
         self._answerer.join(timeout)
         if self._answerer.is_alive():
             with contextlib.suppress(OSError):
@@ -105,7 +105,7 @@ class Guest:
                 self._do(command)
                 reached("guest.done")
         except (OSError, msgspec.DecodeError, ValueError, BatonError) as error:
-            # Whoever cannot be understood is not to be trusted with the rest.
+            # A peer that cannot be understood is not to be trusted with the rest.
             log.warning("a process that shares the file is not served any more: %s", error)
         finally:
             # In this order: what waits for messages is answered by the next owner, not with nothing by this one.

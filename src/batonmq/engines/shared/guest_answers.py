@@ -36,7 +36,7 @@ class GuestAnswers:
         """Answer a command when the future is done: with what ``say`` makes of number and outcome, or with Failed."""
         due = (number, future, say)
         if future.done or isinstance(future, CommitFuture):
-            # Whoever waits for a commit sees to it.
+            # The thread that waits for a commit sees to it.
             self._due.put(due)
         else:
             # Called under the core's lock: it may not wait for anything, and does not.

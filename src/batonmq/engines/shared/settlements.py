@@ -41,7 +41,7 @@ class Outcomes:
         self._tell.append(lambda: future.fail(error))
 
     def was_late(self, queue: str, how: str) -> None:
-        """Whoever settled it was told nothing, and has gone on."""
+        """Nobody told the one who settled it, and that one has gone on."""
         self._tell.append(
             lambda: log.warning(
                 "%s of a message of queue %r came too late: it was back in its queue, and others may have had it",
@@ -51,7 +51,7 @@ class Outcomes:
         )
 
     def tell(self) -> None:
-        """Whoever waits goes on."""
+        """Tell those who wait."""
         for tell in self._tell:
             tell()
 

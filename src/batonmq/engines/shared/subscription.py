@@ -46,7 +46,7 @@ class Wait:
 
     @property
     def when_lost(self) -> WhenLost:
-        """Who has withdrawn gets nothing of the next owner either."""
+        """A call that was withdrawn gets nothing from the next owner either."""
         return "over" if self.is_withdrawn else "again"
 
     def answered(self, answer: answers.Answer) -> None:

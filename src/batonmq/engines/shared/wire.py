@@ -58,13 +58,13 @@ def frame(what: Numbered) -> bytes:
 
 
 def read_command(stream: BinaryIO) -> commands.Command | None:
-    """The next; None at the end. Raises OSError, and msgspec.DecodeError for what is none."""
+    """The next; None at the end. Raises OSError, and msgspec.DecodeError for anything else."""
     packed = _read(stream)
     return None if packed is None else _decode(_commands, packed)
 
 
 def read_answer(stream: BinaryIO) -> answers.Answer | None:
-    """The next; None at the end. Raises OSError, and msgspec.DecodeError for what is none."""
+    """The next; None at the end. Raises OSError, and msgspec.DecodeError for anything else."""
     packed = _read(stream)
     return None if packed is None else _decode(_answers, packed)
 

@@ -18,7 +18,7 @@ from batonmq.management.http.rights import Tag
 from batonmq.management.http.routes import ANY_SIZE, Route
 from batonmq.management.slices import Slices
 
-# A piece that is sent has so many octets at least, but for the last.
+# A piece that is sent has this many octets at least, but for the last.
 PIECE = 32 * 1024
 # Octets of the report that go into a header; all of it is in the log.
 REPORT_MAX = 4096

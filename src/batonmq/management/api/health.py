@@ -73,13 +73,13 @@ async def single_node(_: Call) -> Response:
 
 
 async def get_alarms(call: Call) -> Response:
-    """Tells whether the broker takes messages."""
+    """Returns whether the broker takes messages."""
     alarms = _alarms(call)
     return failed("There are alarms in effect in the cluster", alarms=alarms) if alarms else Json(OK)
 
 
 async def get_local_alarms(call: Call) -> Response:
-    """Tells whether this node takes messages."""
+    """Returns whether this node takes messages."""
     alarms = _alarms(call)
     return failed("There are alarms in effect on the node", alarms=alarms) if alarms else Json(OK)
 
@@ -122,7 +122,7 @@ async def get_protocol_listener(call: Call) -> Response:
 
 
 async def get_ready(call: Call) -> Response:
-    """Tells whether clients can come in."""
+    """Returns whether clients can come in."""
     return Json(OK) if call.context.parts.addresses() else failed("no listener is open")
 
 
@@ -167,7 +167,7 @@ async def get_certificate_expiration(call: Call) -> Response:
 
 
 async def get_below_connection_limit(call: Call) -> Response:
-    """Tells whether there is room for another connection."""
+    """Returns whether there is room for another connection."""
     limit = call.context.parts.config.limits.connections
     current = len(list(call.context.parts.broker.clients))
     if current < limit:

@@ -196,7 +196,7 @@ class _Taking:
         self._size = 0
 
     async def take(self, count: int, encoding: str, truncate: int) -> list[dict[str, object]]:
-        """Hold up to so many messages, as they are shown."""
+        """Hold up to that many messages, as they are shown."""
         queue = self._queue
         slices = Slices()
         shown: list[dict[str, object]] = []

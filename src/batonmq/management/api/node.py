@@ -34,7 +34,7 @@ FEATURE_FLAGS = {
 
 
 async def get_whoami(call: Call) -> Response:
-    """Who asks."""
+    """The user who asks, with tags."""
     return Json({"name": call.user.name, "tags": sorted(call.user.tags), "is_internal_user": True})
 
 

@@ -47,7 +47,7 @@ NOTHING: Final = Ranges()
 
 
 def ranges(query: Query) -> Ranges:
-    """What a request asks for; what is no number asks for nothing. Raises BadRequest for more than 500 samples."""
+    """What a request asks for; what is not a number asks for nothing. Raises BadRequest for more than 500 samples."""
     return Ranges(
         _range(query, "lengths"), _range(query, "msg_rates"), _range(query, "data_rates"), _range(query, "node_stats")
     )

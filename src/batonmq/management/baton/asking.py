@@ -15,7 +15,7 @@ from batonmq.management.slices import Slices
 
 __all__ = ["ask", "ask_queue", "long_answer"]
 
-# A piece that is sent has so many octets at least, but for the last.
+# A piece that is sent has this many octets at least, but for the last.
 PIECE = 32 * 1024
 
 

@@ -27,7 +27,7 @@ def check_hash(entry: UserEntry) -> None:
 
 
 def check_pattern(pattern: str) -> None:
-    """Raises PreconditionFailed when it is no regular expression."""
+    """Raises PreconditionFailed when it is not a regular expression."""
     try:
         compile_pattern(pattern)
     except PatternError as error:

@@ -58,7 +58,7 @@ class Application:
         self._no_change.set()
 
     async def finish(self, seconds: float) -> None:
-        """Begin no further change, and return when those that are under way are made, or after so many seconds."""
+        """Begin no further change, and return when those that are under way are made, or after that many seconds."""
         self._is_stopping = True
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._no_change.wait(), seconds)

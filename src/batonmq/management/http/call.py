@@ -47,7 +47,7 @@ class Call:
 
     @property
     def user(self) -> User:
-        """Who asks, with the rights of now. Not for routes that need no log-in."""
+        """The user who asks, with the current rights. Not for routes that need no log-in."""
         assert self._user is not None
         return self._user
 

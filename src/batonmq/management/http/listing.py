@@ -26,13 +26,13 @@ PAGE_MAX: Final = 10**9
 # Each is looked for in each row.
 COLUMNS_MAX: Final = 200
 
-# A piece that is sent has so many octets at least, but for the last.
+# A piece that is sent has this many octets at least, but for the last.
 PIECE: Final = 32 * 1024
 
 # Parts of a regular expression, with its repeats written out: each may cost time with each character of a name.
 PATTERN_MAX: Final = 100
 
-# So many are sorted at once: what is merged of such runs can be taken a few at a time.
+# This many are sorted at once: what is merged of such runs can be taken a few at a time.
 RUN: Final = 500
 
 LIST_QUERY: Final[Mapping[str, str]] = {

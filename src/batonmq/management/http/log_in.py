@@ -1,4 +1,4 @@
-"""Who asks: by name and password in each request (RFC 7617), or by the session of the web page."""
+"""Finds the user of a request: by name and password (RFC 7617), or by the session of the web page."""
 
 from __future__ import annotations
 

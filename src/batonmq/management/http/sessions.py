@@ -32,7 +32,7 @@ class Sessions:
         """``timeout``: seconds of silence after which a session is over. ``now``: the monotonic clock."""
         self._timeout = timeout
         self._now = now
-        # Who has been silent for longest comes first.
+        # The session that has been silent for longest comes first.
         self._open: dict[str, Session] = {}
 
     def begin(self, user: str, proof: str) -> tuple[str, Session]:

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import attrgetter
+
 from batonmq.broker.model.counters import Counters, ExchangeCounters
 from batonmq.broker.queues.queue import Queue
 from batonmq.broker.routing.exchanges import Exchange
 from batonmq.management.metrics.families import Family, Figure, Scope, Source
 
-__all__ = ["BINDINGS", "EXCHANGES", "QUEUES", "ROUTED", "VHOSTS"]
+__all__ = ["BINDINGS", "EXCHANGES", "OWN_COUNTERS", "QUEUES", "ROUTED", "VHOSTS"]
 
 COARSE = ("queue_coarse_metrics",)
 COUNT = ("queue_metrics", "queue_consumer_count")
 MORE = ("queue_metrics",)
 DELIVERY = ("queue_delivery_metrics",)
 OWN = ("queue_own_metrics",)
+
+# The fields of Counters that RabbitMQ has no metric for.
+OWN_COUNTERS = {
+    "returned": "Messages that were given or taken back",
+    "rejected": "Messages that consumers rejected",
+    "expired": "Messages whose time was over",
+    "dropped": "Messages pushed out by a length limit",
+    "given_up": "Messages that had come back too often",
+    "dead_lettered": "Messages that became dead letters",
+    "refused": "Messages that a full queue did not take",
+    "purged": "Messages purged, or gone with their queue",
+}
 
 QUEUE_FAMILIES = (
     Family("rabbitmq_queue_messages_ready", "gauge", "Messages that wait for a consumer", COARSE),
@@ -38,17 +53,11 @@ QUEUE_FAMILIES = (
     Family("rabbitmq_queue_get_empty_total", "counter", "Fetches that found nothing", DELIVERY),
     Family("batonmq_queue_messages_entered_total", "counter", "Messages that came in, however they did", OWN),
     Family("batonmq_queue_messages_delayed", "gauge", "Messages that wait for their time", OWN),
-    Family("batonmq_queue_messages_returned_total", "counter", "Messages that were given or taken back", OWN),
-    Family("batonmq_queue_messages_rejected_total", "counter", "Messages that consumers rejected", OWN),
-    Family("batonmq_queue_messages_expired_total", "counter", "Messages whose time was over", OWN),
-    Family("batonmq_queue_messages_dropped_total", "counter", "Messages pushed out by a length limit", OWN),
-    Family("batonmq_queue_messages_given_up_total", "counter", "Messages that had come back too often", OWN),
-    Family("batonmq_queue_messages_dead_lettered_total", "counter", "Messages that became dead letters", OWN),
-    Family("batonmq_queue_messages_refused_total", "counter", "Messages that a full queue did not take", OWN),
-    Family("batonmq_queue_messages_purged_total", "counter", "Messages purged, or gone with their queue", OWN),
+    *(Family(f"batonmq_queue_messages_{name}_total", "counter", text, OWN) for name, text in OWN_COUNTERS.items()),
     Family("batonmq_queue_paused", "gauge", "1 for a queue that is paused", OWN),
     Family("batonmq_queue_set_aside", "gauge", "1 for a queue that was paused as its work failed", OWN),
 )
+_own: Callable[[Counters], tuple[int, ...]] = attrgetter(*OWN_COUNTERS)
 # Gauges of a queue that is gone are nothing.
 _STANDING = sum(family.kind == "gauge" and "batonmq" not in family.name for family in QUEUE_FAMILIES)
 
@@ -96,19 +105,6 @@ def _read_queue(queue: Queue) -> tuple[Figure, ...]:
         *_own(counters),
         int(queue.paused),
         int(bool(queue.fault)),
-    )
-
-
-def _own(counters: Counters) -> tuple[int, ...]:
-    return (
-        counters.returned,
-        counters.rejected,
-        counters.expired,
-        counters.dropped,
-        counters.given_up,
-        counters.dead_lettered,
-        counters.refused,
-        counters.purged,
     )
 
 

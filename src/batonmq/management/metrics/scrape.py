@@ -37,9 +37,9 @@ GROUPS: Final = frozenset(
 )
 """The families of /metrics/detailed, in RabbitMQ's sense of the word."""
 
-# So many lines are written at once, which takes 0.1 ms.
+# This many lines are written at once, which takes 0.1 ms.
 LINES: Final = 400
-# A piece that is sent has so many characters at least, but for the last.
+# A piece that is sent has this many characters at least, but for the last.
 PIECE: Final = 32 * 1024
 
 List = Callable[[Scope, Page], AsyncIterator[str]]

@@ -29,5 +29,5 @@ class Sums:
         return sums if self._clock.monotonic() < until else None
 
     def keep(self, name: str, sums: Sequence[int | float], objects: int) -> None:
-        """These were just found, over so many objects."""
+        """These were just found, over that many objects."""
         self._kept[name] = self._clock.monotonic() + objects * SECONDS_FOR_EACH, sums

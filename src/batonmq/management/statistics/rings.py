@@ -8,7 +8,7 @@ from typing import Final
 __all__ = ["BRIEF", "LONG", "SAMPLE_SECONDS", "WHOLE", "Geometry", "Ring"]
 
 SAMPLE_SECONDS: Final = 5
-"""How often counters are read. A tick is so many seconds of the epoch: all objects have samples of the same times."""
+"""How often counters are read. A tick is that many seconds of the epoch: all objects have samples of the same times."""
 
 MINUTE: Final = 60 // SAMPLE_SECONDS
 HOUR: Final = 60 * MINUTE
@@ -17,7 +17,7 @@ DAY: Final = 24 * HOUR
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """So many slots, one for each so many ticks; ``at``: where they begin among those of all rings."""
+    """That many slots, one for each so many ticks; ``at``: where they begin among those of all rings."""
 
     step: int
     slots: int
@@ -48,7 +48,7 @@ class Geometry:
         self.rings = tuple(found)
 
     def ring(self, seconds: int, step: int) -> Ring:
-        """The ring for a look so many seconds back at one sample in ``step`` seconds.
+        """The ring for a look that many seconds back at one sample in ``step`` seconds.
 
         The finest that reaches so far, or the one that reaches furthest; where one sample in ``step`` seconds is in a
         coarser one as well, the finer is as good.

@@ -29,7 +29,7 @@ class Series:
     __slots__ = ("_columns", "geometry", "last", "moved", "tick")
 
     def __init__(self, geometry: Geometry, columns: int, tick: int) -> None:
-        """The object has so many counters; ``tick`` is the one before its first sample."""
+        """The object has that many counters; ``tick`` is the one before its first sample."""
         self.geometry = geometry
         self.last: Sequence[int] = (0,) * columns
         """The last sample."""

@@ -47,7 +47,7 @@ __all__ = ["Statistics"]
 
 logger = logging.getLogger("batonmq.management")
 
-# Totals are taken anew unless they are younger than so many times what it took to take them: they cost 1 % at most.
+# Totals are taken anew unless they are younger than this many times what it took to take them: they cost 1 % at most.
 WORTH: Final = 100
 # The totals of fewer queues, exchanges and connections than these are taken anew each time.
 MANY: Final = 1_000

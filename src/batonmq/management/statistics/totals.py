@@ -75,7 +75,7 @@ class Totals:
 
 
 class Seen:
-    """Whoever wants to know of each object whose counters are read for the totals."""
+    """Is told of each object whose counters are read for the totals."""
 
     def queue(self, queue: Queue, values: tuple[int, ...]) -> None:
         """A queue, with its counters."""

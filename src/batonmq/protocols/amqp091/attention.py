@@ -65,7 +65,7 @@ class Attention:
         return channel.status() if channel is not None else None
 
     def held(self, most: int) -> list[tuple[int, list[QueuedMessage]]]:
-        """What the client holds: the first so many deliveries of each channel."""
+        """What the client holds: at most that many deliveries of each channel."""
         return [(channel.number, channel.deliveries.first(most)) for channel in self._channels]
 
     def sessions(self) -> list[SessionStatus] | None:

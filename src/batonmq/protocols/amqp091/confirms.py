@@ -74,7 +74,7 @@ class Confirms:
         return max(0, self._published - self._confirmed - len(self._refused)) if self.is_on else 0
 
     def note(self, outcome: int, count: int) -> None:
-        """Note the outcome of so many publishes: KEPT, STORED or REFUSED."""
+        """Note the outcome of that many publishes: KEPT, STORED or REFUSED."""
         self._counts.add_published(count)
         if outcome == STORED:
             self._barrier.await_commit()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("batonmq.amqp")
 
-# Direct replies are dropped while so many bytes of output wait for their client.
+# Direct replies are dropped while this many bytes of output wait for their client.
 REPLIES_MAX = 64 << 20
 
 
@@ -124,11 +124,11 @@ class AmqpConsumer(Consumer):
         self._outlet.barrier.hold(batch)
 
     def settled(self, count: int) -> None:
-        """So many deliveries were settled: the consumer may have as many others."""
+        """That many deliveries were settled: the consumer may have as many others."""
         self.credit += count
 
     def unsettled(self, count: int) -> None:
-        """So many settled deliveries are held again."""
+        """That many settled deliveries are held again."""
         self.credit -= count
 
     def offer(self) -> None:

@@ -69,7 +69,7 @@ class Attention:
         return None
 
     def held(self, most: int) -> list[tuple[int, list[QueuedMessage]]]:
-        """What the client holds: the first so many deliveries of each session."""
+        """What the client holds: at most that many deliveries of each session."""
         return [session.held(most) for session in self._sessions]
 
     def sessions(self) -> list[SessionStatus] | None:

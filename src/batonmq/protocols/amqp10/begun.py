@@ -116,7 +116,7 @@ class BegunSession:
     # ------------------------------------------------------------------ what listings show
 
     def held(self, most: int) -> tuple[int, list[QueuedMessage]]:
-        """The session's number, and the first so many deliveries that the client holds."""
+        """The session's number, and at most that many deliveries that the client holds."""
         return self._channel.number, self._parts.deliveries.first(most)
 
     def status(self) -> SessionStatus:

@@ -42,7 +42,7 @@ class OutOfTurn(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who wants in."""
+    """The user name and password of a client that logs in."""
 
     user: str
     password: str

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from batonmq.protocols.sessions.host import Host
 
-# Deliveries stop while so many octets wait to be written to the client.
+# Deliveries stop while this many octets wait to be written to the client.
 UNSENT_MAX: Final = 512 << 10
-# Requests wait while so many octets of output have not been taken.
+# Requests wait while this many octets of output have not been taken.
 OUTPUT_MAX: Final = 1 << 20
 
 

@@ -20,7 +20,7 @@ class Quota:
         self._entries = 0
 
     def take(self, octets: int, entries: int = 0) -> bool:
-        """Use so many octets and entries; False: there are not as many left, and none were used."""
+        """Use that many octets and entries; False: there are not as many left, and none were used."""
         if self._used + octets > self.limit or not self.has_room_for(entries):
             return False
         self._used += octets
@@ -28,10 +28,10 @@ class Quota:
         return True
 
     def has_room_for(self, entries: int) -> bool:
-        """Whether so many messages more are not too many."""
+        """Whether that many messages more are not too many."""
         return self._entries + entries <= self.entries_max
 
     def give_back(self, octets: int, entries: int = 0) -> None:
-        """Free so many octets and entries."""
+        """Free that many octets and entries."""
         self._used -= octets
         self._entries -= entries

@@ -32,7 +32,7 @@ def reject(held: Iterable[QueuedMessage]) -> None:
 def requeue(held: Iterable[QueuedMessage], *, failed: bool, counted: bool = True) -> None:
     """Back to their queues, each to its old place. ``failed``: they were not merely returned.
 
-    ``counted``: False if this is no delivery that failed. They come in the order in which they were delivered. Give
+    ``counted``: False if this is not a delivery that failed. They come in the order in which they were delivered. Give
     their consumers room first: the queues hand out again.
     """
     for queue, returned in by_queue(held).items():

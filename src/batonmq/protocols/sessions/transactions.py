@@ -44,7 +44,7 @@ class Transaction(Generic[P, S]):
     __slots__ = ("_count", "_most", "_quota", "_size", "_unit", "published", "settled")
 
     def __init__(self, quota: Quota, most: int, unit: str = "messages") -> None:
-        """``quota`` is what all transactions of a connection may hold; ``most``: so many ``unit`` in this one."""
+        """``quota`` is what all transactions of a connection may hold; ``most``: that many ``unit`` in this one."""
         self._quota = quota
         self._most = most
         self._unit = unit
@@ -54,12 +54,12 @@ class Transaction(Generic[P, S]):
         self.settled: list[S] = []
 
     def publish(self, what: Sequence[P], size: int, count: int = 1) -> None:
-        """To be published at the commit, of so many octets. Raises PreconditionFailed: it is too much."""
+        """To be published at the commit, of that many octets. Raises PreconditionFailed: it is too much."""
         self._use(count, size)
         self.published += what
 
     def settle(self, what: S, count: int = 1, size: int = 0) -> None:
-        """To be settled at the commit; it takes so many octets. Raises PreconditionFailed: it is too much."""
+        """To be settled at the commit; it takes that many octets. Raises PreconditionFailed: it is too much."""
         self._use(count, size)
         self.settled.append(what)
 

@@ -78,7 +78,7 @@ class Attention:
         )
 
     def held(self, most: int) -> list[tuple[int, list[QueuedMessage]]]:
-        """What the client holds: the first so many deliveries of each subscription."""
+        """What the client holds: at most that many deliveries of each subscription."""
         return [(CHANNEL, list(islice(each.unsettled.values(), most))) for each in self._commands.subscriptions.held()]
 
     def sessions(self) -> list[SessionStatus] | None:

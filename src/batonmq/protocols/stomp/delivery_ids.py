@@ -31,7 +31,7 @@ class DeliveryIds:
         return f"{self.session}.{subscription}."
 
     def reserve(self, count: int) -> int:
-        """Numbers for so many deliveries: those that follow the one returned."""
+        """Numbers for that many deliveries: those that follow the one returned."""
         last = self._last_delivery
         self._last_delivery = last + count
         return last

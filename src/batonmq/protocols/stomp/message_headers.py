@@ -112,7 +112,7 @@ def _is_wish(name: str, headers: Mapping[str, FieldValue]) -> bool:
 
 
 def _shown(value: FieldValue) -> str | None:
-    """A field as text; None for what is no single value: tables, arrays, octets that are no text."""
+    """A field as text; None for what is not a single value: tables, arrays, octets that are no text."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):

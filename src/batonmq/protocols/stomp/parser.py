@@ -28,11 +28,11 @@ Event: TypeAlias = tuple[Head, "str | None", bytes]
 """A frame's command and headers, its receipt header, its body. A SEND's headers come without receipt."""
 
 ERROR: Final = ""
-"""The command of an event that is no frame: its body tells what is wrong with the bytes. Nothing follows it."""
+"""The command of an event that is not a frame: its body tells what is wrong with the bytes. Nothing follows it."""
 
 # Octets of the longest command line that is waited for.
 COMMAND_MAX: Final = 256
-# Heads of SEND frames that are kept ready: so many, and of so many octets at most.
+# Heads of SEND frames that are kept ready: so many, and of this many octets at most.
 CACHED_HEADS: Final = 64
 CACHED_OCTETS: Final = 1024
 
@@ -260,7 +260,7 @@ class FrameParser:
         return Head(like.command, headers, is_sized=like.is_sized, like=like)
 
     def _new_head(self, heads: dict[bytes, Head], block: bytes, cut: int, *, is_sized: bool) -> Head:
-        """The head of a SEND from whose headers so many were cut. Raises FrameError."""
+        """The head of a SEND from whose headers that many were cut. Raises FrameError."""
         count = block.count(b"\n") + cut
         if count > self.max_headers:
             raise FrameError(f"more than {self.max_headers} headers")

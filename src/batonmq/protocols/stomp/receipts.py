@@ -45,7 +45,7 @@ class Receipts:
         return sum(messages for _, messages in self._waiting)
 
     def answer(self, *receipts: str | None, messages: int = 0) -> None:
-        """It is done; None asked for no receipt. ``messages``: so many are confirmed by it."""
+        """It is done; None asked for no receipt. ``messages``: that many are confirmed by it."""
         self._say([(receipts, messages)])
 
     def answer_stored(self, receipt: str | None) -> None:
@@ -58,7 +58,7 @@ class Receipts:
             self.answer(receipt)
 
     def answer_after(self, receipts: Sequence[str], *, messages: int = 0) -> None:
-        """Answer when all that was collected so far is on the disk. ``messages``: so many are confirmed by it."""
+        """Answer when all that was collected so far is on the disk. ``messages``: that many are confirmed by it."""
         batch = self._stored_batch = self._store.batch
         if receipts:
             self._waiting.add(batch, (receipts, messages))

@@ -230,7 +230,7 @@ class Subscription(Consumer):
         return self.no_ack or (self._credit > 0 and self._window > 0)
 
     def give_credit(self, count: int, size: int) -> None:
-        """So many deliveries, of so many octets, are settled."""
+        """That many deliveries, of that many octets, are settled."""
         self._credit += count
         self._window += size
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Templates"]
 
-# So many are kept: messages of so many kinds in turn cost no more than those of one.
+# This many are kept: messages of this many kinds in turn cost no more than those of one.
 TEMPLATES_MAX: Final = 64
 
 

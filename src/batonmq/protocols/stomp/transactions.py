@@ -47,7 +47,7 @@ class StompTransaction(Transaction["Send", "Settled"]):
         """How many of the messages such a receipt confirms."""
 
     def answer(self, receipt: str, messages: int) -> None:
-        """A receipt that is to wait for the COMMIT, and confirms so many messages."""
+        """A receipt that is to wait for the COMMIT, and confirms that many messages."""
         self.receipts.append(receipt)
         self.confirmed += messages
 

@@ -34,7 +34,7 @@ def _is_number(value: object) -> bool:
 _text: Final = _is("binary", lambda value: isinstance(value, str))
 _flag: Final = _is("boolean", lambda value: isinstance(value, bool))
 _number: Final = _is("a number", _is_number)
-# RabbitMQ itself fails over what is no table (500).
+# RabbitMQ itself fails over what is not a table (500).
 _table: Final = _is("a map", lambda value: isinstance(value, dict) or value == [])
 _delete_after: Final = _is(
     'a number greater than or equal to 0, "never" or "queue-length"',

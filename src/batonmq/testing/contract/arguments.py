@@ -12,7 +12,7 @@ from batonmq.testing.contract.hands import has_ready, is_not_there, needs, take
 from batonmq.testing.contract.place import Place
 
 LONG = "ü" * 128
-# Whoever uses the API wrongly is not held back by its types.
+# Types do not keep a program from using the API wrongly.
 Call = Callable[[Any, str], object]
 
 

@@ -20,7 +20,7 @@ def bodies(deliveries: list[batonmq.Delivery]) -> list[bytes]:
 
 
 def take(receiver: batonmq.Receiver, count: int) -> list[batonmq.Delivery]:
-    """Exactly so many messages."""
+    """Exactly that many messages."""
     taken: list[batonmq.Delivery] = []
     while len(taken) < count:
         more = receiver.receive(count - len(taken), wait=SOON)
@@ -38,7 +38,7 @@ def needs(mq: batonmq.Connection, *features: str) -> None:
 
 
 def has_ready(mq: batonmq.Connection, queue: str, count: int) -> None:
-    """Exactly so many messages are ready: as the engine counts them, or else they are taken and given back."""
+    """Exactly that many messages are ready: as the engine counts them, or else they are taken and given back."""
     if mq.capabilities.count:
         assert mq.count(queue) == count
         return

@@ -329,7 +329,7 @@ def test_a_group_is_in_one_pair_of_hands_at_a_time_and_in_order(mq: batonmq.Conn
         of_b.accept()
         assert other.receive(wait=0.1) == []
         first.accept()
-        # Whoever has it now has the group.
+        # The receiver that has it now has the group.
         owner, idle = one, other
         end = time.monotonic() + SOON
         while not (came := owner.receive(wait=QUIET)):

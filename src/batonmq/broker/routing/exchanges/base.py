@@ -42,7 +42,7 @@ class Target(Destination, Protocol):
         ...
 
     def has_room_for(self, size: int, count: int = 1) -> bool:
-        """Would it take so many messages, of so many octets together, and refuse none?"""
+        """Would it take that many messages, of that many octets together, and refuse none?"""
         ...
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from batonmq.fields import FieldValue
 
-# A step of a pattern: a word, or as a number so many words of any kind, or ANY.
+# A step of a pattern: a word, or as a number this many words of any kind, or ANY.
 Step: TypeAlias = str | int
 ANY = 0
 

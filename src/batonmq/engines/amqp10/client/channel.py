@@ -116,12 +116,12 @@ class Channel:
         self._next_incoming_id = flow.next_outgoing_id
 
     def sent(self, count: int) -> None:
-        """So many transfers went out."""
+        """That many transfers went out."""
         self._next_outgoing_id = self._next_outgoing_id + count & _MASK
         self.room -= count
 
     def came(self, count: int) -> None:
-        """So many transfers came. Raises PeerFault."""
+        """That many transfers came. Raises PeerFault."""
         self._next_incoming_id = (self._next_incoming_id or 0) + count & _MASK
         self._incoming_window -= count
         if self._incoming_window < 0:
@@ -132,9 +132,9 @@ class Channel:
     # ------------------------------------------------------------------ deliveries that went out
 
     def number_deliveries(self, count: int, awaited: tuple[Outcome, object] | None) -> int:
-        """The first of the delivery-ids for so many messages. ``awaited``: who is told of each outcome, and with what.
+        """Number that many messages; returns the first delivery-id.
 
-        None: they are sent settled.
+        ``awaited``: who is told of each outcome, and with what; None: they are sent settled.
         """
         first = self._next_delivery_id
         self._next_delivery_id = first + count & _MASK

@@ -70,7 +70,7 @@ class Terms:
 
 
 class ConnectionUser(ABC):
-    """Whoever uses a connection."""
+    """Uses a connection, and is told what happens to it."""
 
     __slots__ = ()
 

@@ -33,7 +33,7 @@ GONE: Final = "gone"
 
 
 class LinkUser(ABC):
-    """Whoever uses a link, and is told how it goes."""
+    """Uses a link, and is told what happens to it."""
 
     __slots__ = ()
 

@@ -29,7 +29,7 @@ GUEST: Final = "guest"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who logs in."""
+    """How to log in: by user name and password, by the client certificate, or as nobody in particular."""
 
     user: str | None = None
     """None: nobody in particular, that is ANONYMOUS where it is offered, and guest elsewhere."""
@@ -41,7 +41,7 @@ class Credentials:
 
     @property
     def shown(self) -> str:
-        """Who logs in, in words."""
+        """The user who logs in, for messages."""
         if self.is_external:
             return "the user of the client certificate"
         return f"user {self.user!r}" if self.user is not None else "nobody in particular"

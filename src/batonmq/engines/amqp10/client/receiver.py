@@ -24,7 +24,7 @@ MESSAGE_MAX: Final = 1 << 30
 
 
 class ReceiverUser(LinkUser):
-    """Whoever gets the messages of a link."""
+    """Takes the messages of a link."""
 
     __slots__ = ()
 
@@ -109,13 +109,13 @@ class Receiver(Link):
     # ------------------------------------------------------------------ from here
 
     def give_credit(self, credit: int) -> None:
-        """So many messages may come from now on."""
+        """That many messages may come from now on."""
         self._allow(credit)
         self._is_draining = False
         self._session.say_flow(self._handle, self._count, credit)
 
     def drain(self, credit: int) -> None:
-        """So many messages may come, if they are there now; then the user is told."""
+        """That many messages may come, if they are there now; then the user is told."""
         self._allow(credit)
         self._is_draining = True
         self._session.say_flow(self._handle, self._count, credit, drain=True)

@@ -26,7 +26,7 @@ _MASK: Final = 0xFFFF_FFFF
 
 
 class SenderUser(LinkUser):
-    """Whoever sends over a link."""
+    """Sends over a link, and is told what becomes of that."""
 
     __slots__ = ()
 
@@ -158,7 +158,7 @@ class Sender(Link):
             self._send(channel, batch, payloads)
 
     def _send(self, channel: Channel, batch: _Batch, payloads: Sequence[bytes]) -> None:
-        """So many as there is credit for; each that does not fit into one frame goes by itself."""
+        """That many as there is credit for; each that does not fit into one frame goes by itself."""
         prefix = batch.prefix
         room = channel.max_frame_size - prefix.overhead
         count = len(payloads)
@@ -178,7 +178,7 @@ class Sender(Link):
             self._waiting.appendleft(_Batch((payload,), batch.token, prefix, settled=batch.settled))
 
     def _number(self, channel: Channel, batch: _Batch, count: int) -> int:
-        """The first of the delivery-ids of so many messages, whose outcomes are awaited from now on."""
+        """The first of the delivery-ids of that many messages, whose outcomes are awaited from now on."""
         self._count = self._count + count & _MASK
         self._credit -= count
         return channel.number_deliveries(count, None if batch.settled else (self._settled, batch.token))

@@ -199,7 +199,7 @@ class ArtemisProduct(Product):
 
 
 def _at(seconds: float) -> int:
-    """The time so many seconds from now, in milliseconds of the epoch."""
+    """The time that many seconds from now, in milliseconds of the epoch."""
     return round((time.time() + seconds) * 1000)
 
 

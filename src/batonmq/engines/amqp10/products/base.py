@@ -223,7 +223,7 @@ class Product(ABC):
         yield from ()
 
     def require_source(self, queue: str) -> Steps[None]:
-        """``require``, before messages are taken. UnsupportedFeature for what is no queue."""
+        """``require``, before messages are taken. UnsupportedFeature for what is not a queue."""
         yield from self.require(queue)
 
     def fate(self, queue: str) -> Fate | None:

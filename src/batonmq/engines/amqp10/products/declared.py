@@ -45,7 +45,7 @@ class Declared(msgspec.Struct, frozen=True, omit_defaults=True):
         return Header(durable=True).encoded() + encode(Described(ULong(DATA), msgspec.json.encode(self)))
 
     def wait(self, deliveries: int) -> float | None:
-        """How long a message waits that is given back after so many deliveries."""
+        """How long a message waits that is given back after that many deliveries."""
         if self.retry_delay is None:
             return None
         most = self.retry_delay if self.retry_delay_max is None else self.retry_delay_max

@@ -108,7 +108,7 @@ class Desk(ABC):
 
         ``body`` is an amqp-value; bytes are a section of data. ``properties`` are fields of `MessageProperties` beside
         reply-to, message-id and correlation-id, which the engine sets. NotFound when nothing takes the request, and
-        when there is no answer ``within`` so many seconds.
+        when there is no answer ``within`` that many seconds.
         """
 
     @abstractmethod
@@ -125,7 +125,7 @@ class Desk(ABC):
 
     @abstractmethod
     def look(self, opening: Opening, most: int) -> Future[list[Message]]:
-        """Receive up to so many messages that are there, settling none, and detach.
+        """Receive up to that many messages that are there, settling none, and detach.
 
         For sources that show messages without taking them.
         """

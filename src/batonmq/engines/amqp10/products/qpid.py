@@ -102,7 +102,7 @@ class QpidProduct(Product):
     # ------------------------------------------------------------------ messages
 
     def count_of(self, message: Message, failures: int, first_acquirer: bool) -> Count:
-        # Who has had it first says nothing: what came back unseen has been with another receiver.
+        # ``first_acquirer`` tells nothing: a message that came back unseen has been with another receiver.
         return Count(failures + 1, failures > 0)
 
     def settlement(self, held: Held, how: How, reason: str, delay: float | None) -> Settlement:

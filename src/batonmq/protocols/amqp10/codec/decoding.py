@@ -292,7 +292,7 @@ def _list(extent: _Extent) -> _Reader:
 
 
 def _elements(data: bytes, at: int, stop: int, count: int, depth: int, bounds: _Bounds) -> list[object]:
-    """So many values, which are all up to ``stop``."""
+    """That many values, which are all up to ``stop``."""
     depth = _deeper(depth)
     if count > stop - at:
         raise DecodeError("a list or a map has more elements than octets")

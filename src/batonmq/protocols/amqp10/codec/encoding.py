@@ -56,7 +56,7 @@ def encode_list(parts: list[bytes]) -> bytes:
 
 
 def encode_map(entries: bytes, count: int) -> bytes:
-    """A map of so many keys that are encoded already, each with its value behind it. Raises EncodeError."""
+    """A map of that many keys that are encoded already, each with its value behind it. Raises EncodeError."""
     return _compound(b"\xc1", b"\xd1", (entries,), count * 2)
 
 

@@ -43,7 +43,7 @@ Event: TypeAlias = HeaderEvent | FrameEvent | SaslEvent | HeartbeatEvent | Trans
 # Size, data offset, type, channel.
 _frame_head = struct.Struct(">IBBH").unpack_from
 
-# The size of a frame that is no frame but a protocol header.
+# The size of a frame that is not a frame but a protocol header.
 _HEADER_MARK: Final = int.from_bytes(AMQP_HEADER[:4], "big")
 # Octets below which a piece of a frame is put together with others.
 SMALL_PIECE: Final = 4096
@@ -92,7 +92,7 @@ class FrameParser:
         self.limit(max_frame_size)
 
     def limit(self, max_frame_size: int, channel_max: int = CHANNEL_MAX) -> None:
-        """Take frames of so many octets, and channels up to that number, from now on."""
+        """Take frames of that many octets, and channels up to that number, from now on."""
         self._limit = min(max_frame_size, FRAME_LIMIT)
         self._transfers.forget()
         self._dispositions.forget()

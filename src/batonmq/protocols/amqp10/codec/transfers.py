@@ -97,7 +97,7 @@ class TransferReader:
         return at
 
     def read(self, data: bytes, at: int, stop: int, channel: int) -> TransferEvent | None:
-        """The frame from ``at`` to ``stop``, which has no extended header; None: it is no transfer of the usual form.
+        """The frame from ``at`` to ``stop``, which has no extended header; None: not a transfer of the usual form.
 
         Raises DecodeError.
         """

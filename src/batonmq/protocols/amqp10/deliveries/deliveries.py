@@ -136,7 +136,7 @@ class Deliveries:
     # ------------------------------------------------------------------ unsettled
 
     def first(self, most: int) -> list[QueuedMessage]:
-        """The first so many unsettled deliveries."""
+        """The first that many unsettled deliveries."""
         return list(islice(self._unsettled.values(), most))
 
     @property

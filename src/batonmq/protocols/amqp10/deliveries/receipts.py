@@ -68,7 +68,7 @@ class Receipts:
         self._stored_batch = 0
 
     def note(self, outcome: int, first: int, count: int, *, is_settled: bool, queue: str = "") -> None:
-        """So many deliveries in a row have come to the same: KEPT, STORED or REFUSED. ``is_settled``: no answer is due.
+        """Note one outcome of ``count`` deliveries in a row: KEPT, STORED or REFUSED. ``is_settled``: no answer is due.
 
         ``is_settled`` False in mode second: the client hears the outcome first, and that it is settled next. It would
         settle in between by part 2 §2.7.3, but some that ask for this mode never do and wait for us (Azure's pyamqp),
@@ -93,7 +93,7 @@ class Receipts:
             self._turn_end.wait(self)
 
     def note_settled(self, outcome: int, count: int) -> None:
-        """So many deliveries came settled: nobody is told of them, unless the store fails."""
+        """That many deliveries came settled: nobody is told of them, unless the store fails."""
         self._counts.add_published(count)
         if outcome == STORED:
             self._barrier.await_commit()
@@ -171,7 +171,7 @@ def _full(queue: str) -> Rejected:
 
 
 def _append(runs: list[Run], first: int, count: int, *, is_settled: bool) -> None:
-    """Add so many deliveries, which continue the last run if they can."""
+    """Add that many deliveries, which continue the last run if they can."""
     last = first + count - 1 & MASK
     if runs:
         run = runs[-1]

@@ -50,7 +50,7 @@ class Windows:
         )
 
     def received(self, count: int) -> None:
-        """So many frames with transfers have come. Raises SessionFailure: they were more than there was room for."""
+        """That many frames with transfers have come. Raises SessionFailure: they were more than there was room for."""
         self.next_incoming_id = self.next_incoming_id + count & MASK
         self.incoming_window -= count
         if self.incoming_window < INCOMING_WINDOW >> 1:
@@ -59,7 +59,7 @@ class Windows:
             self.say_flow()
 
     def sent(self, count: int) -> None:
-        """So many frames with transfers were sent."""
+        """That many frames with transfers were sent."""
         self.next_outgoing_id = self.next_outgoing_id + count & MASK
         self.remote_incoming_window -= count
 

@@ -41,7 +41,7 @@ class Credit:
         self.drain = bool(flow.drain)
 
     def take(self, count: int) -> None:
-        """So many messages go."""
+        """That many messages go."""
         self.left -= count
         self.delivery_count = self.delivery_count + count & MASK
 

@@ -130,7 +130,7 @@ class Inflow:
     # ------------------------------------------------------------------ credit
 
     def used(self, count: int) -> None:
-        """So many deliveries were dealt with."""
+        """That many deliveries were dealt with."""
         self._delivery_count = self._delivery_count + count & MASK
         self.credit -= count
         if self.credit <= self._credit_max >> 1:

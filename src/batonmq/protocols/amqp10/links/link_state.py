@@ -55,7 +55,7 @@ class SessionLink(Protocol):
 
 
 class Detaching(Protocol):
-    """Who can end a link from our side."""
+    """Ends a link from our side."""
 
     def detach(self, link: SessionLink, failure: Failure) -> None:
         """Detach it with an error; what comes for it until the client's detach is dropped."""

@@ -54,7 +54,7 @@ class Management:
     def handle(self, data: bytes, reply: Callable[[bytes], None]) -> None:
         """Do what a message asks for; ``reply`` gets the message with the answer once it is true.
 
-        Raises LinkFailure for what is no request.
+        Raises LinkFailure for what is not a request.
         """
         request = read_request(data)
         before = self._barrier.changes

@@ -79,7 +79,7 @@ class CarriedWriter:
         """All sections before the body."""
         address = b""
         if (expiration := properties.expiration) is not None:
-            # Whoever passes a message on writes what is left of the ttl (part 3 §3.2.1).
+            # An intermediary writes what is left of the ttl (part 3 §3.2.1).
             annotations = {**annotations, _EXPIRATION: expiration}
         if annotations:
             address = b"\x00Sr" + encode({Symbol(name): value for name, value in annotations.items()})

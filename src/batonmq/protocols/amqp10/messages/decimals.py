@@ -42,7 +42,7 @@ def decimal_of(raw: bytes) -> Decimal:
         exponent = number >> bits & exponent_mask
         coefficient = number & (1 << bits) - 1
     if coefficient >= 10**digits:
-        # As the standard has it for what is no canonical coefficient.
+        # As the standard has it for what is not a canonical coefficient.
         coefficient = 0
     return Decimal((sign, tuple(map(int, str(coefficient))), exponent - bias))
 

@@ -47,7 +47,7 @@ def named_text(name: str, text: bytes) -> bytes:
 
 
 def entries_of(data: bytes, at: int, stop: int, count: int, taken: frozenset[bytes]) -> bytes | None:
-    """So many names and values, from ``at`` to ``stop``, as entries; None: there are others among them.
+    """That many names and values, from ``at`` to ``stop``, as entries; None: there are others among them.
 
     ``taken``: names that none may have, each behind its length. Raises IndexError.
     """

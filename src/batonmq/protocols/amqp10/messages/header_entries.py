@@ -145,7 +145,7 @@ class HeaderEntries:
         return True
 
     def _keep_other(self, name: bytes, kind: int, value: bytes, annotations: dict[bytes, bytes]) -> bool:
-        """What is no application property; False: it is none to read here."""
+        """What is not an application property; False: it is none to read here."""
         if name == _TEXT_MARK:
             # A number of one octet it is elsewhere.
             if value[0] != _SMALL_INT and value[0] != _BYTE:

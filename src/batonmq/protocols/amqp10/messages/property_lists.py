@@ -227,7 +227,7 @@ class PropertyList:
 
 
 def _read_other(data: bytes, at: int, place: int, found: list[bytes]) -> int:
-    """A property that is no short string; where the next one begins, or 0: it is none to read here.
+    """A property that is not a short string; where the next one begins, or 0: it is none to read here.
 
     Raises IndexError.
     """

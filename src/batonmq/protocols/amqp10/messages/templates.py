@@ -16,7 +16,7 @@ cluster-id                 the annotation x-basic-cluster-id
 =========================  =========================================================================================
 
 Headers become application properties; those that begin with ``x-`` message-annotations, as do tables and arrays, which
-application properties cannot be (``x-header-`` and the name), and what is no Unicode (``x-basic-`` and the name):
+application properties cannot be (``x-header-`` and the name), and what is not Unicode (``x-basic-`` and the name):
 
 =========================  =========================================================================================
 x-group, JMSXGroupID       group-id

@@ -47,7 +47,7 @@ _HEX: Final = frozenset("0123456789abcdefABCDEF")
 
 
 class AddressError(Exception):
-    """It is no address. The text says what is wrong, for the client."""
+    """It is not an address. The text says what is wrong, for the client."""
 
 
 @dataclass(frozen=True, slots=True)

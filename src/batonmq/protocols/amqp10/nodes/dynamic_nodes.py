@@ -54,7 +54,7 @@ class DynamicNodes:
             topic = self._topic()
             answer = answered_target(target, address=topic.text, capabilities=capabilities)
             return OpenedTarget(answer, TOPIC_EXCHANGE, topic.routing_key, accepts_unroutable=True)
-        # Whoever may not write to queues makes none.
+        # A user who may not write to queues creates none.
         self._operations.resolve("", "")
         queue = self._queue(target)
         address = shown_temporary(queue.name, self._dialect)

@@ -45,7 +45,7 @@ class NamedQueues:
         """The name of the queue that a client sends to, also of another's that is exclusive. Raises BrokerError."""
         operations = self._operations
         name = _name(address)
-        # Whoever lacks the right does not learn what there is.
+        # A client without the right does not learn whether the queue exists.
         operations.resolve("", name)
         queue = operations.vhost.queues.get(name)
         if queue is not None:

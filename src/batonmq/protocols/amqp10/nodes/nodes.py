@@ -166,7 +166,7 @@ class Nodes:
         vhost = self._operations.vhost
         if isinstance(opened, OpenedSource):
             if opened.subscription and closed:
-                # Whoever has no right to delete it leaves it as it is.
+                # A client that may not delete it leaves it as it is.
                 with suppress(AccessRefused, ResourceLocked):
                     self._subscriptions.end(opened.subscription)
             if opened.ends_with_link:

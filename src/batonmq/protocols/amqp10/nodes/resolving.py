@@ -29,7 +29,7 @@ class Resolving:
         self._vhost = vhost
 
     def resolved(self, text: str, capabilities: Collection[str] = ()) -> Address:
-        """Raises LinkFailure for what is no address."""
+        """Raises LinkFailure for what is not an address."""
         try:
             return self.decided(parse_address(text, self._dialect, capabilities))
         except AddressError as error:

@@ -53,6 +53,12 @@ def test_the_workflow_runs_what_anybody_can_run() -> None:
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
 
 
+def test_the_workflow_outlasts_what_it_runs() -> None:
+    job = parsed(GITHUB / "workflows" / "checks.yml")["jobs"]["checks"]
+    (whole,) = re.findall(r"^WHOLE=(\d+)$", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
+    assert job["timeout-minutes"] * 60 >= int(whole) + 300
+
+
 def test_the_whole_suite_runs_over_the_compiled_modules_too() -> None:
     steps = parsed(GITHUB / "workflows" / "checks.yml")["jobs"]["compiled"]["steps"]
     assert steps[-1]["run"] == "make test-compiled ARGS=tests"

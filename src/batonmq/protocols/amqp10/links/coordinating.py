@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.composites import as_composite
-from batonmq.protocols.amqp10.codec.constants import TRANSFER
 from batonmq.protocols.amqp10.codec.performatives import (
     Accepted,
     Coordinator,
@@ -17,13 +16,12 @@ from batonmq.protocols.amqp10.codec.performatives import (
 )
 from batonmq.protocols.amqp10.codec.sections import VALUE, Sections
 from batonmq.protocols.amqp10.codec.values import DecodeError, Described, Symbol
-from batonmq.protocols.amqp10.failures import LinkFailure, stolen
-from batonmq.protocols.amqp10.links.inflow import Inflow
+from batonmq.protocols.amqp10.failures import LinkFailure
+from batonmq.protocols.amqp10.links.request_link import RequestLink
 
 if TYPE_CHECKING:
     from batonmq.broker.model.channels import LinkStatus
-    from batonmq.protocols.amqp10.codec.frames import Event
-    from batonmq.protocols.amqp10.codec.performatives import Attach, DeliveryState, Flow
+    from batonmq.protocols.amqp10.codec.performatives import Attach
     from batonmq.protocols.amqp10.links.partial import Partial
     from batonmq.protocols.amqp10.links.session_parts import SessionParts
 
@@ -34,34 +32,19 @@ REJECTED: Final = "amqp:rejected:list"
 REQUEST_MAX: Final = 4_096
 
 
-class CoordinatorLink:
+class CoordinatorLink(RequestLink):
     """Controls transactions. What it has declared and not discharged is rolled back when it ends."""
 
-    __slots__ = (
-        "_attach",
-        "_declared",
-        "_inflow",
-        "_is_over",
-        "_parts",
-        "_takes_rejections",
-        "can_be_stolen",
-        "client_sends",
-        "name",
-    )
+    __slots__ = ("_declared", "_is_over", "_takes_rejections")
 
     def __init__(self, parts: SessionParts, handle: int, attach: Attach) -> None:
         """``handle`` is ours. Raises LinkFailure."""
-        self._parts = parts
-        self._attach = attach
-        self._inflow = Inflow(parts, handle, attach)
+        super().__init__(parts, handle, attach)
         self._declared: set[bytes] = set()
         self._is_over = False
         source = attach.source
         # A client that does not know the outcome hears of a refusal by the end of its link (part 4 §4.2, §4.3).
         self._takes_rejections = source is None or source.outcomes is None or REJECTED in source.outcomes
-        self.name = attach.name
-        self.client_sends = True
-        self.can_be_stolen = False
 
     def status(self) -> LinkStatus:
         """How it stands, for listings."""
@@ -70,28 +53,6 @@ class CoordinatorLink:
     def answer(self) -> Attach:
         """Our attach."""
         return self._inflow.answer(self._attach.source, Coordinator(capabilities=list(CAPABILITIES)))
-
-    def attached(self) -> None:
-        """Our attach was said: the client may declare."""
-        self._inflow.grant()
-
-    def flowed(self, flow: Flow) -> None:
-        """The client is answered if it wants to be."""
-        if flow.echo:
-            self._inflow.grant()
-
-    def take(self, events: list[Event], at: int) -> int:
-        """One transfer with a request to the coordinator. Raises Failure, BrokerError."""
-        event = events[at]
-        assert event[0] == TRANSFER
-        _, _, shape, delivery_id, tag, payload = event
-        request = self._inflow.add(shape, delivery_id, tag, payload)
-        if request is not None:
-            try:
-                self._receive(request)
-            finally:
-                self._inflow.used(1)
-        return at + 1
 
     # ------------------------------------------------------------------ requests
 
@@ -144,28 +105,15 @@ class CoordinatorLink:
         self._declared.discard(txn_id)
         self._parts.transactions.discharge(txn_id, fail=bool(asked.fail), done=done, failed=failed)
 
-    def _tell(self, state: DeliveryState, request: Partial) -> None:
-        self._parts.receipts.tell(state, request.delivery_id, is_settled=self._inflow.is_settled_first)
-
     # ------------------------------------------------------------------ its end
 
     def detached(self, *, closed: bool) -> None:
         """It ends, and rolls back."""
         self._is_over = True
-        self._inflow.drop()
+        super().detached(closed=closed)
         for txn_id in self._declared:
             self._parts.transactions.roll_back(txn_id)
         self._declared.clear()
-
-    def stolen(self) -> None:
-        """Its container has attached a link of this name elsewhere."""
-        self._parts.links.detach(self, stolen(self.name))
-
-    def offer(self) -> None:
-        """Nothing is delivered over it."""
-
-    def withdraw(self) -> None:
-        """Nothing is delivered over it."""
 
 
 def _asked(data: bytes) -> object:

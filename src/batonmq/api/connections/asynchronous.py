@@ -1,4 +1,7 @@
-"""The connection that ``connect`` returns."""
+"""The connection that ``connect`` returns.
+
+The file is longer than most: every call of the API is a method of one class, with its meaning, units and errors.
+"""
 
 from __future__ import annotations
 
@@ -330,9 +333,9 @@ class Connection:
         ``relay``: a thread of this connection sends what was committed, and what others have left; False: leave it to
         ``batonmq outbox relay`` or another process.
 
-        Raises TypeError for what is no such connection, and ValueError for a database in memory, which no thread could
-        relay from; the block of an asynchronous connection raises it. The block is for the thread, or task, that has
-        the connection.
+        Raises TypeError for anything that is not such a connection, and ValueError for a database in memory, which no
+        thread could relay from; for an awaited connection, the start of the block raises it. The block is for the
+        thread, or task, that has the connection.
         """
         with Telling(self._engine):
             return self._relaying.outbox(connection, relay=relay)

@@ -3,7 +3,8 @@
 A publisher repeats itself: method frame, content header and the head of the body frame are mostly the same bytes as the
 last time. So the parser first compares with the last publish, and takes another like it with one comparison and one
 slice, as one more message of the same event; then it tries method, header and body together, if all are in the buffer;
-then frame by frame. Only the last way finds faults, so that the three cannot disagree.
+then frame by frame. Only the last way finds faults, so that the three cannot disagree. They share a
+file, longer than most, as each hands over to the next.
 
 CPython 3.11, a body of 16 bytes: 0.30 us by the first way, 1.4 us by the second.
     python -m timeit -r 15 -s "from tests.protocols.amqp091.test_parser import opened, publish; p = opened();

@@ -104,7 +104,7 @@ def test_the_table_has_each_verb_that_changes_a_state() -> None:
 
 def test_what_a_batch_does_is_what_its_verb_does() -> None:
     class Nobody(Holder):
-        def late(self, queued: QueuedMessage) -> None: ...
+        def revoked(self, queued: QueuedMessage) -> None: ...
 
     def made() -> QueuedMessage:
         return QueuedMessage(Message("", "q", EMPTY, b""), NOBODY, 0)

@@ -120,7 +120,7 @@ class Holder(metaclass=ABCMeta):
     __slots__ = ()
 
     @abstractmethod
-    def late(self, queued: QueuedMessage) -> None:
+    def revoked(self, queued: QueuedMessage) -> None:
         """A delivery was held past its deadline and has been taken back: settling it has no effect any more."""
 
 

@@ -12,7 +12,7 @@ from batonmq.queued import Holder, QueuedMessage
 class SomeHolder(Holder):
     __slots__ = ()
 
-    def late(self, queued: QueuedMessage) -> None: ...
+    def revoked(self, queued: QueuedMessage) -> None: ...
 
 
 def a_message(row: int = 1) -> QueuedMessage:

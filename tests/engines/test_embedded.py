@@ -230,7 +230,7 @@ def _until_waited_for(mq: batonmq.Connection, name: str) -> None:
     assert isinstance(broker, Broker)
     queue = broker.vhosts["/"].queues[name]
     deadline = time.monotonic() + SOON
-    while not queue.takers.count:
+    while not queue.ready_consumers.count:
         assert time.monotonic() < deadline
         time.sleep(0.001)
 

@@ -75,7 +75,7 @@ class Holder(Consumer):
     def cancelled(self) -> None:
         """Its queue is gone."""
 
-    def late(self, queued: QueuedMessage) -> None:
+    def revoked(self, queued: QueuedMessage) -> None:
         self.taken_back.append(queued.message.body.decode())
 
     def settle(self, how: str, index: int = 0) -> None:

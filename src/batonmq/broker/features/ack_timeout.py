@@ -100,7 +100,7 @@ class AckTimeouts:
         """Put the message into another object. Its consumer keeps the old one, which means nothing any more."""
         heir = take_back(queued, self.queue)
         if queued.holder is not None:
-            queued.holder.late(queued)
+            queued.holder.revoked(queued)
         return heir
 
     def stop(self) -> None:

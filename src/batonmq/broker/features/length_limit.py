@@ -66,7 +66,7 @@ def refuses(queue: QueueState, message: Message) -> bool:
     """Is the queue one that refuses when it is full, and full? Consumers with room are served first."""
     if queue.settings.overflow == DROP_HEAD:
         return False
-    if queue.takers.count and queue.scheduler.is_serving:
+    if queue.ready_consumers.count and queue.scheduler.is_serving:
         # A fault in that is the queue's, not the publisher's.
         queue.scheduler.faults.attempt(queue.dispatch)
     return not has_room_for(queue, 1, message.weight)
@@ -80,7 +80,7 @@ def make_room(queue: QueueState) -> None:
         # What waits may be what others hold, who have yet to say so.
         drop_what_is_too_much(queue)
         return
-    if queue.takers.count:
+    if queue.ready_consumers.count:
         # A fault in that is the queue's, not the publisher's.
         queue.scheduler.faults.attempt(queue.dispatch)
     while _is_over(queue) and _drop_head(queue):

@@ -108,7 +108,7 @@ class Selection:
     def end(self) -> None:
         """End the dispatch; what it had no time for is done later."""
         self._end()
-        if self.queue.takers.count:
+        if self.queue.ready_consumers.count:
             self._go_on()
 
     def _go_on(self) -> None:
@@ -129,7 +129,7 @@ class Selection:
         """The consumers with room, in the order in which they are served."""
         queue = self.queue
         takers: list[Consumer] = []
-        for consumer in list(queue.takers):
+        for consumer in list(queue.ready_consumers):
             if consumer.has_room():
                 takers.append(consumer)
             else:

@@ -52,13 +52,13 @@ class QueueState(LaneOwner):
         "owner",
         "passed",
         "paused",
+        "ready_consumers",
         "scheduler",
         "settings",
         "spilled",
         "store",
         "strikes",
         "survives_restart",
-        "takers",
         "touched",
         "unsettled",
         "vhost_name",
@@ -95,7 +95,7 @@ class QueueState(LaneOwner):
         self.deleted = False
         self.consumers = Consumers()
         # Consumers with room, the next to be served first.
-        self.takers = Line()
+        self.ready_consumers = Line()
         # Is the queue in the scheduler's list for the end of the turn?
         self.touched = False
         self.unsettled = 0

@@ -143,7 +143,7 @@ class Consumer(Holder):
         marked as redelivered. A protocol that does not wait may lose that mark.
         """
 
-    def late(self, queued: QueuedMessage) -> None:
+    def revoked(self, queued: QueuedMessage) -> None:
         """A delivery was held past its ack timeout and has been taken back.
 
         What is left in the protocol's hands is settled through ``queued.settlement`` without effect, whenever that

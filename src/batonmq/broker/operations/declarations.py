@@ -234,7 +234,7 @@ class Declarations(Bindings):
         self.owned.pop(queue.name, None)
         self.vhost.remove_queue(queue)
 
-    def disown(self, name: str) -> None:
+    def forget_owned(self, name: str) -> None:
         """An exclusive queue of the connection is gone already: it does not go with the connection."""
         self.owned.pop(name, None)
 

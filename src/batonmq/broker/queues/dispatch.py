@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 def dispatch_plain(queue: FeaturedQueue) -> None:
     """Dispatch from a queue with one lane, in which all that matters is which consumer has room."""
     lane = queue.lane
-    takers = queue.takers
+    line = queue.ready_consumers
     before = lane.handed
     has_any_come_back = False
-    while lane.ready and (consumer := takers.head()) is not None:
+    while lane.ready and (consumer := line.head()) is not None:
         room = consumer.room()
         if not room:
             queue.pass_over(consumer)
             continue
         # Several consumers get one message each in turn; a single one gets as many as it has room for.
-        batch = lane.take_batch(room if takers.count == 1 else 1)
+        batch = lane.take_batch(room if line.count == 1 else 1)
         waits = (queue.survives_restart or queue.moved_in > queue.store.committed) and _must_any_wait(queue, batch)
         has_come_back = hold_all(batch, consumer)
         if consumer.no_ack:
@@ -46,7 +46,7 @@ def dispatch_plain(queue: FeaturedQueue) -> None:
         if waits and (has_come_back or not _is_noted(queue, lane)):
             consumer.hold(queue.store.batch)
         if consumer.waiting:
-            takers.served(consumer)
+            line.served(consumer)
     # The mark of what came back may have been dropped with the last of the others.
     if (lane.handed > before or has_any_come_back) and queue.survives_restart:
         queue.store.mark_handed(lane.lane_id, lane.handed & POSITION_MASK)
@@ -120,7 +120,7 @@ def dispatch_featured(queue: FeaturedQueue) -> None:
     selection = queue.selection
     if selection is not None:
         selection.begin()
-        while queue.takers.count and (found := selection.next()) is not None:
+        while queue.ready_consumers.count and (found := selection.next()) is not None:
             _deliver(queue, *found)
         selection.end()
         return
@@ -148,7 +148,7 @@ def _deliver(queue: FeaturedQueue, consumer: Consumer, queued: QueuedMessage) ->
         consumer.hold(queue.store.batch)
     # The delivery may have led to the consumer's withdrawal.
     if consumer.waiting:
-        queue.takers.served(consumer)
+        queue.ready_consumers.served(consumer)
 
 
 def _recall(queue: FeaturedQueue, consumer: Consumer, batch: list[QueuedMessage]) -> None:
@@ -165,7 +165,7 @@ def _next_taker(queue: FeaturedQueue) -> Consumer | None:
 
     Consumers that have lost their room since they were offered are passed over.
     """
-    while (consumer := queue.takers.head()) is not None:
+    while (consumer := queue.ready_consumers.head()) is not None:
         if consumer.has_room():
             return consumer
         queue.pass_over(consumer)

@@ -212,13 +212,13 @@ class FeaturedQueue(QueueState):
     def offer(self, consumer: Consumer) -> None:
         """Put a consumer in line: it has room, or has room again."""
         if not consumer.waiting and not (self.settings.single_active and self.active is not consumer):
-            self.takers.join(consumer)
+            self.ready_consumers.join(consumer)
             if not self.touched:
                 self.touch()
 
     def withdraw(self, consumer: Consumer) -> None:
         if consumer.waiting:
-            self.takers.leave(consumer)
+            self.ready_consumers.leave(consumer)
 
     def drain(self, consumer: Consumer) -> None:
         self.draining[consumer] = None

@@ -166,7 +166,7 @@ class Queue(FeaturedQueue):
         """Would the queue take ``count`` messages of ``size`` octets in total? Consumers are served first."""
         if has_room_for(self, count, size):
             return True
-        if self.takers.count:
+        if self.ready_consumers.count:
             self.scheduler.faults.attempt(self.dispatch)
         return has_room_for(self, count, size)
 
@@ -184,7 +184,7 @@ class Queue(FeaturedQueue):
     def dispatch(self) -> None:
         """Dispatch ready messages to the consumers with room, one message each in turn."""
         self.touched = False
-        if self.takers.count:
+        if self.ready_consumers.count:
             if self.featured or self.expiry.watching or len(self.lanes) > 1:
                 dispatch_featured(self)
             elif self.lane.ready:
@@ -434,7 +434,7 @@ class Queue(FeaturedQueue):
         self.delays = self.keys = self.ack_timeouts = self.selection = None
         self.lanes = []
         consumers, self.consumers = self.consumers, Consumers()
-        self.takers.clear()
+        self.ready_consumers.clear()
         self.draining.clear()
         # There are no consumers left: nothing is made that refers to the queue.
         self.look_at_features()

@@ -107,7 +107,7 @@ class Queues:
         # What waits for its time is taken by a full queue, too, and what receivers wait for does not stay in it.
         ready = [message for message in messages if not message.delay]
         if queue.selection is None and not queue.paused and not queue.ready_count:
-            ready = ready[sum(consumer.room() for consumer in queue.takers) :]
+            ready = ready[sum(consumer.room() for consumer in queue.ready_consumers) :]
         if ready and not queue.has_room_for(sum(len(message.body) for message in ready), len(ready)):
             raise ResourceError(f"queue '{queue.name}' is full")
 

@@ -119,7 +119,7 @@ class PullConsumer(Consumer):
     def room(self) -> int:
         return max(0, min(self._demand, self._prefetch - len(self._held)))
 
-    def late(self, queued: QueuedMessage) -> None:
+    def revoked(self, queued: QueuedMessage) -> None:
         for tag, held in self._held.items():
             if held is queued:
                 del self._held[tag]

@@ -89,7 +89,7 @@ def _described(call: Call, vhost: VirtualHost, queue: Queue, wanted: Ranges) -> 
     ready_bytes, paged_bytes = queue.ready_bytes, sum(lane.paged_bytes for lane in queue.lanes)
     in_memory = sum(len(lane.ready) - lane.gone for lane in queue.lanes)
     consumers = len(queue.consumers)
-    has_room = 1.0 if queue.takers.count else 0.0
+    has_room = 1.0 if queue.ready_consumers.count else 0.0
     return {
         **_declared(call, vhost, queue),
         **lengths(figures, wanted),

@@ -174,7 +174,7 @@ class Nodes:
         if opened.node:
             lifetimes_of(vhost).detached(vhost, opened.node, is_creator=opened.is_creator)
             if opened.node not in vhost.queues:
-                self._operations.disown(opened.node)
+                self._operations.forget_owned(opened.node)
 
     def release(self) -> None:
         """The connection ends, and with it all of its links."""

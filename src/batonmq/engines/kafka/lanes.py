@@ -7,6 +7,7 @@ of one that took 20 ms of CPU, in which the broker had no processor: they were c
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -25,6 +26,9 @@ Delivered = Callable[[KafkaError | None, object], None]
 
 # As many batches as an idempotent producer has on their way to one broker (max.in.flight.requests.per.connection).
 IN_FLIGHT: Final = 5
+# For how long a topic that was seen is taken to be there. A producer asks for the topics that it sends to, and a broker
+# that makes topics by itself would make one anew.
+SEEN: Final = 5.0
 
 
 class Sending:
@@ -83,18 +87,31 @@ class Sending:
 class Lane:
     """The way to one topic. Whoever calls has the publisher's lock."""
 
-    __slots__ = ("_batch", "_most", "_on_their_way", "known_until", "topic", "waiting")
+    __slots__ = ("_batch", "_known_until", "_most", "_on_their_way", "topic", "waiting")
 
     def __init__(self, topic: str, partitions: int, batch: int) -> None:
         self.topic = topic
-        self.known_until = 0.0
-        """Until when the topic is taken to be there, in monotonic seconds."""
+        # Until when the topic is taken to be there, in monotonic seconds.
+        self._known_until = 0.0
         self.waiting: deque[Sending] = deque()
         """Those of which something waits here, in their order."""
         self._batch = batch
         # Messages; each partition may have another broker.
         self._most = IN_FLIGHT * batch * partitions
         self._on_their_way = 0
+
+    @property
+    def is_known(self) -> bool:
+        """Is the topic taken to be there? Otherwise, it has to be looked for."""
+        return self._known_until > time.monotonic()
+
+    def seen(self) -> None:
+        """The topic is there."""
+        self._known_until = time.monotonic() + SEEN
+
+    def forget(self) -> None:
+        """The topic may be gone."""
+        self._known_until = 0.0
 
     @property
     def room(self) -> int:

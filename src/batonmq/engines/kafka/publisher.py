@@ -24,9 +24,6 @@ from batonmq.errors import BatonError, Closed, ConnectionLost
 
 __all__ = ["Publisher"]
 
-# For how long a topic that was seen is taken to be there. A producer asks for the topics that it sends to, and a broker
-# that makes topics by itself would make one anew.
-SEEN: Final = 5.0
 POLL: Final = 0.25
 # librdkafka's limit for requests; the topic's own says what it takes.
 LARGEST: Final = 99_000_000
@@ -76,7 +73,7 @@ class Publisher:
         sending = Sending(queue, records, time.monotonic() + self._timeout)
         if not records:
             sending.future.resolve(None)
-        elif (lane := self._lanes.get(queue)) is not None and lane.known_until > time.monotonic():
+        elif (lane := self._lanes.get(queue)) is not None and lane.is_known:
             self._send(sending, lane)
         else:
             seen = self._seen(queue)
@@ -93,14 +90,14 @@ class Publisher:
     def forget(self, queue: str) -> None:
         """It is there no more, perhaps."""
         if (lane := self._lanes.get(queue)) is not None:
-            lane.known_until = 0.0
+            lane.forget()
 
     def _lane(self, queue: str, topic: Topic) -> Lane:
         with self._lock:
             lane = self._lanes.get(queue)
             if lane is None or lane.topic != topic.name:
                 lane = self._lanes[queue] = Lane(topic.name, len(topic.partitions), self._batch)
-            lane.known_until = time.monotonic() + SEEN
+            lane.seen()
             return lane
 
     # ------------------------------------------------------------------ on the way

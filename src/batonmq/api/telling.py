@@ -1,4 +1,4 @@
-"""What the API's errors say: the queue or the place that they are about, and what to do.
+"""Completes the API's errors: which queue or place they are about, and what to do.
 
 Engines say what happened, in the words of their protocol or library. What they leave out is put in here, in one place
 for all of them, those of other distributions too.

@@ -1,4 +1,4 @@
-"""Until when a certificate is good: read from its DER (RFC 5280, section 4.1), for which no library is needed."""
+"""The end of a certificate's validity, read from its DER (RFC 5280, section 4.1) without a library."""
 
 from __future__ import annotations
 

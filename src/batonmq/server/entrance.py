@@ -1,4 +1,4 @@
-"""A port with TLS: who comes has its handshake first, and then a connection like any other.
+"""A port with TLS: a client goes through the handshake first, and then has a connection like any other.
 
 It is accepted here and not by the loop's own server, which says nothing of a handshake that fails, and knows the
 certificate of its first day alone.

@@ -1,4 +1,4 @@
-"""How many log-ins may fail from one address: whoever tries password after password is not listened to any more."""
+"""How many log-ins may fail from one address: one that tries password after password is no longer heard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a service manager is told: systemd's protocol of sd_notify(3), over the socket that it names.
+"""Tells a service manager how the broker is: systemd's protocol of sd_notify(3), over the socket that it names.
 
 Nothing is sent where no socket is named. What cannot be sent is not: the broker goes on whoever listens.
 """

@@ -1,4 +1,4 @@
-"""What one client is sent: written as fast as the client takes it, up to the orderly end of its socket."""
+"""The output to one client: written as fast as the client takes it, up to the orderly end of its socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a configuration takes effect when a running broker reads it again, and what waits for a restart."""
+"""Reading the configuration again: which changes take effect at once, and which wait for a restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When each of very many connections looks at the time next."""
+"""Schedules when each of very many connections looks at the time."""
 
 from __future__ import annotations
 

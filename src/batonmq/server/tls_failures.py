@@ -1,4 +1,4 @@
-"""Why a TLS handshake came to nothing, in words for the log."""
+"""Why a TLS handshake failed, in words for the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a TLS handshake has come to, in the words of RabbitMQ's listings."""
+"""The outcome of a TLS handshake, in the words of RabbitMQ's listings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Web pages that a browser has a request from, told by the headers Origin and Host."""
+"""Recognises requests that a browser sends for a web page, by the headers Origin and Host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shovels that the configuration tells: tables [[shovel]]."""
+"""Shovels from the configuration: tables [[shovel]]."""
 
 from __future__ import annotations
 

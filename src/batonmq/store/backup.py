@@ -1,4 +1,4 @@
-"""A copy of a store, made while whoever has it goes on: one moment of it, whole."""
+"""Copies a store while its owner goes on working: one moment of it, whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a store's file is whole: its pages, by SQLite, and its rows, by what was written into them."""
+"""Checks a store's file: its pages by SQLite, its rows by their checksums."""
 
 from __future__ import annotations
 

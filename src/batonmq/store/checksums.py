@@ -1,4 +1,4 @@
-"""What tells that a row is not what was written: SQLite has no checksums, and disks return wrong bytes.
+"""Checksums of rows: SQLite has none, and disks sometimes return wrong bytes.
 
 A message's checksum is the CRC-32 of its address, properties and body, plus its number and what else its row holds,
 modulo a prime, so that no number can change in a single bit without it. As it is a sum, SQL carries it on when a row is

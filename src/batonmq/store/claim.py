@@ -1,4 +1,4 @@
-"""Whose a database is, said on the file itself, and whether the file is still the one that its name means.
+"""Marks on the file itself who owns a database, and tells whether its name still means that file.
 
 Lock files can be deleted, and then keep nobody out. So one byte of the database is locked as well, far beyond where
 SQLite locks or writes anything, with a lock that belongs to the open file and not to the process (fcntl(2), "open file

@@ -1,4 +1,4 @@
-"""A commit as a host does it, whatever strikes."""
+"""A commit, as a host does it, whatever error occurs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a store says when SQLite cannot do what it asked for."""
+"""The errors of a store when SQLite cannot do what it was asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a store does with files itself, beside what SQLite does with its own.
+"""File operations of a store, besides those of SQLite.
 
 SQLite's files lie on a layer that can be exchanged (its VFS); this is the other half of it. A disk that tests and
 proofs put under a store takes the place of both.

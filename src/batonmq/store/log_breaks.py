@@ -1,4 +1,4 @@
-"""SQLite's log, looked at for commits that SQLite does not see: it reads its log up to the first frame that is wrong.
+"""Finds commits in SQLite's log that SQLite does not see, since it reads the log only up to the first wrong frame.
 
 After a power cut it ends like that, too: what stands behind was not synced, and not confirmed. So does the log of a
 process that was killed in the middle of a large commit: where SQLite had written a page twice, it mends the checksums

@@ -1,4 +1,4 @@
-"""A look at a file from outside, whoever has it open: nothing is written, locked or mended."""
+"""Reads a file from outside, even if a process has it open: nothing is written, locked or repaired."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is deleted and given back bit by bit: purged ranges, the rows of deleted queues, and free pages of the file.
+"""Deletes bit by bit: purged ranges, the rows of deleted queues, and free pages of the file.
 
 A queue of two million messages that is purged would hold up every confirm for seconds if it were deleted in one
 transaction. So the batch only notes the range of rows as trash, which makes the purge durable, and the committer's

@@ -1,4 +1,4 @@
-"""What a store is asked for: messages in several orders, keys, outcomes."""
+"""Queries: messages in several orders, deduplication keys, outcomes."""
 
 from __future__ import annotations
 

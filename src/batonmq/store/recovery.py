@@ -1,4 +1,4 @@
-"""What a crash left behind, mended before anything else is done with a store."""
+"""Repairs what a crash left behind, before anything else is done with a store."""
 
 from __future__ import annotations
 

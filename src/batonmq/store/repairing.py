@@ -1,4 +1,4 @@
-"""What can be saved of a damaged file, in a new one; the old one stays as it is.
+"""Saves what can be saved of a damaged file into a new one; the old file stays as it is.
 
 A copy of it is read, with its log, as SQLite does, past what it cannot read. If there is such a thing, all pages are
 looked through one by one: a page that nothing leads to any more has its rows all the same. A row that is not what was

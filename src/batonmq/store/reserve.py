@@ -1,4 +1,4 @@
-"""Room on the disk that is kept for the moment when there is none: deleting from a database needs some, too.
+"""Disk space reserved for the moment when there is none left: deleting from a database needs some too.
 
 When the disk is full most of it is given up, so that settlements go on and free what they can; a last piece is kept
 for the next opening, which has to note what a crash has left. It is made again when there is room.

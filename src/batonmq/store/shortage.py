@@ -1,4 +1,4 @@
-"""A disk that is full: settlements go on, in the room that was reserved for them; messages are refused."""
+"""A full disk: settlements go on in the space that was reserved for them; messages are refused."""
 
 from __future__ import annotations
 

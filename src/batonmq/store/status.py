@@ -1,4 +1,4 @@
-"""How a store stands, for people and for metrics: taken from what it counts anyway."""
+"""The status of a store for people and metrics, from numbers that it keeps anyway."""
 
 from __future__ import annotations
 

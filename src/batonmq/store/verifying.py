@@ -1,4 +1,4 @@
-"""Rows of messages looked at and not made into any: are they what was written?"""
+"""Checks rows of messages against their checksums, without making messages of them."""
 
 from __future__ import annotations
 

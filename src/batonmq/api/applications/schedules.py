@@ -1,4 +1,4 @@
-"""Schedules of handlers: a message that comes again and again, of which a queue has one however many workers begin."""
+"""Schedules of handlers: a recurring message, of which a queue holds one however many workers start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A message's body as a value of the type that a handler asks for, or the reason why it is none."""
+"""Converts a message's body to the type that a handler asks for, or says why it cannot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether this program traces, looked at once for each connection, so that nothing is paid where it does not."""
+"""Finds out once for each connection whether the program traces; if it does not, tracing costs nothing."""
 
 from __future__ import annotations
 

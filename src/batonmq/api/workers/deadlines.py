@@ -1,4 +1,4 @@
-"""When handlers in threads are to have come to an end.
+"""The deadlines of handlers that run in threads.
 
 A thread cannot be stopped. When its time is over its message is dealt with as one that has failed, and the thread is
 left to itself; it keeps its place among those of the worker until it comes to its end.

@@ -19,7 +19,7 @@ CLASSIC_TYPE = ("x-queue-type", "classic")
 
 
 def check_hash(entry: UserEntry) -> None:
-    """Raises PreconditionFailed when its password hash is none."""
+    """Raises PreconditionFailed when its password hash cannot be read."""
     try:
         imported_hash(entry.password_hash, entry.hashing_algorithm)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Telling a client that asked for it when publishing makes no sense: connection.blocked, RabbitMQ's extension."""
+"""connection.blocked, RabbitMQ's extension: tells clients that asked for it when the store takes no messages."""
 
 from __future__ import annotations
 

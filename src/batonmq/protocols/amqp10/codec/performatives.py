@@ -1,7 +1,7 @@
 """Every composite type of AMQP 1.0 as one table: transport, SASL, messaging, transactions (parts 2 to 5).
 
 `composites` has what the types of fields are. Only the first sentence of each class is said here; the section has the
-rest. The table is longer than a file should be, because it is one: cut in pieces, nothing would be easier to find.
+rest. The table is longer than a file should be, because it is one: in pieces, nothing in it would be easier to find.
 """
 
 from __future__ import annotations

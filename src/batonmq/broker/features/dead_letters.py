@@ -104,11 +104,11 @@ def dead_letter_message(
     scheduler = queue.scheduler
     wait = 0
     if scheduler.chained < CHAIN_MAX:
-        scheduler.chained += 1
+        scheduler.begin_chained()
         try:
             wait = 0 if _bring(queue, router, copy, headers, deaths, origin) else WAIT_MIN
         finally:
-            scheduler.chained -= 1
+            scheduler.end_chained()
         if not wait:
             return True
     if origin is not None:

@@ -84,6 +84,14 @@ class Scheduler:
         # By priority; each job once, the one that has waited longest first.
         self._jobs: list[dict[Callable[..., object], None]] = [{}, {}, {}, {}]
 
+    def begin_chained(self) -> None:
+        """Work begins within work of the same kind: what ``chained`` counts."""
+        self.chained += 1
+
+    def end_chained(self) -> None:
+        """That work is done."""
+        self.chained -= 1
+
     def attach(self, host: Callable[[], None], on_timer: Callable[[], None] | None = None) -> None:
         """``host`` is called when a turn is wanted soon, ``on_timer`` when the next timer's time has changed."""
         self._host = host

@@ -114,33 +114,12 @@ class Properties:
     plain: bool
     """True without headers, expiration, reply-to and user-id: all that may matter to the broker is a priority."""
 
-    def __init__(self, raw: bytes) -> None:
-        """Read flags and list in one pass. Use ``decode`` to make an object. Raises FieldError."""
-        try:
-            flags = raw[0] << 8 | raw[1]
-            at = 2
-            if flags & CONTENT_TYPE:
-                at += 1 + raw[at]
-            if flags & CONTENT_ENCODING:
-                at += 1 + raw[at]
-            if flags & HEADERS:
-                at += 4 + int.from_bytes(raw[at : at + 4], "big")
-            self.persistent = False
-            if flags & DELIVERY_MODE:
-                self.persistent = raw[at] == PERSISTENT
-                at += 1
-            self.priority = 0
-            if flags & PRIORITY:
-                self.priority = raw[at]
-                at += 1
-            if flags & 0x0FFF:
-                at = _skip_rest(raw, flags, at)
-        except IndexError:
-            raise FieldError("the content header is truncated") from None
-        if at != len(raw):
-            raise FieldError("the content header's properties and its length disagree")
-        self.plain = not flags & NOT_PLAIN
+    def __init__(self, raw: bytes, persistent: bool, priority: int, plain: bool) -> None:
+        """What is known of them already. Use ``decode`` to make an object of flags and list alone."""
         self.raw = raw
+        self.persistent = persistent
+        self.priority = priority
+        self.plain = plain
 
     @staticmethod
     def decode(raw: bytes) -> Properties:
@@ -152,7 +131,7 @@ class Properties:
         found = _cache.get(raw)
         if found is not None:
             return found
-        properties = Properties(raw)
+        properties = _read(raw)
         if len(raw) <= CACHED_BYTES:
             if len(_cache) >= CACHED_ENTRIES:
                 _cache.clear()
@@ -191,7 +170,7 @@ class Properties:
             at += 1
         flags = _OCTETS[first | CORRELATION_ID >> 8] + raw[1:at]
         made = b"%b%b%b%b" % (flags, _OCTETS[len(correlation_id)], correlation_id, raw[at:])
-        return Properties.of_octets(made, self.persistent, self.priority, self.plain)
+        return Properties(made, self.persistent, self.priority, self.plain)
 
     def validate(self) -> None:
         """Check the headers; afterwards no property raises. Raises FieldError if they are malformed.
@@ -227,16 +206,6 @@ class Properties:
         if raw[0] & CONTENT_ENCODING >> 8:
             at += 1 + raw[at]
         return decode_table(raw, at, len(raw))[0]
-
-    @staticmethod
-    def of_octets(raw: bytes, persistent: bool, priority: int, plain: bool) -> Properties:
-        """Properties of which all is known already that reading flags and list would tell."""
-        made = Properties.__new__(Properties)
-        made.raw = raw
-        made.persistent = persistent
-        made.priority = priority
-        made.plain = plain
-        return made
 
     def mentions(self, name: bytes) -> bool:
         """May there be a header of this name? False is certain; True makes it worth decoding the headers."""
@@ -367,6 +336,34 @@ def _assembled(segments: dict[int, bytes], changes: PropertyValues) -> Propertie
             segments[flag] = _encode(name, value)
     order = sorted(segments, reverse=True)
     return Properties.decode(_U16.pack(sum(order)) + b"".join([segments[flag] for flag in order]))
+
+
+def _read(raw: bytes) -> Properties:
+    """Read flags and list in one pass. Raises FieldError."""
+    try:
+        flags = raw[0] << 8 | raw[1]
+        at = 2
+        if flags & CONTENT_TYPE:
+            at += 1 + raw[at]
+        if flags & CONTENT_ENCODING:
+            at += 1 + raw[at]
+        if flags & HEADERS:
+            at += 4 + int.from_bytes(raw[at : at + 4], "big")
+        persistent = False
+        if flags & DELIVERY_MODE:
+            persistent = raw[at] == PERSISTENT
+            at += 1
+        priority = 0
+        if flags & PRIORITY:
+            priority = raw[at]
+            at += 1
+        if flags & 0x0FFF:
+            at = _skip_rest(raw, flags, at)
+    except IndexError:
+        raise FieldError("the content header is truncated") from None
+    if at != len(raw):
+        raise FieldError("the content header's properties and its length disagree")
+    return Properties(raw, persistent, priority, not flags & NOT_PLAIN)
 
 
 def _skip_rest(raw: bytes, flags: int, at: int) -> int:

@@ -13,7 +13,7 @@ import pytest
 
 from batonmq.broker import User
 from batonmq.protocols.stomp import destinations
-from batonmq.protocols.stomp.commands import Commands
+from batonmq.protocols.stomp.commands import HANDLERS
 from batonmq.protocols.stomp.destinations import parse_destination
 from batonmq.protocols.stomp.dialects import SPEC
 from tests.support.driven import Driven
@@ -86,7 +86,7 @@ def attempted(client: Client, row: Row) -> str:
 
 
 def test_each_command_and_each_kind_of_destination_is_in_the_table() -> None:
-    assert {row.command for row in TABLE} | ITS_OWN == {*Commands._HANDLERS, "SEND"}
+    assert {row.command for row in TABLE} | ITS_OWN == {*HANDLERS, "SEND"}
     kinds = {getattr(destinations, name) for name in ("QUEUE", "EXISTING", "REPLY", "TEMPORARY", "EXCHANGE")}
     assert {parse_destination(row.destination, SPEC, {}).kind for row in TABLE} == kinds
 

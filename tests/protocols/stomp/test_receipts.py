@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batonmq.protocols.stomp.transactions import Transactions
+from batonmq.broker import Operations
 from tests.support.driven import Driven
 from tests.support.stomp import Client, bodies, only, refused, settings
 from tests.support.timed import Timed
@@ -287,8 +287,8 @@ def test_x5_a_fault_of_the_broker_is_told_without_its_insides(
     driven: Driven, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = connected(driven)
-    monkeypatch.setattr(Transactions, "begin", None)
-    error = refused(client.do("BEGIN", {"transaction": "t", "receipt": "r"}), "Internal error")
+    monkeypatch.setattr(Operations, "require_readable", None)
+    error = refused(client.do("SUBSCRIBE", {"id": "1", "destination": "/queue/q", "receipt": "r"}), "Internal error")
     assert "TypeError" not in error.text
     assert error["receipt-id"] == "r"
     assert "TypeError" in caplog.text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 from batonmq.protocols.stomp.acknowledging import Acknowledging
 from batonmq.protocols.stomp.consuming import Consuming
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from batonmq.protocols.stomp.parser import Event
     from batonmq.protocols.stomp.terms import Terms
 
-__all__ = ["CONNECTS", "Commands"]
+__all__ = ["CONNECTS", "HANDLERS", "Commands"]
 
 CONNECTS: Final = frozenset({"CONNECT", "STOMP"})
 
@@ -87,7 +87,7 @@ class Commands:
         """Do what a frame asks for that is no SEND, and answer it. Raises StompFailure, BrokerError, StoreError."""
         if self._broker.is_touched:
             self._broker.dispatch_touched()
-        handler = self._HANDLERS.get(head.command)
+        handler = HANDLERS.get(head.command)
         if handler is None:
             raise StompFailure("Bad command", f'Could not interpret command "{head.command[:64]}"')
         handler(self, head, receipt)
@@ -101,42 +101,54 @@ class Commands:
             self._broker.dispatch_touched()
         return self._acknowledging.accept_run(events, at)
 
-    def _connect(self, head: Head, _receipt: str | None) -> None:
+    # ------------------------------------------------------------------ one frame each, as handle() has it
+
+    def connect(self, head: Head, _receipt: str | None) -> None:
+        """CONNECT, STOMP: once was enough."""
         raise StompFailure("Illegal command", f"'{head.command}' on a connection that is logged in", fatal=True)
 
-    def _subscribe(self, head: Head, receipt: str | None) -> None:
+    def subscribe(self, head: Head, receipt: str | None) -> None:
+        """SUBSCRIBE."""
         self._subscribing.subscribe(head.headers, receipt)
 
-    def _unsubscribe(self, head: Head, receipt: str | None) -> None:
+    def unsubscribe(self, head: Head, receipt: str | None) -> None:
+        """UNSUBSCRIBE."""
         self._unsubscribing.unsubscribe(head.headers)
         self.receipts.answer_stored(receipt)
 
-    def _ack(self, head: Head, receipt: str | None) -> None:
+    def settle(self, head: Head, receipt: str | None) -> None:
+        """ACK, NACK."""
         if not self._acknowledging.settle(head, receipt):
             self.receipts.answer_stored(receipt)
 
-    def _begin(self, head: Head, receipt: str | None) -> None:
+    def begin(self, head: Head, receipt: str | None) -> None:
+        """BEGIN."""
         self.transactions.begin(_transaction_of(head))
         self.receipts.answer(receipt)
 
-    def _commit(self, head: Head, receipt: str | None) -> None:
+    def commit(self, head: Head, receipt: str | None) -> None:
+        """COMMIT."""
         self.transactions.commit(_transaction_of(head), receipt)
 
-    def _abort(self, head: Head, receipt: str | None) -> None:
+    def abort(self, head: Head, receipt: str | None) -> None:
+        """ABORT."""
         self.transactions.abort(_transaction_of(head))
         self.receipts.answer(receipt)
 
-    _HANDLERS: ClassVar[dict[str, Callable[[Commands, Head, str | None], None]]] = {
-        "CONNECT": _connect,
-        "STOMP": _connect,
-        "SUBSCRIBE": _subscribe,
-        "UNSUBSCRIBE": _unsubscribe,
-        "ACK": _ack,
-        "NACK": _ack,
-        "BEGIN": _begin,
-        "COMMIT": _commit,
-        "ABORT": _abort,
-    }
+
+# Beside the class, where a compiler finds its methods.
+HANDLERS: Final[dict[str, Callable[[Commands, Head, str | None], None]]] = {
+    "CONNECT": Commands.connect,
+    "STOMP": Commands.connect,
+    "SUBSCRIBE": Commands.subscribe,
+    "UNSUBSCRIBE": Commands.unsubscribe,
+    "ACK": Commands.settle,
+    "NACK": Commands.settle,
+    "BEGIN": Commands.begin,
+    "COMMIT": Commands.commit,
+    "ABORT": Commands.abort,
+}
+"""What each command asks for, but SEND and DISCONNECT."""
 
 
 def _transaction_of(head: Head) -> str:

@@ -168,7 +168,7 @@ class DirectReader:
             created,
             found.rest,
         )
-        return Properties.of_octets(raw, lead.persistent, lead.priority, is_plain)
+        return Properties(raw, lead.persistent, lead.priority, is_plain)
 
     def _read_application(self, data: bytes, at: int, taken: frozenset[bytes]) -> bool:
         """The section that begins at ``at``; False: it is none to read here. Raises IndexError."""

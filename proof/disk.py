@@ -9,11 +9,12 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import threading
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import apsw
 
@@ -23,6 +24,7 @@ from proof.platter import (
     Event,
     Files,
     FolderSynced,
+    Found,
     Made,
     Platter,
     Renamed,
@@ -32,9 +34,11 @@ from proof.platter import (
     Written,
 )
 
-__all__ = ["Disk", "Fault", "contents", "lay"]
+__all__ = ["Disk", "Fault", "Record", "contents", "lay"]
 
 _numbers = itertools.count()
+# How many files a process of several may open.
+_NUMBERS_OF_ONE = 1_000_000
 # The index of a log is made anew from the log at each start: no state has it.
 _INDEX = "-shm"
 # SQLite syncs the folder with the first sync of these (``UNIXFILE_DIRSYNC``).
@@ -66,6 +70,13 @@ _OF_SYSTEM = {
 }
 
 
+class Record(Protocol):
+    """Takes what happens, in its order."""
+
+    def append(self, event: Event, /) -> None:
+        """That happened next."""
+
+
 def contents(folder: Path) -> Files:
     """What lies in a folder and outlives a loss of power."""
     found = [folder / name for name in _names(folder)]
@@ -87,8 +98,11 @@ def lay(files: Files, folder: Path) -> None:
 class Disk(apsw.VFS):
     """While it is entered, what a store that is opened in a folder writes lies on it; what lies elsewhere does not."""
 
-    def __init__(self, folder: Path, record: list[Event] | None = None) -> None:
-        """``record`` takes what happens, in its order, for a Platter to follow later; without, the disk follows it."""
+    def __init__(self, folder: Path, record: Record | None = None, *, process: int = 0) -> None:
+        """``record`` takes what happens, for a Platter to follow later; without, the disk follows it.
+
+        ``process``: which this is of several that use the folder, from 1 on; 0: nobody else does.
+        """
         self._folder = folder
         self._name = f"disk-{next(_numbers)}"
         self._below = apsw.vfs_names()[0]
@@ -109,7 +123,10 @@ class Disk(apsw.VFS):
         """What has arrived, unless that is recorded."""
         self._happen: Callable[[Event], None] = self.platter.happen if record is None else record.append
         self._numbers = {name: number for number, name in enumerate(sorted(there), 1)}
-        self._last = len(there)
+        self._last = process * _NUMBERS_OF_ONE if process else len(there)
+        self._is_shared = process > 0
+        self.lock = threading.RLock()
+        """Held from when something is done until it is noted: who holds it stands between two things that happen."""
 
     def __enter__(self) -> Self:
         return self
@@ -137,7 +154,12 @@ class Disk(apsw.VFS):
     def file(self, path: str, *, was_there: bool) -> int:
         """The number of a file that was just opened."""
         name = Path(path).name
-        if not was_there or name not in self._numbers:
+        if self._is_shared and was_there:
+            # What it is called by the process that made it, which may have made it anew, is not known here.
+            self._last += 1
+            self._numbers[name] = self._last
+            self._happen(Found(name, self._last))
+        elif not was_there or name not in self._numbers:
             self._last += 1
             self._numbers[name] = self._last
             self._happen(Made(name, self._last))
@@ -146,7 +168,7 @@ class Disk(apsw.VFS):
     def deleted(self, path: str) -> None:
         """A file has no name any more."""
         name = Path(path).name
-        if self._numbers.pop(name, None) is not None:
+        if self._numbers.pop(name, None) is not None or self._is_shared:
             self._happen(Deleted(name))
 
     def renamed(self, path: str, to: str) -> None:
@@ -154,7 +176,9 @@ class Disk(apsw.VFS):
         name, new = Path(path).name, Path(to).name
         if name in self._numbers:
             self._numbers[new] = self._numbers.pop(name)
-            self._happen(Renamed(name, new))
+        elif not self._is_shared:
+            return
+        self._happen(Renamed(name, new))
 
     def answer(self, what: str, path: str, growth: int = 0) -> Fault | None:
         """What goes wrong with what is about to be done to a file; ``growth``: by how much it would be longer."""
@@ -185,10 +209,11 @@ class Disk(apsw.VFS):
             return
         if (fault := self.answer("delete", filename)) is not None:
             raise _OF_SQLITE[fault](_OF_SYSTEM[fault][1])
-        super().xDelete(filename, syncdir)
-        self.deleted(filename)
-        if syncdir:
-            self.happen(FolderSynced())
+        with self.lock:
+            super().xDelete(filename, syncdir)
+            self.deleted(filename)
+            if syncdir:
+                self.happen(FolderSynced())
 
     # ------------------------------------------------------------------ for whoever looks
 
@@ -209,11 +234,12 @@ class _File(apsw.VFSFile):
     def __init__(
         self, disk: Disk, below: str, name: str | apsw.URIFilename | None, path: str, flags: list[int]
     ) -> None:
-        was_there = Path(path).exists()
-        super().__init__(below, name, flags)
         self._disk = disk
         self._path = path
-        self._number = disk.file(path, was_there=was_there)
+        with disk.lock:
+            was_there = Path(path).exists()
+            super().__init__(below, name, flags)
+            self._number = disk.file(path, was_there=was_there)
         self._syncs_folder = bool(flags[0] & apsw.SQLITE_OPEN_CREATE and flags[0] & _SYNC_FOLDER)
 
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802
@@ -225,27 +251,30 @@ class _File(apsw.VFSFile):
             data = data[: len(data) // 2]
         elif fault is not None:
             raise _OF_SQLITE[fault](_OF_SYSTEM[fault][1])
-        super().xWrite(data, offset)
-        disk.happen(Written(self._number, offset, data))
+        with disk.lock:
+            super().xWrite(data, offset)
+            disk.happen(Written(self._number, offset, data))
         if fault is not None:
             raise _OF_SQLITE[fault](_OF_SYSTEM[fault][1])
 
     def xTruncate(self, newsize: int) -> None:  # noqa: N802
         if (fault := self._disk.answer("resize", self._path)) is not None:
             raise _OF_SQLITE[fault](_OF_SYSTEM[fault][1])
-        super().xTruncate(newsize)
-        self._disk.happen(Resized(self._number, newsize))
+        with self._disk.lock:
+            super().xTruncate(newsize)
+            self._disk.happen(Resized(self._number, newsize))
 
     def xSync(self, flags: int) -> None:  # noqa: N802
         disk = self._disk
         if (fault := disk.answer("sync", self._path)) is not None:
             disk.happen(SyncFailed(self._number))
             raise _OF_SQLITE[fault](_OF_SYSTEM[fault][1])
-        disk.syncs += 1
-        disk.happen(Synced(self._number))
-        if self._syncs_folder:
-            disk.happen(FolderSynced())
-            self._syncs_folder = False
+        with disk.lock:
+            disk.syncs += 1
+            disk.happen(Synced(self._number))
+            if self._syncs_folder:
+                disk.happen(FolderSynced())
+                self._syncs_folder = False
 
 
 class _Beside(store_files.Files):
@@ -267,12 +296,13 @@ class _Beside(store_files.Files):
         if not disk.has(path):
             return super().open(path, flags)
         self._look("open", path)
-        was_there = Path(path).exists()
-        handle = super().open(path, flags)
-        number = disk.file(path, was_there=was_there)
-        self._open[handle] = (path, number)
-        if was_there and flags & os.O_TRUNC:
-            disk.happen(Resized(number, 0))
+        with disk.lock:
+            was_there = Path(path).exists()
+            handle = super().open(path, flags)
+            number = disk.file(path, was_there=was_there)
+            self._open[handle] = (path, number)
+            if was_there and flags & os.O_TRUNC:
+                disk.happen(Resized(number, 0))
         return handle
 
     def close(self, handle: int) -> None:
@@ -288,9 +318,10 @@ class _Beside(store_files.Files):
                 data = data[: len(data) // 2]
             elif fault is not None:
                 raise OSError(*_OF_SYSTEM[fault])
-        written = os.pwrite(handle, data, at)
-        if number:
-            self._disk.happen(Written(number, at, data[:written]))
+        with self._disk.lock:
+            written = os.pwrite(handle, data, at)
+            if number:
+                self._disk.happen(Written(number, at, data[:written]))
         return written
 
     def put(self, handle: int, data: bytes) -> int:
@@ -307,17 +338,19 @@ class _Beside(store_files.Files):
             except OSError:
                 self._disk.happen(SyncFailed(number))
                 raise
-        super().sync(handle)
-        if number:
-            self._disk.happen(Synced(number))
+        with self._disk.lock:
+            super().sync(handle)
+            if number:
+                self._disk.happen(Synced(number))
 
     def sync_folder(self, path: str) -> None:
         is_ours = self._disk.is_of(path)
         if is_ours:
             self._look("sync", path)
-        super().sync_folder(path)
-        if is_ours:
-            self._disk.happen(FolderSynced())
+        with self._disk.lock:
+            super().sync_folder(path)
+            if is_ours:
+                self._disk.happen(FolderSynced())
 
     def allocate(self, handle: int, size: int) -> None:
         path, number = self._open.get(handle, ("", 0))
@@ -327,28 +360,34 @@ class _Beside(store_files.Files):
         growth = size - os.fstat(handle).st_size
         self._look("resize", path, growth)
         if growth > 0:
-            os.truncate(handle, size)
-            self._disk.happen(Resized(number, size))
+            with self._disk.lock:
+                os.truncate(handle, size)
+                self._disk.happen(Resized(number, size))
 
     def truncate(self, handle: int, size: int) -> None:
         path, number = self._open.get(handle, ("", 0))
         if number:
             self._look("truncate", path)
-        super().truncate(handle, size)
-        if number:
-            self._disk.happen(Resized(number, size))
+        with self._disk.lock:
+            super().truncate(handle, size)
+            if number:
+                self._disk.happen(Resized(number, size))
 
     def delete(self, path: str) -> None:
         if self._disk.has(path):
             self._look("delete", path)
-        super().delete(path)
-        self._disk.deleted(path)
+        with self._disk.lock:
+            super().delete(path)
+            if self._disk.has(path):
+                self._disk.deleted(path)
 
     def rename(self, path: str, to: str) -> None:
         if self._disk.has(path):
             self._look("rename", path)
-        super().rename(path, to)
-        self._disk.renamed(path, to)
+        with self._disk.lock:
+            super().rename(path, to)
+            if self._disk.has(path):
+                self._disk.renamed(path, to)
 
     def room(self, path: str) -> tuple[int, int]:
         capacity = self._disk.capacity

@@ -20,6 +20,7 @@ __all__ = [
     "Event",
     "Files",
     "FolderSynced",
+    "Found",
     "Made",
     "Note",
     "Platter",
@@ -73,6 +74,14 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A file that has this name already goes by another number as well, that of a process that did not make it."""
+
+    name: str
+    file: int
+
+
+@dataclass(frozen=True, slots=True)
 class Deleted:
     """A name is gone."""
 
@@ -98,7 +107,7 @@ class Note:
     __slots__ = ()
 
 
-Event: TypeAlias = Written | Resized | Synced | SyncFailed | Made | Deleted | Renamed | FolderSynced | Note
+Event: TypeAlias = Written | Resized | Synced | SyncFailed | Made | Found | Deleted | Renamed | FolderSynced | Note
 Files: TypeAlias = "dict[str, tuple[bytes, int]]"
 """By name, how a file begins, and its size: the rest is zeros."""
 
@@ -213,6 +222,8 @@ class Platter:
         self._files: dict[int, _File] = {}
         self._names: dict[str, int] = {}
         self._entries: list[_Entry] = []
+        # Other numbers of files.
+        self._same: dict[int, int] = {}
         for number, (name, (data, size)) in enumerate(sorted((there or {}).items()), 1):
             self._files[number] = _File(_Content(bytearray(data), size))
             self._names[name] = number
@@ -238,13 +249,21 @@ class Platter:
                 self._entries.clear()
                 kept = set(self._names.values())
                 self._files = {number: file for number, file in self._files.items() if number in kept}
+            case Found(name, file):
+                names = dict(self._names)
+                self._enter(names, self._entries)
+                if name in names:
+                    self._same[file] = names[name]
+                else:
+                    # Somebody made it who does nothing else with it: whoever holds the lock.
+                    self._entries.append(Made(name, file))
             case Made() | Deleted() | Renamed():
                 self._entries.append(event)
             case _:
                 pass
 
     def _file(self, number: int) -> _File:
-        return self._files.setdefault(number, _File())
+        return self._files.setdefault(self._same.get(number, number), _File())
 
     @staticmethod
     def _enter(names: dict[str, int], entries: Iterable[_Entry]) -> None:

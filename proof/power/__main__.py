@@ -1,6 +1,7 @@
 """``python -m proof.power``: one run of a broker, and as many losses of power in it as are asked for.
 
-Then a quarter as many of a program that has the file itself, a twentieth of each on a slow disk, and a disk that fails.
+Then a quarter as many of a program that has the file itself, and of programs that share one, some of which are killed;
+a twentieth of each of the first two on a slow disk; and a disk that fails.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import TextIO
 
 from proof.power.faults import Sweep, sweep
-from proof.power.states import Account, Recorded, check, most_syncs, record, record_program
+from proof.power.states import Account, Recorded, check, most_syncs, record, record_program, record_programs
 from proof.power.struck import strike
 
 KEPT, BROKEN, CANNOT, INTERRUPTED = 0, 1, 2, 130
@@ -121,6 +122,7 @@ def _try_all(folder: Path, options: argparse.Namespace) -> _Tried:
     plan: list[tuple[str, Callable[..., Recorded], int, int, dict[str, float]]] = [
         ("a broker", record, count, options.states, {}),
         ("a program", record_program, count, few, {}),
+        ("programs on one file", record_programs, count, few, {}),
         ("a broker on a slow disk", record, min(count, SLOW_COUNT), least, slow),
         ("a program on a slow disk", record_program, min(count, SLOW_COUNT), least, slow),
     ]

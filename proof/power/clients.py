@@ -41,6 +41,12 @@ class Run:
     chance: random.Random
     count: int
     """How much it does."""
+    process: int = 0
+    """Which of several programs it is in; 0: there is one."""
+
+    def queue(self, name: str) -> str:
+        """What its queue of that name is called: each of several programs has queues of its own."""
+        return f"{name}.{self.process}" if self.process else name
 
     def names(self) -> Iterator[str]:
         """Of its messages, one after the other."""

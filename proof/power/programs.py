@@ -2,38 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import batonmq
 from proof.power.clients import Run
+from proof.power.promises import Ledger
 
 __all__ = ["THREADS"]
 
 LONG = 3_600.0
+# A new owner waits two seconds for those who hold something: what is settled sooner after it came is settled.
+SURE_SECONDS = 1.4
+# How long a guest waits for a message that its owner may have.
+WAIT_SECONDS = 0.05
 
 
 def _name(delivery: batonmq.Delivery) -> str:
     return delivery.body.split(b".", 1)[0].decode()
 
 
+@contextmanager
+def _taken(run: Run, mq: batonmq.Connection, queue: str) -> Iterator[list[batonmq.Delivery]]:
+    """A message, if there is one; what its receiver was sent ahead it may have had in its hands."""
+    _see_all(run)
+    with mq.receiver(queue, prefetch=1) as receiver:
+        yield receiver.receive(1, wait=WAIT_SECONDS if run.process else 0.0)
+    _see_all(run)
+
+
+class _Settled:
+    """What was settled, and is as safe as what is sent next."""
+
+    def __init__(self, run: Run) -> None:
+        self._ledger: Ledger = run.ledger
+        self._seconds = SURE_SECONDS if run.process else float("inf")
+        self._steps: list[tuple[str, int, float]] = []
+
+    def add(self, name: str, step: int, since: float) -> None:
+        """It came not before that time."""
+        self._steps.append((name, step, since))
+
+    def promise(self) -> None:
+        """Something was sent."""
+        for name, step, since in self._steps:
+            if time.monotonic() - since < self._seconds:
+                self._ledger.promise(name, step)
+        self._steps.clear()
+
+
 def _plain(run: Run, mq: batonmq.Connection) -> None:
     """Sends, and messages that are accepted: those before a send are as safe as what was sent."""
-    queue = "ordered.plain"
+    queue = run.queue("ordered.plain")
     mq.declare(queue)
-    settled: list[tuple[str, int]] = []
+    settled = _Settled(run)
     for name in run.names():
         step = run.ledger.begin(name, queue)
         mq.send(queue, run.body(name))
-        for one in (*settled, (name, step)):
-            run.ledger.promise(*one)
-        settled.clear()
+        run.ledger.promise(name, step)
+        settled.promise()
         if run.chance.random() < 0.5:
-            with mq.receiver(queue, prefetch=1) as receiver:
-                for delivery in receiver.receive(1, wait=0.0):
-                    run.ledger.see(_name(delivery))
-                    settled.append((_name(delivery), run.ledger.begin(_name(delivery))))
-                    delivery.accept()
-        _see_all(run)
+            since = time.monotonic()
+            with _taken(run, mq, queue) as taken:
+                for delivery in taken:
+                    step = run.ledger.begin(_name(delivery))
+                    try:
+                        delivery.accept()
+                    except batonmq.LeaseLost:
+                        continue
+                    settled.add(_name(delivery), step, since)
 
 
 def _see_all(run: Run) -> None:
@@ -45,37 +83,40 @@ def _see_all(run: Run) -> None:
 
 def _transactions(run: Run, mq: batonmq.Connection) -> None:
     """A message comes out of one queue and another goes into the next, or neither."""
-    queues = ("ordered.tx.one", "ordered.tx.two")
+    queues = (run.queue("ordered.tx.one"), run.queue("ordered.tx.two"))
     for queue in queues:
         mq.declare(queue)
     for name in run.names():
-        with mq.receiver(queues[0], prefetch=1) as receiver:
-            taken = receiver.receive(1, wait=0.0) if run.chance.random() < 0.7 else []
-            _see_all(run)
+        with _taken(run, mq, queues[0]) as found:
+            taken = found if run.chance.random() < 0.7 else []
             changes: dict[str, tuple[str, ...]] = {_name(delivery): () for delivery in taken}
             changes[name] = (queues[len(taken)],)
             steps = run.ledger.begin_together(changes)
-            with mq.transaction() as tx:
-                for delivery in taken:
-                    tx.accept(delivery)
-                tx.send(queues[len(taken)], run.body(name))
+            try:
+                with mq.transaction() as tx:
+                    for delivery in taken:
+                        tx.accept(delivery)
+                    tx.send(queues[len(taken)], run.body(name))
+            except batonmq.LeaseLost:
+                run.ledger.undo(steps)
+                continue
             for step in steps:
                 run.ledger.promise(*step)
-        _see_all(run)
 
 
 def _features(run: Run, mq: batonmq.Connection) -> None:
     """Delays, priorities, groups, and many at once."""
-    mq.declare("later")
-    mq.declare("first", max_priority=5)
-    mq.declare("ordered.many")
+    later, first, many = run.queue("later"), run.queue("first"), run.queue("ordered.many")
+    mq.declare(later)
+    mq.declare(first, max_priority=5)
+    mq.declare(many)
     names = run.names()
     for name in names:
         some = [name]
         how = run.chance.randrange(4)
         if how == 3:
             some += [one for _ in range(run.chance.randrange(8)) if (one := next(names, ""))]
-        where = ("later", "later", "first", "ordered.many")[how]
+        where = (later, later, first, many)[how]
         steps = [(one, run.ledger.begin(one, where)) for one in some]
         match how:
             case 0:
@@ -92,26 +133,30 @@ def _features(run: Run, mq: batonmq.Connection) -> None:
 
 def _rejects(run: Run, mq: batonmq.Connection) -> None:
     """Each message is in the one queue, or dead in the other."""
-    mq.declare("dead")
-    mq.declare("work", dead_letter="dead", max_deliveries=2)
-    rejected: list[tuple[str, int]] = []
+    work, dead = run.queue("work"), run.queue("dead")
+    mq.declare(dead)
+    mq.declare(work, dead_letter=dead, max_deliveries=2)
+    rejected = _Settled(run)
     for name in run.names():
-        step = run.ledger.begin(name, "work")
-        mq.send("work", run.body(name))
-        for one in (*rejected, (name, step)):
-            run.ledger.promise(*one)
-        rejected.clear()
-        _see_all(run)
-        with mq.receiver("work", prefetch=1) as receiver:
-            for delivery in receiver.receive(1, wait=0.0):
-                taken = _name(delivery)
-                step = run.ledger.begin(taken, "dead")
-                if run.chance.random() < 0.6:
-                    rejected.append((taken, step))
-                    delivery.reject()
-                else:
-                    delivery.release()
-        _see_all(run)
+        step = run.ledger.begin(name, work)
+        mq.send(work, run.body(name))
+        run.ledger.promise(name, step)
+        rejected.promise()
+        since = time.monotonic()
+        if run.process:
+            # Its receiver may be sent it ahead, and lose it with an owner once too often, before the program has it.
+            run.ledger.begin(name, dead)
+        with _taken(run, mq, work) as taken:
+            for delivery in taken:
+                step = run.ledger.begin(_name(delivery), dead)
+                try:
+                    if run.chance.random() < 0.6:
+                        delivery.reject()
+                        rejected.add(_name(delivery), step, since)
+                    else:
+                        delivery.release()
+                except batonmq.LeaseLost:
+                    continue
 
 
 THREADS: dict[str, Callable[[Run, batonmq.Connection], None]] = {

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from proof.platter import Note
 
-__all__ = ["Begun", "Delivered", "Found", "Ledger", "Moment", "Promised", "Together"]
+__all__ = ["Begun", "Delivered", "Found", "Ledger", "Moment", "Promised", "Seen", "Together", "Undone"]
 
 Where: TypeAlias = frozenset[str]
 NOWHERE: Where = frozenset()
@@ -26,6 +26,7 @@ class Begun(Note):
 
     name: str
     step: int
+    where: Where
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,13 @@ class Promised(Note):
 
     name: str
     step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen(Note):
+    """A client was given a message, or may have been."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,13 @@ class Delivered(Note):
 @dataclass(frozen=True, slots=True)
 class Together(Note):
     """A transaction is asked for, of these messages with these steps."""
+
+    steps: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Undone(Note):
+    """Its client was told that it is not done."""
 
     steps: tuple[tuple[str, int], ...]
 
@@ -73,13 +88,25 @@ class Ledger:
         self.seen: set[str] = set()
         """What any client was given at any time, or may have been."""
 
+    @classmethod
+    def of(cls, notes: Iterable[Note]) -> Ledger:
+        """What ledgers of other processes have noted, in one: no two have messages of the same name."""
+        ledger = cls(lambda _: None)
+        for note in notes:
+            match note:
+                case Begun(name, _, where):
+                    ledger.steps.setdefault(name, [NOWHERE]).append(where)
+                case Seen(name):
+                    ledger.seen.add(name)
+        return ledger
+
     def begin(self, name: str, *where: str) -> int:
         """Something is asked for that puts a message in these places; returns the step."""
         with self._lock:
             steps = self.steps.setdefault(name, [NOWHERE])
             steps.append(frozenset(where))
             step = len(steps) - 1
-        self._note(Begun(name, step))
+        self._note(Begun(name, step, steps[step]))
         return step
 
     def begin_together(self, changes: Mapping[str, Iterable[str]]) -> list[tuple[str, int]]:
@@ -88,6 +115,10 @@ class Ledger:
         self._note(Together(tuple(steps)))
         return steps
 
+    def undo(self, steps: list[tuple[str, int]]) -> None:
+        """The client was told that the transaction was not kept."""
+        self._note(Undone(tuple(steps)))
+
     def promise(self, name: str, step: int) -> None:
         """The client was told that it is done."""
         self._note(Promised(name, step))
@@ -95,7 +126,10 @@ class Ledger:
     def see(self, name: str) -> None:
         """A client was given a message."""
         with self._lock:
+            is_new = name not in self.seen
             self.seen.add(name)
+        if is_new:
+            self._note(Seen(name))
 
     def delivered(self, name: str) -> None:
         """A client that was given a message still held it when it was told that something later is safe."""
@@ -128,6 +162,8 @@ class Moment:
                 self._delivered.add(name)
             case Together(steps):
                 self._together.append(steps)
+            case Undone(steps):
+                self._together.remove(steps)
 
     def broken(self, found: Found, *, is_fresh: bool = True) -> list[str]:
         """What is not as was promised. ``is_fresh``: nobody but the ledger's clients has taken messages."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import random
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+
+from bench.settings import ROOT
 
 import batonmq
 from proof.disk import Disk, lay
@@ -20,8 +24,9 @@ from proof.power.opened import NOTHING_YET, STORE, Heard, look
 from proof.power.programs import THREADS
 from proof.power.promises import Begun, Ledger, Moment, Promised
 from proof.power.served import Served
+from proof.power.sharing import happened
 
-__all__ = ["Account", "Recorded", "check", "most_syncs", "record", "record_program"]
+__all__ = ["Account", "Recorded", "check", "most_syncs", "record", "record_program", "record_programs"]
 
 TRIES = 4
 """How often another state is looked for where the one found was seen already."""
@@ -83,6 +88,20 @@ def record_program(folder: Path, seed: int, count: int, *, sync_seconds: float =
             _together(recorded, seed, count, None, threads)
 
     return _record(folder, work, sync_seconds)
+
+
+def record_programs(folder: Path, seed: int, count: int, *, kills: int = 4) -> Recorded:
+    """As ``record_program``, with several programs on the file, of which so many are killed: owners and guests."""
+    notes = folder.with_name(f"{folder.name}-notes")
+    notes.mkdir()
+    command = [sys.executable, "-m", "proof.power.sharing", str(folder), str(notes), str(seed), str(count), str(kills)]
+    ended = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    recorded = Recorded(happened(notes))
+    recorded.ledger = Ledger.of(event for event in recorded.events if isinstance(event, Note))
+    recorded.faults += ended.stdout.splitlines()
+    if ended.returncode:
+        recorded.faults.append(f"the programs ended with {ended.returncode}")
+    return recorded
 
 
 def _with_file(thread: Callable[[Run, batonmq.Connection], None], mq: batonmq.Connection, run: Run) -> None:

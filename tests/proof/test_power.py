@@ -10,11 +10,11 @@ from pathlib import Path
 import apsw
 import pytest
 from proof.disk import Fault
-from proof.platter import Deleted, FolderSynced, Made, Platter, Renamed, Resized, Synced, SyncFailed, Written
+from proof.platter import Deleted, FolderSynced, Found, Made, Platter, Renamed, Resized, Synced, SyncFailed, Written
 from proof.power import faults, struck
 from proof.power.__main__ import SYNCS_MOST
 from proof.power.faults import sweep
-from proof.power.states import Account, Recorded, check, most_syncs, record, record_program
+from proof.power.states import Account, Recorded, check, most_syncs, record, record_program, record_programs
 from proof.power.struck import strike
 
 from batonmq.errors import StoreError
@@ -49,6 +49,22 @@ def test_a_program_that_has_the_file_keeps_all_promises(tmp_path: Path) -> None:
     account = check(recorded, STATES // 2, 1, tmp_path / "cut", tmp_path / "kept")
     assert (account.broken, account.examples) == (0, [])
     assert account.promises > 0
+
+
+def test_programs_that_share_a_file_and_are_killed_keep_all_promises(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    recorded = record_programs(tmp_path / "run", 1, 3, kills=2)
+    assert recorded.faults == []
+    makers = {event.file // 1_000_000 for event in recorded.events if isinstance(event, Written)}
+    assert len(makers) > 1, "the file had one owner only"
+    account = check(recorded, STATES // 3, 1, tmp_path / "cut", tmp_path / "kept")
+    assert (account.broken, account.examples) == (0, [])
+    assert account.promises > 0
+    unsynced = Recorded([event for event in recorded.events if not isinstance(event, Synced)])
+    unsynced.ledger = recorded.ledger
+    assert check(unsynced, 10, 1, tmp_path / "cut", tmp_path / "kept").broken, (
+        "a disk that keeps nothing is not found out"
+    )
 
 
 @pytest.mark.parametrize("run", [record, record_program])
@@ -181,6 +197,22 @@ def test_what_a_failed_sync_dropped_no_later_one_brings() -> None:
     platter.happen(Written(1, 1, b"c"))
     platter.happen(Synced(1))
     assert states(platter) == {b"ac", b"bc"}
+
+
+def test_a_file_has_a_number_for_each_process_that_opens_it() -> None:
+    platter = platter_with(b"")
+    platter.happen(Found("f", 1_000_001))
+    platter.happen(Written(1_000_001, 0, b"a"))
+    platter.happen(Written(1, 1, b"b"))
+    platter.happen(Synced(1_000_001))
+    assert platter.left()["f"] == (b"ab", 2)
+    platter.happen(Deleted("f"))
+    platter.happen(Made("f", 2_000_001))
+    platter.happen(Found("f", 1_000_002))
+    platter.happen(Written(1_000_002, 0, b"c"))
+    platter.happen(Synced(2_000_001))
+    # The file that is new, the old one, or only the end of that.
+    assert states(platter) == {b"ab", b"c", b"none"}
 
 
 def test_names_are_sure_when_the_folder_was_synced() -> None:

@@ -8,12 +8,16 @@ import time
 
 import batonmq
 from batonmq import Connection, ConnectionLost, Delivery, NotFound, aio
+from batonmq.engines.exchanges import Bind, DeclareExchange
+from batonmq.engines.openers import open_target
+from batonmq.engines.urls import Target
 from proof.crash.embedded.producers import Producer
 from proof.crash.embedded.program import Program
+from proof.crash.embedded.queues import FANNED
 from proof.crash.embedded.takers import Notes
 from proof.crash.notes import ACCEPT, Confirmed, Settling, now
 
-__all__ = ["Asker", "AsyncClient", "Manager", "Replier"]
+__all__ = ["Asker", "AsyncClient", "Fan", "Manager", "Replier"]
 
 REPLY_SECONDS = 3.0
 
@@ -117,6 +121,38 @@ class Manager:
                         mq.send(self._own, bytes(2_000))
                     mq.delete(self._own)
                 program.used("queues made and deleted")
+
+
+class Fan:
+    """Publishes to an exchange that leads to two queues, as frameworks do that were made for AMQP."""
+
+    def __init__(self, program: Program, name: str) -> None:
+        self._program = program
+        self._producer = Producer(program, name)
+        self._book = program.book()
+
+    def run(self) -> None:
+        """Until the program stops."""
+        program = self._program
+        with program.call("open for exchanges"):
+            engine = open_target(Target("file", program.place.store))
+        try:
+            exchanges = engine.exchanges
+            with program.call("arrange exchanges"):
+                exchanges.change(DeclareExchange("fan", "fanout"), flushed=True).get()
+                for queue in FANNED:
+                    exchanges.change(Bind("fan", queue, ""), flushed=True).get()
+            while not program.stop.wait(program.chance.uniform(0.0, 0.03)):
+                message = self._producer.make(FANNED[0])
+                self._book.write(self._producer.note(FANNED[0], message, queues=FANNED))
+                with program.call("publish to an exchange"):
+                    count = exchanges.publish("fan", "", message, flushed=True).get()
+                if count != len(FANNED):
+                    program.fault(f"{message.id} went to {count} queues")
+                self._book.write(Confirmed(now(), (message.id or "",)))
+        finally:
+            with program.call("close of a fan"):
+                engine.close()
 
 
 class AsyncClient:

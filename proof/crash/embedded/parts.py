@@ -9,7 +9,7 @@ from collections.abc import Callable
 import batonmq
 from batonmq.broker import Broker
 from proof.armed import Strike
-from proof.crash.embedded.others import Asker, AsyncClient, Manager, Replier
+from proof.crash.embedded.others import Asker, AsyncClient, Fan, Manager, Replier
 from proof.crash.embedded.producers import Producer
 from proof.crash.embedded.program import Program
 from proof.crash.embedded.queues import LAYOUT, OPTIONS
@@ -71,8 +71,9 @@ def _choose(program: Program, *, is_alone: bool) -> list[Callable[[], None]]:
         Replier(program).run,
         Manager(program, "manages").run,
         AsyncClient(program, "aio").run,
+        Fan(program, "fan").run,
     ]
-    return parts + (others if is_alone else chance.sample(others, 2))
+    return parts + (others if is_alone else chance.sample(others, 3))
 
 
 def drain(program: Program, *, poison: bool) -> None:

@@ -7,8 +7,9 @@ from collections import Counter
 
 import batonmq
 from batonmq import Connection, Message, ResourceError
-from proof.crash.embedded.program import Program
-from proof.crash.notes import Begun, Book, Committed, Committing, Confirmed, Refused, Sending, now
+from proof.crash.embedded.program import Planned, Program
+from proof.crash.embedded.queues import FULL
+from proof.crash.notes import Begun, Book, Committed, Committing, Confirmed, Refused, RolledBack, Sending, now
 
 __all__ = ["Producer"]
 
@@ -19,6 +20,8 @@ PRIORITIES = 4
 BACKLOG = 3_000
 PERIOD = 0.05
 REPEATS = 3
+# More than the queue that is full soon has room for.
+BURST = FULL + 5
 WEIGHTS = {
     "plain": 20,
     "ranked": 8,
@@ -69,6 +72,9 @@ class Producer:
                 continue
             if queue in {"plain", "later"} and self._chance.random() < 0.15:
                 self._transact(mq)
+            elif queue == "full" and self._chance.random() < 0.2:
+                for _ in range(BURST):
+                    self._send(mq, queue)
             else:
                 self._send(mq, queue)
 
@@ -94,11 +100,17 @@ class Producer:
         work = self._name("tx")
         sends = [(queue, self.make(queue)) for queue in ("plain", "later", "groups")]
         self._book.write(Begun(now(), work), *(self.note(queue, message, work) for queue, message in sends))
-        with self._program.call("transaction"), mq.transaction() as tx:
-            for queue, message in sends:
-                tx.send(queue, message)
-            self._book.write(Committing(now(), work))
-        self._book.write(Committed(now(), work))
+        try:
+            with self._program.call("transaction"), mq.transaction() as tx:
+                for queue, message in sends:
+                    tx.send(queue, message)
+                if self._chance.random() < 0.2:
+                    raise Planned(work)
+                self._book.write(Committing(now(), work))
+        except Planned:
+            self._book.write(RolledBack(now(), work))
+        else:
+            self._book.write(Committed(now(), work))
 
     # ------------------------------------------------------------------ messages
 
@@ -126,8 +138,8 @@ class Producer:
             return Message(body, id=id_, delay=chance.choice((0.0, 0.05, 0.3, 2.0)))
         return Message(body, id=id_)
 
-    def note(self, queue: str, message: Message, work: str = "") -> Sending:
-        """It is about to be sent."""
+    def note(self, queue: str, message: Message, work: str = "", *, queues: tuple[str, ...] = ()) -> Sending:
+        """It is about to be sent; to ``queues``, where it goes to several."""
         copies = REPEATS if "AMQ_SCHEDULED_PERIOD" in message.headers else 1
         delay = PERIOD if copies > 1 else message.delay
         group = message.group or ""
@@ -137,7 +149,7 @@ class Producer:
             now(),
             id=message.id or "",
             session=self._session,
-            queues=(queue,),
+            queues=queues or (queue,),
             lane=lane,
             number=self._numbers[f"lane {queue} {lane}"],
             due=now() + int(delay * 1e9) - EARLY_NANOSECONDS if delay else 0,

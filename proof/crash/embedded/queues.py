@@ -9,10 +9,14 @@ from batonmq.engines.embedded.core import Core
 from batonmq.store import SqliteStore
 from proof.crash.layout import Layout, Queue
 
-__all__ = ["DELIVERIES", "LAYOUT", "OPTIONS", "POISON_DELIVERIES", "WINDOW", "make"]
+__all__ = ["DELIVERIES", "FANNED", "FULL", "LAYOUT", "OPTIONS", "POISON_DELIVERIES", "WINDOW", "make"]
 
 DELIVERIES = 5
 POISON_DELIVERIES = 3
+FULL = 10
+"""How many messages the queue holds that is full soon."""
+FANNED = ("fanned.a", "fanned.b")
+"""Where the exchange leads that frameworks use."""
 TTL = 1.0
 RETRY_DELAY = 0.05
 # Longer than a run: nothing that is sent again is new.
@@ -35,6 +39,7 @@ LAYOUT = Layout.of(
         Queue("short.dead", taken_for=("dead letters of a time to live",)),
         Queue("full", sent_for=("length limits",)),
         Queue("known", known=True, sent_for=("de-duplication",)),
+        *(Queue(name, ordered=True) for name in FANNED),
         Queue("in"),
         Queue("out"),
         Queue("asked", drops=True),
@@ -53,7 +58,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "work.again": {},
     "poison": {"max_deliveries": POISON_DELIVERIES, "dead_letter": "poison.dead"},
     "short": {"ttl": TTL, "dead_letter": "short.dead"},
-    "full": {"max_length": 40, "overflow": "refuse"},
+    "full": {"max_length": FULL, "overflow": "refuse"},
+    **{name: {} for name in FANNED},
     "in": {},
     "out": {},
     "asked": {"ttl": 10.0},

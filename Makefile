@@ -23,7 +23,7 @@ COVERING = tests/broker $(addprefix --ignore=,$(filter tests/broker/%,$(FUZZED))
 CHECKED_COMPILED = tests/test_compiling.py $(addprefix tests/,api broker conformance engines model protocols server store)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve compiled test test-compiled clients engines check check-sources check-coverage format bench bench-peers crash crash-embedded power soak siege fuzz lock release clean damage docs
+.PHONY: help serve compiled test test-compiled clients engines check check-sources check-coverage format bench bench-peers crash crash-embedded power soak siege fuzz fuzz-guided lock release clean damage docs
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -112,6 +112,9 @@ fuzz: $(VENV)/.locked-test compiled ## any input for all that reads bytes, and w
 	@$(RUN)/python -m proof.fuzz $(ARGS)
 	@HYPOTHESIS_PROFILE=fuzz $(RUN)/python -m pytest --timeout 900 $(FUZZED)
 
+fuzz-guided: $(VENV)/.locked-test $(VENV)/.locked-guided ## a minute for each target with inputs made by atheris, guided by coverage (ARGS="stomp --guided 600")
+	@$(BIN)/python -m proof.fuzz --guided 60 $(ARGS)
+
 release: $(VENV)/.locked-test ## maintainers: is this commit a release, and do its artefacts work? Uploads nothing (ARGS=--rehearse)
 	@$(BIN)/python scripts/release.py $(ARGS)
 
@@ -131,6 +134,9 @@ lock: ## maintainers: resolve the lock files anew (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --upgrade \
 		--python-version 3.11 --custom-compile-command 'make lock' --constraint requirements/test.txt \
 		pyproject.toml --group bench --output-file requirements/bench.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --upgrade \
+		--python-version 3.11 --custom-compile-command 'make lock' --constraint requirements/test.txt \
+		pyproject.toml --group guided --output-file requirements/guided.txt
 
 clean: ## remove what builds and runs left behind; ./data stays
 	rm -rf $(VENV) build dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
+import re
+import subprocess
 import sys
 import time
 from collections import defaultdict
@@ -47,6 +50,9 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, default=Path("fuzz-findings"), help="for what is found (%(default)s)")
     parser.add_argument(
         "--grow", type=float, metavar="SECONDS", help="keep inputs that come to lines that no kept one comes to"
+    )
+    parser.add_argument(
+        "--guided", type=int, metavar="SECONDS", help="have atheris make the inputs for so long, guided by coverage"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the counts there")
     parser.add_argument(
@@ -163,6 +169,30 @@ def summarise(tallies: dict[str, Tally], targets: list[Target], seed: int) -> in
     return found
 
 
+def guide(args: argparse.Namespace, targets: list[Target]) -> int:
+    """A process of atheris for each; tells what came of it."""
+    if importlib.util.find_spec("atheris") is None:
+        print("fuzz: --guided needs atheris, which `make fuzz-guided` installs", file=sys.stderr)
+        return UNABLE
+    seed = args.seed if args.seed is not None else time.time_ns() % 1_000_000_000
+    args.folder.mkdir(parents=True, exist_ok=True)
+    total = broken = 0
+    for target in targets:
+        asked = [target.name, str(args.guided), str(args.folder), str(seed)]
+        command = [sys.executable, "-m", "proof.fuzz.guided", *asked]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        counted = re.search(r"number_of_executed_units: (\d+)", ended.stderr)
+        inputs = int(counted[1]) if counted else 0
+        total += inputs
+        broken += ended.returncode != 0
+        print(ended.stdout, end="")
+        print(f"{target.name:24} {inputs:>12,} inputs, guided: {'BROKEN' if ended.returncode else 'ok'}", flush=True)
+        if ended.returncode and not ended.stdout:
+            print(ended.stderr[-2000:], file=sys.stderr)
+    print(f"fuzz: {total:,} inputs by coverage, {len(targets)} targets, seed {seed}, {broken} broken")
+    return BROKEN if broken else KEPT
+
+
 def main(argv: Sequence[str]) -> int:
     """Do what the command line says; tells how the process ends."""
     args = arguments(argv)
@@ -188,7 +218,7 @@ def main(argv: Sequence[str]) -> int:
         for target in targets:
             print(f"{target.name:24} {grow(target, args.grow, seed)} more are kept", flush=True)
         return KEPT
-    return fuzz(args, targets)
+    return fuzz(args, targets) if args.guided is None else guide(args, targets)
 
 
 if __name__ == "__main__":

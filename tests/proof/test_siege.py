@@ -14,7 +14,7 @@ from bench import brokers
 from bench.failures import BenchError
 from proof.siege.__main__ import Outcome, main, verdict
 from proof.siege.attackers import ATTACKS
-from proof.siege.cores import apart
+from proof.siege.cores import FIRST, apart, before_others
 
 needs_linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc, and 127.0.0.2")
 
@@ -64,6 +64,26 @@ def test_no_core_is_given_to_the_broker_where_there_is_only_one() -> None:
             pass
     finally:
         os.sched_setaffinity(0, cores)
+
+
+@needs_linux
+def test_all_threads_of_the_broker_go_first_or_its_loop_has_the_one_that_commits_wait() -> None:
+    threads = "import sys, threading; t = threading.Thread(target=sys.stdin.read); t.start(); print('x', flush=True)"
+    with subprocess.Popen(
+        [sys.executable, "-c", threads], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as broker:
+        assert broker.stdout is not None
+        broker.stdout.readline()
+        try:
+            before_others(broker.pid)
+        except BenchError:
+            pytest.skip("needs the right to raise priorities")
+        else:
+            tasks = [int(task.name) for task in Path(f"/proc/{broker.pid}/task").iterdir()]
+            assert len(tasks) == 2
+            assert {os.getpriority(os.PRIO_PROCESS, task) for task in tasks} == {FIRST}
+        finally:
+            broker.communicate()
 
 
 def an_outcome() -> Outcome:

@@ -128,5 +128,5 @@ def test_every_import_leads_to_a_file_and_a_name_in_it(path: Path) -> None:
 
 def test_the_wheel_holds_every_file() -> None:
     builder = WheelBuilder(str(ROOT))
-    packed = {Path(file.path) for file in builder.recurse_included_files()}
-    assert set(FILES) <= packed
+    packed = {file.distribution_path for file in builder.recurse_included_files()}
+    assert {f"batonmq/management/page/{FOLDER.name}/{relative(path)}" for path in FILES} <= packed

@@ -130,6 +130,11 @@ KINDS = {
     "declare otherwise": Kind(
         lambda mq, q: mq.declare(q, ttl=3), batonmq.PreconditionFailed, r"queue '{queue}' is there, declared otherwise"
     ),
+    "declare with dead letters": Kind(
+        lambda mq, q: mq.declare(q, dead_letter="dead"),
+        batonmq.PreconditionFailed,
+        r"queue '{queue}' is there, declared otherwise: dead_letter is none there, and a queue was asked for",
+    ),
     "declare a reserved name": Kind(
         lambda mq, _: mq.declare("amq.mine"), batonmq.AccessRefused, r"queue name 'amq.mine' contains reserved prefix"
     ),

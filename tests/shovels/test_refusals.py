@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.shovels.at_work import Refusing, carry, received, settings_of, shovel_all
+from tests.engines.proxy import Proxy
+from tests.shovels.at_work import Refusing, carry, received, settings_of, shovel_all, shovelling
 from tests.support.broker import Broker
+from tests.support.waiting import until
 
 import batonmq
 from batonmq.engines.values import Incoming
 from batonmq.errors import BatonError, ConnectionLost, PreconditionFailed, ResourceError
+from batonmq.shovels import ends
 from batonmq.shovels.carrying import REASON_HEADER
 from batonmq.shovels.rules import Rules
 
@@ -84,6 +87,31 @@ def test_a_message_too_large_for_the_broker_is_set_aside_and_no_other(tmp_path: 
         assert (shovel.moved, shovel.progress.aside, shovel.restarts) == (20, 1, 0)
     finally:
         broker.kill()
+
+
+def test_a_target_that_confirms_nothing_counts_as_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ends, "PATIENCE", 0.2)
+    path, broker = str(tmp_path / "edge.db"), Broker(tmp_path)
+    proxy = Proxy(broker.start().port)
+    try:
+        fill(path, BODIES)
+        url = f"amqp://guest:guest@127.0.0.1:{proxy.port}/"
+        with shovelling(settings_of(path, url, idle=None)) as shovel, batonmq.connect(path) as here:
+            until(lambda: shovel.moved == len(BODIES))
+            proxy.hold()
+            here.send("orders", b"late")
+            until(lambda: "was terminated: there was no answer within 0.4 s" in caplog.text)
+            # It holds nothing while nobody answers, and goes on when somebody does.
+            until(lambda: here.count("orders") == 1)
+            proxy.cut()
+            until(lambda: shovel.moved == len(BODIES) + 1)
+        # What was on its way when the target fell silent may be there twice.
+        assert {message.body for message in received(broker.address.url, "orders")} == {*BODIES, b"late"}
+    finally:
+        broker.kill()
+        proxy.close()
 
 
 def test_the_dead_letters_of_a_queue_with_a_long_name_have_a_name_that_fits() -> None:

@@ -134,4 +134,5 @@ def _value(said: str, convert: Callable[[int], int | float]) -> str:
     """ "the value '3' of type 'signedint'" is 3."""
     quoted = re.match(r"(?:the value )?'(.*?)'(?: of type '.*')?$", said, re.DOTALL)
     text = said if quoted is None else quoted[1]
-    return f"{convert(int(text)):g}" if text.isascii() and text.isdigit() else text
+    # The exchange without a name leads to queues: dead letters go to one.
+    return f"{convert(int(text)):g}" if text.isascii() and text.isdigit() else text or "a queue"

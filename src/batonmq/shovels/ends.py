@@ -45,9 +45,12 @@ class Local:
 FindLocal = Callable[[str], Local]
 
 
-def answered(future: Future[T], seconds: float = PATIENCE) -> T:
-    """What a future gives. Raises ConnectionLost when nothing comes in time, and what it fails with."""
-    if not future.wait(seconds):
+def answered(future: Future[T], seconds: float = PATIENCE, *, waited: float = 0.0) -> T:
+    """What a future gives. Raises ConnectionLost when nothing comes in time, and what it fails with.
+
+    ``waited``: how many of the seconds are over.
+    """
+    if not future.wait(max(0.0, seconds - waited)):
         raise ConnectionLost(f"there was no answer within {seconds:g} s")
     return future.result()
 
@@ -195,11 +198,11 @@ class Destination(Into):
             if future.failed:
                 # What comes behind it would overtake it.
                 break
-        until = time.monotonic() + 2 * PATIENCE
+        began = time.monotonic()
         outcomes: list[BatonError | None] = []
         for future in futures:
             try:
-                answered(future, max(0.0, until - time.monotonic()))
+                answered(future, 2 * PATIENCE, waited=time.monotonic() - began)
             except BatonError as error:
                 outcomes.append(error)
             except ValueError as error:  # headers that fit no frame, for example

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -110,6 +111,22 @@ def test_a_broker_that_stays_away_raises_in_receivers_and_senders(
 def test_a_wrong_password_is_an_access_refused(amqp: Address) -> None:
     with pytest.raises(batonmq.AccessRefused, match="refused to log in user 'guest'"):
         batonmq.connect(f"amqp://guest:wrong@127.0.0.1:{amqp.port}/")
+
+
+def test_transactions_go_on_after_a_lost_connection(proxy: Proxy, mq: batonmq.Connection, queue: str) -> None:
+    with mq.transaction() as transaction:
+        transaction.send(queue, b"1")
+    proxy.cut()
+
+    def is_sent() -> bool:
+        # The loss may be noticed in the middle of it.
+        with contextlib.suppress(batonmq.ConnectionLost), mq.transaction() as transaction:
+            transaction.send(queue, b"2")
+            return True
+        return False
+
+    until(is_sent)
+    assert mq.count(queue) >= 2
 
 
 def test_nobody_there_is_a_lost_connection(proxy: Proxy) -> None:

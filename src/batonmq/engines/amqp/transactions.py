@@ -79,7 +79,7 @@ class Transactor:
         deliveries = [receiver.delivery(incoming) for receiver, incoming in accepts]
         is_own = not deliveries or product.is_ours
         if is_own:
-            tx = self._idle.pop() if self._idle else (yield from wait_for(self._open()))
+            tx = self._unused() or (yield from wait_for(self._open()))
         else:
             tx = yield from wait_for(accepts[0][0].transactional(deliveries[0][0], self._link.reason).ready)
         outgoing: list[Outgoing] = [
@@ -104,8 +104,12 @@ class Transactor:
         self._link.channel(opened, future.fail)
         return future
 
-    def _keep(self, tx: TxChannel, *, is_own: bool) -> None:
+    def _unused(self) -> TxChannel | None:
+        # Those of a connection that was lost are closed.
         self._idle = [one for one in self._idle if one.channel.is_open]
+        return self._idle.pop() if self._idle else None
+
+    def _keep(self, tx: TxChannel, *, is_own: bool) -> None:
         if is_own and tx.channel.is_open:
             self._idle.append(tx)
 

@@ -97,7 +97,7 @@ class Lane:
         """Those of which something waits here, in their order."""
         self._batch = batch
         # Messages; each partition may have another broker.
-        self._most = IN_FLIGHT * batch * partitions
+        self._most = IN_FLIGHT * batch * max(1, partitions)
         self._on_their_way = 0
 
     @property

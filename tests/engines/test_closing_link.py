@@ -15,6 +15,7 @@ import pytest
 import batonmq
 import batonmq.aio
 from batonmq.engines.amqp.link import GOODBYE, Link
+from batonmq.engines.futures import Future
 from tests.engines.stalling_proxy import StallingProxy
 from tests.support.wire import Address
 
@@ -224,6 +225,20 @@ def test_a_thread_that_has_failed_tells_everybody(
     link._thread.join(SOON)
     assert counting[0].told() is batonmq.ConnectionLost
     assert "the connection's thread has failed" in caplog.text
+    mq.close()
+
+
+def test_whoever_made_it_fail_is_told(stalling: Stalling) -> None:
+    proxy = stalling()
+    mq = batonmq.connect(url_of(proxy.port))
+    asked = Future[None]()
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    mq._engine._link.when_open(fail, asked)  # type: ignore[attr-defined]
+    assert asked.wait(SOON)
+    assert isinstance(asked.error, batonmq.ConnectionLost)
     mq.close()
 
 

@@ -47,6 +47,7 @@ FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
 # How long a broker may leave unread what it is sent, because it is short of memory or disk, unless the URL says.
 BLOCKED_SECONDS = 60.0
+FAILED = "the connection's thread has failed"
 
 
 class Linked(Protocol):
@@ -167,11 +168,19 @@ class Link:
     def when_open(self, function: Callable[[], None], future: Future[Any]) -> None:
         """Have this run in the connection's thread when there is a connection; the future fails when there is none."""
 
+        def begin() -> None:
+            try:
+                function()
+            except Exception:
+                # It ends the thread, and is not among those that are told then.
+                future.fail(ConnectionLost(FAILED))
+                raise
+
         def run() -> None:
             if self.connection is not None:
-                function()
+                begin()
                 return
-            self._waiting.append((function, future))
+            self._waiting.append((begin, future))
             if not self._is_connecting:
                 self._begin_again()
 
@@ -215,14 +224,14 @@ class Link:
         try:
             self._loop.start()
         except Exception:  # a fault of ours, or of pika's: nobody may wait for a thread that is gone
-            log.exception("the connection's thread has failed")
+            log.exception(FAILED)
             self._fail()
         finally:
             self._loop.close()
 
     def _fail(self) -> None:
         """Tell everybody that nothing is done any more, those included whose calls were not begun."""
-        reason = ConnectionLost("the connection's thread has failed")
+        reason = ConnectionLost(FAILED)
         with self._guard:
             self._is_closed = True
         if (sock := self._socket) is not None:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from proof.platter import Note
 
-__all__ = ["Begun", "Delivered", "Found", "Ledger", "Moment", "Promised", "Seen", "Together", "Undone"]
+__all__ = ["Begun", "Delivered", "Found", "Ledger", "Moment", "Note", "Promised", "Seen", "Together", "Undone"]
 
 Where: TypeAlias = frozenset[str]
 NOWHERE: Where = frozenset()
@@ -166,8 +166,12 @@ class Moment:
                 self._together.remove(steps)
 
     def broken(self, found: Found, *, is_fresh: bool = True) -> list[str]:
-        """What is not as was promised. ``is_fresh``: nobody but the ledger's clients has taken messages."""
-        faults = [fault for name in self._ledger.steps if (fault := self._fault(name, found))]
+        """What is not as was promised. ``is_fresh``: nobody but the ledger's clients has taken messages.
+
+        Who looked before takes each message once more, which may be once too often: then its next step has come.
+        """
+        ahead = 0 if is_fresh else 1
+        faults = [fault for name in self._ledger.steps if (fault := self._fault(name, found, ahead))]
         faults += [f"{name} was never sent" for name in found.places if name not in self._ledger.steps]
         for steps in self._together:
             sides = {self._has_happened(name, step, found) for name, step in steps} - {None}
@@ -182,9 +186,9 @@ class Moment:
             faults += _disorder(queue, names)
         return faults
 
-    def _fault(self, name: str, found: Found) -> str:
+    def _fault(self, name: str, found: Found, ahead: int) -> str:
         steps = self._ledger.steps[name]
-        first, last = self._promised.get(name, 0), self._begun.get(name, 0)
+        first, last = self._promised.get(name, 0), self._begun.get(name, 0) + ahead
         places = found.places.get(name, Counter())
         if any(count > 1 for count in places.values()):
             return f"{name} is doubled: {dict(places)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -235,6 +236,26 @@ def test_whose_password_is_looked_at_is_not_turned_out_for_those_who_say_nothing
         assert asks.recv(12) == b"HTTP/1.1 200"
         # The first of these have made room for the others.
         assert all(one.recv(1) == b"" for one in silent[:8])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a second address of this machine")
+def test_who_comes_from_elsewhere_is_not_turned_out_for_those_of_one_address(tmp_path: Path) -> None:
+    config = Config(management=ManagementConfig(connections=6))
+    basic = base64.b64encode(b"guest:guest").decode()
+    with ManagedServer(tmp_path, config) as server, ExitStack() as kept:
+        here = ("127.0.0.1", server.http_port)
+        for _ in range(3):
+            known = kept.enter_context(socket.create_connection(here, timeout=10))
+            known.sendall(
+                f"GET /api/whoami HTTP/1.1\r\nHost: localhost\r\nauthorization: Basic {basic}\r\n\r\n".encode()
+            )
+            assert known.recv(12) == b"HTTP/1.1 200"
+        newcomer = kept.enter_context(socket.create_connection(here, 10, ("127.0.0.2", 0)))
+        silent = [kept.enter_context(socket.create_connection(here, timeout=10)) for _ in range(12)]
+        # Those who came first have made room for the others of their address.
+        assert all(one.recv(1) == b"" for one in silent[:10])
+        newcomer.sendall(b"GET /api/whoami HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert newcomer.recv(12) == b"HTTP/1.1 401"
 
 
 def test_who_has_been_refused_makes_room_again(tmp_path: Path) -> None:

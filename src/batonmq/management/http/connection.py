@@ -81,13 +81,13 @@ class HttpServer:
     def let_in(self, connection: HttpConnection) -> bool:
         """A client has come; False: there are too many.
 
-        Where there are, one who has not logged in goes instead: it takes nothing to hold a connection open. Whose
-        password is being looked at stays as long as there is one who has asked for nothing. Where all have logged in,
-        an address that has more connections than this one's loses its oldest that is not being answered.
+        Where there are, the oldest goes of the addresses that have more than their share of the places: one who owes a
+        request, or else one whose password is being looked at, or else one who has logged in and is not being answered.
+        Where there is none of these, a stranger goes from anywhere: it takes nothing to hold a connection open.
         """
         address_ = network(connection.peer)
         if len(self._here) >= self._most:
-            oldest = next(iter(self._owing or self._asking), None) or self._oldest_of_most(address_)
+            oldest = self._oldest_beyond_its_share(address_) or next(iter(self._owing or self._asking), None)
             if oldest is None:
                 return False
             self.leave(oldest)
@@ -96,13 +96,22 @@ class HttpServer:
         self._owing[connection] = None
         return True
 
-    def _oldest_of_most(self, newcomer: str) -> HttpConnection | None:
-        """Of the address that has most connections; None: none has more than the newcomer's, or all are answered."""
+    def _oldest_beyond_its_share(self, newcomer: str) -> HttpConnection | None:
+        """Who goes of those whose address has more than its share; None: nobody. The newcomer counts as one of his.
+
+        Who has logged in goes only for an address that has fewer.
+        """
         counts = Counter(self._here.values())
-        most = max(counts, key=counts.__getitem__)
-        if counts[most] <= counts[newcomer] + 1:
-            return None
-        return next((each for each, of in self._here.items() if of == most and not each.is_being_answered), None)
+        counts[newcomer] += 1
+        share = self._most // len(counts)
+        for strangers in (self._owing, self._asking):
+            for each in strangers:
+                if counts[self._here[each]] > share:
+                    return each
+        share = max(share, counts[newcomer])
+        return next(
+            (each for each, of in self._here.items() if counts[of] > share and not each.is_being_answered), None
+        )
 
     def ask(self, connection: HttpConnection) -> None:
         """All of a request has come from it."""

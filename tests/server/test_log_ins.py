@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Coroutine
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.server.echo import until
+from tests.support.driven import HandClock
 from tests.support.waiting import in_time
 from tests.support.wire import Address, Wire, connection_error
 
@@ -20,7 +22,7 @@ from batonmq.server import log_ins as module, password_threads
 from batonmq.server.authenticator import Authenticator
 from batonmq.server.broker_server import Server
 from batonmq.server.config import AmqpConfig, Config, ListenerConfig, ServerConfig, StompConfig, WebSocketConfig
-from batonmq.server.fair_line import MOST_KNOWN, MOST_OF_ADDRESS, FairLine, FairLines, network
+from batonmq.server.fair_line import DOUBT, MOST_KNOWN, MOST_OF_ADDRESS, FairLine, FairLines, network
 from batonmq.server.log_ins import LogIns
 from batonmq.server.passwords import hash_password
 from batonmq.server.users import PermissionEntry, UserEntry, UserFile, guest_account
@@ -100,7 +102,7 @@ def test_strangers_however_many_do_not_hold_up_an_address_that_is_known(
 
 
 def test_not_all_addresses_are_known_for_ever() -> None:
-    lines: FairLines[int] = FairLines()
+    lines: FairLines[int] = FairLines(HandClock())
     lines.know("10.0.0.1")
     for number in range(MOST_KNOWN):
         lines.know(f"10.{number >> 8}.{number & 255}.9")
@@ -108,6 +110,81 @@ def test_not_all_addresses_are_known_for_ever() -> None:
         lines.join(number, f"10.9.9.{number}", "")
     lines.join(9, "10.0.0.1", "")
     assert [lines.next() for _ in range(4)] == [0, 1, 2, 9]
+
+
+def test_who_guesses_from_an_address_that_is_known_waits_among_strangers(
+    run: Run, file: UserFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+
+    def verify(password: str, stored: str) -> bool:
+        checked.append(password)
+        return password == "secret"
+
+    monkeypatch.setattr(password_threads, "verify_password", verify)
+
+    async def main() -> None:
+        made = log_ins(file)
+        answers: list[LogInAnswer] = []
+
+        def come(peer: str, password: str) -> None:
+            made.authenticate("ann", password, peer, answers.append, is_loopback=False, protocol="amqp091")
+
+        come("10.0.0.1:1", "secret")
+        come("10.0.0.2:1", "secret")
+        await until(lambda: len(answers) == 2)
+        come("10.0.0.1:2", "guessed")
+        await until(lambda: len(answers) == 3)
+        for number in range(20):
+            come(f"10.0.1.{number}:1", f"strange {number}")
+        come("10.0.0.1:3", "guessed again")
+        come("10.0.0.2:2", "mistyped")
+        await until(lambda: len(answers) == 25)
+        made.stop()
+        assert checked.index("mistyped") < 8, checked
+        assert checked.index("guessed again") > 18, checked
+
+    run(main())
+
+
+def test_an_address_that_guesses_is_a_stranger_for_a_minute_whoever_logs_in_from_it() -> None:
+    clock = HandClock()
+    lines: FairLines[str] = FairLines(clock)
+
+    def order() -> list[str | None]:
+        """Who is served when ten strangers wait, and then these two come."""
+        for number in range(10):
+            lines.join(f"stranger {number}", f"10.9.9.{number}", "")
+        lines.join("guesser", "10.0.0.1", "")
+        lines.join("regular", "10.0.0.2", "")
+        served = [lines.next() for _ in range(12)]
+        return [each for each in served if each in {"guesser", "regular"}]
+
+    for address in "10.0.0.1", "10.0.0.2":
+        lines.know(address)
+    lines.doubt("10.0.0.1")
+    lines.know("10.0.0.1")
+    assert order() == ["regular", "guesser"]
+    clock.now += DOUBT
+    lines.know("10.0.0.1")
+    assert order() == ["guesser", "regular"]
+
+
+def test_the_process_ends_though_a_check_does_not(tmp_path: Path) -> None:
+    script = (
+        "import asyncio, threading, batonmq.server.password_threads as module\n"
+        "begun = threading.Event()\n"
+        "module.verify_password = lambda *_: begun.set() or threading.Event().wait()\n"
+        "async def main():\n"
+        "    threads = module.PasswordThreads(asyncio.get_running_loop())\n"
+        "    for _ in range(5):\n"
+        "        threads.check('secret', 'hash', print)\n"
+        "    begun.wait()\n"
+        "    threads.stop()\n"
+        "asyncio.run(main())\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")

@@ -3,25 +3,30 @@
 An address is served in turn with the others, however much it asks for; within it a name is served in turn with its
 other names. Names that no user has should come as one, so that made-up names keep nobody from his turn. When the places
 are used up, who has most of them makes room: whoever floods pushes out himself. Addresses from which somebody has
-logged in are a line of their own, which has every second turn: strangers, from however many addresses, do not hold up
-who was here before.
+logged in, and no wrong password has come for a minute, are a line of their own, which has every second turn: strangers
+and those who guess, from however many addresses, do not hold up who was here before.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-__all__ = ["MOST_KNOWN", "MOST_OF_ADDRESS", "MOST_WAITING", "FairLine", "FairLines", "network"]
+from batonmq.clock import Clock
+
+__all__ = ["DOUBT", "MOST_KNOWN", "MOST_OF_ADDRESS", "MOST_WAITING", "FairLine", "FairLines", "network"]
 
 # Checks that may wait for one address, and for all together; two are done at a time, each in some 50 ms.
 MOST_OF_ADDRESS = 32
 MOST_WAITING = 512
-# Addresses that are known; of more the one is forgotten from which nobody has logged in for longest.
+# Addresses that are known, and that are doubted; of more the one is forgotten that was noted longest ago.
 MOST_KNOWN = 10_000
+DOUBT: Final = 60.0
+"""Seconds after a wrong password in which an address is a stranger's, whoever logs in from it."""
 
 _Item = TypeVar("_Item")
+_Fact = TypeVar("_Fact")
 _Names = OrderedDict[str, OrderedDict[_Item, None]]
 
 
@@ -88,17 +93,29 @@ class FairLine(Generic[_Item]):
 class FairLines(Generic[_Item]):
     """A line of addresses that are known and one of those that are not, served by turns."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._lines: dict[bool, FairLine[_Item]] = {True: FairLine(), False: FairLine()}
         self._known: OrderedDict[str, None] = OrderedDict()
+        self._doubted: OrderedDict[str, float] = OrderedDict()
         self._is_turn_of_known = True
 
     def know(self, address: str) -> None:
         """Somebody has logged in from there."""
-        self._known[address] = None
-        self._known.move_to_end(address)
-        if len(self._known) > MOST_KNOWN:
-            self._known.popitem(last=False)
+        if self._doubted:
+            self._forgive()
+        if address not in self._doubted:
+            _note(self._known, address, None)
+
+    def doubt(self, address: str) -> None:
+        """A wrong password came from there."""
+        self._known.pop(address, None)
+        _note(self._doubted, address, self._clock.monotonic())
+
+    def _forgive(self) -> None:
+        over = self._clock.monotonic() - DOUBT
+        while self._doubted and next(iter(self._doubted.values())) <= over:
+            self._doubted.popitem(last=False)
 
     def join(self, item: _Item, address: str, name: str) -> _Item | None:
         """Wait for the turn; whoever has to leave for it, which may be this one, is returned."""
@@ -115,6 +132,13 @@ class FairLines(Generic[_Item]):
         """It wants nothing any more."""
         for line in self._lines.values():
             line.leave(item)
+
+
+def _note(addresses: OrderedDict[str, _Fact], address: str, fact: _Fact) -> None:
+    addresses[address] = fact
+    addresses.move_to_end(address)
+    if len(addresses) > MOST_KNOWN:
+        addresses.popitem(last=False)
 
 
 def network(peer: str) -> str:

@@ -86,8 +86,8 @@ class LogIns:
         self._threads = PasswordThreads(loop)
         self._running = 0
         self._checks: dict[tuple[str, bytes], Check] = {}
-        self._line: FairLines[Check] = FairLines()
         clock = clock or Clock()
+        self._line: FairLines[Check] = FairLines(clock)
         self._refusals = Refusals(clock, logger, "log-ins")
         self._failures = FailedLogIns(clock, failures_max)
         self.counts = LogInCounts()
@@ -214,6 +214,7 @@ class LogIns:
             line = f"{attempt.peer}: log-in of user {quoted(attempt.user)} not looked at{why}"
         else:
             self._count(attempt, Outcomes.fail)
+            self._line.doubt(address)
         self._refusals.log(address, line)
         if answer is not BUSY and self._failures.failed(address):
             logger.warning(

@@ -15,7 +15,8 @@ from batonmq.protocols.amqp091.encoder import HEARTBEAT_FRAME, method_frame
 from batonmq.protocols.amqp091.failures import ProtocolFailure, reply_text
 from batonmq.protocols.amqp091.handshake import Handshake, WrongHeader
 from batonmq.protocols.amqp091.open_connection import OpenConnection
-from batonmq.protocols.amqp091.states import AUTHENTICATING, AWAIT_HEADER, AWAIT_OPEN, CLOSED, CLOSING, OPEN, OPENING
+from batonmq.protocols.amqp091.states import AUTHENTICATING, AWAIT_HEADER, AWAIT_OPEN, CLOSING, OPEN, OPENING
+from batonmq.protocols.sessions.closing import ClosingConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,31 +30,26 @@ if TYPE_CHECKING:
     from batonmq.protocols.sessions.link import Link
 
 
-class Connection:
+class Connection(ClosingConnection):
     """``states`` has what it goes through, and what is expected in each state."""
 
     __slots__ = (
         "_blocking",
         "_channels",
-        "_closing_since",
         "_handshake",
-        "_link",
         "_parser",
         "_settings",
         "opened",
-        "state",
     )
 
     def __init__(self, link: Link[Event], settings: AmqpSettings, parser: FrameParser, channels: Channels) -> None:
-        self._link = link
+        super().__init__(link, OPENING, HEARTBEAT_FRAME, settings.handshake_timeout)
         self._settings = settings
         self._parser = parser
         self._channels = channels
         self._handshake = Handshake(settings, link.output, link.host.certificate_name)
         # Tells the client when the store takes no messages (connection.blocked).
         self._blocking: Blocking | None = None
-        self._closing_since = 0.0
-        self.state = OPENING
         self.opened: OpenConnection | None = None
         """From connection.open on."""
 
@@ -158,25 +154,10 @@ class Connection:
 
     # ------------------------------------------------------------------ while it is there
 
-    def tick(self, now: float) -> float:
-        """Heartbeats both ways (§4.2.7), and an end to what does not move."""
-        link = self._link
-        beats = link.heartbeats
-        beats.tick(now, is_suspended=link.intake.suspended)
-        if self.state == OPENING:
-            if beats.age(now) >= self._settings.handshake_timeout:
-                link.log.closed("the handshake was not finished in time")
-                self.finish()
-        elif self.state == CLOSING:
-            if now - self._closing_since >= self._settings.handshake_timeout:
-                self.finish()
-        elif self.state == OPEN:
-            if beats.silence(now):
-                link.log.closed(f"missed heartbeats, timeout: {self._handshake.terms.heartbeat}s")
-                self.finish()
-            elif beats.is_due(now):
-                link.output.send(HEARTBEAT_FRAME)
-        return beats.pace
+    def fell_silent(self) -> None:
+        """Two heartbeats were missed (§4.2.7); the client is taken for dead, and told nothing."""
+        self._link.log.closed(f"missed heartbeats, timeout: {self._handshake.terms.heartbeat}s")
+        self.finish()
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
         """The user's rights have changed: consumers stay, and what is no longer permitted is refused."""
@@ -218,28 +199,8 @@ class Connection:
             self.finish()
 
     def _start_closing(self, code: int, text: str, class_id: int = 0, method_id: int = 0) -> None:
-        self.state = CLOSING
-        self._closing_since = self._link.broker.clock.monotonic()
+        self.start_closing()
         self._say(methods.ConnectionClose(reply_code=code, reply_text=text, class_id=class_id, method_id=method_id))
-
-    def finish(self) -> None:
-        """End the output: what was said is sent, and the socket closed. What is held still goes back."""
-        if self.state < CLOSING:
-            self.release()
-        self.state = CLOSED
-        self._link.intake.close()
-        self._link.output.finish()
-
-    def lost(self) -> None:
-        """The socket is gone."""
-        try:
-            if self.state < CLOSING:
-                self.release()
-        finally:
-            self.state = CLOSED
-
-    def come_apart(self) -> None:
-        """None of its parts knows it."""
 
     def release(self) -> None:
         """Give back everything that the connection holds."""

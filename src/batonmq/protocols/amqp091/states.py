@@ -11,12 +11,22 @@ from __future__ import annotations
 from typing import Final
 
 from batonmq.protocols.amqp091 import methods
+from batonmq.protocols.sessions.closing import CLOSED, CLOSING, OPEN
+
+__all__ = [
+    "AUTHENTICATING",
+    "AWAIT_HEADER",
+    "AWAIT_OPEN",
+    "AWAIT_START_OK",
+    "AWAIT_TUNE_OK",
+    "CLOSED",
+    "CLOSING",
+    "EXPECTED",
+    "OPEN",
+    "OPENING",
+]
 
 OPENING: Final = 0
-OPEN: Final = 1
-CLOSING: Final = 2
-"""We have sent connection.close: only its answer counts, or a close that crossed ours (§1.4.2.9)."""
-CLOSED: Final = 3
 
 AWAIT_HEADER: Final = 0
 AWAIT_START_OK: Final = 1

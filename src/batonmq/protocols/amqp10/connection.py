@@ -17,7 +17,8 @@ from batonmq.protocols.amqp10.handshake import Handshake, OutOfTurn, WrongHeader
 from batonmq.protocols.amqp10.links.open_connection import OpenConnection
 from batonmq.protocols.amqp10.nodes.nodes import Nodes
 from batonmq.protocols.amqp10.opening import agree, answer, vhost_name
-from batonmq.protocols.amqp10.states import AUTHENTICATING, AWAIT_OPEN, CLOSED, CLOSING, OPEN
+from batonmq.protocols.amqp10.states import AUTHENTICATING, AWAIT_HEADER, AWAIT_OPEN, CLOSING, OPEN
+from batonmq.protocols.sessions.closing import ClosingConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,22 +39,19 @@ if TYPE_CHECKING:
 SOLE: Final = "sole-connection-for-container"
 
 
-class Connection:
+class Connection(ClosingConnection):
     """``states`` has what it goes through."""
 
     __slots__ = (
-        "_closing_since",
         "_containers",
         "_handshake",
         "_identity",
-        "_link",
         "_parser",
         "_said_open",
         "_sessions",
         "_settings",
         "_user",
         "opened",
-        "state",
     )
 
     def __init__(
@@ -64,18 +62,16 @@ class Connection:
         sessions: Sessions,
         containers: Containers,
     ) -> None:
-        self._link = link
+        super().__init__(link, AWAIT_HEADER, HEARTBEAT, settings.handshake_timeout)
         self._settings = settings
         self._parser = parser
         self._sessions = sessions
         self._containers = containers
         self._handshake = Handshake(settings, link.output, link.host.certificate_name)
-        self._closing_since = 0.0
         self._said_open = False
         self._user: User | None = None
         # Set while no other connection of the same container may be open.
         self._identity: Identity | None = None
-        self.state = self._handshake.state
         self.opened: OpenConnection | None = None
         """From open on."""
 
@@ -187,25 +183,11 @@ class Connection:
 
     # ------------------------------------------------------------------ while it is there
 
-    def tick(self, now: float) -> float:
-        """Empty frames both ways (§2.4.5), and an end to what does not move."""
-        link = self._link
-        beats = link.heartbeats
-        beats.tick(now, is_suspended=link.intake.suspended)
-        if self.state < OPEN:
-            if beats.age(now) >= self._settings.handshake_timeout:
-                self._end_before_log_in("the handshake was not finished in time")
-        elif self.state == CLOSING:
-            if now - self._closing_since >= self._settings.handshake_timeout:
-                self.finish()
-        elif self.state == OPEN:
-            if beats.silence(now):
-                text = f"nothing came for {self._settings.idle_time_out:g} s"
-                self.fail(ConnectionFailure(conditions.RESOURCE_LIMIT_EXCEEDED, text))
-                self.finish()
-            elif beats.is_due(now):
-                link.output.send(HEARTBEAT)
-        return beats.pace
+    def fell_silent(self) -> None:
+        """The client's time-out is over (§2.4.5); it is told, and its answer is not waited for."""
+        text = f"nothing came for {self._settings.idle_time_out:g} s"
+        self.fail(ConnectionFailure(conditions.RESOURCE_LIMIT_EXCEEDED, text))
+        self.finish()
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
         """Rights have changed: the user keeps his links, and is refused what he may not do any more."""
@@ -254,8 +236,7 @@ class Connection:
         if not self._said_open:
             # An open comes before any close.
             self._say_open(answer(self._settings, is_refusal=True))
-        self.state = CLOSING
-        self._closing_since = self._link.broker.clock.monotonic()
+        self.start_closing()
         self._link.output.send(frame(0, Close(error=failure.error())))
         if self._parser.dead:
             # It cannot be understood any more.
@@ -267,25 +248,6 @@ class Connection:
             self.finish()
         else:
             self.fail(ConnectionFailure(conditions.CONNECTION_FORCED, reason), is_expected=True)
-
-    def finish(self) -> None:
-        """Nothing more is said: what was sent is written, and the socket closed. What is held still goes back."""
-        if self.state < CLOSING:
-            self.release()
-        self.state = CLOSED
-        self._link.intake.close()
-        self._link.output.finish()
-
-    def lost(self) -> None:
-        """The socket is gone."""
-        try:
-            if self.state < CLOSING:
-                self.release()
-        finally:
-            self.state = CLOSED
-
-    def come_apart(self) -> None:
-        """None of its parts knows it."""
 
     def release(self) -> None:
         """Give back everything that the connection holds."""

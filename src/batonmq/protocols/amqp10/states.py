@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
+from batonmq.protocols.sessions.closing import CLOSED, CLOSING, OPEN
+
+__all__ = [
+    "AUTHENTICATING",
+    "AWAIT_AMQP_HEADER",
+    "AWAIT_HEADER",
+    "AWAIT_INIT",
+    "AWAIT_OPEN",
+    "CLOSED",
+    "CLOSING",
+    "OPEN",
+]
+
 AWAIT_HEADER: Final = 0
 """Nothing was said yet."""
 AWAIT_INIT: Final = 1
@@ -14,7 +27,3 @@ AWAIT_AMQP_HEADER: Final = 3
 """Logged in."""
 AWAIT_OPEN: Final = 4
 """Both headers were said."""
-OPEN: Final = 5
-CLOSING: Final = 6
-"""We have sent close, and wait for the client's."""
-CLOSED: Final = 7

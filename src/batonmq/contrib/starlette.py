@@ -28,7 +28,7 @@ __all__ = ["State", "connection", "lifespan"]
 
 
 class State(TypedDict):
-    """What the lifespan adds to the state of each request."""
+    """The state that the lifespan adds to each request."""
 
     batonmq: aio.Connection
 
@@ -40,13 +40,12 @@ def lifespan(
     handlers: bool = False,
     drain: float | None = None,
 ) -> Callable[[object], AbstractAsyncContextManager[State]]:
-    """What an application does when it starts and when it stops: for ``Starlette(lifespan=...)``.
+    """A lifespan that connects when the application starts, and drains when it stops: ``Starlette(lifespan=...)``.
 
-    ``source``: a URL as for ``batonmq.connect``, or a Worker, whose ``on_start`` functions are then called.
-    ``url``: where the queues of the worker are, instead of what it says itself.
-    ``handlers``: are the handlers of the worker called in this process: ``async def`` ones in the loop of the
-    application, plain ones in threads?
-    ``drain``: seconds that they have to finish when the application stops; None: as the worker says.
+    ``source``: a URL as for ``batonmq.connect``, or a Worker, whose ``on_start`` functions are then called. ``url``:
+    the URL of the worker's queues, instead of its own. ``handlers``: are the handlers of the worker called in this
+    process: ``async def`` ones in the loop of the application, plain ones in threads? ``drain``: how many seconds
+    handlers have to finish when the application stops; None: the worker's own setting.
 
     An application with a lifespan of its own enters this one in it, and yields its state along with its own. Raises
     TypeError for ``handlers`` without a Worker. The application does not start when the queues cannot be reached, or

@@ -1,3 +1,3 @@
-"""Applications of several handlers, which ``batonmq run`` sets to work."""
+"""Applications with several handlers, which ``batonmq run`` runs."""
 
 from __future__ import annotations

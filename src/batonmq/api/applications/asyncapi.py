@@ -25,7 +25,7 @@ Described = dict[str, Any]
 
 JSON = "application/json"
 REFERENCE = "#/components/schemas/{name}"
-# How protocols are called there, with their versions, by the scheme of a URL.
+# AsyncAPI's names of protocols, with their versions, by the scheme of a URL.
 AMQP10 = ("amqp", "1.0")
 PROTOCOLS = {
     "amqp": ("amqp", "0-9-1"),
@@ -44,7 +44,7 @@ PROTOCOLS = {
 def asyncapi_document(
     worker: Worker, *, title: str, version: str, url: str | os.PathLike[str] | None = None
 ) -> dict[str, Any]:
-    """What a worker takes, and what it replies, for people and programs that send to it.
+    """The messages that a worker takes and its replies, for people and programs that send to it.
 
     ``title``, ``version``: of the application.
     ``url``: where its queues are; None: as the worker says. User names and passwords are left out.
@@ -75,7 +75,7 @@ def _server(url: str) -> Described:
     target = parse_url(url)
     parts = urlsplit(url)
     if parts.scheme.lower() not in PROTOCOLS:
-        # In a file, or in memory: there is no address but a path of that machine.
+        # Queues in a file or in memory have no address but a path on this machine.
         where = f"the file {Path(target.location).name}" if target.engine == "file" else "memory"
         return {"host": "localhost", "protocol": "batonmq", "description": f"Queues in {where}."}
     protocol, version = PROTOCOLS[parts.scheme.lower()]
@@ -110,7 +110,7 @@ def _add(post: Post, channels: Described, operations: Described, schemas: _Schem
     if handler.always_replies:
         answer = _identifier(f"{post.queue}.reply", channels)
         reply = schemas.message(handler.signature.returns)
-        # Each message says for itself where its reply is to go.
+        # Each message says where its reply goes.
         channels[answer] = {"address": None, "messages": {reply["name"]: reply}}
         operation["reply"] = {
             "address": {"location": "$message.header#/reply_to", "description": "The message's property reply_to."},
@@ -121,7 +121,7 @@ def _add(post: Post, channels: Described, operations: Described, schemas: _Schem
 
 
 def _identifier(name: str, taken: Described) -> str:
-    """A name as a key of the document, which no other has yet."""
+    """A key of the document for a name, different from all others."""
     plain = re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII).strip("_") or "_"
     found, number = plain, 1
     while found in taken:
@@ -131,13 +131,13 @@ def _identifier(name: str, taken: Described) -> str:
 
 
 class _Schemas:
-    """The schemas of the types, those with a name among the components."""
+    """The schemas of the types. Named ones are put among the components."""
 
     def __init__(self) -> None:
         self.components: Described = {}
 
     def message(self, annotation: object) -> Described:
-        """A message whose body is of a type."""
+        """A message whose body has a type."""
         content, payload = JSON, {}
         name = type_name(annotation)
         if annotation is bytes:
@@ -150,7 +150,7 @@ class _Schemas:
             payload = self._schema(annotation)
         message: Described = {"name": _identifier(name, {}), "title": name, "contentType": content, "payload": payload}
         if not payload:
-            # Any body will do.
+            # Any body is accepted.
             del message["contentType"], message["payload"]
         return message
 
@@ -169,7 +169,7 @@ class _Schemas:
             try:
                 (schema,), found = msgspec.json.schema_components([annotation], ref_template=REFERENCE)
             except TypeError:
-                # What a handler returns may be anything that can be encoded.
+                # A handler may return anything that can be encoded.
                 return {}
         for name, component in found.items():
             if self.components.setdefault(name, component) != component:

@@ -19,10 +19,10 @@ __all__ = ["hosted"]
 async def hosted(
     worker: Worker, *, url: str | os.PathLike[str] | None, handlers: bool, drain: float | None
 ) -> AsyncIterator[asynchronous.Connection]:
-    """Connect a worker for as long as the block runs, and call its handlers meanwhile if that is wanted.
+    """Connect a worker while the block runs, and call its handlers meanwhile if asked to.
 
     ``async def`` handlers run in this loop, plain ones in threads. When the block ends, they have ``drain`` seconds to
-    finish. What ends the handlers before is logged, and raised when the block ends. Raises the errors of
+    finish. An error that ends the handlers earlier is logged, and raised when the block ends. Raises the errors of
     ``Worker.run``, and NotFound when a handler's queue does not exist.
     """
     opening = opened(worker, opener(worker, url))

@@ -1,4 +1,4 @@
-"""Schedules of handlers: a recurring message, of which a queue holds one however many workers start."""
+"""Schedules of handlers: a recurring message, which a queue holds once, however many workers start."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from batonmq.errors import BrokerError, NotFound
 
 __all__ = ["Schedule", "check_scheduled", "cron", "keep_schedule"]
 
-# Says of a message, and of each copy, that a schedule has sent it.
+# Marks a message, and each copy of it, as sent by a schedule.
 TYPE = "batonmq.cron"
-# Two workers that begin together put two messages, and take one away again: no firing may come between.
+# Two workers that start together add two messages, and remove one: neither may fire in between.
 MARGIN = 1.0
 PAGE = 1_000
 
@@ -27,7 +27,7 @@ class Schedule:
     """When a handler is called: at each minute that matches a cron expression. ``cron`` makes it."""
 
     expression: str
-    """The five fields, one space between."""
+    """The five fields, separated by single spaces."""
 
 
 def cron(expression: str) -> Schedule:
@@ -47,14 +47,14 @@ def cron(expression: str) -> Schedule:
 
 
 def check_scheduled(handler: Handler) -> None:
-    """Raises TypeError for a handler that cannot do with the empty body of a scheduled message."""
+    """Raises TypeError for a handler that cannot take the empty body of a scheduled message."""
     body = handler.signature.body
     if body is not None and body.annotation not in (bytes, str):
         raise TypeError(f"handler {handler.name}: a schedule sends an empty body, which is no {body.name}")
 
 
 def keep_schedule(engine: Engine, queue: str, schedule: Schedule) -> None:
-    """Have the queue deliver an empty message at each time of the schedule: this one, and none that it had before.
+    """Have the queue deliver an empty message at each time of this schedule, which replaces any earlier one.
 
     Blocks. Raises UnsupportedFeature for an engine without schedules, NotFound when there is no such queue, and
     AccessRefused or BrokerError when the broker refuses.
@@ -77,7 +77,7 @@ def keep_schedule(engine: Engine, queue: str, schedule: Schedule) -> None:
     same = sorted(
         number for number, expression in _schedules(engine, queue).items() if expression == schedule.expression
     )
-    # Each worker that sees several keeps the one that was there first.
+    # Every worker that sees several keeps the oldest.
     for number in same[1:]:
         _ask(engine, "queues.cancel", queue=queue, id=str(number))
 
@@ -90,7 +90,7 @@ def _let_a_firing_pass(schedule: Schedule) -> None:
 
 
 def _schedules(engine: Engine, queue: str) -> dict[int, str]:
-    """The expressions of what schedules of handlers have put into a queue, by the numbers of these messages."""
+    """The cron expressions of the scheduled messages in a queue, by the numbers of the messages."""
     found: dict[int, str] = {}
     after: object = None
     while True:
@@ -104,7 +104,7 @@ def _schedules(engine: Engine, queue: str) -> dict[int, str]:
 
 
 def _ask(engine: Engine, operation: str, **fields: object) -> dict[str, Any]:
-    """A request about the broker. Raises NotFound, BrokerError."""
+    """Send a management request. Raises NotFound, BrokerError."""
     future = engine.manage(Message(encode_json({"operation": operation, **fields}), durable=False))
     try:
         answer = future.get().json(dict[str, Any])

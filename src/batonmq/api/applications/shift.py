@@ -19,22 +19,22 @@ from batonmq.api.workers.watching import Watcher
 
 __all__ = ["Post", "Shift"]
 
-# What is held when the drain time is over is given back, which takes a commit, or an answer of the broker.
+# Messages still held when the drain time is over are given back, which takes a commit or the broker's answer.
 GIVE_BACK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A queue and who handles it."""
+    """A queue and its handler."""
 
     queue: str
     handler: Handler
     options: WorkerOptions
     schedule: Schedule | None = None
-    """When the queue is to deliver a message of itself."""
+    """When the queue delivers a scheduled message."""
 
     def with_options(self, options: WorkerOptions) -> Self:
-        """This shift with other options."""
+        """The same post with other options."""
         return replace(self, options=options)
 
     def __str__(self) -> str:
@@ -42,7 +42,7 @@ class Post:
 
 
 class Shift:
-    """Begins and ends together: what ends one queue's work ends the others' in order."""
+    """Begins and ends as a whole: when the work on one queue ends, the others are stopped in order."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Shift:
         self._stop_tasks: asyncio.Event | None = None
 
     def run(self) -> None:
-        """Work until ``stop`` is set, drain until ``again`` is. Raises what ended it before."""
+        """Work until ``stop`` is set, then drain until ``again`` is. Raises the error that ended it earlier."""
         self._run(self._in_tasks)
 
     async def run_here(self) -> None:
@@ -84,19 +84,19 @@ class Shift:
             await threads
 
     def stop(self) -> None:
-        """No more messages are taken, and handlers have the drain time. Any thread may call."""
+        """Take no more messages, and give handlers the drain time. Any thread may call."""
         self._stop.set()
 
     def _run(self, tasks: Callable[[], None] | None) -> None:
         work = [self._in_threads(post) for post in self._posts if not post.handler.is_async]
         if tasks is not None and any(post.handler.is_async for post in self._posts):
             work.append(tasks)
-        # Daemons: a handler that does not come to an end must not keep the process.
+        # Daemons: a handler that never returns must not keep the process alive.
         running = [threading.Thread(target=self._watched, args=(one,), daemon=True) for one in work]
         log.info("works on %s", ", ".join(map(str, self._posts)))
         for thread in running:
             thread.start()
-        # In pieces: a wait without an end keeps Python from calling a handler of signals on some systems.
+        # In short waits: on some systems an endless wait keeps Python from calling signal handlers.
         while not self._stop.wait(POLL_SECONDS):
             pass
         if any(thread.is_alive() for thread in running):
@@ -133,7 +133,7 @@ class Shift:
         self._stop_tasks = stop = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         if self._stop.is_set():
-            # Told before there was a loop to tell.
+            # Stopped before there was a loop.
             return
         errors: list[BaseException] = []
         middlewares = [one for one in self._middlewares if is_awaited(one)]
@@ -146,7 +146,7 @@ class Shift:
                 ).run()
             except BaseException as error:  # noqa: BLE001  (raised below, when the others have stopped, too)
                 errors.append(error)
-                # Threads stop at once, and not when these tasks have drained.
+                # Threads stop at once, without waiting for these tasks to drain.
                 self._stop.set()
             finally:
                 stop.set()
@@ -158,6 +158,6 @@ class Shift:
     def _tell_tasks(self) -> None:
         loop, stop = self._loop, self._stop_tasks
         if loop is not None and stop is not None:
-            # The loop may have come to its end by itself.
+            # The loop may have ended already.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(stop.set)

@@ -1,4 +1,4 @@
-"""Handlers of several queues in one application, which ``batonmq run module:name`` or one call sets to work."""
+"""Handlers of several queues in one application, run by ``batonmq run module:name`` or by one call."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Worker:
             raise ValueError(f"queue {queue!r} has a handler")
 
         def register(handler: AnyHandler) -> AnyHandler:
-            # Types that are defined in the function that registers the handler, as a test does, are known there alone.
+            # Types that are defined inside the function that registers the handler, as in tests, are only known there.
             names = sys._getframe(1).f_locals
             made = Handler(handler, names=names)
             if schedule is not None:
@@ -139,7 +139,7 @@ class Worker:
 
     @property
     def concurrencies(self) -> dict[str, int]:
-        """How many messages of each queue are handled at a time, as the handlers say."""
+        """How many messages of each queue are handled at a time, as the handlers declare it."""
         return {queue: post.options.concurrency for queue, post in self._posts.items()}
 
     @property
@@ -192,7 +192,7 @@ class Worker:
 
 
 class Staff(NamedTuple):
-    """A worker that is connected: all that calling its handlers takes."""
+    """A connected worker, with everything that calling its handlers takes."""
 
     connection: sync_connections.Connection
     aio: async_connections.Connection
@@ -207,7 +207,7 @@ class Staff(NamedTuple):
         again: threading.Event,
         watcher: Watcher | None = None,
     ) -> Shift:
-        """All of them at work, once it runs. ``concurrency``: instead of the handlers' own."""
+        """A shift of all handlers. ``concurrency``: instead of the handlers' own."""
         posts = [post.with_options(_changed(post.options, concurrency, drain)) for post in self.posts]
         return Shift(
             self.connection, self.aio, posts, drain, stop, again, middlewares=self.middlewares, watcher=watcher
@@ -215,7 +215,7 @@ class Staff(NamedTuple):
 
 
 def opener(worker: Worker, url: str | os.PathLike[str] | None) -> Callable[[], Engine]:
-    """What opens the engine of a worker, or that of a URL if there is one. Raises ValueError without any."""
+    """The opener of the worker's engine, or of a URL's if there is one. Raises ValueError without any."""
     where = worker.url if url is None else url
     if where is None:
         raise ValueError('the worker was given no URL: batonmq.Worker("shop.db") has one')
@@ -225,12 +225,10 @@ def opener(worker: Worker, url: str | os.PathLike[str] | None) -> Callable[[], E
 
 @contextlib.contextmanager
 def opened(worker: Worker, open_its: Callable[[], Engine], *, declares: bool = False) -> Iterator[Staff]:
-    """Open an engine for a worker, and have done what is to be done before its handlers are called.
+    """Open an engine for a worker, and call its ``on_start`` functions.
 
-    ``declares``: queues of handlers that are not there then are declared.
-
-    The connections are closed when the block ends. Raises RuntimeError when the worker is already running, and what
-    opening raises.
+    ``declares``: declare missing queues of handlers after that. The connections are closed when the block ends. Raises
+    RuntimeError when the worker is already running, and the errors of opening.
     """
     if not worker._running.acquire(blocking=False):
         raise RuntimeError("the worker runs already")

@@ -1,4 +1,4 @@
-"""The result backend that Celery makes of a URL such as ``batonmq:////var/lib/shop/tasks.db``."""
+"""The result backend that Celery creates from a URL such as ``batonmq:////var/lib/shop/tasks.db``."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class BatonBackend(KeyValueStoreBackend):
     """
 
     supports_autoexpire = True
-    # What is read is what is there: nothing is gained by waiting for results in a row of their own.
+    # Reads return what is there now. Waiting for each result in turn would gain nothing.
     supports_native_join = True
 
     def __init__(self, url: str | None = None, *args: Any, **kwargs: Any) -> None:
@@ -78,12 +78,12 @@ class BatonBackend(KeyValueStoreBackend):
         self._results.expire(ensure_bytes(key), self._seconds(value))
 
     def cleanup(self) -> None:
-        """Drop all results whose time is over. Each write takes some along, so that this is seldom needed."""
+        """Drop all expired results. Each write drops a few as well, so this is seldom needed."""
         self._results.sweep()
         self._chords.sweep()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._results.close()
 
     @staticmethod
@@ -93,7 +93,7 @@ class BatonBackend(KeyValueStoreBackend):
     # ------------------------------------------------------------------ chords
 
     def apply_chord(self, header_result_args: tuple[Any, ...], body: Any, **kwargs: Any) -> None:
-        """Remember how the header nests its groups. A header that comes from a generator holds none."""
+        """Remember how the groups in the header are nested. A header from a generator has none."""
         _, parts = header_result_args
         shape = None
         if isinstance(parts, list | tuple) and any(isinstance(part, GroupResult) for part in parts):
@@ -101,11 +101,11 @@ class BatonBackend(KeyValueStoreBackend):
         self._chords.start(header_result_args[0], shape, self._chord_seconds())
 
     def set_chord_size(self, group_id: str, chord_size: int) -> None:
-        """So many parts will return."""
+        """Set how many parts will return."""
         self._chords.set_size(group_id, chord_size, self._chord_seconds())
 
     def add_to_chord(self, chord_id: str, result: Any) -> None:
-        """One more part will return: a task of the header sent it."""
+        """Expect one more part: a task of the header sent it."""
         self._chords.add_one(chord_id, self._chord_seconds())
 
     def on_chord_part_return(self, request: Any, state: str, result: Any, **kwargs: Any) -> Any:
@@ -119,7 +119,7 @@ class BatonBackend(KeyValueStoreBackend):
         if complete is None:
             return None
         body = maybe_signature(request.chord, app=self.app)
-        # Who is ended in the middle of this has not finished: the part comes again, and calls the body.
+        # A process that is killed here has not finished: the part comes again, and calls the body.
         try:
             self._call_body(body, complete, group)
         except ChordError as error:
@@ -257,7 +257,7 @@ class BatonBackend(KeyValueStoreBackend):
     def _versions(
         self, timeout: float | None, interval: float | None, on_interval: Callable[[], object] | None
     ) -> Iterator[None]:
-        """Each time that there may be something new; ends when the time is over."""
+        """Yield whenever there may be something new; end when the time is up."""
         end = None if timeout is None else time.monotonic() + timeout
         pause = interval or 0.5
         while True:
@@ -272,7 +272,7 @@ class BatonBackend(KeyValueStoreBackend):
 
 
 def _parents(result: Any) -> Iterator[Any]:
-    """What comes before it in its chain, the last first."""
+    """The results before it in its chain, the last first."""
     while (result := getattr(result, "parent", None)) is not None:
         yield result
 
@@ -291,7 +291,7 @@ def _path_of(url: str, broker_url: Any) -> str:
             raise ImproperlyConfigured(f"result_backend 'batonmq://' has no file, as broker_url has none: {HOW}")
         shown = sanitize_url(url)
         raise ImproperlyConfigured(f"{shown} names a host, where results cannot be kept: use rpc://, or a file: {HOW}")
-    # batonmq:///relative and batonmq:////absolute, as kombu has them; file:///absolute, as everybody has it.
+    # batonmq:///relative and batonmq:////absolute, as in kombu; file:///absolute, as everywhere else.
     path = unquote(parts.path)
     if not parts.scheme.endswith("file"):
         path = path.removeprefix("/")

@@ -1,4 +1,4 @@
-"""The chords that are being run: what each part of a header returned, until the last one calls the body."""
+"""The chords under way: what each part of a header returned, until the last one calls the body."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batonmq.contrib.celery.results import SWEEP, Results
 
 __all__ = ["Chords", "Complete", "Part", "as_header"]
 
-# A part that comes again after its chord is over is known for so long.
+# How long a part that comes again after its chord has ended is still recognized.
 DONE_SECONDS = 86_400.0
 
 
@@ -37,15 +37,15 @@ class Complete:
 class Chords:
     """Chords by the id of their header's group.
 
-    ``seconds``: how long one is kept after a part has returned, or anything else was told of it; None: for good.
+    ``seconds``: how long a chord is kept after the last call about it; None: for good.
     """
 
     def __init__(self, results: Results) -> None:
-        """They are in the file of the results."""
+        """Chords are kept in the file of the results."""
         self._results = results
 
     def start(self, group: str, shape: bytes | None, seconds: float | None) -> None:
-        """A chord is about to be sent. If its header was sent before and is done, it begins anew."""
+        """A chord is about to be sent. If its header was sent before and has finished, the chord starts over."""
         with self._results.writing() as connection:
             connection.execute("DELETE FROM chords WHERE id = ? AND done", (group,))
             connection.execute(
@@ -55,7 +55,7 @@ class Chords:
             )
 
     def set_size(self, group: str, size: int, seconds: float | None) -> None:
-        """So many parts will return. Celery tells it before it sends the last of them."""
+        """Set how many parts will return. Celery knows the number before it sends the last of them."""
         with self._results.writing() as connection:
             connection.execute(
                 "INSERT INTO chords (id, size, expires) VALUES (?, ?, ?)"
@@ -64,7 +64,7 @@ class Chords:
             )
 
     def add_one(self, group: str, seconds: float | None) -> None:
-        """One more part will return than the size says."""
+        """Expect one part more than the size says."""
         with self._results.writing() as connection:
             connection.execute(
                 "INSERT INTO chords (id, added, expires) VALUES (?, 1, ?)"
@@ -73,10 +73,10 @@ class Chords:
             )
 
     def take(self, group: str, part: Part, seconds: float | None) -> Complete | None:
-        """Keep a part. All parts, if this is the one that has to call the body.
+        """Keep a part.
 
-        It is, if it was the last. It still is when it comes again, as its worker was killed, unless the body has been
-        called. Any other part that comes again changes nothing.
+        Returns all parts if this one has to call the body: it was the last, or it was the last and comes again because
+        its worker was killed before the body was called. Any other part that comes again changes nothing.
         """
         now = time.time()
         key = (group, part.task_id, -1 if part.index is None else part.index)
@@ -124,7 +124,7 @@ class Chords:
             )
 
     def sweep(self) -> None:
-        """Drop the chords whose time is over, with their parts."""
+        """Drop expired chords, with their parts."""
         with self._results.writing() as connection:
             connection.execute("DELETE FROM chords WHERE expires <= ?", (time.time(),))
 
@@ -134,7 +134,7 @@ def _until(seconds: float | None) -> float | None:
 
 
 def as_header(shape: GroupResult | None, values: list[tuple[str, Any]], timeout: float | None) -> list[Any]:
-    """What the body is given: the values in order, or in lists as the header has its groups.
+    """The argument of the body: the values in order, or in lists as the header has its groups.
 
     A task that is in the shape, but returned no part, is waited for.
     """

@@ -1,4 +1,4 @@
-"""Values by key in an SQLite file that any number of processes write to, with a time at which each is forgotten."""
+"""Values by key in an SQLite file that any number of processes write to. Each value may have an expiry time."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ CREATE TABLE IF NOT EXISTS parts (
     UNIQUE (chord, task, place)
 );
 """
-# How long a writer waits for the others.
+# How long a writer waits for others, in seconds.
 BUSY_SECONDS = 60.0
-# Each write takes so many of those along whose time is over: more than it adds.
+# How many expired values each write drops: more than it adds.
 SWEEP = 4
 # SQLite's limit of parameters is higher everywhere.
 KEYS_MAX = 500
-# How soon what others write is seen: at first, and after a while.
+# How often to look for what others wrote, in seconds: at first, and after a while.
 FIRST_LOOK, LAST_LOOK = 0.001, 0.02
 
-# Connections of the process that this one was forked from. To close one would meddle with its locks
-# (sqlite.org/howtocorrupt.html, section 2.7), so that they are kept.
+# Connections of the process that this one was forked from. Closing one would release its locks
+# (sqlite.org/howtocorrupt.html, section 2.7), so they are kept.
 _inherited: list[sqlite3.Connection] = []
 
 
@@ -44,7 +44,7 @@ class Results:
     """One connection for all threads: SQLite has one writer at a time, anyway. Raises sqlite3.Error."""
 
     def __init__(self, path: str) -> None:
-        """Nothing is opened before it is used."""
+        """The file is opened on first use."""
         self.path = path
         self._reset()
         _all.add(self)
@@ -52,7 +52,7 @@ class Results:
     def _reset(self) -> None:
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
-        # What was written here does not count as a change for SQLite.
+        # SQLite does not count this connection's own writes as changes.
         self._writes = 0
 
     @contextmanager
@@ -64,7 +64,7 @@ class Results:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, on the disk in the end. Only one is open in all processes."""
+        """One transaction, on the disk when the block ends. Across all processes only one is open at a time."""
         with self._opened() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -89,7 +89,7 @@ class Results:
             )
 
     def get(self, key: bytes) -> bytes | None:
-        """The value; None: there is none, or its time is over."""
+        """The value; None: there is none, or it has expired."""
         return self.get_all([key])[0]
 
     def get_all(self, keys: Iterable[bytes]) -> list[bytes | None]:
@@ -116,22 +116,22 @@ class Results:
             connection.execute("DELETE FROM results WHERE key = ?", (key,))
 
     def sweep(self) -> int:
-        """Drop everything whose time is over; tells how much that was."""
+        """Drop all expired values; returns how many there were."""
         with self.writing() as connection:
             return connection.execute("DELETE FROM results WHERE expires <= ?", (time.time(),)).rowcount
 
     # ------------------------------------------------------------------ waiting
 
     def version(self) -> tuple[int, int]:
-        """Is another one after anybody, in any process, has written."""
+        """A version number, which changes whenever any process has written."""
         with self._opened() as connection:
             (version,) = connection.execute("PRAGMA data_version").fetchone()
             return version, self._writes
 
     def wait(self, version: tuple[int, int], seconds: float) -> None:
-        """Return when anybody has written since that version, or the time is over.
+        """Return when anybody has written since that version, or when the time is up.
 
-        It looks at a number in memory that processes share (20 us), at most every 20 ms.
+        It polls a number in memory that the processes share (20 us), at most every 20 ms.
         """
         end = time.monotonic() + seconds
         pause = FIRST_LOOK
@@ -142,14 +142,14 @@ class Results:
     # ------------------------------------------------------------------ the end
 
     def close(self) -> None:
-        """Let go of the file; who uses it again opens it again."""
+        """Close the file; the next use opens it again."""
         with self._lock:
             connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
     def forked(self) -> None:
-        """In a child, which opens the file anew."""
+        """Start over in a forked child, which opens the file anew."""
         if self._connection is not None:
             _inherited.append(self._connection)
         self._reset()
@@ -170,7 +170,7 @@ if hasattr(os, "register_at_fork"):
 def _open(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
-        # What a task has done is told once: it is to outlive a loss of power.
+        # A result is reported once, so it has to survive a loss of power.
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")

@@ -25,20 +25,20 @@ COLOURS = {"READY": "#666", "RUNNING": "#1c6ea4", "FAILED": "#ba2121", "SUCCESSF
 
 
 class ReadOnly(admin.ModelAdmin):
-    """What is there is not written by hand."""
+    """A read-only page: nothing here is written by hand."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody adds it here."""
+        """Rows are not added by hand."""
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: object = None) -> list[str]:
-        """All that is shown."""
+        """Every field that is shown."""
         return [name for _, options in self.get_fieldsets(request, obj) for name in options["fields"]]
 
 
 @admin.register(Task)
 class TaskAdmin(ReadOnly):
-    """Tasks: how they stand, what came of them, once more, and away."""
+    """Tasks: their status and results, with buttons to retry and to purge them."""
 
     list_display = ("task_path", "shown_status", "queue_name", "priority", "attempts", "enqueued_at", "shown_duration")
     list_filter = ("status", "queue_name", "backend", "task_path")
@@ -53,7 +53,7 @@ class TaskAdmin(ReadOnly):
 
     @admin.display(description="status", ordering="status")
     def shown_status(self, task: Task) -> SafeString:
-        """In a colour, and whether it should have been run by now."""
+        """The status in its colour, and whether the task is overdue."""
         late = " - late: does a worker run?" if task.is_late else ""
         return format_html(
             '<b style="color: {}">{}</b>{}', COLOURS.get(task.status, "inherit"), task.get_status_display(), late
@@ -61,22 +61,22 @@ class TaskAdmin(ReadOnly):
 
     @admin.display(description="duration")
     def shown_duration(self, task: Task) -> str:
-        """Of the last attempt."""
+        """The worker of the last attempt."""
         return "-" if task.duration is None else f"{task.duration.total_seconds():,.3f} s"
 
     @admin.display(description="return value")
     def shown_return_value(self, task: Task) -> str:
-        """If it has one."""
+        """The result, if there is one."""
         return repr(task.return_value) if task.status == Task.Status.SUCCESSFUL else "-"
 
     @admin.display(description="workers")
     def workers(self, task: Task) -> str:
-        """One for each attempt."""
+        """The workers, one for each attempt."""
         return ", ".join(task.worker_ids) or "-"
 
     @admin.display(description="tracebacks")
     def tracebacks(self, task: Task) -> str:
-        """What went wrong, the latest first."""
+        """The errors, the latest first."""
         if not task.errors:
             return "-"
         return format_html_join(
@@ -86,7 +86,7 @@ class TaskAdmin(ReadOnly):
         )
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Under a title that fits."""
+        """The list, under a title of its own."""
         return super().changelist_view(request, {"title": "Tasks", **(extra_context or {})})
 
     def change_view(
@@ -96,18 +96,18 @@ class TaskAdmin(ReadOnly):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Under a title that fits: nothing is changed here."""
+        """The task, under a title of its own: nothing is changed here."""
         return super().change_view(request, object_id, form_url, {"title": "Task", **(extra_context or {})})
 
     @admin.display(description="arguments")
     def call(self, task: Task) -> str:
-        """As a call has them."""
+        """The arguments, as in a call."""
         return task.call or "-"
 
     # ------------------------------------------------------------------ once more
 
     def get_urls(self) -> list[URLPattern]:
-        """With the one of the button."""
+        """The URLs, with that of the button."""
         view = self.admin_site.admin_view(self.retry_view)
         urls: list[URLPattern] = super().get_urls()
         return [path("<path:object_id>/retry/", view, name="batonmq_task_retry"), *urls]
@@ -123,7 +123,7 @@ class TaskAdmin(ReadOnly):
 
     @admin.action(description="Retry selected tasks", permissions=["change"])
     def retry_selected(self, request: HttpRequest, tasks: Any) -> None:  # noqa: ANN401
-        """What runs is left alone; its page has a button for it."""
+        """Running tasks are left alone; a button on their page retries them."""
         ready = list(tasks.exclude(status=Task.Status.RUNNING))
         running = tasks.filter(status=Task.Status.RUNNING).count()
         done = sum(self._retry(request, task) for task in ready)
@@ -147,7 +147,7 @@ class TaskAdmin(ReadOnly):
     # ------------------------------------------------------------------ away
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Deleting is called what it is."""
+        """Call deleting by its name."""
         actions: dict[str, Any] = super().get_actions(request)
         if "delete_selected" in actions:
             function, name, _ = actions["delete_selected"]
@@ -157,7 +157,7 @@ class TaskAdmin(ReadOnly):
 
 @admin.register(OutboxMessage)
 class OutboxAdmin(ReadOnly):
-    """What was committed and is not sent yet. It is empty most of the time."""
+    """Messages that were committed and are not sent yet: none, most of the time."""
 
     list_display = ("message_id", "queue", "size", "written")
     list_filter = ("queue",)
@@ -165,14 +165,14 @@ class OutboxAdmin(ReadOnly):
 
     @admin.display(description="bytes")
     def size(self, message: OutboxMessage) -> int:
-        """Of the body."""
+        """The size of the body."""
         return len(message.body)
 
     @admin.display(description="written", ordering="created_at")
     def written(self, message: OutboxMessage) -> datetime:
-        """When."""
+        """When the message was written."""
         return datetime.fromtimestamp(message.created_at, UTC)
 
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Nobody changes it."""
+        """Rows are not changed by hand."""
         return False

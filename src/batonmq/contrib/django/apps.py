@@ -1,4 +1,4 @@
-"""The application, as INSTALLED_APPS has it."""
+"""The application, as INSTALLED_APPS names it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class BatonConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Have the settings checked, where nobody else does it for all backends."""
+        """Register the check of the settings, where Django does not check all backends."""
         from django.apps import apps
         from django.core import checks
 

@@ -1,4 +1,4 @@
-"""The backend: what enqueues tasks, and tells their results."""
+"""The backend: it enqueues tasks, and looks up their results."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class BatonBackend(BaseTaskBackend):
 
     @functools.cached_property
     def settings(self) -> BackendOptions:
-        """What OPTIONS say. Raises ImproperlyConfigured."""
+        """The settings in OPTIONS. Raises ImproperlyConfigured."""
         return BackendOptions.read(self.alias, self.options)
 
     @property
@@ -49,17 +49,18 @@ class BatonBackend(BaseTaskBackend):
         return self.settings.database or str(router.db_for_write(Task))
 
     def route(self, queue_name: str) -> Route:
-        """Where the tasks of one of Django's queues go."""
+        """The queue of BatonMQ for one of Django's queues."""
         return Route(self.settings, self.database, f"{self.settings.prefix}{queue_name}")
 
     def check(self, **_: Any) -> Iterable[CheckMessage]:  # noqa: ANN401
-        """What is wrong with the settings, for ``manage.py check``."""
+        """The faults in the settings, for ``manage.py check``."""
         return list(problems(self.alias, self.options))
 
     def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:  # noqa: ANN401
         """Enqueue a task with the transaction that is open, or at once; return its TaskResult.
 
-        Raises InvalidTask, TypeError for arguments that are no JSON, ImproperlyConfigured, and the database's errors.
+        Raises InvalidTask, TypeError for arguments that JSON cannot hold, ImproperlyConfigured, and the database's
+        errors.
         """
         from batonmq.contrib.django.records import new_record
         from batonmq.contrib.django.sending import hand_over

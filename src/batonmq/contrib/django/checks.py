@@ -1,4 +1,4 @@
-"""The check of all backends, where neither Django nor django-tasks does it."""
+"""The check of all backends, where neither Django nor django-tasks runs one."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ __all__ = ["check_all"]
 
 
 def check_all(**_: object) -> list[CheckMessage]:
-    """What is wrong with any backend of ours in TASKS."""
+    """The faults in the settings of our backends in TASKS."""
     return [found for backend in task_backends.all() if isinstance(backend, BatonBackend) for found in backend.check()]

@@ -1,4 +1,4 @@
-"""Django's tasks by one name for each: of Django 6.0, or of the package django-tasks before that."""
+"""One import for Django's tasks: from Django 6.0, or from the package django-tasks before that."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ from batonmq.errors import ConnectionLost
 
 __all__ = ["ANYTHING", "close_connections", "connection_to", "declare"]
 
-# How long nobody tries to reach a broker that was not there.
+# How long a broker that could not be reached is left alone, in seconds.
 AWAY_SECONDS = 5.0
-# A message that is relayed twice is dropped if it comes within so many seconds.
+# A message that is relayed twice within this many seconds is dropped.
 DEDUPLICATION_SECONDS = 24 * 3600.0
 
 _lock = threading.RLock()
@@ -25,7 +25,7 @@ _open: dict[str, batonmq.Connection] = {}
 _away: dict[str, tuple[float, ConnectionLost]] = {}
 _declared: set[tuple[str, str]] = set()
 
-# What is written to an outbox while nobody can be asked.
+# The options of an outbox's messages while no broker can be asked.
 ANYTHING = Capabilities(
     engine="the broker",
     durable=True,
@@ -34,7 +34,7 @@ ANYTHING = Capabilities(
 
 
 def _forked() -> None:
-    """The parent's, which nobody here may close."""
+    """The parent's connections, which this process must not close."""
     global _lock  # noqa: PLW0603
     _lock = threading.RLock()
     _open.clear()
@@ -77,16 +77,16 @@ def declare(mq: batonmq.Connection, queue: str, options: BackendOptions) -> None
 
 
 def priority_levels(can: Capabilities, options: BackendOptions) -> int:
-    """The highest priority of a queue."""
+    """The highest priority that a queue is declared with."""
     if options.max_priority is not None:
         return options.max_priority
-    # What has de-duplication is BatonMQ, and as many priorities as Django. Others pay for each that a queue may have.
+    # An engine with deduplication is BatonMQ, which has as many priorities as Django. In others each priority costs.
     return 200 if can.deduplication else 10
 
 
 @atexit.register
 def close_connections() -> None:
-    """Close what this process has opened; whoever enqueues next opens it again."""
+    """Close this process's connections; the next enqueue opens one again."""
     with _lock:
         connections = list(_open.values())
         _open.clear()

@@ -1,7 +1,7 @@
-"""Running the task that a message asks for.
+"""Runs the task that a message asks for.
 
-A row says how a task stands, and whoever changes it says which version of the row was changed: of two workers, one
-does. The message is accepted when the outcome is written.
+A row holds the state of a task. An update names the version that it changes, so only one of two workers succeeds. The
+message is accepted when the outcome is written.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ __all__ = ["Execution", "WorkerDied"]
 
 log = logging.getLogger("batonmq.django")
 
-# A task that comes so much before its time is not too early: clocks differ.
+# A task may come this many seconds before its time, since clocks differ.
 EARLY_SECONDS = 0.05
 
 
 class WorkerDied(Exception):
-    """Workers were killed while they ran the task, and so may the next one."""
+    """Several workers died while they ran the task, and the next one might too."""
 
 
 class Execution:
@@ -44,8 +44,8 @@ class Execution:
         self._worker_id = worker_id
 
     def run(self, delivery: Delivery) -> None:
-        """Run what the message asks for; what raises has the message come again."""
-        # As at the beginning and the end of a request: a connection that the server has closed is not used again.
+        """Run the task that the message asks for. If this raises, the message comes again."""
+        # As at the start and end of a request: drop connections that the server has closed.
         close_old_connections()
         try:
             self._run(delivery)
@@ -76,7 +76,7 @@ class Execution:
     # ------------------------------------------------------------------ whose it is
 
     def _claim(self, delivery: Delivery, task_id: str, carried: dict[str, object] | None) -> Record | None:
-        """The row, which is running here now; None: there is nothing to do."""
+        """The row, now marked as running here; None: there is nothing to do."""
         message_id = delivery.message.id or task_id
         while True:
             record = self._find(task_id, carried)
@@ -87,7 +87,7 @@ class Execution:
                 log.info("task %s has been run, and is not run again", task_id)
                 return None
             if record.status == Record.Status.RUNNING and record.message_id != message_id:
-                # A message that comes again has lost its worker; another one, with which somebody tried again, has not.
+                # Redelivery of the same message means that its worker died; a different message is a retry by hand.
                 log.info("task %s is running, and is not begun again", task_id)
                 return None
             if record.status == Record.Status.READY and record.run_after is not None:
@@ -111,7 +111,7 @@ class Execution:
         rows = Record.objects.using(self._database)
         record: Record | None = rows.filter(pk=task_id).first()
         if record is None and carried is not None:
-            # It was sent before its row was committed, which may never be.
+            # The message was sent before its row was committed, which may never happen.
             record = record_in(task_id, carried)
             try:
                 record.save(using=self._database, force_insert=True)
@@ -157,7 +157,7 @@ class Execution:
             log.error("task %s (%s) failed at %s, and is not run again: %s", record.task_path, record.id, which, reason)
 
     def _give_up(self, record: Record) -> None:
-        """Each attempt so far has ended with its worker: the one that has just been noted is not made."""
+        """Fail the task: each attempt so far has ended with its worker, so the one just noted is not made."""
         workers = record.worker_ids[:-1]
         error = WorkerDied(f"{len(workers)} workers died while they ran it: {', '.join(workers)}")
         changes = {
@@ -170,7 +170,7 @@ class Execution:
             log.error("task %s (%s) failed, and is not run again: %s", record.task_path, record.id, error)
 
     def _finish(self, record: Record, task: Any, **changes: object) -> bool:  # noqa: ANN401
-        # A task may have left its connection broken.
+        # The task may have left a broken connection.
         close_old_connections()
         if not record.change(self._database, **changes):
             log.warning("task %s (%s) was purged or tried again while it ran", record.task_path, record.id)
@@ -180,10 +180,10 @@ class Execution:
         return True
 
     def _tell(self, signal: Signal, record: Record, result: Any) -> None:  # noqa: ANN401
-        """A receiver that raises keeps no task from being run, and undoes nothing that is written."""
+        """Send a signal. A receiver that raises neither stops the task nor undoes what was written."""
         for receiver, outcome in signal.send_robust(type(self._backend), task_result=result):
             if isinstance(outcome, Exception):
-                # Django logs the traceback, without the task.
+                # Django logs the traceback, but not which task it was.
                 log.error(
                     "task %s (%s): a receiver of a signal failed, %r: %s",
                     record.task_path,

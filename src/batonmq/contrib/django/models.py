@@ -14,10 +14,10 @@ __all__ = ["OutboxMessage", "Task"]
 
 
 class Task(models.Model):
-    """A task that was enqueued: what it calls, how it stands, and what came of it."""
+    """An enqueued task: what it calls, its status and its result."""
 
     class Status(models.TextChoices):
-        """As Django's TaskResultStatus has them."""
+        """The values of Django's TaskResultStatus."""
 
         READY = "READY", "Ready"
         RUNNING = "RUNNING", "Running"
@@ -41,7 +41,7 @@ class Task(models.Model):
     worker_ids = models.JSONField("workers", default=list)
     errors = models.JSONField(default=list)
     return_value = models.JSONField(null=True)
-    # Which message of the queue has it run, and how often anybody has changed the row.
+    # The message that runs the task, and the version of the row, counted up by each change.
     message_id = models.CharField(max_length=255, default="")
     version = models.PositiveIntegerField(default=0)
 
@@ -57,7 +57,7 @@ class Task(models.Model):
         return f"{self.task_path} ({self.id})"
 
     def change(self, database: str, **changes: object) -> bool:
-        """Write to the row, and to this object; False: another one has changed the row since it was read."""
+        """Update the row and this object; False: somebody else has changed the row since it was read."""
         rows = type(self).objects.using(database).filter(pk=self.pk, version=self.version)
         if not rows.update(version=self.version + 1, **changes):
             return False
@@ -68,12 +68,12 @@ class Task(models.Model):
 
     @property
     def attempts(self) -> int:
-        """How often it was begun."""
+        """How often the task was started."""
         return len(self.worker_ids)
 
     @property
     def duration(self) -> timedelta | None:
-        """From the beginning of the last attempt to the end."""
+        """How long the last attempt took."""
         if self.last_attempted_at is None or self.finished_at is None:
             return None
         lasted: timedelta = self.finished_at - self.last_attempted_at
@@ -81,19 +81,19 @@ class Task(models.Model):
 
     @property
     def call(self) -> str:
-        """The arguments, as a call has them."""
+        """The arguments, as in a call."""
         words = [json.dumps(value) for value in self.args]
         return ", ".join(words + [f"{name}={json.dumps(value)}" for name, value in self.kwargs.items()])
 
     @property
     def is_late(self) -> bool:
-        """Is it ready, and was it to be run a minute ago?"""
+        """Is the task ready, and overdue by a minute or more?"""
         due = self.run_after or self.enqueued_at
         return self.status == self.Status.READY and bool(due < timezone.now() - timedelta(minutes=1))
 
 
 class OutboxMessage(models.Model):
-    """A message that was committed with the rows of its transaction, and is to be sent: see docs/outbox.md."""
+    """A message that was committed with the rows of its transaction and will be sent: docs/outbox.md."""
 
     id = models.BigAutoField(primary_key=True)
     queue = models.CharField(max_length=255)

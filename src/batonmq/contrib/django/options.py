@@ -1,4 +1,4 @@
-"""The settings of a backend: what OPTIONS may have, and what is wrong with it."""
+"""The settings of a backend: the keys of OPTIONS, and the check of their values."""
 
 from __future__ import annotations
 
@@ -25,20 +25,22 @@ class BackendOptions:
     url: str | os.PathLike[str]
     """Where the queues are, as for ``batonmq.connect``."""
     prefix: str = "tasks."
-    """What the name of each queue begins with, before Django's name for it."""
+    """The prefix of each queue's name, before Django's name for it."""
     outbox: bool = True
-    """Is what is enqueued written to the database with the rows of its transaction, and relayed from there? If not, it
-    is sent right after the commit, and a process that is killed in between leaves a task that never runs."""
+    """Is a task's message written to the database in the same transaction, and relayed from there?
+
+    If not, it is sent right after the commit, and a process that is killed in between leaves a task that never runs.
+    """
     database: str | None = None
     """The database of tasks and outbox, as DATABASES names it; None: as the database routers say."""
     attempts: int = 1
     """How often a task that raises is run, 1 or more."""
     backoff: float = 1.0
-    """How long a task that has failed waits before it is run again, doubled with each attempt."""
+    """How long a failed task waits before the next attempt; doubled each time."""
     backoff_max: float = 60.0
     """The longest such wait."""
     max_deaths: int = 3
-    """How many workers may die while they run a task, 1 or more, before it has failed."""
+    """How many workers may die while running a task before it counts as failed, 1 or more."""
     max_priority: int | None = None
     """The highest priority of the queues, 1 to 255; None: 200, so that each of Django's counts, or 10 on RabbitMQ."""
 
@@ -61,30 +63,30 @@ class BackendOptions:
 
     @classmethod
     def read(cls, alias: str, options: Mapping[str, Any]) -> BackendOptions:
-        """Of a backend's settings. Raises ImproperlyConfigured for what `problems` has as errors."""
+        """Read a backend's settings. Raises ImproperlyConfigured for what `problems` has as errors."""
         for problem in problems(alias, options):
             if problem.level >= 40:
                 raise ImproperlyConfigured(f"{problem.msg} {problem.hint}")
         return cls(**options)
 
     def pause(self, attempts: int) -> float:
-        """How long a task waits after so many attempts."""
+        """How long a task waits after that many attempts."""
         return float(min(self.backoff_max, self.backoff * 2 ** min(attempts - 1, 32)))
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where tasks go."""
+    """The URL of the queues."""
 
     options: BackendOptions
     database: str
     """The database of tasks and outbox, as DATABASES names it."""
     queue: str
-    """The queue."""
+    """The name of the queue for one of Django's."""
 
 
 def problems(alias: str, options: Mapping[str, Any]) -> Iterator[CheckMessage]:
-    """What is wrong with OPTIONS of a backend, as ``manage.py check`` says it."""
+    """The faults in a backend's OPTIONS, as ``manage.py check`` reports them."""
     where = f"TASKS[{alias!r}]['OPTIONS']"
     known = [field.name for field in fields(BackendOptions)]
     from django.apps import apps

@@ -1,4 +1,4 @@
-"""From a row to Django's TaskResult, and back."""
+"""Converts a row to Django's TaskResult, and back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["new_record", "result_of", "task_of"]
 
 
 def new_record(result: Any) -> Record:  # noqa: ANN401
-    """The row of a task that is enqueued."""
+    """The row for a task that is being enqueued."""
     task = result.task
     return Record(
         id=result.id,
@@ -29,7 +29,10 @@ def new_record(result: Any) -> Record:  # noqa: ANN401
 
 
 def task_of(record: Record) -> Any:  # noqa: ANN401
-    """The task, as it was enqueued. Raises ImportError when its function is gone, and what its backend refuses."""
+    """The task, as it was enqueued.
+
+    Raises ImportError when its function is gone, and the backend's errors for a task that it refuses.
+    """
     found = import_string(record.task_path)
     if not isinstance(found, Task):
         raise ImportError(  # noqa: TRY004  (it is what its path leads to)
@@ -44,7 +47,7 @@ def task_of(record: Record) -> Any:  # noqa: ANN401
 
 
 def result_of(record: Record, task: Any = None) -> Any:  # noqa: ANN401
-    """The result of a row. ``task``: if it is known. Raises what ``task_of`` does."""
+    """The result in a row. ``task``: the task, if it is known. Raises what ``task_of`` does."""
     result = TaskResult(
         task=task if task is not None else task_of(record),
         id=record.id,
@@ -59,6 +62,6 @@ def result_of(record: Record, task: Any = None) -> Any:  # noqa: ANN401
         errors=[TaskError(**error) for error in record.errors],
         worker_ids=list(record.worker_ids),
     )
-    # It is frozen for those who use it; this is how a backend says it.
+    # TaskResult is frozen for its users; backends set fields this way.
     object.__setattr__(result, "_return_value", record.return_value)
     return result

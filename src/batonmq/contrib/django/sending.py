@@ -1,4 +1,4 @@
-"""Handing a task over to its queue: through the outbox, after the commit, or at once."""
+"""Hands a task to its queue: through the outbox, after the commit, or at once."""
 
 from __future__ import annotations
 
@@ -26,19 +26,22 @@ log = logging.getLogger("batonmq.django")
 
 PRIORITY_MIN, PRIORITY_MAX = -100, 100
 MOMENTS = ("run_after", "enqueued_at")
-# What a message has of a row that may never be committed.
+# The header of a message whose row may never be committed.
 CARRIED = ("backend", "queue_name", "task_path", "priority", "args", "kwargs", *MOMENTS)
 
 
 def hand_over(route: Route, record: Record, *, on_commit: bool = True) -> None:
-    """Within the transaction that has written the row: have it sent, or send it. Raises InvalidTask."""
+    """Call it in the transaction that wrote the row: queue the message in the outbox, or send it.
+
+    Raises InvalidTask.
+    """
     queue, options = route.queue, route.options
     try:
         mq = connection_to(options, queue)
     except ConnectionLost as error:
         if not (options.outbox and on_commit):
             raise
-        # Whoever relays will reach it some day.
+        # Whoever relays will reach the broker later.
         log.warning("task %s waits in the outbox: %s", record.id, error)
         mq = None
     can = ANYTHING if mq is None else mq.capabilities
@@ -65,7 +68,7 @@ def _check(mq: Connection | None) -> Connection:
 
 
 def _send(route: Route, record: Record, mq: Connection, message: Message) -> None:
-    """After the commit. What raises here was not enqueued."""
+    """Send after the commit. If this raises, the task was not enqueued."""
     try:
         mq.send(route.queue, message)
     except BaseException:
@@ -82,7 +85,7 @@ def _message(record: Record, can: Capabilities, options: BackendOptions, *, is_w
         body["record"] = {name: _said(getattr(record, name)) for name in CARRIED}
     return Message(
         json.dumps(body).encode(),
-        # Another one when it is tried again, which no queue may take for the first.
+        # A retry has an id of its own: deduplication must not take it for the first message.
         id=f"{record.id}:{record.version}",
         content_type="application/json",
         correlation_id=record.id,
@@ -97,7 +100,7 @@ def _said(value: object) -> object:
 
 
 def record_in(task_id: str, carried: dict[str, object]) -> Record:
-    """The row that a message carries."""
+    """The row's fields, from the message that carries them."""
     values = {name: carried[name] for name in CARRIED}
     for name in MOMENTS:
         said = values[name]

@@ -24,7 +24,7 @@ log = logging.getLogger("batonmq.django")
 
 
 class TaskWorker:
-    """Runs tasks until it is told to stop."""
+    """Runs tasks until it is stopped."""
 
     def __init__(
         self, backend: BatonBackend, queue_names: Sequence[str], *, concurrency: int, drain: float, lease: float | None
@@ -34,7 +34,7 @@ class TaskWorker:
         self._options = backend.settings
         self._relay: RelayThread | None = None
         self.worker_id = f"{socket.gethostname()[:24]}-{os.getpid()}-{get_random_string(8)}"
-        """By which results name it."""
+        """The worker's name in results."""
         self._app = batonmq.Worker(self._options.url, drain=drain)
         self._app.on_start(self._start)
         execution = Execution(backend, self.worker_id)
@@ -44,7 +44,7 @@ class TaskWorker:
             execution.run(delivery)
 
         for queue in self._queues:
-            # What raises here is the database, and no task: that is tried again for as long as it takes.
+            # An error here comes from the database, not from a task: try again for as long as it takes.
             self._app.handler(queue, concurrency=concurrency, lease=lease, backoff_max=30.0)(run)
 
     def _start(self, mq: batonmq.Connection) -> None:

@@ -27,7 +27,7 @@ SERIALIZER = (encode_json, msgspec.json.decode, "application/vnd.batonmq+json", 
 
 
 def __getattr__(name: str) -> object:
-    # Not at once: kombu reads this package while its serializers are being set up, which transports need.
+    # On demand: kombu imports this package while it sets up its serializers, which transports need.
     if name != "Transport":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return import_module("batonmq.contrib.kombu.transport").Transport

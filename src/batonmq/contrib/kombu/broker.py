@@ -1,4 +1,4 @@
-"""The transport for a broker of BatonMQ's: py-amqp's, with what that broker does beyond AMQP."""
+"""The transport for BatonMQ's broker: py-amqp's, with the broker's extensions to AMQP."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["BrokerTransport", "TlsTransport"]
 
 
 class Message(pyamqp.Message):
-    """A message in a consumer's hands, which has waited already."""
+    """A delivered message whose delay is over."""
 
     def __init__(self, msg: amqp.Message, channel: Any = None, **kwargs: Any) -> None:
         super().__init__(msg, channel, **kwargs)
@@ -36,7 +36,7 @@ class Channel(pyamqp.Channel):
         properties: dict[str, Any] | None = None,
         _Message: type[amqp.Message] = amqp.Message,  # noqa: N803
     ) -> amqp.Message:
-        """What ``basic_publish`` takes."""
+        """The message for ``basic_publish``."""
         delay = delay_of(headers or {})
         if delay:
             headers = {**(headers or {}), DELAY: round(delay * 1000)}
@@ -53,7 +53,7 @@ class Connection(pyamqp.Connection):
 
 
 class BrokerTransport(pyamqp.Transport):
-    """Connects to the broker of a host."""
+    """Connects to the broker on a host."""
 
     Connection = Connection
 
@@ -65,14 +65,17 @@ class TlsTransport(BrokerTransport, pyamqp.SSLTransport):
     """
 
     def establish_connection(self) -> Connection:
-        """Connect. ``broker_use_ssl`` may name another ``server_hostname``, bring a ``context``, or verify nothing."""
+        """Connect.
+
+        ``broker_use_ssl`` may name another ``server_hostname``, bring a ``context``, or turn verification off.
+        """
         client, options = self.client, self.client.ssl
         connection: Connection
         said: dict[str, Any] = options if isinstance(options, dict) else {}
         if said.get("server_hostname") or "context" in said or said.get("cert_reqs") == ssl.CERT_NONE:
             connection = super().establish_connection()
             return connection
-        # For this host alone: the next may be another of the URL's.
+        # For this host only: the next may be another host of the URL.
         client.ssl = {**said, "server_hostname": client.hostname or "localhost"}
         try:
             connection = super().establish_connection()

@@ -23,7 +23,7 @@ from batonmq.errors import BatonError, Closed, NotFound
 
 __all__ = ["Channel"]
 
-# The most that is asked for at once; without a prefetch count, too, as there may be millions.
+# The most messages that are asked for at once, even without a prefetch count: there may be millions.
 BATCH = 100
 
 
@@ -35,14 +35,14 @@ class Owner(Protocol):
     lock: RLock
 
     def notify(self, channel: Channel) -> Callable[[Consumption], None]:
-        """What consumers of the channel are to call when something has come for them, in any thread."""
+        """What the channel's consumers call, in any thread, when messages have arrived for them."""
 
     def forget(self, channel: Channel) -> None:
-        """It was closed."""
+        """The channel was closed."""
 
 
 class Channel(Declaring, StdChannel):
-    """What py-amqp's channel is for a broker. Any thread may settle; the one that drains events gets the messages."""
+    """Stands in for py-amqp's channel. Any thread may settle; the one that drains events gets the messages."""
 
     Message = Received
 
@@ -52,7 +52,7 @@ class Channel(Declaring, StdChannel):
         self.channel_id = channel_id
         self.no_ack_consumers: set[str] = set()
         self.events: defaultdict[str, set[Callable[..., object]]] = defaultdict(set)
-        """Called with what could not be routed: ``basic_return``."""
+        """Called with messages that could not be routed: ``basic_return``."""
         self._lock = connection.lock
         self._engine = connection.engine
         self._path = connection.path
@@ -60,12 +60,12 @@ class Channel(Declaring, StdChannel):
         self._tags = count(1)
         self._consumers: dict[str, Consumption] = {}
         self._getters: dict[str, Consumption] = {}
-        # With the application, unsettled, by delivery tag.
+        # Messages that the application holds unsettled, by delivery tag.
         self._held: dict[int, tuple[Consumption, Incoming]] = {}
 
     @property
     def is_open(self) -> bool:
-        """Was it not closed?"""
+        """Is the channel open?"""
         return self.connection is not None
 
     def _require_open(self) -> Owner:
@@ -84,7 +84,7 @@ class Channel(Declaring, StdChannel):
         headers: dict[str, Any] | None = None,
         properties: dict[str, Any] | None = None,
     ) -> Outgoing:
-        """What ``basic_publish`` takes."""
+        """The message for ``basic_publish``."""
         return Outgoing(body, priority, content_type, content_encoding, headers or {}, properties or {})
 
     def basic_publish(
@@ -140,7 +140,7 @@ class Channel(Declaring, StdChannel):
         return tag
 
     def basic_cancel(self, consumer_tag: str, nowait: bool = False, **_: Any) -> None:
-        """basic.cancel. What it has given to the application stays there until it is settled."""
+        """basic.cancel. Messages that the application holds stay there until they are settled."""
         with self._lock:
             consumption = self._consumers.pop(consumer_tag, None)
             self.no_ack_consumers.discard(consumer_tag)
@@ -151,15 +151,15 @@ class Channel(Declaring, StdChannel):
         self._leave(consumption.queue)
 
     def _leave(self, queue: str) -> None:
-        """A temporary queue goes with its last consumer."""
+        """Delete a temporary queue that has lost its last consumer."""
         if queue in self._temporary:
             self._temporary.discard(queue)
-            # Others may consume from it, or it is gone already.
+            # Others may still consume from the queue, or it is gone already.
             with contextlib.suppress(BatonError):
                 self._exchanges.change(DeleteQueue(queue, if_unused=True), flushed=False).get()
 
     def basic_get(self, queue: str, no_ack: bool = False, **_: Any) -> Received | None:
-        """basic.get: a message that is there now; None: there is none. Raises NotFound."""
+        """basic.get: a message that is ready now; None: there is none. Raises NotFound."""
         self._require_open()
         with self._lock, translated():
             getter = self._getters.get(queue)
@@ -184,17 +184,17 @@ class Channel(Declaring, StdChannel):
         return self.Message(channel=self, **made)
 
     def message_to_python(self, message: Received) -> Received:
-        """It is one already."""
+        """Return the message as it is: it needs no conversion."""
         return message
 
     # ------------------------------------------------------------------ what is asked for
 
     def _room(self) -> int:
-        """How many more the application may have."""
+        """How many more messages the application may have."""
         return BATCH if not self._prefetch else self._prefetch - len(self._held)
 
     def _ask(self) -> None:
-        """Let come what there is room for. Under the lock."""
+        """Ask for as many messages as there is room for. Call it under the lock."""
         room = self._room()
         if room <= 0 or not self._consumers:
             return
@@ -204,7 +204,7 @@ class Channel(Declaring, StdChannel):
                 consumption.ask(most)
 
     def deliver(self, consumption: Consumption) -> int:
-        """Give the application what has come for a consumer; tells how many messages. What it raises is let through.
+        """Give the application a consumer's messages; returns how many. Exceptions of its callback pass through.
 
         Raises ConsumerCancelled when the queue is gone, ConnectionLost.
         """
@@ -225,7 +225,7 @@ class Channel(Declaring, StdChannel):
         with self._lock:
             ready = consumption.ready
             while ready and self._room() <= 0:
-                # Several queues were asked at once: what is too much is for others. The last goes first, to keep order.
+                # Several queues were asked at once, so there may be too many: give back the last first, to keep order.
                 consumption.settle(ready.pop(), "release")
             if ready:
                 return self._hand(consumption, ready.popleft(), no_ack=consumption.no_ack)
@@ -238,11 +238,11 @@ class Channel(Declaring, StdChannel):
     # ------------------------------------------------------------------ settling
 
     def basic_ack(self, delivery_tag: int, multiple: bool = False) -> None:
-        """basic.ack: done with it."""
+        """basic.ack: accept the delivery."""
         self._settle(delivery_tag, "accept", multiple=multiple)
 
     def basic_reject(self, delivery_tag: int, requeue: bool = False) -> None:
-        """basic.reject: back to its place, or to the dead letters of the queue."""
+        """basic.reject: the message goes back to its place, or to the queue's dead letters."""
         self._settle(delivery_tag, "release" if requeue else "reject")
 
     def basic_nack(self, delivery_tag: int, multiple: bool = False, requeue: bool = True, **_: Any) -> None:
@@ -250,7 +250,7 @@ class Channel(Declaring, StdChannel):
         self._settle(delivery_tag, "release" if requeue else "reject", multiple=multiple)
 
     def basic_recover(self, requeue: bool = True) -> None:
-        """basic.recover: everything that is unsettled goes back to its queue."""
+        """basic.recover: all unsettled messages go back to their queues."""
         with self._lock:
             for tag in sorted(self._held, reverse=True):
                 self._settle(tag, "release")
@@ -272,13 +272,13 @@ class Channel(Declaring, StdChannel):
     # ------------------------------------------------------------------ queues as a whole
 
     def queue_purge(self, queue: str, nowait: bool = False, **_: Any) -> int:
-        """queue.purge; tells how many messages that were. Raises NotFound."""
+        """queue.purge; returns how many messages were dropped. Raises NotFound."""
         self._require_open()
         with translated():
             return self._engine.purge(queue).get()
 
     def flow(self, active: bool) -> None:
-        """channel.flow: nothing comes while it is not active."""
+        """channel.flow: nothing is delivered while it is not active."""
         with self._lock:
             if active:
                 self._ask()
@@ -287,19 +287,19 @@ class Channel(Declaring, StdChannel):
                     consumption.withdraw()
 
     def confirm_select(self, nowait: bool = False) -> None:
-        """confirm.select: every publish is confirmed when it returns, anyway."""
+        """confirm.select: has no effect, since a publish returns only when it is confirmed."""
 
     # ------------------------------------------------------------------ the end
 
     def collect(self) -> None:
-        """This process was forked from the one whose channel it is: let go of it without a word."""
+        """Drop the channel silently, in a process forked from its owner."""
         self.connection = None
         self._consumers = {}
         self._getters = {}
         self._held = {}
 
     def close(self) -> None:
-        """Give back what is unsettled, and delete the temporary queues that nobody else consumes from."""
+        """Give back unsettled messages, and delete the temporary queues that nobody else consumes from."""
         with self._lock:
             connection, self.connection = self.connection, None
             if connection is None:
@@ -307,7 +307,7 @@ class Channel(Declaring, StdChannel):
             consumers = list(self._consumers.values())
             ended = {*consumers, *self._getters.values(), *(consumption for consumption, _ in self._held.values())}
             self._consumers, self._getters, self._held = {}, {}, {}
-            # Whoever is out of reach has nothing of it.
+            # The file's owner cannot be reached, and so holds nothing for us.
             with contextlib.suppress(BatonError):
                 for consumption in ended:
                     consumption.close()

@@ -22,14 +22,14 @@ __all__ = ["FileConnection"]
 
 
 class FileConnection:
-    """What py-amqp's connection is for a broker."""
+    """Stands in for py-amqp's connection."""
 
     def __init__(self, path: str, client: object = None) -> None:
         """``client`` is kombu's own connection. Raises StoreError."""
         self.path = path
         self.engine: Engine = open_target(Target("file", path))
         self.lock = threading.RLock()
-        """Guards the channels. Nothing that an engine's thread calls takes it."""
+        """Guards the channels. Callbacks from an engine's thread never take it."""
         self.channels: dict[int, Channel] = {}
         self.client = client
         self.wake = Wake()
@@ -39,7 +39,7 @@ class FileConnection:
 
     @property
     def connected(self) -> bool:
-        """Was it not closed?"""
+        """Is the connection open?"""
         return not self._is_closed
 
     def _require_open(self) -> None:
@@ -54,13 +54,13 @@ class FileConnection:
         return channel
 
     def forget(self, channel: Channel) -> None:
-        """It was closed."""
+        """A channel was closed."""
         self.channels.pop(channel.channel_id, None)
 
     # ------------------------------------------------------------------ what comes
 
     def notify(self, channel: Channel) -> Callable[[Consumption], None]:
-        """What consumers of the channel are to call when something has come for them, in any thread."""
+        """What the channel's consumers call, in any thread, when messages have arrived for them."""
 
         def arrived(consumption: Consumption) -> None:
             self._arrivals.append((channel, consumption))
@@ -69,12 +69,15 @@ class FileConnection:
         return arrived
 
     def deliver(self) -> bool:
-        """Give the application what has come, without waiting; False: nothing had. What it raises is let through."""
+        """Give the application what has arrived, without waiting; False: nothing had.
+
+        Exceptions of its callbacks pass through.
+        """
         self._require_open()
         self.wake.clear()
         arrivals = self._arrivals
         given = 0
-        # What comes meanwhile is for the next call: who has other things to do is not kept from them.
+        # Messages that arrive meanwhile wait for the next call, so that the caller gets on with its other work.
         for _ in range(len(arrivals)):
             channel, consumption = arrivals.popleft()
             try:
@@ -87,7 +90,7 @@ class FileConnection:
         return given > 0
 
     def drain_events(self, timeout: float | None = None) -> None:
-        """Wait for messages, and give them to the application. Raises socket.timeout when none has come by then."""
+        """Wait for messages, and give them to the application. Raises socket.timeout when none arrives in time."""
         end = None if timeout is None else time.monotonic() + timeout
         while not self.deliver():
             left = None if end is None else end - time.monotonic()
@@ -98,7 +101,7 @@ class FileConnection:
     # ------------------------------------------------------------------ the end
 
     def collect(self) -> None:
-        """This process was forked from the one whose connection it is: let go of it without a word to anybody."""
+        """Drop the connection silently, in a process forked from its owner."""
         self._is_closed = True
         channels, self.channels = list(self.channels.values()), {}
         for channel in channels:
@@ -106,14 +109,14 @@ class FileConnection:
         self.wake.close()
 
     def close(self) -> None:
-        """Give back what is unsettled, and leave the file. A second call does nothing."""
+        """Give back unsettled messages, and close the file. A second call does nothing."""
         if self._is_closed:
             return
         for channel in list(self.channels.values()):
             channel.close()
         self._is_closed = True
         try:
-            # What is out of reach has been let go of already.
+            # A file whose owner cannot be reached has been given up already.
             with contextlib.suppress(BatonError):
                 self.engine.close()
         finally:

@@ -1,4 +1,4 @@
-"""Taking messages from one queue: asked for one call at a time, for as many as there is room for."""
+"""Takes messages from one queue, one request at a time, each for as many as there is room for."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["Consumption"]
 
 log = logging.getLogger("batonmq.kombu")
 
-# What the engine lets be held at a time; how much that is to be, the channel says.
+# The most messages that the engine lets one consumer hold; the channel sets the actual limit.
 PREFETCH = 65535
 
 
 class Consumption:
-    """A consumer of a channel, or what its ``basic_get`` takes with. The connection's lock guards it."""
+    """A consumer of a channel, or the means of its ``basic_get``. The connection's lock guards it."""
 
     __slots__ = (
         "_asked",
@@ -53,7 +53,7 @@ class Consumption:
         self.callback = callback
         self.no_ack = no_ack
         self.ready: deque[Incoming] = deque()
-        """Has come, and was not given to the application yet."""
+        """Messages that have arrived and were not given to the application yet."""
         self._on_arrival = on_arrival
         self._subscription: Subscription = engine.subscribe(queue, PREFETCH).get()
         self._asked: Future[list[Incoming]] | None = None
@@ -62,48 +62,51 @@ class Consumption:
 
     @property
     def is_idle(self) -> bool:
-        """Has it nothing that is asked for, or still to be given to the application?"""
+        """Is nothing requested, and nothing waiting to be given to the application?"""
         return self._asked is None and not self.ready and not self._is_over
 
     def ask(self, most: int) -> None:
-        """Have so many messages come, at the most. Call it while it is idle."""
+        """Request up to so many messages. Call it while the consumer is idle."""
         self._asked = asked = self._subscription.receive(most)
         asked.when_done(lambda: self._on_arrival(self))
 
     def arrive(self) -> None:
-        """What was asked for has come: it is ``ready``. Raises NotFound when the queue is gone, ConnectionLost."""
+        """Take in what was requested, into ``ready``. Raises NotFound when the queue is gone, ConnectionLost."""
         asked = self._asked
         if asked is None or not asked.done:
             return
         self._asked = None
-        # Also waits until it is written that they were handed out.
+        # Also waits until the store has noted the delivery.
         self.ready.extend(asked.get())
 
     def get(self) -> Incoming | None:
-        """What is there now; None: nothing. Raises NotFound, ConnectionLost."""
+        """A message that is ready now; None: there is none. Raises NotFound, ConnectionLost."""
         asked = self._subscription.receive(1)
         self._subscription.withdraw(asked)
         found = asked.get()
         return found[0] if found else None
 
     def withdraw(self) -> None:
-        """There is no room any more: what is asked for and has not come stays in the queue."""
+        """Withdraw the request, as there is no room any more: messages that have not arrived stay in the queue."""
         if self._asked is not None and not self._asked.done:
             self._subscription.withdraw(self._asked)
 
     def hold(self) -> None:
-        """A message is with the application, unsettled."""
+        """Note that the application holds a message unsettled."""
         self._held += 1
 
     def settle(self, incoming: Incoming, how: How) -> None:
-        """Settle what is with the application, or was to be given to it. What comes too late is logged."""
+        """Settle messages that the application holds, or was about to be given.
+
+        A settlement that comes too late is logged.
+        """
         try:
             outcome = self._subscription.settle(incoming, how)
         except LeaseLost as lost:
             self._was_late(lost)
             return
         if outcome is not None:
-            # Nobody has the file in this moment: the next one who has it says so.
+            # Nobody owns the file right now: the next owner reports it.
             outcome.when_done(lambda: self._settled(outcome))
 
     def _settled(self, outcome: Future[None]) -> None:
@@ -114,13 +117,13 @@ class Consumption:
         log.warning("a message of queue '%s' comes again, although it was settled: %s", self.queue, error)
 
     def let_go(self) -> None:
-        """One that was with the application is settled."""
+        """Note that a message which the application held is settled."""
         self._held -= 1
         if self._is_over and not self._held:
             self._subscription.close()
 
     def cancel(self) -> None:
-        """Nothing more is taken; what is with the application stays there until it is settled."""
+        """Take nothing more; the application keeps its messages until they are settled."""
         if self._is_over:
             return
         self._is_over = True
@@ -133,7 +136,7 @@ class Consumption:
             self._subscription.close()
 
     def close(self) -> None:
-        """Nothing more is taken, and everything unsettled goes back to the queue."""
+        """Take nothing more, and give all unsettled messages back to the queue."""
         self._is_over = True
         self._asked = None
         self.ready.clear()

@@ -27,11 +27,10 @@ from batonmq.errors import PreconditionFailed
 
 __all__ = ["Declaring", "QueueDeclared"]
 
-# kombu's transports without a broker have priorities in every queue, from 0 to 9, and applications count on it.
+# In kombu's brokerless transports every queue has priorities from 0 to 9, and applications count on it.
 PRIORITY = {"x-max-priority": 9}
 EXPIRES = "x-expires"
-# A queue that is deleted with its last consumer goes at the latest when nobody has used it for so long (an hour, in
-# milliseconds): a process that is killed cancels nothing.
+# An auto-delete queue expires after an hour without use, in milliseconds: a process that is killed cancels nothing.
 FORGOTTEN = 3600_000
 
 
@@ -44,13 +43,13 @@ class QueueDeclared(NamedTuple):
 
 
 class Declaring:
-    """Everything that is declared is kept in the file: any of the processes that share it may be the next to go.
+    """All declarations are kept in the file: any process that shares it may be the next to exit.
 
     A temporary queue (``auto_delete``, ``exclusive``) is deleted when its consumer is cancelled, and expires.
     """
 
     def __init__(self, exchanges: Exchanges, temporary: set[str]) -> None:
-        """``temporary``: the names of the queues that are deleted with their last consumer."""
+        """``temporary``: the names of the queues to delete with their last consumer."""
         self._exchanges = exchanges
         self._temporary = temporary
 
@@ -145,14 +144,14 @@ class Declaring:
                     DeclareQueue(queue, packed({**wanted, **PRIORITY})), flushed=flushed
                 ).get()
             except PreconditionFailed:
-                # It may have been declared by others, who wanted no priorities.
+                # Somebody else may have declared the queue without priorities.
                 pass
         return self._change(DeclareQueue(queue, packed(wanted)), flushed=flushed)
 
     def queue_delete(
         self, queue: str = "", if_unused: bool = False, if_empty: bool = False, nowait: bool = False, **_: Any
     ) -> int:
-        """queue.delete; tells how many messages were ready. PreconditionFailed when it is in use or has messages."""
+        """queue.delete; returns how many messages were ready. PreconditionFailed when it is in use or has messages."""
         self._temporary.discard(queue)
         return self._change(DeleteQueue(queue, if_unused, if_empty), flushed=True).messages
 

@@ -1,4 +1,4 @@
-"""Errors as kombu and those who use it know them: py-amqp's, for what AMQP refuses."""
+"""The errors that kombu and its users expect: py-amqp's, for what AMQP refuses."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ RECOVERABLE = (
     amqp_errors.RecoverableConnectionError,
     OSError,
 )
-"""After these a connection is made anew, and what was asked is tried again."""
+"""After these errors kombu reconnects, and tries the operation again."""
 
 CONNECTION_ERRORS = (*RECOVERABLE, amqp_errors.ConnectionError)
-"""After these the connection is of no use."""
+"""After these errors the connection is unusable."""
 
 CHANNEL_ERRORS = (amqp_errors.ChannelError,)
-"""After these the connection lives: what was asked is refused."""
+"""These errors refuse one operation; the connection lives."""
 
 _AS_AMQP: tuple[tuple[type[errors.BatonError], type[amqp_errors.ChannelError]], ...] = (
     (errors.NotFound, amqp_errors.NotFound),
@@ -37,7 +37,7 @@ _AS_AMQP: tuple[tuple[type[errors.BatonError], type[amqp_errors.ChannelError]], 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise what AMQP refuses as py-amqp does."""
+    """Turn refusals into py-amqp's errors."""
     try:
         yield
     except errors.BrokerError as error:

@@ -18,7 +18,7 @@ __all__ = ["FileTransport"]
 class FileTransport(base.Transport):
     """Any number of processes share the file; there is no server."""
 
-    # So kombu asks ``as_uri``: what it shows by itself of a URL without a host names one.
+    # Makes kombu call ``as_uri``: on its own it shows a host even for a URL without one.
     can_parse_url = True
 
     connection_errors = CONNECTION_ERRORS
@@ -26,7 +26,7 @@ class FileTransport(base.Transport):
     recoverable_connection_errors = RECOVERABLE
     recoverable_channel_errors = ()
 
-    # What it does is AMQP's, exchanges and all. Celery's workers tell each other of revoked tasks where it is.
+    # It works as AMQP does, exchanges included: Celery's workers then tell each other of revoked tasks.
     driver_type = "amqp"
     driver_name = "batonmq"
 
@@ -49,7 +49,7 @@ class FileTransport(base.Transport):
         connection.close()
 
     def verify_connection(self, connection: FileConnection) -> bool:
-        """Was it not closed?"""
+        """Is the connection open?"""
         return connection.connected
 
     def create_channel(self, connection: FileConnection) -> Channel:
@@ -69,15 +69,15 @@ class FileTransport(base.Transport):
         loop.add_reader(connection.wake.fileno(), self.on_readable, connection, loop)
 
     def unregister_from_event_loop(self, connection: FileConnection, loop: Any) -> None:
-        """And no more."""
+        """Remove the connection from kombu's event loop."""
         loop.remove_reader(connection.wake.fileno())
 
     def on_readable(self, connection: FileConnection, loop: Any) -> None:
-        """Something has come."""
+        """Deliver what has arrived."""
         connection.deliver()
 
     def qos_semantics_matches_spec(self, connection: FileConnection) -> bool:
-        """Is a prefetch count that of the channel?"""
+        """Does a prefetch count apply to the whole channel?"""
         return True
 
     def as_uri(self, uri: str, include_password: bool = False, mask: str = "**") -> str:
@@ -86,5 +86,5 @@ class FileTransport(base.Transport):
 
     @property
     def default_connection_params(self) -> dict[str, Any]:
-        """Nothing is needed but the path."""
+        """The defaults of a URL: none, as only the path matters."""
         return {}

@@ -1,4 +1,4 @@
-"""Messages between kombu and the queues: properties and headers are those of AMQP, so that anything can read them."""
+"""Messages between kombu and the queues, with AMQP's properties and headers, so that any client can read them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from batonmq.properties import Properties
 __all__ = ["Outgoing", "Received", "delay_of", "incoming_arguments", "outgoing_message", "without_delay"]
 
 DELAY = "x-delay"
-# A message may be kept back for so long; what is due later comes earlier, and the worker waits for the rest.
+# The longest delay of a message. One that is due later comes when this is over, and the worker waits for the rest.
 DELAY_MAX = 365 * 86400.0
-# Of kombu's properties, those that AMQP has. The others are kombu's own.
+# Those of kombu's properties that AMQP has; the others are kombu's own.
 CARRIED = frozenset(
     {"correlation_id", "reply_to", "expiration", "message_id", "timestamp", "type", "user_id", "app_id", "cluster_id"}
 )
@@ -25,7 +25,7 @@ TRANSIENT = 1
 
 
 class Outgoing(NamedTuple):
-    """A message that kombu has prepared, and not sent yet."""
+    """A message that kombu has prepared but not sent yet."""
 
     body: str | bytes
     priority: int | None
@@ -36,18 +36,18 @@ class Outgoing(NamedTuple):
 
     @property
     def is_transient(self) -> bool:
-        """Need it survive no loss of power?"""
+        """May the message be lost in a power failure?"""
         return self.properties.get("delivery_mode") in (TRANSIENT, str(TRANSIENT), "transient")
 
 
 class Received(KombuMessage):
-    """A message in a consumer's hands."""
+    """A message that was delivered to a consumer."""
 
 
 def delay_of(headers: Mapping[str, Any]) -> float:
-    """How many seconds a message is to be kept back: until its task's ``eta``, which has a time zone.
+    """Seconds to delay a message, until its task's ``eta``; 0: no delay.
 
-    0: not at all. A time without a zone is for the worker to understand, which knows the application's.
+    An ``eta`` without a time zone is left to the worker, which knows the application's zone.
     """
     eta = headers.get("eta")
     if not isinstance(eta, str):
@@ -62,13 +62,16 @@ def delay_of(headers: Mapping[str, Any]) -> float:
 
 
 def without_delay(headers: dict[str, Any]) -> dict[str, Any]:
-    """The headers of a message that has come. A task that is sent again with them is not to wait again."""
+    """The headers of a received message, without its delay: a task that is sent again with them does not wait again."""
     headers.pop(DELAY, None)
     return headers
 
 
 def outgoing_message(outgoing: Outgoing) -> Message:
-    """A message for a file: it survives every process, whatever its delivery mode. Raises TypeError, ValueError."""
+    """A message for a file: it survives the end of any process, whatever its delivery mode.
+
+    Raises TypeError, ValueError.
+    """
     headers, properties = outgoing.headers, outgoing.properties
     carried: dict[str, Any] = {
         name: value if name == "timestamp" else str(value)
@@ -88,14 +91,14 @@ def outgoing_message(outgoing: Outgoing) -> Message:
 
 
 def _octet(priority: object) -> int:
-    """A priority as the wire has it. Raises TypeError."""
+    """A priority in the range that AMQP has. Raises TypeError."""
     if not isinstance(priority, int):
         raise TypeError(f"priority is a whole number, not {priority!r}")
     return max(0, min(255, priority))
 
 
 def incoming_arguments(incoming: Incoming, queue: str, tag: int, consumer: str | None) -> dict[str, Any]:
-    """What kombu makes a message of."""
+    """The parts from which kombu builds a message."""
     message = incoming.message
     properties = message.properties
     exchange, key = incoming.origin or ("", queue)

@@ -1,4 +1,4 @@
-"""Where a URL leads, as kombu has taken it apart: to a file, or to a broker."""
+"""Where a URL that kombu has parsed leads: to a file, or to a broker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOW = "batonmq:////var/lib/shop/tasks.db for an absolute path, batonmq:///tasks.
 
 
 class Client(Protocol):
-    """What is needed here of kombu's Connection."""
+    """The attributes of kombu's Connection that are used here."""
 
     hostname: str | None
     virtual_host: str | None
@@ -23,14 +23,14 @@ class Client(Protocol):
 
 
 def names_host(client: Client) -> bool:
-    """Is it a broker that the URL names? If not, it is a file."""
+    """Does the URL name a broker? If not, it names a file."""
     return bool(client.hostname) and not str(client.hostname).startswith(FILE)
 
 
 def file_of(client: Client) -> str:
     """The absolute path of the file. Raises ValueError for a URL that names none."""
     if client.hostname:
-        # batonmq+file:///path, of which kombu leaves what follows the plus as it is.
+        # In batonmq+file:///path kombu leaves what follows the plus as it is.
         return parse_url(client.hostname).location
     path = client.virtual_host or ""
     if path in ("", "/"):

@@ -1,4 +1,4 @@
-"""What the scheme ``batonmq`` stands for: a file, or the broker of a host."""
+"""The scheme ``batonmq``: queues in a file, or in the broker on a host."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Transport"]
 
 
 class Transport(base.Transport):
-    """Makes the transport that the URL asks for: ``batonmq:///path``, or ``batonmq://host:port/vhost``."""
+    """Creates the transport that the URL asks for: ``batonmq:///path``, or ``batonmq://host:port/vhost``."""
 
     # kombu asks the class, too.
     connection_errors = CONNECTION_ERRORS
@@ -24,5 +24,5 @@ class Transport(base.Transport):
     recoverable_channel_errors = BrokerTransport.recoverable_channel_errors
 
     def __new__(cls, client: Client, **kwargs: Any) -> base.Transport:
-        """The one for the URL of the client, which is kombu's Connection."""
+        """Create the transport for the URL of the client, which is kombu's Connection."""
         return BrokerTransport(client, **kwargs) if names_host(client) else FileTransport(client, **kwargs)

@@ -1,4 +1,4 @@
-"""Waking whoever waits for messages: a thread, a greenlet, or an event loop that watches a handle."""
+"""Wakes whoever waits for messages: a thread, a greenlet, or an event loop that watches a handle."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ class Wake:
         self._is_set = False
 
     def fileno(self) -> int:
-        """Readable when it was woken."""
+        """A file descriptor, readable when there was a wake-up."""
         return self._here.fileno()
 
     def set(self) -> None:
-        """Wake whoever waits. Never blocks."""
+        """Wake the waiter. Never blocks."""
         if not self._is_set:
             self._is_set = True
-            # Full: it is awake; closed: nobody waits.
+            # The buffer is full: a wake-up is pending. The socket is closed: nobody waits.
             with contextlib.suppress(OSError):
                 self._there.send(b"\0")
 
     def clear(self) -> None:
-        """Call it before looking at what has come."""
+        """Clear the wake-up. Call it before looking at what has arrived."""
         self._here.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             self._here.recv(64)
         self._is_set = False
 
     def wait(self, timeout: float | None) -> bool:
-        """Until it was woken; False: the time was over first."""
+        """Wait for a wake-up; False: the time ran out first."""
         self._here.settimeout(timeout)
         try:
             self._here.recv(64, socket.MSG_PEEK)
@@ -47,6 +47,6 @@ class Wake:
         return True
 
     def close(self) -> None:
-        """Wake nobody any more."""
+        """Close the sockets."""
         self._here.close()
         self._there.close()

@@ -1,4 +1,7 @@
-"""The table of an outbox, made and looked at, and relayed by hand. Messages are written with ``Connection.outbox``."""
+"""Creates the table of an outbox, counts what waits in it, and relays it by hand.
+
+Messages are written with ``Connection.outbox``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The functions of ``batonmq.contrib.outbox`` that take a connection, for asynchronous ones.
+"""The functions of ``batonmq.contrib.outbox`` that take a connection, for asynchronous connections.
 
 ``connection`` is what ``Connection.outbox`` takes with ``async with``: an AsyncSession or AsyncConnection of
 SQLAlchemy, an AsyncConnection of psycopg, a connection of aiosqlite or asyncpg. Docs: docs/outbox.md.
@@ -22,8 +22,8 @@ __all__ = ["create_table", "relay_now", "waiting"]
 async def create_table(connection: object) -> None:
     """Create the table ``batonmq_outbox`` unless it exists.
 
-    If the connection is in a transaction, this is part of it; otherwise it is committed. Raises TypeError for what is
-    no asynchronous connection, and what the database raises.
+    If the connection is in a transaction, this is part of it; otherwise it is committed. Raises TypeError for anything
+    but an asynchronous connection, and the database's errors.
     """
     database = _database_of(connection)
     async with contextlib.nullcontext() if database.in_transaction else database.transaction():
@@ -32,31 +32,32 @@ async def create_table(connection: object) -> None:
 
 
 async def waiting(connection: object) -> list[WaitingMessages]:
-    """What waits in the table, by queue. Raises TypeError for what is no asynchronous connection, and what the database
-    raises.
+    """Count the messages in the table, by queue.
+
+    Raises TypeError for anything but an asynchronous connection, and the database's errors.
     """
     return counted(await _database_of(connection).execute(COUNT))
 
 
 async def relay_now(mq: Connected, connection: object) -> int:
-    """Relay what waits in the database, through the application's own connection; tells how many.
+    """Relay the messages in the table, through the application's own connection; returns how many were sent.
 
     Nothing else may use the connection meanwhile. Returns when nothing is left but what queues refuse, or when another
-    relay is at work. When it is cancelled, it ends after what is being sent. Raises ValueError while the connection is
-    in a transaction, TypeError for what is no asynchronous connection, ConnectionLost, Closed, and what the database
-    raises: what was not sent is still there.
+    relay is at work. If it is cancelled, it ends after the send under way. Raises ValueError while the connection is in
+    a transaction, TypeError for anything but an asynchronous connection, ConnectionLost, Closed, and the database's
+    errors; messages that were not sent are still there.
     """
     database = _database_of(connection)
     require_committed(in_transaction=database.in_transaction)
     lent, stop = LentDatabase(database, await database.file()), threading.Event()
-    # To send is to wait, for a disk or a broker, and a transaction may be open meanwhile.
+    # A send waits for a disk or a broker, and a transaction may be open meanwhile.
     relaying = asyncio.ensure_future(asyncio.to_thread(relay_all, mq, lent, stop))
     try:
         return await asyncio.shield(relaying)
     finally:
         stop.set()
         while not relaying.done():
-            # Cancelled. The connection is the application's again when the thread has let go of it.
+            # Cancelled. The application gets its connection back when the thread is done with it.
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([relaying])
 

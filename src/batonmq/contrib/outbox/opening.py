@@ -1,4 +1,4 @@
-"""From a URL to the database of an outbox, for the command line."""
+"""Opens the database of an outbox by its URL, for the command line."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def opener_of(url: str) -> Callable[[], Database]:
 def _of_file(path: str) -> Callable[[], Database]:
     if not os.path.isfile(path):  # noqa: PTH113
         raise ValueError(f"there is no file {path!r}")
-    # Each statement by itself, apart from what is begun.
+    # Autocommit, outside of explicit transactions.
     return lambda: database_of(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None))
 
 

@@ -1,4 +1,4 @@
-"""Making the table of an outbox, and counting what waits in it."""
+"""Creates the table of an outbox, and counts the messages in it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def create_table(connection: object) -> None:
     """Create the table ``batonmq_outbox`` unless it exists.
 
     ``connection``: as for ``Connection.outbox``. If it is in a transaction, this is part of it; otherwise it is
-    committed. Raises TypeError for what is no such connection, and what the database raises.
+    committed. Raises TypeError for anything but such a connection, and the database's errors.
     """
     database = database_of(connection)
     statements = create_statements(database.dialect)
@@ -33,7 +33,7 @@ def create_table(connection: object) -> None:
 
 
 def outbox_table(metadata: MetaData) -> Table:
-    """Add the table to the metadata of SQLAlchemy, so that ``create_all`` and Alembic make it; return it."""
+    """Add the table to SQLAlchemy's metadata, so that ``create_all`` and Alembic create it; return it."""
     try:
         from sqlalchemy import BigInteger, Column, Double, Identity, Integer, LargeBinary, String, Table
     except ImportError as error:
@@ -49,17 +49,17 @@ def outbox_table(metadata: MetaData) -> Table:
         Column("body", LargeBinary(), nullable=False),
         Column("delay", Double(), nullable=False),
         Column("created_at", Double(), nullable=False),
-        # Without it a number may be given out again, and a relay delete what it has never seen.
+        # Without AUTOINCREMENT an id may be reused, and a relay would delete a message that it has never seen.
         sqlite_autoincrement=True,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingMessages:
-    """What waits in an outbox for one queue."""
+    """The messages in an outbox for one queue, counted."""
 
     queue: str
-    """Where the messages go."""
+    """The name of the queue."""
     count: int
     """How many there are, 1 or more."""
     since: float
@@ -67,10 +67,13 @@ class WaitingMessages:
 
 
 def waiting(connection: object) -> list[WaitingMessages]:
-    """What waits in the table, by queue. Raises TypeError for what is no connection, and what the database raises."""
+    """Count the messages in the table, by queue.
+
+    Raises TypeError for anything but a connection, and the database's errors.
+    """
     return counted(database_of(connection).execute(COUNT))
 
 
 def counted(found: Iterable[Sequence[object]]) -> list[WaitingMessages]:
-    """The rows that ``COUNT`` has found."""
+    """The rows that the statement ``COUNT`` returned."""
     return [WaitingMessages(str(queue), int(str(count)), float(str(since))) for queue, count, since in found]

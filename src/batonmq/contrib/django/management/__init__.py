@@ -1,3 +1,3 @@
-"""Where Django looks for it."""
+"""The package in which Django looks for commands."""
 
 from __future__ import annotations

@@ -1,3 +1,3 @@
-"""Where Django looks for it."""
+"""The migrations of the application."""
 
 from __future__ import annotations

@@ -1,3 +1,3 @@
-"""Where Django looks for it."""
+"""The commands of ``manage.py``."""
 
 from __future__ import annotations

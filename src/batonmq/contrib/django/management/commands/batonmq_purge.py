@@ -14,12 +14,12 @@ from batonmq.contrib.django.models import Task
 
 
 class Command(BaseCommand):
-    """Results that nobody needs any more."""
+    """Deletes results that are no longer needed."""
 
     help = "Delete tasks that have finished some days ago, with their results."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """What the command takes."""
+        """The arguments of the command."""
         parser.add_argument(
             "--days", type=float, default=7.0, metavar="N", help="Finished at least so many days ago. Default: 7"
         )
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="Only tell how many there are")
 
     def handle(self, *_: Any, **options: Any) -> None:  # noqa: ANN401
-        """Delete them."""
+        """Delete the results."""
         if options["days"] < 0:
             raise CommandError(f"--days is 0 or more, not {options['days']:g}")
         rows = Task.objects.using(options["database"] or router.db_for_write(Task)).filter(

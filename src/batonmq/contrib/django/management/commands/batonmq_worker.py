@@ -18,7 +18,7 @@ log = logging.getLogger("batonmq.django")
 
 
 class Command(BaseCommand):
-    """A worker."""
+    """Runs a worker."""
 
     help = (
         "Run the tasks of a BatonBackend, until Ctrl-C or SIGTERM. Told to stop, it begins no more tasks, lets those "
@@ -26,7 +26,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """What the command takes."""
+        """The arguments of the command."""
         parser.add_argument("--backend", default="default", help="Which of TASKS. Default: default")
         parser.add_argument(
             "--queue",
@@ -83,7 +83,7 @@ class Command(BaseCommand):
 
 
 def _log_to_stderr(verbosity: int) -> None:
-    """Unless the project's LOGGING says what becomes of what we log."""
+    """Set up logging, unless the project's LOGGING has a place for our loggers."""
     logger = logging.getLogger("batonmq")
     if logger.hasHandlers():
         return

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.abc import MetaPathFinder
 from importlib.machinery import SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,7 +28,7 @@ __all__ = ["choose", "is_compiled", "mypyc_attr", "told", "why_pure"]
 _ONE_OF_THEM = "batonmq.message"
 
 
-class _Sources(MetaPathFinder):
+class _Sources:
     """Finds the Python of each of the package's modules, whatever is beside it."""
 
     def __init__(self) -> None:
@@ -70,6 +68,7 @@ def why_pure() -> str | None:
     if _asked():
         return "BATONMQ_PURE is set"
     import json
+    from pathlib import Path
 
     try:
         built = json.loads(Path(__file__).with_name("built.json").read_text(encoding="utf-8"))

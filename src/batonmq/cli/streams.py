@@ -6,7 +6,7 @@ import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,18 @@ from batonmq.cli.failure import Failure
 from batonmq.cli.rabbitmq_words import rabbitmq_word
 
 __all__ = ["Root", "require_output"]
+
+
+class _Interrupted(BaseException):
+    """Ctrl-C, on its way past click, which would end the command with "Aborted!" and the code of a failure."""
+
+
+@contextlib.contextmanager
+def _past_click() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise _Interrupted from None
 
 
 class Root(click.Group):
@@ -50,11 +62,23 @@ class Root(click.Group):
             self.add_command(getattr(module, name.replace("-", "_")), name)
         return self.commands[name]
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:  # noqa: ANN401  (as click has it)
+        """Read what was asked for, and print the help."""
+        with _past_click():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  (as click has it)
+        """Run the command that was asked for."""
+        with _past_click():
+            return super().invoke(ctx)
+
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401  (as click has it)
-        """Run what was asked for, and exit."""
+        """Run what was asked for, and exit. Raises KeyboardInterrupt when Ctrl-C has ended it."""
         _open_closed()
         try:
             return super().main(*args, **extra)
+        except _Interrupted:
+            raise KeyboardInterrupt from None
         except OSError as error:
             # The interpreter must not try to write the rest when it exits.
             with contextlib.suppress(OSError, ValueError):

@@ -20,11 +20,6 @@ AWAY_SECONDS = 5.0
 # A message that is relayed twice within this many seconds is dropped.
 DEDUPLICATION_SECONDS = 24 * 3600.0
 
-_lock = threading.RLock()
-_open: dict[str, batonmq.Connection] = {}
-_away: dict[str, tuple[float, ConnectionLost]] = {}
-_declared: set[tuple[str, str]] = set()
-
 # The options of an outbox's messages while no broker can be asked.
 ANYTHING = Capabilities(
     engine="the broker",
@@ -33,37 +28,81 @@ ANYTHING = Capabilities(
 )
 
 
-def _forked() -> None:
-    """The parent's connections, which this process must not close."""
-    global _lock  # noqa: PLW0603
-    _lock = threading.RLock()
-    _open.clear()
-    _away.clear()
+class _Place:
+    """A URL, and the connection to it."""
+
+    def __init__(self) -> None:
+        # Held by whoever connects; a connection that is there is found without it.
+        self._connecting = threading.Lock()
+        self._mq: batonmq.Connection | None = None
+        self._away: tuple[float, str] | None = None
+        self._declared: set[str] = set()
+
+    def connection(self, options: BackendOptions) -> batonmq.Connection:
+        """The connection that is there, or a new one.
+
+        While one thread connects, others wait for it, unless the attempt before failed: they get its error at once.
+        """
+        while True:
+            mq, away = self._mq, self._away
+            if mq is not None:
+                return mq
+            if away is None:
+                with self._connecting:
+                    if self._mq is None and self._away is None:
+                        return self._connect(options)
+                continue
+            since, why = away
+            if time.monotonic() < since + AWAY_SECONDS or not self._connecting.acquire(blocking=False):
+                raise ConnectionLost(why)
+            try:
+                if self._mq is None and self._away is away:
+                    return self._connect(options)
+            finally:
+                self._connecting.release()
+
+    def _connect(self, options: BackendOptions) -> batonmq.Connection:
+        try:
+            mq = batonmq.connect(options.url)
+        except ConnectionLost as error:
+            self._away = time.monotonic(), str(error)
+            raise
+        self._mq, self._away = mq, None
+        return mq
+
+    def declare(self, mq: batonmq.Connection, queue: str, options: BackendOptions) -> None:
+        """Declare the queue once. Two threads may both do it, which does no harm: neither waits for the other."""
+        declared = self._declared
+        if queue not in declared:
+            declare(mq, queue, options)
+            declared.add(queue)
+
+    def close(self) -> None:
+        """Close the connection. A thread that connects meanwhile keeps what it gets."""
+        mq, self._mq, self._away = self._mq, None, None
+        self._declared = set()
+        if mq is not None:
+            mq.close()
+
+
+_places: dict[str, _Place] = {}
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+    # The parent's connections, which the child must not close.
+    os.register_at_fork(after_in_child=_places.clear)
 
 
 def connection_to(options: BackendOptions, *queues: str) -> batonmq.Connection:
-    """The connection of this process, with these queues declared. Raises the errors of ``connect`` and ``declare``."""
-    url = os.fspath(options.url)
-    with _lock:
-        mq = _open.get(url)
-        if mq is None:
-            since, error = _away.get(url, (0.0, None))
-            if error is not None and time.monotonic() < since + AWAY_SECONDS:
-                raise error
-            try:
-                mq = _open[url] = batonmq.connect(options.url)
-            except ConnectionLost as error:
-                _away[url] = time.monotonic(), error
-                raise
-        for queue in queues:
-            if (url, queue) not in _declared:
-                declare(mq, queue, options)
-                _declared.add((url, queue))
-        return mq
+    """The connection of this process, with these queues declared. Raises the errors of ``connect`` and ``declare``.
+
+    A broker that is slow to answer holds up only the threads that need this answer.
+    """
+    place = _places.setdefault(os.fspath(options.url), _Place())
+    mq = place.connection(options)
+    for queue in queues:
+        place.declare(mq, queue, options)
+    return mq
 
 
 def declare(mq: batonmq.Connection, queue: str, options: BackendOptions) -> None:
@@ -86,11 +125,6 @@ def priority_levels(can: Capabilities, options: BackendOptions) -> int:
 
 @atexit.register
 def close_connections() -> None:
-    """Close this process's connections; the next enqueue opens one again."""
-    with _lock:
-        connections = list(_open.values())
-        _open.clear()
-        _away.clear()
-        _declared.clear()
-    for mq in connections:
-        mq.close()
+    """Close what this process has opened; the next task that is enqueued opens it again."""
+    for place in list(_places.values()):
+        place.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from batonmq.protocols.amqp10.codec.composites import encode_composite
-from batonmq.protocols.amqp10.codec.constants import FRAME
 from batonmq.protocols.amqp10.codec.performatives import (
     Accepted,
     Attach,
@@ -18,14 +17,13 @@ from batonmq.protocols.amqp10.codec.performatives import (
     TransactionalState,
 )
 from batonmq.protocols.amqp10.codec.values import UInt, ULong
-from batonmq.protocols.amqp10.session import Amqp10Requests
+from batonmq.protocols.amqp10.session import is_short
 from tests.protocols.amqp10.client import Client, Delivery, of, one
 from tests.support.driven import Driven
 
 
 def is_quick(first: int, last: int | None) -> bool:
-    disposition = Disposition(role=True, first=UInt(first), last=last, settled=True, state=Accepted())
-    return Amqp10Requests.is_quick(None, (FRAME, 0, disposition))  # type: ignore[arg-type]
+    return is_short(Disposition(role=True, first=UInt(first), last=last, settled=True, state=Accepted()))
 
 
 def test_the_clock_is_looked_at_after_a_disposition_of_many() -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from batonmq.protocols.sessions.failures import ClientFailure
     from batonmq.protocols.sessions.host import Host
 
-__all__ = ["Amqp10Requests", "amqp10_session"]
+__all__ = ["Amqp10Requests", "amqp10_session", "is_short"]
 
 # Octets of a frame that comes before our open was said. A peer may count on 512 (§2.7.1); but clients send what they
 # tell of themselves in open, and links with their filters right behind it, without waiting for what we take.
@@ -119,7 +119,7 @@ class Amqp10Requests:
             return False
         asked = event[2]
         if isinstance(asked, Disposition):
-            return asked.last is None or asked.last - asked.first & MASK < RANGE_QUICK
+            return is_short(asked)
         return isinstance(asked, Flow)
 
     def refuse(self, event: Event, error: ClientFailure | BrokerError | StoreError) -> None:
@@ -139,6 +139,11 @@ class Amqp10Requests:
     def broken(self, event: Event) -> None:
         """A fault of the broker's own ends the connection."""
         self._connection.fail(ConnectionFailure(conditions.INTERNAL_ERROR, "a fault of the broker's own; see its log"))
+
+
+def is_short(disposition: Disposition) -> bool:
+    """Does it name so few deliveries that they are mostly settled, or looked for, in some microseconds?"""
+    return disposition.last is None or disposition.last - disposition.first & MASK < RANGE_QUICK
 
 
 def _handle_of(event: Event) -> int | None:

@@ -35,16 +35,16 @@ from batonmq.protocols.amqp10.codec.kinds import (
     UShort,
 )
 
-_u16 = struct.Struct(">H").unpack_from
-_u32 = struct.Struct(">I").unpack_from
-_u64 = struct.Struct(">Q").unpack_from
-_s16 = struct.Struct(">h").unpack_from
-_s32 = struct.Struct(">i").unpack_from
-_s64 = struct.Struct(">q").unpack_from
-_f32 = struct.Struct(">f").unpack_from
-_f64 = struct.Struct(">d").unpack_from
+_u16: Final = struct.Struct(">H").unpack_from
+_u32: Final = struct.Struct(">I").unpack_from
+_u64: Final = struct.Struct(">Q").unpack_from
+_s16: Final = struct.Struct(">h").unpack_from
+_s32: Final = struct.Struct(">i").unpack_from
+_s64: Final = struct.Struct(">q").unpack_from
+_f32: Final = struct.Struct(">f").unpack_from
+_f64: Final = struct.Struct(">d").unpack_from
 # Size and count of what is compound.
-_u32_u32 = struct.Struct(">II").unpack_from
+_u32_u32: Final = struct.Struct(">II").unpack_from
 
 
 class _Bounds:
@@ -233,7 +233,7 @@ def _char(number: int) -> Char:
     return Char(chr(number))
 
 
-def _signed(make: type[int]) -> Callable[[int], object]:
+def _signed(make: Callable[[int], object]) -> Callable[[int], object]:
     return lambda octet: make(octet - 256 if octet > 127 else octet)
 
 

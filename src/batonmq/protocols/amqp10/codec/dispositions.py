@@ -36,9 +36,33 @@ _KEY_STOP: Final = 16
 # The formats of the numbers behind their constructors: uint, smalluint.
 _NUMBERS: Final = {0x70: "I", 0x52: "B"}
 
-_Template: TypeAlias = tuple[struct.Struct, int, bytes, bytes, bytes, int, Disposition]
-"""How a frame is unpacked; its size; what is before first, between first and last, and behind; the channel; a
-disposition like it. Without last, what is between is empty, and the number of last has no octets."""
+
+class _Template:
+    """Where a frame like the last has its range, and what is around it."""
+
+    __slots__ = ("between", "channel", "head", "known", "layout", "size", "tail")
+
+    def __init__(
+        self,
+        layout: struct.Struct,
+        size: int,
+        head: bytes,
+        between: bytes,
+        tail: bytes,
+        channel: int,
+        known: Disposition,
+    ) -> None:
+        """``layout`` unpacks all of its ``size`` octets. ``head`` stands before first, ``tail`` behind the range.
+
+        ``between`` stands between first and last; without last it is empty. ``known`` is a disposition like it.
+        """
+        self.layout = layout
+        self.size = size
+        self.head = head
+        self.between = between
+        self.tail = tail
+        self.channel = channel
+        self.known = known
 
 
 class DispositionReader:
@@ -55,8 +79,9 @@ class DispositionReader:
         """Emit an event for each whole frame from ``at`` on that is like one before; tell where they end."""
         template = self._template
         while template is not None:
-            layout, size, head, between, tail, channel, known = template
-            unpack = layout.unpack_from
+            size, head, between, tail = template.size, template.head, template.between, template.tail
+            channel, known = template.channel, template.known
+            unpack = template.layout.unpack_from
             latest = end - size
             settled, state, batchable, role = known.settled, known.state, known.batchable, known.role
             while at <= latest:
@@ -115,15 +140,15 @@ class DispositionReader:
         if len(tail) <= CACHED_OCTETS:
             if len(self._templates) >= CACHED:
                 self._templates.clear()
-            self._template = (struct.Struct(layout), stop - at, head, between, tail, channel, disposition)
-            self._templates[head[:_KEY_STOP]] = self._template
+            template = _Template(struct.Struct(layout), stop - at, head, between, tail, channel, disposition)
+            self._templates[head[:_KEY_STOP]] = self._template = template
 
 
 # ---------------------------------------------------------------------- out
 
-_pack_head = struct.Struct(">IBBH").pack
-_pack_one = struct.Struct(">IBBH4sBBBBI").pack
-_pack_range = struct.Struct(">IBBH4sBBBBIBI").pack
+_pack_head: Final = struct.Struct(">IBBH").pack
+_pack_one: Final = struct.Struct(">IBBH4sBBBBI").pack
+_pack_range: Final = struct.Struct(">IBBH4sBBBBIBI").pack
 
 # What follows the range, by ``settled``, ``batchable`` and the type of a state that has no fields: how many fields that
 # are, and their octets.

@@ -25,9 +25,9 @@ __all__ = [
     "transfer_prefix",
 ]
 
-_frame_head = struct.Struct(">IBBH").pack
+_frame_head: Final = struct.Struct(">IBBH").pack
 # Data offset, type, channel.
-_frame_tail = struct.Struct(">BBH").pack
+_frame_tail: Final = struct.Struct(">BBH").pack
 
 
 def frame(channel: int, performative: Performative, payload: bytes = b"") -> bytes:

@@ -36,8 +36,8 @@ from batonmq.protocols.amqp10.codec.kinds import (
     UShort,
 )
 
-_pack_u32 = struct.Struct(">I").pack
-_pack_u32_u32 = struct.Struct(">II").pack
+_pack_u32: Final = struct.Struct(">I").pack
+_pack_u32_u32: Final = struct.Struct(">II").pack
 
 
 def encode(value: object) -> bytes:
@@ -132,8 +132,8 @@ def _packed(code: bytes, pack: _Packer) -> _Encoder:
     return encode_packed
 
 
-_pack_f32 = struct.Struct(">f").pack
-_pack_f64 = struct.Struct(">d").pack
+_pack_f32: Final = struct.Struct(">f").pack
+_pack_f64: Final = struct.Struct(">d").pack
 
 
 def _float(value: object) -> bytes:

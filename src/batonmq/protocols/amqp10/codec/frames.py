@@ -41,7 +41,7 @@ Event: TypeAlias = HeaderEvent | FrameEvent | SaslEvent | HeartbeatEvent | Trans
 """What feed() returns; the first element tells which, constants.py what is in it."""
 
 # Size, data offset, type, channel.
-_frame_head = struct.Struct(">IBBH").unpack_from
+_frame_head: Final = struct.Struct(">IBBH").unpack_from
 
 # The size of a frame that is not a frame but a protocol header.
 _HEADER_MARK: Final = int.from_bytes(AMQP_HEADER[:4], "big")

@@ -7,6 +7,7 @@ value. What a value holds is checked when it is encoded.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from batonmq.fields import FieldError
 from batonmq.protocols.amqp10 import conditions
@@ -202,13 +203,13 @@ class Encodable:
         raise NotImplementedError
 
 
-MAX_DEPTH = 64
+MAX_DEPTH: Final = 64
 """How deep values may be nested in one another: lists, maps, arrays, described values."""
 
-MAX_NOTHINGS = 64
+MAX_NOTHINGS: Final = 64
 """How many elements that take no octets (null, true, the number 0, the empty list) arrays in one value may have
 beyond as many as the value has octets. So small frames cannot ask for large memory."""
 
-MAX_ODD_KEYS = 64
+MAX_ODD_KEYS: Final = 64
 """How many keys of one map may be uuids, lists, maps, arrays or described values. A peer can make such keys up that
 Python's dictionaries find hard to tell apart; all others it cannot, or only few of them."""

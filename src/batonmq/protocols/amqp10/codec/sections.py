@@ -69,7 +69,7 @@ _CONSTRUCTORS: Final[dict[int, bytes]] = {
 # What a body may have several of.
 _REPEATED: Final = (DATA, SEQUENCE)
 
-_u32 = struct.Struct(">I").unpack_from
+_u32: Final = struct.Struct(">I").unpack_from
 
 
 class Sections:

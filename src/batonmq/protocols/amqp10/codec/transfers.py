@@ -33,15 +33,32 @@ CACHED_OCTETS: Final = 64
 # Where the octets end that tell the templates apart: a list of up to 255 octets, a handle up to 255.
 KEY_STOP: Final = 16
 
-_u32 = struct.Struct(">I").unpack_from
-_u32_u32 = struct.Struct(">II").unpack_from
+_u32: Final = struct.Struct(">I").unpack_from
+_u32_u32: Final = struct.Struct(">II").unpack_from
 
 _LIST8: Final = b"\x00\x53\x14\xc0"
 _LIST32: Final = b"\x00\x53\x14\xd0"
 
-_Template: TypeAlias = tuple[struct.Struct, int, bytes, bytes, bytes, int, Transfer]
-"""How a frame is unpacked; how many octets it has before its payload; what is before the id, between id and tag, and
-behind the tag; the channel; the shape."""
+
+class _Template:
+    """Where a frame like the last has its parts, and what is around its id and tag."""
+
+    __slots__ = ("channel", "head", "layout", "middle", "shape", "start", "tail")
+
+    def __init__(
+        self, layout: struct.Struct, start: int, head: bytes, middle: bytes, tail: bytes, channel: int, shape: Transfer
+    ) -> None:
+        """``layout`` unpacks all that comes before the payload, which begins at octet ``start``.
+
+        ``head`` stands before the id, ``middle`` between id and tag, ``tail`` behind the tag.
+        """
+        self.layout = layout
+        self.start = start
+        self.head = head
+        self.middle = middle
+        self.tail = tail
+        self.channel = channel
+        self.shape = shape
 
 
 class TransferReader:
@@ -63,8 +80,9 @@ class TransferReader:
         """
         template = self._template
         while template is not None:
-            layout, start, head, middle, tail, channel, shape = template
-            unpack = layout.unpack_from
+            start, head, middle, tail = template.start, template.head, template.middle, template.tail
+            channel, shape = template.channel, template.shape
+            unpack = template.layout.unpack_from
             last = end - start
             while at <= last:
                 size, before, delivery_id, between, tag, behind = unpack(data, at)
@@ -86,8 +104,10 @@ class TransferReader:
     def _run_of_one_size(self, data: bytes, at: int, end: int, size: int, emit: Callable[[TransferEvent], None]) -> int:
         """The same for frames of that size, which are unpacked with their payloads, all at once: half the time."""
         assert self._template is not None
-        layout, start, head, middle, tail, channel, shape = self._template
-        unpack = struct.Struct(f"{layout.format}{size - start}s").iter_unpack
+        template = self._template
+        head, middle, tail = template.head, template.middle, template.tail
+        channel, shape = template.channel, template.shape
+        unpack = struct.Struct(f"{template.layout.format}{size - template.start}s").iter_unpack
         whole = memoryview(data)[at : at + (end - at) // size * size]
         for its_size, before, delivery_id, between, tag, behind, payload in unpack(whole):
             if its_size != size or before != head or behind != tail or between != middle:
@@ -122,7 +142,7 @@ class TransferReader:
             head = data[at + 4 : id_at + 1]
             number = "I" if tag_at - id_at == 5 else "B"
             layout = struct.Struct(f">I{len(head)}s{number}{start - tag_at}s{len(tag)}s{len(behind)}s")
-            template = (layout, list_stop - at, head, data[tag_at:start], behind, channel, shape)
+            template = _Template(layout, list_stop - at, head, data[tag_at:start], behind, channel, shape)
             if len(self._templates) >= CACHED:
                 self._templates.clear()
             self._templates[data[at + 4 : at + KEY_STOP]] = self._template = template

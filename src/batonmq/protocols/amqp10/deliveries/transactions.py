@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     Publish: TypeAlias = tuple[Message, Sequence[Target]]
 
 # Transactions that a session may have open.
-TRANSACTIONS_MAX: Final = 256
+TRANSACTIONS_MAX = 256
 ID_OCTETS: Final = 16
 
 

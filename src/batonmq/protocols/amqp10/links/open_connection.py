@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from batonmq.protocols.amqp10.links.deaf import DeafQueues
 from batonmq.protocols.sessions.quota import Quota
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batonmq.protocols.sessions.link import Link
 
 # Of a connection's links: some 8,000, if their attaches say no more than most do.
-LINKS_OCTETS: Final = 64 << 20
+LINKS_OCTETS = 64 << 20
 # Beyond one message of the largest size, for messages that come over several links at the same time.
 PARTIAL_SPARE = 1 << 20
 

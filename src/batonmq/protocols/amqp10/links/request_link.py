@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from typing import TYPE_CHECKING
 
 from batonmq.protocols.amqp10.codec.constants import TRANSFER
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["RequestLink"]
 
 
-class RequestLink(ABC):
+class RequestLink(metaclass=ABCMeta):
     """A ``SessionLink`` over which requests come. All clients of a library give it one name, so none is stolen."""
 
     __slots__ = ("_attach", "_inflow", "_parts", "can_be_stolen", "client_sends", "name")

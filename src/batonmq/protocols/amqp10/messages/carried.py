@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from batonmq.properties import Properties
 from batonmq.protocols.amqp10.codec.performatives import Header
 from batonmq.protocols.amqp10.codec.sections import Sections, decode_header
 from batonmq.protocols.amqp10.codec.values import Symbol, UByte, UInt, encode
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batonmq.clock import Clock
-    from batonmq.properties import Properties
 
 __all__ = ["Carried", "CarriedReader", "CarriedWriter", "reply_to_of"]
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DirectReader"]
 
-_MAP8, _MAP32 = 0xC1, 0xD1
+_MAP8: Final = 0xC1
+_MAP32: Final = 0xD1
 # What a link remembers of application properties.
 _REMEMBERED_BYTES: Final = 4096
 

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from typing import Final
 
-_STRING8, _STRING32 = 0xA1, 0xB1
-_BINARY8, _BINARY32 = 0xA0, 0xB0
-_BOOLEAN, _ULONG, _TIMESTAMP = 0x56, 0x80, 0x83
-_SMALL_INT, _SMALL_LONG = 0x54, 0x55
+_STRING8: Final = 0xA1
+_STRING32: Final = 0xB1
+_BINARY8: Final = 0xA0
+_BINARY32: Final = 0xB0
+_BOOLEAN: Final = 0x56
+_ULONG: Final = 0x80
+_TIMESTAMP: Final = 0x83
+_SMALL_INT: Final = 0x54
+_SMALL_LONG: Final = 0x55
 
 # Types of a fixed width that are the same in both but for what is before their octets, and how many those are.
 _FIXED: Final[dict[int, tuple[bytes, int]]] = {

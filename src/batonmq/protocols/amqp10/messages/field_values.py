@@ -141,7 +141,9 @@ _TO_FIELD: Final[dict[type, Callable[..., FieldValue]]] = {
 
 
 def _from_int(value: int) -> object:
-    return values.Int(value) if -(2**31) <= value < 2**31 else values.Long(value)
+    if -(2**31) <= value < 2**31:
+        return values.Int(value)
+    return values.Long(value)
 
 
 def _from_decimal(value: Decimal) -> object:

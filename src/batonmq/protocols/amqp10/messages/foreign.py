@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["ForeignWriter"]
 
 # Places in the list of properties (part 3 §3.2.4).
-_ID, _USER, _SUBJECT, _REPLY_TO, _CORRELATION, _CONTENT_TYPE, _ENCODING, _CREATED, _GROUP = 0, 1, 3, 4, 5, 6, 7, 9, 10
+_ID: Final = 0
+_USER: Final = 1
+_SUBJECT: Final = 3
+_REPLY_TO: Final = 4
+_CORRELATION: Final = 5
+_CONTENT_TYPE: Final = 6
+_ENCODING: Final = 7
+_CREATED: Final = 9
+_GROUP: Final = 10
 _COUNT: Final = 11
 _NULL: Final = b"\x40"
 _MAP8: Final = 0xC1

@@ -38,11 +38,19 @@ _SPECIAL: Final = frozenset(
 _SPECIAL_STARTS: Final = (b"x-basic-", b"x-header-")
 _TEXT_MARK: Final = _named(TEXT_MARK)
 _IN_MILLISECONDS: Final = _named(IN_MILLISECONDS)
-_ARRAY, _TABLE = 0x41, 0x46
+_ARRAY: Final = 0x41
+_TABLE: Final = 0x46
 _COMPOUND: Final = (_ARRAY, _TABLE)
-_LONGLONG, _INT, _BOOLEAN, _TEXT, _VOID, _DOUBLE = 0x6C, 0x49, 0x74, 0x53, 0x56, 0x64
+_LONGLONG: Final = 0x6C
+_INT: Final = 0x49
+_BOOLEAN: Final = 0x74
+_TEXT: Final = 0x53
+_VOID: Final = 0x56
+_DOUBLE: Final = 0x64
 # Constructors of AMQP 1.0.
-_SMALL_INT, _BYTE, _LONG = 0x54, 0x51, 0x81
+_SMALL_INT: Final = 0x54
+_BYTE: Final = 0x51
+_LONG: Final = 0x81
 
 # Octets of types of a fixed width that are made of values, by the octets of the type; -1: four octets tell them.
 _WIDTHS: Final[dict[int, int]] = {

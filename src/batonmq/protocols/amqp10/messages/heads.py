@@ -238,7 +238,10 @@ def _read(properties: MessageProperties, table: Table, values: PropertyValues, m
         more[GROUP] = properties.group_id
         if properties.group_sequence is not None:
             number = properties.group_sequence
-            more[GROUP_SEQUENCE] = int(number) if number < 2**31 else UnsignedInt(number)
+            if number < 2**31:
+                more[GROUP_SEQUENCE] = int(number)
+            else:
+                more[GROUP_SEQUENCE] = UnsignedInt(number)
     if properties.reply_to_group_id is not None:
         more[REPLY_TO_GROUP] = properties.reply_to_group_id
 

@@ -19,8 +19,19 @@ if TYPE_CHECKING:
 __all__ = ["PropertyList"]
 
 # Places in the list of properties (part 3 §3.2.4).
-_ID, _USER, _TO, _SUBJECT, _REPLY_TO, _CORRELATION = 0, 1, 2, 3, 4, 5
-_CONTENT_TYPE, _ENCODING, _EXPIRY, _CREATED, _GROUP, _SEQUENCE, _REPLY_GROUP = 6, 7, 8, 9, 10, 11, 12
+_ID: Final = 0
+_USER: Final = 1
+_TO: Final = 2
+_SUBJECT: Final = 3
+_REPLY_TO: Final = 4
+_CORRELATION: Final = 5
+_CONTENT_TYPE: Final = 6
+_ENCODING: Final = 7
+_EXPIRY: Final = 8
+_CREATED: Final = 9
+_GROUP: Final = 10
+_SEQUENCE: Final = 11
+_REPLY_GROUP: Final = 12
 _COUNT: Final = 13
 # The constructors of short strings and symbols by place, and the flags of what they become.
 _TEXTS: Final = (0xA1, -1, 0xA1, 0xA1, 0xA1, 0xA1, 0xA3, 0xA3, -1, -1, 0xA1, -1, 0xA1)
@@ -39,11 +50,21 @@ _FLAGS: Final = (
     0,
     0,
 )
-_NULL, _STRING, _TIMESTAMP, _UUID = 0x40, 0xA1, 0x83, 0x98
-_SYMBOL, _BINARY = 0xA3, 0xA0
-_ULONG, _SMALL_ULONG, _ULONG0 = 0x80, 0x53, 0x44
-_UINT, _SMALL_UINT, _UINT0 = 0x70, 0x52, 0x43
-_LIST8, _LIST32, _LIST0 = 0xC0, 0xD0, 0x45
+_NULL: Final = 0x40
+_STRING: Final = 0xA1
+_TIMESTAMP: Final = 0x83
+_UUID: Final = 0x98
+_SYMBOL: Final = 0xA3
+_BINARY: Final = 0xA0
+_ULONG: Final = 0x80
+_SMALL_ULONG: Final = 0x53
+_ULONG0: Final = 0x44
+_UINT: Final = 0x70
+_SMALL_UINT: Final = 0x52
+_UINT0: Final = 0x43
+_LIST8: Final = 0xC0
+_LIST32: Final = 0xD0
+_LIST0: Final = 0x45
 
 
 class PropertyList:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -395,4 +396,121 @@ def test_nothing_that_is_compiled_is_based_on_abc_or_refers_weakly(
         found += [f"{name}: weakref" for each in imported(modules[name], to_run=True).values() if "weakref" in each]
         for node in (node for node in ast.walk(modules[name]) if isinstance(node, ast.ClassDef)):
             found += [f"{name}.{node.name}: ABC" for base in node.bases if ast.unparse(base) == "ABC"]
+    assert not found
+
+
+def kinds_of_numbers(modules: dict[str, ast.Module]) -> set[str]:
+    """The names of the package's classes that are based on int or float."""
+    classes = [node for tree in modules.values() for node in tree.body if isinstance(node, ast.ClassDef)]
+    return {node.name for node in classes if any(ast.unparse(base) in {"int", "float"} for base in node.bases)}
+
+
+def test_what_is_compiled_chooses_between_no_kinds_of_numbers(
+    modules: dict[str, ast.Module], compiled: set[str]
+) -> None:
+    # `UInt(1) if small else ULong(1)` is an int to mypy, and through an int comes a plain one. `type[int]` makes some.
+    kinds = kinds_of_numbers(modules)
+    assert {"UInt", "Float", "UnsignedInt", "Float32"} <= kinds
+    found = []
+    for name in compiled:
+        for node in ast.walk(modules[name]):
+            if isinstance(node, ast.IfExp):
+                made = [each.func for each in (node.body, node.orelse) if isinstance(each, ast.Call)]
+                numbers = [ast.unparse(each).rpartition(".")[2] for each in made]
+                if kinds.intersection(numbers) and len(made) == 2 and kinds.union({"int", "float"}).issuperset(numbers):
+                    found.append(f"{name}:{node.lineno}: {ast.unparse(node)}")
+            elif isinstance(node, ast.Subscript) and ast.unparse(node) in {"type[int]", "type[float]"}:
+                found.append(f"{name}:{node.lineno}: {ast.unparse(node)}")
+    assert not found
+
+
+def held_as_tuples(tree: ast.Module) -> set[str]:
+    """Attributes and variables that a module says hold tuples of a known length, or tables of them."""
+    said = {
+        (ast.unparse(node.target), ast.unparse(node.annotation))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AnnAssign)
+    }
+    said |= {
+        (node.arg, ast.unparse(node.annotation))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.arg)
+        if node.annotation
+    }
+    aliases = {
+        target: ast.unparse(node.value)
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias" and node.value is not None
+        for target in [ast.unparse(node.target)]
+    }
+    tuples = {alias for alias, value in aliases.items() if value.startswith("tuple[")}
+    return {
+        held
+        for held, annotation in said
+        if annotation != "TypeAlias"
+        and ("tuple[" in annotation.replace(", ...]", "") or tuples.intersection(re.findall(r"\w+", annotation)))
+        and not re.search(r"tuple\[[^,\[\]]+, \.\.\.\]", annotation)
+    }
+
+
+def taken_from(value: ast.expr) -> str:
+    """Where a value is taken from: an attribute or a variable, perhaps out of a table."""
+    while isinstance(value, ast.Call | ast.Subscript) or (
+        isinstance(value, ast.Attribute) and value.attr in {"get", "pop"}
+    ):
+        value = value.func if isinstance(value, ast.Call) else value.value
+    return ast.unparse(value)
+
+
+def test_what_is_compiled_asks_no_tuple_whether_it_is_another(
+    modules: dict[str, ast.Module], compiled: set[str]
+) -> None:
+    # A tuple of a known length is taken apart and put together again: each time it is another object.
+    found = []
+    for name in compiled:
+        tuples = held_as_tuples(modules[name])
+        for function in (node for node in ast.walk(modules[name]) if isinstance(node, ast.FunctionDef)):
+            local = {
+                ast.unparse(target)
+                for node in ast.walk(function)
+                if isinstance(node, ast.Assign) and taken_from(node.value) in tuples
+                for target in node.targets
+            }
+            for node in (node for node in ast.walk(function) if isinstance(node, ast.Compare)):
+                sides = [node.left, *node.comparators]
+                if not isinstance(node.ops[0], ast.Is | ast.IsNot) or any(
+                    isinstance(side, ast.Constant) for side in sides
+                ):
+                    continue
+                if any(ast.unparse(side) in tuples | local for side in sides):
+                    found.append(f"{name}:{node.lineno}: {ast.unparse(node)}")
+    assert not found
+
+
+def constants(tree: ast.Module) -> set[str]:
+    """What a module says is never replaced: where it is compiled its value stands wherever it is used."""
+    return {
+        ast.unparse(node.target)
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation).startswith("Final")
+    }
+
+
+def test_no_test_replaces_a_constant_that_is_compiled(modules: dict[str, ast.Module], compiled: set[str]) -> None:
+    found = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        text = path.read_text("utf-8")
+        if "monkeypatch.setattr(" not in text:
+            continue
+        tree = ast.parse(text)
+        here = imported(tree, to_run=True)
+        for function in (node for node in tree.body if isinstance(node, ast.FunctionDef)):
+            if "batonmq.compiled" in "".join(ast.unparse(mark) for mark in function.decorator_list):
+                continue
+            for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
+                if ast.unparse(call.func) != "monkeypatch.setattr" or len(call.args) != 3:
+                    continue
+                owner, name = here.get(ast.unparse(call.args[0]), ""), ast.unparse(call.args[1]).strip("'")
+                if owner in compiled and name in constants(modules[owner]):
+                    found.append(f"{path.relative_to(ROOT)}:{call.lineno}: {owner}.{name}")
     assert not found

@@ -57,7 +57,7 @@ class SendOptions(TypedDict, total=False):
 
 
 def as_message(body: bytes | Message, options: SendOptions) -> Message:
-    """Return a Message as it is, or make one of a body. Raises TypeError for a Message with options."""
+    """Return a Message as it is, or create one from a body. Raises TypeError for a Message with options."""
     if isinstance(body, Message):
         if options:
             raise TypeError("what is said about a Message is said when it is made, not when it is sent")
@@ -96,17 +96,17 @@ def require(can: Capabilities, message: Message) -> None:
     require_feature(can, can.priority or not message.priority, "priority")
 
 
-# What a broker says of a queue that is there, and declared otherwise.
+# A broker's text for a queue that exists with other arguments.
 INEQUIVALENT = re.compile(
     r"inequivalent arg '(?P<name>[^']+)' for queue .*: received (?P<received>.*) but current is (?P<current>.*)",
     re.DOTALL,
 )
-# Each argument, with the option that it stands for.
+# The option of ``declare`` for each argument.
 BY_ARGUMENT = {argument.name: argument for argument in ARGUMENTS}
 
 
 def otherwise_declared(queue: str, said: str) -> str:
-    """What the broker said, in the words of ``declare``."""
+    """The broker's text, in the terms of ``declare``."""
     found = INEQUIVALENT.search(said)
     if found is None:
         return said
@@ -120,7 +120,7 @@ def otherwise_declared(queue: str, said: str) -> str:
 
 
 def _of_another_type(queue: str, there: str, asked: str) -> str:
-    """RabbitMQ's types: "none" is the one that a queue has when nothing is said."""
+    """A value in RabbitMQ's text: "none" stands for an argument that was not given."""
     if there == "stream":
         return f"'{queue}' is there as a stream, which is no queue"
     types = [f"a {'classic' if name == 'none' else name} queue" for name in (there, asked)]

@@ -1,7 +1,7 @@
 """Completes the API's errors: which queue or place they are about, and what to do.
 
-Engines say what happened, in the words of their protocol or library. What they leave out is put in here, in one place
-for all of them, those of other distributions too.
+Engines say what happened, in the words of their protocol or library. This module adds the rest, for all engines, those
+of other packages included.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from batonmq.errors import (
 
 __all__ = ["OF_A_PLACE", "REMEDIES", "Telling", "told"]
 
-# By class: a subclass of one of these says what is to be done by itself. "": the text says it.
+# The remedy for each class of error; subclasses have remedies of their own. "": the text says what to do.
 REMEDIES: Final[Mapping[type[BatonError], str]] = MappingProxyType(
     {
         AccessRefused: "",
@@ -44,15 +44,15 @@ REMEDIES: Final[Mapping[type[BatonError], str]] = MappingProxyType(
         ResourceLocked: "it can be used by that connection only",
     }
 )
-# About the connection and not about a queue.
+# These errors concern the connection, not a queue.
 OF_A_PLACE: Final = frozenset({Closed, ConnectionLost})
 
 
 def told(error: BatonError, place: str, queue: str) -> BatonError:
-    """The error with the queue, or the place, and the remedy in its text, unless they are there.
+    """The error with the queue, or the place, and the remedy added to its text, unless it has them.
 
-    ``place``: where the connection leads. ``queue``: "" where the call was about no queue. An error of another kind
-    than those of ``REMEDIES`` stays as it is. Raise it ``from error.__cause__``: it stands for the error.
+    ``place``: where the connection leads. ``queue``: "" where the call was about no queue. Errors that are not in
+    ``REMEDIES`` stay as they are. Raise it ``from error.__cause__``: it replaces the error.
     """
     kind = type(error)
     remedy = REMEDIES.get(kind)
@@ -60,7 +60,7 @@ def told(error: BatonError, place: str, queue: str) -> BatonError:
         return error
     text = before = str(error)
     if kind in OF_A_PLACE:
-        # Engines write the address of a broker without the scheme.
+        # Engines name a broker's address without the scheme.
         if place and place.rpartition("://")[2] not in text and f"'{queue}'" not in text:
             text = f"{place}: {text}"
     elif queue and f"'{queue}'" not in text:
@@ -71,7 +71,7 @@ def told(error: BatonError, place: str, queue: str) -> BatonError:
 
 
 class Telling:
-    """A context manager, around what an engine is asked to do: what it raises comes out ``told``."""
+    """A context manager around a call of an engine: its errors come out ``told``."""
 
     __slots__ = ("_engine", "_queue")
 

@@ -1,4 +1,4 @@
-"""Questions to a broker about itself."""
+"""Management requests to a broker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batonmq.cli.failure import Failure
 
 __all__ = ["ask", "ask_list"]
 
-# Moving a million messages takes some 20 s on a small machine; whoever waits can be patient.
+# Seconds. Moving a million messages takes about 20 s on a small machine.
 PATIENCE = 3600.0
 
 

@@ -33,7 +33,7 @@ def asyncapi(application: str, url: str | None, title: str | None, api_version: 
     """Describe the handlers of a batonmq.Worker as an AsyncAPI 3.0 document, in JSON.
 
     It has a channel for each queue, an operation for each handler with its reply, and the schemas of the types that
-    handlers take and return. Nothing is connected to.
+    handlers take and return. It connects to nothing.
 
     \b
     Examples:
@@ -58,7 +58,7 @@ def asyncapi(application: str, url: str | None, title: str | None, api_version: 
 
 
 def load_worker(said: str) -> Worker:
-    """The worker of MODULE:NAME, which has handlers. Raises Failure."""
+    """The worker MODULE:NAME, which has handlers. Raises Failure."""
     from batonmq.api.applications.worker import Worker
 
     found = load_object(said)

@@ -36,7 +36,7 @@ class Issued:
 
 
 class Authority:
-    """A CA whose key is in memory only, unless ``own`` is written somewhere: elliptic curve P-256, SHA-256."""
+    """A CA whose key is in memory only, unless the caller writes ``own`` to disk: elliptic curve P-256, SHA-256."""
 
     def __init__(self, name: str, days: float, *, now: datetime | None = None) -> None:
         """``days``: how long the CA's certificate, and all that it signs, are valid; ``now``: since when."""
@@ -57,7 +57,7 @@ class Authority:
 
     def server(self, names: Sequence[str]) -> Issued:
         """A certificate for a broker with these DNS names and addresses. Raises ValueError for one that is neither."""
-        # What has no room there stands with the other names, where all clients look.
+        # A name too long for this field is among the alternative names, where all clients look.
         subject = names[0] if len(names[0]) <= LONGEST_COMMON_NAME else "BatonMQ"
         return self._issue(subject, [_alternative(name) for name in names], ExtendedKeyUsageOID.SERVER_AUTH, None)
 

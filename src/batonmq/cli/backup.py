@@ -30,8 +30,8 @@ __all__ = ["backup"]
 def backup(file: Path, to: Path) -> None:
     """Make a consistent copy of a store: all that was confirmed before the command began is in it.
 
-    Whoever has the store open goes on meanwhile. Of a data directory, TO becomes a directory with its users; of a file,
-    a file. TO must not exist, and is there when it is whole and on the disk, not before.
+    Whoever has the store open goes on meanwhile. For a data directory, TO becomes a directory that includes the users;
+    for a file, a file. TO must not exist. It appears only when it is complete and on the disk.
 
     \b
     Examples:
@@ -49,7 +49,7 @@ def backup(file: Path, to: Path) -> None:
             copy = folder / place.file.name
             _copy(place, copy)
             if place.users is None:
-                # Unlike a rename, a link never replaces what somebody has made meanwhile.
+                # Unlike a rename, a link never replaces a file that somebody has created meanwhile.
                 os.link(copy, to)
             else:
                 with contextlib.suppress(FileNotFoundError):
@@ -71,7 +71,7 @@ def backup(file: Path, to: Path) -> None:
 
 @contextlib.contextmanager
 def _unfinished(to: Path) -> Iterator[Path]:
-    """A folder beside the target that goes, if it has not got another name."""
+    """A folder beside the target, deleted at the end unless it was renamed."""
     folder = Path(tempfile.mkdtemp(prefix=f".{to.name}-unfinished-", dir=to.absolute().parent))
     try:
         yield folder

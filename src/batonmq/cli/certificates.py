@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["certificates"]
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
-# Of a user: RFC 5280, appendix A.1, ub-common-name.
+# The longest user name: RFC 5280, appendix A.1, ub-common-name.
 LONGEST_NAME = 64
 # A DNS name as RFC 1123, section 2.1, has it; a certificate may have `*` for the first part (RFC 6125, section 6.4.3).
 DNS_NAME = re.compile(
@@ -48,8 +48,8 @@ CENTURY = 36500
 def certificates(folder: str, names: tuple[str, ...], user: str, days: int, force: bool) -> None:
     """Make certificates for tests in DIR: of a CA, of a broker, and of a client.
 
-    They are good for trying TLS, and for a network of one's own: whoever has ca-key.pem can make others, so keep it
-    away from the broker, or delete it. Prints what to write into the broker's TOML file, and the URLs for clients.
+    They will do for trying TLS and for a private network. Whoever has ca-key.pem can sign more, so keep it off the
+    broker, or delete it. Prints what to write into the broker's TOML file, and the URLs for clients.
 
     \b
     Examples:
@@ -116,7 +116,7 @@ def _write(path: Path, content: bytes, *, mode: int, force: bool) -> None:
         if force:
             Path(written).replace(path)
         else:
-            # Unlike a rename it fails where somebody else has been quicker.
+            # Unlike a rename, a link fails if somebody else was quicker.
             path.hardlink_to(written)
     finally:
         with contextlib.suppress(FileNotFoundError):

@@ -28,10 +28,10 @@ DAMAGED = 1
 @click.option("--json", "as_json", is_flag=True, help="Print what was found in JSON.")
 @click.pass_context
 def check(context: click.Context, file: Path, as_json: bool) -> None:
-    """Tell what of a store is whole and what is not: pages, log, definitions, every message, and users.
+    """Check a store for damage: its pages, log, definitions, every message, and users.
 
-    Nothing is changed, and whoever has the file open goes on. Exit code 0: all is whole; 1: something is damaged; 2: it
-    cannot be looked at.
+    Nothing is changed, and a process that has the file open is not disturbed. Exit code 0: no damage; 1: something is
+    damaged; 2: the store cannot be read.
 
     \b
     Examples:

@@ -27,15 +27,15 @@ __all__ = ["Client", "connect", "told_in"]
 
 # How long to wait for an answer, in seconds.
 PATIENCE = 10.0
-# Messages on their way to a follower: enough that it seldom waits, few enough that others get their share.
+# Messages on their way to a follower: enough that it seldom waits, few enough to leave some for other consumers.
 PREFETCH = 100
-# How long a queue that gives nothing is asked, in seconds, and how long one that says that it has something.
+# How long to wait for a queue that gives nothing, in seconds, and for one that claims to have messages.
 EMPTY_SECONDS = 0.05
 HIDDEN_SECONDS = 1.0
 
 
 def told_in(answer: bytes) -> dict[str, object]:
-    """What an answer to a management request tells. Raises Failure when it is no, or none."""
+    """The result of a management request. Raises Failure when the answer is no, or there is none."""
     try:
         told = read_json(answer)
     except JsonError as error:
@@ -48,13 +48,13 @@ def told_in(answer: bytes) -> dict[str, object]:
 
 
 class Client:
-    """A broker, or the queues in a file."""
+    """The queues of a broker, or of a file."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def ask(self, operation: str, /, *, patience: float = PATIENCE, **arguments: object) -> dict[str, object]:
-        """Ask about the queues or the broker, and wait so many seconds; Failure when the answer is no, or none comes.
+        """Send a management request, and wait so many seconds for the answer. Raises Failure when it is no, or missing.
 
         Arguments that are None are left out.
         """
@@ -81,12 +81,12 @@ class Client:
             raise Failure(f"there is no queue {queue!r}; `batonmq queues` lists those there are") from None
 
     def purge(self, queue: str) -> int:
-        """Drop what is ready, and say how many messages that were; Failure when there is no such queue."""
+        """Drop the ready messages, and return how many there were; Failure when there is no such queue."""
         self.count(queue)
         return self._engine.purge(queue).get()
 
     def make(self, queue: str) -> None:
-        """Make a durable queue, unless there is one, which is taken as it is."""
+        """Declare a durable queue. One that exists is left as it is."""
         from batonmq.engines.values import QueueOptions
 
         try:
@@ -95,7 +95,7 @@ class Client:
             self._engine.declare(queue, QueueOptions()).get()
 
     def send(self, queue: str, bodies: Sequence[bytes]) -> None:
-        """Send persistent messages, and return when they are on the disk."""
+        """Send persistent messages, and return when all are on the disk."""
         from batonmq.engines.messages import Message
 
         self._engine.send(queue, [Message(body) for body in bodies]).get()
@@ -103,7 +103,7 @@ class Client:
     def take(self, queue: str, number: int | None, *, follow: bool) -> Generator[bytes, None, None]:
         """The bodies of so many messages, or of all; each is accepted when the next one is asked for.
 
-        Without ``follow`` it ends when the queue has nothing. What was not accepted goes back.
+        Without ``follow`` it ends when the queue has nothing. A message that was not accepted goes back.
         """
         self.count(queue)
         if follow:
@@ -114,7 +114,7 @@ class Client:
             left = number
             while left is None or left > 0:
                 future = subscription.receive(1)
-                # Nothing comes out of a queue that is paused, whatever it has.
+                # A paused queue delivers nothing, whatever it holds.
                 if not (follow or future.wait(EMPTY_SECONDS) or (self.count(queue) and future.wait(HIDDEN_SECONDS))):
                     subscription.withdraw(future)
                 arrived: list[Incoming] = future.get()
@@ -130,10 +130,10 @@ class Client:
 
 @contextlib.contextmanager
 def connect(context: click.Context, *, makes_file: bool = False, patience: float = PATIENCE) -> Iterator[Client]:
-    """The queues that the URL of a command names. Whatever goes wrong with them becomes a Failure of one line.
+    """The queues at a command's URL.
 
-    ``makes_file``: a file that is not there is made; else that is a Failure. ``patience``: how many seconds a broker
-    has to let the command in.
+    Any error becomes a Failure of one line. ``makes_file``: create a missing file; otherwise it is a Failure.
+    ``patience``: how many seconds a broker has to accept the log-in.
     """
     url = chosen_url(context)
     engine = _open(url, makes_file=makes_file, patience=patience)
@@ -169,7 +169,7 @@ def _open(url: str, *, makes_file: bool, patience: float) -> Engine:
 
 
 def _open_file(path: str, *, makes_file: bool) -> Engine:
-    # Those that ask a broker need not wait until the engine is read.
+    # Imported late: commands that ask a broker need not load the embedded engine.
     from batonmq.engines.shared.engine import open_file
 
     if not makes_file and not Path(path).exists():

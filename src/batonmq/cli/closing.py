@@ -28,7 +28,7 @@ def close_connection(
 ) -> None:
     """Close the connection NAME, as `batonmq connections` lists it, or several. Clients may connect again at once.
 
-    What they held goes back to its queues. Connections of others are for users with the tag administrator.
+    Messages that they held go back to their queues. Closing the connections of others needs the tag administrator.
 
     \b
     Examples:

@@ -21,10 +21,10 @@ vhost_option = click.option("--vhost", type=NAME, help="Only this virtual host. 
 
 @click.group(short_help="Save users, queues, policies ... or load them.")
 def definitions() -> None:
-    """Save everything that is defined in a broker to a file, or make what is in a file: users, queues, policies ...
+    """Save a broker's users, queues, policies and so on to a file, or create those in a file.
 
-    Messages are not in it. The files are those of RabbitMQ, and those that RabbitMQ has exported are taken. It goes
-    through the HTTP API of a running broker: the URL is that, or an AMQP URL of a user with the tag administrator.
+    Messages are not in it. The format is RabbitMQ's, so files that RabbitMQ exported can be imported. The command uses
+    the HTTP API of a running broker: the URL is that, or an AMQP URL of a user with the tag administrator.
 
     \b
     Examples:
@@ -44,7 +44,7 @@ def export_definitions(
     vhost: str | None,
     url: str | None,  # noqa: ARG001 - noted by its callback
 ) -> None:
-    """Write the definitions to FILE, or to standard output. They hold the hashes of passwords: keep them safe."""
+    """Write the definitions to FILE, or to standard output. The file holds password hashes: keep it safe."""
     found = HttpApi(context).get(_path(vhost))
     text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     if file == "-":
@@ -69,9 +69,9 @@ def import_definitions(
     vhost: str | None,
     url: str | None,  # noqa: ARG001
 ) -> None:
-    """Make what is in FILE, or in standard input ("-"). What is there already stays; all of it is made, or nothing.
+    """Create everything in FILE, or in standard input ("-"): all of it, or nothing.
 
-    What a RabbitMQ has and the broker has not is left out, and a line on stderr names each such thing.
+    Existing objects stay. Objects that only RabbitMQ supports are left out, each with a line on stderr.
     """
     try:
         with click.open_file(file, "rb") as opened:

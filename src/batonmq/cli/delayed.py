@@ -1,4 +1,4 @@
-"""batonmq delayed: what waits in a queue for its time, and one of it cancelled or delivered now."""
+"""batonmq delayed: the delayed messages of a queue, and cancelling one or delivering it now."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def delayed(
     as_json: bool,
     url: str | None,  # noqa: ARG001 - noted by its callback
 ) -> None:
-    """List the messages that wait in QUEUE for their time, the next due first; or cancel one, or deliver it now.
+    """List the delayed messages in QUEUE, the next due first; or cancel one, or deliver it now.
 
     WHY is delay, schedule, retry (a consumer gave the message back), or dead-letter (there is no place for it yet).
 

@@ -1,4 +1,4 @@
-"""What a container's environment says: the first user of a broker, as whom the commands log in, too."""
+"""The environment of a container: it names a broker's first user, which commands also log in as."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["PASSWORD", "USER", "given_user", "url_of_user"]
 
 USER, PASSWORD = "BATONMQ_USER", "BATONMQ_PASSWORD"
 
-# Nobody mounts a book for a password.
+# Octets. No password is longer.
 LONGEST = 4096
 
 
 def given_user() -> tuple[str, str] | None:
     """Name and password, each from its variable, or from the file that it names with ``_FILE`` behind it.
 
-    None: the environment names no user. Failure when it says half of it, or a file cannot be read.
+    None: the environment names no user. Failure when only one of the two is set, or a file cannot be read.
     """
     user, password = _value(USER), _value(PASSWORD)
     if not user and not password:

@@ -1,4 +1,4 @@
-"""What the user can mend, in one line."""
+"""Errors that the user can fix, in one line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Failure"]
 
 
 class Failure(click.ClickException):
-    """Something that the user can mend: one line on stderr, and an exit code."""
+    """An error that the user can fix: one line on stderr, and an exit code."""
 
     def __init__(self, message: str, exit_code: int = 1) -> None:
         super().__init__(message)

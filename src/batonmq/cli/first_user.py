@@ -20,7 +20,8 @@ __all__ = ["add_first_user"]
 def add_first_user(config: Config) -> None:
     """Where the data directory has no users yet, add the user of the environment, with all rights.
 
-    The built-in guest goes, as somebody else can log in now. Failure when the environment says half of it.
+    The built-in guest is removed, as somebody else can log in now. Failure when the environment sets only a name or
+    only a password.
     """
     found = given_user()
     if found is None:

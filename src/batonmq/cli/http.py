@@ -29,9 +29,9 @@ class HttpApi:
     """The HTTP API of a broker, as the user of the URL."""
 
     def __init__(self, context: click.Context, url: str | None = None) -> None:
-        """The URL is one of http or https; or one of amqp, and the broker is asked where it listens for HTTP.
+        """The URL is an http or https one; or an AMQP URL, whose broker is asked where it listens for HTTP.
 
-        ``url``: another one than that of the command.
+        ``url``: used instead of the command's.
         """
         url = url or chosen_url(context)
         parts = urlsplit(url)
@@ -56,7 +56,7 @@ class HttpApi:
 
     @staticmethod
     def _beside(context: click.Context, host: str, *, prefers_tls: bool) -> str:
-        """Where the broker at an AMQP URL listens for HTTP. It is asked for on the host of that URL."""
+        """Where the broker at an AMQP URL listens for HTTP. It is looked for on the host of that URL."""
         with connect(context) as client:
             addresses = client.ask("broker.status").get("addresses")
         if not isinstance(addresses, list):
@@ -69,16 +69,16 @@ class HttpApi:
         return f"{wanted.scheme}://{shown}:{wanted.port}{wanted.path}"
 
     def get(self, path: str) -> Any:  # noqa: ANN401  (JSON)
-        """What is there, from JSON. Failure when there is nothing, or it may not be seen."""
+        """GET a path: its JSON. Failure when there is nothing, or the user may not see it."""
         return self._read(self._ask("GET", path, None))
 
     def post(self, path: str, value: object) -> Any:  # noqa: ANN401  (JSON)
-        """Send a value, as JSON. Returns what is answered, None for nothing. Failure when it is refused."""
+        """POST a value as JSON. Returns the answer, None for an empty one. Failure when it is refused."""
         answer = self._ask("POST", path, json.dumps(value).encode())
         return self._read(answer) if answer else None
 
     def put(self, path: str, value: object) -> None:
-        """Make what is there this value. Failure when it is refused."""
+        """PUT a value. Failure when it is refused."""
         self._ask("PUT", path, json.dumps(value).encode())
 
     @staticmethod
@@ -96,7 +96,7 @@ class HttpApi:
         headers = {"Authorization": self._authorization, "Content-Type": "application/json"}
         request = urllib.request.Request(self._root + path, data=body, headers=headers, method=method)  # noqa: S310
         try:
-            # With no proxy between, whatever the environment says: credentials go to the broker alone.
+            # No proxy, whatever the environment says: credentials go to the broker only.
             handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
             if self._tls is not None:
                 handlers.append(urllib.request.HTTPSHandler(context=self._tls))

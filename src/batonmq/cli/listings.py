@@ -58,7 +58,7 @@ def connections(
     as_json: bool,
     url: str | None,  # noqa: ARG001 - noted by its callback
 ) -> None:
-    """List the connections of the user, this one included, with the messages that went over each.
+    """List the user's connections, this one included, with the messages sent over each.
 
     A user with the tag administrator or monitoring sees those of all users.
     """
@@ -132,7 +132,7 @@ def consumers(
 ) -> None:
     """List the consumers on the queues of the virtual host that the URL names.
 
-    PROGRESS is what they say of their work on the messages that they hold, if they say anything.
+    PROGRESS is what they report of their work on the messages that they hold, if anything.
     """
     _show(
         ask_list(context, "consumers.list", "consumers"),
@@ -193,7 +193,7 @@ def bindings(
 
 
 def _show(found: list[dict[str, Any]], columns: dict[str, str], *, as_json: bool) -> None:
-    """As JSON, or in columns: their heads, and the keys of what stands below."""
+    """Print rows as JSON, or in columns: each with its head and its key."""
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -203,7 +203,7 @@ def _show(found: list[dict[str, Any]], columns: dict[str, str], *, as_json: bool
 
 
 def progress_text(progress: dict[str, Any]) -> str:
-    """How far the work on a message is: '40 % resizing'."""
+    """The progress of the work on a message: '40 % resizing'."""
     return f"{round(100 * progress['fraction'])} % {progress['note']}".rstrip()
 
 

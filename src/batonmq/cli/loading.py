@@ -1,4 +1,4 @@
-"""From `module:name` to the object of that name."""
+"""Loads the object named by `module:name`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXAMPLE = "expected MODULE:NAME, as in shop.worker:app"
 def load_object(said: str) -> object:
     """Import a module, from the current directory before anywhere else, and look for a name in it.
 
-    Failure, in one line, for whatever goes wrong. The traceback of a module that cannot be imported is logged at debug.
+    Any error becomes a Failure of one line. The traceback of a module that cannot be imported is logged at debug.
     """
     module_name, colon, name = said.partition(":")
     if not colon or not name or not all(part.isidentifier() for part in module_name.split(".")):
@@ -42,7 +42,7 @@ def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        # The module itself, or a package that it should be in; else it is there, and imports what is not.
+        # The module itself, or its package, is missing; otherwise it exists, and fails to import something else.
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             raise Failure(f"there is no module {error.name!r} in {here} or where Python looks", 2) from None
         raise _broken(name, error) from None

@@ -1,4 +1,4 @@
-"""The command's root: what there is, and what all have in common."""
+"""The root of the command: its subcommands and their common options."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from batonmq.cli.streams import Root
 
 __all__ = ["main"]
 
-# The module of each command below this package. Only that of the one that is asked for is read.
+# The module of each command below this package. Only the module of the requested command is imported.
 MODULES = {
     **{
         name: name

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["move"]
 
-# How soon a move that follows looks again whether anything has come, in seconds.
+# How often a move with --follow looks for new messages, in seconds.
 LOOK_SECONDS = 1.0
 
 
@@ -61,8 +61,8 @@ def move(
 ) -> None:
     """Take queues, exchanges, bindings, policies and messages from one place to another.
 
-    FROM and TO are URLs of brokers, files with queues, or the data directory of a broker that is stopped. First it is
-    said what will be done and what the other side cannot take. A message leaves FROM when TO has confirmed it: the
+    FROM and TO are URLs of brokers, files with queues, or the data directory of a broker that is stopped. It first
+    shows what it will do, and what the other side cannot take. A message leaves FROM when TO has confirmed it: the
     command can be interrupted and run again at any time.
 
     \b
@@ -204,7 +204,7 @@ def _warn(text: str) -> None:
 
 @contextlib.contextmanager
 def _told_to_stop() -> Iterator[threading.Event]:
-    """Set by Ctrl-C and SIGTERM: the messages that are on their way arrive. A second one does not wait for that."""
+    """Set by Ctrl-C and SIGTERM: messages on their way still arrive. A second signal does not wait for them."""
     stopping = threading.Event()
 
     def told(number: int, frame: FrameType | None) -> None:
@@ -221,7 +221,7 @@ def _told_to_stop() -> Iterator[threading.Event]:
 
 
 def _move_once(there: Place, here: Place, names: list[str], moved: Moved, stopping: threading.Event) -> int:
-    """Move what there is; tells how many delayed messages stay."""
+    """Move all messages; returns how many delayed ones stay."""
     from batonmq.cli.moving.messages import Later, move_delayed, move_ready
 
     can, asks = there.engine.capabilities, there.is_ours or there.engine.capabilities.engine == "embedded"
@@ -233,7 +233,7 @@ def _move_once(there: Place, here: Place, names: list[str], moved: Moved, stoppi
             move_ready(there, here, name, moved, stopping)
         if asks:
             later[name] = move_delayed(there, here, name, moved, stopping)
-    # What has fallen due meanwhile, and what does in a moment.
+    # Messages that have fallen due meanwhile, or will in a moment.
     stopping.wait(max(0.0, max((one.until for one in later.values()), default=0.0) - time.time()))
     for name in later:
         if not stopping.is_set() and there.answered(there.engine.count(name)):

@@ -1,4 +1,4 @@
-"""Names on the command line: which a queue may have, and how any text may be shown on a terminal."""
+"""Names on the command line: which ones a queue may have, and how to show any text safely on a terminal."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from batonmq.fields import NAME_MAX
 
 __all__ = ["NAME", "OWN_QUEUE", "QUEUE", "TEXT", "columns", "cut", "say", "shown"]
 
-# Bytes of an argument that are no UTF-8 come as these, one each.
+# Python represents bytes of an argument that are not UTF-8 by these, one each.
 FIRST_BYTE, LAST_BYTE = "\udc80", "\udcff"
 
 
 class QueueName(click.ParamType[str]):
-    """The name of a queue, checked before any broker is asked.
+    """The name of a queue, checked before a broker is asked.
 
-    ``is_ours``: the command works with a BatonMQ only, which has queues whose names are not UTF-8 as well.
+    ``is_ours``: the command only works with BatonMQ, whose queue names may be other than UTF-8.
     """
 
     name = "queue"
@@ -40,7 +40,7 @@ class QueueName(click.ParamType[str]):
 
 
 class Text(click.ParamType[str]):
-    """What goes into a file, or to the system, as text: UTF-8."""
+    """Text that goes into a file or to the system: UTF-8."""
 
     name = "text"
 
@@ -50,7 +50,7 @@ class Text(click.ParamType[str]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The text itself, or a usage error."""
         if not value and not self._may_be_empty:
-            # Such as a variable of the shell that was never set.
+            # For example from a shell variable that was never set.
             self.fail("it is empty", param, ctx)
         try:
             value.encode()
@@ -65,7 +65,7 @@ OWN_QUEUE = QueueName(is_ours=True)
 
 
 def shown(text: str) -> str:
-    r"""Text that does nothing to a terminal: what cannot be printed is written as \x1b is."""
+    r"""Text that is safe on a terminal: unprintable characters are escaped, as in \x1b."""
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else _escaped(character) for character in text)
@@ -101,5 +101,5 @@ def _columns_of(character: str) -> int:
 
 
 def say(line: str) -> None:
-    """Print a line that may hold names which others have given."""
+    """Print a line that may hold names chosen by others."""
     click.echo(shown(line))

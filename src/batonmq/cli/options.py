@@ -16,7 +16,7 @@ __all__ = ["DEFAULT_URL", "chosen_url", "note_url", "url_option", "without_passw
 ADDRESS = "127.0.0.1:5672"
 DEFAULT_URL = f"amqp://guest:guest@{ADDRESS}/"
 
-# In the query: what a client's key is encrypted with.
+# The query's parameter for the passphrase of a client's key.
 KEY_PASSWORD = re.compile(r"([?&]password=)[^&#]*")
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -30,7 +30,7 @@ def note_url(context: click.Context, _: click.Parameter, url: str | None) -> str
 
 
 def url_option(command: Command) -> Command:
-    """`--url`, which may stand before or after the command's name; the one after it counts."""
+    """`--url`, before or after the command's name; the one after it wins."""
     return click.option(
         "--url",
         callback=note_url,
@@ -41,13 +41,13 @@ def url_option(command: Command) -> Command:
 
 
 def chosen_url(context: click.Context, default: str = DEFAULT_URL) -> str:
-    """The URL that counts."""
+    """The URL that applies."""
     url: str | None = context.find_root().meta.get("batonmq.url")
     return url or os.environ.get("BATONMQ_URL") or url_of_user(ADDRESS) or default
 
 
 def without_password(url: str) -> str:
-    """As it may be printed."""
+    """The URL without passwords, for printing."""
     url = KEY_PASSWORD.sub(r"\1***", url)
     before, at, after = url.rpartition("@")
     return f"{before.rpartition(':')[0]}:***{at}{after}" if ":" in before else url

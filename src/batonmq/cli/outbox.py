@@ -1,4 +1,4 @@
-"""batonmq outbox: the table of an outbox, made, looked at and relayed."""
+"""batonmq outbox: creates, counts and relays the table of an outbox."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def list_waiting(database: str) -> None:
 @url_option
 @click.pass_context
 def relay(context: click.Context, database: str, once: bool, url: str | None) -> None:  # noqa: ARG001 - its callback
-    """Send what waits in DATABASE to its queues, in its order. Several relays take turns.
+    """Send the messages in DATABASE to their queues, in order. Several relays take turns.
 
     \b
     Examples:
@@ -134,7 +134,7 @@ def _opened(opener: Callable[[], Database]) -> Iterator[Database]:
 
 @contextmanager
 def _told(database: str) -> Iterator[None]:
-    """What the library raises, in one line."""
+    """An error of the library, in one line."""
     try:
         yield
     except (Failure, BatonError):

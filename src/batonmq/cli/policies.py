@@ -20,10 +20,10 @@ EXAMPLE = '{"max-length": 10000}'
 
 
 class SetCommand(click.Command):
-    """A command whose help ends with the settings that a DEFINITION may have."""
+    """A command whose help ends with a list of the settings for a DEFINITION."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        # Loading the broker takes longer than all other work of a command: only who reads this waits for it.
+        # Loading the broker takes longer than the rest of a command, so it is loaded only for this help.
         from batonmq.broker.model.arguments import IN_POLICIES
         from batonmq.broker.routing.exchanges import ALTERNATE_EXCHANGE
 
@@ -39,7 +39,7 @@ class SetCommand(click.Command):
 def policies() -> None:
     """Settings for all queues or exchanges whose names match, changed while they live.
 
-    Of several policies that match the one of the highest priority counts, alone. Needs a user with the tag policymaker
+    If several match, only the one with the highest priority applies. Needs a user with the tag policymaker
     or administrator.
 
     \b
@@ -97,7 +97,7 @@ def set_policy(
     priority: int,
     url: str | None,  # noqa: ARG001
 ) -> None:
-    """Add or replace the policy NAME: DEFINITION, in JSON, for what PATTERN is found in the name of.
+    """Add or replace the policy NAME: DEFINITION, in JSON, applies where PATTERN matches a name.
 
     \b
     Example:
@@ -123,6 +123,6 @@ def clear_policy(
     name: str,
     url: str | None,  # noqa: ARG001
 ) -> None:
-    """Remove the policy NAME, and what it did."""
+    """Remove the policy NAME, and its effects."""
     ask(context, "policies.clear", name=name)
     say(f"policy {name} is gone")

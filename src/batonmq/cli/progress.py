@@ -1,4 +1,4 @@
-"""How far a long command has got, on a terminal."""
+"""The progress of a long command, on a terminal."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Self
 
 __all__ = ["Progress"]
 
-# A command that is done by then says nothing.
+# Seconds. A command that ends before this shows nothing.
 QUIET_SECONDS = 1.0
 REFRESH_SECONDS = 0.2
 
 
 class Progress:
-    """Counts messages. On a terminal it shows, on stderr, how many there were and how fast."""
+    """Counts messages. On a terminal it shows their number and rate, on stderr."""
 
     def __init__(self, done: str, total: int | None = None) -> None:
         """`done` says what has happened to them: "sent"."""
@@ -38,7 +38,7 @@ class Progress:
             sys.stderr.write("\n")
 
     def advance(self, count: int = 1) -> None:
-        """There are so many more."""
+        """Add to the count."""
         self.count += count
         if self._is_terminal:
             now = time.monotonic()

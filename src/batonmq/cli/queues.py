@@ -41,8 +41,7 @@ def queues(
 ) -> None:
     """List the queues of the virtual host that the URL names, or do something with one of them.
 
-    READY messages wait for a consumer; UNSETTLED ones are in a consumer's hands, which has not yet said that it is
-    done with them.
+    READY messages wait for a consumer; UNSETTLED ones were delivered to a consumer that has not settled them yet.
 
     \b
     Examples:
@@ -118,7 +117,7 @@ def peek(
 ) -> None:
     """Show the messages that are ready in QUEUE, without taking them.
 
-    A message that is too long for a line is cut off, and ends with "...".
+    A message too long for a line is cut off with "...".
 
     \b
     Examples:
@@ -155,9 +154,10 @@ def pause(
     queue: str,
     url: str | None,  # noqa: ARG001
 ) -> None:
-    """Hand out nothing of QUEUE from now on. Publishers may go on, and messages in consumers' hands stay there.
+    """Deliver nothing from QUEUE from now on.
 
-    It stays so, over restarts, until `batonmq queues resume`.
+    Publishers may go on, and consumers keep the messages that they hold. The pause lasts, over restarts too, until
+    `batonmq queues resume`.
     """
     ask(context, "queues.pause", queue=queue)
     say(f"{queue} is paused; `batonmq queues resume {queue}` lets it go on")
@@ -172,7 +172,7 @@ def resume(
     queue: str,
     url: str | None,  # noqa: ARG001
 ) -> None:
-    """Let a paused QUEUE go on."""
+    """Resume a paused QUEUE."""
     ask(context, "queues.resume", queue=queue)
     say(f"{queue} is no longer paused")
 
@@ -190,10 +190,10 @@ def replay(
     to: str | None,
     url: str | None,  # noqa: ARG001
 ) -> None:
-    """Bring the dead letters in QUEUE back to the queues that they came from.
+    """Send the dead letters in QUEUE back to the queues that they came from.
 
-    Each goes to the queue where it died last (its x-death header), or first if that is gone, without the traces of its
-    death. Those whose queue is gone stay.
+    Each goes to the queue where it died last (its x-death header), or first if that is gone, without the headers of its
+    death. A message whose queue is gone stays.
 
     \b
     Examples:
@@ -223,7 +223,7 @@ def move(
     where: str | None,
     url: str | None,  # noqa: ARG001
 ) -> None:
-    """Bring the messages that are ready in QUEUE to the tail of the queue TO.
+    """Move the ready messages of QUEUE to the tail of the queue TO.
 
     \b
     Examples:
@@ -245,7 +245,7 @@ def purge_queue(
     where: str | None,
     url: str | None,  # noqa: ARG001
 ) -> None:
-    """Drop messages that are ready in QUEUE, all or those selected; those in the hands of consumers stay.
+    """Drop ready messages of QUEUE, all or those selected. Messages that consumers hold stay.
 
     \b
     Example:
@@ -284,7 +284,7 @@ def purge(
     queue: str,
     url: str | None,  # noqa: ARG001 - noted by its callback
 ) -> None:
-    """Drop all messages that are ready in QUEUE; those in the hands of consumers stay.
+    """Drop all ready messages of QUEUE. Messages that consumers hold stay.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""The words of rabbitmqctl and rabbitmqadmin for what the command can: hidden, and told in their help."""
+"""Commands of rabbitmqctl and rabbitmqadmin as hidden aliases, whose help names ours."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ WORDS = {
 
 
 def rabbitmq_word(root: click.Group, context: click.Context, word: str) -> click.Command | None:
-    """The command that does what the word means, by that name; None: it is no word of RabbitMQ's tools.
+    """Our command, under the name that RabbitMQ's tools use; None: they have no such command.
 
-    Its options and arguments are those of the command.
+    Its options and arguments are ours.
     """
     ours = WORDS.get(word)
     if ours is None:

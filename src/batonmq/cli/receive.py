@@ -43,7 +43,7 @@ def receive(
     """
     require_output()
     output = sys.stdout.buffer
-    # A terminal that shows the messages themselves has no room for a count of them.
+    # No count where the messages themselves go to the terminal.
     progress = Progress("received", number) if not sys.stdout.isatty() else contextlib.nullcontext()
     with connect(context) as client, progress as counting:
         taken = client.take(queue, number, follow=follow)
@@ -55,8 +55,8 @@ def receive(
                     if counting is not None:
                         counting.advance()
             except BrokenPipeError:
-                # Nobody reads any more: what was not printed goes back to the queue. The interpreter must not try
-                # to write the rest when it exits.
+                # The reader is gone: messages that were not printed go back to the queue. The interpreter must not try
+                # to write the rest at exit.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             except KeyboardInterrupt:
                 if not follow:

@@ -21,10 +21,10 @@ __all__ = ["repair"]
 @click.argument("new", metavar="NEW", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print what was saved and what is lost in JSON.")
 def repair(file: Path, new: Path, as_json: bool) -> None:
-    """Save what can be saved of a damaged file into the file NEW, and list what is lost.
+    """Save what can be saved of a damaged file to the file NEW, and list what is lost.
 
-    The damaged file stays as it is; nobody may have it open. NEW must not exist. While it works, the disk of NEW needs
-    room for two copies. Messages whose queue is lost come into a queue recovered.N.
+    The damaged file stays as it is; no process may have it open. NEW must not exist. While it works, the disk of NEW
+    needs room for two copies. Messages whose queue is lost go to a queue recovered.N.
 
     \b
     Example:

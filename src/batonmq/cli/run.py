@@ -24,7 +24,7 @@ log = logging.getLogger("batonmq.run")
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
-# How long threads that handlers have left behind may keep the process when the worker has stopped.
+# How long threads left behind by handlers may keep the process after the worker has stopped, in seconds.
 EXIT_SECONDS = 2.0
 
 
@@ -68,7 +68,7 @@ def run(
     MODULE is imported from the current directory, or from where Python looks; NAME is the worker in it. A message is
     accepted when its handler returns, and comes again when it raises. Told to stop, the worker takes no more messages,
     lets handlers finish within the drain time, and gives back what they hold then; told again, it gives that back at
-    once. On a terminal, a table below the log shows rates and what is in hand.
+    once. On a terminal, a table below the log shows rates and the messages being handled.
 
     \b
     Examples:
@@ -117,7 +117,7 @@ def _check_url(url: str, shown: str) -> None:
 
 
 def _leave_soon(exit_code: int) -> None:
-    """The interpreter waits for threads that are no daemons: handlers may have left some that never end."""
+    """Leave without waiting for threads: handlers may have left non-daemon threads that never end."""
     if all(thread.daemon or thread is threading.main_thread() for thread in threading.enumerate()):
         return
     timer = threading.Timer(EXIT_SECONDS, os._exit, (exit_code,))

@@ -1,6 +1,6 @@
-"""What `batonmq run` shows on a terminal: queues, rates, and what is in hand, drawn anew twice a second.
+"""The display of `batonmq run` on a terminal: queues, rates and messages being handled, redrawn twice a second.
 
-Lines of the log go above it, as they would without it.
+Log lines appear above it.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["Display", "Tally", "can_redraw"]
 
 DRAW_SECONDS = 0.5
-# Rates are those of the latest seconds.
+# Rates are averages over this many seconds.
 RATE_SECONDS = 10.0
 BAR = 12
-# Beside the queues: the head, and what is left free so that the terminal does not scroll.
+# Lines beside the queues: the head, and one left free so that the terminal does not scroll.
 FRAME_LINES = 4
 HAND_MIN = 1
 
@@ -41,7 +41,7 @@ def can_redraw(stream: TextIO) -> bool:
 
 @dataclass(slots=True)
 class Line:
-    """What is known of one queue."""
+    """The figures of one queue."""
 
     concurrency: int
     done: int = 0
@@ -49,10 +49,10 @@ class Line:
     at_work: dict[AnyDelivery, float] = field(default_factory=dict)
     """When the handler was called, by the monotonic clock."""
     ended: deque[tuple[float, int]] = field(default_factory=deque)
-    """How many had been done at each drawing."""
+    """The number of finished messages at each drawing."""
 
     def rate(self, now: float) -> float:
-        """Handled per second, of late."""
+        """Messages handled per second, recently."""
         self.ended.append((now, self.done + self.failed))
         while len(self.ended) > 1 and now - self.ended[0][0] > RATE_SECONDS:
             self.ended.popleft()
@@ -61,7 +61,7 @@ class Line:
 
 
 class Tally(Watcher):
-    """Counts what the handlers do, and knows what they are at work on. Any thread may call."""
+    """Counts the handlers' work, and knows which messages they are handling. Any thread may call."""
 
     __slots__ = ("_began", "_lines", "_lock", "_title")
 
@@ -164,7 +164,7 @@ class Display:
             handler.setStream(stream)
 
     def write_above(self, text: str) -> None:
-        """Lines that stay, above what is drawn."""
+        """Print lines that stay, above the display."""
         with self._lock:
             self._clear()
             self._stream.write(text)
@@ -179,7 +179,7 @@ class Display:
 
     def _clear(self) -> None:
         if self._height:
-            # Up to the first of its lines, and all below away (ECMA-48: CUU, ED).
+            # Go up to its first line, and erase everything below (ECMA-48: CUU, ED).
             self._stream.write(f"\x1b[{self._height}A\r\x1b[J")
             self._height = 0
 
@@ -193,7 +193,7 @@ class Display:
 
 
 class _Above:
-    """A stream for a handler of the log, whose lines go above the display."""
+    """A stream for a log handler; its lines go above the display."""
 
     def __init__(self, display: Display) -> None:
         self._display = display
@@ -203,4 +203,4 @@ class _Above:
         return len(text)
 
     def flush(self) -> None:
-        """It is flushed with each drawing."""
+        """Do nothing: each drawing flushes."""

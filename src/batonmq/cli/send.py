@@ -16,7 +16,7 @@ from batonmq.cli.tables import counted
 
 __all__ = ["send"]
 
-# Messages, and bytes of them, that are on their way at once.
+# The most messages, and bytes, that are on their way at once.
 BATCH = 500
 BATCH_BYTES = 1 << 20
 
@@ -38,7 +38,7 @@ def send(
     count: int,
     url: str | None,  # noqa: ARG001 - noted by its callback
 ) -> None:
-    """Send messages to QUEUE, which is made, durable, if it is not there.
+    """Send messages to QUEUE, which is created, durable, if it does not exist.
 
     BODY is the message; "-" or nothing reads it from standard input. Messages are persistent, and the command ends
     with exit code 0 only when the broker has confirmed that they are on the disk.

@@ -74,7 +74,7 @@ def serve(
 ) -> None:
     """Run the broker, until Ctrl-C or SIGTERM.
 
-    Flags count more than the TOML file. Everything that is confirmed to a client is on the disk; stopping is safe at
+    Flags override the TOML file. Everything that is confirmed to a client is on the disk; stopping is safe at
     any time.
 
     \b
@@ -129,7 +129,7 @@ def _read(file: Path | None) -> Config:
 
 
 def say_ready(server: Server) -> None:
-    """Print where the broker listens, where its data is, how to log in and what to type next."""
+    """Print where the broker listens, where its data is, how to log in, and what to type next."""
     addresses = [address.url for address in server.addresses]
     lines = [f"BatonMQ {__version__} ({told()})", ""]
     lines += [f"  {'listens' if number == 0 else '':9} {address}" for number, address in enumerate(addresses)]
@@ -149,7 +149,7 @@ def say_ready(server: Server) -> None:
     first = server.addresses[0]
     who = "guest:guest" if has_guest else "USER:PASSWORD"
     url = f"{first.scheme}://{who}@127.0.0.1:{first.port}/"
-    # Without the option a command logs in as the user of the environment, if that names one, and else as guest.
+    # Without the option, commands log in as the user named by the environment, or else as guest.
     is_default = url.replace(who, "guest:guest") == DEFAULT_URL and (has_guest or given_user() is not None)
     option = "" if is_default else f" --url {url}"
     lines += ["", "Next, in another terminal:", ""]
@@ -159,7 +159,7 @@ def say_ready(server: Server) -> None:
 
 
 def _command() -> str:
-    """What to type for this command: its name where the shell finds it, else its path from here."""
+    """How to invoke this command: by name if the shell finds it, otherwise by its path from here."""
     program = Path(sys.argv[0])
     found = shutil.which("batonmq")
     if program.name != "batonmq" or (found is not None and Path(found).resolve() == program.resolve()):

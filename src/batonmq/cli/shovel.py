@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["shovel"]
 
-# How often a terminal is told how far it is, and how often a file or a pipe, in seconds.
+# How often progress is shown on a terminal, and in a file or pipe, in seconds.
 SHOW_SECONDS, TELL_SECONDS = 0.5, 30.0
-# How long a queue gives nothing until it counts as empty, in seconds. Consumers of Kafka take five to begin.
+# A queue that has given nothing for so long counts as empty, in seconds. Consumers of Kafka take five to begin.
 IDLE_SECONDS = 5.0
 
 
@@ -74,8 +74,8 @@ def shovel(
     """Move messages from the queue FROM to the queue TO, for ever, or until FROM is empty.
 
     Each is the URL of a broker or a file, with the queue behind a #. A message leaves FROM when TO has confirmed it.
-    What TO refuses is set aside in a queue beside FROM. A side that is lost is connected to again. Ctrl-C, or SIGTERM,
-    ends it in order: what is under way is finished or goes back.
+    Messages that TO refuses are set aside in a queue beside FROM. A lost side is reconnected. Ctrl-C or SIGTERM ends it
+    in order: messages under way are finished or go back.
 
     \b
     Examples:
@@ -104,7 +104,7 @@ def shovel(
 
 
 def _end(what: str, said: str, queue: str | None, *, makes: bool) -> End:
-    """A side: its URL, and its queue. Failure."""
+    """A side: its URL and its queue. Raises Failure."""
     from batonmq.engines.openers import check_target
     from batonmq.engines.urls import parse_url
     from batonmq.shovels.settings import End
@@ -135,7 +135,7 @@ def _move(settings: ShovelSettings) -> None:
     from batonmq.clock import Clock
     from batonmq.shovels.running import RunningShovel
 
-    # What it says there stands in the display.
+    # The display shows it already.
     quiet = logging.getLogger("batonmq.shovels")
     quiet.addHandler(logging.NullHandler())
     quiet.propagate = False
@@ -164,7 +164,7 @@ def _no_local(uri: str) -> Local:
 
 @contextmanager
 def _stopping(running: RunningShovel, ended: threading.Event) -> Iterator[None]:
-    """Let signals end it."""
+    """Let signals end the shovel."""
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         running.tell_to_stop()
@@ -179,7 +179,7 @@ def _stopping(running: RunningShovel, ended: threading.Event) -> Iterator[None]:
 
 
 class Display:
-    """How far it is, on stderr."""
+    """Shows progress on stderr."""
 
     def __init__(self, running: RunningShovel) -> None:
         self._running = running
@@ -188,7 +188,7 @@ class Display:
         self._seen = (self._began, 0)
 
     def show(self) -> None:
-        """Tell, if it is time to."""
+        """Show progress, if it is due."""
         now = time.monotonic()
         if not self._is_terminal and now - self._told < TELL_SECONDS:
             return
@@ -215,12 +215,12 @@ class Display:
         return shown(line)
 
     def clear(self) -> None:
-        """Nothing of it stays on the terminal."""
+        """Erase it from the terminal."""
         if self._is_terminal:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
     def end(self) -> None:
-        """What came of it, on stdout."""
+        """Print the result on stdout."""
         self.clear()
         running = self._running
         moved = running.moved

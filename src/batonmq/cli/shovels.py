@@ -30,10 +30,11 @@ def shovels(
     as_json: bool,
     url: str | None,  # noqa: ARG001 - noted by its callback
 ) -> None:
-    """List the shovels that a broker runs, and how they stand. `batonmq shovel` runs one by itself.
+    """List the shovels that a broker runs, and their state.
 
-    It goes through the HTTP API of the broker, as a user with the tag monitoring or administrator: the URL is that, or
-    an AMQP URL of an administrator. MOVED counts from when the shovel was made, or the broker started.
+    `batonmq shovel` runs one without a broker. It uses the broker's HTTP API, as a user with the tag monitoring or
+    administrator: the URL is that of the API, or an AMQP URL of an administrator. MOVED counts from when the shovel was
+    made, or the broker started.
     """
     found = HttpApi(context).get("/api/shovels" if vhost is None else f"/api/shovels/{quote(vhost, safe='')}")
     if not isinstance(found, list):
@@ -57,6 +58,6 @@ def shovels(
 
 
 def _end(shovel: Mapping[str, Any], side: str) -> str:
-    """The URL and the queue; nothing while they are not known."""
+    """The URL and the queue; empty while unknown."""
     where = shovel.get(f"{side}_queue") or shovel.get(f"{side}_address") or shovel.get(f"{side}_exchange") or ""
     return f"{shovel.get(f'{side}_uri', '')} {where}".strip()

@@ -31,7 +31,7 @@ def status(
     as_json: bool,
     url: str | None,  # noqa: ARG001 - noted by its callback
 ) -> None:
-    """Show how the broker, or the file, stands: what it has, its store and its memory, and what is wrong.
+    """Show the state of the broker or the file: its contents, its store, its memory, and what is wrong.
 
     Version, addresses and the data directory are shown to users with the tag administrator or monitoring.
 
@@ -54,7 +54,7 @@ def status(
 
 
 def _rows(found: Mapping[str, Any], url: str) -> dict[str, str | list[str]]:
-    """What is shown, by name. A list has a line for each of its texts."""
+    """The values to show, by name. A list takes one line for each of its texts."""
     rows: dict[str, str | list[str]] = {"at": without_password(url)}
     if "version" in found:
         rows["version"] = f"{found['product']} {found['version']}"

@@ -24,11 +24,11 @@ class StorePlace(NamedTuple):
 
     file: Path
     users: UserFile | None
-    """The users beside it; None: a file was named, which may have none."""
+    """The file of the users beside it; None: the argument names a file, which has no users."""
 
 
 def place_of(said: Path) -> StorePlace:
-    """What an argument means. Failure where there is nothing."""
+    """Resolve an argument. Failure if nothing is there."""
     from batonmq.server.broker_server import STORE_NAME
     from batonmq.server.users import UserFile
 

@@ -31,27 +31,28 @@ def _past_click() -> Iterator[None]:
 
 
 class Root(click.Group):
-    """The command itself, which reads a command's module when it is asked for, and knows RabbitMQ's words for them.
+    """The root command.
 
-    What the system refuses, as writing to a disk that is full, is told in one line.
+    It imports a command's module on demand, and knows RabbitMQ's names for commands. Errors of the system, such as a
+    full disk, take one line.
     """
 
     def __init__(self, *args: Any, modules: Mapping[str, str], **extra: Any) -> None:  # noqa: ANN401  (as click has it)
-        """``modules``: by the name of a command the module below this package that has it, by that name as well."""
+        """``modules``: the module below this package for each command; it has the command under the same name."""
         super().__init__(*args, **extra)
         self._modules = modules
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of our commands."""
+        """The names of all commands but the aliases."""
         return sorted(self._modules)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, ours or one of RabbitMQ's tools."""
+        """The command of that name, ours or an alias from RabbitMQ's tools."""
         if cmd_name in self._modules:
             return self._read(cmd_name)
         found = rabbitmq_word(self, ctx, cmd_name)
         if found is None:
-            # Click looks among these for what may have been meant.
+            # Click suggests names from these.
             for name in self._modules:
                 self._read(name)
         return found
@@ -63,17 +64,17 @@ class Root(click.Group):
         return self.commands[name]
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:  # noqa: ANN401  (as click has it)
-        """Read what was asked for, and print the help."""
+        """Parse the command line, or print the help."""
         with _past_click():
             return super().make_context(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  (as click has it)
-        """Run the command that was asked for."""
+        """Run the requested command."""
         with _past_click():
             return super().invoke(ctx)
 
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401  (as click has it)
-        """Run what was asked for, and exit. Raises KeyboardInterrupt when Ctrl-C has ended it."""
+        """Run the command, and exit. Raises KeyboardInterrupt when Ctrl-C has ended it."""
         _open_closed()
         try:
             return super().main(*args, **extra)
@@ -89,7 +90,7 @@ class Root(click.Group):
 
 
 def _open_closed() -> None:
-    """The parent process may have closed them: Python then has no streams, and later files get their numbers."""
+    """Open missing standard streams: the parent may have closed them, and later files would get their numbers."""
     if sys.stdin is None:
         sys.stdin = Path(os.devnull).open()  # noqa: SIM115  (for as long as the process lives)
     if sys.stdout is None:
@@ -99,6 +100,6 @@ def _open_closed() -> None:
 
 
 def require_output() -> None:
-    """Failure when what is printed would be gone, since standard output was closed."""
+    """Failure when standard output is closed, and the output would be lost."""
     if sys.stdout.name == os.devnull:
         raise Failure("standard output is closed: there is nowhere to print to")

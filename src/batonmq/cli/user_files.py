@@ -1,4 +1,4 @@
-"""Whose users `batonmq users` changes: the file of a broker, and what stands in its configuration."""
+"""The users that `batonmq users` changes: those in a broker's file, and those in its configuration."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONGEST_NAME = 255
 
 
 def place(command: Command) -> Command:
-    """Which broker's users: the options that `serve` has."""
+    """The options, the same as for `serve`, that say which broker's users are meant."""
     command = click.option("--data", type=NAME, metavar="DIR", help="The broker's data directory. Default: ./data")(
         command
     )
@@ -52,7 +52,7 @@ def user_file(data: str | None, file: Path | None) -> UserFile:
 
 @contextlib.contextmanager
 def change(name: str, data: str | None, file: Path | None) -> Iterator[UserTable]:
-    """The users, to be changed; Failure when this one stands in the TOML file, or the users cannot be written."""
+    """The users, for changing; Failure when this user is in the TOML file, or the users cannot be written."""
     from batonmq.server.failures import ConfigError
 
     if any(user.name == name for user in load(file).user):
@@ -91,7 +91,7 @@ def entry(found: UserTable, name: str, file: Path | None) -> UserEntry:
 
 
 def vhosts(data: str | None, file: Path | None) -> set[str]:
-    """The virtual hosts of the configuration, and those that the broker was told of while it ran."""
+    """The virtual hosts in the configuration, and those added to the running broker."""
     from batonmq.errors import StoreError
     from batonmq.server.broker_server import STORE_NAME
     from batonmq.store.looking import read_vhosts

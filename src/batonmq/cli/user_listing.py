@@ -83,7 +83,7 @@ def _limits(kept: UserTable) -> Iterator[tuple[str, ...]]:
 
 
 def _unusual(kept: UserTable) -> Iterator[tuple[str, ...]]:
-    """Those whose password is not kept as it usually is."""
+    """The users whose password is stored in an unusual form."""
     for name, entry in kept.items():
         algorithm = entry.password_hash.partition("$")[0]
         if algorithm != "scrypt":

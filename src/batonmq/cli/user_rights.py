@@ -1,4 +1,4 @@
-"""batonmq users: what a user may do, and how much of it"""
+"""batonmq users: the rights and limits of a user"""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ __all__ = ["RIGHTS"]
 )
 @place
 def permit(name: str, vhost: str, configure: str, write: str, read: str, data: str | None, file: Path | None) -> None:
-    """Let user NAME into a virtual host, and say which queues and exchanges it may use there.
+    """Give user NAME access to a virtual host, and say which queues and exchanges it may use there.
 
-    RE is a regular expression, searched for in the names of queues and exchanges; '' permits nothing.
+    RE is a regular expression that is searched for in their names; '' permits nothing.
     """
     from batonmq.server.users import PermissionEntry
 
@@ -46,7 +46,7 @@ def permit(name: str, vhost: str, configure: str, write: str, read: str, data: s
 @click.option("--vhost", type=NAME, default="/", help="Which virtual host. Default: /")
 @place
 def forbid(name: str, vhost: str, data: str | None, file: Path | None) -> None:
-    """Keep user NAME out of a virtual host."""
+    """Deny user NAME access to a virtual host."""
     with change(name, data, file) as found:
         known = entry(found, name, file)
         if vhost not in known.permissions:
@@ -66,9 +66,9 @@ def forbid(name: str, vhost: str, data: str | None, file: Path | None) -> None:
 def permit_topics(
     name: str, vhost: str, exchange: str, write: str, read: str, data: str | None, file: Path | None
 ) -> None:
-    """Say which routing keys of a topic exchange user NAME may use; without that it may use all.
+    """Say which routing keys of a topic exchange user NAME may use; the default is all.
 
-    RE is a regular expression, searched for in routing keys; {username} and {vhost} in it stand for those names.
+    RE is a regular expression that is searched for in routing keys; {username} and {vhost} in it stand for those names.
     """
     from batonmq.server.users import TopicEntry
 

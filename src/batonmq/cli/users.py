@@ -46,7 +46,7 @@ def users() -> None:
 )
 @place
 def add(name: str, password_stdin: bool, tags: tuple[str, ...], data: str | None, file: Path | None) -> None:
-    """Add user NAME. What the user may do is said with `batonmq users permit`."""
+    """Add user NAME. Set what the user may do with `batonmq users permit`."""
     from batonmq.server.users import UserEntry
 
     if not 0 < len(name) <= LONGEST_NAME:
@@ -73,7 +73,7 @@ def password(name: str, password_stdin: bool, data: str | None, file: Path | Non
 @click.argument("name", type=TEXT)
 @place
 def delete(name: str, data: str | None, file: Path | None) -> None:
-    """Delete user NAME, the built-in guest too. Connections that it has are closed."""
+    """Delete user NAME, who may be the built-in guest. Its connections are closed."""
     with change(name, data, file) as found:
         entry(found, name, file)
         found.remove(name)
@@ -99,7 +99,7 @@ def _hash(*, from_stdin: bool) -> str:
 
 
 def _from_input() -> str:
-    # As bytes: what Python makes of others depends on the locale.
+    # As bytes: how Python decodes others depends on the locale.
     return sys.stdin.buffer.readline().decode().rstrip("\r\n")
 
 

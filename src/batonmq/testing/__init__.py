@@ -1,4 +1,4 @@
-"""For tests of code that uses queues: real ones, in this process, on a clock that can be moved.
+"""Support for testing code that uses queues: real queues in this process, on a clock that tests can move.
 
 ``TestClient`` calls the handlers of a worker.
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncTestClient", "Handled", "MovableClock", "RunningServer", "TestClient"]
 
-# Read on first use: pytest reads this file whatever it is about to test, where the package is installed.
+# Imported on first use: pytest imports this file in every run, wherever the package is installed.
 _MODULES = {
     "AsyncTestClient": "batonmq.testing.client",
     "Handled": "batonmq.testing.client",

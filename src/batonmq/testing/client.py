@@ -25,14 +25,14 @@ from batonmq.testing.clock import MovableClock
 
 __all__ = ["AsyncTestClient", "Handled", "TestClient"]
 
-# A handler that sends to its own queue, or fails without a wait, would go on for ever.
+# A handler that sends to its own queue, or fails without a wait, would loop for ever.
 HANDLED_MAX = 10_000
 PEEK_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """A call of a handler, and what came of it."""
+    """A call of a handler, and its outcome."""
 
     queue: str
     """The queue of the message."""
@@ -47,7 +47,7 @@ class Handled:
 
 
 class _Notes(Watcher):
-    """Writes down what handlers did."""
+    """Records the calls of handlers."""
 
     __slots__ = ("handled",)
 
@@ -59,15 +59,16 @@ class _Notes(Watcher):
 
 
 class _Client:
-    """What both clients share: the worker on its queues, and what its handlers have done."""
+    """The base of both clients: the worker on its queues, and its handlers' calls."""
 
     # Pytest takes classes of such a name for tests.
     __test__ = False
 
     def __init__(self, app: Worker, *, clock: MovableClock | None = None, raise_errors: bool = True) -> None:
-        """``clock``: that of the queues, such as the fixture ``baton_clock``; None: a new one.
-        ``raise_errors``: what a handler raises is raised again in the test, once its message has been dealt with and
-        nothing is left to do. Otherwise it is in ``errors`` alone.
+        """``clock``: the clock of the queues, such as the fixture ``baton_clock``; None: a new one.
+
+        ``raise_errors``: a handler's error is raised again in the test, once its message was settled and nothing is
+        left to do. Otherwise errors are only collected in ``errors``.
         """
         self.app = app
         self.clock: MovableClock = clock or MovableClock()
@@ -81,16 +82,16 @@ class _Client:
 
     @property
     def handled(self) -> list[Handled]:
-        """Each call of a handler so far, in order."""
+        """All calls of handlers so far, in order."""
         return list(self._notes.handled)
 
     @property
     def errors(self) -> list[BaseException]:
-        """What handlers have raised so far, in order, bodies that did not fit included."""
+        """All errors of handlers so far, in order, including those for bodies that did not fit."""
         return [one.error for one in self._notes.handled if one.error is not None]
 
     def results(self, queue: str) -> list[object]:
-        """What the handler of a queue has returned so far, in order."""
+        """The results of a queue's handler so far, in order."""
         return [one.value for one in self._notes.handled if one.queue == queue and one.error is None]
 
     def _open(self) -> None:
@@ -122,7 +123,7 @@ class _Client:
             raise RuntimeError(f"the queues are not idle after {done} messages: does a handler feed itself?")
 
     def _raise_first(self) -> None:
-        """Raise what the first handler raised that failed since this was last looked at."""
+        """Raise the first error of a handler since the last call of this."""
         since, self._seen = self._seen, len(self._notes.handled)
         if self._raise_errors:
             for one in self._notes.handled[since:]:
@@ -130,7 +131,7 @@ class _Client:
                     raise one.error
 
     def _steps(self, seconds: float) -> Iterator[float]:
-        """How far to move the clock each time, so that nothing that falls due is passed over."""
+        """How far to move the clock in each step, so that nothing falls due unnoticed."""
         if seconds < 0:
             raise ValueError(f"time does not go back: {seconds}")
         end = self.clock.monotonic() + seconds
@@ -185,14 +186,14 @@ class TestClient(_Client):
         self._block.close()
 
     def send(self, queue: str, body: object, **options: Unpack[SendOptions]) -> None:
-        """Send bytes or a Message as they are, anything else as JSON. Handlers are called by ``run_until_idle``.
+        """Send bytes or a Message as they are, anything else as JSON. ``run_until_idle`` then calls handlers.
 
         The options and errors are those of ``Connection.send``.
         """
         self.connection.send(queue, _message(body, options))
 
     def request(self, queue: str, body: object, **options: Unpack[SendOptions]) -> Message:
-        """Send what asks for a reply, run until idle, and return the reply. Raises TimeoutError if there is none."""
+        """Send a request, run until idle, and return the reply. Raises TimeoutError if there is none."""
         asked = self._asked(queue, body, options)
         try:
             self.run_until_idle()
@@ -201,11 +202,11 @@ class TestClient(_Client):
             self._engine.forget(asked)
 
     def messages(self, queue: str) -> list[Message]:
-        """The ready messages of a queue, at most 1,000, which stay there. Raises NotFound."""
+        """The ready messages of a queue, at most 1,000; they stay there. Raises NotFound."""
         return self.connection.peek(queue, PEEK_MAX)
 
     def run_until_idle(self) -> None:
-        """Call handlers until no message is ready. Then raises what the first of them raised, if one did.
+        """Call handlers until no message is ready. Raises the first error of a handler, if there was one.
 
         Raises RuntimeError after 10,000 messages.
         """
@@ -225,9 +226,9 @@ class TestClient(_Client):
         return any(self._runner.run(one.step()) for one in self._tasks)
 
     def advance(self, seconds: float) -> None:
-        """Let time pass at once: whatever falls due in it is handled at its time, in order.
+        """Advance the clock: everything that falls due is handled at its time, in order.
 
-        Raises ValueError for a step back, and what ``run_until_idle`` raises, when the time has passed.
+        Raises ValueError for a step back, and, at the end, the errors of ``run_until_idle``.
         """
         self._run()
         for step in self._steps(seconds):

@@ -30,9 +30,9 @@ def connect(url: str | os.PathLike[str], *, ssl_context: SSLContext | None = Non
     the host's name and be signed by a CA of ``cacertfile``, or else of the system. Also in the query: ``certfile``,
     ``keyfile``, ``passphrase_file``, ``password``, ``verify``, ``server_name_indication`` and ``auth_mechanism``.
 
-    ``ssl_context``: used for TLS, at each connection, instead of what the query says of certificates.
+    ``ssl_context``: used for TLS at each connection, instead of the certificates in the query.
 
-    Other distributions may have installed engines for schemes of their own.
+    Other installed packages may add engines for schemes of their own.
 
     Raises ValueError for a URL that names no engine or certificates that cannot be read, StoreError when the file
     cannot be used (StoreCorrupt when it is damaged or not BatonMQ's), ConnectionLost when the broker cannot be reached
@@ -64,7 +64,7 @@ class Opening:
         self._connection: asynchronous.Connection | None = None
 
     async def _open(self) -> asynchronous.Connection:
-        # Reading a large file back takes a while.
+        # Opening a large file takes a while.
         self._connection = asynchronous.Connection(
             await asyncio.to_thread(open_engine, self._target, self._ssl_context)
         )

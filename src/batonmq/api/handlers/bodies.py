@@ -16,7 +16,7 @@ from batonmq.errors import InvalidMessage
 __all__ = ["MSGPACK", "BodyType", "is_pydantic", "type_name"]
 
 MSGPACK = frozenset({"application/msgpack", "application/x-msgpack", "application/vnd.msgpack"})
-# Constraints in ``Annotated`` that pydantic heeds, and msgspec does not.
+# Constraints in ``Annotated`` that pydantic checks and msgspec does not.
 CONSTRAINTS = ("pydantic", "annotated_types")
 
 
@@ -26,14 +26,14 @@ class BodyType:
     __slots__ = ("annotation", "name", "read")
 
     def __init__(self, annotation: object) -> None:
-        """Raises TypeError for a type that no body can become."""
+        """Raises TypeError for a type that no body can be converted to."""
         self.annotation = annotation
         self.name = type_name(annotation)
         self.read: Callable[[Message], object] = _reader(annotation, self.name)
 
 
 def type_name(annotation: object) -> str:
-    """A type as people write it: ``Order``, ``list[Order]``."""
+    """A type as it is written in code: ``Order``, ``list[Order]``."""
     if annotation is None or annotation is type(None):
         return "None"
     origin, parts = get_origin(annotation), get_args(annotation)
@@ -100,7 +100,7 @@ def _by_msgspec(annotation: Any, name: str) -> Callable[[Message], object]:  # n
 
 
 def _check_known(annotation: object, name: str) -> None:
-    """Raises TypeError for what msgspec would take for a type of somebody else's, until a message comes."""
+    """Raises TypeError for a type that msgspec would take for a custom one, and fail on only when a message comes."""
     try:
         kinds = [msgspec.inspect.type_info(annotation)]
         seen: set[int] = set()
@@ -132,7 +132,7 @@ def _kinds_within(kind: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type]:
 
 
 def _by_pydantic(annotation: object, name: str) -> Callable[[Message], object]:
-    """By pydantic's own validation. Whoever has a model has imported it."""
+    """Validate with pydantic, which is imported by now: there is a model."""
     pydantic: Any = sys.modules["pydantic"]
     try:
         adapter = pydantic.TypeAdapter(annotation)
@@ -155,7 +155,7 @@ def _by_pydantic(annotation: object, name: str) -> Callable[[Message], object]:
 
 
 def _what_is_wrong(error: Any) -> str:  # noqa: ANN401  (pydantic's, which is not imported here)
-    """Each fault with its path, in the form in which msgspec says it."""
+    """Each fault with its path, worded as msgspec words it."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)
     return "; ".join(f"{fault['msg']} - at `{_path(fault['loc'])}`" for fault in faults)
 

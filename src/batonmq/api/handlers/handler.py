@@ -1,4 +1,4 @@
-"""A handler, ready to be called: with what its parameters ask for, and with a reply out of what it returns."""
+"""A handler, ready to be called: its parameters get what they ask for, and its return value becomes a reply."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["AnyDelivery", "Handler", "Middleware", "is_awaited"]
 AnyDelivery = synchronous.Delivery | asynchronous.Delivery
 Call = Callable[[Any], Any]
 Middleware = Callable[[Any, Call], Any]
-"""Is called with a delivery and with what goes on with it; what it returns counts as the handler's."""
+"""A function that is called with a delivery and with the next call; its return value counts as the handler's."""
 
 
 class Handler:
     """A function that is called with the messages of a queue.
 
-    ``call`` takes a delivery. It raises InvalidMessage for a body that does not fit, and otherwise what the handler
-    raises. The call of an ``async def`` is to be awaited.
+    ``call`` takes a delivery. It raises InvalidMessage for a body that does not fit, and the handler's own errors. For
+    an ``async def`` the call returns an awaitable.
     """
 
     __slots__ = ("always_replies", "call", "function", "is_async", "name", "signature")
@@ -34,10 +34,11 @@ class Handler:
         is_async: bool | None = None,
         names: Mapping[str, object] | None = None,
     ) -> None:
-        """``is_async``: is what it returns to be awaited; None: as it says itself.
-        ``names``: what annotations may mean beside the globals of the handler's module.
+        """``is_async``: is its result to be awaited; None: found out from the function.
 
-        Raises TypeError for what cannot be called, and for parameters of which nobody can tell what they are to get.
+        ``names``: names that annotations may use beside the globals of the handler's module.
+
+        Raises TypeError for an object that cannot be called, and for parameters that do not say what they take.
         """
         if not callable(function):
             raise TypeError(f"a handler is a function, not {type(function).__name__}")
@@ -50,16 +51,16 @@ class Handler:
         self.always_replies: bool = self.signature.returns not in (NOTHING, None, type(None))
 
     def within(self, middlewares: Sequence[Middleware]) -> Call:
-        """The call inside of middlewares, the first of which is the outermost."""
+        """The call, wrapped in middlewares; the first is the outermost."""
         call = self.call
         for middleware in reversed(middlewares):
             call = _wrapped(middleware, call)
         return call
 
     def reply(self, asked: Message, value: object) -> Message | None:
-        """The reply to a message, out of what the handler has returned; None: there is none to send.
+        """The reply to a message, made from the handler's result; None: there is none to send.
 
-        Raises TypeError for a value that JSON cannot say.
+        Raises TypeError for a value that JSON cannot hold.
         """
         if asked.reply_to is None or (value is None and not self.always_replies):
             return None
@@ -76,7 +77,7 @@ class Handler:
 
 
 def is_awaited(function: Callable[..., object]) -> bool:
-    """Is it to be awaited? An object with ``__call__`` may be, too."""
+    """Is its result to be awaited? That of an object with ``__call__`` may be, too."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 

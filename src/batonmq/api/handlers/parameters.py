@@ -1,4 +1,4 @@
-"""What the parameters of a handler ask for: the delivery, the message, the body as a value."""
+"""The parameters of a handler, and what each asks for: the delivery, the message, the body as a value."""
 
 from __future__ import annotations
 
@@ -26,27 +26,28 @@ TAKES_ANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a handler is called with, and what it says that it returns."""
+    """The arguments that a handler is called with, and its declared result."""
 
     positional: tuple[Asked, ...]
-    """For the parameters that are passed by their place."""
+    """The positional arguments."""
     named: tuple[tuple[str, Asked], ...]
-    """For those that are passed by their name."""
+    """The keyword arguments."""
     body: BodyType | None
-    """What the body becomes; None: the handler does not ask for it."""
+    """The type of the body; None: the handler does not ask for it."""
     returns: Any
-    """The annotation of what it returns; NOTHING: there is none."""
+    """The annotation of its result; NOTHING: there is none."""
 
 
 def read_signature(handler: Callable[..., object], *, is_async: bool, names: Mapping[str, object]) -> Signature:
-    """Read what a handler asks for. ``names``: those that annotations may mean beside the globals of its module.
+    """Read a handler's parameters.
 
-    Raises TypeError for a parameter of which nobody can tell what it is to get.
+    ``names``: names that annotations may use beside the globals of its module. Raises TypeError for a parameter that
+    does not say what it takes.
     """
     try:
         signature = _signature(handler)
     except (ValueError, TypeError):
-        # Written in C, without a text that tells.
+        # Written in C, without a signature.
         return Signature(("delivery",), (), None, NOTHING)
     reading = _Reading(handler, is_async, names)
     wanted = [one for one in signature.parameters.values() if one.kind not in TAKES_ANY]
@@ -66,7 +67,7 @@ def read_signature(handler: Callable[..., object], *, is_async: bool, names: Map
     returns = signature.return_annotation
     if returns is not NOTHING:
         returns = reading.resolved("return", returns)
-        # A reply is encoded by what it is: an annotation that cannot be read tells only that there may be one.
+        # A reply is encoded by its own type. An annotation that cannot be read only says that there may be a reply.
         returns = object if returns is NOTHING else returns
     return Signature(tuple(positional), tuple(named), reading.body, returns)
 
@@ -93,7 +94,7 @@ class _Reading:
         self.body: BodyType | None = None
 
     def asked(self, parameter: inspect.Parameter, *, is_first: bool) -> Asked | None:
-        """What a parameter is to get; None: its default. Raises TypeError."""
+        """The argument for a parameter; None: its default. Raises TypeError."""
         found = self._kind(parameter, is_first=is_first)
         if found is not None:
             if found in self._seen:
@@ -138,7 +139,7 @@ class _Reading:
             raise TypeError(f"handler {self._name}: parameter {name!r}: {which} gets a {gets}")
 
     def _by_text(self, parameter: inspect.Parameter, text: str) -> Asked:
-        """What is imported for type checkers alone is known by its name."""
+        """A type that is imported for type checkers only is known by its name."""
         last = text.strip("'\" ").rpartition(".")[2]
         if last == "Delivery":
             return "delivery"
@@ -150,7 +151,7 @@ class _Reading:
         )
 
     def resolved(self, name: str, annotation: object) -> Any:  # noqa: ANN401
-        """An annotation, which may be a text, as the type that it means; NOTHING: no such type is to be found."""
+        """The type that an annotation, which may be a string, refers to; NOTHING: no such type can be found."""
         holder = SimpleNamespace(__annotations__={name: annotation})
         try:
             return get_type_hints(holder, self._globals, self._names, include_extras=True)[name]
@@ -161,12 +162,12 @@ class _Reading:
 
 
 def _function(handler: Callable[..., object]) -> FunctionType | None:
-    """The function that is called in the end; None: it is none of Python's."""
+    """The underlying function; None: it is not written in Python."""
     found: object = inspect.unwrap(handler)
     while isinstance(found, functools.partial):
         found = inspect.unwrap(found.func)
     if not isinstance(found, FunctionType | MethodType):
-        # An object that can be called.
+        # A callable object.
         found = type(found).__call__
     if isinstance(found, MethodType):
         found = found.__func__
@@ -174,11 +175,11 @@ def _function(handler: Callable[..., object]) -> FunctionType | None:
 
 
 def _enclosed(function: FunctionType | None) -> dict[str, object]:
-    """The names of the functions around it that it uses."""
+    """The names that it uses from enclosing functions."""
     found: dict[str, object] = {}
     if function is not None:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-            # One that is assigned further below is empty yet.
+            # A name that is assigned further down has no value yet.
             with contextlib.suppress(ValueError):
                 found[name] = cell.cell_contents
     return found

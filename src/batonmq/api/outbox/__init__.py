@@ -1,3 +1,3 @@
-"""Messages that are written in the transaction of an application's own rows, and sent when it has been committed."""
+"""Messages that are written in the same transaction as an application's rows, and sent once it is committed."""
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""Asynchronous connections of SQLAlchemy, psycopg, asyncpg and aiosqlite, known by their shape: none of these libraries
-is imported unless the application has it.
+"""Asynchronous connections of SQLAlchemy, psycopg, asyncpg and aiosqlite.
+
+They are recognized by shape: none of these libraries is imported unless the application uses it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ __all__ = ["ASYNCHRONOUS", "async_database_of"]
 
 
 def async_database_of(connection: object) -> AsyncDatabase | None:
-    """The database behind an asynchronous connection or session; None: it is none of these."""
+    """The database behind an asynchronous connection or session; None: it is of another kind."""
     for each in type(connection).__mro__:
         make = ASYNCHRONOUS.get(f"{each.__module__}.{each.__qualname__}")
         if make is not None:
@@ -31,7 +32,7 @@ class AlchemyAsyncDatabase(AsyncDatabase):
     def __init__(self, owner: Any, *, is_session: bool) -> None:  # noqa: ANN401
         self._owner = owner
         self._is_session = is_session
-        # It knows the dialect, and the events of the session.
+        # The synchronous session inside knows the dialect and the events.
         self._below = SqlalchemyDatabase(
             owner.sync_session if is_session else owner.sync_connection, is_session=is_session
         )
@@ -67,7 +68,7 @@ class AlchemyAsyncDatabase(AsyncDatabase):
             from sqlalchemy.engine import Engine
             from sqlalchemy.ext.asyncio import AsyncEngine
 
-            # A pool of its own, with the arguments of the application's: connections belong to the loop that made them.
+            # A new pool with the arguments of the application's, since connections belong to the loop that made them.
             own = AsyncEngine(Engine(engine.pool.recreate(), engine.dialect, engine.url))
             try:
                 return _OwnConnection(await own.connect(), own)
@@ -79,7 +80,7 @@ class AlchemyAsyncDatabase(AsyncDatabase):
 
 
 class _OwnConnection(AlchemyAsyncDatabase):
-    """An AsyncConnection that a relay has opened."""
+    """An AsyncConnection opened by a relay."""
 
     def __init__(self, connection: Any, engine: Any) -> None:  # noqa: ANN401
         super().__init__(connection, is_session=False)
@@ -93,7 +94,7 @@ class _OwnConnection(AlchemyAsyncDatabase):
 
 
 class PsycopgAsyncDatabase(AsyncDatabase):
-    """An AsyncConnection of psycopg 3. A relay uses the synchronous one, which is in the same library."""
+    """An AsyncConnection of psycopg 3. A relay uses the library's synchronous connection."""
 
     dialect = "postgresql"
 
@@ -127,7 +128,7 @@ class PsycopgAsyncDatabase(AsyncDatabase):
 
 
 class AsyncpgDatabase(AsyncDatabase):
-    """A connection of asyncpg, or one of its pools. It does not tell how it was opened, so that no thread can relay."""
+    """A connection of asyncpg, or one of its pools. It does not reveal how it was opened, so no thread can relay."""
 
     dialect = "postgresql"
 
@@ -162,7 +163,7 @@ class AiosqliteDatabase(AsyncDatabase):
 
     async def execute(self, statement: str, values: Sequence[object] = ()) -> list[Sequence[object]]:
         async with self._connection.cursor() as cursor:
-            # The application's may make of rows what it likes.
+            # The application may have set a row factory.
             cursor.row_factory = None
             await cursor.execute(statement, values)
             return list(await cursor.fetchall())

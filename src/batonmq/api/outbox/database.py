@@ -1,4 +1,4 @@
-"""What an outbox asks of a database, whichever library the application has its connection from."""
+"""What an outbox needs from a database, whichever library the connection comes from."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ __all__ = ["Database", "Transactional", "with_marks"]
 
 
 class Transactional(ABC):
-    """What a relay needs of a connection. It belongs to whoever has it: nobody else may use it at the same time."""
+    """A connection, as a relay uses it. Only one thread may use it at a time."""
 
     dialect: Dialect
 
     @property
     def file(self) -> str | None:
-        """The file of a database of SQLite; None: it is in memory, or no SQLite."""
+        """The file of an SQLite database; None: it is in memory, or not SQLite."""
         return None
 
     @abstractmethod
     def execute(self, statement: str, values: Sequence[object] = ()) -> list[Sequence[object]]:
-        """Execute a statement in the open transaction; tells the rows that it has found."""
+        """Execute a statement in the open transaction; returns the rows that it found."""
 
     @property
     @abstractmethod
@@ -32,14 +32,17 @@ class Transactional(ABC):
 
     @abstractmethod
     def transaction(self, *, writes: bool = True) -> AbstractContextManager[object]:
-        """A transaction: committed when the block ends, rolled back when it raises. ``writes``: or only reads."""
+        """A transaction: committed when the block ends, rolled back when it raises.
+
+        ``writes``: False if it only reads.
+        """
 
 
 class Database(Transactional):
-    """An application's connection, or one of our own to the same database."""
+    """An application's connection, or our own to the same database."""
 
     polls: bool = True
-    """Is the table to be looked at now and then? Not where each commit is told of, and others look."""
+    """Must the table be polled? Not where every commit is reported and other processes poll."""
 
     @property
     @abstractmethod
@@ -47,23 +50,25 @@ class Database(Transactional):
         """The same for all connections to one database."""
 
     def when_committed(self, callback: Callable[[], None]) -> bool:
-        """Call back when the open transaction has been committed; False: that cannot be had."""
+        """Call back when the open transaction has been committed; False: the library has no such hook."""
         return False
 
     @abstractmethod
     def opener(self) -> Callable[[], Database]:
-        """What opens a connection of our own to the same database, in whichever thread, when this one may be closed.
+        """A function that opens a connection of our own to the same database.
+
+        It works in any thread, and when this connection is closed.
 
         Raises ValueError for a database that only one connection can see.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Close what the opener has opened."""
+        """Close a connection from the opener."""
 
 
 def with_marks(statement: str, mark: str) -> str:
-    """The statement with the marks of a library: ``?``, ``%s`` or ``$``, which is numbered."""
+    """The statement with a library's placeholders: ``?``, ``%s`` or numbered ``$``."""
     if mark == "?":
         return statement
     if mark != "$":
@@ -73,7 +78,7 @@ def with_marks(statement: str, mark: str) -> str:
 
 
 def seen_by_one(what: str) -> ValueError:
-    """For a database in memory."""
+    """The opener for a database in memory, which fails."""
     return ValueError(
         f"{what} is in memory, where no relay can see what waits: use a file, or outbox(..., relay=False), and relay "
         "with batonmq.contrib.outbox.relay_now(mq, connection)"

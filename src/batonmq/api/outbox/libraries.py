@@ -1,5 +1,6 @@
-"""Connections of sqlite3, psycopg, SQLAlchemy and Django, known by their shape: none of these libraries is imported
-unless the application has it.
+"""Connections of sqlite3, psycopg, SQLAlchemy and Django.
+
+They are recognized by shape: none of these libraries is imported unless the application uses it.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from batonmq.api.outbox.database import Database, seen_by_one, with_marks
 
 __all__ = ["PsycopgDatabase", "SqlalchemyDatabase", "SqliteDatabase", "database_of", "sqlite_opener"]
 
-# Seconds that a relay waits for whoever writes to a file.
+# Seconds that a relay waits for another writer of the file.
 BUSY_SECONDS = 30.0
 
 
 def database_of(connection: object) -> Database:
-    """The database behind an application's connection or session. Raises TypeError for what is none."""
+    """The database behind an application's connection or session. Raises TypeError for anything else."""
     if isinstance(connection, Database):
         return connection
     names = {f"{each.__module__}.{each.__qualname__}" for each in type(connection).__mro__}
@@ -56,7 +57,7 @@ class SqliteDatabase(Database):
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> list[Sequence[object]]:
         cursor = self._connection.cursor()
-        # The application's may make of rows what it likes.
+        # The application may have set a row factory.
         cursor.row_factory = None
         with contextlib.closing(cursor):
             found: list[Sequence[object]] = cursor.execute(statement, values).fetchall()
@@ -68,8 +69,8 @@ class SqliteDatabase(Database):
 
     @contextlib.contextmanager
     def transaction(self, *, writes: bool = True) -> Iterator[None]:
-        # By statements: what `commit` does depends on the connection's mode. At once for writing: a transaction that
-        # begins by reading may not be allowed to write later.
+        # By statements, since `commit` depends on the connection's mode. BEGIN IMMEDIATE, since a transaction that
+        # begins by reading may be refused its first write.
         self.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
         try:
             yield
@@ -89,7 +90,7 @@ class SqliteDatabase(Database):
 
 
 def sqlite_opener(file: str) -> Callable[[], Database]:
-    """What opens a file by sqlite3."""
+    """A function that opens a file with sqlite3."""
     from importlib import import_module
 
     connect = import_module("sqlite3").connect
@@ -126,7 +127,7 @@ class PsycopgDatabase(Database):
 
     def opener(self) -> Callable[[], Database]:
         info = self._connection.info
-        # By its class, as a subclass may prepare its connections.
+        # With the same class, since a subclass may set up its connections.
         connect, parameters = type(self._connection).connect, dict(info.get_parameters())
         if info.password:
             parameters["password"] = info.password
@@ -151,7 +152,7 @@ class SqlalchemyDatabase(Database):
         self._mark = {"qmark": "?", "numeric_dollar": "$"}.get(dialect.paramstyle, "%s")
 
     def marked(self, statement: str) -> str:
-        """The statement with the marks of its driver."""
+        """The statement with the driver's placeholders."""
         return with_marks(statement, self._mark)
 
     @property
@@ -192,7 +193,8 @@ class SqlalchemyDatabase(Database):
 
         def opened() -> Database:
             connection = engine.connect()
-            # It takes no place in the application's pool, and ends when it is closed, should the pool be gone by then.
+            # Detached: it takes no place in the application's pool, and is really closed even if the pool is gone by
+            # then.
             connection.detach()
             return SqlalchemyDatabase(connection, is_session=False)
 

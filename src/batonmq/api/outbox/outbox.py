@@ -17,12 +17,12 @@ __all__ = ["Outbox"]
 
 
 class Outbox:
-    """Messages that are sent if, and only if, the transaction of the application's own rows is committed.
+    """Messages that are sent if, and only if, the transaction with the application's rows is committed.
 
     If the application has begun a transaction when the block is entered, the block is part of it, and the application
     commits. Otherwise the block begins a transaction, commits it when it ends, and rolls it back when it raises.
     Belongs to the thread, or task, that has the database's connection. An asynchronous connection takes ``async with``:
-    messages are then written when the block ends, and nothing but that is awaited.
+    messages are then written when the block ends, and only that is awaited.
     """
 
     def __init__(self, writing: Writing | AsyncWriting, can: Capabilities) -> None:
@@ -61,13 +61,13 @@ class Outbox:
     def send(self, queue: str, body: bytes | Message, **options: Unpack[SendOptions]) -> str:
         """Write a message that is sent to a queue once the transaction is committed; return its id.
 
-        A message without an id gets one. It goes along as the header ``x-deduplication-header``, by which a queue that
-        was declared with ``deduplication=`` takes the message once, however often it is relayed. The options are those
-        of ``Connection.send``; a ``delay`` counts from now, a ``ttl`` from when the message is relayed.
+        A message without an id gets one. The id is also sent as the header ``x-deduplication-header``: a queue declared
+        with ``deduplication=`` then takes the message once, however often it is relayed. The options are those of
+        ``Connection.send``; a ``delay`` counts from now, a ``ttl`` from when the message is relayed.
 
         Raises TypeError and ValueError for a wrong option, UnsupportedFeature for one that the engine does not have,
-        RuntimeError outside of the block, and what the database raises: with an asynchronous connection, at the block's
-        end.
+        RuntimeError outside of the block, and the database's errors, which an asynchronous connection raises when the
+        block ends.
         """
         return self._write(queue, as_message(body, options))
 

@@ -1,7 +1,7 @@
-"""Sends what waits in the table, in its order, and takes it out when it is safe in its queue.
+"""Sends the messages in the table, in order, and deletes each row when its message is safe in its queue.
 
 One relay works at a time: with PostgreSQL under an advisory lock that goes with the transaction, with SQLite under a
-lock of the system beside the file, so that nobody who writes to that file waits for a broker. A relay that is killed
+lock of the system beside the file, so that no writer of that file waits for a broker. A relay that is killed
 between the two steps has sent what the next one sends again: the queue knows the message by its id.
 """
 
@@ -22,9 +22,9 @@ __all__ = ["Relay"]
 
 log = logging.getLogger("batonmq.outbox")
 
-# Messages of one look, which are sent in one commit for each queue: some milliseconds.
+# Messages per pass, sent in one commit for each queue: a few milliseconds.
 BATCH = 100
-# How long a queue that refuses is left alone: twice as long each time.
+# How long a queue that refuses messages is left alone, in seconds; doubled each time.
 PAUSE, PAUSE_MAX = 1.0, 60.0
 
 
@@ -42,13 +42,14 @@ class Relay:
 
     @property
     def is_held_up(self) -> bool:
-        """Is there a queue that does not take what waits for it?"""
+        """Does any queue refuse its messages?"""
         return bool(self._paused)
 
     def run(self) -> int | None:
-        """Relay up to BATCH messages; tells how many, 0 when none waits. None: another relay is at work.
+        """Relay up to BATCH messages; returns how many, 0 when none waits.
 
-        Raises ConnectionLost, Closed, and what the database raises: then what was not sent is still there.
+        None: another relay is at work. Raises ConnectionLost, Closed, and the database's errors; messages that were not
+        sent are still there then.
         """
         done = self._under_lock() if self._database.dialect == "postgresql" else self._beside_file()
         lost, self._lost = self._lost, None
@@ -91,20 +92,20 @@ class Relay:
             self._database.execute(DELETE, (number,))
 
     def _send_all(self, waiting: list[Waiting]) -> list[int]:
-        """Tells which are safe."""
+        """Returns the rows whose messages are safe."""
         done: list[int] = []
         by_queue = attrgetter("queue")
         for queue, group in groupby(sorted(waiting, key=by_queue), by_queue):
             try:
                 self._send(queue, list(group), done)
             except (ConnectionLost, Closed) as error:
-                # Raised when it is on record what was sent before.
+                # Raised only after the messages sent so far are recorded.
                 self._lost = error
                 break
         return done
 
     def _send(self, queue: str, waiting: list[Waiting], done: list[int]) -> None:
-        """Add to ``done`` what is safe. What a queue refuses, and all that comes after it, stays."""
+        """Add the safe rows to ``done``. A message that its queue refuses stays, with all that follow it."""
         try:
             self._engine.send(queue, [one.message() for one in waiting]).get()
         except (ConnectionLost, Closed):
@@ -117,7 +118,7 @@ class Relay:
             self._go_on(queue)
             done += [one.number for one in waiting]
             return
-        # One of them is refused, and those before it are not.
+        # One message is refused; those before it are not.
         for one in waiting:
             before = len(done)
             self._send(queue, [one], done)

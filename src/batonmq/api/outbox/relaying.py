@@ -22,13 +22,13 @@ __all__ = ["Connected", "RelayThread", "Relaying", "relay_all", "relay_now", "re
 
 log = logging.getLogger("batonmq.outbox")
 
-# How often the table is looked at for what others have left there, or what was committed unnoticed; and how soon after
-# something was written that nobody tells the commit of.
+# How often to poll the table for messages of other processes, or of commits that were not reported; and how soon after
+# a write whose commit will not be reported. In seconds.
 POLL_SECONDS = 1.0
 SOON_SECONDS = 0.02
-# While the broker or the database is away.
+# Pauses while the broker or the database cannot be reached, in seconds.
 AWAY_SECONDS, AWAY_SECONDS_MAX = 0.5, 30.0
-# How long a connection that is closed waits for what is being relayed.
+# How long closing a connection waits for messages being relayed, in seconds.
 CLOSE_SECONDS = 5.0
 
 
@@ -39,10 +39,10 @@ class Connected(Protocol):
 
 
 class RelayThread:
-    """Relays whenever it is told to, and now and then."""
+    """Relays whenever it is told to, and from time to time."""
 
     def __init__(self, engine: Engine, opener: Callable[[], Database], *, polls: bool) -> None:
-        """``opener`` opens the database, in this thread. ``polls``: look at the table now and then."""
+        """``opener`` opens the database, in this thread. ``polls``: poll the table."""
         self._engine = engine
         self._opener = opener
         self._polls = polls
@@ -56,13 +56,13 @@ class RelayThread:
         self._wake.set()
 
     def stop(self) -> None:
-        """End, when what is being relayed is done."""
+        """End after the messages being relayed."""
         self._is_stopped.set()
         self._wake.set()
 
     @property
     def is_alive(self) -> bool:
-        """Does it go on? Not when the connection was closed."""
+        """Does it go on? Not once the connection is closed."""
         return self._thread.is_alive()
 
     def join(self, seconds: float | None = None) -> None:
@@ -86,7 +86,7 @@ class RelayThread:
                 self._wake.wait()
 
     def _relay(self) -> None:
-        """Relay through one connection until it fails, or is to end, or nothing is to be done."""
+        """Relay through one connection until it fails, is told to end, or has nothing left to do."""
         database = self._opener()
         try:
             relay = Relay(self._engine, database)
@@ -97,7 +97,7 @@ class RelayThread:
                 if done:
                     pause = SOON_SECONDS
                 elif done == 0 and not relay.is_held_up and not self._polls:
-                    # It keeps no connection that has nothing to do: whoever deletes the database would wait for it.
+                    # An idle connection is closed: it would hold up whoever deletes the database.
                     return
                 elif self._wake.wait(pause):
                     pause = SOON_SECONDS
@@ -108,7 +108,7 @@ class RelayThread:
 
 
 class Relaying:
-    """What a connection relays."""
+    """The relays of one connection."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -128,13 +128,13 @@ class Relaying:
         database = database_of(connection)
         if not relay:
             return Outbox(Writing(database, lambda: None), can)
-        # Asked for now: when something was committed, the application's connection may be closed.
+        # Fetched now: after the commit the application's connection may be closed.
         where, opener, polls = database.where, database.opener(), database.polls
         return Outbox(Writing(database, lambda: self._tell(where, opener, polls=polls)), can)
 
     def _tell(self, where: Hashable, opener: Callable[[], Database], *, polls: bool = True) -> None:
         with self._lock:
-            # What was committed after that is left for others.
+            # Messages committed later are left to other relays.
             if self._is_closed:
                 return
             thread = self._threads.get(where)
@@ -152,24 +152,24 @@ class Relaying:
         end = time.monotonic() + CLOSE_SECONDS
         for thread in threads:
             thread.join(max(0.0, end - time.monotonic()))
-        # A send that waits for a broker ends with it.
+        # Closing the engine ends a send that waits for a broker.
         self._engine.close()
         for thread in threads:
             thread.join()
 
     def forked(self) -> None:
-        """The threads are the parent's."""
+        """Forget the parent's threads."""
         self._lock = threading.Lock()
         self._is_closed = True
         self._threads = {}
 
 
 def relay_now(mq: Connected, connection: object) -> int:
-    """Relay what waits in the database, through the application's own connection, in this thread; tells how many.
+    """Relay the messages in the table, through the application's own connection, in this thread; returns how many.
 
     Returns when nothing is left but what queues refuse, or when another relay is at work. Raises ValueError while the
-    connection is in a transaction, TypeError for what is no connection, ConnectionLost, Closed, and what the database
-    raises: what was not sent is still there.
+    connection is in a transaction, TypeError for anything but a connection, ConnectionLost, Closed, and the database's
+    errors; messages that were not sent are still there.
     """
     database = database_of(connection)
     require_committed(in_transaction=database.in_transaction)
@@ -183,7 +183,7 @@ def require_committed(*, in_transaction: bool) -> None:
 
 
 def relay_all(mq: Connected, database: Transactional, stop: threading.Event | None = None) -> int:
-    """Relay until nothing is left but what queues refuse, or ``stop`` is set; tells how many."""
+    """Relay until nothing is left but what queues refuse, or ``stop`` is set; returns how many were sent."""
     relay = Relay(mq._engine, database)
     moved = 0
     while (stop is None or not stop.is_set()) and (done := relay.run()):
@@ -192,5 +192,5 @@ def relay_all(mq: Connected, database: Transactional, stop: threading.Event | No
 
 
 def relay_thread(mq: Connected, opener: Callable[[], Database]) -> RelayThread:
-    """A thread that relays what anybody leaves in the database, until it is stopped."""
+    """A thread that relays every message in the database, whoever wrote it, until it is stopped."""
     return RelayThread(mq._engine, opener, polls=True)

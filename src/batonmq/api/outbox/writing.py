@@ -1,4 +1,4 @@
-"""A block of an outbox in the application's transaction: through a connection that waits, or one that is awaited."""
+"""A block of an outbox in the application's transaction, over a blocking or an asynchronous connection."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Nones = tuple[None, None, None]
 
 
 class Tell(Protocol):
-    """Tells a relay that something was committed to a database, or may be soon."""
+    """Tells a relay that messages were committed to a database, or may be soon."""
 
     def __call__(self, where: Hashable, opener: Callable[[], Database], /) -> None:
-        """``where``: which database; ``opener``: what opens it."""
+        """``where`` identifies the database; ``opener`` opens it."""
 
 
 class Writing:
@@ -50,7 +50,7 @@ class Writing:
         self._has_written = True
 
     def end(self, error: BaseException | None) -> None:
-        """Commit what was begun here; or roll it back, if the block has raised."""
+        """Commit the transaction begun here; or roll it back, if the block has raised."""
         transaction, self._transaction = self._transaction, None
         if transaction is not None:
             transaction.__exit__(*_ended(error))
@@ -61,10 +61,10 @@ class Writing:
 
 
 class AsyncWriting:
-    """Notes rows down, and writes them when the block ends: what is awaited in it is the application's."""
+    """Collects rows, and writes them when the block ends: inside the block only the application awaits."""
 
     def __init__(self, database: AsyncDatabase, tell: Tell | None) -> None:
-        """``tell``: None: nobody relays here."""
+        """``tell``: None when no relay runs here."""
         self._database = database
         self._tell = tell
         self._when_sent: Callable[[], None] = _nothing
@@ -72,11 +72,14 @@ class AsyncWriting:
         self._rows: list[Row] = []
 
     async def begin(self) -> None:
-        """Begin a transaction, unless the application has begun one. Raises ValueError where no relay could read."""
+        """Begin a transaction, unless the application has begun one.
+
+        Raises ValueError for a database that no relay could read.
+        """
         self._rows.clear()
         was_in_transaction = self._database.in_transaction
         if self._tell is not None:
-            # Asked for now: when something was committed, the application's connection may be closed.
+            # Fetched now: after the commit the application's connection may be closed.
             tell, (where, opener) = self._tell, await self._database.source()
             self._when_sent = lambda: tell(where, opener)
         if not was_in_transaction:
@@ -85,11 +88,11 @@ class AsyncWriting:
             self._transaction = transaction
 
     def write(self, row: Row) -> None:
-        """Note a message's row down."""
+        """Collect a message's row."""
         self._rows.append(row)
 
     async def end(self, error: BaseException | None) -> None:
-        """Write the rows and commit what was begun here; or roll it back, if the block has raised."""
+        """Write the rows and commit the transaction begun here; or roll it back, if the block has raised."""
         transaction, self._transaction = self._transaction, None
         if error is None:
             try:
@@ -116,12 +119,12 @@ class AsyncWriting:
 
 
 def _ended(error: BaseException | None) -> tuple[type[BaseException], BaseException, TracebackType | None] | Nones:
-    """How a block has ended, as context managers are told."""
+    """How a block has ended, in the terms of context managers."""
     return (None, None, None) if error is None else (type(error), error, error.__traceback__)
 
 
 def _say_what_makes_the_table(error: Exception) -> None:
-    """Add a note to an error of the database that is about the table."""
+    """Add a note to a database error that concerns the table."""
     if TABLE in str(error):
         error.add_note(
             f"BatonMQ: is the table {TABLE} there? batonmq.contrib.outbox.create_table(connection), "
@@ -130,4 +133,4 @@ def _say_what_makes_the_table(error: Exception) -> None:
 
 
 def _nothing() -> None:
-    """Nobody relays here."""
+    """Do nothing, as no relay runs here."""

@@ -1,7 +1,7 @@
 """The context of a trace in the headers of a message: ``traceparent``, ``tracestate`` and whatever else is configured.
 
-W3C's "Trace Context: AMQP protocol" and OpenTelemetry's propagators name the headers. A message that has a context
-keeps it: it was made where it was created, which may be long before it is sent.
+W3C's "Trace Context: AMQP protocol" and OpenTelemetry's propagators name the headers. A message that already has a
+context keeps it: it may have been created long before it is sent.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["context_of", "creation_of", "with_context"]
 
 
 class _Headers(Getter[Mapping[str, FieldValue]]):
-    """Headers come from anybody: what is not a text is no context."""
+    """Read a header. Headers come from anyone, so a value that is not text is ignored."""
 
     def get(self, carrier: Mapping[str, FieldValue], key: str) -> list[str] | None:
         value = carrier.get(key)
@@ -46,13 +46,13 @@ def context_of(message: Message) -> Context:
 
 
 def creation_of(context: Context) -> SpanContext | None:
-    """The span in which the message of that context was created; None: it is not known."""
+    """The span in which the message of that context was created; None: unknown."""
     found = trace.get_current_span(context).get_span_context()
     return found if found.is_valid else None
 
 
 def with_context(message: Message, span: Span) -> Message:
-    """The message with the span's context; as it is when it has one already, or no room for it."""
+    """The message with the span's context; unchanged if it has one already, or no room for it."""
     if creation_of(context_of(message)) is not None:
         return message
     carrier: dict[str, str] = {}

@@ -21,7 +21,7 @@ __all__ = ["TracedEngine", "trace_engine"]
 
 
 def trace_engine(engine: Engine, host: str | None, port: int | None) -> Engine:
-    """The engine with spans, if there is a provider for them; otherwise as it is."""
+    """The engine with spans, if the program has a tracer provider; otherwise unchanged."""
     provider = trace.get_tracer_provider()
     if isinstance(provider, ProxyTracerProvider | NoOpTracerProvider):
         return engine
@@ -29,7 +29,7 @@ def trace_engine(engine: Engine, host: str | None, port: int | None) -> Engine:
 
 
 class TracedEngine(Engine):
-    """Does what the engine below does. Receivers, which know what a program does with a message, take ``spans``."""
+    """Forwards to the engine below. Receivers, which know what a program does with a message, use ``spans``."""
 
     is_traced = True
 
@@ -38,7 +38,7 @@ class TracedEngine(Engine):
         self.capabilities = engine.capabilities
         self.system = engine.system
         self.spans = spans
-        # Requests whose span has not ended: by their outcome, or because nobody waits any more.
+        # Requests whose span is open. It ends with the outcome, or when nobody waits any more.
         self._asked: dict[Future[Message], Span] = {}
 
     @property
@@ -138,7 +138,7 @@ class TracedEngine(Engine):
 
 @contextmanager
 def _ending(spans: Sequence[Span]) -> Iterator[None]:
-    """End the spans if what is begun here cannot even be begun."""
+    """End the spans if the call fails before it returns a future."""
     try:
         yield
     except BaseException as error:

@@ -11,14 +11,14 @@ from batonmq.engines.urls import Target
 
 __all__ = ["traced"]
 
-# Names the provider that OpenTelemetry loads by itself when it is first asked for one.
+# Names the provider that OpenTelemetry loads by itself on first use.
 PROVIDER_VARIABLE = "OTEL_PYTHON_TRACER_PROVIDER"
 PORT, TLS_PORT = 5672, 5671
 
 
 def traced(engine: Engine, target: Target) -> Engine:
-    """The engine with spans around what it does, if OpenTelemetry has a tracer provider now; otherwise as it is."""
-    # A program that has set a provider has imported this. If it has not, the library need not even be read.
+    """The engine with spans around what it does, if OpenTelemetry has a tracer provider now; otherwise unchanged."""
+    # A program that has set a provider has imported this. Otherwise there is no need to import the library.
     if "opentelemetry.trace" not in sys.modules and PROVIDER_VARIABLE not in os.environ:
         return engine
     try:

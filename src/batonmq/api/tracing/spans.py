@@ -33,7 +33,7 @@ Operation = Literal["send", "receive", "process", "settle"]
 
 
 class Trail:
-    """What is known of a received message: where it was created, and the last span that had to do with it."""
+    """The spans of a received message: the one that created it, and the last one that concerned it."""
 
     __slots__ = ("carried", "last", "links", "message", "queue")
 
@@ -44,21 +44,21 @@ class Trail:
         """The context that the message carries."""
         creation = creation_of(self.carried)
         self.links = [] if creation is None else [Link(creation)]
-        """To where the message was created."""
+        """A link to the span that created the message."""
         self.last = self.carried
-        """The context that holds the last span."""
+        """The context of the last span."""
 
     def went_through(self, span: Span) -> None:
-        """This span had to do with the message last."""
+        """Note the last span that concerned the message."""
         self.last = trace.set_span_in_context(span, self.carried)
 
     def parent(self) -> Context | None:
-        """The context of a span that is to begin: None, that is the current one, where a span is at work already."""
+        """The parent context for a new span: None, meaning the current one, if a span is active already."""
         return None if trace.get_current_span().get_span_context().is_valid else self.last
 
 
 def failed(span: Span, error: BaseException) -> None:
-    """The span's work ended with this error."""
+    """Record that the span's work failed with this error."""
     span.set_attribute("error.type", type(error).__qualname__)
     span.set_status(Status(StatusCode.ERROR, str(error)))
 
@@ -80,7 +80,7 @@ class Spans:
     """Begins and ends the spans of one connection."""
 
     def __init__(self, tracer: Tracer, system: str, host: str | None, port: int | None) -> None:
-        """``system``: what holds the queues. ``host``, ``port``: the server's; None: there is none."""
+        """``system``: the product that holds the queues. ``host``, ``port``: the server's; None: there is none."""
         self._tracer = tracer
         self._common: dict[str, AttributeValue] = {"messaging.system": system}
         if host is not None:
@@ -89,11 +89,11 @@ class Spans:
             self._common["server.port"] = port
 
     def send(self, queues: Sequence[str], messages: Sequence[Message], name: str = "send") -> Span:
-        """A span for sending; it links to where messages were created that have a context already."""
+        """A span for sending, with a link to the creator of each message that has a context already."""
         return self._begin("send", name, SpanKind.PRODUCER, queues, messages, links=_links(messages))
 
     def trail(self, queue: str, message: Message) -> Trail:
-        """What is known of a message that was received from this queue."""
+        """The spans of a message received from this queue."""
         return Trail(queue, message)
 
     def received(self, queue: str, trails: Sequence[Trail], began: int) -> None:
@@ -112,7 +112,10 @@ class Spans:
         span.end()
 
     def begin_process(self, trail: Trail) -> Callable[[BaseException | None], None]:
-        """A span, current from now on, for work on a message; what is returned ends it, in the same task or thread."""
+        """Start a span for work on a message, and make it current.
+
+        The returned function ends it, in the same task or thread.
+        """
         parent = trail.parent()
         span = self._begin(
             "process", "process", SpanKind.CONSUMER, [trail.queue], [trail.message], links=trail.links, parent=parent
@@ -131,7 +134,7 @@ class Spans:
 
     @contextmanager
     def settle(self, trail: Trail, name: Literal["accept", "release", "reject"]) -> Iterator[None]:
-        """A span for settling a message, around doing so."""
+        """A context manager: a span around settling a message."""
         span = self._begin(
             "settle",
             name,
@@ -150,7 +153,7 @@ class Spans:
             span.end()
 
     def accepted_together(self, messages: Sequence[Message]) -> Span:
-        """A span for accepting messages in a transaction."""
+        """A span around accepting messages in a transaction."""
         return self._begin("settle", "accept", SpanKind.CLIENT, (), messages, links=_links(messages))
 
     def _begin(

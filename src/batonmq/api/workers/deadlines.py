@@ -1,7 +1,7 @@
 """The deadlines of handlers that run in threads.
 
-A thread cannot be stopped. When its time is over its message is dealt with as one that has failed, and the thread is
-left to itself; it keeps its place among those of the worker until it comes to its end.
+A thread cannot be stopped. When its time is up, its message is handled as a failed one, and the thread is left alone;
+it counts among the worker's threads until it returns.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from batonmq.api.workers.policy import POLL_SECONDS
 
 __all__ = ["Deadlines"]
 
-# How often it is looked at deadlines, of the time that handlers have.
+# How often deadlines are checked, as a fraction of the handlers' time.
 LOOKS = 10
 
 
 class Deadlines:
-    """The deadlines of what the handlers of one worker are at work on."""
+    """The deadlines of the messages that one worker's handlers are working on."""
 
     def __init__(self, seconds: float, expired: Callable[[Delivery], None]) -> None:
-        """``expired`` is called, in the thread that watches, with a delivery whose time of ``seconds`` is over."""
+        """The watching thread calls ``expired`` with each delivery that has taken longer than ``seconds``."""
         self._seconds = seconds
         self._expired = expired
         self._lock = threading.Lock()
-        # Each began after the one before it, and all have the same time.
+        # In the order in which they began; all have the same time.
         self._running: dict[Delivery, float] = {}
 
     def begin(self, delivery: Delivery) -> None:
-        """A handler is about to be called with it."""
+        """Start the clock for a delivery: its handler is about to be called."""
         with self._lock:
             self._running[delivery] = time.monotonic() + self._seconds
 
     def end(self, delivery: Delivery) -> bool:
-        """The handler has come to its end. False: too late, the message has been dealt with already."""
+        """The handler has returned. False: too late, the message has been handled as failed."""
         with self._lock:
             return self._running.pop(delivery, None) is not None
 
     def watch(self, ended: threading.Event) -> None:
-        """Look after the deadlines until ``ended`` is set."""
+        """Watch the deadlines until ``ended`` is set."""
         while not ended.wait(min(POLL_SECONDS, self._seconds / LOOKS)):
             for delivery in self._overdue():
                 self._expired(delivery)

@@ -1,4 +1,4 @@
-"""An attempt to handle a message that failed: what becomes of the message, and what the log says of it."""
+"""A failed attempt to handle a message: what happens to the message, and what is logged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ class FailedAttempt:
     def __init__(
         self, message: Message, queue: str, count: int, options: WorkerOptions, error: BaseException | None
     ) -> None:
-        """`count` deliveries, this one included. Without an error the last attempt has ended with its process."""
+        """`count`: the number of deliveries, this one included.
+
+        Without an error: the process died in the last attempt.
+        """
         self._message = named(message, queue)
         self._count = count
         self._options = options
@@ -32,19 +35,19 @@ class FailedAttempt:
         self.cause = "the last attempt did not come to an end" if error is None else _cause(error)
         """Why it failed, in one line."""
         self.pause = 0.0
-        """Seconds until the next attempt, where there is one."""
+        """Seconds until the next attempt, if there is one."""
 
     def log_settled(self) -> None:
         """The handler had settled the message before it failed."""
         log.error("%s: its handler failed after it had settled it: %s", self._message, self.cause, exc_info=self._error)
 
     def judge(self, fate: Fate | None) -> Literal["reject", "reject or release", "try again"]:
-        """What is to be done with the message, which is also said in the log.
+        """Decide what to do with the message, and log it.
 
-        "reject or release": its queue would give it up if it came back once more, and nobody could see why.
+        A message that its queue would give up on its next return is rejected here, with the reason.
         """
         if isinstance(self._error, InvalidMessage):
-            # It would be invalid each time.
+            # It would be invalid every time.
             log.error("%s is invalid, %s: %s", self._message, after_giving_up(fate), self.cause)
             return "reject"
         limited = after_limit(fate, self._count)
@@ -59,7 +62,7 @@ class FailedAttempt:
             "%s failed at %s, %s: %s",
             self._message,
             self._which,
-            # Without a pause it is the queue that says when.
+            # Without a pause the queue decides when.
             f"again in {self.pause:g} s" if self.pause else "again",
             self.cause,
             exc_info=self._error,
@@ -71,13 +74,13 @@ class FailedAttempt:
 
 
 def _cause(error: BaseException) -> str:
-    # Its text says all: what is wrong with the message, and not where the program found it.
+    # The text is enough: it says what is wrong with the message. A traceback would add nothing.
     return reason_text(str(error)) if isinstance(error, InvalidMessage) else reason_of(error)
 
 
 @contextlib.contextmanager
 def told_of_loss(message: Message, queue: str) -> Iterator[None]:
-    """Say in the log when the message is lost while the block settles it."""
+    """A context manager that logs the loss of a message while the block settles it."""
     try:
         yield
     except LeaseLost:

@@ -12,19 +12,19 @@ __all__ = ["DRAIN_SECONDS", "POLL_SECONDS", "Backoff", "WorkerOptions", "backoff
 
 log: logging.Logger = logging.getLogger("batonmq.worker")
 
-# What a broker may send ahead (basic.qos of AMQP 0-9-1): more could never be in one worker's hands.
+# The limit of a prefetch count (basic.qos of AMQP 0-9-1): one worker can never hold more.
 CONCURRENCY_MAX = 65_535
-# How long a worker that waits for messages may take to notice that it is to stop.
+# How long a worker that waits for messages may take to notice that it has to stop, in seconds.
 POLL_SECONDS = 0.25
-# Renewals take a thread's turn, and a broker's answer.
+# The shortest lease: a renewal takes a thread's time slice and a round trip to the broker.
 WORKER_LEASE_MIN = 1.0
-# Threads are looked after every tenth of it.
+# The shortest timeout: deadlines are checked every tenth of it.
 TIMEOUT_MIN = 0.01
-# Less than the 30 s after which Kubernetes kills what it has told to stop.
+# Less than the 30 s after which Kubernetes kills a process that it has told to stop.
 DRAIN_SECONDS = 25.0
 
 
-# Beyond that a wait is the longest one, whatever the factor.
+# Beyond this exponent every wait is the longest, whatever the factor.
 GROWTHS_MAX = 64
 FACTOR_MAX = 1000.0
 
@@ -43,7 +43,7 @@ class Backoff:
     factor: float = 2.0
     """How many times longer each wait is than the one before: 1 to 1000."""
     jitter: float = 0.0
-    """0 to 1: each wait is shortened by up to this share, at random, so that messages that failed together part."""
+    """0 to 1: each wait is shortened by up to this share, at random, to spread out messages that failed together."""
 
     def __post_init__(self) -> None:
         check_seconds("first", self.first)
@@ -54,7 +54,7 @@ class Backoff:
     def pause(self, delivery_count: int) -> float:
         """Seconds to wait after this delivery, counted from 1, has failed."""
         grown = min(self.max, self.first * float(self.factor) ** min(delivery_count - 1, GROWTHS_MAX))
-        # For what it is, any number will do.
+        # Jitter needs no cryptographic randomness.
         return float(grown * (1.0 - self.jitter * random.random()))  # noqa: S311
 
 
@@ -69,7 +69,7 @@ BACKOFF = Backoff()
 
 
 def backoff_of(first: float, longest: float, retry: Backoff | None) -> Backoff:
-    """The waits of a handler, of which ``backoff=`` and ``backoff_max=`` are the short form. Raises ValueError."""
+    """The waits of a handler; ``backoff=`` and ``backoff_max=`` are the short form. Raises ValueError."""
     if retry is None:
         check_seconds("backoff", first)
         check_seconds("backoff_max", longest)
@@ -109,14 +109,14 @@ class WorkerOptions:
             check_seconds("timeout", self.timeout, TIMEOUT_MIN)
 
     def gives_up(self, delivery_count: int) -> bool:
-        """Was that the last attempt?"""
+        """Was this delivery the last attempt?"""
         return self.attempts is not None and delivery_count >= self.attempts
 
     def is_spent(self, delivery_count: int) -> bool:
-        """Was the last attempt before this delivery? It has ended with its process, or with the connection."""
+        """Was the last attempt before this delivery? Then it ended with its process or its connection."""
         return self.attempts is not None and delivery_count > self.attempts
 
     @property
     def renewal(self) -> float | None:
-        """How often a message that is worked on is renewed: twice may fail."""
+        """Seconds between renewals of a message's lease: two may fail in a row."""
         return None if self.lease is None else self.lease / 3

@@ -1,4 +1,4 @@
-"""What a worker's log says of a message that failed, of why, and of what becomes of it."""
+"""The texts of a worker's log about a failed message: which one, why, and what happens to it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from batonmq.engines.values import Fate
 
 __all__ = ["after_giving_up", "after_limit", "attempt", "named", "reason_of", "reason_text"]
 
-# Characters of an error that go along with a dead letter: there is room, but whoever reads it has a screen.
+# Characters of an error that a dead letter carries: it has room for more, but should fit a screen.
 REASON_MAX = 1000
 
 
 def named(message: Message, queue: str) -> str:
-    """Which message: by its id, if it has one."""
+    """The message in words: its id, if it has one."""
     return f"a message of queue {queue!r}" if message.id is None else f"message {message.id!r} of queue {queue!r}"
 
 
 def attempt(count: int, attempts: int | None) -> str:
-    """Which attempt it was."""
+    """The attempt in words."""
     return f"attempt {count}" if attempts is None else f"attempt {count} of {attempts}"
 
 
@@ -30,7 +30,7 @@ def reason_of(error: BaseException) -> str:
 
 def reason_text(text: str) -> str:
     """A text as a dead letter carries it."""
-    # What a program puts into its errors need not be Unicode.
+    # The text of an error need not be valid Unicode.
     return text[:REASON_MAX].encode(errors="replace").decode()
 
 
@@ -44,7 +44,7 @@ def after_giving_up(fate: Fate | None) -> str:
 
 
 def after_limit(fate: Fate | None, count: int) -> str | None:
-    """Where a message goes that is given back once too often; None: it comes again."""
+    """Where a message goes when it has been given back too often; None: it comes again."""
     if fate is None or fate.max_deliveries is None or count < fate.max_deliveries:
         return None
     return f"{after_giving_up(fate)}: the queue hands it out {fate.max_deliveries} times at most"

@@ -8,9 +8,9 @@ __all__ = ["Watcher"]
 
 
 class Watcher:
-    """Is told of each message that a handler works on.
+    """Told of each message that a handler works on.
 
-    It is called in the threads and the event loops of the handlers: its methods return at once, and raise nothing.
+    Its methods are called in the handlers' threads and event loops; they must return at once and raise nothing.
     """
 
     __slots__ = ()
@@ -19,4 +19,4 @@ class Watcher:
         """A handler is about to be called."""
 
     def ended(self, queue: str, delivery: AnyDelivery, value: object, error: BaseException | None) -> None:
-        """What became of it has been told to the queue: the handler has returned a value, or failed with an error."""
+        """The message was settled: the handler has returned a value, or failed with an error."""

@@ -1,3 +1,3 @@
-"""`batonmq move`: everything that is at one place, taken to another."""
+"""`batonmq move`: takes everything at one place to another."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Definitions taken into a file that this process has opened: whatever a broker takes, the broker in it does."""
+"""Imports definitions into a file that this process has opened, with all that a broker can import."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ from batonmq.management.http.errors import HttpError
 
 __all__ = ["take_into_file"]
 
-# The one virtual host that a program sees in a file.
+# The only virtual host that a program sees in a file.
 VHOST = "/"
 
 
 def take_into_file(engine: EmbeddedEngine, found: Found) -> list[str]:
-    """Make all that is found; what was left out is returned, a sentence each. Raises Failure, StoreError."""
+    """Create everything that was found; returns a sentence for each thing that was left out.
+
+    Raises Failure, StoreError.
+    """
     data = json.dumps(_definitions(found)).encode()
     report: list[str] = []
 

@@ -1,4 +1,4 @@
-"""What is found at a place: definitions in the form of RabbitMQ's, those of one virtual host."""
+"""The contents of a place: the definitions of one virtual host, in RabbitMQ's format."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Entry = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class FoundQueue:
-    """A queue, and what is in it."""
+    """A queue, and the number of its messages."""
 
     name: str
     durable: bool = True
     auto_delete: bool = False
     arguments: Mapping[str, Any] = field(default_factory=dict)
     ready: int | None = None
-    """None: it is not known."""
+    """None: unknown."""
     delayed: int = 0
     held: int = 0
     """Messages that are in the hands of consumers."""
@@ -34,14 +34,14 @@ class FoundQueue:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """All of it."""
+    """The contents of one place."""
 
     queues: list[FoundQueue] = field(default_factory=list)
     exchanges: list[Entry] = field(default_factory=list)
     bindings: list[Entry] = field(default_factory=list)
     policies: list[Entry] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
-    """What is there and is not taken along, a sentence each."""
+    """Things that are not taken along, a sentence each."""
 
 
 def found_of(definitions: Mapping[str, Any]) -> Found:
@@ -58,7 +58,7 @@ def found_of(definitions: Mapping[str, Any]) -> Found:
             if own_queue(str(queue["name"])) is None
         ],
         exchanges=[one for one in definitions.get("exchanges", ()) if is_made(str(one["name"]))],
-        # The default exchange reaches every queue by itself.
+        # Every queue is bound to the default exchange automatically.
         bindings=[
             one
             for one in definitions.get("bindings", ())
@@ -76,12 +76,15 @@ def found_of(definitions: Mapping[str, Any]) -> Found:
 
 
 def own_queue(name: str) -> str | None:
-    """What to say of a queue whose name the broker has chosen, as no other takes such a name; None: it is not one."""
+    """A note on a queue whose name the broker generated, since others refuse such names; None: an ordinary name."""
     return f"queue '{name}', whose name its broker has chosen" if name.startswith("amq.") else None
 
 
 def without_set_aside(found: Found) -> Found:
-    """Without the queues of messages that could not be moved before: on the other side nobody would look for them."""
+    """The contents without the queues of messages that an earlier move set aside.
+
+    Nobody would look for those elsewhere.
+    """
     aside = {Rules().beside(queue.name) for queue in found.queues} & {queue.name for queue in found.queues}
     if not aside:
         return found
@@ -101,5 +104,5 @@ def without_set_aside(found: Found) -> Found:
 
 
 def is_made(exchange: str) -> bool:
-    """Has somebody made the exchange? The others are there by themselves."""
+    """Did somebody declare the exchange? The others are predeclared."""
     return bool(exchange) and not exchange.startswith(_OWN_EXCHANGES)

@@ -1,4 +1,4 @@
-"""The messages of one queue, taken to another place: each is accepted here when it is confirmed there."""
+"""Moves the messages of one queue to another place: each is accepted here when it is confirmed there."""
 
 from __future__ import annotations
 
@@ -24,24 +24,25 @@ from batonmq.shovels.settings import End
 
 __all__ = ["Later", "Moved", "move_delayed", "move_ready"]
 
-# Messages that are sent and confirmed together: what a crash may leave in both places.
+# Messages that are sent and confirmed together: a crash may leave this many in both places.
 BATCH = 200
-# How long a queue that gives nothing is asked, in seconds, and how long one that says that it has something.
+# How long to wait for a queue that gives nothing, in seconds, and for one that claims to have messages.
 EMPTY_SECONDS = 0.2
 HIDDEN_SECONDS = 3.0
-# How long the other side may take nothing, in seconds, until a move that does not follow gives up.
+# How long the other side may take nothing before a move without --follow gives up, in seconds.
 FULL_SECONDS = 30.0
-# What is due within so many seconds is not moved before: its time might come while it goes over, and it would go twice.
+# A message due within this many seconds is moved only once it is ready: if it fell due on the way, it would be moved
+# twice.
 SOON_SECONDS = 5.0
-# A move goes one way, so that messages need not say how often they have come by.
+# A move goes one way, so messages need no hop count.
 RULES = Rules(rounds=None)
 
 
 class Moved(Progress):
-    """What has been moved, told as it goes."""
+    """Counts what has been moved, and reports it as it goes."""
 
     def __init__(self, advance: Callable[[int], None], tell: Callable[[str], None], *, waits: bool) -> None:
-        """``waits``: a target that takes nothing is waited for, however long that is."""
+        """``waits``: wait for a target that takes nothing, however long."""
         super().__init__()
         self._advance = advance
         self._tell = tell
@@ -49,13 +50,13 @@ class Moved(Progress):
         self._full_since: float | None = None
 
     def moved(self, number: int, octets: int) -> None:
-        """So many were confirmed, and accepted."""
+        """Count messages that were confirmed and accepted."""
         super().moved(number, octets)
         self._full_since = None
         self._advance(number)
 
     def blocked(self, reason: str) -> None:
-        """The other side takes nothing. Raises Failure when that has been so for too long."""
+        """Note that the other side takes nothing. Raises Failure when this has lasted too long."""
         super().blocked(reason)
         now = time.monotonic()
         if self._full_since is None:
@@ -66,7 +67,7 @@ class Moved(Progress):
 
 
 class _Emptied(Source):
-    """A queue that is to be empty: it may have messages and not give them at once."""
+    """A queue to be emptied, which may have messages and not give them at once."""
 
     def __init__(self, place: Place, queue: str) -> None:
         super().__init__(place.engine, queue, place.shown)
@@ -76,12 +77,14 @@ class _Emptied(Source):
         return super().receive(most, seconds) or ([] if self.is_empty() else super().receive(most, HIDDEN_SECONDS))
 
     def is_empty(self) -> bool:
-        """Is nothing ready? False where that cannot be told. Raises BatonError."""
+        """Is nothing ready? False if unknown. Raises BatonError."""
         return self._has_count and not self.count()
 
 
 def move_ready(source: Place, target: Place, queue: str, moved: Moved, stopping: threading.Event) -> None:
-    """Move what is ready until nothing is left, or it is to stop; what the other side refuses goes beside the queue.
+    """Move ready messages until none is left, or until told to stop.
+
+    Messages that the other side refuses are set aside.
 
     Raises BatonError, Failure.
     """
@@ -98,18 +101,18 @@ def move_ready(source: Place, target: Place, queue: str, moved: Moved, stopping:
 
 @dataclass(slots=True)
 class Later:
-    """The delayed messages of a queue that are not moved."""
+    """The delayed messages of a queue that were not moved."""
 
     stay: int = 0
-    """Those that the other side could not keep back, or does not take: they are ready here when their time comes."""
+    """Messages that the other side cannot delay, or refuses: they become ready here when their time comes."""
     soon: int = 0
-    """Those that are due in a moment, and come then."""
+    """Messages that are due in a moment, and are moved then."""
     until: float = 0.0
     """The time at which the last of these is due, in seconds since 1970."""
 
 
 def move_delayed(source: Place, target: Place, queue: str, moved: Moved, stopping: threading.Event) -> Later:
-    """Move what waits for its time, with the time that is left. Raises BatonError, Failure."""
+    """Move the delayed messages, with the rest of their delay. Raises BatonError, Failure."""
     later = Later()
     if not target.engine.capabilities.delay:
         listed = source.ask("queues.delayed", queue=queue, count=1) or {}
@@ -140,7 +143,7 @@ def move_delayed(source: Place, target: Place, queue: str, moved: Moved, stoppin
 
 
 def _move_taken(source: Place, into: Destination, queue: str, taken: list[dict[str, Any]], moved: Moved) -> int:
-    """Move these; tells how many the other side does not take."""
+    """Move these messages; returns how many the other side refuses."""
     now = time.time()
     outcomes = into.send([Incoming(_message(one, now), 0, False, None) for one in taken])
     for one, error in zip(taken, outcomes, strict=False):
@@ -166,7 +169,7 @@ def _message(described: dict[str, Any], now: float) -> Message:
     content = body.encode() if isinstance(body, str) else base64.b64decode(described["body_base64"])
     properties = Properties.decode(base64.b64decode(described["raw_properties"]))
     if described["why"] == "schedule":
-        # What is in its headers makes it wait there as it did here.
+        # Its headers delay it there as they did here.
         return received_message(content, properties)
     headers = {name: value for name, value in (properties.headers or {}).items() if name != "x-delay"}
     return received_message(

@@ -1,4 +1,4 @@
-"""What a queue is declared with elsewhere, and what of it the other side does not have."""
+"""The options of a queue for another broker, and those that it does not have."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from batonmq.errors import BatonError
 __all__ = ["Declared", "for_engine", "for_rabbitmq", "without_refused"]
 
 TYPE: Final = "x-queue-type"
-# What RabbitMQ knows; other arguments it takes and does nothing with, or refuses.
+# The arguments that RabbitMQ knows; it ignores or refuses others.
 _OF_RABBITMQ: Final = frozenset(
     {
         *("x-message-ttl", "x-expires", "x-max-length", "x-max-length-bytes", "x-overflow", "x-max-priority"),
@@ -23,22 +23,22 @@ _OF_RABBITMQ: Final = frozenset(
     }
 )
 _RETRY: Final = frozenset({"x-delayed-retry-type", "x-delayed-retry-min", "x-delayed-retry-max"})
-# What only its quorum queues have.
+# Arguments of its quorum queues only.
 _OF_QUORUM: Final = _RETRY | {"x-delivery-limit", "x-dead-letter-strategy"}
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """How a queue is declared there."""
+    """How a queue is declared at the other place."""
 
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    """Over AMQP 0-9-1."""
+    """The arguments, over AMQP 0-9-1."""
     options: QueueOptions = field(default_factory=QueueOptions)
-    """For any other engine."""
+    """The options, for any other engine."""
     lost: tuple[str, ...] = ()
-    """What the other side does not have, by name."""
+    """The names of options that the other side does not have."""
     refusal: str = ""
-    """Why it cannot be declared there at all."""
+    """Why the queue cannot be declared there at all."""
 
 
 def for_rabbitmq(queue: FoundQueue, product: Product) -> Declared:
@@ -62,7 +62,7 @@ def for_rabbitmq(queue: FoundQueue, product: Product) -> Declared:
 
 
 def for_engine(queue: FoundQueue, can: Capabilities) -> Declared:
-    """The options of the Python API that mean the same."""
+    """The equivalent options of the Python API."""
     said: dict[str, Any] = {}
     lost = []
     given = dict(queue.arguments)
@@ -96,9 +96,9 @@ def for_engine(queue: FoundQueue, can: Capabilities) -> Declared:
 
 
 def without_refused(queue: str, declared: Declared, check: Callable[[str, QueueOptions], object]) -> Declared:
-    """Without the options that the other side refuses by themselves, or together with others.
+    """The options without those that the other side refuses, alone or in combination.
 
-    ``check`` raises BatonError or ValueError for what it refuses.
+    ``check`` raises BatonError or ValueError for options that it refuses.
     """
     options, lost = declared.options, list(declared.lost)
     while (refusal := _refusal(check, queue, options)) is not None:
@@ -125,16 +125,16 @@ def _without(options: QueueOptions, name: str) -> QueueOptions:
 
 
 _NOTHING: Final = QueueOptions()
-# What is left off first: what limits a queue, and last what keeps messages that are given up.
+# The order of leaving options out: limits of a queue first, those that keep dead letters last.
 _DROPPED: Final = (
     *("max_bytes", "max_length", "max_priority", "expires", "single_consumer", "ttl", "retry_delay"),
     "deduplication",
     *("max_deliveries", "dead_letter"),
 )
-# What means nothing without the other.
+# Options that mean nothing without another.
 _GO_ALONG: Final[Mapping[str, tuple[str, ...]]] = {"retry_delay": ("retry_delay_max",)}
 
-# Arguments that are numbers: the option that means the same, and whether it is in milliseconds.
+# Numeric arguments: the equivalent option, and whether the argument is in milliseconds.
 _NUMBERS: Final[Mapping[str, tuple[str, bool]]] = {
     "x-delivery-limit": ("max_deliveries", False),
     "x-message-ttl": ("ttl", True),

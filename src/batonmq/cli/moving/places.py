@@ -1,4 +1,4 @@
-"""The two places of a move: what is found at the one, and how it is made at the other."""
+"""The two places of a move: reading the one, and declaring things at the other."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ PATIENCE = 60.0
 
 
 class Place:
-    """Where queues live, as a move sees it."""
+    """A place with queues, as a move uses it."""
 
     def __init__(self, shown: str, engine: Engine, vhost: str, api: HttpApi | None) -> None:
-        """``shown``: its name for people. ``api``: the management API of the broker, if it was given."""
+        """``shown``: its name for messages to the user. ``api``: the broker's management API, if one was given."""
         self.shown = shown
         self.engine = engine
         self.vhost = vhost
@@ -42,7 +42,7 @@ class Place:
 
     @property
     def kind(self) -> str:
-        """What it is, in words."""
+        """The place in words."""
         if self.product is None:
             return "a file" if self.engine.capabilities.engine == "embedded" else self.engine.system
         return " ".join((self.product.name, ".".join(map(str, self.product.version)))).strip() or "AMQP 0-9-1"
@@ -50,7 +50,7 @@ class Place:
     # ------------------------------------------------------------------ what is found
 
     def found(self, names: tuple[str, ...]) -> Found:
-        """What is there; where that cannot be asked, the queues of these names. Raises Failure."""
+        """The contents; where they cannot be listed, the queues of these names. Raises Failure."""
         answer = self.ask("queues.list")
         if answer is not None:
             found = self._asked(answer)
@@ -119,7 +119,7 @@ class Place:
         return replace(queue, ready=self.answered(self.engine.count(queue.name)))
 
     def ask(self, operation: str, **fields: object) -> dict[str, Any] | None:
-        """A management request to a BatonMQ; None: it is none. Raises Failure when it says no."""
+        """Send a management request to a BatonMQ; None: it is another broker. Raises Failure when it refuses."""
         if not self.is_ours and self.engine.capabilities.engine != "embedded":
             return None
         body = json.dumps({"operation": operation, **fields}).encode()
@@ -136,7 +136,7 @@ class Place:
             raise Failure(f"{self.shown}: {refused}") from None
 
     def answered(self, future: Future[T]) -> T:
-        """What a future gives. Raises Failure when nothing comes in time, and what it fails with."""
+        """The result of a future. Raises Failure when it takes too long, and the future's own error."""
         if not future.wait(PATIENCE):
             raise Failure(f"{self.shown} did not answer within {PATIENCE:g} s")
         return future.result()
@@ -144,7 +144,7 @@ class Place:
     # ------------------------------------------------------------------ what is made
 
     def declared(self, queue: FoundQueue) -> Declared:
-        """How the queue is declared here."""
+        """How the queue would be declared here."""
         if isinstance(self.engine, EmbeddedEngine):
             return Declared(arguments=queue.arguments)
         if self.product is None:
@@ -156,7 +156,7 @@ class Place:
 
     @property
     def has_exchanges(self) -> bool:
-        """Can exchanges and bindings be made here?"""
+        """Can exchanges and bindings be declared here?"""
         return isinstance(self.engine, AmqpEngine | EmbeddedEngine)
 
     @property
@@ -165,7 +165,7 @@ class Place:
         return self.is_ours or self.engine.capabilities.engine == "embedded" or self.api is not None
 
     def has_queue(self, name: str) -> bool:
-        """Is there a queue of that name? False also where that cannot be told."""
+        """Does a queue of that name exist? False also if unknown."""
         try:
             if isinstance(self.engine, AmqpEngine):
                 self.answered(self.engine.topology.require_queue(name))
@@ -191,7 +191,7 @@ class Place:
             self.answered(self.engine.declare(queue.name, declared.options))
 
     def make_routing(self, found: Found) -> Iterator[str]:
-        """Make exchanges and bindings, and tell what was made. Raises BatonError."""
+        """Declare exchanges and bindings, and return what was declared. Raises BatonError."""
         engine = self.engine
         if not isinstance(engine, AmqpEngine):
             return
@@ -220,7 +220,7 @@ class Place:
             yield f"binding {one['source']} -> {one['destination']}"
 
     def make_policies(self, policies: list[Mapping[str, Any]]) -> Iterator[str]:
-        """Set policies, before queues are made. Raises Failure."""
+        """Set policies, before queues are declared. Raises Failure."""
         for one in policies:
             value = {
                 "pattern": one["pattern"],

@@ -1,4 +1,4 @@
-"""What a move will do, and what it cannot take along: told before it begins."""
+"""The plan of a move: what it will do and what it cannot take along, shown before it begins."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ class Plan:
 
     found: Found
     queues: list[tuple[FoundQueue, Declared, bool]] = field(default_factory=list)
-    """Each queue, how it is declared there, and whether it is there already."""
+    """Each queue, how it is declared there, and whether it exists already."""
     lost: list[str] = field(default_factory=list)
     """What the other side does not have."""
     notes: list[str] = field(default_factory=list)
-    """What stays, and why."""
+    """Things that stay, and why."""
     refused: list[str] = field(default_factory=list)
-    """Queues that cannot be made there, and why."""
+    """Queues that cannot be declared there, and why."""
 
     @property
     def messages(self) -> int:
-        """How many there are to move, as far as it is known."""
+        """How many messages there are to move, as far as known."""
         return sum((queue.ready or 0) + queue.delayed for queue in self.found.queues)
 
     def lines(self, source: Place, target: Place) -> Iterator[str]:
-        """For people."""
+        """The plan as text."""
         yield f"from  {source.shown} ({source.kind})"
         yield f"to    {target.shown} ({target.kind})"
         yield ""
@@ -58,7 +58,7 @@ class Plan:
 
 
 def plan_of(target: Place, found: Found) -> Plan:
-    """What is found, and how it is made at the other place. Raises BatonError, Failure."""
+    """Plan how to declare at the other place what was found. Raises BatonError, Failure."""
     plan = Plan(found)
     can = target.engine.capabilities
     for queue in found.queues:

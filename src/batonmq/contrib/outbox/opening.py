@@ -14,8 +14,10 @@ __all__ = ["opener_of"]
 
 
 def opener_of(url: str) -> Callable[[], Database]:
-    """What opens the database: the path of a file of SQLite, ``sqlite:///shop.db``, ``postgresql://...``, or a URL of
-    SQLAlchemy with a driver.
+    """A function that opens a database.
+
+    ``database`` is the path of an SQLite file, ``sqlite:///shop.db``, ``postgresql://...``, or a URL of SQLAlchemy with
+    a driver.
 
     Raises ValueError for a file that is not there, a URL that names no such database, and a library that is missing.
     """

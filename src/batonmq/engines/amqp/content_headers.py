@@ -1,7 +1,7 @@
-"""Content headers past pika's codec: a message's properties go out, and come in, as the bytes that they are.
+"""Content headers without pika's codec: a message's properties are sent and received as raw bytes.
 
-pika 1.4 cannot write a header that is a float, and reads one as a whole number. What is not UTF-8 it reads as bytes.
-A time beyond the year 9999 ends its connection.
+pika 1.4 cannot write a header that is a float, and reads one as a whole number. It returns bytes for text that is not
+UTF-8. A time beyond the year 9999 ends its connection.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ __all__ = ["WireProperties", "content_header", "properties_from", "properties_to
 # A frame's type, channel and size (AMQP 0-9-1, 4.2.3), and a content header's class, weight and body size (4.2.6.1).
 FRAME = struct.Struct(">BHL")
 CONTENT = struct.Struct(">HHQ")
-# What most messages have, with their priority.
+# The properties of most messages, with their priority.
 SAYING = {one.raw: one.replace(priority=0) for one in (DURABLE_PLAIN, TRANSIENT_PLAIN)}
 FRAME_END = bytes([spec.FRAME_END])
-# What a frame's size can say, where the broker sets no limit.
+# The largest frame size that can be expressed, for a broker without a limit.
 FRAME_UNLIMITED = 2**32 - 1
 
 
@@ -37,12 +37,12 @@ class WireProperties(pika.BasicProperties):  # type: ignore[misc]  # pika's type
         self.properties = properties
 
     def encode(self) -> list[bytes]:
-        """As pika asks for them, in pieces."""
+        """The encoded properties, as a list of pieces for pika."""
         return [self.properties.raw]
 
 
 def content_header(data: bytes) -> tuple[int, Header] | None:
-    """The content header that the data begin with, if it is all there and whole; pika knows what else to do."""
+    """The content header at the start of the data, if it is complete and well formed; pika handles the rest."""
     if data[0] != spec.FRAME_HEADER or len(data) < FRAME.size:
         return None
     _, channel, size = FRAME.unpack_from(data)
@@ -57,25 +57,25 @@ def content_header(data: bytes) -> tuple[int, Header] | None:
 def properties_to(message: Message, *, says_priority: bool = False) -> WireProperties:
     """A message's properties for pika to send.
 
-    ``says_priority``: a message without a priority says that it has 0. RabbitMQ's quorum queues would take it for 4.
+    ``says_priority``: state priority 0 in a message without one, which RabbitMQ's quorum queues would give 4.
     """
     ours = delayed_properties(message)
     if says_priority and not ours.has_priority:
         ours = SAYING.get(ours.raw) or ours.replace(priority=0)
     if ours.user_id is not None:
-        # A moved message has another sender now, and a broker refuses any name but the connection's own.
+        # A moved message has a new sender, and a broker refuses any user-id but that of the connection.
         ours = ours.replace(user_id=None)
     return WireProperties(ours)
 
 
 def properties_from(theirs: pika.BasicProperties) -> Properties:
-    """Properties as they came through pika."""
+    """The properties of a message received through pika."""
     assert isinstance(theirs, WireProperties)
     return theirs.properties
 
 
 def too_large(channel: Channel, wired: Iterable[WireProperties]) -> ValueError | None:
-    """What to say of properties that fit no frame of this connection, before the broker ends it for them.
+    """The error for properties that fit no frame of this connection, before the broker closes it for them.
 
     A content header is one frame (AMQP 0-9-1, 4.2.6.1): type, channel, size, class, weight, body size, and an end.
     """

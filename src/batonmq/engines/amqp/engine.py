@@ -55,12 +55,12 @@ CAPABILITIES = Capabilities(
     stats=True,
     until_empty=True,
 )
-# The brokers that are known to heed x-delivery-limit.
+# The brokers known to honour x-delivery-limit.
 COUNTING = frozenset({"BatonMQ", "RabbitMQ", "LavinMQ"})
 
 
 def capabilities_of(product: Product) -> Capabilities:
-    """What the queues of a broker can, by what it says that it is."""
+    """What a broker's queues can do, judged by its product and version."""
     is_ours = product.is_ours
     return replace(
         CAPABILITIES,
@@ -83,7 +83,7 @@ def capabilities_of(product: Product) -> Capabilities:
 
 
 class AmqpEngine(Engine):
-    """Queues of a broker. ``native`` is pika's connection, to be used through ``add_callback_threadsafe`` only."""
+    """Queues of a broker. ``native`` is pika's connection; use it only through ``add_callback_threadsafe``."""
 
     def __init__(
         self,
@@ -92,8 +92,9 @@ class AmqpEngine(Engine):
         patience: float | None = None,
         dial: Dial | None = None,
     ) -> None:
-        """``patience``: how many seconds the broker has to answer when it is connected to, and when it is left.
-        ``dial`` opens the socket of each connection, where it is not the host of the URL that is connected to.
+        """``patience``: how many seconds the broker has to answer when connecting and closing.
+
+        ``dial`` opens the socket of each connection, if it does not go to the URL's host.
 
         Raises ConnectionLost, AccessRefused, ValueError.
         """
@@ -103,12 +104,12 @@ class AmqpEngine(Engine):
         self.capabilities = capabilities_of(self._link.product)
         self._publisher = Publisher(self._link)
         self._requester = Requester(self._link)
-        # Of the broker itself, on a channel of its own: who may not ask loses that one, with nobody else's requests.
+        # Management requests have a channel of their own: a refusal costs that one only, with no other requests on it.
         self._asker = Requester(self._link)
         self._transactor = Transactor(self._link, self._look_for)
         self.topology = Topology(self._ask, self._publisher, self._link.product)
         """Exchanges and bindings, and queues with any arguments."""
-        # Of the queues that were declared here: AMQP 0-9-1 has no question about those of others.
+        # Only of queues declared here: AMQP 0-9-1 cannot ask about others.
         self._fates: dict[str, Fate] = {}
 
     @property
@@ -133,7 +134,7 @@ class AmqpEngine(Engine):
                 if declared.error is None:
                     future.resolve(None)
                 elif dead.result():
-                    # The one for its dead letters was made for nothing; unless somebody uses it already.
+                    # Its dead letter queue was created for nothing; delete it unless somebody uses it already.
                     gone = self._delete(dead_letter, if_unused=True, if_empty=True)
                     gone.when_done(fail, owed=future)
                 else:
@@ -170,7 +171,7 @@ class AmqpEngine(Engine):
         return self._fates.get(queue)
 
     def _declare_if_missing(self, queue: str, *, durable: bool) -> Future[bool]:
-        """The queue of dead letters may be there with options of its own. Returns whether it was made."""
+        """Create the dead letter queue, which may exist with options of its own. Returns whether it was created."""
         looked = self._look_for(queue)
         future: Future[bool] = Future()
 
@@ -187,7 +188,7 @@ class AmqpEngine(Engine):
         return future
 
     def _look_for(self, queue: str) -> Future[None]:
-        """Fails with NotFound when it is not there."""
+        """Fails with NotFound if the queue does not exist."""
         future: Future[None] = Future()
 
         def ask(channel: Channel) -> None:
@@ -245,7 +246,7 @@ class AmqpEngine(Engine):
         return self._look_at(queue, lambda ready, _: ready)
 
     def _look_at(self, queue: str, told: Callable[[int, int], T]) -> Future[T]:
-        """queue.declare-ok (1.7.2.2) tells how many messages are ready, and how many consumers there are."""
+        """queue.declare-ok (1.7.2.2) has the number of ready messages and of consumers."""
         future: Future[T] = Future()
 
         def ask(channel: Channel) -> None:
@@ -255,7 +256,7 @@ class AmqpEngine(Engine):
                 if ready or not self._link.product.is_rabbitmq():
                     _finish(channel, future, found)
                     return
-                # A stream is said to be empty, whatever it holds.
+                # RabbitMQ reports a stream as empty, whatever it holds.
                 self._unless_stream(queue, lambda: _finish(channel, future, found), future)
 
             channel.queue_declare(queue, passive=True, callback=answered)
@@ -309,7 +310,7 @@ class AmqpEngine(Engine):
         self._link.when_open(lambda: unless_stream(self._link, queue, then, future), future)
 
     def _ask(self, ask: Callable[[Any], None], future: Future[T]) -> None:
-        """Ask the broker something on a channel of its own: a refusal ends the channel it was asked on."""
+        """Send a request on a new channel, since a refusal closes the channel."""
 
         def opened(channel: Channel) -> None:
             try:

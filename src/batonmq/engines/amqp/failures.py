@@ -1,4 +1,4 @@
-"""What went wrong with a connection or a channel of pika's, as the API tells it."""
+"""Errors of pika's connections and channels, as errors of the API."""
 
 from __future__ import annotations
 
@@ -41,27 +41,27 @@ BY_CODE: dict[int, type[BrokerError]] = {
 
 
 def error_of(error: BaseException) -> BatonError:
-    """Why a channel or a connection was closed, as the API tells it."""
+    """The reason why a channel or connection was closed, as an error of the API."""
     if isinstance(error, BatonError):
         return error
     if isinstance(error, (exceptions.ChannelClosed, exceptions.ConnectionClosed)):
         kind = BY_CODE.get(error.reply_code)
         text = str(error.reply_text)
         if kind is not None:
-            # RabbitMQ's texts begin with the code in words, which the class of the error says.
+            # RabbitMQ's texts begin with the name of the code, which the class of our error says already.
             return kind(text.partition(" - ")[2] or text)
         return ConnectionLost(f"the broker closed the connection: {text}")
     return ConnectionLost(f"the connection was lost: {str(error) or type(error).__name__}")
 
 
-# What RabbitMQ and BatonMQ say before they close the channel that a message came on.
+# The texts with which RabbitMQ and BatonMQ close the channel of a message that is too large.
 TOO_LARGE = re.compile(r"message size (\d+) is larger than")
 
 
 def told_to_sender(error: BatonError, size: int) -> BatonError:
-    """Why a channel is gone, for whoever sent a body of that many bytes on it and has no answer.
+    """The error for a sender whose channel closed before a confirm; its body had that many bytes.
 
-    A message that is too large takes the others on its channel along: of those nobody knows whether they arrived.
+    A message that is too large closes the channel for the others on it, whose fate is then unknown.
     """
     found = TOO_LARGE.search(str(error))
     if found is None:

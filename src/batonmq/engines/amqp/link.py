@@ -1,10 +1,10 @@
-"""The connection: a thread of pika's, which connects anew when the broker was away.
+"""The connection: a thread for pika, which reconnects when the broker was away.
 
     down --(somebody wants it)--> connecting --> open --(lost)--> connecting ... --(too long)--> down
 
-Everything but ``call``, ``open`` and ``close`` runs in that thread. ``close`` ends it in each of these states: an open
-connection is closed in order, for as long as the broker takes but not for long; any other is cut. The call that does so
-is the last one, and whatever was asked for before it and is not done fails with Closed.
+Everything but ``call``, ``open`` and ``close`` runs in that thread. ``close`` ends it in any state: an open connection
+is closed in order, within a limit of time; any other is cut. That call is the last one, and earlier calls that are not
+done by then fail with Closed.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ __all__ = ["GOODBYE", "Link", "Linked"]
 
 log = logging.getLogger("batonmq.amqp")
 
-# What a broker must answer within, in seconds.
+# How long a broker may take to answer, in seconds.
 PATIENCE = 10.0
-# How long the broker has to answer when something is closed, in seconds. What was settled is on its way by then.
+# How long the broker may take to answer a close, in seconds. Settlements have been sent by then.
 GOODBYE = 2.0
-# What the thread needs on a busy machine, once it has cut a connection.
+# How long the thread may take to end on a busy machine, once it has cut the connection, in seconds.
 TO_END = 1.0
-# How long a lost connection is tried again before those who wait are told, and how often.
+# How long to retry a lost connection before waiting calls fail, and how often, in seconds.
 RECONNECT_SECONDS = 60.0
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
-# How long a broker may leave unread what it is sent, because it is short of memory or disk, unless the URL says.
+# How long a broker short of memory or disk may stop reading, in seconds, unless the URL says otherwise.
 BLOCKED_SECONDS = 60.0
 FAILED = "the connection's thread has failed"
 
 
 class Linked(Protocol):
-    """Somebody whose channel goes with the connection."""
+    """A user of the link, whose channel is lost with the connection."""
 
     def link_opened(self) -> None:
         """There is a connection again."""
@@ -73,11 +73,11 @@ class Link:
         patience: float | None = None,
         dial: Dial | None = None,
     ) -> None:
-        """Raises ValueError for a URL that cannot be read. Every connection of this one has the same SSLContext.
+        """Raises ValueError for a URL that cannot be read.
 
-        ``patience``: how many seconds the broker has to answer when it is connected to; None: the usual ten. When it is
-        left it has them too, but at most the two of ``GOODBYE``. ``dial`` opens the socket of each connection, where it
-        is not the host of the URL that is connected to.
+        All connections share one SSLContext. ``patience``: how many seconds the broker has to answer when connecting;
+        None: the usual ten. The same holds for closing, with ``GOODBYE``, two seconds, as the limit. ``dial`` opens the
+        socket of each connection, if it does not go to the URL's host.
         """
         patience = PATIENCE if patience is None else patience
         self._goodbye = min(GOODBYE, patience)
@@ -90,17 +90,17 @@ class Link:
         self.parameters.socket_timeout = self.parameters.stack_timeout = patience
         asked = self.parameters.blocked_connection_timeout
         self._blocked_patience = BLOCKED_SECONDS if asked is None else float(asked)
-        # pika would end the connection of a broker that goes on reading, too.
+        # pika's own timeout would also end the connection to a broker that still reads.
         self.parameters.blocked_connection_timeout = None
-        # pika logs, as errors, what it also reports.
+        # pika logs errors that it also reports.
         pika_log = logging.getLogger("pika")
         if pika_log.level == logging.NOTSET:
             pika_log.setLevel(logging.CRITICAL)
         self.connection: WireConnection | None = None
-        # What is to become the connection.
+        # The connection being opened.
         self._attempt: WireConnection | None = None
         self.product = Product()
-        # What to tell of a broker that takes no messages now; None: it takes them.
+        # The text for a broker that takes no messages now; None: it takes them.
         self._blocked: ConnectionLost | None = None
         self._dial = dial
         self._loop: Any = IOLoop()
@@ -109,12 +109,12 @@ class Link:
         self._waiting: list[tuple[Callable[[], None], Future[Any]]] = []
         self._opening: Future[None] | None = None
         self._is_connecting = False
-        # Asked for by threads and not begun; nothing is added once it is closed.
+        # Calls of threads that have not begun; none is added after the close.
         self._calls: deque[Callable[[], None]] = deque()
         self._guard = threading.Lock()
         self._is_closed = False
         self._why_closed = "the connection was closed"
-        # Has the last call begun? Until then the thread does what was asked before it.
+        # Has the last call begun? Until then the thread works through earlier ones.
         self._is_leaving = False
         self._pause = FIRST_PAUSE
         self._give_up_at = 0.0
@@ -135,26 +135,29 @@ class Link:
             raise
 
     def require_open(self) -> None:
-        """Raises Closed. To be asked before any lock is taken: in a forked child one may be held for ever."""
+        """Raises Closed. Call it before taking any lock: in a forked child a lock may be held for ever."""
         if self._is_closed:
             raise Closed(self._why_closed)
 
     def forked(self) -> None:
-        """A child has no thread for it; and a socket that it held open would hide that the parent is gone."""
+        """Drop everything in a forked child.
+
+        It has no thread, and its copy of the socket would hide the parent's end.
+        """
         self._is_closed = True
         self._why_closed = FORKED
         sock = self._socket
         if sock is not None:
-            # Past the library, which would tell the parent's selector, and the broker.
+            # Without the library, which would change the parent's selector and notify the broker.
             os.close(sock.detach())
 
     @property
     def _socket(self) -> socket.socket | None:
-        """That of the connection, as long as there is one."""
+        """pika's connection, while there is one."""
         return getattr(getattr(self.connection, "_transport", None), "_sock", None)
 
     def call(self, function: Callable[[], None]) -> None:
-        """Have this run in the connection's thread. Raises Closed."""
+        """Run a function in the connection's thread. Raises Closed."""
         self._add_call(function)
 
     def _add_call(self, function: Callable[[], None], *, is_last: bool = False) -> None:
@@ -166,13 +169,13 @@ class Link:
             self._loop.add_callback_threadsafe(self._next_call)
 
     def when_open(self, function: Callable[[], None], future: Future[Any]) -> None:
-        """Have this run in the connection's thread when there is a connection; the future fails when there is none."""
+        """Run a function in the connection's thread once there is a connection; the future fails if there is none."""
 
         def begin() -> None:
             try:
                 function()
             except Exception:
-                # It ends the thread, and is not among those that are told then.
+                # It ends the thread, so it is not among the calls that fail then.
                 future.fail(ConnectionLost(FAILED))
                 raise
 
@@ -187,7 +190,7 @@ class Link:
         self.call(run)
 
     def close(self) -> None:
-        """Say good-bye to the broker and end the thread, soon whatever that is doing. A second call does nothing."""
+        """Close the connection and end the thread, soon, whatever it is doing. A second call does nothing."""
         try:
             self._add_call(self._say_goodbye, is_last=True)
         except Closed:
@@ -197,16 +200,16 @@ class Link:
     # ------------------------------------------------------------------ in the connection's thread
 
     def attach(self, linked: Linked) -> None:
-        """Tell somebody about the connection from now on."""
+        """Add a user, who is told about the connection from now on."""
         self._linked[linked] = None
 
     def detach(self, linked: Linked) -> None:
-        """And no longer."""
+        """Remove a user."""
         self._linked.pop(linked, None)
 
     def channel(self, opened: Callable[[Any], None], closed: Callable[[BatonError], None]) -> None:
-        """Open a channel. ``closed`` is called once when it is gone, unless the whole connection is."""
-        # A connection that was lost tells `link_lost`; its channels are told as well, with the same reason.
+        """Open a channel. ``closed`` is called once when the channel is lost, unless the whole connection is."""
+        # A lost connection calls `link_lost`; pika closes its channels as well, with the same reason.
         if self.connection is None:
             closed(ConnectionLost("the connection was lost"))
             return
@@ -214,7 +217,7 @@ class Link:
         channel.add_on_close_callback(lambda _channel, reason: closed(self.reason(reason)))
 
     def later(self, seconds: float, function: Callable[[], None]) -> None:
-        """Call after a while."""
+        """Call a function after so many seconds."""
         self._loop.call_later(seconds, function)
 
     def _next_call(self) -> None:
@@ -223,14 +226,14 @@ class Link:
     def _run(self) -> None:
         try:
             self._loop.start()
-        except Exception:  # a fault of ours, or of pika's: nobody may wait for a thread that is gone
+        except Exception:  # a bug of ours or pika's: nobody may wait for a thread that has ended
             log.exception(FAILED)
             self._fail()
         finally:
             self._loop.close()
 
     def _fail(self) -> None:
-        """Tell everybody that nothing is done any more, those included whose calls were not begun."""
+        """Fail everything that is waiting, calls that have not begun included."""
         reason = ConnectionLost(FAILED)
         with self._guard:
             self._is_closed = True
@@ -300,14 +303,14 @@ class Link:
             return
         reason = error_of(error)
         if not isinstance(reason, ConnectionLost):
-            # What the peer holds against us ends what was under way, and the connection is worth another try.
+            # An error from the peer ends the calls under way, but reconnecting is worth a try.
             reason = ConnectionLost(f"the broker closed the connection: {reason}")
         for linked in list(self._linked):
             linked.link_lost(reason)
         self._begin_again()
 
     def reason(self, error: BaseException) -> BatonError:
-        """Why a channel is gone. Whoever closes the connection says so; what the broker makes of it is no news."""
+        """Why a channel is gone. If we are closing the connection, that is the reason, whatever the broker says."""
         return Closed(self._why_closed) if self._is_leaving else error_of(error)
 
     def _begin_again(self) -> None:
@@ -330,13 +333,13 @@ class Link:
         if self.connection is None:
             self._cut()
             return
-        # One that is not open is closing by the broker's will, or for a fault, and is about to be lost.
+        # A connection that is not open is being closed by the broker, or after an error, and is about to be lost.
         if self.connection.is_open:
             self.connection.close()
         self._loop.call_later(self._goodbye, self._cut)
 
     def _cut(self) -> None:
-        """Leave without the broker."""
+        """End without the broker's answer."""
         connection = self.connection or self._attempt
         if connection is None:
             self._end()
@@ -350,14 +353,14 @@ class Link:
     # ------------------------------------------------------------------ a broker that does not listen
 
     def _block(self, connection: WireConnection, frame: Method) -> None:
-        """It is short of memory or disk (connection.blocked): RabbitMQ reads nothing more from this connection."""
+        """The broker is short of memory or disk (connection.blocked): RabbitMQ stops reading from this connection."""
         self._blocked = blocked = ConnectionLost(f"the broker takes no messages: {frame.method.reason}")
 
         def end() -> None:
             if self._blocked is blocked and self.connection is connection:
                 connection.cut(blocked)
 
-        # BatonMQ's reads on, and refuses what it cannot take.
+        # BatonMQ reads on, and refuses messages that it cannot take.
         if not self.product.is_ours:
             self._loop.call_later(self._blocked_patience, end)
 

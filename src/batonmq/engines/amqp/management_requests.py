@@ -1,4 +1,4 @@
-"""What AMQP 0-9-1 has no words for, asked of BatonMQ's broker by messages to its management exchange."""
+"""Requests that AMQP 0-9-1 has no method for, sent to BatonMQ as messages to its management exchange."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXCHANGE = "batonmq.management"
 
 
 def renewal(channel: Channel, tag: int, seconds: float) -> bytes:
-    """A delivery may be held so much longer."""
+    """Renew the lease of a delivery."""
     return _request("renew", channel, tag, milliseconds=max(1, round(seconds * 1000)))
 
 
@@ -33,7 +33,7 @@ def request_renewal(channel: Channel, tag: int, seconds: float) -> None:
 
 
 def request_settlement(channel: Channel, tag: int, how: How, reason: str, delay: float | None) -> None:
-    """Give back for later, or reject with a reason."""
+    """Release with a delay, or reject with a reason."""
     if how == "release":
         request = _request("release", channel, tag, milliseconds=round((delay or 0.0) * 1000))
     else:
@@ -42,17 +42,17 @@ def request_settlement(channel: Channel, tag: int, how: How, reason: str, delay:
 
 
 def report(channel: Channel, tag: int, fraction: float, note: str) -> bytes:
-    """How far the work on a delivery is."""
+    """Report the progress of the work on a delivery."""
     return _request("progress", channel, tag, permille=round(fraction * 1000), note=note)
 
 
 def request_acceptance(channel: Channel, came_on: Channel, tag: int) -> None:
-    """Accept a delivery of another channel, in the transaction of this one."""
+    """Accept a delivery of another channel in this channel's transaction."""
     channel.basic_publish(EXCHANGE, "", _request("accept", came_on, tag))
 
 
 def request_return(channel: Channel, first: int, last: int) -> None:
-    """Give back what was delivered from one tag on to another, uncounted: nobody has seen it."""
+    """Give back a range of delivery tags without counting, as nobody has seen the messages."""
     channel.basic_publish(EXCHANGE, "", _request("unseen", channel, first, last=last))
 
 
@@ -62,7 +62,7 @@ def _request(operation: str, channel: Channel, tag: int, **fields: object) -> by
 
 
 def was_refused(answer: Message) -> bool:
-    """Did the broker say no? What cannot be read is no yes."""
+    """Did the broker refuse? An answer that cannot be read counts as a refusal."""
     try:
         return answer.json(dict[str, object]).get("ok") is not True
     except ValueError:

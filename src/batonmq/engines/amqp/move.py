@@ -1,6 +1,6 @@
-"""Moves messages from one queue of a broker to another: got, sent on with a confirm, then settled.
+"""Moves messages from one queue of a broker to another: gets them, sends them with confirms, then settles them.
 
-Not in one commit: when it is interrupted between the confirm and the settlement, messages are in both queues.
+This is not atomic: if it is interrupted between confirm and settlement, messages are in both queues.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Move"]
 
 # Messages that are confirmed together.
 SLICE = 100
-# What has nowhere to go is held to the end of the slice; with more of it, that is the end.
+# Messages without a target are held to the end of the slice; beyond this number the slice ends.
 STAY_MOST = 1_000
 
 
@@ -29,14 +29,14 @@ class Move:
     """One slice of a replay; runs in the connection's thread."""
 
     def __init__(self, link: Link, publisher: Publisher, source: str, target: str | None, most: int) -> None:
-        """``target``: where all of them go; None: each to where it died, and what died nowhere stays."""
+        """``target``: the queue for all of them; None: each goes to where it died. What died nowhere stays."""
         self.future: Future[int] = Future()
         self._link = link
         self._publisher = publisher
         self._source = source
         self._target = target
         self._left = min(most, SLICE)
-        # What goes where, with the delivery tags; what stays is given back when the channel is closed.
+        # The messages for each queue, with their delivery tags. Closing the channel gives back the others.
         self._goes: dict[str, list[tuple[int, Message]]] = {}
         self._stays = 0
         self._moved = 0
@@ -69,7 +69,7 @@ class Move:
             self._send_on()
 
     def _send_on(self) -> None:
-        """Publish what goes to one of the queues; when none is left, that is all."""
+        """Publish the messages for one of the queues; finish when no queue is left."""
         if not self._goes:
             self._end()
             return
@@ -89,7 +89,7 @@ class Move:
         self._send_on()
 
     def _end(self) -> None:
-        # Closing the channel gives back what was got and stays.
+        # Closing the channel gives back the messages that stay.
         if self._channel.is_open:
             self._channel.close()
         self.future.resolve(self._moved)

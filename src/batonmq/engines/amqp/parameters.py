@@ -1,4 +1,4 @@
-"""An AMQP URL, as pika understands it, with what RabbitMQ's clients say of TLS and log-in in its query."""
+"""An AMQP URL as pika understands it, with the TLS and log-in parameters of RabbitMQ's clients."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ OWN_NAMES = TLS_NAMES | {MECHANISM}
 
 
 class AmqpParameters(pika.URLParameters):  # type: ignore[misc]  # pika's types count for nothing here
-    """Where to connect, and how; and what to tell the user of it."""
+    """Where and how to connect, and how to describe it to the user."""
 
-    # Of pika, which checks what is put there.
+    # pika's parameters; pika checks the values.
     credentials: Any
     ssl_options: Any
 
     def __init__(self, url: str, own: dict[str, str], context: ssl.SSLContext | None) -> None:
-        """``own``: what the query says in words that pika does not know. Raises ValueError, UnusableTls."""
+        """``own``: the parameters of the query that pika does not know. Raises ValueError, UnusableTls."""
         super().__init__(url)
         self.tls: TlsTerms | None = None
         """None: without TLS."""
@@ -59,7 +59,7 @@ class AmqpParameters(pika.URLParameters):  # type: ignore[misc]  # pika's types 
         elif context is not None:
             raise ValueError("ssl_options and an SSLContext: give one of both")
         else:
-            # In pika's own way: a dictionary.
+            # As pika's own parser does: from a dictionary.
             if asked := sorted(CONTEXT_NAMES & own.keys()):
                 raise ValueError(f"{asked[0]} and ssl_options in one URL: give one of both")
             if own.get("server_name_indication") == "":
@@ -72,9 +72,10 @@ class AmqpParameters(pika.URLParameters):  # type: ignore[misc]  # pika's types 
 
 
 def amqp_parameters(url: str, context: ssl.SSLContext | None = None) -> AmqpParameters:
-    """Where to connect, and how. ``context`` is used for TLS instead of what the URL asks for.
+    """Where to connect, and how.
 
-    Raises ValueError for a URL that cannot be read, and UnusableTls for files that are of no use.
+    ``context`` is used for TLS instead of the URL's parameters. Raises ValueError for a URL that cannot be parsed, and
+    UnusableTls for unusable files.
     """
     try:
         url.encode()
@@ -86,7 +87,7 @@ def amqp_parameters(url: str, context: ssl.SSLContext | None = None) -> AmqpPara
 
 
 def _split(url: str) -> tuple[str, dict[str, str]]:
-    """The URL with what pika reads of its query, and the rest of the query. Raises ValueError."""
+    """The URL with the parameters that pika reads, and the rest of the query. Raises ValueError."""
     parts = urlsplit(url)
     theirs: list[str] = []
     own: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What a broker says of itself when it is connected to (AMQP 0-9-1, section 1.4.2.1: server-properties)."""
+"""The product and version that a broker announces (AMQP 0-9-1, section 1.4.2.1: server-properties)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Product:
 
     @property
     def is_ours(self) -> bool:
-        """Is it BatonMQ's broker? What others would make of its headers, arguments and requests is nothing."""
+        """Is it BatonMQ? Other brokers do not know its headers, arguments and requests."""
         return self.name == "BatonMQ"
 
     def is_rabbitmq(self, *least: int) -> bool:
-        """Is it RabbitMQ, of this version (4, 3) or a later one?"""
+        """Is it RabbitMQ, of this version, such as (4, 3), or later?"""
         return self.name == "RabbitMQ" and self.version >= least
 
 

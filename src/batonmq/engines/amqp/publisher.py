@@ -1,4 +1,4 @@
-"""Sends with publisher confirms: what is confirmed is safe, what comes back has no queue."""
+"""Sends with publisher confirms: a confirmed message is safe, a returned one has no queue."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Batch:
         self.error: BatonError | None = None
 
     def one_done(self, error: BatonError | None) -> None:
-        """One message was confirmed, or not; the first error is the one that is told."""
+        """One message was confirmed, or failed; the first error is reported."""
         self.left -= 1
         self.error = self.error or error
         if not self.left:
@@ -43,7 +43,7 @@ class Batch:
 
 
 class _Outgoing(NamedTuple):
-    """Messages to publish. ``mandatory``: their queue has to be there."""
+    """Messages to publish. ``mandatory``: their queue has to exist."""
 
     queue: str
     messages: Sequence[Message]
@@ -61,7 +61,7 @@ class Publisher:
         self._channel: Channel | None = None
         self._is_opening = False
         self._number = 0
-        # Published and not confirmed: the batch, and the queue where that must exist.
+        # Unconfirmed messages: the batch, and the queue if it must exist.
         self._unconfirmed: dict[int, tuple[Batch, str]] = {}
         self._first = 1
         self._returned: Counter[str] = Counter()
@@ -72,7 +72,7 @@ class Publisher:
     ) -> Future[None]:
         """Resolved when all are confirmed. ``queue``: the routing key, where ``exchange`` is not the default one."""
         future: Future[None] = Future()
-        # A message without a priority has 0, by the API. RabbitMQ's quorum queues would take it for 4.
+        # In the API a message without a priority has 0. RabbitMQ's quorum queues would give it 4.
         says_priority = self._link.product.is_rabbitmq(4)
 
         def publish() -> None:
@@ -83,7 +83,7 @@ class Publisher:
         return future
 
     def send_on(self, queue: str, messages: Sequence[Message], future: Future[None]) -> None:
-        """Publish messages as they came, in the connection's thread; the future is told when all are confirmed."""
+        """Publish messages in order, in the connection's thread; the future is resolved when all are confirmed."""
         self._publish(_Outgoing(queue, messages, [properties_to(message) for message in messages], future, True))
 
     def _publish(self, sent: _Outgoing) -> None:
@@ -117,7 +117,7 @@ class Publisher:
             self._publish(sent)
 
     def _came_back(self, _channel: object, method: spec.Basic.Return, _properties: object, _body: object) -> None:
-        # The confirm follows: a message that is routed nowhere is confirmed all the same.
+        # The confirm follows: a message that is routed nowhere is confirmed as well.
         self._returned[method.routing_key] += 1
 
     def _confirmed(self, frame: Method) -> None:
@@ -139,7 +139,7 @@ class Publisher:
             self._first = tag + 1
 
     def _closed(self, error: BatonError) -> None:
-        """The channel is gone, alone or with its connection: what was not confirmed may have arrived or not."""
+        """The channel is lost, alone or with its connection: unconfirmed messages may or may not have arrived."""
         self._channel = None
         self._is_opening = False
         self._returned.clear()

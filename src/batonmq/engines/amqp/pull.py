@@ -1,7 +1,7 @@
 """Takes messages from a queue of a broker one by one, with basic.get (AMQP 0-9-1, section 1.8.3.10).
 
-None is on its way here that was not asked for, so that none goes back that nobody has seen. It costs a round trip for
-each. When the connection is lost what is held is lost, and nothing more comes.
+No message is sent unless it is asked for, so none goes back unseen. Each costs a round trip. When the connection is
+lost, so are the held messages, and nothing more comes.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class AmqpPull(Subscription, Acceptor):
         self._queue = queue
         self._channel: Channel | None = None
         self._asked: Future[list[Incoming]] | None = None
-        # Why nothing more comes.
+        # The reason why nothing more comes.
         self._error: BatonError | None = None
 
     # ------------------------------------------------------------------ from any thread
 
     def begin(self) -> None:
-        """Open the channel, and see that the queue is there; ``subscribed`` tells how it went."""
+        """Open the channel, and check that the queue exists; ``subscribed`` gets the outcome."""
         self._link.when_open(
             lambda: unless_stream(self._link, self._queue, self._open, self.subscribed), self.subscribed
         )
@@ -53,7 +53,7 @@ class AmqpPull(Subscription, Acceptor):
         return future
 
     def withdraw(self, future: Future[list[Incoming]]) -> None:
-        """It is answered soon in any case."""
+        """Do nothing: a request is answered soon in any case."""
 
     def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> None:
         tag = incoming.handle
@@ -63,7 +63,7 @@ class AmqpPull(Subscription, Acceptor):
         self._link.call(lambda: self._settle(tag, how, reason, delay))
 
     def renew(self, incoming: Incoming, seconds: float) -> Future[None]:
-        # Without a lease it is held for as long as it takes.
+        # Without a lease it is held as long as needed.
         return resolved(None)
 
     def close(self) -> Future[None]:
@@ -81,7 +81,7 @@ class AmqpPull(Subscription, Acceptor):
 
     def _opened(self, channel: Channel) -> None:
         self._channel = channel
-        # The broker gives back what is held when the channel is closed, as section 1.7.2.6 has it.
+        # When the channel closes, the broker gives back the held messages (section 1.7.2.6).
         channel.queue_declare(self._queue, passive=True, callback=lambda _frame: self.subscribed.resolve(self))
         channel.add_callback(self._is_empty, [spec.Basic.GetEmpty], one_shot=False)
 
@@ -102,7 +102,7 @@ class AmqpPull(Subscription, Acceptor):
         message = received_message(body, properties_from(properties))
         redelivered = bool(method.redelivered)
         earlier = earlier_deliveries(message, redelivered=redelivered, counts_anew=False)
-        # A message that is fetched is not counted for: a queue tells it only to those that consume.
+        # A fetched message has no delivery count: queues send it only to consumers.
         count = max(earlier.deliveries + 1, 2 if redelivered else 1)
         self._answer([Incoming(message, count, redelivered, method.delivery_tag, is_counted=earlier.is_counted)])
 
@@ -136,7 +136,7 @@ class AmqpPull(Subscription, Acceptor):
         return self._channel, incoming.handle
 
     def accepted(self, incoming: Incoming) -> None:
-        """Nothing is kept of what was fetched."""
+        """Do nothing: no fetched messages are kept here."""
 
     def _leave(self, closed: Future[None]) -> None:
         channel = self._channel
@@ -144,6 +144,6 @@ class AmqpPull(Subscription, Acceptor):
             closed.resolve(None)
             return
         channel.add_on_close_callback(lambda _channel, _reason: closed.resolve(None))
-        # A broker that does not answer gives back what is held when the connection ends.
+        # If the broker does not answer, it gives back held messages when the connection ends.
         self._link.later(GOODBYE, lambda: closed.resolve(None))
         channel.close()

@@ -21,12 +21,12 @@ REPLY_TO = "amq.rabbitmq.reply-to"
 
 
 class ReplyFuture(Future[Message]):
-    """Resolved with a reply, which is known by its correlation id."""
+    """Resolved with the reply, which is matched by its correlation id."""
 
     __slots__ = ("correlation_id", "requester", "size")
 
     def __init__(self, correlation_id: str, size: int, requester: Requester) -> None:
-        """``size``: how many bytes the body of the request has; ``requester``: who has asked."""
+        """``size``: the bytes of the request's body; ``requester``: the channel that sent it."""
         super().__init__()
         self.correlation_id = correlation_id
         self.size = size
@@ -34,7 +34,7 @@ class ReplyFuture(Future[Message]):
 
 
 class Requester:
-    """One channel on which requests go out and replies come in: the same one, as direct reply-to demands."""
+    """The channel for requests and their replies: direct reply-to demands that it is the same."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -44,14 +44,14 @@ class Requester:
         self._asked: dict[str, ReplyFuture] = {}
 
     def request(self, queue: str, message: Message, exchange: str = "") -> Future[Message]:
-        """Resolved with the reply."""
-        # An id of our own: replies must be told apart even when the application's ids repeat.
+        """Send a request; the future is resolved with the reply."""
+        # Our own id: replies must be told apart even if the application reuses ids.
         future = ReplyFuture(secrets.token_hex(12), len(message.body), self)
         self._link.when_open(lambda: self._publish(exchange, queue, message, future), future)
         return future
 
     def forget(self, future: ReplyFuture) -> None:
-        """Nobody waits for it any more."""
+        """Forget a request: nobody waits for its reply any more."""
         self._link.call(lambda: self._drop(future.correlation_id))
 
     def _drop(self, correlation_id: str) -> None:
@@ -65,7 +65,7 @@ class Requester:
                 self._is_opening = True
                 self._link.channel(self._opened, self._closed)
             return
-        # 0, where there is none: RabbitMQ's quorum queues would take it for 4.
+        # 0 if there is none: RabbitMQ's quorum queues would give it 4.
         priority = message.priority if self._link.product.is_rabbitmq(4) else message.priority or None
         ours = delayed_properties(message).replace(
             reply_to=REPLY_TO, correlation_id=future.correlation_id, priority=priority

@@ -1,7 +1,7 @@
-"""RabbitMQ's streams, which are no queues: what is taken from them stays there, and nothing can be given back.
+"""RabbitMQ's streams, which are not queues: received messages stay there, and nothing can be given back.
 
-AMQP 0-9-1 has no question about the type of a queue. But each type refuses arguments of basic.consume that it does not
-know (seen in 3.10 and 4.3): a stream the priority of a consumer, and a queue the offset to begin at.
+AMQP 0-9-1 cannot ask for the type of a queue. But each type refuses arguments of basic.consume that it does not know
+(seen in 3.10 and 4.3): a stream refuses a consumer priority, and a queue refuses a start offset.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from batonmq.errors import BatonError, PreconditionFailed, UnsupportedFeature
 
 __all__ = ["CONSUMER_ARGUMENTS", "refused_by_stream", "unless_stream"]
 
-# The priority that every consumer has (0), said aloud.
+# The default priority of a consumer (0), stated explicitly.
 CONSUMER_ARGUMENTS = {"x-priority": 0}
 
 
 def refused_by_stream(error: BatonError, queue: str) -> BatonError:
-    """Why a consumer with these arguments was refused, said so that it can be understood where it was by a stream."""
+    """Why a consumer with these arguments was refused, with a clear error if a stream refused it."""
     if isinstance(error, PreconditionFailed) and "rabbit_stream_queue" in str(error):
         return _unsupported(queue)
     return error
 
 
 def unless_stream(link: Link, queue: str, then: Callable[[], None], future: Future[Any]) -> None:
-    """Have this done to a queue, which would cost a stream's client its whole connection; or fail with a clear word.
+    """Run an operation on a queue, or fail with a clear error if it is a stream.
 
-    In the connection's thread.
+    On a stream it would cost the whole connection. In the connection's thread.
     """
     if not link.product.is_rabbitmq(3, 9):
         then()
@@ -42,7 +42,7 @@ def unless_stream(link: Link, queue: str, then: Callable[[], None], future: Futu
             future.fail(_unsupported(queue))
             channel.close()
 
-        # A stream would begin with what comes after this, and the channel is gone before that is read.
+        # A stream would start with later messages, and the channel is closed before any is read.
         channel.basic_qos(prefetch_count=1)
         channel.basic_consume(queue, lambda *_delivery: None, arguments={"x-stream-offset": "next"}, callback=consuming)
 

@@ -1,8 +1,8 @@
-"""Takes messages from a queue of a broker: a channel of its own, so that its prefetch and its faults are its own.
+"""Takes messages from a queue of a broker, on a channel of its own, which keeps its prefetch and errors separate.
 
-Up to ``prefetch`` messages travel ahead of whoever asks for them; with a lease they are renewed meanwhile, so that each
-has the whole of it in the hands that it was asked for. When the connection was lost it consumes anew on the
-next one; what was held went back to the queue with the old one, and settling it raises LeaseLost.
+Up to ``prefetch`` messages are sent ahead of requests; with a lease they are renewed meanwhile, so that a receiver
+always gets the full lease. After a lost connection it consumes again on the next one; held messages went back to the
+queue with the old one, and settling them raises LeaseLost.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ __all__ = ["AmqpSubscription"]
 # The reply code for who needs more than there is (AMQP 0-9-1, 1.2).
 RESOURCE_ERROR = 506
 PREFETCH_MAX = 65_535
-# How many messages beyond twice its prefetch a broker may send unasked: what it took back for a lease that had ended
-# waits here until the keeper of leases has seen that, too.
+# How many messages beyond twice its prefetch a broker may send unasked: those that it took back when their lease ended
+# wait here until the lease keeper notices.
 LATE_MAX = 100
 
 
 class AmqpSubscription(Subscription, Acceptor):
-    """A consumer on a channel of its own, and on the next connection's when that is lost."""
+    """A consumer on a channel of its own, and on a new channel after a reconnect."""
 
     def __init__(self, link: Link, asker: Requester, queue: str, prefetch: int, lease: float | None = None) -> None:
         self.subscribed: Future[Subscription] = Future()
@@ -63,7 +63,7 @@ class AmqpSubscription(Subscription, Acceptor):
         self._messages = Prefetched(lease)
         self._most_waiting = 2 * self._prefetch + LATE_MAX
         self._channel: Channel | None = None
-        # Delivery tags count anew on each channel: the generation tells which one.
+        # Delivery tags start over on each channel: the generation identifies the channel.
         self._generation = 0
         self._tag = ""
         self._was_cancelled = False
@@ -86,7 +86,7 @@ class AmqpSubscription(Subscription, Acceptor):
     # ------------------------------------------------------------------ from any thread
 
     def begin(self) -> None:
-        """Subscribe; ``subscribed`` tells how it went."""
+        """Subscribe; ``subscribed`` gets the outcome."""
         self._link.when_open(self._begin, self.subscribed)
 
     def receive(self, most: int) -> Future[list[Incoming]]:
@@ -106,7 +106,7 @@ class AmqpSubscription(Subscription, Acceptor):
         is_late = until < time.monotonic()
         if until:
             try:
-                # What is late makes room when it is settled, to no other effect.
+                # Settling a message that is late only makes room.
                 settlement = ("release", "", None) if is_late else (how, reason, delay)
                 self._link.call(lambda: self._settle(handle, *settlement))
             except Closed as error:
@@ -167,7 +167,7 @@ class AmqpSubscription(Subscription, Acceptor):
 
         def answered(answer: Future[Message]) -> None:
             if answer.failed or was_refused(answer.result()):
-                # Also when the connection was lost: the message went back with it.
+                # Also after a lost connection: the message went back with it.
                 future.fail(lost())
                 return
             self._messages.prolong(handle, until)
@@ -186,7 +186,7 @@ class AmqpSubscription(Subscription, Acceptor):
         def tell() -> None:
             channel = self._current(handle)
             if channel is not None:
-                # Not on this channel: whoever may not ask loses that one, and not what he holds on this one.
+                # Not on this channel: a refusal closes the channel, and would cost the messages held on it.
                 asked = Message(report(channel, handle[1], fraction, note), durable=False)
                 answer = self._asker.request("", asked, EXCHANGE)
                 answer.when_done(lambda: self._reported(answer))
@@ -196,7 +196,7 @@ class AmqpSubscription(Subscription, Acceptor):
                 self._link.call(tell)
 
     def _reported(self, answer: Future[Message]) -> None:
-        # Asked again, the broker would refuse again, and end the channel each time.
+        # The broker would refuse again, and close the channel each time.
         self._may_report = not isinstance(answer.error, AccessRefused)
 
     def _current(self, handle: Handle) -> Channel | None:
@@ -245,7 +245,7 @@ class AmqpSubscription(Subscription, Acceptor):
 
     def _opened(self, channel: Channel, generation: int) -> None:
         if generation != self._generation:
-            # The receiver was closed meanwhile.
+            # The receiver has been closed meanwhile.
             channel.close()
             return
         self._channel = channel
@@ -253,7 +253,7 @@ class AmqpSubscription(Subscription, Acceptor):
         channel.basic_qos(prefetch_count=self._prefetch)
         arguments: dict[str, object] = {}
         if self._link.product.is_ours:
-            # BatonMQ's queues count for whoever asks; others do not know the argument.
+            # BatonMQ's queues send the count on request; other brokers ignore the argument.
             arguments["x-delivery-count"] = True
         elif self._link.product.is_rabbitmq():
             arguments.update(CONSUMER_ARGUMENTS)
@@ -286,7 +286,7 @@ class AmqpSubscription(Subscription, Acceptor):
             self._end_flood()
 
     def _end_flood(self) -> None:
-        """The broker sends what nobody has room for, without end (AMQP 0-9-1, 1.7.2.1, prefetch-count)."""
+        """The broker keeps sending beyond the prefetch count (AMQP 0-9-1, 1.7.2.1)."""
         channel = self._channel
         error = BrokerError(f"the broker sent more messages of queue '{self._queue}' than the prefetch allows")
         self._forget_channel()
@@ -298,7 +298,7 @@ class AmqpSubscription(Subscription, Acceptor):
             channel.close(RESOURCE_ERROR, "more messages came than the prefetch allows")
 
     def _serve(self) -> None:
-        """Give what has arrived to those who wait, the first first."""
+        """Give arrived messages to waiting requests, in order."""
         while (found := self._messages.next()) is not None:
             request, batch = found
             if self._keeper is not None:
@@ -308,7 +308,7 @@ class AmqpSubscription(Subscription, Acceptor):
     # ------------------------------------------------------------------ the lease
 
     def _renew(self, handles: list[Handle]) -> None:
-        """Ask for a whole lease from now on. From any thread."""
+        """Renew leases from now on. From any thread."""
         lease = self._lease
         assert lease is not None
 
@@ -324,7 +324,7 @@ class AmqpSubscription(Subscription, Acceptor):
     def _cancelled(self, channel: Channel, generation: int) -> None:
         """The broker ends the consumer, not the channel: the queue was deleted, or something was held for too long.
 
-        In RabbitMQ 4.3 the latter is no fault of the channel (consumer_timeout). Whoever consumes anew finds out.
+        In RabbitMQ 4.3 the latter does not close the channel (consumer_timeout). Consuming again shows which it was.
         """
         if generation != self._generation:
             return
@@ -342,7 +342,7 @@ class AmqpSubscription(Subscription, Acceptor):
         if self._closing is not None:
             self._left()
         elif was_held_too_long(error) or (was_committing and not isinstance(error, ConnectionLost)):
-            # A transaction that the broker has refused ends its channel, and not its receiver.
+            # A refused transaction closes the channel, but not the receiver.
             self.link_opened()
         elif not isinstance(error, ConnectionLost):
             if self._was_cancelled and isinstance(error, NotFound):
@@ -353,7 +353,7 @@ class AmqpSubscription(Subscription, Acceptor):
             self._messages.end(error)
 
     def _left(self) -> None:
-        """The receiver, if it is being closed, is closed."""
+        """Finish closing, if the receiver is being closed."""
         if self._closing is not None:
             self._link.detach(self)
             self._closing.resolve(None)
@@ -364,17 +364,17 @@ class AmqpSubscription(Subscription, Acceptor):
         self._messages.clear()
 
     def _return_unseen(self, channel: Channel, unseen: list[Incoming]) -> None:
-        """Have what nobody has asked for go back uncounted, with what has come since the receiver was closed."""
+        """Give back unrequested messages without counting, with those that came after the receiver was closed."""
         tags = [one.handle[1] for one in (*unseen, *self._messages.unseen()) if isinstance(one.handle, tuple)]
         if tags:
-            # What came later than these was asked for by nobody either.
+            # Nobody asked for later messages either.
             request_return(channel, min(tags), max(tags))
 
     def _leave(self, unseen: list[Incoming]) -> None:
-        """Cancel, give back, close: in this order, so that what is given back does not come here again."""
+        """Cancel, give back, close: in this order, so that released messages do not come here again."""
         channel = self._channel
         if channel is None or not channel.is_open:
-            # One that is being opened is not wanted any more.
+            # A channel that is being opened is not wanted any more.
             self._generation += 1
             self._left()
             return
@@ -386,7 +386,7 @@ class AmqpSubscription(Subscription, Acceptor):
             channel.basic_nack(0, multiple=True, requeue=True)
             channel.close()
 
-        # A broker that does not answer gives it back when the connection ends.
+        # If the broker does not answer, it gives the messages back when the connection ends.
         self._link.later(GOODBYE, self._left)
         if self._tag:
             channel.basic_cancel(self._tag, callback=give_back)

@@ -1,4 +1,4 @@
-"""Queues, exchanges and bindings as AMQP 0-9-1 has them, and messages to an exchange: what the other engines lack."""
+"""Queues, exchanges and bindings of AMQP 0-9-1, and sending to an exchange, which other engines do not have."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from batonmq.fields import FieldValue
 __all__ = ["Topology"]
 
 Arguments: TypeAlias = Mapping[str, FieldValue]
-# Asks something on a channel of its own, whose refusal fails the future.
+# Sends a request on a channel of its own; a refusal fails the future.
 Ask: TypeAlias = Callable[[Callable[[Any], None], Future[Any]], None]
 
 
 class Topology:
-    """Declares what messages go through, with arguments as they are. Futures fail with what the broker says."""
+    """Declares exchanges, queues and bindings, with arguments unchanged. Futures fail with the broker's error."""
 
     def __init__(self, ask: Ask, publisher: Publisher, product: Product) -> None:
         self._ask = ask
@@ -41,7 +41,7 @@ class Topology:
         )
 
     def declare_own_queue(self, arguments: Arguments | None = None) -> Future[str]:
-        """A queue that goes with the connection, with a name that the broker chooses."""
+        """An exclusive queue with a name chosen by the broker; it is deleted with the connection."""
         return self._declared(
             lambda channel, done: channel.queue_declare(
                 "", exclusive=True, arguments=dict(arguments or {}), callback=done
@@ -109,7 +109,7 @@ class Topology:
         return future
 
     def publish(self, exchange: str, key: str, messages: Sequence[Message]) -> Future[None]:
-        """Send messages to an exchange; resolved when all are confirmed. What leads nowhere is no error there."""
+        """Send messages to an exchange; resolved when all are confirmed. A message that leads nowhere is no error."""
         return self._publisher.send(key, messages, mandatory=False, exchange=exchange)
 
 

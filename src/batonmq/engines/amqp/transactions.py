@@ -1,8 +1,8 @@
 """Transactions: messages are sent and deliveries accepted in one tx.commit (AMQP 0-9-1, 1.9.2.3).
 
-A delivery belongs to the channel that it came on. BatonMQ's broker lets the transaction of another channel accept it
-(``deliveries.accept``), so that each transaction has a channel of its own, and one that fails costs no receiver
-anything. Anywhere else the receiver's own channel becomes transactional, and stays so.
+A delivery belongs to its channel. BatonMQ lets a transaction on another channel accept it (``deliveries.accept``), so
+each transaction has its own channel, and a failure costs no receiver anything. With other brokers the receiver's
+channel becomes transactional, and stays so.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ Accepts = Sequence[tuple[Acceptor, Incoming]]
 
 
 class Transactor:
-    """Does transactions, on channels that it keeps for the next ones."""
+    """Runs transactions, on channels that it keeps for the next ones."""
 
     def __init__(self, link: Link, look_for: Callable[[str], Future[None]]) -> None:
-        """``look_for`` fails with NotFound where there is no queue: else that is found out when the rest is done."""
+        """``look_for`` fails with NotFound for a missing queue, which would otherwise show only at the end."""
         self._link = link
         self._look_for = look_for
-        # Used by nobody now. In the connection's thread.
+        # Idle channels. In the connection's thread.
         self._idle: list[TxChannel] = []
 
     def transact(self, sends: Sends, accepts: Accepts) -> Future[None]:
@@ -69,12 +69,12 @@ class Transactor:
         return future
 
     def _look(self, sends: Sends) -> Steps[None]:
-        """Are all queues there? NotFound."""
+        """Check that all queues exist. NotFound."""
         for looked in [self._look_for(queue) for queue in dict.fromkeys(queue for queue, _ in sends)]:
             yield from wait_for(looked)
 
     def _transact(self, sends: Sends, accepts: Accepts) -> Steps[None]:
-        """In the connection's thread."""
+        """Start, in the connection's thread."""
         product = self._link.product
         deliveries = [receiver.delivery(incoming) for receiver, incoming in accepts]
         is_own = not deliveries or product.is_ours
@@ -105,7 +105,7 @@ class Transactor:
         return future
 
     def _unused(self) -> TxChannel | None:
-        # Those of a connection that was lost are closed.
+        # Channels of a lost connection are closed.
         self._idle = [one for one in self._idle if one.channel.is_open]
         return self._idle.pop() if self._idle else None
 

@@ -1,4 +1,4 @@
-"""A channel in transactional mode (tx.select, AMQP 0-9-1, 1.9.2.1), and what may become one.
+"""A channel in transactional mode (tx.select, AMQP 0-9-1, 1.9.2.1), and a receiver whose channel may become one.
 
 All of it runs in the connection's thread.
 """
@@ -25,10 +25,10 @@ Outgoing = tuple[str, bytes, WireProperties]
 
 
 class TxChannel:
-    """Transactions on a channel, each in one go, so that none has to do with another."""
+    """Transactions on a channel, each sent in one go, so that they stay separate."""
 
     def __init__(self, channel: Channel, reason: Callable[[BaseException], BatonError]) -> None:
-        """``reason``: why a channel was closed, as the API tells it."""
+        """``reason``: why a channel was closed, as an error of the API."""
         self.channel = channel
         self.ready: Future[TxChannel] = Future()
         """Resolved when the channel is transactional."""
@@ -40,7 +40,7 @@ class TxChannel:
 
     @property
     def is_committing(self) -> bool:
-        """Is there a transaction that the broker has not answered?"""
+        """Is there a transaction without an answer?"""
         return bool(self._under_way)
 
     def commit(self, sends: Sequence[Outgoing], accept: Callable[[Channel], None]) -> Future[None]:
@@ -54,7 +54,7 @@ class TxChannel:
         return future
 
     def commit_alone(self) -> None:
-        """What was settled outside of a transaction is one of its own. Nobody waits for it."""
+        """Commit settlements made outside of a transaction. Nobody waits for this."""
         self.channel.tx_commit()
 
     def _came_back(self, _channel: object, method: spec.Basic.Return, _properties: object, _body: object) -> None:
@@ -76,7 +76,7 @@ class TxChannel:
 
 
 def _told(error: BatonError, largest: int) -> BatonError:
-    """Why a transaction was not done, by why its channel was closed."""
+    """Why a transaction failed, derived from why its channel was closed."""
     text = str(error)
     if isinstance(error, PreconditionFailed) and text.startswith("the transaction cannot be kept"):
         return ResourceError(text)
@@ -96,15 +96,15 @@ class Acceptor(ABC):
 
     @abstractmethod
     def accepted(self, incoming: Incoming) -> None:
-        """A transaction has done so."""
+        """Note that a transaction has accepted the delivery."""
 
     def transactional(self, channel: Channel, reason: Callable[[BaseException], BatonError]) -> TxChannel:
-        """The receiver's own channel, from now on transactional: each settlement on it needs a commit."""
+        """Make the receiver's channel transactional: from now on each settlement needs a commit."""
         if self._tx is None or self._tx.channel is not channel:
             self._tx = TxChannel(channel, reason)
         return self._tx
 
     def _settled_on(self, channel: Channel) -> None:
-        """Something was settled outside of a transaction."""
+        """Note a settlement outside of a transaction."""
         if self._tx is not None and self._tx.channel is channel:
             self._tx.commit_alone()

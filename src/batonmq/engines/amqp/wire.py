@@ -1,4 +1,4 @@
-"""pika's connection as we need it."""
+"""pika's connection, adapted to our needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Dial = Callable[[], socket.socket]
 
 
 class WireConnection(pika.SelectConnection):  # type: ignore[misc]
-    """pika's connection, which reads content headers so, can be cut, and may have a socket that others have opened."""
+    """pika's connection with our content headers. It can be cut, and can use a socket that others opened."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class WireConnection(pika.SelectConnection):  # type: ignore[misc]
             self.cut(TimeoutError("no answer"))
 
     def _fail(self, error: BaseException) -> None:
-        """Tell that it did not open; not before whoever makes it has it."""
+        """Report a failure to open, but not before the constructor has returned."""
 
         def fail() -> None:
             if not self.is_closed:
@@ -76,15 +76,14 @@ class WireConnection(pika.SelectConnection):  # type: ignore[misc]
         self._fail(pika.exceptions.ConnectionOpenAborted("it was given up"))
 
     def cut(self, reason: Exception | None = None) -> None:
-        """End it now, in whatever state it is: the callback for one that did not open, or was lost, is called soon.
+        """End it now, in any state: the callback for a failed or lost connection is called soon.
 
-        ``reason``: what that callback and those of the channels are told, once it has been open.
+        ``reason``: passed to that callback, and to those of the channels, once it has been open.
         """
         if self._transport is None:
             self.close()
         else:
-            # Not close(): pika 1.4 fails in that while it waits for the broker's part of the log-in, and waits for an
-            # answer once it is open.
+            # Not close(): in pika 1.4 that fails during the log-in, and waits for an answer afterwards.
             self._terminate_stream(reason or pika.exceptions.StreamLostError("it was cut"))
 
     def _read_frame(self) -> tuple[int, object]:

@@ -1,4 +1,4 @@
-"""One try to reach the broker: its name, a socket, and the protocol over it."""
+"""One attempt to reach the broker: name lookup, a socket, and the protocol over it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from batonmq.version import __version__
 
 __all__ = ["GOODBYE", "Attempt", "AttemptOwner"]
 
-# Seconds that a broker has to say good-bye: nothing depends on what it says.
+# Seconds that a broker has to answer a close: nothing depends on the answer.
 GOODBYE = 1.0
 
 
@@ -30,7 +30,7 @@ class AttemptOwner(ABC):
 
     @abstractmethod
     def attempt_opened(self, attempt: Attempt) -> None:
-        """The broker has let us in."""
+        """The connection is open."""
 
     @abstractmethod
     def attempt_over(self, attempt: Attempt, error: BatonError | None) -> None:
@@ -62,7 +62,7 @@ class Attempt(TransportUser, ConnectionUser):
 
     def begin(self, patience: float) -> None:
         """Look up the host's name, and connect; the broker has ``patience`` seconds to answer."""
-        # The name may take a while, in which the loop has to end when it is told to.
+        # A lookup may take a while, during which the loop must be able to stop.
         find = threading.Thread(target=self._find, args=(patience,), name="batonmq-amqp10-name", daemon=True)
         find.start()
 
@@ -116,7 +116,7 @@ class Attempt(TransportUser, ConnectionUser):
             self.flush()
 
     def drop(self, error: BatonError | None = None) -> None:
-        """End it without a word."""
+        """End it without notifying the broker."""
         self._give_up(error)
 
     def detach(self) -> None:
@@ -166,7 +166,7 @@ class Attempt(TransportUser, ConnectionUser):
         self._give_up(error)
 
     def _watch(self) -> None:
-        """Say that we are there, and see that the broker is (part 2 §2.4.5)."""
+        """Send empty frames, and check that the broker is alive (part 2 §2.4.5)."""
         if self._is_over:
             return
         now = time.monotonic()
@@ -188,9 +188,9 @@ class Attempt(TransportUser, ConnectionUser):
         self._cancel()
         if self._transport is not None:
             self._transport.close()
-        # The owner of links is told that there is no connection before it is told that they are gone.
+        # The owner of links learns of the lost connection before it learns of the lost links.
         self._owner.attempt_over(self, error)
 
 
 def _nothing() -> None:
-    """Nothing is to be taken back."""
+    """Do nothing."""

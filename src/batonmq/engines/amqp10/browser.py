@@ -1,4 +1,4 @@
-"""Looks at what is in a queue, and leaves it there (part 3 §3.5.3, distribution mode copy)."""
+"""Shows the messages in a queue, and leaves them there (part 3 §3.5.3, distribution mode copy)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from batonmq.protocols.amqp10.codec.performatives import Attach, DeliveryState, 
 
 __all__ = ["Browser"]
 
-# Seconds for which a broker may be silent that does not say that this is all.
+# Seconds of silence that count as the end, for brokers that do not report it.
 PATIENCE = 5.0
-# Asked for at once.
+# Messages requested at once.
 CREDIT = 500
 
 
 class Browser(ReceiverUser):
-    """One look. All in the loop's thread."""
+    """One pass over a queue. All in the loop's thread."""
 
     def __init__(self, uplink: Uplink, read: Callable[[bytes], Message], most: int) -> None:
         self.future: Future[list[Message]] = Future()
@@ -86,7 +86,7 @@ class Browser(ReceiverUser):
         self.future.fail(error or ConnectionLost("the link was closed"))
 
     def changed(self, delivery_id: int, state: DeliveryState | None) -> None:
-        """Nobody holds what is shown."""
+        """Do nothing: browsed messages are not held."""
 
     def _nothing(self) -> None:
-        """Nothing is waited for yet."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""Messages of the API as sections, and back, in the ways of one product."""
+"""Converts the API's messages to sections and back, as one product wants them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Conversion"]
 
 
 class Conversion:
-    """Of one engine. In the loop's thread, for what is kept of the last message."""
+    """The converter of one engine. Call it in the loop's thread, as it caches parts of the last message."""
 
     __slots__ = ("_product", "_reader", "_writer")
 
@@ -23,7 +23,7 @@ class Conversion:
         self._reader = CarriedReader(Clock())
 
     def write(self, message: Message, properties: Properties | None = None) -> bytes:
-        """All sections of a message. ``properties`` take the place of its own. Raises ValueError."""
+        """All sections of a message. ``properties`` replace its own. Raises ValueError."""
         self._product.check(message)
         annotations = self._product.delay_annotations(message.delay) if message.delay else {}
         try:
@@ -32,7 +32,7 @@ class Conversion:
             raise ValueError(f"the message cannot be sent over AMQP 1.0: {error}") from None
 
     def read(self, payload: bytes) -> tuple[Message, Carried]:
-        """A message that came, and what its header says. Raises FieldError."""
+        """A received message, and the fields of its header. Raises FieldError."""
         carried = self._reader.read(payload)
         properties = carried.properties
         if properties.reply_to is not None:

@@ -1,4 +1,4 @@
-"""The engine as its product sees it: links to management, replies, looks, transactions, made when they are needed."""
+"""The engine as its product sees it: management links, replies, browsing and transactions, set up on demand."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class EngineDesk(Desk):
-    """Over one uplink."""
+    """The desk over one uplink."""
 
     def __init__(self, uplink: Uplink) -> None:
         self._uplink = uplink
@@ -40,7 +40,7 @@ class EngineDesk(Desk):
         self.transactions = TransactionLink(uplink)
 
     def serve(self, reply_source: Callable[[], Source], read: Callable[[bytes], Message]) -> None:
-        """For a product that says where replies come, and how messages are read."""
+        """Set the product, which knows the reply address and the format of messages."""
         self._make_reply_source = reply_source
         self._read = read
 
@@ -48,10 +48,10 @@ class EngineDesk(Desk):
         return self._make_reply_source()
 
     def look_for_coordinator(self, patience: float) -> Future[None]:
-        """See whether there are transactions, within that many seconds.
+        """Find out within that many seconds whether there are transactions.
 
-        The future fails with what the broker says if it closes the connection instead: it opens one before it looks
-        at the virtual host, for example.
+        The future fails with the broker's error if it closes the connection instead: some check the virtual host only
+        after the open.
         """
         future: Future[None] = Future()
 
@@ -185,7 +185,7 @@ class EngineDesk(Desk):
 
 
 def _pass_on(inner: Future[T], outer: Future[T]) -> None:
-    """What becomes of one becomes of the other."""
+    """Pass the outcome of one future to the other."""
 
     def then() -> None:
         if inner.error is not None:
@@ -197,7 +197,7 @@ def _pass_on(inner: Future[T], outer: Future[T]) -> None:
 
 
 def _ignore(_: object) -> None:
-    """Nobody takes it back."""
+    """Do nothing: it is never cancelled."""
 
 
 def _dynamic() -> Source:

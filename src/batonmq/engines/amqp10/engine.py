@@ -47,10 +47,10 @@ def _settling(subscription: Subscription) -> Settling:
 
 
 class Amqp10Engine(Engine):
-    """Queues of a broker. ``native`` is the protocol's side of the connection, to be left alone by other threads."""
+    """Queues of a broker. ``native`` is the protocol's connection, which other threads must not touch."""
 
     def __init__(self, url: str, context: ssl.SSLContext | None = None, patience: float | None = None) -> None:
-        """``patience``: how many seconds the broker has to answer when it is connected to.
+        """``patience``: how many seconds the broker has to answer when connecting.
 
         Raises ConnectionLost, AccessRefused, ValueError.
         """
@@ -86,7 +86,7 @@ class Amqp10Engine(Engine):
                 product.close()
             raise
         self._takings: WeakSet[Taking] = WeakSet()
-        # Of the queues that were declared here.
+        # Only of queues declared here.
         self._fates: dict[str, Fate] = {}
         self._sending = Sending(self._desk, self._product, self._conversion)
         self._transacting = Transacting(self._uplink, self._desk)
@@ -124,7 +124,7 @@ class Amqp10Engine(Engine):
         return run_steps(steps())
 
     def _deleted(self, queue: str) -> None:
-        # Some brokers would make the queue anew for the next message on this link.
+        # Some brokers would create the queue again for the next message on this link.
         self._desk.publisher.close(self._product.target(queue))
         if not self._product.tells_of_deletion:
             for taking in list(self._takings):
@@ -251,7 +251,7 @@ class Amqp10Engine(Engine):
                 self._reply(target, message, sent)
 
         def done() -> None:
-            # Nobody may be waiting any more.
+            # The requester may have stopped waiting.
             if sent.error is not None and not isinstance(sent.error, NotFound):
                 future.fail(sent.error)
             else:

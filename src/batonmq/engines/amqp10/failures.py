@@ -14,13 +14,16 @@ __all__ = ["refused", "unreachable"]
 
 
 def unreachable(error: OSError | None, parameters: Amqp10Parameters, phase: str) -> BatonError:
-    """No connection could be opened; None: the broker closed the socket. ``phase``: what was awaited."""
+    """The error for a connection that could not be opened; None: the broker closed the socket.
+
+    ``phase``: the step that failed.
+    """
     return ConnectionLost(f"cannot connect to {parameters.where}: {_why(error, parameters, phase)}")
 
 
 def refused(error: BatonError, parameters: Amqp10Parameters) -> BatonError:
-    """The broker answered, and did not let us in."""
-    # Brokers call a virtual host that is not there, or not for us, by any of these.
+    """The broker answered, but refused the connection."""
+    # Conditions that brokers use for a virtual host that is missing, or closed to us.
     if isinstance(error, AccessRefused | NotAllowed | NotFound):
         return AccessRefused(f"the broker at {parameters.where} does not let us in: {error}")
     return ConnectionLost(f"cannot connect to {parameters.where}: {error}")

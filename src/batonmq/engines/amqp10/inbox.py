@@ -1,4 +1,4 @@
-"""A link on which replies come, and who waits for them."""
+"""A link for replies, and the requests that wait for them."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ CREDIT = 200
 
 
 class ReplyFuture(Future[Sections]):
-    """Resolved with a reply, which is known by its correlation id."""
+    """Resolved with the reply, which is matched by its correlation id."""
 
     __slots__ = ("correlation_id",)
 
     def __init__(self) -> None:
         super().__init__()
-        # An id of our own: replies must be told apart even when the application's ids repeat.
+        # Our own id: replies must be told apart even if the application reuses ids.
         self.correlation_id = secrets.token_hex(12)
 
 
 class Inbox(ReceiverUser):
-    """A node that the broker makes, for all replies to this connection. All in the loop's thread."""
+    """A dynamic node for all replies to this connection. All in the loop's thread."""
 
     __slots__ = ("_address", "_asked", "_make_source", "_receiver", "_settle_modes", "_uplink", "_waiting")
 
@@ -45,7 +45,7 @@ class Inbox(ReceiverUser):
         self._asked: dict[str, ReplyFuture] = {}
 
     def ask(self, send: Callable[[str], None], future: ReplyFuture) -> None:
-        """``send`` sends the request, and is told the address for the reply."""
+        """``send`` sends the request, given the address for the reply."""
         self._asked[future.correlation_id] = future
         if self._receiver is None:
             try:
@@ -64,11 +64,11 @@ class Inbox(ReceiverUser):
             self._waiting.append((send, future))
 
     def want_settled(self) -> None:
-        """Replies are to come settled."""
+        """Attach the link; replies are to come settled."""
         self._settle_modes = (1, 0)
 
     def forget(self, future: ReplyFuture) -> None:
-        """Nobody waits for it any more."""
+        """Forget a request: nobody waits for its reply any more."""
         self._asked.pop(future.correlation_id, None)
 
     # ------------------------------------------------------------------ of the link
@@ -112,7 +112,7 @@ class Inbox(ReceiverUser):
             found.resolve(sections)
 
     def changed(self, delivery_id: int, state: DeliveryState | None) -> None:
-        """Of no interest: they are settled as they come."""
+        """Do nothing: replies arrive settled."""
 
     def drained(self) -> None:
-        """Never asked for."""
+        """Do nothing: the link is never drained."""

@@ -1,7 +1,7 @@
 """Ends a queue's link: no more credit, give back what is held, close.
 
-In this order, so that what is given back does not come here again. What nobody has seen must not count as delivered.
-How that is reached differs:
+In this order, so that released messages do not come here again. A message that nobody has seen must not count as
+delivered. How this is achieved differs:
 
 - Where the broker counts whatever was delivered in a session that ends, the session ends only if all of it was seen.
 - Where a link's end counts what is on its way, the broker is asked to stop first; what still comes goes back unseen.
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Leaving"]
 
-# Seconds that a broker has to say that nothing more is on its way, from the last message that came.
+# Seconds that a broker has to report that nothing is in flight, counted from the last message.
 TO_DRAIN: Final = 1.0
-# Seconds that it has to say that it sends nothing more, from the last message that came.
+# Seconds that it has to report that it sends nothing more, counted from the last message.
 TO_STOP: Final = 0.5
-# Seconds that it has to answer when a link is ended.
+# Seconds that it has to answer a detach.
 TO_DETACH: Final = 2.0
 
 
@@ -56,19 +56,19 @@ class Leaving:
         self._deliveries = deliveries
         self._lock = threading.Lock()
         self.over: Future[None] | None = None
-        """Resolved when the link has ended; None: nobody has asked for that."""
+        """Resolved when the link has ended; None: nobody has asked it to."""
         self._session: Session | None = None
-        # Those that nobody had seen when it was to end in the middle of a transaction.
+        # Messages that nobody had seen when it was told to end in the middle of a transaction.
         self._unseen: list[Incoming] | None = None
-        # Held when the last credit was taken back, to be counted; what comes after that is not.
+        # Messages held when the last credit was taken back. These count as delivered; later ones do not.
         self._counted: frozenset[int] | None = None
-        # Seen by nobody, with what has come since the broker was asked to stop.
+        # Unseen messages, with those that came after the broker was asked to stop.
         self._given_back: set[int] | None = None
-        # How many messages have come while it waits.
+        # How many messages have come while it waited.
         self._came = 0
 
     def ask(self) -> tuple[Future[None], bool]:
-        """What is resolved in the end, and whether nobody has asked before. From any thread."""
+        """The future for the end, and whether this is the first request. From any thread."""
         with self._lock:
             is_first = self.over is None
             over = self.over = self.over or Future()
@@ -76,7 +76,7 @@ class Leaving:
 
     @property
     def is_waiting(self) -> bool:
-        """Does it wait for the last that is on its way, to give that back?"""
+        """Does it wait for messages in flight, to give them back?"""
         return self._counted is not None or self._given_back is not None
 
     def came(self, delivery_id: int) -> None:
@@ -87,7 +87,7 @@ class Leaving:
             self._given_back.add(delivery_id)
 
     def decided(self) -> list[Incoming] | None:
-        """A transaction is over: the messages to ``begin`` with if it has waited for this; None: it has not."""
+        """A transaction is over: the messages to pass to ``begin`` if leaving has waited for this; None: it has not."""
         if self._unseen is None or self._deliveries.has_undecided:
             return None
         unseen, self._unseen = self._unseen, None
@@ -100,17 +100,17 @@ class Leaving:
         self._given_back = None
 
     def begin(self, receiver: Receiver, session: Session, unseen: list[Incoming]) -> None:
-        """End the link, which is there. Nobody has seen the messages ``unseen``."""
+        """End the attached link. Nobody has seen the messages ``unseen``."""
         self._session = session
         if self._deliveries.has_undecided:
-            # What is in the middle of a transaction must not be given back, nor may the link go.
+            # Messages in an open transaction must not be given back, and the link has to stay.
             if receiver.is_attached:
                 receiver.give_credit(0)
             self._unseen = unseen
         elif self._product.isolates_receivers:
             self._counted = frozenset(self._deliveries.ids) if not unseen else frozenset()
             if self._counted and receiver.is_attached and receiver.credit > 0:
-                # What is on its way must not be counted, so wait for it.
+                # Messages in flight must not be counted, so wait for them.
                 self._when_silent(TO_DRAIN, self._end)
                 receiver.drain(receiver.credit)
             else:
@@ -118,7 +118,7 @@ class Leaving:
         else:
             self._given_back = {one.handle[1] for one in unseen if isinstance(one.handle, tuple)}
             if self._product.echoes and receiver.is_attached and receiver.credit > 0:
-                # What is on its way comes first, and goes back unseen: it would count as delivered with its link.
+                # Messages in flight arrive first and go back unseen: with the link they would count as delivered.
                 self._when_silent(TO_STOP, self._give_back)
                 receiver.stop()
                 return
@@ -127,7 +127,7 @@ class Leaving:
             self._give_back()
 
     def _when_silent(self, seconds: float, function: Callable[[], None]) -> None:
-        """Call when no message has come for that many seconds. No more come than there was credit for."""
+        """Call when no message has come for that many seconds. The credit limits how many can come."""
         before = self._came
 
         def look() -> None:
@@ -139,14 +139,14 @@ class Leaving:
         self._uplink.later(seconds, look)
 
     def drained(self) -> None:
-        """Nothing more is on its way."""
+        """Nothing is in flight any more."""
         if self._counted is not None:
             self._end()
         elif self._given_back is not None:
             self._give_back()
 
     def _give_back(self) -> None:
-        """Settle all that is held, and end the link."""
+        """Settle all held messages, and end the link."""
         receiver, unseen = self._deliveries.receiver, self._given_back
         if receiver is None or unseen is None:
             return
@@ -158,7 +158,7 @@ class Leaving:
         self._detach(receiver)
 
     def _end(self) -> None:
-        """End the session, which counts all that was delivered in it, or the link alone, which counts nothing."""
+        """End the session, if its deliveries are to count, or only the link, which counts nothing."""
         receiver, session = self._deliveries.receiver, self._session
         if receiver is None or session is None:
             return
@@ -168,7 +168,7 @@ class Leaving:
             self._detach(receiver)
 
     def _detach(self, receiver: Receiver) -> None:
-        """End the link. A broker that does not answer gives back what is held when the connection ends."""
+        """End the link. If the broker does not answer, it gives back held messages when the connection ends."""
         over = self.over
         receiver.close()
         if over is not None:

@@ -1,4 +1,4 @@
-"""A loop for one thread: sockets that are ready, functions that other threads want run, timers."""
+"""An event loop for one thread: ready sockets, calls from other threads, timers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 class Loop:
-    """Any thread may use ``call``; all else is for the thread that runs it."""
+    """Any thread may use ``call``; the rest is for the thread that runs the loop."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
@@ -40,7 +40,7 @@ class Loop:
     # ------------------------------------------------------------------ from any thread
 
     def call(self, function: Call) -> bool:
-        """Have this run in the loop's thread, soon; False: it has stopped, and nothing runs any more."""
+        """Run a function in the loop's thread, soon; False: the loop has stopped."""
         with self._guard:
             if self._is_finished:
                 return False
@@ -53,7 +53,7 @@ class Loop:
         return True
 
     def forked(self) -> None:
-        """In a child: the parent goes on with its own."""
+        """Close the copies in a forked child; the parent's go on."""
         self._guard = threading.Lock()
         self._is_stopped = True
         self.close()
@@ -61,15 +61,15 @@ class Loop:
     # ------------------------------------------------------------------ in its thread
 
     def soon(self, function: Call) -> None:
-        """Run this when all that is ready was read."""
+        """Run a function once all ready sockets were read."""
         self._calls.append(function)
 
     def at_turn_end(self, function: Call) -> None:
-        """What is done whenever all that was ready is done with."""
+        """Set the function that runs at the end of each turn."""
         self._turn_ended = function
 
     def run(self) -> None:
-        """Run until ``stop``. What functions raise comes out of here."""
+        """Run until ``stop``. Raises what the functions raise."""
         while not self._is_stopped:
             for key, events in self._selector.select(self._pause()):
                 if key.data is None:
@@ -85,33 +85,33 @@ class Loop:
         self._is_stopped = True
 
     def finish(self) -> None:
-        """Run what was asked for before it stopped."""
+        """Run the calls made before it stopped."""
         with self._guard:
             self._is_finished = True
         while self._calls:
             self._calls.popleft()()
 
     def close(self) -> None:
-        """Let go of what the system lent."""
+        """Close its sockets and selector."""
         self._selector.close()
         self._waker.close()
         self._wakeup.close()
 
     def later(self, seconds: float, function: Call) -> Call:
-        """Run this after a while; what is returned takes it back."""
+        """Run a function after so many seconds; the returned object cancels it."""
         held = [function]
         heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._numbers), held))
         return held.clear
 
     def watch(self, sock: socket.socket, events: int, ready: Callable[[int], None]) -> None:
-        """Call ``ready`` with what the socket is ready for, of READ and WRITE."""
+        """Call ``ready`` with READ, WRITE or both when the socket is ready."""
         try:
             self._selector.modify(sock, events, ready)
         except KeyError:
             self._selector.register(sock, events, ready)
 
     def unwatch(self, sock: socket.socket) -> None:
-        """The socket is to be closed."""
+        """Stop watching a socket, before it is closed."""
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(sock)
 
@@ -130,7 +130,7 @@ class Loop:
 
     def _run_calls(self) -> None:
         calls = self._calls
-        # What is added meanwhile waits for the next turn, so that the socket has its share.
+        # Calls added meanwhile wait for the next turn, so that sockets get their share.
         for _ in range(len(calls)):
             calls.popleft()()
 
@@ -143,4 +143,4 @@ class Loop:
 
 
 def _nothing() -> None:
-    """Nobody wants to know."""
+    """Cancel the call."""

@@ -1,4 +1,4 @@
-"""What a broker cannot do by itself, done by receiving: moving messages to another queue, and dropping them."""
+"""Moves and drops messages by receiving them, for brokers that cannot do this themselves."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from batonmq.errors import BatonError, NotFound
 
 __all__ = ["drop_all", "move_all"]
 
-# Messages that are held at once.
+# The most messages held at once.
 SLICE = 100
-# What has nowhere to go is held to the end; with more of it, that is the end.
+# Messages without a target are held to the end; beyond this number the move ends.
 STAY_MOST = 1_000
 
 
 def move_all(engine: Engine, product: Product, source: str, target: str | None, most: int) -> Steps[int]:
     """Send ready messages to another queue, and accept each when it is there; returns how many.
 
-    Without a target each goes to where it died; what died nowhere, or in a queue that is gone, is given back at the
-    end. With transactions each is moved in one; without, a lost connection may leave a message in both queues.
+    Without a target each goes to where it died; a message that died nowhere, or in a queue that is gone, is given back
+    at the end. Each is moved in a transaction if the broker has them; otherwise a lost connection may leave a message
+    in both queues.
     """
     if target is not None:
         yield from product.require(target)
@@ -59,7 +60,7 @@ def move_all(engine: Engine, product: Product, source: str, target: str | None, 
 
 
 def _move(engine: Engine, pull: Subscription, to: str, those: list[Incoming]) -> Steps[None]:
-    """Send what is held to a queue, and accept it. NotFound, ResourceError: it is held still."""
+    """Send what is held to a queue, and accept it. After NotFound or ResourceError it is still held."""
     copies = [received_message(one.message.body, without_death_headers(one.message.properties)) for one in those]
     if engine.capabilities.transactions:
         yield from wait_for(engine.transact([(to, copy) for copy in copies], [(pull, one) for one in those]))
@@ -70,7 +71,7 @@ def _move(engine: Engine, pull: Subscription, to: str, those: list[Incoming]) ->
 
 
 def drop_all(engine: Engine, queue: str) -> Steps[int]:
-    """Receive and accept what is ready; returns how many that were."""
+    """Receive and accept the ready messages; returns how many there were."""
     pull = yield from wait_for(engine.pull(queue))
     dropped = 0
     while True:

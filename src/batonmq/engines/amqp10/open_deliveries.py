@@ -1,4 +1,4 @@
-"""What a queue's link has delivered and nobody has settled, by delivery-id: those of one link after the other."""
+"""The unsettled deliveries of a queue's link, by delivery-id; after a reconnect, those of the next link."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class OpenDeliveries:
         self.receiver: Receiver | None = None
         """The link; None: there is none now."""
         self.generation = 0
-        """Tells which link a delivery-id belongs to: they count anew on each connection."""
-        # The message as it came if the product needs it; b"" otherwise.
+        """Identifies the link of a delivery-id, as these start over on each connection."""
+        # The received sections if the product needs them; b"" otherwise.
         self._payloads: dict[int, bytes] = {}
-        # The broker's word on these is what the transaction comes to.
+        # Deliveries in a transaction: its outcome decides about them.
         self._in_transaction: set[int] = set()
-        # Their fate is not known before the copy's transaction is over.
+        # Deliveries being replaced by a copy: undecided until the copy's transaction is over.
         self._being_copied: set[int] = set()
 
     def attach(self, receiver: Receiver) -> None:
-        """Begin with a new link."""
+        """Start over with a new link."""
         self.receiver = receiver
         self.generation += 1
 
     def detach(self) -> None:
-        """The link is gone, and all that it delivered went back with it."""
+        """The link is gone, and its deliveries went back with it."""
         self.receiver = None
         self.generation += 1
         self._payloads.clear()
@@ -50,31 +50,31 @@ class OpenDeliveries:
 
     @property
     def ids(self) -> KeysView[int]:
-        """The delivery-ids of those that are open."""
+        """The delivery-ids of open deliveries."""
         return self._payloads.keys()
 
     def add(self, delivery_id: int, payload: bytes) -> None:
-        """A message was delivered; ``payload``: what a copy of it may be made of."""
+        """Add a delivery; ``payload``: its sections, from which a copy may be made."""
         self._payloads[delivery_id] = payload
 
     def remove(self, delivery_id: int) -> None:
-        """It is settled, or the broker has taken it back."""
+        """Remove a delivery: it is settled, or the broker has taken it back."""
         self._payloads.pop(delivery_id, None)
 
     def clear(self) -> None:
-        """All were settled."""
+        """Remove all deliveries: they were settled."""
         self._payloads.clear()
 
     def payload(self, delivery_id: int) -> bytes:
-        """The message as it came, where the product asked for that to be kept."""
+        """The received sections, if the product wants them kept."""
         return self._payloads[delivery_id]
 
     def has(self, handle: Handle) -> bool:
-        """Is it of the present link, and open?"""
+        """Is it an open delivery of the current link?"""
         return handle[0] == self.generation and self.receiver is not None and handle[1] in self._payloads
 
     def find(self, incoming: Incoming) -> tuple[Receiver, int] | None:
-        """The link that a message came on and its id there; None: it is not open any more."""
+        """The link of a delivery and its id there; None: it is not open any more."""
         handle = incoming.handle
         assert isinstance(handle, tuple)
         receiver = self.receiver
@@ -83,7 +83,7 @@ class OpenDeliveries:
         return receiver, handle[1]
 
     def require(self, incoming: Incoming) -> tuple[Receiver, int]:
-        """The link and the id of a message for a transaction. Raises LeaseLost."""
+        """The link and the id of a delivery, for a transaction. Raises LeaseLost."""
         found = self.find(incoming)
         if found is None:
             raise lost_by_transaction()
@@ -93,11 +93,11 @@ class OpenDeliveries:
 
     @property
     def has_undecided(self) -> bool:
-        """Is one of them in the middle of a transaction?"""
+        """Is any delivery in an open transaction?"""
         return bool(self._being_copied or self._in_transaction)
 
     def begin_transaction(self, delivery_id: int) -> None:
-        """A transaction decides on it."""
+        """Mark a delivery as decided by a transaction."""
         self._in_transaction.add(delivery_id)
 
     def end_transaction(self, delivery_id: int) -> None:
@@ -109,11 +109,11 @@ class OpenDeliveries:
         return delivery_id in self._in_transaction
 
     def begin_copy(self, delivery_id: int) -> None:
-        """A copy is sent in its place."""
+        """Mark a delivery as being replaced by a copy."""
         self._being_copied.add(delivery_id)
 
     def end_copy(self, incoming: Incoming) -> None:
-        """The copy was sent, or was not taken."""
+        """The copy was sent, or refused."""
         handle = incoming.handle
         assert isinstance(handle, tuple)
         if handle[0] == self.generation:

@@ -1,4 +1,4 @@
-"""A pair of links to a node, on which requests go and answers come: HTTP in messages, as in RabbitMQ's management."""
+"""A pair of links to a node, one for requests and one for answers: HTTP in messages, as in RabbitMQ's management."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Pair:
         self._uplink.attach_pair(sender, receiver)
 
     def go_on(self) -> None:
-        """Send what waits, if both links are there."""
+        """Send pending requests, if both links are attached."""
         out, way_in = self._way_out, self._way_in
         if out is None or way_in is None or not out.is_ready or not way_in.is_ready:
             return
@@ -108,28 +108,28 @@ class Pair:
 
 
 class _Out(SenderUser):
-    """Of the link on which requests go."""
+    """The user of the link for requests."""
 
     def __init__(self, pair: Pair) -> None:
         self._pair: Pair | None = pair
         self._sender: Sender | None = None
 
     def use(self, sender: Sender) -> None:
-        """This is the link."""
+        """Set the link."""
         self._sender = sender
 
     @property
     def is_ready(self) -> bool:
-        """Is it attached?"""
+        """Is the link attached?"""
         return self._sender is not None and self._sender.is_attached
 
     def send(self, payload: bytes) -> None:
-        """Send a request, settled: the answer says more."""
+        """Send a request settled, as the answer says more than an outcome."""
         assert self._sender is not None
         self._sender.send((payload,), None, settled=True)
 
     def close(self) -> None:
-        """It is of no use any more."""
+        """Drop the link."""
         self._pair = None
         if self._sender is not None:
             self._sender.close()
@@ -144,27 +144,27 @@ class _Out(SenderUser):
             pair.lost(error)
 
     def settled(self, token: object, state: DeliveryState | None) -> None:
-        """They are sent settled."""
+        """Do nothing: requests are sent settled."""
 
 
 class _In(ReceiverUser):
-    """Of the link on which answers come."""
+    """The user of the link for answers."""
 
     def __init__(self, pair: Pair) -> None:
         self._pair: Pair | None = pair
         self._receiver: Receiver | None = None
 
     def use(self, receiver: Receiver) -> None:
-        """This is the link."""
+        """Set the link."""
         self._receiver = receiver
 
     @property
     def is_ready(self) -> bool:
-        """Is it attached?"""
+        """Is the link attached?"""
         return self._receiver is not None and self._receiver.is_attached
 
     def close(self) -> None:
-        """It is of no use any more."""
+        """Drop the link."""
         self._pair = None
         if self._receiver is not None:
             self._receiver.close()
@@ -191,7 +191,7 @@ class _In(ReceiverUser):
         pair.answered(payload)
 
     def changed(self, delivery_id: int, state: DeliveryState | None) -> None:
-        """They are settled as they come."""
+        """Do nothing: answers arrive settled."""
 
     def drained(self) -> None:
-        """Never asked for."""
+        """Do nothing: the link is never drained."""

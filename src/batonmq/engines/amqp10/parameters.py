@@ -1,4 +1,4 @@
-"""What a URL says: where the broker is, who logs in, over TLS or not, and which product it must be."""
+"""The parameters in a URL: the broker's address, the log-in, TLS, and the expected product."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["Amqp10Parameters", "amqp10_parameters"]
 
 PORT: Final = 5672
 TLS_PORT: Final = 5671
-# By the scheme: what the broker calls itself; "": anything will do.
+# The product's name in the broker's open, by scheme; "": any.
 PRODUCTS: Final = {"amqp10": "", "artemis": "Artemis", "activemq": "ActiveMQ"}
-# What is for the product, by its scheme; any of them where any product will do.
+# The product's own parameters, by scheme; all of them where any product will do.
 PRODUCT_OPTIONS: Final = {"artemis": frozenset[str](), "activemq": frozenset({"jolokia", "offers"})}
 MECHANISM: Final = "auth_mechanism"
 IDLE: Final = "idle_time_out"
@@ -33,25 +33,25 @@ class Amqp10Parameters:
     port: int
     credentials: Credentials
     hostname: str
-    """The hostname in open, which brokers with virtual hosts go by."""
+    """The hostname in open, which selects the virtual host."""
     tls: TlsTerms | None
     wanted: str
     """The product that the broker must be, in words; "": any."""
     idle_time_out: float
-    """Seconds for which the broker may be silent."""
+    """Seconds of silence allowed to the broker."""
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """What is for the product."""
+    """The product's own parameters."""
 
     @property
     def where(self) -> str:
-        """Host and port, for texts."""
+        """Host and port, for error texts."""
         return f"{self.host}:{self.port}"
 
 
 def amqp10_parameters(url: str, context: ssl.SSLContext | None = None) -> Amqp10Parameters:
     """Read a URL: ``amqp10://user:password@host:5672/vhost?...``. Raises ValueError, UnusableTls.
 
-    ``context`` is used for TLS instead of what the query says of certificates.
+    ``context`` is used for TLS instead of the certificates in the query.
     """
     check_octets(url)
     parts = urlsplit(url)

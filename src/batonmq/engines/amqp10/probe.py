@@ -1,4 +1,4 @@
-"""Sees whether a link would be attached."""
+"""Finds out whether a link would be attached."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class _Probe(SenderUser, ReceiverUser):
         self._link: Sender | Receiver | None = None
 
     def use(self, link: Sender | Receiver) -> None:
-        """This is the link."""
+        """Set the link."""
         self._link = link
 
     def attached(self, attach: Attach) -> None:
@@ -26,23 +26,23 @@ class _Probe(SenderUser, ReceiverUser):
         self._link.close()
 
     def detached(self, error: BatonError | None) -> None:
-        # Closed from here: it had been attached.
+        # Closed from here, so it had been attached.
         if error is None:
             self.future.resolve(None)
         else:
             self.future.fail(error)
 
     def delivered(self, delivery_id: int, payload: bytes, *, settled: bool) -> None:
-        """There is no credit."""
+        """Do nothing: there is no credit."""
 
     def changed(self, delivery_id: int, state: DeliveryState | None) -> None:
-        """There are no deliveries."""
+        """Do nothing: there are no deliveries."""
 
     def drained(self) -> None:
-        """There is no credit."""
+        """Do nothing: there is no credit."""
 
     def settled(self, token: object, state: DeliveryState | None) -> None:
-        """Nothing is sent."""
+        """Do nothing: nothing is sent."""
 
 
 def probe(uplink: Uplink, terminus: Source | Target) -> Future[None]:

@@ -1,4 +1,4 @@
-"""What the links of a session share: its frames, its windows, and the deliveries that are not settled (§2.5.6)."""
+"""The part of a session that its links share: frames, windows and unsettled deliveries (§2.5.6)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["WINDOW", "Channel"]
 
 WINDOW: Final = 8192
-"""Transfers that may be on their way here: prefetching bounds the messages, this their frames."""
+"""Incoming transfers allowed in flight: the prefetch limits messages, this limits their frames."""
 _MASK: Final = 0xFFFF_FFFF
 
 Outcome: TypeAlias = Callable[[object, "DeliveryState | None"], None]
@@ -61,11 +61,11 @@ class Channel:
         self._next_outgoing_id = 0
         self._next_incoming_id: int | None = None
         self._incoming_window = WINDOW
-        # Sent and not settled: who is told of the outcome, and about what.
+        # Sent and unsettled: the recipient of each outcome, and its token.
         self._outgoing: dict[int, tuple[Outcome, object]] = {}
-        # Received and not settled: who is told when the broker changes its mind.
+        # Received and unsettled: the receiver to tell if the broker settles first.
         self._coming: dict[int, Changed] = {}
-        # A range that was settled and not said yet.
+        # A settled range whose disposition was not sent yet.
         self._first = self._last = -1
         self._state: DeliveryState | None = None
         self._settled = True
@@ -86,7 +86,7 @@ class Channel:
         drain: bool | None = None,
         echo: bool | None = None,
     ) -> None:
-        """How the session stands, and one of its links."""
+        """Send a flow with the state of the session, and of a link."""
         self._incoming_window = WINDOW
         self.say(
             Flow(
@@ -105,7 +105,7 @@ class Channel:
     # ------------------------------------------------------------------ windows
 
     def begun(self, begin: Begin) -> None:
-        """The broker's begin: how many transfers it takes, and where it begins to count."""
+        """The broker's begin: its window, and the first number of its transfers."""
         self._next_incoming_id = begin.next_outgoing_id
         self.room = begin.incoming_window
 
@@ -116,12 +116,12 @@ class Channel:
         self._next_incoming_id = flow.next_outgoing_id
 
     def sent(self, count: int) -> None:
-        """That many transfers went out."""
+        """Count outgoing transfers."""
         self._next_outgoing_id = self._next_outgoing_id + count & _MASK
         self.room -= count
 
     def came(self, count: int) -> None:
-        """That many transfers came. Raises PeerFault."""
+        """Count incoming transfers. Raises PeerFault."""
         self._next_incoming_id = (self._next_incoming_id or 0) + count & _MASK
         self._incoming_window -= count
         if self._incoming_window < 0:
@@ -134,7 +134,7 @@ class Channel:
     def number_deliveries(self, count: int, awaited: tuple[Outcome, object] | None) -> int:
         """Number that many messages; returns the first delivery-id.
 
-        ``awaited``: who is told of each outcome, and with what; None: they are sent settled.
+        ``awaited``: the recipient of each outcome, with a token; None: they are sent settled.
         """
         first = self._next_delivery_id
         self._next_delivery_id = first + count & _MASK
@@ -145,18 +145,18 @@ class Channel:
         return first
 
     def forget(self, tell: Outcome) -> None:
-        """A link is gone: nobody tells what became of what went out on it."""
+        """A link is gone: the outcomes of what it sent will not come."""
         for number in [number for number, (told, _) in self._outgoing.items() if told == tell]:
             del self._outgoing[number]
 
     # ------------------------------------------------------------------ deliveries that came
 
     def hold(self, delivery_id: int, changed: Changed) -> None:
-        """A delivery came and is not settled."""
+        """Note an unsettled incoming delivery."""
         self._coming[delivery_id] = changed
 
     def settle(self, delivery_id: int, state: DeliveryState, *, settled: bool = True) -> None:
-        """This is what became of it. Deliveries that follow each other go into one disposition."""
+        """Settle a delivery with an outcome. Consecutive deliveries share one disposition."""
         if settled:
             self._coming.pop(delivery_id, None)
         if delivery_id == self._last + 1 and state is self._state and settled is self._settled:
@@ -168,12 +168,12 @@ class Channel:
         self._settled = settled
 
     def let_go(self, changed: Changed) -> None:
-        """A link is gone, and what was unsettled on it."""
+        """A link is gone, with its unsettled deliveries."""
         for number in [number for number, told in self._coming.items() if told == changed]:
             del self._coming[number]
 
     def flush(self) -> None:
-        """Say what was settled."""
+        """Send the pending disposition."""
         first, last = self._first, self._last
         if first < 0:
             return
@@ -191,7 +191,7 @@ class Channel:
     # ------------------------------------------------------------------ the broker's dispositions
 
     def disposed(self, disposition: Disposition) -> None:
-        """The broker says what became of deliveries (§2.7.6)."""
+        """The broker's disposition (§2.7.6)."""
         state = disposition.state
         settled = bool(disposition.settled)
         first = disposition.first
@@ -204,7 +204,7 @@ class Channel:
                 changed(number, state)
             return
         if not settled and (state is None or isinstance(state, Received)):
-            # How far it has got, which is of no interest.
+            # An intermediate state, which is of no interest.
             return
         outgoing = self._outgoing
         for number in _named(first, last, outgoing):
@@ -215,7 +215,7 @@ class Channel:
 
 
 def _named(first: int, last: int, held: Mapping[int, object]) -> list[int]:
-    """The ids of a range that are held, whatever nonsense the range is."""
+    """The ids in a range that are held, however absurd the range."""
     count = distance(last, first) + 1
     if count == 1:
         return [first] if first in held else []

@@ -1,7 +1,7 @@
 """A connection: log-in, open, sessions, close (§2.4; part 5 §5.3).
 
-Bytes go in by ``receive``, and out by ``take_output``; the user is told what happens. Time is the user's: he sends
-``beat`` every ``beat_every`` seconds, and calls ``lost`` when nothing came for too long.
+Bytes go in through ``receive``, and out through ``take_output``; the user is told of events. The user keeps the time:
+it calls ``beat`` every ``beat_every`` seconds, and ``lost`` when nothing came for too long.
 
     login header -> login -> header -> opening -> open -> closing -> closed
 """
@@ -59,18 +59,18 @@ class Terms:
     """What we ask for."""
 
     container_id: str
-    """Who we are: one and the same for one program, which has several connections."""
+    """Our container-id: the same for all connections of a program."""
     hostname: str = ""
-    """Which host, or virtual host, is meant (§2.7.1)."""
+    """The host, or virtual host, to connect to (§2.7.1)."""
     credentials: Credentials = field(default_factory=Credentials)
     idle_time_out: float = 30.0
-    """Seconds for which the broker may be silent."""
+    """Seconds of silence allowed to the broker."""
     properties: Mapping[str, object] = field(default_factory=dict)
-    """What the broker is told about us."""
+    """The properties that we announce."""
 
 
 class ConnectionUser(ABC):
-    """Uses a connection, and is told what happens to it."""
+    """The user of a connection, told of its events."""
 
     __slots__ = ()
 
@@ -80,7 +80,7 @@ class ConnectionUser(ABC):
 
     @abstractmethod
     def closed(self, error: BatonError | None) -> None:
-        """It is over, and what is left to say is to be sent before the socket is closed. None: we closed it."""
+        """The connection has ended; send the remaining output before closing the socket. None: we closed it."""
 
 
 class Connection:
@@ -107,7 +107,7 @@ class Connection:
         self._login = Login(terms.credentials, terms.hostname)
         self._state = LOGIN_HEADER
         self._remote_open: Open | None = None
-        # By our numbers, and by the broker's.
+        # Sessions by our channel numbers, and by the broker's.
         self._sessions: dict[int, Session] = {}
         self._by_remote: dict[int, Session] = {}
         self._output.put(SASL_HEADER)
@@ -126,7 +126,7 @@ class Connection:
 
     @property
     def phase(self) -> str:
-        """What is awaited, for texts of errors."""
+        """What the connection is waiting for, for error texts."""
         return self._state
 
     @property
@@ -155,12 +155,12 @@ class Connection:
         return self._output.take()
 
     def say_settled(self) -> None:
-        """What was settled goes out before whatever is said next, in whichever session."""
+        """Send settlements before anything that is said next, in any session."""
         for session in self._sessions.values():
             session.flush()
 
     def beat(self) -> None:
-        """A sign of life."""
+        """Send an empty frame."""
         if self._state in (OPEN, CLOSING):
             self._output.put(EMPTY_FRAME)
 
@@ -182,7 +182,7 @@ class Connection:
         return FRAME_SIZE if most is None else max(_SMALLEST, min(most, FRAME_SIZE))
 
     def close(self) -> None:
-        """Say good-bye; the user is told when the broker has, too."""
+        """Send close; the user is told when the broker has closed, too."""
         if self._state == OPEN:
             self.say_settled()
             self._state = CLOSING
@@ -191,7 +191,7 @@ class Connection:
             self._finish(None)
 
     def lost(self, error: BatonError) -> None:
-        """The socket is gone, or the broker has been silent for too long."""
+        """End the connection: the socket is gone, or the broker was silent for too long."""
         self._finish(None if self._state == CLOSING else error)
 
     # ------------------------------------------------------------------ from the broker
@@ -293,7 +293,7 @@ class Connection:
         found.take(performative)
 
     def _drop(self, session: Session) -> None:
-        """A session is over on both sides: its numbers are free."""
+        """A session has ended on both sides: free its numbers."""
         self._sessions = {number: one for number, one in self._sessions.items() if one is not session}
         self._by_remote = {number: one for number, one in self._by_remote.items() if one is not session}
 

@@ -1,4 +1,4 @@
-"""What a broker says is wrong, as errors of ours (part 2 §2.8.14 to §2.8.18, part 3 §3.4, part 4 §4.5.8)."""
+"""A broker's errors, as errors of ours (part 2 §2.8.14 to §2.8.18, part 3 §3.4, part 4 §4.5.8)."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ def text_of(error: Error) -> str:
 
 
 def error_of(error: Error | None, otherwise: str) -> BatonError:
-    """Why a link was refused or ended, a session ended, or a message was not taken.
+    """Why a link was refused or ended, a session ended, or a message refused.
 
-    ``otherwise`` is the text where the broker gave no reason; that is ConnectionLost, as nobody knows what became of
-    what was under way.
+    ``otherwise`` is the text if the broker gave no reason; the error is then ConnectionLost, as the fate of pending
+    messages is unknown.
     """
     if error is None:
         return ConnectionLost(otherwise)
@@ -89,6 +89,6 @@ def outcome_error(state: DeliveryState | None, queue: str) -> BatonError | None:
             return ResourceError(f"the broker rejected the message for queue '{queue}'")
         return error_of(state.error, "")
     if isinstance(state, Released | Modified):
-        # Part 3 §3.4.4: it was not, and will not be, acted upon: there is nothing that would take it.
+        # Part 3 §3.4.4: the message "was not (and will not be) acted upon": nothing takes it.
         return NotFound(f"no queue '{queue}'")
     return ConnectionLost("the broker settled the message without saying what became of it")

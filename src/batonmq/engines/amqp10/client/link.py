@@ -33,17 +33,17 @@ GONE: Final = "gone"
 
 
 class LinkUser(ABC):
-    """Uses a link, and is told what happens to it."""
+    """The user of a link, told of its events."""
 
     __slots__ = ()
 
     @abstractmethod
     def attached(self, attach: Attach) -> None:
-        """The broker has attached it, with these termini, capabilities and properties."""
+        """The broker has attached the link, with these termini, capabilities and properties."""
 
     @abstractmethod
     def detached(self, error: BatonError | None) -> None:
-        """It is gone, or was refused. None: it was closed from here. Called once, and nothing after it."""
+        """The link is gone, or was refused. None: it was closed from here. Called once; nothing follows."""
 
 
 class Link(ABC):
@@ -62,16 +62,16 @@ class Link(ABC):
 
     @property
     def is_attached(self) -> bool:
-        """May messages go over it?"""
+        """Can messages be sent over the link?"""
         return self._state == ATTACHED
 
     @property
     def is_gone(self) -> bool:
-        """Is it over, so that nothing goes over it any more?"""
+        """Has the link ended?"""
         return self._state in (ENDED, GONE)
 
     def open(self, channel: Channel, handle: int) -> None:
-        """Ask for it, under that number of ours. By its session. Raises EncodeError."""
+        """Send the attach, under that handle. Called by the session. Raises EncodeError."""
         self._channel = channel
         self._handle = handle
         self._state = ATTACHING
@@ -79,7 +79,7 @@ class Link(ABC):
 
     @abstractmethod
     def _attach(self, handle: int) -> Attach:
-        """What is asked for."""
+        """The attach to send."""
 
     @abstractmethod
     def _is_refusal(self, attach: Attach) -> bool:
@@ -91,11 +91,11 @@ class Link(ABC):
 
     @abstractmethod
     def _end(self) -> None:
-        """It is gone, and with it what was unsettled."""
+        """The link is gone, with its unsettled deliveries."""
 
     @abstractmethod
     def flowed(self, flow: Flow) -> None:
-        """The broker tells how the link stands."""
+        """The broker's flow for this link."""
 
     @abstractmethod
     def room_changed(self) -> None:
@@ -120,7 +120,7 @@ class Link(ABC):
         self._user.attached(attach)
 
     def detach_came(self, detach: Detach) -> None:
-        """The broker ends it, or answers our detach. A link that was only detached is not resumed."""
+        """The broker ends the link, or answers our detach. A detached link is not resumed."""
         was, self._state = self._state, GONE
         if was == ENDED:
             return
@@ -133,14 +133,14 @@ class Link(ABC):
             self._user.detached(error_of(detach.error, f"the broker ended the link '{self.name}' without a reason"))
 
     def close(self) -> None:
-        """End it; the user is told when the broker has. A second call does nothing."""
+        """End the link; the user is told when the broker has, too. A second call does nothing."""
         if self._state in (CLOSING, ENDED, GONE):
             return
         self._state = CLOSING
         self._say(Detach(handle=self._handle, closed=True))
 
     def _break(self, condition: str, text: str) -> None:
-        """End it for what the broker did on it, and tell the user, who need not wait for the broker's part."""
+        """End the link because of an error of the broker's, and tell the user without waiting for the detach."""
         error = Error(condition=Symbol(condition), description=text)
         was, self._state = self._state, ENDED
         self._say(Detach(handle=self._handle, closed=True, error=error))

@@ -23,7 +23,7 @@ __all__ = ["Credentials", "Login"]
 PLAIN: Final = "PLAIN"
 EXTERNAL: Final = "EXTERNAL"
 ANONYMOUS: Final = "ANONYMOUS"
-# Whom a broker knows that nobody has configured: RabbitMQ, and ours.
+# The user of a broker that nobody has configured: RabbitMQ, and ours.
 GUEST: Final = "guest"
 
 
@@ -32,7 +32,7 @@ class Credentials:
     """How to log in: by user name and password, by the client certificate, or as nobody in particular."""
 
     user: str | None = None
-    """None: nobody in particular, that is ANONYMOUS where it is offered, and guest elsewhere."""
+    """None: no particular user, which means ANONYMOUS where it is offered, and guest elsewhere."""
     password: str = ""
     is_external: bool = False
     """Does the client certificate say who logs in?"""
@@ -48,7 +48,7 @@ class Credentials:
 
 
 class Login:
-    """What is said in it, step by step."""
+    """The dialogue of the log-in, step by step."""
 
     __slots__ = ("_credentials", "_hostname", "_mechanism", "is_done")
 
@@ -57,14 +57,14 @@ class Login:
         self._hostname = hostname
         self._mechanism = ""
         self.is_done = False
-        """Has the broker let us in?"""
+        """Has the log-in succeeded?"""
 
     def take(self, said: SaslPerformative) -> SaslPerformative | None:
-        """The answer to what the broker says; None: there is none. Raises AccessRefused, ConnectionLost."""
+        """The reply to a frame of the broker; None: there is none. Raises AccessRefused, ConnectionLost."""
         if isinstance(said, SaslMechanisms) and not self._mechanism:
             return self._begin([str(name) for name in said.sasl_server_mechanisms])
         if isinstance(said, SaslChallenge) and self._mechanism:
-            # All has been said already: what is left is an empty response.
+            # Everything was in the initial response: what is left is an empty one.
             return SaslResponse(response=b"")
         if isinstance(said, SaslOutcome) and self._mechanism:
             if said.code:

@@ -1,4 +1,4 @@
-"""What goes to the broker, until somebody takes it."""
+"""The output for the broker, until somebody takes it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ __all__ = ["Output"]
 
 
 class Output:
-    """Bytes in the order in which they are to go out."""
+    """Bytes in the order of sending."""
 
     __slots__ = ("parts",)
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []
-        """What was put and not taken yet."""
+        """The pending pieces."""
 
     def put(self, data: bytes) -> None:
         """Send this next."""
         self.parts.append(data)
 
     def take(self) -> bytes:
-        """All that waits, which is then on its way."""
+        """Take everything that is pending."""
         parts = self.parts
         if not parts:
             return b""

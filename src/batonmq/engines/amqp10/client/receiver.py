@@ -1,4 +1,4 @@
-"""A link on which messages come (§2.6.7, §2.6.12, §2.6.14)."""
+"""A receiving link (§2.6.7, §2.6.12, §2.6.14)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["ACCEPTED", "Receiver", "ReceiverUser"]
 ACCEPTED: Final = Accepted()
 _MASK: Final = 0xFFFF_FFFF
 MESSAGE_MAX: Final = 1 << 30
-"""Octets of a message that is put together here: whoever sends more has lost his way."""
+"""The largest message that is assembled here, in octets."""
 
 
 class ReceiverUser(LinkUser):
@@ -30,19 +30,19 @@ class ReceiverUser(LinkUser):
 
     @abstractmethod
     def delivered(self, delivery_id: int, payload: bytes, *, settled: bool) -> None:
-        """A message came, all of it: its sections. ``settled``: the broker does not wait for an outcome."""
+        """A complete message: its sections. ``settled``: the broker does not wait for an outcome."""
 
     @abstractmethod
     def changed(self, delivery_id: int, state: DeliveryState | None) -> None:
-        """The broker settled a delivery that came, or says what has become of it."""
+        """The broker settled a delivery, or reports its state."""
 
     @abstractmethod
     def drained(self) -> None:
-        """All that was there for the credit has come, or was on its way; no credit is left."""
+        """Everything available for the credit has arrived, and no credit is left."""
 
 
 class _Partial:
-    """A message whose transfers have not all come."""
+    """A message with transfers missing."""
 
     __slots__ = ("_pieces", "delivery_id", "settled", "size")
 
@@ -53,17 +53,17 @@ class _Partial:
         self._pieces = [piece]
 
     def add(self, piece: bytes) -> None:
-        """What came in the next transfer."""
+        """Add the payload of the next transfer."""
         self.size += len(piece)
         self._pieces.append(piece)
 
     def whole(self) -> bytes:
-        """All that has come."""
+        """The payload so far."""
         return b"".join(self._pieces)
 
 
 class Receiver(Link):
-    """Messages come as far as ``give_credit`` allows."""
+    """Receives messages as far as ``give_credit`` allows."""
 
     __slots__ = (
         "_count",
@@ -97,11 +97,11 @@ class Receiver(Link):
         self._link_properties = properties
         self.settle_modes = settle_modes
         self._count = 0
-        # The count that no message has gone beyond by any credit that was given: what was given may be on its way
-        # when less is.
+        # The highest delivery-count that any credit has allowed: messages for earlier credit may still arrive after it
+        # is cut.
         self._limit = 0
         self.credit = 0
-        """Messages that may still come."""
+        """The credit that is left."""
         self._is_draining = False
         self._is_stopping = False
         self._partial: _Partial | None = None
@@ -109,13 +109,13 @@ class Receiver(Link):
     # ------------------------------------------------------------------ from here
 
     def give_credit(self, credit: int) -> None:
-        """That many messages may come from now on."""
+        """Set the credit."""
         self._allow(credit)
         self._is_draining = False
         self._session.say_flow(self._handle, self._count, credit)
 
     def drain(self, credit: int) -> None:
-        """That many messages may come, if they are there now; then the user is told."""
+        """Set the credit and drain: the user is told when the broker has sent what it has."""
         self._allow(credit)
         self._is_draining = True
         self._session.say_flow(self._handle, self._count, credit, drain=True)
@@ -127,14 +127,14 @@ class Receiver(Link):
             self._limit = limit
 
     def stop(self) -> None:
-        """Nothing more may come; the user is told when what was on its way has (§2.7.4, echo)."""
+        """Take back the credit; the user is told when messages in flight have arrived (§2.7.4, echo)."""
         self.credit = 0
         self._is_draining = False
         self._is_stopping = True
         self._session.say_flow(self._handle, self._count, 0, echo=True)
 
     def settle(self, delivery_id: int, state: DeliveryState, *, settled: bool = True) -> None:
-        """What became of a delivery."""
+        """Settle a delivery with an outcome."""
         self._session.settle(delivery_id, state, settled=settled)
 
     def _attach(self, handle: int) -> Attach:
@@ -181,11 +181,11 @@ class Receiver(Link):
         self._user_of.drained()
 
     def room_changed(self) -> None:
-        """Of no interest: nothing goes out but dispositions, which need no room."""
+        """Do nothing: only dispositions go out, and they need no window."""
 
     def take(self, shape: Transfer, delivery_id: int | None, payload: bytes) -> None:
         if self._state != ATTACHED:
-            # What was on its way when it was closed goes back with the link.
+            # Messages in flight when the link was closed go back with it.
             return
         partial = self._partial
         if partial is None:
@@ -225,7 +225,7 @@ class Receiver(Link):
             self._end_drain()
 
     def _aborted(self) -> None:
-        """It counts for nothing (§2.7.5), but for the credit that it was begun with, which is given again."""
+        """An aborted delivery is ignored (§2.7.5), except that the credit it used is given again."""
         self._partial = None
         self._count = self._count + 1 & _MASK
         self.credit -= 1

@@ -1,4 +1,4 @@
-"""A link on which messages go out (§2.6.7, §2.6.12)."""
+"""A sending link (§2.6.7, §2.6.12)."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _MASK: Final = 0xFFFF_FFFF
 
 
 class SenderUser(LinkUser):
-    """Sends over a link, and is told what becomes of that."""
+    """The user of a sending link, told of outcomes."""
 
     __slots__ = ()
 
     @abstractmethod
     def settled(self, token: object, state: DeliveryState | None) -> None:
-        """What became of a message; ``token`` came with it. None: the broker did not say."""
+        """The outcome of a message; ``token`` was passed with it. None: the broker gave no outcome."""
 
 
 class _Batch:
-    """Messages that wait to go out, with what they have in common."""
+    """Pending messages with common options."""
 
     __slots__ = ("at", "payloads", "prefix", "settled", "token")
 
@@ -48,7 +48,7 @@ class _Batch:
         self.at = 0
 
     def take(self, count: int) -> Sequence[bytes]:
-        """The next so many."""
+        """Take the next messages."""
         before = self.at
         self.at += count
         if not before and count == len(self.payloads):
@@ -57,12 +57,12 @@ class _Batch:
 
     @property
     def left(self) -> int:
-        """How many have not gone out."""
+        """How many have not been sent."""
         return len(self.payloads) - self.at
 
 
 class Sender(Link):
-    """Messages wait here until the broker has given credit for them, and the session has room."""
+    """Messages wait here until the broker gives credit, and the session's window has room."""
 
     __slots__ = (
         "_count",
@@ -101,7 +101,7 @@ class Sender(Link):
         self._parted: tuple[PartedTransfer, int, object, bool] | None = None
         self._prefixes: dict[bool, TransferPrefix] = {}
         self.max_message_size = 0
-        """Octets of the largest message that the broker takes; 0: it does not say."""
+        """The largest message that the broker takes, in octets; 0: unknown."""
 
     # ------------------------------------------------------------------ from here
 
@@ -113,7 +113,7 @@ class Sender(Link):
         settled: bool = False,
         state: DeliveryState | None = None,
     ) -> None:
-        """Send messages, as soon as may be. Of each that is not settled the user is told what became of it.
+        """Send messages as soon as possible. The user is told the outcome of each that is not sent settled.
 
         ``state``: that of a transaction (part 4 §4.4.1).
         """
@@ -137,11 +137,11 @@ class Sender(Link):
 
     @property
     def is_idle(self) -> bool:
-        """Is there nothing that waits to go out?"""
+        """Is nothing pending?"""
         return not self._waiting and self._parted is None
 
     def pump(self) -> None:
-        """Send what there is credit and room for."""
+        """Send as many messages as there is credit and window for."""
         channel = self._session
         waiting = self._waiting
         while channel.room > 0:
@@ -158,7 +158,7 @@ class Sender(Link):
             self._send(channel, batch, payloads)
 
     def _send(self, channel: Channel, batch: _Batch, payloads: Sequence[bytes]) -> None:
-        """That many as there is credit for; each that does not fit into one frame goes by itself."""
+        """Send as many messages as there is credit for; one that needs several frames is sent separately."""
         prefix = batch.prefix
         room = channel.max_frame_size - prefix.overhead
         count = len(payloads)
@@ -173,12 +173,12 @@ class Sender(Link):
             parted = PartedTransfer(prefix, first, payloads[0], channel.max_frame_size)
             self._parted = (parted, first, batch.token, batch.settled)
             return
-        # Back with them, to go out one after the other.
+        # Put them back, to be sent one by one.
         for payload in reversed(payloads):
             self._waiting.appendleft(_Batch((payload,), batch.token, prefix, settled=batch.settled))
 
     def _number(self, channel: Channel, batch: _Batch, count: int) -> int:
-        """The first of the delivery-ids of that many messages, whose outcomes are awaited from now on."""
+        """Number that many messages and await their outcomes; returns the first delivery-id."""
         self._count = self._count + count & _MASK
         self._credit -= count
         return channel.number_deliveries(count, None if batch.settled else (self._settled, batch.token))
@@ -232,7 +232,7 @@ class Sender(Link):
         if self._state == ATTACHED:
             self.pump()
         if flow.drain and self._credit > 0 and not self._waiting:
-            # What there is no message for is used up (§2.6.7, drain).
+            # Credit without messages is used up (§2.6.7, drain).
             self._count = self._count + self._credit & _MASK
             self._credit = 0
             self._session.say_flow(self._handle, self._count, 0, drain=True)

@@ -50,12 +50,12 @@ class Session:
         *,
         for_one: bool = False,
     ) -> None:
-        """``ended`` is told when it is over on both sides. ``for_one``: it ends with the last of its links."""
+        """``ended`` is called when it has ended on both sides. ``for_one``: it ends with the last of its links."""
         self._channel = Channel(output, number, max_frame_size)
         self._ended = ended
         self._for_one = for_one
         self._state = BEGINNING
-        # By the broker's handles, by ours, and by direction and name until both are known.
+        # Links by the broker's handles, by ours, and by role and name until both are known.
         self._remote: dict[int, Link] = {}
         self._links: dict[int, Link] = {}
         self._links_by_name: dict[tuple[bool, str], Link] = {}
@@ -72,7 +72,7 @@ class Session:
 
     @property
     def is_gone(self) -> bool:
-        """Is it over?"""
+        """Has the session ended?"""
         return self._state in (ENDING, GONE)
 
     # ------------------------------------------------------------------ from here
@@ -102,7 +102,7 @@ class Session:
         self._lose(ConnectionLost("the session was ended"))
 
     def flush(self) -> None:
-        """Say what was settled and not said yet."""
+        """Send pending dispositions."""
         self._channel.flush()
 
     def lost(self, error: BatonError) -> None:
@@ -113,7 +113,7 @@ class Session:
         self._lose(error)
 
     def _lose(self, error: BatonError, others: BatonError | None = None) -> None:
-        """All links are gone. ``others``: the error of those that were attached, and had no part in it."""
+        """All links are gone. ``others``: the error for attached links that did not cause it."""
         links = list(self._links.values())
         self._links.clear()
         self._remote.clear()
@@ -124,7 +124,7 @@ class Session:
     # ------------------------------------------------------------------ from the broker
 
     def begin_came(self, begin: Begin) -> None:
-        """The broker has begun it, too. Raises PeerFault."""
+        """The broker has begun the session, too. Raises PeerFault."""
         if self._state == GONE or begin.remote_channel != self.number:
             raise PeerFault(ILLEGAL_STATE, "a session was begun that nobody asked for")
         if begin.handle_max is not None:
@@ -140,7 +140,7 @@ class Session:
             self._end_came(cast("End", performative))
             return
         if self._state == ENDING:
-            # It was on its way when we ended the session.
+            # It was in flight when we ended the session.
             return
         if kind is Disposition:
             self._channel.disposed(cast("Disposition", performative))
@@ -172,12 +172,12 @@ class Session:
             link.flowed(flow)
         elif flow.echo:
             self._channel.say_flow()
-        # The window is that of all links.
+        # The window is shared by all links.
         for other in list(self._links.values()):
             other.room_changed()
 
     def _attach_came(self, attach: Attach) -> None:
-        # Its role is the broker's: what it sends on is what we receive on.
+        # The role is the broker's: its sending link is our receiving one.
         link = self._links_by_name.get((not attach.role, attach.name))
         if link is None:
             raise PeerFault(NOT_ALLOWED, f"the broker attached a link that nobody asked for: '{attach.name}'")

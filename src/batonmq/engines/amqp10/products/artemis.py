@@ -1,4 +1,4 @@
-"""Apache Artemis: what the specification leaves open by capabilities and annotations, and the rest by its management.
+"""Apache Artemis: what the specification leaves open is done by capabilities and annotations, the rest by management.
 
 A queue is an anycast queue on an address of its name. Each terminus has the capability ``queue``: without it Artemis
 makes a missing address multicast, and drops what it has accepted.
@@ -27,26 +27,26 @@ from batonmq.protocols.amqp10.codec.values import Long, Symbol, UInt
 __all__ = ["ArtemisProduct"]
 
 _QUEUE: Final = Symbol("queue")
-# How often a message was delivered before it was copied: Artemis counts the deliveries of the copy alone.
+# The deliveries of a message before it was copied: Artemis counts only those of the copy.
 _DELIVERIES: Final = "x-opt-batonmq-deliveries"
 _DELIVERIES_RAW: Final = _DELIVERIES.encode()
 _TIME: Final = "x-opt-delivery-time"
 _DELAY: Final = "x-opt-delivery-delay"
-# What is not shown: what was asked of the broker, in the words of either protocol.
+# Hidden annotations: instructions to the broker, in the terms of either protocol.
 _HIDDEN: Final = frozenset({_DELIVERIES, _TIME, _DELAY, "x-deliver-at"})
 _HIDDEN_RAW: Final = b"x-opt-"
-# What Artemis adds to a message that it has moved to another queue, of which dead letters are one.
+# Annotations that Artemis adds to a message that it moves to another queue, such as a dead letter.
 _MOVED: Final = "x-opt-ORIG-"
 _MOVED_FROM: Final = f"{_MOVED}QUEUE"
-# Bodies below have a message that is none of those that Artemis calls large (amqpMinLargeMessageSize, 102,400).
+# Messages with smaller bodies are not "large" for Artemis (amqpMinLargeMessageSize, 102,400).
 _LARGE: Final = 64 * 1024
 _REASON: Final = "x-reject-reason"
-# By this property Artemis knows a message that was sent twice, and drops it: a copy is not that.
+# By this property Artemis detects and drops a message that was sent twice. A copy must not have it.
 _DUPLICATE: Final = "_AMQ_DUPL_ID"
 
 
 class ArtemisProduct(Product):
-    """Artemis 2.56, as it was tried."""
+    """Artemis, tried with 2.56."""
 
     engine_name = "artemis"
     names = ("Artemis",)
@@ -124,7 +124,7 @@ class ArtemisProduct(Product):
         return self._queues.require(queue)
 
     def require_reply(self, reply_to: str) -> Steps[None]:
-        # Or it would be made, for nobody.
+        # Otherwise it would be created, with no receiver.
         if (yield from self._queues.find(reply_to)) is None:
             raise NotFound(f"nobody waits for a reply at '{reply_to}'")
 
@@ -133,7 +133,8 @@ class ArtemisProduct(Product):
         return None if rules is None else Fate(rules.dead_letter, rules.max_deliveries)
 
     def is_drained(self, queue: str) -> Steps[bool]:
-        # Artemis may answer before it has begun to deliver: with 3,000 messages ready, 2 of 360 drains of 100 had none.
+        # Artemis may answer before it has begun to deliver: with 3,000 messages ready, 2 of 360 drains of 100 returned
+        # none.
         return not (yield from self.count(queue))
 
     def count(self, queue: str) -> Steps[int]:
@@ -152,8 +153,8 @@ class ArtemisProduct(Product):
 
     def count_of(self, message: Message, failures: int, first_acquirer: bool) -> Count:
         before = _carried(message)
-        # What comes back is counted exactly, but not what a lost connection brings back: that only now and then. And of
-        # large messages Artemis keeps the count to itself.
+        # Released messages are counted exactly, but returns after a lost connection only sometimes. For large messages
+        # Artemis does not reveal the count.
         is_exact = failures > 0 or len(message.body) < _LARGE
         return Count(before + failures + 1, before > 0 or failures > 0 or not first_acquirer, is_exact=is_exact)
 
@@ -173,7 +174,7 @@ class ArtemisProduct(Product):
         if how == "release":
             most = rules.max_deliveries
             is_last = most is not None and held.deliveries >= most
-            # Artemis knows by itself when a message is worn out that was never copied.
+            # Artemis enforces the limit itself for a message that was never copied.
             if is_last and (delay or _DELIVERIES_RAW in held.payload):
                 return self._dead(held, rules, "")
             if delay:
@@ -185,9 +186,9 @@ class ArtemisProduct(Product):
         return super().settlement(held, how, reason, delay)
 
     def _dead(self, held: Held, rules: Rules, reason: str) -> Settlement:
-        """To the dead letters, by our own hand: with a reason, or whatever Artemis has counted."""
+        """Send a message to the dead letters ourselves: with a reason, or regardless of Artemis' count."""
         if rules.dead_letter is None:
-            # Rejected: it goes wherever Artemis lets it go, or away.
+            # Rejected: it goes to Artemis' dead letter address, or is dropped.
             return super().settlement(held, "reject", reason, None)
         origin = {f"{_MOVED}ADDRESS": held.queue, _MOVED_FROM: held.queue}
         headers = {_REASON: reason} if reason else {}
@@ -204,7 +205,7 @@ def _at(seconds: float) -> int:
 
 
 def _carried(message: Message) -> int:
-    """How often it was delivered before it was copied, to this queue; what was moved begins anew."""
+    """The deliveries before it was copied to this queue; a moved message starts over."""
     if _DELIVERIES_RAW not in message.properties.raw:
         return 0
     headers: Mapping[str, FieldValue] = message.properties.headers or {}
@@ -213,5 +214,5 @@ def _carried(message: Message) -> int:
 
 
 def _is_kept(name: str) -> bool:
-    """Is it a copy's, too?"""
+    """Does a copy keep this annotation?"""
     return not name.startswith(_MOVED) and name not in (_TIME, _DELAY, _DELIVERIES, _DUPLICATE)

@@ -1,4 +1,4 @@
-"""What Artemis answers to a request about itself: JSON in texts, numbers as texts as well."""
+"""Artemis' answers to management requests: JSON as text, with numbers as text too."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NUMBER: Final = re.compile("-?[0-9]{1,18}")
 
 
 def read_answer(said: str) -> object:
-    """What it says in JSON. BrokerError."""
+    """The JSON value of an answer. BrokerError."""
     try:
         found: object = read_json(said)
     except JsonError as error:
@@ -37,13 +37,13 @@ def rows_in(said: object) -> list[dict[str, object]]:
 
 
 def number_in(row: Mapping[str, object], name: str, default: int = 0) -> int:
-    """What a row says; Artemis writes numbers as texts."""
+    """A number in a row; Artemis writes numbers as text."""
     match = _NUMBER.fullmatch(str(row.get(name)))
     return int(match[0]) if match else default
 
 
 def figures(row: Mapping[str, object]) -> QueueStats:
-    """What a row of listQueues tells."""
+    """The figures in a row of listQueues."""
     held, delayed = number_in(row, "deliveringCount"), number_in(row, "scheduledCount")
     return QueueStats(
         ready=max(0, number_in(row, "messageCount") - held - delayed),

@@ -1,7 +1,7 @@
-"""Queues of Artemis: made, looked up and changed by requests to its management address.
+"""Queues of Artemis: created, looked up and changed by requests to its management address.
 
-A request names a resource and an operation in application-properties, and has the arguments as JSON in its body; so has
-the answer the result. Who asks needs the permission ``manage`` for ``activemq.management``.
+A request names a resource and an operation in application-properties, with the arguments as JSON in its body; the
+answer's body has the result. The user needs the permission ``manage`` for ``activemq.management``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["ArtemisQueues", "Found", "Rules", "check_declare"]
 
 _MANAGEMENT: Final = Target(address="activemq.management")
 _RESERVED: Final = ("amq.", "activemq.management", "activemq.notifications", "$")
-# Between two of these may stand any word, or any number of words: Artemis' settings and addresses have wildcards.
+# Artemis' wildcards stand for one word, or any number of words, between dots, in settings and addresses.
 _WILD: Final = ("*", "#")
 _ATTEMPTS: Final = 10
 # Queues that one answer lists.
@@ -39,16 +39,16 @@ PAGE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What becomes of messages of a queue that are given up."""
+    """The dead letter rules of a queue."""
 
     max_deliveries: int | None = None
     dead_letter: str | None = None
-    """A queue that is there."""
+    """An existing queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A queue that is there."""
+    """An existing queue with its settings."""
 
     ready: int
     is_durable: bool
@@ -66,13 +66,13 @@ class ArtemisQueues:
         self._rules: dict[str, Rules] = {}
 
     def known(self, queue: str) -> Rules | None:
-        """What its rules were when it was last looked up or declared."""
+        """The queue's rules when it was last looked up or declared."""
         return self._rules.get(queue)
 
     # ------------------------------------------------------------------ looking
 
     def find(self, queue: str) -> Steps[Found | None]:
-        """A queue as it is; None: there is none of that name. PreconditionFailed for a topic's queue."""
+        """Look up a queue; None: there is none of that name. PreconditionFailed for a topic's queue."""
         wanted = json.dumps({"field": "name", "operation": "EQUALS", "value": queue})
         answer = yield from self._operate("broker", "listQueues", wanted, 1, 10, for_what=f"queue '{queue}' is there")
         rows = rows_in(answer)
@@ -92,11 +92,11 @@ class ArtemisQueues:
         )
 
     def names(self) -> Steps[list[str]]:
-        """Of all anycast queues that have an address of their own name, but for the broker's own."""
+        """List all anycast queues whose address has the same name, except the broker's own."""
         names: set[str] = set()
         seen: set[str] = set()
         page = 1
-        # It wants all three, and takes every queue by this.
+        # All three fields are required; this filter matches every queue.
         wanted = json.dumps({"field": "name", "operation": "CONTAINS", "value": ""})
         while True:
             answer = yield from self._operate("broker", "listQueues", wanted, page, PAGE, for_what="queues are there")
@@ -112,13 +112,13 @@ class ArtemisQueues:
                 and row.get("temporary") != "true"
                 and not name.startswith(_RESERVED)
             )
-            # Somebody who does not go by pages would tell the first one for ever.
+            # A broker that ignores pages would return the first one for ever.
             if len(rows) < PAGE or not new:
                 return sorted(names)
             page += 1
 
     def require(self, queue: str) -> Steps[None]:
-        """See that it is there, and what its rules are. NotFound, AccessRefused."""
+        """Check that a queue exists, and read its rules. NotFound, AccessRefused."""
         if (yield from self.find(queue)) is None:
             self._rules.pop(queue, None)
             raise NotFound(f"no queue '{queue}'")
@@ -129,14 +129,14 @@ class ArtemisQueues:
         self._rules[queue] = Rules(_attempts(settings), dead)
 
     def _settings(self, queue: str) -> Steps[dict[str, object]]:
-        """Those of its address, with what it inherits."""
+        """The settings of its address, inherited ones included."""
         answer = yield from self._operate("broker", "getAddressSettingsAsJSON", queue)
         return table_in(answer)
 
     # ------------------------------------------------------------------ declaring
 
     def declare(self, queue: str, options: QueueOptions) -> Steps[None]:
-        """Make it, and the queue of its dead letters. PreconditionFailed, AccessRefused, UnsupportedFeature."""
+        """Create a queue and its dead letter queue. PreconditionFailed, AccessRefused, UnsupportedFeature."""
         settings = check_declare(queue, options)
         dead = options.dead_letter
         found = yield from self.find(queue)
@@ -162,7 +162,7 @@ class ArtemisQueues:
         settings: Mapping[str, object],
         there: Mapping[str, object],
     ) -> None:
-        """Raises PreconditionFailed for the first option that it was not made with."""
+        """Raises PreconditionFailed for the first option that differs from the existing queue."""
         differences: list[tuple[str, object, object]] = [
             ("durable", found.is_durable, options.durable),
             ("single_consumer", found.is_exclusive, options.single_consumer),
@@ -177,8 +177,8 @@ class ArtemisQueues:
                 raise PreconditionFailed(f"queue '{queue}' is there, declared otherwise: {text}")
 
     def _make(self, queue: str, options: QueueOptions, settings: Mapping[str, object]) -> Steps[None]:
-        """A queue that is not there. Its settings come first: no message meets it without them."""
-        # What is not there is not made by being sent to.
+        """Create a missing queue. Its settings come first, so that no message meets it without them."""
+        # Sending to a missing queue must not create it.
         strict = {"autoCreateQueues": False, "autoCreateAddresses": False, **settings}
         yield from self._operate("broker", "addAddressSettings", queue, json.dumps(strict))
         config: dict[str, object] = {"name": queue, "address": queue, "routing-type": "ANYCAST"}
@@ -193,7 +193,7 @@ class ArtemisQueues:
             raise
 
     def _create(self, operation: str, *arguments: object) -> Steps[None]:
-        """Somebody else may have made it meanwhile."""
+        """Create it; somebody else may have done so meanwhile."""
         try:
             yield from self._operate("broker", operation, *arguments)
         except BrokerError as error:
@@ -201,14 +201,14 @@ class ArtemisQueues:
                 raise
 
     def delete(self, queue: str) -> Steps[None]:
-        """Delete it with its messages and settings; one that is not there is deleted already."""
+        """Delete a queue with its messages and settings. A missing queue counts as deleted."""
         self._rules.pop(queue, None)
         try:
             yield from self._operate("broker", "destroyQueue", queue, True, True)
         except NotFound:
             return
         try:
-            # An address that was made for itself outlives its queues.
+            # An explicitly created address outlives its queues.
             yield from self._operate("broker", "deleteAddress", queue)
         except AccessRefused:
             raise
@@ -219,7 +219,7 @@ class ArtemisQueues:
     # ------------------------------------------------------------------ requests
 
     def _operate(self, resource: str, operation: str, *arguments: object, for_what: str = "") -> Steps[object]:
-        """The result of an operation. NotFound, AccessRefused, BrokerError with what Artemis says."""
+        """The result of an operation. NotFound, AccessRefused, BrokerError with Artemis' text."""
         application = {"_AMQ_ResourceName": resource, "_AMQ_OperationName": operation}
         asked = self._desk.ask(_MANAGEMENT, json.dumps(arguments), application=application)
         try:
@@ -256,7 +256,7 @@ def _check_name(queue: str) -> None:
         raise UnsupportedFeature(f"artemis: '*', '#' and '::' in the name of a queue: '{queue}'")
 
 
-# Settings of an address, with the option that each stands for.
+# The option for each setting of an address.
 _OPTIONS: Final = {
     "maxDeliveryAttempts": "max_deliveries",
     "deadLetterAddress": "dead_letter",
@@ -301,7 +301,7 @@ def _length(found: Found, there: Mapping[str, object]) -> int | None:
 
 
 def _shown(setting: str, value: object) -> object:
-    """As the option has it."""
+    """The setting in the option's terms."""
     if setting == "maxDeliveryAttempts" and value is None:
         return _ATTEMPTS
     return f"{value / 1000:g}" if setting == "expiryDelay" and isinstance(value, int) else value

@@ -1,4 +1,4 @@
-"""What an engine over AMQP 1.0 asks of a kind of broker."""
+"""The interface of a product: what an engine over AMQP 1.0 asks of a kind of broker."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Count:
     deliveries: int
     redelivered: bool
     is_exact: bool = True
-    """If not, 2 stands for 2 or more."""
+    """If not, 2 means 2 or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Held:
     queue: str
     message: Message
     payload: bytes
-    """Its sections as they came, if ``Product.keeps_payloads``; else b""."""
+    """Its sections as received, if ``Product.keeps_payloads``; else b""."""
     deliveries: int
     """How often it has been delivered, this time included, as ``Product.count_of`` said."""
 
@@ -62,12 +62,15 @@ class Copy:
 
     target: Target
     payload: bytes
-    """All of its sections."""
+    """Its sections, encoded."""
     queue: str
-    """The queue that it goes to, for errors."""
+    """The queue it goes to, for error texts."""
     is_before: bool = False
-    """Is it confirmed before the message is accepted, instead of in one transaction? For a broker whose transactions
-    do not hold what is delayed: whatever ends in between, there are two rather than none."""
+    """Is it confirmed before the message is accepted, instead of in one transaction?
+
+    For brokers whose transactions do not protect delayed messages: if anything ends in between, there are two copies
+    rather than none.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,11 @@ class Settlement:
     """Sent and accepted in one transaction with the outcome, which is then ``Accepted``. If the transaction fails, the
     delivery is released."""
     wait: float = 0.0
-    """Seconds for which the engine keeps the delivery before it is settled so; without a copy."""
+    """Seconds for which the engine keeps the delivery before settling it; without a copy."""
 
 
 class Product(ABC):
-    """A kind of broker: its capabilities, its addresses, its ways.
+    """A kind of broker: its capabilities, addresses and peculiarities.
 
     One object serves one engine, over all its connections. Implement what is abstract; replace what else your broker
     does in another way than the specification. Methods that return `Steps` are generators: ``yield from wait_for(
@@ -108,23 +111,25 @@ class Product(ABC):
     engine_name: ClassVar[str] = "amqp10"
     """What errors and ``capabilities`` call the engine."""
     isolates_links: ClassVar[bool] = False
-    """Does the broker end a whole session where it should refuse a link? Then each link has a session of its own."""
+    """Does the broker end the whole session when it refuses a link? Then each link gets a session of its own."""
     keeps_payloads: ClassVar[bool] = False
-    """Does ``settlement`` need the sections of a message as they came?"""
+    """Does ``settlement`` need a message's received sections?"""
     echoes: ClassVar[bool] = False
-    """Does it answer a flow that asks for one (part 2 §2.7.4, echo), behind all that was on its way?"""
+    """Does it answer an echo flow (part 2 §2.7.4) after all messages in flight?"""
     isolates_receivers: ClassVar[bool] = False
-    """Has each receiver a session of its own, which ends in place of its link when all that it holds has been seen?
-    For brokers that count such deliveries, and not those of a link that is detached."""
+    """Does each receiver have a session of its own, which ends instead of the link once all held messages were seen?
+
+    For brokers that count deliveries when a session ends, but not when a link is detached.
+    """
     delays_in_transactions: ClassVar[bool] = True
-    """Is a message that waits for its time as safe as others when a transaction is committed?"""
+    """Is a delayed message as safe as others once a transaction is committed?"""
     tells_of_deletion: ClassVar[bool] = True
-    """Does the broker end the links of a queue that is deleted? If not, those of this engine are ended by it."""
+    """Does the broker end the links of a deleted queue? If not, the engine ends its own."""
     queue_prefix: ClassVar[str] = ""
-    """What makes the name of a queue an address in the property reply-to: ``/queues/``, which is %-escaped."""
+    """The prefix that makes a %-escaped queue name an address in reply-to, such as ``/queues/``."""
 
     settles_replies: ClassVar[bool] = False
-    """Does the broker send replies settled, to those who ask for that (part 2 §2.8.2), and to no others?"""
+    """Does the broker send replies settled only if asked to (part 2 §2.8.2)?"""
 
     names: ClassVar[tuple[str, ...]] = ()
     """What the URL may demand, as `parameters` has it: ``Artemis``, ``ActiveMQ``."""
@@ -134,22 +139,22 @@ class Product(ABC):
 
     @classmethod
     def is_called(cls, wanted: str) -> bool:
-        """Does a URL that demands this name mean this product?"""
+        """Does this product satisfy a URL that demands this name?"""
         return wanted in cls.names
 
     def prepare(self) -> Steps[None]:
-        """Learn what ``capabilities`` tells, once, behind the first log-in. May fail as a log-in does."""
+        """Find out the capabilities, once, after the first log-in. May fail as a log-in does."""
         yield from ()
 
     def close(self) -> None:  # noqa: B027  # most have nothing
-        """End what the product has beside the connection. May be called from any thread, and block for a second."""
+        """Release the product's other resources. May be called from any thread, and block for a second."""
 
     # ------------------------------------------------------------------ what it is
 
     @property
     @abstractmethod
     def capabilities(self) -> Capabilities:
-        """What the engine offers with this broker."""
+        """The capabilities of the engine with this broker."""
 
     @property
     def system(self) -> str:
@@ -160,11 +165,11 @@ class Product(ABC):
 
     @abstractmethod
     def target(self, queue: str) -> Target:
-        """Where messages for a queue go."""
+        """The target for messages to a queue."""
 
     @abstractmethod
     def source(self, queue: str) -> Source:
-        """Where messages of a queue come from."""
+        """The source for messages of a queue."""
 
     def opening(self, queue: str, lease: float | None, prefetch: int) -> Opening:
         """How a receiver is attached. ``lease``: seconds for which a message may be held, where there are leases."""
@@ -179,55 +184,55 @@ class Product(ABC):
         return None
 
     def reply_source(self) -> Source:
-        """Where replies to our requests come: a node that the broker makes."""
+        """The source for replies to our requests: a dynamic node."""
         return Source(dynamic=True)
 
     def reply_target(self, reply_to: str) -> Target:
-        """Where a reply goes. ``reply_to`` is what ``queue_of`` has made of the address."""
+        """The target for a reply. ``reply_to`` is the result of ``queue_of``."""
         return self.target(reply_to)
 
     def queue_of(self, address: str) -> str:
-        """What a program sees as the ``reply_to`` of a message with that address: a queue's name, if it is one's."""
+        """The ``reply_to`` that a program sees for an address: a queue's name, if it is a queue's address."""
         return address
 
     # ------------------------------------------------------------------ queues
 
     def check_declare(self, queue: str, options: QueueOptions) -> None:  # noqa: B027
-        """Raises what ``declare`` refuses without asking the broker."""
+        """Raises the errors that ``declare`` can raise without asking the broker."""
 
     @abstractmethod
     def declare(self, queue: str, options: QueueOptions) -> Steps[None]:
-        """Make a queue; PreconditionFailed when it is there otherwise. ``dead_letter`` is made, too."""
+        """Create a queue, and its ``dead_letter`` queue; PreconditionFailed if it exists with other options."""
 
     @abstractmethod
     def delete(self, queue: str) -> Steps[None]:
-        """Delete a queue; one that is not there is deleted already."""
+        """Delete a queue. A missing queue counts as deleted."""
 
     def require(self, queue: str) -> Steps[None]:
-        """See that a queue is there, before the first link to it is attached. NotFound.
+        """Check that a queue exists, before the first link to it.
 
-        Nothing is done here by default: brokers refuse links to what is not there.
+        NotFound. By default this does nothing: brokers refuse links to a missing queue.
         """
         yield from ()
 
     def is_drained(self, queue: str) -> Steps[bool]:
-        """The broker answered a drain with nothing (part 2 §2.6.7): is nothing there? By default it is believed."""
+        """The broker answered a drain with no message (part 2 §2.6.7): is the queue empty? By default yes."""
         yield from ()
         return True
 
     def require_reply(self, reply_to: str) -> Steps[None]:
-        """See that somebody waits for a reply there. NotFound.
+        """Check that somebody waits for a reply at the address.
 
-        Nothing is done here by default: brokers refuse links to what is not there.
+        NotFound. By default this does nothing: brokers refuse links to a missing node.
         """
         yield from ()
 
     def require_source(self, queue: str) -> Steps[None]:
-        """``require``, before messages are taken. UnsupportedFeature for what is not a queue."""
+        """``require``, before receiving. UnsupportedFeature for an address that is not a queue."""
         yield from self.require(queue)
 
     def fate(self, queue: str) -> Fate | None:
-        """What becomes of messages that are given up, as far as it is known here; may not ask anybody."""
+        """The dead letter rules, as far as known here; must not ask the broker."""
         return None
 
     def count(self, queue: str) -> Steps[int]:
@@ -236,7 +241,7 @@ class Product(ABC):
         raise self._cannot("count")
 
     def purge(self, queue: str) -> Steps[int] | None:
-        """Drop what is ready; how many messages that were. NotFound.
+        """Drop the ready messages; returns how many there were. NotFound.
 
         None: the broker cannot, and the engine receives and accepts them.
         """
@@ -253,40 +258,43 @@ class Product(ABC):
         raise self._cannot("queues")
 
     def stats(self, queue: str) -> Steps[QueueStats]:
-        """How a queue stands, as far as the broker tells. NotFound."""
+        """The figures of a queue, as far as the broker tells. NotFound."""
         return QueueStats(ready=(yield from self.count(queue)))
 
     def move(self, source: str, target: str | None, most: int) -> Steps[int] | None:
-        """Move ready messages to another queue, on the broker; how many. NotFound.
+        """Have the broker move ready messages to another queue; returns how many. NotFound.
 
         None: the broker cannot, and the engine receives and sends them. Without a target each goes to ``origin``.
         """
         return None
 
     def origin(self, message: Message) -> str | None:
-        """The queue in which a dead letter died; None: it is none, or the broker does not say."""
+        """The queue in which a dead letter died; None: not a dead letter, or unknown."""
         return origin_of(message.headers)
 
     # ------------------------------------------------------------------ messages
 
     def check(self, message: Message) -> None:
-        """Raises ValueError for a message for which the broker would end the connection."""
+        """Raises ValueError for a message that would make the broker close the connection."""
         return
 
     def delay_annotations(self, seconds: float) -> dict[str, object]:
-        """The message-annotations that ask for a delay. Milliseconds are `Long`s: no broker heeds a timestamp."""
+        """The message-annotations that ask for a delay.
+
+        Milliseconds are `Long`s: no broker accepts a timestamp here.
+        """
         raise self._cannot("delay")
 
     def is_delay_header(self, name: str) -> bool:
-        """Is a header one that asks for a delay, so that it is not to be sent again with a message that has come?"""
+        """Does a header ask for a delay? Then it must not be sent again with a received message."""
         return False
 
     def count_of(self, message: Message, failures: int, first_acquirer: bool) -> Count:
-        """How often a message was delivered; its header says ``failures`` (delivery-count) and ``first_acquirer``."""
+        """How often a message was delivered; ``failures`` is its delivery-count, ``first_acquirer`` from its header."""
         return Count(failures + 1, failures > 0 or not first_acquirer)
 
     def shown(self, message: Message) -> Message:
-        """What a program sees of a message: all but what the product itself has written into it, for ``count_of``."""
+        """The message without the product's own annotations for ``count_of``, as a program sees it."""
         return message
 
     def is_worn_out(self, queue: str, deliveries: int) -> bool:
@@ -296,7 +304,7 @@ class Product(ABC):
     def settlement(self, held: Held, how: How, reason: str, delay: float | None) -> Settlement:
         """How a delivery is released or rejected. ``delay`` in seconds, for a release; ``reason`` for a rejection.
 
-        One that is accepted is just that, and not asked about.
+        Not called for accepted deliveries.
         """
         if how == "release":
             return Settlement(FAILED)
@@ -305,31 +313,31 @@ class Product(ABC):
 
     @property
     def returned(self) -> DeliveryState:
-        """The outcome of what a receiver holds that is closed: it counts as a delivery."""
+        """The outcome for messages held by a receiver that is closed; they count as delivered."""
         return FAILED
 
     @property
     def unseen(self) -> DeliveryState:
-        """The outcome of what was on its way to a receiver, and nobody has seen."""
+        """The outcome for messages that were in flight to a receiver, and were not seen."""
         return RELEASED
 
     def renewal(self, session: int, delivery_id: int, seconds: float) -> Steps[None]:
-        """Hold a delivery, which came on that session, for so much longer. LeaseLost."""
+        """Renew a delivery that came on that session. LeaseLost."""
         yield from ()
         raise self._cannot("renew")
 
     def renew_unasked(self, session: int, delivery_ids: list[int], seconds: float) -> None:
-        """The same for deliveries that wait to be handed out. Nobody is told how it went. In the loop's thread."""
+        """Renew deliveries that were not requested yet, without an answer. In the loop's thread."""
         raise self._cannot("renew")
 
     def report(self, session: int, delivery_id: int, fraction: float, note: str) -> None:
-        """Tell how far the work on a delivery is, for ``capabilities.progress``. In the loop's thread."""
+        """Report the progress of the work on a delivery, for ``capabilities.progress``. In the loop's thread."""
         raise self._cannot("progress")
 
     # ------------------------------------------------------------------ requests about the broker
 
     def manage(self, request: Message) -> Steps[Message]:
-        """A request as ``broker/management/`` has them. NotFound where the broker answers no such requests."""
+        """Send a request of ``broker/management/``. NotFound if the broker does not answer such requests."""
         yield from ()
         raise self._cannot("requests about the broker")
 

@@ -33,7 +33,7 @@ class BatonmqProduct(PairedProduct):
     echoes = True
 
     def count_of(self, message: Message, failures: int, first_acquirer: bool) -> Count:
-        # What came back unseen has been with another receiver, and nobody has had it.
+        # A message that came back unseen was at another receiver, but nobody has had it.
         return Count(failures + 1, failures > 0)
 
     @property
@@ -118,7 +118,7 @@ class BatonmqProduct(PairedProduct):
         return questions.move(self._ask, source, target, most)
 
     def _ask(self, request: Mapping[str, object]) -> Steps[dict[str, object]]:
-        """A request about the broker, and its answer. Raises what the answer says."""
+        """Send a management request; returns its answer. Raises the error in the answer."""
         sections = yield from wait_for(self.desk.ask(Target(address=_MANAGEMENT), msgspec.json.encode(request)))
         return questions.answer_in(_body(sections.body_values()))
 

@@ -6,12 +6,12 @@ from typing import Final
 
 __all__ = ["ANY", "broker_bean", "queue_bean", "scheduler_beans"]
 
-# What would mean something in the name of a bean, and what the broker makes of it.
+# Special characters in the name of a bean, and the broker's replacements.
 _ESCAPES: Final = str.maketrans({":": "_", ",": "_", "'": "_", '"': "_", "?": "&qe;", "=": "&amp;", "*": "&ast;"})
 
 
 ANY: Final = "*"
-"""Where a pattern stands for any name."""
+"""A pattern that matches any name."""
 
 
 def broker_bean(name: str) -> str:
@@ -20,11 +20,11 @@ def broker_bean(name: str) -> str:
 
 
 def queue_bean(broker: str, queue: str) -> str:
-    """A queue of the broker with that bean; ``ANY``: a pattern for all of them. No queue has that name."""
+    """A queue of the broker with that bean; ``ANY``: a pattern for all of them. No queue has this name."""
     name = queue if queue == ANY else queue.translate(_ESCAPES)
     return f"{broker},destinationType=Queue,destinationName={name}"
 
 
 def scheduler_beans(broker: str) -> str:
-    """What there is only on a broker with schedulerSupport."""
+    """The bean that only a broker with schedulerSupport has."""
     return f"{broker},service=JobScheduler,*"

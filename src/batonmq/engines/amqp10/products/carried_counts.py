@@ -1,8 +1,8 @@
-"""How often a message was delivered, where its count goes along to the queue for dead letters, as in RabbitMQ.
+"""Delivery counts for brokers whose dead letters keep the count of their former queue, as in RabbitMQ.
 
-There a dead letter comes with the deliveries of the queue that it was in before, and nothing says how many those were.
-So whoever has it first takes its count for that of the other queue, and writes it into an annotation when he gives it
-back. If he is lost instead, his delivery is taken for one of the other queue.
+Nothing tells how many of the deliveries belong to the former queue. So the first receiver takes the count for that of
+the former queue, and writes it to an annotation when it gives the message back. If that receiver is lost, its delivery
+is counted for the former queue.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from batonmq.protocols.amqp10.codec.values import Symbol
 
 __all__ = ["count_of", "kept_count"]
 
-# "1 3": it has died once, and had failed three times before it came here.
+# "1 3": the message has died once, and had failed three times before it came here.
 _BEFORE: Final = "x-opt-batonmq-failures-elsewhere"
 
 
 def count_of(message: Message, failures: int) -> Count:
     """How often it was delivered here; its header says ``failures`` (delivery-count)."""
     if not failures:
-        # Also what came back from a receiver that had not seen it: RabbitMQ counts a connection that is lost.
+        # Includes returns from receivers that had not seen it: RabbitMQ counts a lost connection.
         return Count(1, False)
     headers = _headers(message)
     deaths = _deaths(headers)
@@ -32,12 +32,12 @@ def count_of(message: Message, failures: int) -> Count:
     before = _before(headers, deaths)
     if before is not None:
         return Count(max(1, failures - before + 1), failures > before)
-    # Where the queue says its count in no annotation, a classic one, nobody can write it down later.
+    # A classic queue has no annotation with a count, so it cannot be recorded later.
     return Count(1, False, is_exact="x-delivery-count" in headers)
 
 
 def kept_count(message: Message) -> dict[Symbol, object]:
-    """The annotations of a message that is given back, so that it is counted from here on."""
+    """The annotations for a message that is given back, so that counting starts here."""
     headers = _headers(message)
     deaths = _deaths(headers)
     failures = headers.get("x-delivery-count")
@@ -54,7 +54,7 @@ def _headers(message: Message) -> dict[str, FieldValue]:
 
 
 def _deaths(headers: dict[str, FieldValue]) -> int:
-    """How often it became a dead letter."""
+    """How often the message became a dead letter."""
     deaths = headers.get("x-death")
     if not isinstance(deaths, list):
         return 0
@@ -63,7 +63,7 @@ def _deaths(headers: dict[str, FieldValue]) -> int:
 
 
 def _before(headers: dict[str, FieldValue], deaths: int) -> int | None:
-    """The failures elsewhere, if they were written down since it became a dead letter."""
+    """The failures elsewhere, if recorded since it became a dead letter."""
     written = headers.get(_BEFORE)
     if not isinstance(written, str):
         return None

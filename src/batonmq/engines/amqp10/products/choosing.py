@@ -1,4 +1,4 @@
-"""Which product a broker is, by what it says of itself when it is connected to."""
+"""Chooses the product by what a broker announces in its open."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from batonmq.engines.amqp10.products.rabbitmq import RabbitmqProduct
 
 __all__ = ["product_of"]
 
-# The first of these that the broker's open begins its property ``product`` with, in lower case.
+# The first of these with which the property ``product`` in the broker's open begins, in lower case.
 _KNOWN: Final[tuple[tuple[str, type[Product]], ...]] = (
     ("apache-activemq-artemis", ArtemisProduct),
     ("activemq", ClassicProduct),
@@ -25,8 +25,8 @@ _KNOWN: Final[tuple[tuple[str, type[Product]], ...]] = (
 
 
 def product_of(announced: Announced) -> type[Product]:
-    """The product; the plain one for a broker that is none of those known here."""
-    # Ours calls itself RabbitMQ, or what it is configured to, for the sake of clients that refuse all others.
+    """The product; the plain one for an unknown broker."""
+    # Ours calls itself RabbitMQ, or whatever it is configured to, for clients that refuse all others.
     if str(announced.properties.get("information", "")).startswith("BatonMQ"):
         return BatonmqProduct
     said = announced.product.lower()

@@ -1,12 +1,12 @@
 """ActiveMQ Classic over AMQP 1.0.
 
 The broker's own limit of deliveries, and its count for a message that is given back, are those of its Java client: over
-AMQP it enforces none, and a message that is released stays with the link that had it. So a release, and a rejection to
-a dead-letter queue of ours, is a copy that is sent and a message that is accepted in one transaction; the count goes
-along in a header. A lost connection is counted by the broker, exactly, and so is the end of a session.
+AMQP it enforces none, and a message that is released stays with the link that had it. So for a release, or a rejection
+to a dead letter queue of ours, a copy is sent and the message accepted, in one transaction; a header carries the count.
+The broker counts a lost connection exactly, and so the end of a session.
 
-Queues are made and deleted, and can be missed, over JMX, where the URL says how: ``jolokia=``. Without, they appear
-when they are used. ``declared`` has what the broker cannot keep.
+With ``jolokia=`` in the URL, queues are created, deleted and looked up over JMX. Without it they appear when they are
+used. ``declared`` keeps what the broker cannot.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from batonmq.protocols.amqp10.codec.values import Long
 
 __all__ = ["ClassicProduct"]
 
-# The header with the number of deliveries of a message before it was copied.
+# The header with a message's deliveries before it was copied.
 COUNT: Final = "BatonMQ-deliveries"
 _COUNT_RAW: Final = COUNT.encode()
 # Names that are the broker's own, or ours.
 _RESERVED: Final = ("ActiveMQ.", "amq.", place_of(""))
 REASON: Final = "x-reject-reason"
-# What is counted of a queue.
+# The figures of a queue.
 _COUNTED: Final = ("QueueSize", "InFlightCount", "ConsumerCount", "EnqueueCount", "DequeueCount")
-# What an administrator may have configured, and nobody can ask for without JMX.
+# Rules that an administrator may have configured, and that cannot be read without JMX.
 OFFERS: Final = frozenset({"delay", "priority"})
 
 
 class ClassicProduct(Product):
-    """ActiveMQ Classic, asked over JMX where the URL says how."""
+    """ActiveMQ Classic, managed over JMX if the URL says how."""
 
     engine_name = "activemq"
     names = ("ActiveMQ",)
@@ -155,7 +155,7 @@ class ClassicProduct(Product):
         if options.dead_letter is not None:
             yield from self._make(options.dead_letter)
         if known is None and wanted != NOTHING:
-            # Before the queue: one that is there, of which nothing stands written, was declared with nothing.
+            # Before the queue: an existing queue without a record counts as declared without options.
             place = place_of(queue)
             yield from self._make(place)
             yield from wait_for(self.desk.send(self.target(place), [wanted.payload], place))
@@ -164,7 +164,7 @@ class ClassicProduct(Product):
         yield from self._make(queue)
 
     def _check_priorities(self, queue: str, *, is_there: bool | None) -> Steps[None]:
-        """Raises PreconditionFailed for a queue without them, as far as anybody can be asked."""
+        """Raises PreconditionFailed for a queue without them, as far as the broker can be asked."""
         if self._jolokia is None:
             return
         yield from self._make(queue)
@@ -176,13 +176,13 @@ class ClassicProduct(Product):
             raise PreconditionFailed(f"no policy of the broker has prioritizedMessages for queue '{queue}'")
 
     def _check(self, options: QueueOptions) -> None:
-        """Raises UnsupportedFeature for what neither the broker nor we could keep."""
+        """Raises UnsupportedFeature for options that neither the broker nor we can enforce."""
         for name in ("ttl", "max_length", "max_bytes", "expires", "single_consumer"):
             if getattr(options, name):
                 raise self._cannot(f"declare({name}=), for which ActiveMQ has policies in its configuration")
 
     def _make(self, queue: str) -> Steps[None]:
-        """One that is there stays."""
+        """Create the queue; an existing one stays."""
         if self._jolokia is None:
             yield from wait_for(self.desk.probe(self.target(queue)))
         else:
@@ -207,7 +207,7 @@ class ClassicProduct(Product):
         yield from self._learn(queue)
 
     def _exists(self, queue: str) -> Steps[bool | None]:
-        """Is it there? None: nobody can be asked."""
+        """Does the queue exist? None: unknown."""
         try:
             if self._jolokia is not None:
                 yield from wait_for(self._jolokia.read(queue_bean(self._broker, queue), "QueueSize"))
@@ -220,7 +220,7 @@ class ClassicProduct(Product):
         return True
 
     def _learn(self, queue: str) -> Steps[Declared | None]:
-        """What it was declared with by whomever; None: nobody has."""
+        """The recorded options, whoever declared them; None: there is no record."""
         known = None
         place = place_of(queue)
         if (yield from self._exists(place)) is not False:
@@ -244,7 +244,7 @@ class ClassicProduct(Product):
             return QueueStats(ready=(yield from self._statistics.ready(queue)))
         if self._jolokia is None:
             raise self._cannot("count, unless the URL has jolokia=, or the broker statisticsBrokerPlugin")
-        # What was settled before is behind this on its way to the broker.
+        # Earlier settlements may reach the broker after this.
         yield from wait_for(self.desk.probe(Target()))
         bean = queue_bean(self._broker, queue)
         try:
@@ -285,7 +285,7 @@ class ClassicProduct(Product):
         if _COUNT_RAW in properties.raw:
             before = (properties.headers or {}).get(COUNT)
             deliveries += before if isinstance(before, int) else 0
-        # What it says of a first acquirer is always false.
+        # Its first-acquirer is always false.
         return Count(deliveries, deliveries > 1)
 
     def shown(self, message: Message) -> Message:
@@ -311,10 +311,10 @@ class ClassicProduct(Product):
             again = copied(
                 held.payload, annotations=annotations, headers={COUNT: held.deliveries}, is_kept=self._is_kept
             )
-            # The broker's scheduler takes what is delayed only behind the commit of a transaction.
+            # The broker's scheduler takes a delayed message only after the commit of its transaction.
             return Settlement(copy=Copy(self.target(held.queue), again, held.queue, is_before=bool(wait)))
         if known.dead_letter is None:
-            # To where the broker's policy has it: the queue ActiveMQ.DLQ, unless it is configured otherwise.
+            # To where the broker's policy sends it: the queue ActiveMQ.DLQ, unless it is configured otherwise.
             return super().settlement(held, "reject", reason, None)
         death = "delivery_limit" if how == "release" or (most is not None and held.deliveries > most) else "rejected"
         headers: dict[str, object] = {
@@ -327,12 +327,12 @@ class ClassicProduct(Product):
         return Settlement(copy=Copy(self.target(known.dead_letter), letter, known.dead_letter))
 
     def _is_kept(self, name: str) -> bool:
-        """Is it a copy's, too?"""
+        """Does a copy keep this annotation?"""
         return name not in (COUNT, REASON) and not self.is_delay_header(name)
 
 
 def _is_taken(value: FieldValue, *, is_inside: bool = False) -> bool:
-    """Can the broker store this as a property of a message, or inside one? If not, it ends the connection."""
+    """Can the broker store this value as a property of a message, or inside one? If not, it closes the connection."""
     if isinstance(value, dict):
         return not value
     if isinstance(value, list):
@@ -343,6 +343,6 @@ def _is_taken(value: FieldValue, *, is_inside: bool = False) -> bool:
 
 
 def _check_name(queue: str) -> None:
-    """Raises ValueError for a name that means something else to the broker: several queues, options, a pattern."""
+    """Raises ValueError for a name that the broker would take for several queues, options or a pattern."""
     if queue != queue.strip() or any(one in queue for one in ",?") or not {"*", ">"}.isdisjoint(queue.split(".")):
         raise ValueError(f"ActiveMQ has no queue of the name {queue!r}: a comma, ?, .*. and .> have a meaning in names")

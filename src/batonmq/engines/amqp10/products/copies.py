@@ -1,4 +1,4 @@
-"""Messages that are sent again in place of those that were received, where a broker cannot give them back as we do."""
+"""Copies that are sent in place of received messages, for brokers that cannot give messages back as we do."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def copied(
     headers: Mapping[str, object] = _NONE,
     is_kept: Callable[[str], bool],
 ) -> bytes:
-    """The sections of a message as it is sent again. Raises DecodeError.
+    """The sections of the copy. Raises DecodeError.
 
-    ``annotations`` are set in its message-annotations and ``headers`` in its application-properties, in the place of
-    those of the same names; ``is_kept`` tells of all others whether they stay. What the broker says of the delivery is
-    left out; the bare message is otherwise as it was. Its time to live begins anew.
+    ``annotations`` are set in its message-annotations and ``headers`` in its application-properties, replacing those of
+    the same name; ``is_kept`` says which others stay. The broker's delivery annotations are left out; the bare message
+    is otherwise unchanged. Its time to live starts over.
     """
     sections = Sections(payload)
     before = sections.header() or Header()
@@ -34,7 +34,7 @@ def copied(
     made += _section(MESSAGE_ANNOTATIONS, _changed(sections.message_annotations(), annotations, is_kept, Symbol))
     properties = sections.properties()
     if properties is not None:
-        # Its place in its group is the broker's to give: Classic gives the group to whoever has the first.
+        # The broker assigns the place in the group: Classic gives the group to the receiver of the first message.
         made += replace(properties, group_sequence=None).encoded()
     made += _section(APPLICATION_PROPERTIES, _changed(sections.application_properties(), headers, is_kept, str))
     return made + payload[sections.body_at : sections.end]

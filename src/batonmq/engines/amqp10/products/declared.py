@@ -1,6 +1,6 @@
-"""What a queue was declared with, kept on a broker that has no place for it: a message in a queue beside it.
+"""The options of a queue, kept on a broker that has no place for them: as a message in a queue beside it.
 
-Nobody takes that message; whoever uses the queue looks at it. So each process knows what another one has declared.
+Nobody takes that message; users of the queue browse it. So each process knows what another has declared.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PREFIX: Final = "BatonMQ.declared."
 
 
 class Declared(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What we enforce ourselves."""
+    """The options that we enforce ourselves."""
 
     max_deliveries: int | None = None
     dead_letter: str | None = None
@@ -31,21 +31,21 @@ class Declared(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def of(cls, options: QueueOptions) -> Declared:
-        """Of what a queue is declared with."""
+        """The record for a queue's options."""
         return cls(options.max_deliveries, options.dead_letter, options.retry_delay, options.retry_delay_max)
 
     @property
     def fate(self) -> Fate:
-        """What becomes of messages that are not accepted."""
+        """The dead letter rules."""
         return Fate(self.dead_letter, self.max_deliveries)
 
     @property
     def payload(self) -> bytes:
-        """The message that says so."""
+        """The message that holds the record."""
         return Header(durable=True).encoded() + encode(Described(ULong(DATA), msgspec.json.encode(self)))
 
     def wait(self, deliveries: int) -> float | None:
-        """How long a message waits that is given back after that many deliveries."""
+        """How long a message waits when it is given back after that many deliveries."""
         if self.retry_delay is None:
             return None
         most = self.retry_delay if self.retry_delay_max is None else self.retry_delay_max
@@ -56,12 +56,12 @@ NOTHING: Final = Declared()
 
 
 def place_of(queue: str) -> str:
-    """The queue in which it stands."""
+    """The name of the queue that holds the record."""
     return _PREFIX + queue
 
 
 def first_declared(messages: list[Message]) -> Declared | None:
-    """Of several processes that declared at the same time, the first one's counts. None: nothing was."""
+    """Read the record. If several processes declared at the same time, the first counts. None: there is no record."""
     for message in messages:
         try:
             return read_json_as(message.body, Declared)

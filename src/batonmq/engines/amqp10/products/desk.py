@@ -1,4 +1,4 @@
-"""What a product may ask of the engine: to send, to request, to look whether something is there."""
+"""What a product may ask of the engine: to send, to send requests, to check that something exists."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Announced", "Answer", "Desk", "Opening", "Terms"]
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """What the broker said of itself in its open (part 2 §2.7.1)."""
+    """What the broker announced in its open (part 2 §2.7.1)."""
 
     product: str = ""
     version: str = ""
@@ -30,7 +30,7 @@ class Announced:
 
     @property
     def release(self) -> tuple[int, ...]:
-        """The version as numbers, as far as it has them: (4, 3, 6)."""
+        """The numeric part of the version: (4, 3, 6)."""
         numbers = []
         for piece in self.version.split("."):
             if not (piece.isascii() and piece.isdigit() and len(piece) < 10):
@@ -41,7 +41,7 @@ class Announced:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How a link is attached on which messages come."""
+    """How a receiving link is attached."""
 
     source: Source
     properties: Fields | None = None
@@ -50,12 +50,12 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a URL says for the product."""
+    """The product's part of a URL."""
 
     user: str | None = None
     password: str = field(default="", repr=False)
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Of the query: those that are for products."""
+    """The parameters for products in the query."""
     tls: SSLContext | None = None
 
 
@@ -69,8 +69,8 @@ class Answer(NamedTuple):
 class Desk(ABC):
     """The engine as products see it. All may be called from any thread; nothing blocks.
 
-    Futures fail with ConnectionLost when the connection is lost meanwhile, with Closed, and with what the broker says
-    as an error of `batonmq.errors`.
+    Futures fail with ConnectionLost if the connection is lost, with Closed, and with the broker's error as one of
+    `batonmq.errors`.
     """
 
     __slots__ = ()
@@ -78,21 +78,21 @@ class Desk(ABC):
     @property
     @abstractmethod
     def announced(self) -> Announced:
-        """What the broker said of itself."""
+        """What the broker announced."""
 
     @property
     @abstractmethod
     def has_coordinator(self) -> bool:
-        """Does the broker take transactions (part 4)? Asked once, when the connection is opened first."""
+        """Does the broker take transactions (part 4)? Determined once, after the first connect."""
 
     @property
     @abstractmethod
     def terms(self) -> Terms:
-        """What the URL says beside where the broker is."""
+        """The URL's parameters."""
 
     @abstractmethod
     def call(self, function: Callable[[], None]) -> None:
-        """Have this run in the loop's thread. Raises Closed."""
+        """Run a function in the loop's thread. Raises Closed."""
 
     @abstractmethod
     def ask(
@@ -107,29 +107,26 @@ class Desk(ABC):
         """Send a request with a reply-to of the engine's own, and resolve with the reply.
 
         ``body`` is an amqp-value; bytes are a section of data. ``properties`` are fields of `MessageProperties` beside
-        reply-to, message-id and correlation-id, which the engine sets. NotFound when nothing takes the request, and
-        when there is no answer ``within`` that many seconds.
+        reply-to, message-id and correlation-id, which the engine sets. NotFound if nothing takes the request, or there
+        is no answer ``within`` that many seconds.
         """
 
     @abstractmethod
     def ask_pair(self, method: str, path: str, body: object = None, node: str = "/management") -> Future[Answer]:
-        """A request over the pair of links to a node: ``PUT``, ``/queues/orders``. Any status is an answer."""
+        """A request over the pair of links to a node: ``PUT``, ``/queues/orders``. Any status counts as an answer."""
 
     @abstractmethod
     def probe(self, terminus: Source | Target) -> Future[None]:
-        """Attach a link, and detach it again. NotFound, AccessRefused and so on where the broker refuses it."""
+        """Attach a link, and detach it again. NotFound, AccessRefused and so on if the broker refuses it."""
 
     @abstractmethod
     def send(self, target: Target, payloads: Sequence[bytes], queue: str) -> Future[None]:
-        """Send messages that are encoded already; resolved when all are accepted. ``queue`` is for errors."""
+        """Send encoded messages; resolved when all are accepted. ``queue`` is for error texts."""
 
     @abstractmethod
     def look(self, opening: Opening, most: int) -> Future[list[Message]]:
-        """Receive up to that many messages that are there, settling none, and detach.
-
-        For sources that show messages without taking them.
-        """
+        """Receive up to that many available messages, settle none, and detach. For browsing."""
 
     @abstractmethod
     def later(self, seconds: float) -> Future[None]:
-        """Resolved after a while."""
+        """Resolved after so many seconds."""

@@ -1,4 +1,4 @@
-"""JMX over HTTP, by Jolokia: what ActiveMQ Classic is managed with. Requests have threads of their own, a few."""
+"""JMX over HTTP, by Jolokia, for managing ActiveMQ Classic. A few threads make the requests."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ T = TypeVar("T")
 
 # Seconds within which an answer must come.
 PATIENCE: Final = 5.0
-# Requests that are under way at once: an agent resets connections when there are many (200: some of them).
+# Concurrent requests: with many, such as 200, an agent resets some connections.
 AT_ONCE: Final = 4
-# Octets that an answer may have.
+# The largest answer, in octets.
 ANSWER_MAX: Final = 16 * 1024 * 1024
-# Seconds for threads to end whose connections were closed.
+# Seconds for threads to end after their connections were closed.
 TO_END: Final = 1.0
 PORTS: Final = {"http": 8161, "https": 8162}
-# Requests that change nothing.
+# Read-only requests.
 _ASKING: Final = frozenset({"read", "search"})
 _MISSING: Final = "javax.management.InstanceNotFoundException"
 
 
 class Answered(msgspec.Struct):
-    """What Jolokia answers; of errors, the class and the text."""
+    """An answer of Jolokia; for errors, the class and the text."""
 
     status: int = 0
     value: object = None
@@ -50,16 +50,16 @@ class Answered(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What is to be asked."""
+    """A pending request."""
 
     run: Callable[[http.client.HTTPConnection], None]
-    """Ask over this connection, and tell what came of it."""
+    """Send the request over this connection, and report the outcome."""
     give_up: Callable[[BaseException], None]
-    """Tell whoever waits that it is not asked any more."""
+    """Fail the request without sending it."""
 
 
 class Jolokia:
-    """An agent, at ``http://user:password@host:8161/api/jolokia``. Any thread may ask."""
+    """An agent, at ``http://user:password@host:8161/api/jolokia``. Any thread may use it."""
 
     def __init__(
         self,
@@ -69,13 +69,15 @@ class Jolokia:
         context: ssl.SSLContext | None,
         call: Callable[[Callable[[], None]], None],
     ) -> None:
-        """``user`` and ``password``: whoever logs in, if the URL does not say. ``call`` has futures resolved where
-        their steps are to go on; it may raise Closed. Raises ValueError for a URL that is none.
+        """``user`` and ``password``: the log-in, unless the URL has one.
+
+        ``call`` runs functions in the thread where futures are to be resolved; it may raise Closed. Raises ValueError
+        for an invalid URL.
         """
         parts = urlsplit(url)
         scheme = parts.scheme.lower()
         if scheme not in PORTS or not parts.hostname or parts.query or parts.fragment:
-            # Not the URL: there may be a password in it.
+            # Not the URL, which may hold a password.
             raise ValueError("jolokia is a URL like http://host:8161/api/jolokia")
         try:
             self._port = parts.port or PORTS[scheme]
@@ -91,18 +93,18 @@ class Jolokia:
         self._guard = threading.Lock()
         self._is_closed = False
         self._waiting: deque[_Request] = deque()
-        # What each thread does at the moment.
+        # The current request of each thread.
         self._running: dict[threading.Thread, http.client.HTTPConnection] = {}
 
     @property
     def where(self) -> str:
-        """Host and port, for texts."""
+        """Host and port, for error texts."""
         return f"{self._host}:{self._port}"
 
     # ------------------------------------------------------------------ requests
 
     def search(self, pattern: str) -> Future[list[str]]:
-        """The names of the beans that a pattern fits."""
+        """The names of the beans that match a pattern."""
         return self._ask({"type": "search", "mbean": pattern}, _as_names)
 
     def read(self, bean: str, *attributes: str) -> Future[Mapping[str, object]]:
@@ -115,7 +117,7 @@ class Jolokia:
         return self._ask(asked, lambda value: value)
 
     def close(self) -> None:
-        """End what is under way; whoever waits gets Closed."""
+        """Cancel all requests; their futures fail with Closed."""
         with self._guard:
             self._is_closed = True
             running = dict(self._running)
@@ -168,7 +170,7 @@ class Jolokia:
         return future
 
     def _work(self, request: _Request, connection: http.client.HTTPConnection) -> None:
-        """This request, and those that have had to wait."""
+        """Make this request, then those that were waiting."""
         thread = threading.current_thread()
         while True:
             request.run(connection)
@@ -180,7 +182,7 @@ class Jolokia:
                 connection = self._running[thread] = self._connection()
 
     def _connection(self) -> http.client.HTTPConnection:
-        """One that is opened when something is asked over it."""
+        """A connection that opens on first use."""
         if self._context is not None:
             return http.client.HTTPSConnection(self._host, self._port, timeout=PATIENCE, context=self._context)
         return http.client.HTTPConnection(self._host, self._port, timeout=PATIENCE)
@@ -194,8 +196,8 @@ class Jolokia:
     def _answer(self, connection: http.client.HTTPConnection, body: bytes, *, is_repeatable: bool) -> object:
         """The value that is answered. Raises ConnectionLost, AccessRefused, NotFound, BrokerError, Closed.
 
-        What ``is_repeatable`` is asked once more where the connection ends without an answer: an agent that has just
-        begun, or has many connections, drops one that it has taken.
+        If ``is_repeatable``, the request is tried once more when the connection ends without an answer: an agent that
+        has just started, or has many connections, drops some.
         """
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self._login:
@@ -241,7 +243,7 @@ def _exchange(
 
 
 def _whole(connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> bytes:
-    """All of the answer, in time. Raises OSError, HTTPException, ValueError."""
+    """Read the whole answer within the time limit. Raises OSError, HTTPException, ValueError."""
     until = time.monotonic() + PATIENCE
     pieces = []
     size = 0

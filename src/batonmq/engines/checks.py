@@ -1,7 +1,7 @@
 """Arguments of the API: each of its type and in its range, or an error that names it and says what is expected.
 
-A wrong type is a TypeError, a wrong value a ValueError. Python's own texts, and those of a broker or a library below,
-name neither the argument nor what it takes.
+A wrong type is a TypeError, a wrong value a ValueError. The texts of Python, brokers and libraries name neither the
+argument nor its range.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ __all__ = [
     "check_unicode",
 ]
 
-# Bytes of a text property (AMQP 0-9-1 section 4.2.5.3), and of what is used like one.
+# The longest text property in bytes (AMQP 0-9-1 section 4.2.5.3).
 TEXT_MAX = 255
 SECONDS_MAX = 100 * 365 * 24 * 3600.0
 """The longest time: 100 years."""
 NUMBER_MAX = 2**63 - 1
-"""The largest whole number, which SQLite can still keep."""
+"""The largest integer that SQLite can store."""
 
 
 def check_seconds(name: str, value: object, least: float = 0.0) -> float:
-    """The value. Raises TypeError, and ValueError for one that is out of range."""
+    """The value. Raises TypeError, and ValueError for a value out of range."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise TypeError(f"{name} is a number of seconds, not {_kind(value)}")
     if not least <= value <= SECONDS_MAX:
@@ -40,7 +40,7 @@ def check_seconds(name: str, value: object, least: float = 0.0) -> float:
 
 
 def check_number(name: str, value: object, least: int, most: int = NUMBER_MAX) -> int:
-    """The value. Raises TypeError, and ValueError for one that is out of range."""
+    """The value. Raises TypeError, and ValueError for a value out of range."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{name} is a whole number, not {_kind(value)}")
     if not least <= value <= most:
@@ -56,7 +56,7 @@ def check_flag(name: str, value: object) -> None:
 
 
 def check_text(name: str, value: object, most: int | None = TEXT_MAX) -> str:
-    """The value. Raises TypeError, and ValueError for what is too long, or not Unicode."""
+    """The value. Raises TypeError, and ValueError for a text that is too long, or not valid Unicode."""
     if not isinstance(value, str):
         raise TypeError(f"{name} is a str, not {_kind(value)}")
     if not (value.isascii() and (most is None or len(value) <= most)):
@@ -70,7 +70,7 @@ def check_text(name: str, value: object, most: int | None = TEXT_MAX) -> str:
 
 
 def check_unicode(name: str, value: object, depth: int = MAX_DEPTH) -> None:
-    """All texts within what a header may be. Raises ValueError: half a pair of surrogates would come back as bytes."""
+    """Check all texts inside a header. Raises ValueError for a lone surrogate, which would come back as bytes."""
     if isinstance(value, str):
         if not value.isascii():
             check_text(name, value, None)

@@ -1,4 +1,4 @@
-"""What a dead letter carries along about its death, and how often it came back."""
+"""The headers of a dead letter about its death, and about its returns."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["origin_of", "without_death_headers"]
 
-# Where Artemis moved it from.
+# Artemis' header for the address that it moved the message from.
 ORIGINS = ("x-opt-ORIG-",)
-# What was asked for once, and would hold the message back, or drop it as a duplicate, if it were asked for again.
+# One-time requests that would delay the message again, or drop it as a duplicate.
 REQUESTS = (
     "x-delay",
     "x-deliver-at",
@@ -28,7 +28,7 @@ REQUESTS = (
 
 
 def origin_of(headers: Mapping[str, FieldValue]) -> str | None:
-    """The queue where a dead letter died last, as its headers have it; None: they do not say."""
+    """The queue where a dead letter died last, from its headers; None: unknown."""
     deaths = headers.get("x-death")
     last = deaths[0] if isinstance(deaths, list) and deaths else None
     for queue in (last.get("queue") if isinstance(last, dict) else None, headers.get("x-last-death-queue")):
@@ -38,8 +38,9 @@ def origin_of(headers: Mapping[str, FieldValue]) -> str | None:
 
 
 def without_death_headers(properties: Properties) -> Properties:
-    """A dead letter starts anew. On brokers that go by what clients write, its record would make it one that goes round
-    in a circle.
+    """Remove the headers of its death, so that a dead letter starts over.
+
+    Brokers that trust a client's headers would otherwise detect a cycle.
     """
     headers = properties.headers
     if headers is None:

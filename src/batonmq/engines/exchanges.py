@@ -1,6 +1,6 @@
-"""Exchanges, bindings and queues as AMQP 0-9-1 has them (section 3.1), for whoever speaks of queues in its words.
+"""Exchanges, bindings and queues as AMQP 0-9-1 has them (section 3.1), for frameworks that were made for AMQP.
 
-The API needs none of it: it sends to queues. Frameworks that were made for AMQP do.
+The API does not need them: it sends to queues.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ __all__ = [
 
 
 class _Change(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """One thing to be done. Arguments are ``packed``."""
+    """One change. Arguments are ``packed``."""
 
 
 def packed(arguments: Mapping[str, FieldValue]) -> bytes:
-    """Arguments as a field table. Raises FieldError, a ValueError, for what none can hold."""
+    """Arguments as a field table. Raises FieldError, a ValueError, for values that it cannot hold."""
     return encode_table(arguments)
 
 
 def unpacked(table: bytes) -> dict[str, FieldValue]:
-    """And back. Raises FieldError."""
+    """The reverse of ``packed``. Raises FieldError."""
     return decode_table(table, 0, len(table))[0]
 
 
 NO_ARGUMENTS = packed({})
-"""What is declared or bound without any."""
+"""No arguments."""
 
 
 class DeclareExchange(_Change, frozen=True):
-    """exchange.declare. PreconditionFailed when it is there with other options, or the kind is unknown."""
+    """exchange.declare. PreconditionFailed if it exists with other options, or the kind is unknown."""
 
     name: str
     kind: str
@@ -64,33 +64,33 @@ class DeclareExchange(_Change, frozen=True):
 
 
 class LookUpExchange(_Change, frozen=True):
-    """Is it there? NotFound."""
+    """Check that the exchange exists. NotFound."""
 
     name: str
 
 
 class DeleteExchange(_Change, frozen=True):
-    """exchange.delete; one that is not there is deleted already. PreconditionFailed when it is in use."""
+    """exchange.delete; a missing exchange counts as deleted. PreconditionFailed if it is in use."""
 
     name: str
     if_unused: bool = False
 
 
 class DeclareQueue(_Change, frozen=True):
-    """queue.declare. PreconditionFailed when it is there with other arguments."""
+    """queue.declare. PreconditionFailed if it exists with other arguments."""
 
     name: str
     arguments: bytes = NO_ARGUMENTS
 
 
 class LookUpQueue(_Change, frozen=True):
-    """How does it stand? NotFound."""
+    """Look up the queue's counts. NotFound."""
 
     name: str
 
 
 class DeleteQueue(_Change, frozen=True):
-    """queue.delete; one that is not there is deleted already. PreconditionFailed when it is in use, or not empty."""
+    """queue.delete; a missing queue counts as deleted. PreconditionFailed if it is in use, or not empty."""
 
     name: str
     if_unused: bool = False
@@ -108,7 +108,7 @@ class Bind(_Change, frozen=True):
 
 
 class Unbind(_Change, frozen=True):
-    """queue.unbind, or exchange.unbind; a binding that is not there is gone already."""
+    """queue.unbind, or exchange.unbind; a missing binding counts as removed."""
 
     source: str
     destination: str
@@ -123,28 +123,29 @@ Change: TypeAlias = (
 
 
 class Standing(NamedTuple):
-    """How the queue of a change stood after it, or before it was deleted; zeros for what is not a queue."""
+    """The counts of a queue after its change, or before its deletion; zeros for other changes."""
 
     messages: int = 0
-    """Ready: not delayed, in nobody's hands."""
+    """Ready messages: neither delayed nor held."""
     consumers: int = 0
 
 
 class Exchanges(ABC):
-    """What an engine that routes by itself has beside its queues. Everything that is declared is durable."""
+    """The exchanges of an engine that routes by itself. All declarations are durable."""
 
     __slots__ = ()
 
     @abstractmethod
     def change(self, change: Change, *, flushed: bool) -> Future[Standing]:
-        """Do it; what it was is safe when the future is resolved.
+        """Make a change; it is safe when the future is resolved.
 
-        ``flushed``: from a loss of power as well as from the end of every process, for which no disk is waited for.
+        ``flushed``: safe from a loss of power too, which takes waiting for the disk, and not only from the end of any
+        process.
         """
 
     @abstractmethod
     def publish(self, exchange: str, key: str, message: Message, *, flushed: bool) -> Future[int]:
-        """Route a message with a routing key; tells to how many queues. NotFound; ResourceError when one is full.
+        """Route a message by its routing key; returns the number of queues. NotFound; ResourceError when one is full.
 
         ``flushed`` is as in ``change``, for a message that is durable.
         """

@@ -1,4 +1,4 @@
-"""One at a time among all processes of a machine: a lock of the system, which goes with the process that has it."""
+"""Mutual exclusion among all processes of a machine, by a system lock that ends with its process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Exclusive"]
 
 
 class Exclusive:
-    """Held by one at a time; ``path`` is the file that is locked. It is made, and stays."""
+    """A lock that one holder has at a time. ``path`` is the lock file, which is created and stays."""
 
     __slots__ = ("__weakref__", "_lock", "_path")
 
@@ -19,7 +19,7 @@ class Exclusive:
         when_forked(self)
 
     def take(self) -> bool:
-        """Take it, without waiting; False: another has it. Raises OSError when the file cannot be made."""
+        """Take the lock without waiting; False: it is held. Raises OSError if the file cannot be created."""
         try:
             self._lock = FileLock(self._path)
         except Locked:
@@ -27,11 +27,11 @@ class Exclusive:
         return True
 
     def release(self) -> None:
-        """Let others have it."""
+        """Release the lock."""
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.release()
 
     def forked(self) -> None:
-        """It is the parent's, for as long as no child keeps the file open."""
+        """Close the copy in a forked child: the lock is the parent's, and an open copy would keep it."""
         self.release()

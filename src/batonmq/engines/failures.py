@@ -1,4 +1,4 @@
-"""What engines for brokers say in the same words."""
+"""Error texts that engines for brokers share."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from typing import Final
 
 __all__ = ["NOBODY"]
 
-# How the error for a port that nobody listens on ends; who knows how a broker is started may add it.
+# The end of the error for a port that nobody listens on; callers that know how to start the broker add that.
 NOBODY: Final = "is the broker running?"

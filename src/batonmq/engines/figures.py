@@ -1,4 +1,4 @@
-"""What an engine tells of its queues: what there is, and how it stands."""
+"""What an engine tells about its queues: which exist, and their figures."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ class QueueInfo:
 
     name: str
     kind: str = "queue"
-    """What it is, in the engine's own words: 'queue', 'exclusive queue', 'quorum queue'."""
+    """Its kind, in the engine's own words: 'queue', 'exclusive queue', 'quorum queue'."""
     options: QueueOptions | None = None
-    """What it was declared with; None: the engine does not tell, or it has what ``declare`` has no option for."""
+    """Its options; None: unknown, or it has settings for which ``declare`` has no option."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueRates:
-    """Messages per second between two readings of a queue's statistics. None: the engine does not count that."""
+    """Messages per second between two readings of a queue's statistics. None: not counted."""
 
     entered: float | None
-    """That came into the queue."""
+    """Messages that were enqueued."""
     accepted: float | None
-    """That receivers accepted."""
+    """Messages that receivers accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueStats:
-    """How a queue stands, as ``Connection.stats`` returns it. None: the engine does not tell."""
+    """The figures of a queue, as ``Connection.stats`` returns them. None: unknown."""
 
     ready: int
-    """Messages that wait for a receiver: not delayed, in nobody's hands."""
+    """Messages that wait for a receiver: neither delayed nor held."""
     held: int | None = None
-    """Messages that receivers hold and have not settled; what a broker has sent ahead to them counts."""
+    """Messages that receivers hold unsettled, prefetched ones included."""
     delayed: int | None = None
     """Messages that wait for their time."""
     consumers: int | None = None
     """Receivers, whatever client they belong to."""
     bytes: int | None = None
-    """Bytes of ready messages: their bodies, and with AMQP 1.0 what frames them."""
+    """Bytes of ready messages: their bodies and, with AMQP 1.0, their other sections."""
     oldest: float | None = None
     """Seconds since the first ready message was made. Most engines go by its ``created_at``, and know no other time."""
     entered: int | None = None
-    """Messages that came into the queue since the engine began to count."""
+    """Messages enqueued since the engine began to count."""
     accepted: int | None = None
     """Messages that receivers accepted since then."""
     read_at: float = field(default_factory=time.monotonic, compare=False)
-    """When this was read, in seconds of ``time.monotonic``."""
+    """When the figures were read, in seconds of ``time.monotonic``."""
 
     def rates(self, before: QueueStats) -> QueueRates:
         """Messages per second since an earlier reading of the same queue.
@@ -68,5 +68,5 @@ class QueueStats:
 
 
 def _per_second(before: int | None, now: int | None, seconds: float) -> float | None:
-    """None where either is not known, or the engine has begun to count anew."""
+    """None if either is unknown, or the engine has started counting afresh."""
     return None if before is None or now is None or now < before else (now - before) / seconds

@@ -1,4 +1,4 @@
-"""What a forked child must not keep: it has the files and sockets of its parent, and none of its threads.
+"""Cleans up in forked children: a child has its parent's files and sockets, but none of its threads.
 
 A lock or a connection that a child holds open would outlive the parent: nobody could take over from it, and nobody
 would notice that it is gone.
@@ -13,21 +13,21 @@ from weakref import WeakSet
 __all__ = ["FORKED", "Forked", "when_forked"]
 
 FORKED = "the connection was opened before this process was forked from another, whose it is: connect anew in this one"
-"""What a child is told that goes on with it, as web servers do that load the application first."""
+"""The error for a child that goes on using them, as under web servers that load the application first."""
 
 
 class Forked(Protocol):
-    """Something that is not to be used in a child."""
+    """Something that must not be used in a child."""
 
     def forked(self) -> None:
-        """Called in the child, which has one thread: let go of what the parent holds, without a word to anybody."""
+        """Called in the child, which has one thread: drop the parent's resources silently."""
 
 
 _here: WeakSet[Forked] = WeakSet()
 
 
 def when_forked(one: Forked) -> None:
-    """Tell it in every child from now on, as long as it lives."""
+    """Call it in every child from now on, as long as it lives."""
     _here.add(one)
 
 

@@ -1,4 +1,4 @@
-"""The outcome of something that was begun: waited for by a thread, or announced to an event loop."""
+"""The outcome of an operation: a thread can wait for it, or an event loop can be told."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _answering(owed: Future[Any], callback: Callable[[], None]) -> Callable[[], 
         try:
             callback()
         except BatonError as error:
-            # What follows was refused: the connection was closed meanwhile, for example.
+            # The callback was refused, for example because the connection was closed meanwhile.
             owed.fail(error)
         except Exception as error:
             log.exception("a fault of the engine's own in what follows an outcome")
@@ -48,7 +48,7 @@ def _answering(owed: Future[Any], callback: Callable[[], None]) -> Callable[[], 
 class Future(Generic[T]):
     """An outcome that may be there later. Resolved once, from any thread.
 
-    Not asyncio's or concurrent's: threads and event loops can wait for the same one, and it costs less.
+    Unlike those of asyncio and concurrent.futures, it serves threads and event loops alike, and costs less.
     """
 
     __slots__ = ("_callbacks", "_error", "_value", "done")
@@ -60,11 +60,11 @@ class Future(Generic[T]):
         self._callbacks: list[Callable[[], None]] | None = None
 
     def resolve(self, value: T) -> None:
-        """This is the outcome; a second one is ignored."""
+        """Set the outcome; a second one is ignored."""
         self._finish(value, None)
 
     def fail(self, error: BaseException) -> None:
-        """It failed; a second outcome is ignored."""
+        """Set an error; a second outcome is ignored."""
         self._finish(None, error)
 
     def _finish(self, value: T | None, error: BaseException | None) -> None:
@@ -75,7 +75,7 @@ class Future(Generic[T]):
             callbacks, self._callbacks = self._callbacks, None
             self.done = True
         for callback in callbacks or ():
-            # The thread that resolves it has others to tell, and these wait in threads of their own.
+            # The resolving thread has other callbacks to call, and these wait in threads of their own.
             try:
                 callback()
             except Exception:
@@ -84,7 +84,8 @@ class Future(Generic[T]):
     def when_done(self, callback: Callable[[], None], *, owed: Future[Any] | None = None) -> None:
         """Call back once, in whichever thread resolves it; at once when that has happened.
 
-        ``owed`` is what the callback is to resolve: it fails if that raises, so that nobody waits for it in vain.
+        ``owed`` is the future that the callback resolves: it fails if the callback raises, so that nobody waits in
+        vain.
         """
         if owed is not None:
             callback = _answering(owed, callback)
@@ -98,22 +99,22 @@ class Future(Generic[T]):
 
     @property
     def failed(self) -> bool:
-        """Is it done, and an error?"""
+        """Is it done, with an error?"""
         return self._error is not None
 
     @property
     def error(self) -> BaseException | None:
-        """What it failed with."""
+        """The error."""
         return self._error
 
     def result(self) -> T:
-        """The outcome of a future that is done. Raises what it failed with."""
+        """The outcome of a future that is done. Raises its error."""
         if self._error is not None:
             raise self._error
         return cast("T", self._value)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block this thread until it is done; False when the time was over first."""
+        """Block this thread until it is done; False if the time ran out first."""
         if self.done:
             return True
         event = threading.Event()
@@ -121,7 +122,7 @@ class Future(Generic[T]):
         return event.wait(timeout)
 
     def get(self) -> T:
-        """Wait as long as it takes, and return the outcome. Raises what it failed with."""
+        """Wait as long as it takes, and return the outcome. Raises its error."""
         if not self.done:
             self.wait()
         return self.result()
@@ -159,7 +160,7 @@ class Future(Generic[T]):
 
 
 def resolved(value: T) -> Future[T]:
-    """A future for what is done already."""
+    """A resolved future."""
     future = Future[T]()
     future.resolve(value)
     return future

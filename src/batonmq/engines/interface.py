@@ -29,46 +29,48 @@ How = Literal["accept", "release", "reject"]
 
 
 class Subscription(ABC):
-    """Takes messages from one queue. What it holds unsettled comes back to the queue when it is closed."""
+    """Takes messages from one queue. Unsettled messages go back to the queue when it is closed."""
 
     __slots__ = ()
 
     @abstractmethod
     def receive(self, most: int) -> Future[list[Incoming]]:
-        """Up to that many messages, as soon as there is one; never more are held unsettled than the prefetch.
+        """Up to that many messages, as soon as there is one.
 
-        Fails with NotFound when the queue was deleted.
+        Never more than the prefetch are held unsettled. Fails with NotFound when the queue is deleted.
         """
 
     @abstractmethod
     def withdraw(self, future: Future[list[Incoming]]) -> None:
-        """Nobody wants to wait any longer: the future is resolved soon, with an empty list or what has just come."""
+        """Stop waiting: the future is resolved soon, with an empty list or messages that have just come."""
 
     @abstractmethod
     def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> Future[None] | None:
-        """accept: done with it. release: back to its place. reject: to the dead letters of the queue, or away.
+        """accept: done. release: back to its place. reject: to the queue's dead letters, or dropped.
 
-        ``delay``, of a release, is in seconds; None: whatever the queue was declared with. Raises LeaseLost when the
-        message is not held here. Returns None when it is done, or on its way; a future when nobody can be told now, so
-        that whoever settles has to wait: LeaseLost, if the message was given to others meanwhile.
+        ``delay``, of a release, is in seconds; None: as the queue was declared. Raises LeaseLost when the message is
+        not held here. Returns None when it is done, or on its way. Returns a future when nobody can be told now, so the
+        caller has to wait; it fails with LeaseLost if the message was given to others meanwhile.
         """
 
     def renew(self, incoming: Incoming, seconds: float) -> Future[None]:
-        """It may be held for that many seconds from now on. LeaseLost when it is not held here any more.
+        """Renew the lease: hold the message for that many seconds from now. LeaseLost if it is not held any more.
 
         For ``capabilities.lease``.
         """
         raise UnsupportedFeature("this engine: renew")
 
     def report(self, incoming: Incoming, fraction: float, note: str) -> None:  # noqa: B027
-        """Tell the broker how far the work on it is, 0 to 1: a note for people. Nobody is told whether it arrived.
+        """Tell the broker the progress of the work on a message, 0 to 1: a note for people.
+
+        Delivery of the note is not reported.
 
         For ``capabilities.progress``.
         """
 
     @abstractmethod
     def close(self) -> Future[None]:
-        """Give back what is held; what waits is resolved with nothing. A second call does nothing.
+        """Give back held messages; waiting futures are resolved with an empty list. A second call does nothing.
 
         ``receive`` fails with Closed afterwards.
         """
@@ -82,14 +84,14 @@ class Engine(ABC):
 
     capabilities: Capabilities
     system: str = "batonmq"
-    """What holds the queues, in lower case: 'batonmq', 'rabbitmq' or another broker."""
+    """The product that holds the queues, in lower case: 'batonmq', 'rabbitmq' or another broker."""
     place: str = ""
-    """Where it leads, for whoever reads an error: a file, or the URL of a broker without the log-in."""
+    """Where it leads, for error texts: a file, or the URL of a broker without the log-in."""
     is_traced: bool = False
-    """Are there spans of OpenTelemetry around what is done here?"""
+    """Are the calls of this engine traced with OpenTelemetry spans?"""
 
     def opened_at(self, place: str) -> None:
-        """Say where it leads."""
+        """Set where it leads."""
         self.place = place
 
     @property
@@ -104,20 +106,21 @@ class Engine(ABC):
 
     @abstractmethod
     def declare(self, queue: str, options: QueueOptions) -> Future[None]:
-        """Make a queue; one that is there stays. PreconditionFailed when that one is different."""
+        """Create a queue; an existing one stays. PreconditionFailed if that one has other options."""
 
     def check_declare(self, queue: str, options: QueueOptions) -> None:  # noqa: B027
-        """Raises what ``declare`` would refuse them with before it has asked anybody, and nothing where that cannot be
-        told: UnsupportedFeature, AccessRefused, ValueError.
+        """Raises the errors of ``declare`` that are known without asking the broker.
+
+        UnsupportedFeature, AccessRefused, ValueError.
         """
 
     def fate(self, queue: str) -> Fate | None:
-        """What becomes of what is given up there, for whoever writes a log; None: it is not known here."""
+        """The dead letter rules of a queue, for log texts; None: unknown."""
         return None
 
     @abstractmethod
     def delete(self, queue: str) -> Future[None]:
-        """Delete a queue with its messages; one that is not there is deleted already."""
+        """Delete a queue with its messages. A missing queue counts as deleted."""
 
     @abstractmethod
     def send(self, queue: str, messages: Sequence[Message]) -> Future[None]:
@@ -128,14 +131,14 @@ class Engine(ABC):
 
     @abstractmethod
     def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Future[Subscription]:
-        """Begin to take messages. NotFound, AccessRefused.
+        """Start receiving.
 
-        ``lease`` is how many seconds each may be held; then it goes back to its place. None: as long as it likes.
+        NotFound, AccessRefused. ``lease`` is how many seconds each message may be held before it goes back to its
+        place. None: without limit.
         """
 
     def pull(self, queue: str, most: int = 1) -> Future[Subscription]:
-        """Begin to take messages when they are asked for: none is on its way to whoever has not. NotFound,
-        AccessRefused.
+        """Start receiving on request: no message is sent unless it is asked for. NotFound, AccessRefused.
 
         Where nothing is ready, ``receive`` may resolve with an empty list at once. ``most``: how many may be held
         unsettled; an engine may allow more. For ``capabilities.until_empty``, a ``receive`` that is withdrawn at once
@@ -144,15 +147,15 @@ class Engine(ABC):
         return self.subscribe(queue, most)
 
     def peek(self, queue: str, most: int) -> Future[list[Message]]:
-        """The first ready messages, which stay where they are. NotFound. May block."""
+        """The first ready messages; they stay in the queue. NotFound. May block."""
         raise self._denied("peek")
 
     def count(self, queue: str) -> Future[int]:
-        """How many messages are ready: not delayed, in nobody's hands. NotFound."""
+        """How many messages are ready: neither delayed nor held. NotFound."""
         raise self._denied("count")
 
     def purge(self, queue: str) -> Future[int]:
-        """Drop what is ready; returns how many messages that were. NotFound. May block."""
+        """Drop the ready messages; returns how many there were. NotFound. May block."""
         raise self._denied("purge")
 
     def queues(self) -> Future[list[QueueInfo]]:
@@ -160,9 +163,9 @@ class Engine(ABC):
         raise self._denied("queues")
 
     def stats(self, queue: str) -> Future[QueueStats]:
-        """How a queue stands, as far as it is known. NotFound.
+        """The figures of a queue, as far as known.
 
-        Here it is no more than ``count``, for engines that have nothing else.
+        NotFound. By default only ``count``, for engines that have nothing else.
         """
         count = self.count(queue)
         future: Future[QueueStats] = Future()
@@ -177,7 +180,7 @@ class Engine(ABC):
         return future
 
     def move(self, source: str, target: str | None, most: int) -> Future[int]:
-        """Send ready messages of one queue to another, the first first; returns how many. NotFound. May block.
+        """Move ready messages of one queue to another, in order; returns how many. NotFound. May block.
 
         May stop short of ``most``; 0 means that none is left. For ``capabilities.replay``. Without a target, which is
         for ``capabilities.replay_home``, each goes to the queue where it died, and what died nowhere stays.
@@ -198,22 +201,22 @@ class Engine(ABC):
         raise self._denied("request")
 
     def manage(self, request: Message) -> Future[Message]:
-        """Ask the broker about itself: a request as `broker/management/` has them, and its answer, both in JSON.
+        """Send a management request, as defined in `broker/management/`; request and answer are JSON.
 
-        Fails with NotFound where the broker answers no such requests.
+        Fails with NotFound if the broker answers no such requests.
         """
         raise self._denied("requests about the broker")
 
     def forget(self, future: Future[Message]) -> None:  # noqa: B027
-        """The reply, or the answer, is not wanted any more, or has come."""
+        """Forget a request: its reply is not wanted any more, or has come."""
 
     def reply(self, request: Message, message: Message) -> Future[None]:
-        """Answer a request. Nobody may be waiting any more: that is not an error. For ``capabilities.request``."""
+        """Answer a request. It is no error if the requester has stopped waiting. For ``capabilities.request``."""
         raise self._denied("reply")
 
     @abstractmethod
     def close(self) -> None:
-        """Close all subscriptions, then the engine; whoever waits is told by Closed. A second call does nothing.
+        """Close all subscriptions, then the engine; waiting calls fail with Closed. A second call does nothing.
 
         May block.
         """
@@ -223,7 +226,7 @@ class Engine(ABC):
 
 
 def give_back(subscription: Subscription, future: Future[list[Incoming]]) -> None:
-    """The caller that waited was interrupted: its messages go to others."""
+    """The waiting caller was interrupted: its messages go to others."""
 
     def release() -> None:
         if future.failed:

@@ -1,7 +1,6 @@
-"""Keeps the leases of messages that have arrived and were not asked for yet.
+"""Keeps the leases of messages that have arrived and were not requested yet.
 
-Each has the whole of its lease in the hands that it was asked for: so it is renewed while it waits here, and once more
-when it is handed out.
+A receiver gets the full lease of each: so it is renewed while it waits here, and once more when it is handed out.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ class LeaseKeeper:
     ) -> None:
         """``lease``: seconds. ``later`` calls a function after that many seconds, in the connection's thread.
 
-        ``renew`` asks the broker to leave these here for a whole lease, from any thread; ``release`` tells it that one
-        was not asked for in time. ``is_current``: is this still the generation of the subscription?
+        ``renew`` asks the broker for a new lease on messages, from any thread; ``release`` tells it that a message was
+        not requested in time. ``is_current``: does the generation still belong to the subscription?
         """
         self._lease = lease
         self._messages = messages
@@ -41,21 +40,21 @@ class LeaseKeeper:
         self._is_current = is_current
 
     def begin(self, generation: int) -> None:
-        """Renew again and again, until another generation begins."""
+        """Keep renewing until another generation begins."""
         self._later(self._lease / 3, lambda: self._keep(generation))
 
     def _keep(self, generation: int) -> None:
         if not self._is_current(generation):
             return
         self.begin(generation)
-        # The process was stopped for a while, or had no time: these are in the queue again.
+        # The process was stopped, or too slow: these are in the queue again.
         late, arrived = self._messages.drop_late()
         for handle in late:
             self._release(handle)
         self.renew_all(arrived)
 
     def renew_all(self, arrived: list[Incoming]) -> None:
-        """Each has the whole lease from now on. From any thread."""
+        """Note the start of a full lease for each. From any thread."""
         handles = self._messages.prolong_all(arrived)
         if handles:
             self._renew(handles)

@@ -1,4 +1,4 @@
-"""What is said of a message that is not held any more."""
+"""The error texts for messages that are not held any more."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def lost_with(error: Closed) -> LeaseLost:
 
 
 def lost_by_transaction() -> LeaseLost:
-    """A transaction was to accept it."""
+    """A transaction wanted to accept it."""
     return LeaseLost("a message of the transaction is no longer in these hands; nothing was sent")

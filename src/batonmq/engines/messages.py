@@ -21,14 +21,14 @@ T = TypeVar("T")
 HeaderValue = FieldValue
 """What a header may hold: text, numbers, booleans, bytes, None, and lists and mappings of these."""
 
-# Milliseconds for which the broker keeps a message back.
+# The delay of a message in milliseconds.
 DELAY = "x-delay"
 # The header that holds a message's group in BatonMQ, and the one of ActiveMQ's and Artemis' clients.
 GROUP, GROUP_OF_JMS = "x-group", "JMSXGroupID"
 TEXTS = ("id", "content_type", "correlation_id", "reply_to", "type")
 NO_TEXTS = (None,) * len(TEXTS)
 
-# What most messages have, and nothing else: durable, or not.
+# The properties of most messages: durable or not, and nothing else.
 DURABLE_PLAIN = Properties.make(delivery_mode=2)
 TRANSIENT_PLAIN = Properties.make(delivery_mode=1)
 
@@ -65,7 +65,7 @@ class Message:
         created_at: datetime | None = None,
         durable: bool = True,
     ) -> None:
-        """Make a message to send. Each text has at most 255 bytes in UTF-8.
+        """Create a message to send. Each text has at most 255 bytes in UTF-8.
 
         ``id``: the application's identifier.
         ``headers``: the application's headers: text, numbers, booleans, bytes, None, and lists and mappings of these.
@@ -180,7 +180,7 @@ class Message:
 
     @property
     def created_at(self) -> datetime | None:
-        """When the application made the message, in UTC; None also for a time outside the years 1 to 9999.
+        """When the application made the message, in UTC; also None for a time outside the years 1 to 9999.
 
         ``properties.timestamp`` is the number as it was sent.
         """
@@ -250,7 +250,7 @@ class Message:
 
 
 def received_message(body: bytes, properties: Properties, delay: float = 0.0) -> Message:
-    """A message as an engine has read it. ``delay``: in seconds, for one that is sent on."""
+    """Create a message that an engine has read. ``delay``: in seconds, if it is to be sent on."""
     message = Message.__new__(Message)
     message.body = body
     message.properties = properties
@@ -259,7 +259,7 @@ def received_message(body: bytes, properties: Properties, delay: float = 0.0) ->
 
 
 def delayed_properties(message: Message) -> Properties:
-    """The properties, with the delay as the header ``x-delay``, in milliseconds, that BatonMQ's broker heeds."""
+    """The properties, with the delay in the header ``x-delay``, in milliseconds, for BatonMQ's broker."""
     properties = message.properties
     if not message.delay:
         return properties
@@ -267,10 +267,10 @@ def delayed_properties(message: Message) -> Properties:
 
 
 def encode_json(value: object) -> bytes:
-    """A value as JSON. Raises TypeError for what JSON cannot say."""
+    """A value as JSON. Raises TypeError for a value that JSON cannot hold."""
     return msgspec.json.encode(value, enc_hook=from_model)
 
 
 def encode_msgpack(value: object) -> bytes:
-    """A value as MessagePack. Raises TypeError for what it cannot say."""
+    """A value as MessagePack. Raises TypeError for a value that it cannot hold."""
     return msgspec.msgpack.encode(value, enc_hook=from_model)

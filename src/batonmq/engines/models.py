@@ -1,4 +1,4 @@
-"""Models of pydantic in bodies, known by their methods: whoever has none needs no pydantic."""
+"""Pydantic models in bodies, recognized by their methods, so that pydantic is needed only by its users."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["from_model", "into_model"]
 
 
 def from_model(value: object) -> object:
-    """What msgspec cannot encode, as something that it can. Raises TypeError."""
+    """Convert a value that msgspec cannot encode to one that it can. Raises TypeError."""
     dump = getattr(value, "model_dump", None)
     if dump is None or isinstance(value, type):
         raise TypeError(f"a body cannot hold a value of type {type(value).__name__}")
@@ -15,7 +15,7 @@ def from_model(value: object) -> object:
 
 
 def into_model(kind: type, plain: object) -> object:
-    """A value of a type that msgspec does not know. Raises TypeError, and what the type raises."""
+    """Convert to a type that msgspec does not know. Raises TypeError, and the type's own errors."""
     if kind is object:
         return plain
     validate = getattr(kind, "model_validate", None)

@@ -1,4 +1,4 @@
-"""From a URL to an engine: those of this package, and those that others have installed.
+"""Finds the engine for a URL: one of this package, or of another installed package.
 
 A distribution adds an engine with an entry point of the group ``batonmq.engines``. Its name is the scheme of the URLs,
 its value an `Opener`.
@@ -22,7 +22,7 @@ __all__ = ["Opener", "check_context", "check_target", "open_target"]
 
 
 class Opener(Protocol):
-    """What opens the engine of a scheme: mostly its class."""
+    """Opens the engine of a scheme; mostly its class."""
 
     def __call__(self, url: str, ssl_context: ssl.SSLContext | None, /) -> Engine:
         """Connect to the queues at a URL. ``ssl_context`` is used for TLS, if the program gave one.
@@ -31,7 +31,7 @@ class Opener(Protocol):
         """
 
 
-# The libraries of an engine are read only by those who need it.
+# An engine's libraries are imported only when it is used.
 def _file(path: str, _context: ssl.SSLContext | None, _patience: float | None) -> Engine:
     from batonmq.engines.shared.engine import open_file
 
@@ -69,15 +69,16 @@ WITHOUT_TLS = frozenset({"file", "memory"})
 
 
 def check_context(target: Target, ssl_context: ssl.SSLContext | None) -> None:
-    """Raises ValueError when there is an ``ssl_context`` and the engine has no use for it."""
+    """Raises ValueError for an ``ssl_context`` that the engine cannot use."""
     if ssl_context is not None and target.engine in WITHOUT_TLS:
         raise ValueError("ssl_context is for brokers that are reached over TLS, such as amqps://")
 
 
 def open_target(target: Target, ssl_context: ssl.SSLContext | None = None, *, patience: float | None = None) -> Engine:
-    """Open the engine of a URL. Raises what it raises, and UnsupportedFeature for one that cannot be loaded.
+    """Open the engine of a URL.
 
-    ``patience``: how many seconds a broker has to let us in, for the engines of this package; None: as they do.
+    Raises the engine's errors, and UnsupportedFeature if it cannot be loaded. ``patience``: how many seconds a broker
+    has to accept the log-in, for the engines of this package; None: the default.
     """
     own = OWN.get(target.engine)
     if own is not None:
@@ -102,7 +103,7 @@ def check_target(target: Target) -> None:
 
 
 def _installed(scheme: str) -> Opener:
-    """The opener that another distribution has for a scheme."""
+    """The opener of another installed package for a scheme."""
     from importlib.metadata import entry_points
 
     found = entry_points(group=GROUP, name=scheme)

@@ -1,4 +1,4 @@
-"""Messages that a channel has delivered: those that nobody has asked for yet, those that are held, and who waits."""
+"""The messages that a channel has delivered: those not requested yet, those held, and the waiting requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from batonmq.errors import BatonError
 __all__ = ["Handle", "Prefetched"]
 
 Handle: TypeAlias = tuple[int, int]
-"""A delivery: which of the subscription's channels it came on, one after the other, and its tag there."""
+"""A delivery: the generation of the subscription's channel, and the tag on that channel."""
 
 
 class Prefetched:
@@ -25,11 +25,11 @@ class Prefetched:
     __slots__ = ("_arrived", "_error", "_held", "_lease", "_lock", "_requests")
 
     def __init__(self, lease: float | None) -> None:
-        """``lease`` is for how many seconds the broker leaves a message here; None: without end."""
+        """``lease``: for how many seconds a message may be held; None: without limit."""
         self._lease = lease
         self._lock = threading.Lock()
         self._arrived: deque[Incoming] = deque()
-        # With the monotonic time until which the broker leaves it here.
+        # With the monotonic time at which its lease ends.
         self._held: dict[object, float] = {}
         self._requests: deque[Receive] = deque()
         self._error: BatonError | None = None
@@ -37,7 +37,7 @@ class Prefetched:
     # ------------------------------------------------------------------ who waits
 
     def ask(self, most: int) -> Receive:
-        """Wait for up to that many messages. It fails when there are none any more."""
+        """Wait for up to that many messages. The future fails when no more can come."""
         request = Receive(most)
         with self._lock:
             error = self._error
@@ -57,7 +57,7 @@ class Prefetched:
             future.resolve([])
 
     def next(self) -> tuple[Receive, list[Incoming]] | None:
-        """The request that has waited longest and its messages; None: nobody waits, or nothing has arrived."""
+        """The oldest request, with messages for it; None: nobody waits, or nothing has arrived."""
         with self._lock:
             if not self._arrived or not self._requests:
                 return None
@@ -67,30 +67,30 @@ class Prefetched:
     # ------------------------------------------------------------------ what is held
 
     def add(self, incoming: Incoming) -> int:
-        """A message has arrived; returns how many nobody has asked for yet."""
+        """Add an arrived message; returns how many were not requested yet."""
         with self._lock:
             self._held[incoming.handle] = self._from_now()
             self._arrived.append(incoming)
             return len(self._arrived)
 
     def take(self, handle: Handle) -> float:
-        """It is settled; returns until when it could be held, 0: it was not held."""
+        """Remove a settled message; returns the end of its lease, 0: it was not held."""
         with self._lock:
             return self._held.pop(handle, 0.0)
 
     def holds(self, handle: Handle) -> bool:
-        """Is it held, and may it be?"""
+        """Is the message held, within its lease?"""
         with self._lock:
             return self._held.get(handle, 0.0) >= time.monotonic()
 
     def prolong(self, handle: Handle, until: float) -> None:
-        """It may be held until then, in monotonic seconds, if it still is."""
+        """Extend a lease to that monotonic time, if the message is still held."""
         with self._lock:
             if self._lease is not None and handle in self._held:
                 self._held[handle] = until
 
     def prolong_all(self, arrived: list[Incoming]) -> list[Handle]:
-        """Each of these may be held for a whole lease from now on; returns those that still are held."""
+        """Renew these messages from now on; returns those that are still held."""
         until = self._from_now()
         with self._lock:
             handles = [one.handle for one in arrived if isinstance(one.handle, tuple) and one.handle in self._held]
@@ -98,7 +98,7 @@ class Prefetched:
         return handles
 
     def drop_late(self) -> tuple[list[Handle], list[Incoming]]:
-        """Drop what nobody has asked for in time; returns that, and what is still waiting to be asked for."""
+        """Drop messages that were not requested in time; returns them, and those that still wait."""
         now = time.monotonic()
         with self._lock:
             late = [
@@ -119,25 +119,25 @@ class Prefetched:
                 self._arrived = deque(one for one in self._arrived if one.handle != handle)
 
     def unseen(self) -> list[Incoming]:
-        """What has arrived, and nobody has asked for."""
+        """Messages that have arrived and were not requested."""
         with self._lock:
             return list(self._arrived)
 
     @property
     def error(self) -> BatonError | None:
-        """Why nothing comes any more; None: something may."""
+        """Why nothing more can come; None: something may."""
         return self._error
 
     def clear(self) -> None:
-        """What is here went back with its channel."""
+        """Drop everything: it went back with its channel."""
         with self._lock:
             self._held.clear()
             self._arrived.clear()
 
     def end(self, error: BatonError, *, quietly: bool = False) -> list[Incoming]:
-        """Nothing is given any more: those who wait are told, or get nothing where that was their own wish.
+        """Stop: waiting requests fail, or get nothing if the caller closed it.
 
-        Returns what had arrived, and nobody had asked for.
+        Returns the messages that were not requested.
         """
         with self._lock:
             unseen = list(self._arrived)

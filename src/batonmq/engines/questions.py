@@ -1,4 +1,4 @@
-"""Questions that BatonMQ's broker answers about itself, by whatever way an engine has to it (`broker/management/`)."""
+"""Management requests that BatonMQ's broker answers, over whatever channel an engine has (`broker/management/`)."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = ["Ask", "answer_in", "asking", "list_queues", "move", "peek", "stats"]
 
 Answer: TypeAlias = dict[str, object]
 Ask: TypeAlias = Callable[[Mapping[str, object]], Steps[Answer]]
-"""Asks one question. Raises what the answer says."""
+"""Sends one request. Raises the error in the answer."""
 
-# Messages that one answer shows at most.
+# The most messages in one answer.
 PEEK_MOST = 1_000
-# How the texts of errors begin, with what they are.
+# The beginnings of error texts, with their errors.
 _KINDS: tuple[tuple[str, type[BrokerError]], ...] = (
     ("no ", NotFound),
     ("access to ", AccessRefused),
@@ -47,7 +47,7 @@ def asking(engine: Engine) -> Ask:
 
 
 def answer_in(body: bytes) -> Answer:
-    """What an answer says. Raises NotFound, AccessRefused, ResourceLocked, ResourceError, BrokerError."""
+    """The result in an answer. Raises NotFound, AccessRefused, ResourceLocked, ResourceError, BrokerError."""
     try:
         answer = read_json_as(body, dict[str, object])
     except (JsonError, msgspec.ValidationError) as error:
@@ -92,7 +92,7 @@ def stats(ask: Ask, queue: str) -> Steps[QueueStats]:
 
 
 def peek(ask: Ask, queue: str, most: int) -> Steps[list[Message]]:
-    """The first ready messages, as they would come. NotFound, AccessRefused, BrokerError."""
+    """The first ready messages, in order. NotFound, AccessRefused, BrokerError."""
     found: list[Message] = []
     while len(found) < most:
         count = min(most - len(found), PEEK_MOST)
@@ -113,7 +113,7 @@ def _message(shown: Mapping[str, object]) -> Message:
 def move(ask: Ask, source: str, target: str | None, most: int) -> Steps[int]:
     """Move ready messages to another queue, or (None) each to where it died; returns how many. NotFound, ResourceError.
 
-    All in one commit for each message.
+    Each message is moved in one commit.
     """
     request: dict[str, object] = {"operation": "queues.replay", "queue": source, "count": most}
     if target is not None:

@@ -1,4 +1,4 @@
-"""The options of ``declare`` and the arguments of AMQP 0-9-1's queue.declare that stand for them, in one table."""
+"""The options of ``declare`` and their arguments in AMQP 0-9-1's queue.declare, in one table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _at_least_one_millisecond(seconds: FieldValue) -> FieldValue:
 
 
 def _returns(deliveries: FieldValue) -> FieldValue:
-    """The argument counts returns: a message that may be delivered five times may come back four times."""
+    """The argument counts returns: with five deliveries allowed, a message may come back four times."""
     assert isinstance(deliveries, int)
     return deliveries - 1
 
@@ -49,16 +49,16 @@ def _deliveries(returns: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """An argument that an option of ``declare`` becomes."""
+    """The argument for an option of ``declare``."""
 
     option: str
     """The name of the option."""
     name: str
-    """The name of the argument, as RabbitMQ has it."""
+    """RabbitMQ's name of the argument."""
     of_option: Callable[[FieldValue], FieldValue] = _same
-    """The value of the argument for a value of the option that is not None; None: the argument is left out."""
+    """Converts a value of the option, never None, to that of the argument; None: leave the argument out."""
     to_option: Callable[[int], int | float] = int
-    """A number that the argument has, as the option has it."""
+    """Converts a number in the argument to the option's value."""
 
 
 ARGUMENTS = (
@@ -72,7 +72,7 @@ ARGUMENTS = (
     Argument("max_priority", "x-max-priority", _if_set),
     Argument("expires", "x-expires", _at_least_one_millisecond, _seconds),
     Argument("single_consumer", "x-single-active-consumer", _if_set),
-    # What RabbitMQ 4.3 has of its own, as every engine heeds it in the same way.
+    # RabbitMQ 4.3's own arguments, which every engine treats in the same way.
     Argument("retry_delay", "x-delayed-retry-type", lambda _: "failed"),
     Argument("retry_delay", "x-delayed-retry-min", _milliseconds, _seconds),
     Argument("retry_delay_max", "x-delayed-retry-max", _milliseconds, _seconds),

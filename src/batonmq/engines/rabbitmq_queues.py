@@ -1,8 +1,8 @@
-"""What the options of ``declare`` are in RabbitMQ, whichever protocol says them: arguments, and a type of queue.
+"""The options of ``declare`` in RabbitMQ, over any protocol: arguments, and a queue type.
 
-Its quorum queues count deliveries, let what comes back wait (4.3), and keep a dead letter until the queue for it has
-confirmed it. A classic queue sends dead letters on and forgets them, and the queue that they go to writes down what
-nobody waits for when it has time: seen in 3.10 and 4.3, those of the last seconds are lost with the broker's process.
+Its quorum queues count deliveries, delay redelivery (4.3), and keep a dead letter until the target queue has confirmed
+it. A classic queue sends dead letters on and forgets them, and the target writes messages without confirms lazily: as
+seen in 3.10 and 4.3, those of the last seconds are lost with the broker's process.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from batonmq.fields import FieldValue
 
 __all__ = ["arguments_of"]
 
-# The highest priority that quorum queues tell from others, from 4.3 on.
+# The highest priority that quorum queues distinguish, from 4.3 on.
 QUORUM_PRIORITY = 31
-# What says so in a quorum queue of 4.0 or later, which otherwise gives a message up after 20 returns.
+# No delivery limit, for a quorum queue of 4.0 or later, whose default is 20 returns.
 NO_LIMIT = -1
 
 
@@ -24,7 +24,7 @@ def arguments_of(
 ) -> dict[str, FieldValue]:
     """The arguments of a queue. Raises UnsupportedFeature, which names the engine.
 
-    ``is_quorum_better``: make a quorum queue of each that can be one, for what the protocol can do with it.
+    ``is_quorum_better``: use a quorum queue wherever possible, because the protocol can do more with it.
     """
     arguments = options.arguments()
     is_needed = options.max_deliveries is not None or options.retry_delay is not None
@@ -49,6 +49,9 @@ def arguments_of(
 
 
 def _keeps_dead_letters(options: QueueOptions, version: tuple[int, ...]) -> bool:
-    """Can it keep each until it is confirmed? Not where the oldest gives way, which could not wait for that."""
+    """Can it keep each dead letter until it is confirmed?
+
+    Not if the oldest is dropped when full, as that cannot wait.
+    """
     is_limited = options.max_length is not None or options.max_bytes is not None
     return options.dead_letter is not None and version >= (3, 10) and (not is_limited or options.overflow == "refuse")

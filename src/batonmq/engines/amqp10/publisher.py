@@ -1,4 +1,4 @@
-"""Sends messages: a link for each queue that is sent to, and what became of each message (part 3 §3.4)."""
+"""Sends messages: a link for each target queue, and the outcome of each message (part 3 §3.4)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from batonmq.protocols.amqp10.codec.performatives import Attach, DeliveryState, 
 
 __all__ = ["Outlet", "Publisher"]
 
-# Links that are kept though nobody sends over them now.
+# Idle links that are kept.
 LINKS_MAX: Final = 100
-# And where each has a session, of which there are few.
+# The same, where each link takes a session, of which there are few.
 SESSIONS_MAX: Final = 16
-# Seconds for which a broker may take nothing before those who wait are told.
+# Seconds for which a broker may take nothing before waiting senders fail.
 NO_CREDIT_SECONDS: Final = 60.0
 
 
@@ -37,14 +37,14 @@ class Batch:
         self.error: BatonError | None = None
 
     def one_done(self, error: BatonError | None) -> bool:
-        """One message came to something; the first error is the one that is told. True: that was the last."""
+        """One message has its outcome; the first error is reported. True: it was the last."""
         self.left -= 1
         if error is not None and self.error is None:
             self.error = error
         return not self.left
 
     def finish(self) -> None:
-        """All are done with."""
+        """All messages are settled or failed."""
         if self.error is None:
             self.future.resolve(None)
         else:
@@ -64,26 +64,26 @@ class Outlet(SenderUser):
         gone: Callable[[], None],
         properties: Fields | None = None,
     ) -> None:
-        """``queue`` is for errors. ``gone`` is called when the link is no more. Raises ConnectionLost."""
+        """``queue`` is for error texts. ``gone`` is called when the link has ended. Raises ConnectionLost."""
         self._uplink = uplink
         self._queue = queue
         self._gone = gone
-        # Sent, or handed to the link to be, in their order; and those that wait for the link.
+        # Messages handed to the link, in order; and those that wait for the link.
         self._batches: OrderedDict[Batch, None] = OrderedDict()
         self._waiting: deque[Batch] = deque()
         self._is_watched = False
-        # Messages of which the broker has told.
+        # Messages with an outcome.
         self._settled = 0
         self._sender = Sender(uplink.link_name(queue), target, self, properties=properties)
         uplink.attach(self._sender, receives=False)
 
     @property
     def is_idle(self) -> bool:
-        """Does nobody wait for anything here?"""
+        """Is nothing pending?"""
         return not self._batches and not self._waiting
 
     def send(self, payloads: Sequence[bytes], future: Future[None], state: DeliveryState | None = None) -> None:
-        """Send messages; the future is told when all have come to something."""
+        """Send messages; the future is resolved when all have their outcome."""
         batch = Batch(future, payloads, state)
         if self._sender.is_attached:
             self._put(batch)
@@ -105,7 +105,7 @@ class Outlet(SenderUser):
         self._watch()
 
     def _watch(self) -> None:
-        """Nobody waits without end for a broker that gives no credit, or does not say what became of what it got."""
+        """Fail pending messages of a broker that gives no credit or no outcomes for too long."""
         if self._is_watched:
             return
         self._is_watched = True
@@ -162,14 +162,14 @@ class Publisher:
         self._outlets: OrderedDict[str, Outlet] = OrderedDict()
 
     def find(self, address: str) -> Outlet | None:
-        """The link to that address; None: there is none yet, or no more."""
+        """The link to that address; None: there is none."""
         outlet = self._outlets.get(address)
         if outlet is not None:
             self._outlets.move_to_end(address)
         return outlet
 
     def open(self, target: Target, queue: str, properties: Fields | None = None) -> Outlet:
-        """The link to a target, attached if need be. ``queue`` is for errors. Raises ConnectionLost."""
+        """The link to a target, attached if necessary. ``queue`` is for error texts. Raises ConnectionLost."""
         address = target.address or ""
         outlet = self.find(address)
         if outlet is not None:
@@ -181,7 +181,7 @@ class Publisher:
         return made
 
     def close(self, target: Target) -> None:
-        """End the link to a target, if there is one: what is sent there next is sent over another."""
+        """End the link to a target, if there is one; the next message there uses a new one."""
         outlet = self._outlets.pop(target.address or "", None)
         if outlet is not None:
             outlet.close()

@@ -1,7 +1,7 @@
-"""Takes messages from a queue when they are asked for, and only what is there (part 2 §2.6.7, drain).
+"""Takes messages from a queue on request, and only those available then (part 2 §2.6.7, drain).
 
-None is on its way here that was not asked for, so that none goes back that nobody has seen. When the connection is lost
-what is held is lost, and nothing more comes.
+No message is sent unless it is asked for, so none goes back unseen. When the connection is lost, so are the held
+messages, and nothing more comes.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from batonmq.errors import BatonError
 
 __all__ = ["Amqp10Pull"]
 
-# A broker that said that nothing is there, though something is, is asked so often in all, with such pauses in seconds.
+# A broker that wrongly reported an empty queue is asked this often in all, with these pauses in seconds.
 TRIES = 5
 PAUSE = 0.02
 
 
 class Amqp10Pull(Taking):
-    """A link with credit for what is asked for, which is taken back when that is not there."""
+    """A link with credit for what is requested; it is drained if that is not available."""
 
     _asked: Future[list[Incoming]] | None = None
     _most = 0
@@ -35,7 +35,7 @@ class Amqp10Pull(Taking):
         return request
 
     def withdraw(self, future: Future[list[Incoming]]) -> None:
-        """It is answered soon in any case, with all that was ready."""
+        """Do nothing: a request is answered soon in any case, with what was ready."""
 
     def _begin_asking(self, request: Future[list[Incoming]], most: int) -> None:
         self._tries = TRIES
@@ -50,14 +50,14 @@ class Amqp10Pull(Taking):
         receiver.drain(most)
 
     def _serve_new(self) -> None:
-        """What has come is served when all has that there is."""
+        """Answer the request once everything available has arrived."""
         self._is_to_be_served = False
 
     def drained(self) -> None:
         if self._leaving.is_waiting:
             super().drained()
             return
-        # Behind what has just come.
+        # After the messages that have just arrived.
         self._serve()
         asked = self._asked
         if asked is None or asked.done:
@@ -67,7 +67,7 @@ class Amqp10Pull(Taking):
         checked.when_done(lambda: self._checked(asked, checked))
 
     def _checked(self, asked: Future[list[Incoming]], checked: Future[bool]) -> None:
-        """Nothing came: because nothing is there, or for no good reason?"""
+        """Nothing came: is the queue empty, or did the broker err?"""
         if asked is not self._asked:
             return
         self._tries -= 1
@@ -78,7 +78,7 @@ class Amqp10Pull(Taking):
         self._uplink.later(PAUSE, lambda: self._ask(asked, self._most))
 
     def _top_up(self) -> None:
-        """Only who asks gives credit."""
+        """Do nothing: only requests give credit."""
 
     def _lost_alone(self, error: BatonError) -> None:
         self._finish(error)

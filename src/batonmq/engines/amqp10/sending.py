@@ -1,4 +1,4 @@
-"""Sends messages to queues, once it is known that there is such a queue. All in the connection's thread."""
+"""Sends messages to queues that are known to exist. All in the connection's thread."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Sending:
         self._desk = desk
         self._product = product
         self._conversion = conversion
-        # Queues that are being looked for, before something is sent to them.
+        # Queues being looked up before a send.
         self._requiring: dict[str, Future[None]] = {}
 
     def send(self, queue: str, messages: Sequence[Message], future: Future[None], txn: bytes | None = None) -> None:
         """Send messages to a queue, within the transaction ``txn`` if there is one.
 
         The future is resolved when the broker has accepted all of them. It fails with ValueError for a message that
-        cannot be written, and with what the broker says.
+        cannot be encoded, and with the broker's error.
         """
         write = self._conversion.write
         try:
@@ -66,10 +66,10 @@ class Sending:
         required.when_done(opened, owed=future)
 
     def require(self, queue: str) -> Future[None]:
-        """Look whether there is such a queue; fails with NotFound.
+        """Look up a queue; fails with NotFound.
 
-        Those who ask while it is being looked for get the same answer, in their order: each with a look of its own,
-        what was sent first could come second.
+        Concurrent calls share one lookup and are answered in order: with separate lookups, messages could overtake each
+        other.
         """
         under_way = self._requiring.get(queue)
         if under_way is not None:

@@ -1,4 +1,4 @@
-"""Settles what a queue's link has delivered: with an outcome, with a copy in its place, or within a transaction.
+"""Settles deliveries of a queue's link: with an outcome, with a copy in their place, or within a transaction.
 
 All of this runs in the connection's thread.
 """
@@ -32,7 +32,7 @@ log = logging.getLogger("batonmq.amqp10")
 
 
 class Copying(ABC):
-    """Sends a copy in place of a message, in one transaction with accepting it: the engine does."""
+    """Sends a copy and accepts the original in one transaction. The engine implements it."""
 
     @abstractmethod
     def send_copy(self, copy: Copy, settling: Settling, incoming: Incoming) -> Future[None]:
@@ -67,7 +67,7 @@ class Settling:
         self._decided = decided
 
     def settle(self, incoming: Incoming, how: How, reason: str, delay: float | None) -> None:
-        """Settle a message in the product's way; nothing happens if it went back with its link."""
+        """Settle a message in the product's way; does nothing if it went back with its link."""
         found = self._deliveries.find(incoming)
         if found is None:
             return
@@ -98,7 +98,7 @@ class Settling:
         self._settled()
 
     def _say_late(self, incoming: Incoming, outcome: DeliveryState) -> None:
-        """What was kept here for a while goes back now, unless it has gone with its link."""
+        """Give back a delivery that was kept here for its delay, unless it went back with its link."""
         found = self._deliveries.find(incoming)
         if found is not None:
             self.say(*found, outcome)
@@ -123,7 +123,7 @@ class Settling:
         receiver.settle(delivery_id, state, settled=False)
 
     def transaction_over(self, incoming: Incoming, *, committed: bool) -> None:
-        """The transaction in which a message was accepted has been committed, or has not."""
+        """The transaction that accepts a message has ended, committed or not."""
         found = self._deliveries.find(incoming)
         if found is None:
             return

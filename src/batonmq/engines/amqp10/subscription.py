@@ -1,4 +1,4 @@
-"""Takes messages from a queue, some of which travel ahead of whoever asks for them: up to ``prefetch``."""
+"""Takes messages from a queue, up to ``prefetch`` of them ahead of requests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Amqp10Subscription"]
 
 
 class Amqp10Subscription(Taking):
-    """A link with as much credit as there is room for messages here."""
+    """A link with as much credit as there is room here."""
 
     def receive(self, most: int) -> Future[list[Incoming]]:
         self._uplink.require_open()
@@ -24,6 +24,6 @@ class Amqp10Subscription(Taking):
             return
         wanted = self._prefetch - len(self._deliveries.ids)
         missing = wanted - receiver.credit
-        # Not for each message, or every outcome would be followed by a flow.
+        # Not for every message, or a flow would follow every outcome.
         if missing > 0 and (missing >= self._prefetch // 2 or receiver.credit <= 0):
             receiver.give_credit(wanted)

@@ -1,7 +1,7 @@
-"""Takes messages from a queue over a link: what subscriptions and pulls have in common.
+"""Takes messages from a queue over a link: the common part of subscriptions and pulls.
 
-When the connection was lost a subscription attaches anew on the next one. What was held went back to the queue with
-the old one, and settling it raises LeaseLost.
+After a lost connection a subscription attaches again on the next one. Held messages went back to the queue with the old
+one, and settling them raises LeaseLost.
 
     open_deliveries.py  what the link has delivered
     settling.py         what becomes of that
@@ -71,7 +71,7 @@ class Taking(Subscription, ReceiverUser, Linked):
             settled=self._top_up,
             decided=self._decided,
         )
-        """What a transaction, too, settles messages by."""
+        """The settlements, which transactions use as well."""
         self._leaving = Leaving(uplink, product, self._deliveries)
         self._keeper = (
             LeaseKeeper(
@@ -91,7 +91,7 @@ class Taking(Subscription, ReceiverUser, Linked):
     # ------------------------------------------------------------------ from any thread
 
     def begin(self) -> None:
-        """Attach the link; ``subscribed`` tells how it went."""
+        """Attach the link; ``subscribed`` gets the outcome."""
         self._uplink.when_open(self._begin, self.subscribed)
 
     def withdraw(self, future: Future[list[Incoming]]) -> None:
@@ -105,7 +105,7 @@ class Taking(Subscription, ReceiverUser, Linked):
         if not until:
             raise lost()
         is_late = self._lease is not None and until < time.monotonic()
-        # What is late makes room when it is settled, to no other effect.
+        # Settling a message that is late only makes room.
         settlement: tuple[How, str, float | None] = ("release", "", None) if is_late else (how, reason, delay)
         try:
             self._uplink.call(lambda: self.settling.settle(incoming, *settlement))
@@ -173,7 +173,7 @@ class Taking(Subscription, ReceiverUser, Linked):
         steps.when_done(lambda: self._refused(steps.error), owed=self.subscribed)
 
     def _opening_steps(self) -> Steps[None]:
-        """See that the queue is there, and attach."""
+        """Check that the queue exists, and attach."""
         yield from self._product.require_source(self._queue)
         self._attach()
 
@@ -200,11 +200,11 @@ class Taking(Subscription, ReceiverUser, Linked):
 
     @property
     def queue(self) -> str:
-        """Whose messages it takes."""
+        """The name of its queue."""
         return self._queue
 
     def queue_deleted(self) -> None:
-        """The queue is gone, and the broker says nothing of it."""
+        """The queue is gone, and the broker does not report it."""
         receiver = self._deliveries.receiver
         self._finish(NotFound(f"queue '{self._queue}' was deleted"))
         if receiver is not None:
@@ -214,7 +214,7 @@ class Taking(Subscription, ReceiverUser, Linked):
         try:
             self._attach()
         except ConnectionLost:
-            # It is gone again, and tells of the next.
+            # It is lost again, and reports the next connection.
             return
 
     def uplink_given_up(self, error: BatonError) -> None:
@@ -234,7 +234,7 @@ class Taking(Subscription, ReceiverUser, Linked):
         elif error is not None and not isinstance(error, ConnectionLost | Closed):
             self._finish(error)
         elif self._uplink.is_open:
-            # Its session alone was lost, by no fault of this link's.
+            # Only its session was lost, through no fault of this link.
             self._lost_alone(error or ConnectionLost("the broker closed the link"))
         else:
             self._lost_with_uplink(error or ConnectionLost("the connection was lost"))
@@ -251,7 +251,7 @@ class Taking(Subscription, ReceiverUser, Linked):
             self.uplink_opened()
 
     def _lost_with_uplink(self, error: BatonError) -> None:
-        """The connection is gone, and is being opened anew."""
+        """The connection is lost, and is being reopened."""
         if not self.subscribed.done:
             self._finish(error)
 
@@ -303,7 +303,7 @@ class Taking(Subscription, ReceiverUser, Linked):
         self._serve()
 
     def _serve(self) -> None:
-        """Give what has arrived to those who wait, the first first."""
+        """Give arrived messages to waiting requests, in order."""
         while (found := self._messages.next()) is not None:
             request, batch = found
             if self._keeper is not None:
@@ -311,24 +311,24 @@ class Taking(Subscription, ReceiverUser, Linked):
             request.resolve(batch)
 
     def changed(self, delivery_id: int, state: DeliveryState | None) -> None:
-        """The broker has taken a delivery back: it is not held here any more."""
+        """The broker has taken a delivery back."""
         deliveries = self._deliveries
         if not deliveries.is_in_transaction(delivery_id):
             if isinstance(state, Released) and deliveries.receiver is not None and delivery_id in deliveries.ids:
-                # RabbitMQ, when it was held for too long: nothing more comes on the link before we settle that, too.
+                # RabbitMQ, when it was held for too long: the link delivers nothing more until we settle it, too.
                 deliveries.receiver.settle(delivery_id, state)
             deliveries.remove(delivery_id)
             self._messages.drop((deliveries.generation, delivery_id))
             self._uplink.soon(self._top_up)
 
     def drained(self) -> None:
-        """A pull asks for it, and who leaves."""
+        """The broker has drained the link; pulls and leaving ask for it."""
         self._leaving.drained()
 
     # ------------------------------------------------------------------ the lease
 
     def _renew_unasked(self, handles: list[Handle]) -> None:
-        """They may stay here for a whole lease. From any thread."""
+        """Renew the leases of waiting messages. From any thread."""
         lease, session = self._lease, self._session
         assert lease is not None
 
@@ -341,7 +341,7 @@ class Taking(Subscription, ReceiverUser, Linked):
             self._uplink.call(renew)
 
     def _not_asked_for(self, handle: Handle) -> None:
-        """Its lease is over: it is in the queue again, and makes room here."""
+        """The lease of a message is over: it is in the queue again, and makes room here."""
         receiver = self._deliveries.receiver
         if receiver is not None and self._deliveries.has(handle):
             self.settling.say(receiver, handle[1], self._product.returned)
@@ -355,7 +355,7 @@ class Taking(Subscription, ReceiverUser, Linked):
             self._left(over)
             return
         self._uplink.expect(lambda: over.done)
-        # Also what has come since it was closed, to wait here for nobody.
+        # Including messages that came after the close.
         self._leaving.begin(receiver, session, [*unseen, *self._messages.unseen()])
 
     def _left(self, over: Future[None]) -> None:

@@ -39,9 +39,9 @@ class Transacting(Copying):
     def run(
         self, send: Callable[[bytes], list[Future[None]]], accepts: Sequence[tuple[Settling, Incoming]]
     ) -> Future[None]:
-        """Accept these and send what ``send`` does, which gets the transaction's id; all or nothing.
+        """Accept these deliveries, and call ``send`` with the transaction's id to send messages; all or nothing.
 
-        Fails with LeaseLost for a message that cannot be accepted any more, and with what the broker says otherwise.
+        Fails with LeaseLost for a message that cannot be accepted any more, and otherwise with the broker's error.
         """
         future: Future[None] = Future()
 
@@ -98,7 +98,7 @@ class Transacting(Copying):
         return self.run(send, [(settling, incoming)])
 
     def _send_before(self, copy: Copy, settling: Settling, incoming: Incoming) -> Future[None]:
-        """Send a copy that is there before the message is accepted: the broker has no transactions."""
+        """Send a copy, and accept the original once the copy is confirmed: the broker has no transactions."""
         future: Future[None] = Future()
         sent: Future[None] = Future()
 

@@ -27,7 +27,7 @@ from batonmq.protocols.amqp10.codec.values import Symbol, encode
 
 __all__ = ["TransactionLink"]
 
-# Octets of an id that fits into a transfer as it is written here.
+# The longest id that fits into a transfer as encoded here, in octets.
 ID_MAX = 128
 _VALUE = b"\x00Sw"
 
@@ -44,7 +44,7 @@ class TransactionLink(SenderUser):
         self._pending: dict[Future[DeliveryState | None], None] = {}
 
     def attach(self) -> Future[None]:
-        """See whether there is a coordinator. Fails with what the broker says."""
+        """Find out whether there is a coordinator. Fails with the broker's error."""
         future: Future[None] = Future()
         asked = self._say(b"")
         asked.when_done(lambda: future.fail(asked.error) if asked.error else future.resolve(None), owed=future)
@@ -73,7 +73,7 @@ class TransactionLink(SenderUser):
             else:
                 future.fail(_refusal(state, "the broker rolled the transaction back"))
 
-        # What was accepted in it may wait in another session to be said, and would come when there is no transaction.
+        # Send its pending dispositions in other sessions first; after the discharge they would be invalid.
         self._uplink.say_settled()
         self._ask(_VALUE + encode(Discharge(txn_id=txn_id, fail=fail)), future.fail, read)
         return future
@@ -124,7 +124,7 @@ class TransactionLink(SenderUser):
 
     def attached(self, attach: Attach) -> None:
         if self._sender is not None and not isinstance(attach.target, Coordinator):
-            # Some take any target, and tell that they do not with a detach that may follow, or not.
+            # Some brokers accept any target, and may refuse it with a later detach, or not at all.
             self._sender.close()
             return
         while self._attaching:

@@ -15,21 +15,21 @@ from batonmq.engines.amqp10.loop import READ, WRITE, Loop
 __all__ = ["Addresses", "Transport", "TransportUser"]
 
 Addresses: TypeAlias = list[tuple[socket.AddressFamily, tuple[object, ...]]]
-"""Of which families, and where, as getaddrinfo tells them."""
+"""Address families and addresses, as from getaddrinfo."""
 
 READ_SIZE = 256 * 1024
-# Octets that are handed to the system at once.
+# Octets passed to the system in one call.
 WRITE_SIZE = 256 * 1024
 
 
 class TransportUser(ABC):
-    """Speaks over a socket, and is told what happens to it."""
+    """The user of a socket, told of its events."""
 
     __slots__ = ()
 
     @abstractmethod
     def connected(self) -> None:
-        """It is connected, and TLS is agreed on."""
+        """The socket is connected, and the TLS handshake done."""
 
     @abstractmethod
     def came(self, data: bytes) -> None:
@@ -60,7 +60,7 @@ class Transport:
         self._is_connected = False
         self._out: deque[memoryview] = deque()
         self._last_error: OSError | None = None
-        # The socket takes no more for now; TLS may have to read before it does.
+        # The socket takes no more for now; TLS may have to read first.
         self._is_blocked = False
         self._is_closing = False
 
@@ -110,11 +110,11 @@ class Transport:
         self._user = None
 
     def detach(self) -> None:
-        """In a forked child: let go of the parent's socket without a word to anybody."""
+        """In a forked child: close the copy of the parent's socket silently."""
         self._user = None
         sock, self._socket = self._socket, None
         if sock is not None:
-            # Past TLS, which would tell the broker.
+            # Below TLS, which would notify the broker.
             with contextlib.suppress(OSError):
                 socket.close(sock.detach())
 
@@ -150,7 +150,7 @@ class Transport:
         except ssl.SSLWantWriteError:
             self._loop.watch(sock, WRITE, self._shaking_hands)
         except OSError as error:
-            # Another address has the same broker behind it, mostly.
+            # Another address mostly leads to the same broker.
             self._end(error)
         else:
             self._open()
@@ -177,7 +177,7 @@ class Transport:
             self._flush()
 
     def _read(self) -> None:
-        # TLS may hold more than the system tells of.
+        # TLS may have buffered data that select does not report.
         while self._socket is not None:
             try:
                 data = self._socket.recv(READ_SIZE)

@@ -1,4 +1,4 @@
-"""The connection to the broker: a thread with its loop, which connects anew when the broker was away.
+"""The connection to the broker: a thread with its loop, which reconnects when the broker was away.
 
     down --(somebody wants it)--> connecting --> open --(lost)--> connecting ... --(too long)--> down
 
@@ -33,21 +33,21 @@ __all__ = ["Linked", "Uplink"]
 
 log = logging.getLogger("batonmq.amqp10")
 
-# What a broker must answer within when it is connected to, in seconds.
+# How long a broker may take to answer when connecting, in seconds.
 PATIENCE = 10.0
-# Seconds for what is held to be given back before that.
+# Seconds for giving back held messages before closing.
 GIVE_BACK = 5.0
-# How long a lost connection is tried again before those who wait are told, and how often.
+# How long to retry a lost connection before waiting calls fail, and how often, in seconds.
 RECONNECT_SECONDS = 60.0
-# How long a broker may leave what it was asked unanswered, while it says that it is there. RabbitMQ does so when it is
-# short of memory or disk: it reads nothing more from a connection on which messages were sent.
+# How long a broker that is alive may leave requests unanswered. RabbitMQ does so when it is short of memory or disk: it
+# stops reading from connections that publish.
 ANSWER_SECONDS = 60.0
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
 
 
 class Linked(ABC):
-    """Somebody whose links are to be attached anew on the next connection."""
+    """A user of the uplink, whose links have to be attached again after a reconnect."""
 
     @abstractmethod
     def uplink_opened(self) -> None:
@@ -59,7 +59,7 @@ class Linked(ABC):
 
     @abstractmethod
     def uplink_closing(self) -> Future[None]:
-        """The connection is about to be closed: give back what is held. Resolved when that has been said."""
+        """The connection is about to be closed: give back held messages. Resolved when that has been sent."""
 
 
 class Uplink(AttemptOwner):
@@ -68,7 +68,7 @@ class Uplink(AttemptOwner):
     def __init__(self, url: str, context: ssl.SSLContext | None = None, patience: float | None = None) -> None:
         """Raises ValueError for a URL that cannot be read.
 
-        ``patience``: how many seconds the broker has to answer when it is connected to; None: the usual ten.
+        ``patience``: how many seconds the broker has to answer when connecting; None: the usual ten.
         """
         self.patience = PATIENCE if patience is None else patience
         try:
@@ -113,13 +113,16 @@ class Uplink(AttemptOwner):
             raise
 
     def require_open(self) -> None:
-        """Raises Closed. To be asked before any lock is taken: in a forked child one may be held for ever."""
-        # What is given back last is given back in the connection's thread.
+        """Raises Closed. Call it before taking any lock: in a forked child a lock may be held for ever."""
+        # The last releases happen in the connection's thread.
         if self._is_closed or (self._is_closing and threading.current_thread() is not self._thread):
             raise Closed(self._why_closed)
 
     def forked(self) -> None:
-        """A child has no thread for it; and a socket that it held open would hide that the parent is gone."""
+        """Drop everything in a forked child.
+
+        It has no thread, and its copy of the socket would hide the parent's end.
+        """
         self._is_closed = True
         self._why_closed = FORKED
         if self._attempt is not None:
@@ -127,13 +130,13 @@ class Uplink(AttemptOwner):
         self._loop.forked()
 
     def call(self, function: Callable[[], None]) -> None:
-        """Have this run in the connection's thread. Raises Closed."""
+        """Run a function in the connection's thread. Raises Closed."""
         self.require_open()
         if not self._loop.call(function):
             raise Closed(self._why_closed)
 
     def when_open(self, function: Callable[[], None], future: Future[Any]) -> None:
-        """Have this run in the connection's thread when there is a connection; the future fails when there is none."""
+        """Run a function in the connection's thread once there is a connection; the future fails if there is none."""
 
         def run() -> None:
             if self._is_open:
@@ -147,13 +150,13 @@ class Uplink(AttemptOwner):
                 self._begin_again()
 
         if threading.get_ident() == self._thread.ident:
-            # At once: what is asked for in this thread keeps its order.
+            # At once, so that calls from this thread keep their order.
             run()
         else:
             self.call(run)
 
     def close(self) -> None:
-        """Say good-bye to the broker and end the thread. A second call does nothing."""
+        """Close the connection and end the thread. A second call does nothing."""
         if self._is_closed or self._is_closing:
             return
         self.call(self._give_back)
@@ -175,15 +178,15 @@ class Uplink(AttemptOwner):
         return self._attempt.connection if self._attempt is not None and self._is_open else None
 
     def attach_all_anew(self, linked: Linked) -> None:
-        """Tell of connections from now on."""
+        """Add a user, who is told of connections from now on."""
         self._linked[linked] = None
 
     def forget(self, linked: Linked) -> None:
-        """Tell no more."""
+        """Remove a user."""
         self._linked.pop(linked, None)
 
     def attach(self, link: Link, *, receives: bool, alone: bool = False) -> Session:
-        """Attach a link, ``alone`` in a session; tells to which one. Raises ConnectionLost."""
+        """Attach a link, ``alone`` in a session or not; returns the session. Raises ConnectionLost."""
         session = self._session(for_one=alone or self.isolates_links)
         session.attach(link, receives=receives)
         self.expect(lambda: link.is_attached or link.is_gone)
@@ -199,7 +202,7 @@ class Uplink(AttemptOwner):
         connection = self.connection
         if connection is None:
             raise ConnectionLost("there is no connection")
-        # Those that there are no sessions left for share one: RabbitMQ takes 64.
+        # Links share a session when none is left: RabbitMQ allows 64.
         if for_one and connection.session_count < connection.channel_max:
             return connection.begin(for_one=True)
         if self._shared is None or self._shared.is_gone:
@@ -207,7 +210,7 @@ class Uplink(AttemptOwner):
         return self._shared
 
     def expect(self, is_answered: Callable[[], bool]) -> None:
-        """Give the connection up if this does not come true in time: nobody waits without end."""
+        """Give the connection up if a condition does not come true in time, so that nobody waits for ever."""
         attempt = self._attempt
 
         def look() -> None:
@@ -222,27 +225,27 @@ class Uplink(AttemptOwner):
         return f"{queue}-{self._container_id[8:]}-{self._link_number}"
 
     def later(self, seconds: float, function: Callable[[], None]) -> Callable[[], None]:
-        """Call after a while; what is returned takes it back."""
+        """Call a function after so many seconds; the returned object cancels it."""
         return self._loop.later(seconds, function)
 
     def say_settled(self) -> None:
-        """What was settled on any link goes out before whatever is said next."""
+        """Send settlements of all links before anything that is said next."""
         connection = self.connection
         if connection is not None:
             connection.say_settled()
 
     def soon(self, function: Callable[[], None]) -> None:
-        """Call when all that has come was read."""
+        """Call a function when all received data was handled."""
         self._loop.soon(function)
 
     def isolate_links(self) -> None:
-        """Each link has a session of its own from now on."""
+        """Give each link a session of its own from now on."""
         self.isolates_links = True
 
     # ------------------------------------------------------------------ attempts
 
     def attempt_opened(self, attempt: Attempt) -> None:
-        """The broker has let us in."""
+        """The connection is open."""
         if attempt is not self._attempt:
             return
         self._is_connecting = False
@@ -308,7 +311,7 @@ class Uplink(AttemptOwner):
     def _run(self) -> None:
         try:
             self._loop.run()
-        except Exception:  # a fault of ours: nobody may wait for a thread that is gone
+        except Exception:  # a bug of ours: nobody may wait for a thread that has ended
             log.exception("the connection's thread has failed")
             self._is_closed = True
             self._is_open = False
@@ -320,7 +323,7 @@ class Uplink(AttemptOwner):
                 attempt.drop()
             self._fail_all(failed)
         finally:
-            # A caller who has just asked for something is told that there is nothing.
+            # Calls that were just made fail: there is no connection.
             with contextlib.suppress(Exception):
                 self._loop.finish()
             self._loop.close()
@@ -338,7 +341,7 @@ class Uplink(AttemptOwner):
             linked.uplink_given_up(reason)
 
     def _give_back(self) -> None:
-        """What is held goes back in order, so that it counts; then good-bye."""
+        """Give back held messages in order, so that they count; then close."""
         self._is_closing = True
         left = [linked.uplink_closing() for linked in list(self._linked)]
 

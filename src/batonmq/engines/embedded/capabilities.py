@@ -1,4 +1,4 @@
-"""What the embedded engine can do: what the broker's model can."""
+"""The capabilities of the embedded engine: everything that the broker's model can do."""
 
 from __future__ import annotations
 

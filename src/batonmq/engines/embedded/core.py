@@ -1,12 +1,12 @@
 """A broker without an event loop: any thread drives it, under one lock.
 
-Whoever calls does the work in his own thread: the operation, the hand-over, and the commit. A hop to another thread and
-back costs more than all of that together (60 us against 25 us beside the disk's own time). While one thread waits for
-the disk the lock is free; what others bring meanwhile becomes the next batch, which one of them commits for all.
+The calling thread does the work: the operation, the dispatch and the commit. A hop to another thread and back costs
+more than all of that together (60 us against 25 us beside the disk's own time). While one thread waits for the disk the
+lock is free; the work of others becomes the next batch, which one of them commits for all.
 
     lock: operation, hand-over, stage ... commit (no lock) ... lock: tell who waits
 
-A keeper thread does what nobody waits for: settlements, timers, retries when the disk has failed.
+A keeper thread does the work that nobody waits for: settlements, timers, retries when the disk has failed.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ log = logging.getLogger("batonmq.embedded")
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# A settlement that no commit has taken along by then gets one of its own.
+# Seconds until a settlement that shared no commit gets one of its own.
 LAZY_SECONDS = 0.01
-# How long a store that could not write is left alone.
+# How long to wait after a failed write, in seconds.
 RETRY_SECONDS = 1.0
-# How often an idle program looks whether its file is still there.
+# How often an idle program checks that its file still exists, in seconds.
 LOOK_SECONDS = 1.0
 
 
 class CommitFuture(Future[T]):
-    """Waits for a batch; the thread that waits commits it, if nobody else is at it."""
+    """Waits for a batch; the waiting thread commits it, unless another one is doing so."""
 
     __slots__ = ("_core", "_outcome", "batch")
 
@@ -71,7 +71,10 @@ class Core:
     """One broker, one lock, one keeper thread. Any thread may call."""
 
     def __init__(self, store: Store, clock: Clock | None = None, *, serves: bool = True) -> None:
-        """Not ``serves``: the broker does nothing by itself until it is told to. Raises StoreError, StoreCorrupt."""
+        """Without ``serves`` the broker does nothing on its own until it is told to.
+
+        Raises StoreError, StoreCorrupt.
+        """
         self.store = store
         self.clock = clock or Clock()
         self.broker = Broker(store, self.clock)
@@ -82,9 +85,9 @@ class Core:
         self._keeper_wake = threading.Condition(self._lock)
         self._is_committing = False
         self._waiting: list[CommitFuture[Any]] = []
-        # What to call at the end of the turn: subscriptions have got something.
+        # Calls for the end of the turn: subscriptions that have received something.
         self._arrivals: list[Callable[[], None]] = []
-        # When what nobody waits for is committed; None: there is nothing.
+        # When to commit work that nobody waits for; None: there is none.
         self._lazy_at: float | None = None
         self._is_urgent = False
         self._keeper_sleeps = False
@@ -98,7 +101,7 @@ class Core:
     # ------------------------------------------------------------------ turns
 
     def run(self, operation: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do something with the broker, then hand over what is ready. Raises Closed, and what the operation raises."""
+        """Run an operation on the broker, then dispatch ready messages. Raises Closed, and the operation's errors."""
         with self._lock:
             if self._closed:
                 raise Closed(self._why_closed)
@@ -108,7 +111,7 @@ class Core:
                 self._end_turn()
 
     def run_reading(self, operation: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do something with the broker when the store can be read. Raises Closed, and what the operation raises."""
+        """Run an operation on the broker when the store can be read. Raises Closed, and the operation's errors."""
         with self._lock:
             while self._is_committing:
                 self._committed.wait()
@@ -120,7 +123,7 @@ class Core:
                 self._end_turn()
 
     def at_turn_end(self, call: Callable[[], None]) -> None:
-        """Have ``call`` called once, when the turn ends; call it inside an operation."""
+        """Call ``call`` once when the turn ends. To be used inside an operation."""
         self._arrivals.append(call)
 
     def _end_turn(self) -> None:
@@ -138,9 +141,9 @@ class Core:
     # ------------------------------------------------------------------ commits
 
     def future(self, outcome: T, *, sync: bool = True) -> CommitFuture[T]:
-        """For what is in the batch that is being collected; call it inside an operation.
+        """A future for the batch being collected.
 
-        Without ``sync`` it need only survive the end of the process.
+        To be used inside an operation. Without ``sync`` the batch need only survive the end of the process.
         """
         future = CommitFuture(self, self.store.batch, outcome)
         if sync:
@@ -158,19 +161,19 @@ class Core:
                     self._commit()
 
     def commit_soon(self) -> None:
-        """Somebody waits, but not a thread of its own: the keeper commits."""
+        """Have the keeper commit: somebody waits, but not in a thread."""
         with self._lock:
             self._is_urgent = True
             self._keeper_wake.notify()
 
     def flush(self) -> None:
-        """Return when everything that was done so far is on the disk. Raises StoreError."""
+        """Return when everything done so far is on the disk. Raises StoreError."""
         with self._lock:
             future = self.future(None)
         future.get()
 
     def _commit(self) -> None:
-        """With the lock held, which is free while the disk is waited for."""
+        """Called with the lock held; it is released while waiting for the disk."""
         self._is_urgent = False
         self._lazy_at = None
         if not self.store.has_work():
@@ -190,7 +193,7 @@ class Core:
         finally:
             self._lock.acquire()
             self._is_committing = False
-            # First, whatever strikes after this; they go on when the lock is free.
+            # First, whatever happens next; they go on when the lock is free.
             self._committed.notify_all()
             self.broker.commit_done(error)
             self._answer(batch, error)
@@ -231,7 +234,7 @@ class Core:
             while not self._closed:
                 try:
                     self._keep_once()
-                except Exception:  # a fault of ours must not end all timers
+                except Exception:  # a bug of ours must not end all timers
                     log.exception("a timer of the broker failed")
                     self._keeper_wake.wait(RETRY_SECONDS)
 
@@ -254,31 +257,31 @@ class Core:
             lazy = self._lazy_at - now if not self._is_committing else LAZY_SECONDS
             self._keeper_wake.wait(max(0.0005, min(most, lazy)))
         elif not self._napped:
-            # A program at work has something for the keeper every millisecond, and waking it costs 20 us.
+            # A busy program has work for the keeper every millisecond, and waking it costs 20 us.
             self._napped = True
             self._keeper_wake.wait(min(LAZY_SECONDS, most))
         else:
-            # A thread that has something for it wakes it, however far off the next timer is.
+            # A thread with work for it wakes it, however far off the next timer is.
             self._keeper_sleeps = True
             was_woken = self._keeper_wake.wait(most)
             self._keeper_sleeps = False
             if was_woken:
                 self._napped = False
             elif not self._is_committing and self.store.look():
-                # Said by a commit that fails, however idle the program is.
+                # A failing commit reports it, however idle the program is.
                 self._lazy_at = time.monotonic()
 
     # ------------------------------------------------------------------ the end
 
     def forked(self) -> None:
-        """In a child: everything is the parent's. The store is left as it is, for closing it would write."""
+        """In a forked child everything is the parent's. The store is left alone, since closing it would write."""
         self._lock = threading.Lock()
         self._closed = True
         self.store.forked()
         self._why_closed = FORKED
 
     def close(self) -> None:
-        """Commit what is left, close the store. Raises StoreError when that fails; it is closed all the same."""
+        """Commit what is left, and close the store. Raises StoreError if that fails; it is closed all the same."""
         with self._lock:
             if self._closed:
                 return

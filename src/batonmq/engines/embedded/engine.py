@@ -71,10 +71,10 @@ class EmbeddedSubscription(Subscription):
         return resolved(None)
 
     def end(self, error: BatonError | None = None) -> None:
-        """Give back what is held. Those who wait get nothing, or are told of the error."""
+        """Give back held messages. Waiting calls get nothing, or fail with the error."""
         if self in self._engine.subscriptions:
             self._engine.subscriptions.discard(self)
-            # In a forked child it is the parent's.
+            # In a forked child it belongs to the parent.
             with contextlib.suppress(Closed):
                 self._run(self.consumer.close, error)
 
@@ -85,7 +85,7 @@ class ReplyConsumer(Consumer):
     __slots__ = ("_forget", "_future")
 
     def __init__(self, future: ReplyFuture, forget: Callable[[ReplyFuture], None]) -> None:
-        """``forget``: called when it has come, within the turn."""
+        """``forget``: called when the reply has come, within the turn."""
         super().__init__(NOBODY, "reply")
         self._future = future
         self._forget = forget
@@ -99,30 +99,30 @@ class ReplyConsumer(Consumer):
         return not self._future.done
 
     def cancelled(self) -> None:
-        """It consumes from no queue."""
+        """Do nothing: it consumes from no queue."""
 
 
 class ReplyFuture(Future[Message]):
-    """Resolved with a reply."""
+    """The future for the reply."""
 
     __slots__ = ("token",)
 
     token: str
-    """Where the reply comes in."""
+    """The address for the reply."""
 
     def listen_at(self, token: str) -> None:
-        """The reply comes in here."""
+        """The reply has come."""
         self.token = token
 
 
 class EmbeddedEngine(Engine):
-    """Queues of a broker in this process. ``on_close`` is called once, when the engine is closed."""
+    """Queues of a broker in this process. ``on_close`` is called once, when the engine closes."""
 
     def __init__(self, core: Core, capabilities: Capabilities, on_close: Callable[[], None]) -> None:
         self.core = core
         self.capabilities = capabilities
         self.subscriptions: set[EmbeddedSubscription] = set()
-        # Whose replies, or answers, have not come.
+        # Requests without a reply, or an answer, yet.
         self._asked: set[ReplyFuture] = set()
         self._on_close: Callable[[], None] | None = on_close
         self._queues = Queues(core.broker, self)
@@ -139,7 +139,7 @@ class EmbeddedEngine(Engine):
         return EmbeddedExchanges(self.core, self._queues, self._future)
 
     def _future(self, outcome: T, *, sync: bool = True) -> Future[T]:
-        """For what was just done: when it is on the disk, or only written, without ``sync``. Within its turn."""
+        """A future for work of this turn: resolved when it is on the disk or, without ``sync``, only written."""
         return self.core.future(outcome, sync=sync)
 
     def declare(self, queue: str, options: QueueOptions) -> Future[None]:
@@ -266,13 +266,13 @@ class EmbeddedEngine(Engine):
         self._asked.add(future)
 
     def _hang_up(self, future: ReplyFuture) -> None:
-        """Nothing comes in there any more. In a turn."""
+        """Close an address for replies. In a turn."""
         self._queues.vhost.replies.close(future.token)
         self._asked.discard(future)
 
     def forget(self, future: Future[Message]) -> None:
         assert isinstance(future, ReplyFuture)
-        # In a forked child it is the parent's, as it is when everything is closed.
+        # In a forked child it belongs to the parent, as when everything is closed.
         with contextlib.suppress(Closed):
             self.core.run(self._hang_up, future)
 
@@ -292,7 +292,7 @@ class EmbeddedEngine(Engine):
         if on_close is None:
             return
         try:
-            # Closed already in a forked child, where the messages are the parent's.
+            # Closed already in a forked child, where messages belong to the parent.
             with contextlib.suppress(Closed):
                 for subscription in list(self.subscriptions):
                     subscription.end(Closed(CLOSED))

@@ -43,7 +43,7 @@ class Promise(Protocol):
 
 
 class EmbeddedExchanges(Exchanges):
-    """Routes by the broker's own exchanges."""
+    """Routes through the broker's exchanges."""
 
     __slots__ = ("_core", "_promise", "_queues")
 
@@ -74,7 +74,7 @@ class EmbeddedExchanges(Exchanges):
         if not route.by_key:
             targets = router.route(route.exchange, [key], properties.headers or {}, properties)
         if store.error is not None and properties.persistent and not store.has_room_again():
-            # Together with settlements, which are kept, it would be refused by the disk.
+            # In one batch with settlements, which have to be kept, the disk would refuse it.
             raise StoreError(store.error.reason)
         self._queues.expect(published, targets)
         if router.publish(published, targets) == REFUSED:

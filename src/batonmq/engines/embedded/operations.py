@@ -35,15 +35,15 @@ class Queues:
         self._holds_new = False
 
     def hold_new(self) -> None:
-        """What is sent here reaches consumers when it is committed.
+        """Deliver messages sent here only after their commit.
 
-        For a sender that outlives this process: it asks the next owner for what is not kept, and there the message is
-        new. So nobody may have seen it.
+        This is for a sender that outlives this process: it sends uncommitted messages again to the next owner, as new
+        ones, so nobody may have seen them.
         """
         self._holds_new = True
 
     def expect(self, message: QueueMessage, targets: Iterable[Target]) -> None:
-        """It is about to be put in there."""
+        """A message is about to be enqueued."""
         if self._holds_new:
             for target in targets:
                 target.expect(message)
@@ -66,7 +66,7 @@ class Queues:
             raise
 
     def fate(self, name: str) -> Fate | None:
-        """What becomes of what is given up; None when there is no such queue any more."""
+        """The dead letter rules; None: the queue is gone."""
         queue = self.vhost.queues.get(name)
         if queue is None:
             return None
@@ -78,11 +78,11 @@ class Queues:
         return Fate(None if exchange is None else key or name, most)
 
     def send(self, name: str, messages: Sequence[Message]) -> None:
-        """All of them, or none. Raises NotFound, ResourceError."""
+        """Publish all messages, or none. Raises NotFound, ResourceError."""
         queue = self.find(name)
         store = queue.store
         if store.error is not None and queue.survives_restart and not store.has_room_again():
-            # Together with settlements, which are kept, it would be refused by the disk.
+            # In one batch with settlements, which have to be kept, the disk would refuse it.
             raise StoreError(store.error.reason)
         if queue.settings.limits_length:
             self._require_room(queue, messages)
@@ -94,7 +94,7 @@ class Queues:
                 raise ResourceError(f"queue '{name}' is full")
 
     def send_all(self, sends: Iterable[tuple[str, Message]]) -> None:
-        """To several queues: all, or none. Raises NotFound, ResourceError."""
+        """Publish to several queues: all messages, or none. Raises NotFound, ResourceError."""
         by_queue: dict[str, list[Message]] = {}
         for name, message in sends:
             by_queue.setdefault(name, []).append(message)
@@ -104,7 +104,7 @@ class Queues:
             self.send(name, messages)
 
     def _require_room(self, queue: Queue, messages: Sequence[Message]) -> None:
-        # What waits for its time is taken by a full queue, too, and what receivers wait for does not stay in it.
+        # A full queue also takes delayed messages, and messages that go straight to waiting receivers.
         ready = [message for message in messages if not message.delay]
         if queue.selection is None and not queue.paused and not queue.ready_count:
             ready = ready[sum(consumer.room() for consumer in queue.ready_consumers) :]
@@ -112,7 +112,7 @@ class Queues:
             raise ResourceError(f"queue '{queue.name}' is full")
 
     def peek(self, name: str, most: int) -> list[Message]:
-        """The first ready messages, which stay where they are. Raises NotFound, StoreError."""
+        """The first ready messages; they stay in the queue. Raises NotFound, StoreError."""
         browser = Browser(self.find(name))
         found: list[Message] = []
         while len(found) < most and not browser.finished:
@@ -123,10 +123,10 @@ class Queues:
         return found
 
     def move(self, source: str, target: str | None, most: int) -> int:
-        """Ready messages go over, the first first, all in one commit; dead letters begin anew.
+        """Move ready messages in order, all in one commit; dead letters start over.
 
-        Without a target each goes to where it died, and stays if that is not there. Call it when the store can be read.
-        Raises NotFound, StoreError, and ResourceError when a target is full: what has gone over by then stays there.
+        Without a target each goes to where it died, and stays if that queue is gone. Call it when the store can be
+        read. Raises NotFound, StoreError, and ResourceError when a target is full: messages moved by then stay moved.
         """
         sweep = self.operations.replay(source, lambda _: None, to=target, most=most)
         moved = sweep.run()
@@ -139,7 +139,7 @@ class Queues:
         ManagementTarget(self.operations).publish(QueueMessage("", MANAGEMENT, request.properties, request.body))
 
     def route(self, name: str, message: Message) -> bool:
-        """Publish to whatever has that name, a queue or somebody who waits for a reply; False when nothing has it."""
+        """Publish to a queue, or to a waiting requester, of that name; False: there is none."""
         targets = self.vhost.router.route(self.vhost.router.default, [name], {})
         published = QueueMessage("", name, message.properties, message.body)
         if self._holds_new and (queue := self.vhost.queues.get(name)) is not None:

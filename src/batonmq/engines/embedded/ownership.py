@@ -1,7 +1,7 @@
-"""One process has the file: a lock that the system takes back when that process ends, however it ends.
+"""One process owns the file, by a lock that the system releases however that process ends.
 
-The note in the lock file says where that process serves others. No note: it does not, being a broker, or a process
-without such sockets.
+The note in the lock file says where the owner serves others. No note: it does not, because it is a broker, or has no
+such sockets.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from batonmq.store.file_lock import FileLock, Locked
 __all__ = ["STARTING", "Ending", "InUse", "Inherited", "Ownership", "check_free"]
 
 LOCK_SUFFIX = "-lock"
-# A broker's data directory has this file, and the broker locks that one: it and a program never have both.
+# The lock file of a broker's data directory. A broker and a program lock the same file, so they never share.
 SERVED_NAME = "batonmq.db"
 SERVED_LOCK = "broker.lock"
-# The note of a process that is opening the file. It names no socket: those are beside the file, or have whole paths.
+# The note of a process that is opening the file. No socket has this name: sockets are beside the file, or have whole
+# paths.
 STARTING = "."
 
 
@@ -29,7 +30,7 @@ def _lock_name(path: str) -> str:
 
 
 class InUse(StoreError):
-    """Another process has the file. ``note`` is what it says about where it can be reached, "" for nothing."""
+    """Another process owns the file. ``note`` says where it can be reached, "" for nowhere."""
 
     def __init__(self, text: str, note: str = "") -> None:
         super().__init__(text)
@@ -37,15 +38,15 @@ class InUse(StoreError):
 
 
 class Inherited(InUse):
-    """This process was forked while its parent had the file open, and can have it only through another process."""
+    """This process was forked while its parent had the file open, and can use it only through another process."""
 
 
 class Ending(InUse):
-    """The lock is free, and the file is not: whoever had both is about to end, or the lock file was deleted."""
+    """The lock is free but the file is not: the owner is about to end, or the lock file was deleted."""
 
 
 class Ownership:
-    """Holds the lock beside a store's file, which stays when it is released: deleting it would race with others."""
+    """Holds the lock file beside a store's file. The lock file is never deleted, as that would race with others."""
 
     def __init__(self, path: str, note: str = "") -> None:
         """Raises InUse, StoreError."""
@@ -58,16 +59,16 @@ class Ownership:
         self._lock.say(note)
 
     def release(self) -> None:
-        """Let others have it."""
+        """Release the lock."""
         self._lock.release()
         reached("lock.released")
 
-    # The parent still has it: closing a copy of the handle does not give up the lock (flock(2)).
+    # The parent still holds it: closing a copy of the handle does not release the lock (flock(2)).
     forked = release
 
 
 def check_free(path: str) -> None:
-    """Does nobody have the file, at this moment? Raises InUse, StoreError."""
+    """Does nobody own the file right now? Raises InUse, StoreError."""
     _take(path).release()
 
 

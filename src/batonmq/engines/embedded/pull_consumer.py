@@ -1,6 +1,6 @@
-"""A consumer that takes messages when it is asked for them, and holds them until they are settled.
+"""A consumer that takes messages on request, and holds them until they are settled.
 
-It has room only while somebody waits in ``receive``: what nobody has asked for stays in the queue, for others.
+It has room only while somebody waits in ``receive``: other messages stay in the queue, for other consumers.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ __all__ = ["NotedReceive", "PullConsumer"]
 
 
 class NotedReceive(Receive):
-    """A call of ``receive`` that ends when it is noted in the store that the messages were handed out.
+    """A call of ``receive`` that ends when the store has noted the delivery.
 
-    So they come back as redelivered after the end of the process, however it ends. Whoever waits sees to that commit,
-    which waits for no disk.
+    So the messages come back as redelivered however the process ends. The waiting thread makes that commit, which waits
+    for no disk.
     """
 
     __slots__ = ("commit",)
@@ -82,20 +82,21 @@ class PullConsumer(Consumer):
         self._core = core
         self._prefetch = prefetch
         self._requests: deque[NotedReceive] = deque()
-        # How many messages are asked for and have not come.
+        # How many messages are requested and have not come.
         self._demand = 0
-        # By number: a message that was late, and comes again, must not be settled under its old one.
+        # By number: a late message that comes again must not be settled under its old number.
         self._held: dict[int, QueuedMessage] = {}
         self._last_tag = 0
         self._arrived: list[tuple[int, QueuedMessage]] = []
         self._is_announced = False
-        # Must the hand-over of what arrived be noted in the store first?
+        # Must the store note the delivery of arrived messages first?
         self._is_noted = False
-        # Why it takes nothing any more: its queue is gone, or it was closed.
+        # Why it takes nothing more: its queue is gone, or it was closed.
         self._over: BatonError | None = None
-        # Told the number of what was held for too long, and is back in its queue.
+        # Called with the number of a message that was held for too long, and is back in its queue.
         self._on_late: Callable[[int], None] | None = None
-        # Is what it holds in another process, which may outlive this one? It gets nothing that is not in the store yet.
+        # Are its messages held by another process, which may outlive this one? Then it gets only messages that are in
+        # the store.
         self._is_abroad = False
 
     # ------------------------------------------------------------------ what the queue sees
@@ -139,9 +140,9 @@ class PullConsumer(Consumer):
     # ------------------------------------------------------------------ what the engine asks
 
     def ask(self, request: NotedReceive) -> None:
-        """Have the request resolved with what comes. Raises NotFound when the queue is gone, and Closed."""
+        """Serve a request. Raises NotFound when the queue is gone, and Closed."""
         if self._over is not None:
-            # Not the one that others were told: each has a traceback of its own.
+            # Not the object raised to others: each raise has its own traceback.
             raise type(self._over)(str(self._over))
         self._requests.append(request)
         self._demand += request.most
@@ -149,7 +150,7 @@ class PullConsumer(Consumer):
             self.queue.offer(self)
 
     def withdraw(self, request: NotedReceive) -> None:
-        """Nobody waits any more: an empty list, unless it has been answered."""
+        """Withdraw a request: it gets an empty list, unless it was answered."""
         if not request.done and request in self._requests:
             self._requests.remove(request)
             self._demand -= request.most
@@ -158,7 +159,7 @@ class PullConsumer(Consumer):
             request.resolve([])
 
     def _answer(self) -> None:
-        """The turn has ended: what arrived goes to those who wait, the first first."""
+        """The turn has ended: give arrived messages to waiting requests, in order."""
         self._is_announced = False
         arrived, self._arrived = self._arrived, []
         if self._is_abroad and not self._is_noted:
@@ -171,7 +172,7 @@ class PullConsumer(Consumer):
             request = self._requests.popleft()
             batch = arrived[start : start + request.most]
             start += len(batch)
-            # What this one does not get any more is no longer asked for.
+            # The rest of this request is withdrawn.
             self._demand -= request.most - len(batch)
             request.commit = commit
             request.resolve([incoming(tag, queued) for tag, queued in batch])
@@ -179,12 +180,12 @@ class PullConsumer(Consumer):
             self.queue.withdraw(self)
 
     def take(self, tag: object) -> QueuedMessage:
-        """A held message is about to be settled. Raises LeaseLost when it is not here any more."""
+        """Take a held message for settling. Raises LeaseLost if it is not held any more."""
         queued = self._held.pop(tag, None)  # type: ignore[call-overload]
         if queued is None:
             raise lost()
         if self.queue.selection is not None:
-            # Its group may be what another waits for; who asks for nothing himself does not make the queue look.
+            # Another consumer may wait for its group; a consumer without room would not make the queue look.
             self.queue.touch()
         return queued  # type: ignore[no-any-return]
 
@@ -193,7 +194,7 @@ class PullConsumer(Consumer):
         return tag in self._held
 
     def renew(self, tag: object, seconds: float) -> None:
-        """It may be held for so much longer. Raises LeaseLost."""
+        """Renew a held message. Raises LeaseLost."""
         queued = self._held.get(tag)  # type: ignore[call-overload]
         if queued is None or not self.queue.renew(queued, seconds):
             raise lost()
@@ -206,7 +207,7 @@ class PullConsumer(Consumer):
             self._has_room_again()
 
     def release(self, tag: object, delay: float | None) -> None:
-        """Back to its place, that many seconds later. Raises LeaseLost."""
+        """Back to its place, after that many seconds. Raises LeaseLost."""
         queued = self.take(tag)
         self.queue.release([queued], None if delay is None else round(delay * 1000))
         self._has_room_again()
@@ -227,13 +228,13 @@ class PullConsumer(Consumer):
             self.reject(tag, reason)
 
     def settle_for_now(self, tag: object) -> QueuedMessage:
-        """Accept as a part of something that may still fail. Raises LeaseLost."""
+        """Accept as part of a transaction that may still fail. Raises LeaseLost."""
         queued = self.take(tag)
         self.queue.accept(queued)
         return queued
 
     def unsettle(self, tag: object, queued: QueuedMessage) -> None:
-        """It failed: the message is held as before, or back in its queue if its receiver was closed meanwhile."""
+        """The transaction failed: the message is held as before, or goes back if its receiver was closed meanwhile."""
         self.queue.unsettle(queued)
         if self in self.queue.consumers:
             assert isinstance(tag, int)
@@ -242,9 +243,9 @@ class PullConsumer(Consumer):
             self.queue.release([queued])
 
     def adopt(self, tag: int, row: int, count: int, seconds: float | None) -> bool:
-        """Take back what it held of the former owner, under the tag that it has; False: it is gone, or another's.
+        """Take back a message held under the former owner, with its tag.
 
-        Never while the store is ``busy``. Raises StoreError.
+        False: it is gone, or another's. Never call it while the store is ``busy``. Raises StoreError.
         """
         queued = reclaim(self.queue, row, count, self)
         if queued is None:
@@ -257,7 +258,7 @@ class PullConsumer(Consumer):
         return True
 
     def serve_abroad(self, on_late: Callable[[int], None]) -> None:
-        """What it holds is in another process, which may outlive this one: that gets nothing that is not stored yet.
+        """Its messages are held by another process, which may outlive this one, and so gets only stored messages.
 
         ``on_late`` is called with the tag of each message that was held for too long, and is back in its queue.
         """
@@ -265,16 +266,16 @@ class PullConsumer(Consumer):
         self._on_late = on_late
 
     def number_from(self, tag: int) -> None:
-        """Tags up to this one are known to whoever is served."""
+        """Number messages after this tag, which the other process has seen."""
         self._last_tag = max(self._last_tag, tag)
 
     def row_of(self, tag: object) -> int:
-        """Where the store has a message that is held; 0: nowhere."""
+        """The row of a held message in the store; 0: it has none."""
         queued = self._held.get(tag)  # type: ignore[call-overload]
         return queued.row if queued is not None and queued.stored == DURABLE else 0
 
     def hand_on(self) -> None:
-        """The broker goes: what is held is for the next one to give back. Nothing is settled here any more."""
+        """The broker ends: the next owner gives back what is held. Nothing is settled here any more."""
         hand_on(self.queue, list(self._held.values()))
 
     def _has_room_again(self) -> None:
@@ -282,7 +283,7 @@ class PullConsumer(Consumer):
             self.queue.offer(self)
 
     def close(self, error: BatonError | None = None) -> None:
-        """Give back everything that is held; whoever waits gets nothing, or the error if there is one."""
+        """Give back everything held; waiting requests get nothing, or the error if there is one."""
         self._over = self._over or error or Closed("the receiver was closed")
         self.queue.unsubscribe(self)
         held, self._held = list(self._held.values()), {}
@@ -299,7 +300,7 @@ class PullConsumer(Consumer):
 
 
 def incoming(tag: int, queued: QueuedMessage) -> Incoming:
-    """A queued message as the API shows it."""
+    """A queued message, as a delivery of the API."""
     message = queued.message
     count = queued.return_count + 1
     origin = (message.exchange, message.routing_key)

@@ -1,4 +1,4 @@
-"""Brokers that are managed over the pair of links to ``/management``, as RabbitMQ 4 has it: HTTP in messages."""
+"""Brokers managed over the pair of links to ``/management``, as in RabbitMQ 4: HTTP in messages."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class PairedProduct(Product):
     # ------------------------------------------------------------------ queues
 
     def arguments(self, options: QueueOptions) -> dict[str, FieldValue]:
-        """What a queue is declared with, by the names of arguments. Raises UnsupportedFeature."""
+        """The arguments for declaring a queue. Raises UnsupportedFeature."""
         return options.arguments()
 
     def check_declare(self, queue: str, options: QueueOptions) -> None:
@@ -68,7 +68,7 @@ class PairedProduct(Product):
         dead = options.dead_letter
         is_new = False
         if dead is not None:
-            # The queue of dead letters may be there with options of its own.
+            # The dead letter queue may exist with options of its own.
             is_new = (yield from self._look_up(dead)) is None
             if is_new:
                 yield from self._put(dead, self.arguments(QueueOptions(durable=options.durable)), options.durable)
@@ -76,7 +76,7 @@ class PairedProduct(Product):
             yield from self._put(queue, arguments, options.durable)
         except BatonError:
             if is_new and dead is not None:
-                # It was made for nothing; unless somebody uses it already.
+                # It was created for nothing; delete it unless somebody uses it already.
                 there = yield from self._look_up(dead)
                 if there is not None and not there.get("message_count") and not there.get("consumer_count"):
                     yield from self.delete(dead)
@@ -93,7 +93,7 @@ class PairedProduct(Product):
         check_answer(answer, queue)
 
     def _look_up(self, queue: str) -> Steps[dict[str, object] | None]:
-        """What the broker tells of a queue; None: there is none."""
+        """The broker's description of a queue; None: there is none."""
         answer = yield from wait_for(self.desk.ask_pair("GET", address_of(queue)))
         if answer.status == 404:
             return None
@@ -107,7 +107,7 @@ class PairedProduct(Product):
             check_answer(answer, queue)
 
     def count(self, queue: str) -> Steps[int]:
-        # Not from ``stats``, which a product may have from requests that need more rights.
+        # Not from ``stats``: a product may get that from requests that need more rights.
         return (yield from self._found(queue)).ready
 
     def stats(self, queue: str) -> Steps[QueueStats]:
@@ -135,7 +135,7 @@ def address_of(queue: str) -> str:
 
 
 def check_answer(answer: Answer, queue: str) -> None:
-    """Raises what an answer of management says; ``queue`` is for one that says nothing."""
+    """Raises the error in a management answer; ``queue`` is for an answer without a text."""
     if 200 <= answer.status < 300:
         return
     text = answer.body if isinstance(answer.body, str) and answer.body else f"status {answer.status} for '{queue}'"

@@ -1,4 +1,4 @@
-"""A broker of which nothing is known but that it speaks AMQP 1.0: what the specification gives."""
+"""A broker of an unknown kind: only what the AMQP 1.0 specification gives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BY_OTHERS: Final = ": the specification has no words for that; use the broker's
 
 
 class PlainProduct(Product):
-    """Queues are there already: the specification has no words for making one."""
+    """Queues have to exist already: the specification has no way to create one."""
 
     @property
     def capabilities(self) -> Capabilities:

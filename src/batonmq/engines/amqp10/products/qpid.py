@@ -1,8 +1,8 @@
-"""Apache Qpid Broker-J: queues by its AMQP management, dead letters by alternate bindings and by our own hand.
+"""Apache Qpid Broker-J: queues by its AMQP management, dead letters by alternate bindings and by copies of ours.
 
-What is ``rejected`` comes back there, and is counted: so a message that is given up is accepted, in one transaction
-with a copy to the queue of the dead letters. To drop and to move messages the broker has operations as well: they drop
-what is held, too, and count what they did not move. So that is received and accepted here.
+Broker-J counts a ``rejected`` message and delivers it again: so to give a message up it is accepted, in one transaction
+with a copy to the dead letter queue. The broker's own operations for dropping and moving also drop held messages, and
+count messages that they did not move. So messages are received and accepted here instead.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _REASON: Final = "x-reject-reason"
 
 
 class QpidProduct(Product):
-    """Broker-J 9.2, as it was tried."""
+    """Broker-J, tried with 9.2."""
 
     engine_name = "qpid"
     keeps_payloads = True
@@ -83,7 +83,7 @@ class QpidProduct(Product):
         return self._queues.delete(queue)
 
     def require(self, queue: str) -> Steps[None]:
-        # A link may go to an exchange as well, where a message is accepted and dropped if no queue is bound for it.
+        # A link may also lead to an exchange, which accepts and drops a message if no queue is bound for it.
         yield from self._queues.look_up(queue)
 
     def fate(self, queue: str) -> Fate | None:
@@ -102,7 +102,7 @@ class QpidProduct(Product):
     # ------------------------------------------------------------------ messages
 
     def count_of(self, message: Message, failures: int, first_acquirer: bool) -> Count:
-        # ``first_acquirer`` tells nothing: a message that came back unseen has been with another receiver.
+        # ``first_acquirer`` is no help: a message that came back unseen was at another receiver.
         return Count(failures + 1, failures > 0)
 
     def settlement(self, held: Held, how: How, reason: str, delay: float | None) -> Settlement:

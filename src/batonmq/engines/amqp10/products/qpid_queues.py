@@ -1,8 +1,8 @@
-"""Queues of Qpid Broker-J: made, looked up and changed by requests to its node ``$management``.
+"""Queues of Qpid Broker-J: created, looked up and changed by requests to its node ``$management``.
 
-A request has operation, type, arguments and the path of what it is about in its application-properties, and a map of
-attributes as its body; the answer has a status as HTTP has them. The node comes with the broker's plugin for AMQP
-management, which its distribution has.
+A request has the operation, type, arguments and path of the object in its application-properties, and a map of
+attributes as its body; the answer has an HTTP status. The node is part of the AMQP management plugin in the broker's
+distribution.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ __all__ = ["QpidQueues", "Rules", "attributes_of"]
 
 _MANAGEMENT: Final = Target(address="$management")
 _QUEUE: Final = "org.apache.qpid.Queue"
-# What may have a queue for what it cannot deliver.
+# The types of objects that may have an alternate queue.
 _BOUND: Final = (_QUEUE, "org.apache.qpid.Exchange")
 _QUERY: Final[Mapping[str, object]] = {"operation": "QUERY", "type": "org.amqp.management", "identity": "self"}
 _RESERVED: Final = ("amq.", "qpid.", "$", "!")
 # The levels of AMQP 1.0 (part 3 §3.2.1).
 _HIGHEST: Final = 9
 _NONE: Final[Mapping[str, object]] = {}
-# What is counted of a queue.
+# The statistics of a queue.
 _STATISTICS: Final = (
     "availableMessages",
     "availableBytes",
@@ -49,8 +49,8 @@ _OVERFLOW: Final = "overflowPolicy"
 _TTL: Final = "maximumMessageTtl"
 _TYPE: Final = "qpid-type"
 _LEAST_TTL: Final = "minimumMessageTtl"
-# A hundred years in milliseconds. What has expired goes to no queue where it would have expired as well: so nothing
-# expires in those of dead letters.
+# A hundred years in milliseconds. Expired messages do not enter a queue where they would be expired as well, so nothing
+# may expire in dead letter queues.
 _FOR_EVER: Final = Long(100 * 365 * 24 * 3600 * 1000)
 _KINDS: Final[dict[int, type[BrokerError]]] = {
     400: PreconditionFailed,
@@ -62,7 +62,7 @@ _KINDS: Final[dict[int, type[BrokerError]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What becomes of messages of a queue that are given up."""
+    """The dead letter rules of a queue."""
 
     dead_letter: str | None = None
     max_deliveries: int | None = None
@@ -76,13 +76,13 @@ class QpidQueues:
         self._rules: dict[str, Rules] = {}
 
     def known(self, queue: str) -> Rules | None:
-        """What its rules were when it was last looked up or declared."""
+        """The queue's rules when it was last looked up or declared."""
         return self._rules.get(queue)
 
     # ------------------------------------------------------------------ looking
 
     def look_up(self, queue: str) -> Steps[dict[str, object]]:
-        """Its attributes, as far as they are not what all queues have. NotFound, AccessRefused."""
+        """The queue's attributes that differ from the defaults. NotFound, AccessRefused."""
         try:
             found = _as_map((yield from self._operate("READ", queue)))
         except NotFound:
@@ -92,7 +92,7 @@ class QpidQueues:
         return found
 
     def stats(self, queue: str) -> Steps[QueueStats]:
-        """What it counts. NotFound."""
+        """The queue's statistics. NotFound."""
         try:
             found = _as_map((yield from self._operate("getStatistics", queue, statistics=json.dumps(_STATISTICS))))
         except NotFound:
@@ -110,7 +110,7 @@ class QpidQueues:
         )
 
     def names(self) -> Steps[list[str]]:
-        """Of all queues but the broker's own."""
+        """List all queues except the broker's own."""
         asked = {"attributeNames": ["name"]}
         found = _as_map((yield from self._ask({**_QUERY, "entityType": _QUEUE}, asked, "QUERY")))
         rows = found.get("results")
@@ -120,7 +120,7 @@ class QpidQueues:
     # ------------------------------------------------------------------ declaring
 
     def declare(self, queue: str, options: QueueOptions) -> Steps[None]:
-        """Make it, and the queue of its dead letters. PreconditionFailed, AccessRefused, UnsupportedFeature."""
+        """Create a queue and its dead letter queue. PreconditionFailed, AccessRefused, UnsupportedFeature."""
         attributes = attributes_of(queue, options)
         try:
             there = yield from self.look_up(queue)
@@ -145,7 +145,7 @@ class QpidQueues:
         self._rules[queue] = Rules(dead, options.max_deliveries)
 
     def _make(self, queue: str, attributes: Mapping[str, object]) -> Steps[bool]:
-        """Make it; False: it is there."""
+        """Create a queue; False: it exists."""
         try:
             yield from self._operate("CREATE", None, {"name": queue, "object-path": queue, **attributes})
         except PreconditionFailed:
@@ -159,12 +159,12 @@ class QpidQueues:
         return True
 
     def delete(self, queue: str) -> Steps[None]:
-        """Delete it with its messages; one that is not there is deleted already. PreconditionFailed, AccessRefused."""
+        """Delete a queue with its messages. A missing queue counts as deleted. PreconditionFailed, AccessRefused."""
         try:
             yield from self.look_up(queue)
             for sources in _BOUND:
                 yield from self._check_unbound(queue, sources)
-            # What were left in it would become dead letters.
+            # Messages left in it would become dead letters.
             yield from self._operate("clearQueue", queue)
             yield from self._operate("DELETE", queue)
         except NotFound:
@@ -172,7 +172,7 @@ class QpidQueues:
         self._rules.pop(queue, None)
 
     def _check_unbound(self, queue: str, sources: str) -> Steps[None]:
-        """PreconditionFailed when it takes the dead letters of something: the broker would not delete it."""
+        """PreconditionFailed if it is a dead letter queue of something: the broker would not delete it."""
         asked = {"attributeNames": ["name", _DEAD]}
         found = _as_map((yield from self._ask({**_QUERY, "entityType": sources}, asked, "QUERY")))
         rows = found.get("results")
@@ -185,9 +185,9 @@ class QpidQueues:
     def _operate(
         self, operation: str, queue: str | None, attributes: Mapping[str, object] = _NONE, **arguments: str
     ) -> Steps[object]:
-        """A request about a queue, and its answer. NotFound, PreconditionFailed, AccessRefused, BrokerError.
+        """Send a request about a queue; returns the answer. NotFound, PreconditionFailed, AccessRefused, BrokerError.
 
-        ``arguments`` are what an operation of Broker-J's own takes, each as JSON.
+        ``arguments`` are those of one of Broker-J's operations, each as JSON.
         """
         application = {"operation": operation, "type": _QUEUE, **arguments}
         if queue is None:
@@ -197,7 +197,7 @@ class QpidQueues:
         )
 
     def _ask(self, application: Mapping[str, object], body: Mapping[str, object], what: str) -> Steps[object]:
-        """``what``: for errors."""
+        """``what``: the object, for error texts."""
         try:
             answer = yield from wait_for(self._desk.ask(_MANAGEMENT, dict(body), application=application))
         except NotFound:
@@ -211,7 +211,7 @@ class QpidQueues:
         return values[0] if values else None
 
 
-# Attributes, with the option that each stands for and the value of a queue that was made without it.
+# Attributes, with the option for each, and the default value.
 _OPTIONS: Final[Mapping[str, tuple[str, object]]] = {
     "durable": ("durable", False),
     _ATTEMPTS: ("max_deliveries", 0),
@@ -224,18 +224,18 @@ _OPTIONS: Final[Mapping[str, tuple[str, object]]] = {
 
 
 def attributes_of(queue: str, options: QueueOptions) -> dict[str, object]:
-    """What it is made with. Raises AccessRefused, UnsupportedFeature."""
+    """The attributes for creating a queue. Raises AccessRefused, UnsupportedFeature."""
     for name in filter(None, (queue, options.dead_letter)):
         if name.startswith(_RESERVED):
             raise AccessRefused(f"queue name '{name}' is reserved")
         if "/" in name:
-            # What stands before it in an address would be an exchange.
+            # In an address, the part before a slash would be an exchange.
             raise UnsupportedFeature(f"qpid: '/' in the name of a queue: '{name}'")
     if options.max_bytes is not None:
         raise UnsupportedFeature("qpid: declare(max_bytes=): it counts headers as well, not bodies alone")
     if options.max_priority > _HIGHEST:
         raise UnsupportedFeature(f"qpid: declare(max_priority={options.max_priority}): its highest is {_HIGHEST}")
-    # A group belongs to the receiver that had its first message, until that one goes.
+    # A group belongs to the receiver of its first message, until that receiver is gone.
     found: dict[str, object] = {"durable": options.durable, "messageGroupType": "STANDARD"}
     if options.max_deliveries is not None:
         found[_ATTEMPTS] = options.max_deliveries
@@ -257,7 +257,7 @@ def attributes_of(queue: str, options: QueueOptions) -> dict[str, object]:
 
 
 def _compare(queue: str, attributes: Mapping[str, object], there: Mapping[str, object]) -> None:
-    """Raises PreconditionFailed for the first option that it was not made with."""
+    """Raises PreconditionFailed for the first option that differs from the existing queue."""
     for attribute, (option, absent) in _OPTIONS.items():
         now, asked = there.get(attribute, absent), attributes.get(attribute, absent)
         if now != asked:
@@ -266,7 +266,7 @@ def _compare(queue: str, attributes: Mapping[str, object], there: Mapping[str, o
 
 
 def _shown(attribute: str, value: object) -> object:
-    """As the option has it."""
+    """The attribute in the option's terms."""
     if value == _OPTIONS[attribute][1] and attribute != "durable":
         return 0 if attribute == _TYPE else None
     if attribute == _DEAD:

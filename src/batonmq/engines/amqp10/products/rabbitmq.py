@@ -1,7 +1,7 @@
 """RabbitMQ 4 over AMQP 1.0.
 
-What it offers over this protocol and not over AMQP 0-9-1: a message that comes back later (4.3), the reason of a
-rejection, and exact counts. For these a queue has to be a quorum queue, so that is what ``declare`` makes.
+Beyond AMQP 0-9-1 it offers delayed redelivery (4.3), reasons for rejections, and exact counts. These need a quorum
+queue, so ``declare`` creates one.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ __all__ = ["RabbitmqProduct"]
 
 _DELIVERY_TIME: Final = Symbol("x-opt-delivery-time")
 _REASON: Final = Symbol("x-reject-reason")
-# Replies come straight to their connection, without a queue (direct reply-to).
+# Replies come straight to the connection, without a queue (direct reply-to).
 _VOLATILE: Final = Symbol("rabbitmq:volatile-queue")
 
 
 class RabbitmqProduct(PairedProduct):
-    """Queues are quorum queues where they can be."""
+    """Queues are quorum queues if possible."""
 
     names = ("RabbitMQ",)
-    # A link that is refused takes its session along.
+    # A refused link ends its session.
     isolates_links = True
     settles_replies = True
 
     def __init__(self, desk: Desk) -> None:
-        """Raises UnsupportedFeature for a RabbitMQ that speaks AMQP 1.0 by a plugin."""
+        """Raises UnsupportedFeature for a RabbitMQ that speaks AMQP 1.0 through a plugin."""
         super().__init__(desk)
         self._version = desk.announced.release
-        # Those queues that are quorum queues, as far as they have been looked at.
+        # The known quorum queues.
         self._quorum: set[str] = set()
         if self._version < (4,):
-            # Seen in 3.10: what is released or modified does not come back, and queues that are missing are made.
+            # Seen in 3.10: released and modified messages do not come back, and missing queues are created.
             raise UnsupportedFeature(
                 f"amqp10: RabbitMQ {desk.announced.version} loses what is given back over AMQP 1.0; connect to it "
                 "with amqp://, or use RabbitMQ 4"
@@ -127,12 +127,13 @@ class RabbitmqProduct(PairedProduct):
         if how == "release":
             annotations = kept_count(held.message)
             if delay and held.queue not in self._quorum:
-                # Other types would give it back at once.
+                # Other types would deliver it again at once.
                 return Settlement(Modified(delivery_failed=True, message_annotations=annotations or None), wait=delay)
             if delay:
                 annotations[_DELIVERY_TIME] = Long(round((time.time() + delay) * 1000))
             return Settlement(Modified(delivery_failed=True, message_annotations=annotations or None))
         if reason:
-            # The reason of a `rejected` is dropped; what is undeliverable becomes a dead letter, too, with annotations.
+            # The reason in `rejected` is dropped; `modified` with undeliverable-here also dead-letters, with
+            # annotations.
             return Settlement(Modified(undeliverable_here=True, message_annotations={_REASON: reason}))
         return super().settlement(held, how, reason, delay)

@@ -1,4 +1,4 @@
-"""What ActiveMQ Classic's statisticsBrokerPlugin tells: a message to a name of its own is answered with a map."""
+"""The figures of ActiveMQ Classic's statisticsBrokerPlugin: a message to a special name is answered with a map."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from batonmq.protocols.amqp10.codec.sections import Sections
 
 __all__ = ["Statistics"]
 
-# A topic: without the plugin nothing stays of what is sent there.
+# A topic, so that without the plugin requests leave nothing behind.
 _BROKER: Final = "topic://ActiveMQ.Statistics.Broker"
 _QUEUE: Final = "queue://ActiveMQ.Statistics.Destination"
-# Seconds in which a broker answers that has the plugin, and in which it must.
+# Seconds in which a broker with the plugin answers, and in which it has to.
 AT_ONCE: Final = 1.0
 PATIENCE: Final = 10.0
-# To no address, so that no link to one makes a queue of it.
+# Sent without a target address, since a link to an address would create a queue.
 _ANYWHERE: Final = Target()
 
 
 class Statistics:
-    """Over the desk of a product."""
+    """Statistics over a product's desk."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -37,9 +37,9 @@ class Statistics:
         return True
 
     def ready(self, queue: str) -> Steps[int]:
-        """How many messages of a queue are in nobody's hands. NotFound."""
+        """How many messages of a queue no receiver holds. NotFound."""
         asked = self._desk.ask(_ANYWHERE, "", properties={"to": _QUEUE + queue}, within=PATIENCE)
-        # Of a queue that is not there it says nothing. It answers in order: when this one comes, nothing will.
+        # For a missing queue there is no answer. Answers come in order, so once this one is here, none will follow.
         control = self._desk.ask(_ANYWHERE, "", properties={"to": _BROKER}, within=PATIENCE)
         try:
             yield from wait_for(control)
